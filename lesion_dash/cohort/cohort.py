@@ -1,0 +1,133 @@
+"""Patients and their masks as one sparse patients x voxels matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError
+from ..grid import Grid
+from ..images import Mask
+from .participants import Participants
+from .patients import Patient
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Patients with a lesion mask each, all on one grid.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name.
+    folder : Path
+    grid : Grid
+    patients : tuple of Patient
+        Every file that was found, used or skipped, in the order of the file names.
+    starts : array of int64, shape (n_patients + 1,)
+        The voxels of the p-th used patient are ``indices[starts[p]:starts[p + 1]]``.
+    indices : array of int32
+        Linear voxel positions (first axis fastest) of all used patients, one after the other.
+    participants : Participants or None
+        The table that was joined by id.
+    """
+
+    name: str
+    folder: Path
+    grid: Grid
+    patients: tuple[Patient, ...]
+    starts: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    participants: Participants | None = None
+
+    @cached_property
+    def used(self) -> tuple[Patient, ...]:
+        """The patients whose masks are counted."""
+        return tuple(patient for patient in self.patients if patient.status == "used")
+
+    @property
+    def n_patients(self) -> int:
+        """Number of patients whose masks are counted."""
+        return len(self.used)
+
+    @cached_property
+    def volumes(self) -> NDArray[np.int64]:
+        """Lesion volume of each used patient in voxels, shape (n_patients,)."""
+        return np.diff(self.starts)
+
+    @cached_property
+    def counts(self) -> NDArray[np.int32]:
+        """Number of patients lesioned at each voxel, shape of the grid, read-only."""
+        flat = np.bincount(self.indices, minlength=self.grid.size).astype(np.int32)
+        flat.setflags(write=False)
+        return flat.reshape(self.grid.shape, order="F")
+
+    @property
+    def files_table(self) -> pd.DataFrame:
+        """A row per file: patient, file, status, reason, voxels, volume_mm3."""
+        import pandas as pd
+
+        columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
+        rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
+        return pd.DataFrame(rows, columns=["patient", *columns[1:]])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table of files with the columns of the participants table, where there is one."""
+        files = self.files_table
+        return self.participants.join(files) if self.participants else files
+
+    def mask(self, patient: int) -> Mask:
+        """The mask of the used patient at this position."""
+        part = slice(self.starts[patient], self.starts[patient + 1])
+        return Mask(self.grid, self.indices[part], self.used[patient].id)
+
+    def at_least(self, min_patients: int) -> Mask:
+        """The voxels lesioned in at least this many patients, as a binary map."""
+        check_min_patients(min_patients)
+        flat = np.ravel(self.counts, order="F")
+        indices = np.flatnonzero(flat >= min_patients).astype(np.int32)
+        return Mask(self.grid, indices, f"{self.name}, at least {min_patients} patients")
+
+    def patients_at(self, mm: ArrayLike) -> tuple[Patient, ...]:
+        """The patients lesioned at a world point (mm), none outside the image."""
+        voxel = self.grid.nearest_voxel(mm)
+        if voxel is None:
+            return ()
+        hits = np.flatnonzero(self.indices == self.grid.linear_index(voxel))
+        rows = np.searchsorted(self.starts, hits, side="right") - 1
+        return tuple(self.used[row] for row in rows)
+
+    def select(self, rows: Sequence[int]) -> Cohort:
+        """The cohort of some of the used patients, in the order given."""
+        parts = [self.indices[self.starts[row] : self.starts[row + 1]] for row in rows]
+        starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
+        indices = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        chosen = tuple(self.used[row] for row in rows)
+        return replace(self, patients=chosen, starts=starts, indices=indices)
+
+
+def check_min_patients(min_patients: object) -> int:
+    """Return the smallest number of patients as an int, or say what is wrong with it.
+
+    Raises
+    ------
+    InputError
+        Where it is not a whole number of at least 1.
+    """
+    if isinstance(min_patients, bool) or not isinstance(min_patients, (int, np.integer)):
+        raise InputError(
+            "min patients", f"{min_patients!r} is not a whole number", "give 1 or more"
+        )
+    if min_patients < 1:
+        raise InputError("min patients", f"{min_patients} is too small", "it must be at least 1")
+    return int(min_patients)

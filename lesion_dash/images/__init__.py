@@ -1,0 +1,22 @@
+"""The door for images: every NIfTI file is read, checked and written here."""
+
+from .header import Header, HeaderFault
+from .labels import read_labels
+from .maps import Map, nifti_bytes
+from .masks import Mask, mask_of, read_mask, volume_grid
+from .reading import Stored, read_header, read_stored
+
+__all__ = [
+    "Header",
+    "HeaderFault",
+    "Map",
+    "Mask",
+    "Stored",
+    "mask_of",
+    "nifti_bytes",
+    "read_header",
+    "read_labels",
+    "read_mask",
+    "read_stored",
+    "volume_grid",
+]

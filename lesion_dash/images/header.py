@@ -1,0 +1,277 @@
+"""What a NIfTI header says, checked before any voxel is read."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite, prod
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+
+from ..errors import InputError
+from ..grid import Grid
+
+LONGEST_HEADER = 540
+"""Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
+
+MNI_CODES = (3, 4, 5)
+"""NIfTI form codes of a standard space: Talairach, MNI152, other template."""
+
+_FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
+_COMPLEX = {32, 1792, 2048}
+_COLOUR = {128, 2304}
+_LARGEST_IMAGE = 2**40
+
+
+class HeaderFault(ValueError):
+    """Something in a header that makes the image unusable; the reader adds the file's name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """The facts of a NIfTI header that matter here.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        All axes, trailing axes of length one included.
+    dtype : numpy.dtype
+        Of the stored values, with their byte order.
+    offset : int
+        Where the voxels begin, in bytes.
+    slope, intercept : float
+        Value = stored * slope + intercept.
+    grid : Grid or None
+        Voxels in the world; None where the image has fewer than three axes.
+    form : str
+        The affine that is used: ``sform``, ``qform``, or ``none`` (voxel sizes only).
+    code : int
+        The NIfTI code of that form.
+    repetition_time : float
+        Fourth voxel size, in the header's unit; 0 where there is none.
+    notes : tuple of str
+        What is unusual, a sentence each.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    offset: int
+    slope: float
+    intercept: float
+    grid: Grid | None
+    form: str
+    code: int
+    repetition_time: float
+    notes: tuple[str, ...]
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes that all voxels take in the file, uncompressed."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def volumes(self) -> int:
+        """Number of 3D volumes in the file."""
+        return prod(self.shape[3:])
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether stored values and meant values differ."""
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+
+@lru_cache(maxsize=256)
+def parse_header(block: bytes) -> Header:
+    """Read and check the first bytes of an uncompressed NIfTI file.
+
+    Masks of one cohort share their header, so a thousand files cost one check.
+
+    Raises
+    ------
+    HeaderFault
+        Naming the field, its value and the rule.
+    """
+    header = _nibabel_header(block)
+    shape = _check_shape(header)
+    dtype = _check_dtype(header)
+    offset = _check_offset(header)
+    slope, intercept = _check_scaling(header)
+    grid, form, code, notes = _check_forms(header, shape)
+    notes += _oddities(header, dtype)
+    repetition = float(header["pixdim"][4]) if len(shape) > 3 else 0.0
+    result = Header(
+        shape, dtype, offset, slope, intercept, grid, form, code, repetition, tuple(notes)
+    )
+    if result.voxel_bytes > _LARGEST_IMAGE:
+        raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
+    return result
+
+
+def _nibabel_header(block: bytes) -> nib.Nifti1Header:
+    if len(block) >= 132 and block[128:132] == b"DICM":
+        raise HeaderFault("DICOM, not NIfTI; convert it with dcm2niix")
+    if len(block) < 348:
+        raise HeaderFault(f"header incomplete: {len(block)} of 348 bytes")
+    for order in ("little", "big"):
+        size = int.from_bytes(block[:4], order)
+        if size == 540 and len(block) >= 540 and block[4:8] in (b"n+2\0", b"ni2\0"):
+            return nib.Nifti2Header(block[:540], check=False)
+        if size == 348 and block[344:348] in (b"n+1\0", b"ni1\0"):
+            return nib.Nifti1Header(block[:348], check=False)
+    if block[344:348] in (b"n+1\0", b"ni1\0"):
+        raise HeaderFault("header is damaged: its size field is neither 348 nor 540")
+    raise HeaderFault("not a NIfTI file: the mark 'n+1' is missing")
+
+
+def _check_shape(header: nib.Nifti1Header) -> tuple[int, ...]:
+    dim = [int(n) for n in header["dim"]]
+    lengths = dim[1 : dim[0] + 1]
+    if not 1 <= dim[0] <= 7 or any(n < 1 for n in lengths):
+        raise HeaderFault(f"impossible dimensions: dim = {dim}")
+    return tuple(lengths)
+
+
+def _check_dtype(header: nib.Nifti1Header) -> np.dtype:
+    code = int(header["datatype"])
+    if code in _COMPLEX:
+        raise HeaderFault("complex values; save the magnitude as real numbers")
+    if code in _COLOUR:
+        raise HeaderFault("colour image: a picture has no lesion and no labels in its voxels")
+    try:
+        dtype = header.get_data_dtype()
+    except (HeaderDataError, KeyError):
+        raise HeaderFault(f"unsupported voxel type: datatype = {code}") from None
+    if dtype.itemsize == 0 or dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise HeaderFault(f"unsupported voxel type: datatype = {code}")
+    return dtype
+
+
+def _check_offset(header: nib.Nifti1Header) -> int:
+    offset = float(header["vox_offset"])
+    pair = bytes(header["magic"]).startswith(b"ni")
+    first = 0 if pair else int(header["sizeof_hdr"]) + 4
+    if not isfinite(offset) or (offset != 0 and not first <= offset <= 2**31) or offset < 0:
+        raise HeaderFault(
+            f"voxel data offset is {offset:g}, not between {first} and the file's end"
+        )
+    return max(int(offset), first)
+
+
+def _check_scaling(header: nib.Nifti1Header) -> tuple[float, float]:
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if np.isinf(slope) or (np.isfinite(slope) and slope != 0 and not isfinite(intercept)):
+        raise HeaderFault(f"scaling is not a number: slope {slope:g}, intercept {intercept:g}")
+    # The standard's way to say "no scaling" is a slope of 0; some programs write NaN.
+    return (slope, intercept) if isfinite(slope) and slope != 0 else (1.0, 0.0)
+
+
+def _check_forms(
+    header: nib.Nifti1Header, shape: tuple[int, ...]
+) -> tuple[Grid | None, str, int, list[str]]:
+    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
+    form = "sform" if sform_code > 0 else "qform" if qform_code > 0 else "none"
+    if form == "none":
+        notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
+    else:
+        notes = []
+    affine = header.get_sform() if form == "sform" else _qform_affine(header, form)
+    _check_affine(affine, form)
+    code = sform_code if form == "sform" else qform_code
+    if form != "none" and code not in MNI_CODES:
+        name = _FORM_NAMES.get(code, "unknown")
+        notes.append(f"not marked as standard space: {form}_code is {code} ({name})")
+    if sform_code > 0 and qform_code > 0:
+        notes += _compare_forms(header, affine, shape)
+    grid = Grid((shape[0], shape[1], shape[2]), affine) if len(shape) >= 3 else None
+    return grid, form, code, notes
+
+
+def _qform_affine(header: nib.Nifti1Header, form: str) -> np.ndarray:
+    zooms = [float(zoom) for zoom in header["pixdim"][1:4]]
+    if not all(isfinite(zoom) for zoom in zooms):
+        raise HeaderFault(f"voxel size is not a number: pixdim = {zooms}")
+    if any(zoom == 0 for zoom in zooms):
+        raise HeaderFault(f"voxel size is zero: pixdim = {zooms}")
+    if form == "none":
+        return np.asarray(header.get_base_affine())
+    b, c, d = (float(header[f"quatern_{letter}"]) for letter in "bcd")
+    if not b * b + c * c + d * d <= 1 + 1e-5:
+        raise HeaderFault(f"qform is invalid: quaternion ({b:g}, {c:g}, {d:g}) is longer than 1")
+    # nibabel accepts a rounding excess up to 1e-7 only; the excess carries no direction.
+    excess = max(1.0, (b * b + c * c + d * d) ** 0.5)
+    scaled = header.copy()
+    for letter, value in zip("bcd", (b, c, d), strict=True):
+        scaled[f"quatern_{letter}"] = value / excess
+    return _signed_qform(scaled)
+
+
+def _signed_qform(header: nib.Nifti1Header) -> np.ndarray:
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    try:
+        return np.asarray(header.get_qform())
+    except (HeaderDataError, ValueError) as error:
+        raise HeaderFault(f"qform is invalid: {error}") from error
+
+
+def _check_affine(affine: np.ndarray, form: str) -> None:
+    if not np.isfinite(affine).all():
+        raise HeaderFault(f"affine is not a number: the {form} holds NaN or Inf")
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
+        raise HeaderFault(f"affine cannot be inverted: the {form} maps a volume onto a plane")
+
+
+def _compare_forms(
+    header: nib.Nifti1Header, affine: np.ndarray, shape: tuple[int, ...]
+) -> list[str]:
+    try:
+        qform = _qform_affine(header, "qform")
+    except HeaderFault as fault:
+        return [f"sform used; {fault}"]
+    if len(shape) < 3:
+        return []
+    volume = (shape[0], shape[1], shape[2])
+    shift = Grid(volume, affine).corner_shift(Grid(volume, qform))
+    if shift < 0.05:
+        return []
+    return [f"sform and qform disagree by {shift:.3g} mm at a corner: the sform is used"]
+
+
+def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
+    notes = []
+    if int(header["bitpix"]) != dtype.itemsize * 8:
+        notes.append(f"bitpix ignored: {int(header['bitpix'])} does not fit the voxel type {dtype}")
+    if any(float(zoom) < 0 for zoom in header["pixdim"][1:4]):
+        notes.append("voxel size is negative in the header: its magnitude is used")
+    unit = (
+        header.get_xyzt_units()[0] if int(header["xyzt_units"]) & 7 in (0, 1, 2, 3) else "unknown"
+    )
+    if unit == "unknown":
+        notes.append("units not stated: mm assumed")
+    elif unit != "mm":
+        notes.append(f"units are not mm but {unit}: the numbers are taken as mm")
+    return notes
+
+
+def fault_of(path: object, fault: HeaderFault) -> InputError:
+    """The error a user sees: the file's name before what is wrong with its header."""
+    problem, _, remedy = str(fault).partition("; ")
+    return InputError(str(path), problem, remedy)
+
+
+def make_header(grid: Grid, dtype: np.dtype, description: str) -> nib.Nifti1Header:
+    """A NIfTI-1 header in MNI152 space that holds nothing of any patient's header."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(grid.shape)
+    header.set_xyzt_units("mm")
+    with warnings.catch_warnings():
+        # Shear cannot be held by a qform; the sform is then the only full description.
+        warnings.simplefilter("ignore")
+        header.set_qform(grid.affine, 4)
+    header.set_sform(grid.affine, 4)
+    header["descrip"] = description.encode()[:79]
+    return header

@@ -1,0 +1,51 @@
+"""Maps: a number at every voxel, with its unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..grid import Grid
+from .header import make_header
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """A number at every voxel of a grid.
+
+    Parameters
+    ----------
+    name : str
+        In words, such as ``mean total lesion volume``.
+    array : array, shape of the grid
+        Read-only.
+    grid : Grid
+    unit : str
+        ``mm³`` or ``patients``.
+    description : str
+        How the map was made, for the file's header (79 characters at most).
+    """
+
+    name: str
+    array: NDArray
+    grid: Grid
+    unit: str
+    description: str
+
+    def value_at(self, mm: ArrayLike) -> float:
+        """The value at the voxel nearest to a world point in mm, NaN outside the image."""
+        voxel = self.grid.nearest_voxel(mm)
+        return float(self.array[voxel]) if voxel else float("nan")
+
+    def to_nifti(self) -> nib.Nifti1Image:
+        """The map as a NIfTI image, float32."""
+        header = make_header(self.grid, np.dtype(np.float32), self.description)
+        return nib.Nifti1Image(self.array.astype(np.float32), self.grid.affine, header)
+
+
+def nifti_bytes(image: nib.Nifti1Image) -> bytes:
+    """An image as the content of an uncompressed ``.nii`` file."""
+    return bytes(image.to_bytes())

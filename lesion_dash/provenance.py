@@ -1,0 +1,70 @@
+"""How a result was made: versions, parameters, inputs with their checksums, counts."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .cohort import Cohort
+from .files import checksum, read_bytes
+
+FILE_NAME = "provenance.json"
+_PACKAGES = ("lesion-dash", "numpy", "scipy", "nibabel", "nilearn", "pandas", "deflate")
+
+
+def provenance_bytes(
+    command: str,
+    parameters: Mapping[str, Any],
+    inputs: list[dict[str, Any]],
+    counts: Mapping[str, Any],
+) -> bytes:
+    """The content of ``provenance.json``.
+
+    Parameters
+    ----------
+    command : str
+        What was run, such as ``stats``.
+    parameters : mapping
+        Every choice, defaults included.
+    inputs : list of dict
+        See `cohort_input` and `file_input`.
+    counts : mapping
+        The sizes by which a result can be recognised.
+    """
+    content = {
+        "software": {name: version(name) for name in _PACKAGES}
+        | {"python": platform.python_version()},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "parameters": dict(parameters),
+        "inputs": inputs,
+        "counts": dict(counts),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def cohort_input(cohort: Cohort) -> dict[str, Any]:
+    """A cohort as an input: its folder, grid, and every file with checksum and status."""
+    return {
+        "kind": "cohort",
+        "folder": str(cohort.folder),
+        "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
+        "used": cohort.n_patients,
+        "skipped": len(cohort.patients) - cohort.n_patients,
+        "participants": str(cohort.participants.path) if cohort.participants else None,
+        "files": [
+            {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
+            for patient in cohort.patients
+        ],
+    }
+
+
+def file_input(kind: str, path: Path) -> dict[str, Any]:
+    """A file as an input, with its checksum."""
+    return {"kind": kind, "file": str(path), "sha256": checksum(read_bytes(path))}

@@ -1,0 +1,100 @@
+"""The arrows between the rooms run one way, and the rooms stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "lesion_dash"
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+
+# A room may import the rooms above it, never one below: lazy imports included.
+ROOMS = [
+    "errors", "grid", "files", "tables", "images", "template", "label_tables", "atlas", "compute",
+    "cohort", "topography", "comparison", "regions", "provenance", "__init__", "plots", "dashboard",
+    "cli",
+]  # fmt: skip
+# Libraries that only the named rooms know.
+KEPT_TO = {
+    "ipywidgets": {"dashboard"},
+    "traitlets": {"dashboard"},
+    "anywidget": {"dashboard"},
+    "ipyniivue": {"dashboard"},
+    "itables": {"dashboard"},
+    "IPython": {"dashboard"},
+    "nibabel": {"images", "template"},
+    "dask": {"compute"},
+    "distributed": {"compute"},
+}
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 40
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Absolute dotted name of everything the file imports, at its top or inside a function."""
+    package = ("lesion_dash", *file.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(TREES[file]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def rooms_used(file: Path) -> set[str]:
+    names = [name.split(".") for name in imports(file) if name.startswith("lesion_dash")]
+    used = {name[1] if len(name) > 1 else "__init__" for name in names}
+    # `from lesion_dash import load_cohort` goes through the table of contents.
+    return {room if room in ROOMS or (PACKAGE / room).exists() else "__init__" for room in used}
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    has_docstring = ast.get_docstring(function) is not None
+    docstring = function.body[0].end_lineno - function.body[0].lineno + 1 if has_docstring else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+
+
+@each_file
+def test_a_room_imports_only_rooms_above_it(file):
+    room = room_of(file)
+    assert room in ROOMS, f"give {room} its place in ROOMS"
+    below = {used for used in rooms_used(file) if ROOMS.index(used) > ROOMS.index(room)}
+    assert not below, f"{room} must not import {sorted(below)}"
+
+
+@each_file
+def test_libraries_stay_in_their_rooms(file):
+    for name in imports(file):
+        rooms = KEPT_TO.get(name.split(".")[0])
+        assert rooms is None or room_of(file) in rooms, f"{name} belongs to {rooms}"
+
+
+@each_file
+def test_a_file_is_one_noun_and_short(file):
+    assert file.stem not in {"utils", "helpers", "common", "misc"}
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@each_file
+def test_functions_are_short(file):
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(TREES[file]) if isinstance(node, functions)]
+    long = {node.name: code_lines(node) for node in nodes if code_lines(node) > LONGEST_FUNCTION}
+    assert not long
+
+
+def test_the_rooms_are_all_there():
+    assert {"cli", "dashboard", "images"} <= {room_of(file) for file in FILES}

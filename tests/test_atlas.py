@@ -1,0 +1,114 @@
+"""Atlases: names, grids, and nearest neighbours through the world."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import AFFINE, image
+
+from lesion_dash import Grid, InputError, find_atlases, load_atlas
+
+SHAPE = (6, 5, 7)
+LABELS = np.random.default_rng(2).integers(0, 4, SHAPE).astype(np.int16)
+TABLE = "index,name\n1,one L\n2,two R\n3,three\n"
+
+
+def write(folder, labels=LABELS, affine=AFFINE, table=TABLE, name="atlas"):
+    folder.mkdir(parents=True, exist_ok=True)
+    nib.save(image(labels, affine), folder / f"{name}.nii.gz")
+    if table:
+        (folder / f"{name}.csv").write_text(table)
+    return folder / f"{name}.nii.gz"
+
+
+def nearest_by_hand(labels, affine, grid):
+    """Every voxel on its own: the nearest atlas voxel, ties to the left, back and below."""
+    found = np.zeros(grid.shape, labels.dtype)
+    for voxel in np.ndindex(*grid.shape):
+        mm = nib.affines.apply_affine(grid.affine, voxel) - 0.001
+        own = np.floor(nib.affines.apply_affine(np.linalg.inv(affine), mm) + 0.5).astype(int)
+        if all(0 <= i < n for i, n in zip(own, labels.shape, strict=True)):
+            found[voxel] = labels[tuple(own)]
+    return found
+
+
+GRIDS = {
+    "half the voxels": Grid((11, 9, 13), AFFINE @ np.diag([0.5, 0.5, 0.5, 1])),
+    "larger": Grid((4, 4, 4), AFFINE @ np.diag([1.5, 1.5, 2, 1])),
+    "mirrored": Grid(SHAPE, AFFINE @ nib.affines.from_matvec(np.diag([-1.0, 1, 1]), [5, 0, 0])),
+    "oblique": Grid(
+        (8, 8, 8),
+        nib.affines.from_matvec(nib.eulerangles.euler2mat(0.3, 0.2, 0.1) * 1.3, [-8, -9, -7]),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GRIDS)
+def test_bringing_to_a_grid_is_nearest_neighbour_in_the_world(tmp_path, case):
+    atlas = load_atlas(write(tmp_path)).on_grid(GRIDS[case])
+    np.testing.assert_array_equal(atlas.labels, nearest_by_hand(LABELS, AFFINE, GRIDS[case]))
+    assert any("onto the map's grid" in note for note in atlas.notes)
+
+
+def test_a_mirrored_or_permuted_copy_of_an_atlas_gives_the_same(tmp_path):
+    fine = GRIDS["half the voxels"]
+    expected = load_atlas(write(tmp_path)).on_grid(fine).labels
+    flip = nib.affines.from_matvec(np.diag([-1.0, 1, 1]), [5, 0, 0])
+    mirrored = load_atlas(write(tmp_path / "m", LABELS[::-1], AFFINE @ flip)).on_grid(fine)
+    np.testing.assert_array_equal(mirrored.labels, expected)
+    turned = LABELS.transpose(1, 2, 0)
+    permuted = load_atlas(write(tmp_path / "p", turned, AFFINE[:, [1, 2, 0, 3]])).on_grid(fine)
+    np.testing.assert_array_equal(permuted.labels, expected)
+
+
+def test_the_own_grid_changes_nothing(tmp_path):
+    atlas = load_atlas(write(tmp_path))
+    assert atlas.on_grid(Grid(SHAPE, AFFINE + 1e-5 * np.eye(4)[:, [3, 3, 3, 3]])) is atlas
+
+
+def test_an_atlas_elsewhere_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not overlap"):
+        load_atlas(write(tmp_path)).on_grid(
+            Grid(SHAPE, AFFINE + 500 * np.eye(4)[:, [0, 1, 2, 0]] * [0, 0, 0, 1])
+        )
+
+
+def test_a_region_is_named_by_its_place(tmp_path):
+    atlas = load_atlas(write(tmp_path))
+    for voxel in ((0, 0, 0), (3, 2, 1), (5, 4, 6)):
+        assert atlas.region_at(atlas.grid.to_mm(voxel)) == atlas.names[LABELS[voxel]]
+    assert atlas.region_at([300, 0, 0]) == "outside the atlas"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("index,name\n1,a\n2,b\n", "label without a name: 3"),
+        (TABLE + "9,ghost\n", "region without voxels: label 9"),
+        ("", "no label table found"),
+    ],
+)
+def test_table_and_image_that_differ_are_kept_and_flagged(tmp_path, table, words):
+    atlas = load_atlas(write(tmp_path, table=table))
+    assert words in " ".join(atlas.notes)
+    assert {region.label for region in atlas.regions} >= {1, 2, 3}
+
+
+def test_an_image_without_labels_is_refused(tmp_path):
+    with pytest.raises(InputError, match="atlas is empty"):
+        load_atlas(write(tmp_path, labels=LABELS * 0))
+
+
+def test_atlases_are_found_by_pairing_image_and_table(tmp_path):
+    image_path = write(tmp_path / "one")
+    write(tmp_path / "alone", table="", name="b")
+    found = find_atlases(tmp_path)
+    assert list(found) == ["atlas"]
+    assert found["atlas"][0] == image_path
+
+
+def test_the_sample_atlas_is_what_its_names_say(sample_data):
+    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
+    assert atlas.notes == ()
+    assert len(atlas.regions) == len(atlas.table) > 40

@@ -1,0 +1,157 @@
+"""Cohorts: who is used, who is skipped and why, and who is lesioned where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import AFFINE, SHAPE, random_masks, write_masks
+
+from lesion_dash import Cancelled, InputError, load_cohort
+
+
+def status(cohort):
+    return {patient.file: (patient.status, patient.reason) for patient in cohort.patients}
+
+
+def shifted(mm: float):
+    affine = AFFINE.copy()
+    affine[0, 3] += mm
+    return affine
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_masks(tmp_path / "cohort", random_masks(12))
+
+
+def test_each_patient_has_voxels_and_volume(folder):
+    table = load_cohort(folder).files_table
+    expected = [int(mask.sum()) for mask in random_masks(12)]
+    assert table["voxels"].tolist() == expected
+    assert table["volume_mm3"].tolist() == [8.0 * voxels for voxels in expected]
+    assert table["patient"].tolist()[:2] == ["sub-000", "sub-001"]
+    assert set(table["status"]) == {"used"}
+
+
+def test_a_damaged_file_stops_nobody_else(folder):
+    bad = folder / "sub-003_lesion.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 11
+    state, reason = status(cohort)["sub-003_lesion.nii.gz"]
+    assert state == "skipped"
+    assert "truncated" in reason or "damaged" in reason
+
+
+@pytest.mark.parametrize(
+    ("mm", "state", "words"),
+    [(0.001, "used", ""), (0.5, "used", "differs slightly"), (20, "skipped", "20 mm")],
+)
+def test_a_mask_off_the_common_grid_is_told_in_mm(folder, mm, state, words):
+    write_masks(folder, random_masks(1), shifted(mm), ["sub-off.nii.gz"])
+    found, reason = status(load_cohort(folder))["sub-off.nii.gz"]
+    assert found == state
+    assert words in reason
+
+
+def test_half_on_another_grid_is_refused_with_the_list(folder):
+    names = [f"sub-off{number}.nii" for number in range(4)]
+    write_masks(folder, random_masks(4), shifted(20), names)
+    with pytest.raises(InputError, match=r"12 of 16 .* 90%") as caught:
+        load_cohort(folder)
+    assert len(caught.value.details) == 2
+    assert "sub-off0.nii" in caught.value.details[1]
+
+
+def test_ids_come_from_bids_names_folders_and_plain_names(tmp_path):
+    names = ["sub-7/anat/lesion.nii.gz", "bwsrsub-12_lesion.nii.gz", "patient 3.nii"]
+    cohort = load_cohort(write_masks(tmp_path / "c", random_masks(3), names=names))
+    assert {patient.id for patient in cohort.patients} == {"sub-7", "sub-12", "patient 3"}
+
+
+def test_two_files_of_one_subject_stay_apart(tmp_path):
+    names = ["a/sub-1.nii", "b/sub-1.nii"]
+    cohort = load_cohort(write_masks(tmp_path / "c", random_masks(2), names=names))
+    assert [patient.id for patient in cohort.patients] == ["a/sub-1", "b/sub-1"]
+
+
+def test_participants_are_joined_by_id_with_missing_values_empty(folder):
+    (folder / "participants.tsv").write_text(
+        "participant_id\tage\tsex\nsub-000\t61\tF\n001\tn/a\tM\nsub-999\t50\tM\n"
+    )
+    table = load_cohort(folder).table.set_index("patient")
+    assert table.loc["sub-000", "age"] == 61
+    assert np.isnan(table.loc["sub-001", "age"])
+    assert table.loc["sub-001", "sex"] == "M"
+    assert table.loc["sub-002"].isna().sum() == 2
+
+
+def test_participants_beside_the_folder_and_by_name(tmp_path, folder):
+    (tmp_path / "participants.csv").write_text("participant_id,age\nsub-000,61\n")
+    assert load_cohort(folder).table["age"][0] == 61
+    other = tmp_path / "other.csv"
+    other.write_text("participant_id;age\nsub-000;70\n")
+    assert load_cohort(folder, participants=other).table["age"][0] == 70
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("participant_id\tage\n", "holds no participants"),
+        ("participant_id\tage\nsub-1\t3\t4\n", "row 2 has 3 fields"),
+        ("participant_id\tage\nsub-1\t3\n1\t4\n", "has a row already"),
+    ],
+)
+def test_a_bad_participants_table_is_refused(folder, tmp_path, text, match):
+    table = tmp_path / "people.tsv"
+    table.write_text(text)
+    with pytest.raises(InputError, match=match):
+        load_cohort(folder, participants=table)
+
+
+def test_a_folder_without_masks_is_refused(tmp_path):
+    (tmp_path / "readme.txt").write_text("x")
+    with pytest.raises(InputError, match="no masks found"):
+        load_cohort(tmp_path)
+
+
+def test_a_folder_of_damaged_masks_lists_why(folder):
+    for path in folder.iterdir():
+        path.write_bytes(b"broken")
+    with pytest.raises(InputError, match="no readable mask") as caught:
+        load_cohort(folder)
+    assert len(caught.value.details) == 12
+
+
+def test_only_files_that_match_the_pattern(folder):
+    write_masks(folder, random_masks(1), names=["sub-000_T1w.nii.gz"])
+    assert load_cohort(folder, pattern="*lesion*").n_patients == 12
+
+
+def test_progress_is_told_and_stopping_stops(folder):
+    seen = []
+    load_cohort(folder, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 12) for done in range(1, 13)]
+    with pytest.raises(Cancelled, match="stopped by the user"):
+        load_cohort(folder, cancelled=lambda: True)
+
+
+def test_who_is_lesioned_at_a_voxel(folder):
+    cohort, masks = load_cohort(folder), random_masks(12)
+    for voxel in ((0, 0, 0), (3, 4, 5), (6, 8, 7)):
+        expected = {f"sub-{p:03}" for p, mask in enumerate(masks) if mask[voxel]}
+        assert {p.id for p in cohort.patients_at(cohort.grid.to_mm(voxel))} == expected
+    assert cohort.patients_at([500, 0, 0]) == ()
+
+
+def test_counts_and_thresholds_equal_the_stack(folder):
+    cohort, counts = load_cohort(folder), np.sum(random_masks(12), axis=0)
+    np.testing.assert_array_equal(cohort.counts, counts)
+    for k in (1, 4, 12, 13):
+        np.testing.assert_array_equal(cohort.at_least(k).array, counts >= k)
+    assert cohort.grid.shape == SHAPE
+
+
+def test_a_patient_s_mask_is_what_the_file_holds(folder):
+    cohort = load_cohort(folder)
+    np.testing.assert_array_equal(cohort.mask(5).array, random_masks(12)[5])

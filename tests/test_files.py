@@ -1,0 +1,134 @@
+"""Finding, reading and writing files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lesion_dash import InputError
+from lesion_dash.files import list_images, odd_name, prepare_results, read_bytes, write_together
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def names(listing) -> list[str]:
+    return [path.name for path in listing.images]
+
+
+def reasons(listing) -> str:
+    return " ".join(reason for _, reason in listing.skipped)
+
+
+def test_images_are_found_below_in_capitals_too_and_sorted(tmp_path):
+    for name in ("b/sub-2.NII.GZ", "a/deep/sub-1.nii", "notes.txt", "sub-3.nii.gz"):
+        touch(tmp_path / name)
+    assert names(list_images(tmp_path)) == ["sub-1.nii", "sub-2.NII.GZ", "sub-3.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("._sub-1.nii.gz", "macOS side file"),
+        ("~$sub-1.nii.gz", "lock file"),
+        (".sub-1.nii.gz", "hidden file"),
+        ("sub-1.nii.gz.part", "unfinished copy"),
+        (".sub-1.nii.gz.Xq3dEf", "unfinished copy"),
+    ],
+)
+def test_what_is_no_image_is_passed_over_with_a_reason(tmp_path, name, reason):
+    touch(tmp_path / name)
+    listing = list_images(tmp_path)
+    assert not listing.images
+    assert reason in reasons(listing)
+
+
+def test_a_link_to_the_own_folder_counts_nobody_twice(tmp_path):
+    touch(tmp_path / "sub-1.nii")
+    (tmp_path / "again").symlink_to(".", target_is_directory=True)
+    listing = list_images(tmp_path)
+    assert names(listing) == ["sub-1.nii"]
+    assert "link loop" in reasons(listing)
+
+
+def test_links_are_followed_inside_the_folder_only(tmp_path):
+    touch(tmp_path / "other" / "sub-9.nii")
+    inside = touch(tmp_path / "data" / "sub-1.nii")
+    (tmp_path / "data" / "alias.nii").symlink_to(inside)
+    (tmp_path / "data" / "sub-2.nii").symlink_to("../other/sub-9.nii")
+    (tmp_path / "data" / "sub-3.nii").symlink_to("gone.nii")
+    listing = list_images(tmp_path / "data")
+    assert names(listing) == ["alias.nii", "sub-1.nii"]
+    assert "outside the data folder" in reasons(listing)
+    assert "target is missing" in reasons(listing)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [(lambda path: None, "folder not found"), (touch, "is a file, not a folder")],
+    ids=["missing", "file"],
+)
+def test_what_is_no_folder_is_said(tmp_path, make, match):
+    make(tmp_path / "data")
+    with pytest.raises(InputError, match=match):
+        list_images(tmp_path / "data")
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "sub-1.nii")
+    with pytest.raises(InputError, match="not a regular file"):
+        read_bytes(tmp_path / "sub-1.nii")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "a.nii").touch()
+    with pytest.raises(InputError, match="file is empty"):
+        read_bytes(tmp_path / "a.nii")
+
+
+def test_odd_names_are_told_from_plain_ones():
+    assert odd_name("sub-1.nii") == ""
+    assert "control character" in odd_name("sub\x1b[31m.nii")
+    assert "Windows" in odd_name("CON.nii.gz")
+
+
+def test_files_take_their_names_together(tmp_path):
+    folder = tmp_path / "new"
+    with write_together(folder, ["a", "b"]) as outbox:
+        outbox.add("a", b"1")
+        outbox.add("b", b"2")
+        assert not (folder / "a").exists()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"1", "b": b"2"}
+
+
+def stop_halfway(folder: Path) -> None:
+    with write_together(folder, ["a", "b"], overwrite=True) as outbox:
+        outbox.add("a", b"new")
+        raise RuntimeError("stopped")
+
+
+def test_nothing_is_left_of_a_set_that_was_not_finished(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="stopped"):
+        stop_halfway(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
+    with pytest.raises(RuntimeError, match="stopped"):
+        stop_halfway(tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_earlier_results_are_kept_unless_it_is_said(tmp_path):
+    touch(tmp_path / "a")
+    with pytest.raises(InputError, match="already holds results"):
+        prepare_results(tmp_path, ["a"])
+    assert prepare_results(tmp_path, ["a"], overwrite=True) == tmp_path
+
+
+def test_a_results_folder_that_is_a_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not a folder"):
+        prepare_results(touch(tmp_path / "out"), [])

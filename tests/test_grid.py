@@ -1,0 +1,96 @@
+"""Grids: voxels and mm, and whether two images share their voxels."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesion_dash import Grid
+
+OBLIQUE = nib.affines.from_matvec(
+    nib.eulerangles.euler2mat(0.1, -0.2, 0.3) @ np.diag([2.0, -1.5, 3.0]), [5.0, -3.0, 1.0]
+)
+MNI_2MM = nib.affines.from_matvec(np.diag([2.0, 2, 2]), [-90, -126, -72])
+
+
+@given(st.tuples(*[st.floats(-200, 200)] * 3))
+def test_voxel_and_mm_are_inverse_and_agree_with_nibabel(voxel):
+    grid = Grid((5, 6, 7), OBLIQUE)
+    mm = grid.to_mm(voxel)
+    np.testing.assert_allclose(mm, nib.affines.apply_affine(OBLIQUE, voxel), atol=1e-9)
+    np.testing.assert_allclose(grid.to_voxel(mm), voxel, atol=1e-9)
+
+
+def test_voxel_volume_is_the_determinant_for_any_affine():
+    assert Grid((2, 2, 2), OBLIQUE).voxel_volume == pytest.approx(9.0, rel=1e-8)
+    assert Grid((2, 2, 2), MNI_2MM).voxel_volume == 8.0
+
+
+@pytest.mark.parametrize("affine", [OBLIQUE, MNI_2MM, MNI_2MM @ np.diag([-1.0, 1, 1, 1])])
+def test_orientation_agrees_with_nibabel(affine):
+    assert Grid((2, 3, 4), affine).orientation == "".join(nib.aff2axcodes(affine))
+
+
+def test_nearest_voxel_holds_its_centre_and_ends_at_the_border():
+    grid = Grid((91, 109, 91), MNI_2MM)
+    assert grid.nearest_voxel([0, 0, 0]) == (45, 63, 36)
+    assert grid.nearest_voxel([-90.9, -126, -72]) == (0, 0, 0)
+    assert grid.nearest_voxel([-91.1, -126, -72]) is None
+
+
+def test_linear_index_counts_the_first_axis_fastest():
+    grid = Grid((3, 4, 5), MNI_2MM)
+    voxel = (2, 1, 3)
+    assert grid.linear_index(voxel) == np.ravel_multi_index(voxel, grid.shape, order="F")
+    np.testing.assert_array_equal(
+        grid.mm_of_index([grid.linear_index(voxel)])[0], grid.to_mm(voxel)
+    )
+
+
+def test_the_corner_shift_is_that_of_the_farthest_corner():
+    turned = MNI_2MM.copy()
+    turned[0, 1] = 0.01
+    shift = Grid((91, 109, 91), turned).corner_shift(Grid((91, 109, 91), MNI_2MM))
+    assert shift == pytest.approx(1.08)
+
+
+@pytest.mark.parametrize(
+    ("affine", "shape", "words"),
+    [
+        (MNI_2MM @ np.diag([-1.0, 1, 1, 1]), (9, 9, 9), "left and right are swapped"),
+        (MNI_2MM[:, [2, 1, 0, 3]], (9, 9, 9), "axes are in another order"),
+        (MNI_2MM @ np.diag([0.5, 0.5, 0.5, 1]), (9, 9, 9), "voxel size differs"),
+        (MNI_2MM, (9, 9, 10), "shape differs"),
+        (MNI_2MM + np.eye(4)[[0]].T @ [[0, 0, 0, 20]], (9, 9, 9), "grid differs, 20 mm"),
+        (OBLIQUE, (9, 9, 9), "size differs|another order|swapped"),
+    ],
+    ids=["mirrored", "permuted", "size", "shape", "shifted", "oblique"],
+)
+def test_a_difference_is_named_for_what_it_is(affine, shape, words):
+    import re
+
+    other = Grid(shape, affine)
+    grid = Grid((9, 9, 9), MNI_2MM)
+    assert not other.matches(grid)
+    assert re.search(words, other.difference(grid))
+
+
+def test_exact_steps_of_flipped_and_permuted_axes_and_of_none():
+    grid = Grid((4, 5, 6), MNI_2MM)
+    flipped = Grid((4, 5, 6), MNI_2MM @ nib.affines.from_matvec(np.diag([-1.0, 1, 1]), [3, 0, 0]))
+    steps = flipped.exact_steps(grid)
+    np.testing.assert_array_equal(steps, [[-1, 0, 0, 3], [0, 1, 0, 0], [0, 0, 1, 0]])
+    half = Grid((4, 5, 6), MNI_2MM + np.eye(4)[[0]].T @ [[0, 0, 0, 1.0]])
+    assert half.exact_steps(grid) is None
+    assert Grid((4, 5, 6), OBLIQUE).exact_steps(grid) is None
+
+
+def test_a_grid_is_a_value():
+    grid = Grid((4, 5, 6), MNI_2MM)
+    assert grid == Grid((4, 5, 6), MNI_2MM.copy())
+    assert hash(grid) == hash(Grid((4, 5, 6), MNI_2MM.copy()))
+    with pytest.raises(ValueError, match="read-only"):
+        grid.affine[0, 0] = 1

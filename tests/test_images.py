@@ -1,0 +1,205 @@
+"""The door for images: what is read equals nibabel, what is damaged is refused."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from phantoms import AFFINE, SHAPE, image, random_masks
+
+from lesion_dash import Grid, InputError, Map, Mask, read_mask
+from lesion_dash.images import read_labels
+from lesion_dash.images.masks import nonzero_positions
+
+LESION = random_masks(1, seed=3)[0]
+
+
+def save(path, array, affine=AFFINE, **fields):
+    made = image(array, affine)
+    for field, value in fields.items():
+        made.header[field] = value
+    data = bytearray(made.to_bytes())
+    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", "<i2", ">i2", "<i4", "<u4", "<i8", "<f4", ">f4", "<f8"]
+)
+def test_a_mask_of_any_type_equals_what_nibabel_reads(tmp_path, dtype, ending):
+    made = nib.Nifti1Image(LESION.astype(dtype), AFFINE, dtype=np.dtype(dtype))
+    swapped = nib.Nifti1Header(endianness=">" if dtype[0] == ">" else "<")
+    swapped.set_data_dtype(np.dtype(dtype))
+    made = nib.Nifti1Image(LESION.astype(dtype), AFFINE, header=swapped)
+    nib.save(made, tmp_path / f"a{ending}")
+    mask = read_mask(tmp_path / f"a{ending}")
+    expected = np.asarray(nib.load(tmp_path / f"a{ending}").dataobj) > 0
+    np.testing.assert_array_equal(mask.array, expected)
+    assert mask.voxels == expected.sum()
+
+
+def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path):
+    nib.save(nib.Nifti2Image(LESION.astype(np.uint8)[..., None, None], AFFINE), tmp_path / "a.nii")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii").array, LESION)
+
+
+def test_an_image_in_memory_is_taken_as_it_is():
+    np.testing.assert_array_equal(read_mask(image(LESION.astype(np.float32))).array, LESION)
+
+
+@given(hnp.arrays(np.uint8, st.integers(1, 70), elements=st.sampled_from([0, 0, 0, 1, 255])))
+def test_nonzero_positions_are_those_of_numpy(values):
+    np.testing.assert_array_equal(nonzero_positions(values), np.flatnonzero(values))
+
+
+def test_scaled_and_nearly_whole_values_are_a_mask(tmp_path):
+    scaled = save(tmp_path / "a.nii", LESION.astype(np.uint8) * 255)
+    data = bytearray(scaled.read_bytes())
+    struct.pack_into("<ff", data, 112, 1 / 255, 0.0)
+    scaled.write_bytes(data)
+    assert read_mask(scaled).voxels == LESION.sum()
+    nearly = save(tmp_path / "b.nii", np.where(LESION, np.float32(0.99999), np.float32(0)))
+    assert read_mask(nearly).voxels == LESION.sum()
+
+
+def test_nan_is_background_and_said(tmp_path):
+    path = save(tmp_path / "a.nii", np.where(LESION, 1, np.nan).astype(np.float32))
+    mask = read_mask(path)
+    assert mask.voxels == LESION.sum()
+    assert any("NaN treated as background" in note for note in mask.notes)
+
+
+REFUSED = {
+    "labels": (LESION.astype(np.uint8) * 2 + 1, "more than one label"),
+    "probabilities": (
+        np.linspace(0, 1, LESION.size, dtype="f4").reshape(SHAPE),
+        "not a binary mask",
+    ),
+    "negative": (-LESION.astype(np.int16), "negative values"),
+    "infinite": (np.where(LESION, np.inf, 0).astype("f4"), "infinite value"),
+    "only NaN": (np.full(SHAPE, np.nan, "f4"), "no finite value"),
+    "two volumes": (np.stack([LESION, LESION], -1).astype(np.uint8), "several volumes"),
+    "slice": (LESION[:, :, 0].astype(np.uint8), "not a volume"),
+    "complex": (LESION.astype(np.complex64), "complex values"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_mask_is_refused_for_what_it_is(tmp_path, case):
+    array, match = REFUSED[case]
+    with pytest.raises(InputError, match=match) as caught:
+        read_mask(save(tmp_path / "sub-9.nii.gz", array))
+    assert "sub-9.nii.gz" in str(caught.value)
+
+
+DAMAGE = {
+    "empty": (lambda data: b"", "file is empty"),
+    "text": (lambda data: b"hello " * 200, "not a gzip file"),
+    "plain": (gzip.decompress, "rename it to .nii"),
+    "cut": (lambda data: data[:-60], "truncated|damaged"),
+    "no trailer": (lambda data: data[:-8], "truncated"),
+    "checksum": (lambda data: data[:-8] + b"\0\0\0\0" + data[-4:], "checksum does not match"),
+    "length": (lambda data: data[:-4] + b"\1\0\0\0", "length does not match"),
+    "not an image": (lambda data: gzip.compress(b"hello" * 300), "not a NIfTI file"),
+    "header alone": (lambda data: gzip.compress(gzip.decompress(data)[:352]), "voxel data missing"),
+    "claims too much": (
+        lambda data: gzip.compress(
+            gzip.decompress(data)[:42]
+            + struct.pack("<3h", 2000, 2000, 200)
+            + gzip.decompress(data)[48:]
+        ),
+        "truncated",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_named(tmp_path, case):
+    damage, match = DAMAGE[case]
+    path = save(tmp_path / "a.nii.gz", LESION.astype(np.uint8))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=match):
+        read_mask(path)
+
+
+def test_what_follows_an_image_is_ignored_and_said(tmp_path):
+    path = save(tmp_path / "a.nii.gz", LESION.astype(np.uint8))
+    whole = path.read_bytes()
+    for tail in (b"GARBAGE" * 9, whole):
+        path.write_bytes(whole + tail)
+        mask = read_mask(path)
+        assert mask.voxels == LESION.sum()
+        assert any("extra bytes" in note for note in mask.notes)
+
+
+HEADERS = {
+    "dimensions": ("dim", [0, 1, 1, 1, 1, 1, 1, 1], "impossible dimensions"),
+    "type": ("datatype", 999, "unsupported voxel type"),
+    "offset": ("vox_offset", 16, "voxel data offset"),
+    "affine": ("srow_x", [np.nan, 0, 0, 0], "affine is not a number"),
+    "flat": ("srow_x", [0, 0, 0, 0], "affine cannot be inverted"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_damaged_header_is_refused_before_its_voxels(tmp_path, case):
+    field, value, match = HEADERS[case]
+    path = tmp_path / "a.nii"
+    data = image(LESION.astype(np.uint8)).to_bytes()
+    header = nib.Nifti1Header(data[:348], check=False)
+    header[field] = value
+    path.write_bytes(header.binaryblock + data[348:])
+    with pytest.raises(InputError, match=match):
+        read_mask(path)
+
+
+def test_forms_that_disagree_are_said_and_the_sform_is_used(tmp_path):
+    made = image(LESION.astype(np.uint8))
+    moved = AFFINE.copy()
+    moved[0, 3] += 10
+    made.set_qform(moved, 4)
+    nib.save(made, tmp_path / "a.nii")
+    mask = read_mask(tmp_path / "a.nii")
+    np.testing.assert_array_equal(mask.grid.affine, AFFINE)
+    assert any("disagree by 10 mm" in note for note in mask.notes)
+
+
+def test_a_mask_goes_to_a_file_and_back(tmp_path):
+    grid = Grid(SHAPE, AFFINE)
+    mask = Mask.from_array(LESION, grid, "a")
+    nib.save(mask.to_nifti(), tmp_path / "a.nii")
+    again = read_mask(tmp_path / "a.nii")
+    np.testing.assert_array_equal(again.indices, mask.indices)
+    assert again.grid.matches(grid)
+    assert again.volume_mm3 == LESION.sum() * 8
+
+
+def test_a_map_goes_to_a_file_as_float32_in_its_space():
+    values = np.random.default_rng(0).random(SHAPE)
+    made = Map("mean", values, Grid(SHAPE, AFFINE), "mm³", "text").to_nifti()
+    assert made.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(made.get_fdata(), values.astype(np.float32))
+    np.testing.assert_array_equal(made.affine, AFFINE)
+    assert made.header["sform_code"] == 4
+
+
+def test_labels_are_whole_numbers_of_any_size(tmp_path):
+    labels = np.where(LESION, 2_000_000_000, 7).astype(np.int32)
+    found, grid, notes = read_labels(save(tmp_path / "a.nii.gz", labels))
+    np.testing.assert_array_equal(found, labels)
+    assert grid.shape == SHAPE
+    assert notes == ()
+    as_floats = save(tmp_path / "b.nii.gz", (labels % 100).astype(np.float32))
+    np.testing.assert_array_equal(read_labels(as_floats)[0], labels % 100)
+
+
+def test_labels_that_were_interpolated_are_refused(tmp_path):
+    with pytest.raises(InputError, match="not whole numbers"):
+        read_labels(save(tmp_path / "a.nii", LESION.astype(np.float32) * 1.5))

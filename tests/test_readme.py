@@ -1,0 +1,66 @@
+"""What the README shows works: its Python, its commands, and the files it points at."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if re.match(r"lesion-dash (stats|overlap)", line)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_python_examples_print_what_is_shown(folder):
+    code = "\n".join(blocks("python"))
+    example = doctest.DocTestParser().get_doctest(code, {}, "README", "README.md", 0)
+    result = doctest.DocTestRunner(optionflags=OPTIONS).run(example)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+def test_the_commands_write_the_files_that_are_listed(folder):
+    assert len(commands()) >= 2
+    program = Path(sys.executable).with_name("lesion-dash")
+    for _, *arguments in commands():
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+    listed = set(re.findall(r"^\| `([a-z_]+\.(?:nii|csv|json))` \|", TEXT, flags=re.MULTILINE))
+    written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
+    assert len(listed) == 8
+    assert listed == written
+
+
+@pytest.mark.parametrize("target", sorted(set(LINK.findall(TEXT))))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target.split("#")[0]).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)`", TEXT))))
+def test_make_knows_the_targets(target):
+    assert f"\n{target}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
