@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +14,33 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .files import has_image_ending, list_images, strip_ending
+from .files import list_images, strip_ending
 from .grid import Grid
-from .images import read_labels
-from .label_tables import ENDINGS, Region, read_label_table
+from .images import SpatialImage, read_labels
+from .label_tables import ENDINGS, Region, is_label_table, read_label_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OUTSIDE = "outside the atlas"
+
+_GENERIC = frozenset(
+    ("atlas", "label", "labels", "lut", "names", "table", "map", "dseg", "nii", "gz")
+)
+_GENERIC |= {
+    "",
+    "atlases",
+    "name",
+    "maps",
+    "region",
+    "regions",
+    "prob",
+    "1mm",
+    "2mm",
+    "lesion",
+    "mask",
+}
+"""Words in a file's name that do not tell one atlas from another."""
 
 TIE_MM = 0.001
 """A point this much to the left, back and below decides between equally near voxels."""
@@ -40,6 +60,8 @@ class LabelAtlas:
         In ascending order of label; a label without a name is called ``label N``.
     notes : tuple of str
         What is unusual about the image or its table, and how it was brought onto its grid.
+    sources : dict
+        SHA-256 of image and label table, by path.
     """
 
     name: str
@@ -47,6 +69,7 @@ class LabelAtlas:
     labels: NDArray[np.integer]
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -76,8 +99,8 @@ class LabelAtlas:
         return pd.DataFrame(rows, columns=None if rows else ["label", "region", "voxels"])
 
     def region_at(self, mm: ArrayLike) -> str:
-        """Name of the region at a world point in mm."""
-        voxel = self.grid.nearest_voxel(mm)
+        """Name of the region at a world point in mm; ties as in `on_grid`."""
+        voxel = self.grid.nearest_voxel(np.asarray(mm, float) - TIE_MM)
         return self.names[int(self.labels[voxel])] if voxel else OUTSIDE
 
     def on_grid(self, grid: Grid) -> LabelAtlas:
@@ -96,17 +119,17 @@ class LabelAtlas:
 
 
 def load_atlas(
-    image: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None
+    image: str | os.PathLike[str] | SpatialImage, labels: str | os.PathLike[str] | None = None
 ) -> LabelAtlas:
     """Read a labelled atlas and the table of its region names.
 
     Parameters
     ----------
-    image : path
-        NIfTI image of whole numbers; 0 is outside the atlas.
+    image : path or nibabel image
+        Whole numbers; 0 is outside the atlas.
     labels : path, optional
         CSV or TSV with columns for index and name, or a FreeSurfer colour table. By default the
-        table that lies beside the image and is named most like it.
+        table that lies beside the image and is named after it; see `find_label_table`.
 
     Raises
     ------
@@ -119,10 +142,12 @@ def load_atlas(
     >>> atlas.region_at([0, 0, 200])
     'outside the atlas'
     """
-    path = Path(image).expanduser()
-    data, grid, notes = read_labels(path)
+    source = image if isinstance(image, SpatialImage) else Path(image).expanduser()
+    data, grid, stored, notes = read_labels(source)
+    path = stored.path
     if not data.any():
         raise InputError(path, "atlas is empty: no voxel has a label")
+    sources = {str(path): stored.sha256}
     table_path = Path(labels).expanduser() if labels is not None else find_label_table(path)
     present = set(np.unique(data).tolist()) - {0}
     if table_path is None:
@@ -130,33 +155,89 @@ def load_atlas(
         notes += ("no label table found: regions are called by their number",)
     else:
         table = read_label_table(table_path)
+        sources[str(table_path)] = table.sha256
         regions, notes = table.regions, notes + table.notes + _compare(present, table.regions)
-    return LabelAtlas(strip_ending(path.name), grid, data, _name_all(present, regions), notes)
+        notes += check_sides(grid, data, regions)
+    named = _name_all(present, regions)
+    return LabelAtlas(strip_ending(path.name), grid, data, named, notes, sources)
 
 
 def find_label_table(image: Path) -> Path | None:
-    """The table beside an atlas image whose name is most like the image's."""
-    stem = strip_ending(image.name).lower()
+    """The label table beside an atlas image that is named after it.
+
+    Words such as "labels" or "2mm" aside, every word of the table's name is one of the image's:
+    ``BN_Atlas_246_LUT.txt`` belongs to ``BN_Atlas_246_2mm.nii.gz``. A file that is no label table
+    is none, whatever its name.
+    """
     if not image.parent.is_dir():
         return None
+    stem, own = strip_ending(image.name).lower(), _words(image.name)
     tables = [path for path in sorted(image.parent.iterdir()) if path.suffix.lower() in ENDINGS]
-    likeness = {path: _shared_start(stem, path.name.lower()) for path in tables}
-    best = max(tables, key=lambda path: likeness[path], default=None)
-    return best if best and (likeness[best] > 2 or len(tables) == 1) else None
-
-
-def _shared_start(a: str, b: str) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    same = [table for table in tables if strip_ending(table.stem).lower() == stem]
+    alike = [table for table in tables if _words(table.name) <= own and _words(table.name)]
+    ranked = same + sorted(alike, key=lambda table: -len(_words(table.name)))
+    return next((table for table in ranked if is_label_table(table)), None)
 
 
 def find_atlases(folder: str | os.PathLike[str]) -> dict[str, tuple[Path, Path]]:
-    """Atlas images below a folder that have a label table beside them: name to both paths."""
-    found = {}
-    for image in list_images(folder).images:
-        table = find_label_table(image)
-        if table is not None and has_image_ending(image.name) and "participants" not in table.name:
-            found[strip_ending(image.name)] = (image, table)
-    return found
+    """Atlas images below a folder that have a label table beside them: name to both paths.
+
+    Atlases of one file name are told apart by their path below the folder.
+    """
+    root = Path(folder).expanduser()
+    pairs = [(image, find_label_table(image)) for image in list_images(root).images]
+    found = [(image, table) for image, table in pairs if table is not None]
+    times = Counter(image.name for image, _ in found)
+    return {
+        strip_ending(image.name if times[image.name] == 1 else str(image.relative_to(root))): (
+            image,
+            table,
+        )
+        for image, table in found
+    }
+
+
+def _words(name: str) -> frozenset[str]:
+    words = re.split(r"[^a-z0-9]+", strip_ending(Path(name).stem if "." in name else name).lower())
+    return frozenset(words) - _GENERIC
+
+
+def check_sides(
+    grid: Grid, labels: NDArray[np.integer], regions: tuple[Region, ...]
+) -> tuple[str, ...]:
+    """Compare names that say left or right with the side on which the regions lie.
+
+    Examples
+    --------
+    >>> grid = Grid((2, 1, 1), [[2, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    >>> regions = (Region(1, "Insula_R"), Region(2, "Insula_L"))
+    >>> check_sides(grid, np.array([1, 2]).reshape(2, 1, 1), regions)[0]
+    'left and right are swapped: 2 of 2 regions lie on the other side than their name says'
+    """
+    sides = {region.label: side for region in regions if (side := _named_side(region.name))}
+    flat = np.ravel(labels, order="F")
+    indices = np.flatnonzero(np.isin(flat, list(sides)))
+    if not indices.size:
+        return ()
+    found, place = np.unique(flat[indices], return_inverse=True)
+    x = np.bincount(place, weights=grid.mm_of_index(indices)[:, 0]) / np.bincount(place)
+    wrong = [
+        label for label, mean in zip(found.tolist(), x, strict=True) if sides[label] * mean < 0
+    ]
+    if len(wrong) > len(found) / 2:
+        share = f"{len(wrong)} of {len(found)} regions"
+        return (f"left and right are swapped: {share} lie on the other side than their name says",)
+    if wrong:
+        return (f"lies on the other side than its name says: label {_shorten(wrong)}",)
+    return ()
+
+
+def _named_side(name: str) -> int:
+    """-1 where a name says left, 1 where it says right, 0 where it says neither."""
+    words = re.split(r"[\s_.\-()\[\],]+", name.lower())
+    left = any(word in ("l", "lh", "left") for word in words)
+    right = any(word in ("r", "rh", "right") for word in words)
+    return int(right) - int(left)
 
 
 def _compare(present: set[int], regions: tuple[Region, ...]) -> tuple[str, ...]:
@@ -202,7 +283,7 @@ def _on_grid(atlas: LabelAtlas, grid: Grid) -> LabelAtlas:
         cval=0,
         prefilter=False,
     )
-    if not labels.any():
+    if not _boxes_meet(atlas.grid, grid):
         problem = f"atlas does not overlap the map: {_extent(atlas.grid)} against {_extent(grid)}"
         raise InputError(atlas.name, problem, "choose an atlas of the same space")
     labels.setflags(write=False)
@@ -210,12 +291,20 @@ def _on_grid(atlas: LabelAtlas, grid: Grid) -> LabelAtlas:
 
 
 def _how(own: Grid, grid: Grid) -> str:
-    if own.exact_steps(grid) is not None:
+    if own.exact_steps(grid) is not None and own.size == grid.size:
         return f"atlas reoriented from {own} onto the map's grid ({grid}): no value changes"
     return (
         f"atlas resampled from {own} onto the map's grid ({grid}) by nearest neighbour in world "
-        "coordinates; exact ties go to the left, back and below"
+        "coordinates; exact ties go to the left, back and below; region sizes are those on the "
+        "map's grid"
     )
+
+
+def _boxes_meet(a: Grid, b: Grid) -> bool:
+    (low_a, high_a), (low_b, high_b) = (
+        (grid.corners().min(axis=0), grid.corners().max(axis=0)) for grid in (a, b)
+    )
+    return bool(np.all(low_a <= high_b) and np.all(low_b <= high_a))
 
 
 def _extent(grid: Grid) -> str:

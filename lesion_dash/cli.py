@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .regions import RegionCounts
 
 _LONGEST_LIST = 20
+_COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label")
 
 _EXAMPLES = """examples:
   lesion-dash demo
@@ -36,6 +38,10 @@ Volumes are in mm³ in files. Errors are one sentence, exit code 2.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no "³" gets a "?" rather than an error.
+            stream.reconfigure(errors="replace")
     options = _make_parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
@@ -82,6 +88,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_stats(commands)
     _add_overlap(commands)
+    _add_check(commands)
     _add_demo(commands)
     _add_serve(commands)
     return parser
@@ -108,6 +115,7 @@ def _add_cohort_choices(parser: argparse.ArgumentParser) -> None:
         default=5,
         help="voxels lesioned in at least K patients count (default 5)",
     )
+    _add_mask_choices(parser)
     parser.add_argument(
         "--pattern", default="*", help="only masks whose name matches, such as '*lesion*'"
     )
@@ -147,6 +155,30 @@ def _add_overlap(commands: Any) -> None:
     _add_cohort_choices(parser)
 
 
+def _add_check(commands: Any) -> None:
+    text = "what would become of each file of a folder, of a mask, an atlas or a table"
+    parser = _add_command(commands, "check", run_check, text)
+    parser.add_argument("path", metavar="PATH", help="folder, image or table")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--like", metavar="MASKS", help="a mask or folder on whose grid PATH is to be used"
+    )
+    _add_mask_choices(parser)
+    parser.epilog = "Exit code: 0 all is well, 1 there are warnings, 2 nothing is usable."
+
+
+def _add_mask_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        metavar="P",
+        type=float,
+        help="make masks of probability maps: voxels of at least P, between 0 and 1",
+    )
+    parser.add_argument(
+        "--label", metavar="N", type=int, help="make masks of label maps: voxels of value N"
+    )
+
+
 def _add_demo(commands: Any) -> None:
     parser = _add_command(commands, "demo", run_demo, "the dashboard on the sample data")
     parser.add_argument("--port", type=int, default=8866, help="port on this computer (8866)")
@@ -174,8 +206,8 @@ def _whole_number(text: str) -> int:
 def run_stats(options: argparse.Namespace) -> int:
     """Write the maps of lesion size topography, the patients and the provenance."""
     from .cohort import load_cohort
-    from .files import write_together
-    from .images import nifti_bytes
+    from .files import check_space, write_together
+    from .images import Choice, nifti_bytes
     from .provenance import FILE_NAME, cohort_input, provenance_bytes
     from .tables import csv_bytes
     from .topography import FILE_NAMES, volume_stats
@@ -183,19 +215,22 @@ def run_stats(options: argparse.Namespace) -> int:
     names = [*FILE_NAMES.values(), "patients.csv", FILE_NAME]
     with write_together(options.output, names, options.overwrite) as outbox:
         cohort = load_cohort(
-            options.masks, options.participants, options.pattern, _progress("reading masks")
+            options.masks,
+            options.participants,
+            options.pattern,
+            Choice(options.threshold, options.label),
+            _progress("reading masks"),
+            on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
         _report_skipped(cohort)
         stats = volume_stats(cohort, options.min_patients, options.std, options.outside)
         for key, name in FILE_NAMES.items():
             outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
         outbox.add("patients.csv", csv_bytes(cohort.files_table))
-        parameters = {
-            key: getattr(options, key) for key in ("min_patients", "std", "outside", "pattern")
-        }
+        parameters = {key: getattr(options, key) for key in ("std", "outside", *_COHORT_PARAMETERS)}
         counts = {"patients": cohort.n_patients, "voxels": int(stats.indices.size)}
         inputs = [cohort_input(cohort)]
-        outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts))
+        outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
     _say(
         f"{cohort.n_patients} patients, {stats.indices.size:,} voxels with at least "
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
@@ -212,7 +247,7 @@ def run_overlap(options: argparse.Namespace) -> int:
     from .comparison import overlap
     from .files import write_together
     from .images import nifti_bytes
-    from .provenance import FILE_NAME, file_input, provenance_bytes
+    from .provenance import FILE_NAME, atlas_input, provenance_bytes
     from .regions import FILE_NAME as COUNTS_NAME
     from .regions import count_regions
     from .tables import csv_bytes
@@ -225,12 +260,10 @@ def run_overlap(options: argparse.Namespace) -> int:
         counts = count_regions(result.both, atlas)
         outbox.add(MAP_NAME, nifti_bytes(result.both.to_nifti()))
         outbox.add(COUNTS_NAME, csv_bytes(counts.table))
-        inputs = [input_a, input_b, file_input("atlas", Path(options.atlas).expanduser())]
-        if options.labels:
-            inputs.append(file_input("labels", Path(options.labels).expanduser()))
-        parameters = {key: getattr(options, key) for key in ("min_patients", "pattern")}
+        inputs = [input_a, input_b, atlas_input(atlas)]
+        parameters = {key: getattr(options, key) for key in _COHORT_PARAMETERS}
         sizes = _sizes(result) | {"atlas_notes": list(counts.notes)}
-        outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes))
+        outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
     _print_overlap(result, counts)
     return 0
 
@@ -238,13 +271,17 @@ def run_overlap(options: argparse.Namespace) -> int:
 def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any]]:
     """A binary map from a file, or from a folder at the chosen number of patients."""
     from .cohort import load_cohort
-    from .images import read_mask
+    from .images import Choice, read_mask
     from .provenance import cohort_input, file_input
 
+    choice = Choice(options.threshold, options.label)
     if not Path(path).expanduser().is_dir():
-        return read_mask(path), file_input("mask", Path(path).expanduser())
+        return read_mask(path, options.threshold, options.label), file_input(
+            "mask", Path(path).expanduser()
+        )
     name = Path(path).name
-    cohort = load_cohort(path, None, options.pattern, _progress(f"reading {name}"))
+    progress = _progress(f"reading {name}")
+    cohort = load_cohort(path, None, options.pattern, choice, progress)
     _report_skipped(cohort)
     mask = cohort.at_least(options.min_patients)
     if not mask.voxels:
@@ -262,6 +299,8 @@ def _sizes(result: Overlap) -> dict[str, Any]:
 def _print_overlap(result: Overlap, counts: RegionCounts) -> None:
     for letter, mask in (("A", result.a), ("B", result.b)):
         _say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
+        for note in mask.notes:
+            _say(f"   note: {note}")
     volume = result.both.volume_mm3 / 1000
     _say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {result.dice:.3f}\n")
     width = max(len(row[1]) for row in counts.rows)
@@ -273,7 +312,32 @@ def _print_overlap(result: Overlap, counts: RegionCounts) -> None:
             share = f"{of_region:11.1f}" if of_region == of_region else f"{'-':>11}"
             _say(f"{name:{width}}  {voxels:9,}  {volume:11,.0f}  {of_map:12.1f}  {share}")
     for note in counts.notes:
-        _say(f"\nnote: {note}")
+        _say(f"\nnote on the atlas: {note}")
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Print the report of the door."""
+    import json
+
+    from .door import check_path
+    from .images import Choice
+
+    choice = Choice(options.threshold, options.label)
+    report = check_path(options.path, options.like, choice, _progress("checking files"))
+    if options.json:
+        files = [
+            {"file": file.file, "outcome": file.outcome, "reasons": list(file.reasons)}
+            for file in report.files
+        ]
+        summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+        print(json.dumps({"files": files, "summary": summary}, indent=2))
+        return report.exit_code
+    for file in report.files:
+        if file.outcome != "accept":
+            name = "the folder" if file.file == "." else file.file
+            _say(f"{file.outcome:7} {name}: {'; '.join(file.reasons)}")
+    _say(report.sentence)
+    return report.exit_code
 
 
 def run_demo(options: argparse.Namespace) -> int:
@@ -311,6 +375,8 @@ def _progress(text: str) -> Callable[[int, int], None] | None:
 
 
 def _report_skipped(cohort: Cohort) -> None:
+    for note in cohort.notes:
+        _warn(f"note: {note}")
     skipped = [patient for patient in cohort.patients if patient.status == "skipped"]
     if not skipped:
         return

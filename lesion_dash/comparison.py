@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
-from .images import Mask
+from .images import Mask, MaskLike, as_mask
 
 FILE_NAME = "overlap_map.nii"
 
@@ -38,13 +37,14 @@ class Overlap:
         return 2 * self.both.voxels / size if size else float("nan")
 
 
-def overlap(a: Mask, b: Mask) -> Overlap:
+def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     """Compare two binary maps voxel by voxel.
 
     Parameters
     ----------
-    a, b : Mask
-        On one grid.
+    a, b : Mask, path or nibabel image
+        On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
+        and a note of the result's `b` says so.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def overlap(a: Mask, b: Mask) -> Overlap:
     Raises
     ------
     InputError
-        Where the grids differ, with the difference in mm.
+        Where voxels of the two grids do not coincide, with the difference in mm.
 
     Examples
     --------
@@ -63,9 +63,8 @@ def overlap(a: Mask, b: Mask) -> Overlap:
     >>> result.both.voxels + result.only_a.voxels == a.voxels
     True
     """
-    if not a.grid.matches(b.grid):
-        problem = f"is not on the grid of {a.name}: {b.grid.difference(a.grid)}"
-        raise InputError(b.name, problem, "bring both maps onto one grid")
+    a = as_mask(a)
+    b = as_mask(b).on_grid(a.grid)
     parts = {
         "both": np.intersect1d(a.indices, b.indices, assume_unique=True),
         "either": np.union1d(a.indices, b.indices),

@@ -35,6 +35,7 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
+    code: int = 4
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
@@ -69,8 +70,9 @@ class Grid:
     @property
     def voxel_volume(self) -> float:
         """Volume of a voxel in mm³."""
-        # The determinant of a float32 sform carries rounding (7.999999); nine digits are real.
-        return float(f"{abs(np.linalg.det(self.affine[:3, :3])):.9g}")
+        # The triple product is exact where edges are whole numbers; a determinant by LU is not.
+        a, b, c = self.affine[:3, :3].T
+        return float(abs(a @ np.cross(b, c)))
 
     @property
     def orientation(self) -> str:
@@ -92,9 +94,13 @@ class Grid:
 
     def nearest_voxel(self, mm: ArrayLike) -> tuple[int, int, int] | None:
         """The voxel that holds a world point (mm), or None outside the image."""
-        i, j, k = np.floor(self.to_voxel(mm) + 0.5).astype(int)
-        inside = all(0 <= v < n for v, n in zip((i, j, k), self.shape, strict=True))
-        return (int(i), int(j), int(k)) if inside else None
+        if not np.isfinite(mm).all():
+            return None
+        place = np.floor(self.to_voxel(mm) + 0.5)
+        if not np.all((place >= 0) & (place < self.shape)):
+            return None
+        i, j, k = place.astype(int).tolist()
+        return i, j, k
 
     def linear_index(self, voxel: tuple[int, int, int]) -> int:
         """Position of a voxel (i, j, k) in the file's order, the first axis fastest."""
@@ -122,12 +128,9 @@ class Grid:
 
     def difference(self, other: Grid) -> str:
         """Say in words, and in mm, how this grid differs from another one."""
-        ways = f"({self.orientation} against {other.orientation})"
-        if self.orientation != other.orientation:
-            mirrored = self.orientation[1:] == other.orientation[1:]
-            what = "left and right are swapped" if mirrored else "axes are in another order"
-            return f"{what} {ways}"
         shift = self._shift_in_words(other)
+        if self.orientation != other.orientation:
+            return f"{_turned(self.orientation, other.orientation)}{shift}"
         if not np.allclose(self.voxel_size, other.voxel_size, atol=1e-3):
             return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
         if self.shape != other.shape:
@@ -160,6 +163,23 @@ class Grid:
         if not (np.all(rotation.sum(axis=0) == 1) and np.all(rotation.sum(axis=1) == 1)):
             return None
         return whole[:3].astype(np.int64)
+
+
+def is_near(grid: Grid, common: Grid) -> bool:
+    """Whether no voxel lies nearer to a neighbour's centre: less than half a voxel away."""
+    return grid.matches(common, float(common.voxel_size.min()) / 2)
+
+
+def _turned(own: str, other: str) -> str:
+    """Say how axes that grow in one set of directions differ from another, such as LAS from RAS."""
+    ways = f"({own} against {other})"
+    mirrored = [axis for axis, a, b in zip("xyz", own, other, strict=True) if a != b]
+    pairs = [{"L", "R"}, {"A", "P"}, {"I", "S"}]
+    if any({a, b} not in pairs for a, b in zip(own, other, strict=True) if a != b):
+        return f"axes are in another order {ways}"
+    if mirrored == ["x"]:
+        return f"left and right are swapped: the file's first axis is mirrored {ways}"
+    return f"mirrored along {' and '.join(mirrored)} {ways}"
 
 
 def _edges(grid: Grid) -> str:

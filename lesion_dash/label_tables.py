@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import InputError
-from .files import read_text
+from .files import checksum, read_bytes, read_text
 
-ENDINGS = (".csv", ".tsv", ".txt", ".lut")
+ENDINGS = (".csv", ".tsv", ".txt", ".lut", ".xml")
 """File name endings a label table may have."""
 
 _INDEX_NAMES = ("index", "id", "value", "label", "key", "number")
@@ -35,6 +35,7 @@ class LabelTable:
     path: Path
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 class TableFault(ValueError):
@@ -49,7 +50,9 @@ def read_label_table(path: Path) -> LabelTable:
     InputError
         Where no known format fits, or a row breaks its rules.
     """
-    text = read_text(path)
+    text, notes = read_text(path)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InputError(path, "entities are not allowed in an XML table", "remove its DOCTYPE")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InputError(path, "table is empty")
@@ -57,11 +60,20 @@ def read_label_table(path: Path) -> LabelTable:
         for parse in PARSERS:
             regions = parse(lines)
             if regions is not None:
-                return LabelTable(path, *_check_regions(regions))
-    except TableFault as fault:
+                kept, oddities = _check_regions(regions)
+                return LabelTable(path, kept, notes + oddities, checksum(read_bytes(path)))
+    except (TableFault, csv.Error) as fault:
         raise InputError(path, str(fault)) from None
     remedy = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
     raise InputError(path, "columns id and name not found", remedy)
+
+
+def is_label_table(path: Path) -> bool:
+    """Whether a file can be read as a label table."""
+    try:
+        return bool(read_label_table(path).regions)
+    except InputError:
+        return False
 
 
 def parse_lut(lines: list[str]) -> list[Region] | None:
@@ -72,15 +84,17 @@ def parse_lut(lines: list[str]) -> list[Region] | None:
     >>> parse_lut(["# made by hand", "0 Unknown 25 5 25 0", "1 A8m_L 0 255 0 0"])
     [Region(label=0, name='Unknown', extra={}), Region(label=1, name='A8m_L', extra={})]
     """
-    regions = []
-    for line in lines:
-        if line.lstrip().startswith("#"):
-            continue
-        found = re.fullmatch(r"\s*(\d+)\s+(\S.*?)\s+\d+\s+\d+\s+\d+(\s+\d+)?\s*", line)
-        if found is None:
-            return None
-        regions.append(Region(int(found[1]), found[2]))
-    return regions or None
+    rows = [line for line in lines if not line.lstrip().startswith("#")]
+    readings = [_split_colours(rows, numbers) for numbers in (4, 3)]
+    found = [regions for regions in readings if regions]
+    # A name may end in a number, as "Brodmann 17" does: then four numbers leave names that repeat.
+    return max(found, key=lambda regions: len({region.name for region in regions}), default=None)
+
+
+def _split_colours(rows: list[str], numbers: int) -> list[Region] | None:
+    pattern = re.compile(r"\s*(\d{1,12})\s+(\S.*?)" + r"\s+\d{1,3}" * numbers + r"\s*")
+    matches = [pattern.fullmatch(row) for row in rows]
+    return [Region(int(m[1]), m[2]) for m in matches if m] if all(matches) else None
 
 
 def parse_delimited(lines: list[str]) -> list[Region] | None:
@@ -129,7 +143,9 @@ def _parse_label(number: int, text: str) -> int:
     try:
         value = float(text)
     except ValueError:
-        raise TableFault(f"row {number}: id {text!r} is not a number") from None
+        raise TableFault(f"row {number}: id {text[:40]!r} is not a number") from None
+    if not abs(value) < 2**53:
+        raise TableFault(f"row {number}: id {text[:40]} is too large for a label")
     if not value.is_integer():
         raise TableFault(f"row {number}: id is not a whole number: {text}")
     if value < 0:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from .atlas import LabelAtlas
 from .cohort import Cohort
 from .files import checksum, read_bytes
 
@@ -22,6 +23,7 @@ def provenance_bytes(
     parameters: Mapping[str, Any],
     inputs: list[dict[str, Any]],
     counts: Mapping[str, Any],
+    outputs: Mapping[str, str],
 ) -> bytes:
     """The content of ``provenance.json``.
 
@@ -35,6 +37,8 @@ def provenance_bytes(
         See `cohort_input` and `file_input`.
     counts : mapping
         The sizes by which a result can be recognised.
+    outputs : mapping
+        SHA-256 of every other file of this result, by name.
     """
     content = {
         "software": {name: version(name) for name in _PACKAGES}
@@ -44,6 +48,7 @@ def provenance_bytes(
         "parameters": dict(parameters),
         "inputs": inputs,
         "counts": dict(counts),
+        "outputs": dict(outputs),
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
@@ -68,3 +73,9 @@ def cohort_input(cohort: Cohort) -> dict[str, Any]:
 def file_input(kind: str, path: Path) -> dict[str, Any]:
     """A file as an input, with its checksum."""
     return {"kind": kind, "file": str(path), "sha256": checksum(read_bytes(path))}
+
+
+def atlas_input(atlas: LabelAtlas) -> dict[str, Any]:
+    """An atlas as an input: the image and the label table that were read, with checksums."""
+    files = [{"file": file, "sha256": sha256} for file, sha256 in atlas.sources.items()]
+    return {"kind": "atlas", "name": atlas.name, "files": files}

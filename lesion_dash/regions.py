@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .atlas import OUTSIDE, LabelAtlas
 from .grid import Grid
-from .images import Mask
+from .images import Mask, MaskLike, as_mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,12 +65,12 @@ class RegionCounts:
         return pd.DataFrame(list(self.rows), columns=list(COLUMNS))
 
 
-def count_regions(mask: Mask, atlas: LabelAtlas) -> RegionCounts:
+def count_regions(mask: MaskLike, atlas: LabelAtlas) -> RegionCounts:
     """Count the voxels of a binary map in each region of an atlas.
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask, path or nibabel image
         The map; its grid is the one that counts.
     atlas : LabelAtlas
         Brought onto the map's grid where it is on another one; see `LabelAtlas.on_grid`.
@@ -92,6 +92,7 @@ def count_regions(mask: Mask, atlas: LabelAtlas) -> RegionCounts:
     >>> int(counts.table["voxels"].sum()) == mask.voxels
     True
     """
+    mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
     labels = np.ravel(local.labels, order="F")[mask.indices]
     found, counts = np.unique(labels, return_counts=True)

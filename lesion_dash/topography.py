@@ -213,7 +213,7 @@ def _columns_by_volume(
     """The lesioned voxels and, for each, its patients' ranks in ascending order of volume."""
     from scipy import sparse
 
-    ordered = cohort.select(np.argsort(cohort.volumes, kind="stable").tolist())
+    ordered = cohort.select(np.argsort(cohort.volumes, kind="stable"))
     matrix = sparse.csr_array(
         (np.ones(ordered.indices.size, np.bool_), ordered.indices, _narrow(ordered.starts)),
         shape=(cohort.n_patients, cohort.grid.size),

@@ -8,6 +8,7 @@ import pytest
 from phantoms import AFFINE, image
 
 from lesion_dash import Grid, InputError, find_atlases, load_atlas
+from lesion_dash.atlas import find_label_table
 
 SHAPE = (6, 5, 7)
 LABELS = np.random.default_rng(2).integers(0, 4, SHAPE).astype(np.int16)
@@ -98,6 +99,66 @@ def test_table_and_image_that_differ_are_kept_and_flagged(tmp_path, table, words
 def test_an_image_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match="atlas is empty"):
         load_atlas(write(tmp_path, labels=LABELS * 0))
+
+
+@pytest.mark.parametrize(
+    ("image_name", "table_name", "belongs"),
+    [
+        ("BN_Atlas_246_2mm.nii.gz", "BN_Atlas_246_LUT.txt", True),
+        ("aal.nii.gz", "aal.nii.txt", True),
+        ("atlas_harvard_oxford.nii.gz", "labels_harvard_oxford.csv", True),
+        ("atlas_aal.nii.gz", "atlas_destrieux.csv", False),
+        ("atlas.nii.gz", "README.txt", False),
+        ("sub-001_lesion.nii.gz", "participants.tsv", False),
+    ],
+)
+def test_a_table_belongs_to_the_image_it_is_named_after(tmp_path, image_name, table_name, belongs):
+    nib.save(image(LABELS), tmp_path / image_name)
+    (tmp_path / table_name).write_text(TABLE)
+    found = find_label_table(tmp_path / image_name)
+    assert found == (tmp_path / table_name if belongs else None)
+
+
+def test_a_text_that_is_no_table_does_not_stop_an_atlas(tmp_path):
+    path = write(tmp_path, table="")
+    path.with_name("atlas.txt").write_text("See the paper.")
+    assert "no label table found" in " ".join(load_atlas(path).notes)
+
+
+def test_atlases_of_one_name_are_told_apart(tmp_path):
+    for folder in ("1mm", "2mm"):
+        write(tmp_path / folder)
+    assert set(find_atlases(tmp_path)) == {"1mm/atlas", "2mm/atlas"}
+
+
+def test_the_readout_agrees_with_the_table_at_every_tie(tmp_path):
+    atlas, fine = load_atlas(write(tmp_path)), GRIDS["half the voxels"]
+    local = atlas.on_grid(fine)
+    for voxel in np.ndindex(*fine.shape):
+        assert atlas.region_at(fine.to_mm(voxel)) == local.names[int(local.labels[voxel])]
+
+
+def test_a_map_where_the_atlas_has_nothing_lies_outside_it(tmp_path):
+    corner = np.zeros(SHAPE, np.int16)
+    corner[0, 0, 0] = 1
+    small = Grid((2, 2, 2), AFFINE @ nib.affines.from_matvec(np.eye(3), [3, 3, 3]))
+    assert not load_atlas(write(tmp_path, labels=corner)).on_grid(small).labels.any()
+
+
+def test_a_nibabel_image_is_an_atlas_too(tmp_path):
+    path = write(tmp_path)
+    atlas = load_atlas(image(LABELS), path.with_name("atlas.csv"))
+    np.testing.assert_array_equal(atlas.labels, LABELS)
+    assert atlas.names[1] == "one L"
+
+
+def test_the_sources_of_an_atlas_are_known(tmp_path):
+    import hashlib
+
+    path = write(tmp_path)
+    files = (path, path.with_name("atlas.csv"))
+    expected = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    assert load_atlas(path).sources == expected
 
 
 def test_atlases_are_found_by_pairing_image_and_table(tmp_path):

@@ -155,3 +155,53 @@ def test_counts_and_thresholds_equal_the_stack(folder):
 def test_a_patient_s_mask_is_what_the_file_holds(folder):
     cohort = load_cohort(folder)
     np.testing.assert_array_equal(cohort.mask(5).array, random_masks(12)[5])
+
+
+def test_selecting_counts_among_the_used_patients(folder):
+    (folder / "sub-000_lesion.nii.gz").write_bytes(b"broken")
+    cohort = load_cohort(folder)
+    large = (cohort.used_table["voxels"] > 150).to_numpy()
+    chosen = cohort.select(large)
+    expected = [f"sub-{p:03}" for p, mask in enumerate(random_masks(12)) if p and mask.sum() > 150]
+    assert [patient.id for patient in chosen.used] == expected
+    assert chosen.volumes.tolist() == [patient.voxels for patient in chosen.used]
+    last = cohort.select([-1])
+    assert last.used == cohort.used[-1:]
+    np.testing.assert_array_equal(last.mask(-1).array, random_masks(12)[11])
+    assert cohort.select([]).n_patients == 0
+
+
+def test_one_stray_mask_glues_no_two_grids_together(tmp_path):
+    for mm, names in ((0, range(5)), (1.2, range(5, 10)), (0.6, [10])):
+        own = [f"sub-{number:02}.nii" for number in names]
+        write_masks(tmp_path / "c", random_masks(len(own)), shifted(mm), own)
+    with pytest.raises(InputError, match="not on one grid"):
+        load_cohort(tmp_path / "c")
+
+
+@pytest.mark.parametrize(("mm", "used"), [(0.99, True), (1.01, False)])
+def test_the_border_is_half_a_voxel(folder, mm, used):
+    write_masks(folder, random_masks(1), shifted(mm), ["sub-off.nii.gz"])
+    assert (status(load_cohort(folder))["sub-off.nii.gz"][0] == "used") is used
+
+
+def test_a_mask_on_the_grid_is_not_called_off_it(folder):
+    assert all("differs" not in patient.reason for patient in load_cohort(folder).patients)
+
+
+def test_a_bad_table_nobody_named_stops_no_cohort(tmp_path, folder):
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-1\t3\nsub-1\t4\n")
+    cohort = load_cohort(folder)
+    assert cohort.participants is None
+    assert "has a row already" in cohort.notes[0]
+
+
+def test_no_table_is_read_outside_a_given_folder(tmp_path, folder):
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-000\t3\n")
+    assert load_cohort(folder).participants is not None
+    assert load_cohort(folder, within=folder).participants is None
+
+
+def test_side_files_do_not_change_a_patient_s_id(folder):
+    (folder / "._sub-001_lesion.nii.gz").write_bytes(b"x")
+    assert "sub-001" in {patient.id for patient in load_cohort(folder).used}

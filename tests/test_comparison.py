@@ -38,7 +38,44 @@ def test_dice_is_symmetric_and_one_for_the_same_map(pair):
 
 def test_another_grid_is_refused_with_the_difference():
     moved = AFFINE.copy()
-    moved[2, 3] += 4
+    moved[2, 3] += 1.3
     array = np.ones(SHAPE, bool)
-    with pytest.raises(InputError, match="4 mm"):
+    with pytest.raises(InputError, match=r"1\.3 mm"):
         overlap(mask(array), mask(array, moved))
+
+
+def test_a_shift_below_half_a_voxel_is_the_same_grid_and_said():
+    moved = AFFINE.copy()
+    moved[2, 3] += 0.3
+    array = np.random.default_rng(0).random(SHAPE) < 0.5
+    result = overlap(mask(array), mask(array, moved))
+    assert result.dice == 1
+    assert "0.3 mm" in result.b.notes[-1]
+
+
+def test_a_whole_voxel_shift_is_exact_and_nothing_is_lost():
+    moved = AFFINE.copy()
+    moved[2, 3] += 2
+    lower, upper = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    upper[1, 2, 1] = lower[1, 2, 0] = True
+    assert overlap(mask(upper), mask(lower, moved)).both.voxels == 1
+    with pytest.raises(InputError, match="reaches beyond"):
+        overlap(mask(upper), mask(upper, moved))
+
+
+def test_paths_and_nibabel_images_are_maps_too(tmp_path):
+    import nibabel as nib
+    from phantoms import image
+
+    a, b = (np.random.default_rng(seed).random(SHAPE) < 0.5 for seed in (1, 2))
+    nib.save(image(a.astype(np.uint8)), tmp_path / "a.nii")
+    found = overlap(tmp_path / "a.nii", image(b.astype(np.float32)))
+    np.testing.assert_array_equal(found.both.array, a & b)
+
+
+def test_voxels_out_of_order_or_range_make_no_mask():
+    grid = Grid(SHAPE, AFFINE)
+    with pytest.raises(InputError, match="twice or out of order"):
+        Mask(grid, np.array([5, 3, 3]), "m")
+    with pytest.raises(InputError, match="outside its grid"):
+        Mask(grid, np.array([24]), "m")

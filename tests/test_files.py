@@ -63,7 +63,8 @@ def test_links_are_followed_inside_the_folder_only(tmp_path):
     (tmp_path / "data" / "sub-2.nii").symlink_to("../other/sub-9.nii")
     (tmp_path / "data" / "sub-3.nii").symlink_to("gone.nii")
     listing = list_images(tmp_path / "data")
-    assert names(listing) == ["alias.nii", "sub-1.nii"]
+    assert names(listing) == ["sub-1.nii"]
+    assert "counted already" in reasons(listing)
     assert "outside the data folder" in reasons(listing)
     assert "target is missing" in reasons(listing)
 
@@ -132,3 +133,38 @@ def test_earlier_results_are_kept_unless_it_is_said(tmp_path):
 def test_a_results_folder_that_is_a_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a folder"):
         prepare_results(touch(tmp_path / "out"), [])
+
+
+def test_a_linked_folder_counts_nobody_twice_whatever_it_is_called(tmp_path):
+    for number in range(3):
+        touch(tmp_path / "b" / f"sub-{number}.nii")
+    for name in ("a", "c"):
+        (tmp_path / name).symlink_to("b", target_is_directory=True)
+    listing = list_images(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in listing.images] == [
+        f"b/sub-{number}.nii" for number in range(3)
+    ]
+    assert reasons(listing).count("not followed") == 2
+
+
+def test_links_into_a_hidden_store_are_followed(tmp_path):
+    store = touch(tmp_path / ".git" / "annex" / "objects" / "x1.nii.gz")
+    (tmp_path / "sub-1.nii.gz").symlink_to(store)
+    assert names(list_images(tmp_path)) == ["sub-1.nii.gz"]
+
+
+def test_a_link_to_itself_is_passed_over(tmp_path):
+    (tmp_path / "x").symlink_to("x")
+    touch(tmp_path / "sub-1.nii")
+    assert names(list_images(tmp_path)) == ["sub-1.nii"]
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="not a regular file"):
+        read_bytes(tmp_path)
+
+
+def test_results_that_cannot_take_their_name_are_refused_before(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="holds a folder named a"):
+        prepare_results(tmp_path, ["a"], overwrite=True)

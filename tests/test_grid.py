@@ -13,6 +13,9 @@ from lesion_dash import Grid
 OBLIQUE = nib.affines.from_matvec(
     nib.eulerangles.euler2mat(0.1, -0.2, 0.3) @ np.diag([2.0, -1.5, 3.0]), [5.0, -3.0, 1.0]
 )
+TURNED = nib.affines.from_matvec(
+    nib.eulerangles.euler2mat(0.0, 0.0, 0.1) @ np.diag([2.0, 2, 2]), [-90, -126, -72]
+)
 MNI_2MM = nib.affines.from_matvec(np.diag([2.0, 2, 2]), [-90, -126, -72])
 
 
@@ -25,7 +28,9 @@ def test_voxel_and_mm_are_inverse_and_agree_with_nibabel(voxel):
 
 
 def test_voxel_volume_is_the_determinant_for_any_affine():
-    assert Grid((2, 2, 2), OBLIQUE).voxel_volume == pytest.approx(9.0, rel=1e-8)
+    assert Grid((2, 2, 2), OBLIQUE).voxel_volume == pytest.approx(9.0, rel=1e-12)
+    edge = 1.0546875
+    assert Grid((2, 2, 2), np.diag([edge, -edge, 1, 1])).voxel_volume == edge * edge
     assert Grid((2, 2, 2), MNI_2MM).voxel_volume == 8.0
 
 
@@ -65,7 +70,7 @@ def test_the_corner_shift_is_that_of_the_farthest_corner():
         (MNI_2MM @ np.diag([0.5, 0.5, 0.5, 1]), (9, 9, 9), "voxel size differs"),
         (MNI_2MM, (9, 9, 10), "shape differs"),
         (MNI_2MM + np.eye(4)[[0]].T @ [[0, 0, 0, 20]], (9, 9, 9), "grid differs, 20 mm"),
-        (OBLIQUE, (9, 9, 9), "size differs|another order|swapped"),
+        (TURNED, (9, 9, 9), r"grid differs, 2\.26 mm at the farthest corner, rotated"),
     ],
     ids=["mirrored", "permuted", "size", "shape", "shifted", "oblique"],
 )
@@ -94,3 +99,19 @@ def test_a_grid_is_a_value():
     assert hash(grid) == hash(Grid((4, 5, 6), MNI_2MM.copy()))
     with pytest.raises(ValueError, match="read-only"):
         grid.affine[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [(0, "left and right are swapped"), (1, "mirrored along y"), (2, "mirrored along z")],
+)
+def test_a_mirrored_axis_is_named(axis, words):
+    flip = np.eye(4)
+    flip[axis, axis] = -1
+    other, grid = Grid((9, 9, 9), MNI_2MM @ flip), Grid((9, 9, 9), MNI_2MM)
+    assert words in other.difference(grid)
+
+
+@pytest.mark.parametrize("place", [[np.nan, 0, 0], [1e30, 0, 0], [np.inf, 0, 0]])
+def test_no_voxel_holds_a_place_that_is_none(place):
+    assert Grid((9, 9, 9), MNI_2MM).nearest_voxel(place) is None

@@ -192,7 +192,7 @@ def test_a_map_goes_to_a_file_as_float32_in_its_space():
 
 def test_labels_are_whole_numbers_of_any_size(tmp_path):
     labels = np.where(LESION, 2_000_000_000, 7).astype(np.int32)
-    found, grid, notes = read_labels(save(tmp_path / "a.nii.gz", labels))
+    found, grid, _, notes = read_labels(save(tmp_path / "a.nii.gz", labels))
     np.testing.assert_array_equal(found, labels)
     assert grid.shape == SHAPE
     assert notes == ()
@@ -203,3 +203,60 @@ def test_labels_are_whole_numbers_of_any_size(tmp_path):
 def test_labels_that_were_interpolated_are_refused(tmp_path):
     with pytest.raises(InputError, match="not whole numbers"):
         read_labels(save(tmp_path / "a.nii", LESION.astype(np.float32) * 1.5))
+
+
+def test_labels_half_a_step_off_whole_numbers_are_refused_where_steps_are_wide(tmp_path):
+    data = bytearray(image(np.arange(LESION.size, dtype=np.int16).reshape(SHAPE)).to_bytes())
+    struct.pack_into("<ff", data, 112, 1.0, 0.5)
+    (tmp_path / "a.nii").write_bytes(data)
+    with pytest.raises(InputError, match="not whole numbers"):
+        read_labels(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize(("value", "match"), [(np.inf, "larger than"), (1e20, "larger than")])
+def test_labels_without_end_are_refused(tmp_path, value, match):
+    with pytest.raises(InputError, match=match):
+        read_labels(save(tmp_path / "a.nii", np.full(SHAPE, value, np.float32)))
+
+
+def test_a_negative_slope_makes_negative_values(tmp_path):
+    data = bytearray(image(LESION.astype(np.uint8)).to_bytes())
+    struct.pack_into("<ff", data, 112, -1.0, 0.0)
+    (tmp_path / "a.nii").write_bytes(data)
+    with pytest.raises(InputError, match="negative values"):
+        read_mask(tmp_path / "a.nii")
+
+
+def test_gzip_members_put_end_to_end_are_one_image(tmp_path):
+    data = image(LESION.astype(np.uint8)).to_bytes()
+    content = b"".join(gzip.compress(part) for part in (data[:400], data[400:500], data[500:]))
+    (tmp_path / "a.nii.gz").write_bytes(content)
+    mask = read_mask(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(mask.array, LESION)
+    assert mask.notes == ("lesion touches the image border",)
+
+
+def test_the_space_of_the_input_is_that_of_the_output():
+    made = read_mask(image(LESION.astype(np.uint8), code=2)).to_nifti()
+    assert made.header["sform_code"] == 2
+
+
+def test_a_long_axis_is_written_as_nifti_2():
+    long = Mask.from_array(np.ones((40000, 2, 2)), Grid((40000, 2, 2), AFFINE), "long")
+    assert isinstance(long.to_nifti(), nib.Nifti2Image)
+
+
+def test_an_odd_name_does_not_reach_the_header():
+    mask = Mask.from_array(LESION, Grid(SHAPE, AFFINE), "sub-\udcff 1")
+    assert b"sub" not in mask.to_nifti().header["descrip"].tobytes()
+
+
+def test_an_image_without_an_affine_is_refused():
+    with pytest.raises(InputError, match="affine cannot be inverted"):
+        read_mask(nib.Spm99AnalyzeImage(LESION.astype(np.uint8), np.diag([0.0, 1, 1, 1])))
+
+
+def test_a_value_outside_a_map_is_unknown():
+    map_ = Map("m", np.ones(SHAPE), Grid(SHAPE, AFFINE), "mm³", "")
+    assert map_.value_at([0, 0, 0]) == 1
+    assert np.isnan(map_.value_at([999, 0, 0]))

@@ -50,7 +50,7 @@ def test_every_known_format_says_the_same(tmp_path, case):
         (1, "Left a"),
         (2, "Right b"),
     ]
-    assert found.notes == ()
+    assert found.notes == (("read as UTF-16",) if case == "utf-16" else ())
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -69,3 +69,18 @@ def test_what_is_odd_is_said(tmp_path, case):
 def test_other_columns_are_kept(tmp_path):
     found = table(tmp_path, b"index,name,lobe\n1,a,frontal\n")
     assert found.regions[0].extra == {"lobe": "frontal"}
+
+
+@pytest.mark.parametrize("alpha", ["", " 0"])
+def test_a_name_may_end_in_a_number(tmp_path, alpha):
+    text = f"1 Brodmann 17 255 0 0{alpha}\n2 Brodmann 18 0 255 0{alpha}\n"
+    found = table(tmp_path, text.encode())
+    assert [region.name for region in found.regions] == ["Brodmann 17", "Brodmann 18"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1," + "x" * 200_000, "9" * 400 + ",a", "9" * 5000 + " a 1 2 3 0"]
+)
+def test_fields_without_end_are_refused(tmp_path, text):
+    with pytest.raises(InputError, match=r"labels\.txt"):
+        table(tmp_path, f"id,name\n{text}\n".encode())

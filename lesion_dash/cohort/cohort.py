@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +38,8 @@ class Cohort:
         Linear voxel positions (first axis fastest) of all used patients, one after the other.
     participants : Participants or None
         The table that was joined by id.
+    notes : tuple of str
+        What is unusual about the masks as a group, such as two that are identical.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Cohort:
     starts: NDArray[np.int64]
     indices: NDArray[np.int32]
     participants: Participants | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def used(self) -> tuple[Patient, ...]:
@@ -81,6 +83,12 @@ class Cohort:
         return pd.DataFrame(rows, columns=["patient", *columns[1:]])
 
     @property
+    def used_table(self) -> pd.DataFrame:
+        """The rows of `table` that are counted, one a patient, in their order."""
+        table = self.table
+        return table[table["status"] == "used"].reset_index(drop=True)
+
+    @property
     def table(self) -> pd.DataFrame:
         """The table of files with the columns of the participants table, where there is one."""
         files = self.files_table
@@ -88,6 +96,7 @@ class Cohort:
 
     def mask(self, patient: int) -> Mask:
         """The mask of the used patient at this position."""
+        patient = range(self.n_patients)[patient]
         part = slice(self.starts[patient], self.starts[patient + 1])
         return Mask(self.grid, self.indices[part], self.used[patient].id)
 
@@ -107,13 +116,21 @@ class Cohort:
         rows = np.searchsorted(self.starts, hits, side="right") - 1
         return tuple(self.used[row] for row in rows)
 
-    def select(self, rows: Sequence[int]) -> Cohort:
-        """The cohort of some of the used patients, in the order given."""
-        parts = [self.indices[self.starts[row] : self.starts[row + 1]] for row in rows]
+    def select(self, rows: ArrayLike) -> Cohort:
+        """The cohort of some of the used patients, in the order given.
+
+        Parameters
+        ----------
+        rows : array of int or of bool
+            Positions among the used patients, which are the rows of `used_table`.
+        """
+        asked = np.asarray(rows)
+        chosen = np.arange(self.n_patients)[asked if asked.size else asked.astype(int)].tolist()
+        parts = [self.indices[self.starts[row] : self.starts[row + 1]] for row in chosen]
         starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
         indices = np.concatenate(parts) if parts else np.empty(0, np.int32)
-        chosen = tuple(self.used[row] for row in rows)
-        return replace(self, patients=chosen, starts=starts, indices=indices)
+        patients = tuple(self.used[row] for row in chosen)
+        return replace(self, patients=patients, starts=starts, indices=indices)
 
 
 def check_min_patients(min_patients: object) -> int:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE_NAMES = ("participants.tsv", "participants.csv")
+ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
+"""Names a column of patient ids may have; otherwise the first column is taken."""
+
 _MISSING = {"", "n/a", "na", "nan", "none", "null"}
 
 
@@ -35,6 +38,7 @@ class Participants:
     path: Path
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
     def values_of(self, file: str) -> tuple[str, ...]:
         """The values of the subject a file belongs to, empty strings where it has no row."""
@@ -54,39 +58,75 @@ class Participants:
 
 
 def read_participants(
-    folder: Path, path: str | os.PathLike[str] | None = None
-) -> Participants | None:
-    """Read a participants table, or find one in the cohort's folder or the one above.
+    folder: Path,
+    path: str | os.PathLike[str] | None = None,
+    within: str | os.PathLike[str] | None = None,
+) -> tuple[Participants | None, tuple[str, ...]]:
+    """Read the named participants table, or the one in the cohort's folder or the one above.
+
+    Returns
+    -------
+    participants : Participants or None
+    notes : tuple of str
+        What is wrong with a table that nobody named: it must not stop a cohort.
 
     Raises
     ------
     InputError
-        Where the named table is missing, has no header, or a subject twice.
+        Where the named table cannot be used.
     """
-    if path is None:
-        found = [above / name for above in (folder, folder.parent) for name in FILE_NAMES]
-        present = [candidate for candidate in found if candidate.is_file()]
-        return _parse(present[0]) if present else None
-    return _parse(Path(path).expanduser())
+    if path is not None:
+        return read_participants_table(Path(path).expanduser()), ()
+    folder = folder.resolve()
+    root = Path(within).resolve() if within is not None else folder.parent
+    places = [place for place in (folder, folder.parent) if place.is_relative_to(root)]
+    found = [place / name for place in places for name in FILE_NAMES]
+    present = next((candidate for candidate in found if candidate.is_file()), None)
+    if present is None or (within is not None and not present.resolve().is_relative_to(root)):
+        return None, ()
+    try:
+        return read_participants_table(present), ()
+    except InputError as error:
+        return None, (f"{present.name} beside the masks is not used: {error.reason}",)
 
 
-def _parse(path: Path) -> Participants:
-    text = read_text(path)
+def read_participants_table(path: Path) -> Participants:
+    """Read a table with a header and a row a patient, separated by tabs, commas or semicolons.
+
+    Raises
+    ------
+    InputError
+        Naming the row and what is wrong with it.
+    """
+    text, notes = read_text(path)
     separator = max("\t,;", key=text.partition("\n")[0].count)
-    lines = [row for row in csv.reader(text.splitlines(), delimiter=separator) if any(row)]
+    try:
+        lines = [row for row in csv.reader(text.splitlines(), delimiter=separator) if any(row)]
+    except csv.Error as error:
+        raise InputError(path, f"is no table ({error})") from None
     if len(lines) < 2:
         raise InputError(path, "holds no participants", "a header and a row a patient are needed")
     header = [name.strip() for name in lines[0]]
-    id_column = header.index("participant_id") if "participant_id" in header else 0
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise InputError(path, f"has the column {twice[0]!r} twice")
+    id_column = next((header.index(name) for name in ID_COLUMNS if name in header), 0)
     rows: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(header):
             raise InputError(path, f"row {number} has {len(line)} fields, the header {len(header)}")
-        key = _key(line[id_column].strip())
+        key = _key(_check_id(path, number, line[id_column].strip()))
         if key in rows:
             raise InputError(path, f"row {number}: {line[id_column]} has a row already")
         rows[key] = tuple(_clean(value) for i, value in enumerate(line) if i != id_column)
-    return Participants(path, tuple(n for i, n in enumerate(header) if i != id_column), rows)
+    return Participants(path, tuple(n for i, n in enumerate(header) if i != id_column), rows, notes)
+
+
+def _check_id(path: Path, number: int, text: str) -> str:
+    """A name that steps out of its folder must not reach the name of a file."""
+    if not text or "/" in text or "\\" in text or ".." in text or not text.isprintable():
+        problem = f"row {number}: {text!r} is not a valid patient name"
+        raise InputError(path, problem, "use letters, digits, - and _")
+    return text
 
 
 def _key(subject: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..files import strip_ending
+
+Outcome = Literal["accept", "warn", "reject"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,11 @@ class Patient:
         Path below the cohort's folder.
     status : str
         ``used`` or ``skipped``.
-    reason : str
-        Why it was skipped, or what was unusual about it.
+    outcome : str
+        What the door said: ``accept``, ``warn`` (used and flagged, or passed over by its name),
+        or ``reject`` (opened and refused).
+    reasons : tuple of str
+        Why it was skipped, or what was unusual about it, a sentence each.
     voxels : int
         Lesioned voxels, 0 where skipped.
     volume_mm3 : float
@@ -36,10 +43,16 @@ class Patient:
     id: str
     file: str
     status: str
-    reason: str = ""
+    outcome: Outcome = "accept"
+    reasons: tuple[str, ...] = ()
     voxels: int = 0
     volume_mm3: float = 0.0
     sha256: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(self.reasons)
 
 
 def subject_of(file: str) -> str:
@@ -52,9 +65,9 @@ def subject_of(file: str) -> str:
     >>> subject_of("patient 3.nii")
     'patient 3'
     """
-    parts = file.split("/")
+    parts = unicodedata.normalize("NFC", file).split("/")
     for part in reversed(parts):
-        if found := re.search(r"sub-[A-Za-z0-9]+", part):
+        if found := re.search(r"sub-[^\W_]+", part):
             return found.group()
     return strip_ending(parts[-1])
 

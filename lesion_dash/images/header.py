@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +23,18 @@ MNI_CODES = (3, 4, 5)
 """NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 _FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
+_UNITS = {1: "metre", 2: "mm", 3: "micrometre"}
 _COMPLEX = {32, 1792, 2048}
 _COLOUR = {128, 2304}
 _LARGEST_IMAGE = 2**40
+_UNKNOWN_SPACE = 2  # aligned to something; code 0 would make readers ignore the affine
+_MARKS = {348: (b"n+1\0", b"ni1\0"), 540: (b"n+2\0", b"ni2\0")}
+_TEXT_FIELDS = ("descrip", "aux_file", "intent_name", "db_name")
+_SOFTWARE = re.compile(
+    r"fsl|spm|itk|ants|afni|freesurfer|mricro|nibabel|nilearn|dcm2nii|lesion_dash|niftyreg|^[\d.:\sa-f]*$|"
+    r"matlab|slicer|mrtrix|time=|te=|qmri|brainvoyager|mango|greedy|normali[sz]ed|smoothed",
+    re.IGNORECASE,
+)
 
 
 class HeaderFault(ValueError):
@@ -83,9 +94,19 @@ class Header:
         return (self.slope, self.intercept) != (1.0, 0.0)
 
 
+def half_step(header: Header) -> float:
+    """How far whole numbers may be off that were written through an integer type and a slope.
+
+    Half a scale step; nothing where the steps are so wide that labels could not be told apart.
+    """
+    is_rounded = header.is_scaled and header.dtype.kind in "iu" and abs(header.slope) <= 0.5
+    # A slope is stored as float32: the sixth digit of the border is not known.
+    return abs(header.slope) / 2 * (1 + 1e-6) if is_rounded else 0.0
+
+
 @lru_cache(maxsize=256)
-def parse_header(block: bytes) -> Header:
-    """Read and check the first bytes of an uncompressed NIfTI file.
+def parse_header(block: bytes, is_pair: bool = False) -> Header:
+    """Read and check the first bytes of an uncompressed NIfTI file, or of a pair's ``.hdr``.
 
     Masks of one cohort share their header, so a thousand files cost one check.
 
@@ -94,13 +115,16 @@ def parse_header(block: bytes) -> Header:
     HeaderFault
         Naming the field, its value and the rule.
     """
-    header = _nibabel_header(block)
+    analyze = is_pair and len(block) >= 348 and block[344:348] not in _MARKS[348]
+    header = _nibabel_header(_without_orientation(block) if analyze else block)
     shape = _check_shape(header)
     dtype = _check_dtype(header)
     offset = _check_offset(header)
     slope, intercept = _check_scaling(header)
     grid, form, code, notes = _check_forms(header, shape)
-    notes += _oddities(header, dtype)
+    notes += _oddities(header, dtype) + _free_text(header) + _check_extension(header, block, offset)
+    if analyze:
+        notes = ["orientation unknown (Analyze): the format stores none"]
     repetition = float(header["pixdim"][4]) if len(shape) > 3 else 0.0
     result = Header(
         shape, dtype, offset, slope, intercept, grid, form, code, repetition, tuple(notes)
@@ -117,11 +141,11 @@ def _nibabel_header(block: bytes) -> nib.Nifti1Header:
         raise HeaderFault(f"header incomplete: {len(block)} of 348 bytes")
     for order in ("little", "big"):
         size = int.from_bytes(block[:4], order)
-        if size == 540 and len(block) >= 540 and block[4:8] in (b"n+2\0", b"ni2\0"):
+        if size == 540 and len(block) >= 540 and block[4:8] in _MARKS[540]:
             return nib.Nifti2Header(block[:540], check=False)
-        if size == 348 and block[344:348] in (b"n+1\0", b"ni1\0"):
+        if size == 348 and block[344:348] in _MARKS[348]:
             return nib.Nifti1Header(block[:348], check=False)
-    if block[344:348] in (b"n+1\0", b"ni1\0"):
+    if block[344:348] in _MARKS[348]:
         raise HeaderFault("header is damaged: its size field is neither 348 nor 540")
     raise HeaderFault("not a NIfTI file: the mark 'n+1' is missing")
 
@@ -178,14 +202,14 @@ def _check_forms(
     else:
         notes = []
     affine = header.get_sform() if form == "sform" else _qform_affine(header, form)
-    _check_affine(affine, form)
+    check_affine(affine, form)
     code = sform_code if form == "sform" else qform_code
     if form != "none" and code not in MNI_CODES:
         name = _FORM_NAMES.get(code, "unknown")
         notes.append(f"not marked as standard space: {form}_code is {code} ({name})")
     if sform_code > 0 and qform_code > 0:
         notes += _compare_forms(header, affine, shape)
-    grid = Grid((shape[0], shape[1], shape[2]), affine) if len(shape) >= 3 else None
+    grid = Grid((shape[0], shape[1], shape[2]), affine, code) if len(shape) >= 3 else None
     return grid, form, code, notes
 
 
@@ -216,12 +240,16 @@ def _signed_qform(header: nib.Nifti1Header) -> np.ndarray:
         raise HeaderFault(f"qform is invalid: {error}") from error
 
 
-def _check_affine(affine: np.ndarray, form: str) -> None:
+def check_affine(affine: np.ndarray | None, form: str) -> np.ndarray:
+    """Return an affine that takes a volume to a volume, or raise a `HeaderFault`."""
+    if affine is None:
+        raise HeaderFault("affine is missing")
     if not np.isfinite(affine).all():
         raise HeaderFault(f"affine is not a number: the {form} holds NaN or Inf")
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
         raise HeaderFault(f"affine cannot be inverted: the {form} maps a volume onto a plane")
+    return affine
 
 
 def _compare_forms(
@@ -246,14 +274,45 @@ def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
         notes.append(f"bitpix ignored: {int(header['bitpix'])} does not fit the voxel type {dtype}")
     if any(float(zoom) < 0 for zoom in header["pixdim"][1:4]):
         notes.append("voxel size is negative in the header: its magnitude is used")
-    unit = (
-        header.get_xyzt_units()[0] if int(header["xyzt_units"]) & 7 in (0, 1, 2, 3) else "unknown"
-    )
-    if unit == "unknown":
+    unit = _UNITS.get(int(header["xyzt_units"]) & 7, "")
+    if not unit:
         notes.append("units not stated: mm assumed")
     elif unit != "mm":
         notes.append(f"units are not mm but {unit}: the numbers are taken as mm")
     return notes
+
+
+def _free_text(header: nib.Nifti1Header) -> list[str]:
+    """Say that a header holds words of somebody's own: they may name a patient."""
+    present = header.keys()
+    for field in _TEXT_FIELDS:
+        text = bytes(header[field].tobytes()).partition(b"\0")[0] if field in present else b""
+        if text.strip() and not _SOFTWARE.search(text.decode("latin-1")):
+            return [f"header holds free text in its field {field}: it may name a patient"]
+    return []
+
+
+def _check_extension(header: nib.Nifti1Header, block: bytes, offset: int) -> list[str]:
+    start = int(header["sizeof_hdr"]) + 4
+    if start != 352 or len(block) < 360 or not block[348] or offset <= start:
+        return []
+    order = "<" if header.endianness == "<" else ">"
+    length = struct.unpack(f"{order}i", block[352:356])[0]
+    if 8 <= length <= offset - start:
+        return []
+    return [
+        f"header extension is damaged: it claims {length:,} bytes of {offset - start:,}; ignored"
+    ]
+
+
+def _without_orientation(block: bytes) -> bytes:
+    """An Analyze header as a NIfTI header that says nothing of scale, unit and orientation."""
+    plain = bytearray(block)
+    plain[112:120] = bytes(8)
+    plain[123] = 2
+    plain[148:344] = bytes(196)
+    plain[344:348] = b"ni1\0"
+    return bytes(plain)
 
 
 def fault_of(path: object, fault: HeaderFault) -> InputError:
@@ -262,16 +321,24 @@ def fault_of(path: object, fault: HeaderFault) -> InputError:
     return InputError(str(path), problem, remedy)
 
 
-def make_header(grid: Grid, dtype: np.dtype, description: str) -> nib.Nifti1Header:
-    """A NIfTI-1 header in MNI152 space that holds nothing of any patient's header."""
-    header = nib.Nifti1Header()
-    header.set_data_dtype(dtype)
-    header.set_data_shape(grid.shape)
+def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Image:
+    """An image whose header holds nothing of any patient's header.
+
+    The space is stated as the inputs stated it; NIfTI-2 is written where an axis is too long for
+    NIfTI-1.
+    """
+    image: nib.Nifti1Image = (
+        nib.Nifti1Image(array, grid.affine)
+        if max(grid.shape) < 2**15
+        else nib.Nifti2Image(array, grid.affine)
+    )
+    header = image.header
     header.set_xyzt_units("mm")
+    code = grid.code or _UNKNOWN_SPACE
+    header.set_sform(grid.affine, code)
     with warnings.catch_warnings():
         # Shear cannot be held by a qform; the sform is then the only full description.
         warnings.simplefilter("ignore")
-        header.set_qform(grid.affine, 4)
-    header.set_sform(grid.affine, 4)
-    header["descrip"] = description.encode()[:79]
-    return header
+        header.set_qform(grid.affine, code)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
+    return image

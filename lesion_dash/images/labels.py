@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..grid import Grid
+from .header import half_step
 from .masks import volume_grid
-from .reading import Stored, read_stored
+from .reading import Stored, read_stored, stored_of_image
 
 _FLOAT_ROUNDING = 1e-4
+_LARGEST_LABEL = 2**53
 
 
-def read_labels(path: Path) -> tuple[NDArray[np.integer], Grid, tuple[str, ...]]:
+def read_labels(
+    source: Path | nib.spatialimages.SpatialImage,
+) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
     """Read an image of labels.
 
     Returns
     -------
     labels : array of int32 or int64, shape of the grid, read-only
     grid : Grid
+    stored : Stored
+        The file as it was read.
     notes : tuple of str
 
     Raises
@@ -29,36 +36,44 @@ def read_labels(path: Path) -> tuple[NDArray[np.integer], Grid, tuple[str, ...]]
     InputError
         Where the file is damaged or its values are not whole numbers of at least 0.
     """
-    stored = read_stored(path)
+    stored = read_stored(source) if isinstance(source, Path) else stored_of_image(source)
+    path = stored.path
     if stored.header.volumes > 1:
-        problem = f"probabilistic atlas: {stored.header.volumes} volumes, one of labels expected"
-        raise InputError(path, problem, "give its maximum probability map")
+        count = stored.header.volumes
+        problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"
+        raise InputError(path, problem, "give the atlas's maximum probability map")
     grid = volume_grid(path, stored.header)
     values, notes = _whole_numbers(stored)
-    if values.size and values.min() < 0:
-        raise InputError(path, f"negative label {values.min()}", "labels start at 1, 0 is outside")
     labels: NDArray[np.integer] = values.astype(
         np.int32 if values.max(initial=0) < 2**31 else np.int64
     )
     labels.setflags(write=False)
-    return labels.reshape(grid.shape, order="F"), grid, stored.notes + notes
+    return labels.reshape(grid.shape, order="F"), grid, stored, stored.notes + notes
 
 
 def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
-    header = stored.header
-    if header.dtype.kind in "iu" and not header.is_scaled:
-        return stored.values, ()
-    values = stored.values.astype(np.float64) * header.slope + header.intercept
+    header, values = stored.header, stored.values
     notes: tuple[str, ...] = ()
+    if header.dtype.kind in "iu" and not header.is_scaled:
+        _check_range(stored, values)
+        return values, notes
+    values = values.astype(np.float64) * header.slope + header.intercept
     if unknown := int(np.isnan(values).sum()):
         notes = (f"NaN treated as background in {unknown:,} voxels",)
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    _check_range(stored, values)
     whole = np.rint(values)
-    # A label written through an integer type and a slope comes back within half a scale step.
-    step = abs(header.slope) / 2 if header.is_scaled and header.dtype.kind in "iu" else 0.0
-    off = np.abs(values - whole) > np.maximum(step, _FLOAT_ROUNDING)
-    if not np.isfinite(values).all() or off.any():
-        example = values[off][0] if off.any() else np.inf
-        problem = f"labels are not whole numbers, such as {example:g}"
+    off = np.abs(values - whole) > max(half_step(header), _FLOAT_ROUNDING)
+    if off.any():
+        problem = f"labels are not whole numbers, such as {values[off][0]:g}"
         raise InputError(stored.path, problem, "resample labels by nearest neighbour only")
     return whole.astype(np.int64), notes
+
+
+def _check_range(stored: Stored, values: NDArray) -> None:
+    lowest, largest = values.min(initial=0), values.max(initial=0)
+    if lowest < -_FLOAT_ROUNDING:
+        problem = f"negative label {lowest:g}"
+        raise InputError(stored.path, problem, "labels start at 1, 0 is outside")
+    if largest > _LARGEST_LABEL:
+        raise InputError(stored.path, f"label {largest:g} is larger than {_LARGEST_LABEL:,}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..grid import Grid
-from .header import make_header
+from .header import make_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,7 @@ class Map:
 
     def to_nifti(self) -> nib.Nifti1Image:
         """The map as a NIfTI image, float32."""
-        header = make_header(self.grid, np.dtype(np.float32), self.description)
-        return nib.Nifti1Image(self.array.astype(np.float32), self.grid.affine, header)
+        return make_image(self.grid, self.array.astype(np.float32), self.description)
 
 
 def nifti_bytes(image: nib.Nifti1Image) -> bytes:

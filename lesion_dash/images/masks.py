@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import strip_ending
-from ..grid import Grid
-from .header import Header, make_header
+from ..grid import Grid, is_near
+from .header import Header, half_step, make_image
 from .reading import Stored, read_stored, stored_of_image
 
 SAME_VALUE = 1e-4
@@ -52,6 +52,16 @@ class Mask:
     name: str
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        indices = np.asarray(self.indices, np.int32)
+        if indices.size and (indices[0] < 0 or indices[-1] >= self.grid.size):
+            raise InputError(self.name, "has voxels outside its grid")
+        if np.any(indices[1:] <= indices[:-1]):
+            raise InputError(self.name, "has voxels twice or out of order")
+        indices = indices.view()
+        indices.setflags(write=False)
+        object.__setattr__(self, "indices", indices)
+
     @classmethod
     def from_array(cls, array: NDArray, grid: Grid, name: str) -> Mask:
         """Make a mask of the voxels of a 3D array that are not zero."""
@@ -77,35 +87,117 @@ class Mask:
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
 
+    def on_grid(self, grid: Grid) -> Mask:
+        """Bring the mask onto a grid whose voxels coincide with its own: flipped or permuted axes.
+
+        No value is interpolated, and the number of voxels stays what it is.
+
+        Raises
+        ------
+        InputError
+            Where voxel centres do not coincide, or a voxel of the mask lies outside the grid.
+        """
+        if self.grid.matches(grid):
+            return self
+        if is_near(self.grid, grid):
+            shift = f"grid differs slightly, by {self.grid.corner_shift(grid):.2g} mm"
+            note = f"{shift}: the nearest voxel is the same"
+            return Mask(grid, self.indices, self.name, (*self.notes, note))
+        steps = self.grid.exact_steps(grid)
+        if steps is None:
+            problem = f"is not on the grid of the other map: {self.grid.difference(grid)}"
+            raise InputError(self.name, problem, "bring both maps onto one grid")
+        own = np.stack(np.unravel_index(self.indices, self.grid.shape, order="F"))
+        voxels = steps[:, :3] @ own + steps[:, 3:]
+        if ((voxels < 0) | (voxels >= np.array(grid.shape)[:, None])).any():
+            raise InputError(self.name, "reaches beyond the grid of the other map")
+        indices = np.sort(np.ravel_multi_index(tuple(voxels), grid.shape, order="F"))
+        note = f"reoriented exactly from {self.grid} to {grid}"
+        return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
+
     def to_nifti(self) -> nib.Nifti1Image:
         """The mask as a NIfTI image of 0 and 1, uint8."""
-        header = make_header(self.grid, np.dtype(np.uint8), f"lesion_dash: {self.name}")
-        return nib.Nifti1Image(self.array.astype(np.uint8), self.grid.affine, header)
+        return make_image(self.grid, self.array.astype(np.uint8), "lesion_dash: binary map")
 
 
-def read_mask(path: str | PathLike[str] | nib.spatialimages.SpatialImage) -> Mask:
+@dataclass(frozen=True)
+class Choice:
+    """How to make a mask of an image that is none.
+
+    Parameters
+    ----------
+    threshold : float or None
+        Of a probability map: voxels of at least this value.
+    label : int or None
+        Of a label map: voxels of exactly this value.
+    """
+
+    threshold: float | None = None
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            problem = f"{self.threshold} is not between 0 and 1"
+            raise InputError("threshold", problem, "give a share such as 0.5")
+        if self.threshold is not None and self.label is not None:
+            raise InputError("threshold", "given together with a label", "give one of them")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was chosen, as a note; nothing for a plain mask."""
+        if self.threshold is not None:
+            return (f"voxels of at least {self.threshold:g} taken as the mask",)
+        return (
+            (f"voxels of label {self.label} taken as the mask",) if self.label is not None else ()
+        )
+
+
+BINARY = Choice()
+"""The image is a mask already."""
+
+
+def read_mask(
+    path: str | PathLike[str] | nib.spatialimages.SpatialImage,
+    threshold: float | None = None,
+    label: int | None = None,
+) -> Mask:
     """Read a binary mask from a NIfTI file, or take it from a nibabel image.
 
     Parameters
     ----------
     path : path or nibabel image
         Three axes; two values, 0 and one other.
+    threshold : float, optional
+        Make a mask of a probability map: voxels of at least this value, in (0, 1].
+    label : int, optional
+        Make a mask of a label map: voxels of exactly this value.
 
     Raises
     ------
     InputError
         Where the file is damaged or is no binary mask; the sentence names the remedy.
     """
+    choice = Choice(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
-        return mask_of(stored_of_image(path))
-    return mask_of(read_stored(Path(path).expanduser()))
+        return mask_of(stored_of_image(path), choice)
+    return mask_of(read_stored(Path(path).expanduser()), choice)
 
 
-def mask_of(stored: Stored) -> Mask:
+MaskLike = Mask | str | PathLike[str] | nib.spatialimages.SpatialImage
+"""What stands for a binary map: a mask, the path of one, or a nibabel image."""
+
+
+def as_mask(source: MaskLike) -> Mask:
+    """The mask itself, or the one that is read from a path or a nibabel image."""
+    return source if isinstance(source, Mask) else read_mask(source)
+
+
+def mask_of(stored: Stored, choice: Choice = BINARY) -> Mask:
     """Find the lesioned voxels of an image that was read."""
     grid = volume_grid(stored.path, stored.header)
-    indices, notes = _find_lesion(stored)
-    return Mask(grid, indices, strip_ending(stored.path.name), stored.notes + notes)
+    indices, notes = _find_lesion(stored) if choice == BINARY else _choose(stored, choice)
+    notes = stored.notes + notes + _unusual_shape(grid, indices)
+    return Mask(grid, indices, strip_ending(stored.path.name), notes)
 
 
 def volume_grid(path: Path, header: Header) -> Grid:
@@ -118,17 +210,51 @@ def volume_grid(path: Path, header: Header) -> Grid:
     return header.grid
 
 
+def _unusual_shape(grid: Grid, indices: NDArray[np.int32]) -> tuple[str, ...]:
+    """Say what makes a lesion look like a mistake."""
+    if indices.size == 0:
+        return ("mask is empty",)
+    if indices.size == grid.size:
+        return ("lesion fills the image",)
+    if indices.size > grid.size / 2:
+        return (f"lesion fills most of the image ({indices.size / grid.size:.0%}): inverted?",)
+    return ("lesion touches the image border",) if _touches_border(grid, indices) else ()
+
+
+def _touches_border(grid: Grid, indices: NDArray[np.int32]) -> bool:
+    nx, ny, nz = grid.shape
+    slab = nx * ny
+    if indices[0] < slab or indices[-1] >= slab * (nz - 1):
+        return True
+    rows, i = np.divmod(indices, nx)
+    j = rows % ny
+    return bool(((i == 0) | (i == nx - 1) | (j == 0) | (j == ny - 1)).any())
+
+
+def _choose(stored: Stored, choice: Choice) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    header = stored.header
+    values = np.nan_to_num(stored.values * header.slope + header.intercept, nan=0.0)
+    if choice.threshold is None:
+        chosen = np.abs(values - (choice.label or 0)) <= max(half_step(stored.header), SAME_VALUE)
+    else:
+        if values.max(initial=0) > 1:
+            problem = f"is no probability map from 0 to 1: it reaches {values.max():g}"
+            raise InputError(stored.path, problem, "give --label for a label map")
+        chosen = values >= choice.threshold
+    return np.flatnonzero(chosen).astype(np.int32), choice.words
+
+
 def _find_lesion(stored: Stored) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     header = stored.header
     if header.intercept:
         values: NDArray = stored.values * header.slope + header.intercept
         indices = nonzero_positions(values)
-        return _check_values(stored.path, indices, values[indices])
+        return _check_values(stored, indices, values[indices])
     indices = nonzero_positions(stored.values)
     found = stored.values[indices]
-    if found.dtype.kind in "iu" and found.size and found.min() == found.max() > 0:
+    if found.dtype.kind in "iu" and found.size and found.min() == found.max() > 0 < header.slope:
         return indices, _odd_lesion_value(found[0] * header.slope)
-    return _check_values(stored.path, indices, found * header.slope)
+    return _check_values(stored, indices, found * header.slope)
 
 
 def nonzero_positions(values: NDArray) -> NDArray[np.int32]:
@@ -151,31 +277,55 @@ def nonzero_positions(values: NDArray) -> NDArray[np.int32]:
 
 
 def _check_values(
-    path: Path, indices: NDArray[np.int32], found: NDArray
+    stored: Stored, indices: NDArray[np.int32], found: NDArray
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Sort the values that are not stored as zero into lesion and background."""
     notes: tuple[str, ...] = ()
     known = ~np.isnan(found)
     if not known.all():
-        if found.size and not known.any():
-            raise InputError(path, "no finite value: every voxel is NaN or 0")
+        _check_unknown(stored, indices[~known], bool(known.any()))
         notes += (f"NaN treated as background in {found.size - int(known.sum()):,} voxels",)
         indices, found = indices[known], found[known]
     if found.size == 0:
         return indices, notes
-    largest = _check_range(path, found)
+    found = _snap(found, half_step(stored.header))
+    largest = _check_range(stored.path, found)
     lesioned = found > largest * TINY
     if np.any(found[~lesioned]):
         notes += ("tiny values treated as 0",)
-    if found[lesioned].min() < largest * (1 - SAME_VALUE):
-        _refuse_values(path, np.unique(found[lesioned]))
+    if found[lesioned].size and found[lesioned].min() < largest * (1 - SAME_VALUE):
+        _refuse_values(stored.path, np.unique(found[lesioned]))
     return indices[lesioned], notes + _odd_lesion_value(largest)
+
+
+def _snap(values: NDArray, half_step: float) -> NDArray:
+    """Values within half a scale step of whole numbers are those numbers."""
+    whole = np.rint(values)
+    return np.where(np.abs(values - whole) <= half_step, whole, values) if half_step else values
+
+
+def _check_unknown(stored: Stored, unknown: NDArray[np.int32], any_known: bool) -> None:
+    """NaN is background where it reaches the image's border; enclosed, it is a hole in the data."""
+    from scipy.ndimage import label
+
+    if not any_known and unknown.size == stored.values.size:
+        raise InputError(stored.path, "no finite value: every voxel is NaN")
+    shape = stored.header.shape[:3]
+    is_nan = np.zeros(stored.values.size, bool)
+    is_nan[unknown] = True
+    parts, count = label(is_nan.reshape(shape, order="F"))
+    faces = [np.take(parts, end, axis) for axis in range(3) for end in (0, -1)]
+    outer = np.unique(np.concatenate([face.ravel() for face in faces]))
+    if count > np.count_nonzero(outer):
+        enclosed = int((~np.isin(parts, outer)).sum())
+        problem = f"NaN inside the lesion or the brain: {enclosed:,} voxels away from the border"
+        raise InputError(stored.path, problem, "save the mask as 0 and 1")
 
 
 def _check_range(path: Path, found: NDArray) -> float:
     if np.isinf(found).any():
         raise InputError(path, "infinite value in a voxel", "save the mask as 0 and 1")
-    if found.min() < 0:
+    if found.min() < -TINY * np.abs(found).max():
         problem = f"negative values, down to {found.min():g}"
         raise InputError(path, problem, "save the mask as 0 and 1")
     return float(found.max())
@@ -189,6 +339,8 @@ def _refuse_values(path: Path, values: NDArray) -> None:
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
     if np.array_equal(values, np.rint(values)):
         problem = f"more than one label: {values.size} different values ({shown})"
-        raise InputError(path, problem, "save the label that is the lesion as a mask of 0 and 1")
+        if values[0] == 1 and values.size == 2 and values[1] == 2:
+            problem += "; values are not 0 and 1"
+        raise InputError(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
     problem = f"not a binary mask: {values.size} different values ({shown})"
-    raise InputError(path, problem, "threshold the map first and save it as 0 and 1")
+    raise InputError(path, problem, "make a mask of a probability map with --threshold 0.5")

@@ -14,7 +14,14 @@ import numpy as np
 from ..errors import InputError
 from ..files import checksum, read_bytes
 from ..grid import Grid
-from .header import LONGEST_HEADER, Header, HeaderFault, fault_of, parse_header
+from .header import (
+    LONGEST_HEADER,
+    Header,
+    HeaderFault,
+    check_affine,
+    fault_of,
+    parse_header,
+)
 
 Buffer = bytes | bytearray
 
@@ -27,6 +34,8 @@ _COPY_AGAIN = "copy it again from its source"
 _TRAILING = "extra bytes after the image are ignored"
 LARGEST_IMAGE = 2**31 - 1
 """Bytes an uncompressed image may have when nothing else is known of its size."""
+
+_LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +63,8 @@ class Stored:
 
 def read_header(path: Path) -> Header:
     """Read and check an image's header; no voxel is inflated."""
-    return _parse(path, _first_bytes(path, read_bytes(path, head=_HEAD)))
+    head, _ = _files_of(path)
+    return _parse(path, _first_bytes(path, read_bytes(head, head=_HEAD)))
 
 
 def read_stored(path: Path, limit: int = LARGEST_IMAGE) -> Stored:
@@ -71,37 +81,86 @@ def read_stored(path: Path, limit: int = LARGEST_IMAGE) -> Stored:
     InputError
         With the file's name, what is wrong, and what to do.
     """
-    raw = read_bytes(path)
-    header = _parse(path, _first_bytes(path, raw))
-    if header.voxel_bytes > limit:
-        size = f"{header.voxel_bytes / 2**20:,.0f} MB of voxels, {limit / 2**20:,.0f} MB allowed"
-        raise InputError(path, f"far larger than the other masks: {size}")
+    head_path, voxel_path = _files_of(path)
+    if _is_gzip(path):
+        raw = head = read_bytes(path, most=LARGEST_IMAGE)
+        header = _parse(path, _first_bytes(path, head))
+    else:
+        head = read_bytes(head_path, head=_HEAD)
+        header = _parse(path, _first_bytes(path, head))
+        # One byte more than expected shows that something follows, however much it is.
+        raw = read_bytes(voxel_path, head=header.offset + min(header.voxel_bytes, limit) + 1)
+    _check_size(path, header, len(raw), limit)
     expected = header.offset + header.voxel_bytes
     content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
     count = header.voxel_bytes // header.dtype.itemsize
     values = np.frombuffer(content, header.dtype, count, header.offset)
-    return Stored(path, header, values, checksum(raw), header.notes + notes)
+    digest = checksum(raw if head_path == voxel_path else head + raw)
+    return Stored(path, header, values, digest, header.notes + notes)
+
+
+def _check_size(path: Path, header: Header, length: int, limit: int) -> None:
+    """Refuse a claim that the file can't hold, before anything is allocated for it."""
+    ratio = _LARGEST_RATIO if _is_gzip(path) else 1
+    if header.offset > length * ratio:
+        problem = f"voxel data offset is {header.offset:,}, beyond the file's end"
+        raise InputError(path, problem, _COPY_AGAIN)
+    if header.voxel_bytes > length * ratio:
+        raise InputError(path, _missing(length * ratio, header.voxel_bytes), _COPY_AGAIN)
+    if header.voxel_bytes > limit:
+        size = f"{header.voxel_bytes / 1e6:,.0f} MB of voxels, {limit / 1e6:,.0f} MB allowed"
+        raise InputError(path, f"far larger than the other masks: {size}", "check the image's size")
 
 
 def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
-    """Take a nibabel image that is in memory already, its values scaled."""
+    """Take a nibabel image that is in memory already, its values scaled.
+
+    Raises
+    ------
+    InputError
+        Where it holds no real numbers, or its affine cannot be used.
+    """
     path = Path(image.get_filename() or "image in memory")
-    data = np.asarray(image.dataobj)
+    try:
+        data = np.asarray(image.dataobj)
+        affine = check_affine(image.affine, "affine")
+    except (HeaderFault, OSError, EOFError) as fault:
+        raise InputError(path, str(fault)) from None
     if data.dtype == bool:
         data = data.astype(np.uint8)
     if data.dtype.kind not in "iuf" or data.ndim < 3:
         raise InputError(path, f"not a volume of real numbers: {data.ndim} axes of {data.dtype}")
     shape = (int(data.shape[0]), int(data.shape[1]), int(data.shape[2]))
-    grid = Grid(shape, image.affine)
-    header = Header(data.shape, data.dtype, 0, 1.0, 0.0, grid, "sform", 4, 0.0, ())
+    code = 0
+    if isinstance(image, nib.Nifti1Image):  # which NIfTI-2 images are as well
+        code = int(image.header["sform_code"] or image.header["qform_code"])
+    grid = Grid(shape, affine, code)
+    header = Header(data.shape, data.dtype, 0, 1.0, 0.0, grid, "sform", code, 0.0, ())
     return Stored(path, header, np.ravel(data, order="F"), "", ())
 
 
 def _parse(path: Path, block: bytes) -> Header:
     try:
-        return parse_header(block)
+        return parse_header(block, _is_pair(path))
     except HeaderFault as fault:
         raise fault_of(path, fault) from None
+
+
+def _is_pair(path: Path) -> bool:
+    return path.suffix.lower() in (".img", ".hdr")
+
+
+def _files_of(path: Path) -> tuple[Path, Path]:
+    """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
+    if not _is_pair(path):
+        return path, path
+    pair = path.with_suffix(".hdr"), path.with_suffix(".img")
+    for needed in pair:
+        if not needed.exists():
+            raise InputError(
+                path, f"the {needed.suffix} file is missing", f"copy {needed.name} too"
+            )
+    return pair
 
 
 def _is_gzip(path: Path) -> bool:
@@ -146,34 +205,42 @@ def _inflate(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, 
 
 
 def _inflate_bounded(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
+    """Inflate one gzip member after the other until the image is whole."""
     content = bytearray()
-    length = 0
-    stream = zlib.decompressobj(31)
+    length = position = 0
+    is_whole = True
     try:
-        for piece in _pieces(stream, raw):
-            content += piece[: max(0, expected - length)]
-            length += len(piece)
-            if length > 2 * expected + _LONGEST_TAIL:
-                raise InputError(path, f"holds far more than its image of {expected:,} bytes")
+        while not position or (length < expected and raw.startswith(_GZIP_MEMBER, position)):
+            stream = zlib.decompressobj(31)
+            for piece, reached in _pieces(stream, raw, position):
+                position = reached
+                content += piece[: max(0, expected - length)]
+                length += len(piece)
+                if length > 2 * expected + _LONGEST_TAIL:
+                    problem = f"holds far more than its image of {expected:,} bytes"
+                    raise InputError(path, problem)
+            is_whole = stream.eof
+            if not is_whole:
+                break
     except zlib.error as error:
         raise InputError(path, _explain(error), _COPY_AGAIN) from None
-    if length < expected or not stream.eof:
+    if length < expected or not is_whole:
         raise InputError(path, _missing(length, expected), _COPY_AGAIN)
-    return content, (_TRAILING,) if length > expected or stream.unused_data else ()
+    return content, (_TRAILING,) if length > expected or position < len(raw) else ()
 
 
-def _pieces(stream: zlib._Decompress, raw: bytes) -> Iterator[bytes]:
-    """Inflate in small pieces: what a bomb inflates to is never held at once."""
-    for start in range(0, len(raw), _PIECE):
-        waiting = raw[start : start + _PIECE]
+def _pieces(stream: zlib._Decompress, raw: bytes, start: int) -> Iterator[tuple[bytes, int]]:
+    """Inflate in small pieces, each with how far `raw` is read: a bomb is never held at once."""
+    for begin in range(start, len(raw), _PIECE):
+        waiting = raw[begin : begin + _PIECE]
+        end = begin + len(waiting)
         while waiting and not stream.eof:
-            yield stream.decompress(waiting, _PIECE)
+            piece = stream.decompress(waiting, _PIECE)
             waiting = stream.unconsumed_tail
-        if stream.eof and start + _PIECE < len(raw):
-            stream.decompress(raw[start + _PIECE : start + _PIECE + 1])
+            yield piece, end - len(stream.unused_data)
+        if stream.eof:
             return
-    if not stream.eof:
-        yield stream.flush()
+    yield stream.flush(), len(raw)
 
 
 def _explain(error: zlib.error) -> str:

@@ -1,0 +1,199 @@
+"""Find the images below a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+
+IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
+"""File name endings that are read as images, in any case."""
+
+_OTHER_IMAGES = {".mgz": "FreeSurfer .mgz", ".mgh": "FreeSurfer .mgh", ".nrrd": "NRRD"}
+_SIDE_FILES = {"._": "macOS side file", "~$": "lock file of an office program"}
+_UNFINISHED = re.compile(
+    r"\.nii(\.gz)?(\.(part|crdownload|tmp)|~|\.[A-Za-z0-9]{6})$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images below a folder, and what was passed over and why."""
+
+    images: tuple[Path, ...]
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def list_images(folder: str | os.PathLike[str]) -> Listing:
+    """Find every NIfTI file below a folder, in alphabetical order.
+
+    Links are followed only to files and folders inside the folder, and no folder is entered twice.
+
+    Raises
+    ------
+    InputError
+        Where the folder is missing, is a file, or may not be read.
+    """
+    root = check_folder(folder)
+    walk = _Walk(root, os.path.realpath(root))
+    while walk.folders or walk.links:
+        # Links come last, so that what they lead to is counted where it lies.
+        walk.enter(walk.folders.pop() if walk.folders else walk.links.pop())
+    walk.add_linked_files()
+    return _pair_up(sorted(walk.images), sorted(walk.skipped))
+
+
+class _Walk:
+    """A walk through a folder that enters no folder and counts no file twice."""
+
+    def __init__(self, root: Path, real_root: str) -> None:
+        self.root, self.real_root = root, real_root
+        self.folders, self.links = [root], list[Path]()
+        self.entered: set[str] = set()
+        self.images: list[Path] = []
+        self.linked_files: list[Path] = []
+        self.skipped: list[tuple[Path, str]] = []
+
+    def enter(self, folder: Path) -> None:
+        real = os.path.realpath(folder)
+        if real in self.entered:
+            self.skipped.append((folder, "link loop or second link to one folder, not followed"))
+            return
+        self.entered.add(real)
+        for entry in _entries(folder, self.root, self.skipped):
+            self._sort_in(entry)
+
+    def _sort_in(self, entry: os.DirEntry[str]) -> None:
+        path, is_folder = Path(entry.path), _is_folder(entry)
+        reason = _link_fault(entry, is_folder, self.real_root) or _name_fault(entry.name)
+        if reason:
+            self.skipped.append((path, reason))
+        elif is_folder:
+            if has_image_ending(entry.name):
+                self.skipped.append((path, "is a folder, although its name is an image's"))
+            if not entry.name.startswith("."):
+                (self.links if entry.is_symlink() else self.folders).append(path)
+        elif has_image_ending(entry.name):
+            (self.linked_files if entry.is_symlink() else self.images).append(path)
+
+    def add_linked_files(self) -> None:
+        counted = {os.path.realpath(path) for path in self.images}
+        for path in sorted(self.linked_files):
+            real = os.path.realpath(path)
+            if real in counted:
+                self.skipped.append((path, f"link to {Path(real).name}, which is counted already"))
+            else:
+                counted.add(real)
+                self.images.append(path)
+
+
+def _pair_up(images: list[Path], skipped: list[tuple[Path, str]]) -> Listing:
+    """Count a pair of .hdr and .img once, and one mask stored plain and compressed once."""
+    present = set(images)
+    kept = []
+    for path in images:
+        partner = path.with_suffix(".img")
+        plain = path.with_suffix("")
+        if path.suffix.lower() == ".hdr" and partner in present:
+            continue
+        if path.suffix.lower() == ".gz" and plain in present:
+            skipped.append((path, f"same patient twice: {plain.name} is used instead"))
+        else:
+            kept.append(path)
+    return Listing(tuple(kept), tuple(skipped))
+
+
+def has_image_ending(name: str) -> bool:
+    """Whether a file name ends as an image's does, in capitals or not."""
+    return name.lower().endswith(IMAGE_ENDINGS)
+
+
+def strip_ending(name: str) -> str:
+    """A file's name without ``.nii``, ``.nii.gz``, ``.img`` or ``.hdr``.
+
+    Examples
+    --------
+    >>> strip_ending("sub-01_lesion.nii.gz")
+    'sub-01_lesion'
+    """
+    return re.sub(r"\.(nii(\.gz)?|img|hdr)$", "", name, flags=re.IGNORECASE)
+
+
+def check_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder as a path (``~`` expanded), or say why it cannot be read."""
+    path = Path(os.path.expanduser(folder))
+    if not path.exists():
+        raise InputError(path, "folder not found", "check the spelling of the path")
+    if not path.is_dir():
+        raise InputError(path, "is a file, not a folder", "give the folder that holds the masks")
+    if not _may_list(path):
+        raise InputError(path, "no permission to read this folder", "ask its owner for access")
+    return path
+
+
+def _may_list(path: Path) -> bool:
+    # An administrator may read everything; a folder closed to all is closed to us as well.
+    return os.access(path, os.R_OK | os.X_OK) and bool(path.stat().st_mode & 0o444)
+
+
+def _entries(folder: Path, root: Path, skipped: list[tuple[Path, str]]) -> list[os.DirEntry[str]]:
+    """What a folder holds; one that can't be entered is passed over, unless it is the first."""
+    try:
+        with os.scandir(check_folder(folder)) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except InputError:
+        if folder == root:
+            raise
+        skipped.append((folder, "folder cannot be read, passed over"))
+        return []
+
+
+def _link_fault(entry: os.DirEntry[str], is_folder: bool, real_root: str) -> str:
+    if not entry.is_symlink() or not (has_image_ending(entry.name) or is_folder):
+        return ""
+    target = os.path.realpath(entry.path)
+    if not os.path.exists(target):
+        return "link target is missing"
+    if os.path.commonpath([real_root, target]) != real_root and not _is_device(target):
+        return "link points outside the data folder, not followed"
+    return ""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_device(path: str) -> bool:
+    mode = os.stat(path).st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _name_fault(name: str) -> str:
+    for prefix, what in _SIDE_FILES.items():
+        if name.startswith(prefix):
+            return f"{what}, skipped"
+    if _UNFINISHED.search(name):
+        return "unfinished copy, skipped"
+    if name.startswith(".") and has_image_ending(name):
+        return "hidden file, skipped"
+    for ending, what in _OTHER_IMAGES.items():
+        if name.lower().endswith(ending):
+            return f"not NIfTI ({what}), skipped: convert it to .nii.gz"
+    return ""
+
+
+def odd_name(name: str) -> str:
+    """Say what is unusual about a file name, or return an empty string."""
+    if any(unicodedata.category(letter) in ("Cc", "Cf") for letter in name):
+        return "control character in the name"
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", name.partition(".")[0].lower()):
+        return "reserved name on Windows"
+    return ""

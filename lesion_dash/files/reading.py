@@ -1,0 +1,110 @@
+"""Read a file whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from ..errors import InputError
+
+LARGEST_TABLE = 2**26
+"""Bytes a text table may have."""
+
+
+def read_bytes(path: Path, head: int | None = None, most: int | None = None) -> bytes:
+    """Read a regular file whole, or only its first `head` bytes.
+
+    Parameters
+    ----------
+    path : Path
+    head : int, optional
+        Read no more than these bytes.
+    most : int, optional
+        Refuse a larger file.
+
+    Raises
+    ------
+    InputError
+        Where it is not a regular file, is empty or too large, may not be read, or changes while
+        it is read.
+    """
+    try:
+        # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError as error:
+        raise InputError(path, "no permission to read", "ask the file's owner") from error
+    except FileNotFoundError as error:
+        raise InputError(path, "file not found", "check the spelling of the path") from error
+    except OSError as error:
+        raise InputError(path, f"cannot be opened ({error.strerror})") from error
+    try:
+        return _read_open_file(descriptor, path, head, most)
+    finally:
+        os.close(descriptor)
+
+
+def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
+    before = os.fstat(descriptor)
+    _check_status(path, before, most)
+    try:
+        # One byte more than expected shows a file that grows meanwhile.
+        content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
+    except OSError as error:
+        problem = f"reading stopped ({error.strerror})"
+        raise InputError(path, problem, "check the disk or network share") from error
+    after = os.fstat(descriptor)
+    whole = head is not None or len(content) == before.st_size
+    if not whole or after.st_mtime_ns != before.st_mtime_ns:
+        raise InputError(path, "changed while reading", "wait until it is copied whole")
+    return content
+
+
+def _check_status(path: Path, status: os.stat_result, most: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(path, "not a regular file (a device, pipe or folder)")
+    if not status.st_mode & 0o444:
+        raise InputError(path, "no permission to read: closed to everybody", "ask its owner")
+    if status.st_size == 0:
+        raise InputError(path, "file is empty", "copy it again from its source")
+    if most is not None and status.st_size > most:
+        raise InputError(path, f"is too large: {status.st_size:,} bytes, {most:,} allowed")
+
+
+def _read_up_to(descriptor: int, count: int) -> bytes:
+    content = os.read(descriptor, count)
+    while len(content) < count and (more := os.read(descriptor, count - len(content))):
+        content += more
+    return content
+
+
+def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Read a text table: UTF-8 with or without a byte order mark, UTF-16, or Latin-1.
+
+    Returns
+    -------
+    text : str
+    notes : tuple of str
+        How it was read, where that was not UTF-8.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, empty, or is no text.
+    """
+    content = read_bytes(path, most=LARGEST_TABLE)
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    notes: tuple[str, ...] = ("read as UTF-16",) if wide else ()
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        text, notes = content.decode("latin-1"), ("not UTF-8: read as Latin-1",)
+    if "\0" in text:
+        raise InputError(path, "not a text table: it holds a NUL byte")
+    return text, notes
+
+
+def checksum(content: bytes) -> str:
+    """SHA-256 of a file's content, as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,198 @@
+"""Write a set of files so that none is ever half there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError
+from .reading import checksum
+
+if os.name == "posix":
+    import fcntl
+
+LOCK_NAME = ".lesion_dash.lock"
+_ENDING = ".lesion_dash.tmp"
+_FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota is used up"}
+
+
+class Outbox:
+    """Files waiting beside their final names; see :func:`write_together`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sums: dict[str, str] = {}
+        self._waiting: list[tuple[Path, Path]] = []
+
+    def add(self, name: str, content: bytes) -> None:
+        """Write a file under a temporary name in the results folder, and flush it to disk."""
+        try:
+            handle, temporary = tempfile.mkstemp(f"{_ENDING}", f".{name}.", self.folder)
+            self._waiting.append((Path(temporary), self.folder / name))
+            with open(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _write_error(self.folder, error, "nothing was changed") from error
+        self.sums[name] = checksum(content)
+
+    def commit(self) -> None:
+        """Move every waiting file to its final name."""
+        umask = os.umask(0)
+        os.umask(umask)
+        moved = 0
+        try:
+            for temporary, _ in self._waiting:
+                os.chmod(temporary, 0o666 & ~umask)
+            for temporary, final in self._waiting:
+                os.replace(temporary, final)
+                moved += 1
+            _flush_folder(self.folder)
+        except OSError as error:
+            remedy = f"{moved} of {len(self._waiting)} files were replaced; run again"
+            raise _write_error(self.folder, error, remedy) from error
+
+    def discard(self) -> None:
+        """Remove what was not moved."""
+        for temporary, _ in self._waiting:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_together(
+    folder: str | os.PathLike[str],
+    names: Iterable[str],
+    overwrite: bool = False,
+    space: int = 0,
+) -> Iterator[Outbox]:
+    """Write a set of files so that none is ever half there under its final name.
+
+    The folder is made, checked and locked on entry, before any work is done; the files take their
+    final names together on leaving, and none does where an exception is raised in between.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it does not exist.
+    names : iterable of str
+        The files to be written, checked against what is there.
+    overwrite : bool
+        Replace earlier results.
+    space : int
+        Bytes that will be needed, where known.
+
+    Raises
+    ------
+    InputError
+        Where the folder may not be written, already holds results, is in use by another run, or
+        the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with write_together(folder, ["a.txt"]) as outbox:
+    ...         outbox.add("a.txt", b"whole")
+    ...     Path(folder, "a.txt").read_text()
+    'whole'
+    """
+    is_new = not Path(os.path.expanduser(folder)).exists()
+    path = prepare_results(folder, names, overwrite, space)
+    try:
+        with _locked(path):
+            _remove_leftovers(path)
+            outbox = Outbox(path)
+            try:
+                yield outbox
+                outbox.commit()
+            finally:
+                outbox.discard()
+    finally:
+        if is_new and not any(path.iterdir()):
+            path.rmdir()
+
+
+def prepare_results(
+    folder: str | os.PathLike[str],
+    names: Iterable[str],
+    overwrite: bool = False,
+    space: int = 0,
+) -> Path:
+    """Make a results folder, or say why results cannot go there."""
+    path = Path(os.path.expanduser(folder))
+    if path.exists() and not path.is_dir():
+        raise InputError(path, "is a file, not a folder", "give another results folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(path, f"cannot be made ({error.strerror})") from error
+    if not os.access(path, os.W_OK | os.X_OK) or not path.stat().st_mode & 0o222:
+        raise InputError(path, "cannot write here", "give a results folder of your own")
+    present = [name for name in names if (path / name).exists()]
+    if blocked := [name for name in present if (path / name).is_dir()]:
+        raise InputError(path, f"holds a folder named {blocked[0]}", "give another results folder")
+    if present and not overwrite:
+        found = ", ".join(present[:3]) + (" ..." if len(present) > 3 else "")
+        raise InputError(
+            path, f"already holds results ({found})", "use --overwrite to replace them"
+        )
+    check_space(path, space)
+    return path
+
+
+def check_space(folder: Path, space: int) -> None:
+    """Refuse where the disk has less room than the results need."""
+    free = shutil.disk_usage(folder).free
+    if free < space:
+        problem = f"disk is full: {space / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free"
+        raise InputError(folder, problem, "make room or give another results folder")
+
+
+def _write_error(folder: Path, error: OSError, remedy: str) -> InputError:
+    problem = _FULL.get(error.errno or 0, f"cannot write ({error.strerror or error})")
+    return InputError(folder, problem, remedy)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the results folder: the system frees the lock when the process ends, however it ends."""
+    if os.name != "posix":
+        yield
+        return
+    lock = folder / LOCK_NAME
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before us may have removed the file we opened.
+            mine = os.fstat(file.fileno()).st_ino == lock.stat().st_ino
+        except OSError:
+            mine = False
+        if not mine:
+            remedy = "wait until it has ended, or give another results folder"
+            raise InputError(folder, "is in use by another run", remedy) from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Clear away what a killed run left; we hold the lock, so that nobody is writing them."""
+    for path in folder.glob(f".*{_ENDING}"):
+        path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new names survive a power cut."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

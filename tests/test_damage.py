@@ -1,0 +1,219 @@
+"""Whatever a file holds: a mask, or one sentence. Whenever a run dies: old files or new ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phantoms import image, random_masks, write_masks
+
+from lesion_dash import InputError, load_cohort, read_mask
+from lesion_dash.door import check_path
+from lesion_dash.files import write_together
+from lesion_dash.label_tables import read_label_table
+
+WHOLE = gzip.compress(image(random_masks(1, seed=5)[0].astype(np.uint8)).to_bytes(), mtime=0)
+PLAIN = gzip.decompress(WHOLE)
+TABLE = b"index,name\n1,Left a\n2,Right b\n7,Third\n"
+
+
+def read_or_refuse(path: Path):
+    """The voxels and notes of a mask, or None where it was refused with a sentence."""
+    try:
+        mask = read_mask(path)
+    except InputError:
+        return None
+    return mask.indices.tolist(), mask.notes
+
+
+def test_no_flipped_bit_changes_a_result_silently(tmp_path):
+    path = tmp_path / "sub-1.nii.gz"
+    path.write_bytes(WHOLE)
+    right = read_or_refuse(path)
+    places = random.Random(7).sample(range(8 * len(WHOLE)), 400)
+    for place in places:
+        damaged = bytearray(WHOLE)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        found = read_or_refuse(path)
+        # A gzip header holds bits without meaning, such as the time; they may change.
+        assert found in (None, right) or found[1] != right[1], f"bit {place}"
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 359), st.integers(0, 255)), min_size=1, max_size=6))
+def test_any_header_is_a_mask_or_a_sentence(tmp_path_factory, changes):
+    data = bytearray(PLAIN)
+    for place, value in changes:
+        data[place] = value
+    path = tmp_path_factory.getbasetemp() / "header.nii"
+    path.write_bytes(data)
+    read_or_refuse(path)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=1500), st.sampled_from([".nii", ".nii.gz"]), st.booleans())
+def test_any_bytes_are_a_mask_or_a_sentence(tmp_path_factory, content, ending, keep_header):
+    data = PLAIN[:352] + content if keep_header else content
+    path = tmp_path_factory.getbasetemp() / f"bytes{ending}"
+    path.write_bytes(gzip.compress(data) if ending == ".nii.gz" and keep_header else data)
+    read_or_refuse(path)
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)), st.booleans())
+def test_any_table_is_regions_or_a_sentence(tmp_path_factory, content, keep_table):
+    path = tmp_path_factory.getbasetemp() / "labels.csv"
+    path.write_bytes(TABLE + content if keep_table else content)
+    try:
+        assert all(region.label > 0 for region in read_label_table(path).regions)
+    except InputError:
+        return
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=120))
+def test_any_participants_table_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "participants.tsv"
+    path.write_bytes(b"participant_id\tage\nsub-1\t3\n" + content)
+    assert check_path(path).outcome in ("accept", "warn", "reject")
+
+
+def test_a_small_file_that_claims_gigabytes_allocates_nothing(tmp_path):
+    header = bytearray(PLAIN[:352])
+    struct.pack_into("<4h", header, 40, 3, 2000, 2000, 500)
+    for name, data in (("a.nii", bytes(header)), ("a.nii.gz", gzip.compress(bytes(header)))):
+        (tmp_path / name).write_bytes(data)
+        code = (
+            "import resource, sys\n"
+            "from lesion_dash import read_mask, InputError\n"
+            "try:\n    read_mask(sys.argv[1])\nexcept InputError:\n"
+            "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / name],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(done.stdout) < 300_000  # kB, of which Python and NumPy take most
+
+
+def test_a_file_that_is_replaced_between_two_looks_is_not_counted(tmp_path, monkeypatch):
+    folder = write_masks(tmp_path / "c", random_masks(11))
+    victim = folder / "sub-004_lesion.nii.gz"
+    from lesion_dash.cohort import loading
+
+    read = loading.read_stored
+
+    def replace_first(path, limit):
+        if path == victim:
+            write_masks(folder, random_masks(1, shape=(4, 4, 4)), names=[victim.name])
+        return read(path, limit)
+
+    monkeypatch.setattr(loading, "read_stored", replace_first)
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 10
+    assert "changed during the run" in {p.file: p.reason for p in cohort.patients}[victim.name]
+
+
+def test_a_file_that_vanishes_is_skipped(tmp_path, monkeypatch):
+    folder = write_masks(tmp_path / "c", random_masks(11))
+    from lesion_dash.cohort import loading
+
+    read = loading.read_stored
+
+    def remove_first(path, limit):
+        if path.name == "sub-004_lesion.nii.gz":
+            path.unlink()
+        return read(path, limit)
+
+    monkeypatch.setattr(loading, "read_stored", remove_first)
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 10
+    assert "file not found" in {p.id: p.reason for p in cohort.patients}["sub-004"]
+
+
+@pytest.mark.parametrize(("number", "match"), [(28, "disk is full"), (122, "quota"), (5, "cannot")])
+def test_a_disk_that_fails_leaves_the_old_files(tmp_path, monkeypatch, number, match):
+    (tmp_path / "a").write_bytes(b"old")
+
+    def fail(_):
+        raise OSError(number, "from the system")
+
+    def write():
+        with write_together(tmp_path, ["a"], overwrite=True) as outbox:
+            monkeypatch.setattr("os.fsync", fail)
+            outbox.add("a", b"new")
+
+    with pytest.raises(InputError, match=match):
+        write()
+    monkeypatch.undo()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_too_little_room_is_said_before_the_work(tmp_path):
+    with pytest.raises(InputError, match="disk is full"), write_together(tmp_path, [], space=2**60):
+        pytest.fail("the work began")
+
+
+def test_two_runs_do_not_share_a_results_folder(tmp_path):
+    with write_together(tmp_path, ["a"]) as outbox:
+        outbox.add("a", b"first")
+        with (
+            pytest.raises(InputError, match="in use by another run"),
+            write_together(tmp_path, ["a"], overwrite=True),
+        ):
+            pytest.fail("both are writing")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_leftovers_of_a_killed_run_are_cleared_by_the_next(tmp_path):
+    (tmp_path / ".a.x1y2.lesion_dash.tmp").write_bytes(b"half")
+    with write_together(tmp_path, ["a"]) as outbox:
+        outbox.add("a", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_run_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
+    folders = [write_masks(tmp_path / name, random_masks(9, seed=s)) for s, name in enumerate("ab")]
+    out = tmp_path / "out"
+    program = [sys.executable, "-m", "lesion_dash.cli", "stats", "-o", out, "--overwrite"]
+    whole: dict[str, set[bytes]] = {}
+    seconds = 0.0
+    for folder in folders:
+        began = time.monotonic()
+        subprocess.run([*program, folder], check=True, capture_output=True, timeout=60)
+        seconds = time.monotonic() - began
+        for path in out.iterdir():
+            whole.setdefault(path.name, set()).add(path.read_bytes())
+    moments = random.Random(3)
+    killed = 0
+    for number in range(50):
+        process = subprocess.Popen(
+            [*program, folders[number % 2]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds * moments.uniform(0.2, 1.0))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        found = {path.name: path.read_bytes() for path in out.iterdir() if path.name[0] != "."}
+        assert set(found) == set(whole)
+        for name, content in found.items():
+            if name == "provenance.json":
+                assert json.loads(content)["command"] == "stats"
+            else:
+                assert content in whole[name]
+    assert killed > 10
+    subprocess.run([*program, folders[0]], check=True, capture_output=True, timeout=60)
+    assert {path.name for path in out.iterdir()} == set(whole)
