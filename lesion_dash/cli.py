@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import LesionDashError
 
 if TYPE_CHECKING:
-    from .cohort import Cohort
+    from .cohort import Cohort, Roster
     from .comparison import Overlap
     from .images import Mask
     from .regions import RegionCounts
@@ -205,25 +205,26 @@ def _whole_number(text: str) -> int:
 
 def run_stats(options: argparse.Namespace) -> int:
     """Write the maps of lesion size topography, the patients and the provenance."""
-    from .cohort import load_cohort
     from .files import check_space, write_together
     from .images import Choice, nifti_bytes
     from .provenance import FILE_NAME, cohort_input, provenance_bytes
     from .tables import csv_bytes
-    from .topography import FILE_NAMES, volume_stats
+    from .topography import FILE_NAMES, folder_stats
 
     names = [*FILE_NAMES.values(), "patients.csv", FILE_NAME]
     with write_together(options.output, names, options.overwrite) as outbox:
-        cohort = load_cohort(
+        cohort, stats = folder_stats(
             options.masks,
+            options.min_patients,
+            options.std,
+            options.outside,
             options.participants,
-            options.pattern,
-            Choice(options.threshold, options.label),
-            _progress("reading masks"),
+            pattern=options.pattern,
+            choice=Choice(options.threshold, options.label),
+            progress=_progress("reading masks"),
             on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
         _report_skipped(cohort)
-        stats = volume_stats(cohort, options.min_patients, options.std, options.outside)
         for key, name in FILE_NAMES.items():
             outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
         outbox.add("patients.csv", csv_bytes(cohort.files_table))
@@ -236,7 +237,7 @@ def run_stats(options: argparse.Namespace) -> int:
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
     )
     if not stats.indices.size:
-        _warn(f"no voxel qualifies: at most {cohort.counts.max()} patients share one")
+        _warn(f"no voxel is lesioned in {options.min_patients} patients: no voxel qualifies")
     return 0
 
 
@@ -374,7 +375,7 @@ def _progress(text: str) -> Callable[[int, int], None] | None:
     return show
 
 
-def _report_skipped(cohort: Cohort) -> None:
+def _report_skipped(cohort: Cohort | Roster) -> None:
     for note in cohort.notes:
         _warn(f"note: {note}")
     skipped = [patient for patient in cohort.patients if patient.status == "skipped"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .atlas import LabelAtlas
-from .cohort import Cohort
+from .cohort import Cohort, Roster
 from .files import checksum, read_bytes
 
 FILE_NAME = "provenance.json"
@@ -54,7 +54,7 @@ def provenance_bytes(
     return text.encode("utf-8", "backslashreplace")
 
 
-def cohort_input(cohort: Cohort) -> dict[str, Any]:
+def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
     """A cohort as an input: its folder, grid, and every file with checksum and status."""
     return {
         "kind": "cohort",

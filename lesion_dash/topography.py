@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Unpack
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cohort import Cohort, check_min_patients
+from .cohort import Cohort, ReadOptions, Roster, check_min_patients, read_roster
 from .errors import InputError
 from .grid import Grid
-from .images import Map
+from .images import Map, Mask
+from .medians import find_medians
+from .runs import RunStore, find_runs, run_store
+from .sums import SumsBuilder, VolumeSums
 
 Std = Literal["population", "sample"]
 Outside = Literal["zero", "nan"]
+
+_PART = 2**18
 
 FILE_NAMES = {
     "mean": "lesion_totalvol_mean_given_voxel.nii",
@@ -49,6 +55,17 @@ class VoxelVolumes:
     mean: NDArray[np.float64]
     median: NDArray[np.float64]
     deviation: NDArray[np.float64]
+
+    def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
+        """The same at some of the voxels."""
+        return VoxelVolumes(
+            self.grid,
+            self.indices[chosen],
+            self.n[chosen],
+            self.mean[chosen],
+            self.median[chosen],
+            self.deviation[chosen],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,23 +177,71 @@ def volume_stats(
     >>> stats.mean.unit, bool(stats.n.array[stats.n.array > 0].min() >= 5)
     ('mm³', True)
     """
-    check_min_patients(min_patients)
-    _check_choice("std", std, ("population", "sample"))
-    _check_choice("outside", outside, ("zero", "nan"))
+    _check_choices(min_patients, std, outside)
     voxels = voxel_volumes(cohort)
     chosen = voxels.n >= min_patients
-    n = voxels.n[chosen]
-    unit = cohort.grid.voxel_volume
+    return _to_stats(voxels.select(chosen), cohort.n_patients, min_patients, std, outside)
+
+
+def folder_stats(
+    folder: str | os.PathLike[str],
+    min_patients: int = 5,
+    std: Std = "population",
+    outside: Outside = "zero",
+    participants: str | os.PathLike[str] | None = None,
+    **options: Unpack[ReadOptions],
+) -> tuple[Roster, VolumeStats]:
+    """The same as `volume_stats` of a folder, in memory that does not grow with the patients.
+
+    Every mask is read once and only its runs are kept, on disk.
+
+    Parameters
+    ----------
+    folder : path
+    min_patients, std, outside
+        As for `volume_stats`.
+    participants, **options
+        As for `load_cohort`.
+
+    Returns
+    -------
+    roster : Roster
+        The patients, without their masks.
+    stats : VolumeStats
+
+    Examples
+    --------
+    >>> roster, stats = folder_stats("sample_data/cohort_a", min_patients=5)
+    >>> roster.n_patients, stats.mean.unit
+    (40, 'mm³')
+    """
+    _check_choices(min_patients, std, outside)
+    with run_store() as store:
+        sums = SumsBuilder()
+
+        def keep(mask: Mask) -> None:
+            runs = find_runs(mask.indices)
+            sums.add(mask.grid.size, *runs)
+            store.add(*runs)
+
+        roster = read_roster(folder, keep, participants, **options)
+        voxels = _voxel_volumes(roster.grid, sums.result(), store, min_patients)
+    return roster, _to_stats(voxels, roster.n_patients, min_patients, std, outside)
+
+
+def _to_stats(
+    voxels: VoxelVolumes, n_patients: int, min_patients: int, std: Std, outside: Outside
+) -> VolumeStats:
+    unit = voxels.grid.voxel_volume
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.sqrt(voxels.deviation[chosen] / (n - (std == "sample")))
+        spread = np.sqrt(voxels.deviation / (voxels.n - (std == "sample")))
     values: dict[str, NDArray] = {
-        "n": n,
-        "mean": voxels.mean[chosen] * unit,
+        "n": voxels.n,
+        "mean": voxels.mean * unit,
         "std": spread * unit,
-        "median": voxels.median[chosen] * unit,
+        "median": voxels.median * unit,
     }
-    indices = voxels.indices[chosen]
-    return VolumeStats(cohort.grid, cohort.n_patients, min_patients, std, outside, indices, values)
+    return VolumeStats(voxels.grid, n_patients, min_patients, std, outside, voxels.indices, values)
 
 
 _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
@@ -185,57 +250,30 @@ _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
 def voxel_volumes(cohort: Cohort) -> VoxelVolumes:
     """The statistics that do not depend on a threshold; kept as long as the cohort lives."""
     if cohort not in _CACHE:
-        _CACHE[cohort] = _summarise(cohort)
+        store, sums = RunStore(), SumsBuilder()
+        for first, last in pairwise(cohort.starts.tolist()):
+            runs = find_runs(cohort.indices[first:last])
+            sums.add(cohort.grid.size, *runs)
+            store.add(*runs)
+        _CACHE[cohort] = _voxel_volumes(cohort.grid, sums.result(), store, 1)
     return _CACHE[cohort]
 
 
-def _summarise(cohort: Cohort) -> VoxelVolumes:
-    indices, starts, ranks = _columns_by_volume(cohort)
-    volumes = np.sort(cohort.volumes)
-    n = np.diff(starts)
-    mean, median, deviation = (np.empty(n.size) for _ in range(3))
-    # A part at a time: the volumes of all entries at once would take twice the matrix's memory.
-    for first, last in _parts(starts):
-        bounds, part = starts[first:last] - starts[first], slice(first, last)
-        sorted_volumes = volumes[ranks[starts[first] : starts[last]]]
-        total = np.add.reduceat(sorted_volumes, bounds)
-        squares = np.add.reduceat(sorted_volumes * sorted_volumes, bounds)
-        mean[part] = total / n[part]
-        deviation[part] = squared_deviation(n[part], total, squares)
-        low, high = bounds + (n[part] - 1) // 2, bounds + n[part] // 2
-        median[part] = (sorted_volumes[low] + sorted_volumes[high]) / 2
-    return VoxelVolumes(cohort.grid, indices, n.astype(np.int32), mean, median, deviation)
-
-
-def _columns_by_volume(
-    cohort: Cohort,
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """The lesioned voxels and, for each, its patients' ranks in ascending order of volume."""
-    from scipy import sparse
-
-    ordered = cohort.select(np.argsort(cohort.volumes, kind="stable"))
-    matrix = sparse.csr_array(
-        (np.ones(ordered.indices.size, np.bool_), ordered.indices, _narrow(ordered.starts)),
-        shape=(cohort.n_patients, cohort.grid.size),
-    )
-    del ordered
-    columns = matrix.tocsc()
-    del matrix
-    indices = np.flatnonzero(np.diff(columns.indptr)).astype(np.int32)
-    starts = np.append(columns.indptr[indices], columns.indptr[-1]).astype(np.int64)
-    return indices, starts, columns.indices
-
-
-def _narrow(starts: NDArray[np.int64]) -> NDArray[np.integer]:
-    """SciPy keeps 32-bit positions, at half the memory, only where both its arrays have them."""
-    return starts.astype(np.int32) if starts[-1] < 2**31 else starts
-
-
-def _parts(starts: NDArray[np.int64], entries: int = 2**20) -> list[tuple[int, int]]:
-    """Cut columns into runs of about this many entries: (first, last) column of each."""
-    marks = np.arange(0, starts[-1] + entries, entries)
-    cuts = np.unique(np.minimum(np.searchsorted(starts, marks), starts.size - 1)).tolist()
-    return list(pairwise(cuts))
+def _voxel_volumes(
+    grid: Grid, sums: VolumeSums, store: RunStore, min_patients: int
+) -> VoxelVolumes:
+    """Statistics at the voxels that qualify, in their order."""
+    indices = np.flatnonzero(sums.n >= min_patients).astype(np.int32)
+    n = sums.n[indices]
+    mean, deviation = np.empty(n.size), np.empty(n.size)
+    # A part at a time, so that intermediate values stay small.
+    for first in range(0, n.size, _PART):
+        part = slice(first, first + _PART)
+        counts, total = n[part].astype(np.int64), sums.total[indices[part]]
+        mean[part] = total / counts
+        deviation[part] = squared_deviation(counts, total, sums.squares[indices[part]])
+    median = find_medians(store, sums.n, min_patients)
+    return VoxelVolumes(grid, indices, n, mean, median, deviation)
 
 
 def squared_deviation(
@@ -264,6 +302,12 @@ def squared_deviation(
     with np.errstate(over="ignore"):
         shifted = squares - nearest * (2 * total - n * nearest)
     return shifted.astype(np.float64) - rest * rest / n
+
+
+def _check_choices(min_patients: int, std: str, outside: str) -> None:
+    check_min_patients(min_patients)
+    _check_choice("std", std, ("population", "sample"))
+    _check_choice("outside", outside, ("zero", "nan"))
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -16,7 +16,8 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 # A room may import the rooms above it, never one below: lazy imports included.
 ROOMS = [
     "errors", "grid", "files", "tables", "images", "template", "label_tables", "atlas", "compute",
-    "cohort", "topography", "comparison", "regions", "provenance", "door", "__init__", "plots",
+    "cohort", "runs", "sums", "medians", "topography", "comparison", "regions",
+    "provenance", "door", "__init__", "plots",
     "dashboard",
     "cli",
 ]  # fmt: skip

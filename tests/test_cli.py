@@ -113,7 +113,7 @@ def test_what_nobody_foresaw_is_still_one_sentence(folder, tmp_path, capsys, mon
     def fail(*_, **__):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("lesion_dash.topography.volume_stats", fail)
+    monkeypatch.setattr("lesion_dash.topography.folder_stats", fail)
     assert run("stats", folder, "-o", tmp_path / "o") == 2
     assert "internal error" in capsys.readouterr().err
     monkeypatch.setenv("LESION_DASH_DEBUG", "1")

@@ -1,9 +1,11 @@
 """Who is studied: patients, their masks, and what a participants table says of them."""
 
 from .cohort import Cohort, check_min_patients
-from .loading import FolderReading, load_cohort, read_folder
+from .loading import load_cohort, read_roster
 from .participants import ID_COLUMNS, Participants, read_participants, read_participants_table
 from .patients import Outcome, Patient
+from .reading import FolderReading, ReadOptions, read_folder
+from .roster import Roster
 
 __all__ = [
     "ID_COLUMNS",
@@ -12,9 +14,12 @@ __all__ = [
     "Outcome",
     "Participants",
     "Patient",
+    "ReadOptions",
+    "Roster",
     "check_min_patients",
     "load_cohort",
     "read_folder",
     "read_participants",
     "read_participants_table",
+    "read_roster",
 ]

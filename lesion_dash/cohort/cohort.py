@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +14,11 @@ from ..grid import Grid
 from ..images import Mask
 from .participants import Participants
 from .patients import Patient
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .roster import People
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort:
+class Cohort(People):
     """Patients with a lesion mask each, all on one grid.
 
     Parameters
@@ -52,16 +49,6 @@ class Cohort:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def used(self) -> tuple[Patient, ...]:
-        """The patients whose masks are counted."""
-        return tuple(patient for patient in self.patients if patient.status == "used")
-
-    @property
-    def n_patients(self) -> int:
-        """Number of patients whose masks are counted."""
-        return len(self.used)
-
-    @cached_property
     def volumes(self) -> NDArray[np.int64]:
         """Lesion volume of each used patient in voxels, shape (n_patients,)."""
         return np.diff(self.starts)
@@ -72,27 +59,6 @@ class Cohort:
         flat = np.bincount(self.indices, minlength=self.grid.size).astype(np.int32)
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
-
-    @property
-    def files_table(self) -> pd.DataFrame:
-        """A row per file: patient, file, status, reason, voxels, volume_mm3."""
-        import pandas as pd
-
-        columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
-        rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
-        return pd.DataFrame(rows, columns=["patient", *columns[1:]])
-
-    @property
-    def used_table(self) -> pd.DataFrame:
-        """The rows of `table` that are counted, one a patient, in their order."""
-        table = self.table
-        return table[table["status"] == "used"].reset_index(drop=True)
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The table of files with the columns of the participants table, where there is one."""
-        files = self.files_table
-        return self.participants.join(files) if self.participants else files
 
     def mask(self, patient: int) -> Mask:
         """The mask of the used patient at this position."""
@@ -112,9 +78,20 @@ class Cohort:
         voxel = self.grid.nearest_voxel(mm)
         if voxel is None:
             return ()
-        hits = np.flatnonzero(self.indices == self.grid.linear_index(voxel))
-        rows = np.searchsorted(self.starts, hits, side="right") - 1
-        return tuple(self.used[row] for row in rows)
+        rows = self.rows_at(self.grid.linear_index(voxel))
+        return tuple(self.used[row] for row in rows.tolist())
+
+    def rows_at(self, index: int) -> NDArray[np.int64]:
+        """Positions of the used patients lesioned at a voxel, by bisection in all at once."""
+        low, high = self.starts[:-1].copy(), self.starts[1:].copy()
+        for _ in range(int(np.max(high - low, initial=0)).bit_length()):
+            middle = (low + high) // 2
+            below = (low < high) & (self.indices[np.minimum(middle, high - 1)] < index)
+            low = np.where(below, middle + 1, low)
+            high = np.where(below, high, middle)
+        found = low < self.starts[1:]
+        found[found] = self.indices[low[found]] == index
+        return np.flatnonzero(found)
 
     def select(self, rows: ArrayLike) -> Cohort:
         """The cohort of some of the used patients, in the order given.

@@ -1,0 +1,337 @@
+"""Read every mask of a folder, and say of each file what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from ..errors import Cancelled, InputError
+from ..files import checksum, list_images, odd_name
+from ..grid import SAME_GRID_MM, Grid, is_near
+from ..images import BINARY, Choice, Header, Mask, mask_of, read_header, read_stored, volume_grid
+from .patients import Outcome, Patient, patient_ids, subject_of
+from .results import is_own_result, looks_like_result
+
+_THREADS = min(4, os.cpu_count() or 1)
+_AHEAD = 32  # masks read and not yet used: a slow user must not fill the memory
+
+SHARE_ON_ONE_GRID = 0.9
+"""Share of the readable masks that must lie on one grid."""
+
+LARGEST_MASK = 2**29
+"""Bytes the voxels of one mask may take."""
+
+Progress = Callable[[int, int], None]
+Question = Callable[[], bool]
+
+
+class ReadOptions(TypedDict, total=False):
+    """The options of `read_folder`, for functions that pass them on."""
+
+    pattern: str
+    choice: Choice
+    progress: Progress | None
+    cancelled: Question | None
+    on_grid: Callable[[Grid], None] | None
+
+
+@dataclass(frozen=True)
+class ReadMask:
+    """What is remembered of a mask that was read.
+
+    Parameters
+    ----------
+    voxels : int
+    volume_mm3 : float
+    notes : tuple of str
+    sha256 : str
+        Of the file.
+    fingerprint : str
+        Of the lesioned voxels.
+    """
+
+    voxels: int
+    volume_mm3: float
+    notes: tuple[str, ...]
+    sha256: str
+    fingerprint: str
+
+
+@dataclass
+class FolderReading:
+    """What came of every file of a folder, before it is decided whether that makes a cohort.
+
+    Parameters
+    ----------
+    root : Path
+    passed_over : dict
+        Files that were not opened, with the reason.
+    refused : dict
+        Files that cannot be used, with the reason.
+    read : dict
+        What is remembered of each mask, by file.
+    grid : Grid or None
+        The grid most masks share.
+    fault : InputError or None
+        Why this folder makes no cohort.
+    """
+
+    root: Path
+    passed_over: dict[Path, str]
+    refused: dict[Path, str] = field(default_factory=dict)
+    read: dict[Path, ReadMask] = field(default_factory=dict)
+    grid: Grid | None = None
+    fault: InputError | None = None
+
+    @property
+    def patients(self) -> tuple[Patient, ...]:
+        """A patient for every file, in the order of the file names."""
+        paths = sorted([*self.read, *self.refused, *self.passed_over])
+        files = [path.relative_to(self.root).as_posix() for path in paths]
+        opened = [
+            file for path, file in zip(paths, files, strict=True) if path not in self.passed_over
+        ]
+        ids = dict(zip(opened, patient_ids(opened), strict=True))
+        return tuple(
+            self._patient(path, file, ids.get(file, file))
+            for path, file in zip(paths, files, strict=True)
+        )
+
+    def _patient(self, path: Path, file: str, identity: str) -> Patient:
+        if path in self.passed_over:
+            return Patient(identity, file, "skipped", "warn", (self.passed_over[path],))
+        if path in self.refused:
+            return Patient(identity, file, "skipped", "reject", (self.refused[path],))
+        found = self.read[path]
+        outcome: Outcome = "warn" if found.notes else "accept"
+        size = found.voxels, found.volume_mm3
+        return Patient(identity, file, "used", outcome, found.notes, *size, found.sha256)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the masks as a group, a sentence each."""
+        used = [patient for patient in self.patients if patient.status == "used"]
+        alone = ("only one patient: no spread between patients can be computed",)
+        return (
+            (alone if len(used) == 1 else ())
+            + tuple(
+                f"same name twice, one patient or two? {_list(files)}"
+                for files in _groups(used, lambda patient: subject_of(patient.file).casefold())
+            )
+            + tuple(
+                f"identical masks, voxel for voxel: {_list(files)}"
+                for files in _groups(used, self._fingerprint)
+            )
+        )
+
+    def _fingerprint(self, patient: Patient) -> str:
+        """Equal for equal masks; an empty mask is like no other."""
+        read = self.read[self.root / patient.file]
+        return read.fingerprint if read.voxels else patient.file
+
+
+def _groups(patients: list[Patient], key: Callable[[Patient], str]) -> list[list[str]]:
+    """Files of the patients for whom the key is the same, where they are several."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for patient in patients:
+        groups[key(patient)].append(patient.file)
+    return [files for files in groups.values() if len(files) > 1]
+
+
+def _list(files: list[str]) -> str:
+    return ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+
+
+def read_folder(
+    folder: str | os.PathLike[str],
+    pattern: str = "*",
+    choice: Choice = BINARY,
+    progress: Progress | None = None,
+    cancelled: Question | None = None,
+    on_grid: Callable[[Grid], None] | None = None,
+    keep: Callable[[Mask], None] | None = None,
+) -> FolderReading:
+    """Read every mask of a folder, and say of each file what came of it.
+
+    Parameters are those of `load_cohort`, and `keep`, which is given every usable mask in the
+    order of the file names; the reading itself holds none. A folder that makes no cohort is no
+    error here: the reading tells the fault.
+
+    Raises
+    ------
+    InputError
+        Where the folder itself cannot be read.
+    """
+    reading, paths = _find_files(folder, pattern)
+    headers = _read_headers(paths, reading)
+    reading.grid, reading.fault = common_grid(reading.root, headers)
+    if on_grid and reading.grid and not reading.fault:
+        on_grid(reading.grid)
+    reading.refused |= {
+        path: reason
+        for path, header in headers.items()
+        if (reason := _off_grid(header, reading.grid))
+    }
+    waiting = [path for path in headers if path not in reading.refused]
+    with closing(_read_masks(waiting, choice)) as results:
+        for done, (path, result) in enumerate(results, start=1):
+            if cancelled and cancelled():
+                raise Cancelled
+            mask = _sort_in(reading, path, result, headers[path])
+            if keep and mask:
+                keep(mask)
+            if progress:
+                progress(done, len(waiting))
+    if not reading.read and not reading.fault:
+        reading.fault = _nothing_usable(reading, pattern)
+    return reading
+
+
+def _find_files(folder: str | os.PathLike[str], pattern: str) -> tuple[FolderReading, list[Path]]:
+    """The images to be read, and a reading that holds those to be passed over."""
+    listing = list_images(folder)
+    skipped = {path: reason for path, reason in listing.skipped if fnmatch(path.name, pattern)}
+    paths = []
+    for path in listing.images:
+        if is_own_result(path.name):
+            skipped[path] = "looks like a result of an earlier run, skipped"
+        elif fnmatch(path.name, pattern):
+            paths.append(path)
+    return FolderReading(Path(folder).expanduser(), skipped), paths
+
+
+def _read_headers(paths: list[Path], reading: FolderReading) -> dict[Path, Header]:
+    """The header of every image of one volume; the others are refused."""
+    headers: dict[Path, Header] = {}
+    for path in paths:
+        try:
+            header = read_header(path)
+            volume_grid(path, header)
+            headers[path] = header
+        except InputError as error:
+            reading.refused[path] = error.reason
+    return headers
+
+
+def common_grid(root: Path, headers: dict[Path, Header]) -> tuple[Grid | None, InputError | None]:
+    """The grid most masks share, and a fault where fewer than 90 % lie on it."""
+    groups: dict[Grid, list[Path]] = defaultdict(list)
+    for path, header in headers.items():
+        if header.grid is not None and header.form != "none":
+            groups[header.grid].append(path)
+    if not groups:
+        grids = [header.grid for header in headers.values()]
+        return (grids[0] if grids else None), None
+    rounded: dict[object, list[Grid]] = defaultdict(list)
+    for grid, paths in groups.items():
+        key = (grid.shape, tuple(np.round(grid.affine.ravel(), 2).tolist()))
+        rounded[key] += [grid] * len(paths)
+    largest = max(rounded.values(), key=len)
+    best = max(largest, key=lambda grid: len(groups[grid]))
+    total = sum(map(len, groups.values()))
+    share = sum(len(paths) for grid, paths in groups.items() if is_near(grid, best))
+    if share >= SHARE_ON_ONE_GRID * total:
+        return best, None
+    problem = (
+        f"masks are not on one grid: {share} of {total} share the most common one, "
+        f"{SHARE_ON_ONE_GRID:.0%} must"
+    )
+    lines = [f"{len(found)} on {grid}, such as {found[0].name}" for grid, found in groups.items()]
+    return best, InputError(root, problem, "bring all masks onto one grid first", tuple(lines))
+
+
+def _off_grid(header: Header, common: Grid | None) -> str:
+    """Say how an image lies off the common grid, or return an empty string."""
+    own = header.grid
+    if own is None or common is None or is_near(own, common):
+        return ""
+    same_size = np.allclose(own.voxel_size, common.voxel_size, atol=1e-3)
+    if header.form == "none" and own.shape == common.shape and same_size:
+        return ""
+    larger = own.size > 8 * common.size
+    return own.difference(common) + (", far larger than the other masks" if larger else "")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A mask as it came from its file."""
+
+    mask: Mask
+    sha256: str
+    fingerprint: str
+
+
+def _read_masks(paths: list[Path], choice: Choice) -> Generator[tuple[Path, _Opened | InputError]]:
+    """Read masks in threads (inflating releases the interpreter), in the order given."""
+    pool = ThreadPoolExecutor(_THREADS)
+    ahead: deque[tuple[Path, Future[_Opened | InputError]]] = deque()
+    try:
+        for path in paths:
+            ahead.append((path, pool.submit(_read_or_refuse, path, choice)))
+            if len(ahead) > _AHEAD:
+                done, result = ahead.popleft()
+                yield done, result.result()
+        while ahead:
+            done, result = ahead.popleft()
+            yield done, result.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_or_refuse(path: Path, choice: Choice) -> _Opened | InputError:
+    try:
+        stored = read_stored(path, LARGEST_MASK)
+        mask = mask_of(stored, choice)
+        return _Opened(mask, stored.sha256, checksum(mask.indices.tobytes()))
+    except InputError as error:
+        return error
+    except MemoryError:
+        return InputError(path, "not enough memory to read it")
+
+
+def _sort_in(
+    reading: FolderReading, path: Path, result: _Opened | InputError, header: Header
+) -> Mask | None:
+    """Put what was read where it belongs; a usable mask is placed on the common grid."""
+    if isinstance(result, InputError):
+        if looks_like_result(path.name):
+            reading.passed_over[path] = f"looks like a result, skipped ({result.problem})"
+        else:
+            reading.refused[path] = result.reason
+        return None
+    mask, grid = result.mask, reading.grid
+    if grid is None or header.grid is None or mask.grid != header.grid:
+        reading.refused[path] = "changed during the run: its header is not what it was"
+        return None
+    notes = (*mask.notes, *_placement(mask, header, grid), *filter(None, [odd_name(path.name)]))
+    volume = mask.voxels * grid.voxel_volume
+    reading.read[path] = ReadMask(mask.voxels, volume, notes, result.sha256, result.fingerprint)
+    return mask if mask.grid is grid else replace(mask, grid=grid)
+
+
+def _placement(mask: Mask, header: Header, grid: Grid) -> tuple[str, ...]:
+    if header.form == "none":
+        return ("placed on the other masks' grid, whose shape and voxel size it has",)
+    if mask.grid != grid and (shift := mask.grid.corner_shift(grid)) >= SAME_GRID_MM:
+        return (f"grid differs slightly, by {shift:.2g} mm: the nearest voxel is the same",)
+    return ()
+
+
+def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
+    reasons = reading.passed_over | reading.refused
+    lines = tuple(f"{path.name}: {reason}" for path, reason in sorted(reasons.items()))
+    if reading.refused:
+        problem = f"no readable mask among {len(reasons)} files"
+        return InputError(reading.root, problem, "see the reason for each file", lines)
+    named = "" if pattern == "*" else f" whose name matches {pattern!r}"
+    problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
+    return InputError(reading.root, problem, "choose the folder that holds the masks", lines)

@@ -1,0 +1,71 @@
+"""The patients of a cohort as a table, with or without their masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..grid import Grid
+from .participants import Participants
+from .patients import Patient
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class People:
+    """What a cohort and a roster tell of their patients."""
+
+    patients: tuple[Patient, ...]
+    participants: Participants | None
+
+    @cached_property
+    def used(self) -> tuple[Patient, ...]:
+        """The patients whose masks are counted."""
+        return tuple(patient for patient in self.patients if patient.status == "used")
+
+    @property
+    def n_patients(self) -> int:
+        """Number of patients whose masks are counted."""
+        return len(self.used)
+
+    @property
+    def files_table(self) -> pd.DataFrame:
+        """A row per file: patient, file, status, reason, voxels, volume_mm3."""
+        import pandas as pd
+
+        columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
+        rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
+        return pd.DataFrame(rows, columns=["patient", *columns[1:]])
+
+    @property
+    def used_table(self) -> pd.DataFrame:
+        """The rows of `table` that are counted, one a patient, in their order."""
+        table = self.table
+        return table[table["status"] == "used"].reset_index(drop=True)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table of files with the columns of the participants table, where there is one."""
+        files = self.files_table
+        return self.participants.join(files) if self.participants else files
+
+
+@dataclass(frozen=True, eq=False)
+class Roster(People):
+    """The patients of a cohort whose masks were read once and not kept.
+
+    Parameters
+    ----------
+    name, folder, grid, patients, participants, notes
+        As those of a `Cohort`.
+    """
+
+    name: str
+    folder: Path
+    grid: Grid
+    patients: tuple[Patient, ...]
+    participants: Participants | None = None
+    notes: tuple[str, ...] = ()
