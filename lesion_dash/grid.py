@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -44,7 +45,7 @@ class Grid:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
 
     def __eq__(self, other: object) -> bool:
-        return (
+        return self is other or (
             isinstance(other, Grid)
             and self.shape == other.shape
             and bool(np.array_equal(self.affine, other.affine))
@@ -62,12 +63,12 @@ class Grid:
         """Number of voxels."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    @property
+    @cached_property
     def voxel_size(self) -> NDArray[np.float64]:
         """Edge lengths of a voxel in mm, shape (3,)."""
         return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
 
-    @property
+    @cached_property
     def voxel_volume(self) -> float:
         """Volume of a voxel in mm³."""
         # The triple product is exact where edges are whole numbers; a determinant by LU is not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,69 +48,76 @@ def find_runs(
 class RunStore:
     """The runs of many patients, found again bucket by bucket.
 
-    Memory holds the runs of the last few hundred patients; the others lie in a file without a name
-    that vanishes with the process.
+    Parameters
+    ----------
+    file : binary file, optional
+        Where runs go when about a million wait in memory; without it they stay in memory.
     """
 
     def __init__(self, file: IO[bytes] | None = None) -> None:
-        self.n_patients = 0
-        self.volumes: list[int] = []
+        self._volumes: list[int] = []
         self._file = file
-        self._waiting: list[NDArray] = []
+        self._waiting: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         self._count = 0
-        self._sorted: list[tuple[NDArray | int, NDArray[np.int64]]] = []
+        self._parts: list[tuple[NDArray | int, NDArray[np.int64]]] = []
+
+    @property
+    def volumes(self) -> NDArray[np.int64]:
+        """Lesion volume of each patient in voxels."""
+        return np.array(self._volumes, np.int64)
 
     def add(self, starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> None:
-        """Add the next patient."""
-        runs = np.empty(starts.size, RUN)
-        runs["patient"], runs["start"], runs["length"] = self.n_patients, starts, lengths
-        self.n_patients += 1
-        self.volumes.append(int(lengths.sum()))
-        self._waiting.append(runs)
-        self._count += runs.size
+        """Add the next patient's runs."""
+        self._waiting.append((starts, lengths))
+        self._volumes.append(int(lengths.sum(dtype=np.int64)))
+        self._count += starts.size
         if self._count > _FLUSH:
             self.flush()
 
     def flush(self) -> None:
-        """Sort the runs that wait in memory into buckets."""
+        """Sort the runs that wait into buckets."""
         if not self._waiting:
             return
-        runs = np.concatenate(self._waiting)
+        runs, ends = self._sort_waiting()
         self._waiting, self._count = [], 0
-        buckets = runs["start"] // BUCKET
-        order = np.argsort(buckets, kind="stable")
-        ends = np.cumsum(np.bincount(buckets)) if buckets.size else np.zeros(0, np.int64)
-        runs = runs[order]
         if self._file is None:
-            self._sorted.append((runs, ends))
-            return
-        place = self._file.seek(0, 2)
-        self._file.write(runs.tobytes())
-        self._sorted.append((place, ends))
+            self._parts.append((runs, ends))
+        else:
+            place = self._file.seek(0, os.SEEK_END)
+            self._file.write(runs.tobytes())
+            self._parts.append((place, ends))
+
+    def _sort_waiting(self) -> tuple[NDArray, NDArray[np.int64]]:
+        first = len(self._volumes) - len(self._waiting)
+        sizes = [starts.size for starts, _ in self._waiting]
+        runs = np.empty(self._count, RUN)
+        runs["patient"] = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
+        runs["start"] = np.concatenate([starts for starts, _ in self._waiting])
+        runs["length"] = np.concatenate([lengths for _, lengths in self._waiting])
+        buckets = (runs["start"] // BUCKET).astype(np.uint16)
+        # Sixteen bits sort by counting; a grid of more than 2**29 voxels is refused at the door.
+        return runs[np.argsort(buckets, kind="stable")], np.cumsum(np.bincount(buckets))
 
     def bucket(self, number: int) -> NDArray:
-        """All runs that start in a bucket, patients in the order in which they were added."""
-        found = [self._part(part, ends, number) for part, ends in self._sorted]
+        """All runs of a bucket, patients in the order in which they were added."""
+        self.flush()
+        found = [self._read(part, ends, number) for part, ends in self._parts]
         return np.concatenate(found) if found else np.empty(0, RUN)
 
-    def _part(self, part: NDArray | int, ends: NDArray[np.int64], number: int) -> NDArray:
+    def _read(self, part: NDArray | int, ends: NDArray[np.int64], number: int) -> NDArray:
         if number >= ends.size:
             return np.empty(0, RUN)
         begin, end = int(ends[number - 1]) if number else 0, int(ends[number])
-        if isinstance(part, int):
-            return self._read(part + begin * RUN.itemsize, end - begin)
-        return part[begin:end]
-
-    def _read(self, place: int, count: int) -> NDArray:
-        import os
-
-        assert self._file is not None
-        content = os.pread(self._file.fileno(), count * RUN.itemsize, place)
-        return np.frombuffer(content, RUN)
+        if not isinstance(part, int):
+            return part[begin:end]
+        if self._file is None or end == begin:
+            return np.empty(0, RUN)
+        place, count = part + begin * RUN.itemsize, (end - begin) * RUN.itemsize
+        return np.frombuffer(os.pread(self._file.fileno(), count, place), RUN)
 
 
 @contextmanager
 def run_store() -> Iterator[RunStore]:
-    """A store whose runs lie on disk, in the folder for temporary files."""
+    """A store on disk, in a file without a name that vanishes with the process."""
     with tempfile.TemporaryFile(prefix="lesion_dash_", buffering=0) as file:
         yield RunStore(file)

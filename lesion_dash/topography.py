@@ -15,14 +15,11 @@ from .cohort import Cohort, ReadOptions, Roster, check_min_patients, read_roster
 from .errors import InputError
 from .grid import Grid
 from .images import Map, Mask
-from .medians import find_medians
 from .runs import RunStore, find_runs, run_store
-from .sums import SumsBuilder, VolumeSums
+from .voxel_volumes import VoxelVolumes, voxel_volumes
 
 Std = Literal["population", "sample"]
 Outside = Literal["zero", "nan"]
-
-_PART = 2**18
 
 FILE_NAMES = {
     "mean": "lesion_totalvol_mean_given_voxel.nii",
@@ -30,42 +27,6 @@ FILE_NAMES = {
     "median": "lesion_totalvol_median_given_voxel.nii",
     "n": "lesion_patients_per_voxel.nii",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class VoxelVolumes:
-    """Statistics of total lesion volume at every voxel that any patient has lesioned.
-
-    Parameters
-    ----------
-    grid : Grid
-    indices : array of int32, shape (voxels,)
-        Linear positions in ascending order, the first axis fastest.
-    n : array of int32, shape (voxels,)
-        Patients lesioned at the voxel.
-    mean, median : array of float64, shape (voxels,)
-        Of their total lesion volumes, in voxels.
-    deviation : array of float64, shape (voxels,)
-        Sum of squared differences from the mean, in voxels².
-    """
-
-    grid: Grid
-    indices: NDArray[np.int32]
-    n: NDArray[np.int32]
-    mean: NDArray[np.float64]
-    median: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-
-    def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
-        """The same at some of the voxels."""
-        return VoxelVolumes(
-            self.grid,
-            self.indices[chosen],
-            self.n[chosen],
-            self.mean[chosen],
-            self.median[chosen],
-            self.deviation[chosen],
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +139,7 @@ def volume_stats(
     ('mm³', True)
     """
     _check_choices(min_patients, std, outside)
-    voxels = voxel_volumes(cohort)
+    voxels = _voxel_volumes_of(cohort)
     chosen = voxels.n >= min_patients
     return _to_stats(voxels.select(chosen), cohort.n_patients, min_patients, std, outside)
 
@@ -217,15 +178,12 @@ def folder_stats(
     """
     _check_choices(min_patients, std, outside)
     with run_store() as store:
-        sums = SumsBuilder()
 
         def keep(mask: Mask) -> None:
-            runs = find_runs(mask.indices)
-            sums.add(mask.grid.size, *runs)
-            store.add(*runs)
+            store.add(*find_runs(mask.indices))
 
         roster = read_roster(folder, keep, participants, **options)
-        voxels = _voxel_volumes(roster.grid, sums.result(), store, min_patients)
+        voxels = voxel_volumes(roster.grid, store, min_patients)
     return roster, _to_stats(voxels, roster.n_patients, min_patients, std, outside)
 
 
@@ -247,61 +205,14 @@ def _to_stats(
 _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
 
 
-def voxel_volumes(cohort: Cohort) -> VoxelVolumes:
+def _voxel_volumes_of(cohort: Cohort) -> VoxelVolumes:
     """The statistics that do not depend on a threshold; kept as long as the cohort lives."""
     if cohort not in _CACHE:
-        store, sums = RunStore(), SumsBuilder()
+        store = RunStore()
         for first, last in pairwise(cohort.starts.tolist()):
-            runs = find_runs(cohort.indices[first:last])
-            sums.add(cohort.grid.size, *runs)
-            store.add(*runs)
-        _CACHE[cohort] = _voxel_volumes(cohort.grid, sums.result(), store, 1)
+            store.add(*find_runs(cohort.indices[first:last]))
+        _CACHE[cohort] = voxel_volumes(cohort.grid, store)
     return _CACHE[cohort]
-
-
-def _voxel_volumes(
-    grid: Grid, sums: VolumeSums, store: RunStore, min_patients: int
-) -> VoxelVolumes:
-    """Statistics at the voxels that qualify, in their order."""
-    indices = np.flatnonzero(sums.n >= min_patients).astype(np.int32)
-    n = sums.n[indices]
-    mean, deviation = np.empty(n.size), np.empty(n.size)
-    # A part at a time, so that intermediate values stay small.
-    for first in range(0, n.size, _PART):
-        part = slice(first, first + _PART)
-        counts, total = n[part].astype(np.int64), sums.total[indices[part]]
-        mean[part] = total / counts
-        deviation[part] = squared_deviation(counts, total, sums.squares[indices[part]])
-    median = find_medians(store, sums.n, min_patients)
-    return VoxelVolumes(grid, indices, n, mean, median, deviation)
-
-
-def squared_deviation(
-    n: NDArray[np.int64], total: NDArray[np.int64], squares: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum of squared differences from the mean, from exact integer sums.
-
-    The usual ``squares - total² / n`` loses all digits where volumes are nearly equal. Here the
-    sums are shifted by the whole number q nearest to the mean. The shifted sum of squares is
-    small, so that it comes out exact even where an intermediate product wraps around 64 bits.
-
-    Parameters
-    ----------
-    n, total, squares : array of int64
-        Number, sum and sum of squares of whole numbers.
-
-    Examples
-    --------
-    >>> volumes = np.array([10**9, 10**9 + 1, 10**9 + 2])
-    >>> one = lambda value: np.array([value], np.int64)
-    >>> squared_deviation(one(3), one(volumes.sum()), one((volumes**2).sum())).tolist()
-    [2.0]
-    """
-    nearest = (total + n // 2) // n
-    rest = (total - n * nearest).astype(np.float64)
-    with np.errstate(over="ignore"):
-        shifted = squares - nearest * (2 * total - n * nearest)
-    return shifted.astype(np.float64) - rest * rest / n
 
 
 def _check_choices(min_patients: int, std: str, outside: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
 from lesion_dash import InputError, load_cohort, volume_stats
-from lesion_dash.topography import squared_deviation
+from lesion_dash.voxel_volumes import squared_deviation
 
 TINY = (3, 2, 4)
 

@@ -1,0 +1,215 @@
+"""Statistics of total lesion volume at every voxel, from the runs of all lesions."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+from .runs import BUCKET, RunStore
+
+_ENTRIES = 2**22  # patients x voxels that one thread looks at together
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelVolumes:
+    """Statistics of total lesion volume at every voxel that any patient has lesioned.
+
+    Parameters
+    ----------
+    grid : Grid
+    indices : array of int32, shape (voxels,)
+        Linear positions in ascending order, the first axis fastest.
+    n : array of int32, shape (voxels,)
+        Patients lesioned at the voxel.
+    mean, median : array of float64, shape (voxels,)
+        Of their total lesion volumes, in voxels.
+    deviation : array of float64, shape (voxels,)
+        Sum of squared differences from the mean, in voxels².
+    """
+
+    grid: Grid
+    indices: NDArray[np.int32]
+    n: NDArray[np.int32]
+    mean: NDArray[np.float64]
+    median: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
+        """The same at some of the voxels."""
+        return VoxelVolumes(
+            self.grid,
+            self.indices[chosen],
+            self.n[chosen],
+            self.mean[chosen],
+            self.median[chosen],
+            self.deviation[chosen],
+        )
+
+
+def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> VoxelVolumes:
+    """Statistics at every voxel lesioned in at least `min_patients` patients.
+
+    Each bucket of neighbouring voxels is worked out on its own, so that memory depends on the
+    bucket and not on the number of patients.
+
+    Parameters
+    ----------
+    grid : Grid
+    store : RunStore
+        The lesions.
+    min_patients : int
+    """
+    store.flush()
+    work = partial(_bucket_of_store, grid, store, min_patients)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(work, range(-(-grid.size // BUCKET))))
+    return join(grid, parts)
+
+
+def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
+    """The statistics of neighbouring buckets as one, in the order of the voxels."""
+    names = ("indices", "n", "mean", "median", "deviation")
+    return VoxelVolumes(
+        grid, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    )
+
+
+def _bucket_of_store(grid: Grid, store: RunStore, min_patients: int, number: int) -> VoxelVolumes:
+    runs = store.bucket(number)
+    begin, end = number * BUCKET, min((number + 1) * BUCKET, grid.size)
+    return bucket_volumes(grid, runs, store.volumes, (begin, end), min_patients)
+
+
+def bucket_volumes(
+    grid: Grid,
+    runs: NDArray,
+    volumes: NDArray[np.int64],
+    span: tuple[int, int],
+    min_patients: int,
+) -> VoxelVolumes:
+    """Statistics at the voxels of one bucket.
+
+    Parameters
+    ----------
+    grid : Grid
+    runs : array of `runs.RUN`
+        All runs of the bucket, in any order.
+    volumes : array of int64, shape (n_patients,)
+        Lesion volume of each patient in voxels.
+    span : tuple of int
+        First voxel of the bucket, and the one after its last.
+    min_patients : int
+    """
+    n, total, squares = _sum_up(runs, volumes, span)
+    chosen = np.flatnonzero(n >= min_patients)
+    median = np.empty(0)
+    if chosen.size:
+        median = _medians(runs, volumes, span, int(n.sum()), min_patients)
+    n, total, squares = n[chosen], total[chosen], squares[chosen]
+    indices = (chosen + span[0]).astype(np.int32)
+    deviation = squared_deviation(n, total, squares)
+    return VoxelVolumes(grid, indices, n.astype(np.int32), total / n, median, deviation)
+
+
+def _sum_up(
+    runs: NDArray, volumes: NDArray[np.int64], span: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Number, sum and sum of squares (modulo 2**64) of the volumes at each voxel, exact.
+
+    A run adds to two places only, where it starts and where it ends; a cumulative sum makes the
+    sums at every voxel.
+    """
+    starts = runs["start"] - span[0]
+    ends = starts + runs["length"]
+    own = volumes[runs["patient"]]
+    sums = []
+    for values in (np.ones_like(own), own, own * own):
+        steps = np.zeros(span[1] - span[0] + 1, np.int64)
+        np.add.at(steps, starts, values)
+        np.subtract.at(steps, ends, values)
+        sums.append(np.cumsum(steps)[:-1])
+    return sums[0], sums[1], sums[2]
+
+
+def _medians(
+    runs: NDArray,
+    volumes: NDArray[np.int64],
+    span: tuple[int, int],
+    entries: int,
+    min_patients: int,
+) -> NDArray[np.float64]:
+    """Medians at the qualifying voxels of a bucket.
+
+    With a voxel's patients in ascending order of volume, the median is the one in the middle, or
+    the mean of the two. Columns are cut so that about `_ENTRIES` are expanded together.
+    """
+    own = volumes[runs["patient"]]
+    order = np.argsort(own, kind="stable")
+    runs, own = runs[order], own[order]
+    begin, end = span
+    width = -(-(end - begin) // -(-entries // _ENTRIES))
+    found = [
+        _medians_between(runs, own, low, min(low + width, end), min_patients)
+        for low in range(begin, end, width)
+    ]
+    return np.concatenate(found)
+
+
+def _medians_between(
+    runs: NDArray, volumes: NDArray[np.int64], low: int, high: int, min_patients: int
+) -> NDArray[np.float64]:
+    """Medians at the voxels low..high; runs come in ascending order of their patient's volume."""
+    from scipy import sparse
+
+    starts = np.maximum(runs["start"], low)
+    lengths = np.minimum(runs["start"] + runs["length"], high) - starts
+    inside = lengths > 0
+    starts, lengths, volumes = starts[inside] - low, lengths[inside], volumes[inside]
+    ends = np.cumsum(lengths, dtype=np.int32)
+    voxels = np.arange(ends[-1], dtype=np.int32)
+    voxels += np.repeat(starts - (ends - lengths), lengths)
+    rows = sparse.csr_array(
+        (np.ones(voxels.size, np.bool_), voxels, np.append(np.int32(0), ends)),
+        shape=(starts.size, high - low),
+    )
+    columns = rows.tocsc()
+    n = np.diff(columns.indptr)
+    chosen = np.flatnonzero(n >= min_patients)
+    n, first = n[chosen], columns.indptr[chosen]
+    lower, upper = columns.indices[first + (n - 1) // 2], columns.indices[first + n // 2]
+    return np.asarray((volumes[lower] + volumes[upper]) / 2)
+
+
+def squared_deviation(
+    n: NDArray[np.int64], total: NDArray[np.int64], squares: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sum of squared differences from the mean, from exact integer sums.
+
+    The usual ``squares - total² / n`` loses all digits where volumes are nearly equal. Here the
+    sums are shifted by the whole number q nearest to the mean. The shifted sum of squares is
+    small, so that it comes out exact even where an intermediate product wraps around 64 bits.
+
+    Parameters
+    ----------
+    n, total, squares : array of int64
+        Number, sum and sum of squares of whole numbers.
+
+    Examples
+    --------
+    >>> volumes = np.array([10**9, 10**9 + 1, 10**9 + 2])
+    >>> one = lambda value: np.array([value], np.int64)
+    >>> squared_deviation(one(3), one(volumes.sum()), one((volumes**2).sum())).tolist()
+    [2.0]
+    """
+    nearest = (total + n // 2) // n
+    rest = (total - n * nearest).astype(np.float64)
+    with np.errstate(over="ignore"):
+        shifted = squares - nearest * (2 * total - n * nearest)
+    return shifted.astype(np.float64) - rest * rest / n
