@@ -12,16 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUCKET = 8192
-"""Voxels of a bucket; a run ends where a bucket does."""
+"""Voxels of a bucket."""
 
 RUN = np.dtype([("patient", np.int32), ("start", np.int32), ("length", np.int32)])
 _FLUSH = 2**20  # runs kept in memory before they are sorted into buckets
 
 
-def find_runs(
-    indices: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Starts and lengths of the runs of neighbouring voxels, cut where a bucket ends.
+Runs = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Starts and lengths of runs, in ascending order and not touching each other."""
+
+_BLOCK = 2048  # bytes that are looked at together
+
+
+def find_runs(indices: NDArray[np.int32]) -> Runs:
+    """Runs of neighbouring voxels.
 
     Parameters
     ----------
@@ -30,19 +34,103 @@ def find_runs(
 
     Examples
     --------
-    >>> starts, lengths = find_runs(np.array([3, 4, 5, 9, 8191, 8192], np.int32))
+    >>> starts, lengths = find_runs(np.array([3, 4, 5, 9], np.int32))
     >>> starts.tolist(), lengths.tolist()
-    ([3, 9, 8191, 8192], [3, 1, 1, 1])
+    ([3, 9], [3, 1])
     """
     if indices.size == 0:
         return indices, indices
-    is_first = np.empty(indices.size, np.bool_)
-    is_first[0] = True
-    np.not_equal(indices[1:] - indices[:-1], 1, out=is_first[1:])
-    is_first |= indices & (BUCKET - 1) == 0
-    firsts = np.flatnonzero(is_first)
-    lengths = np.diff(firsts, append=indices.size).astype(np.int32)
-    return indices[firsts], lengths
+    firsts = np.append(0, np.flatnonzero(indices[1:] - indices[:-1] != 1) + 1)
+    return indices[firsts], np.diff(firsts, append=indices.size).astype(np.int32)
+
+
+def voxels_of(starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The voxels of runs, in ascending order.
+
+    Examples
+    --------
+    >>> voxels_of(np.array([3, 9], np.int32), np.array([3, 1], np.int32)).tolist()
+    [3, 4, 5, 9]
+    """
+    ends = np.cumsum(lengths, dtype=np.int32)
+    voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
+    voxels += np.repeat(starts - (ends - lengths), lengths)
+    return voxels
+
+
+def runs_of_values(values: NDArray) -> tuple[Runs, float, bool]:
+    """Runs of values that are not zero.
+
+    Blocks of bytes are looked at together first: most of a brain is not lesioned. What remains is
+    a few thousand places where a run begins or ends, however large the lesion.
+
+    Parameters
+    ----------
+    values : array, shape (voxels,)
+
+    Returns
+    -------
+    runs : Runs
+    largest : float
+        The largest value, 0 where there is none.
+    is_one_value : bool
+        Whether all values are 0 or the largest; False where one is NaN.
+
+    Examples
+    --------
+    >>> runs, largest, is_one_value = runs_of_values(np.array([0, 7, 7, 0, 7], np.uint8))
+    >>> runs[0].tolist(), runs[1].tolist(), largest, is_one_value
+    ([1, 4], [2, 1], 7.0, True)
+    """
+    near, blocks = _blocks_with_values(values)
+    width = near.shape[1]
+    # A zero before each block, and one at the end, close every run within its block.
+    padded = np.zeros((len(near) + 1, width + 1), np.bool_)
+    np.not_equal(near, 0, out=padded[:-1, 1:])
+    largest = near.max(initial=0)
+    is_one_value = bool(np.array_equal(near == largest, padded[:-1, 1:])) if largest else False
+    flat = padded.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    rows = edges // (width + 1)
+    places = blocks[rows] * width + edges - rows * (width + 1)
+    starts, stops = places[0::2], places[1::2]
+    # An end that coincides with the end of a block is found at the zero of the next one.
+    stops = np.where(rows[1::2] != rows[0::2], (blocks[rows[0::2]] + 1) * width, stops)
+    apart = np.flatnonzero(starts[1:] != stops[:-1])
+    starts = starts[np.append(0, apart + 1)] if starts.size else starts
+    stops = stops[np.append(apart, stops.size - 1)] if stops.size else stops
+    runs = starts.astype(np.int32), (stops - starts).astype(np.int32)
+    return runs, float(largest), is_one_value
+
+
+def _blocks_with_values(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """The blocks in which any byte is not zero, shape (blocks, width), and their numbers."""
+    width = _BLOCK // values.dtype.itemsize
+    whole = values.size // width
+    words = values[: whole * width].view(np.uint64).reshape(whole, _BLOCK // 8)
+    blocks = np.flatnonzero(np.bitwise_or.reduce(words, axis=1))
+    rest = values[whole * width :]
+    if not rest.any():
+        return values[: whole * width].reshape(whole, width)[blocks], blocks
+    last = np.zeros((1, width), values.dtype)
+    last[0, : rest.size] = rest
+    near = np.concatenate([values[: whole * width].reshape(whole, width)[blocks], last])
+    return near, np.append(blocks, whole)
+
+
+def _cut_at_buckets(starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> Runs:
+    """The same voxels in runs that end where a bucket does."""
+    last = starts + lengths - 1
+    first_bucket = starts // BUCKET
+    pieces = last // BUCKET - first_bucket + 1
+    if not starts.size or pieces.max() == 1:
+        return starts, lengths
+    owner = np.repeat(np.arange(starts.size), pieces)
+    ends = np.cumsum(pieces)
+    bucket = first_bucket[owner] + np.arange(ends[-1]) - np.repeat(ends - pieces, pieces)
+    cut = np.maximum(starts[owner], bucket * BUCKET)
+    stop = np.minimum(last[owner] + 1, (bucket + 1) * BUCKET)
+    return cut.astype(np.int32), (stop - cut).astype(np.int32)
 
 
 class RunStore:
@@ -68,6 +156,7 @@ class RunStore:
 
     def add(self, starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> None:
         """Add the next patient's runs."""
+        starts, lengths = _cut_at_buckets(starts, lengths)
         self._waiting.append((starts, lengths))
         self._volumes.append(int(lengths.sum(dtype=np.int64)))
         self._count += starts.size

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .cohort import Cohort, ReadOptions, Roster, check_min_patients, read_roster
 from .errors import InputError
 from .grid import Grid
-from .images import Map, Mask
+from .images import Lesion, Map
 from .runs import RunStore, find_runs, run_store
 from .voxel_volumes import VoxelVolumes, voxel_volumes
 
@@ -179,8 +179,8 @@ def folder_stats(
     _check_choices(min_patients, std, outside)
     with run_store() as store:
 
-        def keep(mask: Mask) -> None:
-            store.add(*find_runs(mask.indices))
+        def keep(lesion: Lesion) -> None:
+            store.add(lesion.starts, lesion.lengths)
 
         roster = read_roster(folder, keep, participants, **options)
         voxels = voxel_volumes(roster.grid, store, min_patients)

@@ -15,8 +15,8 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 
 # A room may import the rooms above it, never one below: lazy imports included.
 ROOMS = [
-    "errors", "grid", "files", "tables", "images", "template", "label_tables", "atlas", "compute",
-    "cohort", "runs", "voxel_volumes", "topography", "comparison", "regions",
+    "errors", "grid", "runs", "files", "tables", "images", "template", "label_tables", "atlas",
+    "compute", "cohort", "voxel_volumes", "topography", "comparison", "regions",
     "provenance", "door", "__init__", "plots",
     "dashboard",
     "cli",

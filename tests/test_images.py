@@ -8,14 +8,10 @@ import struct
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE, SHAPE, image, random_masks
 
 from lesion_dash import Grid, InputError, Map, Mask, read_mask
 from lesion_dash.images import read_labels
-from lesion_dash.images.masks import nonzero_positions
 
 LESION = random_masks(1, seed=3)[0]
 
@@ -52,11 +48,6 @@ def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path):
 
 def test_an_image_in_memory_is_taken_as_it_is():
     np.testing.assert_array_equal(read_mask(image(LESION.astype(np.float32))).array, LESION)
-
-
-@given(hnp.arrays(np.uint8, st.integers(1, 70), elements=st.sampled_from([0, 0, 0, 1, 255])))
-def test_nonzero_positions_are_those_of_numpy(values):
-    np.testing.assert_array_equal(nonzero_positions(values), np.flatnonzero(values))
 
 
 def test_scaled_and_nearly_whole_values_are_a_mask(tmp_path):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import check_folder
 from ..grid import Grid
-from ..images import BINARY, Choice, Mask
+from ..images import BINARY, Choice, Lesion
+from ..runs import voxels_of
 from .cohort import Cohort
 from .participants import read_participants
 from .reading import Progress, Question, ReadOptions, read_folder
@@ -71,7 +72,7 @@ def load_cohort(
     parts: list[NDArray[np.int32]] = []
     roster = read_roster(
         folder,
-        lambda mask: parts.append(mask.indices),
+        lambda lesion: parts.append(voxels_of(lesion.starts, lesion.lengths)),
         participants=participants,
         pattern=pattern,
         choice=choice,
@@ -95,12 +96,12 @@ def load_cohort(
 
 def read_roster(
     folder: str | os.PathLike[str],
-    keep: Callable[[Mask], None],
+    keep: Callable[[Lesion], None],
     participants: str | os.PathLike[str] | None = None,
     within: str | os.PathLike[str] | None = None,
     **options: Unpack[ReadOptions],
 ) -> Roster:
-    """Read every mask of a folder once and hand each to `keep`, in the order of the file names.
+    """Read every mask of a folder once and hand each lesion to `keep`, in the files' order.
 
     The other parameters and the errors are those of `load_cohort`.
     """

@@ -17,7 +17,16 @@ import numpy as np
 from ..errors import Cancelled, InputError
 from ..files import checksum, list_images, odd_name
 from ..grid import SAME_GRID_MM, Grid, is_near
-from ..images import BINARY, Choice, Header, Mask, mask_of, read_header, read_stored, volume_grid
+from ..images import (
+    BINARY,
+    Choice,
+    Header,
+    Lesion,
+    find_lesion,
+    read_header,
+    read_stored,
+    volume_grid,
+)
 from .patients import Outcome, Patient, patient_ids, subject_of
 from .results import is_own_result, looks_like_result
 
@@ -158,11 +167,11 @@ def read_folder(
     progress: Progress | None = None,
     cancelled: Question | None = None,
     on_grid: Callable[[Grid], None] | None = None,
-    keep: Callable[[Mask], None] | None = None,
+    keep: Callable[[Lesion], None] | None = None,
 ) -> FolderReading:
     """Read every mask of a folder, and say of each file what came of it.
 
-    Parameters are those of `load_cohort`, and `keep`, which is given every usable mask in the
+    Parameters are those of `load_cohort`, and `keep`, which is given every usable lesion in the
     order of the file names; the reading itself holds none. A folder that makes no cohort is no
     error here: the reading tells the fault.
 
@@ -186,9 +195,9 @@ def read_folder(
         for done, (path, result) in enumerate(results, start=1):
             if cancelled and cancelled():
                 raise Cancelled
-            mask = _sort_in(reading, path, result, headers[path])
-            if keep and mask:
-                keep(mask)
+            lesion = _sort_in(reading, path, result, headers[path])
+            if keep and lesion:
+                keep(lesion)
             if progress:
                 progress(done, len(waiting))
     if not reading.read and not reading.fault:
@@ -265,7 +274,7 @@ def _off_grid(header: Header, common: Grid | None) -> str:
 class _Opened:
     """A mask as it came from its file."""
 
-    mask: Mask
+    lesion: Lesion
     sha256: str
     fingerprint: str
 
@@ -290,8 +299,9 @@ def _read_masks(paths: list[Path], choice: Choice) -> Generator[tuple[Path, _Ope
 def _read_or_refuse(path: Path, choice: Choice) -> _Opened | InputError:
     try:
         stored = read_stored(path, LARGEST_MASK)
-        mask = mask_of(stored, choice)
-        return _Opened(mask, stored.sha256, checksum(mask.indices.tobytes()))
+        lesion = find_lesion(stored, choice)
+        runs = lesion.starts.tobytes() + lesion.lengths.tobytes()
+        return _Opened(lesion, stored.sha256, checksum(runs))
     except InputError as error:
         return error
     except MemoryError:
@@ -300,28 +310,30 @@ def _read_or_refuse(path: Path, choice: Choice) -> _Opened | InputError:
 
 def _sort_in(
     reading: FolderReading, path: Path, result: _Opened | InputError, header: Header
-) -> Mask | None:
-    """Put what was read where it belongs; a usable mask is placed on the common grid."""
+) -> Lesion | None:
+    """Put what was read where it belongs; a usable lesion is placed on the common grid."""
     if isinstance(result, InputError):
         if looks_like_result(path.name):
             reading.passed_over[path] = f"looks like a result, skipped ({result.problem})"
         else:
             reading.refused[path] = result.reason
         return None
-    mask, grid = result.mask, reading.grid
-    if grid is None or header.grid is None or mask.grid != header.grid:
+    lesion, grid = result.lesion, reading.grid
+    if grid is None or header.grid is None or lesion.grid != header.grid:
         reading.refused[path] = "changed during the run: its header is not what it was"
         return None
-    notes = (*mask.notes, *_placement(mask, header, grid), *filter(None, [odd_name(path.name)]))
-    volume = mask.voxels * grid.voxel_volume
-    reading.read[path] = ReadMask(mask.voxels, volume, notes, result.sha256, result.fingerprint)
-    return mask if mask.grid is grid else replace(mask, grid=grid)
+    notes = (*lesion.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
+    voxels = lesion.voxels
+    volume = voxels * grid.voxel_volume
+    reading.read[path] = ReadMask(voxels, volume, notes, result.sha256, result.fingerprint)
+    return lesion if lesion.grid is grid else replace(lesion, grid=grid)
 
 
-def _placement(mask: Mask, header: Header, grid: Grid) -> tuple[str, ...]:
+def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
     if header.form == "none":
         return ("placed on the other masks' grid, whose shape and voxel size it has",)
-    if mask.grid != grid and (shift := mask.grid.corner_shift(grid)) >= SAME_GRID_MM:
+    own = header.grid
+    if own is not None and own != grid and (shift := own.corner_shift(grid)) >= SAME_GRID_MM:
         return (f"grid differs slightly, by {shift:.2g} mm: the nearest voxel is the same",)
     return ()
 

@@ -4,8 +4,9 @@ from nibabel.spatialimages import SpatialImage
 
 from .header import Header, HeaderFault
 from .labels import read_labels
+from .lesions import BINARY, Choice, Lesion, find_lesion, volume_grid
 from .maps import Map, nifti_bytes
-from .masks import BINARY, Choice, Mask, MaskLike, as_mask, mask_of, read_mask, volume_grid
+from .masks import Mask, MaskLike, as_mask, mask_of, read_mask
 from .reading import Stored, read_header, read_stored
 
 __all__ = [
@@ -13,12 +14,14 @@ __all__ = [
     "Choice",
     "Header",
     "HeaderFault",
+    "Lesion",
     "Map",
     "Mask",
     "MaskLike",
     "SpatialImage",
     "Stored",
     "as_mask",
+    "find_lesion",
     "mask_of",
     "nifti_bytes",
     "read_header",

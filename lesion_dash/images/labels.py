@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..grid import Grid
 from .header import half_step
-from .masks import volume_grid
+from .lesions import volume_grid
 from .reading import Stored, read_stored, stored_of_image
 
 _FLOAT_ROUNDING = 1e-4

@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import strip_ending
 from ..grid import Grid, is_near
-from .header import Header, half_step, make_image
+from ..runs import voxels_of
+from .header import make_image
+from .lesions import BINARY, Choice, Lesion, find_lesion
 from .reading import Stored, read_stored, stored_of_image
-
-SAME_VALUE = 1e-4
-"""Lesion values that differ by less than this share of the largest are one value."""
-
-_BLOCK = 2048  # bytes
-
-TINY = 1e-6
-"""Values below this share of the largest are background noise of an interpolation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +64,12 @@ class Mask:
         if array.shape != grid.shape:
             raise InputError(name, f"array of shape {array.shape} on a grid of {grid.shape}")
         return cls(grid, np.flatnonzero(np.ravel(array, order="F")).astype(np.int32), name)
+
+    @classmethod
+    def from_lesion(cls, lesion: Lesion, name: str) -> Mask:
+        """Make a mask of what was found in an image."""
+        indices = voxels_of(lesion.starts, lesion.lengths)
+        return cls(lesion.grid, indices, name, lesion.notes)
 
     @property
     def voxels(self) -> int:
@@ -122,42 +122,6 @@ class Mask:
         return make_image(self.grid, self.array.astype(np.uint8), "lesion_dash: binary map")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How to make a mask of an image that is none.
-
-    Parameters
-    ----------
-    threshold : float or None
-        Of a probability map: voxels of at least this value.
-    label : int or None
-        Of a label map: voxels of exactly this value.
-    """
-
-    threshold: float | None = None
-    label: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            problem = f"{self.threshold} is not between 0 and 1"
-            raise InputError("threshold", problem, "give a share such as 0.5")
-        if self.threshold is not None and self.label is not None:
-            raise InputError("threshold", "given together with a label", "give one of them")
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What was chosen, as a note; nothing for a plain mask."""
-        if self.threshold is not None:
-            return (f"voxels of at least {self.threshold:g} taken as the mask",)
-        return (
-            (f"voxels of label {self.label} taken as the mask",) if self.label is not None else ()
-        )
-
-
-BINARY = Choice()
-"""The image is a mask already."""
-
-
 def read_mask(
     path: str | PathLike[str] | nib.spatialimages.SpatialImage,
     threshold: float | None = None,
@@ -196,155 +160,4 @@ def as_mask(source: MaskLike) -> Mask:
 
 def mask_of(stored: Stored, choice: Choice = BINARY) -> Mask:
     """Find the lesioned voxels of an image that was read."""
-    grid = volume_grid(stored.path, stored.header)
-    indices, notes = _find_lesion(stored) if choice == BINARY else _choose(stored, choice)
-    notes = stored.notes + notes + _unusual_shape(grid, indices)
-    return Mask(grid, indices, strip_ending(stored.path.name), notes)
-
-
-def volume_grid(path: Path, header: Header) -> Grid:
-    """The grid of an image of exactly one volume, or an error that says what it is instead."""
-    if header.grid is None:
-        raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
-    if header.volumes > 1:
-        problem = f"several volumes: {header.volumes} in one file, one expected"
-        raise InputError(path, problem, "save one mask a patient")
-    return header.grid
-
-
-def _unusual_shape(grid: Grid, indices: NDArray[np.int32]) -> tuple[str, ...]:
-    """Say what makes a lesion look like a mistake."""
-    if indices.size == 0:
-        return ("mask is empty",)
-    if indices.size == grid.size:
-        return ("lesion fills the image",)
-    if indices.size > grid.size / 2:
-        return (f"lesion fills most of the image ({indices.size / grid.size:.0%}): inverted?",)
-    return ("lesion touches the image border",) if _touches_border(grid, indices) else ()
-
-
-def _touches_border(grid: Grid, indices: NDArray[np.int32]) -> bool:
-    nx, ny, nz = grid.shape
-    slab = nx * ny
-    if indices[0] < slab or indices[-1] >= slab * (nz - 1):
-        return True
-    rows = indices // nx
-    i = indices - rows * nx
-    j = rows % ny
-    return bool(i.min() == 0 or i.max() == nx - 1 or j.min() == 0 or j.max() == ny - 1)
-
-
-def _choose(stored: Stored, choice: Choice) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    header = stored.header
-    values = np.nan_to_num(stored.values * header.slope + header.intercept, nan=0.0)
-    if choice.threshold is None:
-        chosen = np.abs(values - (choice.label or 0)) <= max(half_step(stored.header), SAME_VALUE)
-    else:
-        if values.max(initial=0) > 1:
-            problem = f"is no probability map from 0 to 1: it reaches {values.max():g}"
-            raise InputError(stored.path, problem, "give --label for a label map")
-        chosen = values >= choice.threshold
-    return np.flatnonzero(chosen).astype(np.int32), choice.words
-
-
-def _find_lesion(stored: Stored) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    header = stored.header
-    if header.intercept:
-        values: NDArray = stored.values * header.slope + header.intercept
-        indices = nonzero_positions(values)
-        return _check_values(stored, indices, values[indices])
-    indices = nonzero_positions(stored.values)
-    found = stored.values[indices]
-    if found.dtype.kind in "iu" and found.size and found.min() == found.max() > 0 < header.slope:
-        return indices, _odd_lesion_value(found[0] * header.slope)
-    return _check_values(stored, indices, found * header.slope)
-
-
-def nonzero_positions(values: NDArray) -> NDArray[np.int32]:
-    """Positions of stored values that are not zero, in ascending order.
-
-    Blocks of bytes are looked at together first: most of a brain is not lesioned.
-
-    Examples
-    --------
-    >>> nonzero_positions(np.array([0, 3, 0, 0, 0, 0, 0, 0, 0, 1], np.uint8)).tolist()
-    [1, 9]
-    """
-    in_block = _BLOCK // values.dtype.itemsize
-    whole = values.size // in_block * in_block
-    words = values[:whole].view(np.uint64).reshape(-1, _BLOCK // 8)
-    blocks = np.flatnonzero(np.bitwise_or.reduce(words, axis=1))
-    hits = np.flatnonzero(values[:whole].reshape(-1, in_block)[blocks] != 0)
-    found = blocks[hits // in_block] * in_block + hits % in_block
-    rest = whole + np.flatnonzero(values[whole:] != 0)
-    return np.concatenate([found, rest]).astype(np.int32)
-
-
-def _check_values(
-    stored: Stored, indices: NDArray[np.int32], found: NDArray
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Sort the values that are not stored as zero into lesion and background."""
-    notes: tuple[str, ...] = ()
-    known = ~np.isnan(found)
-    if not known.all():
-        _check_unknown(stored, indices[~known], bool(known.any()))
-        notes += (f"NaN treated as background in {found.size - int(known.sum()):,} voxels",)
-        indices, found = indices[known], found[known]
-    if found.size == 0:
-        return indices, notes
-    found = _snap(found, half_step(stored.header))
-    largest = _check_range(stored.path, found)
-    lesioned = found > largest * TINY
-    if np.any(found[~lesioned]):
-        notes += ("tiny values treated as 0",)
-    if found[lesioned].size and found[lesioned].min() < largest * (1 - SAME_VALUE):
-        _refuse_values(stored.path, np.unique(found[lesioned]))
-    return indices[lesioned], notes + _odd_lesion_value(largest)
-
-
-def _snap(values: NDArray, half_step: float) -> NDArray:
-    """Values within half a scale step of whole numbers are those numbers."""
-    whole = np.rint(values)
-    return np.where(np.abs(values - whole) <= half_step, whole, values) if half_step else values
-
-
-def _check_unknown(stored: Stored, unknown: NDArray[np.int32], any_known: bool) -> None:
-    """NaN is background where it reaches the image's border; enclosed, it is a hole in the data."""
-    from scipy.ndimage import label
-
-    if not any_known and unknown.size == stored.values.size:
-        raise InputError(stored.path, "no finite value: every voxel is NaN")
-    shape = stored.header.shape[:3]
-    is_nan = np.zeros(stored.values.size, bool)
-    is_nan[unknown] = True
-    parts, count = label(is_nan.reshape(shape, order="F"))
-    faces = [np.take(parts, end, axis) for axis in range(3) for end in (0, -1)]
-    outer = np.unique(np.concatenate([face.ravel() for face in faces]))
-    if count > np.count_nonzero(outer):
-        enclosed = int((~np.isin(parts, outer)).sum())
-        problem = f"NaN inside the lesion or the brain: {enclosed:,} voxels away from the border"
-        raise InputError(stored.path, problem, "save the mask as 0 and 1")
-
-
-def _check_range(path: Path, found: NDArray) -> float:
-    if np.isinf(found).any():
-        raise InputError(path, "infinite value in a voxel", "save the mask as 0 and 1")
-    if found.min() < -TINY * np.abs(found).max():
-        problem = f"negative values, down to {found.min():g}"
-        raise InputError(path, problem, "save the mask as 0 and 1")
-    return float(found.max())
-
-
-def _odd_lesion_value(value: float) -> tuple[str, ...]:
-    return (f"unusual lesion value {value:g}, counted as lesion",) if value > 65535 else ()
-
-
-def _refuse_values(path: Path, values: NDArray) -> None:
-    shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
-    if np.array_equal(values, np.rint(values)):
-        problem = f"more than one label: {values.size} different values ({shown})"
-        if values[0] == 1 and values.size == 2 and values[1] == 2:
-            problem += "; values are not 0 and 1"
-        raise InputError(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
-    problem = f"not a binary mask: {values.size} different values ({shown})"
-    raise InputError(path, problem, "make a mask of a probability map with --threshold 0.5")
+    return Mask.from_lesion(find_lesion(stored, choice), strip_ending(stored.path.name))

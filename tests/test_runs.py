@@ -1,0 +1,77 @@
+"""Runs of lesioned voxels: found, expanded, kept and found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from lesion_dash.runs import BUCKET, RunStore, find_runs, run_store, runs_of_values, voxels_of
+
+SIZES = st.sampled_from([1, 7, 255, 2047, 2048, 2049, 5000])
+PIECES = st.lists(st.tuples(st.integers(0, 4999), st.integers(1, 3000)), max_size=12)
+TYPES = st.sampled_from(["u1", "i1", "<i2", ">i2", "<f4", ">f4", "<f8"])
+
+
+def filled(size, pieces, dtype="u1", value=1):
+    values = np.zeros(size, dtype)
+    for start, length in pieces:
+        values[start : start + length] = value
+    return values
+
+
+@given(SIZES, PIECES, TYPES)
+def test_runs_of_values_are_the_places_numpy_finds(size, pieces, dtype):
+    values = filled(size, pieces, dtype)
+    (starts, lengths), largest, is_one_value = runs_of_values(values)
+    expected = np.flatnonzero(values)
+    np.testing.assert_array_equal(voxels_of(starts, lengths), expected)
+    np.testing.assert_array_equal(starts, find_runs(expected.astype(np.int32))[0])
+    assert (largest, is_one_value) == ((1.0, True) if expected.size else (0.0, False))
+
+
+@given(hnp.arrays(np.uint8, st.integers(1, 70), elements=st.sampled_from([0, 0, 0, 1, 255])))
+def test_one_value_is_told_from_several(values):
+    (starts, lengths), largest, is_one_value = runs_of_values(values)
+    np.testing.assert_array_equal(voxels_of(starts, lengths), np.flatnonzero(values))
+    assert is_one_value == (len(set(values.tolist()) - {0}) == 1)
+    assert largest == values.max()
+
+
+def test_nan_is_no_single_value():
+    values = np.zeros(3000, np.float32)
+    values[5], values[2999] = 1, np.nan
+    (starts, _), _, is_one_value = runs_of_values(values)
+    assert starts.tolist() == [5, 2999]
+    assert not is_one_value
+
+
+@given(st.lists(PIECES, min_size=1, max_size=5), st.booleans(), st.integers(0, 2 * BUCKET))
+def test_a_store_gives_back_every_run_in_its_bucket(patients, on_disk, shift):
+    masks = [filled(4 * BUCKET, [(s + shift, n) for s, n in pieces]) for pieces in patients]
+    with run_store() as disk:
+        store = disk if on_disk else RunStore()
+        for mask in masks:
+            store.add(*find_runs(np.flatnonzero(mask).astype(np.int32)))
+            store.flush()
+        assert store.volumes.tolist() == [int(mask.sum()) for mask in masks]
+        for number in range(4):
+            runs = store.bucket(number)
+            begin = number * BUCKET
+            for patient, mask in enumerate(masks):
+                own = runs[runs["patient"] == patient]
+                found = voxels_of(own["start"], own["length"])
+                expected = begin + np.flatnonzero(mask[begin : begin + BUCKET])
+                np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("empty_first", [True, False])
+def test_an_empty_lesion_is_a_patient_too(empty_first):
+    store = RunStore()
+    one, none = np.array([4], np.int32), np.empty(0, np.int32)
+    for runs in [(none, none), (one, one)][:: 1 if empty_first else -1]:
+        store.add(*runs)
+    assert sorted(store.volumes.tolist()) == [0, 4]
+    assert store.bucket(0)["patient"].tolist() == [1 if empty_first else 0]
