@@ -41,9 +41,8 @@ def main() -> None:
     for name, cost in costs.items():
         print(f"{name:18} {cost.wall:8.2f} s wall {cost.cpu:8.2f} s cpu {cost.peak:8.0f} MB peak")
     ours, theirs = costs.values()
-    print(
-        f"naive / ours: {theirs.wall / ours.wall:.1f} in time, {theirs.peak / ours.peak:.1f} in memory"
-    )
+    time, memory = theirs.wall / ours.wall, theirs.peak / ours.peak
+    print(f"naive / ours: {time:.1f} in time, {memory:.1f} in memory")
 
 
 if __name__ == "__main__":

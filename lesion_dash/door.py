@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from .atlas import find_label_table, load_atlas
 from .cohort import (
     ID_COLUMNS,
+    Cohort,
     FolderReading,
     Outcome,
+    Patient,
+    Roster,
     read_folder,
     read_participants_table,
 )
@@ -147,6 +150,16 @@ def check_path(
     return DoorReport(str(path), (report,))
 
 
+def report_of(cohort: Cohort | Roster) -> DoorReport:
+    """What the door said of a cohort that was read."""
+    whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
+    return DoorReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+
+
+def _report_patient(patient: Patient) -> FileReport:
+    return FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
+
+
 def _check_folder(
     folder: Path, choice: Choice, progress: Callable[[int, int], None] | None
 ) -> DoorReport:
@@ -156,9 +169,7 @@ def _check_folder(
         return DoorReport(str(folder), (FileReport(".", "reject", (error.reason,), used=False),))
     atlases = _check_atlases(reading)
     reports = [
-        FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
-        for patient in reading.patients
-        if patient.file not in atlases
+        _report_patient(patient) for patient in reading.patients if patient.file not in atlases
     ]
     whole = _check_whole(reading)
     return DoorReport(str(folder), (*whole, *reports, *atlases.values()))

@@ -19,7 +19,7 @@ ROOMS = [
     "compute", "cohort", "voxel_volumes", "topography", "comparison", "regions",
     "provenance", "door", "__init__", "plots",
     "dashboard",
-    "cli",
+    "console", "commands", "cli",
 ]  # fmt: skip
 # Libraries that only the named rooms know.
 KEPT_TO = {

@@ -1,0 +1,207 @@
+"""What the commands of the command line do; everything heavy is imported when it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import LONGEST_LIST, say, warn
+
+if TYPE_CHECKING:
+    from .cohort import Cohort, Roster
+    from .comparison import Overlap
+    from .images import Mask
+    from .regions import RegionCounts
+
+_COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label")
+
+
+def run_stats(options: argparse.Namespace) -> int:
+    """Write the maps of lesion size topography, the patients and the provenance."""
+    from .files import check_space, write_together
+    from .images import Choice, nifti_bytes
+    from .provenance import FILE_NAME, cohort_input, provenance_bytes
+    from .tables import csv_bytes
+    from .topography import FILE_NAMES, folder_stats
+
+    names = [*FILE_NAMES.values(), "patients.csv", FILE_NAME]
+    with write_together(options.output, names, options.overwrite) as outbox:
+        cohort, stats = folder_stats(
+            options.masks,
+            options.min_patients,
+            options.std,
+            options.outside,
+            options.participants,
+            pattern=options.pattern,
+            choice=Choice(options.threshold, options.label),
+            progress=_progress("reading masks"),
+            on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
+        )
+        _report_skipped(cohort)
+        for key, name in FILE_NAMES.items():
+            outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
+        outbox.add("patients.csv", csv_bytes(cohort.files_table))
+        parameters = {key: getattr(options, key) for key in ("std", "outside", *_COHORT_PARAMETERS)}
+        counts = {"patients": cohort.n_patients, "voxels": int(stats.indices.size)}
+        inputs = [cohort_input(cohort)]
+        outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
+    say(
+        f"{cohort.n_patients} patients, {stats.indices.size:,} voxels with at least "
+        f"{options.min_patients} of them; {len(names)} files in {options.output}"
+    )
+    if not stats.indices.size:
+        warn(f"no voxel is lesioned in {options.min_patients} patients: no voxel qualifies")
+    return 0
+
+
+def run_overlap(options: argparse.Namespace) -> int:
+    """Write the overlap of two maps, its region counts and the provenance."""
+    from .atlas import load_atlas
+    from .comparison import FILE_NAME as MAP_NAME
+    from .comparison import overlap
+    from .files import write_together
+    from .images import nifti_bytes
+    from .provenance import FILE_NAME, atlas_input, provenance_bytes
+    from .regions import FILE_NAME as COUNTS_NAME
+    from .regions import count_regions
+    from .tables import csv_bytes
+
+    names = [MAP_NAME, COUNTS_NAME, FILE_NAME]
+    with write_together(options.output, names, options.overwrite) as outbox:
+        atlas = load_atlas(options.atlas, options.labels)
+        (a, input_a), (b, input_b) = (_load_map(path, options) for path in (options.a, options.b))
+        result = overlap(a, b)
+        counts = count_regions(result.both, atlas)
+        outbox.add(MAP_NAME, nifti_bytes(result.both.to_nifti()))
+        outbox.add(COUNTS_NAME, csv_bytes(counts.table))
+        inputs = [input_a, input_b, atlas_input(atlas)]
+        parameters = {key: getattr(options, key) for key in _COHORT_PARAMETERS}
+        sizes = _sizes(result) | {"atlas_notes": list(counts.notes)}
+        outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
+    _print_overlap(result, counts)
+    return 0
+
+
+def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any]]:
+    """A binary map from a file, or from a folder at the chosen number of patients."""
+    from .cohort import load_cohort
+    from .images import Choice, read_mask
+    from .provenance import cohort_input, file_input
+
+    choice = Choice(options.threshold, options.label)
+    if not Path(path).expanduser().is_dir():
+        return read_mask(path, options.threshold, options.label), file_input(
+            "mask", Path(path).expanduser()
+        )
+    name = Path(path).name
+    progress = _progress(f"reading {name}")
+    cohort = load_cohort(path, None, options.pattern, choice, progress)
+    _report_skipped(cohort)
+    mask = cohort.at_least(options.min_patients)
+    if not mask.voxels:
+        warn(f"{name}: no voxel qualifies, at most {cohort.counts.max()} patients share one")
+    return mask, cohort_input(cohort)
+
+
+def _sizes(result: Overlap) -> dict[str, Any]:
+    parts = ("a", "b", "both", "either", "only_a", "only_b")
+    voxels = {f"voxels_{part}": getattr(result, part).voxels for part in parts}
+    dice = None if result.dice != result.dice else result.dice
+    return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
+
+
+def _print_overlap(result: Overlap, counts: RegionCounts) -> None:
+    for letter, mask in (("A", result.a), ("B", result.b)):
+        say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
+        for note in mask.notes:
+            say(f"   note: {note}")
+    volume = result.both.volume_mm3 / 1000
+    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {result.dice:.3f}\n")
+    width = max(len(row[1]) for row in counts.rows)
+    say(
+        f"{'region':{width}}  {'voxels':>9}  {'mm³':>11}  {'% of overlap':>12}  {'% of region':>11}"
+    )
+    for _, name, voxels, volume, of_map, of_region, *_ in counts.rows:
+        if voxels or name == counts.rows[-1][1]:
+            share = f"{of_region:11.1f}" if of_region == of_region else f"{'-':>11}"
+            say(f"{name:{width}}  {voxels:9,}  {volume:11,.0f}  {of_map:12.1f}  {share}")
+    for note in counts.notes:
+        say(f"\nnote on the atlas: {note}")
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Print the report of the door."""
+    import json
+
+    from .door import check_path
+    from .images import Choice
+
+    choice = Choice(options.threshold, options.label)
+    report = check_path(options.path, options.like, choice, _progress("checking files"))
+    if options.json:
+        files = [
+            {"file": file.file, "outcome": file.outcome, "reasons": list(file.reasons)}
+            for file in report.files
+        ]
+        summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+        say(json.dumps({"files": files, "summary": summary}, indent=2))
+        return report.exit_code
+    for file in report.files:
+        if file.outcome != "accept":
+            name = "the folder" if file.file == "." else file.file
+            say(f"{file.outcome:7} {name}: {'; '.join(file.reasons)}")
+    say(report.sentence)
+    return report.exit_code
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Serve the dashboard on the sample data."""
+    from .dashboard.data_root import sample_data
+    from .dashboard.server import serve
+
+    serve(sample_data(), None, options.port)
+    return 0
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """Serve the dashboard on a folder of the user's."""
+    from .dashboard.server import serve
+    from .files import check_folder, prepare_results
+
+    root = check_folder(options.data_root)
+    results = prepare_results(options.results, ()) if options.results else None
+    serve(root, results, options.port)
+    return 0
+
+
+def _progress(text: str) -> Callable[[int, int], None] | None:
+    """A progress bar on stderr, where somebody may be looking."""
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=text, unit="file", leave=False)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return show
+
+
+def _report_skipped(cohort: Cohort | Roster) -> None:
+    for note in cohort.notes:
+        warn(f"note: {note}")
+    skipped = [patient for patient in cohort.patients if patient.status == "skipped"]
+    if not skipped:
+        return
+    warn(f"{len(skipped)} of {len(cohort.patients)} files skipped in {cohort.folder}")
+    for patient in skipped[:LONGEST_LIST]:
+        warn(f"  {patient.file}: {patient.reason}")
+    if len(skipped) > LONGEST_LIST:
+        warn(f"  ... and {len(skipped) - LONGEST_LIST} more")

@@ -1,0 +1,75 @@
+"""The dashboard as a whole: pages in tabs under one error banner."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..errors import LesionDashError
+from .controls import style_sheet
+from .data_root import configured_root
+from .desk import Desk
+from .pages import PAGES
+from .session import Session
+
+
+class App:
+    """Pages in tabs; a page is built when its tab is first opened.
+
+    Parameters
+    ----------
+    desk : Desk
+        What the pages share.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._built: set[int] = set()
+        self.tabs = widgets.Tab([widgets.Box() for _ in PAGES])
+        self.tabs.titles = [page.TITLE for page in PAGES]
+        self.tabs.add_class("ld-tabs")
+        self.tabs.observe(desk.banner.guard(self._opened), names="selected_index")
+        self._build(0)
+        parts = [style_sheet(), self._header(), desk.banner.widget, self.tabs, desk.saver]
+        self.widget = widgets.VBox(parts)
+        self.widget.add_class("ld-app")
+        desk.saver.add_class("ld-invisible")
+
+    def _header(self) -> widgets.HTML:
+        root = html.escape(self.desk.session.root.path.name)
+        header = widgets.HTML(
+            f"<header><h1>lesion_dash</h1><span>lesion size topography and overlap</span>"
+            f'<span class="ld-root">data: {root}</span></header>'
+        )
+        header.add_class("ld-header")
+        return header
+
+    def _opened(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None:
+            self._build(int(change["new"]))
+
+    def _build(self, index: int) -> None:
+        if index not in self._built:
+            self._built.add(index)
+            built = PAGES[index].build(self.desk)
+            pages = list(self.tabs.children)
+            pages[index] = built
+            self.tabs.children = pages
+
+
+def show() -> None:
+    """Show the dashboard in a notebook cell, under Voila or in JupyterLab."""
+    from IPython.display import display
+
+    put: Callable[..., None] = display
+    try:
+        app = App(Desk(Session(configured_root())))
+    except LesionDashError as error:
+        message = html.escape(str(error))
+        put(style_sheet(), widgets.HTML(f'<div class="ld-banner">{message}</div>'))
+        return
+    put(app.widget)
+    app.desk.open_first()

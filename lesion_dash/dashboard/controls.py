@@ -1,0 +1,199 @@
+"""The few widgets that all pages share, and what ties a widget to a trait."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets as t
+
+from ..errors import Cancelled, LesionDashError
+from ..plots import COLOUR_STOPS, OVERLAP_CLASSES
+from .session import Scale
+from .tasks import guarded
+
+STATIC = Path(__file__).parent / "static"
+
+_MIME = {
+    ".nii": "application/octet-stream",
+    ".csv": "text/csv",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+}
+
+
+def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str = "value") -> None:
+    """Keep a trait of a model and an attribute of a widget equal.
+
+    What the model refuses goes back in the widget, so that the screen never shows a choice that
+    does not hold.
+    """
+
+    def to_model(change: dict[str, Any]) -> None:
+        with contextlib.suppress(t.TraitError):
+            setattr(model, trait, change["new"])
+        setattr(widget, attribute, getattr(model, trait))
+
+    def to_widget(change: dict[str, Any]) -> None:
+        setattr(widget, attribute, change["new"])
+
+    setattr(widget, attribute, getattr(model, trait))
+    widget.observe(to_model, names=attribute)
+    model.observe(to_widget, names=trait)
+
+
+class Banner:
+    """The one place where an error is shown.
+
+    Parameters
+    ----------
+    root : str
+        The data root; files below it are named from there.
+    """
+
+    def __init__(self, root: str = "") -> None:
+        self._root = root
+        self._text = widgets.HTML()
+        self._close = widgets.Button(icon="times", tooltip="Close this message")
+        self._close.on_click(lambda _: self.clear())
+        self.widget = widgets.HBox([self._text, self._close])
+        self.widget.add_class("ld-banner")
+        self.clear()
+
+    @property
+    def message(self) -> str:
+        """What is shown, as HTML; empty where nothing is."""
+        return str(self._text.value)
+
+    def show(self, error: Exception) -> None:
+        """Show an error as one clear sentence."""
+        if isinstance(error, Cancelled):
+            return
+        if isinstance(error, LesionDashError):
+            sentence, rest = str(error), getattr(error, "details", ())
+        else:
+            sentence, rest = (
+                f"Something unexpected went wrong: {str(error) or type(error).__name__}",
+                (),
+            )
+        lines = "".join(f"<li>{self._escape(line)}</li>" for line in list(rest)[:8])
+        more = f"<ul>{lines}</ul>" if lines else ""
+        self._text.value = f'<div role="alert">{self._escape(sentence)}{more}</div>'
+        self.widget.remove_class("ld-hidden")
+
+    def _escape(self, text: str) -> str:
+        return html.escape(text.replace(f"{self._root}/", "") if self._root else text)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._text.value = ""
+        self.widget.add_class("ld-hidden")
+
+    def guard(self, action: Callable[..., Any]) -> Callable[..., None]:
+        """Wrap a callback, so that what goes wrong in it is shown here."""
+        return guarded(action, self.show)
+
+
+class Saver(anywidget.AnyWidget):
+    """Hands bytes to the browser, which saves them as a file."""
+
+    _esm = STATIC / "download.js"
+
+    def save(self, name: str, content: bytes) -> None:
+        """Let the browser save `content` under `name`."""
+        mime = _MIME.get(Path(name).suffix, "application/octet-stream")
+        self.send({"type": "save", "name": name, "mime": mime}, buffers=[content])
+
+
+class Probe(anywidget.AnyWidget):
+    """Asks the browser whether it has WebGL 2."""
+
+    _esm = STATIC / "probe.js"
+    webgl = t.Enum(["unknown", "yes", "no"], default_value="unknown").tag(sync=True)
+
+
+def card(title: widgets.Widget | str, *children: widgets.Widget, name: str) -> widgets.VBox:
+    """A framed part of a page with a title."""
+    head = heading(title) if isinstance(title, str) else title
+    head.add_class("ld-card-head")
+    box = widgets.VBox([head, *children])
+    box.add_class("ld-card")
+    box.add_class(f"ld-{name}")
+    return box
+
+
+def heading(text: str) -> widgets.HTML:
+    """A title; the text is escaped."""
+    return widgets.HTML(f"<h2>{html.escape(text)}</h2>")
+
+
+def labelled(text: str, *children: widgets.Widget) -> widgets.VBox:
+    """Widgets under a label."""
+    label = widgets.Label(text)
+    label.add_class("ld-label")
+    box = widgets.VBox([label, *children])
+    box.add_class("ld-field")
+    return box
+
+
+def note(text: str = "") -> widgets.HTML:
+    """Small grey text; the text is escaped."""
+    widget = widgets.HTML()
+    widget.add_class("ld-note")
+    set_text(widget, text)
+    return widget
+
+
+def set_text(widget: widgets.HTML, text: str) -> None:
+    """Put plain text in an HTML widget."""
+    widget.value = html.escape(text)
+
+
+def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:
+    """A button that saves a file."""
+    button = widgets.Button(description=text, icon="download", tooltip=tooltip)
+    button.add_class("ld-button")
+    button.on_click(lambda _: action())
+    return button
+
+
+def colour_bar(scale: Scale) -> str:
+    """The colour bar or the legend of a map, as HTML."""
+    title = html.escape(scale.title)
+    if not scale.colormap:
+        swatches = "".join(
+            f'<span class="ld-swatch"><i style="background:{_css(one.colour)}"></i>'
+            f"{html.escape(one.label)}</span>"
+            for one in OVERLAP_CLASSES
+        )
+        return (
+            f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'
+        )
+    stops = ", ".join(
+        f"{_css(colour)} {position / 2.55:.1f}%"
+        for position, colour in COLOUR_STOPS[scale.colormap]
+    )
+    end = f"{'≥ ' if scale.exceeded else ''}{scale.maximum:g} {scale.unit}"
+    ticks = "".join(f"<span>{text}</span>" for text in ("0", f"{scale.maximum / 2:g}", end))
+    return (
+        f'<div class="ld-scale"><div>{title}</div>'
+        f'<div class="ld-bar" style="background:linear-gradient(to right, {stops})"></div>'
+        f'<div class="ld-ticks">{ticks}</div></div>'
+    )
+
+
+def style_sheet() -> widgets.HTML:
+    """The style of all pages, as a widget to be shown once."""
+    sheet = widgets.HTML(f"<style>{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>")
+    sheet.add_class("ld-invisible")
+    return sheet
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return f"rgb({colour[0]},{colour[1]},{colour[2]})"

@@ -1,0 +1,169 @@
+"""The one folder whose sub-folders can be chosen, by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..atlas import find_label_table
+from ..errors import InputError, LesionDashError
+from ..files import has_image_ending, strip_ending
+from ..label_tables import read_label_table
+
+ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
+RESULTS_VARIABLE = "LESION_DASH_RESULTS"
+
+_DEPTH = 4
+_MOST_FOLDERS = 2000
+_MOST_ATLASES = 20
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """A folder whose sub-folders hold masks and atlases.
+
+    Nothing outside it is read: a choice is a name from its own listing, never a path, and links
+    that lead out of it are not followed.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    @cached_property
+    def cohorts(self) -> dict[str, int]:
+        """Names of the folders that hold masks, and the number of images in each."""
+        counts: dict[str, int] = {}
+        for folder, images in self._folders():
+            for owner in _owners(folder, self.path):
+                counts[owner] = counts.get(owner, 0) + images
+        return {name: count for name, count in sorted(counts.items()) if count > 1}
+
+    @cached_property
+    def atlases(self) -> dict[str, tuple[Path, Path]]:
+        """Names of the atlases below the root, each with its image and its label table."""
+        found: dict[str, tuple[Path, Path]] = {}
+        for folder, images in self._folders():
+            if 0 < images <= _MOST_ATLASES:
+                for image, table in _atlases_in(folder):
+                    if self._is_inside(image) and self._is_inside(table):
+                        found.setdefault(strip_ending(image.name), (image, table))
+        return dict(sorted(found.items()))
+
+    def first_named_atlas(self) -> str:
+        """The first atlas whose label table can be read, empty where there is none."""
+        for name, (_image, table) in self.atlases.items():
+            with suppress(LesionDashError):
+                read_label_table(table)
+                return name
+        return ""
+
+    def cohort_folder(self, name: str) -> Path:
+        """The folder of a listed cohort.
+
+        Raises
+        ------
+        InputError
+            Where the name is not in the listing, or the folder no longer lies below the root.
+        """
+        if name not in self.cohorts:
+            raise InputError(name, "is no folder of the data root", "choose one from the list")
+        folder = self.path if name == "." else self.path / name
+        if not self._is_inside(folder):
+            raise InputError(name, "no longer lies below the data root", "choose another folder")
+        return folder
+
+    def atlas_files(self, name: str) -> tuple[Path, Path]:
+        """Image and label table of a listed atlas.
+
+        Raises
+        ------
+        InputError
+            Where the name is not in the listing.
+        """
+        if name not in self.atlases:
+            raise InputError(name, "is no atlas of the data root", "choose one from the list")
+        return self.atlases[name]
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.path.resolve())
+
+    def _folders(self) -> Iterator[tuple[Path, int]]:
+        waiting = [(self.path, 0)]
+        for _ in range(_MOST_FOLDERS):
+            if not waiting:
+                return
+            folder, depth = waiting.pop()
+            images, below = _scan(folder)
+            yield folder, images
+            if depth < _DEPTH:
+                waiting += [(Path(path), depth + 1) for path in reversed(below)]
+
+
+def configured_root() -> DataRoot:
+    """The data root from the environment, else the sample data beside the notebook.
+
+    Raises
+    ------
+    InputError
+        Where the configured folder does not exist.
+    """
+    configured = os.environ.get(ROOT_VARIABLE)
+    path = Path(configured).expanduser() if configured else sample_data()
+    if not path.is_dir():
+        remedy = f"set {ROOT_VARIABLE} to the folder that holds your cohorts and atlases"
+        raise InputError(path, "the data root is no folder", remedy)
+    return DataRoot(path.resolve())
+
+
+def results_folder() -> Path | None:
+    """The folder for results from the environment, where one is configured."""
+    configured = os.environ.get(RESULTS_VARIABLE)
+    return Path(configured).expanduser() if configured else None
+
+
+def sample_data() -> Path:
+    """The folder of the sample data: beside the page, in a clone, or installed with the package."""
+    places = (
+        Path.cwd() / "sample_data",
+        Path(__file__).parents[2] / "sample_data",
+        Path(sys.prefix) / "share" / "lesion_dash" / "sample_data",
+    )
+    return next((place for place in places if place.is_dir()), places[-1])
+
+
+def _scan(folder: Path) -> tuple[int, list[str]]:
+    images, below = 0, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.path)
+                elif has_image_ending(entry.name):
+                    images += 1
+    except OSError:
+        return 0, []
+    return images, sorted(below)
+
+
+def _atlases_in(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for image in sorted(folder.iterdir()):
+        table = find_label_table(image) if has_image_ending(image.name) else None
+        if table is not None and "participants" not in table.name:
+            yield image, table
+
+
+def _owners(folder: Path, root: Path) -> list[str]:
+    """The listed folder an image belongs to: a subject's own folders count for the one above."""
+    parts = folder.relative_to(root).parts
+    subject = next((i for i, part in enumerate(parts) if part.startswith("sub-")), len(parts))
+    return ["/".join(parts[:subject]) or "."]

@@ -1,0 +1,142 @@
+"""What all pages share: the choices, the session, the banner, and the reading of masks."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ..errors import Cancelled, LesionDashError
+from .controls import Banner, Saver
+from .session import Session
+from .state import Choices, Loading
+from .tasks import Worker, running_loop
+
+_FEW_FOLDERS = 3
+_FEW_IMAGES = 100
+"""With so few folders of so few images, the first is opened without being asked for."""
+
+
+@dataclass(eq=False)
+class Desk:
+    """The choices of one user, what follows from them, and who is told.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    session: Session
+    choices: Choices = field(default_factory=Choices)
+    loading: Loading = field(default_factory=Loading)
+    banner: Banner = field(init=False)
+    saver: Saver = field(default_factory=Saver)
+
+    def __post_init__(self) -> None:
+        self.banner = Banner(str(self.session.root.path))
+        self._loop = running_loop()
+        self._stop = threading.Event()
+        self._reader = Worker(self._load_failed)
+        self._workers: list[Worker] = []
+        self.choices.atlas = self.session.root.first_named_atlas()
+        guard = self.banner.guard
+        self.choices.observe(guard(self._folder_chosen), names=["folder_a", "folder_b"])
+        self.choices.observe(guard(self._atlas_chosen), names="atlas")
+
+    def open_first(self) -> None:
+        """Open the first folder if it is small, so that there is something to see."""
+        folders = self.session.root.cohorts
+        if 0 < len(folders) <= _FEW_FOLDERS and max(folders.values()) <= _FEW_IMAGES:
+            self.choices.folder_a = next(iter(folders))
+
+    def cancel(self) -> None:
+        """Stop reading; the choice before stays."""
+        self._stop.set()
+
+    def save(self, name: str) -> None:
+        """Let the browser save one of the session's files."""
+        self.saver.save(name, self.session.file_bytes(self.choices.selection, name))
+
+    def worker(self) -> Worker:
+        """A thread for the slow work of one panel."""
+        self._workers.append(Worker(self.banner.show))
+        return self._workers[-1]
+
+    def wait(self) -> None:
+        """Wait until nothing is being read or worked on."""
+        for worker in (self._reader, *self._workers):
+            worker.join()
+
+    def _folder_chosen(self, change: dict[str, Any]) -> None:
+        name = change["new"]
+        self.banner.clear()
+        if name and name not in self.session.root.cohorts:
+            self.choices.set_trait(change["name"], change["old"])
+            self.session.root.cohort_folder(name)
+        missing = [folder for folder in self._wanted() if not self.session.has(folder)]
+        if not missing:
+            self._settle()
+            return
+        self._stop.clear()
+        self.loading.start(missing[-1])
+        self._reader.submit(self._read_wanted, lambda _: self._settle())
+
+    def _atlas_chosen(self, change: dict[str, Any]) -> None:
+        self.banner.clear()
+        try:
+            self.session.atlas(change["new"])
+        except LesionDashError:
+            self.choices.atlas = change["old"]
+            raise
+
+    def _wanted(self) -> list[str]:
+        return [name for name in (self.choices.folder_a, self.choices.folder_b) if name]
+
+    def _read_wanted(self) -> None:
+        for name in self._wanted():
+            self.session.load(name, self._show_progress, partial(self._is_unwanted, name))
+
+    def _is_unwanted(self, name: str) -> bool:
+        return self._stop.is_set() or name not in self._wanted()
+
+    def _show_progress(self, done: int, total: int) -> None:
+        # One step in fifty is enough for the eye, and each is a message to the browser.
+        if done == total or done % max(total // 50, 1) == 0:
+            if self._loop is None:
+                self.loading.show(done, total)
+            else:
+                self._loop.call_soon_threadsafe(self.loading.show, done, total)
+
+    def _load_failed(self, error: Exception) -> None:
+        overtaken = isinstance(error, Cancelled) and not self._stop.is_set()
+        if not overtaken:
+            self._settle()
+            self.banner.show(error)
+
+    def _settle(self) -> None:
+        """Take what was read; a choice that could not be read goes back to the one before."""
+        self.loading.running = False
+        self.banner.guard(self._take)(self._readable("a"), self._readable("b"))
+
+    def _readable(self, side: str) -> str:
+        wanted = str(getattr(self.choices, f"folder_{side}"))
+        if not wanted or self.session.has(wanted):
+            return wanted
+        return str(getattr(self.choices, f"cohort_{side}"))
+
+    def _take(self, a: str, b: str) -> None:
+        choices = self.choices
+        try:
+            self.session.check_pair(a, b)
+        except LesionDashError as error:
+            b = ""
+            self.banner.show(error)
+        most = self.session.most_patients(a) if a else choices.most_patients
+        with choices.hold_trait_notifications():
+            choices.most_patients = most
+            choices.min_patients = min(choices.min_patients, most)
+            choices.folder_a, choices.folder_b = a, b
+            choices.cohort_a, choices.cohort_b = a, b
+            if choices.map_key == "overlap" and not b:
+                choices.map_key = "n"

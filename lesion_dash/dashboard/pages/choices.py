@@ -1,0 +1,129 @@
+"""The left column: what is compared, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..controls import bind, card, download_button, labelled, note, set_text
+from ..desk import Desk
+from ..state import MAPS
+
+
+class ChoicesPanel:
+    """Folders, threshold, atlas, map, and what can be saved."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.folder_a = widgets.Dropdown()
+        self.folder_b = widgets.Dropdown()
+        self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
+        self.atlas = widgets.Dropdown()
+        self.map_key = widgets.RadioButtons()
+        self.file = widgets.Dropdown()
+        self.reading = LoadingLine(desk)
+        self.overlap_hint = note()
+        self.bound = note()
+        self._offer_folders()
+        self._bind()
+        self.widget = self._lay_out()
+        for name in ("cohort_a", "cohort_b", "atlas", "most_patients"):
+            desk.choices.observe(desk.banner.guard(self._update), names=name)
+        self._update()
+
+    def _offer_folders(self) -> None:
+        root = self._desk.session.root
+        folders = [(f"{name}  ({count} images)", name) for name, count in root.cohorts.items()]
+        self.folder_a.options = [("Choose a folder", ""), *folders]
+        self.folder_b.options = [("None", ""), *folders]
+        self.atlas.options = [("None", ""), *((name, name) for name in root.atlases)]
+        self._offer_maps()
+
+    def _bind(self) -> None:
+        for name in ("folder_a", "folder_b", "atlas", "map_key", "min_patients"):
+            bind(self._desk.choices, name, getattr(self, name))
+
+    def _lay_out(self) -> widgets.VBox:
+        return card(
+            "Choices",
+            labelled("Folder A", self.folder_a),
+            labelled("Folder B (optional)", self.folder_b),
+            self.reading.widget,
+            labelled("Minimum patients at a voxel", self.min_patients, self.bound),
+            labelled("Map", self.map_key, self.overlap_hint),
+            labelled("Atlas", self.atlas),
+            labelled("Save", self.file, self._download()),
+            name="choices",
+        )
+
+    def _download(self) -> widgets.Button:
+        save = self._desk.banner.guard(lambda: self._desk.save(self.file.value))
+        self.download = download_button("Download", "Save the file named above", save)
+        return self.download
+
+    def _offer_maps(self) -> None:
+        keys = [key for key in MAPS if key != "overlap" or self._desk.choices.cohort_b]
+        options = [(MAPS[key], key) for key in keys]
+        if tuple(options) != self.map_key.options:
+            chosen = self._desk.choices.map_key
+            self.map_key.options = options
+            self.map_key.value = chosen if chosen in keys else "n"
+
+    def _update(self, _change: Any = None) -> None:
+        choices = self._desk.choices
+        self._offer_maps()
+        self.min_patients.max = max(choices.most_patients, 1)
+        self.min_patients.disabled = not choices.cohort_a
+        names = self._desk.session.file_names(choices.selection)
+        if names != self.file.options:
+            kept = self.file.value
+            self.file.options = names
+            self.file.value = kept if kept in names else (names[0] if names else None)
+        self.file.disabled = self.download.disabled = not names
+        self.reading.set_summary(self._summarise())
+        set_text(self.overlap_hint, "" if choices.cohort_b else "Choose folder B for the overlap.")
+        text = f"At most {choices.most_patients} of A share a voxel."
+        set_text(self.bound, text if choices.cohort_a else "")
+
+    def _summarise(self) -> str:
+        parts = []
+        for side, name in (("A", self._desk.choices.cohort_a), ("B", self._desk.choices.cohort_b)):
+            cohort = self._desk.session.cohort(name)
+            if cohort is not None:
+                skipped = len(cohort.patients) - cohort.n_patients
+                also = f", {skipped} files skipped" if skipped else ""
+                parts.append(f"{side}: {cohort.n_patients} patients{also}.")
+        return " ".join(parts) or "Folder A holds the masks, one file a patient."
+
+
+class LoadingLine:
+    """Progress and a cancel button while reading, what was read otherwise, in one fixed space."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._loading = desk.loading
+        self.bar = widgets.IntProgress(min=0, max=1)
+        self.text = note()
+        self._summary = ""
+        self.cancel = widgets.Button(description="Cancel", tooltip="Stop reading")
+        self.cancel.add_class("ld-button")
+        self.cancel.on_click(lambda _: desk.cancel())
+        self.row = widgets.HBox([self.bar, self.cancel])
+        self.widget = widgets.VBox([self.text, self.row])
+        self.widget.add_class("ld-loading")
+        self._loading.observe(desk.banner.guard(self._update))
+        self._update()
+
+    def set_summary(self, text: str) -> None:
+        """What to say while nothing is being read."""
+        self._summary = text
+        self._update()
+
+    def _update(self, _change: Any = None) -> None:
+        loading = self._loading
+        self.bar.max = max(loading.total, 1)
+        self.bar.value = min(loading.done, self.bar.max)
+        of = f"{loading.done} of {loading.total}" if loading.total else "looking for files"
+        reading = f"Reading {loading.folder}: {of}"
+        set_text(self.text, reading if loading.running else self._summary)
+        (self.row.remove_class if loading.running else self.row.add_class)("ld-hidden")

@@ -1,0 +1,84 @@
+"""Beside the brain: the same map drawn by nilearn, to be saved."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...plots import FILE_FORMATS, draw_map, figure_bytes
+from ..controls import bind, card, download_button, heading
+from ..desk import Desk
+from ..state import FIGURES, Selection
+from ..tasks import Later
+
+
+class FigurePanel:
+    """A figure of the map for a paper or a slide."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.kind = widgets.ToggleButtons(options=[(text, key) for key, text in FIGURES.items()])
+        self.image = widgets.HTML()
+        self._drawer = desk.worker()
+        self._redraw = Later(0.35, desk.banner.guard(self._draw))
+        bind(desk.choices, "figure", self.kind)
+        names = ["cohort_a", "cohort_b", "min_patients", "map_key", "figure"]
+        desk.choices.observe(lambda _: self._redraw(), names=names)
+        desk.choices.observe(self._moved, names="mm")
+        desk.loading.observe(lambda _: self._redraw(), names="painted")
+        self.widget = self._lay_out()
+        self._tell("A figure of the map appears here.")
+
+    def _lay_out(self) -> widgets.VBox:
+        self.image.add_class("ld-figure-image")
+        title = widgets.HBox([heading("Figure"), self.kind])
+        buttons = [
+            download_button(
+                kind.upper(), f"Save the figure as {kind.upper()}", partial(self._save, kind)
+            )
+            for kind in FILE_FORMATS
+        ]
+        foot = widgets.HBox([widgets.Label("Save figure as"), *buttons])
+        foot.add_class("ld-card-foot")
+        return card(title, self.image, foot, name="figure")
+
+    def _moved(self, _change: Any) -> None:
+        if self._desk.choices.figure == "slices":
+            self._redraw()
+
+    def _draw(self) -> None:
+        choices = self._desk.choices
+        if not self._desk.loading.painted:
+            return  # importing nilearn now would keep the brain from being drawn
+        if choices.cohort_a:
+            job = partial(self._render, choices.selection, choices.figure, choices.mm, "png")
+            self.image.add_class("ld-busy")
+            self._drawer.submit(job, self._show)
+        else:
+            self._tell("A figure of the map appears here.")
+
+    def _render(self, selection: Selection, kind: Any, mm: Any, file_format: str) -> bytes:
+        figure = draw_map(self._desk.session.layer(selection), kind, mm)
+        return figure_bytes(figure, file_format, dpi=110 if file_format == "png" else 300)
+
+    def _show(self, content: bytes) -> None:
+        data = base64.b64encode(content).decode()
+        self.image.remove_class("ld-busy")
+        self.image.value = (
+            f'<img alt="The map drawn by nilearn" src="data:image/png;base64,{data}">'
+        )
+
+    def _tell(self, text: str) -> None:
+        self.image.remove_class("ld-busy")
+        self.image.value = f"<p>{text}</p>"
+
+    def _save(self, file_format: str) -> None:
+        choices = self._desk.choices
+        if not choices.cohort_a:
+            return
+        name = f"{choices.map_key}_{choices.figure}.{file_format}"
+        job = partial(self._render, choices.selection, choices.figure, choices.mm, file_format)
+        self._drawer.submit(job, partial(self._desk.saver.save, name))

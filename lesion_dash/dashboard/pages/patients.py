@@ -1,0 +1,118 @@
+"""The patients of a cohort: volumes as a table and a histogram, and what the door said of files."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from ...cohort import Cohort
+from ...door import report_of
+from ...plots import draw_histogram, figure_bytes
+from ...tables import csv_bytes
+from ..controls import card, download_button, heading, note, set_text
+from ..desk import Desk
+from ..session import ML, PATIENTS_FILE
+from ..tables import Table
+
+TITLE = "Patients"
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """A table of patients, a histogram of their volumes, and the report on their files."""
+    return PatientsPage(desk).widget
+
+
+class PatientsPage:
+    """The patients of A or B."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
+        self.caption = note()
+        self.table = Table("patients", rows=18, order=(1, "desc"))
+        self.histogram = widgets.HTML()
+        self.report_caption = note()
+        self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
+        save = desk.banner.guard(self._save)
+        self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)
+        self._drawer = desk.worker()
+        self.widget = self._lay_out()
+        update = desk.banner.guard(self._update)
+        self.side.observe(update, names="value")
+        desk.choices.observe(update, names=["cohort_a", "cohort_b"])
+        self._update()
+
+    def _lay_out(self) -> widgets.Box:
+        self.histogram.add_class("ld-histogram")
+        report_title = widgets.HBox([heading("File check"), self.report_caption])
+        title = widgets.HBox([heading("Patients"), self.side, self.caption, self.download])
+        page = widgets.Box(
+            [
+                card(title, self.table.widget, name="patients"),
+                card("Lesion volumes", self.histogram, name="volumes"),
+                card(report_title, self.report.widget, name="report-card"),
+            ]
+        )
+        page.add_class("ld-patients-page")
+        return page
+
+    def _cohort(self) -> Cohort | None:
+        name = getattr(self._desk.choices, f"cohort_{self.side.value}")
+        return self._desk.session.cohort(name)
+
+    def _update(self, _change: Any = None) -> None:
+        cohort = self._cohort()
+        self.download.disabled = cohort is None
+        if cohort is None:
+            side = self.side.value.upper()
+            set_text(self.caption, f"Choose folder {side} on the first page to see its patients.")
+            self.table.show(
+                shown_columns(pd.DataFrame(columns=["patient", "volume_mm3", "voxels"]))
+            )
+            self.histogram.value = ""
+            set_text(self.report_caption, "")
+            return
+        set_text(self.caption, f"{cohort.name}: {cohort.n_patients} of {len(cohort.patients)} used")
+        self.table.show(shown_columns(cohort.table))
+        report = report_of(cohort)
+        set_text(self.report_caption, report.sentence)
+        self.report.show(shown_report(report.table))
+        volumes = cohort.volumes * (cohort.grid.voxel_volume / ML)
+        self._drawer.submit(partial(_draw, volumes, cohort.name), self._show_histogram)
+
+    def _show_histogram(self, content: bytes) -> None:
+        data = base64.b64encode(content).decode()
+        alt = "Histogram of lesion volumes in mL"
+        self.histogram.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+
+    def _save(self) -> None:
+        cohort = self._cohort()
+        if cohort is not None:
+            self._desk.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
+
+
+def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the patient table as they are shown, volumes in mL, empty columns left out."""
+    shown = frame.drop(columns=["file", "reason", "volume_mm3"], errors="ignore")
+    position = min(1, shown.shape[1])
+    shown.insert(position, "Volume (mL)", (frame["volume_mm3"].astype(float) / ML).round(3))
+    names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}
+    return shown.rename(columns=names)
+
+
+def shown_report(frame: pd.DataFrame) -> pd.DataFrame:
+    """The files of which something is to be said, the worst first."""
+    order = {"reject": 0, "warn": 1}
+    said = frame[frame["outcome"].isin(order)]
+    said = said.sort_values("outcome", key=lambda column: column.map(order), kind="stable")
+    said = said.replace({"outcome": {"reject": "refused", "warn": "warning"}})
+    said = said.replace({"file": {".": "the whole folder"}}).reset_index(drop=True)
+    return said.rename(columns={"file": "File", "outcome": "Outcome", "reasons": "Reason"})
+
+
+def _draw(volumes: Any, name: str) -> bytes:
+    return figure_bytes(draw_histogram(volumes, name), dpi=110)

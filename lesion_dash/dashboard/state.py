@@ -1,0 +1,97 @@
+"""What the user chose: traits, no arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import traitlets as t
+
+MAPS = {
+    "n": "Patients per voxel",
+    "mean": "Mean lesion volume",
+    "std": "SD of lesion volume",
+    "median": "Median lesion volume",
+    "overlap": "Overlap of A and B",
+}
+"""The maps that can be shown: key and words."""
+
+FIGURES = {"slices": "Slices", "mosaic": "Mosaic", "glass": "Glass brain"}
+"""The ways nilearn draws a map: key and words."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A snapshot of the choices, fit to be the key of a result.
+
+    Parameters
+    ----------
+    cohort_a, cohort_b : str
+        Names of the loaded cohorts, empty where there is none.
+    min_patients : int
+        A voxel counts where at least this many patients are lesioned.
+    atlas : str
+        Name of the atlas, empty where there is none.
+    map_key : str
+        One of `MAPS`.
+    """
+
+    cohort_a: str = ""
+    cohort_b: str = ""
+    min_patients: int = 1
+    atlas: str = ""
+    map_key: str = "n"
+
+
+class Choices(t.HasTraits):
+    """What the user wants to see; every value is checked here, whatever the browser sends."""
+
+    folder_a = t.Unicode("", help="folder to load as A")
+    folder_b = t.Unicode("", help="folder to load as B, empty for none")
+    cohort_a = t.Unicode("", help="folder that is loaded as A")
+    cohort_b = t.Unicode("", help="folder that is loaded as B")
+    min_patients = t.Int(5, help="least number of patients at a voxel")
+    most_patients = t.Int(5, help="largest number of patients at any voxel of A")
+    atlas = t.Unicode("", help="name of the atlas")
+    map_key = t.Enum(list(MAPS), default_value="n")
+    figure = t.Enum(list(FIGURES), default_value="slices")
+    radiological = t.Bool(False, help="patient's left on the right of the screen")
+    mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
+
+    @t.validate("min_patients")
+    def _bound(self, proposal: dict[str, Any]) -> int:
+        return min(max(int(proposal["value"]), 1), max(self.most_patients, 1))
+
+    @t.validate("map_key")
+    def _overlap_needs_two(self, proposal: dict[str, Any]) -> str:
+        wanted = str(proposal["value"])
+        if wanted == "overlap" and not self.cohort_b:
+            raise t.TraitError("the overlap needs a second folder")
+        return wanted
+
+    @property
+    def selection(self) -> Selection:
+        """The choices as they are now."""
+        return Selection(self.cohort_a, self.cohort_b, self.min_patients, self.atlas, self.map_key)
+
+
+class Loading(t.HasTraits):
+    """How far the reading of masks has come."""
+
+    running = t.Bool(False)
+    folder = t.Unicode("")
+    done = t.Int(0)
+    total = t.Int(0)
+    painted = t.Bool(
+        False, help="whether the browser has drawn the brain; slow imports wait for it"
+    )
+
+    def start(self, folder: str) -> None:
+        """Begin to read a folder."""
+        self.done = self.total = 0
+        self.folder = folder
+        self.running = True
+
+    def show(self, done: int, total: int) -> None:
+        """So many files of so many are read."""
+        self.total, self.done = total, done

@@ -1,0 +1,134 @@
+"""Sortable, searchable tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from itables import JavascriptFunction
+from itables.widget import ITable
+
+_REMEMBER = """function (settings, data) {
+    sessionStorage.setItem("lesion-dash-NAME", JSON.stringify(data));
+}"""
+_RECALL = """function (settings) {
+    return JSON.parse(sessionStorage.getItem("lesion-dash-NAME"));
+}"""
+
+_WORDS = {
+    "search": "",
+    "searchPlaceholder": "Search",
+    "info": "_START_ to _END_ of _TOTAL_",
+    "infoEmpty": "",
+    "infoFiltered": "(of _MAX_)",
+}
+_PLAIN: dict[str, Any] = {
+    "layout": {"topStart": None, "topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"},
+    "classes": "display compact nowrap",
+    "style": "width:100%;margin:0",
+    "autoWidth": False,
+    "showIndex": False,
+    "maxBytes": 0,
+    "text_in_header_can_be_selected": False,
+    # Python replaces the whole table on every change; the browser remembers how the reader had
+    # sorted and searched it, until the page is closed.
+    "stateSave": True,
+    "warn_on_undocumented_option": False,  # the callbacks of stateSave are DataTables' own
+}
+
+
+class Table:
+    """A table whose rows can be sorted, searched and clicked.
+
+    Parameters
+    ----------
+    name : str
+        Tells this table's remembered order and search from those of others.
+    on_row : callable
+        Given the position of a clicked row in the frame that is shown.
+    rows : int
+        Rows on a page.
+    order : tuple of (int, str), optional
+        Column and direction the rows are first sorted by; as in the frame where not given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        on_row: Callable[[int], None] | None = None,
+        rows: int = 8,
+        order: tuple[int, str] | None = None,
+        empty: str = "Nothing to show yet",
+    ) -> None:
+        self._on_row = on_row
+        self._options = _PLAIN | {
+            "select": {"style": "single", "info": False} if on_row else False,
+            "pageLength": rows,
+            "order": [list(order)] if order else [],
+            "language": _WORDS | {"emptyTable": empty},
+            "stateSaveCallback": JavascriptFunction(_REMEMBER.replace("NAME", name)),
+            "stateLoadCallback": JavascriptFunction(_RECALL.replace("NAME", name)),
+        }
+        self._shown: pd.DataFrame | None = None
+        self.widget = widgets.Box()
+        self.widget.add_class("ld-table")
+        self._table: ITable | None = None
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        """What is shown."""
+        return self._shown
+
+    def show(self, frame: pd.DataFrame) -> None:
+        """Show a frame, in place of the one before."""
+        if self._shown is not None and frame.equals(self._shown):
+            return
+        self._shown = frame
+        frame = without_gaps(frame)
+        if self._table is None:
+            self._table = ITable(frame, selected_rows=[], **self._options)
+            self._table.observe(self._selected, names="selected_rows")
+            self.widget.children = [self._table]
+        else:
+            # A row that is still selected while the table is replaced breaks the new one.
+            self._table.selected_rows = []
+            self._table.update(frame, selected_rows=[], **self._options)
+
+    def click(self, row: int) -> None:
+        """Select a row, as a click does."""
+        if self._table is not None:
+            self._table.selected_rows = [row]
+
+    def _selected(self, change: dict[str, Any]) -> None:
+        rows = change["new"]
+        if rows and self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):
+            self._on_row(int(rows[0]))
+
+
+def without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with empty cells where a value is missing, and whole numbers without a point.
+
+    Examples
+    --------
+    >>> without_gaps(pd.DataFrame({"age": [64.0, None]}))["age"].tolist()
+    [64, '']
+    """
+    columns = {name: _fill(column) for name, column in frame.items()}
+    return pd.DataFrame(columns, columns=frame.columns, index=frame.index)
+
+
+def _fill(column: pd.Series[Any]) -> pd.Series[Any]:
+    missing = column.isna()
+    if not missing.any():
+        return column
+    whole = pd.api.types.is_numeric_dtype(column) and bool((column.dropna() % 1 == 0).all())
+    texts = ["" if gone else _show(v, whole) for v, gone in zip(column, missing, strict=True)]
+    return pd.Series(texts, index=column.index, dtype=object)
+
+
+def _show(value: Any, whole: bool) -> Any:
+    if whole:
+        return int(value)
+    return f"{value:.2f}" if isinstance(value, float) else value

@@ -1,0 +1,105 @@
+"""Work beside the page: one thread at a time, answers on the kernel's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Job = Callable[[], Any]
+Done = Callable[[Any], None]
+Failed = Callable[[Exception], None]
+
+
+def guarded(action: Callable[..., Any], failed: Failed) -> Callable[..., None]:
+    """Wrap a callback: an exception in a widget's callback would otherwise appear nowhere."""
+
+    @functools.wraps(action)
+    def call(*args: Any) -> None:
+        try:
+            action(*args)
+        except Exception as error:
+            failed(error)
+
+    return call
+
+
+class Worker:
+    """A thread that does the newest job it was given; jobs overtaken while waiting are dropped.
+
+    Parameters
+    ----------
+    failed : callable
+        Given the exception of a job.
+    """
+
+    def __init__(self, failed: Failed) -> None:
+        self._failed = failed
+        self._loop = running_loop()
+        self._lock = threading.Lock()
+        self._waiting: tuple[Job, Done] | None = None
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Job, done: Done) -> None:
+        """Do `job` in the thread and give what it returns to `done` on the loop."""
+        with self._lock:
+            self._waiting = (job, done)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread.start()
+
+    def join(self, seconds: float = 60.0) -> None:
+        """Wait until nothing is left to do."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if self._waiting is None:
+                    self._thread = None
+                    return
+                job, done = self._waiting
+                self._waiting = None
+            try:
+                result = job()
+            except Exception as error:
+                self._answer(self._failed, error)
+            else:
+                self._answer(done, result)
+
+    def _answer(self, answer: Callable[[Any], None], value: Any) -> None:
+        if self._loop is None:
+            answer(value)
+        else:
+            self._loop.call_soon_threadsafe(answer, value)
+
+
+class Later:
+    """Call something once things have been quiet for a while; at once where no loop runs."""
+
+    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._action = action
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        """Ask for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = running_loop()
+        if loop is None:
+            self._action()
+        else:
+            self._timer = loop.call_later(self._seconds, self._action)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread, None outside a kernel."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

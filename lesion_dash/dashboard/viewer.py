@@ -1,0 +1,181 @@
+"""The linked three-plane viewer: a picture on the MNI152 template, and where its crosshair is."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from ipyniivue import ShowRender, Volume
+from numpy.typing import NDArray
+
+from ..grid import Grid
+from ..images import nifti_bytes
+from ..plots import OVERLAP_CLASSES, class_stops
+from ..template import eight_bit_image, template_on
+from .niivue import QuickNiiVue
+from .picture import Box, Mm, Picture
+
+_CLASSES = "lesion_dash_classes"
+_OPACITY = 0.85
+
+
+@dataclass(eq=False)
+class BrainViewer:
+    """Three linked planes through the brain.
+
+    niivue is given eight-bit pictures and only the voxels that change: sending a whole volume
+    takes five to fifty times longer, and the screen has no more than 256 colours for it.
+    """
+
+    on_move: Callable[[Mm], None]
+    on_paint: Callable[[], None]
+    mm: Mm = (0.0, 0.0, 0.0)
+    _grid: Grid | None = field(default=None, init=False)
+    _under: Any = field(default=None, init=False)
+    _box: Any = field(default=None, init=False)
+    _picture: Any = field(default=None, init=False)
+    _overlay: Any = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._niivue = QuickNiiVue(
+            height=400,
+            back_color=(0.0, 0.0, 0.0, 1.0),
+            crosshair_color=(0.95, 0.95, 0.95, 0.8),
+            crosshair_gap=6.0,
+            crosshair_width=1.2,
+            crosshair_width_unit="mm",
+            font_color=(0.92, 0.95, 0.97, 1.0),
+            font_min_px=15,
+            multiplanar_show_render=ShowRender.NEVER,
+            multiplanar_pad_pixels=6,
+            show_all_orientation_markers=True,
+            drag_and_drop_enabled=False,
+            is_colorbar=False,
+            view_mode_hot_key="",
+            clip_plane_hot_key="",
+            cycle_clip_plane_hot_key="",
+            loading_text="",
+        )
+        self._niivue.on_location_change(self._located)
+        self._niivue.on_image_loaded(self._resend)
+        self._niivue.observe(self._attached, names="_canvas_attached")
+        self.widget = widgets.Box()
+        self.widget.add_class("ld-canvas")
+
+    def open(self) -> None:
+        """Put the viewer on the page; without WebGL 2 it would fail there, unheard by Python."""
+        self.widget.children = [self._niivue]
+
+    def show(self, picture: Picture) -> None:
+        """Show a picture; on the same grid, only what differs from the last one is sent."""
+        if self._grid != picture.grid or not self._box.holds(picture.levels):
+            self._load(picture)
+            return
+        last, self._picture = self._picture, self._box.crop(picture)
+        if last.colormap != picture.colormap:
+            self._send_colours()
+            self._overlay.colormap = picture.colormap or _CLASSES
+        self._send_changes(last.levels, self._picture.levels)
+
+    def clear(self) -> None:
+        """Show the template alone."""
+        if self._grid is not None:
+            empty = np.zeros(self._grid.shape, np.uint8)
+            self.show(Picture(empty, self._grid, self._picture.colormap))
+
+    def move_to(self, mm: Mm) -> None:
+        """Put the crosshair at a place in mm. niivue reports no move of ours, so this does."""
+        self.mm = mm
+        if self._grid is not None:
+            self._point()
+        self.on_move(mm)
+
+    def _point(self) -> None:
+        grid = self._under
+        fraction = (grid.to_voxel(self.mm) + 0.5) / np.asarray(grid.shape)
+        # niivue counts from the left, posterior, inferior corner whatever the file's order.
+        fraction = np.where(_grows_backwards(grid), 1 - fraction, fraction)[_world_order(grid)]
+        self._niivue.scene.crosshair_pos = [float(f) for f in np.clip(fraction, 0, 1)]
+
+    def set_radiological(self, radiological: bool) -> None:
+        """Show the patient's left on the right (radiological) or on the left (neurological)."""
+        self._niivue.set_radiological_convention(radiological)
+
+    def _load(self, picture: Picture) -> None:
+        template = template_on(picture.grid)
+        brain = np.asarray(template.dataobj)
+        self._grid, self._box = picture.grid, Box.whole(picture.grid.shape)
+        nx, ny, nz = brain.shape
+        self._under = Grid((nx, ny, nz), template.affine)
+        if brain.shape == picture.grid.shape:
+            # Half of an image is air around the head: without it, redrawing takes half as long.
+            self._box = Box.around(brain | picture.levels)
+            under = self._box.crop(Picture(brain, picture.grid, ""))
+            self._under, brain = under.grid, under.levels
+        self._picture = self._box.crop(picture)
+        self._overlay = _volume(
+            self._picture.levels, self._picture.grid, picture.colormap or _CLASSES, 0, 255
+        )
+        self._overlay.opacity = _OPACITY
+        self._niivue.load_volumes([_volume(brain, self._under, "gray", 30, 250), self._overlay])
+        self._point()
+
+    def _send_changes(self, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
+        before, after = old.ravel(order="F"), new.ravel(order="F")
+        changed = np.flatnonzero(before != after).astype(np.uint32)
+        if changed.size:
+            self._overlay.send(
+                {
+                    "type": "buffer_update",
+                    "data": {"attr": "img", "type": "uint8", "indices_type": "uint32"},
+                },
+                buffers=[changed.tobytes(), after[changed].tobytes()],
+            )
+
+    def _resend(self, volume: Any) -> None:
+        self.on_paint()
+        # Changes sent while the browser was still loading the volume are lost; send them again.
+        if volume is self._overlay:
+            self._send_colours()
+            volume.send(
+                {"type": "buffer_change", "data": {"attr": "img", "type": "uint8"}},
+                buffers=[self._picture.levels.tobytes(order="F")],
+            )
+
+    def _attached(self, _change: object) -> None:
+        self._send_colours()
+
+    def _send_colours(self) -> None:
+        self._niivue.add_colormap(_CLASSES, _class_table())
+
+    def _located(self, location: dict[str, Any]) -> None:
+        x, y, z = (float(v) for v in location["mm"][:3])
+        self.mm = (x, y, z)
+        self.on_move(self.mm)
+
+
+def _class_table() -> dict[str, list[int]]:
+    stops = class_stops(OVERLAP_CLASSES)
+    channels = {name: [c[i] for _, c in stops] for i, name in enumerate("RGB")}
+    opaque = [0] + [255] * (len(stops) - 1)
+    return channels | {"A": opaque, "I": [position for position, _ in stops]}
+
+
+def _volume(
+    levels: NDArray[np.uint8], grid: Grid, colormap: str, low: float, high: float
+) -> Volume:
+    content = gzip.compress(nifti_bytes(eight_bit_image(levels, grid)), compresslevel=1)
+    return Volume(data=content, name="v.nii.gz", colormap=colormap, cal_min=low, cal_max=high)
+
+
+def _world_order(grid: Grid) -> NDArray[np.intp]:
+    return np.argmax(np.abs(grid.affine[:3, :3]), axis=1)
+
+
+def _grows_backwards(grid: Grid) -> NDArray[np.bool_]:
+    columns = grid.affine[:3, :3]
+    return columns[np.argmax(np.abs(columns), axis=0), np.arange(3)] < 0

@@ -1,0 +1,73 @@
+"""Folders are chosen by name; nothing outside the data root is read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lesion_dash import InputError
+from lesion_dash.dashboard.data_root import ROOT_VARIABLE, DataRoot, configured_root
+
+NAMES_OF_ELSEWHERE = ("..", "../secret", "/etc", "", ".", "cohort_a/../../secret", "atlas")
+
+
+def test_lists_cohorts_with_their_images(sample_data: Path) -> None:
+    assert DataRoot(sample_data).cohorts == {"cohort_a": 40, "cohort_b": 40}
+
+
+def test_lists_atlases(sample_data: Path) -> None:
+    root = DataRoot(sample_data)
+    assert list(root.atlases) == ["synthetic_atlas"]
+    assert root.first_named_atlas() == "synthetic_atlas"
+    image, table = root.atlas_files("synthetic_atlas")
+    assert (image.name, table.name) == ("synthetic_atlas.nii.gz", "synthetic_atlas.csv")
+
+
+@pytest.mark.parametrize("name", NAMES_OF_ELSEWHERE)
+def test_other_names_are_refused(sample_data: Path, name: str) -> None:
+    with pytest.raises(InputError, match="choose one from the list"):
+        DataRoot(sample_data).cohort_folder(name)
+
+
+def test_unknown_atlas_is_refused(sample_data: Path) -> None:
+    with pytest.raises(InputError, match="is no atlas"):
+        DataRoot(sample_data).atlas_files("../other")
+
+
+def test_links_out_of_the_root_are_not_followed(sample_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(sample_data / "cohort_a")
+    assert DataRoot(tmp_path).cohorts == {}
+
+
+def test_folder_that_became_a_link_is_refused(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "a")
+    root = DataRoot(tmp_path)
+    assert list(root.cohorts) == ["a"]
+    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "a").symlink_to(sample_data / "cohort_a")
+    with pytest.raises(InputError, match="no longer lies below"):
+        root.cohort_folder("a")
+
+
+def test_subjects_of_a_bids_folder_are_one_cohort(sample_data: Path, tmp_path: Path) -> None:
+    masks = sorted((sample_data / "cohort_a").glob("*.nii.gz"))[:3]
+    for number, mask in enumerate(masks):
+        folder = tmp_path / "study" / f"sub-{number}" / "anat"
+        folder.mkdir(parents=True)
+        shutil.copy(mask, folder / f"sub-{number}_lesion.nii.gz")
+    assert DataRoot(tmp_path).cohorts == {"study": 3}
+
+
+def test_root_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    assert configured_root().path == tmp_path.resolve()
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "missing"))
+    with pytest.raises(InputError, match="the data root is no folder"):
+        configured_root()
+
+
+def test_sample_data_by_default(monkeypatch: pytest.MonkeyPatch, sample_data: Path) -> None:
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    assert configured_root().path == sample_data.resolve()

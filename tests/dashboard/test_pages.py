@@ -1,0 +1,270 @@
+"""The pages without a kernel: widgets follow the choices, and nothing takes the page down."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+import pytest
+
+from lesion_dash import InputError, load_cohort, volume_stats
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.controls import Banner, bind, colour_bar
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.brain import BrainPanel, readout_html
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
+from lesion_dash.dashboard.pages.figure import FigurePanel
+from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
+from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.session import Readout, Session
+from lesion_dash.dashboard.state import Choices
+from lesion_dash.dashboard.tables import without_gaps
+from lesion_dash.door import report_of
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def opened(desk: Desk) -> Callable[[type], Any]:
+    """A panel on a desk whose folder A is open."""
+
+    def build(panel: type) -> Any:
+        built = panel(desk)
+        desk.open_first()
+        desk.wait()
+        return built
+
+    return build
+
+
+def test_sample_data_are_open_at_once(app: App) -> None:
+    assert app.desk.choices.cohort_a == "cohort_a"
+    assert app.desk.choices.most_patients == app.desk.session.most_patients("cohort_a")
+    assert not app.desk.loading.running
+
+
+def test_every_page_is_built_on_its_first_visit(app: App) -> None:
+    for index in range(len(app.tabs.children)):
+        app.tabs.selected_index = index
+        assert app.tabs.children[index].children, index
+    assert app.desk.banner.message == ""
+
+
+def test_slider_is_bounded_by_the_cohort(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(ChoicesPanel)
+    assert panel.min_patients.max == desk.session.most_patients("cohort_a")
+    panel.min_patients.set_state({"max": 10_000})
+    panel.min_patients.set_state({"value": 5000})
+    assert desk.choices.min_patients == desk.session.most_patients("cohort_a")
+
+
+def test_picture_follows_the_slider(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(BrainPanel)
+    desk.choices.min_patients = 9
+    shown = panel.viewer._picture.levels
+    expected = volume_stats(desk.session.load("cohort_a"), 9).n.array
+    assert (shown > 0).sum() == (expected > 0).sum() > 0
+    assert "≥ 9 patients" in panel.scale.value
+    assert "patients</span>" in panel.scale.value
+
+
+def test_viewer_is_opened_where_there_is_webgl(desk: Desk) -> None:
+    panel = BrainPanel(desk)
+    assert panel.viewer.widget.children == ()
+    panel.probe.set_state({"webgl": "yes"})
+    assert len(panel.viewer.widget.children) == 1
+
+
+def test_nilearn_draws_where_there_is_no_webgl(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(BrainPanel)
+    panel.probe.set_state({"webgl": "no"})
+    desk.wait()
+    assert 'sandbox="allow-scripts"' in panel.fallback.value
+    assert desk.loading.painted
+
+
+def test_row_moves_the_crosshair(opened: Callable[[type], Any], desk: Desk) -> None:
+    brain, panel = BrainPanel(desk), opened(RegionsPanel)
+    panel.table.click(0)
+    counts = desk.session.regions(desk.choices.selection)
+    assert counts is not None
+    assert desk.choices.mm == counts.rows[0][-3:]
+    assert brain.viewer.mm == desk.choices.mm
+    assert counts.rows[0][1] in brain.readout.value
+
+
+def test_row_without_voxels_moves_nothing(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(RegionsPanel)
+    before = desk.choices.mm
+    panel.table.click(len(panel.table.frame) - 2)
+    assert desk.choices.mm == before
+    assert desk.banner.message == ""
+
+
+def test_table_says_what_it_counts(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(RegionsPanel)
+    assert "A alone: voxels lesioned in ≥ 5 patients of A" in panel.caption.value.replace(
+        "&gt;", ">"
+    )
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in panel.caption.value
+    assert {"Volume (mL)", "% of map", "% of region"} <= set(panel.table.frame.columns)
+
+
+def test_overlap_is_offered_with_a_second_folder(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(ChoicesPanel)
+    assert "overlap" not in dict(panel.map_key.options).values()
+    panel.folder_b.value = "cohort_b"
+    desk.wait()
+    panel.map_key.value = "overlap"
+    assert desk.choices.map_key == "overlap"
+    assert "overlap_map.nii" in panel.file.options
+    panel.folder_b.value = ""
+    assert desk.choices.map_key == panel.map_key.value == "n"
+    assert "overlap_map.nii" not in panel.file.options
+
+
+def test_figure_waits_for_the_first_paint(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(FigurePanel)
+    assert "<img" not in panel.image.value
+    desk.loading.painted = True
+    desk.wait()
+    assert '<img alt="The map drawn by nilearn"' in panel.image.value
+
+
+@pytest.mark.parametrize("file_format", ["png", "svg", "pdf"])
+def test_figure_is_saved(
+    opened: Callable[[type], Any], desk: Desk, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    saved: dict[str, bytes] = {}
+    monkeypatch.setattr(desk.saver, "save", saved.__setitem__)
+    opened(FigurePanel)._save(file_format)
+    desk.wait()
+    assert list(saved) == [f"n_slices.{file_format}"]
+
+
+def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
+    desk = Desk(Session(DataRoot(own_root)))
+    panel = ChoicesPanel(desk)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    panel.folder_a.value = next(name for name in desk.session.root.cohorts if "broken" in name)
+    desk.wait()
+    assert "no readable mask" in desk.banner.message
+    assert "<img" not in desk.banner.message
+    assert panel.folder_a.value == desk.choices.cohort_a == "cohort_a"
+    panel.folder_a.value = "cohort_b"
+    desk.wait()
+    assert (desk.banner.message, desk.choices.cohort_a) == ("", "cohort_b")
+
+
+@pytest.mark.parametrize("name", ["..", "/etc", "../../secret"])
+def test_folder_outside_the_root_is_refused(desk: Desk, name: str) -> None:
+    desk.choices.folder_a = name
+    desk.wait()
+    assert "is no folder of the data root" in desk.banner.message
+    assert (desk.choices.folder_a, desk.choices.cohort_a) == ("", "")
+
+
+def test_unreadable_atlas_goes_back(sample_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "atlas").mkdir()
+    (tmp_path / "atlas" / "bad.nii").write_bytes(b"no image")
+    (tmp_path / "atlas" / "bad.csv").write_text("index,name\n1,one\n")
+    desk = Desk(Session(DataRoot(tmp_path)))
+    assert desk.choices.atlas == "bad"
+    desk.choices.atlas = ""
+    desk.choices.atlas = "bad"
+    assert "bad.nii" in desk.banner.message
+    assert desk.choices.atlas == ""
+
+
+def test_reading_can_be_cancelled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = threading.Event()
+    original = desk.session.load
+
+    def slow(name: str, progress: Any, cancelled: Any) -> Any:
+        reached.set()
+        assert desk._stop.wait(10)
+        return original(name, progress, cancelled)
+
+    monkeypatch.setattr(desk.session, "load", slow)
+    desk.choices.folder_a = "cohort_b"
+    assert reached.wait(10)
+    assert desk.loading.running
+    desk.cancel()
+    desk.wait()
+    assert not desk.loading.running
+    assert (desk.choices.folder_a, desk.banner.message) == ("", "")
+
+
+def test_patients_page(app: App, desk: Desk) -> None:
+    page = PatientsPage(desk)
+    desk.wait()
+    assert len(page.table.frame) == 40
+    assert "Volume (mL)" in page.table.frame.columns
+    assert "<img" in page.histogram.value
+    page.side.value = "b"
+    assert "Choose folder B" in page.caption.value
+
+
+def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(own_root / "cohort_a", tmp_path / "c")
+    (folder / "sub-z.nii.gz").write_bytes(b"broken")
+    (folder / "._sub-z.nii.gz").write_bytes(b"side file")
+    report = report_of(load_cohort(folder))
+    assert report.sentence == "40 used, 2 skipped, 0 with warnings"
+    shown = shown_report(report.table)
+    assert shown["File"].tolist() == ["sub-z.nii.gz", "._sub-z.nii.gz"]
+    assert shown["Outcome"].tolist() == ["refused", "warning"]
+    assert "not a gzip file" in shown["Reason"][0]
+
+
+def test_readout_reads_as_one_line() -> None:
+    readout = Readout((-30.0, 12.4, 6.0), "A44d_L", 7, 34.24, 12.05, None)
+    text = readout_html(readout, 5)
+    assert "MNI −30, 12, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
+    few = readout_html(Readout((0.0, 0.0, 0.0), HOSTILE, 1, 2.0, 0.0, 3), 5)
+    assert "A 1 patient, B 3 (fewer than 5)" in few
+    assert "<img" not in few
+
+
+def test_banner_escapes_and_names_files_below_the_root() -> None:
+    banner = Banner("/data/root")
+    banner.show(InputError(f"/data/root/{HOSTILE}.nii", "is broken"))
+    assert "<img" not in banner.message
+    assert "/data/root" not in banner.message
+    banner.show(ZeroDivisionError("by zero"))
+    assert "Something unexpected went wrong: by zero" in banner.message
+
+
+def test_error_in_a_callback_reaches_the_banner() -> None:
+    banner = Banner()
+    banner.guard(lambda: 1 / 0)()
+    assert "division by zero" in banner.message
+
+
+def test_bind_puts_back_what_is_refused() -> None:
+    choices = Choices(most_patients=7)
+    slider = widgets.IntSlider(min=1, max=100)
+    bind(choices, "min_patients", slider)
+    slider.value = 50
+    assert (choices.min_patients, slider.value) == (7, 7)
+    choices.min_patients = 2
+    assert slider.value == 2
+
+
+def test_colour_bar_has_a_unit(session: Session) -> None:
+    choices = Choices(cohort_a="cohort_a", most_patients=9, map_key="mean")
+    assert "mL</span>" in colour_bar(session.scale(choices.selection))
+
+
+def test_missing_values_are_empty_cells() -> None:
+    frame = pd.DataFrame({"age": [64.0, None], "share": [0.25, None], "sex": ["f", None]})
+    assert without_gaps(frame).to_numpy().tolist() == [[64, "0.25", "f"], ["", "", ""]]

@@ -1,0 +1,106 @@
+"""What the dashboard shows and saves is what the library computes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lesion_dash import count_regions, load_atlas, load_cohort, overlap, volume_stats
+from lesion_dash.dashboard.session import Session, nice_ceiling
+from lesion_dash.dashboard.state import Selection
+from lesion_dash.images import nifti_bytes
+from lesion_dash.plots import BOTH, ONLY_A, ONLY_B
+from lesion_dash.tables import csv_bytes
+
+A = Selection("cohort_a", "", 5, "synthetic_atlas", "n")
+AB = replace(A, cohort_b="cohort_b", map_key="overlap")
+
+
+@pytest.mark.parametrize("key", ["n", "mean", "std", "median"])
+@pytest.mark.parametrize("k", [1, 5, 14])
+def test_picture_shows_the_voxels_of_the_map(session: Session, key: str, k: int) -> None:
+    selection = replace(A, min_patients=k, map_key=key)
+    expected = getattr(volume_stats(session.load("cohort_a"), k), key).array
+    picture = session.picture(selection)
+    assert picture.grid == session.load("cohort_a").grid
+    np.testing.assert_array_equal(picture.levels > 0, expected > 0)
+    order = np.argsort(expected, axis=None)
+    assert (np.diff(picture.levels.ravel()[order].astype(int)) >= 0).all()
+
+
+def test_picture_of_the_overlap_has_three_classes(session: Session) -> None:
+    pair = overlap(*(session.load(name).at_least(5) for name in ("cohort_a", "cohort_b")))
+    levels = session.picture(AB).levels
+    for mask, one in ((pair.only_a, ONLY_A), (pair.only_b, ONLY_B), (pair.both, BOTH)):
+        np.testing.assert_array_equal(levels == one.value, mask.array)
+
+
+@pytest.mark.parametrize("key", ["n", "mean", "std", "median"])
+def test_colours_keep_their_meaning_while_the_threshold_moves(session: Session, key: str) -> None:
+    scales = {session.scale(replace(A, min_patients=k, map_key=key)).maximum for k in range(1, 15)}
+    assert len(scales) == 1
+
+
+def test_layer_is_in_the_unit_of_the_screen(session: Session) -> None:
+    layer = session.layer(replace(A, map_key="mean"))
+    expected = volume_stats(session.load("cohort_a"), 5).mean.array / 1000
+    assert layer.unit == "mL"
+    np.testing.assert_allclose(layer.array, expected)
+
+
+def test_region_table_counts_a_alone_or_the_overlap(session: Session) -> None:
+    atlas = load_atlas(session.root.path / "atlas" / "synthetic_atlas.nii.gz")
+    a, b = (session.load(name).at_least(5) for name in ("cohort_a", "cohort_b"))
+    alone, both = session.regions(A), session.regions(AB)
+    assert alone is not None
+    assert both is not None
+    assert csv_bytes(alone.table) == csv_bytes(count_regions(a, atlas).table)
+    assert csv_bytes(both.table) == csv_bytes(count_regions(overlap(a, b).both, atlas).table)
+
+
+def test_files_are_those_of_the_library(session: Session) -> None:
+    cohort = load_cohort(session.root.path / "cohort_a")
+    other = load_cohort(session.root.path / "cohort_b")
+    stats = volume_stats(cohort, 5)
+    both = overlap(cohort.at_least(5), other.at_least(5)).both
+    expected = {name: nifti_bytes(one.to_nifti()) for name, one in stats.files.items()}
+    expected["overlap_map.nii"] = nifti_bytes(both.to_nifti())
+    expected["patients.csv"] = csv_bytes(cohort.files_table)
+    atlas = load_atlas(session.root.path / "atlas" / "synthetic_atlas.nii.gz")
+    expected["region_counts.csv"] = csv_bytes(count_regions(both, atlas).table)
+    names = session.file_names(AB)
+    assert set(names) == set(expected)
+    for name in names:
+        assert session.file_bytes(AB, name) == expected[name], name
+
+
+def test_only_offered_files_are_given(session: Session) -> None:
+    assert session.file_names(Selection()) == ()
+    with pytest.raises(KeyError, match="passwd"):
+        session.file_bytes(A, "/etc/passwd")
+    with pytest.raises(KeyError, match="overlap_map"):
+        session.file_bytes(A, "overlap_map.nii")
+
+
+def test_readout_is_that_of_the_maps(session: Session) -> None:
+    mm = session.peak(A)
+    stats = volume_stats(session.load("cohort_a"), 1)
+    readout = session.readout(AB, mm)
+    assert readout.patients == stats.n.value_at(mm) == session.most_patients("cohort_a")
+    assert readout.mean_ml == pytest.approx(stats.mean.value_at(mm) / 1000)
+    assert readout.std_ml == pytest.approx(stats.std.value_at(mm) / 1000)
+    assert readout.patients_b == len(session.load("cohort_b").patients_at(mm))
+
+
+def test_readout_outside_the_image(session: Session) -> None:
+    readout = session.readout(A, (500.0, 0.0, 0.0))
+    assert (readout.patients, readout.region) == (0, "")
+    assert math.isnan(readout.mean_ml)
+
+
+@pytest.mark.parametrize(("value", "ceiling"), [(math.nan, 1), (0.013, 0.015), (99, 100)])
+def test_nice_ceiling(value: float, ceiling: float) -> None:
+    assert nice_ceiling(value) == pytest.approx(ceiling)

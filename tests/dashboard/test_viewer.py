@@ -1,0 +1,116 @@
+"""The viewer sends what changed, and knows where its crosshair is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lesion_dash import Grid
+from lesion_dash.dashboard.picture import Mm, Picture
+from lesion_dash.dashboard.viewer import BrainViewer
+
+RAS = Grid((10, 12, 8), np.array([[2.0, 0, 0, -9], [0, 2, 0, -11], [0, 0, 2, -7], [0, 0, 0, 1]]))
+LAS = Grid((10, 12, 8), np.array([[-2.0, 0, 0, 9], [0, 2, 0, -11], [0, 0, 2, -7], [0, 0, 0, 1]]))
+# The same voxels with the third axis to the right, the first to the front, the second upwards.
+PERMUTED = Grid(
+    (12, 8, 10), np.array([[0, 0, 2.0, -9], [2, 0, 0, -11], [0, 2, 0, -7], [0, 0, 0, 1]])
+)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.moves: list[Mm] = []
+        self.paints = 0
+        self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
+
+    def painted(self) -> None:
+        self.paints += 1
+
+    def send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        self.sent.append((content, buffers))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def viewer(recorder: Recorder) -> BrainViewer:
+    return BrainViewer(recorder.moves.append, recorder.painted)
+
+
+def picture(value: int, grid: Grid = RAS, colormap: str = "viridis") -> Picture:
+    levels = np.zeros(grid.shape, np.uint8)
+    levels[2:5, 3:5, 1:3] = value
+    return Picture(levels, grid, colormap)
+
+
+def test_only_changed_voxels_are_sent(
+    viewer: BrainViewer, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = picture(9), picture(9)
+    second.levels[4, 4, 2] = 0
+    viewer.show(first)
+    monkeypatch.setattr(viewer._overlay, "send", recorder.send)
+    viewer.show(second)
+    ((content, (indices, values)),) = recorder.sent
+    assert content["type"] == "buffer_update"
+    assert np.frombuffer(indices, np.uint32).tolist() == [4 + 10 * (4 + 12 * 2)]
+    assert list(values) == [0]
+    viewer.show(second)
+    assert len(recorder.sent) == 1
+
+
+def test_colours_change_in_place(viewer: BrainViewer) -> None:
+    viewer.show(picture(9))
+    overlay = viewer._overlay
+    viewer.show(picture(9, colormap="plasma"))
+    assert viewer._overlay is overlay
+    assert overlay.colormap == "plasma"
+
+
+def test_another_grid_is_loaded_anew(viewer: BrainViewer) -> None:
+    viewer.show(picture(9))
+    overlay = viewer._overlay
+    viewer.show(picture(9, PERMUTED))
+    assert viewer._overlay is not overlay
+
+
+def test_what_changed_while_loading_is_sent_again(
+    viewer: BrainViewer, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer.show(picture(9))
+    viewer.show(picture(5))
+    monkeypatch.setattr(viewer._overlay, "send", recorder.send)
+    viewer._resend(viewer._overlay)
+    ((content, (values,)),) = recorder.sent
+    assert content["type"] == "buffer_change"
+    assert values == picture(5).levels.tobytes(order="F")
+    assert recorder.paints == 1
+
+
+def test_click_in_the_brain_is_told(viewer: BrainViewer, recorder: Recorder) -> None:
+    place = {"mm": [1.0, -3.0, 5.0, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
+    viewer._niivue._handle_custom_msg({"event": "location_change", "data": place}, [])
+    assert recorder.moves == [(1.0, -3.0, 5.0)]
+    assert viewer.mm == (1.0, -3.0, 5.0)
+
+
+@pytest.mark.parametrize("grid", [RAS, LAS, PERMUTED], ids=["RAS", "LAS", "permuted"])
+def test_crosshair_is_placed_from_left_back_below(viewer: BrainViewer, grid: Grid) -> None:
+    viewer.show(picture(9, grid))
+    viewer.move_to((-9.0, 11.0, -7.0))
+    expected = [0.5 / 10, 11.5 / 12, 0.5 / 8]
+    assert viewer._niivue.scene.crosshair_pos == pytest.approx(expected)
+
+
+def test_convention_is_switched(viewer: BrainViewer) -> None:
+    viewer.set_radiological(True)
+    assert viewer._niivue.opts.is_radiological_convention
+
+
+def test_files_dropped_on_the_page_are_ignored(viewer: BrainViewer) -> None:
+    assert not viewer._niivue.opts.drag_and_drop_enabled
