@@ -319,7 +319,7 @@ def _new_figure(inches: tuple[float, float]) -> Figure:
 
 
 def _finish(figure: Figure, layer: Layer) -> None:
-    unit = f" ({layer.unit})" if layer.unit else ""
+    unit = f" ({layer.unit})" if layer.unit and layer.unit not in layer.title else ""
     figure.suptitle(f"{layer.title}{unit}", fontsize=12, x=0.01, ha="left")
     if layer.classes:
         from matplotlib.patches import Patch

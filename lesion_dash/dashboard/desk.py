@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, LesionDashError
 from .controls import Banner, Saver
+from .export import export
 from .session import Session
 from .state import Choices, Loading
 from .tasks import Worker, running_loop
@@ -57,6 +59,10 @@ class Desk:
     def save(self, name: str) -> None:
         """Let the browser save one of the session's files."""
         self.saver.save(name, self.session.file_bytes(self.choices.selection, name))
+
+    def export(self, results: Path) -> Path:
+        """Write all of the session's files into a new folder below the results folder."""
+        return export(self.session, self.choices.selection, results)
 
     def worker(self) -> Worker:
         """A thread for the slow work of one panel."""

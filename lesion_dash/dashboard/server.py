@@ -129,6 +129,9 @@ def server_config(folder: Path, port: int = PORT, open_browser: bool = False) ->
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.strip_sources = True
+    config.VoilaConfiguration.multi_kernel_manager_class = (
+        "lesion_dash.dashboard.kernels.WaitingKernelManager"
+    )
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
     config.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
@@ -197,6 +200,5 @@ def _find_template() -> None:
     if (share / "voila" / "templates" / TEMPLATE).is_dir():
         known = os.environ.get("JUPYTER_PATH", "")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(share), known]))
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     # The kernel of the page must be this Python, whatever kernels the account has installed.
-    os.environ.setdefault("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")

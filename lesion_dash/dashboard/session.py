@@ -30,7 +30,7 @@ PATIENTS_FILE = "patients.csv"
 
 _COLORMAPS = {"n": "viridis", "mean": "plasma", "std": "cividis", "median": "plasma"}
 _TITLES = {
-    "n": "Patients lesioned at each voxel",
+    "n": "Patients per voxel",
     "mean": "Mean total lesion volume",
     "std": "SD of total lesion volume",
     "median": "Median total lesion volume",
@@ -119,7 +119,9 @@ class Session:
 
         def read() -> Cohort:
             folder = self.root.cohort_folder(name)
-            cohort = load_cohort(folder, progress=progress, cancelled=cancelled)
+            cohort = load_cohort(
+                folder, progress=progress, cancelled=cancelled, within=self.root.path
+            )
             volume_stats(cohort, 1)  # done here, beside the page, so that the slider never waits
             return cohort
 
@@ -197,9 +199,8 @@ class Session:
         maximum = _fixed_maximum(everywhere, selection.map_key, factor)
         exceeded = bool(shown.size and np.nanmax(shown) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
-        title = (
-            f"{_TITLES[selection.map_key]}{of_a}, voxels with ≥ {selection.min_patients} patients"
-        )
+        where = f"where ≥ {selection.min_patients} patients are lesioned"
+        title = f"{_TITLES[selection.map_key]}{of_a}, {where}"
         return Scale(title, unit, maximum, exceeded, _COLORMAPS[selection.map_key])
 
     def picture(self, selection: Selection) -> Picture:

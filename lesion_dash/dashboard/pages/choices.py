@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..controls import bind, card, download_button, labelled, note, set_text
+from ..data_root import results_folder
 from ..desk import Desk
 from ..state import MAPS
 
@@ -53,9 +55,30 @@ class ChoicesPanel:
             labelled("Minimum patients at a voxel", self.min_patients, self.bound),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
-            labelled("Save", self.file, self._download()),
+            labelled("Save", self.file, self._download(), *self._export()),
             name="choices",
         )
+
+    def _export(self) -> tuple[widgets.Widget, ...]:
+        """A button that writes all files into the results folder, where one is configured."""
+        results = results_folder()
+        self.exported = note()
+        self.save_all = widgets.Button(description="Save all", tooltip="Write all files together")
+        self.save_all.add_class("ld-button")
+        if results is None:
+            return ()
+        worker = self._desk.worker()
+
+        def write(_button: widgets.Button) -> None:
+            self._desk.banner.clear()
+            set_text(self.exported, "Writing ...")
+            worker.submit(lambda: self._desk.export(results), self._show_exported)
+
+        self.save_all.on_click(self._desk.banner.guard(write))
+        return self.save_all, self.exported
+
+    def _show_exported(self, place: Path) -> None:
+        set_text(self.exported, f"All files are in the results folder, in {place.name}.")
 
     def _download(self) -> widgets.Button:
         save = self._desk.banner.guard(lambda: self._desk.save(self.file.value))
@@ -80,7 +103,8 @@ class ChoicesPanel:
             kept = self.file.value
             self.file.options = names
             self.file.value = kept if kept in names else (names[0] if names else None)
-        self.file.disabled = self.download.disabled = not names
+        self.file.disabled = self.download.disabled = self.save_all.disabled = not names
+        set_text(self.exported, "")
         self.reading.set_summary(self._summarise())
         set_text(self.overlap_hint, "" if choices.cohort_b else "Choose folder B for the overlap.")
         text = f"At most {choices.most_patients} of A share a voxel."

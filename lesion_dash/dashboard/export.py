@@ -1,0 +1,53 @@
+"""Writes everything that can be saved into the results folder, together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from ..files import write_together
+from ..provenance import FILE_NAME as PROVENANCE_FILE
+from ..provenance import atlas_input, cohort_input, provenance_bytes
+from .session import Session
+from .state import Selection
+
+
+def export(session: Session, selection: Selection, results: Path) -> Path:
+    """Write all files of a selection and their provenance into a new folder below `results`.
+
+    An earlier export is never replaced: the new folder gets a number where the name is taken.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
+    """
+    names = session.file_names(selection)
+    place = _new_folder(results, selection)
+    with write_together(place, [*names, PROVENANCE_FILE]) as outbox:
+        for name in names:
+            outbox.add(name, session.file_bytes(selection, name))
+        outbox.add(PROVENANCE_FILE, _provenance(session, selection, outbox.sums))
+    return place
+
+
+def _provenance(session: Session, selection: Selection, sums: dict[str, str]) -> bytes:
+    cohorts = [session.cohort(name) for name in (selection.cohort_a, selection.cohort_b)]
+    inputs = [cohort_input(cohort) for cohort in cohorts if cohort is not None]
+    atlas = session.atlas(selection.atlas)
+    if atlas is not None:
+        inputs.append(atlas_input(atlas))
+    voxels = int(session.stats(selection).indices.size)
+    counts = {"patients": [part["used"] for part in inputs if "used" in part], "voxels": voxels}
+    return provenance_bytes("dashboard", asdict(selection), inputs, counts, sums)
+
+
+def _new_folder(results: Path, selection: Selection) -> Path:
+    cohorts = [name for name in (selection.cohort_a, selection.cohort_b) if name]
+    words = "_and_".join([*cohorts]) + f"_at_least_{selection.min_patients}"
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._")[:120]
+    number = 1
+    while (place := results / (base if number == 1 else f"{base}_{number}")).exists():
+        number += 1
+    return place

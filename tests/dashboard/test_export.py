@@ -1,0 +1,94 @@
+"""All files of the dashboard, written together into the results folder."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lesion_dash import InputError
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.data_root import RESULTS_VARIABLE
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
+from lesion_dash.files import checksum
+
+BOTH = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+
+CODE = """
+import sys
+from pathlib import Path
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
+session = Session(DataRoot(Path(sys.argv[1])))
+selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+export(session, selection, Path(sys.argv[2]))
+print("ready", flush=True)
+while True:
+    export(session, selection, Path(sys.argv[2]))
+"""
+
+
+def test_the_files_are_those_of_the_session(session: Session, tmp_path: Path) -> None:
+    place = export(session, BOTH, tmp_path)
+    written = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert set(written) == {*session.file_names(BOTH), "provenance.json"}
+    for name in session.file_names(BOTH):
+        assert written[name] == session.file_bytes(BOTH, name)
+    sums = json.loads(written["provenance.json"])["outputs"]
+    assert sums == {name: checksum(written[name]) for name in session.file_names(BOTH)}
+
+
+def test_an_earlier_export_is_never_replaced(session: Session, tmp_path: Path) -> None:
+    places = {export(session, BOTH, tmp_path).name for _ in range(3)}
+    assert len(places) == 3
+
+
+def test_the_button_is_there_where_a_folder_is_configured(
+    app: App, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+    panel = ChoicesPanel(desk)
+    panel.save_all.click()
+    desk.wait()
+    assert desk.banner.message == ""
+    (place,) = tmp_path.iterdir()
+    assert place.name in panel.exported.value
+    assert (place / "patients.csv").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be made"):
+        export(session, BOTH, tmp_path / "file")
+
+
+def test_an_export_that_is_killed_leaves_whole_files(sample_data: Path, tmp_path: Path) -> None:
+    moments = random.Random(11)
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CODE, sample_data, tmp_path], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(moments.uniform(0.0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    whole = {path.name: path.read_bytes() for path in min(tmp_path.iterdir()).iterdir()}
+    for place in tmp_path.iterdir():
+        for path in place.iterdir():
+            if path.name == "provenance.json":
+                assert json.loads(path.read_text())["command"] == "dashboard"
+            elif not path.name.startswith("."):
+                assert path.read_bytes() == whole[path.name]
