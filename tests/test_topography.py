@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
 from lesion_dash import InputError, load_cohort, volume_stats
+from lesion_dash.topography import folder_stats
 from lesion_dash.voxel_volumes import squared_deviation
 
 TINY = (3, 2, 4)
@@ -182,3 +183,35 @@ def test_the_maps_are_saved_as_float32_in_mm3(cohort):
 def test_a_parameter_out_of_range_is_refused(cohort, options, match):
     with pytest.raises(InputError, match=match):
         volume_stats(cohort, **options)
+
+
+@pytest.mark.parametrize("min_patients", [1, 4, 12, 13])
+def test_masks_read_once_and_not_kept_give_the_same_bits(tmp_path, masks, min_patients):
+    folder = write_masks(tmp_path / "c", masks)
+    roster, streamed = folder_stats(folder, min_patients)
+    cohort = load_cohort(folder)
+    kept = volume_stats(cohort, min_patients)
+    assert roster.patients == cohort.patients
+    np.testing.assert_array_equal(streamed.indices, kept.indices)
+    for key, values in kept.values.items():
+        np.testing.assert_array_equal(streamed.values[key], values)
+
+
+def test_columns_are_cut_without_a_trace(tmp_path, masks, monkeypatch):
+    cohort = load_cohort(write_masks(tmp_path / "c", masks))
+    whole = dense(volume_stats(cohort, 2))
+    monkeypatch.setattr("lesion_dash.voxel_volumes._ENTRIES", 7)
+    monkeypatch.setattr("lesion_dash.runs._FLUSH", 5)
+    again = load_cohort(tmp_path / "c")
+    for key, map_ in dense(volume_stats(again, 2)).items():
+        np.testing.assert_array_equal(map_, whole[key])
+
+
+def test_a_grid_of_many_buckets_equals_brute_force(tmp_path):
+    shape = (40, 41, 42)
+    arrays = [np.zeros(shape, bool) for _ in range(7)]
+    for number, array in enumerate(arrays):
+        array[number : 30 - number, 5 : 12 + 3 * number, number::3] = True
+    arrays[6][:] = True
+    stats = volume_stats(load_cohort(write_masks(tmp_path / "c", arrays)), 2)
+    assert_same_maps(dense(stats), brute_force(arrays, 2, 8.0))
