@@ -87,6 +87,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 def _add_cohort_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "-k",
         "--min-patients",
         metavar="K",
         type=_whole_number,

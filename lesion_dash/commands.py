@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from .console import LONGEST_LIST, say, warn
 if TYPE_CHECKING:
     from .cohort import Cohort, Roster
     from .comparison import Overlap
+    from .door import DoorReport
     from .images import Mask
     from .regions import RegionCounts
 
+_MOST_REGIONS = 20
+_MANY_FILES = 5
 _COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label")
 
 
@@ -40,7 +44,6 @@ def run_stats(options: argparse.Namespace) -> int:
             progress=_progress("reading masks"),
             on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
-        _report_skipped(cohort)
         for key, name in FILE_NAMES.items():
             outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
         outbox.add("patients.csv", csv_bytes(cohort.files_table))
@@ -48,6 +51,7 @@ def run_stats(options: argparse.Namespace) -> int:
         counts = {"patients": cohort.n_patients, "voxels": int(stats.indices.size)}
         inputs = [cohort_input(cohort)]
         outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
+    _report_skipped(cohort)
     say(
         f"{cohort.n_patients} patients, {stats.indices.size:,} voxels with at least "
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
@@ -72,38 +76,39 @@ def run_overlap(options: argparse.Namespace) -> int:
     names = [MAP_NAME, COUNTS_NAME, FILE_NAME]
     with write_together(options.output, names, options.overwrite) as outbox:
         atlas = load_atlas(options.atlas, options.labels)
-        (a, input_a), (b, input_b) = (_load_map(path, options) for path in (options.a, options.b))
-        result = overlap(a, b)
+        loaded = [_load_map(path, options) for path in (options.a, options.b)]
+        result = overlap(loaded[0][0], loaded[1][0])
         counts = count_regions(result.both, atlas)
         outbox.add(MAP_NAME, nifti_bytes(result.both.to_nifti()))
         outbox.add(COUNTS_NAME, csv_bytes(counts.table))
-        inputs = [input_a, input_b, atlas_input(atlas)]
+        inputs = [*(found for _, found, _ in loaded), atlas_input(atlas)]
         parameters = {key: getattr(options, key) for key in _COHORT_PARAMETERS}
         sizes = _sizes(result) | {"atlas_notes": list(counts.notes)}
         outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
+    for mask, _, cohort in loaded:
+        if cohort is not None:
+            _report_skipped(cohort)
+            if not mask.voxels:
+                most = cohort.counts.max()
+                warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
     _print_overlap(result, counts)
     return 0
 
 
-def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any]]:
+def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any], Cohort | None]:
     """A binary map from a file, or from a folder at the chosen number of patients."""
     from .cohort import load_cohort
     from .images import Choice, read_mask
-    from .provenance import cohort_input, file_input
+    from .provenance import cohort_input, mask_input
 
     choice = Choice(options.threshold, options.label)
     if not Path(path).expanduser().is_dir():
-        return read_mask(path, options.threshold, options.label), file_input(
-            "mask", Path(path).expanduser()
-        )
+        mask = read_mask(path, options.threshold, options.label)
+        return mask, mask_input(Path(path).expanduser(), mask), None
     name = Path(path).name
     progress = _progress(f"reading {name}")
     cohort = load_cohort(path, None, options.pattern, choice, progress)
-    _report_skipped(cohort)
-    mask = cohort.at_least(options.min_patients)
-    if not mask.voxels:
-        warn(f"{name}: no voxel qualifies, at most {cohort.counts.max()} patients share one")
-    return mask, cohort_input(cohort)
+    return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:
@@ -118,18 +123,21 @@ def _print_overlap(result: Overlap, counts: RegionCounts) -> None:
         say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
         for note in mask.notes:
             say(f"   note: {note}")
-    volume = result.both.volume_mm3 / 1000
-    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {result.dice:.3f}\n")
-    width = max(len(row[1]) for row in counts.rows)
-    say(
-        f"{'region':{width}}  {'voxels':>9}  {'mm³':>11}  {'% of overlap':>12}  {'% of region':>11}"
-    )
-    for _, name, voxels, volume, of_map, of_region, *_ in counts.rows:
-        if voxels or name == counts.rows[-1][1]:
-            share = f"{of_region:11.1f}" if of_region == of_region else f"{'-':>11}"
-            say(f"{name:{width}}  {voxels:9,}  {volume:11,.0f}  {of_map:12.1f}  {share}")
     for note in counts.notes:
-        say(f"\nnote on the atlas: {note}")
+        say(f"note on the atlas: {note}")
+    volume = result.both.volume_mm3 / 1000
+    dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
+    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}\n")
+    *regions, outside = counts.rows
+    touched = [row for row in regions if row[2]]
+    width = max(len(row[1]) for row in [*touched[:_MOST_REGIONS], outside])
+    head = f"{'region':{width}}  {'voxels':>9}  {'mm³':>11}"
+    say(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
+    for _, name, voxels, volume, of_map, of_region, *_ in [*touched[:_MOST_REGIONS], outside]:
+        share = f"{of_region:11.1f}" if of_region == of_region else f"{'-':>11}"
+        say(f"{name:{width}}  {voxels:9,}  {volume:11,.0f}  {of_map:12.1f}  {share}")
+    if len(touched) > _MOST_REGIONS:
+        say(f"and {len(touched) - _MOST_REGIONS} more regions, in the table that was written")
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -149,12 +157,22 @@ def run_check(options: argparse.Namespace) -> int:
         summary = {"path": report.path, "outcome": report.outcome, **report.counts}
         say(json.dumps({"files": files, "summary": summary}, indent=2))
         return report.exit_code
-    for file in report.files:
-        if file.outcome != "accept":
-            name = "the folder" if file.file == "." else file.file
-            say(f"{file.outcome:7} {name}: {'; '.join(file.reasons)}")
-    say(report.sentence)
+    _print_report(report)
     return report.exit_code
+
+
+def _print_report(report: DoorReport) -> None:
+    """A line for each file; a sentence that is said of many files stands once."""
+    times = Counter(reason for file in report.files for reason in file.reasons)
+    common = [reason for reason, count in times.items() if count > _MANY_FILES]
+    for file in report.files:
+        own = [reason for reason in file.reasons if reason not in common]
+        if file.outcome == "reject" or own:
+            name = "the folder" if file.file == "." else file.file
+            say(f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}")
+    for reason in common:
+        say(f"{times[reason]} files: {reason}")
+    say(report.sentence)
 
 
 def run_demo(options: argparse.Namespace) -> int:

@@ -71,6 +71,8 @@ class DoorReport:
     def counts(self) -> dict[str, int]:
         """How many files are used, skipped, and used with a warning."""
         files = [report for report in self.files if report.file != "."]
+        if any(report.file == "." and report.outcome == "reject" for report in self.files):
+            return {"used": 0, "skipped": len(files), "warnings": 0}
         return {
             "used": sum(report.used for report in files),
             "skipped": sum(not report.used for report in files),

@@ -130,10 +130,10 @@ class Grid:
     def difference(self, other: Grid) -> str:
         """Say in words, and in mm, how this grid differs from another one."""
         shift = self._shift_in_words(other)
+        if not np.allclose(np.sort(self.voxel_size), np.sort(other.voxel_size), atol=1e-3):
+            return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
         if self.orientation != other.orientation:
             return f"{_turned(self.orientation, other.orientation)}{shift}"
-        if not np.allclose(self.voxel_size, other.voxel_size, atol=1e-3):
-            return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
         if self.shape != other.shape:
             return f"shape differs ({_shape(self)} against {_shape(other)} voxels)"
         return f"grid differs{shift}"
@@ -179,7 +179,7 @@ def _turned(own: str, other: str) -> str:
     if any({a, b} not in pairs for a, b in zip(own, other, strict=True) if a != b):
         return f"axes are in another order {ways}"
     if mirrored == ["x"]:
-        return f"left and right are swapped: the file's first axis is mirrored {ways}"
+        return f"left and right are swapped in the file: stored mirrored along x {ways}"
     return f"mirrored along {' and '.join(mirrored)} {ways}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import InputError
-from .files import checksum, read_bytes, read_text
+from .files import read_text
 
 ENDINGS = (".csv", ".tsv", ".txt", ".lut", ".xml")
 """File name endings a label table may have."""
@@ -50,7 +50,7 @@ def read_label_table(path: Path) -> LabelTable:
     InputError
         Where no known format fits, or a row breaks its rules.
     """
-    text, notes = read_text(path)
+    text, notes, sha256 = read_text(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(path, "entities are not allowed in an XML table", "remove its DOCTYPE")
     lines = [line for line in text.splitlines() if line.strip()]
@@ -61,7 +61,7 @@ def read_label_table(path: Path) -> LabelTable:
             regions = parse(lines)
             if regions is not None:
                 kept, oddities = _check_regions(regions)
-                return LabelTable(path, kept, notes + oddities, checksum(read_bytes(path)))
+                return LabelTable(path, kept, notes + oddities, sha256)
     except (TableFault, csv.Error) as fault:
         raise InputError(path, str(fault)) from None
     remedy = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"

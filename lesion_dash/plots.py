@@ -138,7 +138,12 @@ def to_levels(array: NDArray[Any], maximum: float) -> NDArray[np.uint8]:
     return np.ceil(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
 
 
-def draw_map(layer: Layer, kind: Kind = "slices", mm: ArrayLike = (0, 0, 0)) -> Figure:
+def draw_map(
+    layer: Layer,
+    kind: Kind = "slices",
+    mm: ArrayLike = (0, 0, 0),
+    radiological: bool = False,
+) -> Figure:
     """Draw a map with nilearn on the MNI152 template.
 
     Parameters
@@ -149,6 +154,8 @@ def draw_map(layer: Layer, kind: Kind = "slices", mm: ArrayLike = (0, 0, 0)) -> 
         Three slices through ``mm``, rows of slices along the three axes, or a glass brain.
     mm : array, shape (3,)
         Where the slices cut, MNI mm; used by "slices" alone.
+    radiological : bool
+        Show the patient's left on the right of the figure.
 
     Returns
     -------
@@ -158,12 +165,12 @@ def draw_map(layer: Layer, kind: Kind = "slices", mm: ArrayLike = (0, 0, 0)) -> 
     with warnings.catch_warnings():
         # A map without a voxel is no mistake here: the threshold may be that high.
         warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
-        _plot(figure, layer, kind, mm)
+        _plot(figure, layer, kind, mm, radiological)
     _finish(figure, layer)
     return figure
 
 
-def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike) -> None:
+def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological: bool) -> None:
     from nilearn import plotting
 
     image = layer.to_nifti()
@@ -174,7 +181,7 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike) -> None:
         **_limits(layer),
     }
     shared |= {"colorbar": not layer.classes, "axes": (0.0, 0.0, 1.0, 0.92)}
-    shared |= {"cbar_tick_format": "%.4g"}
+    shared |= {"cbar_tick_format": "%.4g", "radiological": radiological}
     if kind == "glass":
         plotting.plot_glass_brain(image, plot_abs=False, display_mode="ortho", **shared)
     else:

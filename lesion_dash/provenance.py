@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .atlas import LabelAtlas
-from .cohort import Cohort, Roster
-from .files import checksum, read_bytes
+from .cohort import Cohort, Participants, Roster
+from .images import Mask
 
 FILE_NAME = "provenance.json"
 _PACKAGES = ("lesion-dash", "numpy", "scipy", "nibabel", "nilearn", "pandas", "deflate")
@@ -34,7 +34,7 @@ def provenance_bytes(
     parameters : mapping
         Every choice, defaults included.
     inputs : list of dict
-        See `cohort_input` and `file_input`.
+        See `cohort_input`, `mask_input` and `atlas_input`.
     counts : mapping
         The sizes by which a result can be recognised.
     outputs : mapping
@@ -62,7 +62,7 @@ def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
         "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
         "used": cohort.n_patients,
         "skipped": len(cohort.patients) - cohort.n_patients,
-        "participants": str(cohort.participants.path) if cohort.participants else None,
+        "participants": _participants_input(cohort.participants),
         "files": [
             {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
             for patient in cohort.patients
@@ -70,9 +70,13 @@ def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
     }
 
 
-def file_input(kind: str, path: Path) -> dict[str, Any]:
-    """A file as an input, with its checksum."""
-    return {"kind": kind, "file": str(path), "sha256": checksum(read_bytes(path))}
+def _participants_input(table: Participants | None) -> dict[str, str] | None:
+    return {"file": str(table.path), "sha256": table.sha256} if table else None
+
+
+def mask_input(path: Path, mask: Mask) -> dict[str, Any]:
+    """A mask as an input, with the checksum of the bytes that were counted."""
+    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
 
 
 def atlas_input(atlas: LabelAtlas) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
+
 BUCKET = 8192
 """Voxels of a bucket."""
 
@@ -172,9 +174,7 @@ class RunStore:
         if self._file is None:
             self._parts.append((runs, ends))
         else:
-            place = self._file.seek(0, os.SEEK_END)
-            self._file.write(runs.tobytes())
-            self._parts.append((place, ends))
+            self._parts.append((_append(self._file, runs.tobytes()), ends))
 
     def _sort_waiting(self) -> tuple[NDArray, NDArray[np.int64]]:
         first = len(self._volumes) - len(self._waiting)
@@ -202,11 +202,27 @@ class RunStore:
         if self._file is None or end == begin:
             return np.empty(0, RUN)
         place, count = part + begin * RUN.itemsize, (end - begin) * RUN.itemsize
-        return np.frombuffer(os.pread(self._file.fileno(), count, place), RUN)
+        content = os.pread(self._file.fileno(), count, place)
+        if len(content) != count:
+            raise InputError(tempfile.gettempdir(), "lost a part of the runs that were kept there")
+        return np.frombuffer(content, RUN)
+
+
+def _append(file: IO[bytes], content: bytes) -> int:
+    """Write at the end of a file, all or an error; return where it begins."""
+    try:
+        place = file.seek(0, os.SEEK_END)
+        file.write(content)
+        file.flush()
+    except OSError as error:
+        problem = f"cannot keep runs in the folder for temporary files ({error.strerror})"
+        remedy = "make room there, or name another folder in TMPDIR"
+        raise InputError(tempfile.gettempdir(), problem, remedy) from error
+    return place
 
 
 @contextmanager
 def run_store() -> Iterator[RunStore]:
     """A store on disk, in a file without a name that vanishes with the process."""
-    with tempfile.TemporaryFile(prefix="lesion_dash_", buffering=0) as file:
+    with tempfile.TemporaryFile(prefix="lesion_dash_") as file:
         yield RunStore(file)

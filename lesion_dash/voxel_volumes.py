@@ -173,7 +173,7 @@ def _medians_between(
     inside = lengths > 0
     starts, lengths, volumes = starts[inside] - low, lengths[inside], volumes[inside]
     ends = np.cumsum(lengths, dtype=np.int32)
-    voxels = np.arange(ends[-1], dtype=np.int32)
+    voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
     voxels += np.repeat(starts - (ends - lengths), lengths)
     rows = sparse.csr_array(
         (np.ones(voxels.size, np.bool_), voxels, np.append(np.int32(0), ends)),

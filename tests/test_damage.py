@@ -118,10 +118,10 @@ def test_a_file_that_is_replaced_between_two_looks_is_not_counted(tmp_path, monk
 
     read = loading.read_stored
 
-    def replace_first(path, limit):
+    def replace_first(path):
         if path == victim:
             write_masks(folder, random_masks(1, shape=(4, 4, 4)), names=[victim.name])
-        return read(path, limit)
+        return read(path)
 
     monkeypatch.setattr(loading, "read_stored", replace_first)
     cohort = load_cohort(folder)
@@ -135,10 +135,10 @@ def test_a_file_that_vanishes_is_skipped(tmp_path, monkeypatch):
 
     read = loading.read_stored
 
-    def remove_first(path, limit):
+    def remove_first(path):
         if path.name == "sub-004_lesion.nii.gz":
             path.unlink()
-        return read(path, limit)
+        return read(path)
 
     monkeypatch.setattr(loading, "read_stored", remove_first)
     cohort = load_cohort(folder)
@@ -218,3 +218,136 @@ def test_a_run_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
     assert killed > 10
     subprocess.run([*program, folders[0]], check=True, capture_output=True, timeout=60)
     assert {path.name for path in out.iterdir()} == set(whole)
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+from lesion_dash.files import write_together
+out, moment = Path(sys.argv[1]), int(sys.argv[2])
+calls = 0
+def count(function):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+os.replace, os.fsync, os.chmod = count(os.replace), count(os.fsync), count(os.chmod)
+with write_together(out, ["a", "b", "c"], overwrite=True) as outbox:
+    for name in "abc":
+        outbox.add(name, b"new " + name.encode())
+print(calls)
+"""
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name[0] != "."}
+
+
+def test_a_run_that_is_killed_at_every_step_is_finished_or_undone_by_the_next(tmp_path):
+    def run(folder, moment):
+        command = [sys.executable, "-c", KILL, folder, str(moment)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    old = {name: b"old " + name.encode() for name in "abc"}
+    new = {name: b"new " + name.encode() for name in "abc"}
+    steps = int(run(tmp_path / "whole", 0).stdout)
+    assert steps >= 10
+    seen = set()
+    for moment in range(1, steps + 1):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        for name, content in old.items():
+            (folder / name).write_bytes(content)
+        assert run(folder, moment).returncode == -signal.SIGKILL
+        assert all(content in (old[name], new[name]) for name, content in files_in(folder).items())
+        with write_together(folder, []):
+            pass
+        assert files_in(folder) in (old, new), f"step {moment}"
+        assert {path.name for path in folder.iterdir()} == {"a", "b", "c"}
+        seen.add(files_in(folder)["a"])
+    assert len(seen) == 2
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_bytes(b"data")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lesion_dash.lock").symlink_to("../precious")
+    with pytest.raises(InputError, match="lock"), write_together(tmp_path / "out", ["a"]):
+        pytest.fail("the work began")
+    assert (tmp_path / "precious").read_bytes() == b"data"
+
+
+def test_results_that_appear_meanwhile_are_not_replaced(tmp_path, monkeypatch):
+    from lesion_dash.files import writing
+
+    clear = writing._clear_leftovers
+
+    def another_run(folder):
+        (folder / "a").write_bytes(b"second")
+        clear(folder)
+
+    monkeypatch.setattr(writing, "_clear_leftovers", another_run)
+    with pytest.raises(InputError, match="already holds"), write_together(tmp_path, ["a"]):
+        pytest.fail("the work began")
+    assert (tmp_path / "a").read_bytes() == b"second"
+
+
+def test_a_refused_run_leaves_no_folder_behind(tmp_path):
+    deep = tmp_path / "deep" / "er"
+    with pytest.raises(InputError, match="disk is full"), write_together(deep, [], space=2**60):
+        pytest.fail("the work began")
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "nul\0"])
+def test_what_is_no_path_is_one_sentence(tmp_path, name):
+    with pytest.raises(InputError, match="is no path|folder not found"):
+        load_cohort(f"{tmp_path}/{name}")
+    with pytest.raises(InputError, match="is no path"), write_together(f"{tmp_path}/{name}", []):
+        pytest.fail("the work began")
+
+
+def test_a_forged_trailer_stops_nobody_else(tmp_path):
+    folder = write_masks(tmp_path / "c", random_masks(12))
+    forged = gzip.compress(PLAIN[:450])[:-4] + struct.pack("<I", len(PLAIN))
+    (folder / "sub-x.nii.gz").write_bytes(forged)
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 12
+    assert "length does not match" in {p.id: p.reason for p in cohort.patients}["sub-x"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_runs_that_do_not_fit_on_the_disk_are_an_error(monkeypatch):
+    from lesion_dash.runs import RunStore
+
+    with Path("/dev/full").open("wb") as full:
+        store = RunStore(full)
+        store.add(np.arange(0, 9000, 9, dtype=np.int32), np.ones(1000, np.int32))
+        with pytest.raises(InputError, match="cannot keep runs"):
+            store.flush()
+        full.raw.close()
+
+
+@pytest.mark.parametrize("damaged", ["sub-1.nii", "sub-1.nii.gz"])
+def test_of_two_formats_the_one_that_can_be_read_counts(tmp_path, damaged):
+    folder = write_masks(tmp_path / "c", random_masks(11))
+    mask = random_masks(1, seed=9)
+    write_masks(folder, mask * 2, names=["sub-1.nii", "sub-1.nii.gz"])
+    (folder / damaged).write_bytes(b"broken")
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 12
+    assert sum(patient.voxels == mask[0].sum() for patient in cohort.used) == 1
+    assert load_cohort(folder, pattern="*.nii.gz").n_patients == (11 if "gz" in damaged else 12)
+
+
+def test_masks_that_state_no_space_need_a_common_grid_too(tmp_path):
+    from phantoms import SHAPE
+
+    for number, shape in enumerate([(4, 4, 4), *[SHAPE] * 6]):
+        made = image(np.ones(shape, np.uint8), code=0)
+        (tmp_path / f"sub-{number}.nii").write_bytes(made.to_bytes())
+    with pytest.raises(InputError, match="6 of 7"):
+        load_cohort(tmp_path)

@@ -188,7 +188,7 @@ def test_a_threshold_or_a_label_makes_a_mask(tmp_path):
     found = read_mask(label_map, label=2)
     np.testing.assert_array_equal(found.array, expected)
     assert "label 2" in " ".join(found.notes)
-    with pytest.raises(InputError, match="reaches 3"):
+    with pytest.raises(InputError, match="holds 0 to 3"):
         read_mask(label_map, threshold=0.5)
 
 
@@ -310,3 +310,51 @@ def test_results_tell_nothing_of_a_header_s_free_text(folder, tmp_path):
     assert cli.main(["stats", str(folder), "-o", str(tmp_path / "out")]) == 0
     for path in (tmp_path / "out").iterdir():
         assert b"DOE" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("stored", "slope", "threshold"), [(5, 0.12, 0.6), (5, 0.16, 0.8), (255, 1 / 255, 1.0)]
+)
+def test_a_probability_stored_through_a_scale_meets_its_threshold(
+    tmp_path, stored, slope, threshold
+):
+    data = bytearray(image(LESION * np.uint8(stored)).to_bytes())
+    data[112:116] = np.float32(slope).tobytes()
+    (tmp_path / "p.nii").write_bytes(data)
+    found = read_mask(tmp_path / "p.nii", threshold=threshold)
+    np.testing.assert_array_equal(found.array, LESION > 0)
+
+
+@pytest.mark.parametrize("value", [-7.0, np.inf])
+def test_no_probability_lies_outside_0_to_1(tmp_path, value):
+    array = LESION.astype(np.float32)
+    array[0, 0, 0] = value
+    (tmp_path / "p.nii").write_bytes(image(array).to_bytes())
+    with pytest.raises(InputError, match="is no probability map"):
+        read_mask(tmp_path / "p.nii", threshold=0.5)
+
+
+def test_the_background_is_no_label():
+    with pytest.raises(InputError, match="0 is background"):
+        read_mask("any.nii", label=0)
+
+
+def test_pairs_in_capitals_are_pairs(folder):
+    nib.save(nib.Nifti1Pair(LESION, AFFINE, image(LESION).header), folder / "sub-p.img")
+    for ending in ("img", "hdr"):
+        (folder / f"sub-p.{ending}").rename(folder / f"SUB-P.{ending.upper()}")
+    assert report_on(folder, "SUB-P.IMG").outcome == "accept"
+    assert load_cohort(folder).n_patients == 31
+
+
+def test_results_in_capitals_are_results(folder):
+    (folder / "Overlap_Map.nii").write_bytes(image(LESION).to_bytes())
+    assert "looks like a result" in report_on(folder, "Overlap_Map.nii").reasons[0]
+
+
+def test_a_folder_that_makes_no_cohort_uses_nobody(tmp_path):
+    write_masks(tmp_path, random_masks(5), names=[f"sub-{n}.nii" for n in range(5)])
+    write_masks(tmp_path, random_masks(5), moved(20), [f"sub-{n}.nii" for n in range(5, 10)])
+    report = check_path(tmp_path)
+    assert report.exit_code == 2
+    assert report.sentence == "0 used, 10 skipped, 0 with warnings"

@@ -215,3 +215,13 @@ def test_a_grid_of_many_buckets_equals_brute_force(tmp_path):
     arrays[6][:] = True
     stats = volume_stats(load_cohort(write_masks(tmp_path / "c", arrays)), 2)
     assert_same_maps(dense(stats), brute_force(arrays, 2, 8.0))
+
+
+def test_a_column_cut_without_a_lesion_is_no_error(tmp_path, monkeypatch):
+    shape = (30, 31, 10)
+    arrays = [np.zeros(shape, bool) for _ in range(4)]
+    for array in arrays:
+        array[2:5, 3, 3] = True
+    cohort = load_cohort(write_masks(tmp_path / "c", arrays))
+    monkeypatch.setattr("lesion_dash.voxel_volumes._ENTRIES", 2)
+    assert_same_maps(dense(volume_stats(cohort, 2)), brute_force(arrays, 2, 8.0))

@@ -39,6 +39,7 @@ class Participants:
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
     def values_of(self, file: str) -> tuple[str, ...]:
         """The values of the subject a file belongs to, empty strings where it has no row."""
@@ -98,12 +99,14 @@ def read_participants_table(path: Path) -> Participants:
     InputError
         Naming the row and what is wrong with it.
     """
-    text, notes = read_text(path)
+    text, notes, sha256 = read_text(path)
     separator = max("\t,;", key=text.partition("\n")[0].count)
     try:
-        lines = [row for row in csv.reader(text.splitlines(), delimiter=separator) if any(row)]
+        reader = csv.reader(text.splitlines(), delimiter=separator)
+        numbered = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise InputError(path, f"is no table ({error})") from None
+    lines = [row for _, row in numbered]
     if len(lines) < 2:
         raise InputError(path, "holds no participants", "a header and a row a patient are needed")
     header = [name.strip() for name in lines[0]]
@@ -111,14 +114,15 @@ def read_participants_table(path: Path) -> Participants:
         raise InputError(path, f"has the column {twice[0]!r} twice")
     id_column = next((header.index(name) for name in ID_COLUMNS if name in header), 0)
     rows: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in numbered[1:]:
         if len(line) != len(header):
             raise InputError(path, f"row {number} has {len(line)} fields, the header {len(header)}")
         key = _key(_check_id(path, number, line[id_column].strip()))
         if key in rows:
             raise InputError(path, f"row {number}: {line[id_column]} has a row already")
         rows[key] = tuple(_clean(value) for i, value in enumerate(line) if i != id_column)
-    return Participants(path, tuple(n for i, n in enumerate(header) if i != id_column), rows, notes)
+    columns = tuple(name for i, name in enumerate(header) if i != id_column)
+    return Participants(path, columns, rows, notes, sha256)
 
 
 def _check_id(path: Path, number: int, text: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypedDict
 
@@ -31,13 +30,11 @@ from .patients import Outcome, Patient, patient_ids, subject_of
 from .results import is_own_result, looks_like_result
 
 _THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 32  # masks read and not yet used: a slow user must not fill the memory
+_BATCH = 16  # masks that a thread reads before it hands them on
+_AHEAD = 4  # batches read and not yet used: a slow user must not fill the memory
 
 SHARE_ON_ONE_GRID = 0.9
 """Share of the readable masks that must lie on one grid."""
-
-LARGEST_MASK = 2**29
-"""Bytes the voxels of one mask may take."""
 
 Progress = Callable[[int, int], None]
 Question = Callable[[], bool]
@@ -84,6 +81,8 @@ class FolderReading:
     root : Path
     passed_over : dict
         Files that were not opened, with the reason.
+    twins : dict
+        Of these, masks in another format, with the file that is preferred.
     refused : dict
         Files that cannot be used, with the reason.
     read : dict
@@ -96,6 +95,7 @@ class FolderReading:
 
     root: Path
     passed_over: dict[Path, str]
+    twins: dict[Path, Path] = field(default_factory=dict)
     refused: dict[Path, str] = field(default_factory=dict)
     read: dict[Path, ReadMask] = field(default_factory=dict)
     grid: Grid | None = None
@@ -185,37 +185,52 @@ def read_folder(
     reading.grid, reading.fault = common_grid(reading.root, headers)
     if on_grid and reading.grid and not reading.fault:
         on_grid(reading.grid)
-    reading.refused |= {
-        path: reason
-        for path, header in headers.items()
-        if (reason := _off_grid(header, reading.grid))
-    }
-    waiting = [path for path in headers if path not in reading.refused]
-    with closing(_read_masks(waiting, choice)) as results:
-        for done, (path, result) in enumerate(results, start=1):
-            if cancelled and cancelled():
-                raise Cancelled
-            lesion = _sort_in(reading, path, result, headers[path])
-            if keep and lesion:
-                keep(lesion)
-            if progress:
-                progress(done, len(waiting))
+    for waiting in _rounds(reading, headers):
+        with closing(_read_masks(waiting, choice)) as results:
+            for done, (path, result) in enumerate(results, start=1):
+                if cancelled and cancelled():
+                    raise Cancelled
+                lesion = _sort_in(reading, path, result, headers[path])
+                if keep and lesion:
+                    keep(lesion)
+                if progress:
+                    progress(done, len(waiting))
     if not reading.read and not reading.fault:
         reading.fault = _nothing_usable(reading, pattern)
     return reading
 
 
+def _rounds(reading: FolderReading, headers: dict[Path, Header]) -> Iterator[list[Path]]:
+    """The files to read: those preferred first, then the twins of those that were refused."""
+    yield _on_grid(reading, headers)
+    again = [twin for twin, preferred in reading.twins.items() if preferred in reading.refused]
+    for twin in again:
+        del reading.passed_over[twin]
+    more = _read_headers(again, reading)
+    headers |= more
+    if more:
+        yield _on_grid(reading, more)
+
+
+def _on_grid(reading: FolderReading, headers: dict[Path, Header]) -> list[Path]:
+    """The files that lie on the common grid; the others are refused."""
+    for path, header in headers.items():
+        if reason := _off_grid(header, reading.grid):
+            reading.refused[path] = reason
+    return [path for path in headers if path not in reading.refused]
+
+
 def _find_files(folder: str | os.PathLike[str], pattern: str) -> tuple[FolderReading, list[Path]]:
     """The images to be read, and a reading that holds those to be passed over."""
-    listing = list_images(folder)
-    skipped = {path: reason for path, reason in listing.skipped if fnmatch(path.name, pattern)}
+    listing = list_images(folder, pattern)
+    skipped = dict(listing.skipped)
     paths = []
     for path in listing.images:
         if is_own_result(path.name):
             skipped[path] = "looks like a result of an earlier run, skipped"
-        elif fnmatch(path.name, pattern):
+        else:
             paths.append(path)
-    return FolderReading(Path(folder).expanduser(), skipped), paths
+    return FolderReading(Path(folder).expanduser(), skipped, listing.twins), paths
 
 
 def _read_headers(paths: list[Path], reading: FolderReading) -> dict[Path, Header]:
@@ -233,13 +248,13 @@ def _read_headers(paths: list[Path], reading: FolderReading) -> dict[Path, Heade
 
 def common_grid(root: Path, headers: dict[Path, Header]) -> tuple[Grid | None, InputError | None]:
     """The grid most masks share, and a fault where fewer than 90 % lie on it."""
+    stated = {path: header for path, header in headers.items() if header.form != "none"}
     groups: dict[Grid, list[Path]] = defaultdict(list)
-    for path, header in headers.items():
-        if header.grid is not None and header.form != "none":
+    for path, header in (stated or headers).items():
+        if header.grid is not None:
             groups[header.grid].append(path)
     if not groups:
-        grids = [header.grid for header in headers.values()]
-        return (grids[0] if grids else None), None
+        return None, None
     rounded: dict[object, list[Grid]] = defaultdict(list)
     for grid, paths in groups.items():
         key = (grid.shape, tuple(np.round(grid.affine.ravel(), 2).tolist()))
@@ -282,23 +297,25 @@ class _Opened:
 def _read_masks(paths: list[Path], choice: Choice) -> Generator[tuple[Path, _Opened | InputError]]:
     """Read masks in threads (inflating releases the interpreter), in the order given."""
     pool = ThreadPoolExecutor(_THREADS)
-    ahead: deque[tuple[Path, Future[_Opened | InputError]]] = deque()
+    ahead: deque[Future[list[tuple[Path, _Opened | InputError]]]] = deque()
     try:
-        for path in paths:
-            ahead.append((path, pool.submit(_read_or_refuse, path, choice)))
+        for first in range(0, len(paths), _BATCH):
+            ahead.append(pool.submit(_read_batch, paths[first : first + _BATCH], choice))
             if len(ahead) > _AHEAD:
-                done, result = ahead.popleft()
-                yield done, result.result()
+                yield from ahead.popleft().result()
         while ahead:
-            done, result = ahead.popleft()
-            yield done, result.result()
+            yield from ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+def _read_batch(paths: list[Path], choice: Choice) -> list[tuple[Path, _Opened | InputError]]:
+    return [(path, _read_or_refuse(path, choice)) for path in paths]
+
+
 def _read_or_refuse(path: Path, choice: Choice) -> _Opened | InputError:
     try:
-        stored = read_stored(path, LARGEST_MASK)
+        stored = read_stored(path)
         lesion = find_lesion(stored, choice)
         runs = lesion.starts.tobytes() + lesion.lengths.tobytes()
         return _Opened(lesion, stored.sha256, checksum(runs))
@@ -330,7 +347,7 @@ def _sort_in(
 
 
 def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
-    if header.form == "none":
+    if header.form == "none" and header.grid != grid:
         return ("placed on the other masks' grid, whose shape and voxel size it has",)
     own = header.grid
     if own is not None and own != grid and (shift := own.corner_shift(grid)) >= SAME_GRID_MM:

@@ -40,8 +40,9 @@ def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str 
             setattr(model, trait, change["new"])
         setattr(widget, attribute, getattr(model, trait))
 
-    def to_widget(change: dict[str, Any]) -> None:
-        setattr(widget, attribute, change["new"])
+    def to_widget(_change: dict[str, Any]) -> None:
+        # Another observer may have changed the trait back before this one hears of it.
+        setattr(widget, attribute, getattr(model, trait))
 
     setattr(widget, attribute, getattr(model, trait))
     widget.observe(to_model, names=attribute)

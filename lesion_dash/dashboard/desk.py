@@ -133,6 +133,7 @@ class Desk:
 
     def _take(self, a: str, b: str) -> None:
         choices = self.choices
+        had_b = bool(choices.cohort_b)
         try:
             self.session.check_pair(a, b)
         except LesionDashError as error:
@@ -141,8 +142,11 @@ class Desk:
         most = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
             choices.most_patients = most
+            choices.lowered_from = choices.min_patients if choices.min_patients > most else 0
             choices.min_patients = min(choices.min_patients, most)
             choices.folder_a, choices.folder_b = a, b
             choices.cohort_a, choices.cohort_b = a, b
-            if choices.map_key == "overlap" and not b:
+            if b and not had_b:
+                choices.map_key = "overlap"
+            elif choices.map_key == "overlap" and not b:
                 choices.map_key = "n"

@@ -1,28 +1,28 @@
-"""Kernels of pages nobody looks at any more are ended; the one that waits for a visitor is not."""
+"""Kernels of pages that nobody looks at any more are ended, and no others."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
 
-class WaitingKernelManager(AsyncMappingKernelManager):
-    """Spares the ready kernels of Voila's pool from culling.
+class PatientKernelManager(AsyncMappingKernelManager):
+    """Counts the idle time of a kernel from when a visitor gets it.
 
-    A kernel that waited longer than the idle time would be ended just when a visitor gets it,
-    between the page and its first message.
+    Voila keeps a kernel ready and spares it from culling while it waits. Handed over, it looks as
+    idle as its wait was long, and would be ended before the page's first message.
     """
 
-    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        """End an idle kernel, unless it waits for its first visitor."""
-        if kernel_id in self._waiting():
-            self._kernels[kernel_id].last_activity = datetime.now(UTC)
-            return
-        await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)  # type: ignore[no-untyped-call]
+        self._given: set[str] = set()
 
-    def _waiting(self) -> set[str]:
-        pools = getattr(self, "_pools", {})
-        tasks = [task for pool in pools.values() for task in pool if task.done()]
-        ready = [task for task in tasks if not task.cancelled() and task.exception() is None]
-        return {task.result()["kernel_id"] for task in ready}
+    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        """End an idle kernel, but never on the first look after it was handed over."""
+        if kernel_id in self._given:
+            await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+            return
+        self._given.add(kernel_id)
+        self._kernels[kernel_id].last_activity = datetime.now(UTC)

@@ -130,7 +130,7 @@ def server_config(folder: Path, port: int = PORT, open_browser: bool = False) ->
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.strip_sources = True
     config.VoilaConfiguration.multi_kernel_manager_class = (
-        "lesion_dash.dashboard.kernels.WaitingKernelManager"
+        "lesion_dash.dashboard.kernels.PatientKernelManager"
     )
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
@@ -191,7 +191,9 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((ADDRESS, port))
         except (OSError, OverflowError) as error:
-            raise InputError(f"port {port}", "cannot be used", "give another --port") from error
+            problem = f"cannot be used (is another dashboard open at http://{ADDRESS}:{port}/?)"
+            remedy = f"stop it, or choose another: lesion-dash demo --port {port + 1}"
+            raise InputError(f"port {port}", problem, remedy) from error
 
 
 def _find_template() -> None:

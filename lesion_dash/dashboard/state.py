@@ -55,6 +55,7 @@ class Choices(t.HasTraits):
     atlas = t.Unicode("", help="name of the atlas")
     map_key = t.Enum(list(MAPS), default_value="n")
     figure = t.Enum(list(FIGURES), default_value="slices")
+    lowered_from = t.Int(0, help="the threshold that no voxel of A reached; 0 where none was")
     radiological = t.Bool(False, help="patient's left on the right of the screen")
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
 

@@ -6,7 +6,8 @@ import os
 import re
 import stat
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import InputError
@@ -17,7 +18,7 @@ IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
 _OTHER_IMAGES = {".mgz": "FreeSurfer .mgz", ".mgh": "FreeSurfer .mgh", ".nrrd": "NRRD"}
 _SIDE_FILES = {"._": "macOS side file", "~$": "lock file of an office program"}
 _UNFINISHED = re.compile(
-    r"\.nii(\.gz)?(\.(part|crdownload|tmp)|~|\.[A-Za-z0-9]{6})$", re.IGNORECASE
+    r"\.nii(\.gz)?(\.(part|crdownload|tmp)|~)$|^\..*\.nii(\.gz)?\.[a-z0-9]{6}$", re.IGNORECASE
 )
 
 
@@ -27,11 +28,21 @@ class Listing:
 
     images: tuple[Path, ...]
     skipped: tuple[tuple[Path, str], ...]
+    twins: dict[Path, Path] = field(default_factory=dict)
+    """A mask in another format, which was passed over, to the file that is preferred."""
 
 
-def list_images(folder: str | os.PathLike[str]) -> Listing:
+def list_images(folder: str | os.PathLike[str], pattern: str = "*") -> Listing:
     """Find every NIfTI file below a folder, in alphabetical order.
 
+    Parameters
+    ----------
+    folder : path
+    pattern : str
+        Only files whose name matches, such as ``*lesion*``.
+
+    Notes
+    -----
     Links are followed only to files and folders inside the folder, and no folder is entered twice.
 
     Raises
@@ -40,7 +51,7 @@ def list_images(folder: str | os.PathLike[str]) -> Listing:
         Where the folder is missing, is a file, or may not be read.
     """
     root = check_folder(folder)
-    walk = _Walk(root, os.path.realpath(root))
+    walk = _Walk(root, os.path.realpath(root), pattern)
     while walk.folders or walk.links:
         # Links come last, so that what they lead to is counted where it lies.
         walk.enter(walk.folders.pop() if walk.folders else walk.links.pop())
@@ -51,8 +62,8 @@ def list_images(folder: str | os.PathLike[str]) -> Listing:
 class _Walk:
     """A walk through a folder that enters no folder and counts no file twice."""
 
-    def __init__(self, root: Path, real_root: str) -> None:
-        self.root, self.real_root = root, real_root
+    def __init__(self, root: Path, real_root: str, pattern: str) -> None:
+        self.root, self.real_root, self.pattern = root, real_root, pattern
         self.folders, self.links = [root], list[Path]()
         self.entered: set[str] = set()
         self.images: list[Path] = []
@@ -70,7 +81,11 @@ class _Walk:
 
     def _sort_in(self, entry: os.DirEntry[str]) -> None:
         path, is_folder = Path(entry.path), _is_folder(entry)
-        reason = _link_fault(entry, is_folder, self.real_root) or _name_fault(entry.name)
+        if not is_folder and not fnmatch(entry.name, self.pattern):
+            return
+        reason = _link_fault(entry, is_folder, self.real_root)
+        if not is_folder:
+            reason = reason or _name_fault(entry.name)
         if reason:
             self.skipped.append((path, reason))
         elif is_folder:
@@ -93,19 +108,28 @@ class _Walk:
 
 
 def _pair_up(images: list[Path], skipped: list[tuple[Path, str]]) -> Listing:
-    """Count a pair of .hdr and .img once, and one mask stored plain and compressed once."""
-    present = set(images)
-    kept = []
+    """Count a pair of .hdr and .img once, and a mask stored in several formats once."""
+    groups: dict[tuple[Path, str], list[Path]] = {}
     for path in images:
-        partner = path.with_suffix(".img")
-        plain = path.with_suffix("")
-        if path.suffix.lower() == ".hdr" and partner in present:
-            continue
-        if path.suffix.lower() == ".gz" and plain in present:
-            skipped.append((path, f"same patient twice: {plain.name} is used instead"))
-        else:
-            kept.append(path)
-    return Listing(tuple(kept), tuple(skipped))
+        groups.setdefault((path.parent, strip_ending(path.name).casefold()), []).append(path)
+    kept: list[Path] = []
+    twins: dict[Path, Path] = {}
+    for group in groups.values():
+        group.sort(key=_rank)
+        kept += [path for path in group if _rank(path) == _rank(group[0])]
+        others = [path for path in group if _rank(path) != _rank(group[0])]
+        for path in others:
+            if not (path.suffix.lower() == ".hdr" and group[0].suffix.lower() == ".img"):
+                reason = f"same patient twice: {group[0].name} is preferred"
+                skipped.append((path, reason))
+                twins[path] = group[0]
+    return Listing(tuple(sorted(kept)), tuple(sorted(skipped)), twins)
+
+
+def _rank(path: Path) -> int:
+    """Place of a file's format among those of one mask: the simplest first."""
+    name = path.name.lower()
+    return next(i for i, ending in enumerate(IMAGE_ENDINGS) if name.endswith(ending))
 
 
 def has_image_ending(name: str) -> bool:
@@ -127,7 +151,11 @@ def strip_ending(name: str) -> str:
 def check_folder(folder: str | os.PathLike[str]) -> Path:
     """Return the folder as a path (``~`` expanded), or say why it cannot be read."""
     path = Path(os.path.expanduser(folder))
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:
+        raise InputError(str(folder), f"is no path ({error})", "check its spelling") from None
+    if not exists:
         raise InputError(path, "folder not found", "check the spelling of the path")
     if not path.is_dir():
         raise InputError(path, "is a file, not a folder", "give the folder that holds the masks")

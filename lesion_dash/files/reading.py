@@ -63,7 +63,8 @@ def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | N
 
 def _check_status(path: Path, status: os.stat_result, most: int | None) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(path, "not a regular file (a device, pipe or folder)")
+        what = "is a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+        raise InputError(path, f"not a regular file: {what}", "give the file itself")
     if not status.st_mode & 0o444:
         raise InputError(path, "no permission to read: closed to everybody", "ask its owner")
     if status.st_size == 0:
@@ -79,7 +80,7 @@ def _read_up_to(descriptor: int, count: int) -> bytes:
     return content
 
 
-def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
+def read_text(path: Path) -> tuple[str, tuple[str, ...], str]:
     """Read a text table: UTF-8 with or without a byte order mark, UTF-16, or Latin-1.
 
     Returns
@@ -87,6 +88,8 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     text : str
     notes : tuple of str
         How it was read, where that was not UTF-8.
+    sha256 : str
+        Of the file.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
         text, notes = content.decode("latin-1"), ("not UTF-8: read as Latin-1",)
     if "\0" in text:
         raise InputError(path, "not a text table: it holds a NUL byte")
-    return text, notes
+    return text, notes, checksum(content)
 
 
 def checksum(content: bytes) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError
@@ -17,6 +18,7 @@ if os.name == "posix":
     import fcntl
 
 LOCK_NAME = ".lesion_dash.lock"
+JOURNAL_NAME = ".lesion_dash.journal"
 _ENDING = ".lesion_dash.tmp"
 _FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota is used up"}
 
@@ -24,13 +26,16 @@ _FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota i
 class Outbox:
     """Files waiting beside their final names; see :func:`write_together`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self.folder = folder
+        self._names = frozenset(names)
         self.sums: dict[str, str] = {}
         self._waiting: list[tuple[Path, Path]] = []
 
     def add(self, name: str, content: bytes) -> None:
         """Write a file under a temporary name in the results folder, and flush it to disk."""
+        if name not in self._names:
+            raise ValueError(f"{name} is not one of the files that were announced")
         try:
             handle, temporary = tempfile.mkstemp(f"{_ENDING}", f".{name}.", self.folder)
             self._waiting.append((Path(temporary), self.folder / name))
@@ -43,19 +48,26 @@ class Outbox:
         self.sums[name] = checksum(content)
 
     def commit(self) -> None:
-        """Move every waiting file to its final name."""
+        """Move every waiting file to its final name.
+
+        A journal is written first: should the process die between two moves, the next run moves
+        the rest. The window is below a millisecond.
+        """
         umask = os.umask(0)
         os.umask(umask)
-        moved = 0
         try:
             for temporary, _ in self._waiting:
                 os.chmod(temporary, 0o666 & ~umask)
-            for temporary, final in self._waiting:
-                os.replace(temporary, final)
-                moved += 1
-            _flush_folder(self.folder)
+            _write_journal(self.folder, self._waiting)
+            _finish_moves(self.folder)
+        except KeyboardInterrupt:
+            if (self.folder / JOURNAL_NAME).exists():
+                _finish_moves(self.folder)
+            raise
         except OSError as error:
+            moved = sum(not temporary.exists() for temporary, _ in self._waiting)
             remedy = f"{moved} of {len(self._waiting)} files were replaced; run again"
+            (self.folder / JOURNAL_NAME).unlink(missing_ok=True)
             raise _write_error(self.folder, error, remedy) from error
 
     def discard(self) -> None:
@@ -102,20 +114,36 @@ def write_together(
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
-    is_new = not Path(os.path.expanduser(folder)).exists()
-    path = prepare_results(folder, names, overwrite, space)
+    wanted = list(names)
+    path = Path(os.path.expanduser(folder))
+    new_folders = _missing_folders(path)
     try:
+        prepare_results(path, wanted, overwrite, space)
         with _locked(path):
-            _remove_leftovers(path)
-            outbox = Outbox(path)
+            _clear_leftovers(path)
+            check_absent(path, wanted, overwrite)
+            outbox = Outbox(path, wanted)
             try:
                 yield outbox
                 outbox.commit()
             finally:
                 outbox.discard()
     finally:
-        if is_new and not any(path.iterdir()):
-            path.rmdir()
+        for made in new_folders:
+            with suppress(OSError):  # it holds results, or is gone
+                made.rmdir()
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folders that will have to be made, the innermost first."""
+    return [folder for folder in (path, *path.parents) if not _exists(folder)]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"is no path ({error})", "give another one") from None
 
 
 def prepare_results(
@@ -126,7 +154,7 @@ def prepare_results(
 ) -> Path:
     """Make a results folder, or say why results cannot go there."""
     path = Path(os.path.expanduser(folder))
-    if path.exists() and not path.is_dir():
+    if _exists(path) and not path.is_dir():
         raise InputError(path, "is a file, not a folder", "give another results folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -134,6 +162,13 @@ def prepare_results(
         raise InputError(path, f"cannot be made ({error.strerror})") from error
     if not os.access(path, os.W_OK | os.X_OK) or not path.stat().st_mode & 0o222:
         raise InputError(path, "cannot write here", "give a results folder of your own")
+    check_absent(path, names, overwrite)
+    check_space(path, space)
+    return path
+
+
+def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> None:
+    """Refuse where results of an earlier run would be replaced without being asked."""
     present = [name for name in names if (path / name).exists()]
     if blocked := [name for name in present if (path / name).is_dir()]:
         raise InputError(path, f"holds a folder named {blocked[0]}", "give another results folder")
@@ -142,8 +177,6 @@ def prepare_results(
         raise InputError(
             path, f"already holds results ({found})", "use --overwrite to replace them"
         )
-    check_space(path, space)
-    return path
 
 
 def check_space(folder: Path, space: int) -> None:
@@ -166,7 +199,14 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
         return
     lock = folder / LOCK_NAME
-    with open(lock, "w") as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(lock, flags, 0o666)
+    except OSError as error:
+        raise InputError(
+            lock, f"cannot be used as a lock ({error.strerror})", "remove it"
+        ) from None
+    with open(descriptor, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before us may have removed the file we opened.
@@ -182,10 +222,37 @@ def _locked(folder: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Clear away what a killed run left; we hold the lock, so that nobody is writing them."""
-    for path in folder.glob(f".*{_ENDING}"):
-        path.unlink(missing_ok=True)
+def _clear_leftovers(folder: Path) -> None:
+    """Finish or clear away what a killed run left; we hold the lock, so nobody is writing it."""
+    try:
+        if (folder / JOURNAL_NAME).exists():
+            _finish_moves(folder)
+        for path in folder.glob(f".*{_ENDING}"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _write_error(folder, error, "remove the leftovers of an earlier run") from error
+
+
+def _write_journal(folder: Path, waiting: list[tuple[Path, Path]]) -> None:
+    moves = [[temporary.name, final.name] for temporary, final in waiting]
+    draft = folder / f".journal{_ENDING}"
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(moves, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, folder / JOURNAL_NAME)
+    _flush_folder(folder)
+
+
+def _finish_moves(folder: Path) -> None:
+    """Move what the journal names and was not moved yet; it is then done and removed."""
+    journal = folder / JOURNAL_NAME
+    for temporary, final in json.loads(journal.read_text(encoding="utf-8")):
+        if Path(temporary).name == temporary and Path(final).name == final:
+            with suppress(FileNotFoundError):
+                os.replace(folder / temporary, folder / final)
+    _flush_folder(folder)
+    journal.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -206,7 +206,9 @@ def _check_forms(
     code = sform_code if form == "sform" else qform_code
     if form != "none" and code not in MNI_CODES:
         name = _FORM_NAMES.get(code, "unknown")
-        notes.append(f"not marked as standard space: {form}_code is {code} ({name})")
+        notes.append(
+            f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
+        )
     if sform_code > 0 and qform_code > 0:
         notes += _compare_forms(header, affine, shape)
     grid = Grid((shape[0], shape[1], shape[2]), affine, code) if len(shape) >= 3 else None

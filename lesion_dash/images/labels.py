@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..grid import Grid
-from .header import half_step
+from .header import Header, half_step
 from .lesions import volume_grid
-from .reading import Stored, read_stored, stored_of_image
+from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
 
 _FLOAT_ROUNDING = 1e-4
 _LARGEST_LABEL = 2**53
@@ -36,12 +36,13 @@ def read_labels(
     InputError
         Where the file is damaged or its values are not whole numbers of at least 0.
     """
-    stored = read_stored(source) if isinstance(source, Path) else stored_of_image(source)
+    if isinstance(source, Path):
+        _check_volumes(source, read_header(source))
+        stored = read_stored(source, LARGEST_IMAGE)
+    else:
+        stored = stored_of_image(source)
     path = stored.path
-    if stored.header.volumes > 1:
-        count = stored.header.volumes
-        problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"
-        raise InputError(path, problem, "give the atlas's maximum probability map")
+    _check_volumes(path, stored.header)
     grid = volume_grid(path, stored.header)
     values, notes = _whole_numbers(stored)
     labels: NDArray[np.integer] = values.astype(
@@ -49,6 +50,13 @@ def read_labels(
     )
     labels.setflags(write=False)
     return labels.reshape(grid.shape, order="F"), grid, stored, stored.notes + notes
+
+
+def _check_volumes(path: Path, header: Header) -> None:
+    if header.volumes > 1:
+        count = header.volumes
+        problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"
+        raise InputError(path, problem, "give the atlas's maximum probability map")
 
 
 def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:

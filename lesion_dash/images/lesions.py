@@ -21,6 +21,10 @@ TINY = 1e-6
 """Values below this share of the largest are background noise of an interpolation."""
 
 
+_ROUNDING = 1e-6  # of a slope that is stored as float32
+_MOST_SCALED = 2**25  # voxels that are converted to double precision
+
+
 @dataclass(frozen=True)
 class Choice:
     """How to make a mask of an image that is none.
@@ -40,6 +44,8 @@ class Choice:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             problem = f"{self.threshold} is not between 0 and 1"
             raise InputError("threshold", problem, "give a share such as 0.5")
+        if self.label is not None and self.label < 1:
+            raise InputError("label", f"{self.label} is background", "give a label of at least 1")
         if self.threshold is not None and self.label is not None:
             raise InputError("threshold", "given together with a label", "give one of them")
 
@@ -135,23 +141,32 @@ def _touches_border(grid: Grid, starts: NDArray[np.int32], lengths: NDArray[np.i
 
 
 def _choose(stored: Stored, choice: Choice) -> tuple[Runs, tuple[str, ...]]:
-    header = stored.header
-    values = np.nan_to_num(stored.values * header.slope + header.intercept, nan=0.0)
+    """Take the voxels of a threshold or a label; the comparison is made in stored values."""
+    header, values = stored.header, stored.values
     if choice.threshold is None:
-        chosen = np.abs(values - (choice.label or 0)) <= max(half_step(stored.header), SAME_VALUE)
-    else:
-        if values.max(initial=0) > 1:
-            problem = f"is no probability map from 0 to 1: it reaches {values.max():g}"
-            raise InputError(stored.path, problem, "give --label for a label map")
-        chosen = values >= choice.threshold
-    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words
+        tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
+        wanted = ((choice.label or 0) - header.intercept) / header.slope
+        chosen = (values >= wanted - tolerance) & (values <= wanted + tolerance)
+        return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words
+    unknown = int(np.isnan(values).sum())
+    if unknown == values.size:
+        raise InputError(stored.path, "no finite value: every voxel is NaN")
+    ends = np.array([np.nanmin(values), np.nanmax(values)]) * header.slope + header.intercept
+    lowest, largest = sorted(ends.tolist())
+    if not (lowest >= -_ROUNDING and largest <= 1 + _ROUNDING):
+        problem = f"is no probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
+        raise InputError(stored.path, problem, "give --label for a label map")
+    wanted = (choice.threshold - _ROUNDING - header.intercept) / header.slope
+    chosen = values >= wanted if header.slope > 0 else values <= wanted
+    also = (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words + also
 
 
 def _find_binary(stored: Stored) -> tuple[Runs, tuple[str, ...]]:
     header = stored.header
     values = stored.values
     if header.intercept:
-        values = values * header.slope + header.intercept
+        values = _scaled(stored)
     runs, largest, is_one_value = runs_of_values(values)
     if is_one_value and not header.intercept and 0 < largest * header.slope < np.inf:
         return runs, _odd_lesion_value(largest * header.slope)
@@ -159,6 +174,16 @@ def _find_binary(stored: Stored) -> tuple[Runs, tuple[str, ...]]:
     found = values[indices] * (1.0 if header.intercept else header.slope)
     indices, notes = _check_values(stored, indices, found)
     return find_runs(indices), notes
+
+
+def _scaled(stored: Stored) -> NDArray[np.float64]:
+    if stored.values.size > _MOST_SCALED:
+        problem = f"too large for a mask with an intercept: {stored.values.size:,} voxels"
+        raise InputError(stored.path, problem, "save the mask as 0 and 1")
+    values = stored.values.astype(np.float64)
+    values *= stored.header.slope
+    values += stored.header.intercept
+    return values
 
 
 def _check_values(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -34,6 +34,8 @@ class Mask:
         For tables and file names.
     notes : tuple of str
         What was unusual about the file, a sentence each.
+    sha256 : str
+        Of the file it was read from, where it was.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Mask:
     indices: NDArray[np.int32]
     name: str
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         indices = np.asarray(self.indices, np.int32)
@@ -160,4 +163,5 @@ def as_mask(source: MaskLike) -> Mask:
 
 def mask_of(stored: Stored, choice: Choice = BINARY) -> Mask:
     """Find the lesioned voxels of an image that was read."""
-    return Mask.from_lesion(find_lesion(stored, choice), strip_ending(stored.path.name))
+    mask = Mask.from_lesion(find_lesion(stored, choice), strip_ending(stored.path.name))
+    return replace(mask, sha256=stored.sha256)

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from ..files import checksum, read_bytes
+from ..files import checksum, has_image_ending, read_bytes
 from ..grid import Grid
 from .header import (
     LONGEST_HEADER,
@@ -35,6 +35,10 @@ _TRAILING = "extra bytes after the image are ignored"
 LARGEST_IMAGE = 2**31 - 1
 """Bytes an uncompressed image may have when nothing else is known of its size."""
 
+LARGEST_MASK = 2**29
+"""Bytes the voxels of one mask may take."""
+
+_MOST_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
 _LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
 
 
@@ -67,7 +71,7 @@ def read_header(path: Path) -> Header:
     return _parse(path, _first_bytes(path, read_bytes(head, head=_HEAD)))
 
 
-def read_stored(path: Path, limit: int = LARGEST_IMAGE) -> Stored:
+def read_stored(path: Path, limit: int = LARGEST_MASK) -> Stored:
     """Read an image whole and verify its length and, where compressed, its checksum.
 
     Parameters
@@ -82,16 +86,16 @@ def read_stored(path: Path, limit: int = LARGEST_IMAGE) -> Stored:
         With the file's name, what is wrong, and what to do.
     """
     head_path, voxel_path = _files_of(path)
-    if _is_gzip(path):
-        raw = head = read_bytes(path, most=LARGEST_IMAGE)
-        header = _parse(path, _first_bytes(path, head))
-    else:
-        head = read_bytes(head_path, head=_HEAD)
-        header = _parse(path, _first_bytes(path, head))
-        # One byte more than expected shows that something follows, however much it is.
-        raw = read_bytes(voxel_path, head=header.offset + min(header.voxel_bytes, limit) + 1)
-    _check_size(path, header, len(raw), limit)
+    head = read_bytes(head_path, head=_HEAD)
+    header = _parse(path, _first_bytes(path, head))
     expected = header.offset + header.voxel_bytes
+    if head_path == voxel_path and len(head) < _HEAD:
+        raw = head
+    else:
+        # A little more than the image can take shows that something follows, however much.
+        slack = expected // 50 + _HEAD if _is_gzip(path) else 1
+        raw = read_bytes(voxel_path, head=min(expected, limit + header.offset) + slack)
+    _check_size(path, header, len(raw), limit)
     content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
     count = header.voxel_bytes // header.dtype.itemsize
     values = np.frombuffer(content, header.dtype, count, header.offset)
@@ -121,6 +125,8 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
         Where it holds no real numbers, or its affine cannot be used.
     """
     path = Path(image.get_filename() or "image in memory")
+    if nib.is_proxy(image.dataobj) and has_image_ending(path.name):
+        return read_stored(path, LARGEST_IMAGE)  # its voxels are still in the file
     try:
         data = np.asarray(image.dataobj)
         affine = check_affine(image.affine, "affine")
@@ -154,13 +160,13 @@ def _files_of(path: Path) -> tuple[Path, Path]:
     """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
     if not _is_pair(path):
         return path, path
-    pair = path.with_suffix(".hdr"), path.with_suffix(".img")
+    upper = path.suffix.isupper()
+    pair = [path.with_suffix(s.upper() if upper else s) for s in (".hdr", ".img")]
     for needed in pair:
         if not needed.exists():
-            raise InputError(
-                path, f"the {needed.suffix} file is missing", f"copy {needed.name} too"
-            )
-    return pair
+            what = f"the {needed.suffix.lower()} file is missing"
+            raise InputError(path, what, f"copy {needed.name} too")
+    return pair[0], pair[1]
 
 
 def _is_gzip(path: Path) -> bool:
@@ -177,7 +183,7 @@ def _first_bytes(path: Path, raw: bytes) -> bytes:
     try:
         return zlib.decompressobj(31).decompress(raw[:_HEAD], LONGEST_HEADER)
     except zlib.error as error:
-        raise InputError(path, f"gzip data is damaged ({error})", _COPY_AGAIN) from None
+        raise InputError(path, _explain(error), _COPY_AGAIN) from None
 
 
 def _gzip_remedy(raw: bytes) -> str:
@@ -198,9 +204,11 @@ def _inflate(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, 
     claimed = int.from_bytes(raw[-4:], "little")
     if claimed == expected % 2**32 and raw.find(_GZIP_MEMBER, 18) < 0:
         try:
-            return deflate.gzip_decompress(raw), ()
+            content = deflate.gzip_decompress(raw)
         except (deflate.DeflateError, ValueError, MemoryError):
-            pass
+            content = bytearray()
+        if len(content) == expected:
+            return content, ()
     return _inflate_bounded(path, raw, expected)
 
 
@@ -209,8 +217,12 @@ def _inflate_bounded(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tup
     content = bytearray()
     length = position = 0
     is_whole = True
+    members = 0
     try:
         while not position or (length < expected and raw.startswith(_GZIP_MEMBER, position)):
+            members += 1
+            if members > _MOST_MEMBERS:
+                raise InputError(path, f"has more than {_MOST_MEMBERS:,} gzip members", _COPY_AGAIN)
             stream = zlib.decompressobj(31)
             for piece, reached in _pieces(stream, raw, position):
                 position = reached

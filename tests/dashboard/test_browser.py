@@ -97,7 +97,7 @@ def test_from_folders_to_regions(dashboard: Any, own_root: Path) -> None:
     assert region in readout(page)
     assert f"A {stats.n.value_at(mm):.0f} patients, B {len(b.patients_at(mm))}" in readout(page)
     mean, std = (getattr(stats, name).value_at(mm) / 1000 for name in ("mean", "std"))
-    assert f"mean {mean:.1f} ± {std:.1f} mL" in readout(page)
+    assert f"mean of A {mean:.1f} ± {std:.1f} mL" in readout(page)
 
 
 def test_files_are_the_librarys(dashboard: Any, own_root: Path) -> None:

@@ -231,7 +231,7 @@ def test_readout_reads_as_one_line() -> None:
     text = readout_html(readout, 5)
     assert "MNI −30, 12, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
     few = readout_html(Readout((0.0, 0.0, 0.0), HOSTILE, 1, 2.0, 0.0, 3), 5)
-    assert "A 1 patient, B 3 (fewer than 5)" in few
+    assert "A 1 patient, B 3 (fewer than 5 in A and B) · mean of A 2.0" in few
     assert "<img" not in few
 
 

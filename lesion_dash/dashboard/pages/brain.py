@@ -140,13 +140,16 @@ def readout_html(readout: Readout, min_patients: int) -> str:
     region = html.escape(readout.region) or "outside the atlas"
     parts = [f"<b>MNI {x}, {y}, {z}</b>", region, _count(readout, min_patients)]
     if readout.patients and math.isfinite(readout.mean_ml):
-        parts.append(f"mean {readout.mean_ml:.1f} ± {readout.std_ml:.1f} mL")
+        whose = "mean" if readout.patients_b is None else "mean of A"
+        parts.append(f"{whose} {readout.mean_ml:.1f} ± {readout.std_ml:.1f} mL")
     return f'<div aria-live="polite">{" · ".join(parts)}</div>'
 
 
 def _count(readout: Readout, min_patients: int) -> str:
     n, n_b = readout.patients, readout.patients_b
     text = f"{n} patient{'' if n == 1 else 's'}"
-    if n_b is not None:
-        text = f"A {text}, B {n_b}"
-    return f"{text} (fewer than {min_patients})" if 0 < n < min_patients else text
+    if n_b is None:
+        return f"{text} (fewer than {min_patients})" if 0 < n < min_patients else text
+    few = [side for side, count in (("A", n), ("B", n_b)) if count < min_patients]
+    also = f" (fewer than {min_patients} in {' and '.join(few)})" if few and n + n_b else ""
+    return f"A {text}, B {n_b}{also}"

@@ -30,7 +30,7 @@ class ChoicesPanel:
         self._offer_folders()
         self._bind()
         self.widget = self._lay_out()
-        for name in ("cohort_a", "cohort_b", "atlas", "most_patients"):
+        for name in ("cohort_a", "cohort_b", "atlas", "most_patients", "lowered_from"):
             desk.choices.observe(desk.banner.guard(self._update), names=name)
         self._update()
 
@@ -107,7 +107,8 @@ class ChoicesPanel:
         set_text(self.exported, "")
         self.reading.set_summary(self._summarise())
         set_text(self.overlap_hint, "" if choices.cohort_b else "Choose folder B for the overlap.")
-        text = f"At most {choices.most_patients} of A share a voxel."
+        text = f"At most {choices.most_patients} of A share a voxel"
+        text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
         set_text(self.bound, text if choices.cohort_a else "")
 
     def _summarise(self) -> str:
@@ -116,7 +117,9 @@ class ChoicesPanel:
             cohort = self._desk.session.cohort(name)
             if cohort is not None:
                 skipped = len(cohort.patients) - cohort.n_patients
-                also = f", {skipped} files skipped" if skipped else ""
+                also = (
+                    f", {skipped} {'file' if skipped == 1 else 'files'} skipped" if skipped else ""
+                )
                 parts.append(f"{side}: {cohort.n_patients} patients{also}.")
         return " ".join(parts) or "Folder A holds the masks, one file a patient."
 

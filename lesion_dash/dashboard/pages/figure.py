@@ -25,7 +25,7 @@ class FigurePanel:
         self._drawer = desk.worker()
         self._redraw = Later(0.35, desk.banner.guard(self._draw))
         bind(desk.choices, "figure", self.kind)
-        names = ["cohort_a", "cohort_b", "min_patients", "map_key", "figure"]
+        names = ["cohort_a", "cohort_b", "min_patients", "map_key", "figure", "radiological"]
         desk.choices.observe(lambda _: self._redraw(), names=names)
         desk.choices.observe(self._moved, names="mm")
         desk.loading.observe(lambda _: self._redraw(), names="painted")
@@ -54,14 +54,22 @@ class FigurePanel:
         if not self._desk.loading.painted:
             return  # importing nilearn now would keep the brain from being drawn
         if choices.cohort_a:
-            job = partial(self._render, choices.selection, choices.figure, choices.mm, "png")
+            job = partial(self._render, *self._wanted(), "png")
+            if "<img" not in self.image.value:
+                self._tell("Drawing ...")
             self.image.add_class("ld-busy")
             self._drawer.submit(job, self._show)
         else:
             self._tell("A figure of the map appears here.")
 
-    def _render(self, selection: Selection, kind: Any, mm: Any, file_format: str) -> bytes:
-        figure = draw_map(self._desk.session.layer(selection), kind, mm)
+    def _wanted(self) -> tuple[Selection, Any, Any, bool]:
+        choices = self._desk.choices
+        return choices.selection, choices.figure, choices.mm, choices.radiological
+
+    def _render(
+        self, selection: Selection, kind: Any, mm: Any, radiological: bool, file_format: str
+    ) -> bytes:
+        figure = draw_map(self._desk.session.layer(selection), kind, mm, radiological)
         return figure_bytes(figure, file_format, dpi=110 if file_format == "png" else 300)
 
     def _show(self, content: bytes) -> None:
@@ -80,5 +88,5 @@ class FigurePanel:
         if not choices.cohort_a:
             return
         name = f"{choices.map_key}_{choices.figure}.{file_format}"
-        job = partial(self._render, choices.selection, choices.figure, choices.mm, file_format)
+        job = partial(self._render, *self._wanted(), file_format)
         self._drawer.submit(job, partial(self._desk.saver.save, name))

@@ -44,6 +44,8 @@ class RegionsPanel:
             missing = "an atlas" if selection.cohort_a else "folder A"
             self._show_nothing(f"Choose {missing} to see which regions the map lies in.")
             return
+        if not self._places:
+            set_text(self.caption, "Counting ...")
         self._counter.submit(partial(self._count, selection), self._show)
 
     def _count(self, selection: Selection) -> tuple[RegionCounts, str] | None:
