@@ -130,7 +130,7 @@ def write_together(
                 outbox.discard()
     finally:
         for made in new_folders:
-            with suppress(OSError):  # it holds results, or is gone
+            with suppress(OSError, ValueError):  # it holds results, is gone, or never was
                 made.rmdir()
 
 
@@ -158,6 +158,8 @@ def prepare_results(
         raise InputError(path, "is a file, not a folder", "give another results folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except ValueError as error:
+        raise InputError(str(path), f"is no path ({error})", "give another one") from None
     except OSError as error:
         raise InputError(path, f"cannot be made ({error.strerror})") from error
     if not os.access(path, os.W_OK | os.X_OK) or not path.stat().st_mode & 0o222:

@@ -220,7 +220,8 @@ def test_voila_typed_by_hand(
         page = open_page(
             re.search(r"http://\S+", line.decode())[0].replace("localhost", "127.0.0.1")
         )
-        page.wait_for_selector(".ld-bar", timeout=LONG)
+        # The figure waits for the brain to be drawn, so that all widgets are at work by now.
+        page.wait_for_selector(".ld-figure-image img", timeout=LONG)
         assert page.locator(".ld-root").inner_text() == "data: sample_data"
         page.close()
     finally:
