@@ -135,7 +135,7 @@ def measure_dashboard(chrome: Any, url: str, loads: int, steps: int) -> dict[str
     last.wait_for_selector(".ld-figure-image img", timeout=60_000)
     results = {}
     for name in ("Patients per voxel", "Mean lesion volume"):
-        last.get_by_text(name).click()
+        last.get_by_text(name, exact=True).click()
         settle(last)
         values = press_keys(last, ".ld-choices .noUi-handle", steps)
         results[name] = median(values)
