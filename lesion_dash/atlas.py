@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTSIDE = "outside the atlas"
+SWAPPED = "left and right are swapped"
 
 _GENERIC = frozenset(
     ("atlas", "label", "labels", "lut", "names", "table", "map", "dseg", "nii", "gz")
@@ -226,7 +227,7 @@ def check_sides(
     ]
     if len(wrong) > len(found) / 2:
         share = f"{len(wrong)} of {len(found)} regions"
-        return (f"left and right are swapped: {share} lie on the other side than their name says",)
+        return (f"{SWAPPED}: {share} lie on the other side than their name says",)
     if wrong:
         return (f"lies on the other side than its name says: label {_shorten(wrong)}",)
     return ()

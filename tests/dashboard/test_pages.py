@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -268,3 +269,19 @@ def test_colour_bar_has_a_unit(session: Session) -> None:
 def test_missing_values_are_empty_cells() -> None:
     frame = pd.DataFrame({"age": [64.0, None], "share": [0.25, None], "sex": ["f", None]})
     assert without_gaps(frame).to_numpy().tolist() == [[64, "0.25", "f"], ["", "", ""]]
+
+
+def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
+    shutil.copytree(sample_data / "atlas", root / "atlas")
+    table = root / "atlas" / "synthetic_atlas.csv"
+    swap = {" L,": " R,", " R,": " L,"}
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
+    desk = Desk(Session(DataRoot(root)))
+    panel = RegionsPanel(desk)
+    desk.open_first()
+    desk.wait()
+    assert "left and right are swapped" in panel.remark.value
+    assert "ld-alarm" in panel.remark._dom_classes

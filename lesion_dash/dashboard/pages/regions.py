@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from ...atlas import SWAPPED
 from ...regions import FILE_NAME, RegionCounts
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
@@ -62,6 +63,8 @@ class RegionsPanel:
         set_text(self.caption, caption)
         self.table.show(shown_columns(frame))
         set_text(self.remark, "; ".join(counts.notes))
+        is_swapped = any(SWAPPED in remark for remark in counts.notes)
+        (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
         self._places = []
