@@ -351,3 +351,16 @@ def test_masks_that_state_no_space_need_a_common_grid_too(tmp_path):
         (tmp_path / f"sub-{number}.nii").write_bytes(made.to_bytes())
     with pytest.raises(InputError, match="6 of 7"):
         load_cohort(tmp_path)
+
+
+def test_a_mask_that_stands_in_for_a_damaged_one_stays_with_its_patient(tmp_path):
+    masks = random_masks(11)
+    folder = write_masks(tmp_path / "c", masks)
+    name = "sub-003_lesion.nii"
+    (folder / name).write_bytes(b"broken")
+    cohort = load_cohort(folder)
+    assert cohort.n_patients == 11
+    assert cohort.volumes.tolist() == [patient.voxels for patient in cohort.used]
+    for row, patient in enumerate(cohort.used):
+        number = int(patient.file[4:7])
+        np.testing.assert_array_equal(cohort.mask(row).array, masks[number])

@@ -103,8 +103,14 @@ class FolderReading:
 
     @property
     def patients(self) -> tuple[Patient, ...]:
-        """A patient for every file, in the order of the file names."""
-        paths = sorted([*self.read, *self.refused, *self.passed_over])
+        """A patient for every file, in the order of the file names.
+
+        Those used are in the order in which their masks were read and handed on, which differs
+        where a mask in another format took the place of one that could not be read.
+        """
+        used = iter(self.read)
+        every = sorted([*self.read, *self.refused, *self.passed_over])
+        paths = [next(used) if path in self.read else path for path in every]
         files = [path.relative_to(self.root).as_posix() for path in paths]
         opened = [
             file for path, file in zip(paths, files, strict=True) if path not in self.passed_over
@@ -172,8 +178,8 @@ def read_folder(
     """Read every mask of a folder, and say of each file what came of it.
 
     Parameters are those of `load_cohort`, and `keep`, which is given every usable lesion in the
-    order of the file names; the reading itself holds none. A folder that makes no cohort is no
-    error here: the reading tells the fault.
+    order of the reading's used patients; the reading itself holds none. A folder that makes no
+    cohort is no error here: the reading tells the fault.
 
     Raises
     ------
