@@ -48,15 +48,15 @@ def run_stats(options: argparse.Namespace) -> int:
             outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
         outbox.add("patients.csv", csv_bytes(cohort.files_table))
         parameters = {key: getattr(options, key) for key in ("std", "outside", *_COHORT_PARAMETERS)}
-        counts = {"patients": cohort.n_patients, "voxels": int(stats.indices.size)}
+        counts = {"patients": cohort.n_patients, "voxels": stats.voxels}
         inputs = [cohort_input(cohort)]
         outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
     _report_skipped(cohort)
     say(
-        f"{cohort.n_patients} patients, {stats.indices.size:,} voxels with at least "
+        f"{cohort.n_patients} patients, {stats.voxels:,} voxels with at least "
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
     )
-    if not stats.indices.size:
+    if not stats.voxels:
         warn(f"no voxel is lesioned in {options.min_patients} patients: no voxel qualifies")
     return 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
@@ -16,9 +17,10 @@ from .errors import InputError
 BUCKET = 8192
 """Voxels of a bucket."""
 
-RUN = np.dtype([("patient", np.int32), ("start", np.int32), ("length", np.int32)])
-_FLUSH = 2**20  # runs kept in memory before they are sorted into buckets
+RUN = np.dtype([("volume", np.int32), ("start", np.int32), ("length", np.int32)])
+"""A run, with the volume in voxels of the whole lesion that it is a part of."""
 
+_FLUSH = 2**20  # runs kept in memory before they are sorted into buckets
 
 Runs = tuple[NDArray[np.int32], NDArray[np.int32]]
 """Starts and lengths of runs, in ascending order and not touching each other."""
@@ -120,19 +122,75 @@ def _blocks_with_values(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     return near, np.append(blocks, whole)
 
 
-def _cut_at_buckets(starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> Runs:
+@dataclass(frozen=True, eq=False)
+class BucketedRuns:
+    """Runs of several lesions, sorted by bucket; none reaches beyond its own.
+
+    Parameters
+    ----------
+    runs : array of `RUN`
+    ends : array of int64
+        The runs of bucket b are ``runs[ends[b - 1]:ends[b]]``; later buckets have none.
+    """
+
+    runs: NDArray
+    ends: NDArray[np.int64]
+
+    def place(self, first: int, last: int) -> slice:
+        """Where the runs of the buckets first..last lie, the last one left out."""
+        most = self.ends.size
+        bounds = [int(self.ends[min(b, most) - 1]) if b and most else 0 for b in (first, last)]
+        return slice(*bounds)
+
+    def between(self, first: int, last: int) -> NDArray:
+        """The runs of the buckets first..last, the last one left out."""
+        return self.runs[self.place(first, last)]
+
+
+def bucketed(lesions: Sequence[Runs]) -> BucketedRuns:
+    """The runs of lesions, cut where a bucket ends and sorted by bucket.
+
+    Parameters
+    ----------
+    lesions : sequence of Runs
+        One pair of starts and lengths a patient.
+
+    Examples
+    --------
+    >>> lesion = np.array([8190], np.int32), np.array([5], np.int32)
+    >>> bucketed([lesion]).between(1, 2).tolist()
+    [(5, 8192, 3)]
+    """
+    sizes = [starts.size for starts, _ in lesions]
+    volumes = [lengths.sum(dtype=np.int32) for _, lengths in lesions]
+    if not sum(sizes):
+        return BucketedRuns(np.empty(0, RUN), np.empty(0, np.int64))
+    runs = np.empty(sum(sizes), RUN)
+    runs["volume"] = np.repeat(np.array(volumes, np.int32), sizes)
+    runs["start"] = np.concatenate([starts for starts, _ in lesions])
+    runs["length"] = np.concatenate([lengths for _, lengths in lesions])
+    runs = _cut_at_buckets(runs)
+    # Sixteen bits sort by counting; a grid of more than 2**29 voxels is refused at the door.
+    buckets = (runs["start"] // BUCKET).astype(np.uint16)
+    order = np.argsort(buckets, kind="stable")
+    return BucketedRuns(runs[order], np.cumsum(np.bincount(buckets)))
+
+
+def _cut_at_buckets(runs: NDArray) -> NDArray:
     """The same voxels in runs that end where a bucket does."""
-    last = starts + lengths - 1
-    first_bucket = starts // BUCKET
-    pieces = last // BUCKET - first_bucket + 1
-    if not starts.size or pieces.max() == 1:
-        return starts, lengths
-    owner = np.repeat(np.arange(starts.size), pieces)
+    first = runs["start"] // BUCKET
+    pieces = (runs["start"] + runs["length"] - 1) // BUCKET - first + 1
+    long = np.flatnonzero(pieces > 1)
+    if not long.size:
+        return runs
+    pieces = pieces[long]
+    cut = np.repeat(runs[long], pieces)
     ends = np.cumsum(pieces)
-    bucket = first_bucket[owner] + np.arange(ends[-1]) - np.repeat(ends - pieces, pieces)
-    cut = np.maximum(starts[owner], bucket * BUCKET)
-    stop = np.minimum(last[owner] + 1, (bucket + 1) * BUCKET)
-    return cut.astype(np.int32), (stop - cut).astype(np.int32)
+    bucket = np.repeat(first[long], pieces) + np.arange(ends[-1]) - np.repeat(ends - pieces, pieces)
+    stop = np.minimum(cut["start"] + cut["length"], (bucket + 1) * BUCKET)
+    cut["start"] = np.maximum(cut["start"], bucket * BUCKET)
+    cut["length"] = stop - cut["start"]
+    return np.concatenate([np.delete(runs, long), cut])
 
 
 class RunStore:
@@ -145,22 +203,14 @@ class RunStore:
     """
 
     def __init__(self, file: IO[bytes] | None = None) -> None:
-        self._volumes: list[int] = []
         self._file = file
-        self._waiting: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        self._waiting: list[Runs] = []
         self._count = 0
-        self._parts: list[tuple[NDArray | int, NDArray[np.int64]]] = []
-
-    @property
-    def volumes(self) -> NDArray[np.int64]:
-        """Lesion volume of each patient in voxels."""
-        return np.array(self._volumes, np.int64)
+        self._parts: list[tuple[BucketedRuns, int]] = []
 
     def add(self, starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> None:
         """Add the next patient's runs."""
-        starts, lengths = _cut_at_buckets(starts, lengths)
         self._waiting.append((starts, lengths))
-        self._volumes.append(int(lengths.sum(dtype=np.int64)))
         self._count += starts.size
         if self._count > _FLUSH:
             self.flush()
@@ -169,46 +219,31 @@ class RunStore:
         """Sort the runs that wait into buckets."""
         if not self._waiting:
             return
-        runs, ends = self._sort_waiting()
+        part, place = bucketed(self._waiting), 0
         self._waiting, self._count = [], 0
-        if self._file is None:
-            self._parts.append((runs, ends))
-        else:
-            self._parts.append((_append(self._file, runs.tobytes()), ends))
-
-    def _sort_waiting(self) -> tuple[NDArray, NDArray[np.int64]]:
-        first = len(self._volumes) - len(self._waiting)
-        sizes = [starts.size for starts, _ in self._waiting]
-        runs = np.empty(self._count, RUN)
-        runs["patient"] = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
-        runs["start"] = np.concatenate([starts for starts, _ in self._waiting])
-        runs["length"] = np.concatenate([lengths for _, lengths in self._waiting])
-        buckets = (runs["start"] // BUCKET).astype(np.uint16)
-        # Sixteen bits sort by counting; a grid of more than 2**29 voxels is refused at the door.
-        return runs[np.argsort(buckets, kind="stable")], np.cumsum(np.bincount(buckets))
+        if self._file is not None:
+            place = _append(self._file, part.runs.data)
+            part = BucketedRuns(np.empty(0, RUN), part.ends)
+        self._parts.append((part, place))
 
     def bucket(self, number: int) -> NDArray:
-        """All runs of a bucket, patients in the order in which they were added."""
+        """All runs of a bucket, in the order in which they were added."""
         self.flush()
-        found = [self._read(part, ends, number) for part, ends in self._parts]
+        found = [self._read(part, place, number) for part, place in self._parts]
         return np.concatenate(found) if found else np.empty(0, RUN)
 
-    def _read(self, part: NDArray | int, ends: NDArray[np.int64], number: int) -> NDArray:
-        if number >= ends.size:
-            return np.empty(0, RUN)
-        begin, end = int(ends[number - 1]) if number else 0, int(ends[number])
-        if not isinstance(part, int):
-            return part[begin:end]
-        if self._file is None or end == begin:
-            return np.empty(0, RUN)
-        place, count = part + begin * RUN.itemsize, (end - begin) * RUN.itemsize
-        content = os.pread(self._file.fileno(), count, place)
+    def _read(self, part: BucketedRuns, begin: int, number: int) -> NDArray:
+        if self._file is None:
+            return part.between(number, number + 1)
+        place = part.place(number, number + 1)
+        count = (place.stop - place.start) * RUN.itemsize
+        content = os.pread(self._file.fileno(), count, begin + place.start * RUN.itemsize)
         if len(content) != count:
             raise InputError(tempfile.gettempdir(), "lost a part of the runs that were kept there")
         return np.frombuffer(content, RUN)
 
 
-def _append(file: IO[bytes], content: bytes) -> int:
+def _append(file: IO[bytes], content: memoryview) -> int:
     """Write at the end of a file, all or an error; return where it begins."""
     try:
         place = file.seek(0, os.SEEK_END)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Unpack
@@ -16,10 +17,12 @@ from .errors import InputError
 from .grid import Grid
 from .images import Lesion, Map
 from .runs import RunStore, find_runs, run_store
-from .voxel_volumes import VoxelVolumes, voxel_volumes
+from .voxel_volumes import VoxelVolumes, join, voxel_volumes
 
 Std = Literal["population", "sample"]
 Outside = Literal["zero", "nan"]
+
+_BACKGROUND = {"zero": 0.0, "nan": np.nan}
 
 FILE_NAMES = {
     "mean": "lesion_totalvol_mean_given_voxel.nii",
@@ -29,8 +32,53 @@ FILE_NAMES = {
 }
 
 
+class StatMaps:
+    """The four maps of a lesion size topography, each made when it is asked for."""
+
+    grid: Grid
+    n_patients: int
+    min_patients: int
+    std_kind: Std
+
+    @property
+    def n(self) -> Map:
+        """Patients lesioned at each voxel."""
+        return self._map("n", "patients lesioned", "patients")
+
+    @property
+    def mean(self) -> Map:
+        """Mean total lesion volume in mm³ of the patients lesioned at each voxel."""
+        return self._map("mean", "mean total lesion volume", "mm³")
+
+    @property
+    def std(self) -> Map:
+        """Standard deviation of the total lesion volume in mm³."""
+        return self._map("std", f"{self.std_kind} SD of total lesion volume", "mm³")
+
+    @property
+    def median(self) -> Map:
+        """Median total lesion volume in mm³ of the patients lesioned at each voxel."""
+        return self._map("median", "median total lesion volume", "mm³")
+
+    @property
+    def files(self) -> dict[str, Map]:
+        """The four maps under the names they are saved as."""
+        return {FILE_NAMES[key]: getattr(self, key) for key in FILE_NAMES}
+
+    def _map(self, key: str, name: str, unit: str) -> Map:
+        flat = self._flat(key)
+        flat.setflags(write=False)
+        array = flat.reshape(self.grid.shape, order="F")
+        ascii_unit = unit.replace("³", "3")
+        text = f"lesion_dash: {name} [{ascii_unit}], n>={self.min_patients} of {self.n_patients}"
+        return Map(name, array, self.grid, unit, text)
+
+    def _flat(self, key: str) -> NDArray:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class VolumeStats:
+class VolumeStats(StatMaps):
     """Lesion size topography of a cohort at one threshold.
 
     The values are kept for the qualifying voxels alone; each map is made when it is asked for.
@@ -61,39 +109,39 @@ class VolumeStats:
     values: dict[str, NDArray]
 
     @property
-    def n(self) -> Map:
-        """Patients lesioned at each voxel."""
-        return self._map("n", "patients lesioned", "patients")
+    def voxels(self) -> int:
+        """Number of qualifying voxels."""
+        return self.indices.size
 
-    @property
-    def mean(self) -> Map:
-        """Mean total lesion volume in mm³ of the patients lesioned at each voxel."""
-        return self._map("mean", "mean total lesion volume", "mm³")
-
-    @property
-    def std(self) -> Map:
-        """Standard deviation of the total lesion volume in mm³."""
-        return self._map("std", f"{self.std_kind} SD of total lesion volume", "mm³")
-
-    @property
-    def median(self) -> Map:
-        """Median total lesion volume in mm³ of the patients lesioned at each voxel."""
-        return self._map("median", "median total lesion volume", "mm³")
-
-    def _map(self, key: str, name: str, unit: str) -> Map:
-        background = 0.0 if self.outside == "zero" else np.nan
-        flat = np.full(self.grid.size, background)
+    def _flat(self, key: str) -> NDArray:
+        flat = np.full(self.grid.size, _BACKGROUND[self.outside])
         flat[self.indices] = self.values[key]
-        flat.setflags(write=False)
-        array = flat.reshape(self.grid.shape, order="F")
-        ascii_unit = unit.replace("³", "3")
-        text = f"lesion_dash: {name} [{ascii_unit}], n>={self.min_patients} of {self.n_patients}"
-        return Map(name, array, self.grid, unit, text)
+        return flat
 
-    @property
-    def files(self) -> dict[str, Map]:
-        """The four maps under the names they are saved as."""
-        return {FILE_NAMES[key]: getattr(self, key) for key in FILE_NAMES}
+
+@dataclass(frozen=True, eq=False)
+class FolderStats(StatMaps):
+    """Lesion size topography of a folder, as single precision maps.
+
+    Parameters
+    ----------
+    grid, n_patients, min_patients, std_kind
+        As those of `VolumeStats`.
+    voxels : int
+        Number of qualifying voxels.
+    arrays : dict of array of float32, shape (voxels of the grid,)
+        The four maps, the first axis fastest.
+    """
+
+    grid: Grid
+    n_patients: int
+    min_patients: int
+    std_kind: Std
+    voxels: int
+    arrays: dict[str, NDArray[np.float32]]
+
+    def _flat(self, key: str) -> NDArray:
+        return self.arrays[key]
 
 
 def volume_stats(
@@ -140,8 +188,9 @@ def volume_stats(
     """
     _check_choices(min_patients, std, outside)
     voxels = _voxel_volumes_of(cohort)
-    chosen = voxels.n >= min_patients
-    return _to_stats(voxels.select(chosen), cohort.n_patients, min_patients, std, outside)
+    voxels = voxels.select(voxels.n >= min_patients)
+    values, n_patients = _values_of(voxels, std), cohort.n_patients
+    return VolumeStats(cohort.grid, n_patients, min_patients, std, outside, voxels.indices, values)
 
 
 def folder_stats(
@@ -151,10 +200,11 @@ def folder_stats(
     outside: Outside = "zero",
     participants: str | os.PathLike[str] | None = None,
     **options: Unpack[ReadOptions],
-) -> tuple[Roster, VolumeStats]:
-    """The same as `volume_stats` of a folder, in memory that does not grow with the patients.
+) -> tuple[Roster, FolderStats]:
+    """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
-    Every mask is read once and only its runs are kept, on disk.
+    Every mask is read once and only its runs are kept, on disk. The maps are worked out in double
+    precision, and kept in single precision as files hold them.
 
     Parameters
     ----------
@@ -168,7 +218,7 @@ def folder_stats(
     -------
     roster : Roster
         The patients, without their masks.
-    stats : VolumeStats
+    stats : FolderStats
 
     Examples
     --------
@@ -183,23 +233,33 @@ def folder_stats(
             store.add(lesion.starts, lesion.lengths)
 
         roster = read_roster(folder, keep, participants, **options)
-        voxels = voxel_volumes(roster.grid, store, min_patients)
-    return roster, _to_stats(voxels, roster.n_patients, min_patients, std, outside)
+        parts = voxel_volumes(roster.grid, store, min_patients)
+        voxels, arrays = _fill_maps(roster.grid, parts, std, outside)
+    return roster, FolderStats(roster.grid, roster.n_patients, min_patients, std, voxels, arrays)
 
 
-def _to_stats(
-    voxels: VoxelVolumes, n_patients: int, min_patients: int, std: Std, outside: Outside
-) -> VolumeStats:
+def _fill_maps(
+    grid: Grid, parts: Iterable[VoxelVolumes], std: Std, outside: Outside
+) -> tuple[int, dict[str, NDArray[np.float32]]]:
+    voxels = 0
+    arrays = {key: np.full(grid.size, _BACKGROUND[outside], dtype=np.float32) for key in FILE_NAMES}
+    for part in parts:
+        voxels += part.n.size
+        for key, values in _values_of(part, std).items():
+            arrays[key][part.indices] = values
+    return voxels, arrays
+
+
+def _values_of(voxels: VoxelVolumes, std: Std) -> dict[str, NDArray]:
     unit = voxels.grid.voxel_volume
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt(voxels.deviation / (voxels.n - (std == "sample")))
-    values: dict[str, NDArray] = {
+    return {
         "n": voxels.n,
         "mean": voxels.mean * unit,
         "std": spread * unit,
         "median": voxels.median * unit,
     }
-    return VolumeStats(voxels.grid, n_patients, min_patients, std, outside, voxels.indices, values)
 
 
 _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
@@ -211,7 +271,7 @@ def _voxel_volumes_of(cohort: Cohort) -> VoxelVolumes:
         store = RunStore()
         for first, last in pairwise(cohort.starts.tolist()):
             store.add(*find_runs(cohort.indices[first:last]))
-        _CACHE[cohort] = voxel_volumes(cohort.grid, store)
+        _CACHE[cohort] = join(cohort.grid, list(voxel_volumes(cohort.grid, store)))
     return _CACHE[cohort]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .grid import Grid
 from .runs import BUCKET, RunStore
 
-_ENTRIES = 2**22  # patients x voxels that one thread looks at together
+_ENTRIES = 2**20  # patients x voxels that one thread looks at together
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -53,8 +54,8 @@ class VoxelVolumes:
         )
 
 
-def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> VoxelVolumes:
-    """Statistics at every voxel lesioned in at least `min_patients` patients.
+def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> Generator[VoxelVolumes]:
+    """Statistics at every voxel lesioned in at least `min_patients` patients, bucket by bucket.
 
     Each bucket of neighbouring voxels is worked out on its own, so that memory depends on the
     bucket and not on the number of patients.
@@ -69,8 +70,7 @@ def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> VoxelVo
     store.flush()
     work = partial(_bucket_of_store, grid, store, min_patients)
     with ThreadPoolExecutor(_THREADS) as pool:
-        parts = list(pool.map(work, range(-(-grid.size // BUCKET))))
-    return join(grid, parts)
+        yield from pool.map(work, range(-(-grid.size // BUCKET)))
 
 
 def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
@@ -84,34 +84,31 @@ def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
 def _bucket_of_store(grid: Grid, store: RunStore, min_patients: int, number: int) -> VoxelVolumes:
     runs = store.bucket(number)
     begin, end = number * BUCKET, min((number + 1) * BUCKET, grid.size)
-    return bucket_volumes(grid, runs, store.volumes, (begin, end), min_patients)
+    return bucket_volumes(grid, runs, (begin, end), min_patients)
 
 
 def bucket_volumes(
     grid: Grid,
     runs: NDArray,
-    volumes: NDArray[np.int64],
     span: tuple[int, int],
     min_patients: int,
 ) -> VoxelVolumes:
-    """Statistics at the voxels of one bucket.
+    """Statistics at neighbouring voxels, such as those of one bucket.
 
     Parameters
     ----------
     grid : Grid
     runs : array of `runs.RUN`
-        All runs of the bucket, in any order.
-    volumes : array of int64, shape (n_patients,)
-        Lesion volume of each patient in voxels.
+        All runs between these voxels, in any order.
     span : tuple of int
-        First voxel of the bucket, and the one after its last.
+        The first voxel, and the one after the last.
     min_patients : int
     """
-    n, total, squares = _sum_up(runs, volumes, span)
+    n, total, squares = _sum_up(runs, span)
     chosen = np.flatnonzero(n >= min_patients)
     median = np.empty(0)
     if chosen.size:
-        median = _medians(runs, volumes, span, int(n.sum()), min_patients)
+        median = _medians(runs, span, int(n.sum()), min_patients)
     n, total, squares = n[chosen], total[chosen], squares[chosen]
     indices = (chosen + span[0]).astype(np.int32)
     deviation = squared_deviation(n, total, squares)
@@ -119,7 +116,7 @@ def bucket_volumes(
 
 
 def _sum_up(
-    runs: NDArray, volumes: NDArray[np.int64], span: tuple[int, int]
+    runs: NDArray, span: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Number, sum and sum of squares (modulo 2**64) of the volumes at each voxel, exact.
 
@@ -128,7 +125,7 @@ def _sum_up(
     """
     starts = runs["start"] - span[0]
     ends = starts + runs["length"]
-    own = volumes[runs["patient"]]
+    own = runs["volume"].astype(np.int64)
     sums = []
     for values in (np.ones_like(own), own, own * own):
         steps = np.zeros(span[1] - span[0] + 1, np.int64)
@@ -139,39 +136,32 @@ def _sum_up(
 
 
 def _medians(
-    runs: NDArray,
-    volumes: NDArray[np.int64],
-    span: tuple[int, int],
-    entries: int,
-    min_patients: int,
+    runs: NDArray, span: tuple[int, int], entries: int, min_patients: int
 ) -> NDArray[np.float64]:
     """Medians at the qualifying voxels of a bucket.
 
     With a voxel's patients in ascending order of volume, the median is the one in the middle, or
     the mean of the two. Columns are cut so that about `_ENTRIES` are expanded together.
     """
-    own = volumes[runs["patient"]]
-    order = np.argsort(own, kind="stable")
-    runs, own = runs[order], own[order]
+    runs = runs[np.argsort(runs["volume"], kind="stable")]
     begin, end = span
     width = -(-(end - begin) // -(-entries // _ENTRIES))
     found = [
-        _medians_between(runs, own, low, min(low + width, end), min_patients)
+        _medians_between(runs, low, min(low + width, end), min_patients)
         for low in range(begin, end, width)
     ]
     return np.concatenate(found)
 
 
-def _medians_between(
-    runs: NDArray, volumes: NDArray[np.int64], low: int, high: int, min_patients: int
-) -> NDArray[np.float64]:
+def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> NDArray[np.float64]:
     """Medians at the voxels low..high; runs come in ascending order of their patient's volume."""
     from scipy import sparse
 
     starts = np.maximum(runs["start"], low)
     lengths = np.minimum(runs["start"] + runs["length"], high) - starts
     inside = lengths > 0
-    starts, lengths, volumes = starts[inside] - low, lengths[inside], volumes[inside]
+    starts, lengths = starts[inside] - low, lengths[inside]
+    volumes = runs["volume"][inside].astype(np.int64)
     ends = np.cumsum(lengths, dtype=np.int32)
     voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
     voxels += np.repeat(starts - (ends - lengths), lengths)

@@ -205,3 +205,12 @@ def test_no_table_is_read_outside_a_given_folder(tmp_path, folder):
 def test_side_files_do_not_change_a_patient_s_id(folder):
     (folder / "._sub-001_lesion.nii.gz").write_bytes(b"x")
     assert "sub-001" in {patient.id for patient in load_cohort(folder).used}
+
+
+def test_many_groups_of_identical_masks_are_counted_not_listed(tmp_path):
+    arrays = [np.zeros((8, 8, 8), bool) for _ in range(50)]
+    for number, array in enumerate(arrays):
+        array[1 : 2 + number // 2 % 5, 1 : 2 + number // 10, 2] = True
+    notes = load_cohort(write_masks(tmp_path / "c", arrays)).notes
+    assert len(notes) == 21
+    assert notes[-1] == "5 more groups of files: identical masks, voxel for voxel"

@@ -14,7 +14,7 @@ from ..files import strip_ending
 Outcome = Literal["accept", "warn", "reject"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Patient:
     """One file of a cohort and what became of it.
 

@@ -33,6 +33,8 @@ _THREADS = min(4, os.cpu_count() or 1)
 _BATCH = 16  # masks that a thread reads before it hands them on
 _AHEAD = 4  # batches read and not yet used: a slow user must not fill the memory
 
+_MOST_GROUPS = 20  # of files that are named in notes
+
 SHARE_ON_ONE_GRID = 0.9
 """Share of the readable masks that must lie on one grid."""
 
@@ -50,7 +52,7 @@ class ReadOptions(TypedDict, total=False):
     on_grid: Callable[[Grid], None] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReadMask:
     """What is remembered of a mask that was read.
 
@@ -138,14 +140,11 @@ class FolderReading:
         alone = ("only one patient: no spread between patients can be computed",)
         return (
             (alone if len(used) == 1 else ())
-            + tuple(
-                f"same name twice, one patient or two? {_list(files)}"
-                for files in _groups(used, lambda patient: subject_of(patient.file).casefold())
+            + _tell(
+                "same name twice, one patient or two?",
+                _groups(used, lambda patient: subject_of(patient.file).casefold()),
             )
-            + tuple(
-                f"identical masks, voxel for voxel: {_list(files)}"
-                for files in _groups(used, self._fingerprint)
-            )
+            + _tell("identical masks, voxel for voxel:", _groups(used, self._fingerprint))
         )
 
     def _fingerprint(self, patient: Patient) -> str:
@@ -160,6 +159,13 @@ def _groups(patients: list[Patient], key: Callable[[Patient], str]) -> list[list
     for patient in patients:
         groups[key(patient)].append(patient.file)
     return [files for files in groups.values() if len(files) > 1]
+
+
+def _tell(what: str, groups: list[list[str]]) -> tuple[str, ...]:
+    """A sentence for each group of files; beyond twenty, how many more there are."""
+    told = tuple(f"{what} {_list(files)}" for files in groups[:_MOST_GROUPS])
+    more = len(groups) - _MOST_GROUPS
+    return told if more <= 0 else (*told, f"{more:,} more groups of files: {what.rstrip(':')}")
 
 
 def _list(files: list[str]) -> str:

@@ -38,7 +38,7 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
     atlas = session.atlas(selection.atlas)
     if atlas is not None:
         inputs.append(atlas_input(atlas))
-    voxels = int(session.stats(selection).indices.size)
+    voxels = session.stats(selection).voxels
     counts = {"patients": [part["used"] for part in inputs if "used" in part], "voxels": voxels}
     return provenance_bytes("dashboard", asdict(selection), inputs, counts, sums)
 

@@ -42,7 +42,7 @@ class Map:
 
     def to_nifti(self) -> nib.Nifti1Image:
         """The map as a NIfTI image, float32."""
-        return make_image(self.grid, self.array.astype(np.float32), self.description)
+        return make_image(self.grid, self.array.astype(np.float32, copy=False), self.description)
 
 
 def nifti_bytes(image: nib.Nifti1Image) -> bytes:
