@@ -107,7 +107,7 @@ def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, A
         return mask, mask_input(Path(path).expanduser(), mask), None
     name = Path(path).name
     progress = _progress(f"reading {name}")
-    cohort = load_cohort(path, None, options.pattern, choice, progress)
+    cohort = load_cohort(path, None, options.pattern, choice, progress, notice=_note)
     return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
 
 
@@ -210,6 +210,10 @@ def _progress(text: str) -> Callable[[int, int], None] | None:
             bar.close()
 
     return show
+
+
+def _note(text: str) -> None:
+    warn(f"note: {text}")
 
 
 def _report_skipped(cohort: Cohort | Roster) -> None:

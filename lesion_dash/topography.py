@@ -16,7 +16,7 @@ from .cohort import Cohort, ReadOptions, Roster, check_min_patients, read_roster
 from .errors import InputError
 from .grid import Grid
 from .images import Lesion, Map
-from .runs import RunStore, find_runs, run_store
+from .runs import find_runs, run_store
 from .voxel_volumes import VoxelVolumes, join, voxel_volumes
 
 Std = Literal["population", "sample"]
@@ -268,10 +268,10 @@ _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
 def _voxel_volumes_of(cohort: Cohort) -> VoxelVolumes:
     """The statistics that do not depend on a threshold; kept as long as the cohort lives."""
     if cohort not in _CACHE:
-        store = RunStore()
-        for first, last in pairwise(cohort.starts.tolist()):
-            store.add(*find_runs(cohort.indices[first:last]))
-        _CACHE[cohort] = join(cohort.grid, list(voxel_volumes(cohort.grid, store)))
+        with run_store() as store:
+            for first, last in pairwise(cohort.starts.tolist()):
+                store.add(*find_runs(cohort.indices[first:last]))
+            _CACHE[cohort] = join(cohort.grid, list(voxel_volumes(cohort.grid, store)))
     return _CACHE[cohort]
 
 

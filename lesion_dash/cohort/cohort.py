@@ -14,7 +14,10 @@ from ..grid import Grid
 from ..images import Mask
 from .participants import Participants
 from .patients import Patient
+from .positions import Positions, memory_limit
 from .roster import People
+
+_PIECE = 2**24  # positions that are counted together
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,8 @@ class Cohort(People):
     starts : array of int64, shape (n_patients + 1,)
         The voxels of the p-th used patient are ``indices[starts[p]:starts[p + 1]]``.
     indices : array of int32
-        Linear voxel positions (first axis fastest) of all used patients, one after the other.
+        Linear voxel positions (first axis fastest) of all used patients, one after the other; a
+        mapped file where they are too many for the memory.
     participants : Participants or None
         The table that was joined by id.
     notes : tuple of str
@@ -56,7 +60,9 @@ class Cohort(People):
     @cached_property
     def counts(self) -> NDArray[np.int32]:
         """Number of patients lesioned at each voxel, shape of the grid, read-only."""
-        flat = np.bincount(self.indices, minlength=self.grid.size).astype(np.int32)
+        flat = np.zeros(self.grid.size, np.int32)
+        for first in range(0, self.indices.size, _PIECE):
+            flat += np.bincount(self.indices[first : first + _PIECE], minlength=flat.size)
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
 
@@ -103,10 +109,11 @@ class Cohort(People):
         """
         asked = np.asarray(rows)
         chosen = np.arange(self.n_patients)[asked if asked.size else asked.astype(int)].tolist()
-        parts = [self.indices[self.starts[row] : self.starts[row + 1]] for row in chosen]
-        starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
-        indices = np.concatenate(parts) if parts else np.empty(0, np.int32)
         patients = tuple(self.used[row] for row in chosen)
+        with Positions(memory_limit()) as positions:
+            for row in chosen:
+                positions.add(self.indices[self.starts[row] : self.starts[row + 1]])
+            starts, indices = positions.starts, positions.join()
         return replace(self, patients=patients, starts=starts, indices=indices)
 
 

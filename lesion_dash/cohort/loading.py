@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Unpack
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import check_folder
@@ -16,6 +14,7 @@ from ..images import BINARY, Choice, Lesion
 from ..runs import voxels_of
 from .cohort import Cohort
 from .participants import read_participants
+from .positions import Notice, Positions, memory_limit
 from .reading import Progress, Question, ReadOptions, read_folder
 from .roster import Roster
 
@@ -29,6 +28,7 @@ def load_cohort(
     cancelled: Question | None = None,
     on_grid: Callable[[Grid], None] | None = None,
     within: str | os.PathLike[str] | None = None,
+    notice: Notice | None = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -52,6 +52,9 @@ def load_cohort(
         Called with the common grid when all headers are read, before any voxel is.
     within : path, optional
         A participants table is looked for in no folder outside this one.
+    notice : callable, optional
+        Given a sentence, early in the reading, where the cohort is too large for the memory. Its
+        voxel positions are then kept on disk; all results are the same.
 
     Returns
     -------
@@ -69,29 +72,36 @@ def load_cohort(
     >>> cohort.grid.voxel_volume
     8.0
     """
-    parts: list[NDArray[np.int32]] = []
-    roster = read_roster(
-        folder,
-        lambda lesion: parts.append(voxels_of(lesion.starts, lesion.lengths)),
-        participants=participants,
-        pattern=pattern,
-        choice=choice,
-        progress=progress,
-        cancelled=cancelled,
-        on_grid=on_grid,
-        within=within,
-    )
-    starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
+    with Positions(memory_limit(), notice) as positions:
+        roster = read_roster(
+            folder,
+            lambda lesion: positions.add(voxels_of(lesion.starts, lesion.lengths)),
+            participants=participants,
+            pattern=pattern,
+            choice=choice,
+            progress=partial(_show, positions, progress),
+            cancelled=cancelled,
+            on_grid=on_grid,
+            within=within,
+        )
+        starts, indices = positions.starts, positions.join()
+    notes = roster.notes + positions.notes
     return Cohort(
         roster.name,
         roster.folder,
         roster.grid,
         roster.patients,
         starts,
-        np.concatenate(parts),
+        indices,
         roster.participants,
-        roster.notes,
+        notes,
     )
+
+
+def _show(positions: Positions, progress: Progress | None, done: int, total: int) -> None:
+    positions.expect(done, total)
+    if progress:
+        progress(done, total)
 
 
 def read_roster(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,7 +102,8 @@ class Desk:
 
     def _read_wanted(self) -> None:
         for name in self._wanted():
-            self.session.load(name, self._show_progress, partial(self._is_unwanted, name))
+            unwanted = partial(self._is_unwanted, name)
+            self.session.load(name, self._show_progress, unwanted, self._show_notice)
 
     def _is_unwanted(self, name: str) -> bool:
         return self._stop.is_set() or name not in self._wanted()
@@ -109,10 +111,16 @@ class Desk:
     def _show_progress(self, done: int, total: int) -> None:
         # One step in fifty is enough for the eye, and each is a message to the browser.
         if done == total or done % max(total // 50, 1) == 0:
-            if self._loop is None:
-                self.loading.show(done, total)
-            else:
-                self._loop.call_soon_threadsafe(self.loading.show, done, total)
+            self._on_loop(self.loading.show, done, total)
+
+    def _show_notice(self, text: str) -> None:
+        self._on_loop(self.loading.set_trait, "notice", text)
+
+    def _on_loop(self, action: Callable[..., None], *args: Any) -> None:
+        if self._loop is None:
+            action(*args)
+        else:
+            self._loop.call_soon_threadsafe(action, *args)
 
     def _load_failed(self, error: Exception) -> None:
         overtaken = isinstance(error, Cancelled) and not self._stop.is_set()

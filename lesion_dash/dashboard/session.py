@@ -114,13 +114,18 @@ class Session:
         name: str,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Cohort:
         """Read a folder of the data root into a cohort, or take it from the cache."""
 
         def read() -> Cohort:
             folder = self.root.cohort_folder(name)
             cohort = load_cohort(
-                folder, progress=progress, cancelled=cancelled, within=self.root.path
+                folder,
+                progress=progress,
+                cancelled=cancelled,
+                within=self.root.path,
+                notice=notice,
             )
             volume_stats(cohort, 1)  # done here, beside the page, so that the slider never waits
             return cohort

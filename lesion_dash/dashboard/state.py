@@ -83,6 +83,7 @@ class Loading(t.HasTraits):
     folder = t.Unicode("")
     done = t.Int(0)
     total = t.Int(0)
+    notice = t.Unicode("", help="what is unusual about this reading")
     painted = t.Bool(
         False, help="whether the browser has drawn the brain; slow imports wait for it"
     )
@@ -90,6 +91,7 @@ class Loading(t.HasTraits):
     def start(self, folder: str) -> None:
         """Begin to read a folder."""
         self.done = self.total = 0
+        self.notice = ""
         self.folder = folder
         self.running = True
 

@@ -151,6 +151,6 @@ class LoadingLine:
         self.bar.max = max(loading.total, 1)
         self.bar.value = min(loading.done, self.bar.max)
         of = f"{loading.done} of {loading.total}" if loading.total else "looking for files"
-        reading = f"Reading {loading.folder}: {of}"
+        reading = "; ".join(filter(None, [f"Reading {loading.folder}: {of}", loading.notice]))
         set_text(self.text, reading if loading.running else self._summary)
         (self.row.remove_class if loading.running else self.row.add_class)("ld-hidden")

@@ -1,0 +1,86 @@
+"""Voxel positions that are too many for the memory are kept on disk; nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from phantoms import random_masks, write_masks
+
+from lesion_dash import InputError, load_cohort, volume_stats
+from lesion_dash.cohort.positions import MEMORY_VARIABLE, Positions, memory_limit
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_masks(tmp_path / "c", random_masks(9))
+
+
+@pytest.mark.parametrize("limit", ["0", "200", "1KB"])
+def test_a_cohort_on_disk_gives_the_same(folder, monkeypatch, limit):
+    kept = load_cohort(folder)
+    monkeypatch.setenv(MEMORY_VARIABLE, limit)
+    told = []
+    mapped = load_cohort(folder, notice=told.append)
+    assert isinstance(mapped.indices, np.memmap)
+    assert mapped.notes[-1] == told[0]
+    np.testing.assert_array_equal(mapped.indices, kept.indices)
+    np.testing.assert_array_equal(mapped.counts, kept.counts)
+    for key, values in volume_stats(kept, 2).values.items():
+        np.testing.assert_array_equal(volume_stats(mapped, 2).values[key], values)
+    at = int(kept.indices[0])
+    np.testing.assert_array_equal(mapped.rows_at(at), kept.rows_at(at))
+    np.testing.assert_array_equal(mapped.select([3, 1]).counts, kept.select([3, 1]).counts)
+
+
+def test_the_sentence_names_estimate_limit_and_remedy(folder, monkeypatch):
+    total = load_cohort(folder).indices.nbytes
+    monkeypatch.setenv(MEMORY_VARIABLE, "0.001MB")
+    (note,) = load_cohort(folder).notes
+    assert note.startswith(f"about {total / 1e6:.1f} MB of voxel positions, 0.0 MB allowed")
+    assert MEMORY_VARIABLE in note
+
+
+def test_a_sample_tells_of_the_whole_before_the_limit_is_reached():
+    told = []
+    with Positions(1000, told.append) as positions:
+        for number in range(64):
+            positions.add(np.arange(3, dtype=np.int32))
+            positions.expect(number + 1, 100)
+        assert told[0].startswith("about 0.0 MB")
+        positions.add(np.array([7], np.int32))
+        found = positions.join()
+    assert found[-4:].tolist() == [0, 1, 2, 7]
+    assert positions.starts[-1] == 64 * 3 + 1
+
+
+def test_few_positions_stay_in_memory(folder):
+    assert not isinstance(load_cohort(folder).indices, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4GB", 4 * 10**9), ("1.5 mb", 1_500_000), ("12", 12), ("2GiB", 2 * 10**9), ("7k", 7000)],
+)
+def test_sizes_are_read_with_their_units(monkeypatch, text, size):
+    monkeypatch.setenv(MEMORY_VARIABLE, text)
+    assert memory_limit() == size
+
+
+def test_a_limit_that_is_no_size_is_named(monkeypatch):
+    monkeypatch.setenv(MEMORY_VARIABLE, "plenty")
+    with pytest.raises(InputError, match="LESION_DASH_MEMORY: 'plenty' is no size; give one"):
+        memory_limit()
+
+
+def test_the_limit_is_below_what_is_free(monkeypatch):
+    monkeypatch.delenv(MEMORY_VARIABLE, raising=False)
+    assert 2**20 < memory_limit() < 2**50
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch):
+    with Path("/dev/full").open("wb", buffering=0) as full, Positions(0) as positions:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
+        with pytest.raises(InputError, match="cannot keep voxel positions in the temporary folder"):
+            positions.add(np.array([1], np.int32))
