@@ -92,7 +92,11 @@ def runs_of_values(values: NDArray) -> tuple[Runs, float, bool]:
     padded = np.zeros((len(near) + 1, width + 1), np.bool_)
     np.not_equal(near, 0, out=padded[:-1, 1:])
     largest = near.max(initial=0)
-    is_one_value = bool(np.array_equal(near == largest, padded[:-1, 1:])) if largest else False
+    # Most masks are 0 and 1 in unsigned bytes: nothing else lies between.
+    is_binary = largest == 1 and near.dtype.kind == "u"
+    is_one_value = is_binary or (
+        largest != 0 and bool(np.array_equal(near == largest, padded[:-1, 1:]))
+    )
     flat = padded.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     rows = edges // (width + 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .grid import Grid
 from .runs import BUCKET, RunStore
 
-_ENTRIES = 2**20  # patients x voxels that one thread looks at together
+_ENTRIES = 2**19  # patients x voxels that one thread looks at together
 _THREADS = min(4, os.cpu_count() or 1)
 
 
