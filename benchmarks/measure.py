@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
+from typing import TypeVar
+
+LAUNCH = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one whole process: wall and processor seconds, peak memory in MB (10**6 bytes)."""
+    """Of one whole process: wall and processor seconds, peak memory in MB (10**6 bytes).
+
+    `told` are the numbers which the process itself printed, as a line of JSON.
+    """
 
     wall: float
     cpu: float
     peak: float
+    told: dict[str, float] = field(default_factory=dict)
 
 
 def run(command: list[str]) -> Cost:
     """Run a command to its end; it must succeed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"failed ({process.returncode}): {' '.join(command)}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+    launched = subprocess.run([*LAUNCH, *command], stdout=subprocess.PIPE, check=True)
+    found = json.loads(launched.stdout)
+    if found["code"]:
+        sys.exit(f"failed ({found['code']}): {' '.join(command)}\n{found['output']}")
+    return Cost(found["wall"], found["cpu"], found["peak"], _told(found["output"]))
 
 
-def medians(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
-    """Run each command several times, in turn so that a slow machine is slow for all."""
-    costs: dict[str, list[Cost]] = {name: [] for name in commands}
-    for _ in range(runs):
-        for name, command in commands.items():
-            costs[name].append(run(command))
-    return {
-        name: Cost(*(median(getattr(c, field) for c in found) for field in ("wall", "cpu", "peak")))
-        for name, found in costs.items()
-    }
+def _told(output: str) -> dict[str, float]:
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else {}
+
+
+def repeat(turn: list[tuple[Name, list[str]]], runs: int) -> dict[Name, list[Cost]]:
+    """Run all commands of a turn several times, so that a slow machine is slow for all."""
+    costs: dict[Name, list[Cost]] = {name: [] for name, _ in turn}
+    for number in range(1, runs + 1):
+        for name, command in turn:
+            cost = run(command)
+            costs[name].append(cost)
+            print(f"  run {number} of {runs}: {name}: {cost.wall:.2f} s", flush=True)
+    return costs
+
+
+def median_cost(costs: list[Cost]) -> Cost:
+    """The median of every number on its own."""
+    fields = (median(getattr(cost, name) for cost in costs) for name in ("wall", "cpu", "peak"))
+    told = {key: median(cost.told[key] for cost in costs) for key in costs[0].told}
+    return Cost(*fields, told)
