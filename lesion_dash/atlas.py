@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .files import list_images, strip_ending
+from .files import (
+    AnyPath,
+    PathInput,
+    UrlPath,
+    as_path,
+    list_images,
+    path_below,
+    strip_ending,
+)
 from .grid import Grid
 from .images import SpatialImage, read_labels
 from .label_tables import ENDINGS, Region, is_label_table, read_label_table
@@ -119,16 +126,14 @@ class LabelAtlas:
         return _on_grid(self, grid)
 
 
-def load_atlas(
-    image: str | os.PathLike[str] | SpatialImage, labels: str | os.PathLike[str] | None = None
-) -> LabelAtlas:
+def load_atlas(image: PathInput | SpatialImage, labels: PathInput | None = None) -> LabelAtlas:
     """Read a labelled atlas and the table of its region names.
 
     Parameters
     ----------
-    image : path or nibabel image
+    image : path, URL or nibabel image
         Whole numbers; 0 is outside the atlas.
-    labels : path, optional
+    labels : path or URL, optional
         CSV or TSV with columns for index and name, or a FreeSurfer colour table. By default the
         table that lies beside the image and is named after it; see `find_label_table`.
 
@@ -143,13 +148,13 @@ def load_atlas(
     >>> atlas.region_at([0, 0, 200])
     'outside the atlas'
     """
-    source = image if isinstance(image, SpatialImage) else Path(image).expanduser()
+    source = image if isinstance(image, SpatialImage) else as_path(image)
     data, grid, stored, notes = read_labels(source)
     path = stored.path
     if not data.any():
         raise InputError(path, "atlas is empty: no voxel has a label")
     sources = {str(path): stored.sha256}
-    table_path = Path(labels).expanduser() if labels is not None else find_label_table(path)
+    table_path = as_path(labels) if labels is not None else find_label_table(path)
     present = set(np.unique(data).tolist()) - {0}
     if table_path is None:
         regions: tuple[Region, ...] = ()
@@ -163,7 +168,11 @@ def load_atlas(
     return LabelAtlas(strip_ending(path.name), grid, data, named, notes, sources)
 
 
-def find_label_table(image: Path) -> Path | None:
+@overload
+def find_label_table(image: Path) -> Path | None: ...
+@overload
+def find_label_table(image: UrlPath) -> UrlPath | None: ...
+def find_label_table(image: AnyPath) -> AnyPath | None:
     """The label table beside an atlas image that is named after it.
 
     Words such as "labels" or "2mm" aside, every word of the table's name is one of the image's:
@@ -173,24 +182,26 @@ def find_label_table(image: Path) -> Path | None:
     if not image.parent.is_dir():
         return None
     stem, own = strip_ending(image.name).lower(), _words(image.name)
-    tables = [path for path in sorted(image.parent.iterdir()) if path.suffix.lower() in ENDINGS]
+    beside: list[AnyPath] = list(image.parent.iterdir())
+    tables = [path for path in beside if path.suffix.lower() in ENDINGS]
+    tables.sort(key=lambda path: path.name)
     same = [table for table in tables if strip_ending(table.stem).lower() == stem]
     alike = [table for table in tables if _words(table.name) <= own and _words(table.name)]
     ranked = same + sorted(alike, key=lambda table: -len(_words(table.name)))
     return next((table for table in ranked if is_label_table(table)), None)
 
 
-def find_atlases(folder: str | os.PathLike[str]) -> dict[str, tuple[Path, Path]]:
+def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath]]:
     """Atlas images below a folder that have a label table beside them: name to both paths.
 
     Atlases of one file name are told apart by their path below the folder.
     """
-    root = Path(folder).expanduser()
+    root = as_path(folder)
     pairs = [(image, find_label_table(image)) for image in list_images(root).images]
     found = [(image, table) for image, table in pairs if table is not None]
     times = Counter(image.name for image, _ in found)
     return {
-        strip_ending(image.name if times[image.name] == 1 else str(image.relative_to(root))): (
+        strip_ending(image.name if times[image.name] == 1 else path_below(image, root)): (
             image,
             table,
         )

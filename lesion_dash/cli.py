@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from . import commands
+from .compute import SCHEDULER_VARIABLE
 from .console import complain
 from .errors import LesionDashError
 
@@ -98,12 +99,21 @@ def _add_cohort_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pattern", default="*", help="only masks whose name matches, such as '*lesion*'"
     )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        default=os.environ.get(SCHEDULER_VARIABLE) or None,
+        help="read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
+        f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
+    )
 
 
 def _add_stats(parsers: Any) -> None:
     text = "mean, SD and median of total lesion volume at each voxel of a folder of masks"
     parser = _add_command(parsers, "stats", commands.run_stats, text)
-    parser.add_argument("masks", metavar="MASKS", help="folder of binary masks, one a patient")
+    parser.add_argument(
+        "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
+    )
     _add_results(parser)
     _add_cohort_choices(parser)
     parser.add_argument(
@@ -124,8 +134,8 @@ def _add_stats(parsers: Any) -> None:
 def _add_overlap(parsers: Any) -> None:
     text = "overlap of two binary maps, counted in the regions of an atlas"
     parser = _add_command(parsers, "overlap", commands.run_overlap, text)
-    parser.add_argument("a", metavar="A", help="a mask, or a folder of masks")
-    parser.add_argument("b", metavar="B", help="a mask, or a folder of masks")
+    parser.add_argument("a", metavar="A", help="a mask, or a folder of masks, or the URL of one")
+    parser.add_argument("b", metavar="B", help="a mask, or a folder of masks, or the URL of one")
     parser.add_argument("--atlas", metavar="IMAGE", required=True, help="labelled NIfTI image")
     parser.add_argument(
         "--labels", metavar="TABLE", help="names of its regions (default: the table beside IMAGE)"
@@ -137,7 +147,7 @@ def _add_overlap(parsers: Any) -> None:
 def _add_check(parsers: Any) -> None:
     text = "what would become of each file of a folder, of a mask, an atlas or a table"
     parser = _add_command(parsers, "check", commands.run_check, text)
-    parser.add_argument("path", metavar="PATH", help="folder, image or table")
+    parser.add_argument("path", metavar="PATH", help="folder, image or table, or the URL of one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--like", metavar="MASKS", help="a mask or folder on whose grid PATH is to be used"

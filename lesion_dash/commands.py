@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import LONGEST_LIST, say, warn
@@ -26,7 +25,7 @@ _COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label")
 def run_stats(options: argparse.Namespace) -> int:
     """Write the maps of lesion size topography, the patients and the provenance."""
     from .files import check_space, write_together
-    from .images import Choice, nifti_bytes
+    from .images import Choice, nifti_parts
     from .provenance import FILE_NAME, cohort_input, provenance_bytes
     from .tables import csv_bytes
     from .topography import FILE_NAMES, folder_stats
@@ -39,24 +38,28 @@ def run_stats(options: argparse.Namespace) -> int:
             options.std,
             options.outside,
             options.participants,
+            options.scheduler,
             pattern=options.pattern,
             choice=Choice(options.threshold, options.label),
             progress=_progress("reading masks"),
             on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
-        for key, name in FILE_NAMES.items():
-            outbox.add(name, nifti_bytes(getattr(stats, key).to_nifti()))
+        voxels = stats.voxels
+        for name, found in stats.files.items():
+            outbox.add(name, *nifti_parts(found.to_nifti()))
+        del stats, found  # the tables of many patients take their place in memory
         outbox.add("patients.csv", csv_bytes(cohort.files_table))
         parameters = {key: getattr(options, key) for key in ("std", "outside", *_COHORT_PARAMETERS)}
-        counts = {"patients": cohort.n_patients, "voxels": stats.voxels}
+        parameters["cluster"] = options.scheduler is not None
+        counts = {"patients": cohort.n_patients, "voxels": voxels}
         inputs = [cohort_input(cohort)]
         outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
     _report_skipped(cohort)
     say(
-        f"{cohort.n_patients} patients, {stats.voxels:,} voxels with at least "
+        f"{cohort.n_patients} patients, {voxels:,} voxels with at least "
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
     )
-    if not stats.voxels:
+    if not voxels:
         warn(f"no voxel is lesioned in {options.min_patients} patients: no voxel qualifies")
     return 0
 
@@ -83,6 +86,7 @@ def run_overlap(options: argparse.Namespace) -> int:
         outbox.add(COUNTS_NAME, csv_bytes(counts.table))
         inputs = [*(found for _, found, _ in loaded), atlas_input(atlas)]
         parameters = {key: getattr(options, key) for key in _COHORT_PARAMETERS}
+        parameters["cluster"] = options.scheduler is not None
         sizes = _sizes(result) | {"atlas_notes": list(counts.notes)}
         outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
     for mask, _, cohort in loaded:
@@ -98,16 +102,24 @@ def run_overlap(options: argparse.Namespace) -> int:
 def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any], Cohort | None]:
     """A binary map from a file, or from a folder at the chosen number of patients."""
     from .cohort import load_cohort
+    from .files import as_path
     from .images import Choice, read_mask
     from .provenance import cohort_input, mask_input
 
     choice = Choice(options.threshold, options.label)
-    if not Path(path).expanduser().is_dir():
-        mask = read_mask(path, options.threshold, options.label)
-        return mask, mask_input(Path(path).expanduser(), mask), None
-    name = Path(path).name
-    progress = _progress(f"reading {name}")
-    cohort = load_cohort(path, None, options.pattern, choice, progress, notice=_note)
+    place = as_path(path)
+    if not place.is_dir():
+        mask = read_mask(place, options.threshold, options.label)
+        return mask, mask_input(place, mask), None
+    cohort = load_cohort(
+        place,
+        None,
+        options.pattern,
+        choice,
+        _progress(f"reading {place.name}"),
+        notice=_note,
+        scheduler=options.scheduler,
+    )
     return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
 
 
@@ -187,9 +199,9 @@ def run_demo(options: argparse.Namespace) -> int:
 def run_serve(options: argparse.Namespace) -> int:
     """Serve the dashboard on a folder of the user's."""
     from .dashboard.server import serve
-    from .files import check_folder, prepare_results
+    from .files import check_folder, local_path, prepare_results
 
-    root = check_folder(options.data_root)
+    root = local_path(check_folder(local_path(options.data_root)))
     results = prepare_results(options.results, ()) if options.results else None
     serve(root, results, options.port)
     return 0

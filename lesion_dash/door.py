@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atlas import find_label_table, load_atlas
@@ -21,7 +19,7 @@ from .cohort import (
     read_participants_table,
 )
 from .errors import InputError
-from .files import has_image_ending, read_text
+from .files import AnyPath, PathInput, as_path, has_image_ending, path_below, read_text
 from .grid import Grid, is_near
 from .images import BINARY, Choice, mask_of, read_header, read_stored, volume_grid
 from .label_tables import ENDINGS, read_label_table
@@ -115,8 +113,8 @@ class DoorReport:
 
 
 def check_path(
-    path: str | os.PathLike[str],
-    like: str | os.PathLike[str] | None = None,
+    path: PathInput,
+    like: PathInput | None = None,
     choice: Choice = BINARY,
     progress: Callable[[int, int], None] | None = None,
 ) -> DoorReport:
@@ -124,10 +122,10 @@ def check_path(
 
     Parameters
     ----------
-    path : path
+    path : path or URL
         A folder; an image (an atlas where a label table lies beside it, a mask otherwise); a label
         table or a participants table.
-    like : path, optional
+    like : path or URL, optional
         A mask or a folder of masks on whose grid an image is to be used.
     choice : Choice
         How to make masks of probability or label maps.
@@ -139,17 +137,17 @@ def check_path(
     >>> check_path("sample_data/cohort_a").sentence
     '40 used, 0 skipped, 0 with warnings'
     """
-    place = Path(path).expanduser()
-    if place.is_dir():
-        return _check_folder(place, choice, progress)
+    place = as_path(path)
     try:
-        grid = _grid_of(Path(like).expanduser()) if like is not None else None
+        if place.is_dir():
+            return _check_folder(place, choice, progress)
+        grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_file(place, grid, choice)
         outcome: Outcome = "warn" if notes else "accept"
         report = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
         report = FileReport(place.name, "reject", (error.reason,), used=False)
-    return DoorReport(str(path), (report,))
+    return DoorReport(str(place), (report,))
 
 
 def report_of(cohort: Cohort | Roster) -> DoorReport:
@@ -163,7 +161,7 @@ def _report_patient(patient: Patient) -> FileReport:
 
 
 def _check_folder(
-    folder: Path, choice: Choice, progress: Callable[[int, int], None] | None
+    folder: AnyPath, choice: Choice, progress: Callable[[int, int], None] | None
 ) -> DoorReport:
     try:
         reading = read_folder(folder, choice=choice, progress=progress)
@@ -190,7 +188,7 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     for path in reading.refused:
         if (table := find_label_table(path)) is None:
             continue
-        file = path.relative_to(reading.root).as_posix()
+        file = path_below(path, reading.root)
         try:
             notes = _check_atlas(path, table, reading.grid)
             outcome: Outcome = "warn" if notes else "accept"
@@ -200,7 +198,7 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     return reports
 
 
-def _check_file(path: Path, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
+def _check_file(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
     if path.suffix.lower() in ENDINGS:
         return _check_table(path, grid)
     if not path.exists() and not path.is_symlink():
@@ -214,7 +212,7 @@ def _check_file(path: Path, grid: Grid | None, choice: Choice) -> tuple[str, ...
     return _check_mask(path, grid, choice)
 
 
-def _check_mask(path: Path, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
+def _check_mask(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
     header = read_header(path)
     own = volume_grid(path, header)
     if grid is not None and not is_near(own, grid):
@@ -222,12 +220,12 @@ def _check_mask(path: Path, grid: Grid | None, choice: Choice) -> tuple[str, ...
     return mask_of(read_stored(path), choice).notes
 
 
-def _check_atlas(path: Path, table: Path | None, grid: Grid | None) -> tuple[str, ...]:
+def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tuple[str, ...]:
     atlas = load_atlas(path, table)
     return (atlas.on_grid(grid) if grid is not None else atlas).notes
 
 
-def _check_table(path: Path, grid: Grid | None) -> tuple[str, ...]:
+def _check_table(path: AnyPath, grid: Grid | None) -> tuple[str, ...]:
     if set(ID_COLUMNS) & set(re.split(r"[,;\t]", read_text(path)[0].partition("\n")[0].strip())):
         return read_participants_table(path).notes
     table = read_label_table(path)
@@ -235,13 +233,14 @@ def _check_table(path: Path, grid: Grid | None) -> tuple[str, ...]:
     return _check_atlas(image, path, grid) if image else table.notes
 
 
-def _image_of(table: Path) -> Path | None:
+def _image_of(table: AnyPath) -> AnyPath | None:
     """The image beside a label table to which it belongs."""
-    images = [path for path in sorted(table.parent.iterdir()) if has_image_ending(path.name)]
+    images = [path for path in table.parent.iterdir() if has_image_ending(path.name)]
+    images.sort(key=lambda path: path.name)
     return next((image for image in images if find_label_table(image) == table), None)
 
 
-def _grid_of(path: Path) -> Grid:
+def _grid_of(path: AnyPath) -> Grid:
     if path.is_dir():
         reading = read_folder(path)
         if reading.grid is None or reading.fault:

@@ -15,7 +15,7 @@ class InputError(LesionDashError, ValueError):
     Parameters
     ----------
     subject : str or path
-        The file, folder or parameter the sentence is about.
+        The file, folder, URL or parameter the sentence is about.
     problem : str
         What was found, with the value, and the rule it breaks.
     remedy : str, optional
@@ -31,14 +31,15 @@ class InputError(LesionDashError, ValueError):
 
     def __init__(
         self,
-        subject: str | PathLike[str],
+        subject: object,
         problem: str,
         remedy: str = "",
         details: tuple[str, ...] = (),
     ) -> None:
+        name = str(fspath(subject)) if isinstance(subject, PathLike) else str(subject)
         # All go to Exception.args, so that the error survives pickling between processes.
-        super().__init__(fspath(subject), problem, remedy, details)
-        self.subject = fspath(subject)
+        super().__init__(name, problem, remedy, details)
+        self.subject = name
         self.problem = problem
         self.remedy = remedy
         self.details = details
@@ -50,6 +51,10 @@ class InputError(LesionDashError, ValueError):
     def reason(self) -> str:
         """The sentence without the name of the file."""
         return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
+
+class SetupError(InputError):
+    """Something is missing on a machine, and no fault of the file that was to be read there."""
 
 
 class Cancelled(LesionDashError):

@@ -7,10 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .errors import InputError
-from .files import read_text
+from .files import AnyPath, read_text
 
 ENDINGS = (".csv", ".tsv", ".txt", ".lut", ".xml")
 """File name endings a label table may have."""
@@ -32,7 +31,7 @@ class Region:
 class LabelTable:
     """The regions a table names, and what is unusual about it."""
 
-    path: Path
+    path: AnyPath
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
     sha256: str = ""
@@ -42,7 +41,7 @@ class TableFault(ValueError):
     """A row that breaks the rules of a table; the reader adds the file's name."""
 
 
-def read_label_table(path: Path) -> LabelTable:
+def read_label_table(path: AnyPath) -> LabelTable:
     """Read a label table; its format is told from its content.
 
     Raises
@@ -68,7 +67,7 @@ def read_label_table(path: Path) -> LabelTable:
     raise InputError(path, "columns id and name not found", remedy)
 
 
-def is_label_table(path: Path) -> bool:
+def is_label_table(path: AnyPath) -> bool:
     """Whether a file can be read as a label table."""
     try:
         return bool(read_label_table(path).regions)

@@ -7,11 +7,11 @@ import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from .atlas import LabelAtlas
 from .cohort import Cohort, Participants, Roster
+from .files import AnyPath
 from .images import Mask
 
 FILE_NAME = "provenance.json"
@@ -74,7 +74,7 @@ def _participants_input(table: Participants | None) -> dict[str, str] | None:
     return {"file": str(table.path), "sha256": table.sha256} if table else None
 
 
-def mask_input(path: Path, mask: Mask) -> dict[str, Any]:
+def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
     """A mask as an input, with the checksum of the bytes that were counted."""
     return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
 

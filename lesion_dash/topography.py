@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Literal, Unpack
 from weakref import WeakKeyDictionary
@@ -12,11 +12,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .cohort import Cohort, ReadOptions, Roster, check_min_patients, read_roster
+from .cohort import Cohort, ReadOptions, Roster, Workers, check_min_patients, read_roster
+from .compute import connect
 from .errors import InputError
+from .files import PathInput
 from .grid import Grid
-from .images import Lesion, Map
+from .images import Map
 from .runs import find_runs, run_store
+from .spread_runs import SpreadRuns
 from .voxel_volumes import VoxelVolumes, join, voxel_volumes
 
 Std = Literal["population", "sample"]
@@ -194,24 +197,26 @@ def volume_stats(
 
 
 def folder_stats(
-    folder: str | os.PathLike[str],
+    folder: PathInput,
     min_patients: int = 5,
     std: Std = "population",
     outside: Outside = "zero",
-    participants: str | os.PathLike[str] | None = None,
+    participants: PathInput | None = None,
+    scheduler: str | None = None,
     **options: Unpack[ReadOptions],
 ) -> tuple[Roster, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
     Every mask is read once and only its runs are kept, on disk. The maps are worked out in double
-    precision, and kept in single precision as files hold them.
+    precision, and kept in single precision as files hold them. On a cluster the runs stay with
+    the workers that read them; every bit is the same.
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
     min_patients, std, outside
         As for `volume_stats`.
-    participants, **options
+    participants, scheduler, **options
         As for `load_cohort`.
 
     Returns
@@ -227,14 +232,17 @@ def folder_stats(
     (40, 'mm³')
     """
     _check_choices(min_patients, std, outside)
-    with run_store() as store:
-
-        def keep(lesion: Lesion) -> None:
-            store.add(lesion.starts, lesion.lengths)
-
-        roster = read_roster(folder, keep, participants, **options)
-        parts = voxel_volumes(roster.grid, store, min_patients)
-        voxels, arrays = _fill_maps(roster.grid, parts, std, outside)
+    read = partial(read_roster, folder, participants=participants, **options)
+    fill = partial(_fill_maps, std=std, outside=outside)
+    if scheduler is None:
+        with run_store() as store:
+            roster = read(keep=lambda lesion: store.add(lesion.starts, lesion.lengths))
+            voxels, arrays = fill(roster.grid, voxel_volumes(roster.grid, store, min_patients))
+    else:
+        with connect(scheduler) as cluster:
+            runs = SpreadRuns(cluster)
+            roster = read(reader=Workers(cluster, keep=runs.add))
+            voxels, arrays = fill(roster.grid, runs.voxel_volumes(roster.grid, min_patients))
     return roster, FolderStats(roster.grid, roster.n_patients, min_patients, std, voxels, arrays)
 
 

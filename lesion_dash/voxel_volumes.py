@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +16,7 @@ from .grid import Grid
 from .runs import BUCKET, RunStore
 
 _ENTRIES = 2**19  # patients x voxels that one thread looks at together
+_AHEAD = 8  # buckets worked out and not yet used: a slow user must not fill the memory
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -69,8 +71,14 @@ def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> Generat
     """
     store.flush()
     work = partial(_bucket_of_store, grid, store, min_patients)
+    waiting: deque[Future[VoxelVolumes]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(work, range(-(-grid.size // BUCKET)))
+        for number in range(-(-grid.size // BUCKET)):
+            waiting.append(pool.submit(work, number))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:

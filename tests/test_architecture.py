@@ -16,7 +16,7 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 # A room may import the rooms above it, never one below: lazy imports included.
 ROOMS = [
     "errors", "grid", "runs", "files", "tables", "images", "template", "label_tables", "atlas",
-    "compute", "cohort", "voxel_volumes", "topography", "comparison", "regions",
+    "compute", "cohort", "voxel_volumes", "spread_runs", "topography", "comparison", "regions",
     "provenance", "door", "__init__", "plots",
     "dashboard",
     "console", "commands", "cli",

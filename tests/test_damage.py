@@ -114,7 +114,7 @@ def test_a_small_file_that_claims_gigabytes_allocates_nothing(tmp_path):
 def test_a_file_that_is_replaced_between_two_looks_is_not_counted(tmp_path, monkeypatch):
     folder = write_masks(tmp_path / "c", random_masks(11))
     victim = folder / "sub-004_lesion.nii.gz"
-    from lesion_dash.cohort import reading as loading
+    from lesion_dash.cohort import readers as loading
 
     read = loading.read_stored
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_replaced_between_two_looks_is_not_counted(tmp_path, monk
 
 def test_a_file_that_vanishes_is_skipped(tmp_path, monkeypatch):
     folder = write_masks(tmp_path / "c", random_masks(11))
-    from lesion_dash.cohort import reading as loading
+    from lesion_dash.cohort import readers as loading
 
     read = loading.read_stored
 

@@ -11,7 +11,8 @@ import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks
 
 from lesion_dash import Grid, InputError, Map, Mask, read_mask
-from lesion_dash.images import read_labels
+from lesion_dash.images import nifti_bytes, nifti_parts, read_labels
+from lesion_dash.images.header import make_image
 
 LESION = random_masks(1, seed=3)[0]
 
@@ -251,3 +252,12 @@ def test_a_value_outside_a_map_is_unknown():
     map_ = Map("m", np.ones(SHAPE), Grid(SHAPE, AFFINE), "mm³", "")
     assert map_.value_at([0, 0, 0]) == 1
     assert np.isnan(map_.value_at([999, 0, 0]))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u1", ">i2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_parts_of_an_image_are_the_file_nibabel_writes(dtype, order):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype, order=order)
+    image = make_image(Grid((2, 3, 4), np.diag([2, 2, 2, 1])), array, "test")
+    assert nifti_bytes(image) == image.to_bytes()
+    assert b"".join(nifti_parts(image)) == image.to_bytes()

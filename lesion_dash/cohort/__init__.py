@@ -1,5 +1,6 @@
 """Who is studied: patients, their masks, and what a participants table says of them."""
 
+from .cluster import ChunkReading, ChunkRuns, Workers
 from .cohort import Cohort, check_min_patients
 from .loading import load_cohort, read_roster
 from .participants import ID_COLUMNS, Participants, read_participants, read_participants_table
@@ -9,6 +10,8 @@ from .roster import Roster
 
 __all__ = [
     "ID_COLUMNS",
+    "ChunkReading",
+    "ChunkRuns",
     "Cohort",
     "FolderReading",
     "Outcome",
@@ -16,6 +19,7 @@ __all__ = [
     "Patient",
     "ReadOptions",
     "Roster",
+    "Workers",
     "check_min_patients",
     "load_cohort",
     "read_folder",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
+from ..files import AnyPath
 from ..grid import Grid
 from ..images import Mask
 from .participants import Participants
@@ -28,7 +28,7 @@ class Cohort(People):
     ----------
     name : str
         The folder's name.
-    folder : Path
+    folder : Path or UrlPath
     grid : Grid
     patients : tuple of Patient
         Every file that was found, used or skipped, in the order of the file names.
@@ -44,7 +44,7 @@ class Cohort(People):
     """
 
     name: str
-    folder: Path
+    folder: AnyPath
     grid: Grid
     patients: tuple[Patient, ...]
     starts: NDArray[np.int64]

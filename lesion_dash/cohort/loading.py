@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Unpack
 
 from ..errors import InputError
-from ..files import check_folder
+from ..files import PathInput, check_folder
 from ..grid import Grid
 from ..images import BINARY, Choice, Lesion
 from ..runs import voxels_of
+from .cluster import reader_on
 from .cohort import Cohort
 from .participants import read_participants
 from .positions import Notice, Positions, memory_limit
+from .readers import Reader
 from .reading import Progress, Question, ReadOptions, read_folder
 from .roster import Roster
 
 
 def load_cohort(
-    folder: str | os.PathLike[str],
-    participants: str | os.PathLike[str] | None = None,
+    folder: PathInput,
+    participants: PathInput | None = None,
     pattern: str = "*",
     choice: Choice = BINARY,
     progress: Progress | None = None,
     cancelled: Question | None = None,
     on_grid: Callable[[Grid], None] | None = None,
-    within: str | os.PathLike[str] | None = None,
+    within: PathInput | None = None,
     notice: Notice | None = None,
+    scheduler: str | None = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
         Searched with its sub-folders for NIfTI files (``.nii``, ``.nii.gz``, ``.img`` with
         ``.hdr``), one a patient.
-    participants : path, optional
+    participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
         ``participants.csv`` in the folder or in the one above, where there is one.
     pattern : str
@@ -55,6 +57,8 @@ def load_cohort(
     notice : callable, optional
         Given a sentence, early in the reading, where the cohort is too large for the memory. Its
         voxel positions are then kept on disk; all results are the same.
+    scheduler : str, optional
+        Address of a Dask cluster whose workers read the masks, such as ``tcp://127.0.0.1:8786``.
 
     Returns
     -------
@@ -64,7 +68,8 @@ def load_cohort(
     Raises
     ------
     InputError
-        Where the folder holds no usable mask, or no grid holds at least 90 % of the masks.
+        Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
+        the cluster cannot be used.
 
     Examples
     --------
@@ -72,7 +77,7 @@ def load_cohort(
     >>> cohort.grid.voxel_volume
     8.0
     """
-    with Positions(memory_limit(), notice) as positions:
+    with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
         roster = read_roster(
             folder,
             lambda lesion: positions.add(voxels_of(lesion.starts, lesion.lengths)),
@@ -83,6 +88,7 @@ def load_cohort(
             cancelled=cancelled,
             on_grid=on_grid,
             within=within,
+            reader=reader,
         )
         starts, indices = positions.starts, positions.join()
     notes = roster.notes + positions.notes
@@ -105,18 +111,20 @@ def _show(positions: Positions, progress: Progress | None, done: int, total: int
 
 
 def read_roster(
-    folder: str | os.PathLike[str],
-    keep: Callable[[Lesion], None],
-    participants: str | os.PathLike[str] | None = None,
-    within: str | os.PathLike[str] | None = None,
+    folder: PathInput,
+    keep: Callable[[Lesion], None] | None = None,
+    participants: PathInput | None = None,
+    within: PathInput | None = None,
+    reader: Reader | None = None,
     **options: Unpack[ReadOptions],
 ) -> Roster:
     """Read every mask of a folder once and hand each lesion to `keep`, in the files' order.
 
-    The other parameters and the errors are those of `load_cohort`.
+    A `reader` may keep the lesions elsewhere, and hand on none. The other parameters and the
+    errors are those of `load_cohort`.
     """
     table, notes = read_participants(check_folder(folder), participants, within)
-    reading = read_folder(folder, keep=keep, **options)
+    reading = read_folder(folder, keep=keep, reader=reader, **options)
     if reading.fault or reading.grid is None:
         raise reading.fault or InputError(folder, "no masks found")
     root = reading.root

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..files import read_text
+from ..files import AnyPath, PathInput, as_path, read_text
 from .patients import subject_of
 
 if TYPE_CHECKING:
@@ -28,14 +27,14 @@ class Participants:
 
     Parameters
     ----------
-    path : Path
+    path : Path or UrlPath
     columns : tuple of str
         Without the id column.
     rows : dict
         Subject without ``sub-`` to its values, one a column; an empty string where missing.
     """
 
-    path: Path
+    path: AnyPath
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
@@ -59,9 +58,9 @@ class Participants:
 
 
 def read_participants(
-    folder: Path,
-    path: str | os.PathLike[str] | None = None,
-    within: str | os.PathLike[str] | None = None,
+    folder: AnyPath,
+    path: PathInput | None = None,
+    within: PathInput | None = None,
 ) -> tuple[Participants | None, tuple[str, ...]]:
     """Read the named participants table, or the one in the cohort's folder or the one above.
 
@@ -77,13 +76,13 @@ def read_participants(
         Where the named table cannot be used.
     """
     if path is not None:
-        return read_participants_table(Path(path).expanduser()), ()
+        return read_participants_table(as_path(path)), ()
     folder = folder.resolve()
-    root = Path(within).resolve() if within is not None else folder.parent
-    places = [place for place in (folder, folder.parent) if place.is_relative_to(root)]
+    root = as_path(within).resolve() if within is not None else folder.parent
+    places = [place for place in (folder, folder.parent) if _is_below(place, root)]
     found = [place / name for place in places for name in FILE_NAMES]
     present = next((candidate for candidate in found if candidate.is_file()), None)
-    if present is None or (within is not None and not present.resolve().is_relative_to(root)):
+    if present is None or (within is not None and not _is_below(present.resolve(), root)):
         return None, ()
     try:
         return read_participants_table(present), ()
@@ -91,7 +90,13 @@ def read_participants(
         return None, (f"{present.name} beside the masks is not used: {error.reason}",)
 
 
-def read_participants_table(path: Path) -> Participants:
+def _is_below(place: AnyPath, root: AnyPath) -> bool:
+    if isinstance(place, Path):
+        return isinstance(root, Path) and place.is_relative_to(root)
+    return place.is_relative_to(root)
+
+
+def read_participants_table(path: AnyPath) -> Participants:
     """Read a table with a header and a row a patient, separated by tabs, commas or semicolons.
 
     Raises
@@ -125,7 +130,7 @@ def read_participants_table(path: Path) -> Participants:
     return Participants(path, columns, rows, notes, sha256)
 
 
-def _check_id(path: Path, number: int, text: str) -> str:
+def _check_id(path: AnyPath, number: int, text: str) -> str:
     """A name that steps out of its folder must not reach the name of a file."""
     if not text or "/" in text or "\\" in text or ".." in text or not text.isprintable():
         problem = f"row {number}: {text!r} is not a valid patient name"

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
 
 from ..errors import Cancelled, InputError
-from ..files import checksum, list_images, odd_name
+from ..files import AnyPath, PathInput, as_path, list_images, odd_name, path_below
 from ..grid import SAME_GRID_MM, Grid, is_near
-from ..images import (
-    BINARY,
-    Choice,
-    Header,
-    Lesion,
-    find_lesion,
-    read_header,
-    read_stored,
-    volume_grid,
-)
+from ..images import BINARY, Choice, Header, Lesion
 from .patients import Outcome, Patient, patient_ids, subject_of
+from .readers import Opened, Reader, Threads
 from .results import is_own_result, looks_like_result
-
-_THREADS = min(4, os.cpu_count() or 1)
-_BATCH = 16  # masks that a thread reads before it hands them on
-_AHEAD = 4  # batches read and not yet used: a slow user must not fill the memory
 
 _MOST_GROUPS = 20  # of files that are named in notes
 
@@ -80,7 +66,7 @@ class FolderReading:
 
     Parameters
     ----------
-    root : Path
+    root : Path or UrlPath
     passed_over : dict
         Files that were not opened, with the reason.
     twins : dict
@@ -95,11 +81,11 @@ class FolderReading:
         Why this folder makes no cohort.
     """
 
-    root: Path
-    passed_over: dict[Path, str]
-    twins: dict[Path, Path] = field(default_factory=dict)
-    refused: dict[Path, str] = field(default_factory=dict)
-    read: dict[Path, ReadMask] = field(default_factory=dict)
+    root: AnyPath
+    passed_over: dict[AnyPath, str]
+    twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
+    refused: dict[AnyPath, str] = field(default_factory=dict)
+    read: dict[AnyPath, ReadMask] = field(default_factory=dict)
     grid: Grid | None = None
     fault: InputError | None = None
 
@@ -113,7 +99,7 @@ class FolderReading:
         used = iter(self.read)
         every = sorted([*self.read, *self.refused, *self.passed_over])
         paths = [next(used) if path in self.read else path for path in every]
-        files = [path.relative_to(self.root).as_posix() for path in paths]
+        files = [path_below(path, self.root) for path in paths]
         opened = [
             file for path, file in zip(paths, files, strict=True) if path not in self.passed_over
         ]
@@ -123,7 +109,7 @@ class FolderReading:
             for path, file in zip(paths, files, strict=True)
         )
 
-    def _patient(self, path: Path, file: str, identity: str) -> Patient:
+    def _patient(self, path: AnyPath, file: str, identity: str) -> Patient:
         if path in self.passed_over:
             return Patient(identity, file, "skipped", "warn", (self.passed_over[path],))
         if path in self.refused:
@@ -173,35 +159,39 @@ def _list(files: list[str]) -> str:
 
 
 def read_folder(
-    folder: str | os.PathLike[str],
+    folder: PathInput,
     pattern: str = "*",
     choice: Choice = BINARY,
     progress: Progress | None = None,
     cancelled: Question | None = None,
     on_grid: Callable[[Grid], None] | None = None,
     keep: Callable[[Lesion], None] | None = None,
+    reader: Reader | None = None,
 ) -> FolderReading:
     """Read every mask of a folder, and say of each file what came of it.
 
-    Parameters are those of `load_cohort`, and `keep`, which is given every usable lesion in the
-    order of the reading's used patients; the reading itself holds none. A folder that makes no
-    cohort is no error here: the reading tells the fault.
+    Parameters are those of `load_cohort`; `keep`, which is given every usable lesion in the
+    order of the reading's used patients (the reading itself holds none); and `reader`, by default
+    the threads of this computer. A folder that makes no cohort is no error here: the reading
+    tells the fault.
 
     Raises
     ------
     InputError
         Where the folder itself cannot be read.
     """
+    reader = reader or Threads()
+    stop = partial(_stop, cancelled)
     reading, paths = _find_files(folder, pattern)
-    headers = _read_headers(paths, reading)
+    headers = _read_headers(paths, reading, reader, stop)
     reading.grid, reading.fault = common_grid(reading.root, headers)
     if on_grid and reading.grid and not reading.fault:
         on_grid(reading.grid)
-    for waiting in _rounds(reading, headers):
-        with closing(_read_masks(waiting, choice)) as results:
-            for done, (path, result) in enumerate(results, start=1):
-                if cancelled and cancelled():
-                    raise Cancelled
+    for waiting in _rounds(reading, headers, reader, stop):
+        jobs = [(path, headers[path].grid) for path in waiting]
+        with closing(reader.masks(jobs, choice)) as results:
+            for done, (path, result) in enumerate(zip(waiting, results, strict=True), start=1):
+                stop()
                 lesion = _sort_in(reading, path, result, headers[path])
                 if keep and lesion:
                     keep(lesion)
@@ -212,19 +202,26 @@ def read_folder(
     return reading
 
 
-def _rounds(reading: FolderReading, headers: dict[Path, Header]) -> Iterator[list[Path]]:
+def _stop(cancelled: Question | None) -> None:
+    if cancelled and cancelled():
+        raise Cancelled
+
+
+def _rounds(
+    reading: FolderReading, headers: dict[AnyPath, Header], reader: Reader, stop: Callable[[], None]
+) -> Iterator[list[AnyPath]]:
     """The files to read: those preferred first, then the twins of those that were refused."""
     yield _on_grid(reading, headers)
     again = [twin for twin, preferred in reading.twins.items() if preferred in reading.refused]
     for twin in again:
         del reading.passed_over[twin]
-    more = _read_headers(again, reading)
+    more = _read_headers(again, reading, reader, stop)
     headers |= more
     if more:
         yield _on_grid(reading, more)
 
 
-def _on_grid(reading: FolderReading, headers: dict[Path, Header]) -> list[Path]:
+def _on_grid(reading: FolderReading, headers: dict[AnyPath, Header]) -> list[AnyPath]:
     """The files that lie on the common grid; the others are refused."""
     for path, header in headers.items():
         if reason := _off_grid(header, reading.grid):
@@ -232,7 +229,7 @@ def _on_grid(reading: FolderReading, headers: dict[Path, Header]) -> list[Path]:
     return [path for path in headers if path not in reading.refused]
 
 
-def _find_files(folder: str | os.PathLike[str], pattern: str) -> tuple[FolderReading, list[Path]]:
+def _find_files(folder: PathInput, pattern: str) -> tuple[FolderReading, list[AnyPath]]:
     """The images to be read, and a reading that holds those to be passed over."""
     listing = list_images(folder, pattern)
     skipped = dict(listing.skipped)
@@ -242,26 +239,31 @@ def _find_files(folder: str | os.PathLike[str], pattern: str) -> tuple[FolderRea
             skipped[path] = "looks like a result of an earlier run, skipped"
         else:
             paths.append(path)
-    return FolderReading(Path(folder).expanduser(), skipped, listing.twins), paths
+    return FolderReading(as_path(folder), skipped, listing.twins), paths
 
 
-def _read_headers(paths: list[Path], reading: FolderReading) -> dict[Path, Header]:
+def _read_headers(
+    paths: list[AnyPath], reading: FolderReading, reader: Reader, stop: Callable[[], None]
+) -> dict[AnyPath, Header]:
     """The header of every image of one volume; the others are refused."""
-    headers: dict[Path, Header] = {}
-    for path in paths:
-        try:
-            header = read_header(path)
-            volume_grid(path, header)
-            headers[path] = header
-        except InputError as error:
-            reading.refused[path] = error.reason
+    headers: dict[AnyPath, Header] = {}
+    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
+    with closing(reader.headers(paths)) as results:
+        for path, header in zip(paths, results, strict=True):
+            stop()
+            if isinstance(header, InputError):
+                reading.refused[path] = header.reason
+            else:
+                headers[path] = same.setdefault(header, header)
     return headers
 
 
-def common_grid(root: Path, headers: dict[Path, Header]) -> tuple[Grid | None, InputError | None]:
+def common_grid(
+    root: AnyPath, headers: dict[AnyPath, Header]
+) -> tuple[Grid | None, InputError | None]:
     """The grid most masks share, and a fault where fewer than 90 % lie on it."""
     stated = {path: header for path, header in headers.items() if header.form != "none"}
-    groups: dict[Grid, list[Path]] = defaultdict(list)
+    groups: dict[Grid, list[AnyPath]] = defaultdict(list)
     for path, header in (stated or headers).items():
         if header.grid is not None:
             groups[header.grid].append(path)
@@ -297,48 +299,8 @@ def _off_grid(header: Header, common: Grid | None) -> str:
     return own.difference(common) + (", far larger than the other masks" if larger else "")
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A mask as it came from its file."""
-
-    lesion: Lesion
-    sha256: str
-    fingerprint: str
-
-
-def _read_masks(paths: list[Path], choice: Choice) -> Generator[tuple[Path, _Opened | InputError]]:
-    """Read masks in threads (inflating releases the interpreter), in the order given."""
-    pool = ThreadPoolExecutor(_THREADS)
-    ahead: deque[Future[list[tuple[Path, _Opened | InputError]]]] = deque()
-    try:
-        for first in range(0, len(paths), _BATCH):
-            ahead.append(pool.submit(_read_batch, paths[first : first + _BATCH], choice))
-            if len(ahead) > _AHEAD:
-                yield from ahead.popleft().result()
-        while ahead:
-            yield from ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _read_batch(paths: list[Path], choice: Choice) -> list[tuple[Path, _Opened | InputError]]:
-    return [(path, _read_or_refuse(path, choice)) for path in paths]
-
-
-def _read_or_refuse(path: Path, choice: Choice) -> _Opened | InputError:
-    try:
-        stored = read_stored(path)
-        lesion = find_lesion(stored, choice)
-        runs = lesion.starts.tobytes() + lesion.lengths.tobytes()
-        return _Opened(lesion, stored.sha256, checksum(runs))
-    except InputError as error:
-        return error
-    except MemoryError:
-        return InputError(path, "not enough memory to read it")
-
-
 def _sort_in(
-    reading: FolderReading, path: Path, result: _Opened | InputError, header: Header
+    reading: FolderReading, path: AnyPath, result: Opened | InputError, header: Header
 ) -> Lesion | None:
     """Put what was read where it belongs; a usable lesion is placed on the common grid."""
     if isinstance(result, InputError):
@@ -347,15 +309,13 @@ def _sort_in(
         else:
             reading.refused[path] = result.reason
         return None
-    lesion, grid = result.lesion, reading.grid
-    if grid is None or header.grid is None or lesion.grid != header.grid:
-        reading.refused[path] = "changed during the run: its header is not what it was"
-        return None
-    notes = (*lesion.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
-    voxels = lesion.voxels
-    volume = voxels * grid.voxel_volume
-    reading.read[path] = ReadMask(voxels, volume, notes, result.sha256, result.fingerprint)
-    return lesion if lesion.grid is grid else replace(lesion, grid=grid)
+    grid = reading.grid
+    assert grid is not None, "a header was read, and has a grid"
+    notes = (*result.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
+    volume = result.voxels * grid.voxel_volume
+    reading.read[path] = ReadMask(result.voxels, volume, notes, result.sha256, result.fingerprint)
+    lesion = result.lesion
+    return lesion if lesion is None or lesion.grid is grid else replace(lesion, grid=grid)
 
 
 def _placement(header: Header, grid: Grid) -> tuple[str, ...]:

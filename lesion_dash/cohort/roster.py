@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import AnyPath
 from ..grid import Grid
 from .participants import Participants
 from .patients import Patient
@@ -64,7 +64,7 @@ class Roster(People):
     """
 
     name: str
-    folder: Path
+    folder: AnyPath
     grid: Grid
     patients: tuple[Patient, ...]
     participants: Participants | None = None

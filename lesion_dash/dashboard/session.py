@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ..atlas import OUTSIDE, LabelAtlas, load_atlas
 from ..cohort import Cohort, load_cohort
 from ..comparison import FILE_NAME as OVERLAP_FILE
 from ..comparison import Overlap, overlap
+from ..compute import SCHEDULER_VARIABLE
 from ..images import Map, Mask, nifti_bytes
 from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
 from ..regions import FILE_NAME as REGIONS_FILE
@@ -126,6 +128,7 @@ class Session:
                 cancelled=cancelled,
                 within=self.root.path,
                 notice=notice,
+                scheduler=os.environ.get(SCHEDULER_VARIABLE) or None,
             )
             volume_stats(cohort, 1)  # done here, beside the page, so that the slider never waits
             return cohort

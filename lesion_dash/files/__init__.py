@@ -2,20 +2,36 @@
 
 from .listing import Listing, check_folder, has_image_ending, list_images, odd_name, strip_ending
 from .reading import checksum, read_bytes, read_text
+from .urls import (
+    AnyPath,
+    PathInput,
+    UrlPath,
+    as_path,
+    local_path,
+    path_below,
+    without_password,
+)
 from .writing import Outbox, check_space, prepare_results, write_together
 
 __all__ = [
+    "AnyPath",
     "Listing",
     "Outbox",
+    "PathInput",
+    "UrlPath",
+    "as_path",
     "check_folder",
     "check_space",
     "checksum",
     "has_image_ending",
     "list_images",
+    "local_path",
     "odd_name",
+    "path_below",
     "prepare_results",
     "read_bytes",
     "read_text",
     "strip_ending",
+    "without_password",
     "write_together",
 ]

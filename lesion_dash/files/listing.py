@@ -6,11 +6,13 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import InputError
+from .urls import AnyPath, PathInput, UrlPath, as_path
 
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
 """File name endings that are read as images, in any case."""
@@ -26,18 +28,18 @@ _UNFINISHED = re.compile(
 class Listing:
     """The images below a folder, and what was passed over and why."""
 
-    images: tuple[Path, ...]
-    skipped: tuple[tuple[Path, str], ...]
-    twins: dict[Path, Path] = field(default_factory=dict)
+    images: tuple[AnyPath, ...]
+    skipped: tuple[tuple[AnyPath, str], ...]
+    twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
     """A mask in another format, which was passed over, to the file that is preferred."""
 
 
-def list_images(folder: str | os.PathLike[str], pattern: str = "*") -> Listing:
+def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     """Find every NIfTI file below a folder, in alphabetical order.
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
     pattern : str
         Only files whose name matches, such as ``*lesion*``.
 
@@ -51,6 +53,8 @@ def list_images(folder: str | os.PathLike[str], pattern: str = "*") -> Listing:
         Where the folder is missing, is a file, or may not be read.
     """
     root = check_folder(folder)
+    if isinstance(root, UrlPath):
+        return _list_url(root, pattern)
     walk = _Walk(root, os.path.realpath(root), pattern)
     while walk.folders or walk.links:
         # Links come last, so that what they lead to is counted where it lies.
@@ -107,13 +111,39 @@ class _Walk:
                 self.images.append(path)
 
 
-def _pair_up(images: list[Path], skipped: list[tuple[Path, str]]) -> Listing:
+def _list_url(root: UrlPath, pattern: str) -> Listing:
+    """What lies behind a URL, by the rules of a local folder; there are no links."""
+    images: list[AnyPath] = []
+    skipped: set[tuple[AnyPath, str]] = set()
+    for file in root.find():
+        path = root / file
+        *folders, name = file.split("/")
+        if any(folder.startswith(".") for folder in folders):
+            continue
+        for depth, folder in enumerate(folders, start=1):
+            if has_image_ending(folder):
+                place = root / "/".join(folders[:depth])
+                skipped.add((place, "is a folder, although its name is an image's"))
+        if not name or not fnmatch(name, pattern):
+            continue
+        reason = _name_fault(name)
+        if has_image_ending(name) and path.relative_to(root).as_posix() != file:
+            reason = "its key holds two slashes in a row or a dot as a folder, skipped"
+        if reason:
+            skipped.add((path, reason))
+        elif has_image_ending(name):
+            images.append(path)
+    return _pair_up(sorted(images), sorted(skipped))
+
+
+def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) -> Listing:
     """Count a pair of .hdr and .img once, and a mask stored in several formats once."""
-    groups: dict[tuple[Path, str], list[Path]] = {}
+    groups: dict[tuple[AnyPath, str], list[AnyPath]] = {}
+    passed_over = list(skipped)
     for path in images:
         groups.setdefault((path.parent, strip_ending(path.name).casefold()), []).append(path)
-    kept: list[Path] = []
-    twins: dict[Path, Path] = {}
+    kept: list[AnyPath] = []
+    twins: dict[AnyPath, AnyPath] = {}
     for group in groups.values():
         group.sort(key=_rank)
         kept += [path for path in group if _rank(path) == _rank(group[0])]
@@ -121,12 +151,12 @@ def _pair_up(images: list[Path], skipped: list[tuple[Path, str]]) -> Listing:
         for path in others:
             if not (path.suffix.lower() == ".hdr" and group[0].suffix.lower() == ".img"):
                 reason = f"same patient twice: {group[0].name} is preferred"
-                skipped.append((path, reason))
+                passed_over.append((path, reason))
                 twins[path] = group[0]
-    return Listing(tuple(sorted(kept)), tuple(sorted(skipped)), twins)
+    return Listing(tuple(sorted(kept)), tuple(sorted(passed_over)), twins)
 
 
-def _rank(path: Path) -> int:
+def _rank(path: AnyPath) -> int:
     """Place of a file's format among those of one mask: the simplest first."""
     name = path.name.lower()
     return next(i for i, ending in enumerate(IMAGE_ENDINGS) if name.endswith(ending))
@@ -148,9 +178,24 @@ def strip_ending(name: str) -> str:
     return re.sub(r"\.(nii(\.gz)?|img|hdr)$", "", name, flags=re.IGNORECASE)
 
 
-def check_folder(folder: str | os.PathLike[str]) -> Path:
+def check_folder(folder: PathInput) -> AnyPath:
     """Return the folder as a path (``~`` expanded), or say why it cannot be read."""
-    path = Path(os.path.expanduser(folder))
+    path = as_path(folder)
+    if isinstance(path, UrlPath):
+        return _check_url(path)
+    return _check_local(folder, path)
+
+
+def _check_url(path: UrlPath) -> UrlPath:
+    if not path.exists():
+        remedy = "check the spelling of the URL, and that the bucket is there"
+        raise InputError(path, "folder not found", remedy)
+    if not path.is_dir():
+        raise InputError(path, "is a file, not a folder", "give the folder that holds the masks")
+    return path
+
+
+def _check_local(folder: object, path: Path) -> Path:
     try:
         exists = path.exists()
     except (OSError, ValueError) as error:
@@ -172,7 +217,7 @@ def _may_list(path: Path) -> bool:
 def _entries(folder: Path, root: Path, skipped: list[tuple[Path, str]]) -> list[os.DirEntry[str]]:
     """What a folder holds; one that can't be entered is passed over, unless it is the first."""
     try:
-        with os.scandir(check_folder(folder)) as found:
+        with os.scandir(_check_local(folder, folder)) as found:
             return sorted(found, key=lambda entry: entry.name)
     except InputError:
         if folder == root:

@@ -6,19 +6,21 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
+from .urls import AnyPath, UrlPath
 
 LARGEST_TABLE = 2**26
 """Bytes a text table may have."""
 
 
-def read_bytes(path: Path, head: int | None = None, most: int | None = None) -> bytes:
+def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) -> bytes:
     """Read a regular file whole, or only its first `head` bytes.
 
     Parameters
     ----------
-    path : Path
+    path : Path or UrlPath
     head : int, optional
         Read no more than these bytes.
     most : int, optional
@@ -30,6 +32,8 @@ def read_bytes(path: Path, head: int | None = None, most: int | None = None) -> 
         Where it is not a regular file, is empty or too large, may not be read, or changes while
         it is read.
     """
+    if isinstance(path, UrlPath):
+        return _read_url(path, head, most)
     try:
         # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -80,7 +84,35 @@ def _read_up_to(descriptor: int, count: int) -> bytes:
     return content
 
 
-def read_text(path: Path) -> tuple[str, tuple[str, ...], str]:
+def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
+    """Read a file behind a URL; its first bytes take a single request."""
+    system, place = path.system()
+    size = None
+    if head is None:
+        with path.explained():
+            size = system.info(place)["size"]  # None where a server does not tell
+        if most is not None and size is not None and size > most:
+            raise InputError(path, f"is too large: {size:,} bytes, {most:,} allowed")
+    with path.explained():
+        content = _content(system, place, head)
+    if not content:
+        raise InputError(path, "file is empty", "copy it again from its source")
+    if size is not None and len(content) != size:
+        raise InputError(path, "changed while reading", "wait until it is copied whole")
+    return content
+
+
+def _content(system: Any, place: str, head: int | None) -> bytes:
+    try:
+        return bytes(system.cat_file(place, start=0 if head is not None else None, end=head))
+    except OSError:
+        # Object stores refuse to give a range of an empty file.
+        if head is not None and system.info(place)["size"] == 0:
+            return b""
+        raise
+
+
+def read_text(path: AnyPath) -> tuple[str, tuple[str, ...], str]:
     """Read a text table: UTF-8 with or without a byte order mark, UTF-16, or Latin-1.
 
     Returns
@@ -108,6 +140,9 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...], str]:
     return text, notes, checksum(content)
 
 
-def checksum(content: bytes) -> str:
-    """SHA-256 of a file's content, as 64 hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
+def checksum(*parts: bytes | memoryview) -> str:
+    """SHA-256 of a file's content, in one or several parts, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

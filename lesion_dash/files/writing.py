@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .reading import checksum
+from .urls import local_path
 
 if os.name == "posix":
     import fcntl
@@ -32,20 +33,23 @@ class Outbox:
         self.sums: dict[str, str] = {}
         self._waiting: list[tuple[Path, Path]] = []
 
-    def add(self, name: str, content: bytes) -> None:
-        """Write a file under a temporary name in the results folder, and flush it to disk."""
+    def add(self, name: str, *parts: bytes | memoryview) -> None:
+        """Write a file under a temporary name in the results folder, and flush it to disk.
+
+        Its parts are written one after the other, without being copied together.
+        """
         if name not in self._names:
             raise ValueError(f"{name} is not one of the files that were announced")
         try:
             handle, temporary = tempfile.mkstemp(f"{_ENDING}", f".{name}.", self.folder)
             self._waiting.append((Path(temporary), self.folder / name))
             with open(handle, "wb") as file:
-                file.write(content)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise _write_error(self.folder, error, "nothing was changed") from error
-        self.sums[name] = checksum(content)
+        self.sums[name] = checksum(*parts)
 
     def commit(self) -> None:
         """Move every waiting file to its final name.
@@ -115,7 +119,7 @@ def write_together(
     'whole'
     """
     wanted = list(names)
-    path = Path(os.path.expanduser(folder))
+    path = local_path(folder)
     new_folders = _missing_folders(path)
     try:
         prepare_results(path, wanted, overwrite, space)
@@ -153,7 +157,7 @@ def prepare_results(
     space: int = 0,
 ) -> Path:
     """Make a results folder, or say why results cannot go there."""
-    path = Path(os.path.expanduser(folder))
+    path = local_path(folder)
     if _exists(path) and not path.is_dir():
         raise InputError(path, "is a file, not a folder", "give another results folder")
     try:

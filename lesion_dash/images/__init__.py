@@ -5,7 +5,7 @@ from nibabel.spatialimages import SpatialImage
 from .header import Header, HeaderFault
 from .labels import read_labels
 from .lesions import BINARY, Choice, Lesion, find_lesion, volume_grid
-from .maps import Map, nifti_bytes
+from .maps import Map, nifti_bytes, nifti_parts
 from .masks import Mask, MaskLike, as_mask, mask_of, read_mask
 from .reading import Stored, read_header, read_stored
 
@@ -24,6 +24,7 @@ __all__ = [
     "find_lesion",
     "mask_of",
     "nifti_bytes",
+    "nifti_parts",
     "read_header",
     "read_labels",
     "read_mask",

@@ -41,7 +41,7 @@ class HeaderFault(ValueError):
     """Something in a header that makes the image unusable; the reader adds the file's name."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Header:
     """The facts of a NIfTI header that matter here.
 

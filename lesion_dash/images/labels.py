@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import AnyPath
 from ..grid import Grid
 from .header import Header, half_step
 from .lesions import volume_grid
@@ -19,7 +18,7 @@ _LARGEST_LABEL = 2**53
 
 
 def read_labels(
-    source: Path | nib.spatialimages.SpatialImage,
+    source: AnyPath | nib.spatialimages.SpatialImage,
 ) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
     """Read an image of labels.
 
@@ -36,11 +35,11 @@ def read_labels(
     InputError
         Where the file is damaged or its values are not whole numbers of at least 0.
     """
-    if isinstance(source, Path):
+    if isinstance(source, nib.spatialimages.SpatialImage):
+        stored = stored_of_image(source)
+    else:
         _check_volumes(source, read_header(source))
         stored = read_stored(source, LARGEST_IMAGE)
-    else:
-        stored = stored_of_image(source)
     path = stored.path
     _check_volumes(path, stored.header)
     grid = volume_grid(path, stored.header)
@@ -52,7 +51,7 @@ def read_labels(
     return labels.reshape(grid.shape, order="F"), grid, stored, stored.notes + notes
 
 
-def _check_volumes(path: Path, header: Header) -> None:
+def _check_volumes(path: AnyPath, header: Header) -> None:
     if header.volumes > 1:
         count = header.volumes
         problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"

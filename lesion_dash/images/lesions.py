@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import AnyPath
 from ..grid import Grid
 from ..runs import Runs, find_runs, runs_of_values, voxels_of
 from .header import Header, half_step
@@ -100,7 +100,7 @@ def find_lesion(stored: Stored, choice: Choice = BINARY) -> Lesion:
     return Lesion(grid, *runs, stored.notes + notes + _unusual_shape(grid, runs))
 
 
-def volume_grid(path: Path, header: Header) -> Grid:
+def volume_grid(path: AnyPath, header: Header) -> Grid:
     """The grid of an image of exactly one volume, or an error that says what it is instead."""
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
@@ -232,7 +232,7 @@ def _check_unknown(stored: Stored, unknown: NDArray[np.int32], any_known: bool) 
         raise InputError(stored.path, problem, "save the mask as 0 and 1")
 
 
-def _check_range(path: Path, found: NDArray) -> float:
+def _check_range(path: AnyPath, found: NDArray) -> float:
     if np.isinf(found).any():
         raise InputError(path, "infinite value in a voxel", "save the mask as 0 and 1")
     if found.min() < -TINY * np.abs(found).max():
@@ -245,7 +245,7 @@ def _odd_lesion_value(value: float) -> tuple[str, ...]:
     return (f"unusual lesion value {value:g}, counted as lesion",) if value > 65535 else ()
 
 
-def _refuse_values(path: Path, values: NDArray) -> None:
+def _refuse_values(path: AnyPath, values: NDArray) -> None:
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
     if np.array_equal(values, np.rint(values)):
         problem = f"more than one label: {values.size} different values ({shown})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -45,6 +46,18 @@ class Map:
         return make_image(self.grid, self.array.astype(np.float32, copy=False), self.description)
 
 
+def nifti_parts(image: nib.Nifti1Image) -> tuple[bytes, memoryview]:
+    """Header and voxels of an uncompressed ``.nii`` file; the voxels are not copied."""
+    array = np.asfortranarray(image.dataobj, dtype=image.get_data_dtype())
+    image.update_header()
+    header = image.header.copy()
+    header.set_data_offset(header.single_vox_offset)
+    header.set_slope_inter(1, 0)
+    head = io.BytesIO()
+    header.write_to(head)
+    return head.getvalue(), array.ravel(order="K").view(np.uint8).data
+
+
 def nifti_bytes(image: nib.Nifti1Image) -> bytes:
     """An image as the content of an uncompressed ``.nii`` file."""
-    return bytes(image.to_bytes())
+    return b"".join(nifti_parts(image))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import strip_ending
+from ..files import PathInput, as_path, strip_ending
 from ..grid import Grid, is_near
 from ..runs import voxels_of
 from .header import make_image
@@ -126,7 +124,7 @@ class Mask:
 
 
 def read_mask(
-    path: str | PathLike[str] | nib.spatialimages.SpatialImage,
+    path: PathInput | nib.spatialimages.SpatialImage,
     threshold: float | None = None,
     label: int | None = None,
 ) -> Mask:
@@ -134,7 +132,7 @@ def read_mask(
 
     Parameters
     ----------
-    path : path or nibabel image
+    path : path, URL or nibabel image
         Three axes; two values, 0 and one other.
     threshold : float, optional
         Make a mask of a probability map: voxels of at least this value, in (0, 1].
@@ -149,10 +147,10 @@ def read_mask(
     choice = Choice(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
         return mask_of(stored_of_image(path), choice)
-    return mask_of(read_stored(Path(path).expanduser()), choice)
+    return mask_of(read_stored(as_path(path)), choice)
 
 
-MaskLike = Mask | str | PathLike[str] | nib.spatialimages.SpatialImage
+MaskLike = Mask | PathInput | nib.spatialimages.SpatialImage
 """What stands for a binary map: a mask, the path of one, or a nibabel image."""
 
 

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from ..files import checksum, has_image_ending, read_bytes
+from ..files import AnyPath, checksum, has_image_ending, read_bytes
 from ..grid import Grid
 from .header import (
     LONGEST_HEADER,
@@ -48,7 +48,7 @@ class Stored:
 
     Parameters
     ----------
-    path : Path
+    path : Path or UrlPath
     header : Header
     values : array, shape (voxels,)
         The stored values in the file's order (first axis fastest), read-only, not yet scaled.
@@ -58,25 +58,25 @@ class Stored:
         What is unusual about the container or the header.
     """
 
-    path: Path
+    path: AnyPath
     header: Header
     values: np.ndarray
     sha256: str
     notes: tuple[str, ...]
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: AnyPath) -> Header:
     """Read and check an image's header; no voxel is inflated."""
     head, _ = _files_of(path)
     return _parse(path, _first_bytes(path, read_bytes(head, head=_HEAD)))
 
 
-def read_stored(path: Path, limit: int = LARGEST_MASK) -> Stored:
+def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
     """Read an image whole and verify its length and, where compressed, its checksum.
 
     Parameters
     ----------
-    path : Path
+    path : Path or UrlPath
     limit : int
         Largest number of bytes the voxels may take.
 
@@ -95,6 +95,8 @@ def read_stored(path: Path, limit: int = LARGEST_MASK) -> Stored:
         # A little more than the image can take shows that something follows, however much.
         slack = expected // 50 + _HEAD if _is_gzip(path) else 1
         raw = read_bytes(voxel_path, head=min(expected, limit + header.offset) + slack)
+    if head_path == voxel_path and not raw.startswith(head):
+        raise InputError(path, "changed while reading", "wait until it is copied whole")
     _check_size(path, header, len(raw), limit)
     content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
     count = header.voxel_bytes // header.dtype.itemsize
@@ -103,7 +105,7 @@ def read_stored(path: Path, limit: int = LARGEST_MASK) -> Stored:
     return Stored(path, header, values, digest, header.notes + notes)
 
 
-def _check_size(path: Path, header: Header, length: int, limit: int) -> None:
+def _check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
     """Refuse a claim that the file can't hold, before anything is allocated for it."""
     ratio = _LARGEST_RATIO if _is_gzip(path) else 1
     if header.offset > length * ratio:
@@ -145,18 +147,18 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
     return Stored(path, header, np.ravel(data, order="F"), "", ())
 
 
-def _parse(path: Path, block: bytes) -> Header:
+def _parse(path: AnyPath, block: bytes) -> Header:
     try:
         return parse_header(block, _is_pair(path))
     except HeaderFault as fault:
         raise fault_of(path, fault) from None
 
 
-def _is_pair(path: Path) -> bool:
+def _is_pair(path: AnyPath) -> bool:
     return path.suffix.lower() in (".img", ".hdr")
 
 
-def _files_of(path: Path) -> tuple[Path, Path]:
+def _files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
     """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
     if not _is_pair(path):
         return path, path
@@ -169,11 +171,11 @@ def _files_of(path: Path) -> tuple[Path, Path]:
     return pair[0], pair[1]
 
 
-def _is_gzip(path: Path) -> bool:
+def _is_gzip(path: AnyPath) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def _first_bytes(path: Path, raw: bytes) -> bytes:
+def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
     if not _is_gzip(path):
         if raw[:2] == _GZIP_MARK:
             raise InputError(path, "gzip data in a .nii file", "rename it to .nii.gz")
@@ -192,13 +194,13 @@ def _gzip_remedy(raw: bytes) -> str:
     return "export the mask again"
 
 
-def _cut(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
+def _cut(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
     if len(raw) < expected:
         raise InputError(path, _missing(len(raw), expected), _COPY_AGAIN)
     return raw, (_TRAILING,) if len(raw) > expected else ()
 
 
-def _inflate(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
+def _inflate(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
     # libdeflate allocates what the last four bytes claim, so the claim is checked first;
     # whatever is out of the ordinary goes through a slower, bounded stream that can explain it.
     claimed = int.from_bytes(raw[-4:], "little")
@@ -212,7 +214,7 @@ def _inflate(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, 
     return _inflate_bounded(path, raw, expected)
 
 
-def _inflate_bounded(path: Path, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
+def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
     """Inflate one gzip member after the other until the image is whole."""
     content = bytearray()
     length = position = 0
