@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .atlas import LabelAtlas, find_atlases, load_atlas
+    from .atlas import LabelAtlas, ProbabilityAtlas, find_atlases, load_atlas
     from .cohort import Cohort, Patient, load_cohort
     from .comparison import Overlap, overlap
     from .errors import Cancelled, InputError, LesionDashError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .topography import VolumeStats, volume_stats
 
 _ROOMS = {
-    "atlas": ("LabelAtlas", "find_atlases", "load_atlas"),
+    "atlas": ("LabelAtlas", "ProbabilityAtlas", "find_atlases", "load_atlas"),
     "cohort": ("Cohort", "Patient", "load_cohort"),
     "errors": ("Cancelled", "InputError", "LesionDashError"),
     "grid": ("Grid",),
@@ -38,6 +38,7 @@ __all__ = [
     "Mask",
     "Overlap",
     "Patient",
+    "ProbabilityAtlas",
     "RegionCounts",
     "VolumeStats",
     "count_regions",
