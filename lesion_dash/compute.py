@@ -103,7 +103,7 @@ class Cluster:
         from distributed import KilledWorker
         from distributed.client import ClosedClientError
 
-        self._killed = KilledWorker
+        self._killed: Any = KilledWorker
         self._client = client
         self._address = address
         self._gone = (CancelledError, ClosedClientError, OSError)
@@ -247,8 +247,8 @@ class Cluster:
             raise error
         try:
             return self._ask(future.result)
-        except self._killed as error:  # it was lost with its worker, and could not be made again
-            raise self._explain(error) from None
+        except self._killed as killed:  # lost with its worker, and could not be made again
+            raise self._explain(killed) from None
 
     def _wait(self, future: Any) -> Exception | None:
         """Wait until a task is done, and return its error."""

@@ -112,35 +112,56 @@ def bucket_volumes(
         The first voxel, and the one after the last.
     min_patients : int
     """
-    n, total, squares = _sum_up(runs, span)
+    volumes = runs["volume"].astype(np.int64)
+    n, total = (_sum_up(runs, span, values) for values in (np.ones_like(volumes), volumes))
     chosen = np.flatnonzero(n >= min_patients)
     median = np.empty(0)
     if chosen.size:
         median = _medians(runs, span, int(n.sum()), min_patients)
-    n, total, squares = n[chosen], total[chosen], squares[chosen]
+    deviation = _deviation(runs, span, n, total)[chosen]
+    n, total = n[chosen], total[chosen]
     indices = (chosen + span[0]).astype(np.int32)
-    deviation = squared_deviation(n, total, squares)
     return VoxelVolumes(grid, indices, n.astype(np.int32), total / n, median, deviation)
 
 
-def _sum_up(
-    runs: NDArray, span: tuple[int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Number, sum and sum of squares (modulo 2**64) of the volumes at each voxel, exact.
+def _sum_up(runs: NDArray, span: tuple[int, int], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum at each voxel of a value that every run has, exact (modulo 2**64).
 
     A run adds to two places only, where it starts and where it ends; a cumulative sum makes the
     sums at every voxel.
     """
     starts = runs["start"] - span[0]
-    ends = starts + runs["length"]
-    own = runs["volume"].astype(np.int64)
-    sums = []
-    for values in (np.ones_like(own), own, own * own):
-        steps = np.zeros(span[1] - span[0] + 1, np.int64)
-        np.add.at(steps, starts, values)
-        np.subtract.at(steps, ends, values)
-        sums.append(np.cumsum(steps)[:-1])
-    return sums[0], sums[1], sums[2]
+    steps = np.zeros(span[1] - span[0] + 1, np.int64)
+    np.add.at(steps, starts, values)
+    np.subtract.at(steps, starts + runs["length"], values)
+    return np.cumsum(steps)[:-1]
+
+
+def _deviation(
+    runs: NDArray, span: tuple[int, int], n: NDArray[np.int64], total: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sum of squared differences from the mean at each voxel, 0 where there is no lesion."""
+    deviation = np.zeros(n.size)
+    touched = np.flatnonzero(n)
+    if not touched.size:
+        return deviation
+    volumes = runs["volume"].astype(np.int64)
+    spread = int(volumes.max() - volumes.min()) + 1
+    if int(n.max()) * spread**2 < 2**63:
+        squares = _sum_up(runs, span, volumes * volumes)[touched]
+        deviation[touched] = squared_deviation(n[touched], total[touched], squares)
+        return deviation
+    # Two words of 32 bits hold what 64 cannot; Python's whole numbers put them together.
+    squares = volumes * volumes
+    high, low = (_sum_up(runs, span, part)[touched] for part in (squares >> 32, squares % 2**32))
+    exact = [
+        (count * ((above << 32) + below) - whole**2) / count
+        for count, whole, above, below in zip(
+            *(part.tolist() for part in (n[touched], total[touched], high, low)), strict=True
+        )
+    ]
+    deviation[touched] = exact
+    return deviation
 
 
 def _medians(
@@ -191,8 +212,8 @@ def squared_deviation(
     """Sum of squared differences from the mean, from exact integer sums.
 
     The usual ``squares - total² / n`` loses all digits where volumes are nearly equal. Here the
-    sums are shifted by the whole number q nearest to the mean. The shifted sum of squares is
-    small, so that it comes out exact even where an intermediate product wraps around 64 bits.
+    sums are shifted by the whole number q nearest to the mean. Where the shifted sum of squares is
+    below 2**63, it comes out exact even if an intermediate product wraps around 64 bits.
 
     Parameters
     ----------

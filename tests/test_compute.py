@@ -124,6 +124,12 @@ def test_chunks_of_a_size_of_our_own_choice_give_the_same_bits(scheduler, mixed)
     assert seen[PATIENTS - 1] == (PATIENTS, seen[0][1])
 
 
+def test_a_relative_path_is_that_of_this_computer(scheduler, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    found = folder_stats("masks", 3, scheduler=scheduler)
+    assert_same(found, folder_stats("masks", 3))
+
+
 def test_a_cohort_read_on_a_cluster_is_the_same(scheduler, mixed):
     found, expected = load_cohort(mixed, scheduler=scheduler), load_cohort(mixed)
     assert found.patients == expected.patients

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -35,20 +37,20 @@ def test_a_cohort_on_disk_gives_the_same(folder, monkeypatch, limit):
 
 
 def test_the_sentence_names_estimate_limit_and_remedy(folder, monkeypatch):
-    total = load_cohort(folder).indices.nbytes
     monkeypatch.setenv(MEMORY_VARIABLE, "0.001MB")
     (note,) = load_cohort(folder).notes
-    assert note.startswith(f"about {total / 1e6:.1f} MB of voxel positions, 0.0 MB allowed")
+    assert re.match(r"about [\d.]+ kB of memory to put together its voxel positions", note)
+    assert ", 1 kB allowed: kept on disk" in note
     assert MEMORY_VARIABLE in note
 
 
 def test_a_sample_tells_of_the_whole_before_the_limit_is_reached():
     told = []
-    with Positions(1000, told.append) as positions:
+    with Positions(2000, told.append) as positions:
         for number in range(64):
             positions.add(np.arange(3, dtype=np.int32))
             positions.expect(number + 1, 100)
-        assert told[0].startswith("about 0.0 MB")
+        assert told[0].startswith("about 2.4 kB of memory")
         positions.add(np.array([7], np.int32))
         found = positions.join()
     assert found[-4:].tolist() == [0, 1, 2, 7]
@@ -61,16 +63,17 @@ def test_few_positions_stay_in_memory(folder):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("4GB", 4 * 10**9), ("1.5 mb", 1_500_000), ("12", 12), ("2GiB", 2 * 10**9), ("7k", 7000)],
+    [("4GB", 4 * 10**9), ("1.5 mb", 1_500_000), ("12", 12), ("2GiB", 2 * 2**30), ("7k", 7000)],
 )
 def test_sizes_are_read_with_their_units(monkeypatch, text, size):
     monkeypatch.setenv(MEMORY_VARIABLE, text)
     assert memory_limit() == size
 
 
-def test_a_limit_that_is_no_size_is_named(monkeypatch):
-    monkeypatch.setenv(MEMORY_VARIABLE, "plenty")
-    with pytest.raises(InputError, match="LESION_DASH_MEMORY: 'plenty' is no size; give one"):
+@pytest.mark.parametrize("text", ["plenty", "-1GB", "\u0664GB", "4 G B"])
+def test_a_limit_that_is_no_size_is_named(monkeypatch, text):
+    monkeypatch.setenv(MEMORY_VARIABLE, text)
+    with pytest.raises(InputError, match=f"LESION_DASH_MEMORY: '{text}' is no size; give one"):
         memory_limit()
 
 
@@ -84,3 +87,26 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
         monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
         with pytest.raises(InputError, match="cannot keep voxel positions in the temporary folder"):
             positions.add(np.array([1], np.int32))
+
+
+def test_masks_that_stand_in_for_others_do_not_multiply_the_estimate():
+    with Positions(10_000) as positions:
+        for number in range(100):
+            positions.add(np.arange(10, dtype=np.int32))
+            positions.expect(number + 1, 100)
+        for number in range(64):
+            positions.add(np.arange(1, dtype=np.int32))
+            positions.expect(number + 1, 640)
+        assert not isinstance(positions.join(), np.memmap)
+
+
+def test_the_limit_holds_for_the_moment_of_putting_together():
+    parts = [np.zeros(1000, np.int32) for _ in range(100)]
+    tracemalloc.start()
+    with Positions(sum(part.nbytes for part in parts)) as positions:
+        for part in parts:
+            positions.add(part.copy())
+        positions.join()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.1 * sum(part.nbytes for part in parts)

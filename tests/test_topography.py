@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
-from lesion_dash import InputError, load_cohort, volume_stats
+from lesion_dash import Grid, InputError, load_cohort, volume_stats
+from lesion_dash.runs import RUN
 from lesion_dash.topography import folder_stats
-from lesion_dash.voxel_volumes import squared_deviation
+from lesion_dash.voxel_volumes import bucket_volumes, squared_deviation
 
 TINY = (3, 2, 4)
 
@@ -227,3 +228,18 @@ def test_a_column_cut_without_a_lesion_is_no_error(tmp_path, monkeypatch):
     cohort = load_cohort(write_masks(tmp_path / "c", arrays))
     monkeypatch.setattr("lesion_dash.voxel_volumes._ENTRIES", 2)
     assert_same_maps(dense(volume_stats(cohort, 2)), brute_force(arrays, 2, 8.0))
+
+
+@pytest.mark.parametrize("largest", [2**29 - 1, 2**28, 2**25])
+@pytest.mark.parametrize("patients", [200, 602, 20_000])
+def test_spread_is_exact_for_the_largest_lesions_a_grid_can_hold(largest, patients):
+    runs = np.zeros(patients, RUN)
+    runs["length"] = 3
+    runs["volume"] = np.where(np.arange(patients) % 2, largest, 1)
+    runs["volume"][0] = 77
+    grid = Grid((5, 1, 1), np.eye(4))
+    found = bucket_volumes(grid, runs, (0, 5), 1)
+    volumes = runs["volume"].tolist()
+    n, total, squares = patients, sum(volumes), sum(volume**2 for volume in volumes)
+    assert found.indices.tolist() == [0, 1, 2]
+    assert found.deviation.tolist() == pytest.approx([(n * squares - total**2) / n] * 3, rel=1e-12)

@@ -81,14 +81,15 @@ class Workers:
 
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
         """The header of every image."""
-        chunks = self._chunks(paths)
+        chunks = self._chunks([_everywhere(path) for path in paths])
         for headers, _ in self._cluster.map(_headers_of, chunks, _no_header):
             yield from (_seen_here(header) for header in headers)
 
     def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
         """Every mask."""
         read = partial(_read_chunk, choice, self._keep is not None)
-        for reading, kept in self._cluster.map(read, self._chunks(jobs), _no_mask):
+        chunks = self._chunks([(_everywhere(path), grid) for path, grid in jobs])
+        for reading, kept in self._cluster.map(read, chunks, _no_mask):
             if self._keep is not None and reading.ends.size:
                 self._keep(kept, reading)
             yield from (_seen_here(result) for result in reading.results)
@@ -145,6 +146,11 @@ def _on_this_worker() -> Iterator[None]:
     except SetupError as error:
         name = f"{error.subject} on the worker {worker_address()}"
         raise SetupError(name, error.problem, error.remedy) from None
+
+
+def _everywhere(path: AnyPath) -> AnyPath:
+    """The same file for a worker, whose current folder is another."""
+    return path.absolute() if isinstance(path, Path) else path
 
 
 def _found_here(path: AnyPath, result: T | InputError) -> T | InputError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -20,7 +20,9 @@ MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 
 _SHARE_OF_MEMORY = 0.25
 _SAMPLE = 64  # masks that an estimate is made from
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_POWERS = ["", "K", "M", "G", "T"]
+_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+_SECOND_VERSION = ("memory.max", "memory.current")
 
 Notice = Callable[[str], None]
 
@@ -38,21 +40,36 @@ def memory_limit() -> int:
     """
     text = os.environ.get(MEMORY_VARIABLE, "").strip()
     if text:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text, re.IGNORECASE)
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text, re.IGNORECASE)
         if not found:
             raise InputError(MEMORY_VARIABLE, f"{text!r} is no size", "give one such as 4GB")
-        return int(float(found[1]) * _UNITS[found[2].upper()])
+        unit = 1024 if found[3] else 1000
+        return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
     return int(_SHARE_OF_MEMORY * _free_memory())
 
 
 def _free_memory() -> int:
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):
-        # A container may be allowed less than the machine has.
-        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return free
+    return min([int(psutil.virtual_memory().available), *_left_in_groups()])
+
+
+def _left_in_groups() -> Iterator[int]:
+    """What the control groups that this process belongs to have left; a container is one."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kinds, place = line.split(":", 2)
+            if kinds == "memory":
+                top, names = "/sys/fs/cgroup/memory", _FIRST_VERSION
+            elif not kinds:
+                top, names = "/sys/fs/cgroup", _SECOND_VERSION
+            else:
+                continue
+            group = Path(top + place)
+            for folder in (group, *group.parents):
+                with suppress(OSError, ValueError):  # no limit there, or it is called "max"
+                    limit, used = (int((folder / name).read_text()) for name in names)
+                    yield max(limit - used, 0)
 
 
 class Positions:
@@ -64,7 +81,8 @@ class Positions:
     Parameters
     ----------
     limit : int
-        Bytes that may be held in memory.
+        Bytes that may be held in memory; half of that for the positions, as they are there twice
+        for a moment when they are put together.
     notice : callable, optional
         Given a sentence as soon as the positions go to disk.
     """
@@ -75,6 +93,7 @@ class Positions:
         self._parts: list[NDArray[np.int32]] = []
         self._sizes: list[int] = []
         self._bytes = 0
+        self._is_estimated = False
         self._file: IO[bytes] | None = None
         self.notes: tuple[str, ...] = ()
 
@@ -91,17 +110,19 @@ class Positions:
         self._bytes += positions.nbytes
         if self._file is None:
             self._parts.append(positions)
-            if self._bytes > self._limit:
+            if 2 * self._bytes > self._limit:
                 self._move_to_disk(self._bytes)
         else:
             self._write(positions)
 
     def expect(self, done: int, total: int) -> None:
         """Estimate the size of all from those read so far, once 64 files or all are done."""
-        if self._file is None and done == min(_SAMPLE, total):
-            estimate = self._bytes * total // done
-            if estimate > self._limit:
-                self._move_to_disk(estimate)
+        if self._is_estimated or done < min(_SAMPLE, total):
+            return
+        self._is_estimated = True
+        estimate = self._bytes * total // done
+        if self._file is None and 2 * estimate > self._limit:
+            self._move_to_disk(estimate)
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -112,32 +133,46 @@ class Positions:
         """All positions one after the other; those on disk are mapped, read-only."""
         if self._file is None:
             return np.concatenate(self._parts) if self._parts else np.empty(0, np.int32)
-        self._file.flush()
         return np.memmap(self._file, np.int32, "r")
 
     def _move_to_disk(self, estimate: int) -> None:
         text = (
-            f"about {_size(estimate)} of voxel positions, {_size(self._limit)} allowed in memory: "
-            "kept on disk, the maps are the same but a subgroup or a click takes longer "
-            f"(the limit is {MEMORY_VARIABLE})"
+            f"about {_size(2 * estimate)} of memory to put together its voxel positions, "
+            f"{_size(self._limit)} allowed: kept on disk, the maps are the same but a subgroup or "
+            f"a click takes longer (the limit is {MEMORY_VARIABLE})"
         )
         self.notes = (text,)
         if self._notice:
             self._notice(text)
-        self._file = tempfile.TemporaryFile(prefix="lesion_dash_")  # noqa: SIM115
+        with _disk_errors():
+            # Without a buffer, so that nothing is left to be written when it is closed.
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                prefix="lesion_dash_", buffering=0
+            )
         for positions in self._parts:
             self._write(positions)
         self._parts = []
 
     def _write(self, positions: NDArray[np.int32]) -> None:
         assert self._file is not None
-        try:
-            self._file.write(positions.tobytes())
-        except OSError as error:
-            problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
-            remedy = "make room there, or name another folder in TMPDIR"
-            raise InputError(tempfile.gettempdir(), problem, remedy) from error
+        content = positions.tobytes()
+        with _disk_errors():
+            while content:
+                content = content[self._file.write(content) :]
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
+        remedy = "make room there, or name another folder in TMPDIR"
+        raise InputError(tempfile.gettempdir(), problem, remedy) from error
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 10**8 else f"{count / 1e6:.1f} MB"
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10 ** (power - 1):
+            return f"{count / 10**power:.3g} {unit}"
+    return f"{count} bytes"
