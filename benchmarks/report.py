@@ -115,7 +115,7 @@ def _ratios(findings: Findings, plan: Plan, masks: tuple[int, str, int]) -> list
     floor = findings[Case(FLOOR, *masks)].cost.told["seconds"]
     nibabel, naive = (findings[Case(who, *masks)] for who in (NIBABEL, NAIVE))
     return [
-        f"{(ours.wall - start.wall) / floor:.1f}",
+        f"{(ours.wall - start.wall) / floor:.1f}" if ours.wall > start.wall else "",
         _ratio(nibabel, nibabel.cost.wall / ours.wall),
         _ratio(naive, naive.cost.wall / ours.wall),
         _ratio(naive, naive.cost.peak / ours.peak),
