@@ -190,10 +190,10 @@ def test_reading_can_be_cancelled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     reached = threading.Event()
     original = desk.session.load
 
-    def slow(name: str, progress: Any, cancelled: Any) -> Any:
+    def slow(name: str, *watchers: Any) -> Any:
         reached.set()
         assert desk._stop.wait(10)
-        return original(name, progress, cancelled)
+        return original(name, *watchers)
 
     monkeypatch.setattr(desk.session, "load", slow)
     desk.choices.folder_a = "cohort_b"
