@@ -57,6 +57,10 @@ class SetupError(InputError):
     """Something is missing on a machine, and no fault of the file that was to be read there."""
 
 
+class MissingFile(InputError):
+    """A file that is not there."""
+
+
 class Cancelled(LesionDashError):
     """The user stopped a long computation."""
 

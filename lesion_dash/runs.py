@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import IO
 
 import numpy as np
@@ -211,6 +212,7 @@ class RunStore:
         self._waiting: list[Runs] = []
         self._count = 0
         self._parts: list[tuple[BucketedRuns, int]] = []
+        self._lock = Lock()
 
     def add(self, starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> None:
         """Add the next patient's runs."""
@@ -241,10 +243,18 @@ class RunStore:
             return part.between(number, number + 1)
         place = part.place(number, number + 1)
         count = (place.stop - place.start) * RUN.itemsize
-        content = os.pread(self._file.fileno(), count, begin + place.start * RUN.itemsize)
+        content = self._read_at(count, begin + place.start * RUN.itemsize)
         if len(content) != count:
             raise InputError(tempfile.gettempdir(), "lost a part of the runs that were kept there")
         return np.frombuffer(content, RUN)
+
+    def _read_at(self, count: int, place: int) -> bytes:
+        assert self._file is not None
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), count, place)
+        with self._lock:  # Windows has one place a file, which several threads would move
+            self._file.seek(place)
+            return self._file.read(count)
 
 
 def _append(file: IO[bytes], content: memoryview) -> int:

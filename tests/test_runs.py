@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,3 +83,16 @@ def test_an_empty_lesion_takes_no_place(empty_first):
         store.add(*runs)
     assert store.bucket(0).tolist() == [(4, 4, 4)]
     assert store.bucket(7).size == 0
+
+
+def test_runs_are_read_by_several_threads_where_a_system_has_no_pread(monkeypatch):
+    monkeypatch.delattr(os, "pread", raising=False)
+    lesions = [np.arange(first, 40 * BUCKET, 37, dtype=np.int32) for first in range(30)]
+    with run_store() as store, ThreadPoolExecutor(4) as pool:
+        for lesion in lesions:
+            store.add(*find_runs(lesion))
+        store.flush()
+        found = list(pool.map(store.bucket, range(40)))
+    every = np.sort(np.concatenate(lesions))
+    np.testing.assert_array_equal(np.sort(np.concatenate(found)["start"]), every)
+    assert all((part["start"] // BUCKET == number).all() for number, part in enumerate(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute import Cluster, Kept, connect, worker_address
+from ..compute import Cluster, Kept, TooMuch, connect, worker_address
 from ..errors import InputError, SetupError
 from ..files import AnyPath, checksum
+from ..grid import Grid
 from ..images import Choice, Header
 from ..runs import BucketedRuns, bucketed
-from .readers import Job, Opened, Reader, Threads
+from .readers import Job, Opened, Reader, Threads, gone
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task
 _CHUNKS = 1000  # a scheduler handles that many with ease, each in many pieces
@@ -27,7 +28,36 @@ T = TypeVar("T")
 
 
 class Unseen(InputError):
-    """A file that a worker does not find."""
+    """A file that a worker does not find, or of which it finds another.
+
+    Attributes
+    ----------
+    size : int or None
+        Bytes it had on this computer where the worker found another size.
+    """
+
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file as a worker is asked for it.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        Not relative: a worker's current folder is another.
+    size : int or None
+        Bytes it has on this computer, by which a worker knows that it sees the same file; None
+        behind a URL, and where it is not there any more.
+    """
+
+    path: AnyPath
+    size: int | None
+
+
+SentJob = tuple[Sent, Grid | None]
+"""A mask to be read by a worker, with the grid that its header stated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +111,29 @@ class Workers:
 
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
         """The header of every image."""
-        chunks = self._chunks([_everywhere(path) for path in paths])
-        for headers, _ in self._cluster.map(_headers_of, chunks, _no_header):
-            yield from (_seen_here(header) for header in headers)
+        # A file is asked for its size when its chunk is due, not all of them at the start.
+        chunks = ([_sent(path) for path in chunk] for chunk in self._chunks(paths))
+        answers = self._cluster.map(_headers_of, chunks, _no_header)
+        headers = (header for part, _ in answers for header in part)
+        for path, header in zip(paths, headers, strict=True):
+            yield _seen_here(path, header)
 
     def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
         """Every mask."""
         read = partial(_read_chunk, choice, self._keep is not None)
-        chunks = self._chunks([(_everywhere(path), grid) for path, grid in jobs])
-        for reading, kept in self._cluster.map(read, chunks, _no_mask):
+        chunks = ([(_sent(path), grid) for path, grid in chunk] for chunk in self._chunks(jobs))
+        results = self._keep_runs(self._cluster.map(read, chunks, _no_mask))
+        for (path, _), result in zip(jobs, results, strict=True):
+            yield _seen_here(path, result)
+
+    def _keep_runs(
+        self, answers: Iterable[tuple[ChunkReading, Kept]]
+    ) -> Iterator[Opened | InputError]:
+        """The results of every chunk, once what it left on the workers is noted."""
+        for reading, kept in answers:
             if self._keep is not None and reading.ends.size:
                 self._keep(kept, reading)
-            yield from (_seen_here(result) for result in reading.results)
+            yield from reading.results
 
     def _chunks(self, items: Sequence[T]) -> Iterator[list[T]]:
         size = max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, len(items) // _CHUNKS))
@@ -117,19 +158,21 @@ def stamp_of(results: Iterable[Opened | InputError]) -> str:
     return checksum("\n".join(prints).encode())
 
 
-def _headers_of(paths: list[AnyPath]) -> tuple[list[Header | InputError], None]:
+def _headers_of(files: list[Sent]) -> tuple[list[Header | InputError], None]:
+    paths = [file.path for file in files]
     with _on_this_worker(), closing(_ONE.headers(paths)) as headers:
-        pairs = zip(paths, headers, strict=True)
-        return [_found_here(path, header) for path, header in pairs], None
+        pairs = zip(files, headers, strict=True)
+        return [_found_here(file, header) for file, header in pairs], None
 
 
 def _read_chunk(
-    choice: Choice, leave_runs: bool, jobs: list[Job]
+    choice: Choice, leave_runs: bool, jobs: list[SentJob]
 ) -> tuple[ChunkReading, ChunkRuns | None]:
     """Read masks with the functions that read them on one computer."""
-    with _on_this_worker(), closing(_ONE.masks(jobs, choice)) as masks:
+    local = [(file.path, grid) for file, grid in jobs]
+    with _on_this_worker(), closing(_ONE.masks(local, choice)) as masks:
         pairs = zip(jobs, masks, strict=True)
-        results = [_found_here(path, mask) for (path, _), mask in pairs]
+        results = [_found_here(file, mask) for (file, _), mask in pairs]
     stamp = stamp_of(results)
     if not leave_runs:
         return ChunkReading(results, np.empty(0, np.int64), stamp), None
@@ -148,37 +191,53 @@ def _on_this_worker() -> Iterator[None]:
         raise SetupError(name, error.problem, error.remedy) from None
 
 
-def _everywhere(path: AnyPath) -> AnyPath:
-    """The same file for a worker, whose current folder is another."""
-    return path.absolute() if isinstance(path, Path) else path
+def _sent(path: AnyPath) -> Sent:
+    return Sent(path.absolute() if isinstance(path, Path) else path, _size(path))
 
 
-def _found_here(path: AnyPath, result: T | InputError) -> T | InputError:
-    """The result, or that the file is not there at all on this worker."""
-    if isinstance(result, InputError) and isinstance(path, Path) and not path.exists():
+def _size(path: AnyPath) -> int | None:
+    """Bytes of a file here, None behind a URL or where there is none."""
+    if isinstance(path, Path):
+        with suppress(OSError):
+            return path.stat().st_size
+    return None
+
+
+def _found_here(file: Sent, result: T | InputError) -> T | InputError:
+    """The result, or that this worker finds no such file, or another one of that name."""
+    if isinstance(result, InputError) and not file.path.exists():
         problem = f"is not found by the worker {worker_address()}"
         remedy = "mount the folder at the same path on every worker, or use a URL"
-        return Unseen(path, problem, remedy)
+        return Unseen(file.path, problem, remedy)
+    size = _size(file.path)
+    if file.size is not None and size is not None and size != file.size:
+        seen = f"has {size:,} bytes for the worker {worker_address()}"
+        problem = f"{seen}, {file.size:,} on this computer: it sees another file of that name"
+        remedy = "mount the same folder at the same path on every worker, or use a URL"
+        other = Unseen(file.path, problem, remedy)
+        other.size = file.size
+        return other
     return result
 
 
-def _seen_here(result: T | InputError) -> T | InputError:
+def _seen_here(path: AnyPath, result: T | InputError) -> T | InputError:
     """The result; an error where a file is there on this computer and not on a worker."""
     if not isinstance(result, Unseen):
         return result
-    if Path(result.subject).exists():
-        raise result
-    return InputError(result.subject, "file not found", "check the spelling of the path")
+    if not path.exists():
+        return gone(path)
+    if result.size is not None and result.size != _size(path):
+        return InputError(path, "changed during the run", "wait until it is copied whole")
+    raise result
 
 
-def _no_header(path: AnyPath, workers: int) -> list[Header | InputError]:
-    return [_ended(path, workers)]
+def _no_header(file: Sent, error: TooMuch) -> list[Header | InputError]:
+    return [_failed(file, error)]
 
 
-def _no_mask(job: Job, workers: int) -> ChunkReading:
-    return ChunkReading([_ended(job[0], workers)], np.empty(0, np.int64), "")
+def _no_mask(job: SentJob, error: TooMuch) -> ChunkReading:
+    return ChunkReading([_failed(job[0], error)], np.empty(0, np.int64), "")
 
 
-def _ended(path: AnyPath, workers: int) -> InputError:
-    problem = f"reading it ended {workers} workers, out of memory perhaps"
-    return InputError(path, problem, "look at this file")
+def _failed(file: Sent, error: TooMuch) -> InputError:
+    return InputError(file.path, f"reading it {error.what}", "look at this file")

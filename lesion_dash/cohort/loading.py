@@ -126,7 +126,7 @@ def read_roster(
     table, notes = read_participants(check_folder(folder), participants, within)
     reading = read_folder(folder, keep=keep, reader=reader, **options)
     if reading.fault or reading.grid is None:
-        raise reading.fault or InputError(folder, "no masks found")
+        raise reading.fault or InputError(reading.root, "no masks found")
     root = reading.root
     notes += reading.notes
     return Roster(root.resolve().name, root, reading.grid, reading.patients, table, notes)

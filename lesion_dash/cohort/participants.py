@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, SetupError
 from ..files import AnyPath, PathInput, as_path, read_text
 from .patients import subject_of
 
@@ -86,6 +86,8 @@ def read_participants(
         return None, ()
     try:
         return read_participants_table(present), ()
+    except SetupError:
+        raise
     except InputError as error:
         return None, (f"{present.name} beside the masks is not used: {error.reason}",)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from ..errors import InputError, SetupError
+from ..errors import InputError, MissingFile, SetupError
 from ..files import AnyPath, UrlPath, checksum
 from ..grid import Grid
 from ..images import Choice, Header, Lesion, find_lesion, read_header, read_stored, volume_grid
@@ -108,6 +108,12 @@ def _each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [function(item) for item in items]
 
 
+def gone(path: AnyPath) -> InputError:
+    """What is said of a file that was listed and is not found any more."""
+    problem = "file not found, although it was listed a moment ago"
+    return InputError(path, problem, "run this again when nobody moves files there")
+
+
 def header_of(path: AnyPath) -> Header | InputError:
     """The header of an image of one volume, or why it cannot be used.
 
@@ -121,6 +127,8 @@ def header_of(path: AnyPath) -> Header | InputError:
         volume_grid(path, header)
     except SetupError:
         raise
+    except MissingFile:
+        return gone(path)
     except InputError as error:
         return error
     return header
@@ -140,6 +148,8 @@ def opened(job: Job, choice: Choice) -> Opened | InputError:
         lesion = find_lesion(stored, choice)
     except SetupError:
         raise
+    except MissingFile:
+        return gone(path)
     except InputError as error:
         return error
     except MemoryError:

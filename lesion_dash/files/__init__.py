@@ -1,5 +1,6 @@
 """The file system: find images in a folder, read a file whole, write a set of files safely."""
 
+from .addresses import without_password
 from .listing import Listing, check_folder, has_image_ending, list_images, odd_name, strip_ending
 from .reading import checksum, read_bytes, read_text
 from .urls import (
@@ -9,7 +10,6 @@ from .urls import (
     as_path,
     local_path,
     path_below,
-    without_password,
 )
 from .writing import Outbox, check_space, prepare_results, write_together
 

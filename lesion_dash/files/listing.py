@@ -187,6 +187,10 @@ def check_folder(folder: PathInput) -> AnyPath:
 
 
 def _check_url(path: UrlPath) -> UrlPath:
+    if path.is_web:
+        problem = "cannot be searched for masks: a web server does not list its folders"
+        remedy = "download it and give the folder, or use a store such as s3://; a single file can "
+        raise InputError(path, problem, f"{remedy}be given by its URL")
     if not path.exists():
         remedy = "check the spelling of the URL, and that the bucket is there"
         raise InputError(path, "folder not found", remedy)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, MissingFile
+from .drivers import ask
 from .urls import AnyPath, UrlPath
 
 LARGEST_TABLE = 2**26
@@ -35,18 +37,24 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
     if isinstance(path, UrlPath):
         return _read_url(path, head, most)
     try:
-        # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, _flags())
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:
-        raise InputError(path, "file not found", "check the spelling of the path") from error
+        raise MissingFile(path, "file not found", "check the spelling of the path") from error
     except OSError as error:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
     try:
         return _read_open_file(descriptor, path, head, most)
     finally:
         os.close(descriptor)
+
+
+def _flags() -> int:
+    """How a file is opened; each system lacks one of the two."""
+    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever; without O_BINARY,
+    # Windows ends a file at its first 26 and changes its line ends.
+    return os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
@@ -89,27 +97,36 @@ def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
     system, place = path.system()
     size = None
     if head is None:
-        with path.explained():
-            size = system.info(place)["size"]  # None where a server does not tell
+        # None where a server does not tell.
+        size = ask(path, lambda: system.info(place)["size"])
         if most is not None and size is not None and size > most:
             raise InputError(path, f"is too large: {size:,} bytes, {most:,} allowed")
-    with path.explained():
-        content = _content(system, place, head)
+    allowed = head if head is not None else _one_more_than(most if size is None else size)
+    content = ask(path, partial(_content, system, place, allowed))
     if not content:
         raise InputError(path, "file is empty", "copy it again from its source")
     if size is not None and len(content) != size:
         raise InputError(path, "changed while reading", "wait until it is copied whole")
+    if head is None and most is not None and len(content) > most:
+        raise InputError(path, f"is too large: more than the {most:,} bytes allowed")
     return content
 
 
-def _content(system: Any, place: str, head: int | None) -> bytes:
+def _one_more_than(count: int | None) -> int | None:
+    """One byte more than expected shows a larger file, however large it is."""
+    return None if count is None else count + 1
+
+
+def _content(system: Any, place: str, allowed: int | None) -> bytes:
+    start = None if allowed is None else 0
     try:
-        return bytes(system.cat_file(place, start=0 if head is not None else None, end=head))
+        content = bytes(system.cat_file(place, start=start, end=allowed))
     except OSError:
         # Object stores refuse to give a range of an empty file.
-        if head is not None and system.info(place)["size"] == 0:
+        if allowed is not None and system.info(place)["size"] == 0:
             return b""
         raise
+    return content[:allowed]  # a server may give the whole file where a part was asked for
 
 
 def read_text(path: AnyPath) -> tuple[str, tuple[str, ...], str]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.request import url2pathname
 
-from ..errors import InputError, SetupError
+from ..errors import InputError
+from .addresses import is_url, shown_host, take_apart, without_password
+from .drivers import Refused, ask, open_driver
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?]*)([^?]*)(.*)", re.IGNORECASE | re.DOTALL)
-# A password may hold anything, even a slash; digits after a colon are a port. A name alone is
-# a container of Azure or an account, but with http it may be a token.
-_SECRET = re.compile(
-    r"(?<=://)[^/@]*:(?!\d+(?:/|$)).*@|(?<=https://)[^/@]+@|(?<=http://)[^/@]+@", re.DOTALL
-)
-_REFUSED = (401, 403)  # answers of a server
+_WEB = ("http", "https")
+_HERE = ("file", "local")  # protocols of this computer's own files
 
 
 @dataclass(frozen=True, order=True, repr=False)
@@ -49,15 +45,19 @@ class UrlPath:
 
     @classmethod
     def parse(cls, url: str) -> UrlPath:
-        """Take a URL apart."""
-        found = _URL.fullmatch(url)
-        if found is None:
-            raise InputError(url, "is no URL", "write it as s3://bucket/folder")
-        protocol, host, key, query = found.groups()
-        path = cls(f"{protocol.lower()}://{host}", PurePosixPath(key.lstrip("/")), query)
-        if "::" in url:
-            raise InputError(path, "holds '::', a chain of URLs", "give the folder or file itself")
-        return path
+        """Take a URL apart; see `addresses.take_apart` for what is refused."""
+        protocol, host, key, query = take_apart(url)
+        return cls(f"{protocol}://{host}", PurePosixPath(key.lstrip("/")), query)
+
+    @property
+    def protocol(self) -> str:
+        """Such as ``s3``."""
+        return self.base.partition("://")[0]
+
+    @property
+    def is_web(self) -> bool:
+        """Whether this lies on a web server, which lists no folders."""
+        return self.protocol in _WEB
 
     @property
     def address(self) -> str:
@@ -66,8 +66,9 @@ class UrlPath:
         return f"{self.base}/{key}{self.query}"
 
     def __str__(self) -> str:
-        shown = self.address.removesuffix(self.query) if self.query else self.address
-        return without_password(shown).removesuffix("/")
+        protocol, _, host = self.base.partition("://")
+        key = "" if self.key == PurePosixPath() else str(self.key)
+        return f"{protocol}://{shown_host(protocol, host)}/{key}".removesuffix("/")
 
     def __repr__(self) -> str:
         return f"UrlPath({str(self)!r})"
@@ -129,95 +130,46 @@ class UrlPath:
 
     def is_file(self) -> bool:
         """Whether there is a file that may be read."""
-        system, place = self.system()
-        with self.explained():
-            try:
-                return str(system.info(place)["type"]) == "file"
-            except FileNotFoundError:
-                return False
-            except Exception as error:
-                # A bucket that may not be listed answers so for what is not there as well.
-                if _is_refusal(error):
-                    return False
-                raise
+        try:
+            return self._kind() == "file"
+        except Refused:
+            # A bucket that may not be listed answers so for what is not there as well.
+            return False
 
     def iterdir(self) -> Iterator[UrlPath]:
         """What lies in the folder."""
         system, place = self.system()
-        with self.explained():
-            found = system.ls(place, detail=False)
+        found = ask(self, lambda: system.ls(place, detail=False))
         return (self / PurePosixPath(path).name for path in found)
 
     def find(self) -> list[str]:
         """Paths of all files below the folder, relative to it."""
         system, place = self.system()
-        with self.explained():
-            system.invalidate_cache()  # a listing kept from an earlier run may be old
-            found = system.find(place)
+        system.invalidate_cache()  # a listing kept from an earlier run may be old
+        found = ask(self, lambda: system.find(place))
         return [path[len(place) :].lstrip("/") for path in found]
 
     def system(self) -> tuple[Any, str]:
-        """The file system of fsspec, and the path in its own form.
-
-        Raises
-        ------
-        SetupError
-            Where fsspec or the protocol's driver is not installed.
-        """
-        protocol = self.base.partition("://")[0]
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError:
-            remedy = "pip install 'lesion-dash[cluster]'"
-            raise SetupError(self, "URLs need fsspec, which is not installed", remedy) from None
-        try:
-            system, place = url_to_fs(self.address)
-        except ImportError as error:
-            problem = f"the driver for {protocol}:// is not installed"
-            raise SetupError(self, problem, str(error)) from None
-        except ValueError:
-            problem = f"{protocol}:// is no protocol that is known here"
-            raise SetupError(self, problem, "check the spelling, such as s3:// or gs://") from None
-        return system, str(place)
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn what a driver raises into one sentence; its own text might hold a password."""
-        try:
-            yield
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:
-            raise self._explain(error) from None
-
-    def _explain(self, error: Exception) -> InputError:
-        if isinstance(error, FileNotFoundError):
-            remedy = "check the spelling of the URL, and that the bucket is there"
-            return InputError(self, "file or folder not found", remedy)
-        if isinstance(error, IsADirectoryError):
-            return InputError(self, "not a regular file: is a folder", "give the file itself")
-        if _is_refusal(error):
-            remedy = "check your credentials, or ask the owner for access"
-            return InputError(self, "no permission to read", remedy)
-        problem = f"reading stopped ({type(error).__name__})"
-        return InputError(self, problem, "check the network and the address, then try again")
+        """The file system of fsspec, and the path in its own form; see `open_driver`."""
+        return open_driver(self)
 
     def _kind(self) -> str | None:
+        if self.is_web and not self.suffix:
+            return "directory"  # a web server does not tell; all that is read has an ending
         system, place = self.system()
-        with self.explained():
-            try:
-                return str(system.info(place)["type"])
-            except FileNotFoundError:
-                return None
+        return ask(self, lambda: _kind_of(system, place))
 
     def _at(self, key: PurePosixPath) -> UrlPath:
         return UrlPath(self.base, key, self.query)
 
 
-def _is_refusal(error: Exception) -> bool:
-    status = getattr(error, "status", getattr(error, "code", None))
-    named = "Credentials" in type(error).__name__ or "Forbidden" in str(error)
-    return isinstance(error, PermissionError) or status in _REFUSED or named
+def _kind_of(system: Any, place: str) -> str | None:
+    """``file``, ``directory``, or None where there is nothing now, whatever was listed before."""
+    system.invalidate_cache(place)
+    try:
+        return str(system.info(place)["type"])
+    except FileNotFoundError:
+        return None
 
 
 AnyPath = Path | UrlPath
@@ -232,28 +184,28 @@ def as_path(given: PathInput) -> AnyPath:
 
     Examples
     --------
-    >>> as_path("s3://bucket/masks"), as_path("file:///data/masks").name
-    (UrlPath('s3://bucket/masks'), 'masks')
+    >>> as_path("s3://bucket/masks"), as_path("file:///data/my%20masks").name
+    (UrlPath('s3://bucket/masks'), 'my masks')
     """
     if isinstance(given, UrlPath):
         return given
     text = os.fspath(given)
-    if not isinstance(given, str) or not _URL.fullmatch(text):
+    if not isinstance(given, str) or not is_url(text):
         return Path(os.path.expanduser(text))
-    if text.lower().startswith("file:///"):
-        return Path(text[len("file://") :])
-    return UrlPath.parse(text)
+    protocol, _, rest = text.partition("://")
+    return _path_of(rest) if protocol.lower() in _HERE else UrlPath.parse(text)
 
 
-def without_password(url: str) -> str:
-    """An address that may be shown.
-
-    Examples
-    --------
-    >>> without_password("s3://me:secret@bucket/masks"), without_password("tcp://host:8786")
-    ('s3://***@bucket/masks', 'tcp://host:8786')
-    """
-    return _SECRET.sub("***@", url)
+def _path_of(rest: str) -> Path:
+    """The path of a ``file://`` URL: after the name of the computer, with ``%20`` for a space."""
+    shown = without_password(f"file://{rest}")
+    host, slash, path = rest.partition("/")
+    if host.lower() not in ("", "localhost"):
+        remedy = "mount the folder here and give its path, such as /mnt/masks"
+        raise InputError(shown, "names a file of another computer", remedy)
+    if not slash:
+        raise InputError(shown, "names no file", "write it as file:///data/masks")
+    return Path(url2pathname(slash + path))
 
 
 def path_below(path: AnyPath, folder: AnyPath) -> str:

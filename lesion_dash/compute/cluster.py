@@ -1,31 +1,24 @@
-"""A Dask cluster that is there already: functions are run on its workers, never is one started."""
+"""The workers of a cluster, and functions that are run on them."""
 
 from __future__ import annotations
 
-import logging
-import re
 import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from itertools import count, islice
-from platform import python_version
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from .errors import InputError, LesionDashError, SetupError
-from .files import without_password
+from ..errors import InputError, LesionDashError
+from .versions import check_versions, guarded, own_versions, versions_of
 
-SCHEDULER_VARIABLE = "LESION_DASH_SCHEDULER"
-"""Environment variable: the scheduler that is used where none is named."""
+PATIENCE = 10
+"""Seconds that a scheduler has to answer, and a first worker to come."""
 
-_ADDRESS = re.compile(r"(tcp|tls)://[^/@\s]+:\d{1,5}")
-_PATIENCE = 10  # seconds that a scheduler has to answer, and a first worker to come
 _NO_WORKER = 60  # seconds without a worker, after which none is expected back
 _LOOK = 2  # seconds between two looks at the cluster while a result is awaited
 _RETRIES = 3
@@ -40,11 +33,33 @@ class WorkersEnded(LesionDashError):
     """A task was tried on several workers, and each of them ended: killed, or out of memory."""
 
     def __init__(self, times: int) -> None:
-        super().__init__(
-            f"a task ended {times} workers, out of memory perhaps; "
-            "start them again with more memory each"
-        )
+        super().__init__(f"a task {self._ended(times)}; start them again with more memory each")
         self.times = times
+
+    @property
+    def what(self) -> str:
+        """What the task did, to go on with in a sentence."""
+        return self._ended(self.times)
+
+    @staticmethod
+    def _ended(times: int) -> str:
+        return f"ended {times} worker{'s' if times != 1 else ''}, out of memory perhaps"
+
+
+class WorkerMemory(LesionDashError):
+    """A task asked for more memory than its worker has; the worker lives."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a task {self.what}; start workers with more each")
+
+    @property
+    def what(self) -> str:
+        """What the task did, to go on with in a sentence."""
+        return "needs more memory than a worker has"
+
+
+TooMuch = WorkersEnded | WorkerMemory
+"""A task that the workers cannot do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,48 +67,6 @@ class Kept:
     """A result that stays on the workers as long as this is held."""
 
     future: Any
-
-
-@contextmanager
-def connect(address: str) -> Iterator[Cluster]:
-    """Connect to a scheduler whose workers fit this program; afterwards nothing of ours is there.
-
-    Parameters
-    ----------
-    address : str
-        Such as ``tcp://127.0.0.1:8786``.
-
-    Raises
-    ------
-    InputError
-        Where Dask is not installed here, the address is none, nobody answers within 10 s, there
-        is no worker, or a worker runs other versions.
-    """
-    if not _ADDRESS.fullmatch(address):
-        remedy = "write it as tcp://host:8786"
-        raise InputError(without_password(address), "is no address of a scheduler", remedy)
-    try:
-        import distributed
-    except ImportError:
-        problem, remedy = "needs Dask, which is not installed", "pip install 'lesion-dash[cluster]'"
-        raise InputError("scheduler", problem, remedy) from None
-    with _quiet():
-        try:
-            with warnings.catch_warnings():
-                # Versions are compared by us, and those that matter are an error.
-                warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
-                client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError):
-            problem = f"no scheduler answers within {_PATIENCE} s"
-            remedy = "start `dask scheduler` there, or check host and port"
-            raise InputError(address, problem, remedy) from None
-        try:
-            cluster = Cluster(client, address)
-            cluster.check_workers()
-            yield cluster
-        finally:
-            with suppress(Exception):  # a scheduler that is gone has nothing of ours to release
-                client.close(timeout=_PATIENCE)
 
 
 class Cluster:
@@ -115,15 +88,15 @@ class Cluster:
         """Raise InputError where there is no worker, or one with other versions than ours."""
         with self._connected():
             try:
-                self._client.wait_for_workers(1, timeout=_PATIENCE)
+                self._client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
                 remedy = f"start one with `dask worker {self._address}`"
                 raise InputError(self._address, "has no workers", remedy) from None
             found = self._client.get_versions(packages=["lesion-dash"])["workers"]
         for worker, facts in found.items():
             packages = facts["packages"]
-            theirs = _versions(packages["lesion-dash"], packages["numpy"], packages["python"])
-            _check_versions(worker, theirs, self._versions)
+            theirs = versions_of(packages["lesion-dash"], packages["numpy"], packages["python"])
+            check_versions(worker, theirs, self._versions)
 
     @property
     def threads(self) -> int:
@@ -135,20 +108,20 @@ class Cluster:
         self,
         function: Callable[[list[T]], tuple[A, Any]],
         chunks: Iterable[list[T]],
-        ended: Callable[[T, int], A],
+        failed: Callable[[T, TooMuch], A],
     ) -> Generator[tuple[A, Kept]]:
         """Run a function on every chunk; two chunks a thread are under way at most.
 
-        A chunk whose task ends its workers is run again item by item, with nothing of ours beside
-        it, so that no other item is blamed.
+        A chunk whose task ends its workers or their memory is run again item by item, with nothing
+        of ours beside it, so that no other item is blamed.
 
         Parameters
         ----------
         function : callable
             Returns a pair: an answer, and what is to stay on the workers.
         chunks : iterable of list
-        ended : callable
-            Gives the answer for an item whose task ended that many workers.
+        failed : callable
+            Gives the answer for an item that the workers cannot do.
 
         Yields
         ------
@@ -166,23 +139,23 @@ class Cluster:
             chunk, kept, answer = waiting.popleft()
             try:
                 yield self._result(answer), kept
-            except WorkersEnded:
+            except (WorkersEnded, WorkerMemory):
                 for _, _, other in waiting:
                     self._wait(other)
-                yield from self._one_by_one(function, chunk, ended)
+                yield from self._one_by_one(function, chunk, failed)
 
     def _one_by_one(
         self,
         function: Callable[[list[T]], tuple[A, Any]],
         chunk: list[T],
-        ended: Callable[[T, int], A],
+        failed: Callable[[T, TooMuch], A],
     ) -> Generator[tuple[A, Kept]]:
         for item in chunk:
             kept, answer = self._start(function, [item])
             try:
                 yield self._result(answer), kept
-            except WorkersEnded as error:
-                yield ended(item, error.times), Kept(None)
+            except (WorkersEnded, WorkerMemory) as error:
+                yield failed(item, error), Kept(None)
 
     def combine(
         self,
@@ -210,14 +183,38 @@ class Cluster:
         """
         futures, texts = [each.future for each, _ in kept], [text for _, text in kept]
         source = iter(groups)
-        waiting: deque[Any] = deque()
+        waiting: deque[tuple[G, Any]] = deque()
+
+        def begin(group: G) -> Any:
+            parts = self._submit_each(partial(cut, group), futures, texts)
+            return self._submit(merge, group, parts)
+
         while True:
             for group in islice(source, max(0, self.threads - len(waiting))):
-                parts = self._submit_each(partial(cut, group), futures, texts)
-                waiting.append(self._submit(merge, group, parts))
+                waiting.append((group, begin(group)))
             if not waiting:
                 return
-            yield self._result(waiting.popleft())
+            group, merged = waiting.popleft()
+            try:
+                yield self._result(merged)
+            except WorkersEnded:
+                if not self._make_again(futures):
+                    raise
+                yield self._result(begin(group))
+
+    def _make_again(self, futures: Sequence[Any]) -> bool:
+        """Make again what was given up though it ended no worker; False where there is none.
+
+        What is lost with a worker is made anew on others. Should a task that ends workers run
+        beside it, the scheduler blames both.
+        """
+        blamed = [future for future in futures if future.status == "error"]
+        if blamed:
+            with self._connected():
+                self._client.retry(blamed)
+            for future in blamed:
+                self._wait(future)
+        return bool(blamed)
 
     def _start(self, function: Callable[..., Any], chunk: list[T]) -> tuple[Kept, Any]:
         pair = self._submit(function, chunk)
@@ -225,7 +222,7 @@ class Cluster:
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self._connected():
-            task = partial(_guarded, self._versions, function)
+            task = partial(guarded, self._versions, function)
             return self._client.submit(
                 task, *arguments, key=self._key(), pure=False, retries=_RETRIES
             )
@@ -235,7 +232,7 @@ class Cluster:
             return []
         keys = [self._key() for _ in arguments[0]]
         with self._connected():
-            task = partial(_guarded, self._versions, function)
+            task = partial(guarded, self._versions, function)
             return list(self._client.map(task, *arguments, key=keys, pure=False, retries=_RETRIES))
 
     def _key(self) -> str:
@@ -286,7 +283,7 @@ class Cluster:
             problem = f"a worker lacks the package {error.name}"
             return InputError(self._address, problem, "install lesion_dash on every worker")
         if isinstance(error, MemoryError):
-            return WorkersEnded(1)
+            return WorkerMemory()
         return error
 
     @contextmanager
@@ -301,58 +298,5 @@ class Cluster:
         return InputError(self._address, "the connection to the scheduler was lost", remedy)
 
 
-def own_versions() -> dict[str, str]:
-    """What must be the same on every worker, for the same bits and to understand each other."""
-    return _versions(version("lesion-dash"), version("numpy"), python_version())
-
-
-def worker_address() -> str:
-    """The address of the worker that runs this function."""
-    from distributed import get_worker
-
-    return str(get_worker().address)
-
-
-def _versions(own: str | None, numpy: str | None, python: str) -> dict[str, str]:
-    missing = "none"
-    return {
-        "lesion_dash": own or missing,
-        "numpy": _minor(numpy or missing),
-        "Python": _minor(python),
-    }
-
-
-def _minor(number: str) -> str:
-    return ".".join(number.split(".")[:2])
-
-
-def _check_versions(worker: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
-    for name, expected in ours.items():
-        if theirs[name] != expected:
-            problem = f"worker runs {name} {theirs[name]}, this computer {expected}"
-            raise SetupError(worker, problem, "install the same there and start the worker again")
-
-
-def _guarded(versions: Mapping[str, str], function: Callable[..., A], *arguments: Any) -> A:
-    """Run a task, unless on a worker that came later and has other versions."""
-    if (own := own_versions()) != versions:
-        _check_versions(worker_address(), own, versions)
-    return function(*arguments)
-
-
 def _first(pair: tuple[A, Any]) -> A:
     return pair[0]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What goes wrong is told by us, once: Dask itself keeps silent on this computer."""
-    loggers = [logging.getLogger(f"distributed.{name}") for name in ("client", "core", "comm")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
