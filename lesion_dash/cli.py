@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from . import commands
+from . import assign_command, atlases_command, commands, load_command
 from .compute import SCHEDULER_VARIABLE
 from .console import complain
 from .errors import LesionDashError
@@ -22,6 +22,12 @@ _EXAMPLES = """examples:
       four maps of lesion size topography, a table of patients, provenance
   lesion-dash overlap group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o overlap/
       where both groups have lesions in at least 5 patients, and in which regions
+  lesion-dash load masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/
+      how much of each region every patient's lesion takes, as tables and heat maps
+  lesion-dash assign t_map.nii.gz --atlas maps_4d.nii.gz --threshold 3 -o regions.csv
+      which regions the parts of a map lie in
+  lesion-dash atlases --atlases my_atlases/
+      which atlases there are, yours and published ones, and how to cite them
   lesion-dash serve --data-root /data/studies
       the dashboard on your own folders
 
@@ -67,6 +73,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_stats(parsers)
     _add_overlap(parsers)
+    _add_load(parsers)
+    _add_assign(parsers)
+    _add_atlases(parsers)
     _add_check(parsers)
     _add_demo(parsers)
     _add_serve(parsers)
@@ -95,6 +104,10 @@ def _add_cohort_choices(parser: argparse.ArgumentParser) -> None:
         default=5,
         help="voxels lesioned in at least K patients count (default 5)",
     )
+    _add_folder_choices(parser)
+
+
+def _add_folder_choices(parser: argparse.ArgumentParser) -> None:
     _add_mask_choices(parser)
     parser.add_argument(
         "--pattern", default="*", help="only masks whose name matches, such as '*lesion*'"
@@ -102,7 +115,7 @@ def _add_cohort_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        default=os.environ.get(SCHEDULER_VARIABLE) or None,
+        default=os.environ.get(SCHEDULER_VARIABLE, "").strip() or None,
         help="read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
         f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
     )
@@ -136,12 +149,139 @@ def _add_overlap(parsers: Any) -> None:
     parser = _add_command(parsers, "overlap", commands.run_overlap, text)
     parser.add_argument("a", metavar="A", help="a mask, or a folder of masks, or the URL of one")
     parser.add_argument("b", metavar="B", help="a mask, or a folder of masks, or the URL of one")
-    parser.add_argument("--atlas", metavar="IMAGE", required=True, help="labelled NIfTI image")
-    parser.add_argument(
-        "--labels", metavar="TABLE", help="names of its regions (default: the table beside IMAGE)"
-    )
+    _add_atlas_choices(parser)
     _add_results(parser)
     _add_cohort_choices(parser)
+
+
+def _add_load(parsers: Any) -> None:
+    text = "lesion load: how much of each region of an atlas every patient's lesion takes"
+    parser = _add_command(parsers, "load", load_command.run_load, text)
+    parser.add_argument(
+        "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
+    )
+    _add_atlas_choices(parser)
+    parser.add_argument(
+        "--measure",
+        choices=("region", "lesion", "mm3", "all"),
+        default="all",
+        help="share of the region, share of the lesion, or volume (default all three)",
+    )
+    parser.add_argument("--participants", metavar="TABLE", help="participants .tsv or .csv")
+    _add_results(parser)
+    _add_folder_choices(parser)
+
+
+def _add_atlas_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--atlas",
+        metavar="ATLAS",
+        required=True,
+        action="append",
+        help="labelled or probabilistic NIfTI image, a folder of maps, or a name from "
+        "`lesion-dash atlases`; once for each of several atlases",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="TABLE",
+        action="append",
+        help="names of its regions (default: the table beside it); once for each atlas, or never",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("region", "hemisphere", "parent"),
+        default="region",
+        help="put regions together by hemisphere, or by parent such as the lobe (default region)",
+    )
+
+
+def _add_atlases(parsers: Any) -> None:
+    text = "list the atlases there are: bundled, in a folder of yours, and published ones by name"
+    parser = _add_command(parsers, "atlases", atlases_command.run_atlases, text)
+    parser.add_argument(
+        "--atlases", metavar="DIR", help="folder whose atlases are listed as well, with subfolders"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.epilog = "Nothing is downloaded to list them."
+
+
+def _add_assign(parsers: Any) -> None:
+    text = "which regions of an atlas the parts of a map, or points, lie in"
+    parser = _add_command(parsers, "assign", assign_command.run_assign, text)
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="a map, such as a mask or t map")
+    parser.add_argument(
+        "--atlas",
+        metavar="ATLAS",
+        required=True,
+        help="labelled or probabilistic NIfTI image, a folder of maps, or a name from "
+        "`lesion-dash atlases`",
+    )
+    parser.add_argument(
+        "--labels", metavar="TABLE", help="names of its regions (default: the table beside it)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.csv", required=True, help="the table; provenance beside it"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier OUT.csv")
+    _add_component_choices(parser)
+    _add_score_choices(parser)
+
+
+def _add_component_choices(parser: argparse.ArgumentParser) -> None:
+    """Which parts of a map there are; without a default here, as the library has it."""
+    parser.add_argument(
+        "--threshold", metavar="T", type=float, help="voxels with a value above T count (default 0)"
+    )
+    parser.add_argument(
+        "--signs",
+        choices=("positive", "negative", "both"),
+        help="which side of the map; negative: below -T (default positive)",
+    )
+    parser.add_argument(
+        "--connectivity",
+        type=int,
+        choices=(6, 18, 26),
+        help="voxels of one part share a face, an edge too, or a corner too (default 18)",
+    )
+    parser.add_argument(
+        "--min-size-voxels",
+        metavar="N",
+        type=int,
+        help="parts with more than N voxels are kept (default 1)",
+    )
+    parser.add_argument(
+        "--min-size-mm3", metavar="V", type=float, help="and at least V mm³ (default 0)"
+    )
+
+
+def _add_score_choices(parser: argparse.ArgumentParser) -> None:
+    """How parts, or points, and regions are compared."""
+    parser.add_argument(
+        "--on", choices=("map", "atlas"), help="whose grid everything is on (default map)"
+    )
+    parser.add_argument(
+        "--lower-threshold",
+        metavar="P",
+        type=float,
+        help="probabilities of the atlas below P count as 0 (default 0)",
+    )
+    parser.add_argument(
+        "--min-correlation",
+        metavar="R",
+        type=float,
+        help="only rows with a correlation of at least R, the highest first",
+    )
+    parser.add_argument(
+        "--like",
+        choices=("siibra",),
+        help="columns, order and numbers of siibra's assignment, on the atlas's grid",
+    )
+    parser.add_argument(
+        "--points", nargs="+", metavar="P", help="in place of IMAGE: x y z in mm, or a file of them"
+    )
+    parser.add_argument(
+        "--sigma", metavar="S", type=float, help="uncertainty of points in mm (default 0)"
+    )
 
 
 def _add_check(parsers: Any) -> None:

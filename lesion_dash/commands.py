@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .console import LONGEST_LIST, say, warn
+from .errors import InputError
 
 if TYPE_CHECKING:
+    from .atlas import Atlas
     from .cohort import Cohort, Roster
     from .comparison import Overlap
     from .door import DoorReport
+    from .grid import Grid
     from .images import Mask
+    from .loads import LesionLoad
     from .regions import RegionCounts
 
 _MOST_REGIONS = 20
@@ -54,7 +58,7 @@ def run_stats(options: argparse.Namespace) -> int:
         counts = {"patients": cohort.n_patients, "voxels": voxels}
         inputs = [cohort_input(cohort)]
         outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
-    _report_skipped(cohort)
+    report_skipped(cohort)
     say(
         f"{cohort.n_patients} patients, {voxels:,} voxels with at least "
         f"{options.min_patients} of them; {len(names)} files in {options.output}"
@@ -66,7 +70,6 @@ def run_stats(options: argparse.Namespace) -> int:
 
 def run_overlap(options: argparse.Namespace) -> int:
     """Write the overlap of two maps, its region counts and the provenance."""
-    from .atlas import load_atlas
     from .comparison import FILE_NAME as MAP_NAME
     from .comparison import overlap
     from .files import write_together
@@ -76,51 +79,103 @@ def run_overlap(options: argparse.Namespace) -> int:
     from .regions import count_regions
     from .tables import csv_bytes
 
-    names = [MAP_NAME, COUNTS_NAME, FILE_NAME]
-    with write_together(options.output, names, options.overwrite) as outbox:
-        atlas = load_atlas(options.atlas, options.labels)
+    tables = names_by_atlas(COUNTS_NAME, options)
+    with write_together(
+        options.output, [MAP_NAME, *tables, FILE_NAME], options.overwrite
+    ) as outbox:
+        atlases = load_atlases(options)
         loaded = [_load_map(path, options) for path in (options.a, options.b)]
         result = overlap(loaded[0][0], loaded[1][0])
-        counts = count_regions(result.both, atlas)
-        outbox.add(MAP_NAME, nifti_bytes(result.both.to_nifti()))
-        outbox.add(COUNTS_NAME, csv_bytes(counts.table))
-        inputs = [*(found for _, found, _ in loaded), atlas_input(atlas)]
-        parameters = {key: getattr(options, key) for key in _COHORT_PARAMETERS}
+        both = result.both
+        counted = [
+            count_regions(both, prepare_atlas(atlas, both.grid, options)) for atlas in atlases
+        ]
+        outbox.add(MAP_NAME, nifti_bytes(both.to_nifti()))
+        for name, counts in zip(tables, counted, strict=True):
+            outbox.add(name, csv_bytes(counts.table))
+        inputs = [*(found for _, found, _ in loaded), *map(atlas_input, atlases)]
+        parameters = {key: getattr(options, key) for key in (*_COHORT_PARAMETERS, "by")}
         parameters["cluster"] = options.scheduler is not None
-        sizes = _sizes(result) | {"atlas_notes": list(counts.notes)}
+        sizes = _sizes(result) | {"atlas_notes": notes_on_atlases(counted)}
         outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
     for mask, _, cohort in loaded:
         if cohort is not None:
-            _report_skipped(cohort)
+            report_skipped(cohort)
             if not mask.voxels:
                 most = cohort.counts.max()
                 warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
-    _print_overlap(result, counts)
+    _print_overlap(result)
+    for counts in counted:
+        _print_regions(counts)
     return 0
+
+
+def names_by_atlas(file_name: str, options: argparse.Namespace) -> list[str]:
+    """A file name for each of the chosen atlases."""
+    from .files import as_path, strip_ending
+    from .tables import own_names
+
+    return own_names(file_name, [strip_ending(as_path(name).name) for name in options.atlas])
+
+
+def load_atlases(options: argparse.Namespace) -> list[Atlas]:
+    """Load the chosen atlases, each with its own label table."""
+    from .atlas import load_atlas
+    from .atlas_library import will_download
+
+    tables = options.labels or [None] * len(options.atlas)
+    if len(tables) != len(options.atlas):
+        problem = f"{len(tables)} label tables for {len(options.atlas)} atlases"
+        raise InputError("--labels", problem, "give one for each atlas in their order, or none")
+    for name in filter(will_download, options.atlas):
+        _note(f"{name} is downloaded now, by nilearn and into its cache")
+    return [load_atlas(image, table) for image, table in zip(options.atlas, tables, strict=True)]
+
+
+def prepare_atlas(atlas: Atlas, grid: Grid, options: argparse.Namespace) -> Atlas:
+    """An atlas on the grid that counts, its regions put together as chosen."""
+    from .atlas import group_regions
+
+    local = atlas.on_grid(grid)
+    return local if options.by == "region" else group_regions(local, options.by)
+
+
+def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:
+    """What is to be said of the atlases, with their names where there are several."""
+    if len(results) == 1:
+        return list(results[0].notes)
+    return [f"{result.atlas.name}: {note}" for result in results for note in result.notes]
 
 
 def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any], Cohort | None]:
     """A binary map from a file, or from a folder at the chosen number of patients."""
-    from .cohort import load_cohort
     from .files import as_path
-    from .images import Choice, read_mask
+    from .images import read_mask
     from .provenance import cohort_input, mask_input
 
-    choice = Choice(options.threshold, options.label)
     place = as_path(path)
     if not place.is_dir():
         mask = read_mask(place, options.threshold, options.label)
         return mask, mask_input(place, mask), None
-    cohort = load_cohort(
-        place,
-        None,
+    cohort = load_folder(path, options)
+    return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
+
+
+def load_folder(path: str, options: argparse.Namespace, participants: str | None = None) -> Cohort:
+    """A cohort kept in memory, or on disk where it is too large for that."""
+    from .cohort import load_cohort
+    from .files import as_path
+    from .images import Choice
+
+    return load_cohort(
+        path,
+        participants,
         options.pattern,
-        choice,
-        _progress(f"reading {place.name}"),
+        Choice(options.threshold, options.label),
+        _progress(f"reading {as_path(path).name}"),
         notice=_note,
         scheduler=options.scheduler,
     )
-    return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:
@@ -130,24 +185,33 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
-def _print_overlap(result: Overlap, counts: RegionCounts) -> None:
+def _print_overlap(result: Overlap) -> None:
     for letter, mask in (("A", result.a), ("B", result.b)):
         say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
         for note in mask.notes:
             say(f"   note: {note}")
-    for note in counts.notes:
-        say(f"note on the atlas: {note}")
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
-    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}\n")
+    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}")
+
+
+def _print_regions(counts: RegionCounts) -> None:
+    """The regions of one atlas; in a probabilistic one, by their expected voxels."""
+    say(f"\natlas: {counts.atlas.name}")
+    for note in counts.notes:
+        say(f"note on the atlas: {note}")
     *regions, outside = counts.rows
-    touched = [row for row in regions if row[2]]
-    width = max(len(row[1]) for row in [*touched[:_MOST_REGIONS], outside])
-    head = f"{'region':{width}}  {'voxels':>9}  {'mm³':>11}"
+    touched = [row for row in regions if row.voxels]
+    shown = [*touched[:_MOST_REGIONS], outside]
+    width = max(len(row.region) for row in shown)
+    kind = "expected" if counts.probabilistic else "voxels"
+    head = f"{'region':{width}}  {kind:>9}  {'mm³':>11}"
     say(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
-    for _, name, voxels, volume, of_map, of_region, *_ in [*touched[:_MOST_REGIONS], outside]:
-        share = f"{of_region:11.1f}" if of_region == of_region else f"{'-':>11}"
-        say(f"{name:{width}}  {voxels:9,}  {volume:11,.0f}  {of_map:12.1f}  {share}")
+    for row in shown:
+        share = row.expected_percent_of_region
+        of_region = f"{share:11.1f}" if share == share else f"{'-':>11}"
+        amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3:11,.0f}"
+        say(f"{row.region:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
     if len(touched) > _MOST_REGIONS:
         say(f"and {len(touched) - _MOST_REGIONS} more regions, in the table that was written")
 
@@ -228,7 +292,8 @@ def _note(text: str) -> None:
     warn(f"note: {text}")
 
 
-def _report_skipped(cohort: Cohort | Roster) -> None:
+def report_skipped(cohort: Cohort | Roster) -> None:
+    """Say which files were not used, and why."""
     for note in cohort.notes:
         warn(f"note: {note}")
     skipped = [patient for patient in cohort.patients if patient.status == "skipped"]

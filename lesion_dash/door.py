@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .atlas import find_label_table, load_atlas
+from .atlas import find_label_table, find_maps_table, load_atlas
 from .cohort import (
     ID_COLUMNS,
     Cohort,
@@ -123,8 +123,8 @@ def check_path(
     Parameters
     ----------
     path : path or URL
-        A folder; an image (an atlas where a label table lies beside it, a mask otherwise); a label
-        table or a participants table.
+        A folder of masks, or of an atlas's maps with their label table; an image (an atlas where a
+        label table lies beside it, a mask otherwise); a label table or a participants table.
     like : path or URL, optional
         A mask or a folder of masks on whose grid an image is to be used.
     choice : Choice
@@ -139,15 +139,19 @@ def check_path(
     """
     place = as_path(path)
     try:
+        table = None
         if place.is_dir():
-            return _check_folder(place, choice, progress)
+            report = _check_folder(place, choice, progress)
+            table = find_maps_table(place) if report.outcome == "reject" else None
+            if table is None:
+                return report
         grid = _grid_of(as_path(like)) if like is not None else None
-        notes = _check_file(place, grid, choice)
+        notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
         outcome: Outcome = "warn" if notes else "accept"
-        report = FileReport(place.name, outcome, notes, used=True)
+        found = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        report = FileReport(place.name, "reject", (error.reason,), used=False)
-    return DoorReport(str(place), (report,))
+        found = FileReport(place.name, "reject", (error.reason,), used=False)
+    return DoorReport(str(place), (found,))
 
 
 def report_of(cohort: Cohort | Roster) -> DoorReport:

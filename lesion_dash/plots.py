@@ -161,7 +161,7 @@ def draw_map(
     -------
     matplotlib.figure.Figure
     """
-    figure = _new_figure(_SIZES[kind])
+    figure = new_figure(_SIZES[kind])
     with warnings.catch_warnings():
         # A map without a voxel is no mistake here: the threshold may be that high.
         warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
@@ -217,7 +217,7 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     volumes = np.asarray(volumes_ml, float)
-    figure = _new_figure((7.2, 3.6))
+    figure = new_figure((7.2, 3.6))
     axes = figure.subplots()
     axes.hist(volumes, bins=_bins(volumes).tolist(), color="#2f7f86", edgecolor="white")
     median = float(np.median(volumes)) if volumes.size else 0.0
@@ -315,7 +315,8 @@ def class_stops(classes: tuple[ColourClass, ...]) -> tuple[tuple[int, Colour], .
     return tuple(stops)
 
 
-def _new_figure(inches: tuple[float, float]) -> Figure:
+def new_figure(inches: tuple[float, float]) -> Figure:
+    """Make an empty white figure of this width and height."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from .atlas import LabelAtlas
+from .atlas import Atlas
 from .cohort import Cohort, Participants, Roster
 from .files import AnyPath
-from .images import Mask
+from .images import Map, Mask
 
 FILE_NAME = "provenance.json"
 _PACKAGES = ("lesion-dash", "numpy", "scipy", "nibabel", "nilearn", "pandas", "deflate")
@@ -79,7 +79,12 @@ def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
     return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
 
 
-def atlas_input(atlas: LabelAtlas) -> dict[str, Any]:
+def map_input(path: AnyPath, found: Map) -> dict[str, Any]:
+    """A map as an input, with the checksum of its file."""
+    return {"kind": "map", "file": str(path), "sha256": found.sha256}
+
+
+def atlas_input(atlas: Atlas) -> dict[str, Any]:
     """An atlas as an input: the image and the label table that were read, with checksums."""
-    files = [{"file": file, "sha256": sha256} for file, sha256 in atlas.sources.items()]
+    files = [{"file": file, "sha256": sha256 or None} for file, sha256 in atlas.sources.items()]
     return {"kind": "atlas", "name": atlas.name, "files": files}

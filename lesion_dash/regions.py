@@ -1,33 +1,106 @@
-"""How many voxels of a binary map lie in each region of an atlas."""
+"""How much of a binary map lies in each region of an atlas."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .atlas import OUTSIDE, LabelAtlas
-from .grid import Grid
+from .atlas import (
+    OUTSIDE,
+    TIE_MM,
+    Atlas,
+    By,
+    ProbabilityAtlas,
+    group_regions,
+    hemisphere_of,
+    parent_of,
+)
 from .images import Mask, MaskLike, as_mask
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy import sparse
 
 FILE_NAME = "region_counts.csv"
 
-COLUMNS = (
-    "label",
-    "region",
-    "voxels",
-    "volume_mm3",
-    "percent_of_map",
-    "percent_of_region",
-    "x_mm",
-    "y_mm",
-    "z_mm",
+EXPECTED_COLUMNS = (
+    "expected_voxels",
+    "expected_volume_mm3",
+    "expected_percent_of_region",
+    "mean_probability",
+    "max_probability",
 )
+"""Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
+
+SUM_TOLERANCE = 1e-9
+"""Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
+
+_NOTHING = float("nan")
+
+
+@dataclass(frozen=True)
+class RegionCount:
+    """What of a binary map lies in one region; in the last row of a table, outside the atlas.
+
+    Parameters
+    ----------
+    label : int or None
+        Of the region. Outside, 0 in a labelled atlas and None in a probabilistic one, where 0 may
+        be a region.
+    region : str
+    voxels : int
+        Voxels of the map in the region: those where its probability is above 0. Outside, those
+        where no region's is.
+    volume_mm3 : float
+        Their volume.
+    percent_of_map, percent_of_region : float
+        Their share of the map's voxels, and of the region's on the map's grid; NaN where the
+        region has none.
+    x_mm, y_mm, z_mm : float
+        A voxel of the map in the region near the middle of both, NaN where there is none.
+    dice : float
+        2 voxels / (voxels of the map + voxels of the region); NaN outside.
+    expected_voxels, expected_volume_mm3 : float
+        Sum of the region's probabilities over the map, and its volume. Outside, the sum of what
+        the regions leave of 1.
+    expected_percent_of_region : float
+        Share of the sum of the region's probabilities that lies in the map; NaN outside.
+    mean_probability, max_probability : float
+        Of the region over all voxels of the map: the mean is the chance that a voxel drawn from
+        the map belongs to the region.
+    hemisphere, parent : str
+        Of the region, empty where its table does not say.
+    """
+
+    label: int | None
+    region: str
+    voxels: int
+    volume_mm3: float
+    percent_of_map: float
+    percent_of_region: float
+    x_mm: float
+    y_mm: float
+    z_mm: float
+    dice: float
+    expected_voxels: float
+    expected_volume_mm3: float
+    expected_percent_of_region: float
+    mean_probability: float
+    max_probability: float
+    hemisphere: str = ""
+    parent: str = ""
+
+    @property
+    def mm(self) -> tuple[float, float, float]:
+        """The place of the row in mm, NaN where it has none."""
+        return self.x_mm, self.y_mm, self.z_mm
+
+
+COLUMNS = tuple(field.name for field in fields(RegionCount))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,44 +109,75 @@ class RegionCounts:
 
     Parameters
     ----------
-    map_name, atlas_name : str
-    map_voxels : int
-        Voxels of the map; the column ``voxels`` adds up to it.
-    rows : tuple of tuple
-        In the order of `COLUMNS`, largest first, regions without a voxel of the map included; the
-        last row is what lies outside the atlas.
+    mask : Mask
+        The map.
+    atlas : LabelAtlas or ProbabilityAtlas
+        On the map's grid.
+    rows : tuple of RegionCount
+        Largest first, by expected voxels; regions without a voxel of the map included. The last
+        row is what lies outside the atlas.
     notes : tuple of str
         How the atlas was brought onto the map's grid, and what is unusual about it.
     """
 
-    map_name: str
-    atlas_name: str
-    map_voxels: int
-    rows: tuple[tuple[int, str, int, float, float, float, float, float, float], ...]
+    mask: Mask
+    atlas: Atlas
+    rows: tuple[RegionCount, ...]
     notes: tuple[str, ...]
 
     @property
-    def table(self) -> pd.DataFrame:
-        """A row per region.
+    def probabilistic(self) -> bool:
+        """Whether the regions are maps of probabilities."""
+        return isinstance(self.atlas, ProbabilityAtlas)
 
-        ``voxels`` and ``volume_mm3`` of the map in the region; ``percent_of_map`` and
-        ``percent_of_region`` (the region's size on the map's grid; NaN outside the atlas);
-        ``x_mm, y_mm, z_mm``, a voxel of the map in the region near the middle of both.
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that say something about this atlas."""
+        absent = set() if self.probabilistic else set(EXPECTED_COLUMNS)
+        for name in ("hemisphere", "parent"):
+            if not any(getattr(row, name) for row in self.rows):
+                absent.add(name)
+        return tuple(column for column in COLUMNS if column not in absent)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per region with the values of `RegionCount`, as far as this atlas has them.
+
+        ``voxels`` of a labelled atlas add up to the map, and so do ``expected_voxels`` of a
+        probabilistic one, unless probabilities sum to more than 1 somewhere; a note says so then.
         """
         import pandas as pd
 
-        return pd.DataFrame(list(self.rows), columns=list(COLUMNS))
+        whole = pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
+        # A label that is missing must not turn the others into numbers with a point.
+        whole["label"] = pd.Series(
+            [row.label for row in self.rows], dtype=object if self.probabilistic else int
+        )
+        return whole[list(self.columns)]
+
+    def rolled_up(self, by: By) -> RegionCounts:
+        """The map counted by hemisphere, or by parent such as the lobe; see `group_regions`.
+
+        A voxel counts once in a group, however many of its regions hold it.
+
+        Raises
+        ------
+        InputError
+            Where no region of the atlas has a hemisphere or parent.
+        """
+        return count_regions(self.mask, group_regions(self.atlas, by))
 
 
-def count_regions(mask: MaskLike, atlas: LabelAtlas) -> RegionCounts:
-    """Count the voxels of a binary map in each region of an atlas.
+def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
+    """Count a binary map in each region of an atlas, labelled or probabilistic.
 
     Parameters
     ----------
     mask : Mask, path or nibabel image
         The map; its grid is the one that counts.
-    atlas : LabelAtlas
-        Brought onto the map's grid where it is on another one; see `LabelAtlas.on_grid`.
+    atlas : LabelAtlas or ProbabilityAtlas
+        Brought onto the map's grid where it is on another one; see their `on_grid`. Membership
+        in a labelled region is a probability of 1.
 
     Returns
     -------
@@ -91,45 +195,107 @@ def count_regions(mask: MaskLike, atlas: LabelAtlas) -> RegionCounts:
     >>> counts = count_regions(mask, load_atlas("sample_data/atlas/synthetic_atlas.nii.gz"))
     >>> int(counts.table["voxels"].sum()) == mask.voxels
     True
+    >>> counts.rolled_up("hemisphere").table["region"].tolist()
+    ['left', 'right', 'outside the atlas']
     """
     mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
-    labels = np.ravel(local.labels, order="F")[mask.indices]
-    found, counts = np.unique(labels, return_counts=True)
-    voxels = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    places = _middle_voxels(mask.grid, mask.indices, labels, found)
-    regions = [(region.label, region.name) for region in local.regions]
-    inside = sorted(regions, key=lambda region: (-voxels.get(region[0], 0), region[0]))
-    rows = tuple(
-        _row(label, name, voxels.get(label, 0), mask, local.sizes.get(label, 0), places)
-        for label, name in [*inside, (0, OUTSIDE)]
+    inside = local.maps[mask.indices]  # voxels of the map x regions
+    inside.eliminate_zeros()
+    rows = sorted(_count_inside(mask, local, inside), key=_largest_first)
+    outside = _count_outside(mask, local, inside)
+    notes = (*local.notes, *_overlap_notes(inside))
+    return RegionCounts(mask, local, (*rows, outside), notes)
+
+
+def _largest_first(row: RegionCount) -> tuple[float, int, int]:
+    return -row.expected_voxels, -row.voxels, row.label or 0
+
+
+def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[RegionCount]:
+    """A row for each region, in the order of the atlas."""
+    mm = mask.grid.mm_of_index(mask.indices)
+    sizes = atlas.maps.count_nonzero(axis=0).tolist()
+    rows = []
+    for column, (first, last) in enumerate(pairwise(inside.indptr.tolist())):
+        region = atlas.regions[column]
+        chances = inside.data[first:last]
+        voxels, expected = last - first, float(chances.sum())
+        rows.append(
+            RegionCount(
+                region.label,
+                region.name,
+                voxels,
+                voxels * mask.grid.voxel_volume,
+                _percent(voxels, mask.voxels, 0.0),
+                _percent(voxels, sizes[column]),
+                *_middle(mm[inside.indices[first:last]], chances),
+                2 * voxels / (mask.voxels + sizes[column]) if sizes[column] else _NOTHING,
+                expected,
+                expected * mask.grid.voxel_volume,
+                _percent(expected, atlas.sizes.get(region.label, 0)),
+                expected / mask.voxels if mask.voxels else 0.0,
+                float(chances.max(initial=0.0)),
+                hemisphere_of(region),
+                parent_of(region),
+            )
+        )
+    return rows
+
+
+def _count_outside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> RegionCount:
+    """The row of what lies outside the atlas."""
+    missed = np.bincount(inside.indices, minlength=mask.voxels) == 0
+    # What the regions leave of 1; where probabilities sum to more, they leave nothing.
+    left = np.maximum(1 - np.asarray(inside.sum(axis=1)).ravel(), 0)
+    voxels, expected = int(missed.sum()), float(left.sum())
+    mm = mask.grid.mm_of_index(mask.indices[missed])
+    return RegionCount(
+        None if isinstance(atlas, ProbabilityAtlas) else 0,
+        OUTSIDE,
+        voxels,
+        voxels * mask.grid.voxel_volume,
+        _percent(voxels, mask.voxels, 0.0),
+        _NOTHING,
+        *_middle(mm, np.ones(voxels)),
+        _NOTHING,
+        expected,
+        expected * mask.grid.voxel_volume,
+        _NOTHING,
+        expected / mask.voxels if mask.voxels else 0.0,
+        float(left.max(initial=0.0)),
     )
-    return RegionCounts(mask.name, atlas.name, mask.voxels, rows, local.notes)
 
 
-def _row(
-    label: int, name: str, voxels: int, mask: Mask, size: int, places: dict[int, NDArray]
-) -> tuple[int, str, int, float, float, float, float, float, float]:
-    nothing = float("nan")
-    of_map = 100 * voxels / mask.voxels if mask.voxels else 0.0
-    of_region = 100 * voxels / size if size and label else nothing
-    x, y, z = places.get(label, (nothing,) * 3)
-    volume = voxels * mask.grid.voxel_volume
-    return label, name, voxels, volume, of_map, of_region, float(x), float(y), float(z)
+def _percent(part: float, whole: float, of_nothing: float = _NOTHING) -> float:
+    return 100 * part / whole if whole else of_nothing
 
 
-def _middle_voxels(
-    grid: Grid, indices: NDArray[np.int32], labels: NDArray, found: NDArray
-) -> dict[int, NDArray]:
-    """For each label, the voxel nearest to the mean of its voxels, in mm.
+def _middle(
+    places: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """The place (mm) nearest to the weighted mean, which may itself lie outside a bent region.
 
-    The mean itself may lie outside a bent or two-sided region.
+    Of several that are equally near, the left one (then back, below), whatever the axes' order.
     """
-    places = grid.mm_of_index(indices)
-    order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], found, side="right")
-    middles = {}
-    for label, own in zip(found.tolist(), np.split(order, bounds[:-1]), strict=False):
-        distance = np.linalg.norm(places[own] - places[own].mean(axis=0), axis=1)
-        middles[label] = places[own[np.argmin(distance)]]
-    return middles
+    if not len(places):
+        return _NOTHING, _NOTHING, _NOTHING
+    mean = np.average(places, axis=0, weights=weights)
+    distances = np.linalg.norm(places - mean, axis=1)
+    x, y, z = min(places[distances <= distances.min() + TIE_MM].tolist())
+    return x, y, z
+
+
+def _overlap_notes(inside: sparse.csc_array) -> tuple[str, ...]:
+    """Say why columns may add up to more than the map."""
+    regions = np.bincount(inside.indices)
+    if not regions.size or regions.max() < 2:
+        return ()
+    text = (
+        "maps of regions overlap: a voxel counts in each region that is possible there, so the "
+        "voxels of all regions are more than those of the map"
+    )
+    above = int((np.asarray(inside.sum(axis=1)).ravel() > 1 + SUM_TOLERANCE).sum())
+    if not above:
+        return (f"{text}; the expected voxels add up to it",)
+    return (f"{text}; probabilities add up to more than 1 at {above:,} of its voxels",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -94,6 +96,39 @@ def test_table_and_image_that_differ_are_kept_and_flagged(tmp_path, table, words
     atlas = load_atlas(write(tmp_path, table=table))
     assert words in " ".join(atlas.notes)
     assert {region.label for region in atlas.regions} >= {1, 2, 3}
+
+
+def test_labels_of_any_size_with_gaps_are_kept(tmp_path):
+    large = np.array([0, 2001, 9170, 2_000_000_000])[LABELS]
+    table = "1 one L 2001\n2 two R 9170\n3 three 2000000000\n"
+    atlas = load_atlas(write(tmp_path, large.astype(np.int64), table=table))
+    np.testing.assert_array_equal(atlas.labels, large)
+    assert [(region.label, region.name) for region in atlas.regions] == [
+        (2001, "one L"),
+        (9170, "two R"),
+        (2_000_000_000, "three"),
+    ]
+    assert any("third column" in note for note in atlas.notes)
+
+
+def test_labels_behind_a_scale_are_the_nearest_whole_numbers(tmp_path):
+    # A scale of 0.076 stores 0.988, 1.976 and 2.964 for 1, 2 and 3: half a step off at most.
+    path = write(tmp_path, np.array([0, 13, 26, 39], np.uint8)[LABELS])
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[112:116] = np.float32(0.076).tobytes()
+    path.write_bytes(gzip.compress(data))
+    assert not float(nib.load(path).get_fdata().max()).is_integer()
+    np.testing.assert_array_equal(load_atlas(path).labels, LABELS)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_float_labels_are_whole_and_nan_is_background(tmp_path, dtype):
+    values = np.where(LABELS == 0, np.nan, LABELS).astype(dtype)
+    atlas = load_atlas(write(tmp_path, values))
+    np.testing.assert_array_equal(atlas.labels, LABELS)
+    assert any("NaN treated as background" in note for note in atlas.notes)
+    with pytest.raises(InputError, match=r"labels are not whole numbers, such as 1\.5"):
+        load_atlas(write(tmp_path, np.where(LABELS == 3, 1.5, LABELS).astype(dtype)))
 
 
 def test_an_image_without_labels_is_refused(tmp_path):

@@ -121,7 +121,7 @@ def test_what_nobody_foresaw_is_still_one_sentence(folder, tmp_path, capsys, mon
         run("stats", folder, "-o", tmp_path / "o")
 
 
-@pytest.mark.parametrize("command", [[], ["stats"], ["overlap"], ["demo"], ["serve"]])
+@pytest.mark.parametrize("command", [[], ["stats"], ["overlap"], ["load"], ["demo"], ["serve"]])
 def test_help_is_there(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         run(*command, "--help")

@@ -24,7 +24,11 @@ def blocks(language: str) -> list[str]:
 
 def commands() -> list[list[str]]:
     lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if re.match(r"lesion-dash (stats|overlap)", line)]
+    return [
+        shlex.split(line)
+        for line in lines
+        if re.match(r"lesion-dash (stats|overlap|load|assign)", line)
+    ]
 
 
 @pytest.fixture
@@ -43,16 +47,18 @@ def test_the_python_examples_print_what_is_shown(folder):
 
 
 def test_the_commands_write_the_files_that_are_listed(folder):
-    assert len(commands()) >= 2
+    assert len(commands()) >= 4
     program = Path(sys.executable).with_name("lesion-dash")
     for _, *arguments in commands():
         done = subprocess.run(
             [program, *arguments], capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, done.stderr
-    listed = set(re.findall(r"^\| `([a-z_]+\.(?:nii|csv|json))` \|", TEXT, flags=re.MULTILINE))
+    listed = set(
+        re.findall(r"^\| `([a-z_0-9.]+\.(?:nii|csv|json|png))` \|", TEXT, flags=re.MULTILINE)
+    )
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
-    assert len(listed) == 8
+    assert len(listed) == 16
     assert listed == written
 
 

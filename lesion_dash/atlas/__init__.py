@@ -1,10 +1,12 @@
 """Atlases: which region each voxel belongs to, or how likely."""
 
-from .finding import find_atlases, find_label_table
+from .finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from .groups import By, group_regions
 from .labelled import OUTSIDE, TIE_MM, LabelAtlas
+from .listing import Listed, list_atlases
 from .loading import load_atlas
 from .probabilities import ProbabilityAtlas, resample_sparse
-from .sides import SWAPPED, check_sides
+from .sides import SWAPPED, check_sides, hemisphere_of, parent_of
 
 Atlas = LabelAtlas | ProbabilityAtlas
 
@@ -13,11 +15,19 @@ __all__ = [
     "SWAPPED",
     "TIE_MM",
     "Atlas",
+    "By",
     "LabelAtlas",
+    "Listed",
     "ProbabilityAtlas",
+    "atlases_in",
     "check_sides",
     "find_atlases",
     "find_label_table",
+    "find_maps_table",
+    "group_regions",
+    "hemisphere_of",
+    "list_atlases",
     "load_atlas",
+    "parent_of",
     "resample_sparse",
 ]

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from ..files import AnyPath, PathInput, UrlPath, as_path, list_images, path_below, strip_ending
-from ..label_tables import ENDINGS, is_label_table
-
-_GENERIC = frozenset(
-    ("atlas", "label", "labels", "lut", "names", "table", "map", "dseg", "nii", "gz")
+from ..errors import InputError
+from ..files import (
+    AnyPath,
+    PathInput,
+    UrlPath,
+    as_path,
+    list_images,
+    path_below,
+    read_text,
+    strip_ending,
 )
-_GENERIC |= {
-    "",
-    "atlases",
-    "name",
-    "maps",
-    "region",
-    "regions",
-    "prob",
-    "1mm",
-    "2mm",
-    "lesion",
-    "mask",
+from ..label_tables import ENDINGS, is_label_table, read_label_table
+
+_GENERIC = {
+    *("", "atlas", "atlases", "map", "maps", "prob", "dseg", "mask", "lesion", "nii", "gz"),
+    *("label", "labels", "lut", "name", "names", "table", "region", "regions", "1mm", "2mm"),
 }
 """Words in a file's name that do not tell one atlas from another."""
 
@@ -37,36 +38,120 @@ def find_label_table(image: AnyPath) -> AnyPath | None:
     """The label table beside an atlas image that is named after it.
 
     Words such as "labels" or "2mm" aside, every word of the table's name is one of the image's:
-    ``BN_Atlas_246_LUT.txt`` belongs to ``BN_Atlas_246_2mm.nii.gz``. A file that is no label table
-    is none, whatever its name.
+    ``BN_Atlas_246_LUT.txt`` belongs to ``BN_Atlas_246_2mm.nii.gz``. A table of FSL's names its
+    images, and may lie one folder above them. A file that is no label table is none, whatever its
+    name.
     """
     if not image.parent.is_dir():
         return None
+    return _choose(image, _tables_in(image.parent), _fsl_tables(image.parent))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A file that may be a label table, and what its name says it belongs to."""
+
+    path: AnyPath
+    stem: str
+    words: frozenset[str]
+
+
+def _choose(image: AnyPath, tables: list[_Table], fsl: Mapping[str, AnyPath]) -> AnyPath | None:
     stem, own = strip_ending(image.name).lower(), _words(image.name)
-    beside: list[AnyPath] = list(image.parent.iterdir())
-    tables = [path for path in beside if path.suffix.lower() in ENDINGS]
-    tables.sort(key=lambda path: path.name)
-    same = [table for table in tables if strip_ending(table.stem).lower() == stem]
-    alike = [table for table in tables if _words(table.name) <= own and _words(table.name)]
-    ranked = same + sorted(alike, key=lambda table: -len(_words(table.name)))
-    return next((table for table in ranked if is_label_table(table)), None)
+    same = [table for table in tables if table.stem == stem]
+    alike = [table for table in tables if table.words and table.words <= own]
+    ranked = same + sorted(alike, key=lambda table: -len(table.words))
+    found = next((table.path for table in ranked if is_label_table(table.path)), None)
+    return found or fsl.get(_fsl_stem(image.name))
+
+
+def _fsl_tables(folder: AnyPath, above: bool = True) -> dict[str, AnyPath]:
+    """Tables of FSL's in a folder or the one above, by what their images are called."""
+    if not isinstance(folder, Path):
+        return {}
+    found: dict[str, AnyPath] = {}
+    for table in [*(folder.parent.glob("*.xml") if above else ()), *folder.glob("*.xml")]:
+        with suppress(InputError):
+            images = re.findall(r"<(?:summary)?imagefile>([^<]+)<", read_text(table)[0])
+            found |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
+    return {stem: table for stem, table in found.items() if is_label_table(table)}
+
+
+def _fsl_stem(name: str) -> str:
+    """Images of one atlas of FSL's differ in resolution and threshold only."""
+    return re.sub(r"-(thr\d+|\d(\.\d)?mm)", "", strip_ending(name).lower())
+
+
+def find_folder_table(folder: AnyPath) -> AnyPath | None:
+    """The label table in a folder of maps: the one that is named after it, or the only one."""
+    tables = [table for table in _tables_in(folder) if is_label_table(table.path)]
+    named = [table.path for table in tables if table.words <= _words(folder.name)]
+    return next(iter(named), tables[0].path if len(tables) == 1 else None)
+
+
+def find_maps_table(folder: AnyPath, images: int | None = None) -> AnyPath | None:
+    """The label table that makes a folder of maps an atlas: named after it, with a row a map.
+
+    A folder of masks may hold a table of something else; its name or its rows tell. The number of
+    images is counted where it is not given.
+    """
+    count = len(maps_in(folder)) if images is None else images
+    table = find_folder_table(folder) if count > 1 else None
+    if table is None or not _words(table.name) <= _words(folder.name):
+        return None
+    return table if len(read_label_table(table).rows) == count else None
+
+
+def maps_in(folder: AnyPath) -> tuple[AnyPath, ...]:
+    """The images of a folder, those of its own subfolders left out."""
+    return tuple(image for image in list_images(folder).images if image.parent == folder)
+
+
+def _tables_in(folder: AnyPath) -> list[_Table]:
+    beside: list[AnyPath] = list(folder.iterdir())
+    files = [path for path in beside if path.suffix.lower() in ENDINGS]
+    return [
+        _Table(path, strip_ending(path.stem).lower(), _words(path.name))
+        for path in sorted(files, key=lambda path: path.name)
+        if "participants" not in path.name
+    ]
+
+
+def atlases_in(
+    folder: AnyPath, images: Sequence[AnyPath], above: bool = True
+) -> list[tuple[AnyPath, AnyPath]]:
+    """The atlases among the images of one folder, each with its label table.
+
+    An image has a table that is named after it. A folder of maps has one table for all of them,
+    with a row for each; then the folder stands in place of the image. Tables of FSL's are looked
+    for in the folder above, where that may be read.
+    """
+    tables = _tables_in(folder)
+    fsl = _fsl_tables(folder, above)
+    found = [(image, _choose(image, tables, fsl)) for image in images]
+    pairs = [(image, table) for image, table in found if table is not None]
+    whole = find_maps_table(folder, len(images)) if not pairs else None
+    return [(folder, whole)] if whole is not None else pairs
 
 
 def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath]]:
-    """Atlas images below a folder that have a label table beside them: name to both paths.
+    """Atlases below a folder that have a label table: name to the paths of image and table.
 
-    Atlases of one file name are told apart by their path below the folder.
+    A folder of maps stands in place of an image; see `atlases_in`. Atlases of one file name are
+    told apart by their path below the folder.
     """
     root = as_path(folder)
-    pairs = [(image, find_label_table(image)) for image in list_images(root).images]
-    found = [(image, table) for image, table in pairs if table is not None]
-    times = Counter(image.name for image, _ in found)
+    images: dict[AnyPath, list[AnyPath]] = {}
+    for image in list_images(root).images:
+        images.setdefault(image.parent, []).append(image)
+    found = [pair for parent, own in images.items() for pair in atlases_in(parent, own)]
+    times = Counter(place.name for place, _ in found)
     return {
-        strip_ending(image.name if times[image.name] == 1 else path_below(image, root)): (
-            image,
+        strip_ending(place.name if times[place.name] == 1 else path_below(place, root)): (
+            place,
             table,
         )
-        for image, table in found
+        for place, table in found
     }
 
 

@@ -6,25 +6,37 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..atlas_library import Fetched, fetch_atlas, is_library_name
 from ..errors import InputError
-from ..files import PathInput, as_path, strip_ending
-from ..images import SpatialImage, read_labels
-from ..label_tables import Region, read_label_table
-from .finding import find_label_table
+from ..files import AnyPath, PathInput, as_path, strip_ending
+from ..images import SpatialImage, count_volumes, read_labels
+from ..label_tables import LabelTable, Region, read_label_table
+from .finding import find_folder_table, find_label_table, maps_in
 from .labelled import LabelAtlas
+from .probabilities import ProbabilityAtlas
 from .sides import check_sides, shorten
+from .volumes import folder_atlas, volumes_atlas
 
 
-def load_atlas(image: PathInput | SpatialImage, labels: PathInput | None = None) -> LabelAtlas:
-    """Read a labelled atlas and the table of its region names.
+def load_atlas(
+    image: PathInput | SpatialImage, labels: PathInput | None = None
+) -> LabelAtlas | ProbabilityAtlas:
+    """Read an atlas, labelled or of probabilities, and the table of its region names.
 
     Parameters
     ----------
-    image : path, URL or nibabel image
-        Whole numbers; 0 is outside the atlas.
+    image : path, URL, nibabel image, or name
+        A 3D image of labels: whole numbers, 0 is outside the atlas. A 4D image, or a folder of 3D
+        images: a map of probabilities for every region, from 0 to 1 or in percent. A folder with
+        one image stands for that image. A name such as ``nilearn:schaefer_400`` is one of
+        `atlas_library.LIBRARY`, downloaded on first use.
     labels : path or URL, optional
-        CSV or TSV with columns for index and name, or a FreeSurfer colour table. By default the
-        table that lies beside the image and is named after it; see `find_label_table`.
+        Table of the regions in any of the formats of `label_tables.PARSERS`. By default the one
+        that lies beside the image and is named after it; see `find_label_table`.
+
+    Returns
+    -------
+    LabelAtlas or ProbabilityAtlas
 
     Raises
     ------
@@ -37,21 +49,63 @@ def load_atlas(image: PathInput | SpatialImage, labels: PathInput | None = None)
     >>> atlas.region_at([0, 0, 200])
     'outside the atlas'
     """
+    if isinstance(image, str) and is_library_name(image):
+        return _of_library(fetch_atlas(image), labels)
     source = image if isinstance(image, SpatialImage) else as_path(image)
+    if not isinstance(source, SpatialImage) and source.is_dir():
+        return _of_folder(source, labels)
+    path = as_path(labels) if labels is not None else _table_beside(source)
+    return _of_image(source, read_label_table(path) if path is not None else None)
+
+
+def _of_image(
+    source: AnyPath | SpatialImage, table: LabelTable | None
+) -> LabelAtlas | ProbabilityAtlas:
+    if count_volumes(source) > 1:
+        return volumes_atlas(source, table)
+    return _labelled(source, table)
+
+
+def _of_library(fetched: Fetched, labels: PathInput | None) -> LabelAtlas | ProbabilityAtlas:
+    table = read_label_table(as_path(labels)) if labels is not None else fetched.table
+    atlas = _of_image(fetched.image, table)
+    # What nilearn changed in memory, and its list of names, have no checksum.
+    sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
+    sources = sources or {fetched.entry.name: ""}
+    notes = atlas.notes + fetched.entry.notes
+    return replace(atlas, name=fetched.entry.name, notes=notes, sources=sources)
+
+
+def _of_folder(folder: AnyPath, labels: PathInput | None) -> LabelAtlas | ProbabilityAtlas:
+    images = maps_in(folder)
+    if not images:
+        raise InputError(folder, "holds no image", "give an atlas image or a folder of maps")
+    path = as_path(labels) if labels is not None else find_folder_table(folder)
+    table = read_label_table(path) if path is not None else None
+    return _of_image(images[0], table) if len(images) == 1 else folder_atlas(folder, images, table)
+
+
+def _table_beside(source: AnyPath | SpatialImage) -> AnyPath | None:
+    if not isinstance(source, SpatialImage):
+        return find_label_table(source)
+    file = source.get_filename()
+    return find_label_table(as_path(file)) if file else None
+
+
+def _labelled(source: AnyPath | SpatialImage, table: LabelTable | None) -> LabelAtlas:
     data, grid, stored, notes = read_labels(source)
     path = stored.path
     if not data.any():
         raise InputError(path, "atlas is empty: no voxel has a label")
     sources = {str(path): stored.sha256}
-    table_path = as_path(labels) if labels is not None else find_label_table(path)
     present = set(np.unique(data).tolist()) - {0}
-    if table_path is None:
+    if table is None:
         regions: tuple[Region, ...] = ()
         notes += ("no label table found: regions are called by their number",)
     else:
-        table = read_label_table(table_path)
-        sources[str(table_path)] = table.sha256
-        regions, notes = table.regions, notes + table.notes + _compare(present, table.regions)
+        sources[str(table.path)] = table.sha256
+        regions, said = table.for_labels(present)
+        notes += table.notes + said + _compare(present, regions)
         notes += check_sides(grid, data, regions)
     named = _name_all(present, regions)
     return LabelAtlas(strip_ending(path.name), grid, data, named, notes, sources)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
+_ROUNDING = 1e-9
+"""Interpolated values below this share of the largest one are what rounding left of a 0."""
+
 
 @dataclass(frozen=True, eq=False)
 class ProbabilityAtlas:
@@ -137,7 +140,8 @@ def resample_sparse(
     Returns
     -------
     indices : array of int32, ascending, on `grid`
-    values : array of float64, not zero
+    values : array of float64, not zero; nor below a billionth of the largest given value, so that
+        rounding does not decide which voxels have one
     """
     from scipy.ndimage import affine_transform
 
@@ -156,6 +160,7 @@ def resample_sparse(
     found = affine_transform(
         box, steps[:3, :3], offset, tuple(last - first + 1), order=1, prefilter=False
     )
+    found[np.abs(found) < _ROUNDING * np.abs(values).max()] = 0
     kept = np.nonzero(found.transpose(2, 1, 0))[::-1]
     rows = np.ravel_multi_index(
         tuple(axis + start for axis, start in zip(kept, first, strict=True)), grid.shape, order="F"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..grid import Grid
 from ..label_tables import Region
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 SWAPPED = "left and right are swapped"
 
@@ -25,22 +30,78 @@ def check_sides(
     >>> check_sides(grid, np.array([1, 2]).reshape(2, 1, 1), regions)[0]
     'left and right are swapped: 2 of 2 regions lie on the other side than their name says'
     """
-    sides = {region.label: side for region in regions if (side := _named_side(region.name))}
+    sides = _sides_of(regions)
     flat = np.ravel(labels, order="F")
     indices = np.flatnonzero(np.isin(flat, list(sides)))
     if not indices.size:
         return ()
     found, place = np.unique(flat[indices], return_inverse=True)
     x = np.bincount(place, weights=grid.mm_of_index(indices)[:, 0]) / np.bincount(place)
-    wrong = [
-        label for label, mean in zip(found.tolist(), x, strict=True) if sides[label] * mean < 0
-    ]
-    if len(wrong) > len(found) / 2:
-        share = f"{len(wrong)} of {len(found)} regions"
+    return _compare(sides, dict(zip(found.tolist(), x.tolist(), strict=True)))
+
+
+def check_map_sides(
+    grid: Grid, maps: sparse.csc_array, regions: tuple[Region, ...]
+) -> tuple[str, ...]:
+    """The same for maps of probabilities, by the mean place of each, weighted by probability."""
+    sides, places = _sides_of(regions), {}
+    for region, (first, last) in zip(regions, pairwise(maps.indptr.tolist()), strict=True):
+        if region.label in sides and last > first:
+            x = grid.mm_of_index(maps.indices[first:last])[:, 0]
+            places[region.label] = float(np.average(x, weights=maps.data[first:last]))
+    return _compare(sides, places)
+
+
+def _sides_of(regions: tuple[Region, ...]) -> dict[int, int]:
+    """-1 for the label of a left region, 1 for that of a right one.
+
+    The name comes first: where it contradicts the table's own column, it is what people read.
+    """
+    signs = {"left": -1, "right": 1, "": 0}
+    sides = {
+        region.label: _named_side(region.name) or signs[hemisphere_of(region)] for region in regions
+    }
+    return {label: side for label, side in sides.items() if side}
+
+
+def _compare(sides: dict[int, int], places: dict[int, float]) -> tuple[str, ...]:
+    wrong = [label for label, x in places.items() if sides[label] * x < 0]
+    if len(wrong) > len(places) / 2:
+        share = f"{len(wrong)} of {len(places)} regions"
         return (f"{SWAPPED}: {share} lie on the other side than their name says",)
     if wrong:
         return (f"lies on the other side than its name says: label {shorten(wrong)}",)
     return ()
+
+
+def hemisphere_of(region: Region) -> str:
+    """The hemisphere of a region: ``left``, ``right``, or nothing where neither is said.
+
+    The table's own column decides where it has one; otherwise a word of the name does.
+
+    Examples
+    --------
+    >>> hemisphere_of(Region(1, "Precentral_L"))
+    'left'
+    >>> hemisphere_of(Region(2, "Thalamus", {"hemisphere": "RH"}))
+    'right'
+    >>> hemisphere_of(Region(3, "Brainstem"))
+    ''
+    """
+    said = region.extra.get("hemisphere", "")
+    side = _named_side(said) if said else _named_side(region.name)
+    return {-1: "left", 1: "right"}.get(side, "")
+
+
+def parent_of(region: Region) -> str:
+    """What a region is part of (lobe, network, ...), or nothing where its table does not say.
+
+    Examples
+    --------
+    >>> parent_of(Region(1, "Precentral_L", {"parent": "frontal lobe"}))
+    'frontal lobe'
+    """
+    return region.extra.get("parent", "")
 
 
 def _named_side(name: str) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..atlas import find_label_table
+from ..atlas import atlases_in
 from ..errors import InputError, LesionDashError
 from ..files import has_image_ending, strip_ending
 from ..label_tables import read_label_table
@@ -20,7 +20,7 @@ RESULTS_VARIABLE = "LESION_DASH_RESULTS"
 
 _DEPTH = 4
 _MOST_FOLDERS = 2000
-_MOST_ATLASES = 20
+_MOST_ATLASES = 500  # images in a folder that may hold atlases; cohorts have more
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,16 @@ class DataRoot:
     @cached_property
     def cohorts(self) -> dict[str, int]:
         """Names of the folders that hold masks, and the number of images in each."""
+        return {name: count for name, count in self.image_counts.items() if count > 1}
+
+    @cached_property
+    def image_counts(self) -> dict[str, int]:
+        """Names of the folders that hold any image, and the number of images in each."""
         counts: dict[str, int] = {}
         for folder, images in self._folders():
             for owner in _owners(folder, self.path):
                 counts[owner] = counts.get(owner, 0) + images
-        return {name: count for name, count in sorted(counts.items()) if count > 1}
+        return {name: count for name, count in sorted(counts.items()) if count}
 
     @cached_property
     def atlases(self) -> dict[str, tuple[Path, Path]]:
@@ -52,9 +57,8 @@ class DataRoot:
         found: dict[str, tuple[Path, Path]] = {}
         for folder, images in self._folders():
             if 0 < images <= _MOST_ATLASES:
-                for image, table in _atlases_in(folder):
-                    if self._is_inside(image) and self._is_inside(table):
-                        found.setdefault(strip_ending(image.name), (image, table))
+                for image, table in self._atlases_in(folder):
+                    found.setdefault(strip_ending(image.name), (image, table))
         return dict(sorted(found.items()))
 
     def first_named_atlas(self) -> str:
@@ -94,6 +98,14 @@ class DataRoot:
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.path.resolve())
+
+    def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path]]:
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        images = [path for path in files if has_image_ending(path.name)]
+        for pair in atlases_in(folder, images, above=folder != self.path):
+            image, table = (Path(str(path)) for path in pair)
+            if self._is_inside(image) and self._is_inside(table):
+                yield image, table
 
     def _folders(self) -> Iterator[tuple[Path, int]]:
         waiting = [(self.path, 0)]
@@ -153,13 +165,6 @@ def _scan(folder: Path) -> tuple[int, list[str]]:
     except OSError:
         return 0, []
     return images, sorted(below)
-
-
-def _atlases_in(folder: Path) -> Iterator[tuple[Path, Path]]:
-    for image in sorted(folder.iterdir()):
-        table = find_label_table(image) if has_image_ending(image.name) else None
-        if table is not None and "participants" not in table.name:
-            yield image, table
 
 
 def _owners(folder: Path, root: Path) -> list[str]:

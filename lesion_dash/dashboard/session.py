@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..atlas import OUTSIDE, LabelAtlas, load_atlas
+from ..atlas import OUTSIDE, Atlas, load_atlas
 from ..cohort import Cohort, load_cohort
 from ..comparison import FILE_NAME as OVERLAP_FILE
 from ..comparison import Overlap, overlap
@@ -128,7 +128,7 @@ class Session:
                 cancelled=cancelled,
                 within=self.root.path,
                 notice=notice,
-                scheduler=os.environ.get(SCHEDULER_VARIABLE) or None,
+                scheduler=os.environ.get(SCHEDULER_VARIABLE, "").strip() or None,
             )
             volume_stats(cohort, 1)  # done here, beside the page, so that the slider never waits
             return cohort
@@ -148,7 +148,7 @@ class Session:
         """A cohort that was loaded, None for the empty name."""
         return self.load(name) if name else None
 
-    def atlas(self, name: str) -> LabelAtlas | None:
+    def atlas(self, name: str) -> Atlas | None:
         """An atlas of the data root, None for the empty name."""
         if not name:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,24 @@ def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
     InputError
         With the file's name, what is wrong, and what to do.
     """
+    header, raw, digest = read_raw(path, limit)
+    expected = header.offset + header.voxel_bytes
+    content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
+    count = header.voxel_bytes // header.dtype.itemsize
+    values = np.frombuffer(content, header.dtype, count, header.offset)
+    return Stored(path, header, values, digest, header.notes + notes)
+
+
+def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
+    """Read an image's header and its voxels as they lie on the disk, compressed or not.
+
+    Returns
+    -------
+    header : Header
+    raw : bytes
+        The file that holds the voxels.
+    sha256 : str
+    """
     head_path, voxel_path = _files_of(path)
     head = read_bytes(head_path, head=_HEAD)
     header = _parse(path, _first_bytes(path, head))
@@ -98,11 +116,19 @@ def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
     if head_path == voxel_path and not raw.startswith(head):
         raise InputError(path, "changed while reading", "wait until it is copied whole")
     _check_size(path, header, len(raw), limit)
-    content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
-    count = header.voxel_bytes // header.dtype.itemsize
-    values = np.frombuffer(content, header.dtype, count, header.offset)
-    digest = checksum(raw if head_path == voxel_path else head + raw)
-    return Stored(path, header, values, digest, header.notes + notes)
+    return header, raw, checksum(raw if head_path == voxel_path else head + raw)
+
+
+def contents_of(path: AnyPath, header: Header, raw: bytes, notes: list[str]) -> Iterator[Buffer]:
+    """The uncompressed file in pieces, verified to its end; what is unusual is added to `notes`."""
+    expected = header.offset + header.voxel_bytes
+    if _is_gzip(path):
+        notes += yield from inflate_pieces(path, raw, expected)
+    else:
+        content, unusual = _cut(path, raw, expected)
+        notes += unusual
+        for start in range(0, expected, _PIECE):
+            yield content[start : min(start + _PIECE, expected)]
 
 
 def _check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
@@ -215,8 +241,22 @@ def _inflate(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[st
 
 
 def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
-    """Inflate one gzip member after the other until the image is whole."""
     content = bytearray()
+    pieces = inflate_pieces(path, raw, expected)
+    while True:
+        try:
+            content += next(pieces)
+        except StopIteration as end:
+            return content, end.value
+
+
+def inflate_pieces(
+    path: AnyPath, raw: bytes, expected: int
+) -> Generator[bytes, None, tuple[str, ...]]:
+    """Inflate one gzip member after the other until the image is whole, piece by piece.
+
+    What follows the expected bytes is verified, and not given. Returns notes on what is unusual.
+    """
     length = position = 0
     is_whole = True
     members = 0
@@ -228,7 +268,7 @@ def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, 
             stream = zlib.decompressobj(31)
             for piece, reached in _pieces(stream, raw, position):
                 position = reached
-                content += piece[: max(0, expected - length)]
+                yield piece[: max(0, expected - length)]
                 length += len(piece)
                 if length > 2 * expected + _LONGEST_TAIL:
                     problem = f"holds far more than its image of {expected:,} bytes"
@@ -240,7 +280,7 @@ def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, 
         raise InputError(path, _explain(error), _COPY_AGAIN) from None
     if length < expected or not is_whole:
         raise InputError(path, _missing(length, expected), _COPY_AGAIN)
-    return content, (_TRAILING,) if length > expected or position < len(raw) else ()
+    return (_TRAILING,) if length > expected or position < len(raw) else ()
 
 
 def _pieces(stream: zlib._Decompress, raw: bytes, start: int) -> Iterator[tuple[bytes, int]]:

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from ...atlas import SWAPPED
-from ...regions import FILE_NAME, RegionCounts
+from ...regions import FILE_NAME, RegionCount, RegionCounts
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
 from ..session import ML
@@ -57,12 +57,12 @@ class RegionsPanel:
         if counted is None:
             return
         counts, caption = counted
-        frame = counts.table
-        self._places = [tuple(row) for row in frame[["x_mm", "y_mm", "z_mm"]].to_numpy(float)]
+        rows = shown_rows(counts)
+        self._places = [row.mm for row in rows]
         self.download.disabled = False
         set_text(self.caption, caption)
-        self.table.show(shown_columns(frame))
-        set_text(self.remark, "; ".join(counts.notes))
+        self.table.show(shown_columns(rows, counts.probabilistic))
+        set_text(self.remark, "; ".join([*_hidden(counts, rows), *counts.notes]))
         is_swapped = any(SWAPPED in remark for remark in counts.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
@@ -70,13 +70,15 @@ class RegionsPanel:
         self._places = []
         self.download.disabled = True
         set_text(self.caption, caption)
-        self.table.show(shown_columns(pd.DataFrame(columns=["label", "region"])))
+        self.table.show(shown_columns([]))
         set_text(self.remark, "")
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
         session, k = self._desk.session, selection.min_patients
         size = f"{session.counted_mask(selection).volume_mm3 / ML:,.1f} mL"
-        outside = f"{counts.rows[-1][4]:.0f} % {counts.rows[-1][1]}"
+        last = counts.rows[-1]
+        # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.
+        outside = f"{100 * last.mean_probability:.0f} % {last.region}"
         pair = session.overlap(selection)
         if pair is None:
             return f"A alone: voxels lesioned in ≥ {k} patients of A, {size}, {outside}"
@@ -89,18 +91,38 @@ class RegionsPanel:
             self._desk.choices.mm = place
 
 
-def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns of the region table as they are shown, volumes in mL."""
-    columns: dict[str, Any] = {
-        "Region": "region",
-        "Label": "label",
-        "Voxels": "voxels",
-        "Volume (mL)": "volume_mm3",
-        "% of map": "percent_of_map",
-        "% of region": "percent_of_region",
-    }
-    shown = frame.reindex(columns=list(columns.values())).set_axis(list(columns), axis=1)
-    if not shown.empty:
-        shown["Volume (mL)"] = (shown["Volume (mL)"] / ML).round(3)
-        shown[["% of map", "% of region"]] = shown[["% of map", "% of region"]].round(2)
-    return shown
+def shown_rows(counts: RegionCounts) -> list[RegionCount]:
+    """The regions that hold a voxel of the map, and what lies outside the atlas."""
+    *regions, outside = counts.rows
+    return [*(row for row in regions if row.voxels), outside]
+
+
+def _hidden(counts: RegionCounts, rows: list[RegionCount]) -> list[str]:
+    number = len(counts.rows) - len(rows)
+    if not number:
+        return []
+    regions = "1 region" if number == 1 else f"{number} regions"
+    return [f"and {regions} without a voxel of the map, which {FILE_NAME} lists as well"]
+
+
+def shown_columns(rows: list[RegionCount], probabilistic: bool = False) -> pd.DataFrame:
+    """The region table as it is shown: what fits beside the choices, volumes in mL."""
+    describe, columns = (_expected, _EXPECTED) if probabilistic else (_counted, _COUNTED)
+    return pd.DataFrame([describe(row) for row in rows], columns=list(columns))
+
+
+_FIRST = ("Region", "Label", "Voxels")
+_COUNTED = (*_FIRST, "Volume (mL)", "% of map", "% of region", "Dice")
+_EXPECTED = (*_FIRST, "Expected (mL)", "Exp. % of map", "Exp. % of region", "Max. prob.")
+
+
+def _counted(row: RegionCount) -> tuple[Any, ...]:
+    volume, of_map = round(row.volume_mm3 / ML, 3), round(row.percent_of_map, 2)
+    shares = of_map, round(row.percent_of_region, 2), round(row.dice, 3)
+    return row.region, row.label, row.voxels, volume, *shares
+
+
+def _expected(row: RegionCount) -> tuple[Any, ...]:
+    volume, of_map = round(row.expected_volume_mm3 / ML, 3), round(100 * row.mean_probability, 2)
+    shares = of_map, round(row.expected_percent_of_region, 2), round(row.max_probability, 2)
+    return row.region, row.label, row.voxels, volume, *shares

@@ -1,0 +1,81 @@
+"""Whether maps hold probabilities from 0 to 1 or percent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import AnyPath
+
+NOISE = 1e-3
+"""Share of the whole scale by which an interpolation may miss its ends."""
+
+Column = tuple[NDArray[np.int32], NDArray]
+"""Positions of the voxels of a map that are not zero, and the values there."""
+
+
+def to_probabilities(
+    path: AnyPath, columns: Sequence[Column], dtype: np.dtype
+) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.float64]]], tuple[str, ...]]:
+    """Bring the values of all maps of an atlas to probabilities from 0 to 1.
+
+    The largest value of all maps tells the scale: up to 1 they are probabilities, up to 100
+    percent. Values that miss 0 or the top by less than a thousandth of the scale, as after an
+    interpolation, are set to it.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        For messages.
+    columns : sequence of (array of int32, array)
+    dtype : numpy.dtype
+        In which the file stores its values.
+
+    Returns
+    -------
+    columns : list of (array of int32, array of float64)
+    notes : tuple of str
+        The scale that was found, and what was set.
+
+    Raises
+    ------
+    InputError
+        Where the values are neither.
+    """
+    largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
+    lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
+    if largest <= 0:
+        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
+    scale = 1.0 if largest <= 1 + NOISE else 100.0
+    _check_ends(path, len(columns), dtype, lowest, largest, scale)
+    meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
+    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
+    below = sum(int((values < 0).sum()) for _, values in columns)
+    if below:
+        notes += (f"tiny negative values treated as 0 in {below:,} places",)
+    return [_scaled(indices, values, scale) for indices, values in columns], notes
+
+
+def _check_ends(
+    path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float, scale: float
+) -> None:
+    if count in (3, 4) and dtype == np.uint8 and largest > 100:
+        problem = f"colour picture (RGB): {count} volumes of whole numbers up to {largest:g}"
+        raise InputError(path, problem, "give the image of labels or the maps of probabilities")
+    remedy = "probabilities from 0 to 1 or percent are expected"
+    if largest > scale * (1 + NOISE):
+        problem = f"is no probabilistic atlas: {count} volumes with values up to {largest:g}"
+        raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
+    if lowest < -scale * NOISE:
+        raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+
+
+def _scaled(
+    indices: NDArray[np.int32], values: NDArray, scale: float
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    is_above = values > 0
+    kept = values[is_above].astype(np.float64) / scale
+    return indices[is_above], np.minimum(kept, 1.0)

@@ -1,0 +1,90 @@
+"""What `lesion-dash load` does: the lesion load of a folder of masks."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .commands import (
+    load_atlases,
+    load_folder,
+    names_by_atlas,
+    notes_on_atlases,
+    prepare_atlas,
+    report_skipped,
+)
+from .console import say
+
+if TYPE_CHECKING:
+    from .files import Outbox
+    from .loads import LesionLoad, Measure
+
+_PARAMETERS = ("by", "measure", "pattern", "threshold", "label", "participants")
+
+
+def run_load(options: argparse.Namespace) -> int:
+    """Write the lesion load as tables and heat maps, the patients and the provenance."""
+    from .files import write_together
+    from .loads import lesion_load
+    from .provenance import FILE_NAME, atlas_input, cohort_input, provenance_bytes
+    from .tables import csv_bytes
+
+    names = _result_names(options)
+    wanted = [*(name for pair in names.values() for name in pair), "patients.csv", FILE_NAME]
+    with write_together(options.output, wanted, options.overwrite) as outbox:
+        atlases = load_atlases(options)
+        cohort = load_folder(options.masks, options, options.participants)
+        loads = [
+            lesion_load(cohort, prepare_atlas(atlas, cohort.grid, options)) for atlas in atlases
+        ]
+        for (place, measure), files in names.items():
+            _add_files(outbox, loads[place], measure, files)
+        outbox.add("patients.csv", csv_bytes(cohort.files_table))
+        parameters = {key: getattr(options, key) for key in _PARAMETERS}
+        parameters["cluster"] = options.scheduler is not None
+        inputs = [cohort_input(cohort), *map(atlas_input, atlases)]
+        counts = {"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)}
+        outbox.add(FILE_NAME, provenance_bytes("load", parameters, inputs, counts, outbox.sums))
+    report_skipped(cohort)
+    for load in loads:
+        _print_load(load)
+    say(f"{len(wanted)} files in {options.output}")
+    return 0
+
+
+def _result_names(options: argparse.Namespace) -> dict[tuple[int, Measure], tuple[str, str]]:
+    """Table and heat map of each atlas (by its place) and measure."""
+    from . import heat_map
+    from .loads import FILE_NAMES, MEASURES
+
+    measures = [one for one in MEASURES if options.measure in (one, "all")]
+    found = {}
+    for measure in measures:
+        tables = names_by_atlas(FILE_NAMES[measure], options)
+        figures = names_by_atlas(heat_map.FILE_NAMES[measure], options)
+        for place, pair in enumerate(zip(tables, figures, strict=True)):
+            found[place, measure] = pair
+    return found
+
+
+def _add_files(outbox: Outbox, load: LesionLoad, measure: Measure, names: tuple[str, str]) -> None:
+    from .heat_map import draw_load
+    from .plots import figure_bytes
+    from .tables import csv_bytes
+
+    table, figure = names
+    outbox.add(table, csv_bytes(load.wide(measure)))
+    outbox.add(figure, figure_bytes(draw_load(load, measure)))
+
+
+def _print_load(load: LesionLoad) -> None:
+    """The regions that most patients have lesions in."""
+    for note in load.notes:
+        say(f"note on the atlas: {note}")
+    patients, regions = load.voxels.shape
+    touched = (load.voxels > 0).sum(axis=0)
+    say(f"{load.atlas.name}: {patients} patients x {regions} regions; lesioned in most patients:")
+    order = sorted(range(regions), key=lambda column: -int(touched[column]))
+    for column in order[:5]:
+        if touched[column]:
+            say(f"  {load.atlas.regions[column].name}: {touched[column]} patients")

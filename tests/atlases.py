@@ -1,0 +1,28 @@
+"""Small atlases for the tests, made in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from lesion_dash import Grid, ProbabilityAtlas
+
+
+def probability_atlas(arrays, grid, regions, name="made") -> ProbabilityAtlas:
+    """An atlas of one dense array of probabilities a region."""
+    columns = [np.ravel(array, order="F") for array in arrays]
+    maps = sparse.csc_array(np.stack(columns, axis=1).astype(float))
+    return ProbabilityAtlas(name, grid, maps, tuple(regions))
+
+
+def turned(arrays, grid: Grid):
+    """Arrays with permuted and mirrored axes and a margin, and the grid on which they lie so.
+
+    Every voxel stays where it is in the world.
+    """
+    affine = grid.affine[:, [2, 0, 1, 3]].copy()
+    moved = [np.pad(np.asarray(array).transpose(2, 0, 1), 1)[:, ::-1] for array in arrays]
+    affine[:3, 3] -= affine[:3, :3].sum(axis=1)  # the margin
+    affine[:3, 3] += affine[:3, 1] * (moved[0].shape[1] - 1)  # the mirrored axis
+    affine[:3, 1] *= -1
+    return moved, Grid(moved[0].shape, affine)

@@ -1,0 +1,50 @@
+"""A map of three blobs on a small grid, and atlases whose regions they touch."""
+
+from __future__ import annotations
+
+import numpy as np
+from atlases import probability_atlas
+
+from lesion_dash import Grid, LabelAtlas, Map
+from lesion_dash.label_tables import Region
+
+SHAPE = (12, 13, 11)
+AFFINE = np.array([[2.0, 0, 0, -11], [0, 2.0, 0, -12], [0, 0, 2.0, -10], [0, 0, 0, 1]])
+GRID = Grid(SHAPE, AFFINE)
+COARSE = Grid(
+    (8, 9, 8), np.array([[3.0, 0, 0, -11], [0, 3, 0, -12.5], [0, 0, 3, -10], [0, 0, 0, 1]])
+)
+REGIONS = (Region(4, "insula"), Region(7, "putamen"), Region(9, "cuneus"), Region(30, "absent"))
+
+
+def blob(centre, width, height, grid=GRID, cut=0.05):
+    """A Gaussian, cut off; centre and width in mm."""
+    mm = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
+    values = height * np.exp(-((mm - np.array(centre)) ** 2).sum(axis=-1) / (2 * width**2))
+    return np.where(values > cut * height, values, 0.0)
+
+
+def chances(grid=GRID):
+    made = [blob((-5, -4, 0), 3.5, 0.9, grid), blob((0, 1, 1), 4, 0.6, grid)]
+    return [*made, blob((6, 6, 4), 3, 1.0, grid), np.zeros(grid.shape)]
+
+
+def statistic(grid=GRID):
+    """Two positive parts and a negative one."""
+    found = blob((-4, -3, 0), 2.5, 5, grid) + blob((7, 7, 3), 2, 3, grid)
+    return found - blob((6, -8, -6), 2.5, 4, grid)
+
+
+def map_of(array, grid=GRID):
+    return Map("made", np.asarray(array), grid, "", "")
+
+
+def likely_atlas(arrays=None, grid=GRID):
+    return probability_atlas(chances() if arrays is None else arrays, grid, REGIONS)
+
+
+LABELS = np.select([part > 0.2 for part in chances()], [4, 7, 9, 30], 0).astype(np.int32)
+
+
+def label_atlas(labels=LABELS, grid=GRID):
+    return LabelAtlas("labels", grid, labels, REGIONS)

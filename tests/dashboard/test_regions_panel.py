@@ -1,0 +1,113 @@
+"""The region table: what is shown of either kind of atlas, and what is left out."""
+
+from __future__ import annotations
+
+import html
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.session import Session
+from lesion_dash.regions import RegionCounts
+
+
+@pytest.fixture
+def likely_desk(sample_data: Path, tmp_path: Path) -> Desk:
+    """A desk on folder A and an atlas of three maps: a ramp, its rest, and a far corner."""
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "cohort_a")
+    first = nib.load(next((tmp_path / "cohort_a").glob("*.nii.gz")))
+    ramp = np.broadcast_to(np.linspace(0, 1, first.shape[0])[:, None, None], first.shape)
+    corner = np.zeros(first.shape)
+    corner[0, 0, 0] = 1
+    maps = np.stack([ramp, (1 - ramp) / 2, corner], axis=-1).astype(np.float32)
+    (tmp_path / "atlas").mkdir()
+    image = nib.Nifti1Image(maps, first.affine)
+    image.set_sform(first.affine, 4)
+    nib.save(image, tmp_path / "atlas" / "likely.nii.gz")
+    (tmp_path / "atlas" / "likely.csv").write_text("index,name\n1,ramp\n2,rest\n3,corner\n")
+    return Desk(Session(DataRoot(tmp_path)))
+
+
+def open_panel(desk: Desk) -> tuple[RegionsPanel, RegionCounts]:
+    panel = RegionsPanel(desk)
+    desk.open_first()
+    desk.wait()
+    counts = desk.session.regions(desk.choices.selection)
+    assert counts is not None
+    return panel, counts
+
+
+def test_regions_without_a_voxel_are_counted_not_shown(desk: Desk) -> None:
+    panel, counts = open_panel(desk)
+    *regions, outside = counts.rows
+    touched = [row.region for row in regions if row.voxels]
+    assert 0 < len(touched) < len(regions)
+    assert panel.table.frame["Region"].tolist() == [*touched, outside.region]
+    hidden = f"and {len(regions) - len(touched)} regions without a voxel of the map"
+    assert hidden in panel.remark.value
+    assert len(counts.table) == len(regions) + 1
+
+
+def test_a_labelled_atlas_shows_dice_and_no_probability(desk: Desk) -> None:
+    panel, counts = open_panel(desk)
+    frame = panel.table.frame
+    assert list(frame) == [
+        "Region", "Label", "Voxels", "Volume (mL)", "% of map", "% of region", "Dice",
+    ]  # fmt: skip
+    assert frame["Voxels"].sum() == counts.mask.voxels
+    assert frame["% of map"].sum() == pytest.approx(100, abs=0.1)
+
+
+def test_a_probabilistic_atlas_shows_what_is_expected(likely_desk: Desk) -> None:
+    panel, counts = open_panel(likely_desk)
+    assert likely_desk.banner.message == ""
+    assert counts.probabilistic
+    frame = panel.table.frame.set_index("Region")
+    assert list(frame) == [
+        "Label", "Voxels", "Expected (mL)", "Exp. % of map", "Exp. % of region",
+        "Max. prob.",
+    ]  # fmt: skip
+    assert set(frame.index) == {"ramp", "rest", "outside the atlas"}
+    assert "and 1 region without a voxel" in panel.remark.value
+    # The two maps and what they leave of 1 are the whole map.
+    assert frame["Exp. % of map"].sum() == pytest.approx(100, abs=0.1)
+    assert frame["Expected (mL)"].sum() == pytest.approx(counts.mask.volume_mm3 / 1000, abs=0.01)
+    assert frame.loc["ramp", "Voxels"] == counts.mask.voxels
+    outside = f"{frame.loc['outside the atlas', 'Exp. % of map']:.0f} % outside the atlas"
+    assert outside in html.unescape(panel.caption.value)
+
+
+def test_a_row_of_a_probabilistic_atlas_moves_the_crosshair(likely_desk: Desk) -> None:
+    panel, counts = open_panel(likely_desk)
+    panel.table.click(0)
+    assert likely_desk.choices.mm == counts.rows[0].mm
+    readout = likely_desk.session.readout(likely_desk.choices.selection, counts.rows[0].mm)
+    assert readout.region in {"ramp", "rest"}
+
+
+def test_the_saved_table_lists_every_region(likely_desk: Desk, tmp_path: Path) -> None:
+    open_panel(likely_desk)
+    selection = likely_desk.choices.selection
+    file = tmp_path / "saved.csv"
+    file.write_bytes(likely_desk.session.file_bytes(selection, "region_counts.csv"))
+    table = pd.read_csv(file)
+    assert set(table["region"]) == {"ramp", "rest", "corner", "outside the atlas"}
+    assert {"expected_voxels", "max_probability"} <= set(table)
+    assert set(table["label"].dropna()) == {1, 2, 3}
+
+
+def test_all_files_are_saved_with_a_probabilistic_atlas(likely_desk: Desk, tmp_path: Path) -> None:
+    open_panel(likely_desk)
+    folder = likely_desk.export(tmp_path / "results")
+    provenance = json.loads((folder / "provenance.json").read_text())
+    files = [Path(one["file"]).name for one in provenance["inputs"][-1]["files"]]
+    assert files == ["likely.nii.gz", "likely.csv"]
+    assert (folder / "region_counts.csv").exists()

@@ -1,0 +1,228 @@
+"""`lesion-dash assign`: the library's tables as files, and its choices as options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from phantoms import AFFINE, SHAPE, image
+
+from lesion_dash import assign_points, assign_regions, cli, load_atlas
+from lesion_dash.assignment import COLUMNS, SIIBRA_COLUMNS
+
+NAMES = ["Alpha, left", "Beta left", "Gamma right"]
+
+
+def smooth(seed, shape=SHAPE):
+    values = np.random.default_rng(seed).normal(size=shape)
+    return values + np.roll(values, 1, axis=0) + np.roll(values, 1, axis=1)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A 4D atlas with its names, a statistical map on its grid, and one on a coarser grid."""
+    chances = np.stack([np.clip(smooth(seed) / 4, 0, 1) for seed in (1, 2, 3)], axis=-1)
+    nib.save(image(chances.astype(np.float32)), tmp_path / "maps.nii.gz")
+    rows = [f'{number},"{name}"' for number, name in enumerate(NAMES)]
+    (tmp_path / "names.csv").write_text("\n".join(["index,name", *rows]))
+    nib.save(image(smooth(9) + smooth(1) - 3), tmp_path / "t.nii.gz")
+    coarse = AFFINE @ np.diag([1.5, 1.5, 1.5, 1])
+    nib.save(image(smooth(8, (5, 6, 6)), coarse), tmp_path / "coarse.nii.gz")
+    return tmp_path
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def assign(files, *arguments, output="out/regions.csv"):
+    """The table that the command writes; it must succeed."""
+    chosen = ("--atlas", files / "maps.nii.gz", "--labels", files / "names.csv")
+    assert run("assign", *arguments, *chosen, "-o", files / output) == 0
+    return pd.read_csv(files / output)
+
+
+def atlas_of(files):
+    return load_atlas(files / "maps.nii.gz", files / "names.csv")
+
+
+def assert_same(table, expected):
+    expected = expected.reset_index(drop=True)
+    assert list(table) == list(expected)
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-11, atol=1e-13, check_dtype=False)
+
+
+def test_the_table_is_the_librarys(files):
+    expected = assign_regions(files / "t.nii.gz", atlas_of(files)).table
+    assert len(expected) > 5
+    assert_same(assign(files, files / "t.nii.gz"), expected)
+
+
+@pytest.mark.parametrize("name", ["t.nii.gz", "coarse.nii.gz"])
+def test_like_siibra_is_its_columns_on_the_grid_of_the_atlas(files, name):
+    table = assign(files, files / name, "--like", "siibra", "--lower-threshold", 0.1)
+    assert tuple(table) == SIIBRA_COLUMNS
+    expected = assign_regions(files / name, atlas_of(files), on="atlas", lower_threshold=0.1)
+    assert_same(table, expected.siibra_table)
+    assert set(table["region"]) <= set(NAMES)
+
+
+def test_every_choice_reaches_the_library(files):
+    choices = {
+        "threshold": 0.7,
+        "signs": "both",
+        "connectivity": 6,
+        "lower_threshold": 0.2,
+        "min_size_voxels": 2,
+        "min_size_mm3": 40.0,
+        "on": "atlas",
+    }
+    options = [
+        word for name, value in choices.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    table = assign(files, files / "coarse.nii.gz", *options)
+    found = assign_regions(files / "coarse.nii.gz", atlas_of(files), **choices)
+    assert len(found.table) > 3
+    assert_same(table, found.table)
+    provenance = json.loads((files / "out/regions.provenance.json").read_text())
+    own = {"like": None, "min_correlation": None}
+    assert provenance["parameters"] == choices | own
+
+
+def test_a_lowest_correlation_ranks_the_rows(files):
+    table = assign(files, files / "t.nii.gz", "--min-correlation", 0.05)
+    expected = assign_regions(files / "t.nii.gz", atlas_of(files)).filter(0.05)
+    assert len(expected) > 1
+    assert_same(table, expected)
+    short = assign(
+        files, files / "t.nii.gz", "--like", "siibra", "--min-correlation", 0.05, output="s.csv"
+    )
+    assert tuple(short) == SIIBRA_COLUMNS
+    assert short["correlation"].is_monotonic_decreasing
+
+
+def test_an_empty_result_has_its_columns_and_says_why(files, capsys):
+    table = assign(files, files / "t.nii.gz", "--threshold", 1000)
+    assert tuple(table) == COLUMNS
+    assert len(table) == 0
+    assert "no component" in capsys.readouterr().err
+    table = assign(
+        files, files / "t.nii.gz", "--threshold", 1e3, "--like", "siibra", output="s.csv"
+    )
+    assert tuple(table) == SIIBRA_COLUMNS
+
+
+def test_provenance_lies_beside_the_table(files):
+    assign(files, files / "t.nii.gz")
+    content = json.loads((files / "out/regions.provenance.json").read_text())
+    table = (files / "out/regions.csv").read_bytes()
+    assert content["command"] == "assign"
+    assert content["outputs"] == {"regions.csv": hashlib.sha256(table).hexdigest()}
+    source, atlas = content["inputs"]
+    assert source["kind"] == "map"
+    assert source["sha256"] == hashlib.sha256((files / "t.nii.gz").read_bytes()).hexdigest()
+    assert [entry["file"] for entry in atlas["files"]] == [
+        str(files / "maps.nii.gz"),
+        str(files / "names.csv"),
+    ]
+    assert sorted(path.name for path in (files / "out").iterdir()) == [
+        "regions.csv",
+        "regions.provenance.json",
+    ]
+
+
+def test_the_best_region_of_each_component_is_printed(files, capsys):
+    found = assign_regions(files / "t.nii.gz", atlas_of(files))
+    assign(files, files / "t.nii.gz")
+    printed = re.findall(
+        r"^component (\d+) \(.* mm\): (.*?), \d", capsys.readouterr().out, re.MULTILINE
+    )
+    best = found.best
+    expected = list(zip(best["component"].astype(str), best["region"], strict=True))
+    assert printed == expected
+
+
+def test_an_earlier_table_needs_overwrite(files, capsys):
+    assign(files, files / "t.nii.gz")
+    before = (files / "out/regions.csv").read_bytes()
+    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz", "--threshold", 2)
+    assert run(*arguments, "-o", files / "out/regions.csv") == 2
+    assert "already holds results (regions.csv" in capsys.readouterr().err
+    assert (files / "out/regions.csv").read_bytes() == before
+    assert run(*arguments, "-o", files / "out/regions.csv", "--overwrite") == 0
+    assert (files / "out/regions.csv").read_bytes() != before
+
+
+def test_one_point(files, capsys):
+    table = assign(files, "--points", -1, 0.5, 2, "--sigma", 2)
+    assert_same(table, assign_points([-1, 0.5, 2], atlas_of(files), 2.0).table)
+    assert "point 1 at -1, 0.5, 2 mm: " in capsys.readouterr().out
+    content = json.loads((files / "out/regions.provenance.json").read_text())
+    assert content["inputs"][0] == {"kind": "points", "file": None, "sha256": None}
+    assert content["parameters"]["points_mm"] == [[-1, 0.5, 2]]
+
+
+def test_points_of_a_file(files):
+    (files / "peaks.tsv").write_text("x\ty\tz\n-1\t0.5\t2\n3\t3\t3\n")
+    points = [[-1, 0.5, 2], [3, 3, 3]]
+    table = assign(files, "--points", files / "peaks.tsv", "--sigma", 1.5)
+    assert_same(table, assign_points(points, atlas_of(files), 1.5).table)
+    (files / "own.txt").write_text("-1 0.5 2 1\n3 3 3 4\n")
+    table = assign(files, "--points", files / "own.txt", output="own.csv")
+    assert_same(table, assign_points(points, atlas_of(files), [1, 4]).table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ([], "IMAGE and --points: give an image or --points"),
+        (["{t}", "--points", 1, 2, 3], "IMAGE and --points: both given"),
+        (["{t}", "--sigma", 2], "--sigma: is for --points"),
+        (["--points", 1, 2, 3, "--min-size-mm3", 5], "--min-size-mm3: is for maps"),
+        (["--points", 1, 2, 3, "--like", "siibra"], "--like: is for maps"),
+        (["--points", 1, 2], "--points: '1 2' is no point; give a file, or x y z"),
+        (["--points", 1, 2, "three"], "--points: '1 2 three' is no point"),
+        (["--points", "{own}", "--sigma", 2], "own.txt: holds a sigma for every point"),
+        (["--points", "{tmp}/nowhere.txt"], "nowhere.txt: "),
+        (["{t}", "--lower-threshold", 2], "lower_threshold: is 2.0"),
+        (["{t}", "--min-correlation", 2], "min_correlation: is 2.0"),
+        (["{t}", "--threshold", -1], "threshold: is -1.0"),
+        (["{tmp}/nowhere.nii"], "nowhere.nii: "),
+        (["{tmp}/maps.nii.gz"], "maps.nii.gz: several volumes: 3"),
+    ],
+)
+def test_an_error_is_one_sentence_and_nothing_is_written(files, capsys, arguments, match):
+    (files / "own.txt").write_text("1 2 3 4\n")
+    places = {"t": files / "t.nii.gz", "own": files / "own.txt", "tmp": files}
+    given = [str(argument).format(**places) for argument in arguments]
+    assert run("assign", *given, "--atlas", files / "maps.nii.gz", "-o", files / "o/out.csv") == 2
+    error = capsys.readouterr().err
+    assert match in error
+    assert "internal error" not in error
+    assert len(error.splitlines()) == 1
+    assert not (files / "o").exists()
+
+
+def test_the_table_is_a_csv_file(files, capsys):
+    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz")
+    assert run(*arguments, "-o", files / "results") == 2
+    assert "is no name of a CSV file; let it end in .csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("choice", [("--connectivity", 8), ("--signs", "up"), ("--on", "moon")])
+def test_a_choice_that_is_not_offered_is_refused(files, capsys, choice):
+    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz", "-o", "o.csv")
+    with pytest.raises(SystemExit, match="2"):
+        run(*arguments, *choice)
+    assert choice[0] in capsys.readouterr().err
+
+
+def test_help_is_there(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run("assign", "--help")
+    assert "--lower-threshold" in capsys.readouterr().out

@@ -1,0 +1,294 @@
+"""Assignment: against its definitions, voxel by voxel; and what must not change it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from assigning import by_definition, dictionary_of
+from blobs import (
+    GRID,
+    LABELS,
+    REGIONS,
+    SHAPE,
+    chances,
+    label_atlas,
+    likely_atlas,
+    map_of,
+    statistic,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phantoms import image
+
+from lesion_dash import Grid, InputError, LabelAtlas, assign_regions, find_components
+from lesion_dash.assignment import COLUMNS, SIIBRA_COLUMNS
+from lesion_dash.atlas import OUTSIDE
+from lesion_dash.label_tables import Region
+
+
+def memberships(labels=LABELS):
+    return [(labels == region.label).astype(float) for region in REGIONS]
+
+
+CASES = {
+    "probabilities": (likely_atlas(), chances(), 0.0),
+    "lower threshold": (likely_atlas(), chances(), 0.2),
+    "labels": (label_atlas(), memberships(), 0.0),
+}
+each_case = pytest.mark.parametrize(("atlas", "arrays", "lower"), CASES.values(), ids=CASES)
+
+
+@each_case
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_siibras_columns_are_those_of_the_definitions(atlas, arrays, lower, threshold):
+    found = assign_regions(map_of(statistic()), atlas, threshold=threshold, lower_threshold=lower)
+    table = found.siibra_table
+    assert tuple(table) == SIIBRA_COLUMNS
+    expected = by_definition(found.components, arrays, lower, beyond=1)
+    assert len(expected) >= 2
+    assert table["input structure"].tolist() == expected["number"].tolist()
+    assert table["volume"].tolist() == expected["column"].tolist()
+    assert table["region"].tolist() == [REGIONS[column].name for column in expected["column"]]
+    for column in SIIBRA_COLUMNS[4:]:
+        np.testing.assert_allclose(table[column], expected[column], rtol=1e-11, atol=1e-13)
+
+
+@each_case
+@pytest.mark.parametrize("signs", ["positive", "both"])
+def test_the_full_table_is_that_of_the_definitions(atlas, arrays, lower, signs):
+    found = assign_regions(map_of(statistic()), atlas, signs=signs, lower_threshold=lower)
+    table = found.table
+    assert tuple(table) == COLUMNS
+    table = table[table["region"] != OUTSIDE].reset_index(drop=True)
+    expected = by_definition(found.components, arrays, lower)
+    same = {
+        "component": expected["number"],
+        "voxels": expected["voxels"],
+        "volume_mm3": 8.0 * expected["voxels"],
+        "percent_of_component": 100 * expected["input containedness"],
+        "percent_of_region": 100 * expected["map containedness"],
+        "weighted_mean_probability": expected["map weighted mean"],
+        "region_max_probability": expected["map value"],
+        "weighted_mean_value": expected["input weighted mean"],
+        "intersection_over_union": expected["intersection over union"],
+    }
+    own = ("correlation", "expected_voxels", "mean_probability", "max_probability")
+    same |= {column: expected[column] for column in (*own, "percent_of_region_probability")}
+    for column, values in same.items():
+        np.testing.assert_allclose(table[column], values, rtol=1e-11, atol=1e-13, err_msg=column)
+
+
+def test_numbers_that_can_be_counted_by_hand():
+    region, cluster = np.zeros(SHAPE), np.zeros(SHAPE)
+    region[1:5, 3, 3] = 1.0, 0.5, 0.25, 0.25  # four voxels, a sum of 2
+    cluster[3:5, 3, 3], cluster[5, 3, 3] = (2.0, 6.0), 2.0  # shares two of its three voxels
+    found = assign_regions(map_of(cluster), likely_atlas([region, *chances()[1:]])).table
+    row = found[found["region"] == "insula"].iloc[0]
+    assert (row["component_voxels"], row["component_volume_mm3"]) == (3, 24.0)
+    assert (row["voxels"], row["volume_mm3"]) == (2, 16.0)
+    assert row["percent_of_component"] == pytest.approx(200 / 3)
+    assert (row["percent_of_region"], row["intersection_over_union"]) == (50.0, 0.4)
+    assert (row["expected_voxels"], row["max_probability"]) == (0.5, 0.25)
+    assert row["mean_probability"] == pytest.approx(0.5 / 3)
+    assert row["weighted_mean_probability"] == pytest.approx(2.0 / 10)
+    assert row["percent_of_region_probability"] == 25.0
+    assert (row["region_max_probability"], row["weighted_mean_value"]) == (1.0, 1.0)
+    assert row["correlation"] == pytest.approx(
+        np.corrcoef([1, 0.5, 0.25, 0.25, 0], [0, 0, 2, 6, 2])[0, 1]
+    )
+    assert (row["peak_value"], row["peak_x_mm"], row["sign"]) == (6.0, -3.0, 1)
+
+
+def test_the_row_outside_holds_the_rest():
+    found = assign_regions(map_of(statistic()), likely_atlas(), signs="both", min_size_voxels=0)
+    outside = found.table[found.table["region"] == OUTSIDE]
+    assert outside["component"].tolist() == [part.number for part in found.components]
+    anywhere = np.any(chances(), axis=0)
+    for part, voxels in zip(found.components, outside["voxels"], strict=True):
+        assert voxels == sum(not anywhere[voxel] for voxel in dictionary_of(part))
+    rest = np.maximum(0, 1 - np.sum(chances(), axis=0))
+    assert rest.min() == 0
+    for part, expected in zip(found.components, outside["expected_voxels"], strict=True):
+        assert expected == pytest.approx(sum(rest[voxel] for voxel in dictionary_of(part)))
+    assert outside["correlation"].isna().all()
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(0, 3), min_size=60, max_size=60),
+    st.lists(st.integers(-2, 2), min_size=60, max_size=60),
+)
+def test_regions_and_outside_add_up_to_each_component(labels, values):
+    grid = Grid((5, 4, 3), np.diag([2.0, 3, 4, 1]))
+    labels = np.reshape(labels, grid.shape)
+    labels[0, 0, 0] = 1  # an atlas without any region is refused
+    atlas = LabelAtlas("made", grid, labels, tuple(Region(k, f"r{k}") for k in (1, 2, 3)))
+    array = np.reshape(values, grid.shape)
+    found = assign_regions(map_of(array, grid), atlas, signs="both", min_size_voxels=0)
+    sums = found.table.groupby("component")[["voxels", "volume_mm3", "percent_of_component"]].sum()
+    assert sums["voxels"].tolist() == [part.voxels for part in found.components]
+    assert sums["voxels"].sum() == np.count_nonzero(array)
+    assert sums["volume_mm3"].sum() == 24.0 * np.count_nonzero(array)
+    np.testing.assert_allclose(sums["percent_of_component"].astype(float), 100)
+    by_region = found.table.groupby("label")["voxels"].sum()
+    for label in range(4):
+        assert by_region.get(label, 0) == np.count_nonzero(array[labels == label])
+
+
+def test_expected_voxels_add_up_where_probabilities_do():
+    halves = [part / 2 for part in chances()]
+    found = assign_regions(map_of(statistic()), likely_atlas(halves), signs="both")
+    for rows, part in zip(found.table.groupby("component"), found.components, strict=True):
+        assert rows[1]["expected_voxels"].sum() == pytest.approx(part.voxels, rel=1e-12)
+        assert rows[1]["mean_probability"].sum() == pytest.approx(1, rel=1e-12)
+
+
+def test_a_column_means_the_same_for_both_kinds_of_atlas():
+    labelled = assign_regions(map_of(statistic()), label_atlas(), signs="both")
+    likely = assign_regions(map_of(statistic()), likely_atlas(memberships()), signs="both")
+    pd.testing.assert_frame_equal(labelled.table, likely.table, check_exact=True)
+    pd.testing.assert_frame_equal(labelled.siibra_table, likely.siibra_table, check_exact=True)
+
+
+@pytest.mark.parametrize("array", [np.zeros(SHAPE), np.full(SHAPE, np.nan), -np.ones(SHAPE)])
+@pytest.mark.parametrize("on", ["map", "atlas"])
+def test_an_empty_result_has_its_columns(array, on):
+    found = assign_regions(map_of(array), likely_atlas(), on=on)
+    for table, columns in (
+        (found.table, COLUMNS),
+        (found.best, COLUMNS),
+        (found.filter(0.5), COLUMNS),
+        (found.siibra_table, SIIBRA_COLUMNS),
+    ):
+        assert len(table) == 0
+        assert tuple(table) == columns
+
+
+def test_a_part_beside_all_regions_is_outside_the_atlas():
+    array = np.zeros(SHAPE)
+    array[0, 0, :3] = 1
+    row = assign_regions(map_of(array), likely_atlas()).best.iloc[0]
+    assert (row["region"], row["percent_of_component"], row["label"]) == (OUTSIDE, 100, 0)
+    assert row["region_at_peak"] == row["region_at_centroid"] == OUTSIDE
+
+
+def test_the_best_of_each_component_is_its_highest_correlation():
+    found = assign_regions(map_of(statistic()), likely_atlas(), signs="both")
+    best = found.best
+    assert best["component"].tolist() == [part.number for part in found.components]
+    for _, row in best.iterrows():
+        own = found.table[found.table["component"] == row["component"]]
+        highest = own["correlation"].max()
+        assert row["correlation"] == highest if highest == highest else row["region"] == OUTSIDE
+    assert best.iloc[0]["region"] == "insula"
+
+
+def test_rows_are_filtered_and_ranked_as_in_siibras_example():
+    found = assign_regions(map_of(statistic()), likely_atlas())
+    limit = found.table["correlation"].median()
+    ranked = found.filter(min_correlation=limit)
+    assert 0 < len(ranked) < len(found.table)
+    assert ranked["correlation"].is_monotonic_decreasing
+    kept = sorted(found.table["correlation"][found.table["correlation"] >= limit], reverse=True)
+    assert ranked["correlation"].tolist() == kept
+
+
+def test_a_region_that_fills_the_box_has_no_correlation():
+    region, cluster = np.zeros(SHAPE), np.zeros(SHAPE)
+    region[2:6, 2:6, 2:6] = 0.1  # constant, though its sum is not exact
+    cluster[3:5, 3:5, 3:5] = 1
+    found = assign_regions(map_of(cluster), likely_atlas([region, *chances()[1:]]))
+    row = found.table.set_index("region").loc["insula"]
+    assert np.isnan(row["correlation"])
+    assert row["percent_of_component"] == 100
+    assert found.best.iloc[0]["region"] != OUTSIDE
+
+
+def test_regions_at_peak_and_centroid_are_the_likeliest_there():
+    atlas = likely_atlas()
+    table = assign_regions(map_of(statistic()), atlas, signs="both").table
+    for _, row in table.iterrows():
+        peak = [row[f"peak_{axis}_mm"] for axis in "xyz"]
+        assert row["region_at_peak"] == atlas.region_at(peak)
+        centroid = np.array([row[f"centroid_{axis}_mm"] for axis in "xyz"])
+        assert row["region_at_centroid"] == atlas.region_at(centroid - 0.001)
+
+
+def test_the_order_and_the_number_of_other_components_change_no_bit():
+    array = statistic()
+    whole = assign_regions(map_of(array), likely_atlas()).table
+    (_, part) = find_components(map_of(array)).parts
+    second = np.where(part.mask.array, array, 0)
+    alone = assign_regions(map_of(second), likely_atlas()).table
+    own = whole[whole["component"] == 2].drop(columns="component").reset_index(drop=True)
+    assert len(own) >= 2
+    pd.testing.assert_frame_equal(own, alone.drop(columns="component"), check_exact=True)
+
+
+def test_components_beyond_one_batch_change_no_bit(monkeypatch):
+    array = np.random.default_rng(3).normal(size=SHAPE)
+    whole = assign_regions(map_of(array), likely_atlas(), threshold=1.0, min_size_voxels=0)
+    monkeypatch.setattr("lesion_dash.matches._MOST_CELLS", 8)
+    parts = assign_regions(map_of(array), likely_atlas(), threshold=1.0, min_size_voxels=0)
+    assert len(whole.components) > 10
+    pd.testing.assert_frame_equal(whole.table, parts.table, check_exact=True)
+
+
+def test_the_centroid_is_a_text_of_two_decimals():
+    cluster = np.zeros(SHAPE)
+    cluster[2:5, 3, 3], cluster[2, 4, 3] = 1, 1
+    table = assign_regions(map_of(cluster), likely_atlas([cluster, *chances()[1:]])).siibra_table
+    assert table["centroid"].tolist()[0] == "(-5.5, -5.5, -4.0)"
+
+
+def test_parameters_are_kept_defaults_included():
+    found = assign_regions(map_of(statistic()), likely_atlas(), threshold=0.5, on="atlas")
+    assert found.parameters == {
+        "threshold": 0.5,
+        "signs": "positive",
+        "connectivity": 18,
+        "min_size_voxels": 1,
+        "min_size_mm3": 0.0,
+        "lower_threshold": 0.0,
+        "on": "atlas",
+    }
+
+
+@pytest.mark.parametrize(
+    ("choices", "match"),
+    [
+        ({"lower_threshold": 1.5}, "lower_threshold: is 1.5; give a probability from 0 to 1"),
+        ({"lower_threshold": float("nan")}, "lower_threshold: is nan"),
+        ({"on": "moon"}, "on: is 'moon'; choose map or atlas"),
+        ({"connectivity": 7}, "connectivity: is 7"),
+        ({"threshold": float("nan")}, "threshold: is nan"),
+    ],
+)
+def test_a_choice_out_of_its_range_is_an_error(choices, match):
+    with pytest.raises(InputError, match=match):
+        assign_regions(map_of(statistic()), likely_atlas(), **choices)
+
+
+@pytest.mark.parametrize("limit", [1.1, -2, float("nan")])
+def test_a_correlation_out_of_its_range_is_an_error(limit):
+    with pytest.raises(InputError, match=r"min_correlation: is .*; give a number from -1 to 1"):
+        assign_regions(map_of(statistic()), likely_atlas()).filter(limit)
+
+
+@pytest.mark.parametrize("on", ["map", "atlas"])
+def test_a_map_and_an_atlas_without_a_place_in_common_are_an_error(on):
+    far = Grid(SHAPE, GRID.affine + np.array([[0, 0, 0, 900], *[[0] * 4] * 3]))
+    with pytest.raises(InputError, match="made: atlas does not overlap the map: x"):
+        assign_regions(map_of(statistic(), far), likely_atlas(), on=on)
+
+
+def test_an_atlas_without_regions_on_the_grid_is_an_error():
+    with pytest.raises(InputError, match="no region of the atlas has a voxel on this grid"):
+        assign_regions(map_of(statistic()), likely_atlas(np.zeros((4, *SHAPE))))
+
+
+def test_a_series_is_an_error(tmp_path):
+    image(np.zeros((*SHAPE, 3), np.float32)).to_filename(tmp_path / "series.nii.gz")
+    with pytest.raises(InputError, match=r"series.nii.gz: several volumes: 3 in one file"):
+        assign_regions(tmp_path / "series.nii.gz", likely_atlas())
