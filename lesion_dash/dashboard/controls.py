@@ -169,7 +169,7 @@ def colour_bar(scale: Scale) -> str:
     title = html.escape(scale.title)
     if not scale.colormap:
         swatches = "".join(
-            f'<span class="ld-swatch"><i style="background:{_css(one.colour)}"></i>'
+            f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'
             f"{html.escape(one.label)}</span>"
             for one in OVERLAP_CLASSES
         )
@@ -177,7 +177,7 @@ def colour_bar(scale: Scale) -> str:
             f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'
         )
     stops = ", ".join(
-        f"{_css(colour)} {position / 2.55:.1f}%"
+        f"{css_colour(colour)} {position / 2.55:.1f}%"
         for position, colour in COLOUR_STOPS[scale.colormap]
     )
     end = f"{'≥ ' if scale.exceeded else ''}{scale.maximum:g} {scale.unit}"
@@ -196,5 +196,6 @@ def style_sheet() -> widgets.HTML:
     return sheet
 
 
-def _css(colour: tuple[int, int, int]) -> str:
+def css_colour(colour: tuple[int, int, int]) -> str:
+    """A colour for a style."""
     return f"rgb({colour[0]},{colour[1]},{colour[2]})"

@@ -14,7 +14,7 @@ from .controls import Banner, Saver
 from .export import export
 from .session import Session
 from .state import Choices, Loading
-from .tasks import Worker, running_loop
+from .tasks import Failed, Worker, running_loop
 
 _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
@@ -65,9 +65,9 @@ class Desk:
         """Write all of the session's files into a new folder below the results folder."""
         return export(self.session, self.choices.selection, results)
 
-    def worker(self) -> Worker:
-        """A thread for the slow work of one panel."""
-        self._workers.append(Worker(self.banner.show))
+    def worker(self, failed: Failed | None = None) -> Worker:
+        """A thread for the slow work of one panel; the banner shows what fails, or `failed`."""
+        self._workers.append(Worker(failed or self.banner.show))
         return self._workers[-1]
 
     def wait(self) -> None:

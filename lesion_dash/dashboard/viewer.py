@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..grid import Grid
 from ..images import nifti_bytes
-from ..plots import OVERLAP_CLASSES, class_stops
+from ..plots import OVERLAP_CLASSES, ColourClass, class_stops
 from ..template import eight_bit_image, template_on
 from .niivue import QuickNiiVue
 from .picture import Box, Mm, Picture
@@ -33,6 +33,7 @@ class BrainViewer:
 
     on_move: Callable[[Mm], None]
     on_paint: Callable[[], None]
+    classes: tuple[ColourClass, ...] = OVERLAP_CLASSES
     mm: Mm = (0.0, 0.0, 0.0)
     _grid: Grid | None = field(default=None, init=False)
     _under: Any = field(default=None, init=False)
@@ -150,7 +151,7 @@ class BrainViewer:
         self._send_colours()
 
     def _send_colours(self) -> None:
-        self._niivue.add_colormap(_CLASSES, _class_table())
+        self._niivue.add_colormap(_CLASSES, _class_table(self.classes))
 
     def _located(self, location: dict[str, Any]) -> None:
         x, y, z = (float(v) for v in location["mm"][:3])
@@ -158,8 +159,8 @@ class BrainViewer:
         self.on_move(self.mm)
 
 
-def _class_table() -> dict[str, list[int]]:
-    stops = class_stops(OVERLAP_CLASSES)
+def _class_table(classes: tuple[ColourClass, ...]) -> dict[str, list[int]]:
+    stops = class_stops(classes)
     channels = {name: [c[i] for _, c in stops] for i, name in enumerate("RGB")}
     opaque = [0] + [255] * (len(stops) - 1)
     return channels | {"A": opaque, "I": [position for position, _ in stops]}

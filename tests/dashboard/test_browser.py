@@ -80,23 +80,25 @@ def test_from_folders_to_regions(dashboard: Any, own_root: Path) -> None:
     a, b = (load_cohort(own_root / f"cohort_{side}") for side in "ab")
     both = overlap(a.at_least(7), b.at_least(7)).both
     counts = count_regions(both, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
-    label, region, voxels, *_, x, y, z = counts.rows[0]
+    first = counts.rows[0]
     row = page.locator(".ld-regions tbody tr").first
     page.wait_for_function(
         "([text]) => document.querySelector('.ld-regions tbody tr').innerText.includes(text)",
-        arg=[str(voxels)],
+        arg=[str(first.voxels)],
     )
-    assert row.locator("td").all_inner_texts()[:3] == [region, str(label), str(voxels)]
+    shown = row.locator("td").all_inner_texts()[:3]
+    assert shown == [first.region, str(first.label), str(first.voxels)]
     row.click()
+    x, y, z = first.mm
     place = f"MNI {x:.0f}, {y:.0f}, {z:.0f}".replace("-", "−")
     page.wait_for_function(
         "([text]) => document.querySelector('.ld-readout').innerText.includes(text)", arg=[place]
     )
-    mm = (x, y, z)
     stats = volume_stats(a, 1)
-    assert region in readout(page)
-    assert f"A {stats.n.value_at(mm):.0f} patients, B {len(b.patients_at(mm))}" in readout(page)
-    mean, std = (getattr(stats, name).value_at(mm) / 1000 for name in ("mean", "std"))
+    assert first.region in readout(page)
+    patients = f"A {stats.n.value_at(first.mm):.0f} patients, B {len(b.patients_at(first.mm))}"
+    assert patients in readout(page)
+    mean, std = (getattr(stats, name).value_at(first.mm) / 1000 for name in ("mean", "std"))
     assert f"mean of A {mean:.1f} ± {std:.1f} mL" in readout(page)
 
 
@@ -146,15 +148,15 @@ def test_figure_in_three_formats(dashboard: Any) -> None:
 def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     page = dashboard
     table = page.locator(".ld-regions")
-    table.get_by_placeholder("Search").fill("putamen")
-    page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 2")
+    table.get_by_placeholder("Search").fill("frontal")
+    page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 5")
     table.get_by_text("Label", exact=True).click()
     labels = [int(text) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
     assert labels == sorted(labels)
     slide_to(page, 8)
     page.get_by_text("≥ 8 patients of A").wait_for(timeout=LONG)
     page.wait_for_timeout(500)
-    assert table.get_by_placeholder("Search").input_value() == "putamen"
+    assert table.get_by_placeholder("Search").input_value() == "frontal"
 
 
 def test_bad_folder_shows_the_banner_and_the_page_lives(dashboard: Any) -> None:

@@ -1,5 +1,5 @@
 """The pages in the order of their tabs. A page is a file with TITLE and build(desk)."""
 
-from . import patients, topography
+from . import assign, patients, topography
 
-PAGES = (topography, patients)
+PAGES = (topography, assign, patients)

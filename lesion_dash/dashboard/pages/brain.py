@@ -7,20 +7,13 @@ import math
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 
-from ...grid import Grid
-from ...plots import interactive_html
-from ..controls import Probe, bind, card, colour_bar, heading
+from ...plots import Layer
+from ..canvas import BrainCanvas
+from ..controls import card, colour_bar, heading
 from ..desk import Desk
-from ..picture import Mm, Picture
+from ..picture import Mm
 from ..session import Readout
-from ..tasks import Later
-from ..viewer import BrainViewer
-
-MNI_2MM = Grid(
-    (91, 109, 91), np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
-)
 
 
 class BrainPanel:
@@ -28,44 +21,26 @@ class BrainPanel:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        guard = desk.banner.guard
-        self.viewer = BrainViewer(on_move=guard(self._moved), on_paint=guard(self._painted))
-        self.probe = Probe()
+        self.canvas = BrainCanvas(desk, self._moved, self._painted, self._layer)
+        self.viewer = self.canvas.viewer
         self.readout = widgets.HTML()
         self.scale = widgets.HTML()
-        self.fallback = widgets.HTML()
-        self.orientation = widgets.ToggleButtons(
-            options=[("Neurological", False), ("Radiological", True)],
-            tooltips=["Patient's left on the left", "Patient's left on the right"],
-        )
-        self._drawer = desk.worker()
-        self._redraw = Later(0.4, desk.banner.guard(self._draw_without_webgl))
         self._placed = False
         self._follow()
         self.widget = self._lay_out()
-        empty = Picture(np.zeros(MNI_2MM.shape, np.uint8), MNI_2MM, "viridis")
-        self.viewer.show(empty)
         self._say(None)
 
     def _follow(self) -> None:
         choices, guard = self._desk.choices, self._desk.banner.guard
-        bind(choices, "radiological", self.orientation)
-        choices.observe(guard(self._orient), names="radiological")
         for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
             choices.observe(guard(self._paint), names=name)
         choices.observe(guard(self._located), names=["mm", "atlas"])
-        self.probe.observe(guard(self._probed), names="webgl")
 
     def _lay_out(self) -> widgets.VBox:
-        title = widgets.HBox([heading("Brain"), self.orientation])
+        title = widgets.HBox([heading("Brain"), self.canvas.orientation])
         self.readout.add_class("ld-readout")
         self.scale.add_class("ld-scale-box")
-        self.fallback.add_class("ld-fallback")
-        self.fallback.add_class("ld-hidden")
-        # The widget has to be shown to run its probe, though there is nothing to see.
-        self.probe.add_class("ld-invisible")
-        parts = (self.viewer.widget, self.fallback, self.readout, self.scale, self.probe)
-        return card(title, *parts, name="brain")
+        return card(title, *self.canvas.widgets, self.readout, self.scale, name="brain")
 
     def _paint(self, _change: Any = None) -> None:
         selection = self._desk.choices.selection
@@ -80,11 +55,7 @@ class BrainPanel:
             self._desk.choices.mm = self._desk.session.peak(selection)
         self.scale.value = colour_bar(self._desk.session.scale(selection))
         self._located()
-        if self.probe.webgl == "no":
-            self._redraw()
-
-    def _orient(self, change: dict[str, Any]) -> None:
-        self.viewer.set_radiological(bool(change["new"]))
+        self.canvas.redraw()
 
     def _painted(self) -> None:
         self._desk.loading.painted = True
@@ -106,32 +77,9 @@ class BrainPanel:
             else "<div>Choose <b>folder A</b> on the left to see its map here.</div>"
         )
 
-    def _probed(self, change: dict[str, Any]) -> None:
-        if change["new"] == "yes":
-            self.viewer.open()
-        elif change["new"] == "no":
-            self.viewer.widget.add_class("ld-hidden")
-            self.fallback.remove_class("ld-hidden")
-            self.fallback.value = (
-                "<div>This browser has no WebGL: nilearn is drawing the map.</div>"
-            )
-            self._painted()
-            self._redraw()
-
-    def _draw_without_webgl(self) -> None:
-        selection, mm = self._desk.choices.selection, self._desk.choices.mm
-        if not selection.cohort_a:
-            return
-
-        def draw() -> str:
-            return interactive_html(self._desk.session.layer(selection), mm)
-
-        self._drawer.submit(draw, self._show_page)
-
-    def _show_page(self, page: str) -> None:
-        # Sandboxed: the page runs nilearn's scripts and reaches nothing of ours.
-        frame = 'sandbox="allow-scripts" title="Map drawn by nilearn"'
-        self.fallback.value = f'<iframe {frame} srcdoc="{html.escape(page)}"></iframe>'
+    def _layer(self) -> Layer | None:
+        selection = self._desk.choices.selection
+        return self._desk.session.layer(selection) if selection.cohort_a else None
 
 
 def readout_html(readout: Readout, min_patients: int) -> str:

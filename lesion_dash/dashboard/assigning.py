@@ -1,0 +1,257 @@
+"""Questions of the page Assign in, frozen answers out. No science of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..assignment import Assignment, assign_regions
+from ..atlas import Atlas, ProbabilityAtlas
+from ..components import Component
+from ..images import Map, as_map, read_map
+from ..matches import Match
+from ..plots import ColourClass, Layer
+from .image_files import ImageFiles
+from .picture import Mm, Picture, contour
+from .question import Question
+from .session import ML, Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OTHERS = ColourClass(64, "other components", (150, 120, 70))
+CHOSEN = ColourClass(128, "component", (240, 170, 20))
+CONTOUR = ColourClass(255, "contour of the region", (70, 200, 255))
+CLASSES = (OTHERS, CHOSEN, CONTOUR)
+"""What the brain shows on the page Assign."""
+
+MAPS_OF_COHORTS = {
+    "overlap": "Overlap of A and B",
+    "n": "Patients per voxel of A",
+    "mean": "Mean lesion volume of A",
+}
+"""The maps that follow from the choices of the first page: key and words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A map that can be assigned, and how the screen speaks of it.
+
+    Parameters
+    ----------
+    found : Map
+    words : str
+        What it shows.
+    unit : str
+        Of the screen; empty where it is not known.
+    scale : float
+        One of that unit in the unit of the map: 1000 (mm³) for mL.
+    """
+
+    found: Map
+    words: str
+    unit: str = ""
+    scale: float = 1.0
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value, in the unit of the screen."""
+        known = self.found.array[np.isfinite(self.found.array)]
+        if not known.size:
+            return 0.0, 0.0
+        return float(known.min()) / self.scale, float(known.max()) / self.scale
+
+    @cached_property
+    def is_counted(self) -> bool:
+        """Whether all values are whole numbers."""
+        return bool((self.found.array % 1 == 0).all())
+
+    @cached_property
+    def is_binary(self) -> bool:
+        """Whether there is nothing but 0 and 1, so that no threshold makes sense."""
+        array = self.found.array
+        return bool(((array == 0) | (array == 1)).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """An assignment with what is needed to show it.
+
+    Parameters
+    ----------
+    question : Question
+    source : Source
+    atlas : Atlas
+        On the grid of the map.
+    found : Assignment
+    """
+
+    question: Question
+    source: Source
+    atlas: Atlas
+    found: Assignment
+
+    @property
+    def is_probabilistic(self) -> bool:
+        """Whether the atlas holds probabilities."""
+        return isinstance(self.atlas, ProbabilityAtlas)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row for each component and region."""
+        return self.found.table
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """A row for each component."""
+        return self.found.best
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[int, int, str], Match]:
+        matches = self.found.matches
+        return {(one.component.number, one.label, one.region): one for one in matches}
+
+    def match_of(self, component: int, label: int, region: str) -> Match:
+        """The match behind a row of the tables."""
+        return self._by_name[component, label, region]
+
+    def place_of(self, match: Match) -> Mm:
+        """The component's peak, in mm; where the region does not hold it, the highest it does."""
+        part, shared = match.component, self._shared(match)
+        if shared.any() and part.peak_index not in part.indices[shared]:
+            part = replace(part, indices=part.indices[shared], values=part.values[shared])
+        x, y, z = part.peak_mm.tolist()
+        return x, y, z
+
+    def _shared(self, match: Match) -> NDArray[np.bool_]:
+        """Which voxels of the component lie in the region, or outside every region."""
+        voxels = match.component.indices
+        if match.column >= 0:
+            return np.isin(voxels, self._voxels_of(match.column))
+        own = [one.column for one in self.found.matches if one.component is match.component]
+        regions = [self._voxels_of(column) for column in own if column >= 0]
+        return ~np.isin(voxels, np.concatenate([np.empty(0, np.int64), *regions]))
+
+    def component_at(self, mm: Mm) -> Component | None:
+        """The component that holds a place."""
+        grid = self.source.found.grid
+        voxel = grid.nearest_voxel(mm)
+        index = -1 if voxel is None else grid.linear_index(voxel)
+        return next((part for part in self.found.components if index in part.indices), None)
+
+    def picture(self, chosen: Component | None) -> Picture:
+        """The components, one of them brighter."""
+        grid = self.source.found.grid
+        levels = np.zeros(grid.size, np.uint8)
+        for part in self.found.components:
+            is_chosen = chosen is not None and part.number == chosen.number
+            levels[part.indices] = (CHOSEN if is_chosen else OTHERS).value
+        return Picture(levels.reshape(grid.shape, order="F"), grid, "")
+
+    def with_contour(self, picture: Picture, column: int, mm: Mm) -> Picture:
+        """A picture under the contour of a region in the planes through a place; -1 for none."""
+        if column < 0:
+            return picture
+        levels = picture.levels.ravel(order="F").copy()
+        levels[contour(self._voxels_of(column), picture.grid, mm)] = CONTOUR.value
+        return replace(picture, levels=levels.reshape(picture.grid.shape, order="F"))
+
+    def layer(self, picture: Picture) -> Layer:
+        """The same for nilearn."""
+        words = f"Components of {self.source.words}"
+        return Layer(picture.levels, picture.grid, words, "", 255.0, classes=CLASSES)
+
+    def _voxels_of(self, column: int) -> NDArray[np.integer]:
+        """Where the region's probability counts: above 0, and not below the lower threshold."""
+        maps = self.atlas.maps
+        own = slice(*maps.indptr[column : column + 2].tolist())
+        values = maps.data[own]
+        kept = (values > 0) & (values >= self.question.lower_threshold)
+        voxels: NDArray[np.integer] = maps.indices[own][kept]
+        return voxels
+
+
+@dataclass(eq=False)
+class Assigner:
+    """Answers questions; the map asked for last is kept.
+
+    Parameters
+    ----------
+    session : Session
+        Where cohorts and atlases come from.
+    """
+
+    session: Session
+    files: ImageFiles = field(init=False)
+    _kept: tuple[object, Source] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.files = ImageFiles(self.session.root)
+
+    def answer(self, question: Question) -> Answer | None:
+        """Assign the map to the atlas; None where one of them is not chosen yet."""
+        source = self.source(question)
+        atlas = self.session.atlas(question.atlas)
+        if source is None or atlas is None:
+            return None
+        found = assign_regions(
+            source.found,
+            atlas,
+            threshold=question.threshold * source.scale,
+            signs=question.signs,
+            connectivity=question.connectivity,
+            min_size_mm3=question.min_size_mm3,
+            lower_threshold=question.lower_threshold,
+        )
+        return Answer(question, source, atlas.on_grid(source.found.grid), found)
+
+    def source(self, question: Question) -> Source | None:
+        """The map of a question, None where it is not chosen yet."""
+        key = question.source, question.file, question.selection
+        if self._kept is not None and self._kept[0] == key:
+            return self._kept[1]
+        if question.source in MAPS_OF_COHORTS:
+            source = self._map_of_cohorts(question)
+        else:
+            source = self._map_of_file(question)
+        if source is not None:
+            self._kept = key, source
+        return source
+
+    def _map_of_file(self, question: Question) -> Source | None:
+        if not question.file:
+            return None
+        path = self.files.path(question.source, question.file)
+        return Source(read_map(path), words_of(question))
+
+    def _map_of_cohorts(self, question: Question) -> Source | None:
+        selection = question.selection
+        words = words_of(question)
+        if not selection.cohort_a:
+            return None
+        if question.source == "overlap":
+            pair = self.session.overlap(selection)
+            return None if pair is None else Source(as_map(pair.both), words)
+        stats = self.session.stats(selection)
+        if question.source == "mean":
+            return Source(stats.mean, words, "mL", ML)
+        return Source(stats.n, words, "patients")
+
+
+def words_of(question: Question) -> str:
+    """The map of a question in words."""
+    if question.source not in MAPS_OF_COHORTS:
+        return question.file
+    of_each = " of each" if question.source == "overlap" else ""
+    words = MAPS_OF_COHORTS[question.source]
+    return f"{words} (≥ {question.selection.min_patients} patients{of_each} at a voxel)"
+
+
+def largest(parts: Sequence[Component]) -> Component | None:
+    """The component of most voxels, the first of equals; None where there is none."""
+    return max(parts, key=lambda part: part.voxels, default=None)

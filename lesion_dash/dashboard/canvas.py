@@ -1,0 +1,110 @@
+"""Where a map is shown on the brain: the viewer, or nilearn's page where there is no WebGL."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from ..grid import Grid
+from ..plots import OVERLAP_CLASSES, ColourClass, Layer, interactive_html
+from .controls import Probe, bind
+from .desk import Desk
+from .picture import Mm, Picture
+from .tasks import Later
+from .viewer import BrainViewer
+
+MNI_2MM = Grid(
+    (91, 109, 91), np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+)
+
+
+class BrainCanvas:
+    """Three linked planes in the browser at hand.
+
+    Parameters
+    ----------
+    desk : Desk
+    on_move : callable
+        Given the place in mm where the crosshair went.
+    on_paint : callable
+        Told when the browser has drawn the brain.
+    layer : callable
+        Gives what nilearn draws, None where there is nothing; called beside the page.
+    classes : tuple of ColourClass
+        Of pictures without a colour table.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        on_move: Callable[[Mm], None],
+        on_paint: Callable[[], None],
+        layer: Callable[[], Layer | None],
+        classes: tuple[ColourClass, ...] = OVERLAP_CLASSES,
+    ) -> None:
+        guard = desk.banner.guard
+        self._desk = desk
+        self._layer = layer
+        self._on_paint = on_paint
+        self.viewer = BrainViewer(guard(on_move), guard(on_paint), classes)
+        self.probe = Probe()
+        self.fallback = widgets.HTML()
+        self.orientation = widgets.ToggleButtons(
+            options=[("Neurological", False), ("Radiological", True)],
+            tooltips=["Patient's left on the left", "Patient's left on the right"],
+        )
+        self._drawer = desk.worker()
+        self._redraw = Later(0.4, guard(self._draw_without_webgl))
+        bind(desk.choices, "radiological", self.orientation)
+        desk.choices.observe(guard(self._orient), names="radiological")
+        self.probe.observe(guard(self._probed), names="webgl")
+        self._orient()
+        self.widgets = self._lay_out()
+        empty = Picture(np.zeros(MNI_2MM.shape, np.uint8), MNI_2MM, "viridis")
+        self.viewer.show(empty)
+
+    def redraw(self) -> None:
+        """Let nilearn draw anew, where it is nilearn that draws."""
+        if self.probe.webgl == "no":
+            self._redraw()
+
+    def _lay_out(self) -> tuple[widgets.Widget, ...]:
+        self.fallback.add_class("ld-fallback")
+        self.fallback.add_class("ld-hidden")
+        # The widget has to be shown to run its probe, though there is nothing to see.
+        self.probe.add_class("ld-invisible")
+        return self.viewer.widget, self.fallback, self.probe
+
+    def _orient(self, _change: Any = None) -> None:
+        self.viewer.set_radiological(bool(self._desk.choices.radiological))
+
+    def _probed(self, change: dict[str, Any]) -> None:
+        if change["new"] == "yes":
+            self.viewer.open()
+        elif change["new"] == "no":
+            self.viewer.widget.add_class("ld-hidden")
+            self.fallback.remove_class("ld-hidden")
+            self.fallback.value = (
+                "<div>This browser has no WebGL: nilearn is drawing the map.</div>"
+            )
+            self._on_paint()
+            self._redraw()
+
+    def _draw_without_webgl(self) -> None:
+        mm = self.viewer.mm
+
+        def draw() -> str:
+            layer = self._layer()
+            return "" if layer is None else interactive_html(layer, mm)
+
+        self._drawer.submit(draw, self._show_page)
+
+    def _show_page(self, page: str) -> None:
+        if page:
+            # Sandboxed: the page runs nilearn's scripts and reaches nothing of ours.
+            frame = 'sandbox="allow-scripts" title="Map drawn by nilearn"'
+            self.fallback.value = f'<iframe {frame} srcdoc="{html.escape(page)}"></iframe>'

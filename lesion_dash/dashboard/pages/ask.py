@@ -1,0 +1,120 @@
+"""The left column of the page Assign: which map, which atlas, and which parts of the map count."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
+from ..controls import bind, card, labelled, note, set_text
+from ..desk import Desk
+from ..question import AssignChoices
+from ..session import nice_ceiling
+
+_SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
+_BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
+_TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
+_SINGLE = "Single voxels never count."
+_STEPS = 200
+"""Of the threshold's slider."""
+
+
+class AskPanel:
+    """Map, atlas and thresholds.
+
+    Parameters
+    ----------
+    desk : Desk
+    assigner : Assigner
+    choices : AssignChoices
+    """
+
+    def __init__(self, desk: Desk, assigner: Assigner, choices: AssignChoices) -> None:
+        self._desk, self._assigner, self._choices = desk, assigner, choices
+        self.source = widgets.Dropdown()
+        self.file = widgets.Dropdown()
+        self.atlas = widgets.Dropdown()
+        self.threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
+        self.signs = widgets.ToggleButtons(options=_SIGNS)
+        self.connectivity = widgets.Dropdown(options=_TOUCH)
+        self.min_size_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
+        self.lower_threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
+        self.min_correlation = widgets.FloatSlider(min=-1, max=1, step=0.05)
+        self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
+        self.threshold_name = widgets.Label("Values above")
+        self._offer()
+        self._bind()
+        self.widget = self._lay_out()
+        choices.observe(desk.banner.guard(self._source_chosen), names="source")
+
+    def show(self, answer: Answer) -> None:
+        """Fit the ranges to the map and the atlas that were read."""
+        source = answer.source
+        unit = f" ({source.unit})" if source.unit else ""
+        self.threshold_name.value = f"{_BEYOND[answer.question.signs]}{unit}"
+        top = 1.0 if source.is_binary else nice_ceiling(max(map(abs, source.range)))
+        step = 1.0 if source.is_counted else top / _STEPS
+        self.threshold.readout_format = f".{max(0, -math.floor(math.log10(step)))}f"
+        self.threshold.max, self.threshold.step = top, step
+        self.threshold.disabled = source.is_binary
+        set_text(self.threshold_hint, _of_range(answer))
+        self.signs.disabled = source.range[0] >= 0
+        is_labelled = not answer.is_probabilistic
+        self.lower_threshold.disabled = is_labelled
+        said = "This atlas has labels, no probabilities." if is_labelled else "Lower ones count 0."
+        set_text(self.lower_hint, said)
+
+    def _bind(self) -> None:
+        names = ("source", "file", "atlas", "threshold", "signs", "connectivity", "min_size_mm3")
+        for name in (*names, "lower_threshold", "min_correlation"):
+            bind(self._choices, name, getattr(self, name))
+
+    def _lay_out(self) -> widgets.VBox:
+        self.threshold_name.add_class("ld-label")
+        threshold = widgets.VBox([self.threshold_name, self.threshold, self.threshold_hint])
+        threshold.add_class("ld-field")
+        return card(
+            "Choices",
+            labelled("Map", self.source),
+            labelled("File", self.file, self.file_hint),
+            labelled("Atlas", self.atlas),
+            threshold,
+            labelled("Sign of the values", self.signs),
+            labelled("Voxels of a component touch by", self.connectivity),
+            labelled("Smallest component (mm³)", self.min_size_mm3, note(_SINGLE)),
+            labelled("Lower probability threshold", self.lower_threshold, self.lower_hint),
+            labelled("Minimum correlation", self.min_correlation, note("−1 shows every row.")),
+            name="ask",
+        )
+
+    def _offer(self) -> None:
+        folders = self._assigner.files.folders.items()
+        files = [(f"Files in {name} ({count})", name) for name, count in folders]
+        self.source.options = [*((text, key) for key, text in MAPS_OF_COHORTS.items()), *files]
+        atlases = self._desk.session.root.atlases
+        self.atlas.options = [("None", ""), *((name, name) for name in atlases)]
+        self._offer_files()
+
+    def _offer_files(self) -> None:
+        source = self._choices.source
+        names = () if source in MAPS_OF_COHORTS else self._assigner.files.names(source)
+        options = [("Choose a file", ""), *((name, name) for name in names)]
+        if tuple(options) != self.file.options:
+            self.file.options = options
+        self.file.disabled = not names
+        set_text(self.file_hint, "" if names else "Choose a folder of files as the map.")
+
+    def _source_chosen(self, _change: Any) -> None:
+        self._choices.file = ""
+        self._choices.threshold = 0.0
+        self._offer_files()
+
+
+def _of_range(answer: Answer) -> str:
+    source = answer.source
+    if source.is_binary:
+        return "A map of 0 and 1 needs none."
+    low, high = source.range
+    return f"Range {low:.3g} to {high:.3g}".replace("-", "−")

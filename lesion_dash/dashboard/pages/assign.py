@@ -1,0 +1,264 @@
+"""Assign: which regions the parts of a map lie in, shown on the brain."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from ...assignment import COLUMNS, rank_rows
+from ...atlas import SWAPPED
+from ...tables import csv_bytes
+from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
+from ..controls import card, download_button, heading, note, set_text
+from ..desk import Desk
+from ..question import NO_FILTER, AssignChoices, Question
+from ..tables import Table
+from ..tasks import Later
+from .ask import AskPanel
+from .match import MatchPanel
+
+TITLE = "Assign"
+FILE_NAME = "assignment.csv"
+_MOST_ROWS = 500
+"""That are sent to the browser; the file holds them all."""
+
+NO_ROWS = pd.DataFrame(columns=list(COLUMNS))
+
+_FIRST = {"component": "Component", "component_volume_mm3": "Size (mm³)", "region": "Region"}
+_SHARES = {"percent_of_component": "% of component", "percent_of_region": "% of region"}
+_LABELLED = {
+    **_FIRST,
+    "volume_mm3": "Shared (mm³)",
+    **_SHARES,
+    "intersection_over_union": "Overlap (IoU)",
+    "correlation": "Correlation",
+}
+_PROBABLE = {
+    **_FIRST,
+    **_SHARES,
+    "mean_probability": "Mean prob.",
+    "max_probability": "Max. prob.",
+    "correlation": "Correlation",
+}
+_BEST = {
+    "component": "No.",
+    "region": "Region",
+    "correlation": "Correlation",
+    "component_volume_mm3": "Size (mm³)",
+}
+_FORMATS = {
+    "component_volume_mm3": "{:,.0f}",
+    "volume_mm3": "{:,.0f}",
+    "percent_of_component": "{:.1f}",
+    "percent_of_region": "{:.1f}",
+    "intersection_over_union": "{:.3f}",
+    "correlation": "{:.3f}",
+    "mean_probability": "{:.3f}",
+    "max_probability": "{:.3f}",
+}
+"""The browser sorts such texts as numbers."""
+_OF_SHARES = (
+    "% of component, % of region: the voxels of the component that lie in the region, in percent "
+    "of either."
+)
+_OF_CHANCES = "Mean and max. prob.: of the region's probability, over the voxels of the component."
+_OF_CORRELATION = (
+    "Correlation: Pearson's, of the region's probability (1 inside a labelled region) and the "
+    "map's values in the component, over the smallest box that holds both."
+)
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """The question on the left, the brain and the best matches, and all matches below."""
+    return AssignPage(desk).widget
+
+
+class AssignPage:
+    """Components of a map, and the regions they touch."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.assigner = Assigner(desk.session)
+        start = "overlap" if desk.choices.cohort_b else "n"
+        self.choices = AssignChoices(atlas=desk.choices.atlas, source=start)
+        self.ask = AskPanel(desk, self.assigner, self.choices)
+        self.brain = MatchPanel(desk)
+        guard = desk.banner.guard
+        self.best = Table("best", guard(self._best_clicked), rows=8)
+        self.table = Table("matches", guard(self._row_clicked), rows=10)
+        self.best_caption, self.caption, self.remark = note(), note(), note()
+        self.meaning = note()
+        self.download = download_button("CSV", f"Save {FILE_NAME}, all rows", guard(self._save))
+        self.answer: Answer | None = None
+        self._rows = self._best_rows = NO_ROWS
+        self._asked: Question | None = None
+        self._worker = desk.worker(self._failed)
+        self.widget = self._lay_out()
+        self._follow()
+
+    def _follow(self) -> None:
+        guard = self._desk.banner.guard
+        update = guard(self._update)
+        asked = [name for name in self.choices.trait_names() if name != "min_correlation"]
+        self.choices.observe(update, names=asked)
+        self.choices.observe(guard(self._show_rows), names="min_correlation")
+        later = Later(0.25, update)
+        names = ["cohort_a", "cohort_b", "min_patients"]
+        self._desk.choices.observe(lambda _: later(), names=names)
+        update()
+
+    def _lay_out(self) -> widgets.Box:
+        best = widgets.HBox([heading("Best match of each component"), self.best_caption])
+        every = widgets.HBox([heading("Components and regions"), self.caption, self.download])
+        page = widgets.Box(
+            [
+                self.ask.widget,
+                self.brain.widget,
+                card(best, self.best.widget, name="best"),
+                card(every, self.table.widget, self.meaning, self.remark, name="matches"),
+            ]
+        )
+        page.add_class("ld-assign")
+        return page
+
+    def _update(self, _change: Any = None) -> None:
+        question = self.choices.ask(self._desk.choices.selection)
+        if missing := _missing(question):
+            self._asked = None
+            self._show_nothing(missing)
+            return
+        if self._asked is None or question.subject != self._asked.subject:
+            set_text(self.caption, "Reading map and atlas ...")
+        self._asked = question
+        self._desk.banner.clear()
+        self._worker.submit(partial(self._work, question), self._show)
+
+    def _work(self, question: Question) -> Answer | None:
+        answer = self.assigner.answer(question)
+        if answer is not None:
+            answer.table, answer.best  # noqa: B018  worked out here, beside the page
+        return answer
+
+    def _show(self, answer: Answer | None) -> None:
+        if answer is None or self._asked is None:
+            return  # the choice was taken back meanwhile
+        self.answer = answer
+        self.ask.show(answer)
+        self.download.disabled = False
+        set_text(self.caption, _describe(answer))
+        set_text(self.best_caption, "by correlation")
+        set_text(self.meaning, _meaning(answer))
+        set_text(self.remark, _remark(answer))
+        is_swapped = any(SWAPPED in remark for remark in answer.found.notes)
+        (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
+        self._best_rows = answer.best.sort_values(
+            "component_volume_mm3", ascending=False, kind="stable"
+        ).head(_MOST_ROWS)
+        self.best.show(best_columns(self._best_rows))
+        self._show_rows()
+        self.brain.show(answer)
+
+    def _show_rows(self, _change: Any = None) -> None:
+        if self.answer is None:
+            return
+        self._rows = ranked(self.answer.table, self.choices.min_correlation).head(_MOST_ROWS)
+        self.table.show(shown_columns(self._rows, self.answer))
+
+    def _show_nothing(self, why: str) -> None:
+        self.answer = None
+        self.download.disabled = True
+        set_text(self.caption, why)
+        for text in (self.best_caption, self.meaning, self.remark):
+            set_text(text, "")
+        self.best.show(best_columns(NO_ROWS))
+        self.table.show(shown_columns(NO_ROWS, None))
+        self.brain.clear(why)
+
+    def _failed(self, error: Exception) -> None:
+        self._asked = None
+        self._show_nothing("Nothing to show: see the message at the top.")
+        self._desk.banner.show(error)
+
+    def _best_clicked(self, row: int) -> None:
+        self._pick(self._best_rows, row)
+
+    def _row_clicked(self, row: int) -> None:
+        self._pick(self._rows, row)
+
+    def _pick(self, rows: pd.DataFrame, row: int) -> None:
+        if self.answer is not None:
+            component, label, region = rows.iloc[row][["component", "label", "region"]]
+            self.brain.pick(self.answer.match_of(int(component), int(label), region))
+
+    def _save(self) -> None:
+        if self.answer is not None:
+            self._desk.saver.save(FILE_NAME, csv_bytes(self.answer.table))
+
+
+def _missing(question: Question) -> str:
+    """What to do first, where something is not chosen yet."""
+    if question.source in MAPS_OF_COHORTS and not question.selection.cohort_a:
+        return "Choose folder A on the first page, or a folder of files as the map."
+    if question.source == "overlap" and not question.selection.cohort_b:
+        return "Choose folder B on the first page for the overlap, or another map."
+    if question.source not in MAPS_OF_COHORTS and not question.file:
+        return "Choose a file as the map."
+    return "" if question.atlas else "Choose an atlas to see which regions the map lies in."
+
+
+def _describe(answer: Answer) -> str:
+    """The map, what counts of it, and how much that is."""
+    parts = answer.found.components
+    if not len(parts):
+        return "No component is left: lower the threshold or the smallest component."
+    number = "1 component" if len(parts) == 1 else f"{len(parts):,} components"
+    unit = f" {answer.source.unit}" if answer.source.unit else ""
+    above = "" if answer.source.is_binary else f", {answer.question.range_in_words}{unit}"
+    volume = sum(part.volume_mm3 for part in parts)
+    return f"{number}, {volume:,.0f} mm³: {answer.source.words}{above}"
+
+
+def _meaning(answer: Answer) -> str:
+    """What the columns are."""
+    chances = [_OF_CHANCES] if answer.is_probabilistic else []
+    return " ".join([_OF_SHARES, *chances, _OF_CORRELATION])
+
+
+def _remark(answer: Answer) -> str:
+    """What was unusual about map and atlas, and how the atlas was brought to the map."""
+    rows = len(answer.table)
+    most = f"the first {_MOST_ROWS} rows are shown, {FILE_NAME} has all {rows:,}"
+    return "; ".join([*([most] if rows > _MOST_ROWS else []), *answer.found.notes])
+
+
+def ranked(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
+    """Rows that share a voxel, the highest correlation first; what lies outside comes last."""
+    table = table[table["voxels"] > 0]
+    if min_correlation > NO_FILTER:
+        return rank_rows(table, min_correlation)
+    return table.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+
+
+def best_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The best match of each component as it is shown."""
+    return _shown(rows, _BEST)
+
+
+def shown_columns(rows: pd.DataFrame, answer: Answer | None) -> pd.DataFrame:
+    """The matches as they are shown: other columns for a labelled atlas and a probabilistic one."""
+    is_labelled = answer is None or not answer.is_probabilistic
+    shown = _shown(rows, _LABELLED if is_labelled else _PROBABLE)
+    if answer is not None and answer.question.signs != "positive":
+        shown.insert(1, "Sign", rows["sign"].map({1: "+", -1: "−"}).to_numpy())
+    return shown
+
+
+def _shown(rows: pd.DataFrame, words: dict[str, str]) -> pd.DataFrame:
+    shown = rows[list(words)].reset_index(drop=True)
+    for name in _FORMATS.keys() & words.keys():
+        texts = [_FORMATS[name].format(value) for value in shown[name]]
+        shown[name] = ["" if text == "nan" else text for text in texts]
+    return shown.rename(columns=words)

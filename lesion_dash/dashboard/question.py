@@ -1,0 +1,89 @@
+"""What the user asks on the page Assign: traits, no arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import traitlets as t
+
+from ..components import SHARED, SIGNS, Connectivity, Signs
+from .state import Selection
+
+NO_FILTER = -1.0
+"""The least correlation there is: every row is shown."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A map, an atlas, and which parts of the map count.
+
+    Parameters
+    ----------
+    source : str
+        ``overlap``, ``n`` or ``mean`` of the loaded cohorts, or the name of a folder of images.
+    file : str
+        Name of the image in that folder.
+    selection : Selection
+        Cohorts and minimum patients; only these are read.
+    atlas : str
+        Name of the atlas, empty where there is none.
+    threshold : float
+        In the unit of the screen: mL for the mean volume, else that of the map.
+    signs, connectivity, min_size_mm3, lower_threshold
+        As `assign_regions` takes them.
+    """
+
+    source: str
+    file: str
+    selection: Selection
+    atlas: str
+    threshold: float = 0.0
+    signs: Signs = "positive"
+    connectivity: Connectivity = 18
+    min_size_mm3: float = 0.0
+    lower_threshold: float = 0.0
+
+    @property
+    def range_in_words(self) -> str:
+        """Which values of the map count."""
+        number = f"{self.threshold:g}"
+        return {
+            "positive": f"above {number}",
+            "negative": f"below −{number}" if self.threshold else "below 0",
+            "both": f"beyond ±{number}" if self.threshold else "other than 0",
+        }[self.signs]
+
+    @property
+    def subject(self) -> tuple[str, str, Selection, str]:
+        """What it is about: the map and the atlas, whatever the thresholds."""
+        return self.source, self.file, self.selection, self.atlas
+
+
+class AssignChoices(t.HasTraits):
+    """The choices of the page; every value is checked here, whatever the browser sends."""
+
+    source = t.Unicode("n", help="a map of the cohorts, or a folder of images")
+    file = t.Unicode("", help="image in that folder")
+    atlas = t.Unicode("", help="name of the atlas")
+    threshold = t.Float(0.0, min=0.0, help="in the unit of the screen")
+    signs = t.Enum(list(SIGNS), default_value="positive")
+    connectivity = t.Enum(list(SHARED), default_value=18)
+    min_size_mm3 = t.Float(0.0, min=0.0)
+    lower_threshold = t.Float(0.0, min=0.0, max=1.0)
+    min_correlation = t.Float(NO_FILTER, min=-1.0, max=1.0)
+
+    def ask(self, selection: Selection) -> Question:
+        """The question as it is now, about the cohorts of a selection."""
+        cohorts = Selection(selection.cohort_a, selection.cohort_b, selection.min_patients)
+        return Question(
+            self.source,
+            self.file,
+            cohorts,
+            self.atlas,
+            self.threshold,
+            cast("Signs", self.signs),
+            cast("Connectivity", self.connectivity),
+            self.min_size_mm3,
+            self.lower_threshold,
+        )

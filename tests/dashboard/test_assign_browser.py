@@ -1,0 +1,117 @@
+"""The page Assign in a real Chromium: from a threshold to a region on the brain."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesion_dash import assign_regions, load_atlas, load_cohort, volume_stats
+from lesion_dash.tables import csv_bytes
+
+pytestmark = pytest.mark.browser
+
+LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
+HOSTILE = "<img src=x onerror=alert(1)>"
+ROWS = ".ld-matches tbody tr"
+
+
+@pytest.fixture(scope="module")
+def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort, its masks as files to be assigned, and regions that are named to run a script."""
+    root = tmp_path_factory.mktemp("assign")
+    shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
+    shutil.copytree(sample_data / "atlas", root / "atlas")
+    table = root / "atlas" / "synthetic_atlas.csv"
+    table.write_text(table.read_text().replace("Synthetic", HOSTILE))
+    source = next((sample_data / "cohort_b").glob("*.nii.gz"))
+    (root / f"maps {HOSTILE}").mkdir()
+    shutil.copy(source, root / f"maps {HOSTILE}" / f"{HOSTILE}.nii.gz")
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], root: Path) -> str:
+    return serve(root)
+
+
+def open_assign(open_page: Callable[..., Any], address: str, *size: int) -> Any:
+    page = open_page(address, *size)
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    # Folder A is read by then, so that there is a map.
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    page.get_by_role("tab", name="Assign").click()
+    page.wait_for_selector(f"{ROWS}:nth-child(5)", timeout=LONG)
+    return page
+
+
+def wait_for_text(page: Any, selector: str, text: str) -> None:
+    page.wait_for_function(
+        "([at, text]) => document.querySelector(at).innerText.includes(text)",
+        arg=[selector, text],
+        timeout=LONG,
+    )
+
+
+def test_from_a_threshold_to_a_region_on_the_brain(
+    address: str, root: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_assign(open_page, address)
+    page.locator(".ld-ask .noUi-handle").first.focus()
+    for above in range(1, 8):
+        page.keyboard.press("ArrowRight")
+        wait_for_text(page, ".ld-matches .ld-card-head", f"above {above} patients")
+    counts = volume_stats(load_cohort(root / "cohort_a"), 5).n
+    atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
+    found = assign_regions(counts, atlas, threshold=7)
+    assert len(found.table) > 5
+    best = found.best.sort_values("component_volume_mm3", ascending=False).iloc[0]
+    wait_for_text(page, ".ld-best tbody tr", f"{best.correlation:.3f}")
+    shown = page.locator(".ld-best tbody tr").first.locator("td").all_inner_texts()
+    assert shown[1:] == [
+        best.region,
+        f"{best.correlation:.3f}",
+        f"{best.component_volume_mm3:,.0f}",
+    ]
+    row = page.locator(ROWS).nth(2)
+    region = row.locator("td").nth(2).inner_text()
+    assert HOSTILE in region
+    row.click()
+    wait_for_text(page, ".ld-match .ld-readout", region)
+    wait_for_text(page, ".ld-match .ld-legend", f"contour of {region}")
+    with page.expect_download(timeout=LONG) as waiting:
+        page.locator(".ld-matches").get_by_role("button", name="CSV").click()
+    assert waiting.value.suggested_filename == "assignment.csv"
+    assert Path(waiting.value.path()).read_bytes() == csv_bytes(found.table)
+
+
+def test_a_file_with_a_hostile_name_is_assigned(
+    address: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_assign(open_page, address)
+    source, file = (page.locator(".ld-ask select").nth(place) for place in (0, 1))
+    source.select_option(label=f"Files in maps {HOSTILE} (1)")
+    wait_for_text(page, ".ld-matches .ld-card-head", "Choose a file")
+    file.select_option(label=f"{HOSTILE}.nii.gz")
+    wait_for_text(page, ".ld-matches .ld-card-head", f"{HOSTILE}.nii.gz")
+    page.wait_for_timeout(500)
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_nothing_is_cut_off(
+    address: str, open_page: Callable[..., Any], width: int, height: int
+) -> None:
+    page = open_assign(open_page, address, width, height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("ask", "match", "best", "matches"):
+        box = page.locator(f".ld-{part}").bounding_box()
+        assert box["x"] >= 0, part
+        assert box["x"] + box["width"] <= width, part
+    for part in ("best", "matches"):
+        inner = "(part) => part.scrollWidth <= part.clientWidth"
+        assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
+    assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
