@@ -35,6 +35,13 @@ def fetched(kind, maps, **fields):
     return Atlas(maps=maps, description="made for a test", atlas_type=kind, **fields)
 
 
+@pytest.fixture(autouse=True)
+def empty_home(monkeypatch, tmp_path):
+    """Nilearn takes a folder that is there already, such as one in the user's home."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
 @pytest.fixture
 def offer(monkeypatch):
     """Let nilearn's fetcher of that name answer without a network."""

@@ -196,11 +196,26 @@ class Cluster:
                 return
             group, merged = waiting.popleft()
             try:
-                yield self._result(merged)
-            except WorkersEnded:
-                if not self._make_again(futures):
-                    raise
-                yield self._result(begin(group))
+                answer = self._result(merged)
+            except WorkersEnded as error:
+                answer = self._combine_again(partial(begin, group), futures, error)
+            yield answer
+
+    def _combine_again(
+        self, begin: Callable[[], Any], futures: Sequence[Any], error: WorkersEnded
+    ) -> Any:
+        """The answer for a group whose parts were lost, as long as there are parts to make again.
+
+        A worker may end for a reason of its own while they are made: one more is no verdict.
+        """
+        for _ in range(_RETRIES):
+            if not self._make_again(futures):
+                break
+            try:
+                return self._result(begin())
+            except WorkersEnded as again:
+                error = again
+        raise error
 
     def _make_again(self, futures: Sequence[Any]) -> bool:
         """Make again what was given up though it ended no worker; False where there is none.

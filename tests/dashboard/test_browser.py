@@ -151,8 +151,13 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     table.get_by_placeholder("Search").fill("frontal")
     page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 5")
     table.get_by_text("Label", exact=True).click()
-    labels = [int(text) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
-    assert labels == sorted(labels)
+    page.wait_for_function(
+        """() => {
+        const cells = [...document.querySelectorAll('.ld-regions tbody td:nth-child(2)')];
+        const labels = cells.map(cell => Number(cell.innerText));
+        return labels.length === 5 && labels.every((label, i) => !i || labels[i - 1] < label);
+        }"""
+    )
     slide_to(page, 8)
     page.get_by_text("≥ 8 patients of A").wait_for(timeout=LONG)
     page.wait_for_timeout(500)
