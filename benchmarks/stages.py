@@ -36,8 +36,8 @@ def main(folder: str, out: str) -> None:
         with clock.stage("reduce"):
             parts = list(voxel_volumes(lesion.grid, store, MIN_PATIENTS))
     with clock.stage("maps"):
-        voxels, arrays = _fill_maps(lesion.grid, parts, "population", "zero")
-        write(FolderStats(lesion.grid, len(paths), MIN_PATIENTS, "population", voxels, arrays), out)
+        found = _fill_maps(lesion.grid, parts, "population", "zero")
+        write(FolderStats(lesion.grid, len(paths), MIN_PATIENTS, "population", *found), out)
     print(json.dumps(clock.seconds))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .console import LONGEST_LIST, say, warn
+from .assign_report import print_components, print_points, warn_of_none
+from .atlas_option import open_atlas
+from .console import say
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ _CHOICES = ("threshold", "signs", "connectivity", "min_size_voxels", "min_size_m
 
 def run_assign(options: argparse.Namespace) -> int:
     """Write the table of regions and, beside it, how it was made."""
-    from .atlas import load_atlas
     from .files import write_together
     from .provenance import atlas_input, provenance_bytes
     from .tables import csv_bytes
@@ -37,7 +38,7 @@ def run_assign(options: argparse.Namespace) -> int:
     output = _output_path(options.output)
     beside = f"{output.stem}.provenance.json"
     with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
-        atlas = load_atlas(options.atlas, options.labels)
+        atlas = open_atlas(options.atlas, options.labels)
         found, table, source = assign(options, atlas)
         outbox.add(output.name, csv_bytes(table))
         own = {"like": options.like, "min_correlation": options.min_correlation}
@@ -46,11 +47,23 @@ def run_assign(options: argparse.Namespace) -> int:
         outbox.add(
             beside, provenance_bytes("assign", found.parameters | own, inputs, counts, outbox.sums)
         )
-    for note in found.notes:
-        say(f"note: {note}")
-    _print_best(found)
+    _print(found, atlas)
     say(f"{len(table):,} rows in {output}")
     return 0
+
+
+def _print(found: Assignment | PointAssignment, atlas: Atlas) -> None:
+    from .assignment import Assignment
+    from .atlas import ProbabilityAtlas, doubts
+
+    said = {f"{atlas.name}: {doubt}" for doubt in doubts(atlas.notes)}
+    for note in found.notes:
+        if note not in said:
+            say(f"note: {note}")
+    if isinstance(found, Assignment):
+        print_components(found, isinstance(atlas, ProbabilityAtlas))
+    else:
+        print_points(found)
 
 
 def _choose(options: argparse.Namespace) -> Callable[..., Assigned]:
@@ -93,6 +106,8 @@ def _assign_map(
         choices["on"] = "atlas"
     made = {name: value for name, value in choices.items() if value is not None}
     found = assign_regions(image, atlas, **made)
+    if not len(found.components):
+        warn_of_none(found, image)
     table = found.siibra_table if options.like == "siibra" else found.table
     if options.min_correlation is not None:
         table = rank_rows(table, options.min_correlation)
@@ -126,27 +141,3 @@ def _point(words: list[str]) -> NDArray[np.float64]:
     except ValueError:
         problem = f"{' '.join(words)!r} is no point"
         raise InputError("--points", problem, "give a file, or x y z of one point in mm") from None
-
-
-def _print_best(found: Assignment | PointAssignment) -> None:
-    """A line for each component, or point: where it is, and its best region."""
-    lines = [_describe(row) for row in found.best.itertuples(index=False)]
-    if not lines:
-        warn("no component: no part of the map above the threshold is large enough")
-    for line in lines[:LONGEST_LIST]:
-        say(line)
-    if len(lines) > LONGEST_LIST:
-        say(f"and {len(lines) - LONGEST_LIST:,} more, in the table that was written")
-
-
-def _describe(row: Any) -> str:
-    if hasattr(row, "point"):
-        place = f"{row.x_mm:g}, {row.y_mm:g}, {row.z_mm:g}"
-        chance = f", probability {row.probability:.2f}" if row.probability > 0 else ""
-        return f"point {row.point} at {place} mm: {row.region}{chance}"
-    place = f"{row.peak_x_mm:.0f}, {row.peak_y_mm:.0f}, {row.peak_z_mm:.0f}"
-    size = f"{row.component_voxels:,} voxels, {row.component_volume_mm3:,.0f} mm³"
-    share = f"{row.percent_of_component:.0f} % of it"
-    if row.correlation == row.correlation:
-        share += f", correlation {row.correlation:.2f}"
-    return f"component {row.component} ({size}, peak at {place} mm): {row.region}, {share}"

@@ -143,6 +143,10 @@ class Assignment:
         Of equal ones, and where no correlation is defined, the region that holds most of the
         component; what lies outside the atlas only where no region is touched.
         """
+        return self.top(1)
+
+    def top(self, count: int) -> pd.DataFrame:
+        """The first `count` rows of each component, in the order that `best` goes by."""
         table = self.table
         outside = [match.column < 0 for match in self.matches]
         ranked = table.assign(is_outside=outside).sort_values(
@@ -150,8 +154,8 @@ class Assignment:
             ascending=[True, True, False, False],
             kind="stable",
         )
-        best = ranked.drop_duplicates("component").drop(columns="is_outside")
-        return best.reset_index(drop=True)
+        kept = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
+        return kept.reset_index(drop=True)
 
     def filter(self, min_correlation: float) -> pd.DataFrame:
         """Rows of `table` with at least this correlation, the highest first; see `rank_rows`."""
@@ -277,7 +281,7 @@ def make_assignment(
         tuple(rows),
         (
             *(f"{components.name}: {note}" for note in components.notes),
-            *(f"{sums.atlas.name}: {note}" for note in sums.atlas.notes),
+            *(f"{sums.atlas.name}: {note}" for note in sums.notes),
         ),
         parameters,
     )

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from . import assign_command, atlases_command, commands, load_command
+from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
 from .console import complain
 from .errors import LesionDashError
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lesion-dash",
         description="Lesion masks in a common brain space: how big are the lesions that touch each "
         "voxel, where do two groups overlap, and what are those places called?",
@@ -201,7 +202,10 @@ def _add_atlases(parsers: Any) -> None:
     parser.add_argument(
         "--atlases", metavar="DIR", help="folder whose atlases are listed as well, with subfolders"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--all", action="store_true", help="a row for every name, where several differ in a number"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all names")
     parser.epilog = "Nothing is downloaded to list them."
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .atlas_option import open_atlas, say_notes
 from .console import LONGEST_LIST, say, warn
 from .errors import InputError
 
@@ -48,7 +49,7 @@ def run_stats(options: argparse.Namespace) -> int:
             progress=_progress("reading masks"),
             on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
-        voxels = stats.voxels
+        voxels, most = stats.voxels, stats.most
         for name, found in stats.files.items():
             outbox.add(name, *nifti_parts(found.to_nifti()))
         del stats, found  # the tables of many patients take their place in memory
@@ -59,12 +60,12 @@ def run_stats(options: argparse.Namespace) -> int:
         inputs = [cohort_input(cohort)]
         outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
     report_skipped(cohort)
-    say(
-        f"{cohort.n_patients} patients, {voxels:,} voxels with at least "
-        f"{options.min_patients} of them; {len(names)} files in {options.output}"
-    )
+    qualify = f", {voxels:,} voxels with at least {options.min_patients} of them" if voxels else ""
+    say(f"{cohort.n_patients} patients{qualify}; {len(names)} files in {options.output}")
     if not voxels:
-        warn(f"no voxel is lesioned in {options.min_patients} patients: no voxel qualifies")
+        share = f"at most {most} share one" if most else "none is lesioned anywhere"
+        few = f"no voxel is lesioned in {options.min_patients} patients: the maps are empty"
+        warn(f"{few}; {share}")
     return 0
 
 
@@ -120,16 +121,11 @@ def names_by_atlas(file_name: str, options: argparse.Namespace) -> list[str]:
 
 def load_atlases(options: argparse.Namespace) -> list[Atlas]:
     """Load the chosen atlases, each with its own label table."""
-    from .atlas import load_atlas
-    from .atlas_library import will_download
-
     tables = options.labels or [None] * len(options.atlas)
     if len(tables) != len(options.atlas):
         problem = f"{len(tables)} label tables for {len(options.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
-    for name in filter(will_download, options.atlas):
-        _note(f"{name} is downloaded now, by nilearn and into its cache")
-    return [load_atlas(image, table) for image, table in zip(options.atlas, tables, strict=True)]
+    return [open_atlas(image, table) for image, table in zip(options.atlas, tables, strict=True)]
 
 
 def prepare_atlas(atlas: Atlas, grid: Grid, options: argparse.Namespace) -> Atlas:
@@ -198,8 +194,7 @@ def _print_overlap(result: Overlap) -> None:
 def _print_regions(counts: RegionCounts) -> None:
     """The regions of one atlas; in a probabilistic one, by their expected voxels."""
     say(f"\natlas: {counts.atlas.name}")
-    for note in counts.notes:
-        say(f"note on the atlas: {note}")
+    say_notes(counts.notes, "note on the atlas: ")
     *regions, outside = counts.rows
     touched = [row for row in regions if row.voxels]
     shown = [*touched[:_MOST_REGIONS], outside]

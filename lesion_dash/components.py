@@ -197,7 +197,7 @@ def check_parameters(
 ) -> None:
     """Raise InputError where a parameter of `find_components` is out of its range."""
     if not (np.isfinite(threshold) and threshold >= 0):
-        remedy = "give a number of at least 0; negative values are found with signs='negative'"
+        remedy = "give a number of at least 0; choose the sign negative for values below 0"
         raise InputError("threshold", f"is {threshold}", remedy)
     if signs not in SIGNS:
         raise InputError("signs", f"is {signs!r}", f"choose one of {', '.join(SIGNS)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .atlas import find_label_table, find_maps_table, load_atlas
+from .atlas import find_atlases, find_label_table, find_maps_table, load_atlas
 from .cohort import (
     ID_COLUMNS,
     Cohort,
@@ -19,7 +19,15 @@ from .cohort import (
     read_participants_table,
 )
 from .errors import InputError
-from .files import AnyPath, PathInput, as_path, has_image_ending, path_below, read_text
+from .files import (
+    AnyPath,
+    PathInput,
+    as_path,
+    has_image_ending,
+    list_images,
+    path_below,
+    read_text,
+)
 from .grid import Grid, is_near
 from .images import BINARY, Choice, mask_of, read_header, read_stored, volume_grid
 from .label_tables import ENDINGS, read_label_table
@@ -60,10 +68,13 @@ class DoorReport:
     path : str
         What was checked.
     files : tuple of FileReport
+    of_atlases : bool
+        The files are atlases of a folder, each for itself, and not masks that count together.
     """
 
     path: str
     files: tuple[FileReport, ...]
+    of_atlases: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,6 +112,10 @@ class DoorReport:
         """
         counts = self.counts
         used, skipped, warnings = counts["used"], counts["skipped"], counts["warnings"]
+        if self.of_atlases:
+            atlases = "1 atlas" if used == 1 else f"{used} atlases"
+            unusable = f", {skipped} that cannot be used" if skipped else ""
+            return atlases + unusable + (f", {warnings} with warnings" if warnings else "")
         return f"{used} used, {skipped} skipped, {warnings} with warnings"
 
     @property
@@ -123,8 +138,9 @@ def check_path(
     Parameters
     ----------
     path : path or URL
-        A folder of masks, or of an atlas's maps with their label table; an image (an atlas where a
-        label table lies beside it, a mask otherwise); a label table or a participants table.
+        A folder of masks, of an atlas's maps with their label table, or of atlases with a label
+        table each; an image (an atlas where a label table lies beside it, a mask otherwise); a
+        label table or a participants table.
     like : path or URL, optional
         A mask or a folder of masks on whose grid an image is to be used.
     choice : Choice
@@ -144,7 +160,8 @@ def check_path(
             report = _check_folder(place, choice, progress)
             table = find_maps_table(place) if report.outcome == "reject" else None
             if table is None:
-                return report
+                atlases = _only_atlases(place) if not report.counts["used"] else {}
+                return _check_each(place, atlases, like) if atlases else report
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
         outcome: Outcome = "warn" if notes else "accept"
@@ -200,6 +217,30 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
         except InputError as error:
             reports[file] = FileReport(file, "reject", (error.reason,), used=False)
     return reports
+
+
+def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
+    """Atlases below a folder with their tables, where every image is one or is part of one."""
+    atlases = dict(find_atlases(folder).values())
+    images = list_images(folder).images
+    only = all(image in atlases or image.parent in atlases for image in images)
+    return atlases if only else {}
+
+
+def _check_each(
+    folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
+) -> DoorReport:
+    """The report on a folder of atlases, each by its own outcome."""
+    grid = _grid_of(as_path(like)) if like is not None else None
+    reports = []
+    for path, table in atlases.items():
+        file = path_below(path, folder)
+        try:
+            notes = _check_atlas(path, table, grid)
+            reports.append(FileReport(file, "warn" if notes else "accept", notes, used=True))
+        except InputError as error:
+            reports.append(FileReport(file, "reject", (error.reason,), used=False))
+    return DoorReport(str(folder), tuple(reports), of_atlases=True)
 
 
 def _check_file(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, ...]:

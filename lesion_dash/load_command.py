@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from .atlas_option import say_notes
 from .commands import (
     load_atlases,
     load_folder,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .files import Outbox
     from .loads import LesionLoad, Measure
 
+_MOST_REGIONS = 5
 _PARAMETERS = ("by", "measure", "pattern", "threshold", "label", "participants")
 
 
@@ -78,13 +80,14 @@ def _add_files(outbox: Outbox, load: LesionLoad, measure: Measure, names: tuple[
 
 
 def _print_load(load: LesionLoad) -> None:
-    """The regions that most patients have lesions in."""
-    for note in load.notes:
-        say(f"note on the atlas: {note}")
+    """The regions that are lesioned most often, with their mean load over all patients."""
+    say_notes(load.notes, "note on the atlas: ")
     patients, regions = load.voxels.shape
     touched = (load.voxels > 0).sum(axis=0)
-    say(f"{load.atlas.name}: {patients} patients x {regions} regions; lesioned in most patients:")
+    say(f"{load.atlas.name}: {patients} patients x {regions} regions; most often lesioned:")
     order = sorted(range(regions), key=lambda column: -int(touched[column]))
-    for column in order[:5]:
+    for column in order[:_MOST_REGIONS]:
         if touched[column]:
-            say(f"  {load.atlas.regions[column].name}: {touched[column]} patients")
+            name, share = load.atlas.regions[column].name, load.of_region[:, column].mean()
+            many = f"in {touched[column]} of {patients} patients"
+            say(f"  {name}: {many}; {100 * share:.1f} % of the region, mean of all patients")

@@ -15,6 +15,7 @@ from .atlas import OUTSIDE, Atlas
 from .components import Component
 from .errors import InputError
 from .grid import Grid
+from .regions import SUM_TOLERANCE
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -127,6 +128,8 @@ class RegionSums:
         Of v1: its sum; the sum of squared distances from its mean, over these voxels; its maximum.
     low, high : arrays of int, shape (3, regions)
         First and last voxel along each axis where the map is above 0, before the lower threshold.
+    crowded : int
+        Voxels at which the probabilities of all regions add up to more than 1.
     """
 
     atlas: Atlas
@@ -137,6 +140,16 @@ class RegionSums:
     highest: NDArray[np.float64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
+    crowded: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the atlas."""
+        if not self.crowded:
+            return self.atlas.notes
+        said = f"probabilities add up to more than 1 at {self.crowded:,} voxels of the atlas"
+        more = "expected voxels of a component there add up to more than the component"
+        return (*self.atlas.notes, f"{said}: {more}")
 
     def region_at(self, index: int) -> str:
         """Name of the likeliest region at a linear position; the first one of equals."""
@@ -174,7 +187,9 @@ def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
     total = np.array([column.sum() for column in columns])
     spread = np.array([_spread(column) for column in columns])
     highest = np.array([column.max(initial=0.0) for column in columns])
-    return RegionSums(atlas, maps.tocsr(), voxels, total, spread, highest, low, high)
+    by_voxel = maps.tocsr()
+    crowded = int((by_voxel.sum(axis=1) > 1 + SUM_TOLERANCE).sum())
+    return RegionSums(atlas, by_voxel, voxels, total, spread, highest, low, high, crowded)
 
 
 def _keep(maps: sparse.csc_array, kept: NDArray[np.bool_]) -> sparse.csc_array:
@@ -300,8 +315,10 @@ def _correlate(
     low, high = _box(part.indices, sums.atlas.grid)
     first = np.minimum(sums.low[:, touched], low[:, None])
     own = sums.high[:, touched]
-    weights = part.weights
-    total, spread = part.total, _spread(weights)
+    # By a power of two, which changes no bit: squares of the largest numbers are none.
+    exponent = int(np.frexp(part.weights.max())[1])
+    weights, weighted = np.ldexp(part.weights, -exponent), np.ldexp(weighted, -exponent)
+    total, spread = float(weights.sum()), _spread(weights)
     found = []
     for beyond in (0, 1):
         last = np.maximum(own, high[:, None] + beyond)

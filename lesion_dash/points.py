@@ -155,9 +155,10 @@ def _check_points(
     if sigmas.shape not in ((), (len(points),)):
         problem = f"holds {sigmas.size} values for {len(points)} points"
         raise InputError("sigma_mm", problem, "give one, or one a point")
-    if not np.all((sigmas >= 0) & (sigmas <= LARGEST_SIGMA_MM)):
+    wrong = sigmas[~((sigmas >= 0) & (sigmas <= LARGEST_SIGMA_MM))]
+    if wrong.size:
         remedy = f"give mm from 0 to {LARGEST_SIGMA_MM:g}"
-        raise InputError("sigma_mm", f"is {sigmas.tolist()}", remedy)
+        raise InputError("sigma_mm", f"is {wrong[0]}", remedy)
     return points, np.broadcast_to(sigmas, len(points))
 
 
@@ -288,7 +289,7 @@ def _parse_cells(path: object, number: int, cells: list[str]) -> list[float]:
         values = [float(cell) for cell in cells]
     except ValueError:
         values = []
-    if len(values) not in (3, 4):
+    if len(values) not in (3, 4) or not np.isfinite(values).all():
         problem = f"line {number} is no point: {' '.join(cells)[:60]!r}"
         raise InputError(path, problem, "give x, y, z and, if known, sigma, in mm")
     return values

@@ -134,6 +134,8 @@ class FolderStats(StatMaps):
         Number of qualifying voxels.
     arrays : dict of array of float32, shape (voxels of the grid,)
         The four maps, the first axis fastest.
+    most : int
+        Patients that share a voxel, at most, also where that is below `min_patients`.
     """
 
     grid: Grid
@@ -142,6 +144,7 @@ class FolderStats(StatMaps):
     std_kind: Std
     voxels: int
     arrays: dict[str, NDArray[np.float32]]
+    most: int = 0
 
     def _flat(self, key: str) -> NDArray:
         return self.arrays[key]
@@ -237,25 +240,27 @@ def folder_stats(
     if scheduler is None:
         with run_store() as store:
             roster = read(keep=lambda lesion: store.add(lesion.starts, lesion.lengths))
-            voxels, arrays = fill(roster.grid, voxel_volumes(roster.grid, store, min_patients))
+            found = fill(roster.grid, voxel_volumes(roster.grid, store, min_patients))
     else:
         with connect(scheduler) as cluster:
             runs = SpreadRuns(cluster)
             roster = read(reader=Workers(cluster, keep=runs.add))
-            voxels, arrays = fill(roster.grid, runs.voxel_volumes(roster.grid, min_patients))
-    return roster, FolderStats(roster.grid, roster.n_patients, min_patients, std, voxels, arrays)
+            found = fill(roster.grid, runs.voxel_volumes(roster.grid, min_patients))
+    return roster, FolderStats(roster.grid, roster.n_patients, min_patients, std, *found)
 
 
 def _fill_maps(
     grid: Grid, parts: Iterable[VoxelVolumes], std: Std, outside: Outside
-) -> tuple[int, dict[str, NDArray[np.float32]]]:
-    voxels = 0
+) -> tuple[int, dict[str, NDArray[np.float32]], int]:
+    """The last three fields of `FolderStats`."""
+    voxels = most = 0
     arrays = {key: np.full(grid.size, _BACKGROUND[outside], dtype=np.float32) for key in FILE_NAMES}
     for part in parts:
         voxels += part.n.size
+        most = max(most, part.most)
         for key, values in _values_of(part, std).items():
             arrays[key][part.indices] = values
-    return voxels, arrays
+    return voxels, arrays, most
 
 
 def _values_of(voxels: VoxelVolumes, std: Std) -> dict[str, NDArray]:

@@ -35,6 +35,9 @@ class VoxelVolumes:
         Of their total lesion volumes, in voxels.
     deviation : array of float64, shape (voxels,)
         Sum of squared differences from the mean, in voxels².
+    most : int
+        Patients that share a voxel, at most: at these voxels, and at those that were left out
+        because too few share them.
     """
 
     grid: Grid
@@ -43,6 +46,7 @@ class VoxelVolumes:
     mean: NDArray[np.float64]
     median: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    most: int = 0
 
     def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
         """The same at some of the voxels."""
@@ -53,6 +57,7 @@ class VoxelVolumes:
             self.mean[chosen],
             self.median[chosen],
             self.deviation[chosen],
+            self.most,
         )
 
 
@@ -83,9 +88,18 @@ def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> Generat
 
 def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
     """The statistics of neighbouring buckets as one, in the order of the voxels."""
-    names = ("indices", "n", "mean", "median", "deviation")
+
+    def column(name: str) -> NDArray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
     return VoxelVolumes(
-        grid, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        grid,
+        column("indices"),
+        column("n"),
+        column("mean"),
+        column("median"),
+        column("deviation"),
+        max((part.most for part in parts), default=0),
     )
 
 
@@ -119,9 +133,10 @@ def bucket_volumes(
     if chosen.size:
         median = _medians(runs, span, int(n.sum()), min_patients)
     deviation = _deviation(runs, span, n, total)[chosen]
+    most = int(n.max(initial=0))
     n, total = n[chosen], total[chosen]
     indices = (chosen + span[0]).astype(np.int32)
-    return VoxelVolumes(grid, indices, n.astype(np.int32), total / n, median, deviation)
+    return VoxelVolumes(grid, indices, n.astype(np.int32), total / n, median, deviation, most)
 
 
 def _sum_up(runs: NDArray, span: tuple[int, int], values: NDArray[np.int64]) -> NDArray[np.int64]:

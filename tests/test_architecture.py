@@ -20,7 +20,8 @@ ROOMS = [
     "compute", "cohort", "voxel_volumes", "spread_runs", "topography", "comparison", "regions",
     "components", "matches", "assignment", "points", "loads", "provenance", "door", "__init__",
     "plots", "heat_map", "dashboard",
-    "console", "commands", "atlases_command", "load_command", "assign_command", "cli",
+    "console", "arguments", "atlas_option", "commands", "atlases_command", "load_command",
+    "assign_report", "assign_command", "cli",
 ]  # fmt: skip
 # Libraries that only the named rooms know.
 KEPT_TO = {

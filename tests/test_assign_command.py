@@ -108,9 +108,12 @@ def test_a_lowest_correlation_ranks_the_rows(files):
 
 def test_an_empty_result_has_its_columns_and_says_why(files, capsys):
     table = assign(files, files / "t.nii.gz", "--threshold", 1000)
+    highest = nib.load(files / "t.nii.gz").get_fdata().max()
     assert tuple(table) == COLUMNS
     assert len(table) == 0
-    assert "no component" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no component: threshold 1000, signs positive, more than 1 voxels" in error
+    assert f"the map's maximum is {highest:g}" in error
     table = assign(
         files, files / "t.nii.gz", "--threshold", 1e3, "--like", "siibra", output="s.csv"
     )
@@ -136,15 +139,53 @@ def test_provenance_lies_beside_the_table(files):
     ]
 
 
-def test_the_best_region_of_each_component_is_printed(files, capsys):
-    found = assign_regions(files / "t.nii.gz", atlas_of(files))
+def printed_components(text):
+    """The number of each component, with the regions below it, as they are printed."""
+    parts = re.split(r"^component (\d+): ", text, flags=re.MULTILINE)[1:]
+    regions = [re.findall(r"^    (.*?): ", part, re.MULTILINE) for part in parts[1::2]]
+    return dict(zip(map(int, parts[::2]), regions, strict=True))
+
+
+def test_the_largest_components_are_printed_first_with_their_best_regions(files, capsys):
+    assign(files, files / "t.nii.gz", "--threshold", 1.5)
+    text = capsys.readouterr().out
+    found = assign_regions(files / "t.nii.gz", atlas_of(files), threshold=1.5)
+    sizes = {part.number: part.voxels for part in found.components}
+    printed = printed_components(text)
+    assert [sizes[number] for number in printed] == sorted(sizes.values(), reverse=True)[:20]
+    assert list(sizes) != sorted(sizes, key=lambda number: -sizes[number])
+    best = found.best.set_index("component")["region"]
+    for number, regions in printed.items():
+        assert regions[0] == best[number]
+        assert 1 <= len(regions) <= 3
+    tiny = sum(size < 10 for size in sizes.values())
+    assert f"{tiny} of all {len(sizes)} components have fewer than 10 voxels; --min-size" in text
+
+
+def test_the_size_the_peak_and_both_shares_are_named(files, capsys):
     assign(files, files / "t.nii.gz")
-    printed = re.findall(
-        r"^component (\d+) \(.* mm\): (.*?), \d", capsys.readouterr().out, re.MULTILINE
+    text = capsys.readouterr().out
+    (part, *_) = sorted(
+        assign_regions(files / "t.nii.gz", atlas_of(files)).components, key=lambda one: -one.voxels
     )
-    best = found.best
-    expected = list(zip(best["component"].astype(str), best["region"], strict=True))
-    assert printed == expected
+    x, y, z = map(round, part.peak_mm)
+    size = f"{part.volume_mm3:,.0f} mm³"
+    assert size in text
+    assert f"{part.voxels} voxels, peak {part.peak_value:.4g} at {x}, {y}, {z} mm\n" in text
+    assert re.search(r"mean probability 0\.\d\d over the component, \d+ % of the region", text)
+    assert "-0.00" not in text
+
+
+def test_shares_of_a_labelled_atlas_name_what_they_are_of(files, capsys):
+    labels = np.ones(SHAPE, np.uint8)
+    labels[:3] = 2
+    nib.save(image(labels), files / "labels.nii.gz")
+    (files / "labels.csv").write_text("index,name\n1,one\n2,two\n")
+    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "labels.nii.gz")
+    assert run(*arguments, "-o", files / "o.csv") == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^    one: \d+ % of the component, \d+ % of the region", text, re.MULTILINE)
+    assert "probability" not in text
 
 
 def test_an_earlier_table_needs_overwrite(files, capsys):

@@ -142,6 +142,14 @@ def test_expected_voxels_add_up_where_probabilities_do():
     for rows, part in zip(found.table.groupby("component"), found.components, strict=True):
         assert rows[1]["expected_voxels"].sum() == pytest.approx(part.voxels, rel=1e-12)
         assert rows[1]["mean_probability"].sum() == pytest.approx(1, rel=1e-12)
+    assert found.notes == ()
+
+
+def test_it_is_said_where_probabilities_add_up_to_more_than_1():
+    above = np.count_nonzero(np.sum(chances(), axis=0) > 1 + 1e-9)
+    assert above > 0
+    notes = assign_regions(map_of(statistic()), likely_atlas()).notes
+    assert f"made: probabilities add up to more than 1 at {above} voxels" in notes[0]
 
 
 def test_a_column_means_the_same_for_both_kinds_of_atlas():
@@ -203,6 +211,15 @@ def test_a_region_that_fills_the_box_has_no_correlation():
     assert np.isnan(row["correlation"])
     assert row["percent_of_component"] == 100
     assert found.best.iloc[0]["region"] != OUTSIDE
+
+
+@pytest.mark.parametrize("factor", [2.0**600, 2.0**-900])
+def test_the_size_of_values_changes_no_bit_of_the_correlation(factor):
+    plain, scaled = (
+        assign_regions(map_of(statistic() * by), likely_atlas(), threshold=0).table
+        for by in (1.0, factor)
+    )
+    np.testing.assert_array_equal(plain["correlation"], scaled["correlation"])
 
 
 def test_regions_at_peak_and_centroid_are_the_likeliest_there():

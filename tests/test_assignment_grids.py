@@ -136,7 +136,8 @@ def test_on_the_same_grid_both_ways_are_one():
     pd.testing.assert_frame_equal(
         on_map.table.drop(columns="grid"), on_atlas.table.drop(columns="grid"), check_exact=True
     )
-    assert on_atlas.notes == ()
+    assert on_atlas.notes == on_map.notes
+    assert not any("resampled" in note for note in on_atlas.notes)
 
 
 def test_a_map_already_on_the_grid_is_not_resampled():

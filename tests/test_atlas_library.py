@@ -163,6 +163,22 @@ def test_without_a_network_a_sentence_says_what_to_do(monkeypatch, error, words)
     assert str(caught.value).startswith("nilearn:aal: nilearn (aal) could not download it")
 
 
+def test_a_server_that_does_not_answer_is_given_up_soon(monkeypatch):
+    from nilearn.datasets import _utils
+
+    usual, waits = _utils._REQUESTS_TIMEOUT, []
+
+    def fail(**options):
+        waits.append(_utils._REQUESTS_TIMEOUT[0])
+        raise OSError("no network")
+
+    monkeypatch.setattr(datasets, "fetch_atlas_aal", fail)
+    with pytest.raises(InputError, match=r"its image in place of the name$"):
+        load_atlas("nilearn:aal")
+    assert waits == [4.0]
+    assert usual == _utils._REQUESTS_TIMEOUT
+
+
 def test_an_answer_of_the_server_is_told(monkeypatch):
     response = requests.Response()
     response.status_code, response.url = 404, "https://a.org/b"
@@ -246,9 +262,36 @@ def test_the_command_lists_atlases_of_a_folder_the_bundled_and_the_published(
     assert [one["name"] for one in published] == list(LIBRARY)
     assert cli.main(["atlases", "--atlases", str(folder)]) == 0
     text = capsys.readouterr().out
-    for name in ["two", "synthetic_atlas", *LIBRARY]:
+    for name in ["two", "synthetic_atlas", "nilearn:aal", "nilearn:schaefer_N", "nilearn:basc_N"]:
         assert f"  {name} " in text
-    assert "Schaefer et al. 2018" in text
+    assert str(folder / "two.nii.gz") in text
+    assert "nilearn:schaefer_N: N = 100, 200, 300, " in text
+    assert "nilearn:schaefer_N, nilearn:schaefer_N_17networks: cite Schaefer et al. 2018" in text
+    assert " more:" not in text
+    assert cli.main(["atlases", "--all"]) == 0
+    text = capsys.readouterr().out
+    for name in LIBRARY:
+        assert f"  {name} " in text
+
+
+@pytest.mark.parametrize(
+    ("file", "names", "words"),
+    [
+        ("aal", ["a", "b"], "probably AAL: cite Tzourio-Mazoyer et al. 2002"),
+        ("AAL3v1", ["a", "b"], "probably AAL3: cite Rolls et al. 2020"),
+        ("mine", ["Left_Frontal_Pole", "Left_Insular_Cortex", "Heschl's Gyrus"], "Harvard-Oxford"),
+        ("BN_Atlas_246", ["a", "b"], "probably Brainnetome: cite Fan et al. 2016"),
+        ("ArterialAtlas136", ["a", "b"], "probably the arterial territories: cite Liu et al. 2023"),
+        ("mine", ["Frontal Pole", "b"], "see the authors"),
+        ("salable", ["a", "b"], "see the authors"),
+    ],
+)
+def test_what_to_cite_for_a_well_known_atlas_of_the_user_s(tmp_path, file, names, words):
+    nib.save(image(COUNTED), tmp_path / f"{file}.nii.gz")
+    rows = [f"{number},{name}" for number, name in enumerate(names, 1)]
+    (tmp_path / f"{file}.csv").write_text("\n".join(["index,name", *rows]))
+    (one,) = list_atlases(tmp_path)
+    assert words in one.credit
 
 
 def test_a_name_stands_wherever_an_atlas_is_given(tmp_path, offer, capsys, monkeypatch):

@@ -215,7 +215,7 @@ def test_a_map_without_anything_above_has_no_component(array):
         ({"connectivity": 8}, "connectivity: is 8; choose 6 .faces., 18"),
         ({"threshold": float("nan")}, "threshold: is nan"),
         ({"threshold": float("inf")}, "threshold: is inf"),
-        ({"threshold": -1.0}, "threshold: is -1.0.*signs='negative'"),
+        ({"threshold": -1.0}, "threshold: is -1.0.*choose the sign negative"),
         ({"signs": "up"}, "signs: is 'up'; choose one of positive, negative, both"),
         ({"min_size_voxels": -1}, "min_size_voxels: is -1; give a number of at least 0"),
         ({"min_size_mm3": float("nan")}, "min_size_mm3: is nan"),

@@ -259,6 +259,32 @@ def test_an_atlas_among_masks_is_not_counted_as_a_patient(folder):
     assert not report.used
 
 
+def test_a_folder_of_atlases_is_no_folder_of_masks(tmp_path, capsys):
+    other = np.repeat(halves(), 2, axis=2)
+    write_atlas(tmp_path / "one", halves())
+    write_atlas(tmp_path / "two", other)
+    report = check_path(tmp_path)
+    assert (report.outcome, report.sentence) == ("accept", "2 atlases")
+    assert [file.file for file in report.files] == ["one/atlas.nii.gz", "two/atlas.nii.gz"]
+    assert cli.main(["check", str(tmp_path)]) == 0
+    write_atlas(tmp_path / "two", other, "id,name\n1,a\n2,b\n3,c\n")
+    assert check_path(tmp_path).sentence == "2 atlases, 1 with warnings"
+    write_atlas(tmp_path / "two", other * 0)
+    report = check_path(tmp_path)
+    assert (report.exit_code, report.sentence) == (1, "1 atlas, 1 that cannot be used")
+    capsys.readouterr()
+    assert cli.main(["check", str(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["summary"]["used"] == 1
+
+
+def test_a_folder_with_an_image_that_is_no_atlas_is_one_of_masks(tmp_path):
+    write_atlas(tmp_path / "one", halves())
+    (tmp_path / "other.nii.gz").write_bytes(packed(image(SMOOTH)))
+    report = check_path(tmp_path)
+    assert report.exit_code == 2
+    assert "0 used" in report.sentence
+
+
 def test_names_that_step_out_of_a_folder_are_refused(tmp_path):
     table = tmp_path / "patients.csv"
     table.write_text("patient,file\n../../escape,sub-01.nii.gz\n")

@@ -8,7 +8,7 @@ import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash import find_atlases, load_atlas
-from lesion_dash.atlas import finding, list_atlases
+from lesion_dash.atlas import finding, list_atlases, name_atlases
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.door import check_path
 
@@ -154,3 +154,23 @@ def test_an_atlas_that_cannot_be_read_is_listed_with_the_reason(tmp_path):
     (found,) = list_atlases(tmp_path)
     assert found.kind == "unreadable"
     assert "not a gzip file" in found.credit
+
+
+def test_atlases_of_one_name_are_told_apart(tmp_path):
+    for place in ("aal.nii.gz", "fine/aal.nii", "fine/other.nii"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        nib.save(image(LABELS), path)
+        path.with_name(f"{path.name.partition('.')[0]}.csv").write_text("index,name\n1,a\n2,b\n")
+    found = find_atlases(tmp_path)
+    assert set(found) == {"aal", "fine/aal", "other"}
+    assert found["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
+    assert DataRoot(tmp_path).atlases == found
+    twins = [tmp_path / "aal.nii", tmp_path / "aal.nii.gz"]
+    assert name_atlases(twins, tmp_path) == ["aal.nii", "aal.nii.gz"]
+
+
+def test_a_folder_that_is_an_atlas_itself_has_its_own_name(tmp_path):
+    write_maps(tmp_path / "tracts")
+    assert list(find_atlases(tmp_path / "tracts")) == ["tracts"]
+    assert list(DataRoot(tmp_path / "tracts").atlases) == ["tracts"]

@@ -20,6 +20,7 @@ GOOD = {
     "pipes with a header": "Number|Structure\n1|Left a\n2|Right b\n",
     "mark": b"\xef\xbb\xbfindex,name\n1,Left a\n2,Right b\n",
     "utf-16": "index\tname\n1\tLeft a\n2\tRight b\n".encode("utf-16"),
+    "rows of empty cells": "index;name\n1;Left a\n;\n2;Right b\n" + ";\n" * 9,
     "quoted": 'index,name\r\n1,"Left a"\r\n2,"Right b"\r\n',
     "floats": "index,name\n1.0,Left a\n2.0,Right b\n",
     "name first": "region,value\nLeft a,1\nRight b,2\n",

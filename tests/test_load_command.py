@@ -52,7 +52,10 @@ def test_load_writes_what_the_library_gives(folder, atlases, tmp_path, capsys):
         np.testing.assert_allclose(table[columns], load.values(measure), rtol=1e-11)
         assert table.set_index("patient").loc["sub-001", "age"] == 71
         assert (out / f"lesion_load_{measure}.png").read_bytes().startswith(b"\x89PNG")
-    assert "6 patients x 2 regions" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "6 patients x 2 regions; most often lesioned:" in shown
+    mean = 100 * load.of_region[:, 0].mean()
+    assert f"  insula L: in 6 of 6 patients; {mean:.1f} % of the region, mean of all" in shown
 
 
 def test_several_atlases_have_tables_of_their_own(folder, atlases, tmp_path):

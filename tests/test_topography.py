@@ -200,6 +200,14 @@ def test_masks_read_once_and_not_kept_give_the_same_bits(tmp_path, masks, min_pa
         )
 
 
+@pytest.mark.parametrize("min_patients", [1, 3, 100])
+def test_the_most_patients_that_share_a_voxel_are_known_at_any_threshold(
+    tmp_path, masks, min_patients
+):
+    _, stats = folder_stats(write_masks(tmp_path / "m", masks), min_patients)
+    assert stats.most == np.sum(masks, axis=0).max()
+
+
 def test_columns_are_cut_without_a_trace(tmp_path, masks, monkeypatch):
     cohort = load_cohort(write_masks(tmp_path / "c", masks))
     whole = dense(volume_stats(cohort, 2))

@@ -122,7 +122,7 @@ def test_a_table_names_the_maps_of_a_folder_in_order(tmp_path):
 def test_a_folder_with_one_image_stands_for_it(tmp_path):
     write(tmp_path / "maps")
     np.testing.assert_array_equal(dense(load_atlas(tmp_path / "maps")), PERCENT / 100)
-    write(tmp_path / "labels", PERCENT[..., 0])
+    write(tmp_path / "labels", np.minimum(PERCENT[..., 0], 2))
     assert isinstance(load_atlas(tmp_path / "labels"), LabelAtlas)
 
 
@@ -269,3 +269,79 @@ def test_no_more_than_a_few_volumes_are_held(tmp_path, monkeypatch):
         tracemalloc.stop()
     assert sum(indices.size for indices, _ in found.columns) == 60 * 8
     assert peak < 8 * volume
+
+
+def write_series(path, array, seconds=2.0, unit="sec"):
+    made = image(array)
+    made.header.set_xyzt_units("mm", unit)
+    made.header["pixdim"][4] = seconds
+    nib.save(made, path)
+    return path
+
+
+SERIES = np.random.default_rng(1).integers(20, 100, (*SHAPE, 9)).astype(np.int16)
+
+
+def test_a_time_series_of_values_like_percent_is_refused(tmp_path):
+    path = write_series(tmp_path / "bold.nii", SERIES)
+    words = "looks like a time series: 9 volumes with a repetition time, .* add up to 544 on"
+    with pytest.raises(InputError, match=words):
+        load_atlas(path)
+    path = write_series(tmp_path / "bold.nii", SERIES, 2000, "msec")
+    with pytest.raises(InputError, match="looks like a time series"):
+        load_atlas(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "seconds", "unit"),
+    [(PERCENT, 1, "sec"), (SERIES, 0, "sec"), (SERIES, 1, "unknown")],
+    ids=["percent of regions", "no repetition time", "no unit of time"],
+)
+def test_percent_are_taken_where_nothing_says_time(tmp_path, array, seconds, unit):
+    atlas = load_atlas(write_series(tmp_path / "atlas.nii", array, seconds, unit))
+    np.testing.assert_array_equal(dense(atlas), array / 100)
+
+
+@pytest.mark.parametrize("form", ["3D", "4D of one volume", "folder of one map"])
+def test_the_map_of_a_single_region_is_an_atlas_of_probabilities(tmp_path, form):
+    share = PERCENT[..., :1] / np.float32(100)
+    path = write(
+        tmp_path / "tract", share[..., 0] if form == "3D" else share, "index,name\n1,CST\n"
+    )
+    atlas = load_atlas(path.parent if form == "folder of one map" else path)
+    assert isinstance(atlas, ProbabilityAtlas)
+    np.testing.assert_array_equal(dense(atlas), share.astype(float))
+    assert [region.name for region in atlas.regions] == ["CST"]
+
+
+def test_progress_is_told_and_may_end_the_reading(tmp_path):
+    steps = []
+    load_atlas(write(tmp_path / "image"), progress=lambda *step: steps.append(step))
+    load_atlas(write_maps(tmp_path / "maps"), progress=lambda *step: steps.append(step))
+    assert steps == 2 * [(1, 3), (2, 3), (3, 3)]
+
+    def stop(done, total):
+        raise InterruptedError(f"{done} of {total}")
+
+    for place in ("image", "maps"):
+        with pytest.raises(InterruptedError, match="1 of 3"):
+            load_atlas(tmp_path / place, progress=stop)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_maps_of_different_scales_are_refused(tmp_path, dtype):
+    folder = write_maps(tmp_path / "maps", PERCENT.astype(np.float32))
+    nib.save(image(np.zeros(SHAPE, dtype)), folder / "Empty.nii.gz")
+    nib.save(image((PERCENT[..., 1] / 100 > 0.5).astype(dtype)), folder / "Insula.nii.gz")
+    words = "Insula.nii.gz: values up to 1, while those of Brainstem.nii.gz go up to 100; bring"
+    with pytest.raises(InputError, match=words):
+        load_atlas(folder)
+
+
+def test_maps_a_little_beside_the_others_are_told(tmp_path):
+    folder = write_maps(tmp_path / "maps")
+    moved = AFFINE.copy()
+    moved[0, 3] += 0.25
+    nib.save(image(PERCENT[..., 1], moved), folder / "Insula.nii.gz")
+    words = "1 of 3 maps, such as Insula.nii.gz, lie up to 0.25 mm beside Brainstem.nii.gz"
+    assert any(words in note for note in load_atlas(folder).notes)

@@ -1,6 +1,13 @@
 """Atlases: which region each voxel belongs to, or how likely."""
 
-from .finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from .finding import (
+    atlases_in,
+    find_atlases,
+    find_label_table,
+    find_maps_table,
+    name_atlases,
+)
+from .fit import doubts
 from .groups import By, group_regions
 from .labelled import OUTSIDE, TIE_MM, LabelAtlas
 from .listing import Listed, list_atlases
@@ -21,6 +28,7 @@ __all__ = [
     "ProbabilityAtlas",
     "atlases_in",
     "check_sides",
+    "doubts",
     "find_atlases",
     "find_label_table",
     "find_maps_table",
@@ -28,6 +36,7 @@ __all__ = [
     "hemisphere_of",
     "list_atlases",
     "load_atlas",
+    "name_atlases",
     "parent_of",
     "resample_sparse",
 ]

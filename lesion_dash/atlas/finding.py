@@ -137,22 +137,29 @@ def atlases_in(
 def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath]]:
     """Atlases below a folder that have a label table: name to the paths of image and table.
 
-    A folder of maps stands in place of an image; see `atlases_in`. Atlases of one file name are
-    told apart by their path below the folder.
+    A folder of maps stands in place of an image; see `atlases_in` and `name_atlases`.
     """
     root = as_path(folder)
     images: dict[AnyPath, list[AnyPath]] = {}
     for image in list_images(root).images:
         images.setdefault(image.parent, []).append(image)
     found = [pair for parent, own in images.items() for pair in atlases_in(parent, own)]
-    times = Counter(place.name for place, _ in found)
-    return {
-        strip_ending(place.name if times[place.name] == 1 else path_below(place, root)): (
-            place,
-            table,
-        )
-        for place, table in found
-    }
+    names = name_atlases([place for place, _ in found], root)
+    return dict(zip(names, found, strict=True))
+
+
+def name_atlases(places: Sequence[AnyPath], root: AnyPath) -> list[str]:
+    """A name of its own for each atlas: its file's, or where these repeat its path below the root.
+
+    The ending is left out, but where two atlases of one folder differ in nothing else.
+    """
+    below = [path_below(place, root) for place in places]
+    spellings = [[strip_ending(place.name) for place in places], [*map(strip_ending, below)], below]
+    times = [Counter(names) for names in spellings]
+    return [
+        next(name for name, counted in zip(own, times, strict=True) if counted[name] == 1)
+        for own in zip(*spellings, strict=True)
+    ]
 
 
 def _words(name: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..atlas_library import LIBRARY
+from ..atlas_library import LIBRARY, probable_credit
 from ..errors import InputError
 from ..files import AnyPath, PathInput
 from ..images import count_volumes, read_header
@@ -33,7 +33,8 @@ class Listed:
     place : str
         Path of the image or the folder of maps; empty where it is not on this computer.
     credit : str
-        Citation and licence, or why the atlas cannot be read.
+        Citation and licence; for a file that looks like a well-known atlas what is probably to be
+        cited; or why the atlas cannot be read.
     """
 
     name: str
@@ -68,12 +69,13 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
 def _listed(name: str, place: AnyPath, table: AnyPath) -> Listed:
     try:
         rows = read_label_table(table)
+        credit = probable_credit(place.name, (row.name for row in rows.rows)) or _ASK
         if place.is_dir():
-            return Listed(name, "probabilities", "", len(rows.rows), str(place), _ASK)
+            return Listed(name, "probabilities", "", len(rows.rows), str(place), credit)
         volumes = count_volumes(place)
         kind = "probabilities" if volumes > 1 else "labels"
         regions = volumes if volumes > 1 else len(rows.regions)
         space = _SPACES.get(read_header(place).code, "not stated")
-        return Listed(name, kind, space, regions, str(place), _ASK)
+        return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

@@ -13,12 +13,15 @@ from ..files import AnyPath
 NOISE = 1e-3
 """Share of the whole scale by which an interpolation may miss its ends."""
 
+_MOST_PERCENT = 200.0
+"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist."""
+
 Column = tuple[NDArray[np.int32], NDArray]
 """Positions of the voxels of a map that are not zero, and the values there."""
 
 
 def to_probabilities(
-    path: AnyPath, columns: Sequence[Column], dtype: np.dtype
+    path: AnyPath, columns: Sequence[Column], dtype: np.dtype, repetition_time: float = 0.0
 ) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.float64]]], tuple[str, ...]]:
     """Bring the values of all maps of an atlas to probabilities from 0 to 1.
 
@@ -33,6 +36,8 @@ def to_probabilities(
     columns : sequence of (array of int32, array)
     dtype : numpy.dtype
         In which the file stores its values.
+    repetition_time : float
+        See `Header`; atlases may have one, too.
 
     Returns
     -------
@@ -51,6 +56,8 @@ def to_probabilities(
         raise InputError(path, "atlas is empty: no voxel has a probability above 0")
     scale = 1.0 if largest <= 1 + NOISE else 100.0
     _check_ends(path, len(columns), dtype, lowest, largest, scale)
+    if scale != 1 and repetition_time > 0:
+        _check_series(path, columns)
     meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
     notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
     below = sum(int((values < 0).sum()) for _, values in columns)
@@ -71,6 +78,40 @@ def _check_ends(
         raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
     if lowest < -scale * NOISE:
         raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+
+
+def _check_series(path: AnyPath, columns: Sequence[Column]) -> None:
+    """Refuse a time series of values up to 100, which only looks like percent.
+
+    The percent of all regions add up to about 100 at a voxel, however many regions there are.
+    """
+    covered = np.zeros(1 + max(int(indices.max(initial=0)) for indices, _ in columns), bool)
+    for indices, _ in columns:
+        covered[indices] = True
+    whole = sum(float(values.sum(dtype=np.float64)) for _, values in columns)
+    mean = whole / np.count_nonzero(covered)
+    if mean > _MOST_PERCENT:
+        problem = f"looks like a time series: {len(columns)} volumes with a repetition time, and "
+        problem += f"the values at a voxel add up to {mean:,.0f} on average"
+        remedy = "give maps of probabilities; if these are percent, set the header's repetition "
+        raise InputError(path, problem, f"{remedy}time (pixdim[4]) to 0")
+
+
+def check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
+    """Refuse maps of a folder of which some hold percent and others probabilities from 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Naming the first map that is unlike the one with the largest value; empty maps are like all.
+    """
+    tops = [float(values.max(initial=0)) for _, values in columns]
+    most = int(np.argmax(tops))
+    low = [place for place, top in enumerate(tops) if 0 < top <= 1 + NOISE]
+    if low and tops[most] > 1 + NOISE:
+        problem = f"values up to {tops[low[0]]:g}, while those of {paths[most].name} go up to "
+        remedy = "bring all maps of an atlas to one scale, from 0 to 1 or percent"
+        raise InputError(paths[low[0]], f"{problem}{tops[most]:g}", remedy)
 
 
 def _scaled(

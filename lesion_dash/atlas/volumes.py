@@ -14,17 +14,20 @@ import numpy as np
 from ..errors import InputError
 from ..files import AnyPath, strip_ending
 from ..grid import is_near
-from ..images import SpatialImage, Volumes, count_volumes, read_volumes
+from ..images import Progress, SpatialImage, Volumes, count_volumes, read_volumes
 from ..label_tables import LabelTable, Region
+from .fit import check_fit
 from .probabilities import ProbabilityAtlas
-from .scale import Column, to_probabilities
+from .scale import Column, check_one_scale, to_probabilities
 from .sides import check_map_sides, shorten
 
 if TYPE_CHECKING:
     from scipy import sparse
 
 
-def volumes_atlas(source: AnyPath | SpatialImage, table: LabelTable | None) -> ProbabilityAtlas:
+def volumes_atlas(
+    source: AnyPath | SpatialImage, table: LabelTable | None, progress: Progress | None = None
+) -> ProbabilityAtlas:
     """Read a 4D image with a map of probabilities for every region.
 
     Raises
@@ -32,7 +35,7 @@ def volumes_atlas(source: AnyPath | SpatialImage, table: LabelTable | None) -> P
     InputError
         Where the values are no probabilities.
     """
-    read = read_volumes(source)
+    read = read_volumes(source, progress)
     sources = {str(read.path): read.sha256}
     if table is None:
         numbers = range(1, len(read.columns) + 1)
@@ -40,14 +43,17 @@ def volumes_atlas(source: AnyPath | SpatialImage, table: LabelTable | None) -> P
         notes: tuple[str, ...] = ("no label table found: regions are called by their number",)
     else:
         regions, notes = table.for_volumes(len(read.columns))
-        notes += table.notes
+        notes = _check_fit(table, regions, len(read.columns)) + notes + table.notes
         sources[str(table.path)] = table.sha256
     name = strip_ending(read.path.name)
     return _make(name, read, read.columns, regions, read.notes + notes, sources)
 
 
 def folder_atlas(
-    folder: AnyPath, images: Sequence[AnyPath], table: LabelTable | None
+    folder: AnyPath,
+    images: Sequence[AnyPath],
+    table: LabelTable | None,
+    progress: Progress | None = None,
 ) -> ProbabilityAtlas:
     """Read a folder that holds a map of probabilities for every region.
 
@@ -61,7 +67,11 @@ def folder_atlas(
         Where the maps are not on one grid, or are no probabilities.
     """
     files = sorted(images, key=_natural_order)
-    maps = [_read_single(file) for file in files]
+    maps = []
+    for file in files:
+        maps.append(_read_single(file))
+        if progress is not None:
+            progress(len(maps), len(files))
     first = maps[0]
     for other in maps[1:]:
         if not is_near(other.grid, first.grid):
@@ -72,9 +82,18 @@ def folder_atlas(
     sources = {str(one.path): one.sha256 for one in maps}
     if table is not None:
         sources[str(table.path)] = table.sha256
-        notes += table.notes
+        notes = _check_fit(table, regions, len(maps)) + notes + table.notes
     columns = [one.columns[0] for one in maps]
-    return _make(folder.name, first, columns, regions, _count_notes(maps) + notes, sources)
+    check_one_scale(files, columns)
+    said = _count_notes(maps) + _shift_notes(maps)
+    return _make(folder.name, first, columns, regions, said + notes, sources)
+
+
+def _check_fit(
+    table: LabelTable, regions: Sequence[Region | None], volumes: int
+) -> tuple[str, ...]:
+    both = sum(region is not None for region in regions[:volumes])
+    return check_fit(table.path, volumes, both + len(regions) - volumes, both)
 
 
 def _read_single(path: AnyPath) -> Volumes:
@@ -109,6 +128,16 @@ def _count_notes(maps: list[Volumes]) -> tuple[str, ...]:
     return tuple(f"{note} ({times[note]} of {len(maps)} maps)" for note in times)
 
 
+def _shift_notes(maps: list[Volumes]) -> tuple[str, ...]:
+    first = maps[0]
+    moved = [one for one in maps if not one.grid.matches(first.grid)]
+    if not moved:
+        return ()
+    far = max(one.grid.corner_shift(first.grid) for one in moved)
+    others = f"{len(moved)} of {len(maps)} maps, such as {moved[0].path.name},"
+    return (f"{others} lie up to {far:.2g} mm beside {first.path.name}: its grid is used",)
+
+
 def _make(
     name: str,
     read: Volumes,
@@ -118,7 +147,7 @@ def _make(
     sources: dict[str, str],
 ) -> ProbabilityAtlas:
     """Put maps and names together; a row of the table without a volume has an empty map."""
-    probabilities, said = to_probabilities(read.path, columns, read.dtype)
+    probabilities, said = to_probabilities(read.path, columns, read.dtype, read.repetition_time)
     named = _name_all(regions)
     notes += said + _compare(named, regions, len(columns))
     empty = np.empty(0, np.int32), np.empty(0)

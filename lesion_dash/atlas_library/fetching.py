@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +19,9 @@ from .entries import LIBRARY, PREFIX, Entry
 
 _DAMAGE = (OSError, ValueError, RuntimeError, LookupError, EOFError, TarError, BadZipFile)
 """What a download that fails or breaks off may raise."""
+
+_CONNECT_S = 4.0
+"""Seconds in which a server must take a connection."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,23 @@ def is_library_name(text: str) -> bool:
     (True, False)
     """
     return text.startswith(PREFIX)
+
+
+def alike_names(text: str) -> list[str]:
+    """Names of published atlases that a word may stand for: the same but for the prefix, or alike.
+
+    Examples
+    --------
+    >>> alike_names("aal"), alike_names("Schaefer400"), alike_names("atlases/aal.nii.gz")
+    (['nilearn:aal'], ['nilearn:schaefer_400'], [])
+    """
+    if not re.fullmatch(r"[\w\- ]+", text):
+        return []
+    word = re.sub(r"\W+", "_", text.lower())
+    known = [name.removeprefix(PREFIX) for name in LIBRARY]
+    begun = [name for name in known if name.startswith(f"{word}_")][:3]
+    found = [word] if word in known else begun or get_close_matches(word, known, 1, 0.75)
+    return [PREFIX + name for name in found]
 
 
 def will_download(name: str) -> bool:
@@ -65,15 +87,36 @@ def fetch_atlas(name: str) -> Fetched:
         remedy = f"did you mean {alike}?" if alike else "`lesion-dash atlases` lists the names"
         raise InputError(name, "no atlas of this name is known", remedy)
     try:
-        found = getattr(datasets, f"fetch_atlas_{entry.fetcher}")(**entry.options, verbose=0)
+        with _short_wait():
+            found = getattr(datasets, f"fetch_atlas_{entry.fetcher}")(**entry.options, verbose=0)
     except _DAMAGE as error:
         problem = f"nilearn ({entry.fetcher}) could not download it: {_reason(error)}"
         remedy = (
-            "connect to the internet once; or download the atlas elsewhere, and give its image "
-            "in place of the name, or its folder with --atlases DIR to list it"
+            "connect to the internet and try again; or download the atlas elsewhere, and give its "
+            "image in place of the name"
         )
         raise InputError(name, problem, remedy) from error
     return Fetched(entry, _image_of(found), LabelTable(Path(name), _rows_of(entry, found)))
+
+
+@contextmanager
+def _short_wait() -> Iterator[None]:
+    """Let nilearn give up on a server that takes no connection after seconds.
+
+    Its own limit is 15 s and no option; where another release keeps it elsewhere, that one holds.
+    """
+    from nilearn.datasets import _utils
+
+    name = "_REQUESTS_TIMEOUT"
+    usual = getattr(_utils, name, None)
+    if not isinstance(usual, tuple):
+        yield
+        return
+    setattr(_utils, name, (_CONNECT_S, *usual[1:]))
+    try:
+        yield
+    finally:
+        setattr(_utils, name, usual)
 
 
 def _reason(error: Exception) -> str:

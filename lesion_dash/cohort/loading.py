@@ -9,14 +9,14 @@ from typing import Unpack
 from ..errors import InputError
 from ..files import PathInput, check_folder
 from ..grid import Grid
-from ..images import BINARY, Choice, Lesion
+from ..images import BINARY, Choice, Lesion, Progress
 from ..runs import voxels_of
 from .cluster import reader_on
 from .cohort import Cohort
 from .participants import read_participants
 from .positions import Notice, Positions, memory_limit
 from .readers import Reader
-from .reading import Progress, Question, ReadOptions, read_folder
+from .reading import Question, ReadOptions, read_folder
 from .roster import Roster
 
 

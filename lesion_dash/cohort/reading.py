@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import Cancelled, InputError
 from ..files import AnyPath, PathInput, as_path, list_images, odd_name, path_below
 from ..grid import SAME_GRID_MM, Grid, is_near
-from ..images import BINARY, Choice, Header, Lesion
+from ..images import BINARY, Choice, Header, Lesion, Progress
 from .patients import Outcome, Patient, patient_ids, subject_of
 from .readers import Opened, Reader, Threads
 from .results import is_own_result, looks_like_result
@@ -24,7 +24,6 @@ _MOST_GROUPS = 20  # of files that are named in notes
 SHARE_ON_ONE_GRID = 0.9
 """Share of the readable masks that must lie on one grid."""
 
-Progress = Callable[[int, int], None]
 Question = Callable[[], bool]
 
 

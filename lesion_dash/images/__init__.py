@@ -3,13 +3,13 @@
 from nibabel.spatialimages import SpatialImage
 
 from .header import Header, HeaderFault
-from .labels import read_labels
+from .labels import NotWhole, read_labels
 from .lesions import BINARY, Choice, Lesion, find_lesion, volume_grid
 from .maps import Map, MapLike, as_map, nifti_bytes, nifti_parts, read_map
 from .masks import Mask, MaskLike, as_mask, mask_of, read_mask
 from .reading import Stored, read_header, read_stored
 from .resampling import resample_map
-from .volumes import Volumes, count_volumes, read_volumes
+from .volumes import Progress, Volumes, count_volumes, read_volumes
 
 __all__ = [
     "BINARY",
@@ -21,6 +21,8 @@ __all__ = [
     "MapLike",
     "Mask",
     "MaskLike",
+    "NotWhole",
+    "Progress",
     "SpatialImage",
     "Stored",
     "Volumes",

@@ -23,6 +23,7 @@ MNI_CODES = (3, 4, 5)
 """NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 _FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
 _UNITS = {1: "metre", 2: "mm", 3: "micrometre"}
 _COMPLEX = {32, 1792, 2048}
 _COLOUR = {128, 2304}
@@ -62,7 +63,7 @@ class Header:
     code : int
         The NIfTI code of that form.
     repetition_time : float
-        Fourth voxel size, in the header's unit; 0 where there is none.
+        Of a time series, in seconds; 0 where the header states no unit of time.
     notes : tuple of str
         What is unusual, a sentence each.
     """
@@ -125,9 +126,10 @@ def parse_header(block: bytes, is_pair: bool = False) -> Header:
     notes += _oddities(header, dtype) + _free_text(header) + _check_extension(header, block, offset)
     if analyze:
         notes = ["orientation unknown (Analyze): the format stores none"]
-    repetition = float(header["pixdim"][4]) if len(shape) > 3 else 0.0
     result = Header(
-        shape, dtype, offset, slope, intercept, grid, form, code, repetition, tuple(notes)
+        *(shape, dtype, offset, slope, intercept, grid, form, code),
+        _repetition_time(header, shape),
+        tuple(notes),
     )
     if result.voxel_bytes > _LARGEST_IMAGE:
         raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
@@ -282,6 +284,12 @@ def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
     elif unit != "mm":
         notes.append(f"units are not mm but {unit}: the numbers are taken as mm")
     return notes
+
+
+def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> float:
+    # Programs write 1 in images that are no series; they state no unit of time then.
+    unit = _SECONDS.get(int(header["xyzt_units"]) & 56, 0.0)
+    return float(header["pixdim"][4]) * unit if len(shape) > 3 and unit else 0.0
 
 
 def _free_text(header: nib.Nifti1Header) -> list[str]:

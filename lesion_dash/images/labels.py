@@ -17,6 +17,23 @@ _FLOAT_ROUNDING = 1e-4
 _LARGEST_LABEL = 2**53
 
 
+class NotWhole(InputError):
+    """Values of an image that are no whole numbers, though within the range of labels.
+
+    Parameters
+    ----------
+    subject : path
+    example : float
+        One of them.
+    largest : float
+    """
+
+    def __init__(self, subject: object, example: float, largest: float) -> None:
+        problem = f"labels are not whole numbers, such as {example:g}"
+        super().__init__(subject, problem, "resample labels by nearest neighbour only")
+        self.largest = largest
+
+
 def read_labels(
     source: AnyPath | nib.spatialimages.SpatialImage,
 ) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
@@ -33,7 +50,8 @@ def read_labels(
     Raises
     ------
     InputError
-        Where the file is damaged or its values are not whole numbers of at least 0.
+        Where the file is damaged or its values are not whole numbers of at least 0; `NotWhole`
+        where they are fractions.
     """
     if isinstance(source, nib.spatialimages.SpatialImage):
         stored = stored_of_image(source)
@@ -72,8 +90,7 @@ def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
     whole = np.rint(values)
     off = np.abs(values - whole) > max(half_step(header), _FLOAT_ROUNDING)
     if off.any():
-        problem = f"labels are not whole numbers, such as {values[off][0]:g}"
-        raise InputError(stored.path, problem, "resample labels by nearest neighbour only")
+        raise NotWhole(stored.path, float(values[off][0]), float(values.max()))
     return whole.astype(np.int64), notes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from .reading import (
     stored_of_image,
 )
 
+Progress = Callable[[int, int], None]
+"""Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""
+
 _LARGEST_IMAGE = 2**36
 """Bytes all volumes may take uncompressed; only one of them is held at a time."""
 
@@ -43,6 +46,8 @@ class Volumes:
         there, scaled as the header says. NaN is 0.
     dtype : numpy.dtype
         In which the file stores them.
+    repetition_time : float
+        See `Header`.
     sha256 : str
     notes : tuple of str
     """
@@ -51,6 +56,7 @@ class Volumes:
     grid: Grid
     columns: tuple[tuple[NDArray[np.int32], NDArray], ...]
     dtype: np.dtype
+    repetition_time: float
     sha256: str
     notes: tuple[str, ...]
 
@@ -62,10 +68,18 @@ def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage) -> int:
     return read_header(source).volumes
 
 
-def read_volumes(source: AnyPath | nib.spatialimages.SpatialImage) -> Volumes:
+def read_volumes(
+    source: AnyPath | nib.spatialimages.SpatialImage, progress: Progress | None = None
+) -> Volumes:
     """Read the values of an image that are not zero, volume by volume.
 
     A compressed file is inflated piece by piece, so that no more than a volume of it is held.
+
+    Parameters
+    ----------
+    source : Path, UrlPath or nibabel image
+    progress : callable, optional
+        See `Progress`.
 
     Raises
     ------
@@ -75,15 +89,15 @@ def read_volumes(source: AnyPath | nib.spatialimages.SpatialImage) -> Volumes:
     if isinstance(source, nib.spatialimages.SpatialImage):
         file = _file_of(source)
         if file is None:
-            return _of_stored(stored_of_image(source))
+            return _of_stored(stored_of_image(source), progress)
         source = file
     header, raw, sha256 = _read(source)
     if header.volumes == 1:
-        return _of_stored(read_stored(source))
+        return _of_stored(read_stored(source), progress)
     said: list[str] = []
     pieces = _cut_volumes(contents_of(source, header, raw, said), header)
     volumes = (np.frombuffer(piece, header.dtype) for piece in pieces)
-    found = _collect(source, header, volumes, sha256, header.notes)
+    found = _collect(source, header, volumes, sha256, header.notes, progress)
     return replace(found, notes=(*found.notes, *said))
 
 
@@ -101,10 +115,10 @@ def _read(path: AnyPath) -> tuple[Header, bytes, str]:
     return read_raw(path, _LARGEST_IMAGE)
 
 
-def _of_stored(stored: Stored) -> Volumes:
+def _of_stored(stored: Stored, progress: Progress | None) -> Volumes:
     header = stored.header
     volumes = iter(stored.values.reshape(header.volumes, -1))
-    return _collect(stored.path, header, volumes, stored.sha256, stored.notes)
+    return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
 
 
 def _cut_volumes(pieces: Iterator[Buffer], header: Header) -> Iterator[bytes]:
@@ -127,6 +141,7 @@ def _collect(
     volumes: Iterator[NDArray],
     sha256: str,
     notes: tuple[str, ...],
+    progress: Progress | None,
 ) -> Volumes:
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
@@ -136,9 +151,13 @@ def _collect(
         unknown += missing
         indices = np.flatnonzero(values).astype(np.int32)
         columns.append((indices, values[indices]))
+        if progress is not None:
+            progress(len(columns), header.volumes)
     if unknown:
         notes += (f"NaN treated as 0 in {unknown:,} places",)
-    return Volumes(path, header.grid, tuple(columns), header.dtype, sha256, notes)
+    return Volumes(
+        path, header.grid, tuple(columns), header.dtype, header.repetition_time, sha256, notes
+    )
 
 
 def _values(path: AnyPath, header: Header, stored: NDArray) -> tuple[NDArray, int]:

@@ -38,11 +38,12 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     """
     rows = _split(_without_comments(lines))
     header = [_plain(cell) for cell in rows[0]]
-    columns = _find_columns(header, rows[1:])
+    # Spreadsheets write rows of empty cells below the last one.
+    body = [(n, row) for n, row in enumerate(rows[1:], 2) if any(cell.strip() for cell in row)]
+    columns = _find_columns(header, [row for _, row in body])
     if columns is None:
         return None
-    found = [_parse_row(number, row, header, columns) for number, row in enumerate(rows[1:], 2)]
-    return Parsed(tuple(found))
+    return Parsed(tuple(_parse_row(number, row, header, columns) for number, row in body))
 
 
 def parse_plain(lines: list[str]) -> Parsed | None:
