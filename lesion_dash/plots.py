@@ -26,6 +26,7 @@ Kind = Literal["slices", "mosaic", "glass"]
 Colour = tuple[int, int, int]
 _SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
 """Inches of a figure."""
+_LETTER_SIZE = 12
 
 FILE_FORMATS = ("png", "svg", "pdf")
 
@@ -180,14 +181,16 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological:
         "cmap": _matplotlib_colours(layer),
         **_limits(layer),
     }
-    shared |= {"colorbar": not layer.classes, "axes": (0.0, 0.0, 1.0, 0.92)}
+    # The legend of classes stands below the slices.
+    place = (0.0, 0.07, 1.0, 0.85) if layer.classes else (0.0, 0.0, 1.0, 0.92)
+    shared |= {"colorbar": not layer.classes, "axes": place}
     shared |= {"cbar_tick_format": "%.4g", "radiological": radiological}
     if kind == "glass":
-        plotting.plot_glass_brain(image, plot_abs=False, display_mode="ortho", **shared)
+        display = plotting.plot_glass_brain(image, plot_abs=False, display_mode="ortho", **shared)
     else:
         cuts = 7 if kind == "mosaic" else tuple(float(v) for v in np.asarray(mm))
         mode = "mosaic" if kind == "mosaic" else "tiled"
-        plotting.plot_stat_map(
+        display = plotting.plot_stat_map(
             image,
             bg_img=load_template(),
             display_mode=mode,
@@ -197,6 +200,18 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological:
             dim=0,
             resampling_interpolation="nearest",
             **shared,
+        )
+    for view in display.axes.values():
+        if view.direction == "x":
+            _orient_sagittal(view.ax)
+
+
+def _orient_sagittal(axes: Any) -> None:
+    """Front on the right, and said so: nilearn mirrors this plane too in radiological view."""
+    axes.set_xlim(sorted(axes.get_xlim()))
+    for x, letter in ((0.1, "P"), (0.9, "A")):
+        axes.text(
+            x, 0.95, letter, transform=axes.transAxes, ha="center", va="top", size=_LETTER_SIZE
         )
 
 
@@ -336,7 +351,8 @@ def _finish(figure: Figure, layer: Layer) -> None:
             Patch(color="#{:02x}{:02x}{:02x}".format(*one.colour), label=one.label)
             for one in layer.classes
         ]
-        figure.legend(handles=patches, loc="lower right", frameon=False, fontsize=10)
+        where: dict[str, Any] = {"loc": "lower center", "ncols": len(patches)}
+        figure.legend(handles=patches, frameon=False, fontsize=10, **where)
 
 
 def _bins(volumes: NDArray[np.float64]) -> NDArray[np.float64]:

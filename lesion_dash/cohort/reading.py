@@ -332,6 +332,9 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     if reading.refused:
         problem = f"no readable mask among {len(reasons)} files"
         return InputError(reading.root, problem, "see the reason for each file", lines)
+    if reasons and all(reason.startswith("looks like a result") for reason in reasons.values()):
+        problem = "holds results of lesion_dash, no masks"
+        return InputError(reading.root, problem, "choose the folder that holds the masks", lines)
     named = "" if pattern == "*" else f" whose name matches {pattern!r}"
     problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
     return InputError(reading.root, problem, "choose the folder that holds the masks", lines)

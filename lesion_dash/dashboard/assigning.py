@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..assignment import Assignment, assign_regions
 from ..atlas import Atlas, ProbabilityAtlas
 from ..components import Component
-from ..images import Map, as_map, read_map
+from ..images import Map, Progress, as_map, read_map
 from ..matches import Match
 from ..plots import ColourClass, Layer
 from .image_files import ImageFiles
@@ -96,6 +96,12 @@ class Answer:
     atlas: Atlas
     found: Assignment
 
+    def prepare(self) -> None:
+        """Work out what is slow at first, so that it can be done beside the page."""
+        self.table, self.best, self._owners  # noqa: B018
+        self.source.range, self.source.is_counted, self.source.is_binary  # noqa: B018
+        self.atlas.region_at((0.0, 0.0, 0.0))
+
     @property
     def is_probabilistic(self) -> bool:
         """Whether the atlas holds probabilities."""
@@ -120,6 +126,23 @@ class Answer:
         """The match behind a row of the tables."""
         return self._by_name[component, label, region]
 
+    @cached_property
+    def best_match(self) -> Match | None:
+        """The best match of the largest component, None where there is no component."""
+        part = largest(self.found.components.parts)
+        if part is None:
+            return None
+        row = self.best[self.best["component"] == part.number].iloc[0]
+        return self.match_of(part.number, int(row["label"]), row["region"])
+
+    def match_at(self, mm: Mm, column: int) -> Match | None:
+        """The component at a place with a region; None where there is no such row."""
+        part = self.component_at(mm)
+        if part is None:
+            return None
+        own = (one for one in self.found.matches if one.component.number == part.number)
+        return next((one for one in own if one.column == column and one.voxels), None)
+
     def place_of(self, match: Match) -> Mm:
         """The component's peak, in mm; where the region does not hold it, the highest it does."""
         part, shared = match.component, self._shared(match)
@@ -141,8 +164,16 @@ class Answer:
         """The component that holds a place."""
         grid = self.source.found.grid
         voxel = grid.nearest_voxel(mm)
-        index = -1 if voxel is None else grid.linear_index(voxel)
-        return next((part for part in self.found.components if index in part.indices), None)
+        owner = -1 if voxel is None else int(self._owners[grid.linear_index(voxel)])
+        return None if owner < 0 else self.found.components.parts[owner]
+
+    @cached_property
+    def _owners(self) -> NDArray[np.int32]:
+        """At each voxel the place of the component that holds it, -1 for none."""
+        owners = np.full(self.source.found.grid.size, -1, np.int32)
+        for place, part in enumerate(self.found.components):
+            owners[part.indices] = place
+        return owners
 
     def picture(self, chosen: Component | None) -> Picture:
         """The components, one of them brighter."""
@@ -193,10 +224,13 @@ class Assigner:
     def __post_init__(self) -> None:
         self.files = ImageFiles(self.session.root)
 
-    def answer(self, question: Question) -> Answer | None:
-        """Assign the map to the atlas; None where one of them is not chosen yet."""
+    def answer(self, question: Question, progress: Progress | None = None) -> Answer | None:
+        """Assign the map to the atlas; None where one of them is not chosen yet.
+
+        `progress` is told how many maps of the atlas are read, where it is not read yet.
+        """
         source = self.source(question)
-        atlas = self.session.atlas(question.atlas)
+        atlas = self.session.atlas(question.atlas, progress)
         if source is None or atlas is None:
             return None
         found = assign_regions(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..atlas import atlases_in
+from ..atlas import atlases_in, name_atlases
 from ..errors import InputError, LesionDashError
-from ..files import has_image_ending, strip_ending
+from ..files import has_image_ending
 from ..label_tables import read_label_table
 
 ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
@@ -54,12 +54,10 @@ class DataRoot:
     @cached_property
     def atlases(self) -> dict[str, tuple[Path, Path]]:
         """Names of the atlases below the root, each with its image and its label table."""
-        found: dict[str, tuple[Path, Path]] = {}
-        for folder, images in self._folders():
-            if 0 < images <= _MOST_ATLASES:
-                for image, table in self._atlases_in(folder):
-                    found.setdefault(strip_ending(image.name), (image, table))
-        return dict(sorted(found.items()))
+        folders = [folder for folder, images in self._folders() if 0 < images <= _MOST_ATLASES]
+        pairs = [pair for folder in folders for pair in self._atlases_in(folder)]
+        names = name_atlases([image for image, _ in pairs], self.path)
+        return dict(sorted(zip(names, pairs, strict=True)))
 
     def first_named_atlas(self) -> str:
         """The first atlas whose label table can be read, empty where there is none."""

@@ -1,4 +1,4 @@
-"""What all pages share: the choices, the session, the banner, and the reading of masks."""
+"""What all pages share: the choices, the session, the banner, and what reads masks and atlases."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
 """With so few folders of so few images, the first is opened without being asked for."""
 
+_ATLAS = "atlas "
+
 
 @dataclass(eq=False)
 class Desk:
@@ -40,7 +42,8 @@ class Desk:
         self.banner = Banner(str(self.session.root.path))
         self._loop = running_loop()
         self._stop = threading.Event()
-        self._reader = Worker(self._load_failed)
+        self._turn = 0
+        self._reader = Worker(lambda error: self._finish(self._turn, error))
         self._workers: list[Worker] = []
         self.choices.atlas = self.session.root.first_named_atlas()
         guard = self.banner.guard
@@ -48,10 +51,12 @@ class Desk:
         self.choices.observe(guard(self._atlas_chosen), names="atlas")
 
     def open_first(self) -> None:
-        """Open the first folder if it is small, so that there is something to see."""
+        """Open the first atlas, and the first folder if it is small: there is something to see."""
         folders = self.session.root.cohorts
         if 0 < len(folders) <= _FEW_FOLDERS and max(folders.values()) <= _FEW_IMAGES:
             self.choices.folder_a = next(iter(folders))
+        else:
+            self._read_missing()
 
     def cancel(self) -> None:
         """Stop reading; the choice before stays."""
@@ -81,56 +86,109 @@ class Desk:
         if name and name not in self.session.root.cohorts:
             self.choices.set_trait(change["name"], change["old"])
             self.session.root.cohort_folder(name)
-        missing = [folder for folder in self._wanted() if not self.session.has(folder)]
+        self._read_missing()
+
+    def _atlas_chosen(self, _change: dict[str, Any]) -> None:
+        self.banner.clear()
+        self._read_missing()
+
+    def _read_missing(self) -> None:
+        """Read what is chosen and not there yet, beside the page, and take it."""
+        self._turn += 1
+        missing = self._missing()
         if not missing:
             self._settle()
             return
         self._stop.clear()
-        self.loading.start(missing[-1])
-        self._reader.submit(self._read_wanted, lambda _: self._settle())
-
-    def _atlas_chosen(self, change: dict[str, Any]) -> None:
-        self.banner.clear()
-        try:
-            self.session.atlas(change["new"])
-        except LesionDashError:
-            self.choices.atlas = change["old"]
-            raise
+        self.loading.start("".join(missing[0]))
+        self._reader.submit(self._read_wanted, partial(self._finish, self._turn))
 
     def _wanted(self) -> list[str]:
         return [name for name in (self.choices.folder_a, self.choices.folder_b) if name]
 
-    def _read_wanted(self) -> None:
-        for name in self._wanted():
-            unwanted = partial(self._is_unwanted, name)
-            self.session.load(name, self._show_progress, unwanted, self._show_notice)
+    def _missing(self) -> list[tuple[str, str]]:
+        """What is chosen and not there yet, each after the word for its kind; the atlas last."""
+        folders = [("", name) for name in self._wanted() if not self.session.has(name)]
+        return [*folders, (_ATLAS, self.choices.atlas)] if self._wants_atlas() else folders
+
+    def _wants_atlas(self) -> bool:
+        atlas = self.choices.atlas
+        return bool(atlas) and not self.session.has_atlas(atlas)
+
+    def _read_wanted(self) -> Exception | None:
+        """Read what is missing; what cannot be read does not stop the rest.
+
+        Returns
+        -------
+        Exception or None
+            The first thing that went wrong.
+        """
+        fault: Exception | None = None
+        for kind, name in self._missing():
+            self.on_loop(self._announce, kind, name)
+            try:
+                (self._read_atlas if kind == _ATLAS else self._read_folder)(name)
+            except Cancelled as error:
+                return fault or error
+            except LesionDashError as error:
+                fault = fault or error
+        return fault
+
+    def _announce(self, kind: str, name: str) -> None:
+        missing = self._missing()
+        if (kind, name) not in missing:
+            return  # the choice was taken back meanwhile
+        self.loading.start(f"{kind}{name}")
+        if missing == [(_ATLAS, name)]:
+            self._take_folders()  # they need not wait for their atlas
+
+    def _read_folder(self, name: str) -> None:
+        unwanted = partial(self._is_unwanted, name)
+        self.session.load(name, self._show_progress, unwanted, self._show_notice)
 
     def _is_unwanted(self, name: str) -> bool:
         return self._stop.is_set() or name not in self._wanted()
 
+    def _read_atlas(self, name: str) -> None:
+        def show(done: int, total: int) -> None:
+            if self._stop.is_set() or name != self.choices.atlas:
+                raise Cancelled
+            self._show_progress(done, total)
+
+        self.session.atlas(name, show)
+
     def _show_progress(self, done: int, total: int) -> None:
         # One step in fifty is enough for the eye, and each is a message to the browser.
         if done == total or done % max(total // 50, 1) == 0:
-            self._on_loop(self.loading.show, done, total)
+            self.on_loop(self.loading.show, done, total)
 
     def _show_notice(self, text: str) -> None:
-        self._on_loop(self.loading.set_trait, "notice", text)
+        self.on_loop(self.loading.set_trait, "notice", text)
 
-    def _on_loop(self, action: Callable[..., None], *args: Any) -> None:
+    def on_loop(self, action: Callable[..., None], *args: Any) -> None:
+        """Call something on the kernel's own loop, from a thread."""
         if self._loop is None:
             action(*args)
         else:
             self._loop.call_soon_threadsafe(action, *args)
 
-    def _load_failed(self, error: Exception) -> None:
-        overtaken = isinstance(error, Cancelled) and not self._stop.is_set()
-        if not overtaken:
-            self._settle()
-            self.banner.show(error)
+    def _finish(self, turn: int, fault: Exception | None) -> None:
+        if turn != self._turn:
+            return  # something was chosen meanwhile, and the reading of that is still to come
+        self._settle()
+        if fault is not None:
+            self.banner.show(fault)
 
     def _settle(self) -> None:
         """Take what was read; a choice that could not be read goes back to the one before."""
         self.loading.running = False
+        choices = self.choices
+        if not self._wants_atlas():
+            choices.loaded_atlas = choices.atlas
+        choices.atlas = choices.loaded_atlas
+        self._take_folders()
+
+    def _take_folders(self) -> None:
         self.banner.guard(self._take)(self._readable("a"), self._readable("b"))
 
     def _readable(self, side: str) -> str:
@@ -142,15 +200,16 @@ class Desk:
     def _take(self, a: str, b: str) -> None:
         choices = self.choices
         had_b = bool(choices.cohort_b)
+        fault: LesionDashError | None = None
         try:
             self.session.check_pair(a, b)
         except LesionDashError as error:
-            b = ""
-            self.banner.show(error)
+            b, fault = "", error
         most = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
             choices.most_patients = most
-            choices.lowered_from = choices.min_patients if choices.min_patients > most else 0
+            if a != choices.cohort_a:
+                choices.lowered_from = choices.min_patients if choices.min_patients > most else 0
             choices.min_patients = min(choices.min_patients, most)
             choices.folder_a, choices.folder_b = a, b
             choices.cohort_a, choices.cohort_b = a, b
@@ -158,3 +217,5 @@ class Desk:
                 choices.map_key = "overlap"
             elif choices.map_key == "overlap" and not b:
                 choices.map_key = "n"
+        if fault is not None:  # now, as taking back a choice clears the banner
+            self.banner.show(fault)

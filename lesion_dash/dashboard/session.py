@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -148,11 +149,19 @@ class Session:
         """A cohort that was loaded, None for the empty name."""
         return self.load(name) if name else None
 
-    def atlas(self, name: str) -> Atlas | None:
-        """An atlas of the data root, None for the empty name."""
-        if not name:
-            return None
-        return self._atlases.get(name, lambda: load_atlas(*self.root.atlas_files(name)))
+    def atlas(self, name: str, progress: Callable[[int, int], None] | None = None) -> Atlas | None:
+        """An atlas of the data root, None for the empty name; see `load_atlas`."""
+
+        def read() -> Atlas:
+            atlas = load_atlas(*self.root.atlas_files(name), progress)
+            atlas.region_at((0.0, 0.0, 0.0))  # sorted by voxels here, so that no click waits
+            return atlas
+
+        return self._atlases.get(name, read) if name else None
+
+    def has_atlas(self, name: str) -> bool:
+        """Whether an atlas is already read."""
+        return name in self._atlases
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
@@ -292,23 +301,29 @@ class Session:
 
 
 class _Cache:
-    """The results asked for last, by key."""
+    """The results asked for last, by key; made once, whichever threads ask at the same time."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.RLock] = {}
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._kept
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = make()
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
-        kept: T = self._kept[key]
-        return kept
+        with self._lock:
+            making = self._making.setdefault(key, threading.RLock())
+        with making:
+            found: T = self._kept[key] if key in self._kept else make()
+            with self._lock:
+                self._kept[key] = found
+                self._kept.move_to_end(key)
+                while len(self._kept) > self._size:
+                    self._kept.popitem(last=False)
+                self._making.pop(key, None)
+        return found
 
 
 def _display_unit(map_key: str) -> tuple[float, str]:

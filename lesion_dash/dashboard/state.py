@@ -31,7 +31,7 @@ class Selection:
     min_patients : int
         A voxel counts where at least this many patients are lesioned.
     atlas : str
-        Name of the atlas, empty where there is none.
+        Name of the loaded atlas, empty where there is none.
     map_key : str
         One of `MAPS`.
     """
@@ -52,7 +52,8 @@ class Choices(t.HasTraits):
     cohort_b = t.Unicode("", help="folder that is loaded as B")
     min_patients = t.Int(5, help="least number of patients at a voxel")
     most_patients = t.Int(5, help="largest number of patients at any voxel of A")
-    atlas = t.Unicode("", help="name of the atlas")
+    atlas = t.Unicode("", help="atlas to load")
+    loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")
     figure = t.Enum(list(FIGURES), default_value="slices")
     lowered_from = t.Int(0, help="the threshold that no voxel of A reached; 0 where none was")
@@ -73,11 +74,13 @@ class Choices(t.HasTraits):
     @property
     def selection(self) -> Selection:
         """The choices as they are now."""
-        return Selection(self.cohort_a, self.cohort_b, self.min_patients, self.atlas, self.map_key)
+        return Selection(
+            self.cohort_a, self.cohort_b, self.min_patients, self.loaded_atlas, self.map_key
+        )
 
 
 class Loading(t.HasTraits):
-    """How far the reading of masks has come."""
+    """How far the reading of masks, or of an atlas, has come."""
 
     running = t.Bool(False)
     folder = t.Unicode("")
@@ -89,12 +92,12 @@ class Loading(t.HasTraits):
     )
 
     def start(self, folder: str) -> None:
-        """Begin to read a folder."""
+        """Begin to read a folder or an atlas."""
         self.done = self.total = 0
         self.notice = ""
         self.folder = folder
         self.running = True
 
     def show(self, done: int, total: int) -> None:
-        """So many files of so many are read."""
+        """So many files, or maps, of so many are read."""
         self.total, self.done = total, done

@@ -16,6 +16,17 @@ _REMEMBER = """function (settings, data) {
 _RECALL = """function (settings) {
     return JSON.parse(sessionStorage.getItem("lesion-dash-NAME"));
 }"""
+# Names such as Right_Precentral_Gyrus may be broken after an underscore; what is searched, sorted
+# and saved stays as it is.
+_BREAK = """function (row) {
+    for (const cell of row.cells) {
+        const parts = cell.textContent.match(/[^_]*_|[^_]+/g) || [];
+        if (parts.length > 1) {
+            const add = (part) => [part, document.createElement("wbr")];
+            cell.replaceChildren(...parts.flatMap(add));
+        }
+    }
+}"""
 
 _WORDS = {
     "search": "",
@@ -25,7 +36,12 @@ _WORDS = {
     "infoFiltered": "(of _MAX_)",
 }
 _PLAIN: dict[str, Any] = {
-    "layout": {"topStart": None, "topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"},
+    "layout": {
+        "topStart": None,
+        "topEnd": "search",
+        "bottomStart": "info",
+        "bottomEnd": {"paging": {"firstLast": False, "numbers": 5}},
+    },
     "classes": "display compact nowrap",
     "style": "width:100%;margin:0",
     "autoWidth": False,
@@ -69,12 +85,14 @@ class Table:
             "order": [list(order)] if order else [],
             "language": _WORDS | {"emptyTable": empty},
             "stateSaveCallback": JavascriptFunction(_REMEMBER.replace("NAME", name)),
+            "createdRow": JavascriptFunction(_BREAK),
             "stateLoadCallback": JavascriptFunction(_RECALL.replace("NAME", name)),
         }
         self._shown: pd.DataFrame | None = None
         self.widget = widgets.Box()
         self.widget.add_class("ld-table")
         self._table: ITable | None = None
+        self._marking = False
 
     @property
     def frame(self) -> pd.DataFrame | None:
@@ -101,8 +119,15 @@ class Table:
         if self._table is not None:
             self._table.selected_rows = [row]
 
+    def mark(self, row: int | None) -> None:
+        """Highlight a row, or none, without telling anybody."""
+        if self._table is not None:
+            self._marking = True
+            self._table.selected_rows = [] if row is None else [row]
+            self._marking = False
+
     def _selected(self, change: dict[str, Any]) -> None:
-        rows = change["new"]
+        rows = [] if self._marking else change["new"]
         if rows and self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):
             self._on_row(int(rows[0]))
 
@@ -110,10 +135,15 @@ class Table:
 def without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with empty cells where a value is missing, and whole numbers without a point.
 
+    Fractions become texts, which the browser sorts as numbers: itables would send a function for
+    their columns, and fails on it when a table is drawn a second time.
+
     Examples
     --------
     >>> without_gaps(pd.DataFrame({"age": [64.0, None]}))["age"].tolist()
     [64, '']
+    >>> without_gaps(pd.DataFrame({"volume": [7.0, 0.032]}))["volume"].tolist()
+    ['7.000', '0.032']
     """
     columns = {name: _fill(column) for name, column in frame.items()}
     return pd.DataFrame(columns, columns=frame.columns, index=frame.index)
@@ -122,10 +152,17 @@ def without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
 def _fill(column: pd.Series[Any]) -> pd.Series[Any]:
     missing = column.isna()
     if not missing.any():
-        return column
+        return _as_texts(column) if pd.api.types.is_float_dtype(column) else column
     whole = pd.api.types.is_numeric_dtype(column) and bool((column.dropna() % 1 == 0).all())
     texts = ["" if gone else _show(v, whole) for v, gone in zip(column, missing, strict=True)]
     return pd.Series(texts, index=column.index, dtype=object)
+
+
+def _as_texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Every number with as many decimals as the one that needs most, up to six."""
+    needed = [len(f"{value:.6f}".rstrip("0").partition(".")[2]) for value in column]
+    decimals = max(needed, default=0)
+    return pd.Series([f"{v:.{decimals}f}" for v in column], index=column.index, dtype=object)
 
 
 def _show(value: Any, whole: bool) -> Any:

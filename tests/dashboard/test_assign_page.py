@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import shutil
+import threading
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.image_files import ImageFiles
 from lesion_dash.dashboard.pages.assign import AssignPage, ranked
 from lesion_dash.dashboard.picture import contour
+from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import Session
 from lesion_dash.errors import InputError
 from lesion_dash.tables import csv_bytes
@@ -154,7 +156,7 @@ def test_any_file_below_the_root_is_assigned(
 def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     ask = page.ask
     assert (ask.threshold.max, ask.threshold.step, ask.threshold_name.value) == (
-        15,
+        14,
         1,
         "Values above (patients)",
     )
@@ -163,10 +165,202 @@ def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     assert ask.threshold_name.value == "Values above (mL)"
     choose(page, atlas="likely", source="maps", file="both.nii.gz")
     assert (ask.lower_threshold.disabled, ask.signs.disabled) == (False, False)
-    choose(page, source="overlap")
     page._desk.choices.folder_b = "cohort_b"
     page._desk.wait()
+    choose(page, source="overlap")
     assert ask.threshold.disabled
+
+
+def test_the_slider_ends_where_the_shown_range_does(page: AssignPage) -> None:
+    choose(page, source="maps", file="both.nii.gz")
+    low, high = (float(f"{value:.3g}") for value in page.answer.source.range)
+    assert f"Range {low:g} to {high:g}".replace("-", "−") == page.ask.threshold_hint.value
+    for signs, top in (("positive", high), ("negative", -low), ("both", max(high, -low))):
+        choose(page, signs=signs)
+        assert page.ask.threshold.max == top
+
+
+def test_counts_start_at_half_of_the_most_patients(page: AssignPage) -> None:
+    assert (page.choices.threshold, page.ask.threshold.value) == (7, 7)
+    assert page.ask.threshold_hint.value == "Range 0 to 14. The start is half of it."
+    assert "above 7 patients" in page.caption.value
+    choose(page, source="mean")
+    assert page.choices.threshold == 0
+    choose(page, source="n")
+    assert page.choices.threshold == 7
+
+
+def test_the_overlap_is_offered_with_a_second_folder(page: AssignPage) -> None:
+    offered = page.ask.source
+    assert "overlap" not in dict(offered.options).values()
+    choose(page, source="mean")
+    page._desk.choices.folder_b = "cohort_b"
+    page._desk.wait()
+    assert (offered.value, page.choices.source) == ("mean", "mean")
+    choose(page, source="overlap")
+    page._desk.choices.folder_b = ""
+    page._desk.wait()
+    assert (offered.value, page.choices.source) == ("n", "n")
+    assert "overlap" not in dict(offered.options).values()
+
+
+def test_a_new_second_folder_keeps_the_chosen_file(page: AssignPage) -> None:
+    choose(page, source="maps", file="both.nii.gz", threshold=2.0)
+    page._desk.choices.folder_b = "cohort_b"
+    page._desk.wait()
+    assert (page.ask.file.value, page.choices.threshold) == ("both.nii.gz", 2.0)
+    assert page.answer.question.file == "both.nii.gz"
+
+
+def test_a_file_has_values(page: AssignPage) -> None:
+    choose(page, source="maps", file="both.nii.gz")
+    assert "· value " in page.brain.readout.value
+
+
+class SlowAtlas:
+    """Holds the reading of an atlas until it is told to go on."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.read: list[str] = []
+        self._name, self._atlas = name, session.atlas
+
+    def __call__(self, name: str, progress: object = None) -> object:
+        if name == self._name and callable(progress):
+            progress(1, 3)
+            self.begun.set()
+            assert self.go.wait(30)
+            progress(2, 3)
+        self.read.append(name)
+        return self._atlas(name, progress)
+
+
+def test_an_old_answer_is_greyed_out_until_the_new_one_is_there(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = page.answer
+    slow = SlowAtlas(page._desk.session, "likely")
+    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    page.ask.atlas.value = "likely"
+    assert slow.begun.wait(30)
+    assert "ld-stale" in page.widget._dom_classes
+    for words in (page.caption, page.best_caption, page.brain.readout):
+        assert "Reading atlas likely: 1 of 3" in words.value
+    assert page.download.disabled
+    assert saved(page, monkeypatch) == {}
+    slow.go.set()
+    page._desk.wait()
+    assert page.answer is not old
+    assert "ld-stale" not in page.widget._dom_classes
+    assert not page.download.disabled
+    assert "Reading" not in page.caption.value + page.best_caption.value
+
+
+def test_a_slow_threshold_is_told_and_saves_nothing(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, work = threading.Event(), page.assigner.answer
+
+    def wait(*asked: object) -> object:
+        assert go.wait(30)
+        return work(*asked)
+
+    monkeypatch.setattr(page.assigner, "answer", wait)
+    page.ask.threshold.value = 9
+    assert "Working ..." in page.caption.value
+    assert page.download.disabled
+    assert saved(page, monkeypatch) == {}
+    place = page.brain.viewer.mm
+    page.table.click(2)
+    assert page.brain.viewer.mm == place
+    go.set()
+    page._desk.wait()
+    assert "above 9 patients" in page.caption.value
+    assert len(saved(page, monkeypatch)) == 1
+
+
+def test_an_error_of_a_choice_taken_back_is_not_shown(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, work = threading.Event(), page.assigner.answer
+
+    def fail(question: Question, *more: object) -> object:
+        if question.threshold != 9:
+            return work(question, *more)
+        assert go.wait(30)
+        raise InputError("map", "is broken")
+
+    monkeypatch.setattr(page.assigner, "answer", fail)
+    page.ask.threshold.value = 9
+    page.ask.threshold.value = 8
+    go.set()
+    page._desk.wait()
+    assert page._desk.banner.message == ""
+    assert "above 8 patients" in page.caption.value
+
+
+def test_a_choice_taken_back_stops_the_reading(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowAtlas(page._desk.session, "likely")
+    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    page.ask.atlas.value = "likely"
+    assert slow.begun.wait(30)
+    page.ask.atlas.value = "synthetic_atlas"
+    slow.go.set()
+    page._desk.wait()
+    assert "likely" not in slow.read
+    assert page.answer.question.atlas == "synthetic_atlas"
+    assert "ld-stale" not in page.widget._dom_classes
+    assert page._desk.banner.message == ""
+
+
+def marked(page: AssignPage) -> tuple[list[int], list[int]]:
+    return page.best._table.selected_rows, page.table._table.selected_rows
+
+
+def assert_both_tables_show_the_match(page: AssignPage) -> None:
+    match = page.brain.match
+    best, every = page._best_rows, page._rows
+    columns = ["component", "label", "region"]
+    expected = [match.component.number, match.label, match.region]
+    (row,) = marked(page)[1]
+    assert every.iloc[row][columns].tolist() == expected
+    held = [row for row in range(len(best)) if best.iloc[row][columns].tolist() == expected]
+    assert marked(page)[0] == held
+
+
+def test_the_best_match_of_the_largest_is_highlighted_at_first(page: AssignPage) -> None:
+    largest = max(page.answer.found.components.parts, key=lambda part: part.voxels)
+    assert page.brain.match.component.number == largest.number
+    assert marked(page)[0] == [0]
+    assert_both_tables_show_the_match(page)
+    page.table.click(3)
+    assert marked(page)[1] == [3]
+    assert_both_tables_show_the_match(page)
+
+
+def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> None:
+    choose(page, threshold=5)
+    page.table.click(len(page.table.frame) - 1)
+    gone = page.brain.match
+    choose(page, threshold=13)
+    assert page.brain.match.region != gone.region
+    assert page.brain.match is page.answer.best_match
+    assert page.brain.viewer.mm == page.answer.place_of(page.brain.match)
+    assert_both_tables_show_the_match(page)
+
+
+def test_above_the_maximum_nothing_stays(page: AssignPage) -> None:
+    choose(page, threshold=14)
+    assert page.brain.match is None
+    assert not page.brain.picture.levels.any()
+    assert "no component is left" in page.brain.legend.value
+    assert page.download.disabled
+    assert marked(page) == ([], [])
+    choose(page, threshold=13)
+    assert page.brain.match is not None
+    assert not page.download.disabled
 
 
 @pytest.mark.parametrize(
@@ -201,10 +395,6 @@ def test_what_is_missing_is_said(desk: Desk) -> None:
     choose(page, file="both.nii.gz", atlas="")
     assert "Choose an atlas" in page.caption.value
     assert page.download.disabled
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    choose(page, source="overlap")
-    assert "Choose folder B" in page.caption.value
     assert page.answer is None
     assert desk.banner.message == ""
 
@@ -371,7 +561,9 @@ def test_names_are_shown_as_text(page: AssignPage) -> None:
 
 def test_a_lower_threshold_of_the_probability_is_in_the_legend(page: AssignPage) -> None:
     choose(page, atlas="likely", source="maps", file="both.nii.gz", lower_threshold=0.3)
-    assert "(probability ≥ 0.3)" in page.brain.legend.value
+    assert "(where its probability is ≥ 0.3)" in page.brain.legend.value
+    choose(page, lower_threshold=0)
+    assert "(where its probability is above 0)" in page.brain.legend.value
 
 
 def test_the_minimum_patients_of_the_first_page_hold(page: AssignPage) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lesion_dash import count_regions, load_atlas, load_cohort, overlap, volume_stats
+from lesion_dash.dashboard.pages.choices import FILES_IN_WORDS
 from lesion_dash.images import nifti_bytes
 from lesion_dash.tables import csv_bytes
 
@@ -44,7 +45,9 @@ def dashboard(address: str, open_page: Callable[..., Any]) -> Any:
 
 def choose(page: Any, label: str, option: str) -> None:
     field = page.locator(".ld-field", has_text=label).locator("select").first
-    found = next(text for text in field.locator("option").all_inner_texts() if option in text)
+    # ipywidgets writes every space of an option as one that does not break.
+    offered = [text.replace("\xa0", " ") for text in field.locator("option").all_inner_texts()]
+    found = next(text for text in offered if option in text)
     field.select_option(label=found)
 
 
@@ -115,7 +118,7 @@ def test_files_are_the_librarys(dashboard: Any, own_root: Path) -> None:
     expected["patients.csv"] = csv_bytes(a.files_table)
     button = page.get_by_role("button", name="Download")
     for name, content in expected.items():
-        choose(page, "Save", name)
+        choose(page, "Save", FILES_IN_WORDS[name])
         assert download(page, button.click) == (name, content), name
     atlas = load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz")
     table = page.locator(".ld-regions").get_by_role("button", name="CSV")
@@ -171,6 +174,8 @@ def test_bad_folder_shows_the_banner_and_the_page_lives(dashboard: Any) -> None:
     alert = page.locator(".ld-banner [role=alert]")
     alert.wait_for(timeout=LONG)
     assert "no readable mask" in alert.inner_text()
+    banner = page.locator(".ld-banner").bounding_box()
+    assert banner["y"] + banner["height"] <= page.get_by_role("tab").first.bounding_box()["y"]
     slide_to(page, 6)
     choose(page, "Folder A", "cohort_b")
     page.get_by_text("A: 40 patients.").wait_for(timeout=LONG)

@@ -25,6 +25,15 @@ def test_lists_atlases(sample_data: Path) -> None:
     assert (image.name, table.name) == ("synthetic_atlas.nii.gz", "synthetic_atlas.csv")
 
 
+def test_atlases_of_one_file_name_are_all_listed(sample_data: Path, tmp_path: Path) -> None:
+    for name in ("coarse", "fine"):
+        shutil.copytree(sample_data / "atlas", tmp_path / name)
+    root = DataRoot(tmp_path)
+    assert list(root.atlases) == ["coarse/synthetic_atlas", "fine/synthetic_atlas"]
+    image, table = root.atlas_files("fine/synthetic_atlas")
+    assert image.parent == table.parent == tmp_path / "fine"
+
+
 @pytest.mark.parametrize("name", NAMES_OF_ELSEWHERE)
 def test_other_names_are_refused(sample_data: Path, name: str) -> None:
     with pytest.raises(InputError, match="choose one from the list"):

@@ -25,8 +25,8 @@ from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.session import Readout, Session
 from lesion_dash.dashboard.state import Choices
-from lesion_dash.dashboard.tables import without_gaps
-from lesion_dash.door import report_of
+from lesion_dash.dashboard.tables import Table, without_gaps
+from lesion_dash.door import FileReport, report_of
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -131,10 +131,44 @@ def test_overlap_is_offered_with_a_second_folder(opened: Callable[[type], Any], 
     desk.wait()
     panel.map_key.value = "overlap"
     assert desk.choices.map_key == "overlap"
-    assert "overlap_map.nii" in panel.file.options
+    assert "overlap_map.nii" in dict(panel.file.options).values()
     panel.folder_b.value = ""
     assert desk.choices.map_key == panel.map_key.value == "n"
-    assert "overlap_map.nii" not in panel.file.options
+    assert "overlap_map.nii" not in dict(panel.file.options).values()
+
+
+def test_a_file_to_be_saved_is_in_words_with_its_name_below(
+    opened: Callable[[type], Any], desk: Desk
+) -> None:
+    panel = opened(ChoicesPanel)
+    assert panel.file.options[0][0] == "Mean lesion volume"
+    assert panel.file_name.value == panel.file.value == "lesion_totalvol_mean_given_voxel.nii"
+    panel.file.value = "patients.csv"
+    assert panel.file_name.value == "patients.csv"
+
+
+def test_the_same_folder_twice_is_said(opened: Callable[[type], Any], desk: Desk) -> None:
+    panel = opened(ChoicesPanel)
+    panel.folder_b.value = "cohort_a"
+    desk.wait()
+    assert "A and B are the same folder" in panel.overlap_hint.value
+    panel.folder_b.value = "cohort_b"
+    desk.wait()
+    assert panel.overlap_hint.value == ""
+
+
+def test_what_was_written_is_forgotten_with_another_minimum(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LESION_DASH_RESULTS", str(tmp_path))
+    panel = ChoicesPanel(desk)
+    desk.open_first()
+    desk.wait()
+    panel.save_all.click()
+    desk.wait()
+    assert "at_least_5" in panel.exported.value
+    desk.choices.min_patients = 8
+    assert panel.exported.value == ""
 
 
 def test_figure_waits_for_the_first_paint(opened: Callable[[type], Any], desk: Desk) -> None:
@@ -143,6 +177,29 @@ def test_figure_waits_for_the_first_paint(opened: Callable[[type], Any], desk: D
     desk.loading.painted = True
     desk.wait()
     assert '<img alt="The map drawn by nilearn"' in panel.image.value
+
+
+def test_figure_is_saved_only_once_it_is_drawn(app: App, desk: Desk) -> None:
+    panel = FigurePanel(desk)
+    assert all(button.disabled for button in panel.buttons)
+    desk.loading.painted = True
+    desk.wait()
+    assert not any(button.disabled for button in panel.buttons)
+    drawing, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        drawing.set()
+        assert go.wait(30)
+
+    panel._drawer.submit(hold, lambda _: None)
+    assert drawing.wait(30)
+    desk.choices.figure = "glass"
+    assert panel.state.value == "Drawing ..."
+    assert all(button.disabled for button in panel.buttons)
+    go.set()
+    desk.wait()
+    assert panel.state.value == "Save figure as"
+    assert not any(button.disabled for button in panel.buttons)
 
 
 @pytest.mark.parametrize("file_format", ["png", "svg", "pdf"])
@@ -185,8 +242,8 @@ def test_unreadable_atlas_goes_back(sample_data: Path, tmp_path: Path) -> None:
     (tmp_path / "atlas" / "bad.csv").write_text("index,name\n1,one\n")
     desk = Desk(Session(DataRoot(tmp_path)))
     assert desk.choices.atlas == "bad"
-    desk.choices.atlas = ""
-    desk.choices.atlas = "bad"
+    desk.open_first()
+    desk.wait()
     assert "bad.nii" in desk.banner.message
     assert desk.choices.atlas == ""
 
@@ -216,8 +273,26 @@ def test_patients_page(app: App, desk: Desk) -> None:
     assert len(page.table.frame) == 40
     assert "Volume (mL)" in page.table.frame.columns
     assert "<img" in page.histogram.value
+    page.report.show(shown_report((FileReport("a.nii", "warn", ("rare",), True),)))
     page.side.value = "b"
     assert "Choose folder B" in page.caption.value
+    assert "Choose folder B" in page.report_caption.value
+    assert page.report.frame.empty
+    assert page.histogram.value == ""
+
+
+def test_a_warning_of_all_files_is_one_row_and_rare_ones_come_first() -> None:
+    marks = ("not marked; fine",)
+    files = [FileReport(f"{n}.nii", "warn", marks, True) for n in range(200)]
+    files[150] = FileReport("150.nii", "warn", ("rare", *marks), True)
+    files[20] = FileReport("20.nii", "warn", ("touches", *marks), True)
+    files[30] = FileReport("30.nii", "warn", ("touches", *marks), True)
+    assert shown_report(files).to_numpy().tolist() == [
+        ["all 200 files", "warning", "not marked; fine"],
+        ["150.nii", "warning", "rare"],
+        ["20.nii", "warning", "touches"],
+        ["30.nii", "warning", "touches"],
+    ]
 
 
 def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Path) -> None:
@@ -226,7 +301,7 @@ def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Pat
     (folder / "._sub-z.nii.gz").write_bytes(b"side file")
     report = report_of(load_cohort(folder))
     assert report.sentence == "40 used, 2 skipped, 0 with warnings"
-    shown = shown_report(report.table)
+    shown = shown_report(report.files)
     assert shown["File"].tolist() == ["sub-z.nii.gz", "._sub-z.nii.gz"]
     assert shown["Outcome"].tolist() == ["refused", "warning"]
     assert "not a gzip file" in shown["Reason"][0]
@@ -269,6 +344,13 @@ def test_bind_puts_back_what_is_refused() -> None:
 def test_colour_bar_has_a_unit(session: Session) -> None:
     choices = Choices(cohort_a="cohort_a", most_patients=9, map_key="mean")
     assert "mL</span>" in colour_bar(session.scale(choices.selection))
+
+
+def test_no_table_needs_a_function_for_a_column() -> None:
+    table = Table("numbers")
+    table.show(pd.DataFrame({"volume": [7.0, 0.032], "age": ["89+", "64.0"]}))
+    assert "columnDefs" not in table._table._dt_args
+    assert without_gaps(table.frame)["volume"].tolist() == ["7.000", "0.032"]
 
 
 def test_missing_values_are_empty_cells() -> None:

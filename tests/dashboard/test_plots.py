@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from lesion_dash import Grid
 from lesion_dash.plots import (
@@ -51,6 +53,34 @@ def test_classes_are_drawn_with_a_legend(classes: Layer, kind: str) -> None:
     figure = draw_map(classes, kind, (-40, 0, 20))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["A only", "B only", "A and B"]
+
+
+def boxes(figure: Figure) -> list[Bbox]:
+    """Where pictures are drawn, in pixels."""
+    figure.canvas.draw()
+    return [axes.get_window_extent() for axes in figure.axes if axes.images]
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic"])
+def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
+    figure = draw_map(classes, kind, (-40, 0, 20))
+    legend = figure.legends[0].get_window_extent()
+    drawn = boxes(figure)
+    assert drawn
+    assert not any(box.overlaps(legend) for box in drawn)
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic", "glass"])
+@pytest.mark.parametrize("radiological", [False, True])
+def test_front_is_on_the_right_and_marked(layer: Layer, kind: str, radiological: bool) -> None:
+    figure = draw_map(layer, kind, (-40, 0, 20), radiological)
+    marked = [axes for axes in figure.axes if "A" in [one.get_text() for one in axes.texts]]
+    assert len(marked) == (7 if kind == "mosaic" else 1)
+    for axes in marked:
+        back, front = axes.get_xlim()
+        places = {one.get_text(): one.get_position()[0] for one in axes.texts}
+        assert back < front
+        assert places["P"] < places["A"]
 
 
 @pytest.mark.parametrize("file_format", list(STARTS))

@@ -30,7 +30,7 @@ def test_overlap_needs_a_second_cohort() -> None:
 
 
 def test_selection_is_a_key() -> None:
-    choices = Choices(cohort_a="a", most_patients=9, min_patients=4, atlas="atlas")
+    choices = Choices(cohort_a="a", most_patients=9, min_patients=4, loaded_atlas="atlas")
     assert choices.selection == Selection("a", "", 4, "atlas", "n")
     assert {choices.selection: 1}[choices.selection] == 1
 

@@ -17,6 +17,7 @@ _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
 _BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
 _TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
 _SINGLE = "Single voxels never count."
+_HINT = "To use a file, choose “Files in ...” above."
 _STEPS = 200
 """Of the threshold's slider."""
 
@@ -45,17 +46,22 @@ class AskPanel:
         self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
         self.threshold_name = widgets.Label("Values above")
         self._offer()
+        self._start()
         self._bind()
         self.widget = self._lay_out()
-        choices.observe(desk.banner.guard(self._source_chosen), names="source")
+        guard = desk.banner.guard
+        choices.observe(guard(self._source_chosen), names="source")
+        choices.observe(guard(self._start), names="file")
+        desk.choices.observe(guard(self._cohort_chosen), names="cohort_a")
+        desk.choices.observe(guard(self._offer_sources), names="cohort_b")
 
     def show(self, answer: Answer) -> None:
         """Fit the ranges to the map and the atlas that were read."""
         source = answer.source
         unit = f" ({source.unit})" if source.unit else ""
         self.threshold_name.value = f"{_BEYOND[answer.question.signs]}{unit}"
-        top = 1.0 if source.is_binary else nice_ceiling(max(map(abs, source.range)))
-        step = 1.0 if source.is_counted else top / _STEPS
+        top = _top(answer)
+        step = 1.0 if source.is_counted else nice_ceiling(top) / _STEPS
         self.threshold.readout_format = f".{max(0, -math.floor(math.log10(step)))}f"
         self.threshold.max, self.threshold.step = top, step
         self.threshold.disabled = source.is_binary
@@ -90,12 +96,22 @@ class AskPanel:
         )
 
     def _offer(self) -> None:
-        folders = self._assigner.files.folders.items()
-        files = [(f"Files in {name} ({count})", name) for name, count in folders]
-        self.source.options = [*((text, key) for key, text in MAPS_OF_COHORTS.items()), *files]
+        self._offer_sources()
         atlases = self._desk.session.root.atlases
         self.atlas.options = [("None", ""), *((name, name) for name in atlases)]
         self._offer_files()
+
+    def _offer_sources(self, _change: Any = None) -> None:
+        has_b = bool(self._desk.choices.cohort_b)
+        maps = [(text, key) for key, text in MAPS_OF_COHORTS.items() if has_b or key != "overlap"]
+        folders = self._assigner.files.folders.items()
+        options = [*maps, *((f"Files in {name} ({count})", name) for name, count in folders)]
+        if tuple(options) != self.source.options:
+            chosen = self._choices.source
+            # New options choose the first of them for a moment, of which nobody is to hear.
+            with self._choices.hold_trait_notifications():
+                self.source.options = options
+                self._choices.source = chosen if chosen in dict(options).values() else "n"
 
     def _offer_files(self) -> None:
         source = self._choices.source
@@ -104,12 +120,25 @@ class AskPanel:
         if tuple(options) != self.file.options:
             self.file.options = options
         self.file.disabled = not names
-        set_text(self.file_hint, "" if names else "Choose a folder of files as the map.")
+        set_text(self.file_hint, "" if names else _HINT)
 
-    def _source_chosen(self, _change: Any) -> None:
-        self._choices.file = ""
-        self._choices.threshold = 0.0
-        self._offer_files()
+    def _source_chosen(self, change: dict[str, Any]) -> None:
+        if change["old"] != change["new"]:
+            self._choices.file = ""
+            self._start()
+            self._offer_files()
+
+    def _cohort_chosen(self, _change: Any) -> None:
+        if self._choices.source == "n":
+            self._start()
+
+    def _start(self, _change: Any = None) -> None:
+        """Begin at half of the most patients: lower, most of the brain is one component."""
+        choices = self._desk.choices
+        is_counted = self._choices.source == "n" and choices.cohort_a
+        start = float(choices.most_patients // 2) if is_counted else 0.0
+        self.threshold.max = max(self.threshold.max, start)
+        self._choices.threshold = start
 
 
 def _of_range(answer: Answer) -> str:
@@ -117,4 +146,13 @@ def _of_range(answer: Answer) -> str:
     if source.is_binary:
         return "A map of 0 and 1 needs none."
     low, high = source.range
-    return f"Range {low:.3g} to {high:.3g}".replace("-", "−")
+    start = ". The start is half of it." if answer.question.source == "n" else ""
+    return f"Range {low:.3g} to {high:.3g}".replace("-", "−") + start
+
+
+def _top(answer: Answer) -> float:
+    """The end of the slider: that of the range which is shown, by the sign of the values."""
+    source = answer.source
+    low, high = (float(f"{value:.3g}") for value in source.range)
+    top = {"positive": high, "negative": -low, "both": max(high, -low)}[answer.question.signs]
+    return 1.0 if source.is_binary or top <= 0 else top

@@ -6,10 +6,13 @@ from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 
 from ...assignment import COLUMNS, rank_rows
 from ...atlas import SWAPPED
+from ...errors import Cancelled, LesionDashError
+from ...matches import Match
 from ...tables import csv_bytes
 from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
 from ..controls import card, download_button, heading, note, set_text
@@ -25,6 +28,7 @@ FILE_NAME = "assignment.csv"
 _MOST_ROWS = 500
 """That are sent to the browser; the file holds them all."""
 
+_WORKING = "Working ..."
 NO_ROWS = pd.DataFrame(columns=list(COLUMNS))
 
 _FIRST = {"component": "Component", "component_volume_mm3": "Size (mm³)", "region": "Region"}
@@ -87,7 +91,7 @@ class AssignPage:
         self.ask = AskPanel(desk, self.assigner, self.choices)
         self.brain = MatchPanel(desk)
         guard = desk.banner.guard
-        self.best = Table("best", guard(self._best_clicked), rows=8)
+        self.best = Table("best", guard(self._best_clicked), rows=5)
         self.table = Table("matches", guard(self._row_clicked), rows=10)
         self.best_caption, self.caption, self.remark = note(), note(), note()
         self.meaning = note()
@@ -95,6 +99,8 @@ class AssignPage:
         self.answer: Answer | None = None
         self._rows = self._best_rows = NO_ROWS
         self._asked: Question | None = None
+        self._busy = ""
+        self._say_later = Later(0.3, guard(self._say_busy))
         self._worker = desk.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
@@ -130,24 +136,72 @@ class AssignPage:
             self._asked = None
             self._show_nothing(missing)
             return
-        if self._asked is None or question.subject != self._asked.subject:
-            set_text(self.caption, "Reading map and atlas ...")
         self._asked = question
         self._desk.banner.clear()
-        self._worker.submit(partial(self._work, question), self._show)
+        self._wait()
+        done = self._desk.banner.guard(partial(self._done, question))
+        self._worker.submit(partial(self._work, question), done)
 
-    def _work(self, question: Question) -> Answer | None:
-        answer = self.assigner.answer(question)
-        if answer is not None:
-            answer.table, answer.best  # noqa: B018  worked out here, beside the page
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether what is shown does not belong to the choices."""
+        asked, answer = self._asked, self.answer
+        return asked is not None and (answer is None or answer.question != asked)
+
+    def _wait(self) -> None:
+        """Say at once that another map or atlas is coming, and of a threshold if it takes long."""
+        asked, answer = self._asked, self.answer
+        if asked is None or not self._is_waiting:
+            return
+        self.download.disabled = True
+        is_read = self._desk.session.has_atlas(asked.atlas)
+        self._busy = _WORKING if is_read else f"Reading atlas {asked.atlas} ..."
+        if answer is None or answer.question.subject != asked.subject:
+            self._say_busy()
+        else:
+            self._say_later()
+
+    def _say_busy(self) -> None:
+        if self._is_waiting:
+            self.widget.add_class("ld-stale")
+            for text in (self.caption, self.best_caption):
+                set_text(text, self._busy)
+            self.brain.say(self._busy)
+
+    def _work(self, question: Question) -> Answer | Exception | None:
+        def show(done: int, total: int) -> None:
+            if self._asked is None or self._asked.atlas != question.atlas:
+                raise Cancelled
+            # One step in fifty is enough for the eye, and each is a message to the browser.
+            if done == total or done % max(total // 50, 1) == 0:
+                self._desk.on_loop(self._show_progress, question, done, total)
+
+        try:
+            answer = self.assigner.answer(question, show)
+            if answer is not None:
+                answer.prepare()
+        except LesionDashError as error:
+            return error  # to be shown only if it is still asked for
         return answer
 
-    def _show(self, answer: Answer | None) -> None:
-        if answer is None or self._asked is None:
+    def _show_progress(self, question: Question, done: int, total: int) -> None:
+        reading = f"Reading atlas {question.atlas}: {done} of {total}"
+        self._busy = _WORKING if done == total else reading
+        self._say_busy()
+
+    def _done(self, question: Question, result: Answer | Exception | None) -> None:
+        asked = self._asked
+        if asked is None or asked.subject != question.subject:
             return  # the choice was taken back meanwhile
+        if isinstance(result, Answer):
+            self._show(result)
+        elif question == asked and result is not None and not isinstance(result, Cancelled):
+            self._failed(result)
+
+    def _show(self, answer: Answer) -> None:
         self.answer = answer
         self.ask.show(answer)
-        self.download.disabled = False
+        self.download.disabled = self._is_waiting or not len(answer.found.components)
         set_text(self.caption, _describe(answer))
         set_text(self.best_caption, "by correlation")
         set_text(self.meaning, _meaning(answer))
@@ -158,17 +212,26 @@ class AssignPage:
             "component_volume_mm3", ascending=False, kind="stable"
         ).head(_MOST_ROWS)
         self.best.show(best_columns(self._best_rows))
-        self._show_rows()
         self.brain.show(answer)
+        self._show_rows()
+        if not self._is_waiting:
+            self.widget.remove_class("ld-stale")
 
     def _show_rows(self, _change: Any = None) -> None:
         if self.answer is None:
             return
         self._rows = ranked(self.answer.table, self.choices.min_correlation).head(_MOST_ROWS)
         self.table.show(shown_columns(self._rows, self.answer))
+        self._mark()
+
+    def _mark(self) -> None:
+        """Highlight what the brain shows, in both tables."""
+        for table, rows in ((self.best, self._best_rows), (self.table, self._rows)):
+            table.mark(row_of(self.brain.match, rows))
 
     def _show_nothing(self, why: str) -> None:
         self.answer = None
+        self.widget.remove_class("ld-stale")
         self.download.disabled = True
         set_text(self.caption, why)
         for text in (self.best_caption, self.meaning, self.remark):
@@ -189,12 +252,13 @@ class AssignPage:
         self._pick(self._rows, row)
 
     def _pick(self, rows: pd.DataFrame, row: int) -> None:
-        if self.answer is not None:
+        if self.answer is not None and not self._is_waiting:
             component, label, region = rows.iloc[row][["component", "label", "region"]]
             self.brain.pick(self.answer.match_of(int(component), int(label), region))
+            self._mark()
 
     def _save(self) -> None:
-        if self.answer is not None:
+        if self.answer is not None and not self._is_waiting:
             self._desk.saver.save(FILE_NAME, csv_bytes(self.answer.table))
 
 
@@ -240,6 +304,15 @@ def ranked(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
     if min_correlation > NO_FILTER:
         return rank_rows(table, min_correlation)
     return table.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+
+
+def row_of(match: Match | None, rows: pd.DataFrame) -> int | None:
+    """Position of the row of a match, None where it is not among them."""
+    if match is None or rows.empty:
+        return None
+    own = (rows["component"] == match.component.number) & (rows["label"] == match.label)
+    places = np.flatnonzero(own & (rows["region"] == match.region))
+    return int(places[0]) if places.size else None
 
 
 def best_columns(rows: pd.DataFrame) -> pd.DataFrame:

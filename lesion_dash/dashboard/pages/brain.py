@@ -34,7 +34,7 @@ class BrainPanel:
         choices, guard = self._desk.choices, self._desk.banner.guard
         for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
             choices.observe(guard(self._paint), names=name)
-        choices.observe(guard(self._located), names=["mm", "atlas"])
+        choices.observe(guard(self._located), names=["mm", "loaded_atlas"])
 
     def _lay_out(self) -> widgets.VBox:
         title = widgets.HBox([heading("Brain"), self.canvas.orientation])

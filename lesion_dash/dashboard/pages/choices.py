@@ -7,10 +7,22 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...comparison import FILE_NAME as OVERLAP_FILE
+from ...regions import FILE_NAME as REGIONS_FILE
+from ...topography import FILE_NAMES
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
 from ..desk import Desk
+from ..session import PATIENTS_FILE
 from ..state import MAPS
+
+FILES_IN_WORDS = {
+    **{name: MAPS[key] for key, name in FILE_NAMES.items()},
+    OVERLAP_FILE: "Overlap map",
+    REGIONS_FILE: "Regions, as a table",
+    PATIENTS_FILE: "Patients of A, as a table",
+}
+"""What can be saved, in words."""
 
 
 class ChoicesPanel:
@@ -26,12 +38,16 @@ class ChoicesPanel:
         self.file = widgets.Dropdown()
         self.reading = LoadingLine(desk)
         self.overlap_hint = note()
-        self.bound = note()
+        self.bound, self.file_name = note(), note()
+        self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
         self.widget = self._lay_out()
-        for name in ("cohort_a", "cohort_b", "atlas", "most_patients", "lowered_from"):
+        for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             desk.choices.observe(desk.banner.guard(self._update), names=name)
+        # What was written belongs to the choices before.
+        desk.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
+        self.file.observe(desk.banner.guard(self._name_file), names="value")
         self._update()
 
     def _offer_folders(self) -> None:
@@ -55,7 +71,7 @@ class ChoicesPanel:
             labelled("Minimum patients at a voxel", self.min_patients, self.bound),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
-            labelled("Save", self.file, self._download(), *self._export()),
+            labelled("Save", self.file, self.file_name, self._download(), *self._export()),
             name="choices",
         )
 
@@ -99,17 +115,28 @@ class ChoicesPanel:
         self.min_patients.max = max(choices.most_patients, 1)
         self.min_patients.disabled = not choices.cohort_a
         names = self._desk.session.file_names(choices.selection)
-        if names != self.file.options:
+        options = tuple((FILES_IN_WORDS[name], name) for name in names)
+        if options != self.file.options:
             kept = self.file.value
-            self.file.options = names
+            self.file.options = options
             self.file.value = kept if kept in names else (names[0] if names else None)
         self.file.disabled = self.download.disabled = self.save_all.disabled = not names
         set_text(self.exported, "")
         self.reading.set_summary(self._summarise())
-        set_text(self.overlap_hint, "" if choices.cohort_b else "Choose folder B for the overlap.")
+        set_text(self.overlap_hint, self._hint())
         text = f"At most {choices.most_patients} of A share a voxel"
         text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
         set_text(self.bound, text if choices.cohort_a else "")
+
+    def _name_file(self, _change: Any = None) -> None:
+        set_text(self.file_name, self.file.value or "")
+
+    def _hint(self) -> str:
+        choices = self._desk.choices
+        if not choices.cohort_b:
+            return "Choose folder B for the overlap."
+        is_same = choices.cohort_a == choices.cohort_b
+        return "A and B are the same folder: the overlap is all of it." if is_same else ""
 
     def _summarise(self) -> str:
         parts = []
@@ -150,7 +177,7 @@ class LoadingLine:
         loading = self._loading
         self.bar.max = max(loading.total, 1)
         self.bar.value = min(loading.done, self.bar.max)
-        of = f"{loading.done} of {loading.total}" if loading.total else "looking for files"
-        reading = "; ".join(filter(None, [f"Reading {loading.folder}: {of}", loading.notice]))
+        of = f": {loading.done} of {loading.total}" if loading.total else " ..."
+        reading = "; ".join(filter(None, [f"Reading {loading.folder}{of}", loading.notice]))
         set_text(self.text, reading if loading.running else self._summary)
         (self.row.remove_class if loading.running else self.row.add_class)("ld-hidden")

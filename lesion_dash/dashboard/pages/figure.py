@@ -14,6 +14,8 @@ from ..desk import Desk
 from ..state import FIGURES, Selection
 from ..tasks import Later
 
+_NOTHING = "A figure of the map appears here."
+
 
 class FigurePanel:
     """A figure of the map for a paper or a slide."""
@@ -22,32 +24,46 @@ class FigurePanel:
         self._desk = desk
         self.kind = widgets.ToggleButtons(options=[(text, key) for key, text in FIGURES.items()])
         self.image = widgets.HTML()
-        self._drawer = desk.worker()
-        self._redraw = Later(0.35, desk.banner.guard(self._draw))
+        self.state = widgets.Label()
+        self._turn = 0
+        self._drawer = desk.worker(self._failed)
+        self._draw_later = Later(0.35, desk.banner.guard(self._draw))
         bind(desk.choices, "figure", self.kind)
         names = ["cohort_a", "cohort_b", "min_patients", "map_key", "figure", "radiological"]
         desk.choices.observe(lambda _: self._redraw(), names=names)
         desk.choices.observe(self._moved, names="mm")
         desk.loading.observe(lambda _: self._redraw(), names="painted")
         self.widget = self._lay_out()
-        self._tell("A figure of the map appears here.")
+        self._tell(_NOTHING)
 
     def _lay_out(self) -> widgets.VBox:
         self.image.add_class("ld-figure-image")
         title = widgets.HBox([heading("Figure"), self.kind])
-        buttons = [
+        self.buttons = [
             download_button(
                 kind.upper(), f"Save the figure as {kind.upper()}", partial(self._save, kind)
             )
             for kind in FILE_FORMATS
         ]
-        foot = widgets.HBox([widgets.Label("Save figure as"), *buttons])
+        foot = widgets.HBox([self.state, *self.buttons])
         foot.add_class("ld-card-foot")
         return card(title, self.image, foot, name="figure")
 
     def _moved(self, _change: Any) -> None:
         if self._desk.choices.figure == "slices":
             self._redraw()
+
+    def _redraw(self) -> None:
+        self._turn += 1
+        if self._desk.choices.cohort_a and self._desk.loading.painted:
+            self._allow(False, "Drawing ...")
+        self._draw_later()
+
+    def _allow(self, is_drawn: bool, words: str = "Save figure as") -> None:
+        """Let the figure be saved where it is the one that is chosen."""
+        self.state.value = words
+        for button in self.buttons:
+            button.disabled = not is_drawn
 
     def _draw(self) -> None:
         choices = self._desk.choices
@@ -57,10 +73,11 @@ class FigurePanel:
             job = partial(self._render, *self._wanted(), "png")
             if "<img" not in self.image.value:
                 self._tell("Drawing ...")
+            self._allow(False, "Drawing ...")
             self.image.add_class("ld-busy")
-            self._drawer.submit(job, self._show)
+            self._drawer.submit(job, partial(self._show, self._turn))
         else:
-            self._tell("A figure of the map appears here.")
+            self._tell(_NOTHING)
 
     def _wanted(self) -> tuple[Selection, Any, Any, bool]:
         choices = self._desk.choices
@@ -72,14 +89,21 @@ class FigurePanel:
         figure = draw_map(self._desk.session.layer(selection), kind, mm, radiological)
         return figure_bytes(figure, file_format, dpi=110 if file_format == "png" else 300)
 
-    def _show(self, content: bytes) -> None:
+    def _failed(self, error: Exception) -> None:
+        self._tell("The figure could not be drawn: see the message at the top.")
+        self._desk.banner.show(error)
+
+    def _show(self, turn: int, content: bytes) -> None:
         data = base64.b64encode(content).decode()
-        self.image.remove_class("ld-busy")
+        if turn == self._turn:
+            self.image.remove_class("ld-busy")
+            self._allow(True)
         self.image.value = (
             f'<img alt="The map drawn by nilearn" src="data:image/png;base64,{data}">'
         )
 
     def _tell(self, text: str) -> None:
+        self._allow(False)
         self.image.remove_class("ld-busy")
         self.image.value = f"<p>{text}</p>"
 

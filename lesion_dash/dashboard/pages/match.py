@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from ...components import Component
 from ...matches import Match
 from ...plots import ColourClass, Layer
-from ..assigning import CHOSEN, CLASSES, CONTOUR, OTHERS, Answer, largest
+from ..assigning import CHOSEN, CLASSES, CONTOUR, OTHERS, Answer
 from ..canvas import BrainCanvas
 from ..controls import card, css_colour, heading
 from ..desk import Desk
@@ -29,6 +29,7 @@ class MatchPanel:
         self.picture: Picture | None = None
         self._parts: Picture | None = None
         self._column = -1
+        self.match: Match | None = None
         self._picked: tuple[Mm, int] | None = None
         title = widgets.HBox([heading("Brain"), self.canvas.orientation])
         self.readout.add_class("ld-readout")
@@ -36,20 +37,30 @@ class MatchPanel:
         self.widget = card(title, *self.canvas.widgets, self.readout, self.legend, name="match")
 
     def show(self, answer: Answer) -> None:
-        """Show an answer: what was picked stays picked where it is about the same map and atlas."""
+        """Show an answer, and pick the best match of the largest component.
+
+        Of the same map and atlas, what was picked stays where it still is a component in a region.
+        """
         last, self._answer = self._answer, answer
-        if last is None or last.question.subject != answer.question.subject:
+        is_known = last is not None and last.question.subject == answer.question.subject
+        kept = answer.match_at(*self._picked) if is_known and self._picked else None
+        if kept is None and answer.best_match is not None:
+            self.pick(answer.best_match)
+            return
+        self.match = kept
+        if kept is None:
             self._picked = None
-        if self._picked is None:
-            self._pick_largest(answer)
-        else:
-            self._paint(answer)
+        self._paint(answer)
+
+    def say(self, text: str) -> None:
+        """Say something in place of what is known of the crosshair's place."""
+        self.readout.value = f"<div>{html.escape(text)}</div>"
 
     def clear(self, why: str) -> None:
         """Show the brain alone, and say what to do."""
-        self._answer = self._picked = self._parts = self.picture = None
+        self._answer = self._picked = self._parts = self.picture = self.match = None
         self.viewer.clear()
-        self.readout.value = f"<div>{html.escape(why)}</div>"
+        self.say(why)
         self.legend.value = ""
 
     def pick(self, match: Match) -> None:
@@ -57,24 +68,16 @@ class MatchPanel:
         answer = self._answer
         if answer is not None:
             place = answer.place_of(match)
-            self._picked = place, match.column
+            self.match, self._picked = match, (place, match.column)
             self._parts = None  # painted once, when the crosshair is there
             self.viewer.move_to(place)
             self._paint(answer)
 
-    def _pick_largest(self, answer: Answer) -> None:
-        part = largest(answer.found.components.parts)
-        if part is None:
-            self._paint(answer)
-        else:
-            best = answer.best[answer.best["component"] == part.number].iloc[0]
-            self.pick(answer.match_of(part.number, int(best["label"]), best["region"]))
-
     def _paint(self, answer: Answer) -> None:
-        mm, column = self._picked or ((0.0, 0.0, 0.0), -1)
-        chosen = answer.component_at(mm) if self._picked else None
-        self._parts, self._column = answer.picture(chosen), column
-        self.legend.value = legend_html(answer, chosen, column)
+        chosen = None if self.match is None else self.match.component
+        self._column = -1 if self.match is None else self.match.column
+        self._parts = answer.picture(chosen)
+        self.legend.value = legend_html(answer, chosen, self._column)
         self._moved(self.viewer.mm)
         self.canvas.redraw()
 
@@ -98,15 +101,22 @@ def legend_html(answer: Answer, chosen: Component | None, column: int) -> str:
     if len(answer.found.components) > (chosen is not None):
         parts.append((OTHERS, OTHERS.label if chosen is not None else "components"))
     if column >= 0:
-        least = answer.question.lower_threshold
-        where = f" (probability ≥ {least:g})" if least and answer.is_probabilistic else ""
-        parts.append((CONTOUR, f"contour of {answer.atlas.regions[column].name}{where}"))
+        parts.append((CONTOUR, f"contour of {answer.atlas.regions[column].name}{_where(answer)}"))
     swatches = "".join(
         f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'
         f"{html.escape(text)}</span>"
         for one, text in parts
     )
-    return f'<div class="ld-scale"><div class="ld-legend">{swatches}</div></div>'
+    shown = swatches or "Nothing on the brain: no component is left."
+    return f'<div class="ld-scale"><div class="ld-legend">{shown}</div></div>'
+
+
+def _where(answer: Answer) -> str:
+    """Where the contour runs, in an atlas of probabilities."""
+    if not answer.is_probabilistic:
+        return ""
+    least = answer.question.lower_threshold
+    return f" (where its probability is {f'≥ {least:g}' if least else 'above 0'})"
 
 
 def place_html(answer: Answer, mm: Mm) -> str:
@@ -116,7 +126,9 @@ def place_html(answer: Answer, mm: Mm) -> str:
     source = answer.source
     value = source.found.value_at(mm) / source.scale
     if not source.is_binary and math.isfinite(value):
-        parts.append(f"{value:.4g} {html.escape(source.unit)}".strip().replace("-", "−"))
+        number = f"{value:.4g}".replace("-", "−")
+        unit = html.escape(source.unit)
+        parts.append(f"{number} {unit}" if unit else f"value {number}")
     part = answer.component_at(mm)
     parts.append("no component" if part is None else f"component {part.number}")
     parts.append(html.escape(answer.atlas.region_at(mm)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +12,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from ...cohort import Cohort
-from ...door import report_of
+from ...door import FileReport, report_of
 from ...plots import draw_histogram, figure_bytes
 from ...tables import csv_bytes
 from ..controls import card, download_button, heading, note, set_text
@@ -19,6 +21,8 @@ from ..session import ML, PATIENTS_FILE
 from ..tables import Table
 
 TITLE = "Patients"
+_FEW = 3
+"""So many files are named one by one."""
 
 
 def build(desk: Desk) -> widgets.Widget:
@@ -33,6 +37,7 @@ class PatientsPage:
         self._desk = desk
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
+        self._shown = ""
         self.table = Table("patients", rows=18, order=(1, "desc"))
         self.histogram = widgets.HTML()
         self.report_caption = note()
@@ -65,7 +70,7 @@ class PatientsPage:
         return self._desk.session.cohort(name)
 
     def _update(self, _change: Any = None) -> None:
-        cohort = self._cohort()
+        cohort, self._shown = self._cohort(), ""
         self.download.disabled = cohort is None
         if cohort is None:
             side = self.side.value.upper()
@@ -74,17 +79,22 @@ class PatientsPage:
                 shown_columns(pd.DataFrame(columns=["patient", "volume_mm3", "voxels"]))
             )
             self.histogram.value = ""
-            set_text(self.report_caption, "")
+            set_text(self.report_caption, f"Choose folder {side} on the first page.")
+            self.report.show(shown_report(()))
             return
         set_text(self.caption, f"{cohort.name}: {cohort.n_patients} of {len(cohort.patients)} used")
         self.table.show(shown_columns(cohort.table))
         report = report_of(cohort)
         set_text(self.report_caption, report.sentence)
-        self.report.show(shown_report(report.table))
+        self.report.show(shown_report(report.files))
         volumes = cohort.volumes * (cohort.grid.voxel_volume / ML)
-        self._drawer.submit(partial(_draw, volumes, cohort.name), self._show_histogram)
+        self._shown = cohort.name
+        job = partial(_draw, volumes, cohort.name)
+        self._drawer.submit(job, partial(self._show_histogram, cohort.name))
 
-    def _show_histogram(self, content: bytes) -> None:
+    def _show_histogram(self, name: str, content: bytes) -> None:
+        if name != self._shown:
+            return  # the choice was taken back meanwhile
         data = base64.b64encode(content).decode()
         alt = "Histogram of lesion volumes in mL"
         self.histogram.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
@@ -104,14 +114,33 @@ def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return shown.rename(columns=names)
 
 
-def shown_report(frame: pd.DataFrame) -> pd.DataFrame:
-    """The files of which something is to be said, the worst first."""
-    order = {"reject": 0, "warn": 1}
-    said = frame[frame["outcome"].isin(order)]
-    said = said.sort_values("outcome", key=lambda column: column.map(order), kind="stable")
-    said = said.replace({"outcome": {"reject": "refused", "warn": "warning"}})
-    said = said.replace({"file": {".": "the whole folder"}}).reset_index(drop=True)
-    return said.rename(columns={"file": "File", "outcome": "Outcome", "reasons": "Reason"})
+def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
+    """What is to be said of files: what is refused, what is said of most, then the rarest.
+
+    A warning of most files is one row, so that it does not hide the others.
+    """
+    own = [report for report in files if report.file != "."]
+    counts = Counter(reason for one in own if one.outcome == "warn" for reason in one.reasons)
+    common = {reason: n for reason, n in counts.items() if n > max(_FEW, len(own) / 2)}
+    refused = [(_name(one), "refused", one.reasons) for one in files if one.outcome == "reject"]
+    said: list[tuple[int, str, str, tuple[str, ...]]] = []
+    for one in files:
+        reasons = tuple(reason for reason in one.reasons if reason not in common)
+        if one.outcome == "warn" and reasons:
+            rarest = min(counts[reason] for reason in reasons)
+            said.append((rarest, _name(one), "warning", reasons))
+    rare = [rest for _, *rest in sorted(said, key=lambda row: row[0])]
+    most = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
+    rows = [(file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *most, *rare]]
+    return pd.DataFrame(rows, columns=["File", "Outcome", "Reason"])
+
+
+def _name(report: FileReport) -> str:
+    return "the whole folder" if report.file == "." else report.file
+
+
+def _share(number: int, total: int) -> str:
+    return f"all {total} files" if number == total else f"{number} of {total} files"
 
 
 def _draw(volumes: Any, name: str) -> bytes:

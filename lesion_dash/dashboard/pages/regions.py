@@ -35,19 +35,24 @@ class RegionsPanel:
         self.widget = card(title, self.table.widget, self.remark, name="regions")
         guarded = desk.banner.guard(self._update)
         update = Later(0.25, guarded)
-        names = ["cohort_a", "cohort_b", "min_patients", "atlas"]
+        names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
         desk.choices.observe(lambda _: update(), names=names)
         guarded()
 
     def _update(self) -> None:
         selection = self._desk.choices.selection
         if not (selection.cohort_a and selection.atlas):
-            missing = "an atlas" if selection.cohort_a else "folder A"
-            self._show_nothing(f"Choose {missing} to see which regions the map lies in.")
+            self._show_nothing(self._missing(selection))
             return
         if not self._places:
             set_text(self.caption, "Counting ...")
         self._counter.submit(partial(self._count, selection), self._show)
+
+    def _missing(self, selection: Selection) -> str:
+        if selection.cohort_a and self._desk.choices.atlas:
+            return "Reading the atlas ..."
+        missing = "an atlas" if selection.cohort_a else "folder A"
+        return f"Choose {missing} to see which regions the map lies in."
 
     def _count(self, selection: Selection) -> tuple[RegionCounts, str] | None:
         counts = self._desk.session.regions(selection)
