@@ -26,7 +26,11 @@ def two_workers() -> Iterator[LocalCluster]:
     import dask
     import distributed
 
-    settings = {"distributed.scheduler.allowed-failures": 1}
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,
+        # A worker killed twice within this time would be closed while it starts the second time.
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
     with (
         dask.config.set(settings),
         distributed.LocalCluster(
