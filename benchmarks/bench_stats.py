@@ -20,6 +20,7 @@ from measure import Cost, median_cost, repeat, run
 from plan import FULL, KINDS, TRIAL, Plan
 from plot import draw
 from report import markdown, memory_table, stages_table
+from sections import write_stats
 from targets import memory_targets, start_targets, stats_targets
 
 
@@ -76,7 +77,7 @@ def measure_all(plan: Plan, cohorts: Cohorts, out: Path, options: argparse.Names
     if options.quick:
         text = "A trial: the targets are meant for the full benchmark.\n\n" + text
     if options.results:
-        write_results(text, options.results)
+        write_stats(text, options.results / "results.md")
         draw(findings, options.results / "results.png")
     return text
 
@@ -107,14 +108,6 @@ def measure_stages(plan: Plan, cohorts: Cohorts, out: Path) -> dict[tuple[int, s
         folder = str(cohorts.folder(*case))
         costs[case] = run([sys.executable, script, folder, str(out / "stages")])
     return costs
-
-
-def write_results(text: str, folder: Path) -> None:
-    """Write the tables, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "results.md.part"
-    part.write_text(text, encoding="utf-8")
-    part.replace(folder / "results.md")
 
 
 if __name__ == "__main__":

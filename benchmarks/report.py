@@ -52,13 +52,19 @@ def markdown(findings: Findings, plan: Plan, runs: int, targets: list[Target]) -
 
 def facts(runs: int) -> str:
     """What is to be known of machine and versions."""
-    names = ", ".join(f"{name} {version(name)}" for name in ("lesion-dash", "numpy", "deflate"))
-    today = datetime.now(UTC).date()
     return (
-        f"{today}; {os.cpu_count()} cores, Python {platform.python_version()}, {names}. Synthetic "
-        f"masks; medians of {runs} run{'s' if runs > 1 else ''} (the quickest of the naive "
-        "script), all competitors in turn."
+        f"{facts_of_machine()} Synthetic masks; medians of {runs} run{'s' if runs > 1 else ''} "
+        "(the quickest of the naive script), all competitors in turn."
     )
+
+
+def facts_of_machine() -> str:
+    """Day, cores and versions."""
+    names = ", ".join(
+        f"{name} {version(name)}" for name in ("lesion-dash", "numpy", "scipy", "deflate")
+    )
+    today = datetime.now(UTC).date()
+    return f"{today}; {os.cpu_count()} cores, Python {platform.python_version()}, {names}."
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

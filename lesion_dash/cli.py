@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from . import assign_command, atlases_command, commands, load_command
+from . import (
+    assign_command,
+    atlases_command,
+    commands,
+    inspect_command,
+    load_command,
+    roi_command,
+    roi_options,
+)
 from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
 from .console import complain
@@ -76,8 +84,10 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_overlap(parsers)
     _add_load(parsers)
     _add_assign(parsers)
+    _add_roi(parsers)
     _add_atlases(parsers)
     _add_check(parsers)
+    _add_inspect(parsers)
     _add_demo(parsers)
     _add_serve(parsers)
     return parser
@@ -231,6 +241,12 @@ def _add_assign(parsers: Any) -> None:
     _add_score_choices(parser)
 
 
+def _add_roi(parsers: Any) -> None:
+    text = "regions of interest: test, threshold, masks, morphology, parts and their values"
+    parser = _add_command(parsers, "roi", roi_command.run_roi, text)
+    roi_options.add_roi_choices(parser)
+
+
 def _add_component_choices(parser: argparse.ArgumentParser) -> None:
     """Which parts of a map there are; without a default here, as the library has it."""
     parser.add_argument(
@@ -298,6 +314,12 @@ def _add_check(parsers: Any) -> None:
     )
     _add_mask_choices(parser)
     parser.epilog = "Exit code: 0 all is well, 1 there are warnings, 2 nothing is usable."
+
+
+def _add_inspect(parsers: Any) -> None:
+    text = "what is in an image file: header, space, values, and what the door says of it"
+    parser = _add_command(parsers, "inspect", inspect_command.run_inspect, text)
+    inspect_command.add_inspect_choices(parser)
 
 
 def _add_mask_choices(parser: argparse.ArgumentParser) -> None:

@@ -25,11 +25,28 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     >>> csv_bytes(pd.DataFrame({"region": ["=1+1", "A8m_L"], "voxels": [3, 4]}))
     b"region,voxels\n'=1+1,3\nA8m_L,4\n"
     """
+    return _delimited(table, ",", "")
+
+
+def tsv_bytes(table: pd.DataFrame) -> bytes:
+    r"""A table as BIDS asks for: tabs between the cells, ``n/a`` where a value is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> tsv_bytes(pd.DataFrame({"index": [1, 2], "peak_value": [4.5, float("nan")]}))
+    b'index\tpeak_value\n1\t4.5\n2\tn/a\n'
+    """
+    return _delimited(table, "\t", "n/a")
+
+
+def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
     writer.writerow([_cell(name) for name in table.columns])
     for row in table.itertuples(index=False, name=None):
-        writer.writerow([_cell(value) for value in row])
+        cells = [_cell(value) for value in row]
+        writer.writerow([missing if cell == "" else cell for cell in cells])
     # A file name may hold bytes that are no UTF-8; they are shown, not lost.
     return text.getvalue().encode("utf-8", "backslashreplace")
 

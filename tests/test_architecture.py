@@ -15,13 +15,15 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 
 # A room may import the rooms above it, never one below: lazy imports included.
 ROOMS = [
-    "errors", "grid", "runs", "files", "tables", "images", "template", "label_tables",
+    "errors", "grid", "runs", "files", "tables", "images", "conditions", "template",
+    "label_tables",
     "atlas_library", "atlas",
     "compute", "cohort", "voxel_volumes", "spread_runs", "topography", "comparison", "regions",
-    "components", "matches", "assignment", "points", "loads", "provenance", "door", "__init__",
-    "plots", "heat_map", "dashboard",
+    "components", "matches", "assignment", "points", "loads", "contrasts",
+    "provenance", "roi", "door", "inspection", "__init__",
+    "plots", "heat_map", "roi_plots", "value_histogram", "dashboard",
     "console", "arguments", "atlas_option", "commands", "atlases_command", "load_command",
-    "assign_report", "assign_command", "cli",
+    "assign_report", "assign_command", "roi_options", "roi_command", "inspect_command", "cli",
 ]  # fmt: skip
 # Libraries that only the named rooms know.
 KEPT_TO = {

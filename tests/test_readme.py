@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
@@ -27,7 +28,7 @@ def commands() -> list[list[str]]:
     return [
         shlex.split(line)
         for line in lines
-        if re.match(r"lesion-dash (stats|overlap|load|assign)", line)
+        if re.match(r"lesion-dash (stats|overlap|load|assign|roi|inspect)", line)
     ]
 
 
@@ -47,7 +48,7 @@ def test_the_python_examples_print_what_is_shown(folder):
 
 
 def test_the_commands_write_the_files_that_are_listed(folder):
-    assert len(commands()) >= 4
+    assert len(commands()) >= 7
     program = Path(sys.executable).with_name("lesion-dash")
     for _, *arguments in commands():
         done = subprocess.run(
@@ -55,16 +56,19 @@ def test_the_commands_write_the_files_that_are_listed(folder):
         )
         assert done.returncode == 0, done.stderr
     listed = set(
-        re.findall(r"^\| `([a-z_0-9.]+\.(?:nii|csv|json|png))` \|", TEXT, flags=re.MULTILINE)
+        re.findall(r"^\| `([a-z_0-9.]+\.(?:nii|csv|tsv|json|png|py))` \|", TEXT, flags=re.MULTILINE)
     )
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
-    assert len(listed) == 16
-    assert listed == written
+    assert len(listed) == 25
+    later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
+    assert later_steps == {"step_2_more_in.png", "step_3_dilate.png"}
+    assert listed == written - later_steps
 
 
-@pytest.mark.parametrize("target", sorted(set(LINK.findall(TEXT))))
-def test_links_lead_somewhere(target):
-    assert (ROOT / target.split("#")[0]).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = set(LINK.findall(page.read_text(encoding="utf-8")))
+    assert [link for link in links if not (page.parent / link.split("#")[0]).exists()] == []
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)`", TEXT))))

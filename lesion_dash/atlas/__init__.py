@@ -11,8 +11,9 @@ from .fit import doubts
 from .groups import By, group_regions
 from .labelled import OUTSIDE, TIE_MM, LabelAtlas
 from .listing import Listed, list_atlases
-from .loading import load_atlas
+from .loading import atlas_of, load_atlas
 from .probabilities import ProbabilityAtlas, resample_sparse
+from .scale import check_scale
 from .sides import SWAPPED, check_sides, hemisphere_of, parent_of
 
 Atlas = LabelAtlas | ProbabilityAtlas
@@ -26,7 +27,9 @@ __all__ = [
     "LabelAtlas",
     "Listed",
     "ProbabilityAtlas",
+    "atlas_of",
     "atlases_in",
+    "check_scale",
     "check_sides",
     "doubts",
     "find_atlases",

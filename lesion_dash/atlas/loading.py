@@ -9,7 +9,7 @@ import numpy as np
 from ..atlas_library import Fetched, fetch_atlas, is_library_name
 from ..errors import InputError, MissingFile
 from ..files import AnyPath, PathInput, as_path, strip_ending
-from ..images import NotWhole, Progress, SpatialImage, count_volumes, read_labels
+from ..images import NotWhole, Progress, SpatialImage, Stored, count_volumes, read_labels
 from ..label_tables import LabelTable, Region, read_label_table
 from .finding import find_folder_table, find_label_table, maps_in
 from .fit import check_fit, check_is_atlas
@@ -70,8 +70,13 @@ def load_atlas(
         raise with_names(fault, image) from fault
 
 
+def atlas_of(stored: Stored) -> LabelAtlas | ProbabilityAtlas:
+    """The atlas in an image that was read already, its regions called by their number."""
+    return _of_image(stored, None, None)
+
+
 def _of_image(
-    source: AnyPath | SpatialImage, table: LabelTable | None, progress: Progress | None
+    source: AnyPath | SpatialImage | Stored, table: LabelTable | None, progress: Progress | None
 ) -> LabelAtlas | ProbabilityAtlas:
     if count_volumes(source) > 1:
         return volumes_atlas(source, table, progress)
@@ -117,7 +122,7 @@ def _table_beside(source: AnyPath | SpatialImage) -> AnyPath | None:
     return find_label_table(as_path(file)) if file else None
 
 
-def _labelled(source: AnyPath | SpatialImage, table: LabelTable | None) -> LabelAtlas:
+def _labelled(source: AnyPath | SpatialImage | Stored, table: LabelTable | None) -> LabelAtlas:
     data, grid, stored, notes = read_labels(source)
     path = stored.path
     if not data.any():

@@ -52,10 +52,7 @@ def to_probabilities(
     """
     largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
     lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
-    if largest <= 0:
-        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
-    scale = 1.0 if largest <= 1 + NOISE else 100.0
-    _check_ends(path, len(columns), dtype, lowest, largest, scale)
+    scale = check_scale(path, len(columns), dtype, lowest, largest)
     if scale != 1 and repetition_time > 0:
         _check_series(path, columns)
     meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
@@ -66,9 +63,17 @@ def to_probabilities(
     return [_scaled(indices, values, scale) for indices, values in columns], notes
 
 
-def _check_ends(
-    path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float, scale: float
-) -> None:
+def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float) -> float:
+    """What stands for a probability of 1 in maps whose values end there: 1, or 100 for percent.
+
+    Raises
+    ------
+    InputError
+        Where these are no ends of probabilities.
+    """
+    if largest <= 0:
+        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
+    scale = 1.0 if largest <= 1 + NOISE else 100.0
     if count in (3, 4) and dtype == np.uint8 and largest > 100:
         problem = f"colour picture (RGB): {count} volumes of whole numbers up to {largest:g}"
         raise InputError(path, problem, "give the image of labels or the maps of probabilities")
@@ -78,6 +83,7 @@ def _check_ends(
         raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
     if lowest < -scale * NOISE:
         raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+    return scale
 
 
 def _check_series(path: AnyPath, columns: Sequence[Column]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import AnyPath, strip_ending
 from ..grid import is_near
-from ..images import Progress, SpatialImage, Volumes, count_volumes, read_volumes
+from ..images import Progress, SpatialImage, Stored, Volumes, count_volumes, read_volumes
 from ..label_tables import LabelTable, Region
 from .fit import check_fit
 from .probabilities import ProbabilityAtlas
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 def volumes_atlas(
-    source: AnyPath | SpatialImage, table: LabelTable | None, progress: Progress | None = None
+    source: AnyPath | SpatialImage | Stored,
+    table: LabelTable | None,
+    progress: Progress | None = None,
 ) -> ProbabilityAtlas:
     """Read a 4D image with a map of probabilities for every region.
 

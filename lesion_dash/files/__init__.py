@@ -11,10 +11,12 @@ from .urls import (
     local_path,
     path_below,
 )
+from .views import FileView
 from .writing import Outbox, check_space, prepare_results, write_together
 
 __all__ = [
     "AnyPath",
+    "FileView",
     "Listing",
     "Outbox",
     "PathInput",

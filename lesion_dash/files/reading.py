@@ -36,18 +36,23 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
     """
     if isinstance(path, UrlPath):
         return _read_url(path, head, most)
+    descriptor = open_file(path)
     try:
-        descriptor = os.open(path, _flags())
+        return _read_open_file(descriptor, path, head, most)
+    finally:
+        os.close(descriptor)
+
+
+def open_file(path: Path) -> int:
+    """Open a file of this computer for reading; gives its descriptor."""
+    try:
+        return os.open(path, _flags())
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:
         raise MissingFile(path, "file not found", "check the spelling of the path") from error
     except OSError as error:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
-    try:
-        return _read_open_file(descriptor, path, head, most)
-    finally:
-        os.close(descriptor)
 
 
 def _flags() -> int:
@@ -59,7 +64,7 @@ def _flags() -> int:
 
 def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
     before = os.fstat(descriptor)
-    _check_status(path, before, most)
+    check_status(path, before, most)
     try:
         # One byte more than expected shows a file that grows meanwhile.
         content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
@@ -73,7 +78,8 @@ def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | N
     return content
 
 
-def _check_status(path: Path, status: os.stat_result, most: int | None) -> None:
+def check_status(path: Path, status: os.stat_result, most: int | None = None) -> None:
+    """Refuse what is no regular file, is closed to everybody, empty, or larger than `most`."""
     if not stat.S_ISREG(status.st_mode):
         what = "is a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
         raise InputError(path, f"not a regular file: {what}", "give the file itself")

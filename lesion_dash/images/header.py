@@ -22,9 +22,13 @@ LONGEST_HEADER = 540
 MNI_CODES = (3, 4, 5)
 """NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
-_FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
-_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
+FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
+"""What the codes of a form mean that are no standard space."""
+
 _UNITS = {1: "metre", 2: "mm", 3: "micrometre"}
+_TIME_UNITS = {0: 1, 8: 1, 16: 1_000, 24: 1_000_000}
+"""Unit of time in ``xyzt_units`` (none, s, ms, µs) and how many of it make a second."""
+
 _COMPLEX = {32, 1792, 2048}
 _COLOUR = {128, 2304}
 _LARGEST_IMAGE = 2**40
@@ -63,9 +67,11 @@ class Header:
     code : int
         The NIfTI code of that form.
     repetition_time : float
-        Of a time series, in seconds; 0 where the header states no unit of time.
+        Fourth voxel size in seconds; 0 where there is none, or where the axis is not time.
     notes : tuple of str
         What is unusual, a sentence each.
+    states_time_unit : bool
+        Whether the repetition time bears a unit; seconds are assumed otherwise.
     """
 
     shape: tuple[int, ...]
@@ -78,6 +84,7 @@ class Header:
     code: int
     repetition_time: float
     notes: tuple[str, ...]
+    states_time_unit: bool = False
 
     @property
     def voxel_bytes(self) -> int:
@@ -116,8 +123,7 @@ def parse_header(block: bytes, is_pair: bool = False) -> Header:
     HeaderFault
         Naming the field, its value and the rule.
     """
-    analyze = is_pair and len(block) >= 348 and block[344:348] not in _MARKS[348]
-    header = _nibabel_header(_without_orientation(block) if analyze else block)
+    header, analyze = open_header(block, is_pair)
     shape = _check_shape(header)
     dtype = _check_dtype(header)
     offset = _check_offset(header)
@@ -126,14 +132,28 @@ def parse_header(block: bytes, is_pair: bool = False) -> Header:
     notes += _oddities(header, dtype) + _free_text(header) + _check_extension(header, block, offset)
     if analyze:
         notes = ["orientation unknown (Analyze): the format stores none"]
+    time, stated = _repetition_time(header, shape)
     result = Header(
-        *(shape, dtype, offset, slope, intercept, grid, form, code),
-        _repetition_time(header, shape),
-        tuple(notes),
+        shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated
     )
     if result.voxel_bytes > _LARGEST_IMAGE:
         raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
     return result
+
+
+def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[float, bool]:
+    """Seconds, and whether the header names their unit."""
+    unit = int(header["xyzt_units"]) & 56
+    if len(shape) < 4 or unit not in _TIME_UNITS:
+        return 0.0, False
+    # Stored as float32: 0.72 s is meant, not 0.7200000286, which drifts over a long run.
+    return float(str(header["pixdim"][4])) / _TIME_UNITS[unit], unit != 0
+
+
+def open_header(block: bytes, is_pair: bool = False) -> tuple[nib.Nifti1Header, bool]:
+    """The fields of a header as they are stored, and whether it is one of Analyze."""
+    analyze = is_pair and len(block) >= 348 and block[344:348] not in _MARKS[348]
+    return _nibabel_header(_without_orientation(block) if analyze else block), analyze
 
 
 def _nibabel_header(block: bytes) -> nib.Nifti1Header:
@@ -203,11 +223,11 @@ def _check_forms(
         notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
     else:
         notes = []
-    affine = header.get_sform() if form == "sform" else _qform_affine(header, form)
+    affine = header.get_sform() if form == "sform" else qform_affine(header, form)
     check_affine(affine, form)
     code = sform_code if form == "sform" else qform_code
     if form != "none" and code not in MNI_CODES:
-        name = _FORM_NAMES.get(code, "unknown")
+        name = FORM_NAMES.get(code, "unknown")
         notes.append(
             f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
         )
@@ -217,7 +237,8 @@ def _check_forms(
     return grid, form, code, notes
 
 
-def _qform_affine(header: nib.Nifti1Header, form: str) -> np.ndarray:
+def qform_affine(header: nib.Nifti1Header, form: str) -> np.ndarray:
+    """The affine of the qform, or, where `form` is ``none``, of the voxel sizes alone."""
     zooms = [float(zoom) for zoom in header["pixdim"][1:4]]
     if not all(isfinite(zoom) for zoom in zooms):
         raise HeaderFault(f"voxel size is not a number: pixdim = {zooms}")
@@ -260,7 +281,7 @@ def _compare_forms(
     header: nib.Nifti1Header, affine: np.ndarray, shape: tuple[int, ...]
 ) -> list[str]:
     try:
-        qform = _qform_affine(header, "qform")
+        qform = qform_affine(header, "qform")
     except HeaderFault as fault:
         return [f"sform used; {fault}"]
     if len(shape) < 3:
@@ -284,12 +305,6 @@ def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
     elif unit != "mm":
         notes.append(f"units are not mm but {unit}: the numbers are taken as mm")
     return notes
-
-
-def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> float:
-    # Programs write 1 in images that are no series; they state no unit of time then.
-    unit = _SECONDS.get(int(header["xyzt_units"]) & 56, 0.0)
-    return float(header["pixdim"][4]) * unit if len(shape) > 3 and unit else 0.0
 
 
 def _free_text(header: nib.Nifti1Header) -> list[str]:
@@ -338,9 +353,9 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     NIfTI-1.
     """
     image: nib.Nifti1Image = (
-        nib.Nifti1Image(array, grid.affine)
-        if max(grid.shape) < 2**15
-        else nib.Nifti2Image(array, grid.affine)
+        nib.Nifti1Image(array, grid.affine, dtype=array.dtype)
+        if max(array.shape) < 2**15
+        else nib.Nifti2Image(array, grid.affine, dtype=array.dtype)
     )
     header = image.header
     header.set_xyzt_units("mm")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import AnyPath
 from ..grid import Grid
-from .header import Header, half_step
+from .header import Header, half_step, make_image
 from .lesions import volume_grid
 from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
 
@@ -35,7 +35,7 @@ class NotWhole(InputError):
 
 
 def read_labels(
-    source: AnyPath | nib.spatialimages.SpatialImage,
+    source: AnyPath | nib.spatialimages.SpatialImage | Stored,
 ) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
     """Read an image of labels.
 
@@ -53,7 +53,9 @@ def read_labels(
         Where the file is damaged or its values are not whole numbers of at least 0; `NotWhole`
         where they are fractions.
     """
-    if isinstance(source, nib.spatialimages.SpatialImage):
+    if isinstance(source, Stored):
+        stored = source
+    elif isinstance(source, nib.spatialimages.SpatialImage):
         stored = stored_of_image(source)
     else:
         _check_volumes(source, read_header(source))
@@ -101,3 +103,18 @@ def _check_range(stored: Stored, values: NDArray) -> None:
         raise InputError(stored.path, problem, "labels start at 1, 0 is outside")
     if largest > _LARGEST_LABEL:
         raise InputError(stored.path, f"label {largest:g} is larger than {_LARGEST_LABEL:,}")
+
+
+def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -> nib.Nifti1Image:
+    """Labels as a NIfTI image of the smallest of int16 and int32 that holds them all.
+
+    Parameters
+    ----------
+    labels : array of int, shape of the grid
+        Below 2**31.
+    grid : Grid
+    description : str
+        For the header, 79 characters at most.
+    """
+    kind = np.int16 if labels.max(initial=0) < 2**15 else np.int32
+    return make_image(grid, labels.astype(kind), description)

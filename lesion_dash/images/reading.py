@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from ..files import AnyPath, checksum, has_image_ending, read_bytes
+from ..files import AnyPath, FileView, checksum, has_image_ending, read_bytes
 from ..grid import Grid
 from .header import (
     LONGEST_HEADER,
@@ -24,6 +24,8 @@ from .header import (
 )
 
 Buffer = bytes | bytearray
+Raw = bytes | FileView
+"""A file as it lies on the disk: held, or read as it is asked for."""
 
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_MEMBER = b"\x1f\x8b\x08"
@@ -67,8 +69,13 @@ class Stored:
 
 def read_header(path: AnyPath) -> Header:
     """Read and check an image's header; no voxel is inflated."""
-    head, _ = _files_of(path)
-    return _parse(path, _first_bytes(path, read_bytes(head, head=_HEAD)))
+    head, _ = files_of(path)
+    return parse_first_bytes(path, read_bytes(head, head=_HEAD))
+
+
+def parse_first_bytes(path: AnyPath, head: bytes) -> Header:
+    """Read and check the header in the first bytes of a file, compressed or not."""
+    return _parse(path, first_bytes(path, head))
 
 
 def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
@@ -85,7 +92,17 @@ def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
     InputError
         With the file's name, what is wrong, and what to do.
     """
-    header, raw, digest = read_raw(path, limit)
+    return _stored(path, *read_raw(path, limit))
+
+
+def stored_of_bytes(path: AnyPath, raw: bytes, limit: int = LARGEST_MASK) -> Stored:
+    """The same of a file whose content is at hand; the path gives its name only."""
+    header = parse_first_bytes(path, raw[:_HEAD])
+    check_size(path, header, len(raw), limit)
+    return _stored(path, header, raw, checksum(raw))
+
+
+def _stored(path: AnyPath, header: Header, raw: bytes, digest: str) -> Stored:
     expected = header.offset + header.voxel_bytes
     content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
     count = header.voxel_bytes // header.dtype.itemsize
@@ -103,9 +120,9 @@ def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
         The file that holds the voxels.
     sha256 : str
     """
-    head_path, voxel_path = _files_of(path)
+    head_path, voxel_path = files_of(path)
     head = read_bytes(head_path, head=_HEAD)
-    header = _parse(path, _first_bytes(path, head))
+    header = parse_first_bytes(path, head)
     expected = header.offset + header.voxel_bytes
     if head_path == voxel_path and len(head) < _HEAD:
         raw = head
@@ -115,23 +132,22 @@ def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
         raw = read_bytes(voxel_path, head=min(expected, limit + header.offset) + slack)
     if head_path == voxel_path and not raw.startswith(head):
         raise InputError(path, "changed while reading", "wait until it is copied whole")
-    _check_size(path, header, len(raw), limit)
+    check_size(path, header, len(raw), limit)
     return header, raw, checksum(raw if head_path == voxel_path else head + raw)
 
 
-def contents_of(path: AnyPath, header: Header, raw: bytes, notes: list[str]) -> Iterator[Buffer]:
-    """The uncompressed file in pieces, verified to its end; what is unusual is added to `notes`."""
+def contents_of(path: AnyPath, header: Header, raw: Raw) -> Generator[bytes, None, tuple[str, ...]]:
+    """The uncompressed file in pieces, verified to its end; returns notes on what is unusual."""
     expected = header.offset + header.voxel_bytes
     if _is_gzip(path):
-        notes += yield from inflate_pieces(path, raw, expected)
-    else:
-        content, unusual = _cut(path, raw, expected)
-        notes += unusual
-        for start in range(0, expected, _PIECE):
-            yield content[start : min(start + _PIECE, expected)]
+        return (yield from inflate_pieces(path, raw, expected))
+    notes = _check_length(path, len(raw), expected)
+    for start in range(0, expected, _PIECE):
+        yield raw[start : min(start + _PIECE, expected)]
+    return notes
 
 
-def _check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
+def check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
     """Refuse a claim that the file can't hold, before anything is allocated for it."""
     ratio = _LARGEST_RATIO if _is_gzip(path) else 1
     if header.offset > length * ratio:
@@ -184,7 +200,7 @@ def _is_pair(path: AnyPath) -> bool:
     return path.suffix.lower() in (".img", ".hdr")
 
 
-def _files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
+def files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
     """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
     if not _is_pair(path):
         return path, path
@@ -201,7 +217,8 @@ def _is_gzip(path: AnyPath) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
+def first_bytes(path: AnyPath, raw: bytes) -> bytes:
+    """The bytes that hold the header, inflated."""
     if not _is_gzip(path):
         if raw[:2] == _GZIP_MARK:
             raise InputError(path, "gzip data in a .nii file", "rename it to .nii.gz")
@@ -221,9 +238,13 @@ def _gzip_remedy(raw: bytes) -> str:
 
 
 def _cut(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
-    if len(raw) < expected:
-        raise InputError(path, _missing(len(raw), expected), _COPY_AGAIN)
-    return raw, (_TRAILING,) if len(raw) > expected else ()
+    return raw, _check_length(path, len(raw), expected)
+
+
+def _check_length(path: AnyPath, length: int, expected: int) -> tuple[str, ...]:
+    if length < expected:
+        raise InputError(path, _missing(length, expected), _COPY_AGAIN)
+    return (_TRAILING,) if length > expected else ()
 
 
 def _inflate(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
@@ -251,7 +272,7 @@ def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, 
 
 
 def inflate_pieces(
-    path: AnyPath, raw: bytes, expected: int
+    path: AnyPath, raw: Raw, expected: int
 ) -> Generator[bytes, None, tuple[str, ...]]:
     """Inflate one gzip member after the other until the image is whole, piece by piece.
 
@@ -283,7 +304,7 @@ def inflate_pieces(
     return (_TRAILING,) if length > expected or position < len(raw) else ()
 
 
-def _pieces(stream: zlib._Decompress, raw: bytes, start: int) -> Iterator[tuple[bytes, int]]:
+def _pieces(stream: zlib._Decompress, raw: Raw, start: int) -> Iterator[tuple[bytes, int]]:
     """Inflate in small pieces, each with how far `raw` is read: a bomb is never held at once."""
     for begin in range(start, len(raw), _PIECE):
         waiting = raw[begin : begin + _PIECE]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Volumes:
     dtype : numpy.dtype
         In which the file stores them.
     repetition_time : float
-        See `Header`.
+        Seconds; 0 where the header states no unit of time.
     sha256 : str
     notes : tuple of str
     """
@@ -61,15 +61,17 @@ class Volumes:
     notes: tuple[str, ...]
 
 
-def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage) -> int:
+def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage | Stored) -> int:
     """Number of volumes of an image; no voxel is read."""
+    if isinstance(source, Stored):
+        return source.header.volumes
     if isinstance(source, nib.spatialimages.SpatialImage):
         return int(np.prod(source.shape[3:], dtype=np.int64))
     return read_header(source).volumes
 
 
 def read_volumes(
-    source: AnyPath | nib.spatialimages.SpatialImage, progress: Progress | None = None
+    source: AnyPath | nib.spatialimages.SpatialImage | Stored, progress: Progress | None = None
 ) -> Volumes:
     """Read the values of an image that are not zero, volume by volume.
 
@@ -86,6 +88,8 @@ def read_volumes(
     InputError
         Where the file is damaged, or a value is infinite.
     """
+    if isinstance(source, Stored):
+        return _of_stored(source, progress)
     if isinstance(source, nib.spatialimages.SpatialImage):
         file = _file_of(source)
         if file is None:
@@ -95,10 +99,15 @@ def read_volumes(
     if header.volumes == 1:
         return _of_stored(read_stored(source), progress)
     said: list[str] = []
-    pieces = _cut_volumes(contents_of(source, header, raw, said), header)
+    size = header.voxel_bytes // header.volumes
+    pieces = cut_voxels(_noted(contents_of(source, header, raw), said), header, size)
     volumes = (np.frombuffer(piece, header.dtype) for piece in pieces)
     found = _collect(source, header, volumes, sha256, header.notes, progress)
     return replace(found, notes=(*found.notes, *said))
+
+
+def _noted(pieces: Generator[bytes, None, tuple[str, ...]], notes: list[str]) -> Iterator[bytes]:
+    notes += yield from pieces
 
 
 def _file_of(image: nib.spatialimages.SpatialImage) -> Path | None:
@@ -121,9 +130,11 @@ def _of_stored(stored: Stored, progress: Progress | None) -> Volumes:
     return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
 
 
-def _cut_volumes(pieces: Iterator[Buffer], header: Header) -> Iterator[bytes]:
-    """Cut a stream into the bytes of each volume; the header comes before the first."""
-    size = header.voxel_bytes // header.volumes
+def cut_voxels(pieces: Iterator[Buffer], header: Header, size: int) -> Iterator[bytes]:
+    """Cut a stream into parts of `size` bytes, such as volumes; the header comes before the first.
+
+    The last part holds what is left.
+    """
     waiting, before = bytearray(), header.offset
     for piece in pieces:
         waiting += piece
@@ -133,6 +144,8 @@ def _cut_volumes(pieces: Iterator[Buffer], header: Header) -> Iterator[bytes]:
         while not before and len(waiting) >= size:
             yield bytes(waiting[:size])
             del waiting[:size]
+    if waiting and not before:
+        yield bytes(waiting)
 
 
 def _collect(
@@ -155,9 +168,9 @@ def _collect(
             progress(len(columns), header.volumes)
     if unknown:
         notes += (f"NaN treated as 0 in {unknown:,} places",)
-    return Volumes(
-        path, header.grid, tuple(columns), header.dtype, header.repetition_time, sha256, notes
-    )
+    # Programs write 1 in images that are no series; they state no unit of time then.
+    time = header.repetition_time if header.states_time_unit else 0.0
+    return Volumes(path, header.grid, tuple(columns), header.dtype, time, sha256, notes)
 
 
 def _values(path: AnyPath, header: Header, stored: NDArray) -> tuple[NDArray, int]:

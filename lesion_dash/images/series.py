@@ -1,0 +1,258 @@
+"""Series: the volumes of one or several 4D images, or of a folder of 3D ones, end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import AnyPath, PathInput, UrlPath, as_path, list_images, strip_ending
+from ..grid import Grid, is_near
+from .header import Header, make_image
+from .maps import Map
+from .reading import LARGEST_IMAGE, Stored, read_header, read_stored
+
+_WIDEST_MM = 100.0
+"""The largest width of smoothing: more than half a head, and the kernel still fits the memory."""
+
+_SHORTEST_MS = 100.0
+"""A repetition time from here on that bears no unit is one in ms: no scan takes so many seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Volumes on one grid, one after the other.
+
+    Parameters
+    ----------
+    name : str
+    grid : Grid
+        Of each volume.
+    array : array, shape (x, y, z, volumes)
+        Read-only, the first axis fastest: as the files store the values, or as float32 where a
+        file scales them.
+    repetition_time : float
+        Seconds from one volume to the next; NaN where the files do not say.
+    runs : tuple of int
+        Number of volumes of each file, in their order.
+    paths : tuple of Path or UrlPath
+    sha256 : tuple of str
+        Of each file.
+    notes : tuple of str
+        What is unusual about the files, a sentence each.
+    """
+
+    name: str
+    grid: Grid
+    array: NDArray
+    repetition_time: float
+    runs: tuple[int, ...]
+    paths: tuple[AnyPath, ...] = ()
+    sha256: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def volumes(self) -> int:
+        """Number of volumes."""
+        return int(self.array.shape[3])
+
+    @property
+    def rows(self) -> NDArray:
+        """The same values as an array of volumes x voxels, nothing copied."""
+        return self.array.reshape(self.grid.size, self.volumes, order="F").T
+
+    @cached_property
+    def mean(self) -> Map:
+        """The mean of all volumes, such as a background for pictures."""
+        array = self.array.mean(axis=3, dtype=np.float64)
+        array.setflags(write=False)
+        return Map(f"mean of {self.name}", array, self.grid, "", f"mean of {self.volumes} volumes")
+
+    def to_nifti(self) -> nib.Nifti1Image:
+        """The series as a nibabel image that shares its values."""
+        image = make_image(self.grid, self.array, self.name)
+        image.header.set_xyzt_units("mm", "sec")
+        if np.isfinite(self.repetition_time):
+            image.header["pixdim"][4] = self.repetition_time
+        return image
+
+
+def read_series(sources: PathInput | Sequence[PathInput]) -> Series:
+    """Read the volumes of one or several runs, or of a folder of images, end to end.
+
+    Parameters
+    ----------
+    sources : path, URL, or several of them
+        4D images, one a run, all on one grid; or a folder of 3D images, one a person, in the order
+        of their names.
+
+    Raises
+    ------
+    InputError
+        Where a file is damaged, holds an infinite value, or lies on another grid than the first.
+
+    Examples
+    --------
+    >>> series = read_series("sample_data/series/sub-01_task-pictures_run-1_bold.nii.gz")
+    >>> series.array.shape, series.repetition_time
+    ((18, 22, 18, 48), 2.5)
+    """
+    given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
+    paths = [path for source in given for path in images_of(source)]
+    if not paths:
+        raise InputError("series", "holds no image", "give a 4D image, or a folder of images")
+    headers = [read_header(path) for path in paths]
+    grid = _common_grid(paths, headers)
+    time, notes = _common_time(paths, headers)
+    if len(paths) == 1:
+        stored = [read_stored(paths[0], LARGEST_IMAGE)]
+        rows = _values(stored[0])
+    else:
+        stored, rows = _join(paths, headers, grid)
+    array = rows.T.reshape((*grid.shape, len(rows)), order="F")
+    array.setflags(write=False)
+    said = [f"{one.path.name}: {note}" for one in stored for note in one.notes]
+    return Series(
+        strip_ending(paths[0].name) if len(paths) == 1 else f"{len(paths)} images",
+        grid,
+        array,
+        time,
+        tuple(header.volumes for header in headers),
+        tuple(paths),
+        tuple(one.sha256 for one in stored),
+        tuple(dict.fromkeys([*said, *notes])),
+    )
+
+
+def images_of(source: PathInput) -> tuple[AnyPath, ...]:
+    """An image's path as it is, or the images below a folder in the order of their names.
+
+    Raises
+    ------
+    InputError
+        Where a folder holds no image.
+    """
+    path = as_path(source)
+    if not path.is_dir():
+        return (path,)
+    found = list_images(path).images
+    if not found:
+        raise InputError(path, "holds no image", "give a folder of .nii or .nii.gz images")
+    return found
+
+
+def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
+    grids: list[Grid] = []
+    for path, header in zip(paths, headers, strict=True):
+        if header.grid is None:
+            problem = f"not a volume: {len(header.shape)} axes, three or four expected"
+            raise InputError(path, problem, "export it as a 3D or 4D image")
+        if grids and not is_near(header.grid, grids[0]):
+            problem = f"is not on the grid of {paths[0].name}: {header.grid.difference(grids[0])}"
+            raise InputError(path, problem, "bring all images onto one grid first")
+        grids.append(header.grid)
+    return grids[0]
+
+
+def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, list[str]]:
+    """Repetition time in seconds, NaN where it is not known, and what is to be said of it."""
+    if all(header.volumes == 1 for header in headers):
+        return float("nan"), []
+    times = {header.repetition_time for header in headers}
+    if len(times) > 1:
+        shown = ", ".join(f"{time:g} s" for time in sorted(times))
+        remedy = "give runs of one sequence only"
+        raise InputError(paths[0].name, f"the runs differ in repetition time: {shown}", remedy)
+    time = times.pop()
+    if not (np.isfinite(time) and time > 0):
+        return float("nan"), []
+    if all(header.states_time_unit for header in headers):
+        return time, []
+    if time >= _SHORTEST_MS:
+        likely = f"probably {time:g} ms, which is {time / 1000:g} s"
+        return float("nan"), [f"repetition time is {time:g} without a unit: not used ({likely})"]
+    return time, [f"repetition time is {time:g} without a unit: taken as seconds"]
+
+
+def _join(paths: list[AnyPath], headers: list[Header], grid: Grid) -> tuple[list[Stored], NDArray]:
+    """Read one file after the other into its rows: no more than one is held beside the result."""
+    dtype = np.result_type(*(_dtype_of(header) for header in headers))
+    rows = np.empty((sum(header.volumes for header in headers), grid.size), dtype)
+    stored, first = [], 0
+    for path, header in zip(paths, headers, strict=True):
+        one = read_stored(path, LARGEST_IMAGE)
+        if one.header.shape != header.shape:
+            raise InputError(path, "changed while reading", "wait until it is copied whole")
+        rows[first : first + header.volumes] = _values(one)
+        first += header.volumes
+        stored.append(Stored(one.path, one.header, np.empty(0), one.sha256, one.notes))
+    return stored, rows
+
+
+def _dtype_of(header: Header) -> np.dtype:
+    """In which values are kept: as they are stored, or float32 where the header scales them."""
+    return np.dtype(np.float32) if header.is_scaled else header.dtype.newbyteorder("=")
+
+
+def _values(stored: Stored) -> NDArray:
+    """Values as they are meant, volumes x voxels; those of the file where nothing is changed."""
+    header = stored.header
+    given = stored.values.reshape(header.volumes, -1)
+    dtype = _dtype_of(header)
+    values = given if given.dtype == dtype else np.empty(given.shape, dtype)
+    for volume, meant in zip(given, values, strict=True):
+        if header.is_scaled:
+            # What is too large for float32 becomes infinite, and is told below.
+            with np.errstate(over="ignore"):
+                meant[:] = volume * np.float64(header.slope) + header.intercept
+        elif values is not given:
+            meant[:] = volume
+        if dtype.kind == "f" and np.isinf(meant).any():
+            problem = f"infinite value in {int(np.isinf(meant).sum()):,} voxels of one volume"
+            raise InputError(stored.path, problem, "replace it by NaN or 0 where it is background")
+    return values
+
+
+def smooth_series(series: Series, fwhm_mm: float) -> Series:
+    """Smooth every volume with a Gaussian, by nilearn's `smooth_img`.
+
+    Parameters
+    ----------
+    series : Series
+    fwhm_mm : float
+        Full width at half maximum, mm, above 0 and at most 100.
+
+    Returns
+    -------
+    Series
+        float32. NaN is taken as 0, as nilearn does; a note tells how many values that were.
+
+    Examples
+    --------
+    >>> series = read_series("sample_data/series/sub-01_task-pictures_run-1_bold.nii.gz")
+    >>> bool(smooth_series(series, 8).array.std() < series.array.std())
+    True
+
+    Raises
+    ------
+    InputError
+        Where the width is no number in that range.
+    """
+    from nilearn.image import smooth_img
+
+    if not 0 < fwhm_mm <= _WIDEST_MM:
+        remedy = f"give a width above 0 mm, at most {_WIDEST_MM:g}"
+        raise InputError("fwhm", f"is {fwhm_mm} mm", remedy)
+    image = nib.Nifti1Image(series.array.astype(np.float32), series.grid.affine)
+    array = np.asarray(smooth_img(image, fwhm_mm).dataobj, np.float32, order="F")
+    array.setflags(write=False)
+    notes = [f"smoothed with a Gaussian of {fwhm_mm:g} mm (full width at half maximum)"]
+    if unknown := int(np.isnan(series.array).sum()):
+        notes.append(f"NaN taken as 0 for smoothing, in {unknown:,} places")
+    return replace(series, array=array, notes=(*series.notes, *notes))

@@ -1,0 +1,61 @@
+"""Lines of Python, put together from names and values; text of the user's stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+
+import numpy as np
+
+_WIDTH = 92
+
+Value = object
+"""A number, a text, a path, or several of them."""
+
+
+def literal(value: Value) -> str:
+    r"""A value as Python source that gives the same value.
+
+    Examples
+    --------
+    >>> literal("it's"), literal(np.float64(0.1)), literal(("C:\\data", 2))
+    ('"it\'s"', '0.1', "['C:\\\\data', 2]")
+    """
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, PathLike):
+        return repr(fspath(value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        parts = [literal(one) for one in value]
+        line = f"[{', '.join(parts)}]"
+        return line if len(line) <= _WIDTH else "\n        ".join(["[", *_ended(parts)]) + "\n    ]"
+    return repr(value)
+
+
+def call(name: str, *arguments: str, **values: Value) -> str:
+    """A call of a public function of the library.
+
+    Parameters
+    ----------
+    name : str
+        Of the function or class.
+    *arguments : str
+        Source as it is, such as the name of a variable.
+    **values : number, text, path or several of them
+        Written as literals; None is left out.
+
+    Examples
+    --------
+    >>> call("read_conditions", "'events.tsv'", "series", delay_s=5.0, repetition_time=None)
+    "ld.read_conditions('events.tsv', series, delay_s=5.0)"
+    """
+    given = [f"{key}={literal(value)}" for key, value in values.items() if value is not None]
+    every = [*arguments, *given]
+    line = f"ld.{name}({', '.join(every)})"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n    ".join([f"ld.{name}(", *_ended(every)]) + "\n)"
+
+
+def _ended(parts: list[str]) -> list[str]:
+    return [f"{part}," for part in parts]

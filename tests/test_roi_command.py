@@ -1,0 +1,231 @@
+"""`lesion-dash roi`: the options make the recipe, the files are those of the library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from phantoms import SHAPE, image, random_masks, write_masks
+
+from lesion_dash import (
+    CohortsSource,
+    FillHoles,
+    ImagesSource,
+    InsideFile,
+    InsideRegions,
+    MapSource,
+    MoreIn,
+    Morph,
+    RoiRecipe,
+    ScoreSource,
+    SeriesSource,
+    SplitSource,
+    Threshold,
+    cli,
+    run_recipe,
+    script_of,
+)
+from lesion_dash.roi_options import recipe_of
+
+BEYOND = ("--threshold", 1.0)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    masks = random_masks(12, seed=3)
+    for mask in masks[:6]:
+        mask[2:5, 2:6, 2:6] = True
+    names = [f"sub-{number:02}.nii.gz" for number in range(12)]
+    a = write_masks(tmp_path / "a", masks[:6], names=names[:6])
+    return a, write_masks(tmp_path / "b", masks[6:], names=names[6:])
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def recipe(*arguments) -> RoiRecipe:
+    return recipe_of(cli._make_parser().parse_args(["roi", *map(str, arguments)]))
+
+
+def test_the_files_are_what_the_library_gives(folders, tmp_path, capsys):
+    a, b = folders
+    out = tmp_path / "out"
+    steps = ("--step", "more-in:a", "--step", "dilate:1")
+    assert run("roi", "--cohorts", a, b, *BEYOND, *steps, "-o", out) == 0
+    source = CohortsSource(str(a), str(b))
+    expected = run_recipe(
+        RoiRecipe(source, Threshold(1.0), steps=(MoreIn("a"), Morph("dilate", 1)))
+    )
+    stored = nib.load(out / "mask_atlas.nii")
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), expected.rois.atlas.labels)
+    values = pd.read_csv(out / "roi_values.csv")
+    np.testing.assert_allclose(
+        values[list(expected.rois.names)], expected.values.values, rtol=1e-11
+    )
+    assert set(pd.read_csv(out / "roi_summary.csv")["group"]) == {"a", "b"}
+    pictures = {"step_1_threshold.png", "step_2_more_in.png", "step_3_dilate.png", "rois.png"}
+    assert pictures | {"roi_values.png"} == {file.name for file in out.glob("*.png")}
+    shown = capsys.readouterr().out
+    assert "Fisher's exact test" in shown
+    assert f"dilate by 1 voxel (6 neighbours): {expected.masks[-1].voxels:,} voxels" in shown
+
+
+def test_the_result_tells_where_it_comes_from(folders, tmp_path):
+    a, b = folders
+    inside = tmp_path / "inside.nii.gz"
+    nib.save(image((np.indices(SHAPE)[0] > 1).astype(np.uint8)), inside)
+    out = tmp_path / "out"
+    step = f"within:{inside}"
+    assert run("roi", "--cohorts", a, b, *BEYOND, "--step", step, "-o", out) == 0
+    provenance = json.loads((out / "provenance.json").read_text())
+    assert provenance["command"] == "roi"
+    assert [one["kind"] for one in provenance["inputs"]] == ["cohort", "cohort", "mask"]
+    assert all(one.get("sha256", "x") for one in provenance["inputs"])
+    assert provenance["parameters"]["source"]["kind"] == "CohortsSource"
+    assert provenance["parameters"]["steps"][0]["path"] == str(inside)
+    written = {file.name for file in out.iterdir() if not file.name.startswith(".")}
+    assert set(provenance["outputs"]) == written - {"provenance.json"}
+    assert len(provenance["counts"]["masks"]) == 2
+
+
+def test_every_file_that_was_read_is_named_with_its_checksum(tmp_path):
+    generator = np.random.default_rng(2)
+    for number in range(8):
+        folder = tmp_path / ("a" if number < 4 else "b")
+        folder.mkdir(exist_ok=True)
+        nib.save(image(generator.normal(size=SHAPE).astype(np.float32)), folder / f"{number}.nii")
+    labels = (1 + np.indices(SHAPE)[0] // 4).astype(np.uint8)
+    nib.save(image(labels), tmp_path / "atlas.nii")
+    nib.save(image(np.minimum(labels, 1)), tmp_path / "tested.nii")
+    images = ("--images", tmp_path / "a", tmp_path / "b", "--mask", tmp_path / "tested.nii")
+    step = ("--step", "regions:label 1", "--atlas", tmp_path / "atlas.nii")
+    assert run("roi", *images, *BEYOND, *step, "-o", tmp_path / "out") == 0
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert [one["kind"] for one in provenance["inputs"]] == ["image"] * 8 + ["mask", "atlas"]
+    for one in provenance["inputs"][:9]:
+        assert one["sha256"] == hashlib.sha256(Path(one["file"]).read_bytes()).hexdigest()
+
+
+def test_the_script_that_is_printed_is_the_one_that_is_saved_and_runs(folders, tmp_path, capsys):
+    arguments = ("roi", "--cohorts", *folders, *BEYOND, "--step", "close:1")
+    assert run(*arguments, "--print-code") == 0
+    printed = capsys.readouterr().out
+    assert run(*arguments, "-o", tmp_path / "out") == 0
+    saved = tmp_path / "out" / "roi_script.py"
+    assert saved.read_text() == printed.removesuffix("\n")
+    command = [sys.executable, saved]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    one, other = (tmp_path / name / "mask_atlas.nii" for name in ("out", "rois"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_earlier_results_need_overwrite(folders, tmp_path, capsys):
+    arguments = ("roi", "--cohorts", *folders, *BEYOND, "-o", tmp_path / "out")
+    assert run(*arguments) == 0
+    assert run(*arguments) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(*arguments, "--overwrite") == 0
+
+
+def test_nothing_beyond_the_threshold_leaves_no_file(folders, tmp_path, capsys):
+    assert run("roi", "--cohorts", *folders, "--threshold", 99, "-o", tmp_path / "out") == 2
+    assert "no region of interest; lower the threshold" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_map_needs_no_test(tmp_path, capsys):
+    values = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    nib.save(image(values), tmp_path / "t.nii.gz")
+    out = tmp_path / "out"
+    arguments = ("--map", tmp_path / "t.nii.gz", "--threshold", 1.5, "--pick", 1, "-o", out)
+    under = ("--background", tmp_path / "t.nii.gz", "--cut", 1, -1, 0)
+    assert run("roi", *arguments, *under) == 0
+    assert not (out / "roi_values.csv").exists()
+    stored = np.asarray(nib.load(out / "roi_map.nii").dataobj)
+    np.testing.assert_array_equal(stored, values)
+    assert len(pd.read_csv(out / "mask_atlas.tsv", sep="\t")) == 1
+    assert "ROI 1:" in capsys.readouterr().out
+
+
+def test_every_input_makes_its_source():
+    series = ("--series", "1.nii", "2.nii", "--conditions", "1.tsv", "2.tsv")
+    more = ("--delay", 4, "--fwhm", 6, "--repetition-time", 2, "--mask", "m.nii", "--test", "welch")
+    assert recipe(*series, "--a", "face", "--b", "house", *more, *BEYOND).source == SeriesSource(
+        ("1.nii", "2.nii"), ("1.tsv", "2.tsv"), "face", "house", "welch", 4.0, 2.0, 6.0, "m.nii"
+    )
+    assert recipe("--images", "a", "b", *BEYOND).source == ImagesSource("a", "b")
+    assert recipe("--cohorts", "a", "b", "--min-patients", 3, *BEYOND).source == CohortsSource(
+        "a", "b", min_patients=3
+    )
+    split = ("--split", "a", "--column", "sex", "--a", "F", "--b", "M", "--participants", "p.tsv")
+    assert recipe(*split, *BEYOND).source == SplitSource("a", "sex", "F", "M", "p.tsv")
+    score = ("--score", "a", "--column", "nihss", "--min-patients", 4)
+    assert recipe(*score, *BEYOND).source == ScoreSource("a", "nihss", min_lesioned=4)
+    assert recipe("--map", "t.nii", *BEYOND).source == MapSource("t.nii")
+
+
+STEPS = {
+    "fill-holes": FillHoles(),
+    "more-in:b": MoreIn("b"),
+    "within:my: mask.nii": InsideFile("my: mask.nii"),
+    "within:https://example.org/m.nii": InsideFile("https://example.org/m.nii"),
+    "within:0.25:p.nii": InsideFile("p.nii", 0.25),
+    'regions:"Temporal, anterior", Insula': InsideRegions(
+        "atlas.nii", ("Temporal, anterior", "Insula"), "table.csv"
+    ),
+    "dilate:2": Morph("dilate", 2),
+    "erode:1:26": Morph("erode", 1, "voxels", 26),
+    "open:4mm": Morph("open", 4, "mm"),
+    "close:2.5mm": Morph("close", 2.5, "mm"),
+}
+
+
+def test_steps_are_taken_in_their_order():
+    texts = [*STEPS, *reversed(STEPS)]
+    options = [part for text in texts for part in ("--step", text)]
+    atlas = ("--atlas", "atlas.nii", "--labels", "table.csv")
+    found = recipe("--map", "t.nii", *BEYOND, *options, *atlas)
+    assert list(found.steps) == [STEPS[text] for text in texts]
+    assert script_of(found).count(".apply(mask)") == len(texts)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["grow:2", "dilate", "dilate:two", "dilate:2:7", "dilate:2mm:6", "more-in:c", "within:", ""],
+)
+def test_steps_that_are_none_are_refused(step, capsys):
+    assert run("roi", "--map", "t.nii", *BEYOND, "--step", step, "--print-code") == 2
+    assert f"--step {step}: is no" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--series", "s.nii", "--a", "x", *BEYOND), "--series: needs --b, --conditions"),
+        (("--split", "a", "--a", "F", "--b", "M", *BEYOND), "--split: needs --column"),
+        (("--map", "t.nii", "--fwhm", 4, *BEYOND), "--fwhm: is not for --map"),
+        (("--cohorts", "a", "b", "--column", "x", *BEYOND), "--column: is not for --cohorts"),
+        (("--map", "t.nii"), "--threshold: is missing"),
+        (("--map", "t.nii", *BEYOND), "--output: no results folder"),
+        (("--map", "t.nii", *BEYOND, "--step", "regions:x"), "no atlas; name one with --atlas"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, sentence, capsys):
+    assert run("roi", *arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_corrected_map_is_the_default_where_there_is_a_correction():
+    plain = recipe("--cohorts", "a", "b", *BEYOND)
+    corrected = recipe("--cohorts", "a", "b", *BEYOND, "--correction", "fdr")
+    chosen = recipe("--cohorts", "a", "b", *BEYOND, "--correction", "fdr", "--use", "effect")
+    keys = [one.map_key for one in (plain, corrected, chosen)]
+    assert keys == ["minus_log10_p", "minus_log10_corrected_p", "effect"]

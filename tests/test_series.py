@@ -1,0 +1,218 @@
+"""Series: values equal nibabel's, runs are put end to end, times are told in seconds."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import AFFINE, image
+
+from lesion_dash import Grid, InputError, Series, read_series
+from lesion_dash.images import read_header, smooth_series
+
+SHAPE = (4, 5, 3)
+
+
+def write_run(path, array, time=2.5, unit="sec", affine=AFFINE, slope=None):
+    made = image(array, affine)
+    made.header.set_xyzt_units("mm", unit)
+    made.header["pixdim"][4] = time
+    if slope is not None:
+        made.header.set_slope_inter(*slope)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(made, path)
+    return path
+
+
+def noise(volumes=6, dtype=np.int16, seed=0, shape=SHAPE):
+    generator = np.random.default_rng(seed)
+    return (generator.normal(0, 300, (*shape, volumes))).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "u1", "<i4", "<f4", ">f4", "<f8"])
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_values_are_those_nibabel_reads(tmp_path, dtype, ending):
+    path = write_run(tmp_path / f"a.{ending}", noise().astype(dtype))
+    series = read_series(path)
+    np.testing.assert_array_equal(series.array, np.asarray(nib.load(path).dataobj))
+    assert series.array.dtype == np.dtype(dtype).newbyteorder("=")
+    assert (series.runs, series.repetition_time, series.volumes) == ((6,), 2.5, 6)
+
+
+def test_scaled_values_are_float32(tmp_path):
+    path = write_run(tmp_path / "a.nii", noise(), slope=(0.25, 10))
+    series = read_series([path, write_run(tmp_path / "b.nii", noise(seed=1))])
+    first = np.asarray(nib.load(path).dataobj)
+    np.testing.assert_array_equal(series.array[..., :6], first.astype(np.float32))
+    np.testing.assert_array_equal(series.array[..., 6:], noise(seed=1))
+    assert series.array.dtype == np.float32
+
+
+def test_rows_are_volumes_and_share_their_memory(tmp_path):
+    series = read_series(write_run(tmp_path / "a.nii", noise()))
+    assert np.shares_memory(series.rows, series.array)
+    np.testing.assert_array_equal(series.rows[2], series.array[..., 2].ravel(order="F"))
+    assert not series.array.flags.writeable
+
+
+def test_runs_lie_end_to_end_in_the_order_given(tmp_path):
+    runs = [noise(volumes, seed=volumes) for volumes in (3, 5, 2)]
+    paths = [write_run(tmp_path / f"{n}.nii.gz", run) for n, run in enumerate(runs)]
+    series = read_series(paths)
+    np.testing.assert_array_equal(series.array, np.concatenate(runs, axis=3))
+    assert (series.runs, series.paths) == ((3, 5, 2), tuple(paths))
+    assert len(set(series.sha256)) == 3
+    backwards = read_series(paths[::-1])
+    np.testing.assert_array_equal(backwards.array, np.concatenate(runs[::-1], axis=3))
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path):
+    volumes = noise(4)
+    for number in (2, 0, 3, 1):
+        write_run(tmp_path / f"sub-{number}.nii", volumes[..., number])
+    (tmp_path / "._sub-0.nii").write_bytes(b"side file")
+    series = read_series(tmp_path)
+    np.testing.assert_array_equal(series.array, volumes)
+    assert series.runs == (1, 1, 1, 1)
+    assert np.isnan(series.repetition_time)
+
+
+def test_a_pair_of_files_is_one_image(tmp_path):
+    nib.save(nib.Nifti1Pair(noise(), AFFINE), tmp_path / "a.img")
+    assert read_series(tmp_path).volumes == 6
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "seconds"),
+    [(2.5, "sec", 2.5), (2500, "msec", 2.5), (720, "msec", 0.72), (2_500_000, "usec", 2.5)],
+)
+def test_the_repetition_time_is_in_seconds(tmp_path, time, unit, seconds):
+    path = write_run(tmp_path / "a.nii", noise(), time, unit)
+    assert read_header(path).repetition_time == seconds
+    series = read_series(path)
+    assert (series.repetition_time, series.notes) == (seconds, ())
+
+
+def test_a_time_stored_as_float32_is_the_decimal_that_was_meant(tmp_path):
+    assert read_series(write_run(tmp_path / "a.nii", noise(), 0.72)).repetition_time == 0.72
+
+
+def test_a_time_without_a_unit_is_taken_as_seconds_with_a_note(tmp_path):
+    series = read_series(write_run(tmp_path / "a.nii", noise(), 2.5, "unknown"))
+    assert series.repetition_time == 2.5
+    assert series.notes == ("repetition time is 2.5 without a unit: taken as seconds",)
+
+
+def test_2000_without_a_unit_is_not_used(tmp_path):
+    series = read_series(write_run(tmp_path / "a.nii", noise(), 2000, "unknown"))
+    assert np.isnan(series.repetition_time)
+    assert "probably 2000 ms, which is 2 s" in series.notes[0]
+
+
+@pytest.mark.parametrize(("time", "unit"), [(0, "sec"), (np.nan, "sec"), (2.5, "hz")])
+def test_what_is_no_time_is_not_known(tmp_path, time, unit):
+    assert np.isnan(read_series(write_run(tmp_path / "a.nii", noise(), time, unit)).repetition_time)
+
+
+def test_an_infinite_value_is_refused_and_nan_is_kept(tmp_path):
+    values = noise(dtype=np.float32)
+    values[0, 0, 0, 1] = np.nan
+    series = read_series(write_run(tmp_path / "a.nii", values))
+    np.testing.assert_array_equal(series.array, values)
+    values[1, 0, 0, 1] = -np.inf
+    path = write_run(tmp_path / "b.nii", values)
+    with pytest.raises(InputError, match=r"b\.nii: infinite value in 1 voxels of one volume"):
+        read_series([write_run(tmp_path / "c.nii", noise()), path])
+
+
+def test_other_grids_and_times_are_refused(tmp_path):
+    first = write_run(tmp_path / "a.nii", noise())
+    moved = AFFINE.copy()
+    moved[0, 3] += 40
+    with pytest.raises(InputError, match=r"b\.nii: is not on the grid of a\.nii"):
+        read_series([first, write_run(tmp_path / "b.nii", noise(), affine=moved)])
+    with pytest.raises(InputError, match=r"runs differ in repetition time: 2 s, 2\.5 s"):
+        read_series([first, write_run(tmp_path / "c.nii", noise(), 2.0)])
+    flat = tmp_path / "d.nii"
+    nib.save(nib.Nifti1Image(np.zeros((4, 5), np.int16), np.eye(4)), flat)
+    with pytest.raises(InputError, match="not a volume: 2 axes"):
+        read_series(flat)
+
+
+def test_nothing_to_read_is_told(tmp_path):
+    with pytest.raises(InputError, match="holds no image"):
+        read_series([])
+    with pytest.raises(InputError, match="holds no image"):
+        read_series(tmp_path)
+
+
+def test_the_mean_and_the_image_are_those_of_numpy(tmp_path):
+    series = read_series(write_run(tmp_path / "a.nii", noise()))
+    np.testing.assert_allclose(series.mean.array, noise().mean(axis=3), rtol=1e-14)
+    made = series.to_nifti()
+    np.testing.assert_array_equal(np.asarray(made.dataobj), noise())
+    assert made.header.get_zooms()[3] == 2.5
+    assert made.header.get_xyzt_units() == ("mm", "sec")
+    np.testing.assert_array_equal(made.affine, AFFINE)
+
+
+def test_twelve_runs_take_no_more_than_twice_their_size(tmp_path):
+    run = noise(20, shape=(30, 30, 20))
+    paths = [write_run(tmp_path / f"{n}.nii", run) for n in range(12)]
+    read_series(paths[:1])
+    tracemalloc.start()
+    series = read_series(paths)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * series.array.nbytes
+
+
+def test_a_single_run_is_not_copied(tmp_path):
+    path = write_run(tmp_path / "a.nii", noise(60, shape=(30, 30, 20)))
+    read_series(path)
+    tracemalloc.start()
+    series = read_series(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.2 * series.array.nbytes
+
+
+def test_smoothing_is_that_of_nilearn_volume_by_volume(tmp_path):
+    from nilearn.image import smooth_img
+
+    series = read_series(write_run(tmp_path / "a.nii", noise(shape=(8, 9, 7))))
+    smooth = smooth_series(series, 5.0)
+    for volume in range(series.volumes):
+        alone = nib.Nifti1Image(series.array[..., volume].astype(np.float32), AFFINE)
+        expected = smooth_img(alone, 5.0).get_fdata()
+        np.testing.assert_allclose(smooth.array[..., volume], expected, rtol=1e-4, atol=1e-3)
+    assert smooth.notes == ("smoothed with a Gaussian of 5 mm (full width at half maximum)",)
+    assert (smooth.runs, smooth.repetition_time) == (series.runs, 2.5)
+    np.testing.assert_array_equal(smooth.rows[1], smooth.array[..., 1].ravel(order="F"))
+
+
+@pytest.mark.parametrize("width", [0, -3, np.nan, np.inf, 101])
+def test_a_width_that_is_none_is_refused(tmp_path, width):
+    series = read_series(write_run(tmp_path / "a.nii", noise()))
+    with pytest.raises(InputError, match="give a width above 0 mm"):
+        smooth_series(series, width)
+
+
+def test_smoothing_takes_nan_as_0_and_lets_the_series_be(tmp_path):
+    values = noise(2, np.float32, shape=(8, 9, 7))
+    holed, filled = values.copy(), values.copy()
+    holed[3, 4, 2, 1], filled[3, 4, 2, 1] = np.nan, 0
+    series = read_series(write_run(tmp_path / "a.nii", holed))
+    other = read_series(write_run(tmp_path / "b.nii", filled))
+    smooth = smooth_series(series, 5)
+    np.testing.assert_array_equal(smooth.array, smooth_series(other, 5).array)
+    assert smooth.notes[-1] == "NaN taken as 0 for smoothing, in 1 places"
+    np.testing.assert_array_equal(series.array, holed)
+
+
+def test_whole_numbers_of_64_bits_become_an_image_again():
+    values = noise(2).astype(np.int64) + 2**40
+    series = Series("long", Grid(SHAPE, AFFINE), values, float("nan"), (2,))
+    np.testing.assert_array_equal(np.asarray(series.to_nifti().dataobj), values)
