@@ -18,10 +18,13 @@ from .session import Scale
 from .tasks import guarded
 
 STATIC = Path(__file__).parent / "static"
+_STYLES = ("style.css", "inspect.css", "roi.css")
 
 _MIME = {
     ".nii": "application/octet-stream",
     ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".py": "text/x-python",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".pdf": "application/pdf",
@@ -191,7 +194,8 @@ def colour_bar(scale: Scale) -> str:
 
 def style_sheet() -> widgets.HTML:
     """The style of all pages, as a widget to be shown once."""
-    sheet = widgets.HTML(f"<style>{(STATIC / 'style.css').read_text(encoding='utf-8')}</style>")
+    rules = "".join((STATIC / name).read_text(encoding="utf-8") for name in _STYLES)
+    sheet = widgets.HTML(f"<style>{rules}</style>")
     sheet.add_class("ld-invisible")
     return sheet
 

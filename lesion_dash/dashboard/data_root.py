@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..atlas import atlases_in, name_atlases
 from ..errors import InputError, LesionDashError
-from ..files import has_image_ending
+from ..files import has_image_ending, strip_ending
 from ..label_tables import read_label_table
 
 ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
@@ -39,22 +39,31 @@ class DataRoot:
 
     @cached_property
     def cohorts(self) -> dict[str, int]:
-        """Names of the folders that hold masks, and the number of images in each."""
-        return {name: count for name, count in self.image_counts.items() if count > 1}
+        """Names of the folders that hold masks, and the number of images in each.
+
+        Functional series are not counted: they are no lesions.
+        """
+        series = self._count(_is_series)
+        masks = {name: count - series.get(name, 0) for name, count in self.image_counts.items()}
+        return {name: count for name, count in masks.items() if count > 1}
 
     @cached_property
     def image_counts(self) -> dict[str, int]:
         """Names of the folders that hold any image, and the number of images in each."""
+        return self._count(has_image_ending)
+
+    def _count(self, is_counted: Callable[[str], bool]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for folder, images in self._folders():
+            own = sum(map(is_counted, images))
             for owner in _owners(folder, self.path):
-                counts[owner] = counts.get(owner, 0) + images
+                counts[owner] = counts.get(owner, 0) + own
         return {name: count for name, count in sorted(counts.items()) if count}
 
     @cached_property
     def atlases(self) -> dict[str, tuple[Path, Path]]:
         """Names of the atlases below the root, each with its image and its label table."""
-        folders = [folder for folder, images in self._folders() if 0 < images <= _MOST_ATLASES]
+        folders = [folder for folder, images in self._folders() if 0 < len(images) <= _MOST_ATLASES]
         pairs = [pair for folder in folders for pair in self._atlases_in(folder)]
         names = name_atlases([image for image, _ in pairs], self.path)
         return dict(sorted(zip(names, pairs, strict=True)))
@@ -105,7 +114,7 @@ class DataRoot:
             if self._is_inside(image) and self._is_inside(table):
                 yield image, table
 
-    def _folders(self) -> Iterator[tuple[Path, int]]:
+    def _folders(self) -> Iterator[tuple[Path, list[str]]]:
         waiting = [(self.path, 0)]
         for _ in range(_MOST_FOLDERS):
             if not waiting:
@@ -149,8 +158,9 @@ def sample_data() -> Path:
     return next((place for place in places if place.is_dir()), places[-1])
 
 
-def _scan(folder: Path) -> tuple[int, list[str]]:
-    images, below = 0, []
+def _scan(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the images in a folder, and the folders in it."""
+    images, below = [], []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -159,10 +169,15 @@ def _scan(folder: Path) -> tuple[int, list[str]]:
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.path)
                 elif has_image_ending(entry.name):
-                    images += 1
+                    images.append(entry.name)
     except OSError:
-        return 0, []
+        return [], []
     return images, sorted(below)
+
+
+def _is_series(name: str) -> bool:
+    """Whether an image is named as BIDS names a functional series, such as ``..._bold.nii.gz``."""
+    return has_image_ending(name) and strip_ending(name).lower().endswith("_bold")
 
 
 def _owners(folder: Path, root: Path) -> list[str]:

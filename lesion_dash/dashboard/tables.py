@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -130,6 +131,20 @@ class Table:
         rows = [] if self._marking else change["new"]
         if rows and self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):
             self._on_row(int(rows[0]))
+
+
+def short(value: float) -> str:
+    """A number of any size as it is shown in a cell; empty where it is missing.
+
+    Examples
+    --------
+    >>> short(1016.25), short(-3.14159), short(0.00012), short(0.0), short(float("nan"))
+    ('1,016.25', '-3.14', '0.00012', '0.00', '')
+    """
+    if math.isnan(value):
+        return ""
+    # With a hyphen for minus: the browser sorts such texts as numbers.
+    return f"{value:,.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def without_gaps(frame: pd.DataFrame) -> pd.DataFrame:

@@ -56,6 +56,13 @@ class Worker:
         if thread is not None:
             thread.join(seconds)
 
+    def tell(self, action: Callable[..., None], *values: Any) -> None:
+        """From within a job: call something on the loop, such as to show how far it has come."""
+        if self._loop is None:
+            action(*values)
+        else:
+            self._loop.call_soon_threadsafe(action, *values)
+
     def _work(self) -> None:
         while True:
             with self._lock:
@@ -67,15 +74,9 @@ class Worker:
             try:
                 result = job()
             except Exception as error:
-                self._answer(self._failed, error)
+                self.tell(self._failed, error)
             else:
-                self._answer(done, result)
-
-    def _answer(self, answer: Callable[[Any], None], value: Any) -> None:
-        if self._loop is None:
-            answer(value)
-        else:
-            self._loop.call_soon_threadsafe(answer, value)
+                self.tell(done, result)
 
 
 class Later:

@@ -17,6 +17,15 @@ def test_lists_cohorts_with_their_images(sample_data: Path) -> None:
     assert DataRoot(sample_data).cohorts == {"cohort_a": 40, "cohort_b": 40}
 
 
+def test_functional_series_are_images_and_no_cohort(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "series", tmp_path / "series")
+    assert DataRoot(tmp_path).cohorts == {}
+    assert DataRoot(tmp_path).image_counts == {"series": 3}
+    for name in ("sub-01_lesion.nii.gz", "sub-02_Bold_lesion.nii"):
+        (tmp_path / "series" / name).touch()
+    assert DataRoot(tmp_path).cohorts == {"series": 3}
+
+
 def test_lists_atlases(sample_data: Path) -> None:
     root = DataRoot(sample_data)
     assert list(root.atlases) == ["synthetic_atlas"]

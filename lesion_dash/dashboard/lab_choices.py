@@ -1,0 +1,256 @@
+"""What the user chooses in the ROI lab: traits, no arrays, and the frozen recipe they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+import traitlets as t
+
+from ..components import SHARED, Connectivity
+from ..contrasts import CORRECTIONS, TESTS, Correction
+from ..roi import RecipeStep, RoiRecipe, Side, Source, Threshold
+from .data_root import DataRoot
+
+KINDS = {
+    "series": "Functional runs with conditions",
+    "images": "Two folders of 3D images",
+    "cohorts": "Two folders of lesion masks",
+    "split": "Lesion masks, two groups of patients",
+    "score": "Lesion masks and a score",
+    "map": "Any map, no test",
+}
+"""The kinds of input: key and words."""
+
+TESTS_OF = {
+    "series": ("student", "welch"),
+    "images": ("student", "welch"),
+    "cohorts": ("fisher", "student", "welch"),
+    "split": ("fisher", "student", "welch"),
+    "score": ("student", "welch"),
+    "map": (),
+}
+"""The tests for each kind of input, the usual one first."""
+
+MAPS = {
+    "minus_log10_p": "−log10 p",
+    "minus_log10_corrected_p": "−log10 corrected p",
+    "t": "t",
+    "odds_ratio": "Odds ratio",
+    "effect": "Effect (A − B)",
+    "p": "p",
+    "corrected_p": "Corrected p",
+}
+"""The maps a threshold can be for: key and words."""
+
+FIRST_THRESHOLDS: dict[str, tuple[float, Side]] = {
+    "minus_log10_p": (3.0, "above"),
+    "minus_log10_corrected_p": (1.3, "above"),
+    "t": (3.0, "above"),
+    "odds_ratio": (1.0, "above"),
+    "effect": (0.0, "above"),
+    "p": (0.001, "below"),
+    "corrected_p": (0.05, "below"),
+    "": (0.0, "above"),
+}
+"""Where a map's threshold and its side begin; a map from a file has no key."""
+
+_FIRST_LEAST = {"score": 5}
+
+
+def corrections_of(test: str) -> tuple[str, ...]:
+    """The corrections there are after a test: permutations are of Student's t only."""
+    return tuple(key for key in CORRECTIONS if key != "fwe" or test == "student")
+
+
+class InputChoices(t.HasTraits):
+    """The files and the test; every value is checked here, whatever the browser sends."""
+
+    kind = t.Enum(list(KINDS), default_value="series")
+    folder = t.Unicode("", help="folder of the runs, of group A, of the masks, or of the map")
+    folder_b = t.Unicode("", help="folder of group B")
+    runs = t.Tuple(help="names of the runs in the folder")
+    table = t.Unicode("", help="one table for all runs; empty: the one beside each")
+    file = t.Unicode("", help="name of the map in the folder")
+    column = t.Unicode("", help="of the participants table")
+    a = t.Unicode("", help="condition, or value of the column")
+    b = t.Unicode("", help="the other one")
+    delay_s = t.Float(5.0, min=-60.0, max=60.0, help="from an event to its response")
+    repetition_time = t.Float(0.0, min=0.0, max=1000.0, help="seconds; 0: as the images say")
+    fwhm_mm = t.Float(0.0, min=0.0, max=100.0, help="smoothing; 0: none")
+    mask_folder = t.Unicode("", help="folder of the mask to test inside")
+    mask = t.Unicode("", help="name of that mask, empty for none")
+    test = t.Enum(list(TESTS), default_value="student")
+    min_patients = t.Int(1, min=1, help="lesioned at a voxel, else it is not tested")
+    correction = t.Enum(list(CORRECTIONS), default_value="none")
+    n_permutations = t.Int(1000, min=20, max=1_000_000)
+    seed = t.Int(0, min=0, max=2**32 - 1)
+
+    @t.validate("runs")
+    def _are_names(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        if not all(isinstance(name, str) for name in proposal["value"]):
+            raise t.TraitError("runs are names")
+        return tuple(proposal["value"])
+
+    @t.validate("test")
+    def _fits(self, proposal: dict[str, Any]) -> str:
+        allowed = TESTS_OF[self.kind]
+        wanted = str(proposal["value"])
+        if allowed and wanted not in allowed:
+            raise t.TraitError(f"{wanted} is no test of this input")
+        return wanted
+
+    @t.validate("correction")
+    def _follows(self, proposal: dict[str, Any]) -> str:
+        wanted = str(proposal["value"])
+        if wanted not in corrections_of(self.test):
+            raise t.TraitError(f"{wanted} does not follow {self.test}")
+        return wanted
+
+    def begin(self, kind: str) -> None:
+        """Change the kind of input: nothing is chosen yet, and the test is the usual one."""
+        with self.hold_trait_notifications():
+            self.folder = self.folder_b = self.table = self.file = self.column = ""
+            self.a = self.b = self.mask_folder = self.mask = ""
+            self.runs = ()
+            self.kind = kind
+            self.min_patients = _FIRST_LEAST.get(kind, 1)
+            if TESTS_OF[kind]:
+                self.test = TESTS_OF[kind][0]
+            else:
+                self.correction = "none"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one press of the button settles: the files, the test, and its correction.
+
+    Parameters
+    ----------
+    source : Source
+    correction : {"none", "bonferroni", "fdr", "fwe"}
+    n_permutations, seed : int
+        For ``fwe``.
+    """
+
+    source: Source
+    correction: Correction = "none"
+    n_permutations: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Way:
+    """What can be changed at any time after it: from the map to regions of interest.
+
+    Parameters
+    ----------
+    map_key : str
+        One of `MAPS`; empty for a map from a file.
+    threshold, side
+        As `Threshold` takes them.
+    steps : tuple of RecipeStep
+    connectivity, min_voxels, min_mm3
+        As `find_rois` takes them.
+    atlas : str
+        Name of the atlas for the regions at the peaks, empty for none.
+    picks : tuple of int
+    """
+
+    map_key: str = "minus_log10_p"
+    threshold: float = 3.0
+    side: Side = "above"
+    steps: tuple[RecipeStep, ...] = ()
+    connectivity: Connectivity = 26
+    min_voxels: int = 1
+    min_mm3: float = 0.0
+    atlas: str = ""
+    picks: tuple[int, ...] = ()
+
+    @property
+    def unpicked(self) -> Way:
+        """The same with all regions of interest."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Way(**(values | {"picks": ()}))
+
+
+class WayChoices(t.HasTraits):
+    """The choices from the map to regions of interest, as in `Way`."""
+
+    map_key = t.Enum(["", *MAPS], default_value="minus_log10_p")
+    threshold = t.Float(3.0)
+    side = t.Enum(["above", "below", "both"], default_value="above")
+    steps = t.Tuple()
+    connectivity = t.Enum(list(SHARED), default_value=26)
+    min_voxels = t.Int(1, min=1)
+    min_mm3 = t.Float(0.0, min=0.0)
+    atlas = t.Unicode("")
+    picks = t.Tuple()
+
+    @property
+    def way(self) -> Way:
+        """The choices as they are now."""
+        return Way(
+            self.map_key,
+            self.threshold,
+            cast("Side", self.side),
+            self.steps,
+            cast("Connectivity", self.connectivity),
+            self.min_voxels,
+            self.min_mm3,
+            self.atlas,
+            self.picks,
+        )
+
+    def take(self, way: Way) -> None:
+        """Go back, or on, to other choices all at once."""
+        with self.hold_trait_notifications():
+            for one in fields(way):
+                setattr(self, one.name, getattr(way, one.name))
+
+    def begin(self, map_key: str) -> None:
+        """Change to another map, at its own first threshold."""
+        with self.hold_trait_notifications():
+            self.map_key = map_key
+            self.threshold, self.side = FIRST_THRESHOLDS[map_key]
+            self.picks = ()
+
+
+@dataclass(frozen=True)
+class LabQuestion:
+    """Everything that was chosen.
+
+    Parameters
+    ----------
+    setup : Setup
+    way : Way
+    """
+
+    setup: Setup
+    way: Way
+
+    def recipe(self, root: DataRoot) -> RoiRecipe:
+        """The recipe; the atlas is looked up in the data root.
+
+        Raises
+        ------
+        InputError
+            Where the atlas is none of the data root.
+        """
+        setup, way = self.setup, self.way
+        image, labels = root.atlas_files(way.atlas) if way.atlas else (None, None)
+        return RoiRecipe(
+            source=setup.source,
+            threshold=Threshold(way.threshold, way.side),
+            map_key=way.map_key,
+            correction=setup.correction,
+            n_permutations=setup.n_permutations,
+            seed=setup.seed,
+            steps=way.steps,
+            connectivity=way.connectivity,
+            min_voxels=way.min_voxels,
+            min_mm3=way.min_mm3,
+            atlas=str(image) if image is not None else None,
+            labels=str(labels) if labels is not None else None,
+            picks=way.picks,
+        )

@@ -1,0 +1,178 @@
+"""The files the ROI lab offers: images with the folders above them, and tables beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from ..cohort import Participants, read_participants
+from ..errors import InputError
+from ..files import strip_ending
+from .data_root import DataRoot
+from .image_files import ImageFiles
+
+_TABLES = (".tsv", ".csv", ".txt")
+_OF_CONDITIONS = ("event", "label", "condition")
+"""A table beside a run is taken for the run's where its name holds one of these words."""
+
+
+@dataclass(frozen=True)
+class LabFiles:
+    """Every image below the data root, also seen from the folders above; nothing else is read.
+
+    Parameters
+    ----------
+    root : DataRoot
+    """
+
+    root: DataRoot
+
+    @cached_property
+    def _own(self) -> ImageFiles:
+        return ImageFiles(self.root)
+
+    @cached_property
+    def folders(self) -> dict[str, int]:
+        """Names of the folders with images in them or below them, and how many those are."""
+        counts: dict[str, int] = {}
+        for name, count in self._own.folders.items():
+            for above in _above(name):
+                counts[above] = counts.get(above, 0) + count
+        return dict(sorted(counts.items()))
+
+    def images(self, folder: str) -> tuple[str, ...]:
+        """Names of the images in a listed folder and below it, as paths from there."""
+        self._check(folder)
+        found = []
+        for own in self._own.folders:
+            if _is_below(own, folder):
+                place = PurePosixPath(own).relative_to(folder)
+                found += [(place / name).as_posix() for name in self._own.names(own)]
+        return tuple(sorted(found))
+
+    def tables(self, folder: str) -> tuple[str, ...]:
+        """Names of the tables that lie beside these images, as paths from the folder."""
+        top = self._place(folder)
+        places = {PurePosixPath(name).parent for name in self.images(folder)}
+        found = [(place / name).as_posix() for place in places for name in _tables_in(top / place)]
+        return tuple(sorted(found))
+
+    def tables_of(self, folder: str, images: Sequence[str]) -> dict[str, str]:
+        """The table of conditions of each run, empty where none lies beside it.
+
+        It has the run's name up to the last underscore, as in BIDS; or it is the only one beside.
+        """
+        top = self._place(folder)
+        places = {PurePosixPath(name).parent for name in images}
+        beside = {place: _tables_of_conditions(top / place) for place in places}
+        return {name: _choose_table(name, beside[PurePosixPath(name).parent]) for name in images}
+
+    def paths(self, folder: str, names: Sequence[str]) -> tuple[str, ...]:
+        """The images or tables behind listed names.
+
+        Raises
+        ------
+        InputError
+            Where a name is not listed, or a file does not lie below the data root.
+        """
+        known = {*self.images(folder), *self.tables(folder)}
+        for name in names:
+            if name not in known:
+                raise InputError(name, "is no file of this folder", "choose one from the list")
+        return tuple(str(self._inside(self._place(folder) / name)) for name in names)
+
+    def path(self, folder: str, name: str) -> str:
+        """The one behind a listed name; see `paths`."""
+        return self.paths(folder, [name])[0]
+
+    def folder_path(self, name: str) -> str:
+        """The path of a listed folder.
+
+        Raises
+        ------
+        InputError
+            Where the name is not listed, or the folder does not lie below the data root.
+        """
+        self._check(name)
+        return str(self._inside(self._place(name)))
+
+    def participants(self, folder: str) -> Participants | None:
+        """The participants table of a folder of masks, None where there is none."""
+        place = Path(self.folder_path(folder))
+        return read_participants(place, within=self.root.path)[0]
+
+    def columns(self, folder: str) -> dict[str, tuple[str, ...]]:
+        """The columns of the participants table, each with the values that its patients have."""
+        table = self.participants(folder)
+        if table is None:
+            return {}
+        rows = [table.values_of(name) for name in self.images(folder)]
+        return {
+            name: tuple(sorted({row[place] for row in rows if row[place]}))
+            for place, name in enumerate(table.columns)
+        }
+
+    def first_runs(self) -> str:
+        """The folder that holds the runs with tables, the one above where several do."""
+        owners = [name for name in self._own.folders if self.runs_like_the_first(name)]
+        if not owners:
+            return ""
+        return next(name for name in _above(owners[0]) if all(_is_below(o, name) for o in owners))
+
+    def runs_like_the_first(self, folder: str) -> tuple[str, ...]:
+        """The runs that have a table, and the name of the first such but for its numbers."""
+        tables = self.tables_of(folder, self.images(folder))
+        runs = [run for run, table in tables.items() if table]
+        return tuple(run for run in runs if _without_numbers(run) == _without_numbers(runs[0]))
+
+    def _check(self, folder: str) -> None:
+        if folder not in self.folders:
+            raise InputError(folder, "is no folder of images", "choose one from the list")
+
+    def _place(self, folder: str) -> Path:
+        self._check(folder)
+        return self.root.path if folder == "." else self.root.path / folder
+
+    def _inside(self, path: Path) -> Path:
+        if not path.resolve().is_relative_to(self.root.path.resolve()):
+            raise InputError(path.name, "lies outside the data root", "choose another one")
+        return path
+
+
+def _tables_in(folder: Path) -> list[str]:
+    names = (path.name for path in folder.iterdir() if path.suffix.lower() in _TABLES)
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def _tables_of_conditions(folder: Path) -> list[str]:
+    names = _tables_in(folder)
+    return [name for name in names if any(word in name.lower() for word in _OF_CONDITIONS)]
+
+
+def _choose_table(image: str, beside: list[str]) -> str:
+    """The table among those beside a run that is the run's, as a path like the run's."""
+    wanted = _beginning(image)
+    own = [name for name in beside if wanted and _beginning(name) == wanted]
+    general = [name for name in beside if not _beginning(name)]
+    chosen = own or (general if len(general) == 1 else [])
+    return PurePosixPath(image).with_name(chosen[0]).as_posix() if chosen else ""
+
+
+def _is_below(name: str, folder: str) -> bool:
+    return PurePosixPath(name).is_relative_to(folder)
+
+
+def _above(name: str) -> list[str]:
+    """A folder and those above it, the lowest first."""
+    return [name, *map(str, PurePosixPath(name).parents)]
+
+
+def _beginning(name: str) -> str:
+    """A file's name up to its last underscore; empty where it has none."""
+    return strip_ending(PurePosixPath(name).name).rpartition("_")[0]
+
+
+def _without_numbers(name: str) -> str:
+    return "".join(sign for sign in name if not sign.isdigit())

@@ -1,0 +1,172 @@
+"""Inspect: what is in an image file, where its voxels are, and whether it can be used."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...images import ImageSource, Survey
+from ...plots import figure_bytes
+from ...value_histogram import draw_values
+from ..controls import card, heading, labelled, note, set_text
+from ..desk import Desk
+from ..image_facts import forms_html, section_html, space_html
+from ..image_files import ImageFiles
+from ..inspecting import Look, open_look, other_volume
+from ..slice_view import LARGEST_DROP, FileDrop
+from .crosshair import EMPTY, CrosshairPanel
+
+TITLE = "Inspect image"
+
+_PRIVATE = (
+    f"A file that is dropped stays in memory for this session only; up to "
+    f"{LARGEST_DROP / 1e6:.0f} MB."
+)
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """The file and the crosshair on the left, slices and facts beside them."""
+    return InspectPage(desk).widget
+
+
+class InspectPage:
+    """One image file, looked into."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.files = ImageFiles(desk.session.root)
+        self.look: Look | None = None
+        guard = desk.banner.guard
+        self.folder = widgets.Dropdown()
+        self.file = widgets.Dropdown()
+        self.drop = FileDrop(guard(self._dropped), desk.banner.show)
+        self.crosshair = CrosshairPanel(desk, guard(self._volume_wanted))
+        self.name = note()
+        self.facts, self.space, self.forms, self.door, self.values = (
+            widgets.HTML() for _ in range(5)
+        )
+        self.histogram = widgets.HTML()
+        self.log_counts = widgets.ToggleButtons(options=[("Counts", False), ("Log counts", True)])
+        self._reader = desk.worker(self._failed)
+        self._drawer = desk.worker()
+        self.widget = self._lay_out()
+        self._offer_folders()
+        self.folder.observe(guard(self._folder_chosen), names="value")
+        self.file.observe(guard(self._file_chosen), names="value")
+        self.log_counts.observe(guard(self._draw_histogram), names="value")
+        self._show_nothing(EMPTY)
+
+    def _lay_out(self) -> widgets.Box:
+        for part in (self.facts, self.space, self.forms, self.door, self.values):
+            part.add_class("ld-facts")
+        self.histogram.add_class("ld-histogram")
+        ask = card(
+            "Image",
+            labelled("Folder", self.folder),
+            labelled("File", self.file),
+            labelled("Or a file of your own", self.drop, note(_PRIVATE)),
+            self.crosshair.fields,
+            name="inspect-ask",
+        )
+        values = widgets.HBox([heading("Values"), self.log_counts])
+        file = widgets.HBox([heading("File"), self.name])
+        self._cards = [
+            card(file, self.facts, name="inspect-file"),
+            card("Can it be used?", self.door, name="inspect-door"),
+            card(values, self.values, self.histogram, name="inspect-values"),
+            card("Voxels and millimetres", self.space, name="inspect-space"),
+            card("The two forms of the header", self.forms, name="inspect-forms"),
+        ]
+        page = widgets.Box([ask, self.crosshair.widget, *self._cards])
+        page.add_class("ld-inspect")
+        return page
+
+    def _offer_folders(self) -> None:
+        folders = [(f"{name} ({count})", name) for name, count in self.files.folders.items()]
+        self.folder.options = [("Choose a folder", ""), *folders]
+        self.folder.value = ""
+        self._offer_files()
+
+    def _offer_files(self) -> None:
+        names = self.files.names(self.folder.value) if self.folder.value else ()
+        self.file.options = [("Choose an image", ""), *((name, name) for name in names)]
+        self.file.value = ""
+        self.file.disabled = not names
+
+    def _folder_chosen(self, _change: Any) -> None:
+        self._offer_files()
+
+    def _file_chosen(self, change: dict[str, Any]) -> None:
+        if change["new"]:
+            path: Path = self.files.path(self.folder.value, change["new"])
+            self._open(path, path.name)
+
+    def _dropped(self, name: str, content: bytes) -> None:
+        self.file.value = ""
+        self._open((name, content), name)
+
+    def _open(self, source: ImageSource, name: str) -> None:
+        self._desk.banner.clear()
+        self._show_nothing(f"Reading {name} ...")
+        self._reader.submit(partial(open_look, source), self._show)
+
+    def _volume_wanted(self, volume: int) -> None:
+        if self.look is not None:
+            job = partial(other_volume, self.look, volume)
+            self._reader.submit(job, self._show_volume)
+
+    def _show_volume(self, look: Look) -> None:
+        if self.look is not None and self.look.found is look.found:
+            self.look = look
+            self.crosshair.show(look)
+
+    def _show(self, look: Look) -> None:
+        self.look = look
+        found = look.found
+        for one in self._cards:
+            one.remove_class("ld-hidden")
+        set_text(self.name, found.name)
+        self.facts.value = section_html(found, "File", "Voxels")
+        self.door.value = section_html(
+            found, "This image cannot be used", "Can it be used?", "Notes"
+        )
+        self.values.value = section_html(found, "Values")
+        self.space.value = space_html(found)
+        self.forms.value = forms_html(found)
+        self.crosshair.show(look)
+        self._draw_histogram()
+
+    def _show_nothing(self, why: str) -> None:
+        self.look = None
+        set_text(self.name, "")
+        for part in (self.facts, self.space, self.forms, self.door, self.values, self.histogram):
+            part.value = ""
+        self.crosshair.look = None
+        self.crosshair.clear(why)
+        for one in self._cards:
+            one.add_class("ld-hidden")
+
+    def _failed(self, error: Exception) -> None:
+        self._show_nothing("Nothing to show: see the message at the top.")
+        self._desk.banner.show(error)
+
+    def _draw_histogram(self, _change: Any = None) -> None:
+        survey = self.look.found.survey if self.look is not None else None
+        if survey is None or not survey.counts.size:
+            self.histogram.value = ""
+            return
+        job = partial(_draw, survey, bool(self.log_counts.value))
+        self._drawer.submit(job, self._show_histogram)
+
+    def _show_histogram(self, content: bytes) -> None:
+        data = base64.b64encode(content).decode()
+        alt = "Histogram of the values of the image"
+        self.histogram.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+
+
+def _draw(survey: Survey, log_counts: bool) -> bytes:
+    return figure_bytes(draw_values(survey, log_counts), dpi=110)

@@ -1,0 +1,279 @@
+"""ROI lab: from images over a test to regions of interest, every step to be seen and undone."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...errors import Cancelled, LesionDashError
+from ...roi import run_files
+from ...roi.saving import SCRIPT_NAME, VALUES_NAME
+from ..controls import card, heading, note, set_text
+from ..desk import Desk
+from ..lab_choices import FIRST_THRESHOLDS, InputChoices, LabQuestion, Setup, Way, WayChoices
+from ..lab_inputs import missing, setup_of
+from ..picture import Mm
+from ..roi_lab import LabAnswer, RoiLab, draw_answer_values, draw_step
+from ..tasks import Later
+from .roi_code import CodePanel
+from .roi_contrast import ContrastPanel
+from .roi_input import InputPanel
+from .roi_parts import PartsPanel
+from .roi_picture import PicturePanel
+from .roi_steps import StepsPanel
+from .roi_values import ValuesPanel
+
+TITLE = "ROI lab"
+_PRESS = "Press “{}” to begin."
+_CHANGED = "These choices changed: press “{}” to see them."
+_NOTHING = "Nothing to show: see the message at the top."
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """Input and test on the left, what comes of them beside."""
+    return RoiPage(desk).widget
+
+
+class RoiPage:
+    """The way from files to regions of interest.
+
+    The button settles files and test; everything after it follows at once.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.lab = RoiLab(desk.session)
+        self.choices, self.way = InputChoices(), WayChoices()
+        atlases = desk.session.root.atlases
+        # With several, which one fits the images is not known.
+        self.way.atlas = next(iter(atlases)) if len(atlases) == 1 else ""
+        guard = desk.banner.guard
+        self.answer: LabAnswer | None = None
+        self._asked: LabQuestion | None = None
+        self._stop = threading.Event()
+        self.input = InputPanel(desk, self.lab.files, self.choices)
+        self.test = ContrastPanel(desk, self.choices, guard(self._run), self._cancel)
+        self.steps = StepsPanel(desk, self.lab, self.way)
+        self.picture = PicturePanel(guard(self._draw))
+        self.parts = PartsPanel(desk, self.way, self._go_to)
+        self.values = ValuesPanel(partial(guard(self._save), VALUES_NAME))
+        self.code = CodePanel(guard(self._save))
+        self.caption = note()
+        self._worker = desk.worker(self._failed)
+        self._drawer, self._writer = desk.worker(), desk.worker()
+        self._drawn: LabAnswer | None = None
+        self.widget = self._lay_out()
+        self._follow()
+        self._show_nothing()
+        self.input.open_first()
+
+    def _follow(self) -> None:
+        guard = self._desk.banner.guard
+        settled = Later(0.1, guard(self._choices_changed))
+        self.choices.observe(lambda _: settled())
+        later = Later(0.2, guard(self._way_changed))
+        self.way.observe(lambda _: later())
+        # A picked part has another number where the parts are others.
+        names = [name for name in self.way.trait_names() if name not in ("picks", "atlas")]
+        self.way.observe(self._forget_picks, names=names)
+
+    def _lay_out(self) -> widgets.Box:
+        left = widgets.VBox([self.input.widget, self.test.widget])
+        left.add_class("ld-roi-ask")
+        row = widgets.HBox([self.steps.widget, self.picture.widget])
+        row.add_class("ld-roi-row")
+        head = widgets.HBox([heading("3  From the map to a mask"), self.caption])
+        look = card(head, row, name="roi-steps")
+        right = widgets.VBox([look, self.parts.widget, self.values.widget, self.code.widget])
+        right.add_class("ld-roi-show")
+        page = widgets.Box([left, right])
+        page.add_class("ld-roi")
+        return page
+
+    @property
+    def _button(self) -> str:
+        return str(self.test.run.description)
+
+    def _choices_changed(self) -> None:
+        """Say what is to be chosen or pressed next."""
+        if self._is_busy:
+            return
+        lacking = missing(self.choices, self.lab.files)
+        self.test.run.disabled = bool(lacking)
+        is_new = self.answer is None or self._setup_or_none() != self.answer.question.setup
+        mark = self.test.run.add_class if is_new and not lacking else self.test.run.remove_class
+        mark("ld-primary")
+        if self.answer is None:
+            self.test.say(lacking or _PRESS.format(self._button))
+            self.picture.tell(lacking or _PRESS.format(self._button))
+        else:
+            self.test.say(lacking or (_CHANGED.format(self._button) if is_new else ""))
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._asked is not None and (
+            self.answer is None or self.answer.question != self._asked
+        )
+
+    def _setup_or_none(self) -> Setup | None:
+        try:
+            return setup_of(self.choices, self.lab.files)
+        except LesionDashError:
+            return None  # told when the button is pressed
+
+    def _run(self) -> None:
+        """Settle files and test: what is no longer possible after them begins anew."""
+        self._desk.banner.clear()
+        lacking = missing(self.choices, self.lab.files)
+        if lacking:
+            self.test.say(lacking)
+            return
+        setup = setup_of(self.choices, self.lab.files)
+        self._ask(LabQuestion(setup, self._way_after(setup)))
+
+    def _way_after(self, setup: Setup) -> Way:
+        """The way as it is, without what other files or another test leave no sense in."""
+        way = self.way.way.unpicked
+        before = self._asked.setup if self._asked is not None else None
+        if before is None or before.source.reading != setup.source.reading:
+            way = replace(way, steps=())
+        if before is None or _maps_of(before) != _maps_of(setup):
+            key = _first_map(setup)
+            threshold, side = FIRST_THRESHOLDS[key]
+            way = replace(way, map_key=key, threshold=threshold, side=side)
+        return way
+
+    def _way_changed(self) -> None:
+        if self._asked is not None and self.way.way != self._asked.way:
+            self._desk.banner.clear()
+            self._ask(replace(self._asked, way=self.way.way))
+
+    def _forget_picks(self, _change: Any) -> None:
+        shown = self._asked.way if self._asked is not None else None
+        if shown is not None and self.way.way.unpicked != shown.unpicked:
+            self.way.picks = ()
+
+    def _ask(self, question: LabQuestion) -> None:
+        self._asked = question
+        self.way.take(question.way)
+        self._stop.clear()
+        self.test.say("Working ...", is_running=True)
+        if self.answer is None:
+            self.picture.tell("Working ...")
+        self.picture.image.add_class("ld-busy")
+        self._worker.submit(partial(self._work, question), self._show)
+
+    def _work(self, question: LabQuestion) -> LabAnswer:
+        try:
+            return self.lab.answer(question, partial(self._watch, question))
+        except LesionDashError as error:
+            if question != self._asked:
+                raise Cancelled from error  # nobody waits for it any more
+            raise
+
+    def _watch(self, question: LabQuestion, words: str) -> None:
+        """Within a job: show how far it has come, and end it where nobody waits for it."""
+        if self._stop.is_set() or question != self._asked:
+            raise Cancelled
+        self._worker.tell(self._say_progress, question, words)
+
+    def _say_progress(self, question: LabQuestion, words: str) -> None:
+        if question == self._asked and self._is_busy:
+            self.test.say(f"{words[:1].upper()}{words[1:]} ...", is_running=True)
+
+    def _cancel(self) -> None:
+        self._stop.set()
+        self.test.say("Stopping ...", is_running=True)
+
+    def _show(self, answer: LabAnswer) -> None:
+        if answer.question != self._asked:
+            return  # a newer question is being answered
+        self.answer = answer
+        self.test.show(answer.run.contrast)
+        self._choices_changed()
+        set_text(self.caption, answer.words)
+        self.steps.show(answer)
+        self.picture.show(answer)
+        self.parts.show(answer)
+        self.values.show(answer)
+        self.code.show(answer)
+        self._draw()
+
+    def _failed(self, error: Exception) -> None:
+        """Go back to what is shown; a stop that a newer question caused is none."""
+        if isinstance(error, Cancelled) and not self._stop.is_set():
+            return
+        self._stop.clear()
+        self._asked = self.answer.question if self.answer is not None else None
+        if self.answer is None:
+            self._show_nothing()
+            if not isinstance(error, Cancelled):
+                self.picture.tell(_NOTHING)
+        else:
+            self.way.take(self.answer.question.way)
+            self.picture.image.remove_class("ld-busy")
+            self._choices_changed()
+        self._desk.banner.show(error)
+
+    def _show_nothing(self) -> None:
+        set_text(self.caption, "")
+        self.test.clear()
+        self.steps.clear()
+        self.picture.clear("")
+        self.parts.clear()
+        self.values.clear("")
+        self.code.clear()
+        self._choices_changed()
+
+    def _go_to(self, mm: Mm) -> None:
+        self.picture.go_to(mm)
+
+    def _draw(self) -> None:
+        answer = self.answer
+        if answer is not None:
+            self.picture.image.add_class("ld-busy")
+            job = partial(self._draw_both, answer, self.picture.row, self.picture.cut)
+            self._drawer.submit(job, self._paint)
+
+    def _draw_both(
+        self, answer: LabAnswer, row: int, mm: Mm | None
+    ) -> tuple[LabAnswer, int, bytes, bytes | None]:
+        """The picture of a step; and the box plots, where these are not drawn yet."""
+        values = None if self._drawn is answer else draw_answer_values(answer)
+        picture = draw_step(answer, row, mm)
+        self._drawn = answer
+        return answer, row, picture, values
+
+    def _paint(self, drawn: tuple[LabAnswer, int, bytes, bytes | None]) -> None:
+        answer, row, picture, values = drawn
+        if values is not None and answer is self.answer:
+            self.values.paint(values)
+        if answer is self.answer:
+            self.picture.paint(picture, answer.steps[row])
+
+    def _save(self, name: str) -> None:
+        answer = self.answer
+        if answer is None:
+            return
+        if name == SCRIPT_NAME:
+            content = answer.script.encode("utf-8", "backslashreplace")
+            self._desk.saver.save(name, content)
+            return
+        job = partial(run_files, answer.run)
+        self._writer.submit(job, lambda files: self._desk.saver.save(name, files[name]))
+
+
+def _maps_of(setup: Setup) -> tuple[object, ...]:
+    """What decides which maps there are."""
+    return type(setup.source), getattr(setup.source, "test", ""), setup.correction != "none"
+
+
+def _first_map(setup: Setup) -> str:
+    """The map a student begins with: −log10 of p, corrected where a correction was chosen."""
+    if not hasattr(setup.source, "test"):
+        return ""
+    return "minus_log10_p" if setup.correction == "none" else "minus_log10_corrected_p"

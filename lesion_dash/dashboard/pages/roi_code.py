@@ -1,0 +1,69 @@
+"""Step 6 of the ROI lab: the script that makes the same, and the files to save."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import anywidget
+import ipywidgets as widgets
+import traitlets as t
+
+from ...roi import names_of_run
+from ...roi.saving import SCRIPT_NAME
+from ..controls import STATIC, card, download_button, heading, labelled, note
+from ..roi_lab import LabAnswer
+
+_ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
+
+
+class CopyButton(anywidget.AnyWidget):
+    """Puts a text onto the clipboard of the browser."""
+
+    _esm = STATIC / "copy.js"
+    text = t.Unicode("").tag(sync=True)
+
+
+class CodePanel:
+    """The script, and what can be saved.
+
+    Parameters
+    ----------
+    save : callable
+        Saves the file of a name.
+    """
+
+    def __init__(self, save: Callable[[str], None]) -> None:
+        self.code = widgets.HTML()
+        self.copy = CopyButton()
+        self.file = widgets.Dropdown(options=[])
+        self.download = download_button(
+            "Download", "Save the file named beside", lambda: save(str(self.file.value))
+        )
+        self.script = download_button("Script", f"Save {SCRIPT_NAME}", lambda: save(SCRIPT_NAME))
+        self.code.add_class("ld-code")
+        row = widgets.HBox([self.file, self.download])
+        row.add_class("ld-save-row")
+        head = widgets.HBox([heading("6  Show me the code"), note(_ABOUT), self.copy, self.script])
+        files = labelled("Save the regions of interest and what belongs to them", row)
+        self.widget = card(head, self.code, files, name="roi-code")
+        self.clear()
+
+    def show(self, answer: LabAnswer) -> None:
+        """Show the script of an answer, and offer its files."""
+        self.code.value = f"<pre>{html.escape(answer.script)}</pre>"
+        self.copy.text = answer.script
+        names = names_of_run(answer.values is not None)[:-1]  # the last is the provenance
+        kept = self.file.value
+        self.file.options = names
+        self.file.value = kept if kept in names else names[0]
+        has_rois = len(answer.run.rois) > 0
+        self.file.disabled = self.download.disabled = not has_rois
+        self.script.disabled = False
+
+    def clear(self) -> None:
+        """There is nothing to show."""
+        self.code.value = "<pre># Run the test: the script that makes the same stands here.</pre>"
+        self.copy.text = ""
+        self.file.options = []
+        self.file.disabled = self.download.disabled = self.script.disabled = True

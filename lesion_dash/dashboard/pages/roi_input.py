@@ -1,0 +1,205 @@
+"""Step 1 of the ROI lab: which files, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...conditions import list_conditions
+from ...errors import LesionDashError
+from ..controls import bind, card, labelled, note, set_text
+from ..desk import Desk
+from ..file_field import FileField
+from ..lab_choices import KINDS, InputChoices
+from ..lab_files import LabFiles
+from ..lab_inputs import tables_of_runs
+from ..pick_list import PickList
+
+_MOST_GROUPS = 12
+"""A column with more values splits no cohort in groups."""
+
+_FOLDER_WORDS = {
+    "series": "Folder of the runs",
+    "images": "Folder A",
+    "cohorts": "Folder A",
+    "split": "Folder of masks",
+    "score": "Folder of masks",
+    "map": "Folder of the map",
+}
+_FIELDS_OF = {
+    "series": ("runs", "table", "groups", "delay", "time", "smooth", "mask"),
+    "images": ("folder_b", "smooth", "mask"),
+    "cohorts": ("folder_b",),
+    "split": ("column", "groups"),
+    "score": ("column",),
+    "map": ("file",),
+}
+"""The fields that a kind of input needs, beside its folder."""
+_BESIDE = "The table beside each run"
+_OF_TIMES = "Delay: from an event to its response. TR 0: as the images say. "
+_OF_SMOOTHING = "Smooth: full width at half maximum."
+
+
+class InputPanel:
+    """The kind of input and its files.
+
+    Parameters
+    ----------
+    desk : Desk
+    files : LabFiles
+    choices : InputChoices
+    """
+
+    def __init__(self, desk: Desk, files: LabFiles, choices: InputChoices) -> None:
+        self._desk, self._files, self._choices = desk, files, choices
+        self.kind = widgets.Dropdown(options=[(words, key) for key, words in KINDS.items()])
+        self.folder, self.folder_b = widgets.Dropdown(), widgets.Dropdown()
+        self.runs = PickList("run", rows=4)
+        nothing = [("Choose", "")]
+        self.table, self.file, self.column, self.a, self.b = (
+            widgets.Dropdown(options=nothing) for _ in range(5)
+        )
+        self.delay_s = widgets.BoundedFloatText(min=-60, max=60, step=0.5)
+        self.repetition_time = widgets.BoundedFloatText(min=0, max=1000, step=0.1)
+        self.fwhm_mm = widgets.BoundedFloatText(min=0, max=100, step=1)
+        self.mask = FileField(files, "Everywhere in the image")
+        self.hint, self.numbers_hint = note(), note()
+        self.folder_name = widgets.Label()
+        self._fields = self._make_fields()
+        self.widget = card("1  Input", labelled("Kind", self.kind), *self._fields.values(),
+                           name="roi-input")  # fmt: skip
+        self._offer_folders()
+        self._bind()
+        guard = desk.banner.guard
+        self.kind.observe(guard(self._kind_chosen), names="value")
+        choices.observe(guard(self._folder_chosen), names="folder")
+        choices.observe(guard(self._offer_groups), names=["runs", "table", "column"])
+        self._show_fields()
+
+    def open_first(self) -> None:
+        """Choose the runs of the data root, where there are any, so that one click shows a map."""
+        folder = self._files.first_runs()
+        if folder:
+            self._choices.folder = folder
+
+    def _make_fields(self) -> dict[str, widgets.Widget]:
+        self.folder_name.add_class("ld-label")
+        folder = widgets.VBox([self.folder_name, self.folder, self.hint])
+        folder.add_class("ld-field")
+        self.hint.add_class("ld-if-any")
+        self._numbers = {
+            "delay": labelled("Delay (s)", self.delay_s),
+            "time": labelled("TR (s)", self.repetition_time),
+            "smooth": labelled("Smooth (mm)", self.fwhm_mm),
+        }
+        numbers = widgets.HBox(list(self._numbers.values()))
+        groups = widgets.HBox([labelled("A", self.a), labelled("B", self.b)])
+        for row in (numbers, groups):
+            row.add_class("ld-pair")
+        return {
+            "folder": folder,
+            "folder_b": labelled("Folder B", self.folder_b),
+            "runs": labelled("Runs", self.runs.widget),
+            "table": labelled("Conditions (events.tsv or labels)", self.table),
+            "file": labelled("File", self.file),
+            "column": labelled("Column of the participants table", self.column),
+            "groups": groups,
+            "numbers": numbers,
+            "numbers_hint": self.numbers_hint,
+            "mask": labelled("Test only inside", self.mask.widget),
+        }
+
+    def _bind(self) -> None:
+        names = ("folder", "folder_b", "runs", "table", "file", "column", "a", "b", "delay_s")
+        for name in (*names, "repetition_time", "fwhm_mm"):
+            bind(self._choices, name, getattr(self, name))
+        self.mask.observe(self._mask_chosen, names=["folder", "name"])
+
+    def _mask_chosen(self, _change: Any) -> None:
+        self._choices.mask_folder, self._choices.mask = self.mask.folder, self.mask.name
+
+    def _kind_chosen(self, change: dict[str, Any]) -> None:
+        self._desk.banner.clear()
+        self._choices.begin(change["new"])
+        self.mask.clear()
+        self._offer_folders()
+        self._show_fields()
+        if change["new"] == "series":
+            self.open_first()
+
+    def _show_fields(self) -> None:
+        kind = self._choices.kind
+        self.folder_name.value = _FOLDER_WORDS[kind]
+        used = ("folder", *_FIELDS_OF[kind])
+        has_numbers = "smooth" in used
+        used = (*used, "numbers", "numbers_hint") if has_numbers else used
+        for name, field in (self._fields | self._numbers).items():
+            (field.remove_class if name in used else field.add_class)("ld-hidden")
+        said = _OF_TIMES + _OF_SMOOTHING if "delay" in used else _OF_SMOOTHING
+        set_text(self.numbers_hint, said)
+
+    def _offer_folders(self) -> None:
+        is_masks = self._choices.kind in ("cohorts", "split", "score")
+        folders = self._desk.session.root.cohorts if is_masks else self._files.folders
+        options = [(f"{name} ({count} images)", name) for name, count in folders.items()]
+        self.folder.options = [("Choose a folder", ""), *options]
+        self.folder_b.options = [("Choose a folder", ""), *options]
+
+    def _folder_chosen(self, change: dict[str, Any]) -> None:
+        folder, choices = change["new"], self._choices
+        kind = choices.kind
+        choices.runs, choices.table, choices.file, choices.column = (), "", "", ""
+        images = self._files.images(folder) if folder and kind in ("series", "map") else ()
+        tables = self._files.tables(folder) if folder and kind == "series" else ()
+        self.runs.offer(images)
+        self.file.options = [("Choose a file", ""), *((name, name) for name in images)]
+        self.table.options = [(_BESIDE, ""), *((name, name) for name in tables)]
+        if kind == "series" and folder:
+            choices.runs = self._files.runs_like_the_first(folder)
+        if kind in ("split", "score"):
+            self._offer_columns(folder)
+
+    def _offer_columns(self, folder: str) -> None:
+        columns = self._files.columns(folder) if folder else {}
+        fits = _is_score if self._choices.kind == "score" else _is_grouping
+        names = [name for name, values in columns.items() if fits(values)]
+        self.column.options = [("Choose a column", ""), *((name, name) for name in names)]
+        said = "No participants table lies beside these masks." if folder and not columns else ""
+        set_text(self.hint, said)
+
+    def _offer_groups(self, _change: Any = None) -> None:
+        choices = self._choices
+        kept = choices.a, choices.b
+        names = self._groups()
+        for field in (self.a, self.b):
+            field.options = [("Choose", ""), *((name, name) for name in names)]
+        if len(names) < 2:
+            choices.a = choices.b = ""
+            return
+        choices.a, choices.b = kept if set(kept) <= set(names) else names[:2]
+
+    def _groups(self) -> tuple[str, ...]:
+        """The conditions of the chosen runs, or the values of the chosen column."""
+        choices = self._choices
+        set_text(self.hint, "")
+        if choices.kind == "split" and choices.column:
+            return self._files.columns(choices.folder)[choices.column]
+        if choices.kind == "series" and choices.runs:
+            try:
+                return list_conditions(tables_of_runs(choices, self._files))
+            except LesionDashError as error:
+                # Not in the banner: the choice is not finished, and this says what it needs.
+                set_text(self.hint, str(error))
+        return ()
+
+
+def _is_grouping(values: tuple[str, ...]) -> bool:
+    return 2 <= len(values) <= _MOST_GROUPS
+
+
+def _is_score(values: tuple[str, ...]) -> bool:
+    try:
+        return len({float(value) for value in values}) > 2
+    except ValueError:
+        return False

@@ -1,0 +1,138 @@
+"""Step 4 of the ROI lab: the separate parts of the mask, as a table to pick from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import pandas as pd
+
+from ..controls import bind, card, heading, labelled, note, set_text
+from ..desk import Desk
+from ..lab_choices import WayChoices
+from ..pick_list import offer_several
+from ..picture import Mm
+from ..roi_lab import LabAnswer
+from ..tables import Table, short
+
+_TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
+_MOST_ROWS = 500
+_COLUMNS = ("No.", "Voxels", "mm³", "Peak value", "Peak (mm)", "Centre of mass (mm)", "Region")
+_NO_PARTS = "Nothing is left: lower the threshold, leave out a step, or allow smaller parts."
+_PICK = "None chosen: all are kept. Hold Ctrl (⌘ on a Mac) to choose several."
+_NAMES = "Names hold only where the images lie in the atlas's space."
+
+
+class PartsPanel:
+    """Connectivity, least size, the table, and which parts are kept.
+
+    Parameters
+    ----------
+    desk : Desk
+    choices : WayChoices
+    on_row : callable
+        Given the peak of a part whose row is clicked, mm.
+    """
+
+    def __init__(self, desk: Desk, choices: WayChoices, on_row: Callable[[Mm], None]) -> None:
+        self._choices, self._on_row = choices, on_row
+        self.connectivity = widgets.Dropdown(options=_TOUCH)
+        self.min_voxels = widgets.BoundedIntText(min=1, max=10**9)
+        self.min_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
+        atlases = [(name, name) for name in desk.session.root.atlases]
+        self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
+        self.picks = widgets.SelectMultiple(rows=6, options=[])
+        self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
+        self.table = Table("rois", desk.banner.guard(self._clicked), rows=6)
+        self._answer: LabAnswer | None = None
+        self._is_filling = False
+        for name in ("connectivity", "min_voxels", "min_mm3", "atlas"):
+            bind(choices, name, getattr(self, name))
+        self.picks.observe(desk.banner.guard(self._picked), names="value")
+        self.widget = self._lay_out()
+
+    def show(self, answer: LabAnswer) -> None:
+        """Show the parts of an answer."""
+        self._answer = answer
+        every, kept = answer.run.every, answer.run.rois
+        mm3 = kept.mask.volume_mm3
+        more = f" (of {len(every):,})" if len(kept) < len(every) else ""
+        said = f"{len(kept):,}{more} kept, {kept.mask.voxels:,} voxels, {mm3:,.0f} mm³"
+        set_text(self.caption, said if len(every) else _NO_PARTS)
+        self.table.show(shown_columns(answer.table.head(_MOST_ROWS)))
+        set_text(self.remark, _remark(answer))
+        self._is_filling = True
+        options = [(f"{part.name} ({part.voxels:,})", part.number) for part in every]
+        offer_several(self.picks, options, answer.question.way.picks)
+        self._is_filling = False
+
+    def clear(self) -> None:
+        """There is nothing to show."""
+        self._answer = None
+        set_text(self.caption, "")
+        set_text(self.remark, "")
+        self.table.show(pd.DataFrame(columns=list(_COLUMNS)))
+        self._is_filling = True
+        offer_several(self.picks, [], [])
+        self._is_filling = False
+
+    def _lay_out(self) -> widgets.VBox:
+        form = widgets.VBox(
+            [
+                labelled("Voxels of a part touch by", self.connectivity),
+                _pair(
+                    labelled("Least voxels", self.min_voxels), labelled("Least mm³", self.min_mm3)
+                ),
+                labelled("Atlas for names", self.atlas, note(_NAMES)),
+                labelled("Keep only", self.picks, self.pick_hint),
+            ]
+        )
+        form.add_class("ld-roi-form")
+        row = widgets.HBox([form, self.table.widget])
+        row.add_class("ld-roi-row")
+        head = widgets.HBox([heading("4  Parts: the regions of interest"), self.caption])
+        return card(head, row, self.remark, name="roi-parts")
+
+    def _clicked(self, row: int) -> None:
+        if self._answer is not None:
+            x, y, z = self._answer.run.every.parts[row].peak_mm.tolist()
+            self._on_row((x, y, z))
+
+    def _picked(self, change: dict[str, tuple[int, ...]]) -> None:
+        if not self._is_filling:
+            self._choices.picks = tuple(change["new"])
+
+
+def _remark(answer: LabAnswer) -> str:
+    """What was unusual, and how the atlas was brought to the map."""
+    count = len(answer.table)
+    most = [f"the first {_MOST_ROWS} of {count:,} are listed"] if count > _MOST_ROWS else []
+    return "; ".join([*most, *answer.run.every.notes])
+
+
+def shown_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of regions of interest as it is shown."""
+    shown = pd.DataFrame(
+        {
+            "No.": table["index"],
+            "Voxels": table["voxels"],
+            "mm³": [f"{value:,.0f}" for value in table["volume_mm3"]],
+            "Peak value": [short(value) for value in table["peak_value"]],
+            "Peak (mm)": _places(table, "peak_x_mm", "peak_y_mm", "peak_z_mm"),
+            "Centre of mass (mm)": _places(table, "x_mm", "y_mm", "z_mm"),
+            "Region": table["region"],
+        },
+        columns=list(_COLUMNS),
+    )
+    return shown if (table["region"] != "").any() else shown.drop(columns="Region")
+
+
+def _places(table: pd.DataFrame, *axes: str) -> list[str]:
+    rows = table[list(axes)].to_numpy()
+    return [", ".join(f"{value:.1f}" for value in row).replace("-", "−") for row in rows]
+
+
+def _pair(*fields: widgets.Widget) -> widgets.HBox:
+    row = widgets.HBox(list(fields))
+    row.add_class("ld-pair")
+    return row

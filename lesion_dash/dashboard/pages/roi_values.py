@@ -1,0 +1,74 @@
+"""Step 5 of the ROI lab: the values in each region of interest, by condition or group."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import pandas as pd
+
+from ...roi import CAUTION, MapSource
+from ..controls import card, download_button, heading, note, set_text
+from ..roi_lab import LabAnswer
+from ..tables import Table, short
+
+_COLUMNS = ("Region", "Group", "n", "Mean", "SD", "Median")
+
+
+class ValuesPanel:
+    """Box plots with the points, and the summary of each group.
+
+    Parameters
+    ----------
+    save : callable
+        Saves the values as CSV.
+    """
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        self.caption, self.caution = note(), note()
+        self.image = widgets.HTML()
+        self.table = Table("roi-values", rows=10)
+        self.download = download_button("CSV", "Save roi_values.csv, a row for each sample", save)
+        self.image.add_class("ld-roi-plots")
+        row = widgets.HBox([self.image, self.table.widget])
+        row.add_class("ld-roi-row")
+        head = widgets.HBox([heading("5  Values"), self.caption, self.download])
+        self.widget = card(head, row, self.caution, name="roi-values")
+
+    def show(self, answer: LabAnswer) -> None:
+        """Show the values of an answer; their picture comes later."""
+        values = answer.values
+        if values is None:
+            is_map = isinstance(answer.run.recipe.source, MapSource)
+            self.clear("A map from a file has no groups." if is_map else "No region, no values.")
+            return
+        self.download.disabled = False
+        set_text(self.caption, f"{values.unit} of {len(values.samples):,} samples")
+        set_text(self.caution, CAUTION)
+        self.table.show(shown_summary(values.summary))
+
+    def paint(self, content: bytes) -> None:
+        """Show the box plots."""
+        if content:
+            data = base64.b64encode(content).decode()
+            alt = "Box plots of the values of each group in each region of interest"
+            self.image.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+        else:
+            self.image.value = ""
+
+    def clear(self, words: str) -> None:
+        """There are no values."""
+        self.download.disabled = True
+        self.image.value = ""
+        set_text(self.caption, words)
+        set_text(self.caution, "")
+        self.table.show(pd.DataFrame(columns=list(_COLUMNS)))
+
+
+def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary of the groups as it is shown."""
+    shown = summary.set_axis(list(_COLUMNS), axis=1)
+    for name in ("Mean", "SD", "Median"):
+        shown[name] = [short(value) for value in summary[name.lower()]]
+    return shown

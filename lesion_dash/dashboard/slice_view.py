@@ -1,0 +1,99 @@
+"""Two small widgets of the page Inspect: three slices to click into, and a place to drop a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from .controls import STATIC
+from .inspecting import Look, Voxel, refuse_drop
+
+LARGEST_DROP = 128_000_000
+"""Bytes of a file that may be dropped onto the page."""
+
+Clicked = Callable[[int, float, float], None]
+
+
+class SliceView(anywidget.AnyWidget):
+    """Three slices with a crosshair, drawn by the browser without WebGL.
+
+    Parameters
+    ----------
+    on_click : callable
+        Given the number of the slice and the place in it, as shares of width and height.
+    """
+
+    _esm = STATIC / "slices.js"
+    panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
+    pixels = t.Bytes(b"").tag(sync=True)
+
+    def __init__(self, on_click: Clicked) -> None:
+        super().__init__()
+        self._on_click = on_click
+        self.on_msg(self._received)
+
+    def show(self, look: Look, voxel: Voxel, radiological: bool) -> None:
+        """Show the slices through a voxel."""
+        panes, pixels = look.panes(voxel, radiological)
+        with self.hold_sync():
+            self.panes, self.pixels = panes, pixels
+
+    def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        """A click, checked here whatever the browser sends."""
+        try:
+            pane, x, y = int(content["pane"]), float(content["x"]), float(content["y"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return
+        is_place = math.isfinite(x) and math.isfinite(y) and 0 <= min(x, y) <= max(x, y) <= 1
+        if is_place and 0 <= pane < len(self.panes):
+            self._on_click(pane, x, y)
+
+
+class FileDrop(anywidget.AnyWidget):
+    """A place to drop a file, which comes in parts, so that no message is too large.
+
+    The file is kept in memory, and nowhere else.
+
+    Parameters
+    ----------
+    on_file : callable
+        Given the file's name and content.
+    on_fault : callable
+        Given the error where it is too large.
+    """
+
+    _esm = STATIC / "drop.js"
+    limit = t.Int(LARGEST_DROP).tag(sync=True)
+    endings = t.Unicode(".nii,.gz").tag(sync=True)
+
+    def __init__(
+        self, on_file: Callable[[str, bytes], None], on_fault: Callable[[Exception], None]
+    ) -> None:
+        super().__init__()
+        self._on_file, self._on_fault = on_file, on_fault
+        self._parts = bytearray()
+        self.on_msg(self._received)
+
+    def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
+        try:
+            name = PurePath(str(content["name"]).replace("\\", "/")).name[:255]
+            size, start = int(content["size"]), int(content["start"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return
+        part = bytes(buffers[0]) if buffers else b""
+        if start == 0:
+            self._parts = bytearray()
+        if max(size, start + len(part)) > LARGEST_DROP:
+            self._parts = bytearray()
+            self._on_fault(refuse_drop(name, size, LARGEST_DROP))
+            return
+        if start == len(self._parts):
+            self._parts += part
+            if len(self._parts) >= size:
+                whole, self._parts = bytes(self._parts), bytearray()
+                self._on_file(name, whole)

@@ -1,0 +1,118 @@
+"""The page ROI lab in a real Chromium: from one click to a table, a step, and the script."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesion_dash import Morph, RoiRecipe, SeriesSource, Threshold, run_recipe, script_of
+from lesion_dash.tables import tsv_bytes
+
+pytestmark = pytest.mark.browser
+
+LONG = 60_000  # ms
+ROWS = ".ld-roi-parts tbody tr"
+
+
+@pytest.fixture(scope="module")
+def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("lab").resolve()
+    for name in ("series", "atlas"):
+        shutil.copytree(sample_data / name, root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], root: Path) -> str:
+    return serve(root)
+
+
+def recipe_of(root: Path, **more: Any) -> RoiRecipe:
+    runs = [str(root / "series" / f"sub-01_task-pictures_run-{number}") for number in (1, 2)]
+    images, tables = ([f"{run}_{kind}" for run in runs] for kind in ("bold.nii.gz", "events.tsv"))
+    atlas = {"atlas": str(root / "atlas" / "synthetic_atlas.nii.gz")}
+    labels = {"labels": str(root / "atlas" / "synthetic_atlas.csv")}
+    source = SeriesSource(images, tables, "face", "house")
+    return RoiRecipe(source, Threshold(3.0), **atlas, **labels, **more)
+
+
+def wait_for(page: Any, selector: str, text: str) -> None:
+    # A list of options has spaces that break no line.
+    code = """([at, text]) =>
+        document.querySelector(at)?.textContent.replace(/\u00a0/g, " ").includes(text)"""
+    page.wait_for_function(code, arg=[selector, text], timeout=LONG)
+
+
+def open_lab(open_page: Callable[..., Any], address: str, *size: int) -> Any:
+    page = open_page(address, *size)
+    page.get_by_role("tab", name="ROI lab").click(timeout=LONG)
+    wait_for(page, ".ld-roi-image", "Press “Run the test” to begin.")
+    page.get_by_role("button", name="Run the test").click()
+    page.wait_for_selector(f"{ROWS}:nth-child(2)", timeout=LONG)
+    page.get_by_alt_text("separate parts").wait_for(timeout=LONG)
+    return page
+
+
+def test_from_one_click_to_the_same_regions_as_the_library(
+    address: str, root: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_lab(open_page, address)
+    assert_table(page, run_recipe(recipe_of(root)))
+    page.get_by_role("button", name="Add step").click()
+    steps = Morph("dilate", 1, "voxels", 6)
+    recipe = recipe_of(root, steps=(steps,))
+    wait_for(page, ".ld-roi-look select", steps.words)
+    expected = run_recipe(recipe)
+    wait_for(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
+    assert_table(page, expected)
+    assert page.locator(".ld-code pre").inner_text() == script_of(recipe)
+    page.locator(".ld-save-row select").select_option(label="mask_atlas.tsv")
+    with page.expect_download(timeout=LONG) as waiting:
+        page.locator(".ld-save-row").get_by_role("button", name="Download").click()
+    assert waiting.value.suggested_filename == "mask_atlas.tsv"
+    assert Path(waiting.value.path()).read_bytes() == tsv_bytes(expected.rois.table)
+    page.locator(".ld-roi-look select option").first.click()
+    page.get_by_alt_text("1. −log10 p").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Undo last step").click()
+    wait_for(page, ".ld-roi-look select", "2. separate parts")
+
+
+def assert_table(page: Any, expected: Any) -> None:
+    table = expected.rois.table
+    shown = [row.locator("td").all_inner_texts() for row in page.locator(ROWS).all()[: len(table)]]
+    assert [row[0] for row in shown] == [str(number) for number in table["index"]]
+    assert [row[1] for row in shown] == [f"{count}" for count in table["voxels"]]
+    assert [row[-1] for row in shown] == table["region"].tolist()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_nothing_is_cut_off_and_nothing_jumps(
+    address: str, open_page: Callable[..., Any], width: int, height: int
+) -> None:
+    page = open_lab(open_page, address, width, height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("input", "test", "steps", "parts", "values", "code"):
+        box = page.locator(f".ld-roi-{part}").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width, part
+    run = page.get_by_role("button", name="Run the test").bounding_box()
+    assert run["y"] + run["height"] <= height  # to be seen without scrolling
+    before = page.locator(".ld-roi-image").bounding_box()
+    page.get_by_role("button", name="Add step").click()
+    wait_for(page, ".ld-roi-look select", "3. separate parts")
+    page.get_by_alt_text("3. separate parts").wait_for(timeout=LONG)
+    assert page.locator(".ld-roi-image").bounding_box() == before
+
+
+def test_a_search_chooses_several_runs(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_lab(open_page, address)
+    runs = page.locator(".ld-roi-input .ld-pick")
+    runs.locator("input").fill("run 2 bold")
+    runs.get_by_role("button", name="All shown").click()
+    wait_for(page, ".ld-roi-input .ld-pick", "1 of 3 runs chosen.")
+    wait_for(page, ".ld-roi-test", "These choices changed")
+    page.get_by_role("button", name="Run the test").click()
+    wait_for(page, ".ld-roi-test", "face (n = 16) against house (n = 16)")
