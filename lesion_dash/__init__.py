@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arrays import StoredArray, convert_array, read_array
     from .assignment import Assignment, assign_regions
     from .atlas import LabelAtlas, ProbabilityAtlas, find_atlases, load_atlas
     from .cohort import Cohort, Patient, load_cohort
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .inspection import Inspection, inspect_image
     from .loads import LesionLoad, lesion_load
     from .points import PointAssignment, assign_points
+    from .region_masks import mask_image
     from .regions import RegionCounts, count_regions
     from .roi import (
         CohortsSource,
@@ -57,9 +59,11 @@ if TYPE_CHECKING:
         script_of,
         signal_in_rois,
     )
+    from .signal_quality import SignalQuality, measure_signal, snr_by_region, temporal_snr
     from .topography import VolumeStats, volume_stats
 
 _ROOMS = {
+    "arrays": ("StoredArray", "convert_array", "read_array"),
     "assignment": ("Assignment", "assign_regions"),
     "atlas": ("LabelAtlas", "ProbabilityAtlas", "find_atlases", "load_atlas"),
     "cohort": ("Cohort", "Patient", "load_cohort"),
@@ -110,6 +114,8 @@ _ROOMS = {
         "script_of",
         "signal_in_rois",
     ),
+    "region_masks": ("mask_image",),
+    "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
     "topography": ("VolumeStats", "volume_stats"),
 }
 
@@ -148,7 +154,9 @@ __all__ = [
     "ScoreSource",
     "Series",
     "SeriesSource",
+    "SignalQuality",
     "SplitSource",
+    "StoredArray",
     "Threshold",
     "VolumeStats",
     "Within",
@@ -157,6 +165,7 @@ __all__ = [
     "contrast_cohorts",
     "contrast_conditions",
     "contrast_scores",
+    "convert_array",
     "correct_contrast",
     "count_regions",
     "fill_holes",
@@ -168,9 +177,12 @@ __all__ = [
     "load_atlas",
     "load_cohort",
     "load_in_rois",
+    "mask_image",
     "mask_of_regions",
+    "measure_signal",
     "morph_mask",
     "overlap",
+    "read_array",
     "read_conditions",
     "read_groups",
     "read_map",
@@ -182,7 +194,9 @@ __all__ = [
     "script_of",
     "signal_in_rois",
     "smooth_series",
+    "snr_by_region",
     "split_cohort",
+    "temporal_snr",
     "volume_stats",
 ]
 

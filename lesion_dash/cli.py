@@ -14,10 +14,13 @@ from . import (
     assign_command,
     atlases_command,
     commands,
+    convert_command,
     inspect_command,
     load_command,
+    mask_command,
     roi_command,
     roi_options,
+    snr_command,
 )
 from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
@@ -37,6 +40,12 @@ _EXAMPLES = """examples:
       which regions the parts of a map lie in
   lesion-dash atlases --atlases my_atlases/
       which atlases there are, yours and published ones, and how to cite them
+  lesion-dash convert scan.pkl scan.nii.gz --like template.nii.gz
+      an image of an array, which is read without running the pickle
+  lesion-dash mask scan.nii.gz --prob eye_4d.nii.gz --label lens -o lens.nii.gz
+      an image inside one region
+  lesion-dash snr scan.nii.gz --signal lens_mask.nii.gz --air air.nii.gz
+      signal and contrast to noise, with formulas and intervals
   lesion-dash serve --data-root /data/studies
       the dashboard on your own folders
 
@@ -86,6 +95,14 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_assign(parsers)
     _add_roi(parsers)
     _add_atlases(parsers)
+    convert_command.add_choices(
+        _add_command(parsers, "convert", convert_command.run_convert, convert_command.TEXT)
+    )
+    for name, command, run in (
+        ("mask", mask_command, mask_command.run_mask),
+        ("snr", snr_command, snr_command.run_snr),
+    ):
+        command.add_choices(_add_command(parsers, name, run, command.TEXT))
     _add_check(parsers)
     _add_inspect(parsers)
     _add_demo(parsers)

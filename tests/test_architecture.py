@@ -15,15 +15,16 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 
 # A room may import the rooms above it, never one below: lazy imports included.
 ROOMS = [
-    "errors", "grid", "runs", "files", "tables", "images", "conditions", "template",
+    "errors", "grid", "runs", "files", "tables", "images", "arrays", "conditions", "template",
     "label_tables",
     "atlas_library", "atlas",
     "compute", "cohort", "voxel_volumes", "spread_runs", "topography", "comparison", "regions",
     "components", "matches", "assignment", "points", "loads", "contrasts",
-    "provenance", "roi", "door", "inspection", "__init__",
+    "region_masks", "signal_quality", "provenance", "roi", "door", "inspection", "__init__",
     "plots", "heat_map", "roi_plots", "value_histogram", "dashboard",
     "console", "arguments", "atlas_option", "commands", "atlases_command", "load_command",
-    "assign_report", "assign_command", "roi_options", "roi_command", "inspect_command", "cli",
+    "assign_report", "assign_command", "roi_options", "roi_command", "inspect_command",
+    "mask_command", "snr_command", "convert_command", "cli",
 ]  # fmt: skip
 # Libraries that only the named rooms know.
 KEPT_TO = {

@@ -13,7 +13,7 @@ from .labelled import OUTSIDE, TIE_MM, LabelAtlas
 from .listing import Listed, list_atlases
 from .loading import atlas_of, load_atlas
 from .probabilities import ProbabilityAtlas, resample_sparse
-from .scale import check_scale
+from .scale import check_scale, to_probabilities
 from .sides import SWAPPED, check_sides, hemisphere_of, parent_of
 
 Atlas = LabelAtlas | ProbabilityAtlas
@@ -42,4 +42,5 @@ __all__ = [
     "name_atlases",
     "parent_of",
     "resample_sparse",
+    "to_probabilities",
 ]

@@ -8,6 +8,7 @@ from .image_file import ImageFile, ImageSource, as_image_file
 from .labels import NotWhole, labels_to_nifti, read_labels
 from .lesions import BINARY, Choice, Lesion, find_lesion, volume_grid
 from .maps import Map, MapLike, as_map, nifti_bytes, nifti_parts, read_map
+from .masking import masked_bytes, read_volume
 from .masks import Mask, MaskLike, as_mask, mask_of, read_mask
 from .reading import Stored, read_header, read_stored
 from .resampling import resample_map
@@ -46,6 +47,7 @@ __all__ = [
     "images_of",
     "labels_to_nifti",
     "mask_of",
+    "masked_bytes",
     "nifti_bytes",
     "nifti_parts",
     "read_header",
@@ -54,6 +56,7 @@ __all__ = [
     "read_mask",
     "read_series",
     "read_stored",
+    "read_volume",
     "read_volumes",
     "resample_map",
     "scale_values",

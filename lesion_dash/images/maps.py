@@ -147,13 +147,15 @@ def _check_array(found: Map) -> None:
         raise InputError(found.name, "holds an infinite value", "replace it by NaN or 0")
 
 
-def nifti_parts(image: nib.Nifti1Image) -> tuple[bytes, memoryview]:
+def nifti_parts(
+    image: nib.Nifti1Image, slope: float = 1.0, intercept: float = 0.0
+) -> tuple[bytes, memoryview]:
     """Header and voxels of an uncompressed ``.nii`` file; the voxels are not copied."""
     array = np.asfortranarray(image.dataobj, dtype=image.get_data_dtype())
     image.update_header()
     header = image.header.copy()
     header.set_data_offset(header.single_vox_offset)
-    header.set_slope_inter(1, 0)
+    header.set_slope_inter(slope, intercept)
     head = io.BytesIO()
     header.write_to(head)
     return head.getvalue(), array.ravel(order="K").view(np.uint8).data

@@ -16,7 +16,7 @@ from ..files import AnyPath, PathInput, UrlPath, as_path, list_images, strip_end
 from ..grid import Grid, is_near
 from .header import Header, make_image
 from .maps import Map
-from .reading import LARGEST_IMAGE, Stored, read_header, read_stored
+from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
 
 _WIDEST_MM = 100.0
 """The largest width of smoothing: more than half a head, and the kernel still fits the memory."""
@@ -83,12 +83,14 @@ class Series:
         return image
 
 
-def read_series(sources: PathInput | Sequence[PathInput]) -> Series:
+def read_series(
+    sources: PathInput | nib.spatialimages.SpatialImage | Sequence[PathInput],
+) -> Series:
     """Read the volumes of one or several runs, or of a folder of images, end to end.
 
     Parameters
     ----------
-    sources : path, URL, or several of them
+    sources : path, URL, nibabel image, or several paths
         4D images, one a run, all on one grid; or a folder of 3D images, one a person, in the order
         of their names.
 
@@ -103,6 +105,8 @@ def read_series(sources: PathInput | Sequence[PathInput]) -> Series:
     >>> series.array.shape, series.repetition_time
     ((18, 22, 18, 48), 2.5)
     """
+    if isinstance(sources, nib.spatialimages.SpatialImage):
+        return _of_image(sources)
     given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
     paths = [path for source in given for path in images_of(source)]
     if not paths:
@@ -128,6 +132,17 @@ def read_series(sources: PathInput | Sequence[PathInput]) -> Series:
         tuple(one.sha256 for one in stored),
         tuple(dict.fromkeys([*said, *notes])),
     )
+
+
+def _of_image(image: nib.spatialimages.SpatialImage) -> Series:
+    stored = stored_of_image(image)
+    paths, headers = [stored.path], [stored.header]
+    grid = _common_grid(paths, headers)
+    time, notes = _common_time(paths, headers)
+    array = _values(stored).T.reshape((*grid.shape, stored.header.volumes), order="F")
+    array.setflags(write=False)
+    name, said = strip_ending(stored.path.name), (*stored.notes, *notes)
+    return Series(name, grid, array, time, (stored.header.volumes,), notes=said)
 
 
 def images_of(source: PathInput) -> tuple[AnyPath, ...]:

@@ -1,0 +1,184 @@
+"""What takes the place of numpy's own objects while a pickle is read: nothing of it can act."""
+
+from __future__ import annotations
+
+import codecs
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .faults import COPY_AGAIN, SAVE_AGAIN, ArrayFault
+from .layout import Layout
+
+LONGEST_NAME = 256
+"""Bytes of a key, or of the name of a type or a function."""
+
+_PIECE = 65536
+
+
+class Name(Enum):
+    """The functions and types that a pickle of an array names; each is only its own name."""
+
+    NDARRAY = auto()
+    DTYPE = auto()
+    RECONSTRUCT = auto()
+    SCALAR = auto()
+    FROMBUFFER = auto()
+    ENCODE = auto()
+
+
+_HOMES = [f"numpy.{core}.{home}" for core in ("core", "_core") for home in
+          ("multiarray", "_multiarray_umath")]  # fmt: skip
+_KNOWN = {
+    ("numpy", "ndarray"): Name.NDARRAY,
+    ("numpy", "dtype"): Name.DTYPE,
+    ("numpy.core.numeric", "_frombuffer"): Name.FROMBUFFER,
+    ("numpy._core.numeric", "_frombuffer"): Name.FROMBUFFER,
+    ("_codecs", "encode"): Name.ENCODE,
+    **{(home, "_reconstruct"): Name.RECONSTRUCT for home in _HOMES},
+    **{(home, "scalar"): Name.SCALAR for home in _HOMES},
+}
+_REFUSED = {
+    "torch": ("a torch tensor", 'numpy.save("array.npy", tensor.cpu().numpy())'),
+    "pandas": ("a pandas table", 'numpy.save("array.npy", table.to_numpy())'),
+    "numpy.ma": ("a masked array", 'numpy.save("array.npy", array.filled(0))'),
+    "scipy": ("an object of scipy", 'numpy.save("array.npy", matrix.toarray())'),
+    "nibabel": ("a nibabel image", 'nibabel.save(image, "image.nii.gz")'),
+    "SimpleITK": ("a SimpleITK image", 'SimpleITK.WriteImage(image, "image.nii.gz")'),
+}
+
+
+def known_name(module: str, name: str) -> Name:
+    """The stand-in of one of the few names that arrays need, compared as a whole.
+
+    Raises
+    ------
+    ArrayFault
+        For every other name; nothing is imported.
+
+    Examples
+    --------
+    >>> known_name("numpy", "dtype")
+    <Name.DTYPE: 2>
+    """
+    if (module, name) in _KNOWN:
+        return _KNOWN[module, name]
+    for package, (what, command) in _REFUSED.items():
+        if module == package or module.startswith(f"{package}."):
+            raise ArrayFault(f"contains objects: {what} ({module}.{name})", f"save it by {command}")
+    problem = f"contains code or objects: it names {module}.{name}, and nothing of it is run"
+    raise ArrayFault(problem, SAVE_AGAIN)
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Bytes or text of the file, left where they lie until they are needed.
+
+    Parameters
+    ----------
+    view : memoryview
+        The part of the file.
+    encoding : str
+        Of text, such as ``utf-8``; empty where bytes stand as they are.
+    """
+
+    view: memoryview
+    encoding: str = ""
+
+    def text(self) -> str:
+        """A short text, such as a name or a key.
+
+        Raises
+        ------
+        ArrayFault
+            Where it is longer than `LONGEST_NAME`.
+        """
+        if len(self.view) > LONGEST_NAME:
+            raise ArrayFault(
+                f"holds a name of {len(self.view):,} bytes, {LONGEST_NAME} at most", COPY_AGAIN
+            )
+        return bytes(self.view).decode(self.encoding or "latin-1")
+
+    def fill(self, target: NDArray[np.uint8]) -> None:
+        """Write the bytes into an array of exactly their number; text is taken as Latin-1.
+
+        Protocols 0 to 2 and Python 2 keep bytes as text. It is decoded piece by piece, so that no
+        second copy is ever held.
+        """
+        filled = 0
+        for piece in self._pieces():
+            if filled + piece.size > target.size:
+                raise ArrayFault(f"holds more than its {target.size:,} bytes", COPY_AGAIN)
+            target[filled : filled + piece.size] = piece
+            filled += piece.size
+        if filled < target.size:
+            raise ArrayFault(f"holds {filled:,} of its {target.size:,} bytes", COPY_AGAIN)
+
+    def _pieces(self) -> Iterator[NDArray[np.uint8]]:
+        decoder = codecs.getincrementaldecoder(self.encoding or "latin-1")()
+        for start in range(0, len(self.view), _PIECE):
+            piece = bytes(self.view[start : start + _PIECE])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an unknown escape stands for itself
+                text = decoder.decode(piece, start + _PIECE >= len(self.view))
+            yield np.frombuffer(text.encode("latin-1"), np.uint8)
+
+
+@dataclass(eq=False)
+class PickledType:
+    """Takes the place of a numpy.dtype."""
+
+    dtype: np.dtype
+    is_whole: bool = False
+
+
+@dataclass(eq=False)
+class PickledArray:
+    """Takes the place of a numpy.ndarray: how it lies, and where its bytes are."""
+
+    found: tuple[Layout, Raw] | None = None
+
+    def describe(self, layout: Layout, raw: Raw) -> None:
+        """Say what the array is, once; nothing is allocated.
+
+        Raises
+        ------
+        ArrayFault
+            Where the bytes can't be those of the shape.
+        """
+        if self.found is not None:
+            raise ArrayFault("describes one array twice: it was changed by hand", SAVE_AGAIN)
+        present = len(raw.view)
+        # A character of text takes at least one byte.
+        if layout.nbytes > present or (layout.nbytes != present and not raw.encoding):
+            problem = (
+                f"impossible size: {layout} needs {layout.nbytes:,} bytes, {present:,} are there"
+            )
+            raise ArrayFault(problem, COPY_AGAIN)
+        self.found = (layout, raw)
+
+    @property
+    def layout(self) -> Layout:
+        """Type, shape and order."""
+        return self._whole()[0]
+
+    def build(self) -> NDArray:
+        """The array; where its bytes stand as they are, it is a view of the file's content."""
+        layout, raw = self._whole()
+        if not raw.encoding:
+            return layout.arrange(np.frombuffer(raw.view, layout.dtype))
+        content = np.empty(layout.nbytes, np.uint8)
+        try:
+            raw.fill(content)
+        except UnicodeError:
+            raise ArrayFault("holds text that stands for no bytes", COPY_AGAIN) from None
+        return layout.arrange(content.view(layout.dtype))
+
+    def _whole(self) -> tuple[Layout, Raw]:
+        if self.found is None:
+            raise ArrayFault("names an array but holds no values of it", COPY_AGAIN)
+        return self.found

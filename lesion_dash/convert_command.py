@@ -1,0 +1,98 @@
+"""What `lesion-dash convert` does: an image of a file that holds an array."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .console import say
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .arrays import Converted, StoredArray
+
+TEXT = "make a NIfTI image of an array in a .npy, .npz or .pkl file; pickles are never run"
+_CHOICES = ("array", "like", "voxel_size", "orientation", "affine")
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("array_file", metavar="IN", help="a .npy, .npz or .pkl file, or its URL")
+    parser.add_argument("output", metavar="OUT.nii.gz", help="the image; provenance beside it")
+    parser.add_argument("--array", metavar="NAME", help="which array, where the file holds several")
+    parser.add_argument(
+        "--like", metavar="IMAGE", help="the voxels lie where those of IMAGE lie, of the same shape"
+    )
+    parser.add_argument(
+        "--voxel-size",
+        metavar=("X", "Y", "Z"),
+        nargs=3,
+        type=float,
+        help="edges of a voxel in mm; the middle of the array is then at 0, 0, 0 mm",
+    )
+    parser.add_argument(
+        "--orientation",
+        metavar="RAS",
+        help="where the first, second and third axis grow to, such as RAS or LPS",
+    )
+    parser.add_argument(
+        "--affine", metavar="FILE", help="4 x 4 matrix from voxels to mm (RAS): text or .npy"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier OUT.nii.gz")
+
+
+def run_convert(options: argparse.Namespace) -> int:
+    """Write the image and, beside it, how it was made."""
+    from .arrays import convert_array, read_array
+    from .files import write_together
+    from .images.writing import file_parts
+
+    output, stem = _output_path(options.output)
+    beside = f"{stem}.provenance.json"
+    with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
+        stored = read_array(options.array_file, options.array)
+        made = convert_array(
+            stored, options.like, options.voxel_size, options.orientation, options.affine
+        )
+        outbox.add(output.name, *file_parts(made.to_nifti(), output.name))
+        outbox.add(beside, _provenance(options, stored, made, outbox.sums))
+    for note in (*stored.notes, *made.notes):
+        say(f"note: {note}")
+    volumes = f", {made.array.shape[3]} volumes" if made.array.ndim == 4 else ""
+    say(f"{made.placement.grid}{volumes}, {made.array.dtype} in {output}")
+    return 0
+
+
+def _output_path(text: str) -> tuple[Path, str]:
+    """The file, and its name without its ending."""
+    from .files import local_path, strip_ending
+    from .images.writing import ENDINGS
+
+    path = local_path(text)
+    if not path.name.lower().endswith(ENDINGS):
+        raise InputError(text, "is no name of a NIfTI file", "let it end in .nii.gz or .nii")
+    return path, strip_ending(path.name)
+
+
+def _provenance(
+    options: argparse.Namespace, stored: StoredArray, made: Converted, sums: dict[str, str]
+) -> bytes:
+    from .provenance import provenance_bytes
+
+    grid = made.placement.grid
+    parameters = {name: getattr(options, name) for name in _CHOICES}
+    source = {
+        "kind": "array",
+        "file": str(stored.path),
+        "array": stored.name or None,
+        "sha256": stored.sha256,
+    }
+    counts = {
+        "shape": list(made.array.shape),
+        "dtype": str(made.array.dtype),
+        "affine": grid.affine.tolist(),
+        "notes": [*stored.notes, *made.notes],
+    }
+    return provenance_bytes("convert", parameters, [source], counts, sums)

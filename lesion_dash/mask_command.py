@@ -1,0 +1,116 @@
+"""What `lesion-dash mask` does: cut a region out of an image by a map of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .console import say
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .region_masks import MaskedImage
+
+TEXT = "an image inside one region, by a map of probabilities or labels; 0 outside"
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("image", metavar="IMAGE", help="NIfTI image of one volume, or its URL")
+    parser.add_argument(
+        "--prob",
+        metavar="MAP",
+        required=True,
+        help="probabilities (0 to 1 or percent; 3D, or 4D with a region a volume) or labels, as "
+        "NIfTI, or as .npy beside a NIfTI image of its shape",
+    )
+    parser.add_argument(
+        "--label", metavar="NAME|NUMBER", help="the region, where the map holds several"
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="P",
+        type=float,
+        help="voxels of at least this probability, between 0 and 1 (default 0.5)",
+    )
+    parser.add_argument(
+        "--labels", metavar="TABLE", help="names of its regions (default: the table beside it)"
+    )
+    parser.add_argument(
+        "--percent",
+        action="store_true",
+        help="a 3D map of whole numbers holds percent of one region, not labels",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT.nii.gz",
+        required=True,
+        help="the image; OUT_mask.nii.gz and provenance beside it",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
+
+def run_mask(options: argparse.Namespace) -> int:
+    """Write the image inside the region, the mask, and how they were made."""
+    from .files import write_together
+    from .images.writing import file_parts
+    from .region_masks import mask_image
+
+    output, stem, ending = _output_path(options.output)
+    names = [output.name, f"{stem}_mask{ending}", f"{stem}.provenance.json"]
+    with write_together(output.parent, names, options.overwrite) as outbox:
+        cut = mask_image(
+            options.image,
+            options.prob,
+            options.label,
+            options.threshold,
+            options.labels,
+            options.percent,
+        )
+        content, said = cut.to_bytes(is_compressed=ending.lower().endswith(".gz"))
+        outbox.add(names[0], content)
+        outbox.add(names[1], *file_parts(cut.mask.to_nifti(), names[1]))
+        outbox.add(names[2], _provenance(options, cut, said, outbox.sums))
+    for note in (*cut.notes, *said):
+        say(f"note: {note}")
+    mask = cut.mask
+    say(f"{mask.name}: {mask.voxels:,} voxels, {mask.volume_mm3:,.0f} mm³, in {output}")
+    return 0
+
+
+def _output_path(text: str) -> tuple[Path, str, str]:
+    """The file, its name without its ending, and the ending."""
+    from .files import local_path, strip_ending
+
+    path = local_path(text)
+    stem = strip_ending(path.name)
+    ending = path.name[len(stem) :]
+    if ending.lower() not in (".nii", ".nii.gz"):
+        raise InputError(text, "is no name of a NIfTI file", "let it end in .nii.gz or .nii")
+    return path, stem, ending
+
+
+def _provenance(
+    options: argparse.Namespace, cut: MaskedImage, said: tuple[str, ...], sums: dict[str, str]
+) -> bytes:
+    from .provenance import provenance_bytes
+
+    parameters: dict[str, Any] = {
+        "region": cut.mask.name,
+        "label": options.label,
+        "threshold": cut.threshold,
+        "percent": options.percent,
+    }
+    inputs = [
+        {"kind": "file", "file": file, "sha256": sha256 or None}
+        for file, sha256 in cut.sources.items()
+    ]
+    counts = {
+        "voxels": cut.mask.voxels,
+        "volume_mm3": cut.mask.volume_mm3,
+        "notes": [*cut.notes, *said],
+    }
+    return provenance_bytes("mask", parameters, inputs, counts, sums)

@@ -1,0 +1,16 @@
+"""Masks of one region, brought to the grid of an image, and the image inside them."""
+
+from .choosing import pick_region
+from .masked import MaskedImage, mask_image
+from .placing import place_mask
+from .reading import DEFAULT_THRESHOLD, RegionMap, read_region
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "MaskedImage",
+    "RegionMap",
+    "mask_image",
+    "pick_region",
+    "place_mask",
+    "read_region",
+]

@@ -1,0 +1,343 @@
+"""Arrays made images: the numbers stay, and where they lie is what was said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.orientations import aff2axcodes
+from phantoms import AFFINE, image
+from pickled import TYPES, layouts, numbers
+
+from lesion_dash import InputError, cli, convert_array, read_array, read_map
+from lesion_dash.images.writing import file_parts
+
+SHAPE = (3, 4, 5)
+KEPT = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")
+SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], [0, 0, 0, 1]])
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A file of an array, or of a dict with its affine."""
+
+    def stored(array, affine=None, name="array.pkl"):
+        value = array if affine is None else {"data": array, "affine": affine}
+        (tmp_path / name).write_bytes(pickle.dumps(value))
+        return read_array(tmp_path / name)
+
+    return stored
+
+
+@pytest.fixture
+def like(tmp_path):
+    path = tmp_path / "like.nii.gz"
+    nib.save(image(numbers("u1"), SHEARED), path)
+    return path
+
+
+def saved(made, tmp_path, name="out.nii.gz"):
+    path = tmp_path / name
+    path.write_bytes(b"".join(file_parts(made.to_nifti(), name)))
+    return nib.load(path)
+
+
+@pytest.mark.parametrize("code", KEPT)
+def test_types_of_nifti_are_kept(store, like, tmp_path, code):
+    for name, array in layouts(numbers(code)):
+        if array.ndim != 3 or array.shape != SHAPE:
+            continue
+        found = saved(convert_array(store(array), like), tmp_path)
+        assert found.get_data_dtype() == np.dtype(code).newbyteorder("="), name
+        np.testing.assert_array_equal(np.asarray(found.dataobj), array)
+        assert np.isnan(found.header["scl_slope"]) or found.header["scl_slope"] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "saved_as", "note"),
+    [
+        ("b1", "u1", "truth values"),
+        ("f2", "f4", "half precision"),
+        ("i8", "i4", "int64 is saved as int32"),
+        (">u8", "i4", "uint64 is saved as int32"),
+    ],
+)
+def test_other_types_change_and_say_so(store, like, tmp_path, code, saved_as, note):
+    array = numbers(code)
+    made = convert_array(store(array), like)
+    assert any(note in one for one in made.notes)
+    found = saved(made, tmp_path)
+    assert found.get_data_dtype() == saved_as
+    np.testing.assert_array_equal(np.asarray(found.dataobj), array)
+
+
+def test_wide_numbers_are_kept_or_refused(store, like):
+    array = np.zeros(SHAPE, np.int64)
+    array[0, 0, 0] = 2**32 - 1
+    made = convert_array(store(array), like)
+    assert made.array.dtype == np.uint32
+    np.testing.assert_array_equal(made.array, array)
+    for low, high in ((-1, 2**31), (0, 2**32), (-(2**31) - 1, 0)):
+        array[0, 0, :2] = low, high
+        with pytest.raises(InputError, match=rf"from {low} to {high}, more than 32 bits; save"):
+            convert_array(store(array), like)
+
+
+@pytest.mark.parametrize("code", ["c8", "c16"])
+def test_complex_values_are_refused(store, like, code):
+    with pytest.raises(InputError, match=r"complex values .*numpy\.abs"):
+        convert_array(store(numbers(code)), like)
+
+
+def test_every_type_that_is_read_is_decided(store, like):
+    for code in TYPES:
+        try:
+            convert_array(store(numbers(code)), like)
+        except InputError as error:
+            assert "complex" in str(error)  # noqa: PT017 - the only ones refused
+
+
+def test_bytes_that_are_no_truth_values_count_as_true(store, like):
+    array = np.array([0, 1, 2, 255] * 15, np.uint8).reshape(SHAPE).view(bool)
+    made = convert_array(store(array), like)
+    np.testing.assert_array_equal(made.array, array.view(np.uint8) > 0)
+
+
+def test_like_takes_the_other_images_space(store, like, tmp_path):
+    found = saved(convert_array(store(numbers("f4")), like), tmp_path)
+    np.testing.assert_allclose(found.affine, SHEARED, rtol=1e-6)
+    assert found.header["sform_code"] == 4
+    assert found.header.get_xyzt_units()[0] == "mm"
+
+
+@pytest.mark.parametrize(
+    ("shape", "match"),
+    [
+        ((5, 4, 3), r"has 3 x 4 x 5 voxels, the array 5 x 4 x 3; .*transpose\(2, 1, 0\)"),
+        ((4, 3, 5), "axes are in another order"),
+        ((3, 4, 6), "give the image whose voxels"),
+    ],
+)
+def test_another_shape_is_refused(store, like, shape, match):
+    with pytest.raises(InputError, match=rf"like\.nii\.gz: .*{match}"):
+        convert_array(store(numbers("u1", shape)), like)
+
+
+def test_an_image_without_orientation_says_nothing(store, tmp_path):
+    path = tmp_path / "unknown.nii"
+    nib.save(image(numbers("u1"), code=0), path)
+    with pytest.raises(InputError, match="states no orientation"):
+        convert_array(store(numbers("u1")), path)
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "las", "LPS", "PIR", "SAL"])
+@pytest.mark.parametrize("size", [(1, 1, 1), (0.9, 2, 3.5)])
+def test_size_and_orientation(store, tmp_path, orientation, size):
+    made = convert_array(store(numbers("u1")), voxel_size=size, orientation=orientation)
+    found = saved(made, tmp_path)
+    assert "".join(aff2axcodes(found.affine)) == orientation.upper()
+    np.testing.assert_allclose(nib.affines.voxel_sizes(found.affine), size, rtol=1e-6)
+    middle = nib.affines.apply_affine(found.affine, (np.array(SHAPE) - 1) / 2)
+    np.testing.assert_allclose(middle, 0, atol=1e-5)
+    assert found.header["sform_code"] not in (0, 3, 4, 5)  # the space of no template
+    assert "the middle of the array at 0, 0, 0 mm" in made.notes[0]
+
+
+@pytest.mark.parametrize("orientation", ["", "RA", "RASI", "RLS", "RAX", "RRR"])
+def test_no_orientation(store, orientation):
+    with pytest.raises(InputError, match=r"--orientation: .* is no orientation; give one of"):
+        convert_array(store(numbers("u1")), voxel_size=(1, 1, 1), orientation=orientation)
+
+
+@pytest.mark.parametrize("size", [(1, 1, 0), (1, -1, 1), (1, 1), (1, 1, float("nan"))])
+def test_no_size(store, size):
+    with pytest.raises(InputError, match=r"--voxel-size: .* no three edges in mm"):
+        convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
+
+
+@pytest.mark.parametrize("write", ["text", "commas", "npy", "pkl"])
+def test_an_affine_of_a_file(store, tmp_path, write):
+    path = tmp_path / f"affine.{write if write in ('npy', 'pkl') else 'txt'}"
+    if write == "npy":
+        np.save(path, np.asfortranarray(SHEARED.astype(">f8")))
+    elif write == "pkl":
+        path.write_bytes(pickle.dumps(SHEARED))
+    else:
+        separator = ", " if write == "commas" else "\t"
+        rows = [separator.join(map(str, row)) for row in SHEARED.tolist()]
+        path.write_text("\n".join(["# voxels to mm", *rows, ""]))
+    made = convert_array(store(numbers("u1")), affine=path)
+    np.testing.assert_array_equal(made.placement.grid.affine, SHEARED)
+    np.testing.assert_allclose(saved(made, tmp_path).affine, SHEARED, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("1 0 0\n0 1 0\n0 0 1\n", "no matrix of 4 x 4 numbers"),
+        ("a b c d\n" * 4, "no matrix of 4 x 4 numbers"),
+        ("1 0 0 0\n0 1 0 0\n0 0 0 0\n0 0 0 1\n", "cannot be inverted"),
+        ("1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "not a number"),
+        ("1 0 0 0\n0 1 0 0\n0 0 1 0\n5 6 7 1\n", "last row of the affine is 5, 6, 7, 1"),
+    ],
+)
+def test_a_wrong_affine_file(store, tmp_path, text, match):
+    path = tmp_path / "affine.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"affine\.txt: .*{match}"):
+        convert_array(store(numbers("u1")), affine=path)
+
+
+def test_nothing_is_assumed(store):
+    with pytest.raises(InputError, match=r"array\.pkl: .* does not say where .*--like IMAGE"):
+        convert_array(store(numbers("u1")))
+
+
+def test_size_and_orientation_go_together(store):
+    with pytest.raises(InputError, match="--orientation: is missing"):
+        convert_array(store(numbers("u1")), voxel_size=(1, 1, 1))
+    with pytest.raises(InputError, match="--voxel-size: is missing"):
+        convert_array(store(numbers("u1")), orientation="RAS")
+
+
+def test_one_place_at_a_time(store, like):
+    with pytest.raises(InputError, match="--like and --voxel-size: are both given"):
+        convert_array(store(numbers("u1")), like, (1, 1, 1), "RAS")
+
+
+def test_the_affine_of_the_file_is_used_and_said(store, tmp_path):
+    made = convert_array(store(numbers("u1"), SHEARED))
+    np.testing.assert_array_equal(made.placement.grid.affine, SHEARED)
+    assert made.notes == ("placed by the affine in its file",)
+
+
+def test_two_places_must_agree(store, like, tmp_path):
+    near = SHEARED.copy()
+    near[:3, 3] += 1e-4
+    made = convert_array(store(numbers("u1"), near), like)
+    assert "placed like like.nii.gz, as the affine in its file has it" in made.notes
+    mirrored = SHEARED @ np.diag([-1, 1, 1, 1])
+    for other, match in ((SHEARED * [[1], [1], [1.01], [1]], "differs"), (mirrored, "left and")):
+        with pytest.raises(
+            InputError, match=rf"array\.pkl: .*contradicts what is given: .*{match}"
+        ):
+            convert_array(store(numbers("u1"), other), like)
+
+
+def test_an_affine_and_a_size_must_agree(store):
+    stored = store(numbers("u1"), AFFINE)
+    made = convert_array(stored, voxel_size=(2, 2, 2), orientation="RAS")
+    # Where the middle lies is what the file says, not what would be assumed.
+    np.testing.assert_array_equal(made.placement.grid.affine, AFFINE)
+    with pytest.raises(InputError, match="contradicts what is given: left and right are swapped"):
+        convert_array(stored, voxel_size=(2, 2, 2), orientation="LAS")
+    with pytest.raises(InputError, match="contradicts what is given: voxel size differs"):
+        convert_array(stored, voxel_size=(2, 2, 3), orientation="RAS")
+
+
+@pytest.mark.parametrize("shape", [(), (60,), (12, 5), (2, 3, 2, 5, 1, 2)])
+def test_what_is_no_volume(store, shape):
+    with pytest.raises(InputError, match=r"is no volume: .*three or four axes needed; save"):
+        convert_array(store(numbers("u1", shape), AFFINE))
+
+
+def test_axes_of_length_one_at_the_end(store):
+    array = numbers("u1", (3, 4, 5, 1, 1))
+    made = convert_array(store(array, AFFINE))
+    np.testing.assert_array_equal(made.array, array[..., 0, 0])
+    assert "axes of length one at the end are left out" in made.notes[0]
+
+
+def test_volumes_come_last(store, tmp_path):
+    array = numbers(">i2", (3, 4, 5, 6))
+    series = tmp_path / "series.nii.gz"
+    other = nib.Nifti1Image(array.astype("<i2"), AFFINE)
+    other.header.set_zooms((2, 2, 2, 2.5))
+    nib.save(other, series)
+    for like, seconds in ((series, 2.5), (None, 0)):
+        stored = store(array) if like else store(array, AFFINE)
+        made = convert_array(stored, like)
+        found = saved(made, tmp_path)
+        assert found.shape == array.shape
+        np.testing.assert_array_equal(np.asarray(found.dataobj), array)
+        assert found.header["pixdim"][4] == seconds
+        assert ("the time between volumes is not stated" in made.notes) is not bool(like)
+
+
+def test_too_many_volumes(store):
+    with pytest.raises(InputError, match="has 40,000 volumes, 32,767 at most"):
+        convert_array(store(np.zeros((1, 1, 2, 40_000), np.uint8), AFFINE))
+
+
+@pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
+def test_the_command_writes_what_the_library_gives(store, like, tmp_path, capsys, name):
+    stored = store(numbers("i8"))
+    out = tmp_path / "new" / name
+    assert run("convert", stored.path, out, "--like", like) == 0
+    found = nib.load(out)
+    np.testing.assert_array_equal(np.asarray(found.dataobj), stored.array)
+    np.testing.assert_array_equal(read_map(out).array, stored.array)
+    provenance = json.loads((out.parent / "out.provenance.json").read_text())
+    assert provenance["command"] == "convert"
+    assert provenance["inputs"][0]["sha256"] == stored.sha256
+    assert provenance["outputs"] == {name: hashlib.sha256(out.read_bytes()).hexdigest()}
+    assert provenance["counts"]["affine"] == found.affine.tolist()
+    shown = capsys.readouterr().out
+    assert "note: placed like like.nii.gz" in shown
+    assert "note: int64 is saved as int32" in shown
+    assert "3 x 4 x 5 voxels" in shown
+
+
+def test_the_same_bytes_each_time(store, like, tmp_path):
+    store(numbers("f4"))
+    for folder in ("a", "b"):
+        out = tmp_path / folder / "out.nii.gz"
+        assert run("convert", tmp_path / "array.pkl", out, "--like", like) == 0
+    assert (tmp_path / "a" / "out.nii.gz").read_bytes() == out.read_bytes()
+
+
+def test_every_choice_of_the_command(tmp_path, capsys):
+    array = numbers("u1")
+    path = tmp_path / "two.npz"
+    np.savez(path, first=array, second=array + 1)
+    (tmp_path / "affine.txt").write_text("\n".join(" ".join(map(str, row)) for row in SHEARED))
+    spacing = ("--voxel-size", 2, 2, 3, "--orientation", "LPI")
+    for number, chosen in enumerate((spacing, ("--affine", tmp_path / "affine.txt"))):
+        out = tmp_path / f"out{number}.nii.gz"
+        assert run("convert", path, out, "--array", "second", *chosen) == 0
+        np.testing.assert_array_equal(np.asarray(nib.load(out).dataobj), array + 1)
+    np.testing.assert_allclose(nib.load(out).affine, SHEARED, rtol=1e-6)
+    assert run("convert", path, tmp_path / "x.nii", *spacing) == 2
+    assert "name one with --array: first" in capsys.readouterr().err
+    assert not (tmp_path / "x.nii").exists()
+
+
+def test_an_earlier_image_needs_overwrite(store, like, tmp_path, capsys):
+    store(numbers("u1"))
+    arguments = ("convert", tmp_path / "array.pkl", tmp_path / "out.nii.gz", "--like", like)
+    assert run(*arguments) == 0
+    assert run(*arguments) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(*arguments, "--overwrite") == 0
+
+
+def test_only_images_are_written(store, tmp_path, capsys):
+    store(numbers("u1"))
+    assert run("convert", tmp_path / "array.pkl", tmp_path / "out.mgz") == 2
+    assert "let it end in .nii.gz or .nii" in capsys.readouterr().err
+
+
+def test_a_hostile_pickle_leaves_nothing(tmp_path, capsys):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(b"cposix\nsystem\n(S'touch sentinel'\ntR.")
+    assert run("convert", path, tmp_path / "new" / "out.nii.gz") == 2
+    assert "contains code or objects: it names posix.system" in capsys.readouterr().err
+    assert {file.name for file in tmp_path.iterdir()} == {"hostile.pkl"}
