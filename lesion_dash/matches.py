@@ -188,7 +188,7 @@ def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
     spread = np.array([_spread(column) for column in columns])
     highest = np.array([column.max(initial=0.0) for column in columns])
     by_voxel = maps.tocsr()
-    crowded = int((by_voxel.sum(axis=1) > 1 + SUM_TOLERANCE).sum())
+    crowded = int((np.bincount(maps.indices, maps.data) > 1 + SUM_TOLERANCE).sum())
     return RegionSums(atlas, by_voxel, voxels, total, spread, highest, low, high, crowded)
 
 
