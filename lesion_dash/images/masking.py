@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +13,7 @@ from .lesions import volume_grid
 from .maps import nifti_parts
 from .masks import Mask
 from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
-
-_LEVEL = 6  # of gzip; more takes long and gains little
+from .writing import compressed
 
 
 def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> Stored:
@@ -76,8 +73,7 @@ def masked_bytes(stored: Stored, mask: Mask, is_compressed: bool) -> tuple[bytes
     image = make_image(mask.grid, array, "lesion_dash: image inside a mask")
     content = b"".join(nifti_parts(image, slope, intercept))
     if is_compressed:
-        # Without the time of day, equal results are equal files.
-        content = gzip.compress(content, _LEVEL, mtime=0)
+        content = compressed(content)
     return content, notes
 
 

@@ -8,7 +8,7 @@ from nibabel.nifti1 import Nifti1Image
 
 from .maps import nifti_bytes, nifti_parts
 
-__all__ = ["ENDINGS", "Nifti1Image", "file_parts"]
+__all__ = ["ENDINGS", "Nifti1Image", "compressed", "file_parts"]
 
 ENDINGS = (".nii", ".nii.gz")
 _LEVEL = 6  # of gzip; more takes long and gains little
@@ -27,4 +27,9 @@ def file_parts(image: Nifti1Image, name: str) -> tuple[bytes | memoryview, ...]:
     """
     if not name.lower().endswith(".gz"):
         return nifti_parts(image)
-    return (gzip.compress(nifti_bytes(image), _LEVEL, mtime=0),)
+    return (compressed(nifti_bytes(image)),)
+
+
+def compressed(content: bytes) -> bytes:
+    """Content as a gzip file that holds neither a time nor a name."""
+    return gzip.compress(content, _LEVEL, mtime=0)

@@ -3,115 +3,43 @@
 from __future__ import annotations
 
 import html
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import nibabel as nib
-import numpy as np
 import pytest
-from traitlets import TraitError
 
 from lesion_dash import (
     CohortsSource,
     ImagesSource,
     MapSource,
     Morph,
-    RoiRecipe,
     ScoreSource,
-    SeriesSource,
     SplitSource,
     Threshold,
     run_recipe,
     script_of,
 )
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.lab_choices import KINDS, MAPS, InputChoices, Way, WayChoices
-from lesion_dash.dashboard.lab_files import LabFiles
-from lesion_dash.dashboard.lab_inputs import setup_of
+from lesion_dash.dashboard.lab_choices import MAPS
 from lesion_dash.dashboard.pages.roi import RoiPage
-from lesion_dash.dashboard.session import Session
-from lesion_dash.errors import Cancelled, InputError
-from lesion_dash.roi import InsideRegions, MoreIn, RoiRun, names_of_run, run_files
+from lesion_dash.errors import Cancelled
+from lesion_dash.roi import InsideRegions, MoreIn, names_of_run, run_files
 from lesion_dash.tables import csv_bytes
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-RUNS = tuple(f"sub-01_task-pictures_run-{number}_bold.nii.gz" for number in (1, 2))
-
-
-@pytest.fixture(scope="module")
-def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample data, runs in a folder each, and names that would run a script."""
-    root = tmp_path_factory.mktemp("lab")
-    for name in ("cohort_a", "cohort_b", "atlas", "series"):
-        shutil.copytree(sample_data / name, root / name)
-    shutil.copy(sample_data / "participants.tsv", root)
-    for number in (1, 2):
-        place = root / f"bold {HOSTILE}" / f"run00{number}"
-        place.mkdir(parents=True)
-        run = sample_data / "series" / f"sub-01_task-pictures_run-{number}"
-        shutil.copy(f"{run}_bold.nii.gz", place / "bold_8mm.nii.gz")
-        text = Path(f"{run}_events.tsv").read_text().replace("house", HOSTILE)
-        (place / "bold_events.tsv").write_text(text)
-    return root
-
-
-@pytest.fixture
-def desk(root: Path) -> Desk:
-    return Desk(Session(DataRoot(root)))
-
-
-@pytest.fixture
-def page(desk: Desk) -> RoiPage:
-    """The page on the sample series, as it opens."""
-    page = RoiPage(desk)
-    page.input.folder.value = "series"
-    return page
-
-
-def run(page: RoiPage) -> RoiRun:
-    page.test.run.click()
-    page._desk.wait()
-    assert page._desk.banner.message == ""
-    assert page.answer is not None
-    return page.answer.run
-
-
-def choose(page: RoiPage, panel: Any, **values: object) -> None:
-    for name, value in values.items():
-        getattr(panel, name).value = value
-    page._desk.wait()
-
-
-def series_of(root: Path, **more: Any) -> SeriesSource:
-    place = root / "series"
-    tables = tuple(str(place / name.replace("_bold.nii.gz", "_events.tsv")) for name in RUNS)
-    return SeriesSource(tuple(str(place / n) for n in RUNS), tables, "face", "house", **more)
-
-
-def recipe_of(root: Path, source: Any, **more: Any) -> RoiRecipe:
-    atlas = root / "atlas" / "synthetic_atlas"
-    names = {"atlas": f"{atlas}.nii.gz", "labels": f"{atlas}.csv"}
-    return RoiRecipe(**({"source": source, "threshold": Threshold(3.0)} | names | more))
-
-
-def text(widget: widgets.HTML) -> str:
-    return html.unescape(str(widget.value))
-
-
-def hidden(widget: widgets.Widget) -> bool:
-    return "ld-hidden" in widget._dom_classes
-
-
-def assert_same(found: RoiRun, expected: RoiRun) -> None:
-    assert found.recipe == expected.recipe
-    assert found.rois.table.equals(expected.rois.table)
-    for own, other in zip(found.masks, expected.masks, strict=True):
-        assert np.array_equal(own.indices, other.indices)
+from .roi_page import (
+    RUNS,
+    assert_same,
+    choose,
+    every_widget,
+    hidden,
+    recipe_of,
+    run,
+    series_of,
+    text,
+)
 
 
 def test_one_click_on_the_sample_data_finds_the_effect(app: App) -> None:
@@ -123,13 +51,6 @@ def test_one_click_on_the_sample_data_finds_the_effect(app: App) -> None:
     assert app.desk.banner.message == ""
     lists = [one for one in every_widget(built) if isinstance(one, widgets.Select)]
     assert [line for line, _ in lists[0].options][-1].endswith("regions of interest")
-
-
-def every_widget(widget: Any) -> list[Any]:
-    return [
-        widget,
-        *(one for child in getattr(widget, "children", ()) for one in every_widget(child)),
-    ]
 
 
 def test_opens_with_the_runs_and_their_conditions(page: RoiPage) -> None:
@@ -373,127 +294,3 @@ def test_only_the_newest_question_is_answered(page: RoiPage) -> None:
     page._asked = None
     with pytest.raises(Cancelled, match="stopped"):
         page._watch(question, "reading the images")
-
-
-def test_what_is_missing_is_said(page: RoiPage) -> None:
-    said = []
-    for kind in KINDS:
-        page.input.kind.value = kind
-        page.input.folder.value = ""
-        said.append(text(page.test.busy))
-        assert page.test.run.disabled
-    assert set(said) == {"Choose a folder."}
-    page.input.kind.value = "split"
-    page.input.folder.value = "cohort_a"
-    assert "column" in text(page.test.busy)
-    page.input.kind.value = "series"
-    page.input.folder.value = "atlas"
-    assert "at least one run" in text(page.test.busy)
-
-
-def test_a_run_without_a_table_is_told_beside_it(page: RoiPage) -> None:
-    page.input.runs.list.value = ("sub-01_brain_mask.nii.gz", RUNS[0])
-    assert "sub-01_brain_mask.nii.gz" in text(page.input.hint)
-    assert page.test.run.disabled
-    assert page._desk.banner.message == ""
-    page.input.table.value = RUNS[0].replace("_bold.nii.gz", "_events.tsv")
-    assert page.choices.a == "face"
-
-
-def test_hostile_names_are_shown_as_text(page: RoiPage, root: Path) -> None:
-    page.input.folder.value = f"bold {HOSTILE}"
-    assert page.choices.runs == ("run001/bold_8mm.nii.gz", "run002/bold_8mm.nii.gz")
-    assert {page.choices.a, page.choices.b} == {"face", HOSTILE}
-    found = run(page)
-    assert len(found.rois) > 0
-    for one in every_widget(page.widget):
-        if isinstance(one, widgets.HTML):
-            assert "<img src=x" not in one.value
-
-
-def test_every_choice_reaches_the_recipe(page: RoiPage, root: Path) -> None:
-    choose(page, page.input, delay_s=2.5, repetition_time=2.5, fwhm_mm=9)
-    choose(page, page.input.mask, folders="series")
-    choose(page, page.input.mask, names="sub-01_brain_mask.nii.gz")
-    choose(page, page.test, test="welch", correction="bonferroni")
-    choose(page, page.input, a="house", b="face")
-    page.input.runs.list.value = RUNS[1:]
-    choose(page, page.parts, connectivity=6, min_voxels=2, min_mm3=600, atlas="")
-    found = run(page).recipe
-    place = root / "series"
-    assert found == RoiRecipe(
-        SeriesSource(
-            str(place / RUNS[1]),
-            str(place / RUNS[1].replace("_bold.nii.gz", "_events.tsv")),
-            "house",
-            "face",
-            test="welch",
-            delay_s=2.5,
-            repetition_time=2.5,
-            fwhm_mm=9,
-            mask=str(place / "sub-01_brain_mask.nii.gz"),
-        ),
-        Threshold(1.3),
-        "minus_log10_corrected_p",
-        "bonferroni",
-        connectivity=6,
-        min_voxels=2,
-        min_mm3=600,
-    )
-
-
-def test_choices_are_checked(page: RoiPage) -> None:
-    files = page.lab.files
-    with pytest.raises(InputError, match="no folder of images"):
-        setup_of(InputChoices(folder="../elsewhere", runs=RUNS), files)
-    with pytest.raises(InputError, match="no file of this folder"):
-        files.paths("series", ["../cohort_a/sub-a01_lesion.nii.gz"])
-    other = InputChoices()
-    for name, value in {"kind": "none", "test": "fisher", "correction": "x", "seed": -1}.items():
-        with pytest.raises(TraitError, match=r"trait|test"):
-            setattr(other, name, value)
-        assert getattr(other, name) == getattr(InputChoices(), name)
-
-
-def test_a_link_out_of_the_root_is_refused(root: Path, tmp_path: Path) -> None:
-    own = tmp_path / "root"
-    shutil.copytree(root / "series", own / "series")
-    (own / "series" / "out.nii.gz").symlink_to(root / "cohort_a" / "sub-a01_lesion.nii.gz")
-    files = LabFiles(DataRoot(own))
-    with pytest.raises(InputError, match="outside the data root"):
-        files.path("series", "out.nii.gz")
-
-
-def test_tables_belong_to_their_runs(tmp_path: Path) -> None:
-    for name in ("a_run-1_bold.nii", "a_run-2_bold.nii", "a_run-10_bold.nii", "other.nii"):
-        (tmp_path / name).touch()
-    for name in ("a_run-1_events.tsv", "a_run-10_events.tsv", "notes.txt", "labels_of_x.txt"):
-        (tmp_path / name).touch()
-    files = LabFiles(DataRoot(tmp_path))
-    assert files.tables_of(".", files.images(".")) == {
-        "a_run-1_bold.nii": "a_run-1_events.tsv",
-        "a_run-10_bold.nii": "a_run-10_events.tsv",
-        "a_run-2_bold.nii": "",
-        "other.nii": "",
-    }
-    (tmp_path / "labels.txt").touch()
-    assert set(files.tables_of(".", ["a_run-2_bold.nii", "other.nii"]).values()) == {"labels.txt"}
-    assert files.runs_like_the_first(".") == files.images(".")[:3]
-
-
-def test_the_way_survives_being_taken() -> None:
-    choices = WayChoices()
-    way = Way("t", -2.5, "below", (Morph("erode", 1),), 6, 4, 8.0, "atlas", (3, 1))
-    choices.take(way)
-    assert choices.way == way
-    assert way.unpicked == Way("t", -2.5, "below", way.steps, 6, 4, 8.0, "atlas")
-
-
-def test_no_table_above_the_root_is_read(root: Path, tmp_path: Path) -> None:
-    own = tmp_path / "root"
-    shutil.copytree(root / "cohort_a", own)
-    shutil.copytree(root / "cohort_b", own / "b")
-    shutil.copy(root / "participants.tsv", tmp_path)
-    choices = InputChoices(kind="cohorts", folder=".", folder_b="b")
-    read = setup_of(choices, LabFiles(DataRoot(own))).source.read()
-    assert [cohort.participants for cohort in read.cohorts] == [None, None]

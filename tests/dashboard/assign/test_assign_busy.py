@@ -1,0 +1,112 @@
+"""The page Assign while an answer is being worked out: nothing old under a new name."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from lesion_dash.dashboard.pages.assign import AssignPage
+from lesion_dash.dashboard.question import Question
+from lesion_dash.dashboard.session import Session
+from lesion_dash.errors import InputError
+
+from .assign_page import saved
+
+
+class SlowAtlas:
+    """Holds the reading of an atlas until it is told to go on."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.read: list[str] = []
+        self._name, self._atlas = name, session.atlas
+
+    def __call__(self, name: str, progress: object = None) -> object:
+        if name == self._name and callable(progress):
+            progress(1, 3)
+            self.begun.set()
+            assert self.go.wait(30)
+            progress(2, 3)
+        self.read.append(name)
+        return self._atlas(name, progress)
+
+
+def test_an_old_answer_is_greyed_out_until_the_new_one_is_there(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = page.answer
+    slow = SlowAtlas(page._desk.session, "likely")
+    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    page.ask.atlas.value = "likely"
+    assert slow.begun.wait(30)
+    assert "ld-stale" in page.widget._dom_classes
+    for words in (page.caption, page.best_caption, page.brain.readout):
+        assert "Reading atlas likely: 1 of 3" in words.value
+    assert page.download.disabled
+    assert saved(page, monkeypatch) == {}
+    slow.go.set()
+    page._desk.wait()
+    assert page.answer is not old
+    assert "ld-stale" not in page.widget._dom_classes
+    assert not page.download.disabled
+    assert "Reading" not in page.caption.value + page.best_caption.value
+
+
+def test_a_slow_threshold_is_told_and_saves_nothing(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, work = threading.Event(), page.assigner.answer
+
+    def wait(*asked: object) -> object:
+        assert go.wait(30)
+        return work(*asked)
+
+    monkeypatch.setattr(page.assigner, "answer", wait)
+    page.ask.threshold.value = 9
+    assert "Working ..." in page.caption.value
+    assert page.download.disabled
+    assert saved(page, monkeypatch) == {}
+    place = page.brain.viewer.mm
+    page.table.click(2)
+    assert page.brain.viewer.mm == place
+    go.set()
+    page._desk.wait()
+    assert "above 9 patients" in page.caption.value
+    assert len(saved(page, monkeypatch)) == 1
+
+
+def test_an_error_of_a_choice_taken_back_is_not_shown(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, work = threading.Event(), page.assigner.answer
+
+    def fail(question: Question, *more: object) -> object:
+        if question.threshold != 9:
+            return work(question, *more)
+        assert go.wait(30)
+        raise InputError("map", "is broken")
+
+    monkeypatch.setattr(page.assigner, "answer", fail)
+    page.ask.threshold.value = 9
+    page.ask.threshold.value = 8
+    go.set()
+    page._desk.wait()
+    assert page._desk.banner.message == ""
+    assert "above 8 patients" in page.caption.value
+
+
+def test_a_choice_taken_back_stops_the_reading(
+    page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowAtlas(page._desk.session, "likely")
+    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    page.ask.atlas.value = "likely"
+    assert slow.begun.wait(30)
+    page.ask.atlas.value = "synthetic_atlas"
+    slow.go.set()
+    page._desk.wait()
+    assert "likely" not in slow.read
+    assert page.answer.question.atlas == "synthetic_atlas"
+    assert "ld-stale" not in page.widget._dom_classes
+    assert page._desk.banner.message == ""
