@@ -51,5 +51,5 @@ $(VENV)/.demo: $(INPUTS) | $(BIN)/python
 
 $(VENV)/.test: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV) with all that the tests need; the first time takes a minute or two ..."
-	@$(INSTALL) -e ".[cluster,lab,test]"
+	@$(INSTALL) -e ".[cluster,deformable,lab,test]"
 	@touch $@ $(VENV)/.demo

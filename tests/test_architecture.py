@@ -20,11 +20,12 @@ ROOMS = [
     "atlas_library", "atlas",
     "compute", "cohort", "voxel_volumes", "spread_runs", "topography", "comparison", "regions",
     "components", "matches", "assignment", "points", "loads", "contrasts",
-    "region_masks", "signal_quality", "provenance", "roi", "door", "inspection", "__init__",
-    "plots", "heat_map", "roi_plots", "value_histogram", "dashboard",
+    "region_masks", "signal_quality", "transforms", "registration",
+    "provenance", "roi", "door", "inspection", "__init__",
+    "plots", "heat_map", "roi_plots", "value_histogram", "registration_plots", "dashboard",
     "console", "arguments", "atlas_option", "commands", "atlases_command", "load_command",
     "assign_report", "assign_command", "roi_options", "roi_command", "inspect_command",
-    "mask_command", "snr_command", "convert_command", "cli",
+    "mask_command", "snr_command", "convert_command", "register_command", "warp_command", "cli",
 ]  # fmt: skip
 # Libraries that only the named rooms know.
 KEPT_TO = {
@@ -37,6 +38,8 @@ KEPT_TO = {
     "nibabel": {"images", "template"},
     "dask": {"compute"},
     "distributed": {"compute"},
+    "SimpleITK": {"registration"},
+    "dipy": {"registration"},
 }
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 40

@@ -1,0 +1,101 @@
+"""What registering an image to a template gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import InputError
+from ..images import Map, Mask
+from ..transforms import Transform
+
+Kind = Literal["rigid", "affine", "deformable"]
+KINDS: tuple[Kind, ...] = ("rigid", "affine", "deformable")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well an image lies on its template.
+
+    Parameters
+    ----------
+    similarity_before, similarity_after : float
+        Mean squared local correlation over the template's foreground that the moving image covers,
+        0 to 1: where the headers put the image, and where the registration does.
+    coverage : float
+        Share of the template's foreground that lies inside the moving image, 0 to 1.
+    determinant : float
+        How much larger a volume of the moving image is in the template, of the linear part.
+    smallest_jacobian, largest_jacobian : float
+        The same ratio at the voxels of the template; not above 0 where space is folded.
+    starts : int
+        From how many positions the search began.
+    agreeing_starts : int
+        How many of those carried on ended within 2 mm of the result.
+    """
+
+    similarity_before: float
+    similarity_after: float
+    coverage: float
+    determinant: float
+    smallest_jacobian: float
+    largest_jacobian: float
+    starts: int
+    agreeing_starts: int
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """An image registered to a template, and what came with it.
+
+    Parameters
+    ----------
+    moving, template : Map
+        As they were read.
+    kind : str
+        ``rigid``, ``affine`` or ``deformable``.
+    engine : str
+        What found the transform, with its version, such as ``SimpleITK 2.5.7``.
+    transform : Transform
+        From the moving image to the template.
+    image : Map
+        The moving image on the template's grid, linear interpolation, 0 outside.
+    lesion, native_lesion : Mask or None
+        In the template's space, and as it was given. The native volume is the lesion's volume.
+    others : tuple of Map or Mask
+        Further images, brought along; a name each as in their files.
+    quality : Quality
+    notes : tuple of str
+        What was unusual or decided, a sentence each.
+    sources : dict
+        SHA-256 of every file that went in, by its path as given.
+    seconds, memory_mb : float
+        What the engine's process took, wall time and its peak of memory.
+    """
+
+    moving: Map
+    template: Map
+    kind: Kind
+    engine: str
+    transform: Transform
+    image: Map
+    quality: Quality
+    lesion: Mask | None = None
+    native_lesion: Mask | None = None
+    others: tuple[Map | Mask, ...] = ()
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+
+
+class NotCredible(InputError):
+    """A registration that was found and is not believed; it carries what was found for a picture.
+
+    Attributes
+    ----------
+    found : Registration or None
+        None where the error has travelled between processes.
+    """
+
+    found: Registration | None = None
