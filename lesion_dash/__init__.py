@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .points import PointAssignment, assign_points
     from .region_masks import mask_image
     from .regions import RegionCounts, count_regions
+    from .registration import Registration, register_image
     from .roi import (
         CohortsSource,
         FillHoles,
@@ -61,6 +62,15 @@ if TYPE_CHECKING:
     )
     from .signal_quality import SignalQuality, measure_signal, snr_by_region, temporal_snr
     from .topography import VolumeStats, volume_stats
+    from .transforms import (
+        Transform,
+        chain_transforms,
+        read_transform,
+        warp_any,
+        warp_labels,
+        warp_map,
+        warp_mask,
+    )
 
 _ROOMS = {
     "arrays": ("StoredArray", "convert_array", "read_array"),
@@ -115,8 +125,18 @@ _ROOMS = {
         "signal_in_rois",
     ),
     "region_masks": ("mask_image",),
+    "registration": ("Registration", "register_image"),
     "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
     "topography": ("VolumeStats", "volume_stats"),
+    "transforms": (
+        "Transform",
+        "chain_transforms",
+        "read_transform",
+        "warp_any",
+        "warp_labels",
+        "warp_map",
+        "warp_mask",
+    ),
 }
 
 __all__ = [
@@ -147,6 +167,7 @@ __all__ = [
     "PointAssignment",
     "ProbabilityAtlas",
     "RegionCounts",
+    "Registration",
     "RoiRecipe",
     "RoiRun",
     "RoiValues",
@@ -158,10 +179,12 @@ __all__ = [
     "SplitSource",
     "StoredArray",
     "Threshold",
+    "Transform",
     "VolumeStats",
     "Within",
     "assign_points",
     "assign_regions",
+    "chain_transforms",
     "contrast_cohorts",
     "contrast_conditions",
     "contrast_scores",
@@ -188,6 +211,8 @@ __all__ = [
     "read_map",
     "read_mask",
     "read_series",
+    "read_transform",
+    "register_image",
     "run_recipe",
     "run_steps",
     "save_rois",
@@ -198,6 +223,10 @@ __all__ = [
     "split_cohort",
     "temporal_snr",
     "volume_stats",
+    "warp_any",
+    "warp_labels",
+    "warp_map",
+    "warp_mask",
 ]
 
 

@@ -18,9 +18,11 @@ from . import (
     inspect_command,
     load_command,
     mask_command,
+    register_command,
     roi_command,
     roi_options,
     snr_command,
+    warp_command,
 )
 from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
@@ -42,6 +44,10 @@ _EXAMPLES = """examples:
       which atlases there are, yours and published ones, and how to cite them
   lesion-dash convert scan.pkl scan.nii.gz --like template.nii.gz
       an image of an array, which is read without running the pickle
+  lesion-dash register scan.nii.gz --template mni152 --lesion lesion.nii.gz -o registered/
+      an image and its lesion brought to MNI152 together, with pictures to judge it by
+  lesion-dash warp atlas.nii.gz --transform 0GenericAffine.mat --template t1.nii.gz -o out.nii.gz
+      transforms of ANTs, FSL or ITK applied to an image, a mask or labels
   lesion-dash mask scan.nii.gz --prob eye_4d.nii.gz --label lens -o lens.nii.gz
       an image inside one region
   lesion-dash snr scan.nii.gz --signal lens_mask.nii.gz --air air.nii.gz
@@ -99,6 +105,8 @@ def _make_parser() -> argparse.ArgumentParser:
         _add_command(parsers, "convert", convert_command.run_convert, convert_command.TEXT)
     )
     for name, command, run in (
+        ("register", register_command, register_command.run_register),
+        ("warp", warp_command, warp_command.run_warp),
         ("mask", mask_command, mask_command.run_mask),
         ("snr", snr_command, snr_command.run_snr),
     ):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .arrays import Converted, StoredArray
 
 TEXT = "make a NIfTI image of an array in a .npy, .npz or .pkl file; pickles are never run"
-_CHOICES = ("array", "like", "voxel_size", "orientation", "affine")
+_CHOICES = ("array", "voxel_size", "orientation", "unpack_mb")
+_FILES = ("like", "affine")
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,13 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--affine", metavar="FILE", help="4 x 4 matrix from voxels to mm (RAS): text or .npy"
     )
+    parser.add_argument(
+        "--unpack-mb",
+        metavar="MB",
+        type=float,
+        help="a compressed array of a .npz may take so much, where that is more than twice its "
+        "compressed bytes (default 64)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier OUT.nii.gz")
 
 
@@ -52,7 +60,7 @@ def run_convert(options: argparse.Namespace) -> int:
     output, stem = _output_path(options.output)
     beside = f"{stem}.provenance.json"
     with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
-        stored = read_array(options.array_file, options.array)
+        stored = read_array(options.array_file, options.array, options.unpack_mb)
         made = convert_array(
             stored, options.like, options.voxel_size, options.orientation, options.affine
         )
@@ -79,10 +87,14 @@ def _output_path(text: str) -> tuple[Path, str]:
 def _provenance(
     options: argparse.Namespace, stored: StoredArray, made: Converted, sums: dict[str, str]
 ) -> bytes:
+    from .files import as_path
     from .provenance import provenance_bytes
 
     grid = made.placement.grid
-    parameters = {name: getattr(options, name) for name in _CHOICES}
+    given = {name: getattr(options, name) for name in _FILES}
+    # As a path, a URL does not show its password.
+    files = {name: file and str(as_path(file)) for name, file in given.items()}
+    parameters = {name: getattr(options, name) for name in _CHOICES} | files
     source = {
         "kind": "array",
         "file": str(stored.path),
@@ -95,4 +107,8 @@ def _provenance(
         "affine": grid.affine.tolist(),
         "notes": [*stored.notes, *made.notes],
     }
-    return provenance_bytes("convert", parameters, [source], counts, sums)
+    placed_by = [
+        {"kind": "file", "file": file, "sha256": sha256}
+        for file, sha256 in made.placement.sources.items()
+    ]
+    return provenance_bytes("convert", parameters, [source, *placed_by], counts, sums)

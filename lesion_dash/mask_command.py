@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .region_masks import MaskedImage
+    from .transforms import Transform
 
 TEXT = "an image inside one region, by a map of probabilities or labels; 0 outside"
 
@@ -41,7 +42,13 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--percent",
         action="store_true",
-        help="a 3D map of whole numbers holds percent of one region, not labels",
+        help="a 3D map holds percent of one region: whole numbers are no labels, and 1 is 1 %%",
+    )
+    parser.add_argument(
+        "--transform",
+        metavar="FILE",
+        help="from IMAGE to MAP's space, where IMAGE was registered to it: what `lesion-dash "
+        "register` wrote (rigid or affine), or an affine of ITK or ANTs; MAP is brought back by it",
     )
     parser.add_argument(
         "-o",
@@ -69,6 +76,7 @@ def run_mask(options: argparse.Namespace) -> int:
             options.threshold,
             options.labels,
             options.percent,
+            _transform(options.transform),
         )
         content, said = cut.to_bytes(is_compressed=ending.lower().endswith(".gz"))
         outbox.add(names[0], content)
@@ -79,6 +87,22 @@ def run_mask(options: argparse.Namespace) -> int:
     mask = cut.mask
     say(f"{mask.name}: {mask.voxels:,} voxels, {mask.volume_mm3:,.0f} mm³, in {output}")
     return 0
+
+
+def _transform(path: str | None) -> Transform | None:
+    from .files import as_path
+    from .transforms import read_transform
+
+    if path is None:
+        return None
+    place = as_path(path)
+    found = read_transform(place)
+    if not found.leads_to_template:
+        problem = "is a displacement field, which does not say between which images it leads"
+        remedy = "bring the map to the image by `lesion-dash warp` and the field of that way"
+        remedy += " (to_template_field.nii.gz), and leave --transform out"
+        raise InputError(place, problem, remedy)
+    return found
 
 
 def _output_path(text: str) -> tuple[Path, str, str]:
@@ -96,7 +120,7 @@ def _output_path(text: str) -> tuple[Path, str, str]:
 def _provenance(
     options: argparse.Namespace, cut: MaskedImage, said: tuple[str, ...], sums: dict[str, str]
 ) -> bytes:
-    from .provenance import provenance_bytes
+    from .provenance import file_input, provenance_bytes
 
     parameters: dict[str, Any] = {
         "region": cut.mask.name,
@@ -108,6 +132,8 @@ def _provenance(
         {"kind": "file", "file": file, "sha256": sha256 or None}
         for file, sha256 in cut.sources.items()
     ]
+    if options.transform is not None:
+        inputs.append(file_input("transform", options.transform))
     counts = {
         "voxels": cut.mask.voxels,
         "volume_mm3": cut.mask.volume_mm3,

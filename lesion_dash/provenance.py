@@ -11,7 +11,7 @@ from typing import Any
 
 from .atlas import Atlas
 from .cohort import Cohort, Participants, Roster
-from .files import AnyPath
+from .files import AnyPath, PathInput, as_path, checksum, read_bytes
 from .images import Map, Mask
 
 FILE_NAME = "provenance.json"
@@ -72,6 +72,12 @@ def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
 
 def _participants_input(table: Participants | None) -> dict[str, str] | None:
     return {"file": str(table.path), "sha256": table.sha256} if table else None
+
+
+def file_input(kind: str, path: PathInput) -> dict[str, Any]:
+    """A file as an input, with the checksum of its bytes as they are now; no password is kept."""
+    place = as_path(path)
+    return {"kind": kind, "file": str(place), "sha256": checksum(read_bytes(place))}
 
 
 def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:

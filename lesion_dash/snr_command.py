@@ -72,6 +72,8 @@ def run_snr(options: argparse.Namespace) -> int:
     if (options.signal is None) == (options.atlas is None):
         problem = "give one of them" if options.signal is None else "both given"
         raise InputError("--signal and --atlas", problem, "a mask, or all regions of an atlas")
+    if options.labels is not None and options.atlas is None:
+        raise InputError("--labels", "names regions of an atlas, and there is none", "leave it out")
     measure = _measure if options.output is None else _measure_and_write
     found = measure(options)
     if options.json:
@@ -105,7 +107,7 @@ def _measure(options: argparse.Namespace) -> SignalQuality:
 
 
 def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
-    from .files import write_together
+    from .files import as_path, write_together
     from .provenance import provenance_bytes
     from .tables import csv_bytes
 
@@ -118,7 +120,9 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
             {"kind": "file", "file": file, "sha256": sha256 or None}
             for file, sha256 in found.sources.items()
         ]
-        masks = {name: getattr(options, name) for name in ("image", "signal", *_NOISE, "atlas")}
+        given = {name: getattr(options, name) for name in ("image", "signal", *_NOISE, "atlas")}
+        # As a path, a URL does not show its password.
+        masks = {name: file and str(as_path(file)) for name, file in given.items()}
         counts = {"measures": len(found.measures), "notes": list(found.notes)}
         parameters = masks | found.parameters
         outbox.add(beside, provenance_bytes("snr", parameters, inputs, counts, outbox.sums))
@@ -142,6 +146,7 @@ def _print_json(found: SignalQuality) -> None:
         "parameters": found.parameters,
         "measures": found.json_rows,
         "notes": list(found.notes),
+        "sources": found.sources,
     }
     say(json.dumps(content, indent=2, ensure_ascii=False))
 

@@ -14,6 +14,7 @@ settings.register_profile("lesion_dash", deadline=None)
 settings.load_profile("lesion_dash")
 
 ROOT = Path(__file__).resolve().parent.parent
+OF_CLUSTERS = ("test_compute.py", "test_cluster_faults.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -25,6 +26,18 @@ def find_browser() -> str | None:
 def browser_is_required() -> bool:
     wanted = ("LESION_DASH_REQUIRE_BROWSER", "CI")
     return any(os.environ.get(name, "").lower() in {"1", "true", "yes"} for name in wanted)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests share a process, where several run.
+
+    Tests of a module do, for its fixtures; those that start browsers or clusters come one after
+    the other in one, for the sake of the machine.
+    """
+    for item in items:
+        is_heavy = item.get_closest_marker("browser") or item.path.name in OF_CLUSTERS
+        name = "browsers and clusters" if is_heavy else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

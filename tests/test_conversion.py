@@ -14,6 +14,7 @@ from phantoms import AFFINE, image
 from pickled import TYPES, layouts, numbers
 
 from lesion_dash import InputError, cli, convert_array, read_array, read_map
+from lesion_dash.arrays.placement import place_like
 from lesion_dash.images.writing import file_parts
 
 SHAPE = (3, 4, 5)
@@ -124,6 +125,8 @@ def test_like_takes_the_other_images_space(store, like, tmp_path):
         ((5, 4, 3), r"has 3 x 4 x 5 voxels, the array 5 x 4 x 3; .*transpose\(2, 1, 0\)"),
         ((4, 3, 5), "axes are in another order"),
         ((3, 4, 6), "give the image whose voxels"),
+        ((5, 4, 3, 2), r"transpose\(2, 1, 0\)"),
+        ((7, 3, 4, 5), r"the array 7 x 3 x 4 x 5; the volumes come last: save array\[0\], or "),
     ],
 )
 def test_another_shape_is_refused(store, like, shape, match):
@@ -136,6 +139,16 @@ def test_an_image_without_orientation_says_nothing(store, tmp_path):
     nib.save(image(numbers("u1"), code=0), path)
     with pytest.raises(InputError, match="states no orientation"):
         convert_array(store(numbers("u1")), path)
+
+
+def test_what_is_odd_about_the_other_images_space_is_told(store, tmp_path):
+    other = image(numbers("u1"), AFFINE)
+    other.set_qform(AFFINE + np.eye(4, k=3), 1)
+    other.header.set_xyzt_units("micron")
+    nib.save(other, tmp_path / "odd.nii")
+    notes = convert_array(store(numbers("u1")), tmp_path / "odd.nii").notes
+    assert any(note.startswith("odd.nii: sform and qform disagree by 1 mm") for note in notes)
+    assert any(note.startswith("odd.nii: units are not mm but micrometre") for note in notes)
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "las", "LPS", "PIR", "SAL"])
@@ -163,6 +176,12 @@ def test_no_size(store, size):
         convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
 
 
+@pytest.mark.parametrize("size", [(1e39, 1, 1), (1, 1e-30, 1)])
+def test_a_size_that_a_header_cannot_hold(store, size):
+    with pytest.raises(InputError, match=r"--voxel-size: voxels of .* none of an image; give mm"):
+        convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
+
+
 @pytest.mark.parametrize("write", ["text", "commas", "npy", "pkl"])
 def test_an_affine_of_a_file(store, tmp_path, write):
     path = tmp_path / f"affine.{write if write in ('npy', 'pkl') else 'txt'}"
@@ -187,6 +206,8 @@ def test_an_affine_of_a_file(store, tmp_path, write):
         ("1 0 0 0\n0 1 0 0\n0 0 0 0\n0 0 0 1\n", "cannot be inverted"),
         ("1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "not a number"),
         ("1 0 0 0\n0 1 0 0\n0 0 1 0\n5 6 7 1\n", "last row of the affine is 5, 6, 7, 1"),
+        ("1e39 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", r"voxels of 1e\+39 x 1 x 1 mm.*; give mm"),
+        ("1 0 0 1e9\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "or so far away, are none of an image"),
     ],
 )
 def test_a_wrong_affine_file(store, tmp_path, text, match):
@@ -260,7 +281,8 @@ def test_volumes_come_last(store, tmp_path):
     array = numbers(">i2", (3, 4, 5, 6))
     series = tmp_path / "series.nii.gz"
     other = nib.Nifti1Image(array.astype("<i2"), AFFINE)
-    other.header.set_zooms((2, 2, 2, 2.5))
+    other.header.set_zooms((2, 2, 2, 2500))
+    other.header.set_xyzt_units("mm", "msec")
     nib.save(other, series)
     for like, seconds in ((series, 2.5), (None, 0)):
         stored = store(array) if like else store(array, AFFINE)
@@ -269,7 +291,26 @@ def test_volumes_come_last(store, tmp_path):
         assert found.shape == array.shape
         np.testing.assert_array_equal(np.asarray(found.dataobj), array)
         assert found.header["pixdim"][4] == seconds
+        assert found.header.get_xyzt_units() == ("mm", "sec" if like else "unknown")
         assert ("the time between volumes is not stated" in made.notes) is not bool(like)
+
+
+def test_a_first_axis_of_length_one_is_told(store):
+    array = numbers("u1", (1, 3, 4, 5))
+    notes = convert_array(store(array), voxel_size=(1, 1, 1), orientation="RAS").notes
+    assert "taken as 5 volumes of one sagittal slice" in notes[0]
+    assert "save array[0]" in notes[0]
+    assert not any("sagittal" in note for note in convert_array(store(array[0], AFFINE)).notes)
+
+
+def test_infinite_values_are_kept_and_told(store, like):
+    array = numbers(">f4")
+    array[0, 0, :2] = np.inf, -np.inf
+    made = convert_array(store(array), like)
+    np.testing.assert_array_equal(made.array, array)
+    assert "infinite value in 2 voxels, which other commands refuse" in made.notes
+    array[0, 0, :2] = np.nan
+    assert not any("infinite" in note for note in convert_array(store(array), like).notes)
 
 
 def test_too_many_volumes(store):
@@ -296,6 +337,45 @@ def test_the_command_writes_what_the_library_gives(store, like, tmp_path, capsys
     assert "3 x 4 x 5 voxels" in shown
 
 
+@pytest.mark.parametrize("way", ["--like", "--affine"])
+def test_the_file_that_places_it_is_an_input_with_its_checksum(store, like, tmp_path, way):
+    stored, file = store(numbers("u1")), like
+    if way == "--affine":
+        file = tmp_path / "affine.txt"
+        np.savetxt(file, SHEARED)
+    assert run("convert", stored.path, tmp_path / "out.nii", way, file) == 0
+    inputs = json.loads((tmp_path / "out.provenance.json").read_text())["inputs"]
+    assert [one["file"] for one in inputs] == [str(stored.path), str(file)]
+    for one in inputs:
+        content = (tmp_path / one["file"]).read_bytes()
+        assert one["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_both_files_of_a_pair_are_inputs(store, tmp_path):
+    nib.save(nib.Nifti1Pair(numbers("u1"), SHEARED), tmp_path / "like.img")
+    made = convert_array(store(numbers("u1")), tmp_path / "like.img")
+    assert set(made.placement.sources) == {str(tmp_path / f"like.{end}") for end in ("hdr", "img")}
+
+
+def test_a_bomb_is_unpacked_where_that_is_said(tmp_path, capsys):
+    path, out = tmp_path / "large.npz", tmp_path / "out.nii"
+    np.savez_compressed(path, np.zeros((400, 400, 401), np.uint8))
+    where = ("--voxel-size", 1, 1, 1, "--orientation", "RAS")
+    assert run("convert", path, out, *where) == 2
+    said = capsys.readouterr().err
+    assert "unpacks to 65 MB from" in said
+    assert "say `lesion-dash convert --unpack-mb 65`" in said
+    assert run("convert", path, out, *where, "--unpack-mb", 65) == 0
+    assert out.stat().st_size == 400 * 400 * 401 + 352
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "nan", "1e9"])
+def test_no_megabytes(store, like, tmp_path, capsys, number):
+    path = store(numbers("u1")).path
+    assert run("convert", path, tmp_path / "o.nii", "--like", like, f"--unpack-mb={number}") == 2
+    assert "--unpack-mb: " in capsys.readouterr().err
+
+
 def test_the_same_bytes_each_time(store, like, tmp_path):
     store(numbers("f4"))
     for folder in ("a", "b"):
@@ -316,7 +396,7 @@ def test_every_choice_of_the_command(tmp_path, capsys):
         np.testing.assert_array_equal(np.asarray(nib.load(out).dataobj), array + 1)
     np.testing.assert_allclose(nib.load(out).affine, SHEARED, rtol=1e-6)
     assert run("convert", path, tmp_path / "x.nii", *spacing) == 2
-    assert "name one with --array: first" in capsys.readouterr().err
+    assert "name one with `lesion-dash convert --array`: first" in capsys.readouterr().err
     assert not (tmp_path / "x.nii").exists()
 
 
@@ -341,3 +421,15 @@ def test_a_hostile_pickle_leaves_nothing(tmp_path, capsys):
     assert run("convert", path, tmp_path / "new" / "out.nii.gz") == 2
     assert "contains code or objects: it names posix.system" in capsys.readouterr().err
     assert {file.name for file in tmp_path.iterdir()} == {"hostile.pkl"}
+
+
+def test_a_password_of_a_url_is_not_in_the_provenance(store, like, tmp_path, monkeypatch):
+    secret = "https://me:secret@host/like.nii.gz"
+    monkeypatch.setattr(
+        "lesion_dash.arrays.conversion.place_like", lambda _, shape: place_like(like, shape)
+    )
+    stored = store(numbers("u1"))
+    assert run("convert", stored.path, tmp_path / "out.nii", "--like", secret) == 0
+    content = (tmp_path / "out.provenance.json").read_text()
+    assert "secret" not in content
+    assert json.loads(content)["parameters"]["like"] == "https://***@host/like.nii.gz"

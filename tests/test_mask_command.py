@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import cli
+from lesion_dash import Grid, cli
+from lesion_dash.transforms import Field, field_bytes
 
 LABELS = np.random.default_rng(3).choice([0, 1, 2], SHAPE).astype(np.uint8)
 SCAN = np.random.default_rng(4).integers(1, 900, SHAPE).astype(np.int16)
@@ -100,3 +101,39 @@ def test_a_threshold_is_kept_in_the_provenance(files):
     parameters = json.loads((files / "cut.provenance.json").read_text())["parameters"]
     assert parameters["threshold"] == 0.5
     np.testing.assert_array_equal(nib.load(out).get_fdata(), np.where(LABELS > 0, SCAN, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("flirt.mat", "give both images, as --moving and --template of `lesion-dash warp`"),
+        ("field.nii.gz", "bring the map to the image by `lesion-dash warp` and the field of"),
+    ],
+)
+def test_transforms_that_do_not_lead_to_the_map_are_refused_with_a_way_out(
+    files, capsys, name, match
+):
+    field = Field(Grid((3, 3, 3), np.eye(4)), np.ones((3, 3, 3, 3), np.float32))
+    (files / "field.nii.gz").write_bytes(field_bytes(field, "field.nii.gz"))
+    np.savetxt(files / "flirt.mat", np.eye(4))
+    more = ("--label", "lens", "--transform", files / name)
+    assert cut(files, files / "out" / "lens.nii.gz", *more) == 2
+    assert match in capsys.readouterr().err
+    assert not (files / "out").exists()
+
+
+def test_a_map_in_a_template_comes_back_through_the_transform(files):
+    """The scan lies one voxel to the right of where it lies in the template."""
+    shift = np.eye(4)
+    shift[0, 3] = -2
+    text = "# moving image to template\n" + "\n".join(" ".join(map(str, row)) for row in shift)
+    (files / "there.txt").write_text(text)
+    more = ("--label", "lens", "--transform", files / "there.txt")
+    assert cut(files, files / "out" / "lens.nii.gz", *more) == 0
+    mask = np.asarray(nib.load(files / "out" / "lens_mask.nii.gz").dataobj)
+    np.testing.assert_array_equal(mask[1:], LABELS[:-1] == 1)
+    assert not mask[0].any()
+    provenance = json.loads((files / "out" / "lens.provenance.json").read_text())
+    checksum = hashlib.sha256((files / "there.txt").read_bytes()).hexdigest()
+    one = {"kind": "transform", "file": str(files / "there.txt"), "sha256": checksum}
+    assert one in provenance["inputs"]

@@ -145,8 +145,8 @@ def test_links_of_a_lesson_lead_somewhere(path):
     assert all((FOLDER / target).exists() for target in links)
 
 
-def test_there_are_five_lessons_in_order():
-    assert [path.name[:2] for path in LESSONS] == ["1_", "2_", "3_", "4_", "5_"]
+def test_there_are_seven_lessons_in_order():
+    assert [path.name[:2] for path in LESSONS] == [f"{number}_" for number in range(1, 8)]
 
 
 def test_the_list_of_lessons_is_the_folder():

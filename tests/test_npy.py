@@ -151,7 +151,7 @@ def test_one_of_several_is_asked_for(read):
     arrays = {"t1": numbers("f4"), "mask": numbers("u1"), "tr": np.array(2.0)}
     content = npz(**arrays)
     with pytest.raises(
-        InputError, match=r"holds 3 arrays; .*--array: t1 \(3 x 4 x 5 float32\), mask"
+        InputError, match=r"holds 3 arrays; .*--array`: t1 \(3 x 4 x 5 float32\), mask"
     ):
         read(content, "npz")
     for name, array in arrays.items():
@@ -182,13 +182,41 @@ def test_a_bomb_is_not_unpacked(read):
     archive = file.getvalue()
     assert len(archive) < 10**6
     tracemalloc.start()
-    with pytest.raises(
-        InputError, match=r"unpacks to 800 MB from 7\d\d,\d\d\d bytes, 537 MB allowed"
-    ):
+    match = (
+        r"unpacks to 801 MB from 7\d\d,\d\d\d bytes: more than 2 times as many, and than 64 MB; "
+    )
+    with pytest.raises(InputError, match=match):
         read(archive, "npz")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * len(archive)
+
+
+def test_what_is_unpacked_unasked(read, monkeypatch):
+    """Twice the compressed bytes, however many, or a fixed number, however few."""
+    monkeypatch.setattr("lesion_dash.arrays.reading.UNPACKED", 100_000)
+    noise = np.random.default_rng(0).integers(0, 256, (50, 60, 70), np.uint8)
+    half = noise * (np.indices(noise.shape)[0] < 28)  # so much noise, and the rest zeros
+    np.testing.assert_array_equal(read(npz(data=half), "npz").array, half)
+    with pytest.raises(InputError, match="more than 2 times as many"):
+        read(npz(data=half * (np.indices(noise.shape)[0] < 22)), "npz")
+    flat = np.zeros((10, 100, 99), np.uint8)
+    assert not read(npz(data=flat), "npz").array.any()
+
+
+def test_an_archive_that_overstates_its_compressed_bytes(read, monkeypatch):
+    """The file itself is the most that can be compressed in it."""
+    monkeypatch.setattr("lesion_dash.arrays.reading.UNPACKED", 1000)
+    content = bytearray(zipped(data=npy(np.zeros((10, 100, 99), np.uint8))))
+    place = content.index(b"PK\x01\x02") + 20
+    content[place : place + 4] = struct.pack("<I", 2**30)
+    with pytest.raises(InputError, match="unpacks to 1 MB from"):
+        read(bytes(content), "npz")
+
+
+def test_an_affine_alone_is_no_array(read):
+    with pytest.raises(InputError, match="holds no array of numbers, but its affine"):
+        read(npz(affine=np.eye(4)), "npz")
 
 
 def test_an_archive_that_lies_about_a_size(read):

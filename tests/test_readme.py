@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,25 @@ def test_the_commands_write_the_files_that_are_listed(folder):
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
     assert later_steps == {"step_2_more_in.png", "step_3_dilate.png"}
     assert listed == written - later_steps
+
+
+def test_five_commands_lead_from_an_array_to_signal_to_noise(folder):
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    workflow = [shlex.split(line)[1:] for line in lines if "results/eye/" in line]
+    assert [words[0] for words in workflow] == ["convert", "register", "mask", "mask", "snr"]
+    program = Path(sys.executable).with_name("lesion-dash")
+    for words in workflow:
+        done = subprocess.run(
+            [program, *words], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    table = pd.read_csv(folder / "results" / "eye" / "snr.csv")
+    table = table.set_index("measure")
+    found = table["value"]
+    assert "SNR of 29.8 (95 % interval 29.2 to 30.3)" in TEXT
+    assert "CNR of 17.7" in TEXT
+    assert found["snr_air"] == pytest.approx(29.8, abs=0.05)
+    assert found["cnr_air"] == pytest.approx(17.7, abs=0.05)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

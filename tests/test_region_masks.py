@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
 import nibabel as nib
 import numpy as np
@@ -97,6 +98,60 @@ def test_labels_that_miss_whole_numbers_by_a_rounding_are_labels(tmp_path, scan)
     with pytest.raises(InputError, match=r"labels.nii.gz: is a map of labels: whole numbers up to"):
         mask_image(scan, path, threshold=0.05)
     np.testing.assert_array_equal(inside(mask_image(scan, path, 9)), LABELS == 9)
+    below = saved(tmp_path / "below.nii.gz", LABELS - np.float32(1e-6))
+    with pytest.raises(InputError, match=r"below.nii.gz: is a map of labels: whole numbers up to"):
+        mask_image(scan, below, threshold=0.05)
+
+
+def rescaled(path, array, dtype):
+    """As nibabel writes floats to an integer type: through a slope that makes them inexact."""
+    made = nib.Nifti1Image(np.asarray(array, float), AFFINE)
+    made.set_data_dtype(dtype)
+    nib.save(made, path)
+    assert nib.load(path).dataobj.slope != 1
+    return path
+
+
+@pytest.mark.parametrize("top", [90, 2035])
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_labels_through_a_slope_are_labels(tmp_path, scan, top, is_loaded):
+    """Values such as 89.9996 are no percent of which a threshold would join the upper half."""
+    many = np.random.default_rng(top).integers(0, top, SHAPE)
+    many[0, 0, 0] = top
+    path = rescaled(tmp_path / "many.nii.gz", many, np.int16)
+    source = nib.load(path) if is_loaded else path
+    with pytest.raises(InputError, match=rf"is a map of labels: whole numbers up to {top}, which"):
+        mask_image(scan, source)
+    label = int(many.max())
+    np.testing.assert_array_equal(inside(mask_image(scan, source, label)), many == label)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+@pytest.mark.parametrize("scale", [1, 100])
+def test_probabilities_through_a_slope_are_none(tmp_path, scan, dtype, scale):
+    path = rescaled(tmp_path / "prob.nii.gz", scale * CHANCES, dtype)
+    found = inside(mask_image(scan, path))
+    values = nib.load(path).get_fdata()
+    np.testing.assert_array_equal(found, values >= scale * (0.5 - 1e-6))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_a_mask_through_a_slope_is_one_region(tmp_path, scan, dtype):
+    path = rescaled(tmp_path / "mask.nii.gz", LABELS == 9, dtype)
+    np.testing.assert_array_equal(inside(mask_image(scan, path)), LABELS == 9)
+
+
+def test_percent_of_1_are_percent_where_that_is_said(tmp_path, scan):
+    path = saved(tmp_path / "low.nii.gz", CHANCES)  # no voxel has more than 1 %
+    found = mask_image(scan, path, threshold=0.004, percent=True)
+    np.testing.assert_array_equal(inside(found), np.float32(0.4) <= CHANCES)
+    with pytest.raises(InputError, match=r"of at least 0.5: the largest is 0\.009"):
+        mask_image(scan, path, percent=True)
+
+
+def test_percent_is_no_choice_where_each_volume_is_a_region(scan, maps):
+    with pytest.raises(InputError, match=r"maps: holds a region a volume: .*; leave --percent out"):
+        mask_image(scan, maps, 1, percent=True)
 
 
 def test_whole_numbers_are_percent_where_that_is_said(tmp_path, scan):
@@ -219,6 +274,33 @@ def test_maps_that_lie_elsewhere_are_refused(tmp_path, scan):
         mask_image(scan, labels, 9)
 
 
+@pytest.mark.parametrize(
+    ("code", "note"),
+    [
+        (
+            0,
+            "scan.nii.gz: orientation unknown: sform and qform codes are both 0, left may be right",
+        ),
+        (1, "the map is marked as standard space and scan.nii.gz is not: right where both were"),
+    ],
+)
+def test_an_image_that_does_not_say_where_it_lies_is_told(tmp_path, labels, code, note):
+    nib.save(image(SCAN, np.diag([1.9, 2, 2, 1]), code=code), tmp_path / "scan.nii.gz")
+    found = mask_image(tmp_path / "scan.nii.gz", labels, 9)
+    assert sum(one.startswith(note) for one in found.notes) == 1
+    nib.save(image(SCAN), tmp_path / "scan.nii.gz")
+    plain = mask_image(tmp_path / "scan.nii.gz", labels, 9)
+    assert not any("scan.nii.gz" in one for one in plain.notes)
+
+
+def test_a_mask_between_the_voxels_of_an_image_is_told():
+    coarse = Grid((2, 2, 2), AFFINE @ np.diag([4.0, 4, 4, 1]))
+    between = Mask.from_array(np.arange(504).reshape(SHAPE) == 80, GRID, "lens")
+    match = r"lens: has no voxel on the image: its 8 mm³ lie between .* of 512 mm³; give a larger"
+    with pytest.raises(InputError, match=match):
+        place_mask(between, coarse)
+
+
 def test_a_series_is_no_image_to_mask(tmp_path, maps, labels):
     with pytest.raises(InputError, match=r"maps.nii.gz: several volumes: 3 in one file"):
         mask_image(maps, labels, 9)
@@ -240,6 +322,16 @@ def test_values_inside_are_those_of_the_image_bit_by_bit(tmp_path, labels, dtype
     np.testing.assert_array_equal(np.asarray(written.dataobj), np.where(LABELS == 9, values, 0))
     np.testing.assert_array_equal(written.affine, AFFINE)
     assert notes == ()
+
+
+@pytest.mark.parametrize(("code", "written"), [(">i2", "i2"), ("f2", "f4"), ("longdouble", "f8")])
+def test_types_of_memory_that_a_file_lacks(labels, code, written):
+    scan = nib.spatialimages.SpatialImage(SCAN.astype(code), AFFINE)
+    content, notes = mask_image(scan, labels, 9).to_bytes(is_compressed=False)
+    found = nib.Nifti1Image.from_bytes(content)
+    assert found.get_data_dtype() == written
+    np.testing.assert_array_equal(np.asarray(found.dataobj), np.where(LABELS == 9, SCAN, 0))
+    assert [" is written as " in note for note in notes] == ([] if written == "i2" else [True])
 
 
 @pytest.mark.parametrize(
@@ -301,7 +393,9 @@ def test_an_array_takes_the_space_of_the_image_beside_it(tmp_path, scan, labels)
     np.testing.assert_array_equal(inside(found), LABELS == 2)
     note = "max_prob_map.npy takes the space of max_prob_map.nii.gz beside it"
     assert note in found.notes
-    assert found.sources[str(tmp_path / "max_prob_map.npy")]
+    for name in ("max_prob_map.npy", "max_prob_map.nii.gz"):
+        content = (tmp_path / name).read_bytes()
+        assert found.sources[str(tmp_path / name)] == hashlib.sha256(content).hexdigest()
 
 
 def test_an_array_takes_the_only_space_of_its_shape(tmp_path):
@@ -326,6 +420,23 @@ def test_an_array_without_a_clear_space_is_refused(tmp_path):
     saved(folder / "b.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
     with pytest.raises(InputError, match=r"a.nii.gz and b.nii.gz beside it lie in different"):
         read_region(folder / "prob.npy")
+
+
+def test_what_cannot_be_read_beside_an_array_says_nothing_of_it(tmp_path):
+    (tmp_path / "damaged.nii").write_bytes(b"junk")
+    nib.save(image(SCAN, code=0), tmp_path / "a_lost.nii")
+    saved(tmp_path / "template.nii.gz", SCAN)
+    np.save(tmp_path / "prob.npy", CHANCES)
+    assert "placed like template.nii.gz" in read_region(tmp_path / "prob.npy").notes
+    (tmp_path / "prob.nii").write_bytes(b"junk")  # which is meant, by its name
+    with pytest.raises(InputError, match=r"prob\.nii: header incomplete"):
+        read_region(tmp_path / "prob.npy")
+
+
+def test_several_arrays_are_chosen_by_convert(tmp_path):
+    np.savez(tmp_path / "two.npz", lens=CHANCES, globe=CHANCES)
+    with pytest.raises(InputError, match="name one with `lesion-dash convert --array`: lens"):
+        read_region(tmp_path / "two.npz")
 
 
 def test_an_array_that_is_a_picture_is_refused(tmp_path):

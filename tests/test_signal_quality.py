@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from math import pi, sqrt
 
 import nibabel as nib
@@ -80,10 +81,13 @@ def test_the_factor_is_what_simulated_coils_show(coils):
     assert noise_factor(coils) == pytest.approx(spread, rel=5 / np.sqrt(2 * 400_000))
 
 
-@pytest.mark.parametrize("coils", [0, -1, 5000])
+@pytest.mark.parametrize("coils", [0, -1, 5000, 1.5, float("nan")])
 def test_what_is_no_number_of_coils_is_refused(coils):
-    with pytest.raises(InputError, match=r"coils: .* is no number of coils; give a whole number"):
+    match = r"coils: .* is no number of coils; give a whole number"
+    with pytest.raises(InputError, match=match):
         noise_factor(coils)
+    with pytest.raises(InputError, match=match):  # it would stand in the provenance
+        measure_signal(FIRST, SIGNAL, coils=coils)
 
 
 def test_a_brighter_image_has_the_same_numbers():
@@ -182,6 +186,24 @@ def test_a_quantised_signal_leaves_its_own_noise_out_and_the_rest_in():
     assert found["snr_plain"] == pytest.approx(40 / np.std(values(FIRST, BACKGROUND)))
 
 
+HALF = np.where(np.arange(GRID.size).reshape(GRID.shape) % 5 < 3, 1, np.rint(7 * FIRST.array) + 2)
+
+
+def test_air_of_which_half_is_one_value_has_an_sd_and_no_mad():
+    """As whole numbers of a scanner have it, with ghosts above them."""
+    image = as_image(np.where(PLACE >= 16, HALF, FIRST.array))
+    found = {one.measure: one for one in measured(image, second=None).measures}
+    air = values(image, AIR)
+    assert found["cnr_mriqc"].value == pytest.approx(
+        abs(values(image, SIGNAL).mean() - values(image, BACKGROUND).mean())
+        / np.sqrt(
+            sum(np.var(one) for one in (air, values(image, SIGNAL), values(image, BACKGROUND)))
+        )
+    )
+    assert np.isnan(found["snrd_mriqc"].value)
+    assert found["snrd_mriqc"].reason.startswith("air is quantised: its MAD is 0")
+
+
 FEW = np.zeros(GRID.shape, bool)
 FEW[14, 0, :4] = True
 
@@ -228,6 +250,35 @@ def test_a_mask_that_lies_elsewhere_is_refused():
         measured(signal=far)
 
 
+def test_only_the_voxels_of_masks_are_computed_of_two_acquisitions():
+    grid = Grid((120, 120, 120), np.eye(4))
+    scans = [
+        as_image(np.random.default_rng(seed).integers(80, 120, grid.shape, np.int16), grid=grid)
+        for seed in (1, 2)
+    ]
+    region = mask(np.indices(grid.shape)[0] < 2, "slab", grid)
+    tracemalloc.start()
+    found = measure_signal(scans[0], region, second=scans[1], resamples=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    w, w2 = (one.array[:2].astype(float) for one in scans)
+    expected = ((w + w2) / 2).mean() / ((w - w2).std() / np.sqrt(2))
+    assert found.value("snr_difference") == pytest.approx(expected, rel=1e-12)
+    assert peak < 2 * 2 * scans[0].array.nbytes
+
+
+def test_a_scaled_difference_of_few_steps_is_quantised():
+    """The differences of scaled whole numbers miss one another in their last digit."""
+    slope, generator = 0.3, np.random.default_rng(3)
+    first = generator.integers(90, 110, GRID.shape)
+    second = first + generator.integers(-1, 2, GRID.shape)
+    found = measure_signal(
+        as_image(slope * first), SIGNAL, second=as_image(slope * second, "again"), resamples=100
+    )
+    one = {each.measure: each for each in found.measures}["snr_difference"]
+    assert one.reason == "difference in white is quantised: 3 different values in 640 voxels"
+
+
 def test_a_second_acquisition_is_one():
     with pytest.raises(InputError, match="has the values of T1w: their difference holds no noise"):
         measured(second=FIRST)
@@ -242,9 +293,11 @@ def test_a_second_acquisition_is_one():
     ("choice", "match"),
     [
         ({"block_mm": -1.0}, "block_mm: -1.0 is no edge of a cube"),
+        ({"block_mm": float("nan")}, "block_mm: nan is no edge of a cube"),
         ({"resamples": 9}, "resamples: 9 are too few"),
+        ({"seed": -1}, "seed: -1 is below 0"),
     ],
-    ids=["edge", "resamples"],
+    ids=["edge", "nan", "resamples", "seed"],
 )
 def test_intervals_that_cannot_be_are_refused(choice, match):
     with pytest.raises(InputError, match=match):
@@ -300,6 +353,19 @@ def test_every_region_has_the_numbers_of_its_own_mask():
             row = table.loc[label, one.measure]
             assert (row["value"], row["low"], row["high"]) == (one.value, one.low, one.high)
     assert "holds 4 voxels" in table.loc[9, ""]["reason"]
+
+
+def test_an_atlas_of_a_template_on_a_native_image_is_told():
+    native = Grid(GRID.shape, GRID.affine @ np.diag([0.99, 1, 1, 1]), 1)
+    found = snr_by_region(as_image(FIRST.array, grid=native), ATLAS, resamples=100)
+    assert any(note.startswith("atlas tissue is marked as standard space") for note in found.notes)
+    assert not snr_by_region(FIRST, ATLAS, resamples=100).notes
+    found = measure_signal(as_image(FIRST.array, grid=native), SIGNAL, air=AIR, resamples=100)
+    for name in ("white", "air"):
+        note = f"mask {name} is marked as standard space and T1w is not: right where both were "
+        assert f"{note}registered" in found.notes
+    same = Grid(GRID.shape, GRID.affine, 1)
+    assert not measure_signal(as_image(FIRST.array, grid=same), SIGNAL, resamples=100).notes
 
 
 def test_a_region_that_shares_voxels_with_noise_says_so():

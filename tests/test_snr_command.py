@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import nibabel as nib
@@ -47,6 +48,9 @@ def test_json_holds_the_numbers_of_the_library(files, capsys):
     found = measure_signal(*paths[:3], second=paths[3], air=paths[4], coils=4)
     assert shown["measures"] == found.json_rows
     assert shown["parameters"]["coils"] == 4
+    assert shown["sources"] == {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths
+    }
     assert shown["image"] == "scan"
 
 
@@ -113,9 +117,25 @@ def test_what_cannot_be_measured_is_a_sentence(files, capsys, names, sentence):
     assert sentence in capsys.readouterr().err
 
 
+def test_names_of_regions_without_an_atlas_are_refused(files, capsys):
+    options = (*chosen(files, ("signal", "white")), "--labels", files / "atlas.csv")
+    assert run("snr", files / "scan.nii.gz", *options) == 2
+    assert "--labels: names regions of an atlas, and there is none" in capsys.readouterr().err
+
+
 def test_nothing_is_written_where_the_air_is_cut(files, capsys):
     nib.save(image(rician(1).array * ~AIR.array, GRID.affine), files / "brain.nii.gz")
     options = chosen(files, ("signal", "white"), ("air", "air"))
     assert run("snr", files / "brain.nii.gz", *options, "-o", files / "out" / "snr.csv") == 2
     assert "air: is zero-filled: all 640 voxels are 0, as in a skull" in capsys.readouterr().err
     assert not (files / "out").exists()
+
+
+def test_a_password_of_a_url_is_not_in_the_provenance(files, monkeypatch):
+    found = measure_signal(files / "scan.nii.gz", files / "white.nii.gz", resamples=100)
+    monkeypatch.setattr("lesion_dash.snr_command._measure", lambda _: found)
+    options = ("--signal", "s3://me:secret@bucket/white.nii", "-o", files / "snr.csv")
+    assert run("snr", files / "scan.nii.gz", *options) == 0
+    content = (files / "snr.provenance.json").read_text()
+    assert "secret" not in content
+    assert json.loads(content)["parameters"]["signal"] == "s3://***@bucket/white.nii"

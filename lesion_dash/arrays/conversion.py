@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathInput
+from ..files import PathInput, as_path
 from ..grid import Grid
 from ..images.header import make_image
 from ..images.writing import Nifti1Image
 from .placement import (
     Placement,
     Shape,
+    file_checksum,
     place_by_affine,
     place_centred,
     place_like,
@@ -52,6 +53,8 @@ class Converted:
         if self.array.ndim == 4:
             zooms = image.header.get_zooms()[:3]
             image.header.set_zooms((*zooms, self.placement.repetition_time))
+            if self.placement.repetition_time:
+                image.header.set_xyzt_units("mm", "sec")
         return image
 
 
@@ -103,13 +106,14 @@ def convert_array(
     """
     array, axes_notes = _check_axes(stored)
     shape: Shape = (array.shape[0], array.shape[1], array.shape[2])
-    given = _given_placement(shape, like, voxel_size, orientation, affine)
+    given = _given_placement(array.shape, like, voxel_size, orientation, affine)
     placement, space_notes = _reconcile(stored, shape, given, voxel_size is not None)
     values, type_notes = _nifti_values(stored, array)
     values.setflags(write=False)
     if array.ndim == 4 and not placement.repetition_time:
         space_notes += ("the time between volumes is not stated",)
-    return Converted(values, placement, axes_notes + space_notes + type_notes)
+    notes = axes_notes + space_notes + placement.notes + type_notes + _note_infinite(values)
+    return Converted(values, placement, notes)
 
 
 def _check_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
@@ -126,11 +130,14 @@ def _check_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
     if array.ndim == 4 and array.shape[3] > _MOST_VOLUMES:
         problem = f"has {array.shape[3]:,} volumes, {_MOST_VOLUMES:,} at most"
         raise InputError(stored.path, problem, "put the axis of the volumes last")
+    if array.ndim == 4 and array.shape[0] == 1:
+        said = f"of shape {array.shape}, taken as {array.shape[3]:,} volumes of one sagittal slice"
+        notes += (f"{said}: where the first axis is a channel or a batch, save array[0]",)
     return array, notes
 
 
 def _given_placement(
-    shape: Shape,
+    lengths: tuple[int, ...],
     like: PathInput | None,
     voxel_size: Sequence[float] | None,
     orientation: str | None,
@@ -145,14 +152,16 @@ def _given_placement(
     chosen = [name for name, value in names.items() if value is not None]
     if len(chosen) > 1:
         raise InputError(" and ".join(chosen), "are both given", "give one of them")
+    shape: Shape = (lengths[0], lengths[1], lengths[2])
     if like is not None:
-        return place_like(like, shape)
+        return place_like(like, lengths)
     if voxel_size is not None and orientation is not None:
         return place_centred(shape, voxel_size, orientation)
     if affine is not None:
-        return place_by_affine(
-            shape, read_affine(affine), affine, f"placed by the affine of {affine}"
-        )
+        path = as_path(affine)
+        matrix, said = read_affine(path), f"placed by the affine of {path.name}"
+        placed = place_by_affine(shape, matrix, path, said)
+        return replace(placed, sources={str(path): file_checksum(path)})
     return None
 
 
@@ -207,6 +216,13 @@ def _nifti_values(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[s
     if kind in "iu" and size == 8:
         return _narrowed(stored, array)
     return array.astype(array.dtype.newbyteorder("="), copy=False).view(), ()
+
+
+def _note_infinite(values: NDArray) -> tuple[str, ...]:
+    infinite = int(np.isinf(values).sum()) if values.dtype.kind == "f" else 0
+    if not infinite:
+        return ()
+    return (f"infinite value in {infinite:,} voxels, which other commands refuse",)
 
 
 def _narrowed(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, ...]]:

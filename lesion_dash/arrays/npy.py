@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,10 @@ _ZIP_END = b"PK\x05\x06"
 _LARGEST_DIRECTORY = 2**20
 """Bytes of an archive's list of contents; each takes about sixty, and ten times that in memory."""
 
-_LARGEST_UNPACKED = 2**29
-_LARGEST_RATIO = 16
+UNPACKED = 64_000_000
+"""Bytes that a compressed array may take unasked, however small its file: a head at 1 mm."""
+
+_RATIO = 2
 _PIECE = 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEADER_ERRORS = (
@@ -183,8 +186,15 @@ def parse_header(start: bytes) -> NpyHeader:
     return NpyHeader(layout, file.tell())
 
 
-def read_npz(raw: bytes) -> dict[str, ArchivedArray | ArrayFault]:
+def read_npz(raw: bytes, most: int = UNPACKED) -> dict[str, ArchivedArray | ArrayFault]:
     """The arrays of a .npz archive by name, none of them unpacked yet.
+
+    Parameters
+    ----------
+    raw : bytes
+        The file.
+    most : int
+        Bytes that an array may take which are more than twice its compressed ones.
 
     Returns
     -------
@@ -204,7 +214,7 @@ def read_npz(raw: bytes) -> dict[str, ArchivedArray | ArrayFault]:
         name = member.filename
         if name.endswith(".npy"):
             try:
-                found[name.removesuffix(".npy")] = _look_at(archive, member, len(raw))
+                found[name.removesuffix(".npy")] = _look_at(archive, member, len(raw), most)
             except ArrayFault as fault:
                 found[name.removesuffix(".npy")] = fault
     return found
@@ -225,7 +235,9 @@ def _open_archive(raw: bytes) -> zipfile.ZipFile:
         raise _damaged(error) from None
 
 
-def _look_at(archive: zipfile.ZipFile, member: zipfile.ZipInfo, length: int) -> ArchivedArray:
+def _look_at(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, length: int, most: int
+) -> ArchivedArray:
     """Read the header of one array and check its size, before anything is allocated."""
     if member.compress_type not in _METHODS or member.flag_bits & 1:
         raise ArrayFault("is encrypted, or compressed as numpy doesn't compress", SAVE_AGAIN)
@@ -238,10 +250,11 @@ def _look_at(archive: zipfile.ZipFile, member: zipfile.ZipInfo, length: int) -> 
         problem = f"impossible size: {header.layout} needs {header.end:,} bytes"
         raise ArrayFault(f"{problem}, the archive says {member.file_size:,}", COPY_AGAIN)
     packed = min(member.compress_size, length)  # which a hostile archive overstates
-    most = max(_LARGEST_UNPACKED, _LARGEST_RATIO * packed)
-    if member.file_size > most:
-        problem = f"unpacks to {member.file_size / 1e6:,.0f} MB from {packed:,} bytes"
-        raise ArrayFault(f"{problem}, {most / 1e6:,.0f} MB allowed", "save it with numpy.save")
+    if member.file_size > max(most, _RATIO * packed):
+        size = ceil(member.file_size / 1e6)
+        problem = f"unpacks to {size:,} MB from {packed:,} bytes: more than {_RATIO} times as many"
+        remedy = f"where you trust it, say `lesion-dash convert --unpack-mb {size}`, or save it "
+        raise ArrayFault(f"{problem}, and than {most / 1e6:g} MB", f"{remedy}with numpy.save")
     return ArchivedArray(archive, member, header)
 
 

@@ -21,6 +21,7 @@ from .stand_ins import LONGEST_NAME, Name, PickledArray, PickledType, Raw, known
 _LATEST_PROTOCOL = 5
 _WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,20}L?")
 _LONGEST_NUMBER = 16  # bytes
+_LONGEST_DECIMAL = 64  # bytes; Python writes 25 at most
 _OTHER_FILES = {
     b"PK\x03\x04": "is a zip archive, as torch.save writes it, and no pickle of an array",
     b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.": "is a file of torch.save",
@@ -115,7 +116,9 @@ class _Machine:
         self.push(int.from_bytes(argument, "little"))
 
     def decimal(self, argument: memoryview) -> None:
-        self.push(float(bytes(argument[:64])))
+        if len(argument) > _LONGEST_DECIMAL:
+            raise ArrayFault(f"holds a number of {len(argument):,} bytes", SAVE_AGAIN)
+        self.push(float(bytes(argument)))
 
     def double(self, argument: memoryview) -> None:
         self.push(struct.unpack(">d", argument)[0])
@@ -193,15 +196,15 @@ class _Machine:
         _list(self.stack[-1]).extend(items)
 
     def dict_of_mark(self, _: memoryview) -> None:
-        self.push(_pairs(self.pop_to_mark()))
+        self.push(_enter({}, self.pop_to_mark()))
 
     def set_item(self, _: memoryview) -> None:
         value, key = self.pop(), self.pop()
-        _dict(self.stack[-1]).update(_pairs([key, value]))
+        _enter(_dict(self.stack[-1]), [key, value])
 
     def set_items(self, _: memoryview) -> None:
         items = self.pop_to_mark()
-        _dict(self.stack[-1]).update(_pairs(items))
+        _enter(_dict(self.stack[-1]), items)
 
     # Names, and what would be called.
 
@@ -254,9 +257,14 @@ def _dict(value: object) -> dict[str, Any]:
     return value
 
 
-def _pairs(items: list[Any]) -> dict[str, Any]:
+def _enter(target: dict[str, Any], items: list[Any]) -> dict[str, Any]:
     """Keys as text: nothing of the file is ever hashed or compared but short text."""
-    return {key_text(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        name = key_text(key)
+        if name in target:  # as 1 and "1" do; neither may hide the other
+            raise ArrayFault(f"holds two things named {name!r}", SAVE_AGAIN)
+        target[name] = value
+    return target
 
 
 _Do = Callable[[_Machine, memoryview], None]

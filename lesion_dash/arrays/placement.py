@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..files import AnyPath, PathInput, as_path, read_text
+from ..files import AnyPath, PathInput, UrlPath, as_path, checksum, read_bytes, read_text
 from ..grid import Grid
 from ..images import HeaderFault, read_header
 from ..images.header import check_affine
+from ..images.reading import files_of
 from .reading import ENDINGS, read_array
 
 Shape = tuple[int, int, int]
 
 _WAYS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 """World axis and sign of each letter."""
+
+_OF_SPACE = ("units ", "sform and qform ", "sform used", "voxel size ")
+"""Beginnings of an image's notes that are said of where its voxels lie."""
+
+_EDGES_MM = (1e-6, 1e6)
+"""Beyond these, float32 numbers of a header no longer tell where a voxel lies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +40,29 @@ class Placement:
     source : str
         In words, for the notes and the provenance.
     repetition_time : float
-        Time between volumes as the other image states it; 0 where nothing does.
+        Time between volumes as the other image states it, s; 0 where nothing does.
+    sources : dict
+        SHA-256 of the files that say it, by path.
+    notes : tuple of str
+        What is unusual about what they say.
     """
 
     grid: Grid
     source: str
     repetition_time: float = 0.0
+    sources: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def place_like(image: PathInput, shape: Shape) -> Placement:
+def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     """The voxels of another image of the same shape.
 
     Parameters
     ----------
     image : path or URL
-        Of a NIfTI image; its header alone is read.
-    shape : tuple of int, length 3
+        Of a NIfTI image; of its content, its header alone is used.
+    shape : tuple of int, length 3 or 4
+        Of the array; a fourth axis is that of the volumes.
 
     Raises
     ------
@@ -58,17 +73,30 @@ def place_like(image: PathInput, shape: Shape) -> Placement:
     header = read_header(path)
     if header.grid is None or header.form == "none":
         raise InputError(path, "states no orientation", "give an image that does, or --affine")
-    if header.grid.shape != shape:
+    if header.grid.shape != shape[:3]:
         problem = f"has {_edges(header.grid.shape)} voxels, the array {_edges(shape)}"
         raise InputError(path, problem, _explain_shapes(shape, header.grid.shape))
     repetition = header.repetition_time if header.volumes > 1 else 0.0
-    return Placement(header.grid, f"placed like {path.name}", max(repetition, 0.0))
+    sources = {str(file): file_checksum(file) for file in files_of(path)}
+    notes = tuple(f"{path.name}: {note}" for note in header.notes if note.startswith(_OF_SPACE))
+    said = f"placed like {path.name}"
+    return Placement(header.grid, said, max(repetition, 0.0), sources, notes)
 
 
-def _explain_shapes(shape: Shape, wanted: Shape) -> str:
-    if shape == wanted[::-1]:
+def file_checksum(path: AnyPath) -> str:
+    """SHA-256 of a file, of which no more than a piece is held."""
+    if isinstance(path, UrlPath):
+        return checksum(read_bytes(path))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _explain_shapes(shape: tuple[int, ...], wanted: Shape) -> str:
+    if shape[1:] == wanted:
+        return "the volumes come last: save array[0], or numpy.moveaxis(array, 0, -1) of a series"
+    if shape[:3] == wanted[::-1]:
         return "SimpleITK's arrays are z, y, x: save array.transpose(2, 1, 0)"
-    if sorted(shape) == sorted(wanted):
+    if sorted(shape[:3]) == sorted(wanted):
         return "the axes are in another order: transpose the array first"
     return "give the image whose voxels the array holds"
 
@@ -110,6 +138,7 @@ def place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -
         affine[axis, column] = sign * sizes[column]
     middle = (np.array(shape) - 1) / 2
     affine[:3, 3] = -affine[:3, :3] @ middle
+    _check_lengths("--voxel-size", affine)
     source = "placed with the middle of the array at 0, 0, 0 mm, which is no place in a template"
     return Placement(Grid(shape, affine + 0.0, 0), source)
 
@@ -153,7 +182,17 @@ def place_by_affine(shape: Shape, affine: ArrayLike, subject: object, source: st
         check_affine(matrix, "matrix")
     except HeaderFault as fault:
         raise InputError(subject, str(fault), "give the matrix from voxels to mm") from None
+    _check_lengths(subject, matrix)
     return Placement(Grid(shape, matrix, 0), source)
+
+
+def _check_lengths(subject: object, affine: NDArray[np.float64]) -> None:
+    smallest, largest = _EDGES_MM
+    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    if edges.min() < smallest or np.abs(affine).max() > largest:
+        shown = " x ".join(f"{edge:g}" for edge in edges)
+        problem = f"voxels of {shown} mm, or so far away, are none of an image"
+        raise InputError(subject, problem, f"give mm, from {smallest:g} to {largest:,.0f}")
 
 
 def read_affine(source: PathInput) -> NDArray[np.float64]:
@@ -185,5 +224,5 @@ def _no_matrix(path: AnyPath) -> InputError:
     return InputError(path, "is no matrix of 4 x 4 numbers", "give four rows of four numbers")
 
 
-def _edges(shape: Shape) -> str:
+def _edges(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import AnyPath, PathInput, as_path, checksum, read_bytes
 from .faults import SAVE_AGAIN, ArrayFault
 from .layout import Layout, Unread
-from .npy import read_npy, read_npz
+from .npy import UNPACKED, read_npy, read_npz
 from .pickles import read_pickle
 from .stand_ins import PickledArray
 
@@ -64,7 +64,9 @@ class _Contents:
     notes: tuple[str, ...] = ()
 
 
-def read_array(source: PathInput, name: str | None = None) -> StoredArray:
+def read_array(
+    source: PathInput, name: str | None = None, unpack_mb: float | None = None
+) -> StoredArray:
     """Read an array of numbers from a ``.npy``, ``.npz`` or ``.pkl`` file.
 
     A pickle is never run: it is followed operation by operation, and the array is made from type,
@@ -78,6 +80,9 @@ def read_array(source: PathInput, name: str | None = None) -> StoredArray:
     name : str, optional
         Which array, where there are several; of a list its place, from 0. Without one, the array of
         three or four axes is taken, where there is one.
+    unpack_mb : float, optional
+        Megabytes that a compressed array of a ``.npz`` may take, where that is more than twice
+        its compressed bytes; 64 by default.
 
     Returns
     -------
@@ -106,9 +111,10 @@ def read_array(source: PathInput, name: str | None = None) -> StoredArray:
     if read is None:
         problem = f"is no file of an array: its name ends in none of {', '.join(ENDINGS)}"
         raise InputError(path, problem, SAVE_AGAIN)
+    most = UNPACKED if unpack_mb is None else _megabytes(unpack_mb)
     raw = read_bytes(path, most=LARGEST_FILE)
     try:
-        contents = read(raw)
+        contents = read(raw, most)
         chosen, notes = _choose(contents, name)
         array = _whole(contents.arrays[chosen]).build()
         affine = _find_affine(contents)
@@ -117,16 +123,23 @@ def read_array(source: PathInput, name: str | None = None) -> StoredArray:
     return StoredArray(path, chosen, array, affine, contents.notes + notes, checksum(raw))
 
 
-def _read_npy(raw: bytes) -> _Contents:
+def _megabytes(number: float) -> int:
+    if not 0 < number * 1e6 <= LARGEST_FILE:
+        problem = f"{number:g} is not between 0 and {LARGEST_FILE / 1e6:,.0f}"
+        raise InputError("--unpack-mb", problem, "give the megabytes that an array may take")
+    return int(number * 1e6)
+
+
+def _read_npy(raw: bytes, _: int) -> _Contents:
     found = read_npy(raw)
     return _Contents({"": found}, {}, _extra(found.header.end, raw))
 
 
-def _read_npz(raw: bytes) -> _Contents:
-    return _Contents(read_npz(raw), {})
+def _read_npz(raw: bytes, most: int) -> _Contents:
+    return _Contents(read_npz(raw, most), {})
 
 
-def _read_pickle(raw: bytes) -> _Contents:
+def _read_pickle(raw: bytes, _: int) -> _Contents:
     value, end = read_pickle(raw)
     notes = _extra(end, raw)
     if isinstance(value, PickledArray):
@@ -144,7 +157,7 @@ def _extra(end: int, raw: bytes) -> tuple[str, ...]:
     return (f"{len(raw) - end:,} bytes after the array are ignored",) if end < len(raw) else ()
 
 
-_READERS: dict[str, Callable[[bytes], _Contents]] = {
+_READERS: dict[str, Callable[[bytes, int], _Contents]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".pkl": _read_pickle,
@@ -160,7 +173,7 @@ def _choose(contents: _Contents, wanted: str | None) -> tuple[str, tuple[str, ..
             raise ArrayFault(f"holds no array named {wanted!r}", _offer(contents, names))
         return wanted, _left_out(contents, wanted)
     if not names:
-        what = _listed(contents.others) or "nothing else"
+        what = _listed(contents.others) or ("its affine" if contents.arrays else "nothing else")
         raise ArrayFault(f"holds no array of numbers, but {what}", SAVE_AGAIN)
     images = [key for key in names if _axes(contents.arrays[key]) in _IMAGE_AXES]
     if len(names) == 1:
@@ -179,7 +192,8 @@ def _offer(contents: _Contents, names: list[str]) -> str:
         return "it is the only array and has no name: leave --array out"
     described = [f"{name[:60]} ({_describe(contents.arrays[name])})" for name in names]
     more = " ..." if len(described) > _MOST_NAMES else ""
-    return f"name one with --array: {', '.join(described[:_MOST_NAMES])}{more}"
+    shown = ", ".join(described[:_MOST_NAMES])
+    return f"name one with `lesion-dash convert --array`: {shown}{more}"
 
 
 def _describe(found: Unread | ArrayFault) -> str:

@@ -101,7 +101,9 @@ class Raw:
             raise ArrayFault(
                 f"holds a name of {len(self.view):,} bytes, {LONGEST_NAME} at most", COPY_AGAIN
             )
-        return bytes(self.view).decode(self.encoding or "latin-1")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unknown escape stands for itself
+            return bytes(self.view).decode(self.encoding or "latin-1")
 
     def fill(self, target: NDArray[np.uint8]) -> None:
         """Write the bytes into an array of exactly their number; text is taken as Latin-1.

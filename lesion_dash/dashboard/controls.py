@@ -18,7 +18,7 @@ from .session import Scale
 from .tasks import guarded
 
 STATIC = Path(__file__).parent / "static"
-_STYLES = ("style.css", "inspect.css", "roi.css")
+_STYLES = ("style.css", "inspect.css", "roi.css", "template.css")
 
 _MIME = {
     ".nii": "application/octet-stream",
@@ -28,6 +28,7 @@ _MIME = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".pdf": "application/pdf",
+    ".zip": "application/zip",
 }
 
 

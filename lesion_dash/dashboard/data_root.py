@@ -41,32 +41,37 @@ class DataRoot:
     def cohorts(self) -> dict[str, int]:
         """Names of the folders that hold masks, and the number of images in each.
 
-        Functional series are not counted: they are no lesions.
+        Functional series, and what lies beside a template, are not counted: they are no lesions.
         """
-        series = self._count(_is_series)
-        masks = {name: count - series.get(name, 0) for name, count in self.image_counts.items()}
-        return {name: count for name, count in masks.items() if count > 1}
+        return {name: count for name, count in self._count(_count_masks).items() if count > 1}
 
     @cached_property
     def image_counts(self) -> dict[str, int]:
         """Names of the folders that hold any image, and the number of images in each."""
-        return self._count(has_image_ending)
+        return self._count(len)
 
-    def _count(self, is_counted: Callable[[str], bool]) -> dict[str, int]:
+    def _count(self, count: Callable[[list[str]], int]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for folder, images in self._folders():
-            own = sum(map(is_counted, images))
+            own = count(images)
             for owner in _owners(folder, self.path):
                 counts[owner] = counts.get(owner, 0) + own
         return {name: count for name, count in sorted(counts.items()) if count}
 
     @cached_property
     def atlases(self) -> dict[str, tuple[Path, Path]]:
-        """Names of the atlases below the root, each with its image and its label table."""
-        folders = [folder for folder, images in self._folders() if 0 < len(images) <= _MOST_ATLASES]
-        pairs = [pair for folder in folders for pair in self._atlases_in(folder)]
+        """Names of the atlases below the root, each with its image and its label table.
+
+        Those beside a template of their own come last: lesions seldom lie in its space.
+        """
+        found = [pair for pair in self._folders() if 0 < len(pair[1]) <= _MOST_ATLASES]
+        pairs = [pair for folder, _ in found for pair in self._atlases_in(folder)]
         names = name_atlases([image for image, _ in pairs], self.path)
-        return dict(sorted(zip(names, pairs, strict=True)))
+        own = {folder for folder, images in found if _has_template(images)}
+        listed = sorted(
+            zip(names, pairs, strict=True), key=lambda one: (one[1][0].parent in own, one)
+        )
+        return dict(listed)
 
     def first_named_atlas(self) -> str:
         """The first atlas whose label table can be read, empty where there is none."""
@@ -178,6 +183,14 @@ def _scan(folder: Path) -> tuple[list[str], list[str]]:
 def _is_series(name: str) -> bool:
     """Whether an image is named as BIDS names a functional series, such as ``..._bold.nii.gz``."""
     return has_image_ending(name) and strip_ending(name).lower().endswith("_bold")
+
+
+def _has_template(images: list[str]) -> bool:
+    return any(strip_ending(name).lower() == "template" for name in images)
+
+
+def _count_masks(images: list[str]) -> int:
+    return 0 if _has_template(images) else sum(not _is_series(name) for name in images)
 
 
 def _owners(folder: Path, root: Path) -> list[str]:

@@ -62,7 +62,8 @@ class Plane:
 
     def cut(self, volume: NDArray, voxel: Voxel) -> NDArray:
         """The slice through a voxel, rows from the top, columns from the left."""
-        flat = np.take(volume, voxel[self.through], axis=self.through)
+        # Not np.take, which copies the whole of a volume that lies in the file's order.
+        flat = volume[(slice(None),) * self.through + (voxel[self.through],)]
         if self.across < self.up:
             flat = flat.T
         rows = slice(None, None, -1) if self.is_flipped[1] else slice(None)

@@ -9,7 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 from itables import JavascriptFunction
-from itables.widget import ITable
+
+from .steady_table import SteadyTable
 
 _REMEMBER = """function (settings, data) {
     sessionStorage.setItem("lesion-dash-NAME", JSON.stringify(data));
@@ -92,7 +93,7 @@ class Table:
         self._shown: pd.DataFrame | None = None
         self.widget = widgets.Box()
         self.widget.add_class("ld-table")
-        self._table: ITable | None = None
+        self._table: SteadyTable | None = None
         self._marking = False
 
     @property
@@ -107,7 +108,7 @@ class Table:
         self._shown = frame
         frame = without_gaps(frame)
         if self._table is None:
-            self._table = ITable(frame, selected_rows=[], **self._options)
+            self._table = SteadyTable(frame, selected_rows=[], **self._options)
             self._table.observe(self._selected, names="selected_rows")
             self.widget.children = [self._table]
         else:

@@ -14,6 +14,7 @@ from .reading import Stored, read_header, read_stored
 from .resampling import resample_map
 from .series import Series, images_of, read_series, smooth_series
 from .survey import MOST_DISTINCT, Survey, scale_values, survey_values
+from .vectors import read_vectors, vector_nifti
 from .volumes import Progress, Volumes, count_volumes, read_volumes
 
 __all__ = [
@@ -56,11 +57,13 @@ __all__ = [
     "read_mask",
     "read_series",
     "read_stored",
+    "read_vectors",
     "read_volume",
     "read_volumes",
     "resample_map",
     "scale_values",
     "smooth_series",
     "survey_values",
+    "vector_nifti",
     "volume_grid",
 ]

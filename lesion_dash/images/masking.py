@@ -80,12 +80,21 @@ def masked_bytes(stored: Stored, mask: Mask, is_compressed: bool) -> tuple[bytes
 def _with_background(stored: Stored) -> tuple[NDArray, float, float, tuple[str, ...]]:
     """Stored values and their scaling, or the scaled values where no stored one means 0."""
     header = stored.header
-    values = stored.values.astype(header.dtype.newbyteorder("="), copy=False)
+    dtype, notes = _nifti_type(header.dtype)
+    values = stored.values.astype(dtype, copy=False)
     if _stored_zero(values.dtype, header.slope, header.intercept) is not None:
-        return values, header.slope, header.intercept, ()
+        return values, header.slope, header.intercept, notes
     scaling = f"slope {header.slope:g}, intercept {header.intercept:g}"
     note = f"written as float64: no stored value of the image stands for 0 ({scaling})"
     return values.astype(np.float64) * header.slope + header.intercept, 1.0, 0.0, (note,)
+
+
+def _nifti_type(dtype: np.dtype) -> tuple[np.dtype, tuple[str, ...]]:
+    """The type in the machine's byte order; of floats, one that every reader of NIfTI has."""
+    if dtype.kind != "f" or dtype.itemsize in (4, 8):
+        return dtype.newbyteorder("="), ()
+    wide = np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return wide, (f"{dtype.name} is written as {wide.name}",)
 
 
 def _stored_zero(dtype: np.dtype, slope: float, intercept: float) -> float | None:

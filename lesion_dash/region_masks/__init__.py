@@ -2,7 +2,8 @@
 
 from .choosing import pick_region
 from .masked import MaskedImage, mask_image
-from .placing import place_mask
+from .native import native_region
+from .placing import place_mask, space_notes
 from .reading import DEFAULT_THRESHOLD, RegionMap, read_region
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "MaskedImage",
     "RegionMap",
     "mask_image",
+    "native_region",
     "pick_region",
     "place_mask",
     "read_region",
+    "space_notes",
 ]

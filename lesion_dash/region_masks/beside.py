@@ -14,7 +14,7 @@ def is_array_file(path: AnyPath) -> bool:
     return path.suffix.lower() in ENDINGS
 
 
-def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], str]:
+def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
     """An array as an image, at the place of the NIfTI image beside it.
 
     Returns
@@ -23,8 +23,8 @@ def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], str]:
         Named after the file.
     notes : tuple of str
         Whose space it took, and what else was changed.
-    sha256 : str
-        Of the file.
+    sources : dict
+        SHA-256 of the file, and of the one whose space it took, by path.
 
     Raises
     ------
@@ -38,14 +38,16 @@ def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], str]:
     image = made.to_nifti()
     image.file_map["image"].filename = str(path)  # for messages; its voxels are in memory
     said = (f"{path.name} takes the space of {like.name} beside it",) if like else ()
-    return image, (*stored.notes, *made.notes, *said), stored.sha256
+    sources = {str(path): stored.sha256} | made.placement.sources
+    return image, (*stored.notes, *made.notes, *said), sources
 
 
 def find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
     """The image beside an array whose space it takes.
 
     The one of the same name counts, else the only one of the same shape; several of them may
-    stand for one another where they share a grid.
+    stand for one another where they share a grid. Others that cannot be read, or do not say
+    where left is, say nothing of the array.
 
     Raises
     ------
@@ -59,14 +61,24 @@ def find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
         key=lambda file: file.name,
     )
     named = [file for file in beside if strip_ending(file.name) == path.stem]
-    found = [(file, grid) for file in named or beside if (grid := read_header(file).grid)]
+    found = [(file, grid) for file in named or beside if (grid := _grid_of(file, bool(named)))]
     fitting = [(file, grid) for file, grid in found if grid.shape == shape]
     words = " x ".join(map(str, shape))
     if not fitting:
         problem = f"has no space of its own, and no NIfTI image of {words} voxels lies beside it"
-        raise InputError(path, problem, remedy)
+        raise InputError(path, f"{problem} that states its orientation", remedy)
     _check_one_grid(path, fitting, remedy)
     return fitting[0][0]
+
+
+def _grid_of(file: AnyPath, is_meant: bool) -> Grid | None:
+    try:
+        header = read_header(file)
+    except InputError:
+        if is_meant:
+            raise
+        return None
+    return header.grid if is_meant or header.form != "none" else None
 
 
 def _check_one_grid(path: AnyPath, fitting: list[tuple[AnyPath, Grid]], remedy: str) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..files import PathInput
+from ..grid import Grid
 from ..images import Mask, SpatialImage, Stored, masked_bytes, read_volume, volume_grid
-from .reading import DEFAULT_THRESHOLD, read_region
+from ..transforms import Transform
+from .native import native_region
+from .placing import space_notes
+from .reading import DEFAULT_THRESHOLD, RegionMap, read_region
+
+_NOT_STANDARD = "not marked as standard space"
+"""Beginning of a note that `space_notes` takes the place of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +52,7 @@ def mask_image(
     threshold: float | None = None,
     table: PathInput | None = None,
     percent: bool = False,
+    transform: Transform | None = None,
 ) -> MaskedImage:
     """Cut a region out of an image by its probability or its label.
 
@@ -65,6 +73,9 @@ def mask_image(
         Names of the regions.
     percent : bool
         Whole numbers of a 3D map are percent.
+    transform : Transform, optional
+        From the image to the map's space, where the image was registered to it. Without one, both
+        lie in one space.
 
     Returns
     -------
@@ -84,8 +95,16 @@ def mask_image(
     """
     region = read_region(prob, label, table, percent)
     stored = read_volume(image)
-    mask = region.mask_on(volume_grid(stored.path, stored.header), threshold)
-    notes = region.notes + mask.notes
+    grid = volume_grid(stored.path, stored.header)
+    mask = native_region(region, threshold, transform, grid)
+    notes = region.notes + mask.notes + _notes_of(stored, region, grid, transform is None)
     sources = {str(stored.path): stored.sha256} | region.sources
     used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
     return MaskedImage(stored, mask, used, notes, sources)
+
+
+def _notes_of(stored: Stored, region: RegionMap, grid: Grid, shares_space: bool) -> tuple[str, ...]:
+    """What is unusual about the image, by its name."""
+    name = stored.path.name
+    own = tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
+    return own + (space_notes("the map", region.grid, name, grid) if shares_space else ())

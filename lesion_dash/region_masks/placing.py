@@ -10,6 +10,7 @@ from ..atlas import TIE_MM
 from ..errors import InputError
 from ..grid import Grid
 from ..images import Mask
+from ..images.header import MNI_CODES
 
 
 def place_mask(mask: Mask, grid: Grid) -> Mask:
@@ -46,8 +47,7 @@ def place_mask(mask: Mask, grid: Grid) -> Mask:
         return replace(mask, grid=grid)
     placed = Mask.from_array(_nearest(mask, grid), grid, mask.name)
     if mask.voxels and not placed.voxels:
-        problem = f"has no voxel on the image: it lies at {_extent(mask)}; image: {_span(grid)}"
-        raise InputError(mask.name, problem, "give a mask and an image of one space")
+        raise _lost(mask, grid)
     notes = (*mask.notes, _how(mask, placed))
     return replace(placed, notes=notes, sha256=mask.sha256)
 
@@ -68,6 +68,17 @@ def _nearest(mask: Mask, grid: Grid) -> np.ndarray:
         cval=0,
         prefilter=False,
     )
+
+
+def _lost(mask: Mask, grid: Grid) -> InputError:
+    """Why no voxel of a mask lies on an image: it lies elsewhere, or between the voxels."""
+    low, high = _box(grid.to_voxel(mask.grid.mm_of_index(mask.indices)))
+    if np.all(high > -0.5) and np.all(low < np.array(grid.shape) - 0.5):
+        problem = f"has no voxel on the image: its {mask.volume_mm3:,.3g} mm³ lie between the "
+        problem += f"centres of the image's voxels of {grid.voxel_volume:,.3g} mm³"
+        return InputError(mask.name, problem, "give a larger region, or a finer image")
+    problem = f"has no voxel on the image: it lies at {_extent(mask)}; image: {_span(grid)}"
+    return InputError(mask.name, problem, "give a mask and an image of one space")
 
 
 def _how(mask: Mask, placed: Mask) -> str:
@@ -93,6 +104,32 @@ def check_overlap(name: str, own: Grid, grid: Grid) -> None:
     if np.any(low > other_high) or np.any(other_low > high):
         problem = f"does not overlap the image: {_span(own)} against {_span(grid)}"
         raise InputError(name, problem, "give a map of the image's own space")
+
+
+def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
+    """A note where a map or a mask lies in a standard space, and an image does not say so.
+
+    Parameters
+    ----------
+    what : str
+        The map or the mask, in words.
+    own : Grid
+        Its grid; where it is the image's, both belong together, whatever they are marked as.
+    name : str
+        Of the image.
+    grid : Grid
+        Of the image.
+
+    Examples
+    --------
+    >>> template, scan = Grid((4, 4, 4), np.eye(4), 4), Grid((9, 9, 9), np.eye(4), 1)
+    >>> space_notes("the map", template, "the scan", scan)[0]
+    'the map is marked as standard space and the scan is not: right where both were registered'
+    """
+    if own.code not in MNI_CODES or grid.code in MNI_CODES or own.matches(grid):
+        return ()
+    said = f"{what} is marked as standard space and {name} is not"
+    return (f"{said}: right where both were registered",)
 
 
 def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import LabelAtlas, ProbabilityAtlas, load_atlas, resample_sparse, to_probabilities
+from ..atlas import (
+    LabelAtlas,
+    ProbabilityAtlas,
+    check_scale,
+    load_atlas,
+    resample_sparse,
+    to_probabilities,
+)
 from ..errors import InputError
-from ..files import AnyPath, PathInput, as_path
+from ..files import AnyPath, PathInput, as_path, has_image_ending
 from ..grid import Grid
-from ..images import Choice, Map, Mask, SpatialImage, count_volumes, read_map
+from ..images import Choice, Map, Mask, SpatialImage, count_volumes, read_header, read_map
+from ..images.header import half_step
 from ..label_tables import Region
 from .beside import is_array_file, open_array
 from .choosing import list_regions, pick_region
@@ -27,6 +35,7 @@ _OFF = 1e-4
 """Labels that were stored as floats may miss whole numbers by so much."""
 
 _LARGEST_PERCENT = 100
+_PIECE = 2**20  # values that are compared together
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +131,8 @@ def read_region(
     table : path, optional
         Names of the regions; by default the table beside the map that is named after it.
     percent : bool
-        A 3D map of whole numbers holds percent. Without this it is taken for one of labels,
-        since whole numbers up to 100 may be either.
+        A 3D map holds percent, however small its largest value. Without this, whole numbers are
+        taken for labels, since those up to 100 may be either; the largest value of others tells.
 
     Raises
     ------
@@ -140,9 +149,9 @@ def read_region(
     place = source if isinstance(source, SpatialImage) else as_path(source)
     if isinstance(place, SpatialImage) or not is_array_file(place):
         return _read(place, label, table, percent)
-    image, notes, sha256 = open_array(place)
+    image, notes, read = open_array(place)
     found = _read(image, label, table, percent)
-    sources = found.sources | {str(place): sha256}
+    sources = found.sources | read
     name = found.name.removesuffix(place.suffix)
     return replace(found, name=name, notes=notes + found.notes, sources=sources)
 
@@ -152,24 +161,38 @@ def _read(
 ) -> RegionMap:
     is_folder = not isinstance(place, SpatialImage) and place.is_dir()
     if is_folder or count_volumes(place) > 1:
-        return _of_atlas(load_atlas(place, table), label)
+        return _of_several(place, label, table, percent)
     found = read_map(place)
     path = Path(found.name) if isinstance(place, SpatialImage) else place
-    values = np.ravel(np.nan_to_num(found.array), order="F")
-    is_several = _is_whole(values) and values.max() > 1 and values.min() >= 0 and not percent
+    values = np.ravel(found.array, order="F")
+    values = np.nan_to_num(values) if np.isnan(values).any() else values
+    off, largest = _rounding(place), values.max()
+    is_whole = _is_whole(values, off)
+    is_several = is_whole and largest > 1 + off and values.min() > -off and not percent
     if label is None and not is_several:
-        return _of_single(found, values, path)
-    if label is not None and (percent or (values.max() <= 1 and not _is_whole(values))):
+        return _of_single(found, values, path, percent)
+    if label is not None and (percent or (largest <= 1 and not is_whole)):
         problem = "is the map of one region's probabilities: it holds no labels"
         raise InputError(found.name, problem, "leave --label out")
     atlas = load_atlas(place, table)
     if label is None:
-        raise _refuse_several(path, atlas.regions, float(values.max()))
+        raise _refuse_several(path, atlas.regions, float(largest))
     return _of_atlas(atlas, label)
 
 
-def _is_whole(values: NDArray) -> bool:
-    return values.dtype.kind in "iu" or bool(np.all(np.abs(values - np.rint(values)) < _OFF))
+def _rounding(place: AnyPath | SpatialImage) -> float:
+    """How far labels may be off: half a step, where the file keeps them as integers by a slope."""
+    if isinstance(place, SpatialImage):
+        place = Path(place.get_filename() or "")
+    is_file = has_image_ending(place.name) and place.exists()
+    return max(_OFF, half_step(read_header(place))) if is_file else _OFF
+
+
+def _is_whole(values: NDArray, off: float) -> bool:
+    if values.dtype.kind in "iu":
+        return True
+    parts = (values[start : start + _PIECE] for start in range(0, values.size, _PIECE))
+    return all(bool(np.all(np.abs(part - np.rint(part)) <= off)) for part in parts)
 
 
 def _refuse_several(path: AnyPath, regions: tuple[Region, ...], largest: float) -> InputError:
@@ -179,6 +202,16 @@ def _refuse_several(path: AnyPath, regions: tuple[Region, ...], largest: float) 
     if largest <= _LARGEST_PERCENT:
         remedy += "; or say --percent where they are per cent of one region"
     return InputError(path, problem, remedy)
+
+
+def _of_several(
+    place: AnyPath | SpatialImage, label: str | int | None, table: PathInput | None, percent: bool
+) -> RegionMap:
+    atlas = load_atlas(place, table)
+    if percent and isinstance(atlas, ProbabilityAtlas):
+        problem = "holds a region a volume: the largest value of all tells whether it is percent"
+        raise InputError(atlas.name, problem, "leave --percent out")
+    return _of_atlas(atlas, label)
 
 
 def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
@@ -195,9 +228,16 @@ def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> 
     )
 
 
-def _of_single(found: Map, values: NDArray, path: AnyPath) -> RegionMap:
-    indices = np.flatnonzero(values).astype(np.int32)
-    columns, notes = to_probabilities(path, [(indices, values[indices])], found.array.dtype)
-    indices, probabilities = columns[0]
+def _of_single(found: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
+    indices, dtype = np.flatnonzero(values).astype(np.int32), found.array.dtype
+    largest = float(values.max())
+    if percent and check_scale(path, 1, dtype, float(values.min()), largest) == 1:
+        # Its largest value alone would tell of shares.
+        indices = indices[values[indices] > 0]
+        probabilities = values[indices].astype(np.float64) / 100
+        notes: tuple[str, ...] = (f"values up to {largest:g} taken as percent",)
+    else:
+        columns, notes = to_probabilities(path, [(indices, values[indices])], dtype)
+        indices, probabilities = columns[0]
     sources = {str(path): found.sha256}
     return RegionMap(found.name, found.grid, indices, probabilities, found.notes + notes, sources)

@@ -31,7 +31,7 @@ class Quality:
     starts : int
         From how many positions the search began.
     agreeing_starts : int
-        How many of those carried on ended within 2 mm of the result.
+        How many of them ended within 2 mm of the best place, before it was refined.
     """
 
     similarity_before: float
@@ -68,7 +68,7 @@ class Registration:
     notes : tuple of str
         What was unusual or decided, a sentence each.
     sources : dict
-        SHA-256 of every file that went in, by its path as given.
+        SHA-256 of every file that went in, by its path; a URL without its password.
     seconds, memory_mb : float
         What the engine's process took, wall time and its peak of memory.
     """

@@ -35,6 +35,8 @@ class Definition:
         Of the regions by role, and the factor of air; gives a number, or one a resample.
     in_air : str
         Which factor it takes: ``coils`` for that of the coils, ``single`` for that of one coil.
+    spread : str
+        What its noise is divided by: ``sd``, or ``mad``, which may be 0 where the SD is not.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Definition:
     needs: tuple[str, ...]
     compute: Callable[[Regions, float], Number]
     in_air: Literal["", "coils", "single"] = ""
+    spread: Literal["sd", "mad"] = "sd"
 
     def factor(self, coils: int) -> float:
         """The factor between the SD of noise and that of air; NaN where it takes none."""
@@ -134,6 +137,7 @@ DEFINITIONS = (
         ("signal", "air"),
         lambda of, factor: factor * of["signal"].mean / of["air"].mad,
         "single",
+        "mad",
     ),
     Definition(
         "cnr_mriqc",

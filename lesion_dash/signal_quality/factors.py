@@ -44,7 +44,7 @@ def noise_factor(coils: int = 1) -> float:
     >>> [round(noise_factor(coils), 3) for coils in (1, 4, 32)]
     [0.655, 0.695, 0.706]
     """
-    if not 1 <= coils <= MOST_COILS:
+    if not 1 <= coils <= MOST_COILS or coils != int(coils):
         problem = f"{coils} is no number of coils"
         raise InputError("coils", problem, f"give a whole number from 1 to {MOST_COILS}")
     mean_square = 2 * exp(2 * (lgamma(coils + 0.5) - lgamma(coils)))

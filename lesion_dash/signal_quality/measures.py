@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from ..images import Mask
 from .definitions import DEFINITIONS, Definition
-from .moments import Moments, Number, measure, resample
+from .intervals import ratio_interval
+from .moments import Moments, measure, resample
 from .samples import Sample, noise_fault
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FEWEST_UNITS = 10
-"""Fewer units do not show how an estimate varies."""
 
 _NAN = float("nan")
 _SEEDS = {"signal": 0, "background": 1, "air": 2}
@@ -40,7 +38,7 @@ class Measure:
     measure : str
         Name of the `Definition`.
     value, low, high : float
-        The number and its 95 % bootstrap interval (percentiles); NaN where there is none.
+        The number and its 95 % bootstrap interval, see `ratio_interval`; NaN where there is none.
     formula, source : str
     image : str
         On which it was measured; two where two acquisitions were compared.
@@ -192,14 +190,11 @@ def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: i
     parts = {role: estimates[role] for role in definition.needs}
     factor = definition.factor(coils)
     signal, noise = parts[definition.needs[0]], parts[definition.needs[-1]]
-    fault = f"{noise.sample.name} {noise.fault}" if noise.fault else ""
-    value, low, high, reason = _NAN, _NAN, _NAN, fault
-    if not fault:
+    value, low, high, reason = _NAN, _NAN, _NAN, _fault(definition, noise)
+    if not reason:
         of = {role: part.moments for role, part in parts.items()}
         value = float(definition.compute(of, factor))
-        drawn = {role: part.resampled for role, part in parts.items()}
-        few = min(part.sample.unit_count for part in parts.values())
-        low, high, reason = _interval(definition.compute(drawn, factor), few)
+        low, high, reason = _interval(definition, parts, value, factor)
     return Measure(
         definition.name,
         value,
@@ -216,26 +211,43 @@ def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: i
         100 * noise.sample.zeros,
         factor,
         describe_units(
-            [part.sample for part in parts.values()], int(np.size(signal.resampled.mean))
+            [part.sample for part in parts.values()],
+            int(np.size(signal.resampled.mean)),
+            correlation=noise.sample.correlation,
         ),
         reason,
     )
 
 
-def _interval(drawn: Number, units: int) -> tuple[float, float, str]:
-    if units < FEWEST_UNITS:
-        return _NAN, _NAN, f"no interval: {units} blocks, at least {FEWEST_UNITS} are needed"
-    finite = np.asarray(drawn)[np.isfinite(drawn)]
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high), ""
+def _fault(definition: Definition, noise: Estimate) -> str:
+    """Why the noise of a definition cannot be divided by; empty where it can."""
+    if noise.fault:
+        return f"{noise.sample.name} {noise.fault}"
+    if definition.spread == "mad" and noise.moments.mad == 0:
+        return f"{noise.sample.name} is quantised: its MAD is 0, half of its voxels have one value"
+    return ""
 
 
-def describe_units(samples: list[Sample], resamples: int) -> str:
+def _interval(
+    definition: Definition, parts: Mapping[str, Estimate], value: float, factor: float
+) -> tuple[float, float, str]:
+    drawn = {role: part.resampled for role, part in parts.items()}
+    units = min(part.sample.unit_count for part in parts.values())
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one value only
+        ratios = np.asarray(definition.compute(drawn, factor))
+    return ratio_interval(value, ratios, units)
+
+
+def describe_units(
+    samples: list[Sample], resamples: int, how: str = "basic interval", correlation: float = 0.0
+) -> str:
     """What was resampled, and so what the interval assumes."""
     edges = sorted({sample.block_mm for sample in samples})
     single = "single voxels, taken as independent"
+    if correlation:
+        single += f" although neighbours correlate by {correlation:.1f} (too narrow: draw cubes)"
     words = [f"cubes of {edge:g} mm, taken as independent" if edge else single for edge in edges]
-    return f"95 %, percentiles of {resamples:,} resamples of {' and '.join(words)}"
+    return f"95 %, {how} of {resamples:,} resamples of {' and '.join(words)}"
 
 
 def check_apart(masks: Mapping[str, Mask]) -> str:

@@ -18,6 +18,7 @@ NORMAL_MAD = 0.6744897501960817
 
 _MOST_LEVELS = 2**16
 _ROUNDED = 1e-4  # of the SD
+_TOGETHER = 32  # resamples; the counts of the voxels are read once for all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,39 +98,52 @@ def resample(
     )
     totals, mads = np.empty((resamples, 3)), np.full(resamples, np.nan)
     levels, voxels = _count_levels(values, units) if with_mad else (values, None)
-    for row in range(resamples):
-        times = np.bincount(generator.integers(0, count, count), minlength=count)
-        totals[row] = times @ sums
+    for start in range(0, resamples, _TOGETHER):
+        rows = slice(start, min(start + _TOGETHER, resamples))
+        times = np.stack([draw_units(generator, count) for _ in range(start, rows.stop)])
+        totals[rows] = times @ sums
         if voxels is not None:
-            mads[row] = _weighted_mad(levels, times @ voxels)
+            drawn = np.ascontiguousarray((voxels @ times.T).T)
+            mads[rows] = [_weighted_mad(levels, weights) for weights in drawn]
     shift = totals[:, 1] / totals[:, 0]
     variance = totals[:, 2] / totals[:, 0] - shift**2
     return Moments(values.size, centre + shift, np.sqrt(np.maximum(variance, 0)), mads)
 
 
+def draw_units(generator: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """How often each of so many units is drawn, when as many are drawn with replacement."""
+    return np.bincount(generator.integers(0, count, count), minlength=count).astype(np.float64)
+
+
 def _count_levels(
     values: NDArray[np.float64], units: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], sparse.csr_array]:
-    """The values that occur, ascending, and how many voxels of each unit have them."""
+    """The values that occur, ascending, and how many voxels of each unit have each of them."""
     from scipy import sparse
 
     levels, places = np.unique(values, return_inverse=True)
     if levels.size > _MOST_LEVELS:
         step = values.std() * _ROUNDED
         levels, places = np.unique(np.rint(values / step) * step, return_inverse=True)
-    shape = int(units.max()) + 1, levels.size
-    voxels = sparse.csr_array((np.ones(values.size), (units, places)), shape)
+    shape = levels.size, int(units.max()) + 1
+    voxels = sparse.csr_array((np.ones(values.size), (places, units)), shape)
     return levels, voxels
 
 
 def _weighted_mad(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    apart = np.abs(values - _weighted_median(values, weights))
-    order = np.argsort(apart)
-    return _weighted_median(apart[order], weights[order]) / NORMAL_MAD
+    apart = np.abs(values - weighted_median(values, weights))
+    order = np.argsort(apart, kind="stable")  # two ordered runs, which this kind only merges
+    return weighted_median(apart[order], weights[order]) / NORMAL_MAD
 
 
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The median of ascending values that occur as often as the weights say."""
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The median of ascending values that occur as often as the weights say.
+
+    Examples
+    --------
+    >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 0.0, 1.0]))
+    5.0
+    """
     reached = np.cumsum(weights)
     middle = [np.searchsorted(reached, reached[-1] / 2, side) for side in ("left", "right")]
     return float(values[middle].mean())

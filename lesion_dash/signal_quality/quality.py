@@ -87,7 +87,7 @@ def measure_signal(
     """
     drawing = Drawing(block_mm, resamples, seed)
     scene = set_scene(image, background, second, air, coils, drawing)
-    mask = native_mask(signal, scene.image.grid)
+    mask = native_mask(signal, scene.image.name, scene.image.grid)
     refuse_overlap({"signal": mask} | scene.masks)
     estimates = scene.estimates(mask)
     measures = measure_all(estimates, coils)

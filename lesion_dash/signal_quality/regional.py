@@ -15,7 +15,7 @@ from ..files import AnyPath, PathInput, as_path
 from ..grid import Grid
 from ..images import Map, MapLike, Mask, MaskLike, SpatialImage, count_volumes
 from ..label_tables import Region
-from ..region_masks import DEFAULT_THRESHOLD
+from ..region_masks import DEFAULT_THRESHOLD, space_notes
 from .measures import Measure, SignalQuality, measure_all
 from .scene import Drawing, Scene, choices_of, native_notes, refuse_overlap, set_scene
 from .temporal import measure_series, notes_of_series, source_of_series, time_series
@@ -80,11 +80,12 @@ def snr_by_region(
             raise InputError(spare[0], problem, "leave it out")
         subject = _over_time(image, drawing)
     local = atlas.on_grid(subject.grid)
+    said = space_notes(f"atlas {atlas.name}", atlas.grid, subject.name, subject.grid)
     found = [(region, _measure(subject, mask)) for region, mask in _masks(local)]
     return SignalQuality(
         subject.name,
         tuple(measure for _, measures in found for measure in measures),
-        (*subject.notes, *native_notes(local.notes)),
+        (*subject.notes, *native_notes(local.notes), *said),
         subject.choices | {"atlas": atlas.name},
         subject.sources | atlas.sources,
         tuple((region.label, region.name) for region, measures in found for _ in measures),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..grid import Grid
 from ..images import Map, Mask
+from .neighbours import neighbour_correlation
 
 FEWEST_VOXELS = 10
 """An SD of fewer is off by more than a quarter as a rule (1 / √(2n))."""
@@ -23,6 +24,8 @@ MOST_ZEROS = 0.10
 MOST_UNITS = 20_000
 """Units that are drawn; a larger region is drawn in blocks of neighbours."""
 
+_NO_UNITS = np.empty(0, np.intp)
+_ALIKE = 1e-9  # of the largest: values that differ by less do so by rounding
 _ORDER_MM = 3  # digits of a millimetre by which voxels are put in order
 
 
@@ -44,6 +47,8 @@ class Sample:
         Voxels left out as NaN.
     image : str
         Name of the image, or of two acquisitions.
+    correlation : float
+        Of neighbouring voxels, where these are the units; 0 where it is small or not known.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Sample:
     block_mm: float
     unknown: int = 0
     image: str = ""
+    correlation: float = 0.0
 
     @property
     def zeros(self) -> float:
@@ -80,16 +86,50 @@ def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
     InputError
         Where the mask is empty on the image, or holds fewer than ten numbers.
     """
+    voxels = _voxels_of(image.grid, mask)
+    sample = Sample(mask.name, _values_at(image, voxels[0]), _NO_UNITS, block_mm, 0, image.name)
+    return _cut(sample, *voxels, image.grid)
+
+
+def take_pair(first: Map, second: Map, mask: Mask, block_mm: float = 0.0) -> tuple[Sample, Sample]:
+    """Mean and difference of two acquisitions on one grid, voxel by voxel inside a mask.
+
+    Only the voxels of the mask are computed, and both samples are drawn alike. The parameters are
+    those of `take_sample`, and so is what is raised.
+    """
+    voxels = _voxels_of(first.grid, mask)
+    one, other = _values_at(first, voxels[0]), _values_at(second, voxels[0])
+    name = f"{first.name} and {second.name}"
+    both = Sample(mask.name, (one + other) / 2, _NO_UNITS, block_mm, 0, name)
+    apart = Sample(f"difference in {mask.name}", one - other, _NO_UNITS, block_mm, 0, name)
+    return _cut(both, *voxels, first.grid), _cut(apart, *voxels, first.grid)
+
+
+def _voxels_of(grid: Grid, mask: Mask) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
     if not mask.voxels:
         raise InputError(mask.name, "mask is empty: no voxel of the image lies in it")
-    indices, millimetres = world_order(image.grid, mask.indices)
-    values = np.ravel(image.array, order="F")[indices].astype(np.float64)
-    known = ~np.isnan(values)
-    if known.sum() < FEWEST_VOXELS:
-        problem = f"holds {int(known.sum())} voxels with a number in {image.name}"
-        raise InputError(mask.name, problem, f"at least {FEWEST_VOXELS} are needed")
-    units, edge = cut_units(millimetres[known], block_mm, float(image.grid.voxel_size.min()))
-    return Sample(mask.name, values[known], units, edge, int((~known).sum()), image.name)
+    return world_order(grid, mask.indices)
+
+
+def _values_at(image: Map, indices: NDArray[np.integer]) -> NDArray[np.float64]:
+    places = np.unravel_index(indices, image.grid.shape, order="F")
+    return image.array[places].astype(np.float64)
+
+
+def _cut(
+    sample: Sample, indices: NDArray[np.integer], millimetres: NDArray[np.float64], grid: Grid
+) -> Sample:
+    """The sample without its NaN, cut in units."""
+    known = ~np.isnan(sample.values)
+    count, unknown = int(known.sum()), int((~known).sum())
+    if count < FEWEST_VOXELS:
+        problem = f"holds {count} voxels with a number in {sample.image}"
+        raise InputError(sample.name, problem, f"at least {FEWEST_VOXELS} are needed")
+    shortest = float(grid.voxel_size.min())
+    units, edge = cut_units(millimetres[known], sample.block_mm, shortest)
+    values = sample.values[known]
+    alike = 0.0 if edge else neighbour_correlation(values, indices[known], grid.shape)
+    return Sample(sample.name, values, units, edge, unknown, sample.image, alike)
 
 
 def world_order(
@@ -130,7 +170,7 @@ def cut_units(
     >>> units.tolist(), edge
     ([0, 0, 1, 1, 2], 2.0)
     """
-    edge = block_mm
+    edge = block_mm if block_mm >= voxel_mm else 0.0  # smaller cubes hold single voxels
     units = np.arange(len(millimetres)) if not edge else _cubes(millimetres, edge)
     while units.max() >= MOST_UNITS:
         edge = max(2 * edge, 2 * voxel_mm)
@@ -160,7 +200,7 @@ def noise_fault(sample: Sample, may_hold_zeros: bool = False) -> str:
     'is zero-filled: all 20 voxels are 0, as in a skull-stripped or masked image'
     """
     values, n = sample.values, sample.values.size
-    different = np.unique(values)
+    different = _different(values)
     if different.size == 1 and different[0] == 0 and not may_hold_zeros:
         return f"is zero-filled: all {n:,} voxels are 0, as in a skull-stripped or masked image"
     if different.size == 1:
@@ -174,3 +214,13 @@ def noise_fault(sample: Sample, may_hold_zeros: bool = False) -> str:
     if spread < step:
         return f"is quantised: its SD of {spread:.3g} is below the step of {step:.3g} of its values"
     return ""
+
+
+def _different(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values that occur, ascending; those of one step apart from one another by rounding.
+
+    Differences of whole numbers that a slope scaled miss one another in the last digit.
+    """
+    found = np.unique(values)
+    near = np.diff(found) <= _ALIKE * max(abs(found[0]), abs(found[-1]))
+    return found[np.concatenate([[True], ~near])]

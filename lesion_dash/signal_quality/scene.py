@@ -13,10 +13,10 @@ from ..errors import InputError
 from ..files import as_path
 from ..grid import Grid
 from ..images import Map, MapLike, Mask, MaskLike, SpatialImage, as_map, as_mask
-from ..region_masks import place_mask
+from ..region_masks import place_mask, space_notes
 from .factors import noise_factor
 from .measures import Estimate, check_apart, estimate
-from .samples import Sample, take_sample
+from .samples import Sample, take_pair, take_sample
 
 FEWEST_RESAMPLES = 100
 
@@ -44,7 +44,7 @@ class Drawing:
     Raises
     ------
     InputError
-        Where the edge is negative, or there are fewer than 100 resamples.
+        Where the edge or the seed is negative, or there are fewer than 100 resamples.
     """
 
     block_mm: float = 0.0
@@ -57,6 +57,8 @@ class Drawing:
         if self.resamples < FEWEST_RESAMPLES:
             problem = f"{self.resamples} are too few for an interval"
             raise InputError("resamples", problem, f"give at least {FEWEST_RESAMPLES}")
+        if self.seed < 0:
+            raise InputError("seed", f"{self.seed} is below 0", "give a whole number from 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,8 @@ class Scene:
     Parameters
     ----------
     image : Map
-    pair : tuple of (Map, Map) or None
-        Mean and difference of two acquisitions.
+    second : Map or None
+        Another acquisition of the image, on its grid.
     masks : dict of role to Mask
         Background and air, on the image's grid.
     noises : dict of role to Estimate
@@ -80,7 +82,7 @@ class Scene:
     """
 
     image: Map
-    pair: tuple[Map, Map] | None
+    second: Map | None
     masks: dict[str, Mask]
     noises: dict[str, Estimate]
     drawing: Drawing
@@ -92,23 +94,16 @@ class Scene:
         """The noises, and what the signal's mask gives."""
         found = dict(self.noises)
         samples = {"signal": take_sample(self.image, signal, self.drawing.block_mm)}
-        if self.pair is not None:
-            both, apart = (take_sample(one, signal, self.drawing.block_mm) for one in self.pair)
-            apart = replace(apart, name=f"difference in {signal.name}")
+        if self.second is not None:
+            both, apart = take_pair(self.image, self.second, signal, self.drawing.block_mm)
             samples |= {"pair_signal": both, "difference": apart}
         for role, sample in samples.items():
             found[role] = estimate(role, sample, self.drawing.resamples, self.drawing.seed)
         return found
 
 
-def pair_up(image: Map, second: Map) -> tuple[Map, Map]:
-    """Mean and difference of two acquisitions, voxel by voxel.
-
-    Raises
-    ------
-    InputError
-        Where they are not on one grid, or are one and the same.
-    """
+def check_pair(image: Map, second: Map) -> None:
+    """Raise InputError where two acquisitions are not on one grid, or are one and the same."""
     if not image.grid.matches(second.grid):
         problem = f"is not on the grid of {image.name}: {second.grid.difference(image.grid)}"
         remedy = "give two acquisitions of one grid; resampling would smooth the noise away"
@@ -116,9 +111,6 @@ def pair_up(image: Map, second: Map) -> tuple[Map, Map]:
     if np.array_equal(image.array, second.array, equal_nan=True):
         problem = f"has the values of {image.name}: their difference holds no noise"
         raise InputError(second.name, problem, "give a second acquisition")
-    first, other = (found.array.astype(np.float64) for found in (image, second))
-    both = replace(image, name=f"{image.name} and {second.name}", array=(first + other) / 2)
-    return both, replace(both, array=first - other)
 
 
 def set_scene(
@@ -137,12 +129,16 @@ def set_scene(
         Where a file cannot be used, two masks overlap, or a region of noise is empty, constant,
         zero-filled or quantised.
     """
+    noise_factor(coils)  # raises where it is no number of coils, whether air is given or not
     found = as_map(image)
     other = as_map(second) if second is not None else None
-    pair = pair_up(found, other) if other is not None else None
+    if other is not None:
+        check_pair(found, other)
     given = {"background": background, "air": air}
     masks = {
-        role: native_mask(mask, found.grid) for role, mask in given.items() if mask is not None
+        role: native_mask(mask, found.name, found.grid)
+        for role, mask in given.items()
+        if mask is not None
     }
     refuse_overlap(masks)
     noises = {
@@ -153,8 +149,8 @@ def set_scene(
         if noise.fault:
             remedy = f"let {role} lie where the image, as it was acquired, has noise"
             raise InputError(noise.sample.name, noise.fault, remedy)
-    if pair is not None and "background" in masks:
-        both = take_sample(pair[0], masks["background"], drawing.block_mm)
+    if other is not None and "background" in masks:
+        both, _ = take_pair(found, other, masks["background"], drawing.block_mm)
         noises["pair_background"] = estimate("pair_background", both, *_draws(drawing))
     notes = _notes_of(found, other, masks, noises)
     sources = source_of(image, found)
@@ -163,16 +159,19 @@ def set_scene(
     for role, mask in given.items():
         if mask is not None:
             sources |= source_of(mask, masks[role])
-    return Scene(found, pair, masks, noises, drawing, coils, notes, sources)
+    return Scene(found, other, masks, noises, drawing, coils, notes, sources)
 
 
 def _draws(drawing: Drawing) -> tuple[int, int]:
     return drawing.resamples, drawing.seed
 
 
-def native_mask(source: MaskLike, grid: Grid) -> Mask:
-    """A mask on the grid of the image; the image is never brought to the mask."""
-    return place_mask(as_mask(source), grid)
+def native_mask(source: MaskLike, name: str, grid: Grid) -> Mask:
+    """A mask on the grid of the image of that name; the image is never brought to the mask."""
+    mask = as_mask(source)
+    placed = place_mask(mask, grid)
+    said = space_notes(f"mask {mask.name}", mask.grid, name, grid)
+    return replace(placed, notes=(*placed.notes, *said))
 
 
 def refuse_overlap(masks: Mapping[str, Mask]) -> None:

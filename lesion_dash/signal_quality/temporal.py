@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import PathInput, as_path
 from ..images import Mask, MaskLike, Series, SpatialImage, read_series
-from .measures import FEWEST_UNITS, Measure, SignalQuality, describe_units
+from .intervals import FEWEST_UNITS, too_few
+from .measures import Measure, SignalQuality, describe_units
+from .moments import draw_units, weighted_median
 from .samples import Sample, cut_units, world_order
 from .scene import Drawing, choices_of, native_mask, native_notes, source_of
 
@@ -68,7 +70,7 @@ def temporal_snr(
     """
     drawing = Drawing(block_mm, resamples, seed)
     series = time_series(image)
-    mask = native_mask(signal, series.grid)
+    mask = native_mask(signal, series.name, series.grid)
     measured, notes = measure_series(series, mask, drawing)
     said = (*notes_of_series(series), *native_notes(mask.notes), *notes)
     sources = source_of_series(image, series) | source_of(signal, mask)
@@ -137,9 +139,9 @@ def _over_time(series: Series, indices: NDArray[np.integer]) -> tuple[NDArray[np
 def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Drawing) -> Measure:
     low, high, reason = _NAN, _NAN, ""
     if sample.unit_count < FEWEST_UNITS:
-        reason = f"no interval: {sample.unit_count} blocks, at least {FEWEST_UNITS} are needed"
+        reason = too_few(sample.unit_count)
     else:
-        low, high = np.percentile(_resampled_medians(sample, drawing), [2.5, 97.5])
+        low, high = np.percentile(resampled_medians(sample, drawing), [2.5, 97.5])
     return Measure(
         "snr_temporal",
         float(np.median(sample.values)),
@@ -155,15 +157,18 @@ def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Drawing) 
         100 * zeros,
         100 * zeros,
         _NAN,
-        describe_units([sample], drawing.resamples),
+        describe_units([sample], drawing.resamples, "percentiles"),
         reason,
     )
 
 
-def _resampled_medians(sample: Sample, drawing: Drawing) -> NDArray[np.float64]:
+def resampled_medians(sample: Sample, drawing: Drawing) -> NDArray[np.float64]:
+    """The median of every bootstrap resample, shape (resamples,)."""
     generator = np.random.default_rng([drawing.seed, 0])
-    count, medians = sample.unit_count, np.empty(drawing.resamples)
-    for row in range(drawing.resamples):
-        times = np.bincount(generator.integers(0, count, count), minlength=count)
-        medians[row] = np.median(np.repeat(sample.values, times[sample.units]))
-    return medians
+    order = np.argsort(sample.values)
+    values, units = sample.values[order], sample.units[order]
+    medians = [
+        weighted_median(values, draw_units(generator, sample.unit_count)[units])
+        for _ in range(drawing.resamples)
+    ]
+    return np.array(medians)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,15 +35,45 @@ class Field:
         if not np.isfinite(self.mm).all():
             raise InputError("displacement field", "holds a value that is no number")
 
-    def move(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Where points (mm, RAS; shape (..., 3)) go; beyond the grid as at its border."""
+    @classmethod
+    def of(cls, grid: Grid, move: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Field:
+        """The field that moves the points of a grid as a function does.
+
+        Parameters
+        ----------
+        grid : Grid
+        move : callable
+            Given points (mm, RAS, shape (..., 3)), says where they go; asked for a slice at a
+            time, to keep memory small.
+        """
+        mm = np.empty((*grid.shape, 3), np.float32)
+        for k in range(grid.shape[2]):
+            spans = (np.arange(grid.shape[0]), np.arange(grid.shape[1]), [k])
+            points = grid.to_mm(np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1))
+            mm[:, :, k] = (move(points) - points)[:, :, 0]
+        return cls(grid, mm)
+
+    def move(self, points: ArrayLike, linear: NDArray | None = None) -> NDArray[np.float64]:
+        """Where points go.
+
+        Parameters
+        ----------
+        points : array, shape (..., 3)
+            mm, RAS. Beyond the grid, the displacement is that of the border.
+        linear : array, shape (3, 3), optional
+            Linear part of the field, which is carried on beyond the grid.
+        """
         points = np.asarray(points, np.float64)
-        voxels = np.moveaxis(self.grid.to_voxel(points), -1, 0)
+        voxels = self.grid.to_voxel(points.reshape(-1, 3))
         moved = [
-            ndimage.map_coordinates(self.mm[..., axis], voxels, order=1, mode="nearest")
+            ndimage.map_coordinates(self.mm[..., axis], voxels.T, order=1, mode="nearest")
             for axis in range(3)
         ]
-        return points + np.stack(moved, axis=-1)
+        displaced = np.stack(moved, axis=-1).astype(np.float64)
+        if linear is not None:
+            beyond = voxels - np.clip(voxels, 0, np.array(self.grid.shape) - 1)
+            displaced += beyond @ ((linear - np.eye(3)) @ self.grid.affine[:3, :3]).T
+        return points + displaced.reshape(points.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +89,12 @@ class Transform:
         On the template's grid: takes its points to the moving image, the linear part included.
     to_template : Field, optional
         On the moving image's grid: takes its points to the template, the linear part included.
+        Where one field comes alone, as in a file, the way back is not known.
 
     Raises
     ------
     InputError
-        Where the matrix is none of an affine that can be inverted, or one field comes alone.
+        Where the matrix is none of an affine that can be inverted.
 
     Examples
     --------
@@ -81,21 +113,26 @@ class Transform:
 
     def __post_init__(self) -> None:
         matrix = np.array(self.matrix, dtype=np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        if matrix.shape != (4, 4):
             raise InputError("transform", f"is no 4 x 4 matrix of numbers: shape {matrix.shape}")
+        if not np.isfinite(matrix).all():
+            raise InputError("transform", "is no 4 x 4 matrix of numbers: one is NaN or infinite")
         if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-9):
             raise InputError("transform", "last row is not 0 0 0 1", "give an affine in mm")
         if abs(np.linalg.det(matrix[:3, :3])) < 1e-6:
             raise InputError("transform", "flattens space: its determinant is 0")
-        if (self.to_moving is None) != (self.to_template is None):
-            raise InputError("transform", "a displacement field without its inverse")
         matrix.setflags(write=False)
         object.__setattr__(self, "matrix", matrix)
 
     @property
     def is_linear(self) -> bool:
         """Whether it is an affine alone."""
-        return self.to_moving is None
+        return self.to_moving is None and self.to_template is None
+
+    @property
+    def leads_to_template(self) -> bool:
+        """Whether it is known where points of the moving image go."""
+        return self.is_linear or self.to_template is not None
 
     @property
     def volume_factor(self) -> float:
@@ -104,15 +141,25 @@ class Transform:
 
     def template_points(self, moving: ArrayLike) -> NDArray[np.float64]:
         """Where points of the moving image lie in the template; mm, RAS, shape (..., 3)."""
-        if self.to_template is not None:
-            return self.to_template.move(moving)
-        return _apply(self.matrix, moving)
+        if self.is_linear:
+            return _apply(self.matrix, moving)
+        if self.to_template is None:
+            problem = (
+                "is a displacement field that leads from the template to the moving image only"
+            )
+            raise InputError("transform", problem, "give the file of its inverse")
+        return self.to_template.move(moving, self.matrix[:3, :3])
 
     def moving_points(self, template: ArrayLike) -> NDArray[np.float64]:
         """Where points of the template lie in the moving image; mm, RAS, shape (..., 3)."""
-        if self.to_moving is not None:
-            return self.to_moving.move(template)
-        return _apply(_inverse(self.matrix), template)
+        if self.is_linear:
+            return _apply(_inverse(self.matrix), template)
+        if self.to_moving is None:
+            problem = (
+                "is a displacement field that leads from the moving image to the template only"
+            )
+            raise InputError("transform", problem, "give the file of its inverse")
+        return self.to_moving.move(template, _inverse(self.matrix)[:3, :3])
 
     def inverse(self) -> Transform:
         """The same with the roles of moving image and template exchanged."""

@@ -26,9 +26,16 @@ def test_functional_series_are_images_and_no_cohort(sample_data: Path, tmp_path:
     assert DataRoot(tmp_path).cohorts == {"series": 3}
 
 
+def test_what_lies_beside_a_template_is_no_cohort(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "template", tmp_path / "template")
+    assert DataRoot(tmp_path).cohorts == {}
+    assert DataRoot(tmp_path).image_counts == {"template": 6}
+    assert DataRoot(tmp_path).first_named_atlas() == "max_prob_map"
+
+
 def test_lists_atlases(sample_data: Path) -> None:
     root = DataRoot(sample_data)
-    assert list(root.atlases) == ["synthetic_atlas"]
+    assert list(root.atlases) == ["synthetic_atlas", "max_prob_map", "probability_maps"]
     assert root.first_named_atlas() == "synthetic_atlas"
     image, table = root.atlas_files("synthetic_atlas")
     assert (image.name, table.name) == ("synthetic_atlas.nii.gz", "synthetic_atlas.csv")

@@ -25,6 +25,7 @@ from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.session import Readout, Session
 from lesion_dash.dashboard.state import Choices
+from lesion_dash.dashboard.steady_table import table_script
 from lesion_dash.dashboard.tables import Table, without_gaps
 from lesion_dash.door import FileReport, report_of
 
@@ -372,3 +373,9 @@ def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> No
     desk.wait()
     assert "left and right are swapped" in panel.remark.value
     assert "ld-alarm" in panel.remark._dom_classes
+
+
+def test_the_script_of_tables_is_found_and_changed():
+    """A release of itables that is written otherwise is to be looked at."""
+    assert "function m(){u||!o.dt||(" in table_script()
+    assert "if(!o.dt)return;u=!0," in table_script()

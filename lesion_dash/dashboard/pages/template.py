@@ -1,0 +1,305 @@
+"""Template & signal: an image brought to a template, one of its regions, signal to noise there."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...errors import Cancelled, LesionDashError
+from ..desk import Desk
+from ..lab_files import LabFiles
+from ..measuring import (
+    MapFacts,
+    Noise,
+    Placed,
+    RegionChoice,
+    SignalAnswer,
+    measure,
+    open_facts,
+    place_region,
+)
+from ..registering import Request, open_sight, register_sight
+from ..sight import Sight
+from ..tasks import Done, Job, Later, Worker
+from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of, zip_of
+from .template_code import CodePanel
+from .template_images import ImagesPanel
+from .template_look import EMPTY, LookPanel
+from .template_region import RegionPanel
+from .template_signal import SignalPanel
+
+TITLE = "Template & signal"
+_SEE_ABOVE = "See the message at the top."
+_NOTHING = "Nothing to show: see the message at the top."
+_FIRST_REGISTER = (
+    "Press “Register” first: a region of the template has no place in the native image before."
+)
+_REFUSED = "Nothing is measured: the registration was refused."
+_CHOOSE_REGION = "Choose a region first."
+_CHOOSE_IMAGE = "Choose an image first."
+_CHOOSE_FILE = "Choose a file in each folder."
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """Images on the left, what comes of them beside."""
+    return TemplatePage(desk).widget
+
+
+class TemplatePage:
+    """The way from a scan to signal in a region of a template.
+
+    The button registers; everything else follows the choices at once.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.files = LabFiles(desk.session.root)
+        self.sight: Sight | None = None
+        self.placed: Placed | None = None
+        self.answer: SignalAnswer | None = None
+        self.request: Request | None = None
+        self._wanted: Request | None = None
+        self._before: tuple[Request, Sight] | None = None
+        self._registered: tuple[Request, Sight] | None = None
+        self._stop = threading.Event()
+        guard = desk.banner.guard
+        settled = Later(0.1, guard(self._choices_changed))
+        measured = Later(0.3, guard(self._measure))
+        self._measure_soon = measured
+        self.images = ImagesPanel(desk, self.files, settled, guard(self._run), self._cancel)
+        self.look = LookPanel(desk)
+        self.region = RegionPanel(desk, self.files, self._map_chosen, self._region_changed)
+        self.signal = SignalPanel(desk, self.files, measured)
+        self.code = CodePanel(guard(self._save))
+        self._opener = desk.worker(self._opening_failed)
+        self._mapper = desk.worker(self._map_failed)
+        self._placer = desk.worker(self._map_failed)
+        self._measurer = desk.worker(self._measuring_failed)
+        self._writer = desk.worker(self._packing_failed)
+        self.widget = self._lay_out()
+        self._choices_changed()
+
+    def _lay_out(self) -> widgets.Box:
+        left = widgets.VBox([self.images.widget])
+        left.add_class("ld-template-ask")
+        right = widgets.VBox(
+            [self.look.widget, self.region.widget, self.signal.widget, self.code.widget]
+        )
+        right.add_class("ld-template-show")
+        page = widgets.Box([left, right])
+        page.add_class("ld-template")
+        return page
+
+    def _do(self, worker: Worker, job: Job, done: Done) -> None:
+        """Work beside the page; what goes wrong when it is shown is shown as well."""
+        worker.submit(job, self._desk.banner.guard(done))
+
+    # Images
+
+    def _choices_changed(self) -> None:
+        """Show what is chosen: registered where that was done, else where the headers put it."""
+        if self.images.is_running:
+            return
+        request = self.images.request
+        if request is None:
+            if not self.images.image.path:
+                self._show_nothing(EMPTY)
+            self.images.settle(False)
+            return
+        self._wanted = request
+        for known in (self._registered, self._before):
+            if known is not None and self._is_of(known, request):
+                self._show(request, known[1])
+                return
+        self._desk.banner.clear()
+        self.images.settle(False)
+        self.images.say("Reading ...")
+        self._do(self._opener, partial(_opened, request), self._show_before)
+
+    def _is_of(self, known: tuple[Request, Sight], request: Request) -> bool:
+        if known[1].found is None:
+            return known[0].subject == request.subject
+        return known[0] == request
+
+    def _show_before(self, opened: tuple[Request, Sight]) -> None:
+        if self._wanted is not None and opened[0].subject == self._wanted.subject:
+            self._before = opened
+            self._show(self._wanted, opened[1])
+
+    def _run(self) -> None:
+        request = self.images.request
+        if request is None or self.images.run.disabled:
+            return
+        self._desk.banner.clear()
+        self._stop.clear()
+        self._wanted = request
+        self.images.start()
+        self._do(self._opener, partial(self._register, request), self._show_registered)
+
+    def _register(self, request: Request) -> tuple[Request, Sight]:
+        def report(share: float, words: str) -> None:
+            if self._stop.is_set():
+                raise Cancelled
+            self._opener.tell(self.images.progress, share, words)
+
+        return request, register_sight(request, report)
+
+    def _cancel(self) -> None:
+        self._stop.set()
+        self.images.say("Stopping ...")
+
+    def _show_registered(self, made: tuple[Request, Sight]) -> None:
+        self.images.stop()
+        self._registered = made
+        self._show(*made)
+
+    def _show(self, request: Request, sight: Sight) -> None:
+        self.request, self.sight = request, sight
+        self.look.show(sight)
+        self.images.settle(sight.found is not None or not request.template)
+        if sight.found is not None:
+            self.images.say(f"Refused. {_SEE_ABOVE}" if sight.refusal else "Done.")
+        if sight.refusal is not None:
+            self._desk.banner.show(sight.refusal)
+        self._region_changed()
+
+    def _opening_failed(self, error: Exception) -> None:
+        was_running = self.images.is_running
+        self.images.stop()
+        if not was_running:
+            self._show_nothing(_NOTHING)
+        self.images.settle(False)
+        is_stopped = isinstance(error, Cancelled)
+        self.images.say("Stopped: nothing was changed." if is_stopped else _SEE_ABOVE)
+        self._desk.banner.show(error)
+
+    def _show_nothing(self, why: str) -> None:
+        self.request = self.sight = self._wanted = self._before = None
+        self.look.clear(why)
+        self._region_changed()
+
+    # Region
+
+    def _map_chosen(self, path: str) -> None:
+        self._desk.banner.clear()
+        self.region.clear()
+        self.region.say("Reading ...")
+        self._do(self._mapper, partial(open_facts, path), self._offer)
+
+    def _offer(self, facts: MapFacts) -> None:
+        if facts.path == self.region.map.path:
+            self.region.offer(facts)
+            self._region_changed()
+
+    def _map_failed(self, error: Exception) -> None:
+        self.region.clear()
+        self.region.say(_NOTHING)
+        self._region_changed()
+        self._desk.banner.show(error)
+
+    def _region_changed(self) -> None:
+        choice = self.region.choice
+        self.signal.background.offer(self.region.others)
+        if choice is not None and self.sight is not None:
+            self._do(self._placer, partial(place_region, choice, self.sight), self._show_placed)
+            return
+        if choice is not None:
+            self.region.say(_CHOOSE_IMAGE)
+        self.placed = None
+        self.look.show_region(None, False)
+        self._measure_soon()
+
+    def _show_placed(self, placed: Placed) -> None:
+        if placed.choice != self.region.choice or placed.sight is not self.sight:
+            return  # a newer one is on its way
+        before, self.placed = self.placed, placed
+        self.region.show(placed)
+        self.look.show_region(placed.mask, before is None or _subject(before) != _subject(placed))
+        self._measure_soon()
+
+    # Signal
+
+    def _measure(self) -> None:
+        """Measure, or say what is missing."""
+        self.answer = None
+        why = self._why_not_measured()
+        if why:
+            self.signal.say(why)
+            self._show_code()
+            return
+        noise = self.signal.noise
+        if self.placed is not None and noise is not None:
+            self.signal.wait()
+            self._do(self._measurer, partial(measure, self.placed, noise), self._show_answer)
+        self._show_code()
+
+    def _why_not_measured(self) -> str:
+        if self.sight is None:
+            return _CHOOSE_IMAGE
+        if self.placed is None or self.placed.mask is None:
+            return _CHOOSE_REGION
+        if self.sight.refusal is not None:
+            return _REFUSED
+        if not self.sight.can_measure:
+            return _FIRST_REGISTER
+        return "" if self.signal.noise is not None else _CHOOSE_FILE
+
+    def _show_answer(self, answer: SignalAnswer) -> None:
+        if answer.placed is self.placed and answer.noise == self.signal.noise:
+            self.answer = answer
+            self.signal.show(answer)
+            self._show_code()
+
+    def _measuring_failed(self, error: Exception) -> None:
+        if isinstance(error, LesionDashError):
+            root = f"{self._desk.session.root.path}/"
+            self.signal.say(str(error).replace(root, ""))
+        else:
+            self.signal.say(_NOTHING)
+            self._desk.banner.show(error)
+
+    # Code and files
+
+    @property
+    def _noise(self) -> Noise | None:
+        return self.answer.noise if self.answer is not None else None
+
+    def _show_code(self) -> None:
+        sight, request = self.sight, self.request
+        if sight is None or request is None or sight.refusal is not None:
+            self.code.show("", False)
+            return
+        can_save = sight.found is not None or self.answer is not None
+        self.code.show(script_of(request, self.placed, self._noise), can_save)
+
+    def _save(self, name: str) -> None:
+        sight, request = self.sight, self.request
+        if sight is None or request is None or sight.refusal is not None:
+            return
+        if name == SCRIPT_NAME:
+            self._desk.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
+            return
+        job = partial(files_of, request, sight, self.placed, self.answer)
+        self.code.pack(True)
+        self._do(self._writer, lambda: zip_of(job()), self._save_all)
+
+    def _save_all(self, content: bytes) -> None:
+        self.code.pack(False)
+        self._desk.saver.save(ZIP_NAME, content)
+
+    def _packing_failed(self, error: Exception) -> None:
+        self.code.pack(False)
+        self._desk.banner.show(error)
+
+
+def _opened(request: Request) -> tuple[Request, Sight]:
+    return request, open_sight(request)
+
+
+def _subject(placed: Placed) -> tuple[RegionChoice, Any]:
+    """What a new crosshair is worth: another region, or another space; no other threshold."""
+    choice = placed.choice
+    return RegionChoice(choice.path, choice.label), placed.sight.grid

@@ -1,0 +1,162 @@
+"""Step 4 of Template & signal: signal and contrast to noise, measured on the native image."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from ...signal_quality import Definition, Measure
+from ..controls import card, heading, labelled, note, set_text
+from ..desk import Desk
+from ..lab_files import LabFiles
+from ..measuring import Noise, SignalAnswer
+from ..source_field import SourceField
+
+_COLUMNS = ("Definition", "Value", "95 % interval", "Signal in", "Noise in", "Factor")
+_MORE = "A background, air or a second acquisition adds definitions."
+_WHERE = {
+    True: "Measured on the native image; the region is brought to it by the inverse transform.",
+    False: "Measured on the image; the map is taken as lying in the image's own space.",
+}
+
+
+class SignalPanel:
+    """What signal is compared with, and every definition that follows.
+
+    Parameters
+    ----------
+    desk : Desk
+    files : LabFiles
+    changed : callable
+        Told that a choice changed.
+    """
+
+    def __init__(self, desk: Desk, files: LabFiles, changed: Callable[[], None]) -> None:
+        self.background = SourceField(files, "None", title="Background")
+        self.air = SourceField(files, "None", title="Air")
+        self.second = SourceField(files, "None", title="Second acquisition")
+        self.coils = widgets.BoundedIntText(value=1, min=1, max=256, tooltip="Receive coils")
+        self.caption, self.remark = note(), note()
+        self.table = widgets.HTML()
+        guard = desk.banner.guard
+        for field in (self.background, self.air, self.second):
+            field.observe(guard(lambda _: changed()), names=["folder", "name"])
+        self.coils.observe(guard(lambda _: changed()), names="value")
+        self.widget = self._lay_out()
+        self.say("Choose a region first.")
+
+    @property
+    def noise(self) -> Noise | None:
+        """What is chosen; None while a file is missing.
+
+        Raises
+        ------
+        InputError
+            Where a file does not lie below the data root.
+        """
+        fields = (self.background, self.air, self.second)
+        if any(field.is_open for field in fields):
+            return None
+        return Noise(
+            self.background.path,
+            self.background.offered,
+            self.air.path,
+            self.second.path,
+            self.coils.value,
+        )
+
+    def show(self, answer: SignalAnswer) -> None:
+        """Show what was measured."""
+        quality = answer.signal.quality
+        set_text(self.caption, _WHERE[answer.placed.sight.transform is not None])
+        self.table.remove_class("ld-busy")
+        self.table.value = table_html(answer)
+        intervals = dict.fromkeys(one.interval for one in quality.measures if one.interval)
+        more = () if answer.signal.given else (_MORE,)
+        said = [*more, *(f"Intervals: {one}" for one in intervals), *quality.notes]
+        notes = "".join(f"<li>{html.escape(one)}</li>" for one in said)
+        self.remark.value = f"<ul>{notes}</ul>"
+
+    def say(self, text: str) -> None:
+        """Say in place of the table what is missing, or was refused."""
+        set_text(self.caption, "")
+        self.table.remove_class("ld-busy")
+        self.table.value = f'<div class="ld-empty">{html.escape(text)}</div>'
+        self.remark.value = ""
+
+    def wait(self) -> None:
+        """The table is being made anew."""
+        self.table.add_class("ld-busy")
+
+    def _lay_out(self) -> widgets.VBox:
+        form = widgets.VBox(
+            [
+                labelled("Background: a region or a mask", self.background.widget),
+                labelled("Air: a mask", self.air.widget),
+                labelled("Second acquisition, same grid", self.second.widget),
+                labelled("Receive coils", self.coils),
+                note("Mask files lie in the image's own space."),
+            ]
+        )
+        form.add_class("ld-signal-form")
+        self.table.add_class("ld-signal-table")
+        right = widgets.VBox([self.table, self.remark])
+        right.add_class("ld-signal-right")
+        row = widgets.HBox([form, right])
+        row.add_class("ld-signal-row")
+        head = widgets.HBox([heading("4  Signal"), self.caption])
+        return card(head, row, name="template-signal")
+
+
+def table_html(answer: SignalAnswer) -> str:
+    """Definitions as rows; where one was refused, the sentence stands in place of its value."""
+    rows = [_row(one) for one in answer.signal.quality.measures]
+    rows += [_refused(one, str(error)) for one, error in answer.signal.refused]
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in _COLUMNS)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _row(one: Measure) -> str:
+    name = _name(one.measure, one.source, one.formula)
+    if math.isnan(one.value):
+        return _sentence(name, one.reason)
+    zeros = f"{one.noise_zeros_percent:.1f} % zeros"
+    cells = [
+        f"<b>{_number(one.value)}</b>",
+        _interval(one),
+        _region(one.signal, f"n {one.signal_voxels:,}"),
+        _region(one.noise, f"n {one.noise_voxels:,}, {zeros}"),
+        "" if math.isnan(one.factor) else f"{one.factor:.3f}",
+    ]
+    return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _refused(one: Definition, sentence: str) -> str:
+    return _sentence(_name(one.name, one.source, one.formula), sentence)
+
+
+def _sentence(name: str, sentence: str) -> str:
+    text = html.escape(sentence)
+    return f'<tr class="ld-refused">{name}<td colspan="{len(_COLUMNS) - 1}">{text}</td></tr>'
+
+
+def _name(name: str, source: str, formula: str) -> str:
+    title = f"{html.escape(name)} <i>{html.escape(source)}</i>"
+    return f'<th scope="row">{title}<small>{html.escape(formula)}</small></th>'
+
+
+def _region(name: str, more: str) -> str:
+    return f"{html.escape(name)}<small>{html.escape(more)}</small>"
+
+
+def _interval(one: Measure) -> str:
+    if math.isnan(one.low):
+        return f"<small>{html.escape(one.reason)}</small>"
+    return f"{_number(one.low)} to {_number(one.high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

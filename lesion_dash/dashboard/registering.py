@@ -1,0 +1,147 @@
+"""Images chosen on the page Template & signal in, what they look like together out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import LesionDashError
+from ..images import Map, Mask, as_map, read_map, read_mask
+from ..registration import (
+    Kind,
+    NotCredible,
+    Report,
+    engine_named,
+    installed_engines,
+    register_image,
+)
+from ..template import load_template
+from ..transforms import Transform, warp_map, warp_mask
+from .sight import Sight
+
+MNI = "mni152"
+MNI_NAME = "MNI152 brain (T1, 1 mm, shipped with nilearn)"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be seen.
+
+    Parameters
+    ----------
+    image : str
+        Path.
+    template : str
+        Path, ``mni152``, or empty: the image is seen in its own space.
+    kind : str
+    lesion : str
+        Path, or empty.
+    """
+
+    image: str
+    template: str = ""
+    kind: Kind = "affine"
+    lesion: str = ""
+
+    @property
+    def subject(self) -> tuple[str, str, str]:
+        """What it is about, however it is registered."""
+        return self.image, self.template, self.lesion
+
+
+def read_template(name: str) -> Map:
+    """The template of a request."""
+    if name == MNI:
+        return replace(as_map(load_template()), name="MNI152 brain")
+    return read_map(name)
+
+
+def open_sight(request: Request) -> Sight:
+    """The image where its header puts it: on the template, or in its own space without one.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be used.
+    """
+    native = read_map(request.image)
+    own = _own_lesion(request.lesion, native)
+    if not request.template:
+        return _ready(Sight(native, native, lesion=own, native_lesion=own))
+    template = read_template(request.template)
+    placed = warp_map(native, Transform(), template.grid)
+    lesion = None if own is None else warp_mask(own, Transform(), template.grid)
+    return _ready(Sight(native, placed, template, lesion, own))
+
+
+def register_sight(request: Request, report: Report) -> Sight:
+    """The image registered to its template; one that is not credible with the reason.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be used.
+    Cancelled
+        Where `report` raises it.
+    """
+    template = read_template(request.template) if request.template == MNI else request.template
+    refusal: NotCredible | None = None
+    try:
+        found = register_image(
+            request.image,
+            template,
+            request.kind,
+            lesion=request.lesion or None,
+            engine=engine_for(request.kind),
+            report=report,
+        )
+    except NotCredible as error:
+        if error.found is None:
+            raise
+        found, refusal = error.found, error
+    sight = Sight(
+        found.moving,
+        found.image,
+        found.template,
+        found.lesion,
+        found.native_lesion,
+        found,
+        refusal,
+    )
+    return _ready(sight)
+
+
+def engine_for(kind: Kind) -> str:
+    """The engine that is asked: the usual one, else one the user has installed.
+
+    Raises
+    ------
+    InputError
+        Where none is installed; the sentence says how to get one.
+    """
+    try:
+        engine_named("auto", kind)
+    except LesionDashError:
+        for engine in installed_engines():
+            if kind in engine.kinds:
+                return engine.name
+        raise
+    return "auto"
+
+
+def why_not(kind: Kind) -> str:
+    """Why a kind of registration cannot be had here; empty where it can."""
+    try:
+        engine_for(kind)
+    except LesionDashError as error:
+        return str(error)
+    return ""
+
+
+def _own_lesion(path: str, native: Map) -> Mask | None:
+    return read_mask(path).on_grid(native.grid) if path else None
+
+
+def _ready(sight: Sight) -> Sight:
+    """With the greys worked out: this happens beside the page."""
+    sight.levels  # noqa: B018
+    return sight

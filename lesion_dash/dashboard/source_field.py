@@ -1,0 +1,89 @@
+"""Two lists that name one image of the data root, or something of its own that is no file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .file_field import FileField
+from .lab_files import LabFiles
+
+_MARK = "/"
+"""Before the key of what is no folder: names of folders never begin so."""
+
+
+class SourceField(FileField):
+    """An image of the data root, one of a few things offered before it, or none.
+
+    Parameters
+    ----------
+    files : LabFiles
+    none : str
+        What is said where none is chosen.
+    offers : dict of str to str
+        Words for each thing that is no file, by its key.
+    """
+
+    def __init__(
+        self, files: LabFiles, none: str, offers: dict[str, str] | None = None, title: str = ""
+    ) -> None:
+        super().__init__(files, none)
+        self.folders.tooltip = f"{title}: folder"
+        self.names.tooltip = f"{title}: file"
+        self._own = tuple(self.folders.options)
+        self._is_offering = False
+        if offers:
+            self.offer(offers)
+
+    @property
+    def offered(self) -> str:
+        """The key of what is no file; empty where a file or none is chosen."""
+        folder = self.folder
+        return folder.removeprefix(_MARK) if folder.startswith(_MARK) else ""
+
+    @property
+    def path(self) -> str:
+        """The path of the chosen file, empty where none is.
+
+        Raises
+        ------
+        InputError
+            Where it does not lie below the data root.
+        """
+        is_file = self.folder and self.name and not self.offered
+        return self._files.path(self.folder, self.name) if is_file else ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a folder is chosen, and no file in it."""
+        return bool(self.folder) and not self.offered and not self.name
+
+    def offer(self, offers: dict[str, str]) -> None:
+        """Offer other things that are no file; a choice that is still there stays."""
+        none, *folders = self._own
+        options = [none, *((words, _MARK + key) for key, words in offers.items()), *folders]
+        if tuple(options) == self.folders.options:
+            return
+        kept = self.folders.value
+        self._is_offering = True  # setting options chooses the first of them
+        self.folders.options = options
+        is_there = kept in {key for _, key in options}
+        self.folders.value = kept if is_there else ""
+        self._is_offering = False
+        if not is_there:
+            self._folder_chosen({"new": ""})
+
+    def _folder_chosen(self, change: dict[str, Any]) -> None:
+        folder = change["new"]
+        if self._is_offering:
+            return
+        if folder.startswith(_MARK):
+            self.names.add_class("ld-hidden")
+            self.name = ""
+            self.folder = folder
+        else:
+            super()._folder_chosen(change)
+
+    def set_disabled(self, is_disabled: bool) -> None:
+        """Let nothing be chosen while something runs."""
+        self.folders.disabled = is_disabled
+        self.names.disabled = is_disabled or len(self.names.options) < 2

@@ -1,0 +1,65 @@
+"""The engines there are, and which of them is asked."""
+
+from __future__ import annotations
+
+from ..errors import InputError, SetupError
+from .ants_engine import AntsEngine
+from .dipy_engine import DipyEngine
+from .engine import Engine
+from .greedy_engine import GreedyEngine
+from .registration import KINDS, Kind
+from .simpleitk import SimpleITKEngine
+
+ENGINES: tuple[Engine, ...] = (SimpleITKEngine(), DipyEngine(), GreedyEngine(), AntsEngine())
+"""All that can be asked for by name, installed or not."""
+
+AUTO: dict[Kind, str] = {"rigid": "simpleitk", "affine": "simpleitk", "deformable": "dipy"}
+"""What `engine="auto"` stands for."""
+
+
+def engine_named(name: str, kind: Kind) -> Engine:
+    """Find the engine to be asked for a kind of registration.
+
+    Parameters
+    ----------
+    name : str
+        Of the engine, or ``auto``.
+    kind : str
+        ``rigid``, ``affine`` or ``deformable``.
+
+    Raises
+    ------
+    InputError
+        Where there is no such kind or engine, or it does not do this kind.
+    SetupError
+        Where it is not installed; the sentence says how to.
+
+    Examples
+    --------
+    >>> engine_named("auto", "affine").name
+    'simpleitk'
+    """
+    if kind not in KINDS:
+        raise InputError("kind", f"{kind!r} is none of {', '.join(KINDS)}")
+    engines = {engine.name: engine for engine in ENGINES}
+    chosen = engines.get(AUTO[kind] if name == "auto" else name)
+    if chosen is None:
+        raise InputError("engine", f"{name!r} is none of {', '.join(['auto', *engines])}")
+    if kind not in chosen.kinds:
+        able = ", ".join(engine.name for engine in ENGINES if kind in engine.kinds)
+        raise InputError("engine", f"{name} does no {kind} registration", f"choose of {able}")
+    chosen.version()
+    return chosen
+
+
+def installed_engines() -> tuple[Engine, ...]:
+    """The engines that can be asked on this machine."""
+    return tuple(engine for engine in ENGINES if _is_installed(engine))
+
+
+def _is_installed(engine: Engine) -> bool:
+    try:
+        engine.version()
+    except SetupError:
+        return False
+    return True

@@ -1,0 +1,420 @@
+"""The page Template & signal without a kernel: it shows what the library registers and measures."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lesion_dash import measure_signal, read_map, read_mask
+from lesion_dash.dashboard import registering
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.template import TITLE, TemplatePage
+from lesion_dash.dashboard.pages.template_look import facts_html, middle_of
+from lesion_dash.dashboard.sight import LESION, REGION
+from lesion_dash.errors import SetupError
+from lesion_dash.native_signal import leave_out, measure_native
+from lesion_dash.region_masks import native_region, read_region
+from lesion_dash.registration import NotCredible
+from lesion_dash.transforms import Transform, warp_mask
+
+from .template_page import (
+    HOSTILE,
+    POSE,
+    WORDS,
+    banner,
+    choose,
+    choose_images,
+    hidden,
+    path,
+    register,
+    register_phantom,
+    shown_marks,
+    text,
+)
+
+
+def test_the_page_is_a_tab(desk: Desk) -> None:
+    app = App(desk)
+    app.tabs.selected_index = app.tabs.titles.index(TITLE)
+    assert desk.banner.message == ""
+
+
+def test_empty_page_says_what_to_do(page: TemplatePage) -> None:
+    assert "Choose an image on the left" in page.look.view.empty
+    assert "Choose an image of one volume" in text(page.images.busy)
+    assert "Choose a map" in text(page.region.hint)
+    assert "Choose an image first" in text(page.signal.table)
+    assert page.images.run.disabled
+    assert page.code.all.disabled
+    assert hidden(page.images.bar)
+    assert hidden(page.images.cancel)
+    assert page.images.kind.value == "affine"
+
+
+def test_an_image_alone_is_measured_in_its_own_space(page: TemplatePage, root: Path) -> None:
+    choose_images(page, template=False)
+    assert "in its own space" in text(page.look.caption)
+    assert "Without a template" in text(page.images.busy)
+    assert page.images.run.disabled
+    assert not page.look.view.can_blend
+    choose(page, page.region.map, "atlas", "one.nii.gz")
+    assert banner(page) == ""
+    image = read_map(root / "scans" / "scan.nii.gz")
+    mask = read_region(root / "atlas" / "one.nii.gz").mask_on(image.grid, 0.5)
+    expected = measure_signal(image, mask)
+    assert page.answer.signal.quality.table.equals(expected.table)
+    assert "the image's own space" in text(page.signal.caption)
+    assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+
+
+def test_before_the_button_the_headers_place_the_image(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    assert "where the headers put the image" in text(page.look.caption)
+    assert page.look.view.can_blend
+    assert not page.images.run.disabled
+    assert "ld-primary" in page.images.run._dom_classes
+    choose(page, page.region.map, "atlas", "one.nii.gz")
+    grid = read_map(root / "atlas" / "template.nii.gz").grid
+    assert (
+        f"{read_region(root / 'atlas' / 'one.nii.gz').mask_on(grid, 0.5).volume_mm3:,.0f} mm³"
+        in (page.region.size.value)
+    )
+    assert "Press “Register” first" in text(page.signal.table)
+    assert page.code.all.disabled
+
+
+def test_registered_image_and_its_numbers(page: TemplatePage, root: Path) -> None:
+    choose_images(page, lesion=True)
+    register(page)
+    assert banner(page) == ""
+    facts = text(page.look.facts)
+    for words in ("0.25 → 0.75", "98 % of the template", "phantom 1.0", "2 s, 100 MB"):
+        assert words in facts, words
+    native = read_mask(root / "scans" / "lesion.nii.gz")
+    brought = page.sight.lesion
+    assert f"{native.volume_mm3 / 1000:.2f} mL (native)" in facts
+    assert f"{brought.volume_mm3 / 1000:.2f} mL, not to be quoted" in facts
+    assert "nothing was unusual" in facts
+    assert text(page.images.busy) == "Done."
+    assert "ld-primary" not in page.images.run._dom_classes
+    page.look.move(middle_of(brought))
+    k = page.look.voxel[2]
+    # Neurological, RAS: columns grow to the right, rows downwards.
+    axial = brought.array[:, :, k].T[::-1]
+    assert np.array_equal(shown_marks(page, LESION)[2], axial)
+    assert axial.any()
+    assert page.look.view.panes[2]["edges"] == ["L", "R", "A", "P"]
+    page._desk.choices.radiological = True
+    assert np.array_equal(shown_marks(page, LESION)[2], axial[:, ::-1])
+    assert page.look.view.panes[2]["edges"] == ["R", "L", "A", "P"]
+    assert page.look.view.lesion_name == "lesion"
+
+
+def test_measured_where_the_region_lies_in_the_native_image(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    choose(page, page.signal.background, "/2")
+    choose(page, page.signal.air, "scans", "air.nii.gz")
+    choose(page, page.signal.second, "scans", "second.nii.gz")
+    page.signal.coils.value = 4
+    page._desk.wait()
+    assert banner(page) == ""
+    image = read_map(root / "scans" / "scan.nii.gz")
+    inverse = Transform(POSE).inverse()
+    own, other = (
+        warp_mask(region.mask_on(region.grid, 0.5), inverse, image.grid)
+        for region in (read_region(root / "atlas" / "maps.nii.gz", label) for label in (1, 2))
+    )
+    expected = measure_signal(
+        image,
+        own,
+        other,
+        second=root / "scans" / "second.nii.gz",
+        air=root / "scans" / "air.nii.gz",
+        coils=4,
+    )
+    assert page.answer.signal.quality.table.equals(expected.table)
+    assert len(expected.measures) == 10
+    shown = text(page.signal.table)
+    for one in expected.measures:
+        assert one.measure in shown
+        assert one.formula in shown
+        assert f"<b>{one.value:.4g}</b>".replace("-", "−") in shown
+        assert f"n {one.signal_voxels:,}" in shown
+        assert f"n {one.noise_voxels:,}, {one.noise_zeros_percent:.1f} % zeros" in shown
+    assert "0.695" in shown
+
+
+def test_a_warp_is_followed_back_as_well(page: TemplatePage) -> None:
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    masks = []
+    for kind in ("affine", "deformable"):
+        page.images.kind.value = kind
+        page._desk.wait()
+        register(page)
+        assert banner(page) == ""
+        assert "native image (" in page.look.view.readout
+        masks.append(page.answer.mask.array)
+    assert 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()) > 0.99
+
+
+def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    region = read_region(root / "atlas" / "maps.nii.gz", 1)
+    sizes = []
+    here = page.look.voxel
+    for threshold in (0.2, 0.5, 0.9):
+        page.region.threshold.value = threshold
+        page._desk.wait()
+        mask = region.mask_on(page.sight.grid, threshold)
+        assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+        assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, here[2]].T[::-1])
+        sizes.append(mask.voxels)
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+    assert page.look.voxel == here  # the crosshair stays while the threshold moves
+
+
+def test_a_threshold_that_nothing_reaches_is_said(page: TemplatePage, root: Path) -> None:
+    choose_images(page, template=False)
+    choose(page, page.region.map, "scans", "scan.nii.gz")
+    assert "scan.nii.gz" in banner(page)  # a scan is no map
+    assert "see the message" in text(page.region.hint)
+    choose(page, page.region.map, "scans", "air.nii.gz")
+    assert page.placed.mask.voxels > 0
+
+
+def test_labels_are_chosen_by_name_and_take_no_threshold(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "labels.nii.gz")
+    assert banner(page) == ""
+    names = [name for name, _ in page.region.label.options]
+    assert names[:3] == [f"{HOSTILE} {number} ({number})" for number in (1, 2, 3)]
+    assert hidden(page.region._field)
+    page.region.label.value = "3"
+    page._desk.wait()
+    region = read_region(root / "atlas" / "labels.nii.gz", 3)
+    assert page.placed.mask.voxels == region.indices.size
+    assert page.look.voxel == middle_of(page.placed.mask)
+    register(page)
+    assert HOSTILE in text(page.signal.table)
+    assert HOSTILE not in page.signal.table.value
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    assert not hidden(page.region._field)
+
+
+def test_a_region_cannot_be_its_own_background(page: TemplatePage) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    choose(page, page.signal.background, "/2")
+    assert page.answer.noise.background_label == "2"
+    page.region.label.value = "2"
+    page._desk.wait()
+    assert page.signal.background.folder == ""
+    assert page.answer.noise.background_label == ""
+    assert "/1" in [key for _, key in page.signal.background.folders.options]
+
+
+def test_what_is_refused_stands_in_place_of_its_value(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "one.nii.gz")
+    choose(page, page.signal.air, "scans", "air.nii.gz")
+    choose(page, page.signal.second, "scans", "scan.nii.gz")
+    assert banner(page) == ""
+    answer = page.answer.signal
+    assert {one.measure for one in answer.quality.measures} >= {"snr_within", "snr_air"}
+    assert [one.name for one, _ in answer.refused] == ["snr_difference"]
+    shown = text(page.signal.table)
+    assert "their difference holds no noise" in shown
+    assert shown.count("ld-refused") == 1
+
+
+def test_cancel_ends_the_registration_and_changes_nothing(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    progress = page.images.progress
+
+    def stop(share: float, words: str) -> None:
+        told.append(words)
+        assert page.images.image.folders.disabled
+        assert not hidden(page.images.cancel)
+        progress(share, words)
+        if words == WORDS[1]:
+            page.images.cancel.click()
+
+    monkeypatch.setattr(page.images, "progress", stop)
+    choose_images(page)
+    before = page.sight
+    register(page)
+    assert told == ["Starting ...", *WORDS[:2]]
+    assert banner(page) == ""
+    assert text(page.images.busy) == "Stopped: nothing was changed."
+    assert page.sight is before
+    assert hidden(page.images.cancel)
+    assert not page.images.image.folders.disabled
+    assert not page.images.run.disabled
+
+
+def test_what_is_not_credible_is_shown_and_goes_no_further(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def doubt(*images: Any, **more: Any) -> None:
+        error = NotCredible("scan", "covers 9 % of the template", "give another template")
+        error.found = register_phantom(*images, **more)
+        raise error
+
+    monkeypatch.setattr(registering, "register_image", doubt)
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "one.nii.gz")
+    register(page)
+    assert "covers 9 % of the template; give another template" in banner(page)
+    assert page.look.view.stamp == "refused"
+    assert "Refused" in text(page.look.caption)
+    assert page.sight.found is not None
+    assert "registration was refused" in text(page.signal.table)
+    assert page.code.all.disabled
+    assert page.code.script.disabled
+    page._save("template_and_signal.zip")
+    assert page.answer is None
+    choose(page, page.images.template, "")
+    assert page.look.view.stamp == ""
+    assert page.answer is not None
+
+
+def test_a_fault_of_the_engine_leaves_the_page_as_it_was(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_images: Any, **_more: Any) -> None:
+        raise RuntimeError("killed by signal 9")
+
+    monkeypatch.setattr(registering, "register_image", crash)
+    choose_images(page)
+    before = page.sight
+    register(page)
+    assert "killed by signal 9" in banner(page)
+    assert page.sight is before
+    assert not page.images.run.disabled
+
+
+def test_an_engine_that_is_missing_is_told_before_the_button(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_name: str, kind: str) -> None:
+        if kind == "deformable":
+            raise SetupError("dipy", "is not installed", "install it")
+
+    monkeypatch.setattr(registering, "engine_named", missing)
+    monkeypatch.setattr(registering, "installed_engines", lambda: ())
+    page = TemplatePage(page._desk)
+    choose_images(page)
+    assert not page.images.run.disabled
+    page.images.kind.value = "deformable"
+    assert page.images.run.disabled
+    assert "dipy: is not installed; install it" in text(page.images.hint)
+    page.images.kind.value = "rigid"
+    assert not page.images.run.disabled
+    assert "same head" in text(page.images.hint)
+
+
+def test_another_choice_shows_the_way_before_and_the_old_one_comes_back(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose_images(page)
+    register(page)
+    done = page.sight
+    page.images.kind.value = "rigid"
+    page._desk.wait()
+    assert page.sight.found is None
+    assert "ld-primary" in page.images.run._dom_classes
+    monkeypatch.setattr(registering, "register_image", None)
+    page.images.kind.value = "affine"
+    page._desk.wait()
+    assert page.sight is done
+    assert banner(page) == ""
+
+
+def test_the_brain_of_nilearn_is_a_template(page: TemplatePage) -> None:
+    choose_images(page, template=False)
+    names = dict(page.images.template.folders.options)
+    choose(page, page.images.template, names["MNI152 brain (T1, 1 mm, shipped with nilearn)"])
+    assert banner(page) == ""
+    assert page.sight.grid.shape == (197, 233, 189)
+    assert "load_template()" in page.code.copy.text
+
+
+def test_series_and_files_outside_the_root_are_refused(page: TemplatePage) -> None:
+    choose(page, page.images.image, "scans", "series.nii.gz")
+    assert "several volumes: 2 in one file" in banner(page)
+    assert "see the message" in page.look.view.empty
+    choose(page, page.images.image, "scans", "link.nii.gz")
+    assert "outside the data root" in banner(page)
+    assert page.sight is None
+
+
+def test_names_are_escaped(page: TemplatePage) -> None:
+    choose(page, page.images.image, "scans", f"{HOSTILE}.nii.gz")
+    choose(page, page.images.template, "atlas", "template.nii.gz")
+    register(page)
+    assert "&lt;img" in page.look.caption.value
+    for shown in (page.look.caption, page.look.facts, page.code.code, page.signal.table):
+        assert "<img" not in shown.value
+
+
+def test_clicks_and_keys_move_the_crosshair(page: TemplatePage) -> None:
+    choose_images(page)
+    view, k = page.look.view, page.look.voxel[2]
+    nx, ny, _ = page.sight.grid.shape
+    view._received(None, {"pane": 2, "x": 0.5 / nx, "y": 0.5 / ny}, [])
+    assert page.look.voxel == (0, ny - 1, k)
+    page._desk.choices.radiological = True
+    view._received(None, {"pane": 2, "x": 0.5 / nx, "y": 0.5 / ny}, [])
+    assert page.look.voxel == (nx - 1, ny - 1, k)
+    view._received(None, {"pane": 2, "turn": -5}, [])
+    assert page.look.voxel == (nx - 1, ny - 1, k - 1)
+    nan = float("nan")
+    for wrong in (
+        None,
+        {},
+        {"pane": 9},
+        {"pane": 0, "x": nan, "y": 0},
+        {"pane": 0, "x": 2, "y": 0},
+    ):
+        view._received(None, wrong, [])
+    assert page.look.voxel == (nx - 1, ny - 1, k - 1)
+    assert banner(page) == ""
+
+
+def test_facts_are_those_of_the_sight(page: TemplatePage) -> None:
+    choose_images(page)
+    assert "LPS, 6 mm voxels" in html.unescape(facts_html(page.sight))
+    assert "Similarity" not in facts_html(page.sight)
+
+
+def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    page.region.threshold.value = 0.05
+    choose(page, page.signal.background, "/2")
+    own, other = (
+        native_region(
+            read_region(path(root, "atlas/maps.nii.gz"), label),
+            0.05,
+            page.sight.transform,
+            page.sight.native.grid,
+        )
+        for label in (1, 2)
+    )
+    expected = measure_native(page.sight.native, own, leave_out(other, own))
+    assert page.answer.signal.quality.table.equals(expected.quality.table)

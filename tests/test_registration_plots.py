@@ -1,0 +1,110 @@
+"""Pictures of a registration: what they say, and that they show what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from grids import affine, rotation
+from registered import TEMPLATE_GRID, make_registered
+
+from lesion_dash import Grid, Map, Mask
+from lesion_dash.plots import figure_bytes
+from lesion_dash.registration_plots import draw_checkerboard, draw_overlay
+from lesion_dash.transforms import Transform, warp_map
+
+DRAW = {"overlay": draw_overlay, "checkerboard": draw_checkerboard}
+
+
+@cache
+def registered():
+    return make_registered()
+
+
+@cache
+def drawn(name: str):
+    return DRAW[name](registered())
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def pixels(figure) -> np.ndarray:
+    figure.set_dpi(50)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_sides_and_places_are_written_on_every_slice(name):
+    found = texts(drawn(name))
+    assert found.count("L") == found.count("R") == 12
+    assert found.count("P") == found.count("A") == 6
+    for axis in "xyz":
+        assert sum(text.startswith(f"{axis}=") for text in found) == 6
+
+
+def test_titles_say_what_is_shown():
+    overlay = drawn("overlay").get_suptitle()
+    assert overlay.startswith("scan on template, affine by SimpleITK 0.0; red lines: edges of the")
+    assert overlay.endswith("yellow: the lesion")
+    assert "yellow" not in draw_overlay(replace(registered(), lesion=None)).get_suptitle()
+    assert "squares: image and template" in drawn("checkerboard").get_suptitle()
+    assert draw_overlay(registered(), "NOT CREDIBLE").get_suptitle().startswith("NOT CREDIBLE; red")
+
+
+def test_left_is_drawn_on_the_left():
+    """A template that is bright on its left side alone is bright under the letter L."""
+    array = np.zeros(TEMPLATE_GRID.shape, np.float32)
+    x = TEMPLATE_GRID.to_mm(np.stack(np.indices(array.shape), axis=-1))[..., 0]
+    array[:] = np.where(x < 0, 100, 1)
+    one = Map("left", array, TEMPLATE_GRID, "", "")
+    figure = draw_checkerboard(replace(registered(), template=one, image=one, lesion=None))
+    views = [axes for axes in figure.axes if {"L", "R"} <= {t.get_text() for t in axes.texts}]
+    assert len(views) == 12
+    picture = pixels(figure).sum(axis=-1)
+    for axes in views:
+        letters = {text.get_text(): text.get_position()[0] for text in axes.texts}
+        assert letters["L"] < letters["R"]
+        (left, low), (right, high) = axes.get_window_extent().get_points().astype(int)
+        part = picture[picture.shape[0] - high : picture.shape[0] - low, left:right]
+        half = part.shape[1] // 2
+        assert part[:, :half].mean() > part[:, half:].mean()
+
+
+def test_both_pictures_change_where_the_image_is_shifted():
+    shift = Transform(affine((1, 1, 1), (15, 0, 0)) @ registered().transform.matrix)
+    wrong = replace(registered(), image=warp_map(registered().moving, shift, TEMPLATE_GRID))
+    for name, draw in DRAW.items():
+        changed = np.abs(pixels(drawn(name)) - pixels(draw(wrong))).max(axis=-1) > 60
+        assert changed.mean() > 0.02
+
+
+def test_the_same_registration_gives_the_same_picture():
+    again = draw_checkerboard(registered())
+    assert figure_bytes(again, dpi=60) == figure_bytes(drawn("checkerboard"), dpi=60)
+
+
+def test_empty_images_and_unknown_values_are_drawn():
+    empty = Map("none", np.zeros(TEMPLATE_GRID.shape, np.float32), TEMPLATE_GRID, "", "")
+    unknown = np.where(registered().image.array > 50, np.nan, registered().image.array)
+    nothing = Mask(TEMPLATE_GRID, np.zeros(0, np.int32), "none")
+    for changed in (
+        replace(registered(), image=empty, lesion=nothing),
+        replace(registered(), template=empty, image=empty),
+        replace(registered(), image=replace(empty, array=unknown)),
+    ):
+        for draw in (draw_overlay, draw_checkerboard):
+            assert pixels(draw(changed)).size
+
+
+def test_a_small_oblique_template_is_drawn():
+    grid = Grid((30, 26, 20), rotation(12, 20, -8) @ affine((2, 2, 2), (-20, 40, -60)))
+    array = np.random.default_rng(0).random(grid.shape).astype(np.float32)
+    one = Map("eye $x$", array, grid, "", "")
+    found = replace(registered(), template=one, image=one, lesion=None)
+    assert "eye $x$" in draw_overlay(found).get_suptitle()
+    assert pixels(draw_checkerboard(found)).size

@@ -1,0 +1,167 @@
+"""Transforms: points there and back, chains, fields, and the local change of volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from grids import affine, known_matrix, rotation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesion_dash import Grid, InputError
+from lesion_dash.transforms import Field, Transform, chain_transforms, jacobian_map
+
+POINTS = np.random.default_rng(0).uniform(-60, 60, (50, 3))
+GRID = Grid((12, 14, 10), affine((4, 4, 4), (-22, -26, -18)))
+
+
+def points_of(grid: Grid) -> np.ndarray:
+    return grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
+
+
+def warped(points: np.ndarray) -> np.ndarray:
+    """A smooth way to move points, whose derivative is known."""
+    return points + 2 * np.sin(points[..., [1, 2, 0]] / 15)
+
+
+def warp(grid: Grid = GRID) -> Transform:
+    points = points_of(grid)
+    field = Field(grid, (warped(points) - points).astype(np.float32))
+    return Transform(np.eye(4), field, field)
+
+
+@given(seed=st.integers(0, 100))
+def test_points_come_back(seed):
+    transform = Transform(known_matrix(seed))
+    there = transform.template_points(POINTS)
+    np.testing.assert_allclose(transform.moving_points(there), POINTS, atol=1e-9)
+    np.testing.assert_allclose(transform.inverse().moving_points(POINTS), there, atol=1e-9)
+
+
+def test_the_inverse_of_an_inverse_is_the_transform():
+    transform = warp()
+    again = transform.inverse().inverse()
+    np.testing.assert_allclose(again.matrix, transform.matrix, atol=1e-12)
+    assert again.to_moving is transform.to_moving
+    assert again.to_template is transform.to_template
+
+
+def test_the_volume_factor_is_that_of_a_box():
+    matrix = known_matrix()
+    edges = Transform(matrix).template_points(np.vstack([np.zeros(3), np.eye(3)]))
+    a, b, c = edges[1:] - edges[0]
+    assert Transform(matrix).volume_factor == pytest.approx(a @ np.cross(b, c))
+
+
+def test_chains_apply_the_first_one_first():
+    first, second = Transform(known_matrix(1)), Transform(known_matrix(2))
+    both = chain_transforms([first, second])
+    expected = second.template_points(first.template_points(POINTS))
+    np.testing.assert_allclose(both.template_points(POINTS), expected, atol=1e-9)
+
+
+def test_chains_with_a_field_lie_on_the_grids():
+    first, second = Transform(known_matrix(1)), warp()
+    both = chain_transforms([first, second], GRID, GRID)
+    points = points_of(GRID)
+    there = second.template_points(first.template_points(points))
+    back = first.moving_points(second.moving_points(points))
+    np.testing.assert_allclose(both.template_points(points), there, atol=1e-4)
+    np.testing.assert_allclose(both.moving_points(points), back, atol=1e-4)
+    np.testing.assert_allclose(both.matrix, first.matrix, atol=1e-12)
+
+
+def test_a_chain_with_a_field_needs_the_template():
+    with pytest.raises(InputError, match=r"brought to the template's grid; give the template"):
+        chain_transforms([warp(), Transform()])
+
+
+def test_the_way_back_stays_unknown_where_one_field_is_given():
+    field = warp().to_moving
+    one_way = Transform(np.eye(4), field)
+    assert not one_way.is_linear
+    assert not one_way.leads_to_template
+    with pytest.raises(InputError, match=r"template to the moving image only; give the file of"):
+        one_way.template_points(POINTS)
+    with pytest.raises(InputError, match=r"moving image to the template only; give the file of"):
+        one_way.inverse().moving_points(POINTS)
+    assert chain_transforms([Transform(), one_way], GRID, GRID).to_template is None
+
+
+@pytest.mark.parametrize(
+    ("matrix", "match"),
+    [
+        (np.eye(3), r"no 4 x 4 matrix of numbers: shape \(3, 3\)"),
+        (np.eye(4)[:3], r"no 4 x 4 matrix of numbers: shape \(3, 4\)"),
+        (np.full((4, 4), np.nan), r"no 4 x 4 matrix of numbers"),
+        (np.diag([1.0, 1, 0, 1]), r"flattens space: its determinant is 0"),
+        (np.diag([1.0, 1, 1, 2]), r"last row is not 0 0 0 1"),
+    ],
+)
+def test_matrices_that_are_none_are_refused(matrix, match):
+    with pytest.raises(InputError, match=match):
+        Transform(matrix)
+
+
+def test_fields_that_are_none_are_refused():
+    with pytest.raises(InputError, match=r"array of shape \(2, 2, 2\) on a grid of"):
+        Field(GRID, np.zeros((2, 2, 2), np.float32))
+    with pytest.raises(InputError, match=r"holds a value that is no number"):
+        Field(GRID, np.full((*GRID.shape, 3), np.nan, np.float32))
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [GRID, Grid((10, 9, 11), affine((-3, 4, 2.5), (15, -17, -12), rotation(20, 10, -30)))],
+    ids=["straight", "oblique and mirrored"],
+)
+def test_the_local_change_of_volume_is_that_of_the_formula(grid):
+    x, y, z = np.moveaxis(points_of(grid), -1, 0)
+    slope = 2 / 15
+    # I + a cyclic matrix of three numbers: its determinant is 1 + their product.
+    product = slope**3 * np.cos(y / 15) * np.cos(z / 15) * np.cos(x / 15)
+    inner = (slice(1, -1),) * 3
+    found = jacobian_map(warp(grid), grid)
+    np.testing.assert_allclose(found[inner], (1 / (1 + product))[inner], atol=0.003)
+
+
+def test_a_field_that_scales_changes_volume_by_its_determinant():
+    matrix = known_matrix()
+    points = points_of(GRID)
+    there = Transform(matrix).moving_points(points) - points
+    field = Field(GRID, there.astype(np.float32))
+    expected = np.linalg.det(matrix)
+    found = jacobian_map(Transform(matrix, field), GRID)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(jacobian_map(Transform(matrix), GRID), expected, rtol=1e-6)
+
+
+def test_folds_are_below_0():
+    points = points_of(GRID)
+    folded = points.copy()
+    folded[..., 0] = 30 * np.sin(points[..., 0] / 8)
+    field = Field(GRID, (folded - points).astype(np.float32))
+    found = jacobian_map(Transform(np.eye(4), field), GRID)
+    slopes = np.gradient(folded[:, 0, 0, 0], points[:, 0, 0, 0])
+    np.testing.assert_array_equal(found[:, 3, 3] < 0, slopes < 0)
+    assert (found < 0).any()
+
+
+def test_a_grid_of_one_slice_has_the_change_of_volume_of_the_linear_part():
+    grid = Grid((5, 6, 1), np.eye(4))
+    field = Field(grid, np.zeros((5, 6, 1, 3), np.float32))
+    np.testing.assert_allclose(jacobian_map(Transform(np.eye(4), field), grid), 1)
+
+
+def test_beyond_a_field_its_linear_part_is_carried_on():
+    matrix = np.diag([1.1, 0.9, 1.0, 1.0])
+    matrix[:3, 3] = 3, -2, 1
+    grid = Grid((4, 5, 6), np.diag([2.0, 2, 2, 1]))
+    points = grid.to_mm(np.moveaxis(np.indices(grid.shape), 0, -1))
+    there = points @ matrix[:3, :3].T + matrix[:3, 3]
+    field = Field(grid, (there - points).astype(np.float32))
+    transform = Transform(matrix, Field(grid, -field.mm), field)
+    far = np.array([[-20.0, 30, 50], [2, 2, 2]])
+    expected = far @ matrix[:3, :3].T + matrix[:3, 3]
+    np.testing.assert_allclose(transform.template_points(far), expected, atol=1e-4)
+    np.testing.assert_allclose(transform.template_points(far[0]), expected[0], atol=1e-4)
