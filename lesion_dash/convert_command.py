@@ -6,11 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from .console import say
-from .errors import InputError
+from .output_option import IMAGE, output_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .arrays import Converted, StoredArray
 
 TEXT = "make a NIfTI image of an array in a .npy, .npz or .pkl file; pickles are never run"
@@ -57,7 +55,7 @@ def run_convert(options: argparse.Namespace) -> int:
     from .files import write_together
     from .images.writing import file_parts
 
-    output, stem = _output_path(options.output)
+    output, stem, _ = output_file(options.output, IMAGE, [options.like])
     beside = f"{stem}.provenance.json"
     with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
         stored = read_array(options.array_file, options.array, options.unpack_mb)
@@ -71,17 +69,6 @@ def run_convert(options: argparse.Namespace) -> int:
     volumes = f", {made.array.shape[3]} volumes" if made.array.ndim == 4 else ""
     say(f"{made.placement.grid}{volumes}, {made.array.dtype} in {output}")
     return 0
-
-
-def _output_path(text: str) -> tuple[Path, str]:
-    """The file, and its name without its ending."""
-    from .files import local_path, strip_ending
-    from .images.writing import ENDINGS
-
-    path = local_path(text)
-    if not path.name.lower().endswith(ENDINGS):
-        raise InputError(text, "is no name of a NIfTI file", "let it end in .nii.gz or .nii")
-    return path, strip_ending(path.name)
 
 
 def _provenance(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from .console import say
 from .errors import InputError
+from .output_option import IMAGE, output_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .region_masks import MaskedImage
     from .transforms import Transform
 
@@ -66,7 +65,8 @@ def run_mask(options: argparse.Namespace) -> int:
     from .images.writing import file_parts
     from .region_masks import mask_image
 
-    output, stem, ending = _output_path(options.output)
+    own = [options.image, options.prob]
+    output, stem, ending = output_file(options.output, IMAGE, own)
     names = [output.name, f"{stem}_mask{ending}", f"{stem}.provenance.json"]
     with write_together(output.parent, names, options.overwrite) as outbox:
         cut = mask_image(
@@ -103,18 +103,6 @@ def _transform(path: str | None) -> Transform | None:
         remedy += " (to_template_field.nii.gz), and leave --transform out"
         raise InputError(place, problem, remedy)
     return found
-
-
-def _output_path(text: str) -> tuple[Path, str, str]:
-    """The file, its name without its ending, and the ending."""
-    from .files import local_path, strip_ending
-
-    path = local_path(text)
-    stem = strip_ending(path.name)
-    ending = path.name[len(stem) :]
-    if ending.lower() not in (".nii", ".nii.gz"):
-        raise InputError(text, "is no name of a NIfTI file", "let it end in .nii.gz or .nii")
-    return path, stem, ending
 
 
 def _provenance(

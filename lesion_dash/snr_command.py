@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .console import LONGEST_LIST, say, warn
 from .errors import InputError
+from .output_option import TABLE, output_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from .signal_quality import SignalQuality
 
@@ -111,7 +111,7 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
     from .provenance import provenance_bytes
     from .tables import csv_bytes
 
-    output = _output_path(options.output)
+    output, _, _ = output_file(options.output, TABLE)
     beside = f"{output.stem}.provenance.json"
     with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
         found = _measure(options)
@@ -127,15 +127,6 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
         parameters = masks | found.parameters
         outbox.add(beside, provenance_bytes("snr", parameters, inputs, counts, outbox.sums))
     return found
-
-
-def _output_path(text: str) -> Path:
-    from .files import local_path
-
-    path = local_path(text)
-    if path.suffix.lower() != ".csv":
-        raise InputError(text, "is no name of a CSV file", "let it end in .csv")
-    return path
 
 
 def _print_json(found: SignalQuality) -> None:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from .console import say, warn
 from .errors import InputError
+from .output_option import IMAGE, output_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .grid import Grid
     from .images import Map, Mask
     from .transforms import Transform
@@ -63,7 +62,8 @@ def run_warp(options: argparse.Namespace) -> int:
     from .registration_report import image_bytes
     from .transforms import warp_any
 
-    output, stem = _output_path(options.output)
+    own = [options.image, options.template, options.moving, *options.transforms]
+    output, stem, _ = output_file(options.output, IMAGE, own)
     target = options.moving if options.inverse else options.template
     if target is None:
         option = "--moving" if options.inverse else "--template"
@@ -134,17 +134,6 @@ def _notes(options: argparse.Namespace, image: Map) -> tuple[str, ...]:
     notes = [f"{place.name}: {note}" for place in places for note in read_header(place).notes]
     # That it lies in no standard space is why it is brought to another one.
     return tuple(note for note in (*image.notes, *notes) if "standard space" not in note)
-
-
-def _output_path(text: str) -> tuple[Path, str]:
-    """The file, and its name without its ending."""
-    from .files import local_path, strip_ending
-    from .images.writing import ENDINGS
-
-    path = local_path(text)
-    if not path.name.lower().endswith(ENDINGS):
-        raise InputError(text, "is no name of a NIfTI file", "let it end in .nii.gz or .nii")
-    return path, strip_ending(path.name)
 
 
 def _provenance(

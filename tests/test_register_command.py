@@ -97,17 +97,12 @@ def test_whole_numbers_stay_whole(values, dtype):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("transform_moving_to_template.txt", "affine"),
-        ("transform_template_to_moving.txt", "affine"),
-        ("transform_itk.txt", "affine"),
-        ("transform_itk_affine.txt", "deformable"),
-    ],
+    "name",
+    ["transform_moving_to_template.txt", "transform_template_to_moving.txt", "transform_itk.txt"],
 )
-def test_every_file_of_the_transform_is_read_back(tmp_path, name, kind):
+def test_every_file_of_the_transform_is_read_back(tmp_path, name):
     path = tmp_path / name
-    path.write_bytes(files_of(kind)[name])
+    path.write_bytes(files_of("affine")[name])
     matrix = make_registered().transform.matrix
     np.testing.assert_allclose(read_transform(path).matrix, matrix, atol=1e-9)
 

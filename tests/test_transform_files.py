@@ -111,13 +111,13 @@ def test_our_text_is_read_by_numpy_and_both_directions_by_us(tmp_path):
     np.testing.assert_allclose(read_transform(back).matrix, MATRIX, atol=1e-12)
 
 
-def test_the_linear_part_of_a_warp_says_so(tmp_path):
+def test_the_linear_part_of_a_warp_is_not_taken_for_the_whole(tmp_path):
     warp = Transform(MATRIX, field_of())
+    path = tmp_path / "transform.txt"
     for content in (matrix_text(warp), matrix_text(warp, inverse=True), itk_text(warp)):
-        path = tmp_path / "transform.txt"
         path.write_bytes(content)
-        assert b"# the linear part alone" in content
-        np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
+        with pytest.raises(InputError, match=r"linear part alone .* give to_moving_field.nii.gz"):
+            read_transform(path)
     read = sitk.ReadTransform(str(path))
     np.testing.assert_allclose(by_sitk(read), TRANSFORM.moving_points(POINTS), atol=1e-9)
 

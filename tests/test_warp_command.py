@@ -218,3 +218,14 @@ def test_results_are_images_and_are_not_replaced(files, capsys):
     assert warp(files, "scan.nii.gz", *chosen) == 0
     assert warp(files, "scan.nii.gz", *chosen) == 2
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_an_input_is_not_replaced_by_its_own_result(files, capsys):
+    """Nor under another spelling of its name."""
+    scan = files / "scan.nii.gz"
+    before = scan.read_bytes()
+    (files / "out").mkdir()
+    more = ("--transform", files / "ours.txt", "--template", scan, "--overwrite")
+    assert warp(files, "scan.nii.gz", *more, out="out/../scan.nii.gz") == 2
+    assert "is read and would be replaced by its own result" in capsys.readouterr().err
+    assert scan.read_bytes() == before

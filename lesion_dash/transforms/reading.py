@@ -15,7 +15,7 @@ from .flirt import world_matrix
 from .itk import moving_matrix
 from .matlab import matlab_variables
 from .transform import Transform
-from .writing import TO_TEMPLATE
+from .writing import ALONE, TO_TEMPLATE
 
 _LARGEST = 2**20
 """Bytes of a linear transform; it takes a thousand."""
@@ -72,6 +72,10 @@ def read_transform(
     text = _text_of(content)
     if text is None:
         return _of_matlab(place, content)
+    if ALONE in text:
+        problem = "is the linear part alone of a registration that warps: it leads to a wrong place"
+        remedy = "give to_moving_field.nii.gz (or to_template_field.nii.gz, the way back) instead"
+        raise InputError(place, problem, remedy)
     if text.lstrip().startswith(_ITK_MARK):
         return _of_itk_text(place, text)
     return _of_matrix(place, text, moving, template)

@@ -15,7 +15,7 @@ TO_MOVING = "# from the template to the moving image"
 """The line of a text that states its direction."""
 
 _RULE = "# matrix times the column x, y, z, 1; mm, RAS (x to the right, y to the front, z upwards)"
-_ALONE = "# the linear part alone: the whole way is in the displacement fields"
+ALONE = "# the linear part alone: the whole way is in the displacement fields"
 
 
 def matrix_text(transform: Transform, inverse: bool = False) -> bytes:
@@ -39,7 +39,7 @@ def matrix_text(transform: Transform, inverse: bool = False) -> bytes:
     """
     matrix = np.linalg.inv(transform.matrix) if inverse else transform.matrix
     rows = [_words(row) for row in matrix]
-    alone = [] if transform.is_linear else [_ALONE]
+    alone = [] if transform.is_linear else [ALONE]
     lines = [TO_MOVING if inverse else TO_TEMPLATE, _RULE, *alone, *rows]
     return ("\n".join(lines) + "\n").encode()
 
@@ -58,7 +58,7 @@ def itk_text(transform: Transform) -> bytes:
     numbers = [*to_moving[:3, :3].ravel(), *to_moving[:3, 3]]
     lines = [
         "#Insight Transform File V1.0",
-        *([] if transform.is_linear else [_ALONE]),
+        *([] if transform.is_linear else [ALONE]),
         "#Transform 0",
         "Transform: AffineTransform_double_3_3",
         f"Parameters: {_words(np.array(numbers))}",
