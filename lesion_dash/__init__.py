@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         correct_contrast,
         split_cohort,
     )
+    from .differences import CohortDifferences, cohort_differences
     from .errors import Cancelled, InputError, LesionDashError
     from .grid import Grid
     from .images import Map, Mask, Series, read_map, read_mask, read_series, smooth_series
@@ -61,6 +62,16 @@ if TYPE_CHECKING:
         signal_in_rois,
     )
     from .signal_quality import SignalQuality, measure_signal, snr_by_region, temporal_snr
+    from .size_bias import MeanContrast, VolumePermutations, mean_contrast, permute_volumes
+    from .subgroups import (
+        Column,
+        Condition,
+        describe_columns,
+        parse_condition,
+        parse_conditions,
+        restrict_cohort,
+    )
+    from .thresholds import Coverage, threshold_coverage
     from .topography import VolumeStats, volume_stats
     from .transforms import (
         Transform,
@@ -127,6 +138,17 @@ _ROOMS = {
     "region_masks": ("mask_image",),
     "registration": ("Registration", "register_image"),
     "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
+    "size_bias": ("MeanContrast", "VolumePermutations", "mean_contrast", "permute_volumes"),
+    "subgroups": (
+        "Column",
+        "Condition",
+        "describe_columns",
+        "parse_condition",
+        "parse_conditions",
+        "restrict_cohort",
+    ),
+    "thresholds": ("Coverage", "threshold_coverage"),
+    "differences": ("CohortDifferences", "cohort_differences"),
     "topography": ("VolumeStats", "volume_stats"),
     "transforms": (
         "Transform",
@@ -143,10 +165,14 @@ __all__ = [
     "Assignment",
     "Cancelled",
     "Cohort",
+    "CohortDifferences",
     "CohortsSource",
+    "Column",
     "Components",
+    "Condition",
     "Conditions",
     "Contrast",
+    "Coverage",
     "FillHoles",
     "Grid",
     "ImagesSource",
@@ -160,6 +186,7 @@ __all__ = [
     "Map",
     "MapSource",
     "Mask",
+    "MeanContrast",
     "MoreIn",
     "Morph",
     "Overlap",
@@ -180,17 +207,20 @@ __all__ = [
     "StoredArray",
     "Threshold",
     "Transform",
+    "VolumePermutations",
     "VolumeStats",
     "Within",
     "assign_points",
     "assign_regions",
     "chain_transforms",
+    "cohort_differences",
     "contrast_cohorts",
     "contrast_conditions",
     "contrast_scores",
     "convert_array",
     "correct_contrast",
     "count_regions",
+    "describe_columns",
     "fill_holes",
     "find_atlases",
     "find_components",
@@ -202,9 +232,13 @@ __all__ = [
     "load_in_rois",
     "mask_image",
     "mask_of_regions",
+    "mean_contrast",
     "measure_signal",
     "morph_mask",
     "overlap",
+    "parse_condition",
+    "parse_conditions",
+    "permute_volumes",
     "read_array",
     "read_conditions",
     "read_groups",
@@ -213,6 +247,7 @@ __all__ = [
     "read_series",
     "read_transform",
     "register_image",
+    "restrict_cohort",
     "run_recipe",
     "run_steps",
     "save_rois",
@@ -222,6 +257,7 @@ __all__ = [
     "snr_by_region",
     "split_cohort",
     "temporal_snr",
+    "threshold_coverage",
     "volume_stats",
     "warp_any",
     "warp_labels",

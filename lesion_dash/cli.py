@@ -12,15 +12,19 @@ from typing import Any
 
 from . import (
     assign_command,
+    assign_options,
     atlases_command,
     commands,
+    compare_command,
     convert_command,
+    coverage_command,
     inspect_command,
     load_command,
     mask_command,
     register_command,
     roi_command,
     roi_options,
+    size_bias_command,
     snr_command,
     warp_command,
 )
@@ -28,14 +32,21 @@ from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
 from .console import complain
 from .errors import LesionDashError
+from .where_option import add_where
 
 _EXAMPLES = """examples:
   lesion-dash demo
       open the dashboard on the sample data
   lesion-dash stats masks/ -o results/ --min-patients 5
       four maps of lesion size topography, a table of patients, provenance
+  lesion-dash size-bias masks/ -o size_bias/ --permutations 1000
+      where lesions are larger than with volumes shuffled among patients
   lesion-dash overlap group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o overlap/
       where both groups have lesions in at least 5 patients, and in which regions
+  lesion-dash compare group_a/ group_b/ -o difference/
+      how many more are lesioned at each voxel in A than in B, and how much larger
+  lesion-dash coverage masks/ -o coverage.csv --plot coverage.png
+      help to choose K: how much of the brain each minimum number of patients leaves
   lesion-dash load masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/
       how much of each region every patient's lesion takes, as tables and heat maps
   lesion-dash assign t_map.nii.gz --atlas maps_4d.nii.gz --threshold 3 -o regions.csv
@@ -96,7 +107,10 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("lesion-dash"))
     parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_stats(parsers)
+    _add_size_bias(parsers)
     _add_overlap(parsers)
+    _add_compare(parsers)
+    _add_coverage(parsers)
     _add_load(parsers)
     _add_assign(parsers)
     _add_roi(parsers)
@@ -155,6 +169,7 @@ def _add_folder_choices(parser: argparse.ArgumentParser) -> None:
         help="read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
         f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
     )
+    add_where(parser)
 
 
 def _add_stats(parsers: Any) -> None:
@@ -180,6 +195,14 @@ def _add_stats(parsers: Any) -> None:
     parser.add_argument("--participants", metavar="TABLE", help="participants .tsv or .csv")
 
 
+def _add_size_bias(parsers: Any) -> None:
+    run, text = size_bias_command.run_size_bias, size_bias_command.TEXT
+    parser = _add_command(parsers, "size-bias", run, text)
+    size_bias_command.add_choices(parser)
+    _add_results(parser)
+    _add_cohort_choices(parser)
+
+
 def _add_overlap(parsers: Any) -> None:
     text = "overlap of two binary maps, counted in the regions of an atlas"
     parser = _add_command(parsers, "overlap", commands.run_overlap, text)
@@ -187,6 +210,21 @@ def _add_overlap(parsers: Any) -> None:
     parser.add_argument("b", metavar="B", help="a mask, or a folder of masks, or the URL of one")
     _add_atlas_choices(parser)
     _add_results(parser)
+    _add_cohort_choices(parser)
+
+
+def _add_compare(parsers: Any) -> None:
+    run, text = compare_command.run_compare, compare_command.TEXT
+    parser = _add_command(parsers, "compare", run, text)
+    compare_command.add_choices(parser)
+    _add_results(parser)
+    _add_cohort_choices(parser)
+
+
+def _add_coverage(parsers: Any) -> None:
+    run, text = coverage_command.run_coverage, coverage_command.TEXT
+    parser = _add_command(parsers, "coverage", run, text)
+    coverage_command.add_choices(parser)
     _add_cohort_choices(parser)
 
 
@@ -245,88 +283,14 @@ def _add_atlases(parsers: Any) -> None:
 
 
 def _add_assign(parsers: Any) -> None:
-    text = "which regions of an atlas the parts of a map, or points, lie in"
-    parser = _add_command(parsers, "assign", assign_command.run_assign, text)
-    parser.add_argument("image", metavar="IMAGE", nargs="?", help="a map, such as a mask or t map")
-    parser.add_argument(
-        "--atlas",
-        metavar="ATLAS",
-        required=True,
-        help="labelled or probabilistic NIfTI image, a folder of maps, or a name from "
-        "`lesion-dash atlases`",
-    )
-    parser.add_argument(
-        "--labels", metavar="TABLE", help="names of its regions (default: the table beside it)"
-    )
-    parser.add_argument(
-        "-o", "--output", metavar="OUT.csv", required=True, help="the table; provenance beside it"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier OUT.csv")
-    _add_component_choices(parser)
-    _add_score_choices(parser)
+    parser = _add_command(parsers, "assign", assign_command.run_assign, assign_options.TEXT)
+    assign_options.add_assign_choices(parser)
 
 
 def _add_roi(parsers: Any) -> None:
     text = "regions of interest: test, threshold, masks, morphology, parts and their values"
     parser = _add_command(parsers, "roi", roi_command.run_roi, text)
     roi_options.add_roi_choices(parser)
-
-
-def _add_component_choices(parser: argparse.ArgumentParser) -> None:
-    """Which parts of a map there are; without a default here, as the library has it."""
-    parser.add_argument(
-        "--threshold", metavar="T", type=float, help="voxels with a value above T count (default 0)"
-    )
-    parser.add_argument(
-        "--signs",
-        choices=("positive", "negative", "both"),
-        help="which side of the map; negative: below -T (default positive)",
-    )
-    parser.add_argument(
-        "--connectivity",
-        type=int,
-        choices=(6, 18, 26),
-        help="voxels of one part share a face, an edge too, or a corner too (default 18)",
-    )
-    parser.add_argument(
-        "--min-size-voxels",
-        metavar="N",
-        type=int,
-        help="parts with more than N voxels are kept (default 1)",
-    )
-    parser.add_argument(
-        "--min-size-mm3", metavar="V", type=float, help="and at least V mm³ (default 0)"
-    )
-
-
-def _add_score_choices(parser: argparse.ArgumentParser) -> None:
-    """How parts, or points, and regions are compared."""
-    parser.add_argument(
-        "--on", choices=("map", "atlas"), help="whose grid everything is on (default map)"
-    )
-    parser.add_argument(
-        "--lower-threshold",
-        metavar="P",
-        type=float,
-        help="probabilities of the atlas below P count as 0 (default 0)",
-    )
-    parser.add_argument(
-        "--min-correlation",
-        metavar="R",
-        type=float,
-        help="only rows with a correlation of at least R, the highest first",
-    )
-    parser.add_argument(
-        "--like",
-        choices=("siibra",),
-        help="columns, order and numbers of siibra's assignment, on the atlas's grid",
-    )
-    parser.add_argument(
-        "--points", nargs="+", metavar="P", help="in place of IMAGE: x y z in mm, or a file of them"
-    )
-    parser.add_argument(
-        "--sigma", metavar="S", type=float, help="uncertainty of points in mm (default 0)"
-    )
 
 
 def _add_check(parsers: Any) -> None:
@@ -371,6 +335,30 @@ def _add_serve(parsers: Any) -> None:
     )
     parser.add_argument("--results", metavar="DIR", help="where results may be written")
     parser.add_argument("--port", type=int, default=8866, help="port on this computer (8866)")
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="IP address to listen on (127.0.0.1: this computer); any other asks for a token",
+    )
+    parser.add_argument(
+        "--hostname",
+        metavar="NAME",
+        help="name of the proxy in front, as visitors type it; asks for a token",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="holds the token, 32 characters or more, readable by you alone (default: one is made "
+        "where it is needed, and printed once)",
+    )
+    parser.add_argument(
+        "--max-kernels",
+        metavar="N",
+        type=_whole_number,
+        default=10,
+        help="pages open at once, about 200 MB each and more with large cohorts (10)",
+    )
 
 
 def _whole_number(text: str) -> int:

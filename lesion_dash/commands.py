@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .atlas_option import open_atlas, say_notes
 from .console import LONGEST_LIST, say, warn
 from .errors import InputError
+from .where_option import conditions_of, say_unasked
 
 if TYPE_CHECKING:
     from .atlas import Atlas
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_REGIONS = 20
 _MANY_FILES = 5
-_COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label")
+_COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label", "where")
 
 
 def run_stats(options: argparse.Namespace) -> int:
@@ -44,6 +45,7 @@ def run_stats(options: argparse.Namespace) -> int:
             options.outside,
             options.participants,
             options.scheduler,
+            conditions_of(options),
             pattern=options.pattern,
             choice=Choice(options.threshold, options.label),
             progress=_progress("reading masks"),
@@ -81,6 +83,7 @@ def run_overlap(options: argparse.Namespace) -> int:
     from .tables import csv_bytes
 
     tables = names_by_atlas(COUNTS_NAME, options)
+    say_unasked(options, [options.a, options.b])
     with write_together(
         options.output, [MAP_NAME, *tables, FILE_NAME], options.overwrite
     ) as outbox:
@@ -101,7 +104,7 @@ def run_overlap(options: argparse.Namespace) -> int:
         outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
     for mask, _, cohort in loaded:
         if cohort is not None:
-            report_skipped(cohort)
+            report_skipped(cohort, f"{cohort.folder.name}: ")
             if not mask.voxels:
                 most = cohort.counts.max()
                 warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
@@ -171,6 +174,7 @@ def load_folder(path: str, options: argparse.Namespace, participants: str | None
         _progress(f"reading {as_path(path).name}"),
         notice=_note,
         scheduler=options.scheduler,
+        where=conditions_of(options),
     )
 
 
@@ -262,7 +266,15 @@ def run_serve(options: argparse.Namespace) -> int:
 
     root = local_path(check_folder(local_path(options.data_root)))
     results = prepare_results(options.results, ()) if options.results else None
-    serve(root, results, options.port)
+    serve(
+        root,
+        results,
+        options.port,
+        host=options.host,
+        hostname=options.hostname,
+        token_file=options.token_file,
+        max_kernels=options.max_kernels,
+    )
     return 0
 
 
@@ -287,11 +299,15 @@ def _note(text: str) -> None:
     warn(f"note: {text}")
 
 
-def report_skipped(cohort: Cohort | Roster) -> None:
-    """Say which files were not used, and why."""
+def report_skipped(cohort: Cohort | Roster, owner: str = "") -> None:
+    """Say which files were not used, and why; the notes count who is left out by a condition."""
     for note in cohort.notes:
-        warn(f"note: {note}")
-    skipped = [patient for patient in cohort.patients if patient.status == "skipped"]
+        warn(f"note: {owner}{note}")
+    skipped = [
+        patient
+        for patient in cohort.patients
+        if patient.status == "skipped" and patient.outcome != "accept"
+    ]
     if not skipped:
         return
     warn(f"{len(skipped)} of {len(cohort.patients)} files skipped in {cohort.folder}")

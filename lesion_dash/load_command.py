@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .loads import LesionLoad, Measure
 
 _MOST_REGIONS = 5
-_PARAMETERS = ("by", "measure", "pattern", "threshold", "label", "participants")
+_PARAMETERS = ("by", "measure", "pattern", "threshold", "label", "participants", "where")
 
 
 def run_load(options: argparse.Namespace) -> int:

@@ -55,7 +55,10 @@ def provenance_bytes(
 
 
 def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
-    """A cohort as an input: its folder, grid, and every file with checksum and status."""
+    """A cohort as an input: its folder, grid, and every file with checksum and status.
+
+    A skipped file has the reason as well.
+    """
     return {
         "kind": "cohort",
         "folder": str(cohort.folder),
@@ -65,6 +68,7 @@ def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
         "participants": _participants_input(cohort.participants),
         "files": [
             {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
+            | ({"reason": patient.reason} if patient.status == "skipped" else {})
             for patient in cohort.patients
         ],
     }

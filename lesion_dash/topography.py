@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -12,7 +12,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .cohort import Cohort, ReadOptions, Roster, Workers, check_min_patients, read_roster
+from .cohort import (
+    Cohort,
+    ReadOptions,
+    Restriction,
+    Roster,
+    Workers,
+    check_min_patients,
+    read_roster,
+)
 from .compute import connect
 from .errors import InputError
 from .files import PathInput
@@ -206,6 +214,7 @@ def folder_stats(
     outside: Outside = "zero",
     participants: PathInput | None = None,
     scheduler: str | None = None,
+    where: Sequence[Restriction] = (),
     **options: Unpack[ReadOptions],
 ) -> tuple[Roster, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
@@ -219,7 +228,7 @@ def folder_stats(
     folder : path or URL
     min_patients, std, outside
         As for `volume_stats`.
-    participants, scheduler, **options
+    participants, scheduler, where, **options
         As for `load_cohort`.
 
     Returns
@@ -235,7 +244,7 @@ def folder_stats(
     (40, 'mm³')
     """
     _check_choices(min_patients, std, outside)
-    read = partial(read_roster, folder, participants=participants, **options)
+    read = partial(read_roster, folder, participants=participants, where=where, **options)
     fill = partial(_fill_maps, std=std, outside=outside)
     if scheduler is None:
         with run_store() as store:

@@ -29,7 +29,7 @@ def commands() -> list[list[str]]:
     return [
         shlex.split(line)
         for line in lines
-        if re.match(r"lesion-dash (stats|overlap|load|assign|roi|inspect)", line)
+        if re.match(r"lesion-dash (stats|overlap|load|assign|roi|inspect|compare|coverage)", line)
     ]
 
 
@@ -60,7 +60,7 @@ def test_the_commands_write_the_files_that_are_listed(folder):
         re.findall(r"^\| `([a-z_0-9.]+\.(?:nii|csv|tsv|json|png|py))` \|", TEXT, flags=re.MULTILINE)
     )
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
-    assert len(listed) == 25
+    assert len(listed) == 30
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
     assert later_steps == {"step_2_more_in.png", "step_3_dilate.png"}
     assert listed == written - later_steps
@@ -81,8 +81,9 @@ def test_five_commands_lead_from_an_array_to_signal_to_noise(folder):
     found = table["value"]
     assert "SNR of 29.8 (95 % interval 29.2 to 30.3)" in TEXT
     assert "CNR of 17.7" in TEXT
-    assert found["snr_air"] == pytest.approx(29.8, abs=0.05)
-    assert found["cnr_air"] == pytest.approx(17.7, abs=0.05)
+    # Another processor may shift the result by a hundredth of a millimetre, and so a voxel.
+    assert found["snr_air"] == pytest.approx(29.8, abs=0.3)
+    assert found["cnr_air"] == pytest.approx(17.7, abs=0.3)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

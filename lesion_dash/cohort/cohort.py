@@ -27,7 +27,7 @@ class Cohort(People):
     Parameters
     ----------
     name : str
-        The folder's name.
+        The folder's name, with the conditions that the patients meet.
     folder : Path or UrlPath
     grid : Grid
     patients : tuple of Patient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Unpack
 
@@ -17,6 +17,7 @@ from .participants import read_participants
 from .positions import Notice, Positions, memory_limit
 from .readers import Reader
 from .reading import Question, ReadOptions, read_folder
+from .restriction import LeftOut, Restriction, leave_out
 from .roster import Roster
 
 
@@ -31,6 +32,7 @@ def load_cohort(
     within: PathInput | None = None,
     notice: Notice | None = None,
     scheduler: str | None = None,
+    where: Sequence[Restriction] = (),
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -59,6 +61,9 @@ def load_cohort(
         voxel positions are then kept on disk; all results are the same.
     scheduler : str, optional
         Address of a Dask cluster whose workers read the masks, such as ``tcp://127.0.0.1:8786``.
+    where : sequence of Condition
+        Only patients who meet all of these are read, see `parse_conditions`; the files of the
+        others are not opened, and are skipped with the reason.
 
     Returns
     -------
@@ -69,13 +74,16 @@ def load_cohort(
     ------
     InputError
         Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
-        the cluster cannot be used.
+        the cluster cannot be used; where a condition cannot be asked, or nobody meets them all.
 
     Examples
     --------
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> cohort.grid.voxel_volume
     8.0
+    >>> from lesion_dash import parse_conditions
+    >>> load_cohort("sample_data/cohort_a", where=parse_conditions(["sex=F", "age>=60"])).name
+    'cohort_a, age >= 60, sex = F'
     """
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
         roster = read_roster(
@@ -89,6 +97,7 @@ def load_cohort(
             on_grid=on_grid,
             within=within,
             reader=reader,
+            where=where,
         )
         starts, indices = positions.starts, positions.join()
     notes = roster.notes + positions.notes
@@ -116,6 +125,7 @@ def read_roster(
     participants: PathInput | None = None,
     within: PathInput | None = None,
     reader: Reader | None = None,
+    where: Sequence[Restriction] = (),
     **options: Unpack[ReadOptions],
 ) -> Roster:
     """Read every mask of a folder once and hand each lesion to `keep`, in the files' order.
@@ -123,10 +133,19 @@ def read_roster(
     A `reader` may keep the lesions elsewhere, and hand on none. The other parameters and the
     errors are those of `load_cohort`.
     """
-    table, notes = read_participants(check_folder(folder), participants, within)
-    reading = read_folder(folder, keep=keep, reader=reader, **options)
+    place = check_folder(folder)
+    table, notes = read_participants(place, participants, within)
+    left_out = LeftOut()
+
+    def unwanted(files: Sequence[str]) -> Mapping[str, str]:
+        nonlocal left_out
+        left_out = leave_out(where, table, files, place, notes)
+        return left_out.reasons
+
+    reading = read_folder(folder, keep=keep, reader=reader, unwanted=unwanted, **options)
     if reading.fault or reading.grid is None:
         raise reading.fault or InputError(reading.root, "no masks found")
     root = reading.root
-    notes += reading.notes
-    return Roster(root.resolve().name, root, reading.grid, reading.patients, table, notes)
+    notes += left_out.notes + reading.notes
+    name = left_out.name(root.resolve().name)
+    return Roster(name, root, reading.grid, reading.patients, table, notes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
 from ..files import AnyPath, PathInput, as_path, read_text
+from .cells import is_missing
 from .patients import subject_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 FILE_NAMES = ("participants.tsv", "participants.csv")
 ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
 """Names a column of patient ids may have; otherwise the first column is taken."""
-
-_MISSING = {"", "n/a", "na", "nan", "none", "null"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +144,7 @@ def _key(subject: str) -> str:
 
 
 def _clean(value: str) -> str:
-    return "" if value.strip().lower() in _MISSING else value.strip()
+    return "" if is_missing(value) else value.strip()
 
 
 def _as_numbers(texts: pd.Series) -> pd.Series:

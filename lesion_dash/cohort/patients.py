@@ -28,8 +28,9 @@ class Patient:
     status : str
         ``used`` or ``skipped``.
     outcome : str
-        What the door said: ``accept``, ``warn`` (used and flagged, or passed over by its name),
-        or ``reject`` (opened and refused).
+        What the door said: ``accept`` (where skipped: nothing is wrong with it, the patient is
+        left out by a condition), ``warn`` (used and flagged, or passed over by its name), or
+        ``reject`` (opened and refused).
     reasons : tuple of str
         Why it was skipped, or what was unusual about it, a sentence each.
     voxels : int

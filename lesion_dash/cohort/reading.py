@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +24,12 @@ _MOST_GROUPS = 20  # of files that are named in notes
 SHARE_ON_ONE_GRID = 0.9
 """Share of the readable masks that must lie on one grid."""
 
+ALONE = "only one patient: no spread between patients can be computed"
+
 Question = Callable[[], bool]
+
+Unwanted = Callable[[Sequence[str]], Mapping[str, str]]
+"""Told the files, as paths below the folder; answers which are not to be read, and why."""
 
 
 class ReadOptions(TypedDict, total=False):
@@ -68,6 +73,8 @@ class FolderReading:
     root : Path or UrlPath
     passed_over : dict
         Files that were not opened, with the reason.
+    left_out : dict
+        Files that were not opened because their patients are not wanted, with the reason.
     twins : dict
         Of these, masks in another format, with the file that is preferred.
     refused : dict
@@ -83,6 +90,7 @@ class FolderReading:
     root: AnyPath
     passed_over: dict[AnyPath, str]
     twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
+    left_out: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
     read: dict[AnyPath, ReadMask] = field(default_factory=dict)
     grid: Grid | None = None
@@ -96,7 +104,7 @@ class FolderReading:
         where a mask in another format took the place of one that could not be read.
         """
         used = iter(self.read)
-        every = sorted([*self.read, *self.refused, *self.passed_over])
+        every = sorted([*self.read, *self.refused, *self.passed_over, *self.left_out])
         paths = [next(used) if path in self.read else path for path in every]
         files = [path_below(path, self.root) for path in paths]
         opened = [
@@ -109,6 +117,8 @@ class FolderReading:
         )
 
     def _patient(self, path: AnyPath, file: str, identity: str) -> Patient:
+        if path in self.left_out:
+            return Patient(identity, file, "skipped", "accept", (self.left_out[path],))
         if path in self.passed_over:
             return Patient(identity, file, "skipped", "warn", (self.passed_over[path],))
         if path in self.refused:
@@ -122,9 +132,8 @@ class FolderReading:
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the masks as a group, a sentence each."""
         used = [patient for patient in self.patients if patient.status == "used"]
-        alone = ("only one patient: no spread between patients can be computed",)
         return (
-            (alone if len(used) == 1 else ())
+            ((ALONE,) if len(used) == 1 else ())
             + _tell(
                 "same name twice, one patient or two?",
                 _groups(used, lambda patient: subject_of(patient.file).casefold()),
@@ -166,13 +175,14 @@ def read_folder(
     on_grid: Callable[[Grid], None] | None = None,
     keep: Callable[[Lesion], None] | None = None,
     reader: Reader | None = None,
+    unwanted: Unwanted | None = None,
 ) -> FolderReading:
     """Read every mask of a folder, and say of each file what came of it.
 
     Parameters are those of `load_cohort`; `keep`, which is given every usable lesion in the
-    order of the reading's used patients (the reading itself holds none); and `reader`, by default
-    the threads of this computer. A folder that makes no cohort is no error here: the reading
-    tells the fault.
+    order of the reading's used patients (the reading itself holds none); `reader`, by default
+    the threads of this computer; and `unwanted`, which says which files are not to be opened. A
+    folder that makes no cohort is no error here: the reading tells the fault.
 
     Raises
     ------
@@ -181,7 +191,7 @@ def read_folder(
     """
     reader = reader or Threads()
     stop = partial(_stop, cancelled)
-    reading, paths = _find_files(folder, pattern)
+    reading, paths = _find_files(folder, pattern, unwanted)
     headers = _read_headers(paths, reading, reader, stop)
     reading.grid, reading.fault = common_grid(reading.root, headers)
     if on_grid and reading.grid and not reading.fault:
@@ -228,7 +238,9 @@ def _on_grid(reading: FolderReading, headers: dict[AnyPath, Header]) -> list[Any
     return [path for path in headers if path not in reading.refused]
 
 
-def _find_files(folder: PathInput, pattern: str) -> tuple[FolderReading, list[AnyPath]]:
+def _find_files(
+    folder: PathInput, pattern: str, unwanted: Unwanted | None
+) -> tuple[FolderReading, list[AnyPath]]:
     """The images to be read, and a reading that holds those to be passed over."""
     listing = list_images(folder, pattern)
     skipped = dict(listing.skipped)
@@ -238,7 +250,13 @@ def _find_files(folder: PathInput, pattern: str) -> tuple[FolderReading, list[An
             skipped[path] = "looks like a result of an earlier run, skipped"
         else:
             paths.append(path)
-    return FolderReading(as_path(folder), skipped, listing.twins), paths
+    reading = FolderReading(as_path(folder), skipped, listing.twins)
+    if unwanted is None:
+        return reading, paths
+    files = {path: path_below(path, reading.root) for path in paths}
+    reasons = unwanted([*files.values()])
+    reading.left_out = {path: reasons[file] for path, file in files.items() if file in reasons}
+    return reading, [path for path in paths if path not in reading.left_out]
 
 
 def _read_headers(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cohort import Cohort
+from ..cohort import Cohort, value_words
 from ..errors import InputError
 
 
@@ -46,8 +46,8 @@ def split_cohort(
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
     known = table[column].notna()
-    values = np.array([_words(value) for value in table[column].where(known, "")])
-    wanted = _words(a), _words(b)
+    values = np.array([value_words(value) for value in table[column].where(known, "")])
+    wanted = value_words(a), value_words(b)
     if wanted[0] == wanted[1]:
         raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")
     neither = int((~np.isin(values, wanted)).sum())
@@ -55,15 +55,6 @@ def split_cohort(
     return _part(cohort, column, values, wanted[0], notes), _part(
         cohort, column, values, wanted[1], notes
     )
-
-
-def _words(value: object) -> str:
-    """A value as a table shows it: 1, 1.0 and ``1`` are one."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return str(value).strip()
-    return str(int(number)) if number.is_integer() else str(number)
 
 
 def _part(

@@ -21,6 +21,7 @@ from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
 from ..regions import FILE_NAME as REGIONS_FILE
 from ..regions import RegionCounts, count_regions
 from ..tables import csv_bytes
+from ..thresholds import threshold_coverage
 from ..topography import FILE_NAMES, VolumeStats, volume_stats
 from .data_root import DataRoot
 from .picture import Mm, Picture
@@ -131,7 +132,9 @@ class Session:
                 notice=notice,
                 scheduler=os.environ.get(SCHEDULER_VARIABLE, "").strip() or None,
             )
-            volume_stats(cohort, 1)  # done here, beside the page, so that the slider never waits
+            # Done here, beside the page, so that the slider never waits.
+            volume_stats(cohort, 1)
+            threshold_coverage(cohort)
             return cohort
 
         return self._cohorts.get(name, read)

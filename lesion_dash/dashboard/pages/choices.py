@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from ...comparison import FILE_NAME as OVERLAP_FILE
 from ...regions import FILE_NAME as REGIONS_FILE
+from ...thresholds import threshold_coverage
 from ...topography import FILE_NAMES
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
@@ -24,6 +25,8 @@ FILES_IN_WORDS = {
 }
 """What can be saved, in words."""
 
+_THREE_LINES = "54px"
+
 
 class ChoicesPanel:
     """Folders, threshold, atlas, map, and what can be saved."""
@@ -38,13 +41,15 @@ class ChoicesPanel:
         self.file = widgets.Dropdown()
         self.reading = LoadingLine(desk)
         self.overlap_hint = note()
-        self.bound, self.file_name = note(), note()
+        self.bound, self.coverage, self.file_name = note(), note(), note()
+        self.coverage.layout.min_height = _THREE_LINES
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             desk.choices.observe(desk.banner.guard(self._update), names=name)
+        desk.choices.observe(desk.banner.guard(self._show_coverage), names="min_patients")
         # What was written belongs to the choices before.
         desk.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
         self.file.observe(desk.banner.guard(self._name_file), names="value")
@@ -68,7 +73,7 @@ class ChoicesPanel:
             labelled("Folder A", self.folder_a),
             labelled("Folder B (optional)", self.folder_b),
             self.reading.widget,
-            labelled("Minimum patients at a voxel", self.min_patients, self.bound),
+            labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
             labelled("Save", self.file, self.file_name, self._download(), *self._export()),
@@ -127,6 +132,14 @@ class ChoicesPanel:
         text = f"At most {choices.most_patients} of A share a voxel"
         text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
         set_text(self.bound, text if choices.cohort_a else "")
+        self._show_coverage()
+
+    def _show_coverage(self, _change: Any = None) -> None:
+        """What the slider leaves of the brain."""
+        choices = self._desk.choices
+        cohort = self._desk.session.cohort(choices.cohort_a)
+        left = threshold_coverage(cohort).at(choices.min_patients).sentence if cohort else ""
+        set_text(self.coverage, left)
 
     def _name_file(self, _change: Any = None) -> None:
         set_text(self.file_name, self.file.value or "")

@@ -8,14 +8,16 @@ from ..desk import Desk
 from .brain import BrainPanel
 from .choices import ChoicesPanel
 from .figure import FigurePanel
+from .here import HerePanel
 from .regions import RegionsPanel
 
 TITLE = "Topography"
 
 
 def build(desk: Desk) -> widgets.Widget:
-    """Choices on the left, the brain in the centre, its figure beside it, regions below."""
-    panels = (ChoicesPanel(desk), BrainPanel(desk), FigurePanel(desk), RegionsPanel(desk))
+    """Choices on the left, the brain in the centre, its figure beside it, tables below."""
+    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, HerePanel)
+    panels = [kind(desk) for kind in kinds]
     page = widgets.Box([panel.widget for panel in panels])
     page.add_class("ld-topography")
     return page

@@ -1,0 +1,52 @@
+"""A cell of a participants table: is it missing, is it a number, which cells say the same."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+_MISSING = {"", "n/a", "na", "nan", "none", "null", "missing"}
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value.
+
+    Examples
+    --------
+    >>> is_missing("n/a"), is_missing(" Missing "), is_missing("0")
+    (True, True, False)
+    """
+    return cell.strip().lower() in _MISSING
+
+
+def number_of(cell: str) -> float | None:
+    """The finite number that a cell holds, or None.
+
+    Examples
+    --------
+    >>> number_of(" 61.5"), number_of("M")
+    (61.5, None)
+    """
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    # Python reads 1_000 as a thousand; no table means that.
+    return number if isfinite(number) and "_" not in cell else None
+
+
+def value_words(value: object) -> str:
+    """A value as a table shows it: 1, 1.0 and ``1`` are one; F and f are two.
+
+    Examples
+    --------
+    >>> value_words(1.0), value_words("1.50"), value_words(" F ")
+    ('1', '1.5', 'F')
+    """
+    text = str(value).strip()
+    if re.fullmatch(r"[+-]?\d{1,300}", text):
+        return str(int(text))  # long codes must not lose their last digits
+    number = number_of(text)
+    if number is None:
+        return text
+    return str(int(number)) if number.is_integer() else str(number)

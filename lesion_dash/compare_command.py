@@ -1,0 +1,105 @@
+"""What `lesion-dash compare` does: how two folders of masks differ at each voxel."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .commands import load_folder, report_skipped
+from .console import say, warn
+
+if TYPE_CHECKING:
+    from .cohort import Cohort
+    from .differences import CohortDifferences
+    from .images import Map
+
+TEXT = "subtract cohort B from cohort A: patients lesioned at each voxel, and their lesion volume"
+_PARAMETERS = ("min_patients", "outside", "pattern", "threshold", "label")
+_WHERE = ("where", "where_a", "where_b")
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What is compared; results, K and how folders are read are chosen as for `stats`."""
+    parser.add_argument("a", metavar="A", help="folder or URL of binary masks, one a patient")
+    parser.add_argument("b", metavar="B", help="folder or URL of the masks that are subtracted")
+    for letter in "ab":
+        parser.add_argument(
+            f"--where-{letter}",
+            metavar="CONDITION",
+            action="append",
+            default=[],
+            help=f"as --where, for {letter.upper()} alone: A and B may be parts of one folder",
+        )
+    parser.add_argument(
+        "--outside",
+        choices=("nan", "zero"),
+        default="nan",
+        help="what the map of mean volumes holds where fewer than K patients of A, or of B, are "
+        "lesioned (default nan, as 0 is no difference)",
+    )
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Write the two maps of differences and the provenance."""
+    from .differences import FILE_NAMES, cohort_differences
+    from .files import check_space, write_together
+    from .images import nifti_parts
+    from .provenance import FILE_NAME, cohort_input, provenance_bytes
+
+    names = [*FILE_NAMES.values(), FILE_NAME]
+    with write_together(options.output, names, options.overwrite) as outbox:
+        a = _load(options.a, options, options.where_a)
+        b = _load(options.b, options, options.where_b)
+        check_space(outbox.folder, 8 * a.grid.size)
+        found = cohort_differences(a, b, options.min_patients, options.outside)
+        for name, made in found.files.items():
+            outbox.add(name, *nifti_parts(made.to_nifti()))
+        parameters = {key: getattr(options, key) for key in (*_PARAMETERS, *_WHERE)}
+        parameters["cluster"] = options.scheduler is not None
+        inputs = [cohort_input(a), cohort_input(b)]
+        outbox.add(
+            FILE_NAME, provenance_bytes("compare", parameters, inputs, _counts(found), outbox.sums)
+        )
+    for cohort in (a, b):
+        report_skipped(cohort)
+    _print(found)
+    say(f"{len(names)} files in {options.output}")
+    return 0
+
+
+def _load(path: str, options: argparse.Namespace, where: list[str]) -> Cohort:
+    both = [*options.where, *where]
+    return load_folder(path, argparse.Namespace(**vars(options) | {"where": both}))
+
+
+def _counts(found: CohortDifferences) -> dict[str, Any]:
+    return {
+        "patients_a": found.sizes[0],
+        "patients_b": found.sizes[1],
+        "voxels_frequency": int(found.indices.size),
+        "voxels_mean": found.compared.voxels,
+        "notes": list(found.notes),
+    }
+
+
+def _print(found: CohortDifferences) -> None:
+    for letter, name, size in zip("AB", found.names, found.sizes, strict=True):
+        say(f"{letter}: {name}: {size} patient{'' if size == 1 else 's'}")
+    for note in found.notes:
+        say(f"note: {note}")
+    low, high = _range(found.frequency)
+    say(f"patients lesioned, A - B: from {low:+.1f} to {high:+.1f} percentage points")
+    voxels, least = found.compared.voxels, found.min_patients
+    if not voxels:
+        few = f"no voxel is lesioned in {least} patients of A and in {least} of B"
+        warn(f"{few}: mean volumes are compared nowhere; lower --min-patients")
+        return
+    low, high = _range(found.mean)
+    where = f"{voxels:,} voxels with at least {least} patient{'' if least == 1 else 's'} of each"
+    say(f"mean lesion volume, A - B: from {low:+,.0f} to {high:+,.0f} mm³ in {where}")
+
+
+def _range(found: Map) -> tuple[float, float]:
+    import numpy as np
+
+    return float(np.nanmin(found.array)), float(np.nanmax(found.array))

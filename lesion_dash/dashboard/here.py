@@ -1,0 +1,114 @@
+"""The patients lesioned at one place, and their volumes among those of all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cohort import Cohort
+from .picture import Mm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ML = 1000.0
+"""mm³ in a mL."""
+
+_LEFT, _RIGHT, _ALL, _HERE, _AXIS, _HEIGHT = 64.0, 376.0, 20.0, 52.0, 78.0, 112
+_MARK = 11.0  # half the height of a patient's line
+_SMALLEST_ML = 0.01  # where an empty mask stands, which a logarithm has no place for
+
+
+@dataclass(frozen=True, eq=False)
+class Here:
+    """Who is lesioned at a place.
+
+    Parameters
+    ----------
+    cohort : str
+        Its name.
+    mm : tuple of float
+    table : DataFrame
+        The rows of `Cohort.used_table` of these patients.
+    here_ml, all_ml : array of float64
+        Total lesion volumes of these patients, and of all.
+    """
+
+    cohort: str
+    mm: Mm
+    table: pd.DataFrame
+    here_ml: NDArray[np.float64]
+    all_ml: NDArray[np.float64]
+
+    @property
+    def words(self) -> str:
+        """How many, where, and how large."""
+        x, y, z = (f"{round(v):d}".replace("-", "−") for v in self.mm)
+        count = f"{self.here_ml.size} of {self.all_ml.size} patients of {self.cohort}"
+        place = f"lesioned at MNI {x}, {y}, {z}"
+        if not self.here_ml.size:
+            return f"none {count[2:]} is {place}"
+        return f"{count} {'is' if self.here_ml.size == 1 else 'are'} {place}"
+
+
+def find_here(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> Here:
+    """The patients of a cohort lesioned at the voxel that holds a place.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    table : DataFrame
+        Its `used_table`, which takes long to make.
+    mm : tuple of float
+    """
+    voxel = cohort.grid.nearest_voxel(mm)
+    rows = np.array([], np.int64)
+    if voxel is not None:
+        rows = cohort.rows_at(cohort.grid.linear_index(voxel))
+    volumes: NDArray[Any] = cohort.volumes * (cohort.grid.voxel_volume / ML)
+    return Here(cohort.name, mm, table.iloc[rows], volumes[rows], volumes)
+
+
+def volumes_svg(here: Here) -> str:
+    """A line for each patient along a logarithmic axis of volume: all above, those here below."""
+    largest = max(float(here.all_ml.max(initial=0)), 1.0)
+    smallest = max(float(here.all_ml.min(initial=largest)), _SMALLEST_ML)
+    low, high = math.floor(math.log10(smallest)), math.ceil(math.log10(largest))
+    high = max(high, low + 1)
+
+    def across(volume: float) -> float:
+        share = (math.log10(max(volume, 10.0**low)) - low) / (high - low)
+        return _LEFT + share * (_RIGHT - _LEFT)
+
+    parts = [
+        _row(_ALL, "all", here.all_ml, across, "ld-strip-all"),
+        _row(_HERE, "here", here.here_ml, across, "ld-strip-here"),
+    ]
+    ticks = [
+        f'<text x="{across(10.0**power):.1f}" y="{_AXIS + 14:.0f}">{10.0**power:g}</text>'
+        for power in range(low, high + 1)
+    ]
+    label = f"Volumes of the {here.here_ml.size} patients here among all {here.all_ml.size}"
+    return (
+        f'<svg class="ld-strip" viewBox="0 0 400 {_HEIGHT}" role="img" aria-label="{label}">'
+        f'<path class="ld-strip-axis" d="M{_LEFT} {_AXIS}H{_RIGHT}"/>{"".join(parts)}'
+        f'{"".join(ticks)}<text x="{(_LEFT + _RIGHT) / 2}" y="{_HEIGHT - 4}">'
+        "total lesion volume (mL, logarithmic); ▲ median</text></svg>"
+    )
+
+
+def _row(
+    y: float, words: str, volumes: NDArray, across: Callable[[float], float], name: str
+) -> str:
+    lines = "".join(f"M{across(volume):.1f} {y - _MARK}V{y + _MARK}" for volume in volumes)
+    median = ""
+    if volumes.size:
+        x = across(float(np.median(volumes)))
+        median = f'<path class="ld-strip-median" d="M{x:.1f} {y + 8}l5 9h-10z"/>'
+    title = f'<text class="ld-strip-name" x="{_LEFT - 8}" y="{y + 4}">{words} {volumes.size}</text>'
+    return f'{title}<path class="{name}" d="{lines}"/>{median}'

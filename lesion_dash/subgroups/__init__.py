@@ -1,0 +1,15 @@
+"""Part of a cohort by what the participants table says: its columns, and conditions on them."""
+
+from .columns import Column, describe_columns
+from .condition import Condition
+from .parsing import parse_condition, parse_conditions
+from .restricting import restrict_cohort
+
+__all__ = [
+    "Column",
+    "Condition",
+    "describe_columns",
+    "parse_condition",
+    "parse_conditions",
+    "restrict_cohort",
+]

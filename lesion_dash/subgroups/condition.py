@@ -1,0 +1,212 @@
+"""A condition on one column of the participants table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isnan
+
+from ..cohort import Answer, Participants, is_missing, number_of, value_words
+from ..errors import InputError
+from .columns import Column, describe_column, did_you_mean, find_column, is_numeric, whole_column
+
+RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
+SIGNS = "=<>!"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a patient must have in one column: one of some values, or a number in a range.
+
+    Parameters
+    ----------
+    column : str
+    values : tuple of str
+        The values that are wanted, or one alone. 1, 1.0 and ``1`` are one; F and f are two.
+    low, high : float
+        The range that is wanted, in the unit of the column, bounds included.
+    strict : bool
+        The bound itself is not wanted; of a range with one bound.
+    excludes : bool
+        The values are those that are not wanted. Without values: any value is wanted.
+    missing : bool
+        Patients whose value is missing are wanted too; without values and range, only these.
+        Otherwise, and wherever `excludes` is true, they are left out.
+
+    Raises
+    ------
+    InputError
+        Where this asks for nothing, or for two things at once.
+
+    Examples
+    --------
+    >>> Condition("sex", ("F",)).words, Condition("age", low=60, high=80).words
+    ('sex = F', 'age = 60 to 80')
+    >>> str(Condition("age", low=60, strict=True, missing=True))
+    'age>60,missing'
+    """
+
+    column: str
+    values: tuple[str, ...] = ()
+    low: float = -inf
+    high: float = inf
+    strict: bool = False
+    excludes: bool = False
+    missing: bool = False
+
+    def __post_init__(self) -> None:
+        given: object = self.values
+        several = (given,) if isinstance(given, str | int | float) else self.values
+        values = tuple(sorted({value_words(value) for value in several}))
+        canonical = {
+            "values": values,
+            "low": float(self.low),
+            "high": float(self.high),
+            "missing": self.missing and not self.excludes,
+        }
+        for name, value in canonical.items():
+            object.__setattr__(self, name, value)
+        if problem := self._fault():
+            raise InputError(self.column or "condition", problem, "ask one thing of a column")
+
+    def _fault(self) -> str:
+        bounds = (self.low > -inf) + (self.high < inf)
+        if not self.column.strip():
+            return "a condition names no column"
+        if isnan(self.low) or isnan(self.high) or self.low == inf or self.high == -inf:
+            return "a bound is no number"
+        if self.low > self.high:
+            return f"{_span(self)} is no range, its first bound is the larger"
+        if bounds and (self.values or self.excludes):
+            return "a range and values are asked for at once"
+        if self.strict and bounds != 1:
+            return "strict belongs to a range with one bound"
+        if any(is_missing(value) for value in self.values):
+            return "a missing value is asked for by its word"
+        nothing = not (bounds or self.values or self.excludes or self.missing)
+        return "no value and no range is asked for" if nothing else ""
+
+    @property
+    def is_range(self) -> bool:
+        """Whether numbers are compared."""
+        return self.low > -inf or self.high < inf
+
+    @property
+    def words(self) -> str:
+        """The condition in words, such as ``sex = F``."""
+        known = self._values_in_words() if not self.is_range else _range(self, " ", " to ")
+        gap = f"{self.column} missing"
+        return " or ".join([*([known] if known else []), *([gap] if self.missing else [])])
+
+    def _values_in_words(self) -> str:
+        listed = ", ".join(self.values) if self.excludes else " or ".join(self.values)
+        if not self.values:
+            return f"{self.column} not missing" if self.excludes else ""
+        if self.excludes and len(self.values) > 1:
+            return f"{self.column} none of {listed}"
+        return f"{self.column} {'!=' if self.excludes else '='} {listed}"
+
+    def __str__(self) -> str:
+        """The condition as `parse_condition` reads it."""
+        if self.is_range:
+            return _range(self, "", "..") + (",missing" if self.missing else "")
+        asked = [_quoted(value) for value in self.values]
+        if self.missing or not asked:
+            asked.append("missing")
+        return f"{self.column}{'!=' if self.excludes else '='}{','.join(asked)}"
+
+    def is_met(self, cell: str) -> bool:
+        """Whether a patient with this cell, empty where missing, is wanted."""
+        if is_missing(cell):
+            return self.missing
+        if not self.is_range:
+            return (value_words(cell) in self.values) != self.excludes
+        number = number_of(cell)
+        if number is None:
+            return False
+        if self.strict:
+            return self.low < number < self.high
+        return self.low <= number <= self.high
+
+    def ask(self, table: Participants, files: Sequence[str]) -> Answer:
+        """Which of these files belong to patients who do not meet the condition.
+
+        Parameters
+        ----------
+        table : Participants
+        files : sequence of str
+            Paths below the cohort's folder.
+
+        Raises
+        ------
+        InputError
+            Where the table has no such column, where numbers are asked of a column of words, or
+            where nobody in the whole table has a value that is wanted.
+        """
+        position = find_column(table, self.column)
+        everybody = describe_column(table, position, whole_column(table, position))
+        note = self._check(table, position, everybody)
+        cells = [table.values_of(file)[position] for file in files]
+        unmet = {
+            file: self._reason(cell)
+            for file, cell in zip(files, cells, strict=True)
+            if not self.is_met(cell)
+        }
+        gaps = sum(not cell for cell in cells)
+        notes = (self._count(len(unmet), len(files), gaps), *note)
+        return Answer(unmet, notes, describe_column(table, position, cells).words)
+
+    def _reason(self, cell: str) -> str:
+        """The same for all: what a patient's value is must not spread to other files."""
+        return f"left out, {'value missing' if not cell else 'not met'}: {self.words}"
+
+    def _count(self, unmet: int, total: int, gaps: int) -> str:
+        said = f"{self.words}: {unmet:,} of {total:,} patients left out"
+        if not gaps:
+            return said
+        why = (
+            "kept whose value is missing"
+            if self.missing
+            else "of them because the value is missing"
+        )
+        return f"{said}, {gaps:,} {why}"
+
+    def _check(self, table: Participants, position: int, everybody: Column) -> tuple[str, ...]:
+        """A note where the condition does nothing; an error where it cannot be meant."""
+        if self.is_range:
+            if everybody.counts and not is_numeric(table, position):
+                word = next(value for value, _ in everybody.counts if number_of(value) is None)
+                problem = f"{self.words} compares numbers, and {self.column} holds {word!r}"
+                raise InputError(table.path, problem, f"ask for values: {everybody.words}")
+            return ()
+        known = [value for value, _ in everybody.counts]
+        unknown = [value for value in self.values if value not in known]
+        if not unknown:
+            return ()
+        if self.excludes:
+            return (f"{self.words}: nobody has {self.column} = {unknown[0]} anyway",)
+        remedy = did_you_mean(unknown[0], known) if everybody.kind == "category" else ""
+        problem = f"nobody in it has {self.column} = {unknown[0]}"
+        raise InputError(table.path, problem, remedy or everybody.words)
+
+
+def _range(condition: Condition, gap: str, to: str) -> str:
+    """A range with one bound or two."""
+    column, low, high = condition.column, condition.low, condition.high
+    if low > -inf and high < inf:
+        return f"{column}{gap}={gap}{value_words(low)}{to}{value_words(high)}"
+    sign = (">" if low > -inf else "<") + ("" if condition.strict else "=")
+    return f"{column}{gap}{sign}{gap}{value_words(low if low > -inf else high)}"
+
+
+def _span(condition: Condition) -> str:
+    return f"{value_words(condition.low)}..{value_words(condition.high)}"
+
+
+def _quoted(value: str) -> str:
+    """A value that means itself, whatever signs it holds."""
+    if value[0] in SIGNS or set(value) & set('",') or RANGE.fullmatch(value):
+        doubled = value.replace('"', '""')
+        return f'"{doubled}"'
+    return value

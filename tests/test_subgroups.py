@@ -1,0 +1,358 @@
+"""Subgroups: who meets a condition, and that a restricted cohort is the cohort of those alone."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phantoms import random_masks, write_masks
+
+from lesion_dash import (
+    Condition,
+    InputError,
+    describe_columns,
+    load_cohort,
+    parse_condition,
+    parse_conditions,
+    restrict_cohort,
+    split_cohort,
+    volume_stats,
+)
+from lesion_dash.topography import folder_stats
+
+TABLE = """participant_id\tsex\tage\tsite\tgroup\tempty
+sub-000\tF\t61\t1\ta, b\tn/a
+sub-001\tM\t72.5\t2\ta\tn/a
+sub-002\tF\tn/a\t1.0\tB\tn/a
+sub-003\tM\t44\t3\tB\tn/a
+sub-004\tF\t80\t01\ta\tn/a
+sub-005\tn/a\t61.0\t2\t>c\tmissing
+sub-006\tM\t90\tNaN\ta\tn/a
+sub-007\tf\t55\t3\tB\tn/a
+sub-099\tX\t20\t9\tZ\tn/a
+"""  # sub-008 and sub-009 have no row, sub-099 has no mask
+SEXES = ["F", "M", "F", "M", "F", None, "M", "f", None, None]
+AGES = [61, 72.5, None, 44, 80, 61, 90, 55, None, None]
+SITES = [1, 2, 1, 3, 1, 2, None, 3, None, None]
+N = 10
+
+CONDITIONS = {
+    "sex=F": [s == "F" for s in SEXES],
+    "sex==F": [s == "F" for s in SEXES],
+    "sex=F,M": [s in ("F", "M") for s in SEXES],
+    "sex!=F": [s not in ("F", None) for s in SEXES],
+    "sex!=F,M": [s == "f" for s in SEXES],
+    "sex=missing": [s is None for s in SEXES],
+    "sex=n/a": [s is None for s in SEXES],
+    "sex!=missing": [s is not None for s in SEXES],
+    "sex=F,missing": [s in ("F", None) for s in SEXES],
+    "site=1": [s == 1 for s in SITES],
+    "site=1.0,3": [s in (1, 3) for s in SITES],
+    "age=61": [a == 61 for a in AGES],
+    "age>=61": [a is not None and a >= 61 for a in AGES],
+    "age≥61": [a is not None and a >= 61 for a in AGES],
+    "age>61": [a is not None and a > 61 for a in AGES],
+    "age<=61": [a is not None and a <= 61 for a in AGES],
+    "age<61": [a is not None and a < 61 for a in AGES],
+    "age=61..80": [a is not None and 61 <= a <= 80 for a in AGES],
+    "age = 61 .. 80 , missing": [a is None or 61 <= a <= 80 for a in AGES],
+    "age>80,missing": [a is None or a > 80 for a in AGES],
+    'group="a, b"': [n == 0 for n in range(N)],
+    'group=">c",B': [n in (2, 3, 5, 7) for n in range(N)],
+    "empty=missing": [True] * N,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = write_masks(tmp_path_factory.mktemp("study") / "masks", random_masks(N))
+    (folder / "participants.tsv").write_text(TABLE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cohort(folder):
+    return load_cohort(folder)
+
+
+def rows_of(restricted) -> list[int]:
+    return [int(patient.id.removeprefix("sub-")) for patient in restricted.used]
+
+
+def assert_same_bits(a, b):
+    """Equal maps of every kind at every threshold, NaN included."""
+    for k in (1, 2, 3):
+        for std in ("population", "sample"):
+            one, two = volume_stats(a, k, std), volume_stats(b, k, std)
+            np.testing.assert_array_equal(one.indices, two.indices)
+            for key in one.values:
+                assert one.values[key].tobytes() == two.values[key].tobytes()
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
+    wanted = [row for row, is_met in enumerate(CONDITIONS[text]) if is_met]
+    restricted = restrict_cohort(cohort, [text])
+    unread = load_cohort(folder, where=parse_conditions([text]))
+    assert rows_of(restricted) == rows_of(unread) == wanted
+    assert restricted.name == unread.name == f"masks, {parse_condition(text).words}"
+    assert restricted.notes == unread.notes
+    for own in (restricted, unread):
+        table = own.files_table
+        assert len(table) == N
+        left = table[table["status"] == "skipped"]
+        assert left["reason"].str.startswith("left out, ").all()
+        is_missing = left["reason"].str.contains("value missing").to_numpy()
+        column = cohort.table[parse_condition(text).column]
+        np.testing.assert_array_equal(is_missing, column.isna().to_numpy()[left.index])
+    np.testing.assert_array_equal(restricted.volumes, [one.voxels for one in restricted.used])
+    np.testing.assert_array_equal(restricted.indices, unread.indices)
+    kept = ["patient", "file", "status", "reason", "voxels", "volume_mm3"]
+    pd.testing.assert_frame_equal(restricted.files_table[kept], unread.files_table[kept])
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_a_condition_reads_back_as_it_is_written(text):
+    condition = parse_condition(text)
+    assert parse_condition(str(condition)) == condition
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+
+
+@given(values=st.lists(words, max_size=3), excludes=st.booleans(), missing=st.booleans())
+def test_any_values_read_back(values, excludes, missing):
+    try:
+        condition = Condition("a column", tuple(values), excludes=excludes, missing=missing)
+    except InputError:
+        return
+    assert parse_condition(str(condition)) == condition
+
+
+@given(
+    bounds=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2),
+    age=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_ranges_read_back_and_hold_their_bounds(bounds, age):
+    low, high = sorted(bounds)
+    span = Condition("age", low=low, high=high)
+    assert parse_condition(str(span)) == span
+    assert span.is_met(str(age)) == (low <= age <= high)
+    for sign, found in ((">", age > low), (">=", age >= low), ("<", age < low), ("<=", age <= low)):
+        one = parse_condition(f"age{sign}{low}")
+        assert one.is_met(str(age)) == found
+        assert parse_condition(str(one)) == one
+
+
+def test_restricted_maps_equal_those_of_a_folder_with_these_masks_alone(folder, cohort, tmp_path):
+    where = parse_conditions(["sex=F,M", "age=50..85"])
+    alone = tmp_path / "masks"
+    alone.mkdir()
+    restricted = restrict_cohort(cohort, where)
+    for patient in restricted.used:
+        shutil.copy(folder / patient.file, alone)
+    only = load_cohort(alone)
+    assert rows_of(restricted) == rows_of(only) == [0, 1, 4]
+    assert_same_bits(restricted, only)
+    assert_same_bits(load_cohort(folder, where=where), only)
+    _, expected = folder_stats(alone, 2)
+    roster, found = folder_stats(folder, 2, where=where)
+    assert roster.name == restricted.name
+    for key, array in expected.arrays.items():
+        assert array.tobytes() == found.arrays[key].tobytes()
+
+
+def test_the_order_of_conditions_does_not_matter(folder, cohort):
+    texts = ["sex=F,M", "age>=50", "site!=3"]
+    one, two = restrict_cohort(cohort, texts), restrict_cohort(cohort, [*texts[::-1], texts[0]])
+    step = cohort
+    for text in texts:
+        step = restrict_cohort(step, [text])
+    assert rows_of(one) == rows_of(two) == rows_of(step)
+    assert (one.name, one.notes, one.patients) == (two.name, two.notes, two.patients)
+    assert one.notes[-1] == "7 of 10 patients left out in all"
+    assert_same_bits(one, two)
+    assert_same_bits(one, step)
+    first, last = (
+        load_cohort(folder, where=parse_conditions(order)) for order in (texts, texts[::-1])
+    )
+    assert (first.name, first.notes, first.patients) == (last.name, last.notes, last.patients)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("sex=F", "sex!=F", "sex=missing"),
+        ("sex=F,missing", "sex!=F"),
+        ("age>=61", "age<61", "age=missing"),
+        ("age<=61", "age>61,missing"),
+        ("age!=missing", "age=missing"),
+    ],
+)
+def test_a_condition_and_its_opposite_part_the_cohort(cohort, parts):
+    groups = [restrict_cohort(cohort, [part]) for part in parts]
+    assert sorted(row for group in groups for row in rows_of(group)) == list(range(N))
+    np.testing.assert_array_equal(sum(group.counts for group in groups), cohort.counts)
+    assert sum(int(group.volumes.sum()) for group in groups) == cohort.volumes.sum()
+
+
+@pytest.mark.parametrize(("column", "a", "b"), [("sex", "F", "M"), ("site", 1, "3.0")])
+def test_conditions_and_a_split_find_the_same_groups(cohort, column, a, b):
+    split = split_cohort(cohort, column, a, b)
+    for value, group in zip((a, b), split, strict=True):
+        restricted = restrict_cohort(cohort, [Condition(column, (value,))])
+        assert rows_of(restricted) == rows_of(group)
+        assert_same_bits(restricted, group)
+
+
+def test_files_of_patients_who_are_left_out_are_not_opened(folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "masks")
+    for row, is_met in enumerate(CONDITIONS["sex=F"]):
+        if not is_met:
+            (broken / f"sub-{row:03}_lesion.nii.gz").write_bytes(b"no image")
+    found = load_cohort(broken, where=parse_conditions(["sex=F"]))
+    assert rows_of(found) == [0, 2, 4]
+    left = [patient for patient in found.patients if patient.status == "skipped"]
+    assert {patient.outcome for patient in left} == {"accept"}
+    assert not any(patient.sha256 for patient in left)
+    with pytest.raises(InputError, match="no readable mask among 3 files"):
+        load_cohort(broken, where=parse_conditions(["site=2,3", "sex=M,f"]))
+
+
+def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
+    (note,) = restrict_cohort(cohort, ["sex=F"]).notes
+    assert note == "sex = F: 7 of 10 patients left out, 3 of them because the value is missing"
+    (note,) = restrict_cohort(cohort, ["age>=61,missing"]).notes
+    expected = "age >= 61 or age missing: 2 of 10 patients left out, 3 kept whose value is missing"
+    assert note == expected
+    notes = restrict_cohort(cohort, ["sex!=Q"]).notes
+    assert notes[1] == "sex != Q: nobody has sex = Q anyway"
+    assert restrict_cohort(cohort, []) is cohort
+
+
+def test_columns_are_typed_and_counted(cohort):
+    columns = {column.name: column for column in describe_columns(cohort)}
+    assert list(columns) == ["sex", "age", "site", "group", "empty"]
+    sex, age, site = columns["sex"], columns["age"], columns["site"]
+    assert (sex.kind, sex.counts, sex.missing) == (
+        "category",
+        (("F", 3), ("M", 3), ("f", 1)),
+        3,
+    )
+    assert (age.kind, age.low, age.high, age.missing) == ("number", 44, 90, 3)
+    assert site.counts == (("1", 3), ("2", 2), ("3", 2))
+    assert (columns["empty"].counts, columns["empty"].missing) == ((), N)
+    young = {one.name: one for one in describe_columns(restrict_cohort(cohort, ["age<50"]))}
+    assert (young["age"].counts, young["age"].low) == ((("44", 1),), 44)
+    for column in columns.values():
+        values = cohort.used_table[column.name]
+        assert column.missing == values.isna().sum()
+        assert sum(count for _, count in column.counts) == values.notna().sum()
+
+
+def test_one_word_makes_a_column_of_categories(tmp_path):
+    folder = write_masks(tmp_path / "masks", random_masks(3))
+    table = "participant_id\tmrs\nsub-000\t3\nsub-001\t10\nsub-002\tdead\n"
+    (folder / "participants.tsv").write_text(table)
+    cohort = load_cohort(folder)
+    (column,) = describe_columns(cohort)
+    assert (column.kind, column.low) == ("category", None)
+    assert column.counts == (("10", 1), ("3", 1), ("dead", 1))
+    with pytest.raises(InputError, match="mrs < 4 compares numbers, and mrs holds 'dead'"):
+        restrict_cohort(cohort, ["mrs<4"])
+    assert rows_of(restrict_cohort(cohort, ["mrs=3.0"])) == [0]
+
+
+def test_a_value_alone_needs_no_tuple():
+    assert Condition("side", "left") == Condition("side", ("left",)) == parse_condition("side=left")
+    assert Condition("site", 1.0) == parse_condition("site=1")
+
+
+def test_both_formats_of_a_mask_are_left_out_together(tmp_path):
+    folder = write_masks(tmp_path / "masks", random_masks(3))
+    shutil.copy(folder / "sub-001_lesion.nii.gz", folder / "sub-001_lesion.img")
+    (folder / "participants.tsv").write_text("participant_id\tsex\n000\tF\n002\tF\n")
+    found = load_cohort(folder, where=parse_conditions(["sex=F"]))
+    assert [(one.id, one.status) for one in found.patients if "001" not in one.file] == [
+        ("sub-000", "used"),
+        ("sub-002", "used"),
+    ]
+    assert {one.status for one in found.patients if "001" in one.file} == {"skipped"}
+
+
+def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):
+    folder = write_masks(tmp_path / "masks", random_masks(2))
+    assert describe_columns(load_cohort(folder)) == ()
+    with pytest.raises(InputError, match=r"no participants table that could answer 'sex = F'"):
+        load_cohort(folder, where=parse_conditions(["sex=F"]))
+    (folder / "participants.tsv").write_text("participant_id\tsex\nsub-000\tF\tM\n")
+    with pytest.raises(InputError, match="no participants table") as caught:
+        load_cohort(folder, where=parse_conditions(["sex=F"]))
+    assert "row 2 has 3 fields" in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "match"),
+    [
+        (["Sexe=F"], r"has no column 'Sexe'; did you mean sex\?"),
+        (["nihss=3"], "has no column 'nihss'; choose one of sex, age, site"),
+        (["group=b"], r"nobody in it has group = b; did you mean B\?"),
+        (["age=62"], "nobody in it has age = 62; age runs from 20 to 90"),
+        (["sex>=3"], "sex >= 3 compares numbers, and sex holds 'F'; ask for values: sex is F or M"),
+        (["age>90"], "nobody is left: no patient of 10 meets age > 90; age runs from 44 to 90"),
+        (["sex=X", "age>=50"], "no patient of 10 meets sex = X; sex is F or M or f"),
+        (["site=3", "age>60"], "no patient of 10 meets age > 60 and site = 3"),
+        (["empty!=missing"], "meets empty not missing; empty is missing for every patient"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence_in_both_ways(folder, cohort, texts, match):
+    with pytest.raises(InputError, match=match):
+        restrict_cohort(cohort, texts)
+    with pytest.raises(InputError, match=match):
+        load_cohort(folder, where=parse_conditions(texts))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("age", "age: is no condition; write sex=F, .* in quotes"),
+        ("=F", "is no condition"),
+        ("age=>60", "'=>' is no sign"),
+        ("age>=old", "'old' is no number"),
+        ("age>=", "'' is no number"),
+        ("age>=nan", "'nan' is no number"),
+        ("age=80..60", r"80..60 is no range, its first bound is the larger"),
+        ("age=60..old", "'old' is no number"),
+        ("age!=60..80", "a range cannot be excluded; ask for what is below or above"),
+        ("sex=", "a value is empty; write missing"),
+        ("sex=F,", "a value is empty; write missing"),
+    ],
+)
+def test_text_that_is_no_condition_is_refused(text, match):
+    with pytest.raises(InputError, match=match):
+        parse_condition(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({}, "no value and no range is asked for"),
+        ({"values": ("F",), "low": 3}, "at once"),
+        ({"values": ("n/a",)}, "missing value is asked for by its word"),
+        ({"low": float("nan")}, "a bound is no number"),
+        ({"low": 3, "high": 4, "strict": True}, "strict belongs to a range with one bound"),
+    ],
+)
+def test_a_condition_asks_one_thing(fields, match):
+    with pytest.raises(InputError, match=match):
+        Condition("sex", **fields)
+
+
+def test_text_given_to_load_cohort_says_what_to_write(folder):
+    for where in ("sex=F", ["sex=F"]):
+        with pytest.raises(InputError, match=r"where=parse_conditions\(\['sex=F'\]\)"):
+            load_cohort(folder, where=where)
