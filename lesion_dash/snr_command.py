@@ -165,5 +165,7 @@ def _line(row: Mapping[str, Any]) -> str:
     signal = f"{row['signal']}: n {row['signal_voxels']:,}"
     noise = f"{row['noise']}: n {row['noise_voxels']:,}, zeros {row['noise_zeros_percent']:.1f} %"
     place = signal if row["signal"] == row["noise"] else f"{signal}; {noise}"
+    if row["against"] not in ("", row["noise"]):
+        place = f"{place}; against {row['against']}"
     numbers = f"{row['value']:9.4g} {spread:22}"
     return f"{region}{row['measure']:15}{numbers} = {row['formula']}{factor} [{place}]"

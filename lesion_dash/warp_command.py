@@ -88,7 +88,17 @@ def run_warp(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace) -> Transform:
     """The way that the image goes."""
-    from .transforms import chain_transforms, read_transform
+    from .transforms import chain_transforms, read_transform, stated_way
+
+    for path in options.transforms:
+        if not options.inverse and stated_way(path) == "template":
+            problem = (
+                "leads from the template to the moving image, and IMAGE is to go the other way"
+            )
+            remedy = (
+                "add --inverse --moving to go from the template, or give the file of the way there"
+            )
+            raise InputError(path, problem, remedy)
 
     moving, template = (
         None if path is None else _grid(path) for path in (options.moving, options.template)

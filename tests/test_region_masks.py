@@ -171,8 +171,8 @@ def test_a_mask_of_0_and_1_is_a_map_as_well(tmp_path, scan):
     ("label", "match"),
     [
         (None, r"maps: holds 3 regions, .* --label: 1 \(lens\), 2 \(globe\), 3 \(optic nerve\)"),
-        ("glob", r"maps: has no region 'glob'; it holds 2 \(globe\)"),
-        ("nerve", r"maps: has no region 'nerve'; it holds 3 \(optic nerve\)"),
+        ("glob", r"maps: has no region 'glob'; did you mean 2 \(globe\)\?"),
+        ("nerve", r"maps: has no region 'nerve'; did you mean 3 \(optic nerve\)\?"),
         ("17", r"maps: has no region '17'; choose of 1 \(lens\)"),
     ],
 )  # fmt: skip
@@ -281,7 +281,7 @@ def test_maps_that_lie_elsewhere_are_refused(tmp_path, scan):
             0,
             "scan.nii.gz: orientation unknown: sform and qform codes are both 0, left may be right",
         ),
-        (1, "the map is marked as standard space and scan.nii.gz is not: right where both were"),
+        (1, "the map is marked as standard space and scan.nii.gz is not: wrong unless both were"),
     ],
 )
 def test_an_image_that_does_not_say_where_it_lies_is_told(tmp_path, labels, code, note):

@@ -362,7 +362,7 @@ def test_an_atlas_of_a_template_on_a_native_image_is_told():
     assert not snr_by_region(FIRST, ATLAS, resamples=100).notes
     found = measure_signal(as_image(FIRST.array, grid=native), SIGNAL, air=AIR, resamples=100)
     for name in ("white", "air"):
-        note = f"mask {name} is marked as standard space and T1w is not: right where both were "
+        note = f"mask {name} is marked as standard space and T1w is not: wrong unless both were "
         assert f"{note}registered" in found.notes
     same = Grid(GRID.shape, GRID.affine, 1)
     assert not measure_signal(as_image(FIRST.array, grid=same), SIGNAL, resamples=100).notes

@@ -43,7 +43,7 @@ class Choice:
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             problem = f"{self.threshold} is not between 0 and 1"
-            raise InputError("threshold", problem, "give a share such as 0.5")
+            raise InputError("threshold", problem, "give a share such as 0.5 for 50 %")
         if self.label is not None and self.label < 1:
             raise InputError("label", f"{self.label} is background", "give a label of at least 1")
         if self.threshold is not None and self.label is not None:

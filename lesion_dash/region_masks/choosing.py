@@ -62,9 +62,7 @@ def _suggest(regions: Sequence[Region], text: str) -> str:
     parts = [name for name in names if text.casefold() in name and name not in close]
     likely = [names[name] for name in [*close, *parts]]
     return (
-        f"it holds {list_regions(likely or regions)}"
-        if likely
-        else f"choose of {list_regions(regions)}"
+        f"did you mean {list_regions(likely)}?" if likely else f"choose of {list_regions(regions)}"
     )
 
 

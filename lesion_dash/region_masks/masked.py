@@ -97,7 +97,8 @@ def mask_image(
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)
     mask = native_region(region, threshold, transform, grid)
-    notes = region.notes + mask.notes + _notes_of(stored, region, grid, transform is None)
+    # First what may be wrong, then how it was made.
+    notes = _notes_of(stored, region, grid, transform is None) + region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
     used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
     return MaskedImage(stored, mask, used, notes, sources)
@@ -107,4 +108,4 @@ def _notes_of(stored: Stored, region: RegionMap, grid: Grid, shares_space: bool)
     """What is unusual about the image, by its name."""
     name = stored.path.name
     own = tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
-    return own + (space_notes("the map", region.grid, name, grid) if shares_space else ())
+    return (space_notes("the map", region.grid, name, grid) if shares_space else ()) + own

@@ -124,12 +124,12 @@ def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
     --------
     >>> template, scan = Grid((4, 4, 4), np.eye(4), 4), Grid((9, 9, 9), np.eye(4), 1)
     >>> space_notes("the map", template, "the scan", scan)[0]
-    'the map is marked as standard space and the scan is not: right where both were registered'
+    'the map is marked as standard space and the scan is not: wrong unless both were registered'
     """
     if own.code not in MNI_CODES or grid.code in MNI_CODES or own.matches(grid):
         return ()
     said = f"{what} is marked as standard space and {name} is not"
-    return (f"{said}: right where both were registered",)
+    return (f"{said}: wrong unless both were registered",)
 
 
 def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,9 @@ _SHARES_MASK = {
 }
 """Roles that are drawn together with the mask they share."""
 
+_TISSUE = ("background", "pair_background")
+"""Roles of the tissue that a contrast compares with."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -54,6 +57,8 @@ class Measure:
         What was resampled.
     reason : str
         Why there is no value, or no interval.
+    against : str
+        Name of the mask whose mean a contrast takes away; empty where there is no contrast.
     """
 
     measure: str
@@ -72,6 +77,7 @@ class Measure:
     factor: float
     interval: str
     reason: str = ""
+    against: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +196,8 @@ def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: i
     parts = {role: estimates[role] for role in definition.needs}
     factor = definition.factor(coils)
     signal, noise = parts[definition.needs[0]], parts[definition.needs[-1]]
+    others = [role for role in definition.needs if role in _TISSUE]
+    against = [parts[role].sample.name for role in others if definition.name.startswith("cnr")]
     value, low, high, reason = _NAN, _NAN, _NAN, _fault(definition, noise)
     if not reason:
         of = {role: part.moments for role, part in parts.items()}
@@ -216,6 +224,7 @@ def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: i
             correlation=noise.sample.correlation,
         ),
         reason,
+        against[0] if against else "",
     )
 
 

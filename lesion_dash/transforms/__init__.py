@@ -4,7 +4,7 @@ from .chaining import chain_transforms
 from .flirt import world_matrix
 from .jacobians import jacobian_map
 from .kinds import Taken, kind_of
-from .reading import read_transform
+from .reading import read_transform, stated_way
 from .transform import Field, Transform
 from .warping import warp_any, warp_labels, warp_map, warp_mask
 from .writing import field_bytes, itk_text, matrix_text
@@ -20,6 +20,7 @@ __all__ = [
     "kind_of",
     "matrix_text",
     "read_transform",
+    "stated_way",
     "warp_any",
     "warp_labels",
     "warp_map",

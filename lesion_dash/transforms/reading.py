@@ -81,6 +81,21 @@ def read_transform(
     return _of_matrix(place, text, moving, template)
 
 
+def stated_way(path: PathInput) -> str:
+    """The space that a text of 4 x 4 numbers says it leads from; empty where it says nothing.
+
+    Returns
+    -------
+    str
+        ``moving image``, ``template`` or nothing.
+    """
+    place = as_path(path)
+    if has_image_ending(place.name):
+        return ""
+    stated = _DIRECTION.search(_text_of(read_bytes(place, most=_LARGEST)) or "")
+    return stated[1].lower() if stated else ""
+
+
 def _text_of(content: bytes) -> str | None:
     """The file as text, None where it is none."""
     if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -124,10 +124,11 @@ def _row(one: Measure) -> str:
     if math.isnan(one.value):
         return _sentence(name, one.reason)
     zeros = f"{one.noise_zeros_percent:.1f} % zeros"
+    against = f"; against {one.against}" if one.against else ""
     cells = [
         f"<b>{_number(one.value)}</b>",
         _interval(one),
-        _region(one.signal, f"n {one.signal_voxels:,}"),
+        _region(one.signal, f"n {one.signal_voxels:,}{against}"),
         _region(one.noise, f"n {one.noise_voxels:,}, {zeros}"),
         "" if math.isnan(one.factor) else f"{one.factor:.3f}",
     ]

@@ -9,6 +9,7 @@ function render({ model, el }) {
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const view = { share: 0.5, isChecked: false, isFilled: true };
   let timer = null;
+  let before = 0.5; // the share while nothing flickers
 
   const box = add(el, "div", "ld-blend");
   const row = add(box, "div", "ld-slices");
@@ -370,9 +371,12 @@ function render({ model, el }) {
     view.isChecked = false;
     const wasOn = timer !== null;
     stop();
-    if (!wasOn && !still.matches) timer = setInterval(turn, HALF_PERIOD);
-    if (!wasOn) blend(view.share < 0.5 ? 1 : 0); // at once, and all there is where nothing moves
-    else tell();
+    if (wasOn) return blend(before); // the mix that was looked at
+    if (!still.matches) {
+      before = view.share;
+      timer = setInterval(turn, HALF_PERIOD);
+    }
+    blend(view.share < 0.5 ? 1 : 0); // at once, and all there is where nothing moves
   });
   check.addEventListener("click", () => {
     stop();
