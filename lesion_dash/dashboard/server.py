@@ -1,4 +1,4 @@
-"""Serves the dashboard with stand-alone Voila on this computer's own address.
+"""Serves the dashboard with stand-alone Voila: on this computer alone, or for who has the token.
 
 Stand-alone Voila drops every message that would run code; the same notebook served as a Jupyter
 Server extension would run whatever a visitor sends.
@@ -24,29 +24,16 @@ if TYPE_CHECKING:
 
     from traitlets.config import Config
 
+    from .serving.access import Access
+
 ADDRESS = "127.0.0.1"
 PORT = 8866
+MAX_KERNELS = 10
 TEMPLATE = "lesion_dash"
 
 _IDLE_SECONDS = 5 * 60  # without a page; a page that lost its connection comes back sooner
 _CHECK_SECONDS = 60
 _PING_MS = 60_000
-_LARGEST_MESSAGE = 64 * 2**20
-
-_CONTENT_RULES = (
-    "default-src 'self'",
-    # Widgets are modules that Jupyter loads from blobs, and Voila's page has inline scripts.
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-    "style-src 'self' 'unsafe-inline' data: blob:",
-    "img-src 'self' data: blob:",
-    "font-src 'self' data:",
-    "connect-src 'self' ws://127.0.0.1:* ws://localhost:* data: blob:",
-    "worker-src 'self' blob:",
-    "frame-src 'self' data: blob:",
-    "object-src 'none'",
-    "base-uri 'self'",
-    "frame-ancestors 'self'",
-)
 
 
 def serve(
@@ -54,6 +41,11 @@ def serve(
     results: str | os.PathLike[str] | None = None,
     port: int = PORT,
     open_browser: bool = False,
+    *,
+    host: str = ADDRESS,
+    hostname: str | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    max_kernels: int = MAX_KERNELS,
 ) -> int:
     """Serve the dashboard until it is stopped with Ctrl+C.
 
@@ -64,9 +56,17 @@ def serve(
     results : path, optional
         Folder where results may be written.
     port : int
-        Port on 127.0.0.1.
+        Port to listen on.
     open_browser : bool
         Whether to open the page in the default browser.
+    host : str
+        IP address to listen on; any but this computer's own asks visitors for a token.
+    hostname : str, optional
+        Name visitors' browsers use, such as a proxy's; asks for a token as well.
+    token_file : path, optional
+        Holds the token; otherwise one is made up where one is needed, and printed once.
+    max_kernels : int
+        Pages that can be open at once.
 
     Returns
     -------
@@ -76,66 +76,108 @@ def serve(
     Raises
     ------
     InputError
-        Where the data root is no folder, the port is taken, or Voila is not installed.
+        Where the data root is no folder, the port is taken, Voila is not installed, or the
+        address, the name or the token file cannot be used.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
         raise InputError(root, "the data root is no folder", "give the folder that holds your data")
     _check_installed()
-    _check_port(port)
+    from .serving.access import arrange_access
+
+    access = arrange_access(host, hostname, token_file)
+    _check_port(port, access)
     os.environ[ROOT_VARIABLE] = str(root.resolve())
     os.environ.pop(RESULTS_VARIABLE, None)
     if results is not None:
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
     _find_template()
     with _served_folder() as folder:
-        _run(folder, server_config(folder, port, open_browser))
+        _run(folder, server_config(folder, port, open_browser, access, max_kernels))
     return 0
 
 
-def server_config(folder: Path, port: int = PORT, open_browser: bool = False) -> Config:
-    """The settings of Voila: this computer only, no files, no code, kernels of closed tabs culled.
+def server_config(
+    folder: Path,
+    port: int = PORT,
+    open_browser: bool = False,
+    access: Access | None = None,
+    max_kernels: int = MAX_KERNELS,
+) -> Config:
+    """The settings of Voila: no files, no code, kernels of closed tabs culled.
 
     Parameters
     ----------
     folder : path
         Holds the notebook and nothing else.
     port : int
-        Port on 127.0.0.1.
+        Port to listen on.
     open_browser : bool
         Whether to open the page in the default browser.
+    access : Access, optional
+        Who may come; this computer alone by default.
+    max_kernels : int
+        Pages that can be open at once.
     """
     from traitlets.config import Config
 
+    from .serving.access import Access
+
+    access = access or Access()
     config = Config()
-    config.Voila.ip = ADDRESS
+    config.Voila.ip = access.address
     config.Voila.port = port
     config.Voila.port_retries = 0
     config.Voila.root_dir = str(folder)
     config.Voila.open_browser = open_browser
     config.Voila.log_level = "ERROR"
-    config.Voila.tornado_settings = {
-        "allow_remote_access": False,
-        "local_hostnames": ["localhost", ADDRESS],
-        "cookie_options": {"SameSite": "Strict"},
-        "headers": {"Content-Security-Policy": "; ".join(_CONTENT_RULES)},
-        "websocket_max_message_size": _LARGEST_MESSAGE,
+    # A voila.json of the account or the current folder would win over all that is set here.
+    config.Voila.config_file_paths = []
+    config.Voila.token = access.token
+    config.Voila.identity_provider_class = "lesion_dash.dashboard.serving.login.TokenLogin"
+    config.Voila.tornado_settings = _tornado_settings(access)
+    _settle_voila(config)
+    _settle_kernels(config, max_kernels)
+    return config
+
+
+def _tornado_settings(access: Access) -> dict[str, object]:
+    from .serving.headers import content_rules
+    from .serving.kernel_socket import LARGEST_MESSAGE
+    from .serving.request_log import log_request
+
+    return {
+        "access": access,
+        # Jupyter's own look at the Host, after ours; it knows loopback addresses and these names.
+        "allow_remote_access": access.is_wide,
+        "local_hostnames": list(access.names),
+        # Instead, whatever changes something must come from a page of this origin.
+        "disable_check_xsrf": True,
+        "headers": {"Content-Security-Policy": content_rules(access)},
+        "log_function": log_request,
+        "websocket_max_message_size": LARGEST_MESSAGE,
         # In ms. By default the timeout is the longer one, and Tornado warns of that on every page.
         "ws_ping_interval": _PING_MS,
         "ws_ping_timeout": _PING_MS,
     }
-    config.VoilaConfiguration.template = TEMPLATE
-    config.VoilaConfiguration.theme = "light"
-    config.VoilaConfiguration.allow_template_override = "NO"
-    config.VoilaConfiguration.allow_theme_override = "NO"
-    config.VoilaConfiguration.file_allowlist = []
-    config.VoilaConfiguration.show_tracebacks = False
-    config.VoilaConfiguration.strip_sources = True
-    config.VoilaConfiguration.multi_kernel_manager_class = (
-        "lesion_dash.dashboard.kernels.PatientKernelManager"
-    )
-    config.VoilaConfiguration.preheat_kernel = True
-    config.VoilaConfiguration.default_pool_size = 1
+
+
+def _settle_voila(config: Config) -> None:
+    settings = config.VoilaConfiguration
+    settings.template = TEMPLATE
+    settings.theme = "light"
+    settings.allow_template_override = "NO"
+    settings.allow_theme_override = "NO"
+    settings.file_allowlist = []
+    settings.show_tracebacks = False
+    settings.strip_sources = True
+    settings.multi_kernel_manager_class = "lesion_dash.dashboard.kernels.PatientKernelManager"
+    settings.preheat_kernel = True
+    settings.default_pool_size = 1
+
+
+def _settle_kernels(config: Config, max_kernels: int) -> None:
+    config.PatientKernelManager.max_kernels = max_kernels
     config.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     config.MappingKernelManager.cull_interval = _CHECK_SECONDS
     config.MappingKernelManager.cull_connected = False
@@ -143,21 +185,12 @@ def server_config(folder: Path, port: int = PORT, open_browser: bool = False) ->
         # Sockets in the file system, of this account alone, instead of open local ports.
         config.KernelManager.transport = "ipc"
     config.MappingKernelManager.buffer_offline_messages = False
-    return config
 
 
 def _run(folder: Path, config: Config) -> None:
-    from tornado.ioloop import IOLoop
-    from voila.app import Voila
+    from .serving.website import Website
 
-    url = f"http://{ADDRESS}:{config.Voila.port}/"
-    IOLoop.current().add_callback(_announce, url)
-    Voila.launch_instance([str(folder / "app.ipynb")], config=config)
-
-
-def _announce(url: str) -> None:
-    sys.stdout.write(f"The dashboard is at {url}  (Ctrl+C stops it)\n")
-    sys.stdout.flush()
+    Website.launch_instance([str(folder / "app.ipynb")], config=config)
 
 
 @contextmanager
@@ -184,16 +217,17 @@ def _check_installed() -> None:
     missing = [name for name in needed if not find_spec(name)]
     if missing:
         problem = f"the dashboard needs {', '.join(missing)}"
-        raise InputError("dashboard", problem, "install lesion-dash with its dashboard extra")
+        raise InputError("dashboard", problem, "install lesion-dash again")
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
+def _check_port(port: int, access: Access) -> None:
+    family = socket.AF_INET6 if ":" in access.address else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((access.address, port))
         except (OSError, OverflowError) as error:
-            problem = f"cannot be used (is another dashboard open at http://{ADDRESS}:{port}/?)"
+            problem = f"cannot be used (is another dashboard open at {access.url(port)}?)"
             remedy = f"stop it, or choose another: lesion-dash demo --port {port + 1}"
             raise InputError(f"port {port}", problem, remedy) from error
 

@@ -1,0 +1,1 @@
+"""What stands between a visitor and a kernel: names, login, seats, headers and logs."""

@@ -1,0 +1,74 @@
+"""Stand-alone Voila with a gate in front, and without the routes the dashboard has no use for."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from voila.app import Voila
+
+from .access import Access
+from .dashboard_page import DashboardPage
+from .gate import Gate, Refusal
+from .headers import SecurityHeaders
+from .health import HealthPage
+from .kernel_socket import KernelSocket
+from .request_log import set_up_logs
+
+_LARGEST_FORM = 64 * 2**10
+# Files of the notebook's folder; and what a request said, told to whoever knows a kernel's id.
+_CLOSED = ("/voila/files/", "/voila/query/")
+
+
+class Website(Voila):  # type: ignore[misc]
+    """Serves one notebook to whom the settings let in."""
+
+    @property
+    def access(self) -> Access:
+        """Who is let in."""
+        return self.tornado_settings["access"]
+
+    def init_handlers(self) -> list[Any]:
+        """The routes: the gate first, then health, login, page, sockets and static files."""
+        self.app.add_transform(SecurityHeaders)
+        routes: list[Any] = [(Gate(self.access), Refusal), ("/health", HealthPage)]
+        for path, handler, *settings in super().init_handlers():
+            if path.startswith(_CLOSED):
+                continue
+            if path == "/(.*)":
+                # Any other path would lead to the files.
+                routes.append(("/", DashboardPage, *settings))
+            elif path.endswith("/channels"):
+                routes.append((path, KernelSocket, *settings))
+            else:
+                routes.append((path, handler, *settings))
+        return routes
+
+    def listen(self) -> None:
+        """Serve until stopped."""
+        set_up_logs()
+        server = HTTPServer(self.app, max_body_size=_LARGEST_FORM)
+        server.listen(self.port, self.ip)
+        announce(self.access, self.port)
+        if self.open_browser:
+            self.launch_browser()
+        self.ioloop = IOLoop.current()
+        try:
+            self.ioloop.start()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
+
+
+def announce(access: Access, port: int) -> None:
+    """Say where the dashboard is, and once its token where nobody else knows it."""
+    lines = [f"The dashboard is at {access.url(port)}  (Ctrl+C stops it)"]
+    if access.generated:
+        lines.append(f"Its token, told only here and only now: {access.token}")
+    if access.token:
+        lines.append("What is sent is not encrypted: use it behind a proxy with TLS, or a tunnel")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

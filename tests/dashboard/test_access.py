@@ -1,0 +1,202 @@
+"""Who may come: addresses, names, tokens, and what a kernel is told of the server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import RequestHandler
+
+from lesion_dash import InputError
+from lesion_dash.dashboard.server import server_config
+from lesion_dash.dashboard.serving.access import Access, arrange_access
+from lesion_dash.dashboard.serving.environment import kernel_environment
+from lesion_dash.dashboard.serving.gate import refusal
+from lesion_dash.dashboard.serving.login import TokenLogin
+from lesion_dash.dashboard.serving.notices import full_page, login_page
+from lesion_dash.dashboard.serving.request_log import plain_path
+from lesion_dash.dashboard.serving.token_file import read_token
+
+TOKEN = "k3" * 20
+KERNEL = "0f1e2d3c-0000-1111-2222-0123456789ab"
+
+
+def ask(method: str = "GET", uri: str = "/", **headers: str) -> HTTPServerRequest:
+    told = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    line = RequestStartLine(method, uri, "HTTP/1.1")
+    return HTTPServerRequest(headers=told, connection=FakeConnection(), start_line=line)
+
+
+class FakeConnection:
+    context = None
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    place = tmp_path / "token"
+    place.write_text(TOKEN + "\n")
+    place.chmod(0o600)
+    return place
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_own_computer_needs_no_token(host: str) -> None:
+    assert arrange_access(host).token == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "2001:db8::1"])
+def test_any_other_address_has_a_token(host: str) -> None:
+    first, second = arrange_access(host), arrange_access(host)
+    assert first.generated
+    assert len(first.token) >= 32
+    assert first.token != second.token
+    assert first.token not in repr(first)
+
+
+def test_a_proxy_has_a_token_too() -> None:
+    assert arrange_access(hostname="lab.example.org").token
+
+
+def test_token_of_a_file_is_not_told(token_file: Path) -> None:
+    access = arrange_access(token_file=token_file)
+    assert (access.token, access.generated) == (TOKEN, False)
+
+
+@pytest.mark.parametrize("host", ["", "lab.example.org", "999.1.1.1", "127.0.0.1:80"])
+def test_other_addresses_are_refused(host: str) -> None:
+    with pytest.raises(InputError, match="is no IP address"):
+        arrange_access(host)
+
+
+@pytest.mark.parametrize("name", ["", "*", "https://lab.example.org", "a b", "lab:443", "-x"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="is no host name"):
+        arrange_access(hostname=name)
+
+
+def test_short_token_is_refused(token_file: Path) -> None:
+    token_file.write_text("k" * 31)
+    with pytest.raises(InputError, match="holds 31 characters, a token has at least 32"):
+        read_token(token_file)
+
+
+@pytest.mark.parametrize("text", ["k" * 20 + " " + "k" * 20, "é" * 40, "k" * 5000])
+def test_what_is_no_token_is_refused(token_file: Path, text: str) -> None:
+    token_file.write_text(text)
+    with pytest.raises(InputError, match="holds no token"):
+        read_token(token_file)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+def test_token_that_others_can_read_is_refused(token_file: Path, mode: int) -> None:
+    token_file.chmod(mode)
+    with pytest.raises(InputError, match=f"mode {mode:o}, 600 is needed"):
+        read_token(token_file)
+
+
+def test_missing_token_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_token(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"cannot be read|is no file"):
+        read_token(tmp_path)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8866", "localhost", "LocalHost:1", "[::1]:8866"])
+def test_own_names_are_answered(host: str) -> None:
+    assert refusal(Access(), ask(Host=host)) == ""
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example:8866", "", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"],
+)
+def test_other_hosts_are_refused(host: str) -> None:
+    assert "does not answer to this name" in refusal(Access(), ask(Host=host))
+
+
+def test_two_hosts_are_refused() -> None:
+    request = ask(Host="localhost")
+    request.headers.add("Host", "evil.example")
+    assert refusal(Access(), request)
+
+
+def test_a_name_that_was_added_is_answered() -> None:
+    access = arrange_access(hostname="Lab.Example.org")
+    assert refusal(access, ask(Host="lab.example.org")) == ""
+    assert refusal(access, ask(Host="other.example.org"))
+
+
+def test_every_address_takes_addresses_and_no_foreign_names() -> None:
+    access = arrange_access("0.0.0.0")
+    assert access.answers_to("192.0.2.7:8866")
+    assert not access.answers_to("evil.example:8866")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1"])
+def test_changes_from_other_pages_are_refused(method: str, origin: str) -> None:
+    asked = ask(method, Host="localhost:8866", Origin=origin)
+    assert "another site" in refusal(Access(), asked)
+
+
+def test_sockets_of_other_pages_are_refused() -> None:
+    asked = ask(Host="localhost:8866", Origin="http://evil.example", Upgrade="WebSocket")
+    assert "another site" in refusal(Access(), asked)
+    asked = ask(Host="localhost:8866", Origin="http://localhost:8866", Upgrade="websocket")
+    assert refusal(Access(), asked) == ""
+
+
+def test_token_counts_in_a_header_and_not_in_the_address() -> None:
+    login = TokenLogin(token=TOKEN)
+
+    def given(uri: str, **headers: str) -> str | None:
+        handler: Any = object.__new__(RequestHandler)
+        handler.request = ask("GET", uri, Host="localhost", **headers)
+        return login.get_token(handler)
+
+    assert given("/", Authorization=f"Bearer {TOKEN}") == TOKEN
+    assert given("/", Authorization=f"token {TOKEN}") == TOKEN
+    assert given("/", Authorization=f"token {TOKEN}x") is None
+    assert given(f"/?token={TOKEN}") is None
+    assert not TokenLogin(token="").accepts("")
+
+
+def test_kernels_get_no_secrets() -> None:
+    kept = {"PATH": "/bin", "LESION_DASH_ROOT": "/data", "VOILA_PREHEAT": "True"}
+    secret = {
+        "AWS_SECRET_ACCESS_KEY": "k",
+        "JUPYTER_TOKEN": "k",
+        "HTTPS_PROXY": "http://me:k@proxy",
+        "CREDENTIALS_DIRECTORY": "/run/k",
+        "QUERY_STRING": "patient=sub-01",
+        "VOILA_REQUEST_URL": "http://127.0.0.1/?patient=sub-01",
+        "HTTP_COOKIE": "k",
+    }
+    assert kernel_environment(kept | secret) == kept
+
+
+def test_paths_in_the_log_hold_no_query_and_no_key() -> None:
+    assert plain_path("/?patient=sub-01&token=k") == "/"
+    assert plain_path(f"/api/kernels/{KERNEL}/channels") == "/api/kernels/ID/channels"
+    assert "\x1b" not in plain_path("/\x1b[31m")
+
+
+def test_pages_of_the_server_need_nothing_else() -> None:
+    for page in (full_page(10, 7), login_page('/?a="><script>x</script>')):
+        assert "http:" not in page
+        assert "https:" not in page
+        assert "<script" not in page
+    assert "Please try again" in full_page(1, 7)
+
+
+def test_policy_names_the_sockets_of_the_proxy(tmp_path: Path) -> None:
+    access = arrange_access(hostname="lab.example.org")
+    config = server_config(tmp_path, access=access)
+    policy = config.Voila.tornado_settings["headers"]["Content-Security-Policy"]
+    assert "wss://lab.example.org:*" in policy
+    assert config.Voila.token == access.token
+    assert config.Voila.config_file_paths == []

@@ -1,0 +1,372 @@
+"""Probes of the served dashboard: what a visitor, another site and a stranger are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_server.services.kernels.connection.base import (
+    deserialize_msg_from_ws_v1,
+    serialize_msg_to_ws_v1,
+)
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, websocket_connect
+
+from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
+
+TOKEN = "a-token-of-more-than-32-characters-for-tests"
+SECRET = "hunter2-of-the-server"
+PATIENT = "sub-secret"
+SOURCES = Path(__file__).parents[2]
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass
+class Served:
+    """A dashboard with a token and one place."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    cookie: str = ""
+
+    def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body or None, given)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+            return Answer(answer.status, dict(answer.getheaders()), text)
+        finally:
+            connection.close()
+
+    def log_in(self) -> None:
+        form = urllib.parse.urlencode({"token": TOKEN, "next": "/?k=7"})
+        content = "application/x-www-form-urlencoded"
+        answer = self.ask("/login", "POST", form, Content_Type=content, Origin=self.origin)
+        assert (answer.status, answer.headers["Location"]) == (302, "/?k=7")
+        cookie = answer.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "Secure" not in cookie
+        self.cookie = cookie.partition(";")[0]
+
+    def open_page(self) -> Answer:
+        return self.ask(f"/?patient={PATIENT}", Cookie=self.cookie)
+
+    def end(self, kernel: str) -> Answer:
+        path = f"/voila/api/shutdown/{kernel}"
+        return self.ask(path, "POST", Cookie=self.cookie, Origin=self.origin)
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ask("/health").text)
+        return found
+
+    @asynccontextmanager
+    async def connect(
+        self, kernel: str, protocols: tuple[str, ...] = (PROTOCOL,), **headers: str
+    ) -> AsyncIterator[Any]:
+        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=probe"
+        request = HTTPRequest(url, headers=headers, request_timeout=30)
+        connection = await websocket_connect(request, subprotocols=protocols)
+        stream = connection.protocol.stream
+        try:
+            yield connection
+        finally:
+            connection.close()
+            # The loop ends before an answer comes.
+            stream.close()
+
+    def try_socket(self, kernel: str, *protocols: str, **headers: str) -> None:
+        async def probe() -> None:
+            async with self.connect(kernel, protocols, **headers):
+                pass
+
+        asyncio.run(asyncio.wait_for(probe(), 60))
+
+    def send(self, kernel: str, sent: bytes | str) -> tuple[int | None, str | None]:
+        """Send one message, hear until the connection ends, and why it did."""
+
+        async def probe() -> Any:
+            async with self.connect(kernel, Cookie=self.cookie) as connection:
+                with suppress(StreamClosedError, WebSocketClosedError):
+                    await connection.write_message(sent, binary=isinstance(sent, bytes))
+                await drain(connection)
+                return connection.close_code, connection.close_reason
+
+        return asyncio.run(asyncio.wait_for(probe(), 60))
+
+
+@pytest.fixture(scope="module")
+def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    token_file = folder / "token"
+    token_file.write_text(TOKEN)
+    token_file.chmod(0o600)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "lesion_dash.cli", "serve", "--data-root", str(sample_data)]
+    command += ["--port", str(port), "--token-file", str(token_file), "--max-kernels", "1"]
+    # A setting of the account must not open what is closed here.
+    (folder / "voila.json").write_text('{"VoilaConfiguration": {"file_allowlist": [".*"]}}')
+    environment = os.environ | {"PYTHONPATH": str(SOURCES), "LAB_PASSWORD": SECRET}
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
+    found = Served(process, port, log)
+    try:
+        wait_for(lambda: answers(found))
+        found.log_in()
+        yield found
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def kernel(served: Served) -> str:
+    """The kernel of a page that was opened."""
+    return kernel_of(served.open_page())
+
+
+def kernel_of(page: Answer) -> str:
+    assert page.status == 200
+    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
+    assert found, page.text[:2000]
+    return found[1]
+
+
+def answers(served: Served) -> bool:
+    assert served.process.poll() is None, served.log.read_text()
+    try:
+        return served.ask("/health").status == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def test_health_says_nothing_but_health(served: Served) -> None:
+    assert set(served.health) == {"status", "version", "kernels", "max_kernels"}
+    assert (served.health["status"], served.health["max_kernels"]) == ("ok", 1)
+
+
+def test_no_page_without_the_token(served: Served) -> None:
+    answer = served.ask("/?patient=x")
+    assert answer.status == 302
+    assert answer.headers["Location"].startswith("/login")
+    assert "Token" in served.ask("/login").text
+    assert served.ask(f"/?token={TOKEN}").status == 302
+    assert served.ask("/", Authorization="token wrong").status == 302
+    assert served.ask(f"/voila/api/shutdown/{uuid.uuid4()}", "POST").status == 403
+
+
+def test_wrong_token_is_refused(served: Served) -> None:
+    answer = served.ask(
+        "/login", "POST", "token=x", Content_Type="application/x-www-form-urlencoded"
+    )
+    assert answer.status == 401
+    assert "Set-Cookie" not in answer.headers
+    assert "not the right one" in answer.text
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_login_leads_nowhere_else(served: Served, target: str) -> None:
+    path = "/login?" + urllib.parse.urlencode({"next": target})
+    answer = served.ask(path, Cookie=served.cookie)
+    assert (answer.status, answer.headers["Location"]) == (302, "/")
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/health", "/voila/static/voila.js"])
+def test_wrong_host_is_refused(served: Served, path: str) -> None:
+    answer = served.ask(path, Host=f"evil.example:{served.port}", Cookie=served.cookie)
+    assert answer.status == 403
+    assert "does not answer to this name" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/voila/files/app.ipynb", "/app.ipynb", "/voila/query/" + str(uuid.uuid4()), "/etc"]
+)
+def test_no_files(served: Served, path: str) -> None:
+    assert served.ask(path, Cookie=served.cookie).status == 404
+
+
+def test_every_answer_has_the_headers(served: Served) -> None:
+    for path in ("/health", "/login", "/nothing", "/voila/static/nothing"):
+        headers = served.ask(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "Server" not in headers
+    assert "default-src 'self'" in served.ask("/login").headers["Content-Security-Policy"]
+
+
+def test_large_bodies_are_refused(served: Served) -> None:
+    # It may be refused before all was sent.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        assert served.ask("/login", "POST", "x" * 2**20).status == 400
+    assert served.health["status"] == "ok"
+
+
+def test_socket_asks_for_token_and_origin(served: Served, kernel: str) -> None:
+    refused = (
+        {},
+        {"Cookie": served.cookie, "Origin": "https://evil.example"},
+        {"Cookie": served.cookie, "Host": "evil.example"},
+        {"Authorization": f"token {TOKEN}", "Origin": "https://evil.example"},
+    )
+    for headers in refused:
+        with pytest.raises(HTTPClientError, match="403"):
+            served.try_socket(kernel, PROTOCOL, **headers)
+
+
+def test_no_code_runs(served: Served, kernel: str, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    code = f"open({str(proof)!r}, 'w').close()"
+
+    async def probe() -> list[str]:
+        heard: list[str] = []
+        content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}}
+        async with served.connect(kernel, Cookie=served.cookie, Origin=served.origin) as connection:
+            for channel in ("shell", "control"):
+                asked = message("execute_request", content, channel)
+                await connection.write_message(asked, binary=True)
+            await connection.write_message(message("kernel_info_request", {}), binary=True)
+            while "kernel_info_reply" not in heard:
+                _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
+                heard.append(json.loads(parts[0])["msg_type"])
+        return heard
+
+    heard = asyncio.run(asyncio.wait_for(probe(), 60))
+    assert "execute_reply" not in heard
+    assert not proof.exists()
+
+
+def test_too_large_a_message_ends_the_connection(served: Served, kernel: str) -> None:
+    served.send(kernel, b"x" * (64 * 2**20 + 1))
+    assert "at most 64 MB can be sent at once" in served.log.read_text()
+    assert served.health["status"] == "ok"
+
+
+@pytest.mark.parametrize("sent", [b"\xff" * 8, b"", b"\x05" + bytes(7), "{}"])
+def test_a_broken_message_ends_the_connection(
+    served: Served, kernel: str, sent: bytes | str
+) -> None:
+    assert served.send(kernel, sent) == (1003, "this is no message to a kernel")
+    assert served.health["status"] == "ok"
+
+
+def test_the_old_protocol_is_refused(served: Served, kernel: str) -> None:
+    for protocols in ((), ("other",)):
+        with pytest.raises(HTTPClientError, match="400"):
+            served.try_socket(kernel, *protocols, Cookie=served.cookie)
+
+
+def test_full_dashboard_says_so_and_recovers(served: Served, kernel: str) -> None:
+    assert served.health["kernels"] == 1
+    answer = served.open_page()
+    assert answer.status == 503
+    assert "All places are taken" in answer.text
+    assert "try again" in answer.text
+    assert answer.headers["Retry-After"] == "60"
+    assert served.end(kernel).status == 204
+    assert served.health["kernels"] == 0
+    with ThreadPoolExecutor(4) as crowd:
+        pages = list(crowd.map(lambda _: served.open_page(), range(4)))
+    assert sorted(page.status for page in pages) == [200, 503, 503, 503]
+    again = kernel_of(next(page for page in pages if page.status == 200))
+    assert again != kernel
+    assert served.health["kernels"] == 1
+    assert served.end(again).status == 204
+    assert served.end(kernel_of(served.open_page())).status == 204
+
+
+@ON_LINUX
+def test_kernels_inherit_no_secrets(served: Served) -> None:
+    wait_for(lambda: bool(children(served.process.pid)))
+    for process in children(served.process.pid):
+        told = (process / "environ").read_bytes().decode()
+        assert "LESION_DASH_DATA_ROOT" in told or "LESION_DASH" in told
+        for unwanted in (SECRET, TOKEN, PATIENT):
+            assert unwanted not in told
+
+
+@ON_LINUX
+def test_token_is_in_no_command_line(served: Served) -> None:
+    for process in (Path(f"/proc/{served.process.pid}"), *children(served.process.pid)):
+        assert TOKEN not in (process / "cmdline").read_bytes().decode()
+
+
+def test_logs_are_plain(served: Served) -> None:
+    served.ask(f"/?token={TOKEN}&patient={PATIENT}")
+    log = served.log.read_text()
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d 302 GET /$", log, re.MULTILINE)
+    for unwanted in (TOKEN, PATIENT, served.cookie, "Traceback"):
+        assert unwanted not in log
+
+
+async def drain(connection: Any) -> None:
+    while await connection.read_message() is not None:
+        pass
+
+
+def message(kind: str, content: dict[str, Any], channel: str = "shell") -> bytes:
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": kind,
+        "session": "probe",
+        "username": "probe",
+        "date": "2026-01-01T00:00:00Z",
+        "version": "5.3",
+    }
+    parts = {"parent_header": {}, "metadata": {}, "content": content, "buffers": []}
+    pack = {"header": header, **parts}
+    return serialize_msg_to_ws_v1(pack, channel, lambda part: json.dumps(part).encode())
+
+
+def children(parent: int) -> list[Path]:
+    """Processes started by another one."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (place / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(state[1]) == parent:
+            found.append(place)
+    return found
