@@ -127,6 +127,10 @@ class Served:
         return asyncio.run(asyncio.wait_for(probe(), 60))
 
 
+NOBODY = "6544b2cf-e192-462d-af24-08f4b0fe5fb4"
+"""A kernel id that no kernel has."""
+
+
 @pytest.fixture(scope="module")
 def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
@@ -221,7 +225,7 @@ def test_wrong_host_is_refused(served: Served, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/voila/files/app.ipynb", "/app.ipynb", "/voila/query/" + str(uuid.uuid4()), "/etc"]
+    "path", ["/voila/files/app.ipynb", "/app.ipynb", f"/voila/query/{NOBODY}", "/etc"]
 )
 def test_no_files(served: Served, path: str) -> None:
     assert served.ask(path, Cookie=served.cookie).status == 404
