@@ -57,11 +57,12 @@ def readout(page: Any) -> str:
 
 def slide_to(page: Any, value: int) -> None:
     shown = page.locator(".ld-choices .widget-readout").first
-    page.locator(".ld-choices .noUi-handle").first.focus()
-    for _ in range(50):
+    for _ in range(100):
         current = int(shown.inner_text())
         if current == value:
             return
+        # Anew each time: a slider whose range has changed meanwhile has lost it.
+        page.locator(".ld-choices .noUi-handle").first.focus()
         page.keyboard.press("ArrowRight" if current < value else "ArrowLeft")
         page.wait_for_timeout(60)
     pytest.fail(f"the slider stays at {shown.inner_text()}")
