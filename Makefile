@@ -23,7 +23,8 @@ test: $(VENV)/.test  ## Check style and types, run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not browser"
+	$(BIN)/pytest -m browser
 
 bench: $(VENV)/.test  ## Measure speed and memory
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
