@@ -202,6 +202,16 @@ def test_without_webgl_nilearn_draws(address: str, open_page: Callable[..., Any]
     assert not page.locator(".ld-canvas").is_visible()
 
 
+def test_a_slow_computer_does_not_lose_widgets(dashboard: Any) -> None:
+    """Widgets that are not ready after 2 s are given up by their library, which asks for it so."""
+    dashboard.evaluate("window.patience = AbortSignal.timeout(2000)")
+    dashboard.wait_for_timeout(2500)
+    assert not dashboard.evaluate("window.patience.aborted")
+    assert dashboard.evaluate(
+        "new Promise((end) => AbortSignal.timeout(50).onabort = () => end(true))"
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
 def test_nothing_is_cut_off(
     address: str, open_page: Callable[..., Any], width: int, height: int
