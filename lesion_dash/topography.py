@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -88,6 +88,31 @@ class StatMaps:
         raise NotImplementedError
 
 
+class VoxelValues(Mapping[str, NDArray]):
+    """What is known at the qualifying voxels; medians, which take longest, once they are asked for.
+
+    Parameters
+    ----------
+    ready : dict of array
+    medians : callable
+        Works them out.
+    """
+
+    def __init__(self, ready: dict[str, NDArray], medians: Callable[[], NDArray]) -> None:
+        self._ready, self._medians = ready, medians
+
+    def __getitem__(self, key: str) -> NDArray:
+        if key == "median" and key not in self._ready:
+            self._ready[key] = self._medians()
+        return self._ready[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("n", "mean", "std", "median"))
+
+    def __len__(self) -> int:
+        return 4
+
+
 @dataclass(frozen=True, eq=False)
 class VolumeStats(StatMaps):
     """Lesion size topography of a cohort at one threshold.
@@ -107,7 +132,7 @@ class VolumeStats(StatMaps):
         What maps hold at other voxels: ``zero`` or ``nan``.
     indices : array of int32, shape (voxels,)
         The qualifying voxels, linear positions with the first axis fastest.
-    values : dict of array, shape (voxels,)
+    values : mapping of array, shape (voxels,)
         ``n`` in patients; ``mean``, ``std`` and ``median`` in mm³.
     """
 
@@ -117,7 +142,7 @@ class VolumeStats(StatMaps):
     std_kind: Std
     outside: Outside
     indices: NDArray[np.int32]
-    values: dict[str, NDArray]
+    values: Mapping[str, NDArray]
 
     @property
     def voxels(self) -> int:
@@ -201,9 +226,10 @@ def volume_stats(
     ('mm³', True)
     """
     _check_choices(min_patients, std, outside)
-    voxels = _voxel_volumes_of(cohort)
-    voxels = voxels.select(voxels.n >= min_patients)
-    values, n_patients = _values_of(voxels, std), cohort.n_patients
+    everywhere = _voxel_volumes_of(cohort)
+    chosen = everywhere.n >= min_patients
+    voxels, n_patients = everywhere.select(chosen), cohort.n_patients
+    values = VoxelValues(_values_of(voxels, std), partial(_medians_at, cohort, chosen))
     return VolumeStats(cohort.grid, n_patients, min_patients, std, outside, voxels.indices, values)
 
 
@@ -276,25 +302,35 @@ def _values_of(voxels: VoxelVolumes, std: Std) -> dict[str, NDArray]:
     unit = voxels.grid.voxel_volume
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt(voxels.deviation / (voxels.n - (std == "sample")))
-    return {
-        "n": voxels.n,
-        "mean": voxels.mean * unit,
-        "std": spread * unit,
-        "median": voxels.median * unit,
-    }
+    values: dict[str, NDArray] = {"n": voxels.n, "mean": voxels.mean * unit, "std": spread * unit}
+    return values if voxels.median is None else {**values, "median": voxels.median * unit}
 
 
 _CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
+_MEDIANS: WeakKeyDictionary[Cohort, NDArray] = WeakKeyDictionary()
 
 
 def _voxel_volumes_of(cohort: Cohort) -> VoxelVolumes:
-    """The statistics that do not depend on a threshold; kept as long as the cohort lives."""
+    """What does not depend on a threshold, but for the medians; kept as long as the cohort."""
     if cohort not in _CACHE:
-        with run_store() as store:
-            for first, last in pairwise(cohort.starts.tolist()):
-                store.add(*find_runs(cohort.indices[first:last]))
-            _CACHE[cohort] = join(cohort.grid, list(voxel_volumes(cohort.grid, store)))
+        _CACHE[cohort] = _work_out(cohort, medians=False)
     return _CACHE[cohort]
+
+
+def _medians_at(cohort: Cohort, chosen: NDArray[np.bool_]) -> NDArray:
+    """Medians in mm³ at some of the lesioned voxels; all of them are kept as long as the cohort."""
+    if cohort not in _MEDIANS:
+        medians = _work_out(cohort, medians=True).median
+        assert medians is not None
+        _MEDIANS[cohort] = medians * cohort.grid.voxel_volume
+    return _MEDIANS[cohort][chosen]
+
+
+def _work_out(cohort: Cohort, medians: bool) -> VoxelVolumes:
+    with run_store() as store:
+        for first, last in pairwise(cohort.starts.tolist()):
+            store.add(*find_runs(cohort.indices[first:last]))
+        return join(cohort.grid, list(voxel_volumes(cohort.grid, store, medians=medians)))
 
 
 def _check_choices(min_patients: int, std: str, outside: str) -> None:

@@ -31,8 +31,10 @@ class VoxelVolumes:
         Linear positions in ascending order, the first axis fastest.
     n : array of int32, shape (voxels,)
         Patients lesioned at the voxel.
-    mean, median : array of float64, shape (voxels,)
+    mean : array of float64, shape (voxels,)
         Of their total lesion volumes, in voxels.
+    median : array of float64, shape (voxels,), or None
+        Likewise; None where it was not asked for.
     deviation : array of float64, shape (voxels,)
         Sum of squared differences from the mean, in voxels².
     most : int
@@ -44,7 +46,7 @@ class VoxelVolumes:
     indices: NDArray[np.int32]
     n: NDArray[np.int32]
     mean: NDArray[np.float64]
-    median: NDArray[np.float64]
+    median: NDArray[np.float64] | None
     deviation: NDArray[np.float64]
     most: int = 0
 
@@ -55,13 +57,15 @@ class VoxelVolumes:
             self.indices[chosen],
             self.n[chosen],
             self.mean[chosen],
-            self.median[chosen],
+            None if self.median is None else self.median[chosen],
             self.deviation[chosen],
             self.most,
         )
 
 
-def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> Generator[VoxelVolumes]:
+def voxel_volumes(
+    grid: Grid, store: RunStore, min_patients: int = 1, medians: bool = True
+) -> Generator[VoxelVolumes]:
     """Statistics at every voxel lesioned in at least `min_patients` patients, bucket by bucket.
 
     Each bucket of neighbouring voxels is worked out on its own, so that memory depends on the
@@ -73,9 +77,11 @@ def voxel_volumes(grid: Grid, store: RunStore, min_patients: int = 1) -> Generat
     store : RunStore
         The lesions.
     min_patients : int
+    medians : bool
+        Whether medians are wanted, which take longer than all the rest.
     """
     store.flush()
-    work = partial(_bucket_of_store, grid, store, min_patients)
+    work = partial(_bucket_of_store, grid, store, min_patients, medians)
     waiting: deque[Future[VoxelVolumes]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for number in range(-(-grid.size // BUCKET)):
@@ -92,21 +98,24 @@ def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
     def column(name: str) -> NDArray:
         return np.concatenate([getattr(part, name) for part in parts])
 
+    has_medians = all(part.median is not None for part in parts)
     return VoxelVolumes(
         grid,
         column("indices"),
         column("n"),
         column("mean"),
-        column("median"),
+        column("median") if has_medians else None,
         column("deviation"),
         max((part.most for part in parts), default=0),
     )
 
 
-def _bucket_of_store(grid: Grid, store: RunStore, min_patients: int, number: int) -> VoxelVolumes:
+def _bucket_of_store(
+    grid: Grid, store: RunStore, min_patients: int, medians: bool, number: int
+) -> VoxelVolumes:
     runs = store.bucket(number)
     begin, end = number * BUCKET, min((number + 1) * BUCKET, grid.size)
-    return bucket_volumes(grid, runs, (begin, end), min_patients)
+    return bucket_volumes(grid, runs, (begin, end), min_patients, medians)
 
 
 def bucket_volumes(
@@ -114,6 +123,7 @@ def bucket_volumes(
     runs: NDArray,
     span: tuple[int, int],
     min_patients: int,
+    medians: bool = True,
 ) -> VoxelVolumes:
     """Statistics at neighbouring voxels, such as those of one bucket.
 
@@ -125,12 +135,13 @@ def bucket_volumes(
     span : tuple of int
         The first voxel, and the one after the last.
     min_patients : int
+    medians : bool
     """
     volumes = runs["volume"].astype(np.int64)
     n, total = (_sum_up(runs, span, values) for values in (np.ones_like(volumes), volumes))
     chosen = np.flatnonzero(n >= min_patients)
-    median = np.empty(0)
-    if chosen.size:
+    median = np.empty(0) if medians else None
+    if medians and chosen.size:
         median = _medians(runs, span, int(n.sum()), min_patients)
     deviation = _deviation(runs, span, n, total)[chosen]
     most = int(n.max(initial=0))

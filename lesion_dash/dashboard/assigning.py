@@ -19,7 +19,8 @@ from ..plots import ColourClass, Layer
 from .image_files import ImageFiles
 from .picture import Mm, Picture, contour
 from .question import Question
-from .session import ML, Session
+from .scale import ML
+from .session import Session
 
 if TYPE_CHECKING:
     import pandas as pd

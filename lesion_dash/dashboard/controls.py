@@ -14,7 +14,7 @@ import traitlets as t
 
 from ..errors import Cancelled, LesionDashError
 from ..plots import COLOUR_STOPS, OVERLAP_CLASSES
-from .session import Scale
+from .scale import Scale
 from .tasks import guarded
 
 STATIC = Path(__file__).parent / "static"

@@ -43,11 +43,13 @@ class Desk:
         self._loop = running_loop()
         self._stop = threading.Event()
         self._turn = 0
+        self._is_taking = False
         self._reader = Worker(lambda error: self._finish(self._turn, error))
         self._workers: list[Worker] = []
         self.choices.atlas = self.session.root.first_named_atlas()
         guard = self.banner.guard
         self.choices.observe(guard(self._folder_chosen), names=["folder_a", "folder_b"])
+        self.choices.observe(guard(self._conditions_chosen), names=["where_a", "where_b"])
         self.choices.observe(guard(self._atlas_chosen), names="atlas")
 
     def open_first(self) -> None:
@@ -87,6 +89,12 @@ class Desk:
             self.choices.set_trait(change["name"], change["old"])
             self.session.root.cohort_folder(name)
         self._read_missing()
+
+    def _conditions_chosen(self, _change: dict[str, Any]) -> None:
+        if self.loading.running or self._is_taking:
+            return  # they are taken with the folders
+        self.banner.clear()
+        self._take_folders()
 
     def _atlas_chosen(self, _change: dict[str, Any]) -> None:
         self.banner.clear()
@@ -195,27 +203,57 @@ class Desk:
         wanted = str(getattr(self.choices, f"folder_{side}"))
         if not wanted or self.session.has(wanted):
             return wanted
-        return str(getattr(self.choices, f"cohort_{side}"))
+        return self.session.origin(str(getattr(self.choices, f"cohort_{side}")))[0]
 
     def _take(self, a: str, b: str) -> None:
-        choices = self.choices
-        had_b = bool(choices.cohort_b)
-        fault: LesionDashError | None = None
+        self._is_taking = True
         try:
-            self.session.check_pair(a, b)
+            fault = self._take_cohorts({"a": a, "b": b})
+        finally:
+            self._is_taking = False
+        if fault is not None:  # now, as taking back a choice clears the banner
+            self.banner.show(fault)
+
+    def _take_cohorts(self, folders: dict[str, str]) -> LesionDashError | None:
+        """Show these folders, restricted as is asked; returns why a choice was taken back."""
+        names, faults = {}, []
+        for side, folder in folders.items():
+            names[side], fault = self._part(side, folder)
+            faults.append(fault)
+        try:
+            self.session.check_pair(names["a"], names["b"])
         except LesionDashError as error:
-            b, fault = "", error
+            names["b"] = folders["b"] = ""
+            faults.append(error)
+        self._show_cohorts(folders, names)
+        return next((fault for fault in faults if fault is not None), None)
+
+    def _part(self, side: str, folder: str) -> tuple[str, LesionDashError | None]:
+        """The cohort to show; conditions that cannot be met go back to those before, or to none."""
+        where = getattr(self.choices, f"where_{side}")
+        try:
+            return self.session.part(folder, where), None
+        except LesionDashError as error:
+            shown = str(getattr(self.choices, f"cohort_{side}"))
+            before, kept = self.session.origin(shown)
+            if before != folder:
+                shown, kept = folder, ()
+            setattr(self.choices, f"where_{side}", kept)
+            return shown, error
+
+    def _show_cohorts(self, folders: dict[str, str], names: dict[str, str]) -> None:
+        choices = self.choices
+        a, b = names["a"], names["b"]
+        had_b = bool(choices.cohort_b)
         most = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
             choices.most_patients = most
             if a != choices.cohort_a:
                 choices.lowered_from = choices.min_patients if choices.min_patients > most else 0
             choices.min_patients = min(choices.min_patients, most)
-            choices.folder_a, choices.folder_b = a, b
+            choices.folder_a, choices.folder_b = folders["a"], folders["b"]
             choices.cohort_a, choices.cohort_b = a, b
             if b and not had_b:
                 choices.map_key = "overlap"
             elif choices.map_key == "overlap" and not b:
                 choices.map_key = "n"
-        if fault is not None:  # now, as taking back a choice clears the banner
-            self.banner.show(fault)

@@ -40,7 +40,12 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
         inputs.append(atlas_input(atlas))
     voxels = session.stats(selection).voxels
     counts = {"patients": [part["used"] for part in inputs if "used" in part], "voxels": voxels}
-    return provenance_bytes("dashboard", asdict(selection), inputs, counts, sums)
+    conditions = {
+        f"where_{side}": list(session.origin(name)[1])
+        for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
+    }
+    parameters = asdict(selection) | conditions
+    return provenance_bytes("dashboard", parameters, inputs, counts, sums)
 
 
 def _new_folder(results: Path, selection: Selection) -> Path:

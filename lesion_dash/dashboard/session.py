@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,15 +17,15 @@ from ..images import Map, Mask, nifti_bytes
 from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
 from ..regions import FILE_NAME as REGIONS_FILE
 from ..regions import RegionCounts, count_regions
+from ..subgroups import restrict_cohort
 from ..tables import csv_bytes
 from ..thresholds import threshold_coverage
 from ..topography import FILE_NAMES, VolumeStats, volume_stats
+from .cache import Cache
 from .data_root import DataRoot
 from .picture import Mm, Picture
+from .scale import ML, Scale, display_unit, fixed_maximum
 from .state import Selection
-
-ML = 1000.0
-"""mm³ in a mL."""
 
 PATIENTS_FILE = "patients.csv"
 
@@ -39,35 +36,6 @@ _TITLES = {
     "std": "SD of total lesion volume",
     "median": "Median total lesion volume",
 }
-_RANGE_PATIENTS = 5
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What the colours of a map stand for.
-
-    Parameters
-    ----------
-    title : str
-        The map in words.
-    unit : str
-        ``mL`` or ``patients``, empty for the overlap.
-    maximum : float
-        Value of the last colour; fixed for a cohort, so that colours keep their meaning while the
-        threshold moves.
-    exceeded : bool
-        Whether any voxel of the map lies above the last colour.
-    colormap : str
-        Name of the colour table, empty for the overlap.
-    """
-
-    title: str
-    unit: str
-    maximum: float
-    exceeded: bool
-    colormap: str
 
 
 @dataclass(frozen=True)
@@ -107,11 +75,13 @@ class Session:
     """
 
     root: DataRoot
-    _cohorts: _Cache = field(default_factory=lambda: _Cache(4))
-    _atlases: _Cache = field(default_factory=lambda: _Cache(4))
-    _stats: _Cache = field(default_factory=lambda: _Cache(4))
-    _overlaps: _Cache = field(default_factory=lambda: _Cache(4))
-    _regions: _Cache = field(default_factory=lambda: _Cache(32))
+    _cohorts: Cache = field(default_factory=lambda: Cache(4))
+    _parts: Cache = field(default_factory=lambda: Cache(8))
+    _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _atlases: Cache = field(default_factory=lambda: Cache(4))
+    _stats: Cache = field(default_factory=lambda: Cache(4))
+    _overlaps: Cache = field(default_factory=lambda: Cache(4))
+    _regions: Cache = field(default_factory=lambda: Cache(32))
 
     def load(
         self,
@@ -120,7 +90,10 @@ class Session:
         cancelled: Callable[[], bool] | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> Cohort:
-        """Read a folder of the data root into a cohort, or take it from the cache."""
+        """Read a folder of the data root, or what `part` named, or take it from the cache."""
+        if name in self._asked:
+            folder, where = self._asked[name]
+            return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
 
         def read() -> Cohort:
             folder = self.root.cohort_folder(name)
@@ -142,6 +115,26 @@ class Session:
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""
         return name in self._cohorts
+
+    def part(self, folder: str, where: tuple[str, ...]) -> str:
+        """The name of those patients of a folder who meet conditions, to be used like a folder's.
+
+        Raises
+        ------
+        InputError
+            Where a condition cannot be asked, or nobody meets them all.
+        """
+        if not (folder and where):
+            return folder
+        part = restrict_cohort(self.load(folder), where)
+        name = f"{part.name} *" if part.name in self.root.cohorts else part.name
+        self._asked[name] = (folder, where)
+        self._parts.get(name, lambda: part)
+        return name
+
+    def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The folder of a cohort, and the conditions that its patients meet."""
+        return self._asked.get(name, (name, ()))
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
@@ -213,15 +206,20 @@ class Session:
         if selection.map_key == "overlap":
             title = f"Voxels with at least {selection.min_patients} patients in A, in B, in both"
             return Scale(title, "", 255.0, False, "")
-        everywhere = self._stats_of(selection.cohort_a, 1)
+        everywhere = self._stats_of(self._scaled_by(selection), 1)
         shown = self.stats(selection).values[selection.map_key]
-        factor, unit = _display_unit(selection.map_key)
-        maximum = _fixed_maximum(everywhere, selection.map_key, factor)
+        factor, unit = display_unit(selection.map_key)
+        maximum = fixed_maximum(everywhere, selection.map_key, factor)
         exceeded = bool(shown.size and np.nanmax(shown) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
         title = f"{_TITLES[selection.map_key]}{of_a}, {where}"
         return Scale(title, unit, maximum, exceeded, _COLORMAPS[selection.map_key])
+
+    def _scaled_by(self, selection: Selection) -> str:
+        """The cohort whose range the colours have; that of volumes is the whole folder's."""
+        name = selection.cohort_a
+        return name if selection.map_key == "n" else self.origin(name)[0]
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
@@ -233,7 +231,7 @@ class Session:
                 flat[mask.indices] = one.value
             return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
         stats, scale = self.stats(selection), self.scale(selection)
-        factor, _ = _display_unit(selection.map_key)
+        factor, _ = display_unit(selection.map_key)
         flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
         return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
 
@@ -245,7 +243,7 @@ class Session:
             grid = self.load(selection.cohort_a).grid
             return Layer(levels, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
         found = self._map(selection, selection.map_key)
-        factor, unit = _display_unit(selection.map_key)
+        factor, unit = display_unit(selection.map_key)
         array = found.array * factor
         return Layer(array, found.grid, scale.title, unit, scale.maximum, scale.colormap)
 
@@ -301,64 +299,3 @@ class Session:
                 n, mean, std = (float(stats.values[key][at]) for key in ("n", "mean", "std"))
                 return n, mean, std
         return 0.0, float("nan"), float("nan")
-
-
-class _Cache:
-    """The results asked for last, by key; made once, whichever threads ask at the same time."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-        self._making: dict[Hashable, threading.RLock] = {}
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        with self._lock:
-            making = self._making.setdefault(key, threading.RLock())
-        with making:
-            found: T = self._kept[key] if key in self._kept else make()
-            with self._lock:
-                self._kept[key] = found
-                self._kept.move_to_end(key)
-                while len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
-                self._making.pop(key, None)
-        return found
-
-
-def _display_unit(map_key: str) -> tuple[float, str]:
-    return (1.0, "patients") if map_key == "n" else (1 / ML, "mL")
-
-
-def _fixed_maximum(everywhere: VolumeStats, map_key: str, factor: float) -> float:
-    """The end of the colour scale: it depends on the cohort and never on the threshold.
-
-    Voxels of one or two patients hold single, extreme volumes that would push all others into the
-    first colours, so the range is that of voxels with a usual number of patients, but for the
-    highest hundredth.
-    """
-    n, values = everywhere.values["n"], everywhere.values[map_key]
-    if not n.size:
-        return 1.0
-    if map_key == "n":
-        return float(-(-int(n.max()) // 4) * 4)  # so that quarters of the scale are whole patients
-    usual = values[n >= min(_RANGE_PATIENTS, n.max())]
-    return nice_ceiling(float(np.percentile(usual, 99)) * factor)
-
-
-def nice_ceiling(value: float) -> float:
-    """The next number above that is easy to read on a scale.
-
-    Examples
-    --------
-    >>> [nice_ceiling(v) for v in (0.0, 7, 11, 43.2, 130)]
-    [1.0, 8.0, 12.0, 50.0, 150.0]
-    """
-    if not value > 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(value))
-    steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-    return float(next(step * power for step in steps if step * power >= value * (1 - 1e-9)))

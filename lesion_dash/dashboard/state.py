@@ -7,6 +7,9 @@ from typing import Any
 
 import traitlets as t
 
+from ..errors import InputError
+from ..subgroups import parse_conditions
+
 MAPS = {
     "n": "Patients per voxel",
     "mean": "Mean lesion volume",
@@ -27,7 +30,7 @@ class Selection:
     Parameters
     ----------
     cohort_a, cohort_b : str
-        Names of the loaded cohorts, empty where there is none.
+        Names of the loaded cohorts, empty where there is none; see `session.Session.part`.
     min_patients : int
         A voxel counts where at least this many patients are lesioned.
     atlas : str
@@ -48,8 +51,10 @@ class Choices(t.HasTraits):
 
     folder_a = t.Unicode("", help="folder to load as A")
     folder_b = t.Unicode("", help="folder to load as B, empty for none")
-    cohort_a = t.Unicode("", help="folder that is loaded as A")
-    cohort_b = t.Unicode("", help="folder that is loaded as B")
+    where_a = t.Tuple(help="conditions that the patients of A meet, as text")
+    where_b = t.Tuple(help="conditions that the patients of B meet, as text")
+    cohort_a = t.Unicode("", help="cohort that is loaded as A: a folder, or a part of it")
+    cohort_b = t.Unicode("", help="cohort that is loaded as B: a folder, or a part of it")
     min_patients = t.Int(5, help="least number of patients at a voxel")
     most_patients = t.Int(5, help="largest number of patients at any voxel of A")
     atlas = t.Unicode("", help="atlas to load")
@@ -63,6 +68,13 @@ class Choices(t.HasTraits):
     @t.validate("min_patients")
     def _bound(self, proposal: dict[str, Any]) -> int:
         return min(max(int(proposal["value"]), 1), max(self.most_patients, 1))
+
+    @t.validate("where_a", "where_b")
+    def _readable(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        try:
+            return tuple(str(one) for one in parse_conditions(proposal["value"]))
+        except InputError as error:
+            raise t.TraitError(str(error)) from error
 
     @t.validate("map_key")
     def _overlap_needs_two(self, proposal: dict[str, Any]) -> str:

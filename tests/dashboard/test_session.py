@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lesion_dash import count_regions, load_atlas, load_cohort, overlap, volume_stats
-from lesion_dash.dashboard.session import Session, nice_ceiling
+from lesion_dash.dashboard.scale import nice_ceiling
+from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
 from lesion_dash.images import nifti_bytes
 from lesion_dash.plots import BOTH, ONLY_A, ONLY_B

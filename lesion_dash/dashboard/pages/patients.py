@@ -17,7 +17,8 @@ from ...plots import draw_histogram, figure_bytes
 from ...tables import csv_bytes
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
-from ..session import ML, PATIENTS_FILE
+from ..scale import ML
+from ..session import PATIENTS_FILE
 from ..tables import Table
 
 TITLE = "Patients"

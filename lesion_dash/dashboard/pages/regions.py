@@ -13,7 +13,7 @@ from ...atlas import SWAPPED
 from ...regions import FILE_NAME, RegionCount, RegionCounts
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
-from ..session import ML
+from ..scale import ML
 from ..state import Selection
 from ..tables import Table
 from ..tasks import Later

@@ -12,7 +12,7 @@ from ..controls import bind, labelled, note, set_text
 from ..desk import Desk
 from ..lab_choices import MAPS, WayChoices
 from ..roi_lab import LabAnswer
-from ..session import nice_ceiling
+from ..scale import nice_ceiling
 
 _SIDES = [("Above", "above"), ("Below", "below"), ("Beyond ±", "both")]
 _FEWEST_STEPS = 50

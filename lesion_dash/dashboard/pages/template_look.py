@@ -16,7 +16,7 @@ from ..controls import bind, card, heading, note, set_text
 from ..desk import Desk
 from ..image_facts import table_html
 from ..inspecting import Voxel
-from ..session import ML
+from ..scale import ML
 from ..sight import Sight
 
 EMPTY = "Choose an image on the left, then a template, and press “Register”."
