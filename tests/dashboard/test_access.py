@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 from lesion_dash import InputError
 from lesion_dash.dashboard.server import server_config
@@ -17,7 +19,7 @@ from lesion_dash.dashboard.serving.environment import kernel_environment
 from lesion_dash.dashboard.serving.gate import refusal
 from lesion_dash.dashboard.serving.login import TokenLogin
 from lesion_dash.dashboard.serving.notices import full_page, login_page
-from lesion_dash.dashboard.serving.request_log import plain_path
+from lesion_dash.dashboard.serving.request_log import is_news, plain_path
 from lesion_dash.dashboard.serving.token_file import read_token
 
 TOKEN = "k3" * 20
@@ -183,6 +185,16 @@ def test_paths_in_the_log_hold_no_query_and_no_key() -> None:
     assert plain_path("/?patient=sub-01&token=k") == "/"
     assert plain_path(f"/api/kernels/{KERNEL}/channels") == "/api/kernels/ID/channels"
     assert "\x1b" not in plain_path("/\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"), [(WebSocketClosedError(), False), (OSError("disk"), True), (None, True)]
+)
+def test_a_page_that_was_closed_is_no_news(error: Exception | None, is_told: bool) -> None:
+    info = (type(error), error, None) if error else None
+    text = "Task exception was never retrieved"
+    record = logging.LogRecord("asyncio", logging.ERROR, __file__, 1, text, (), info)
+    assert is_news(record) is is_told
 
 
 def test_pages_of_the_server_need_nothing_else() -> None:

@@ -41,7 +41,7 @@ def notice_page(title: str, sentences: str, below: str = "") -> str:
     """
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<title>{escape(title)} · lesion_dash</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1><p>{escape(sentences)}</p>{below}</main></body></html>"
     )

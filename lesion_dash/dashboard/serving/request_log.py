@@ -53,11 +53,33 @@ def set_up_logs() -> None:
     _LOG.propagate = False
     for name in ("tornado.application", "tornado.general", "tornado.access"):
         logging.getLogger(name).addFilter(_without_query)
+    for name in ("asyncio", "tornado.general"):
+        logging.getLogger(name).addFilter(is_news)
 
 
 def log_sentence(sentence: str) -> None:
     """Log what is no answer to a request."""
     _LOG.info("%s", sentence)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that a page was closed while something was sent to it.
+
+    Parameters
+    ----------
+    record : LogRecord
+        Of a task that nobody waited for, or of a stream of messages.
+
+    Examples
+    --------
+    >>> closed = "Got events for closed stream %s"
+    >>> is_news(logging.LogRecord("tornado.general", 30, "", 0, closed, (), None))
+    False
+    """
+    if str(record.msg).startswith("Got events for closed stream"):
+        return False
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__name__ not in ("WebSocketClosedError", "StreamClosedError")
 
 
 def _without_query(record: logging.LogRecord) -> bool:
