@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .atlas_option import open_atlas, say_notes
-from .console import LONGEST_LIST, say, warn
+from .console import LONGEST_LIST, progress_bar, say, warn
 from .errors import InputError
 from .where_option import conditions_of, say_unasked
 
@@ -48,7 +47,7 @@ def run_stats(options: argparse.Namespace) -> int:
             conditions_of(options),
             pattern=options.pattern,
             choice=Choice(options.threshold, options.label),
-            progress=_progress("reading masks"),
+            progress=progress_bar("reading masks", "file"),
             on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
         )
         voxels, most = stats.voxels, stats.most
@@ -171,7 +170,7 @@ def load_folder(path: str, options: argparse.Namespace, participants: str | None
         participants,
         options.pattern,
         Choice(options.threshold, options.label),
-        _progress(f"reading {as_path(path).name}"),
+        progress_bar(f"reading {as_path(path).name}", "file"),
         notice=_note,
         scheduler=options.scheduler,
         where=conditions_of(options),
@@ -223,7 +222,7 @@ def run_check(options: argparse.Namespace) -> int:
     from .images import Choice
 
     choice = Choice(options.threshold, options.label)
-    report = check_path(options.path, options.like, choice, _progress("checking files"))
+    report = check_path(options.path, options.like, choice, progress_bar("checking files", "file"))
     if options.json:
         files = [
             {"file": file.file, "outcome": file.outcome, "reasons": list(file.reasons)}
@@ -276,23 +275,6 @@ def run_serve(options: argparse.Namespace) -> int:
         max_kernels=options.max_kernels,
     )
     return 0
-
-
-def _progress(text: str) -> Callable[[int, int], None] | None:
-    """A progress bar on stderr, where somebody may be looking."""
-    if not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
-
-    bar = tqdm(desc=text, unit="file", leave=False)
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return show
 
 
 def _note(text: str) -> None:

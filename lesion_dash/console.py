@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LONGEST_LIST = 20
 """Lines after which a list is cut."""
@@ -38,3 +38,33 @@ def complain(sentence: str, details: Sequence[str] = (), code: int = 2) -> int:
     lines = [f"lesion-dash: error: {sentence}", *(f"  {line}" for line in shown)]
     print("\n".join(map(printable, lines)), file=sys.stderr)
     return code
+
+
+def progress_bar(text: str, unit: str) -> Callable[[int, int], None] | None:
+    """A progress bar on stderr, where somebody may be looking.
+
+    Parameters
+    ----------
+    text : str
+        What is being done.
+    unit : str
+        One of what is counted, such as ``file``.
+
+    Returns
+    -------
+    callable or None
+        Told how many of how many are done; None where stderr is no terminal.
+    """
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=text, unit=unit, leave=False)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return show

@@ -57,6 +57,10 @@ class SetupError(InputError):
     """Something is missing on a machine, and no fault of the file that was to be read there."""
 
 
+class NotBinary(InputError):
+    """An image that was to be a binary mask, and holds more values than two."""
+
+
 class MissingFile(InputError):
     """A file that is not there."""
 

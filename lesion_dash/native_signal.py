@@ -11,10 +11,11 @@ import numpy as np
 from .atlas import resample_sparse
 from .errors import InputError
 from .grid import Grid
-from .images import MapLike, Mask, MaskLike
+from .images import MapLike, Mask, MaskLike, as_map
 from .region_masks import RegionMap
 from .region_masks.placing import check_overlap
 from .signal_quality import DEFINITIONS, Definition, SignalQuality, measure_signal
+from .signal_quality.scene import check_same_grid
 
 _FEWEST_RESAMPLES = 100
 """To see whether a region is refused, no interval is needed."""
@@ -128,8 +129,12 @@ def measure_native(
     Raises
     ------
     InputError
-        Where the image or the signal's mask cannot be used, or masks share voxels.
+        Where the image or the signal's mask cannot be used, masks share voxels, or the second
+        acquisition is on another grid.
     """
+    if second is not None:
+        image, second = as_map(image), as_map(second)
+        check_same_grid(image, second)
     given = {"background": background, "second": second, "air": air}
     extras = {name: one for name, one in given.items() if one is not None}
     try:

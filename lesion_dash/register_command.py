@@ -115,7 +115,7 @@ def _register(options: argparse.Namespace) -> Registration:
     with _progress() as report:
         return register_image(
             options.moving,
-            _template(options.template),
+            open_template(options.template),
             options.kind,
             lesion=options.lesion,
             others=options.others,
@@ -124,7 +124,8 @@ def _register(options: argparse.Namespace) -> Registration:
         )
 
 
-def _template(name: str) -> MapLike:
+def open_template(name: str) -> MapLike:
+    """The brain that is shipped where the name says so, else the path of an image."""
     if name != MNI:
         return name
     from dataclasses import replace
@@ -140,12 +141,13 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     images = {name: getattr(options, name) for name in ("moving", "template", "lesion")}
     return {
         "asked_engine": options.engine,
-        **{name: _shown(image) for name, image in images.items()},
-        "with": [_shown(image) for image in options.others],
+        **{name: shown_image(image) for name, image in images.items()},
+        "with": [shown_image(image) for image in options.others],
     }
 
 
-def _shown(image: str | None) -> str | None:
+def shown_image(image: str | None) -> str | None:
+    """An image as provenance names it: by its path, or as the brain that is shipped."""
     from .files import as_path
 
     return image if image in (None, MNI) else str(as_path(image))

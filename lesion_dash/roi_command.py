@@ -89,11 +89,13 @@ def _say_rois(run: RoiRun) -> None:
     """A line for each region, and what the values are good for."""
     from .roi import CAUTION
 
-    for part in list(run.rois)[:LONGEST_LIST]:
+    more_in = run.table_of(run.rois)["higher_in"]
+    for part, higher_in in list(zip(run.rois, more_in, strict=True))[:LONGEST_LIST]:
         place = ", ".join(f"{coordinate:.0f}" for coordinate in part.peak_mm.tolist())
         region = f", {part.region}" if part.region else ""
         size = f"{part.voxels:,} voxels, {part.volume_mm3:,.0f} mm³"
-        say(f"{part.name}: {size}, peak {part.peak_value:.3g} at {place} mm{region}")
+        higher = f", higher in {higher_in} there" if higher_in else ""
+        say(f"{part.name}: {size}, peak {part.peak_value:.3g} at {place} mm{region}{higher}")
     if len(run.rois) > LONGEST_LIST:
         say(f"and {len(run.rois) - LONGEST_LIST:,} more, in the table that was written")
     if run.values is not None:

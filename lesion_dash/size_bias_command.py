@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from .commands import load_folder, report_skipped
-from .console import say, warn
+from .console import progress_bar, say, warn
 
 if TYPE_CHECKING:
     from .cohort import Cohort
-    from .images import Progress
     from .size_bias import MeanContrast, VolumePermutations
 
 TEXT = "where lesions are larger than with volumes shuffled among patients, by permutations"
@@ -66,7 +64,7 @@ def run_size_bias(options: argparse.Namespace) -> int:
             options.permutations,
             options.seed,
             options.side,
-            _progress(),
+            progress_bar("shuffling volumes", "permutation"),
         )
         means = mean_contrast(cohort, options.min_patients)
         for name, image in (means.files | found.files).items():
@@ -118,20 +116,3 @@ def _print(means: MeanContrast, found: VolumePermutations) -> None:
     count, tested = found.significant(_LEVEL), found.tested
     say(f"corrected p at most {_LEVEL:g}: {count:,} voxels ({100 * count / tested:.1f} %)")
     say(STATEMENT)
-
-
-def _progress() -> Progress | None:
-    """A progress bar on stderr, where somebody may be looking."""
-    if not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
-
-    bar = tqdm(desc="shuffling volumes", unit="permutation", leave=False)
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return show

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TEXT = "signal and contrast to noise of an image, by every definition whose regions are given"
 _NOISE = ("background", "second", "air")
 _WIDEST = 24
+_TRY = "give masks that lie where the image, as it was acquired, holds signal and noise"
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,16 @@ def run_snr(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> SignalQuality:
+    """The numbers; an error where there is none."""
+    found = _find(options)
+    if any(row["value"] == row["value"] for row in found.rows):
+        return found
+    reasons = tuple(dict.fromkeys(row["reason"] for row in found.rows if row["reason"]))
+    problem = f"nothing could be measured: {reasons[0]}" if reasons else "nothing could be measured"
+    raise InputError(found.image, problem, _TRY, reasons[1:])
+
+
+def _find(options: argparse.Namespace) -> SignalQuality:
     from .files import as_path
     from .images import count_volumes
     from .signal_quality import measure_signal, snr_by_region, temporal_snr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .console import say, warn
 from .errors import InputError
 from .output_option import IMAGE, output_file
+from .register_command import MNI, open_template, shown_image
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -31,7 +32,10 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
         "order in which they move the image (ANTs lists them the other way round)",
     )
     parser.add_argument(
-        "--template", metavar="IMAGE", help="whose grid the result has (not with --inverse)"
+        "--template",
+        metavar="IMAGE",
+        help="whose grid the result has (not with --inverse): a NIfTI image, or "
+        f"{MNI} for the MNI152 brain that is shipped",
     )
     parser.add_argument(
         "--moving",
@@ -126,8 +130,10 @@ def _check_way_back(path: str, part: Transform) -> None:
 
 def _grid(image: str) -> Grid:
     from .files import as_path
-    from .images import read_header
+    from .images import as_map, read_header
 
+    if image == MNI:
+        return as_map(open_template(image)).grid
     path = as_path(image)
     grid = read_header(path).grid
     if grid is None:
@@ -140,7 +146,8 @@ def _notes(options: argparse.Namespace, image: Map) -> tuple[str, ...]:
     from .files import as_path
     from .images import read_header
 
-    places = [as_path(image) for image in (options.template, options.moving) if image is not None]
+    images = (options.template, options.moving)
+    places = [as_path(image) for image in images if image not in (None, MNI)]
     notes = [f"{place.name}: {note}" for place in places for note in read_header(place).notes]
     # That it lies in no standard space is why it is brought to another one.
     return tuple(note for note in (*image.notes, *notes) if "standard space" not in note)
@@ -158,9 +165,7 @@ def _provenance(
 
     grids = {name: getattr(options, name) for name in ("template", "moving")}
     # A URL may hold a password, which its path does not show.
-    parameters: dict[str, Any] = {
-        n: str(as_path(path)) if path else None for n, path in grids.items()
-    }
+    parameters: dict[str, Any] = {name: shown_image(image) for name, image in grids.items()}
     parameters |= {name: getattr(options, name) for name in ("inverse", "labels", "intensities")}
     files = [file_input("transform", path) for path in options.transforms]
     own = str(as_path(options.image))

@@ -291,7 +291,7 @@ def test_a_scheduler_lost_midway_is_one_sentence_and_nothing_is_written(
         if done == 3:
             scheduler.kill()
 
-    monkeypatch.setattr("lesion_dash.commands._progress", lambda text: lose)
+    monkeypatch.setattr("lesion_dash.commands.progress_bar", lambda text, unit: lose)
     arguments = ["stats", str(folder), "-o", str(tmp_path / "out"), "--scheduler", address]
     assert cli.main(arguments) == 2
     shown = capsys.readouterr().err

@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -187,44 +186,10 @@ def test_leftovers_of_a_killed_run_are_cleared_by_the_next(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_run_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
-    folders = [write_masks(tmp_path / name, random_masks(9, seed=s)) for s, name in enumerate("ab")]
-    out = tmp_path / "out"
-    program = [sys.executable, "-m", "lesion_dash.cli", "stats", "-o", out, "--overwrite"]
-    whole: dict[str, set[bytes]] = {}
-    seconds = 0.0
-    for folder in folders:
-        began = time.monotonic()
-        subprocess.run([*program, folder], check=True, capture_output=True, timeout=60)
-        seconds = time.monotonic() - began
-        for path in out.iterdir():
-            whole.setdefault(path.name, set()).add(path.read_bytes())
-    moments = random.Random(3)
-    killed = 0
-    for number in range(50):
-        process = subprocess.Popen(
-            [*program, folders[number % 2]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(seconds * moments.uniform(0.2, 1.0))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        found = {path.name: path.read_bytes() for path in out.iterdir() if path.name[0] != "."}
-        assert set(found) == set(whole)
-        for name, content in found.items():
-            if name == "provenance.json":
-                assert json.loads(content)["command"] == "stats"
-            else:
-                assert content in whole[name]
-    assert killed > 10
-    subprocess.run([*program, folders[0]], check=True, capture_output=True, timeout=60)
-    assert {path.name for path in out.iterdir()} == set(whole)
-
-
-KILL = """
+COUNT = """
 import os, signal, sys
 from pathlib import Path
-from lesion_dash.files import write_together
-out, moment = Path(sys.argv[1]), int(sys.argv[2])
+moment = int(sys.argv[1])
 calls = 0
 def count(function):
     def call(*arguments, **options):
@@ -235,11 +200,53 @@ def count(function):
         return function(*arguments, **options)
     return call
 os.replace, os.fsync, os.chmod = count(os.replace), count(os.fsync), count(os.chmod)
-with write_together(out, ["a", "b", "c"], overwrite=True) as outbox:
+"""
+"""Ends the program before it moves, keeps or opens to others a file for the time that is given."""
+
+STATS = f"""{COUNT}
+from lesion_dash.cli import main
+code = main(sys.argv[2:])
+print(calls)
+sys.exit(code)
+"""
+
+WRITE = f"""{COUNT}
+from lesion_dash.files import write_together
+with write_together(Path(sys.argv[2]), ["a", "b", "c"], overwrite=True) as outbox:
     for name in "abc":
         outbox.add(name, b"new " + name.encode())
 print(calls)
 """
+
+
+def run_killed(program: str, moment: int, *arguments) -> subprocess.CompletedProcess[str]:
+    """Run a program until a moment; to its end where that is 0, which tells how many there are."""
+    command = [sys.executable, "-c", program, str(moment), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_command_that_is_killed_while_it_writes_leaves_whole_files(tmp_path):
+    folders = [write_masks(tmp_path / name, random_masks(9, seed=s)) for s, name in enumerate("ab")]
+    out = tmp_path / "out"
+    whole: dict[str, set[bytes]] = {}
+    for folder in folders:
+        done = run_killed(STATS, 0, "stats", folder, "-o", out, "--overwrite")
+        for path in out.iterdir():
+            whole.setdefault(path.name, set()).add(path.read_bytes())
+    steps = int(done.stdout.splitlines()[-1])
+    assert steps >= 2 * len(whole)
+    for number, moment in enumerate(sorted(random.Random(3).sample(range(1, steps + 1), 5))):
+        words = ("stats", folders[number % 2], "-o", out, "--overwrite")
+        assert run_killed(STATS, moment, *words).returncode == -signal.SIGKILL
+        found = files_in(out)
+        assert set(found) == set(whole)
+        for name, content in found.items():
+            if name == "provenance.json":
+                assert json.loads(content)["command"] == "stats"
+            else:
+                assert content in whole[name]
+    assert run_killed(STATS, 0, "stats", folders[0], "-o", out, "--overwrite").returncode == 0
+    assert {path.name for path in out.iterdir()} == set(whole)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -247,13 +254,9 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_run_that_is_killed_at_every_step_is_finished_or_undone_by_the_next(tmp_path):
-    def run(folder, moment):
-        command = [sys.executable, "-c", KILL, folder, str(moment)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
     old = {name: b"old " + name.encode() for name in "abc"}
     new = {name: b"new " + name.encode() for name in "abc"}
-    steps = int(run(tmp_path / "whole", 0).stdout)
+    steps = int(run_killed(WRITE, 0, tmp_path / "whole").stdout)
     assert steps >= 10
     seen = set()
     for moment in range(1, steps + 1):
@@ -261,7 +264,7 @@ def test_a_run_that_is_killed_at_every_step_is_finished_or_undone_by_the_next(tm
         folder.mkdir()
         for name, content in old.items():
             (folder / name).write_bytes(content)
-        assert run(folder, moment).returncode == -signal.SIGKILL
+        assert run_killed(WRITE, moment, folder).returncode == -signal.SIGKILL
         assert all(content in (old[name], new[name]) for name, content in files_in(folder).items())
         with write_together(folder, []):
             pass

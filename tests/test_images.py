@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks
 
-from lesion_dash import Grid, InputError, Map, Mask, read_mask
+from lesion_dash import Grid, InputError, Map, Mask, read_map, read_mask
 from lesion_dash.images import nifti_bytes, nifti_parts, read_labels
 from lesion_dash.images.header import make_image
 
@@ -45,6 +45,16 @@ def test_a_mask_of_any_type_equals_what_nibabel_reads(tmp_path, dtype, ending):
 def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path):
     nib.save(nib.Nifti2Image(LESION.astype(np.uint8)[..., None, None], AFFINE), tmp_path / "a.nii")
     np.testing.assert_array_equal(read_mask(tmp_path / "a.nii").array, LESION)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "pkl", "PICKLE"])
+@pytest.mark.parametrize("length", [10, 1000])
+def test_a_file_of_an_array_leads_to_convert(tmp_path, ending, length):
+    path = tmp_path / f"scan.{ending}"
+    path.write_bytes(bytes(length))
+    for read in (read_mask, read_map):
+        with pytest.raises(InputError, match=r"holds an array and is no image; .*dash convert`"):
+            read(path)
 
 
 def test_an_image_in_memory_is_taken_as_it_is():

@@ -119,6 +119,15 @@ def test_several_refusals_each_say_their_own() -> None:
     assert {one.measure for one in found.quality.measures} == {"snr_within", "snr_mriqc"}
 
 
+@pytest.mark.parametrize("shape", [(12, 13, 11), (12, 13, 12)], ids=["moved", "other shape"])
+def test_a_second_acquisition_on_another_grid_refuses_all(shape: tuple[int, int, int]) -> None:
+    affine = GRID.affine.copy()
+    affine[0, 3] += 1
+    other = Map("again", np.ones(shape), Grid(shape, affine), "", "")
+    with pytest.raises(InputError, match=r"again: is not on the grid of .*two acquisitions of one"):
+        measure_native(noisy(), box(0, 4, "signal"), second=other)
+
+
 def test_masks_of_noise_that_share_voxels_refuse_all() -> None:
     signal, background, air = box(0, 4, "signal"), box(4, 8, "grey"), box(7, 12, "air")
     with pytest.raises(InputError, match=r"background \(grey\) and air \(air\) overlap"):

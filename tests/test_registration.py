@@ -332,6 +332,16 @@ def test_images_too_large_for_the_memory_are_refused(monkeypatch):
     refused("takes about .* GB of memory, and 0.0 GB are free")
 
 
+def test_images_too_large_for_the_container_are_refused(monkeypatch, tmp_path):
+    """On a machine with memory enough."""
+    monkeypatch.setattr("lesion_dash.memory._OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr("lesion_dash.memory._ALL_GROUPS", tmp_path)
+    (tmp_path / "own").write_text("0::/\n")
+    (tmp_path / "memory.max").write_text("60000000")
+    (tmp_path / "memory.current").write_text("50000000")
+    refused("takes about .* GB of memory, and 0.0 GB are free")
+
+
 def test_nan_is_background_and_files_are_named_with_their_sums(tmp_path):
     array = head().array.copy()
     array[:3] = np.nan

@@ -78,6 +78,33 @@ def test_the_files_are_what_the_library_gives(folders, tmp_path, capsys):
     assert f"dilate by 1 voxel (6 neighbours): {expected.masks[-1].voxels:,} voxels" in shown
 
 
+def test_the_table_says_which_group_has_more_at_each_peak(tmp_path, capsys):
+    masks = np.zeros((2, 6, *SHAPE), bool)
+    masks[0, :, 1:4, 1:4, 1:4] = masks[1, :5, 5:7, 5:7, 5:7] = True
+    masks[1, 0, 2, 2, 2] = masks[0, 0, 6, 6, 6] = True
+    folders = [
+        write_masks(tmp_path / name, one, names=[f"{name}{row}.nii" for row in range(6)])
+        for name, one in zip("ab", masks, strict=True)
+    ]
+    assert run("roi", "--cohorts", *folders, *BEYOND, "-o", tmp_path / "out") == 0
+    shares = [
+        100 * np.mean([nib.load(file).get_fdata() for file in sorted(folder.iterdir())], axis=0)
+        for folder in folders
+    ]
+    table = pd.read_csv(tmp_path / "out" / "mask_atlas.tsv", sep="\t")
+    grid = nib.load(tmp_path / "out" / "mask_atlas.nii")
+    peaks = table[["peak_x_mm", "peak_y_mm", "peak_z_mm"]].to_numpy()
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(grid.affine), peaks)).astype(int)
+    expected = (shares[0] - shares[1])[tuple(voxels.T)]
+    np.testing.assert_allclose(table["peak_effect"], expected, rtol=1e-9)
+    assert table["higher_in"].tolist() == ["a" if effect > 0 else "b" for effect in expected]
+    assert set(table["higher_in"]) == {"a", "b"}
+    out = capsys.readouterr().out
+    for name, group in zip(table["name"], table["higher_in"], strict=True):
+        line = next(line for line in out.splitlines() if line.startswith(f"{name}: "))
+        assert line.endswith(f", higher in {group} there")
+
+
 def test_the_result_tells_where_it_comes_from(folders, tmp_path):
     a, b = folders
     inside = tmp_path / "inside.nii.gz"
@@ -151,8 +178,12 @@ def test_a_map_needs_no_test(tmp_path, capsys):
     assert not (out / "roi_values.csv").exists()
     stored = np.asarray(nib.load(out / "roi_map.nii").dataobj)
     np.testing.assert_array_equal(stored, values)
-    assert len(pd.read_csv(out / "mask_atlas.tsv", sep="\t")) == 1
-    assert "ROI 1:" in capsys.readouterr().out
+    table = pd.read_csv(out / "mask_atlas.tsv", sep="\t")
+    assert table[["peak_effect", "higher_in"]].isna().all(axis=None)
+    assert len(table) == 1
+    shown = capsys.readouterr().out
+    assert "ROI 1:" in shown
+    assert "higher in" not in shown
 
 
 def test_every_input_makes_its_source():

@@ -152,7 +152,8 @@ def test_blocks_tell_that_smooth_noise_varies_more():
     single, blocks = interval(image, 0.0), interval(image, 4.0)
     assert blocks[0] > 1.5 * single[0]
     assert "cubes of 4 mm" in blocks[1]
-    assert "although neighbours correlate by 0.7 (too narrow: draw cubes)" in single[1]
+    assert "although neighbours correlate by 0.7 (too narrow: draw cubes" in single[1]
+    assert "--block-mm" in single[1]
     assert "correlate" not in blocks[1] + interval(gaussian(10), 0.0)[1]
     independent = interval(gaussian(10), 0.0)[0] / interval(gaussian(10), 4.0)[0]
     assert independent == pytest.approx(1, abs=0.35)

@@ -123,6 +123,18 @@ def test_names_of_regions_without_an_atlas_are_refused(files, capsys):
     assert "--labels: names regions of an atlas, and there is none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [["--json"], ["-o", "snr.csv"], []], ids=["json", "csv", "plain"])
+def test_an_image_without_one_number_is_a_failure(files, monkeypatch, capsys, more):
+    monkeypatch.chdir(files)
+    nib.save(image(np.full(GRID.shape, 7.0), GRID.affine), files / "flat.nii.gz")
+    options = chosen(files, ("atlas", "atlas"))
+    assert run("snr", files / "flat.nii.gz", *options, *more) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("lesion-dash: error: flat: nothing could be measured: ")
+    assert shown.out == ""
+    assert not (files / "snr.csv").exists()
+
+
 def test_nothing_is_written_where_the_air_is_cut(files, capsys):
     nib.save(image(rician(1).array * ~AIR.array, GRID.affine), files / "brain.nii.gz")
     options = chosen(files, ("signal", "white"), ("air", "air"))

@@ -13,6 +13,7 @@ from grids import affine, known_matrix, resampled, rotation
 
 from lesion_dash import Grid, cli
 from lesion_dash.images import read_map, read_mask
+from lesion_dash.template import load_template
 from lesion_dash.transforms import (
     Field,
     Transform,
@@ -76,6 +77,20 @@ def test_one_transform_in_three_files_gives_one_image(files, name):
     template = read_map(files / "template.nii.gz").grid
     expected = resampled(scan.array.astype(float), scan.grid, transform, template)
     np.testing.assert_allclose(result(files), expected, atol=1e-3)
+
+
+def test_mni152_is_the_brain_that_is_shipped(files):
+    there = ["--transform", files / "ours.txt", "--template", "mni152"]
+    assert warp(files, "lesion.nii.gz", *there) == 0
+    template = load_template()
+    made = nib.load(files / "out" / "warped.nii.gz")
+    assert made.shape == template.shape
+    np.testing.assert_array_equal(made.affine, template.affine)
+    mask = read_mask(files / "lesion.nii.gz")
+    grid = Grid(template.shape, template.affine)
+    assert int(result(files).sum()) == warp_mask(mask, TRANSFORM, grid).voxels > 0
+    provenance = json.loads((files / "out" / "warped.provenance.json").read_text())
+    assert provenance["parameters"]["template"] == "mni152"
 
 
 def test_a_file_of_the_way_back_is_not_turned_round_silently(files, capsys):

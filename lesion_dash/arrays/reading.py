@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import AnyPath, PathInput, as_path, checksum, read_bytes
+from ..files import ARRAY_ENDINGS, AnyPath, PathInput, as_path, checksum, read_bytes
 from .faults import SAVE_AGAIN, ArrayFault
 from .layout import Layout, Unread
 from .npy import UNPACKED, read_npy, read_npz
 from .pickles import read_pickle
 from .stand_ins import PickledArray
 
-ENDINGS = (".npy", ".npz", ".pkl", ".pickle")
+ENDINGS = ARRAY_ENDINGS
 """Of the files that are read."""
 
 LARGEST_FILE = 2**31 - 1

@@ -6,14 +6,14 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..memory import free_memory
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
@@ -21,8 +21,6 @@ MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 _SHARE_OF_MEMORY = 0.25
 _SAMPLE = 64  # masks that an estimate is made from
 _POWERS = ["", "K", "M", "G", "T"]
-_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-_SECOND_VERSION = ("memory.max", "memory.current")
 
 Notice = Callable[[str], None]
 
@@ -45,31 +43,7 @@ def memory_limit() -> int:
             raise InputError(MEMORY_VARIABLE, f"{text!r} is no size", "give one such as 4GB")
         unit = 1024 if found[3] else 1000
         return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
-    return int(_SHARE_OF_MEMORY * _free_memory())
-
-
-def _free_memory() -> int:
-    import psutil
-
-    return min([int(psutil.virtual_memory().available), *_left_in_groups()])
-
-
-def _left_in_groups() -> Iterator[int]:
-    """What the control groups that this process belongs to have left; a container is one."""
-    with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, kinds, place = line.split(":", 2)
-            if kinds == "memory":
-                top, names = "/sys/fs/cgroup/memory", _FIRST_VERSION
-            elif not kinds:
-                top, names = "/sys/fs/cgroup", _SECOND_VERSION
-            else:
-                continue
-            group = Path(top + place)
-            for folder in (group, *group.parents):
-                with suppress(OSError, ValueError):  # no limit there, or it is called "max"
-                    limit, used = (int((folder / name).read_text()) for name in names)
-                    yield max(limit - used, 0)
+    return int(_SHARE_OF_MEMORY * free_memory())
 
 
 class Positions:

@@ -26,21 +26,42 @@ class FileField(t.HasTraits):
     def __init__(self, files: LabFiles, none: str) -> None:
         super().__init__()
         self._files = files
-        folders = [(f"{name} ({count})", name) for name, count in files.folders.items()]
-        self.folders = widgets.Dropdown(options=[(none, ""), *folders], value="")
+        self._first: tuple[tuple[str, str], ...] = ((none, ""),)
+        self._is_filling = False
+        self.folders = widgets.Dropdown(options=self._options, value="")
         self.names = widgets.Dropdown(options=[("Choose a file", "")], value="", disabled=True)
         self.names.add_class("ld-hidden")
         self.widget = widgets.VBox([self.folders, self.names])
         self.widget.add_class("ld-file-field")
         self.folders.observe(self._folder_chosen, names="value")
         self.names.observe(self._name_chosen, names="value")
+        files.last.observe(lambda _: self._fill(), names="name")
 
     def clear(self) -> None:
         """Choose none."""
         self.folders.value = ""
 
+    @property
+    def _options(self) -> tuple[tuple[str, str], ...]:
+        """None and what else is offered, the folder that was last chosen, and the others."""
+        last, counts = self._files.last.name, self._files.folders
+        names = sorted(counts, key=lambda name: name != last)
+        return (*self._first, *((f"{name} ({counts[name]})", name) for name in names))
+
+    def _fill(self) -> None:
+        """Offer the folders anew; the chosen one stays."""
+        kept = self.folders.value
+        if self.folders.options == self._options:
+            return
+        self._is_filling = True  # setting options chooses the first of them
+        self.folders.options = self._options
+        self.folders.value = kept
+        self._is_filling = False
+
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder = change["new"]
+        if self._is_filling:
+            return
         names = self._files.images(folder) if folder else ()
         self.names.options = [("Choose a file", ""), *((name, name) for name in names)]
         self.names.value = ""
@@ -48,6 +69,8 @@ class FileField(t.HasTraits):
         (self.names.remove_class if folder else self.names.add_class)("ld-hidden")
         self.name = ""
         self.folder = folder
+        if folder:
+            self._files.last.name = folder
 
     def _name_chosen(self, change: dict[str, Any]) -> None:
         self.name = change["new"] or ""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+import traitlets as t
+
 from ..cohort import Participants, read_participants
 from ..errors import InputError
 from ..files import strip_ending
@@ -16,6 +18,12 @@ from .image_files import ImageFiles
 _TABLES = (".tsv", ".csv", ".txt")
 _OF_CONDITIONS = ("event", "label", "condition")
 """A table beside a run is taken for the run's where its name holds one of these words."""
+
+
+class LastFolder(t.HasTraits):
+    """The folder that a file was last looked for in."""
+
+    name = t.Unicode("", help="empty where none was chosen yet")
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,11 @@ class LabFiles:
     @cached_property
     def _own(self) -> ImageFiles:
         return ImageFiles(self.root)
+
+    @cached_property
+    def last(self) -> LastFolder:
+        """The folder that is offered first where the next file is chosen."""
+        return LastFolder()
 
     @cached_property
     def folders(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from ..transforms import Transform, warp_map, warp_mask
 from .sight import Sight
 
 MNI = "mni152"
-MNI_NAME = "MNI152 brain (T1, 1 mm, shipped with nilearn)"
+MNI_NAME = "MNI152 brain, T1, 1 mm"
 
 
 @dataclass(frozen=True)

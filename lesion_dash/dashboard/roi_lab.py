@@ -50,7 +50,7 @@ class LabAnswer:
     @cached_property
     def table(self) -> pd.DataFrame:
         """All regions of interest, those that were not picked as well."""
-        return self.run.every.table
+        return self.run.table_of(self.run.every)
 
     @property
     def map_words(self) -> str:

@@ -29,8 +29,6 @@ class SourceField(FileField):
         super().__init__(files, none)
         self.folders.tooltip = f"{title}: folder"
         self.names.tooltip = f"{title}: file"
-        self._own = tuple(self.folders.options)
-        self._is_offering = False
         if offers:
             self.offer(offers)
 
@@ -59,22 +57,14 @@ class SourceField(FileField):
 
     def offer(self, offers: dict[str, str]) -> None:
         """Offer other things that are no file; a choice that is still there stays."""
-        none, *folders = self._own
-        options = [none, *((words, _MARK + key) for key, words in offers.items()), *folders]
-        if tuple(options) == self.folders.options:
-            return
-        kept = self.folders.value
-        self._is_offering = True  # setting options chooses the first of them
-        self.folders.options = options
-        is_there = kept in {key for _, key in options}
-        self.folders.value = kept if is_there else ""
-        self._is_offering = False
-        if not is_there:
-            self._folder_chosen({"new": ""})
+        self._first = (self._first[0], *((words, _MARK + key) for key, words in offers.items()))
+        if self.folders.value not in {key for _, key in self._options}:
+            self.folders.value = ""
+        self._fill()
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder = change["new"]
-        if self._is_offering:
+        if self._is_filling:
             return
         if folder.startswith(_MARK):
             self.names.add_class("ld-hidden")

@@ -1,7 +1,15 @@
 """The file system: find images in a folder, read a file whole, write a set of files safely."""
 
 from .addresses import without_password
-from .listing import Listing, check_folder, has_image_ending, list_images, odd_name, strip_ending
+from .listing import (
+    ARRAY_ENDINGS,
+    Listing,
+    check_folder,
+    has_image_ending,
+    list_images,
+    odd_name,
+    strip_ending,
+)
 from .reading import checksum, read_bytes, read_text
 from .urls import (
     AnyPath,
@@ -15,6 +23,7 @@ from .views import FileView
 from .writing import Outbox, check_space, prepare_results, write_together
 
 __all__ = [
+    "ARRAY_ENDINGS",
     "AnyPath",
     "FileView",
     "Listing",

@@ -17,6 +17,9 @@ from .urls import AnyPath, PathInput, UrlPath, as_path
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
 """File name endings that are read as images, in any case."""
 
+ARRAY_ENDINGS = (".npy", ".npz", ".pkl", ".pickle")
+"""Of files that hold arrays without a space, of which `lesion-dash convert` makes images."""
+
 _OTHER_IMAGES = {".mgz": "FreeSurfer .mgz", ".mgh": "FreeSurfer .mgh", ".nrrd": "NRRD"}
 _SIDE_FILES = {"._": "macOS side file", "~$": "lock file of an office program"}
 _UNFINISHED = re.compile(

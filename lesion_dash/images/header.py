@@ -14,6 +14,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from ..errors import InputError
+from ..files import ARRAY_ENDINGS
 from ..grid import Grid
 
 LONGEST_HEADER = 540
@@ -343,6 +344,8 @@ def _without_orientation(block: bytes) -> bytes:
 def fault_of(path: object, fault: HeaderFault) -> InputError:
     """The error a user sees: the file's name before what is wrong with its header."""
     problem, _, remedy = str(fault).partition("; ")
+    if str(path).lower().endswith(ARRAY_ENDINGS):
+        problem, remedy = "holds an array and is no image", "make one by `lesion-dash convert`"
     return InputError(str(path), problem, remedy)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, NotBinary
 from ..files import AnyPath
 from ..grid import Grid
 from ..runs import Runs, find_runs, runs_of_values, voxels_of
@@ -251,6 +251,6 @@ def _refuse_values(path: AnyPath, values: NDArray) -> None:
         problem = f"more than one label: {values.size} different values ({shown})"
         if values[0] == 1 and values.size == 2 and values[1] == 2:
             problem += "; values are not 0 and 1"
-        raise InputError(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
+        raise NotBinary(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
     problem = f"not a binary mask: {values.size} different values ({shown})"
-    raise InputError(path, problem, "make a mask of a probability map with --threshold 0.5")
+    raise NotBinary(path, problem, "make a mask of a probability map with --threshold 0.5")

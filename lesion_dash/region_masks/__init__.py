@@ -1,5 +1,6 @@
 """Masks of one region, brought to the grid of an image, and the image inside them."""
 
+from .binary import binary_mask
 from .choosing import pick_region
 from .masked import MaskedImage, mask_image
 from .native import native_region
@@ -10,6 +11,7 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "MaskedImage",
     "RegionMap",
+    "binary_mask",
     "mask_image",
     "native_region",
     "pick_region",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ..transforms import Transform, jacobian_map
 from .credibility import Evidence, doubts, gather_evidence, search_mirrored
 from .engine import Engine, Report, Task, Volume
-from .itk import Model
 from .levels import finest_mm, foreground_of, make_level
+from .optimiser import Model
 from .sampling import coarsen, coarsen_mask
 from .search import search_pose
 from .simpleitk import SimpleITKEngine

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from os import PathLike
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import as_path
 from ..grid import Grid
-from ..images import Map, MapLike, Mask, MaskLike, as_map, as_mask
+from ..images import Map, MapLike, Mask, MaskLike, as_map
+from ..memory import free_memory
+from ..region_masks import binary_mask
 from ..transforms import Transform
 from .engine import Task, Volume
 from .registration import Kind
@@ -106,7 +107,7 @@ def _check_image(found: Map) -> None:
 def _check_memory(moving: Map, template: Map, kind: Kind) -> None:
     voxels = moving.grid.size + template.grid.size
     each = _BYTES_A_VOXEL + (_FIELD_BYTES if kind == "deformable" else 0)
-    needed, free = voxels * each + _BASE_BYTES, psutil.virtual_memory().available
+    needed, free = voxels * each + _BASE_BYTES, free_memory()
     if needed > free:
         problem = (
             f"registering {voxels:,} voxels takes about {needed / 1e9:.1f} GB of memory, "
@@ -116,7 +117,7 @@ def _check_memory(moving: Map, template: Map, kind: Kind) -> None:
 
 
 def _read_lesion(source: MaskLike, image: Map) -> Mask:
-    mask = as_mask(source)
+    mask = binary_mask(source)
     if mask.voxels == 0:
         raise InputError(mask.name, "the lesion mask is empty", "leave it out, or draw the lesion")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,65 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, SetupError
 from ..grid import Grid
-from ..transforms import Field
+from ..transforms import Field, Transform
+from .engine import Report, Task
+from .registration import Kind
+from .working_pair import WorkingPair, bring_together, join
 
 _KEPT_LINES = 200
 _TOLD_LINES = 3
 _TO_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+class ProgramEngine:
+    """Deformable registration by a program; the subject is the fixed image.
+
+    An engine says which program it is, how it is told what to do, and which files it leaves.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...] = ("deformable",)
+    program: str
+    title: str
+    remedy: str
+    asks_version: str
+    version_pattern: str
+    to_template: str
+    to_subject: str
+
+    def version(self) -> str:
+        """Its name and version; raises `SetupError` where it is not installed."""
+        command = [find_program(self.program, self.remedy), self.asks_version]
+        return f"{self.title} {program_version(command, self.version_pattern)}".strip()
+
+    def register(self, task: Task, report: Report) -> Transform:
+        """From the moving image to the template, starting at `task.start`."""
+        program = find_program(self.program, self.remedy)
+        report(0.0, "images brought together")
+        pair = bring_together(task)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_image(pair.subject, pair.grid, folder / "subject.nii")
+            write_image(pair.template, pair.grid, folder / "template.nii")
+            if pair.unknown is not None:
+                write_image(self.known(pair.unknown), pair.grid, folder / "known.nii")
+            run_program([program, *self.arguments(pair)], folder, self.progress(report))
+            to_template = read_field(folder / self.to_template, pair.grid)
+            to_subject = read_field(folder / self.to_subject, pair.grid)
+        report(0.95, "fields written on both grids")
+        return join(task, to_template, to_subject)
+
+    def known(self, unknown: NDArray[np.bool_]) -> NDArray:
+        """The mask of what counts, as the program wants it."""
+        raise NotImplementedError
+
+    def arguments(self, pair: WorkingPair) -> list[str]:
+        """What the program is told."""
+        raise NotImplementedError
+
+    def progress(self, report: Report) -> Callable[[str], None]:
+        """What is told each line that the program prints."""
+        raise NotImplementedError
 
 
 def find_program(name: str, remedy: str) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engine import Report, Task
-from .itk import Model, Steps, maximise_information
 from .levels import Level, make_level
+from .optimiser import Model, Steps, maximise_information
 from .starts import propose_starts
 
 COARSE_MM = 8.0

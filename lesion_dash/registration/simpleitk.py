@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import SetupError
 from ..transforms import Transform
 from .engine import Report, Task
-from .itk import Model, Steps, maximise_correlation, maximise_information
 from .levels import finest_mm, foreground_of, make_level
+from .optimiser import Model, Steps, maximise_correlation, maximise_information
 from .registration import Kind
 
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, most=100, sampling=0.25, patience=0.7)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..atlas import Atlas, load_atlas
 from ..contrasts import Contrast, correct_contrast
@@ -16,6 +20,9 @@ from .recipe import RecipeStep, RoiRecipe, prepare_step
 from .regions_of_interest import Rois, find_rois
 from .steps import Step
 from .values import RoiValues
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Watch = Callable[[str], None]
 
@@ -65,6 +72,41 @@ class RoiRun:
         """
         source = self.recipe.source
         return None if isinstance(source, MapSource) else source.values(self.data, self.rois)
+
+    def table_of(self, rois: Rois) -> pd.DataFrame:
+        """The table of regions of interest, with what the test found at each peak.
+
+        Parameters
+        ----------
+        rois : Rois
+            `every` or `rois`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `Rois.table`, then ``peak_effect``, the first group minus the second, and ``higher_in``,
+            the group that has more at the peak. NaN and empty for a map from a file, and at a peak
+            that was not tested.
+        """
+        table = rois.table
+        effects = np.array([self._effect_at(part.peak_mm) for part in rois], np.float64)
+        table["peak_effect"] = effects
+        table["higher_in"] = [self._more_in(effect) for effect in effects.tolist()]
+        return table
+
+    @cached_property
+    def _effect(self) -> Map | None:
+        return None if self.contrast is None else self.contrast.map("effect")
+
+    def _effect_at(self, mm: NDArray[np.float64]) -> float:
+        voxel = self.found.grid.nearest_voxel(mm)
+        return float("nan") if self._effect is None else float(self._effect.array[voxel])
+
+    def _more_in(self, effect: float) -> str:
+        if self.contrast is None or not abs(effect) > 0:
+            return ""
+        first, second = self.contrast.groups
+        return first if effect > 0 else second
 
     @property
     def words(self) -> tuple[str, ...]:

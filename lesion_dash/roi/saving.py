@@ -113,6 +113,7 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
         Where there is no region.
     """
     files = _roi_files(run.rois, run.values)
+    files[TABLE_NAME] = tsv_bytes(run.table_of(run.rois))
     files[MAP_NAME] = nifti_bytes(run.found.to_nifti())
     files[SCRIPT_NAME] = script_of(run.recipe).encode("utf-8", "backslashreplace")
     return files

@@ -247,6 +247,9 @@ def _interval(
     return ratio_interval(value, ratios, units)
 
 
+_TOO_NARROW = "too narrow: draw cubes, by --block-mm of `lesion-dash snr`"
+
+
 def describe_units(
     samples: list[Sample], resamples: int, how: str = "basic interval", correlation: float = 0.0
 ) -> str:
@@ -254,7 +257,7 @@ def describe_units(
     edges = sorted({sample.block_mm for sample in samples})
     single = "single voxels, taken as independent"
     if correlation:
-        single += f" although neighbours correlate by {correlation:.1f} (too narrow: draw cubes)"
+        single += f" although neighbours correlate by {correlation:.1f} ({_TOO_NARROW})"
     words = [f"cubes of {edge:g} mm, taken as independent" if edge else single for edge in edges]
     return f"95 %, {how} of {resamples:,} resamples of {' and '.join(words)}"
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import as_path
 from ..grid import Grid
-from ..images import Map, MapLike, Mask, MaskLike, SpatialImage, as_map, as_mask
-from ..region_masks import place_mask, space_notes
+from ..images import Map, MapLike, Mask, MaskLike, SpatialImage, as_map
+from ..region_masks import binary_mask, place_mask, space_notes
 from .factors import noise_factor
 from .measures import Estimate, check_apart, estimate
 from .samples import Sample, take_pair, take_sample
@@ -102,12 +102,17 @@ class Scene:
         return found
 
 
-def check_pair(image: Map, second: Map) -> None:
-    """Raise InputError where two acquisitions are not on one grid, or are one and the same."""
+def check_same_grid(image: Map, second: Map) -> None:
+    """Raise InputError where a second acquisition has another shape or lies elsewhere."""
     if not image.grid.matches(second.grid):
         problem = f"is not on the grid of {image.name}: {second.grid.difference(image.grid)}"
         remedy = "give two acquisitions of one grid; resampling would smooth the noise away"
         raise InputError(second.name, problem, remedy)
+
+
+def check_pair(image: Map, second: Map) -> None:
+    """Raise InputError where two acquisitions are not on one grid, or are one and the same."""
+    check_same_grid(image, second)
     if np.array_equal(image.array, second.array, equal_nan=True):
         problem = f"has the values of {image.name}: their difference holds no noise"
         raise InputError(second.name, problem, "give a second acquisition")
@@ -168,7 +173,7 @@ def _draws(drawing: Drawing) -> tuple[int, int]:
 
 def native_mask(source: MaskLike, name: str, grid: Grid) -> Mask:
     """A mask on the grid of the image of that name; the image is never brought to the mask."""
-    mask = as_mask(source)
+    mask = binary_mask(source)
     placed = place_mask(mask, grid)
     said = space_notes(f"mask {mask.name}", mask.grid, name, grid)
     return replace(placed, notes=(*placed.notes, *said))

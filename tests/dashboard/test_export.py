@@ -23,7 +23,7 @@ from lesion_dash.files import checksum
 BOTH = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
 
 CODE = """
-import os, random, signal, sys, time
+import os, random, signal, sys
 from pathlib import Path
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.export import export
@@ -31,18 +31,25 @@ from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
 session = Session(DataRoot(Path(sys.argv[1])))
 selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
-began = time.monotonic()
+calls = moment = 0
+def count(function):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+os.replace, os.fsync, os.chmod = count(os.replace), count(os.fsync), count(os.chmod)
 export(session, selection, Path(sys.argv[2]))
-seconds = time.monotonic() - began
-moments = random.Random(11)
-for _ in range(50):
+steps = calls
+for moment in random.Random(11).sample(range(1, steps + 1), 10):
     child = os.fork()
     if not child:
+        calls = 0
         export(session, selection, Path(sys.argv[2]))
         os._exit(0)
-    time.sleep(seconds * moments.random())
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
 """
 
 

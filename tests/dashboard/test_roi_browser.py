@@ -69,12 +69,12 @@ def test_from_one_click_to_the_same_regions_as_the_library(
     expected = run_recipe(recipe)
     wait_for(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
     assert_table(page, expected)
-    assert page.locator(".ld-code pre").inner_text() == script_of(recipe)
+    assert page.locator(".ld-roi-code .ld-code pre").inner_text() == script_of(recipe)
     page.locator(".ld-save-row select").select_option(label="mask_atlas.tsv")
     with page.expect_download(timeout=LONG) as waiting:
         page.locator(".ld-save-row").get_by_role("button", name="Download").click()
     assert waiting.value.suggested_filename == "mask_atlas.tsv"
-    assert Path(waiting.value.path()).read_bytes() == tsv_bytes(expected.rois.table)
+    assert Path(waiting.value.path()).read_bytes() == tsv_bytes(expected.table_of(expected.rois))
     page.locator(".ld-roi-look select option").first.click()
     page.get_by_alt_text("1. −log10 p").wait_for(timeout=LONG)
     page.get_by_role("button", name="Undo last step").click()

@@ -83,8 +83,14 @@ def picture(page: Any) -> list[float]:
     return [round(value, 3) for value in found]
 
 
+def buttons(page: Any) -> list[Any]:
+    """Where the buttons below the slices are."""
+    return [one.bounding_box() for one in page.locator(f"{LOOK} .ld-blend-bar button").all()]
+
+
 def assert_blends_alone(page: Any) -> None:
     """The slider and the buttons change the picture, and nothing is sent to Python."""
+    places = buttons(page)
     slider = page.get_by_label("Blend from template to image")
     page.wait_for_timeout(500)  # what was asked before is done
     sent, seen = page.evaluate("window.sent"), set()
@@ -95,11 +101,13 @@ def assert_blends_alone(page: Any) -> None:
     wait_for(page, f"{LOOK} .ld-blend-said", "Image")
     page.get_by_role("button", name="Checkerboard").click()
     assert tuple(picture(page)) not in seen
+    assert buttons(page) == places
     flicker = page.get_by_role("button", name="Flicker")
     flicker.click()
     wait_for(page, f"{LOOK} .ld-blend-said", "Template")
     wait_for(page, f"{LOOK} .ld-blend-said", "Image")
     assert flicker.get_attribute("aria-pressed") == "true"
+    assert buttons(page) == places
     page.emulate_media(reduced_motion="reduce")
     swap = page.get_by_role("button", name="Swap")
     swap.wait_for(timeout=LONG)
@@ -149,6 +157,18 @@ def test_from_a_scan_to_the_librarys_table(
         assert f"n {one.signal_voxels:,}" in row
 
 
+def assert_fits(page: Any, texts: list[str]) -> None:
+    """What the lists of images say is no wider than they are, but for their arrow."""
+    code = """text => {
+        const list = document.querySelector(".ld-template-images .ld-file-field select");
+        const style = getComputedStyle(list);
+        const context = document.createElement("canvas").getContext("2d");
+        context.font = `${style.fontSize} ${style.fontFamily}`;
+        return list.clientWidth - 36 - context.measureText(text).width;
+    }"""
+    assert [text for text in texts if page.evaluate(code, text) < 0] == []
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
 def test_nothing_is_cut_off_and_nothing_jumps(
     address: str, open_page: Callable[..., Any], width: int, height: int
@@ -160,7 +180,12 @@ def test_nothing_is_cut_off_and_nothing_jumps(
     choose(page, "images", 0, "scans", "scan.nii.gz")
     wait_for(page, LOOK, "The image in its own space")
     choose(page, "region", 0, "map", "region.nii.gz")
-    page.locator(".ld-signal-table tbody tr").first.wait_for(timeout=LONG)
+    row = page.locator(".ld-signal-table tbody tr").first
+    row.wait_for(timeout=LONG)
+    number = row.locator("td").first.bounding_box()
+    assert number["y"] + number["height"] <= height  # to be seen without scrolling
+    texts = page.locator(".ld-template-images .ld-file-field select option:checked")
+    assert_fits(page, texts.all_inner_texts())
     after = [page.locator(place).bounding_box() for place in (LOOK, ".ld-template-region")]
     assert after == before
     assert stage.bounding_box() == empty

@@ -15,6 +15,7 @@ from ..canvas import BrainCanvas
 from ..controls import card, css_colour, heading
 from ..desk import Desk
 from ..picture import Mm, Picture
+from ..places import place_words
 
 
 class MatchPanel:
@@ -121,9 +122,8 @@ def _where(answer: Answer) -> str:
 
 def place_html(answer: Answer, mm: Mm) -> str:
     """One line on a place: coordinates, value of the map, component, region."""
-    x, y, z = (f"{round(v):d}".replace("-", "−") for v in mm)
-    parts = [f"<b>MNI {x}, {y}, {z}</b>"]
     source = answer.source
+    parts = [f"<b>{place_words(mm, source.found.grid)}</b>"]
     value = source.found.value_at(mm) / source.scale
     if not source.is_binary and math.isfinite(value):
         number = f"{value:.4g}".replace("-", "−")

@@ -17,9 +17,20 @@ from ..tables import Table, short
 
 _TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
 _MOST_ROWS = 500
-_COLUMNS = ("No.", "Voxels", "mm³", "Peak value", "Peak (mm)", "Centre of mass (mm)", "Region")
+_COLUMNS = (
+    "No.",
+    "Voxels",
+    "mm³",
+    "Peak value",
+    "Higher in",
+    "Effect",
+    "Peak (mm)",
+    "Centre of mass (mm)",
+    "Region",
+)
 _NO_PARTS = "Nothing is left: lower the threshold, leave out a step, or allow smaller parts."
 _PICK = "None chosen: all are kept. Hold Ctrl (⌘ on a Mac) to choose several."
+_SIGN = "“Effect” is {} − {} at the peak ({}), and “Higher in” is which of them has more there"
 _NAMES = "Names hold only where the images lie in the atlas's space."
 
 
@@ -41,7 +52,7 @@ class PartsPanel:
         self.min_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
         atlases = [(name, name) for name in desk.session.root.atlases]
         self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
-        self.picks = widgets.SelectMultiple(rows=6, options=[])
+        self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
         self.table = Table("rois", desk.banner.guard(self._clicked), rows=6)
         self._answer: LabAnswer | None = None
@@ -57,9 +68,10 @@ class PartsPanel:
         every, kept = answer.run.every, answer.run.rois
         mm3 = kept.mask.volume_mm3
         more = f" (of {len(every):,})" if len(kept) < len(every) else ""
-        said = f"{len(kept):,}{more} kept, {kept.mask.voxels:,} voxels, {mm3:,.0f} mm³"
+        size = f"{kept.mask.voxels:,} voxels, {mm3:,.0f} mm³"
+        said = f"{answer.words}: {len(kept):,}{more} kept, {size}"
         set_text(self.caption, said if len(every) else _NO_PARTS)
-        self.table.show(shown_columns(answer.table.head(_MOST_ROWS)))
+        self.table.show(shown_columns(answer.table.head(_MOST_ROWS), answer))
         set_text(self.remark, _remark(answer))
         self._is_filling = True
         options = [(f"{part.name} ({part.voxels:,})", part.number) for part in every]
@@ -107,29 +119,41 @@ def _remark(answer: LabAnswer) -> str:
     """What was unusual, and how the atlas was brought to the map."""
     count = len(answer.table)
     most = [f"the first {_MOST_ROWS} of {count:,} are listed"] if count > _MOST_ROWS else []
-    return "; ".join([*most, *answer.run.every.notes])
+    contrast = answer.run.contrast
+    tested = [] if contrast is None else [_SIGN.format(*contrast.groups, contrast.effect_unit)]
+    return "; ".join([*tested, *most, *answer.run.every.notes])
 
 
-def shown_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of regions of interest as it is shown."""
+def shown_columns(table: pd.DataFrame, answer: LabAnswer) -> pd.DataFrame:
+    """The table of regions of interest as it is shown; the peak bears the name of its map."""
     shown = pd.DataFrame(
         {
             "No.": table["index"],
             "Voxels": table["voxels"],
             "mm³": [f"{value:,.0f}" for value in table["volume_mm3"]],
             "Peak value": [short(value) for value in table["peak_value"]],
+            "Higher in": table["higher_in"],
+            "Effect": [_signed(value) for value in table["peak_effect"]],
             "Peak (mm)": _places(table, "peak_x_mm", "peak_y_mm", "peak_z_mm"),
             "Centre of mass (mm)": _places(table, "x_mm", "y_mm", "z_mm"),
             "Region": table["region"],
         },
         columns=list(_COLUMNS),
     )
-    return shown if (table["region"] != "").any() else shown.drop(columns="Region")
+    untested = ["Higher in", "Effect"] if answer.run.contrast is None else []
+    unnamed = [] if (table["region"] != "").any() else ["Region"]
+    is_file = not answer.question.way.map_key
+    peak = "Peak value" if is_file else f"Peak {answer.map_words}"
+    return shown.drop(columns=[*untested, *unnamed]).rename(columns={"Peak value": peak})
+
+
+def _signed(value: float) -> str:
+    return f"+{short(value)}" if value > 0 else short(value)
 
 
 def _places(table: pd.DataFrame, *axes: str) -> list[str]:
     rows = table[list(axes)].to_numpy()
-    return [", ".join(f"{value:.1f}" for value in row).replace("-", "−") for row in rows]
+    return [", ".join(f"{round(value, 1):g}" for value in row).replace("-", "−") for row in rows]
 
 
 def _pair(*fields: widgets.Widget) -> widgets.HBox:

@@ -19,7 +19,7 @@ _HINTS = {
     "affine": "Also scaled and sheared: the usual choice. Mostly done within a minute.",
     "deformable": "Also warped, so that folds and borders meet. Takes minutes.",
 }
-_OWN_SPACE = "None: maps lie in the image's own space"
+_OWN_SPACE = "None: the image's own space"
 _CHOOSE_IMAGE = "Choose an image of one volume."
 _CHOOSE_FILE = "Choose a file in each folder."
 _NO_TEMPLATE = "Without a template nothing is registered: go on to 3 and 4."

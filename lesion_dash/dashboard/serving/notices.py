@@ -16,7 +16,7 @@ input, button, a.button { font: inherit; padding: .4rem .8rem }
 input { width: 100%; box-sizing: border-box; margin: .3rem 0 1rem }
 """
 
-_TOKEN_FORM = """<form method="post" action="login">
+_TOKEN_FORM = """<form method="post">
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <input name="next" type="hidden" value="{target}">

@@ -34,6 +34,7 @@ function render({ model, el }) {
     const caption = add(figure, "figcaption");
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "Slice, empty yet");
     listen(canvas, number);
     return { canvas, caption, layers: null };
   });

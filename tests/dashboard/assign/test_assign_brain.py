@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,6 +15,7 @@ from lesion_dash import (
 from lesion_dash.atlas import OUTSIDE
 from lesion_dash.dashboard.assigning import CHOSEN, CONTOUR, OTHERS
 from lesion_dash.dashboard.pages.assign import AssignPage
+from lesion_dash.dashboard.pages.match import place_html
 from lesion_dash.dashboard.picture import contour
 
 from .assign_page import AFFINE, choose
@@ -36,6 +38,20 @@ def test_a_row_leads_into_component_and_region(page: AssignPage, atlas: str) -> 
         shown = page.brain.picture.levels[voxel]
         assert shown in (CHOSEN.value, CONTOUR.value)
         assert html.escape(region) in page.brain.legend.value or region == OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(4, "<b>MNI −20, 3, 8</b>"), (1, "<b>−20, 3, 8 mm</b>")]
+)
+def test_only_places_of_mni_space_are_called_so(page: AssignPage, code: int, words: str) -> None:
+    choose(page, source="maps")
+    choose(page, file="both.nii.gz")
+    answer = page.answer
+    assert answer is not None
+    found = answer.source.found
+    own = replace(found, grid=Grid(found.grid.shape, found.grid.affine, code))
+    answer = replace(answer, source=replace(answer.source, found=own))
+    assert words in place_html(answer, (-20.0, 3.0, 8.0))
 
 
 def test_the_peak_is_gone_to_where_the_region_holds_it(page: AssignPage) -> None:

@@ -83,6 +83,28 @@ def test_table_values_and_code_are_the_librarys(page: RoiPage, root: Path) -> No
     assert page.values.image.value.startswith("<img")
 
 
+def test_the_table_says_which_condition_is_higher_and_names_the_map(
+    page: RoiPage, root: Path
+) -> None:
+    run(page)
+    first = page.parts.table.frame
+    assert first is not None
+    assert "Peak −log10 p" in first
+    choose(page, page.input, a="house", b="face")
+    run(page)
+    second = page.parts.table.frame
+    assert second is not None
+    assert set(first["Higher in"]) == {"face", "house"}
+    assert second["Higher in"].tolist() == first["Higher in"].tolist()
+    turned = {"+": "-", "-": "+"}
+    assert second["Effect"].tolist() == [turned[word[0]] + word[1:] for word in first["Effect"]]
+    signs = {"face": "+", "house": "-"}
+    assert [word[0] for word in first["Effect"]] == [signs[name] for name in first["Higher in"]]
+    assert "face − house" not in text(page.parts.remark)
+    assert "house − face" in text(page.parts.remark)
+    assert text(page.parts.caption).startswith("−log10 p of house - face: ")
+
+
 def test_files_are_the_librarys(page: RoiPage, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, bytes] = {}
     monkeypatch.setattr(page._desk.saver, "save", files.__setitem__)

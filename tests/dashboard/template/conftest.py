@@ -54,6 +54,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scans = root / "scans"
     for name, seed in (("scan.nii.gz", 1), ("second.nii.gz", 2)):
         save(scans, name, make_head(turned, POSE, noise=4, seed=seed)[::-1, ::-1], affine)
+    cut = make_head(turned, POSE, noise=4, seed=2)[1:, ::-1][::-1]
+    save(scans, "cut.nii.gz", cut, affine)
     in_head = apply(POSE, own)
     lesion = np.linalg.norm(in_head - np.array(BRAIN[0]) - [-30, 10, 10], axis=-1) < 15
     save(scans, "lesion.nii.gz", lesion.astype(np.uint8), affine)

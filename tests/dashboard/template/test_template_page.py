@@ -15,10 +15,9 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.template import TITLE, TemplatePage
 from lesion_dash.dashboard.pages.template_look import facts_html, middle_of
-from lesion_dash.dashboard.sight import LESION, REGION
+from lesion_dash.dashboard.sight import LESION
 from lesion_dash.errors import SetupError
-from lesion_dash.native_signal import leave_out, measure_native
-from lesion_dash.region_masks import native_region, read_region
+from lesion_dash.region_masks import read_region
 from lesion_dash.registration import NotCredible
 from lesion_dash.transforms import Transform, warp_mask
 
@@ -30,7 +29,6 @@ from .template_page import (
     choose,
     choose_images,
     hidden,
-    path,
     register,
     register_phantom,
     shown_marks,
@@ -165,80 +163,6 @@ def test_a_warp_is_followed_back_as_well(page: TemplatePage) -> None:
     assert 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()) > 0.99
 
 
-def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
-    choose_images(page)
-    choose(page, page.region.map, "atlas", "maps.nii.gz")
-    region = read_region(root / "atlas" / "maps.nii.gz", 1)
-    sizes = []
-    here = page.look.voxel
-    for threshold in (0.2, 0.5, 0.9):
-        page.region.threshold.value = threshold
-        page._desk.wait()
-        mask = region.mask_on(page.sight.grid, threshold)
-        assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
-        assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, here[2]].T[::-1])
-        sizes.append(mask.voxels)
-    assert sizes == sorted(sizes, reverse=True)
-    assert len(set(sizes)) == 3
-    assert page.look.voxel == here  # the crosshair stays while the threshold moves
-
-
-def test_a_threshold_that_nothing_reaches_is_said(page: TemplatePage, root: Path) -> None:
-    choose_images(page, template=False)
-    choose(page, page.region.map, "scans", "scan.nii.gz")
-    assert "scan.nii.gz" in banner(page)  # a scan is no map
-    assert "see the message" in text(page.region.hint)
-    choose(page, page.region.map, "scans", "air.nii.gz")
-    assert page.placed.mask.voxels > 0
-
-
-def test_labels_are_chosen_by_name_and_take_no_threshold(page: TemplatePage, root: Path) -> None:
-    choose_images(page)
-    choose(page, page.region.map, "atlas", "labels.nii.gz")
-    assert banner(page) == ""
-    names = [name for name, _ in page.region.label.options]
-    assert names[:3] == [f"{HOSTILE} {number} ({number})" for number in (1, 2, 3)]
-    assert hidden(page.region._field)
-    page.region.label.value = "3"
-    page._desk.wait()
-    region = read_region(root / "atlas" / "labels.nii.gz", 3)
-    assert page.placed.mask.voxels == region.indices.size
-    assert page.look.voxel == middle_of(page.placed.mask)
-    register(page)
-    assert HOSTILE in text(page.signal.table)
-    assert HOSTILE not in page.signal.table.value
-    choose(page, page.region.map, "atlas", "maps.nii.gz")
-    assert not hidden(page.region._field)
-
-
-def test_a_region_cannot_be_its_own_background(page: TemplatePage) -> None:
-    choose_images(page)
-    register(page)
-    choose(page, page.region.map, "atlas", "maps.nii.gz")
-    choose(page, page.signal.background, "/2")
-    assert page.answer.noise.background_label == "2"
-    page.region.label.value = "2"
-    page._desk.wait()
-    assert page.signal.background.folder == ""
-    assert page.answer.noise.background_label == ""
-    assert "/1" in [key for _, key in page.signal.background.folders.options]
-
-
-def test_what_is_refused_stands_in_place_of_its_value(page: TemplatePage, root: Path) -> None:
-    choose_images(page)
-    register(page)
-    choose(page, page.region.map, "atlas", "one.nii.gz")
-    choose(page, page.signal.air, "scans", "air.nii.gz")
-    choose(page, page.signal.second, "scans", "scan.nii.gz")
-    assert banner(page) == ""
-    answer = page.answer.signal
-    assert {one.measure for one in answer.quality.measures} >= {"snr_within", "snr_air"}
-    assert [one.name for one, _ in answer.refused] == ["snr_difference"]
-    shown = text(page.signal.table)
-    assert "their difference holds no noise" in shown
-    assert shown.count("ld-refused") == 1
-
-
 def test_cancel_ends_the_registration_and_changes_nothing(
     page: TemplatePage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,7 +271,7 @@ def test_another_choice_shows_the_way_before_and_the_old_one_comes_back(
 def test_the_brain_of_nilearn_is_a_template(page: TemplatePage) -> None:
     choose_images(page, template=False)
     names = dict(page.images.template.folders.options)
-    choose(page, page.images.template, names["MNI152 brain (T1, 1 mm, shipped with nilearn)"])
+    choose(page, page.images.template, names["MNI152 brain, T1, 1 mm"])
     assert banner(page) == ""
     assert page.sight.grid.shape == (197, 233, 189)
     assert "load_template()" in page.code.copy.text
@@ -399,22 +323,3 @@ def test_facts_are_those_of_the_sight(page: TemplatePage) -> None:
     choose_images(page)
     assert "LPS, 6 mm voxels" in html.unescape(facts_html(page.sight))
     assert "Similarity" not in facts_html(page.sight)
-
-
-def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
-    choose_images(page)
-    register(page)
-    choose(page, page.region.map, "atlas", "maps.nii.gz")
-    page.region.threshold.value = 0.05
-    choose(page, page.signal.background, "/2")
-    own, other = (
-        native_region(
-            read_region(path(root, "atlas/maps.nii.gz"), label),
-            0.05,
-            page.sight.transform,
-            page.sight.native.grid,
-        )
-        for label in (1, 2)
-    )
-    expected = measure_native(page.sight.native, own, leave_out(other, own))
-    assert page.answer.signal.quality.table.equals(expected.quality.table)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .engine import Volume
 from .levels import Level
 
@@ -19,6 +20,15 @@ Model = Literal["rigid", "affine"]
 
 _BINS = 32  # of the joint histogram, as ITK's examples and ANTs have it
 _RADIUS = 2  # voxels of the local correlation on either side
+_PARTED = (
+    "All samples map outside",
+    "No valid points were found",
+    "No sample points were created",
+    "must have 1 or more points",
+    "point set has zero points",
+    "PDF summed to zero",
+)
+"""How ITK says that too few points of the two images meet."""
 _SEED = 1  # the regular samples are shifted within their voxels by random numbers
 
 
@@ -66,6 +76,11 @@ def maximise_information(
     -------
     array, shape (4, 4), or None
         None where the images part.
+
+    Raises
+    ------
+    InputError
+        Where ITK fails for any other reason, with what it said.
     """
     method = _make_method(level, steps)
     method.SetMetricAsMattesMutualInformation(_BINS)
@@ -114,10 +129,20 @@ def _run(
     itk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     try:
         method.Execute(_to_itk(level.template), _to_itk(level.moving))
-    except RuntimeError:
-        return None  # ITK's way to say that too few points of the two meet
+    except RuntimeError as error:
+        if any(words in str(error) for words in _PARTED):
+            return None
+        raise _failure(error) from error
     found = _matrix_of(start)
     return found if np.isfinite(found).all() and abs(np.linalg.det(found)) > 1e-3 else None
+
+
+def _failure(error: RuntimeError) -> InputError:
+    """What ITK says, without the place in its code."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
+    problem = f"the engine failed: {said}"
+    return InputError("SimpleITK", problem, "try another engine", tuple(lines))
 
 
 def _to_itk(volume: Volume) -> Any:

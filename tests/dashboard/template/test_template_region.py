@@ -1,0 +1,151 @@
+"""Region and signal of the page Template & signal: its mask, its neighbours, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lesion_dash.dashboard.pages.template import TemplatePage
+from lesion_dash.dashboard.pages.template_look import middle_of
+from lesion_dash.dashboard.sight import REGION
+from lesion_dash.dashboard.source_field import SourceField
+from lesion_dash.native_signal import leave_out, measure_native
+from lesion_dash.region_masks import native_region, read_region
+
+from .template_page import (
+    HOSTILE,
+    banner,
+    choose,
+    choose_images,
+    hidden,
+    path,
+    register,
+    shown_marks,
+    text,
+)
+
+
+def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    region = read_region(root / "atlas" / "maps.nii.gz", 1)
+    sizes = []
+    here = page.look.voxel
+    for threshold in (0.2, 0.5, 0.9):
+        page.region.threshold.value = threshold
+        page._desk.wait()
+        mask = region.mask_on(page.sight.grid, threshold)
+        assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+        assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, here[2]].T[::-1])
+        sizes.append(mask.voxels)
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+    assert page.look.voxel == here  # the crosshair stays while the threshold moves
+
+
+def test_a_threshold_that_nothing_reaches_is_said(page: TemplatePage, root: Path) -> None:
+    choose_images(page, template=False)
+    choose(page, page.region.map, "scans", "scan.nii.gz")
+    assert "scan.nii.gz" in banner(page)  # a scan is no map
+    assert "see the message" in text(page.region.hint)
+    choose(page, page.region.map, "scans", "air.nii.gz")
+    assert page.placed.mask.voxels > 0
+
+
+def test_labels_are_chosen_by_name_and_take_no_threshold(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    choose(page, page.region.map, "atlas", "labels.nii.gz")
+    assert banner(page) == ""
+    names = [name for name, _ in page.region.label.options]
+    assert names[:3] == [f"{HOSTILE} {number} ({number})" for number in (1, 2, 3)]
+    assert hidden(page.region._field)
+    page.region.label.value = "3"
+    page._desk.wait()
+    region = read_region(root / "atlas" / "labels.nii.gz", 3)
+    assert page.placed.mask.voxels == region.indices.size
+    assert page.look.voxel == middle_of(page.placed.mask)
+    register(page)
+    assert HOSTILE in text(page.signal.table)
+    assert HOSTILE not in page.signal.table.value
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    assert not hidden(page.region._field)
+
+
+def test_a_region_cannot_be_its_own_background(page: TemplatePage) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    choose(page, page.signal.background, "/2")
+    assert page.answer.noise.background_label == "2"
+    page.region.label.value = "2"
+    page._desk.wait()
+    assert page.signal.background.folder == ""
+    assert page.answer.noise.background_label == ""
+    assert "/1" in [key for _, key in page.signal.background.folders.options]
+
+
+def test_what_is_refused_stands_in_place_of_its_value(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "one.nii.gz")
+    choose(page, page.signal.air, "scans", "air.nii.gz")
+    choose(page, page.signal.second, "scans", "scan.nii.gz")
+    assert banner(page) == ""
+    answer = page.answer.signal
+    assert {one.measure for one in answer.quality.measures} >= {"snr_within", "snr_air"}
+    assert [one.name for one, _ in answer.refused] == ["snr_difference"]
+    shown = text(page.signal.table)
+    assert "their difference holds no noise" in shown
+    assert shown.count("ld-refused") == 1
+
+
+def test_a_second_acquisition_of_another_shape_is_refused(page: TemplatePage) -> None:
+    choose_images(page, template=False)
+    choose(page, page.region.map, "scans", "air.nii.gz")
+    assert "snr_within" in text(page.signal.table)
+    choose(page, page.signal.second, "scans", "cut.nii.gz")
+    assert page.answer is None
+    assert "cut: is not on the grid of scan" in text(page.signal.table)
+    assert "snr_within" not in text(page.signal.table)
+    assert banner(page) == ""
+
+
+def test_the_last_folder_is_offered_first_for_the_next_file(page: TemplatePage) -> None:
+    fields = (page.images.template, page.images.lesion, page.region.map, page.signal.air)
+
+    def offered(field: SourceField) -> list[str]:
+        return [key for _, key in field.folders.options if key and not key.startswith("/")]
+
+    before = offered(page.images.lesion)
+    choose(page, page.images.image, "scans", "scan.nii.gz")
+    for field in fields:
+        assert offered(field)[0] == "scans"
+        assert sorted(offered(field)) == sorted(before)
+    assert [key for _, key in page.images.template.folders.options][:2] == ["", "/mni152"]
+    choose(page, page.images.template, "atlas", "template.nii.gz")
+    assert offered(page.region.map)[0] == "atlas"
+    # What was chosen stays chosen.
+    assert page.images.image.path.endswith("scan.nii.gz")
+    assert page.images.image.folders.value == "scans"
+    choose(page, page.images.template, "")
+    assert offered(page.region.map)[0] == "atlas"
+
+
+def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
+    choose_images(page)
+    register(page)
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    page.region.threshold.value = 0.05
+    choose(page, page.signal.background, "/2")
+    own, other = (
+        native_region(
+            read_region(path(root, "atlas/maps.nii.gz"), label),
+            0.05,
+            page.sight.transform,
+            page.sight.native.grid,
+        )
+        for label in (1, 2)
+    )
+    expected = measure_native(page.sight.native, own, leave_out(other, own))
+    assert page.answer.signal.quality.table.equals(expected.quality.table)

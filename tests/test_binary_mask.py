@@ -1,0 +1,68 @@
+"""A file that is no binary mask is refused with the file that is meant, or with what makes one."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import SHAPE, image
+
+from lesion_dash import InputError, Mask, cli
+from lesion_dash.region_masks import binary_mask
+
+LABELS = np.random.default_rng(0).choice([0, 1, 2], SHAPE).astype(np.uint8)
+CHANCES = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+COMMAND = "give a mask: `lesion-dash mask IMAGE --prob THIS_FILE` cuts"
+
+
+def save(path, array):
+    nib.save(image(array), path)
+    return path
+
+
+def test_a_mask_is_what_it_was(tmp_path):
+    path = save(tmp_path / "lens_mask.nii.gz", (LABELS == 1).astype(np.uint8))
+    found = binary_mask(path)
+    np.testing.assert_array_equal(found.array, LABELS == 1)
+    assert binary_mask(found) is found
+    assert isinstance(binary_mask(nib.load(path)), Mask)
+
+
+@pytest.mark.parametrize("array", [LABELS, CHANCES], ids=["labels", "probabilities"])
+def test_what_is_no_mask_leads_to_the_command_that_makes_one(tmp_path, array):
+    path = save(tmp_path / "lens.nii.gz", array)
+    for source in (path, nib.load(path), nib.Nifti1Image(array, np.eye(4))):
+        with pytest.raises(InputError, match=COMMAND):
+            binary_mask(source)
+
+
+@pytest.mark.parametrize("name", ["lens_mask.nii.gz", "lens_mask.nii"])
+def test_the_mask_beside_an_image_is_what_was_meant(tmp_path, name):
+    path = save(tmp_path / "lens.nii.gz", CHANCES)
+    save(tmp_path / name, (LABELS == 1).astype(np.uint8))
+    save(tmp_path / "other_mask.nii", (LABELS == 1).astype(np.uint8))
+    with pytest.raises(InputError, match=f"give {name} beside it, its mask$"):
+        binary_mask(path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["snr", "scan.nii", "--signal", "labels.nii"],
+        ["snr", "scan.nii", "--signal", "good.nii", "--air", "labels.nii"],
+        ["register", "scan.nii", "--template", "scan.nii", "--lesion", "labels.nii", "-o", "out"],
+    ],
+    ids=["signal", "air", "lesion"],
+)
+def test_no_option_is_advised_that_the_command_lacks(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    large = np.random.default_rng(1).normal(size=(16, 16, 16))
+    save(tmp_path / "scan.nii", large)
+    save(tmp_path / "labels.nii", np.digitize(large, [0, 1]).astype(np.uint8))
+    save(tmp_path / "good.nii", (large > 2).astype(np.uint8))
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert "labels.nii: more than one label" in said
+    assert COMMAND in said
+    assert "--label" not in said
+    assert "--threshold" not in said
