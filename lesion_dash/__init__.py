@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .region_masks import mask_image
     from .regions import RegionCounts, count_regions
     from .registration import Registration, register_image
+    from .report import Report, ReportRequest, make_report, save_report
     from .roi import (
         CohortsSource,
         FillHoles,
@@ -137,6 +138,7 @@ _ROOMS = {
     ),
     "region_masks": ("mask_image",),
     "registration": ("Registration", "register_image"),
+    "report": ("Report", "ReportRequest", "make_report", "save_report"),
     "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
     "size_bias": ("MeanContrast", "VolumePermutations", "mean_contrast", "permute_volumes"),
     "subgroups": (
@@ -195,6 +197,8 @@ __all__ = [
     "ProbabilityAtlas",
     "RegionCounts",
     "Registration",
+    "Report",
+    "ReportRequest",
     "RoiRecipe",
     "RoiRun",
     "RoiValues",
@@ -230,6 +234,7 @@ __all__ = [
     "load_atlas",
     "load_cohort",
     "load_in_rois",
+    "make_report",
     "mask_image",
     "mask_of_regions",
     "mean_contrast",
@@ -250,6 +255,7 @@ __all__ = [
     "restrict_cohort",
     "run_recipe",
     "run_steps",
+    "save_report",
     "save_rois",
     "script_of",
     "signal_in_rois",

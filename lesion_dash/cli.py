@@ -22,6 +22,7 @@ from . import (
     load_command,
     mask_command,
     register_command,
+    report_command,
     roi_command,
     roi_options,
     size_bias_command,
@@ -47,6 +48,8 @@ _EXAMPLES = """examples:
       how many more are lesioned at each voxel in A than in B, and how much larger
   lesion-dash coverage masks/ -o coverage.csv --plot coverage.png
       help to choose K: how much of the brain each minimum number of patients leaves
+  lesion-dash report group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o report/
+      one page to read, print and hand on: patients, maps, tables, methods, how to repeat it
   lesion-dash load masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/
       how much of each region every patient's lesion takes, as tables and heat maps
   lesion-dash assign t_map.nii.gz --atlas maps_4d.nii.gz --threshold 3 -o regions.csv
@@ -111,6 +114,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_overlap(parsers)
     _add_compare(parsers)
     _add_coverage(parsers)
+    _add_report(parsers)
     _add_load(parsers)
     _add_assign(parsers)
     _add_roi(parsers)
@@ -225,6 +229,13 @@ def _add_coverage(parsers: Any) -> None:
     run, text = coverage_command.run_coverage, coverage_command.TEXT
     parser = _add_command(parsers, "coverage", run, text)
     coverage_command.add_choices(parser)
+    _add_cohort_choices(parser)
+
+
+def _add_report(parsers: Any) -> None:
+    parser = _add_command(parsers, "report", report_command.run_report, report_command.TEXT)
+    report_command.add_choices(parser)
+    _add_results(parser)
     _add_cohort_choices(parser)
 
 

@@ -7,8 +7,8 @@ import re
 from ..files import strip_ending
 
 _OURS = re.compile(
-    r"lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|mask_atlas|"
-    r"lesion_(frequency|totalvol_mean)_difference",
+    r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
+    r"mask_atlas|lesion_(frequency|totalvol_mean)_difference",
     re.IGNORECASE,
 )
 _LIKELY = re.compile(

@@ -3,7 +3,7 @@
 from .columns import Column, describe_columns
 from .condition import Condition
 from .parsing import parse_condition, parse_conditions
-from .restricting import restrict_cohort
+from .restricting import restrict_cohort, restriction_words
 
 __all__ = [
     "Column",
@@ -12,4 +12,5 @@ __all__ = [
     "parse_condition",
     "parse_conditions",
     "restrict_cohort",
+    "restriction_words",
 ]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from ..cohort import Participants, People, number_of, value_words
+from ..cohort import Participants, People, value_words
 from ..errors import InputError
+from .open_values import holds_numbers, place_of
 
 Kind = Literal["number", "category"]
 
@@ -24,15 +25,17 @@ class Column:
     ----------
     name : str
     kind : str
-        ``number`` where every value that the table has in this column is a number; otherwise
-        ``category``. The whole table decides, so that the kind is the same in every subgroup.
+        ``number`` where every value that the table has in this column is a number, or open at a
+        bound as ``89+`` and ``<18`` are; otherwise ``category``. The whole table decides, so that
+        the kind is the same in every subgroup.
     counts : tuple of (str, int)
         Each value with its number of patients: numbers in rising order, words in that of the
         alphabet. 1 and 1.0 are one value.
     missing : int
         Patients without a value, or without a row in the table.
     low, high : float or None
-        The range of a column of numbers; None where no patient has one.
+        The range of a column of numbers, with the bound of a value that is open there; None where
+        no patient has one.
     """
 
     name: str
@@ -61,6 +64,33 @@ class Column:
         more = len(self.counts) - len(named)
         rest = [f"one of {more:,} more"] if more else []
         return f"{self.name} is {' or '.join([*named, *rest])}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all values are whole numbers."""
+        return self.kind == "number" and all(place_of(v)[0].is_integer() for v, _ in self.counts)
+
+    @property
+    def even_cut(self) -> float | None:
+        """The number that parts the patients most evenly: below it, and from it on.
+
+        None where a column holds words, or fewer than two numbers.
+
+        Examples
+        --------
+        >>> Column("age", "number", (("42", 2), ("60", 3), ("89", 1)), 0, 42.0, 89.0).even_cut
+        60.0
+        """
+        if self.kind != "number":
+            return None
+        below, cuts = 0, []
+        total = sum(number for _, number in self.counts)
+        for value, number in self.counts:
+            place, is_open = place_of(value)
+            if below and not is_open:
+                cuts.append((abs(2 * below - total), place))
+            below += number
+        return min(cuts)[1] if cuts else None
 
 
 def describe_columns(cohort: People) -> tuple[Column, ...]:
@@ -102,8 +132,8 @@ def describe_column(table: Participants, position: int, cells: Sequence[str]) ->
     name = table.columns[position]
     if not is_numeric(table, position):
         return Column(name, "category", tuple(sorted(present.items())), missing)
-    counts = tuple(sorted(present.items(), key=lambda pair: float(pair[0])))
-    low, high = (float(counts[end][0]) if counts else None for end in (0, -1))
+    counts = tuple(sorted(present.items(), key=lambda pair: place_of(pair[0])))
+    low, high = (place_of(counts[end][0])[0] if counts else None for end in (0, -1))
     return Column(name, "number", counts, missing, low, high)
 
 
@@ -113,9 +143,8 @@ def whole_column(table: Participants, position: int) -> list[str]:
 
 
 def is_numeric(table: Participants, position: int) -> bool:
-    """Whether a column holds numbers, and nothing else but gaps."""
-    present = [cell for cell in whole_column(table, position) if cell]
-    return bool(present) and all(number_of(cell) is not None for cell in present)
+    """Whether a column holds numbers, or values open at a bound, and nothing else but gaps."""
+    return holds_numbers(whole_column(table, position))
 
 
 def find_column(table: Participants, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -10,6 +11,7 @@ from math import inf, isnan
 from ..cohort import Answer, Participants, is_missing, number_of, value_words
 from ..errors import InputError
 from .columns import Column, describe_column, did_you_mean, find_column, is_numeric, whole_column
+from .open_values import open_value
 
 RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
 SIGNS = "=<>!"
@@ -33,6 +35,12 @@ class Condition:
     missing : bool
         Patients whose value is missing are wanted too; without values and range, only these.
         Otherwise, and wherever `excludes` is true, they are left out.
+
+    Notes
+    -----
+    A value that is open at a bound, such as ``89+``, lies in a range or not where that is certain
+    whatever the number: ``89+`` is at least 60, and not below 40. Where it is not, as for at least
+    92, it counts as missing. Asked for as a value, it is a value of its own.
 
     Raises
     ------
@@ -124,10 +132,35 @@ class Condition:
             return (value_words(cell) in self.values) != self.excludes
         number = number_of(cell)
         if number is None:
-            return False
+            is_within = self._within(cell)
+            return self.missing if is_within is None else is_within
         if self.strict:
             return self.low < number < self.high
         return self.low <= number <= self.high
+
+    def is_certain(self, cell: str) -> bool:
+        """Whether a cell that is not missing tells if the patient is wanted."""
+        return not self.is_range or number_of(cell) is not None or self._within(cell) is not None
+
+    def _within(self, cell: str) -> bool | None:
+        """Whether a value that is no number lies in the range; None where nobody knows."""
+        found = open_value(cell)
+        return False if found is None else found.lies_within(self.low, self.high, self.strict)
+
+    def unknown_words(self, table: Participants, files: Sequence[str]) -> str:
+        """How many patients are left out as nobody knows if they are wanted; empty if none is."""
+        position = find_column(table, self.column)
+        cells = [table.values_of(file)[position] for file in files]
+        gaps, unclear = (
+            sum(part) for part in (map(is_missing, cells), map(self._is_unclear, cells))
+        )
+        if self.missing or not gaps + unclear:
+            return ""
+        why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
+        return f"{gaps + unclear:,} left out because {self.column} is {why}"
+
+    def _is_unclear(self, cell: str) -> bool:
+        return not is_missing(cell) and not self.is_certain(cell)
 
     def ask(self, table: Participants, files: Sequence[str]) -> Answer:
         """Which of these files belong to patients who do not meet the condition.
@@ -154,12 +187,13 @@ class Condition:
             if not self.is_met(cell)
         }
         gaps = sum(not cell for cell in cells)
-        notes = (self._count(len(unmet), len(files), gaps), *note)
+        notes = (self._count(len(unmet), len(files), gaps), *self._say_open(cells), *note)
         return Answer(unmet, notes, describe_column(table, position, cells).words)
 
     def _reason(self, cell: str) -> str:
         """The same for all: what a patient's value is must not spread to other files."""
-        return f"left out, {'value missing' if not cell else 'not met'}: {self.words}"
+        why = "value missing" if not cell else "not met" if self.is_certain(cell) else "not certain"
+        return f"left out, {why}: {self.words}"
 
     def _count(self, unmet: int, total: int, gaps: int) -> str:
         said = f"{self.words}: {unmet:,} of {total:,} patients left out"
@@ -172,11 +206,27 @@ class Condition:
         )
         return f"{said}, {gaps:,} {why}"
 
+    def _say_open(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """How values that are open at a bound were read, and how many patients have them."""
+        if not self.is_range:
+            return ()
+        found = Counter(cell for cell in cells if cell and number_of(cell) is None)
+        return tuple(self._say_one_open(cell, number) for cell, number in sorted(found.items()))
+
+    def _say_one_open(self, cell: str, number: int) -> str:
+        value = open_value(cell)
+        known = cell if value is None else f"{cell} is read as {value.words}"
+        of = f"{number:,} {'patient has' if number == 1 else 'patients have'} it"
+        if self.is_certain(cell):
+            return f"{self.words}: {known}; {of}"
+        return f"{self.words}: {known}, which does not tell and counts as missing; {of}"
+
     def _check(self, table: Participants, position: int, everybody: Column) -> tuple[str, ...]:
         """A note where the condition does nothing; an error where it cannot be meant."""
         if self.is_range:
             if everybody.counts and not is_numeric(table, position):
-                word = next(value for value, _ in everybody.counts if number_of(value) is None)
+                words = [value for value, _ in everybody.counts if number_of(value) is None]
+                word = next((one for one in words if open_value(one) is None), words[0])
                 problem = f"{self.words} compares numbers, and {self.column} holds {word!r}"
                 raise InputError(table.path, problem, f"ask for values: {everybody.words}")
             return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..cohort import ALONE, Cohort, Patient, leave_out
+from ..cohort import ALONE, Cohort, Patient, People, leave_out
 from .condition import Condition
 from .parsing import parse_conditions
 
@@ -56,6 +56,29 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
         patients=tuple(_skipped(one, left_out.reasons) for one in cohort.patients),
         notes=(*cohort.notes, *left_out.notes, *([ALONE] if len(rows) == 1 else [])),
     )
+
+
+def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> str:
+    """The conditions in words, with how many patients they leave out for want of a value.
+
+    Parameters
+    ----------
+    cohort : Cohort or Roster
+        The whole, with a participants table.
+    conditions : iterable of Condition or str
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> restriction_words(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
+    'age >= 60, sex = F; 3 left out because age is missing'
+    """
+    ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.words, str(one)))
+    table, files = cohort.participants, [patient.file for patient in cohort.used]
+    said = [", ".join(one.words for one in ordered)]
+    if table is not None:
+        said += [one.unknown_words(table, files) for one in ordered]
+    return "; ".join(dict.fromkeys(filter(None, said)))
 
 
 def _skipped(patient: Patient, reasons: dict[str, str]) -> Patient:

@@ -1,0 +1,130 @@
+"""HTML in which text stays text: all that is not marked as HTML is escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+_VOID = {"img", "link", "meta", "wbr"}
+_WHOLE = 16
+"""Rows up to which a table is not broken between printed pages."""
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def text_of(text: str) -> str:
+    r"""Text in which signs that cannot be printed are spelt out; file names may hold any.
+
+    Examples
+    --------
+    >>> text_of("sub\x1b[31m\udcff.nii")
+    'sub\\x1b[31m\\udcff.nii'
+    """
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text
+    )
+
+
+def escape(text: str) -> Html:
+    """Text as HTML that shows it.
+
+    Examples
+    --------
+    >>> escape("a < b"), escape(Html("<b>bold</b>"))
+    ('a &lt; b', '<b>bold</b>')
+    """
+    return text if isinstance(text, Html) else Html(html.escape(text_of(text)))
+
+
+def join(parts: Iterable[str], between: str = "") -> Html:
+    """Several parts in one."""
+    return Html(between.join(escape(part) for part in parts))
+
+
+def element(name: str, /, *children: str, **attributes: str) -> Html:
+    """An element of a page.
+
+    Parameters
+    ----------
+    name : str
+    *children : str or Html
+        What is inside; what is no `Html` is escaped.
+    **attributes : str
+        An underscore at the end of a name is left out, others stand for a hyphen.
+
+    Examples
+    --------
+    >>> element("p", "1 < 2", class_="note")
+    '<p class="note">1 &lt; 2</p>'
+    """
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(text_of(value))}"'
+        for key, value in attributes.items()
+    )
+    if name in _VOID:
+        return Html(f"<{name}{given}>")
+    return Html(f"<{name}{given}>{join(children)}</{name}>")
+
+
+def breakable(name: str) -> Html:
+    """A long name that may go on in the next line after each underscore.
+
+    Examples
+    --------
+    >>> breakable("Left_Insula")
+    'Left_<wbr>Insula'
+    """
+    return join(name.split("_"), Html(f"_{element('wbr')}"))
+
+
+def section(title: str, *children: str) -> Html:
+    """A chapter of the page."""
+    return element("section", element("h2", title), "\n", join(children, "\n"))
+
+
+def items(parts: Iterable[str]) -> Html:
+    """A list."""
+    return element("ul", *(element("li", part) for part in parts))
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> Html:
+    """A table; a row's first cell names it.
+
+    Parameters
+    ----------
+    caption : str
+        What the table tells, with n and units.
+    head : sequence of str
+        A name for each column.
+    rows : iterable of sequence of str
+    numbers : int
+        The column from which on cells are numbers, set to the right.
+    """
+    body = [
+        element("tr", *(_cell(place, cell, numbers) for place, cell in enumerate(row)))
+        for row in rows
+    ]
+    names = [_cell(place, cell, numbers, in_head=True) for place, cell in enumerate(head)]
+    return element(
+        "table",
+        element("caption", caption),
+        element("thead", element("tr", *names)),
+        element("tbody", join(body, "\n")),
+        **({"class_": "whole"} if len(body) <= _WHOLE else {}),
+    )
+
+
+def _cell(place: int, content: str, numbers: int, in_head: bool = False) -> Html:
+    kind = {"class_": "number"} if place >= numbers else {}
+    if in_head:
+        return element("th", content, scope="col", **kind)
+    return element("td", content, **kind) if place else element("th", content, scope="row")
+
+
+def folded(summary: str, *children: str) -> Html:
+    """What is long, to be opened with a click."""
+    return element("details", element("summary", summary), *children)

@@ -1,0 +1,47 @@
+"""The papers a report refers to."""
+
+from __future__ import annotations
+
+REFERENCES = {
+    "Weaver et al., 2019": (
+        "Weaver NA, Zhao L, Biesbroek JM, Kuijf HJ, et al.; Meta VCI Map consortium (2019). The "
+        "Meta VCI Map consortium for meta-analyses on strategic lesion locations for vascular "
+        "cognitive impairment using lesion-symptom mapping: Design and multicenter pilot study. "
+        "Alzheimer's & Dementia: Diagnosis, Assessment & Disease Monitoring 11, 310-326. "
+        "doi:10.1016/j.dadm.2019.02.007"
+    ),
+    "Sperber and Karnath, 2017": (
+        "Sperber C, Karnath HO (2017). Impact of correction factors in human brain "
+        "lesion-behavior inference. Human Brain Mapping 38(3), 1692-1701."
+    ),
+    "Mah et al., 2014": (
+        "Mah YH, Husain M, Rees G, Nachev P (2014). Human brain lesion-deficit inference "
+        "remapped. Brain 137(9), 2522-2531."
+    ),
+    "Fonov et al., 2011": (
+        "Fonov V, Evans AC, Botteron K, Almli CR, McKinstry RC, Collins DL (2011). Unbiased "
+        "average age-appropriate atlases for pediatric studies. NeuroImage 54(1), 313-327. "
+        "doi:10.1016/j.neuroimage.2010.07.033"
+    ),
+    "Abraham et al., 2014": (
+        "Abraham A, Pedregosa F, Eickenberg M, Gervais P, Mueller A, Kossaifi J, Gramfort A, "
+        "Thirion B, Varoquaux G (2014). Machine learning for neuroimaging with scikit-learn. "
+        "Frontiers in Neuroinformatics 8, 14. doi:10.3389/fninf.2014.00014"
+    ),
+    "Harris et al., 2020": (
+        "Harris CR, Millman KJ, van der Walt SJ, et al. (2020). Array programming with NumPy. "
+        "Nature 585, 357-362. doi:10.1038/s41586-020-2649-2"
+    ),
+}
+"""What is cited in a text, and the whole reference."""
+
+
+def cited_in(text: str) -> tuple[str, ...]:
+    """The references of a text, in the order of the alphabet.
+
+    Examples
+    --------
+    >>> [found[:9] for found in cited_in("as usual (Weaver et al., 2019; Mah et al., 2014)")]
+    ['Mah YH, H', 'Weaver NA']
+    """
+    return tuple(sorted(whole for short, whole in REFERENCES.items() if short in text))

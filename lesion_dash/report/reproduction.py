@@ -1,0 +1,57 @@
+"""How to make the report anew: versions, checksums, command and Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .code import command, place_words, python_lines
+from .findings import Findings
+from .inputs import report_inputs
+from .markup import Html, element, folded, join, section, table
+from .quantities import count_words
+from .versions import versions
+
+_FEW = 10
+"""So many files are listed without being folded."""
+
+
+def reproduction_section(findings: Findings) -> Html:
+    """The chapter with the command and the lines of Python."""
+    same = (
+        "The same inputs and versions give the same report, bit for bit but for the date. The "
+        "numbers below the first lines of Python are those of this page."
+    )
+    return section(
+        "Make it again",
+        element("p", place_words(findings)),
+        element("h3", "Command"),
+        element("pre", element("code", command(findings), id="command")),
+        element("h3", "Python"),
+        element("pre", element("code", python_lines(findings), id="python")),
+        element("p", same),
+        element("h3", "Versions"),
+        _versions(),
+        element("h3", "Inputs"),
+        *(_input(one) for one in report_inputs(findings)),
+    )
+
+
+def _versions() -> Html:
+    rows = [[name, number] for name, number in versions().items()]
+    return table("Software", ["name", "version"], rows, numbers=9)
+
+
+def _input(found: dict[str, Any]) -> Html:
+    name = found.get("folder") or found["name"]
+    rows = [_row(one) for one in found["files"]]
+    if participants := found.get("participants"):
+        rows.insert(0, [participants["file"], "participants table", participants["sha256"]])
+    caption = f"SHA-256 of the files of {name}; the same stand in provenance.json."
+    listed = table(caption, ["file", "status", "SHA-256"], rows, numbers=9)
+    if len(rows) <= _FEW:
+        return listed
+    return join([folded(f"SHA-256 of {count_words(len(rows), 'file')} of {name}", listed)])
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    return [one["file"], one.get("status", "read"), one["sha256"] or "not read"]
