@@ -33,7 +33,7 @@ from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
 from .console import complain
 from .errors import LesionDashError
-from .where_option import add_where
+from .where_option import add_where, add_where_each
 
 _EXAMPLES = """examples:
   lesion-dash demo
@@ -212,6 +212,7 @@ def _add_overlap(parsers: Any) -> None:
     parser = _add_command(parsers, "overlap", commands.run_overlap, text)
     parser.add_argument("a", metavar="A", help="a mask, or a folder of masks, or the URL of one")
     parser.add_argument("b", metavar="B", help="a mask, or a folder of masks, or the URL of one")
+    add_where_each(parser)
     _add_atlas_choices(parser)
     _add_results(parser)
     _add_cohort_choices(parser)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .atlas_option import open_atlas, say_notes
 from .console import LONGEST_LIST, progress_bar, say, warn
 from .errors import InputError
-from .where_option import conditions_of, say_unasked
+from .where_option import conditions_of, options_of, say_unasked
 
 if TYPE_CHECKING:
     from .atlas import Atlas
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_REGIONS = 20
 _MANY_FILES = 5
 _COHORT_PARAMETERS = ("min_patients", "pattern", "threshold", "label", "where")
+_OVERLAP_PARAMETERS = (*_COHORT_PARAMETERS, "where_a", "where_b", "by")
 
 
 def run_stats(options: argparse.Namespace) -> int:
@@ -87,7 +88,10 @@ def run_overlap(options: argparse.Namespace) -> int:
         options.output, [MAP_NAME, *tables, FILE_NAME], options.overwrite
     ) as outbox:
         atlases = load_atlases(options)
-        loaded = [_load_map(path, options) for path in (options.a, options.b)]
+        loaded = [
+            _load_map(path, options_of(options, letter))
+            for letter, path in (("a", options.a), ("b", options.b))
+        ]
         result = overlap(loaded[0][0], loaded[1][0])
         both = result.both
         counted = [
@@ -97,16 +101,13 @@ def run_overlap(options: argparse.Namespace) -> int:
         for name, counts in zip(tables, counted, strict=True):
             outbox.add(name, csv_bytes(counts.table))
         inputs = [*(found for _, found, _ in loaded), *map(atlas_input, atlases)]
-        parameters = {key: getattr(options, key) for key in (*_COHORT_PARAMETERS, "by")}
+        parameters = {key: getattr(options, key) for key in _OVERLAP_PARAMETERS}
         parameters["cluster"] = options.scheduler is not None
         sizes = _sizes(result) | {"atlas_notes": notes_on_atlases(counted)}
         outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
     for mask, _, cohort in loaded:
         if cohort is not None:
-            report_skipped(cohort, f"{cohort.folder.name}: ")
-            if not mask.voxels:
-                most = cohort.counts.max()
-                warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
+            _report_empty(cohort, mask)
     _print_overlap(result)
     for counts in counted:
         _print_regions(counts)
@@ -175,6 +176,14 @@ def load_folder(path: str, options: argparse.Namespace, participants: str | None
         scheduler=options.scheduler,
         where=conditions_of(options),
     )
+
+
+def _report_empty(cohort: Cohort, mask: Mask) -> None:
+    """Who was skipped, and whether too few share any voxel."""
+    report_skipped(cohort, f"{cohort.folder.name}: ")
+    if not mask.voxels:
+        most = cohort.counts.max()
+        warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from .commands import load_folder, report_skipped
 from .console import say, warn
+from .where_option import add_where_each, options_of
 
 if TYPE_CHECKING:
-    from .cohort import Cohort
     from .differences import CohortDifferences
     from .images import Map
 
@@ -22,14 +22,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     """What is compared; results, K and how folders are read are chosen as for `stats`."""
     parser.add_argument("a", metavar="A", help="folder or URL of binary masks, one a patient")
     parser.add_argument("b", metavar="B", help="folder or URL of the masks that are subtracted")
-    for letter in "ab":
-        parser.add_argument(
-            f"--where-{letter}",
-            metavar="CONDITION",
-            action="append",
-            default=[],
-            help=f"as --where, for {letter.upper()} alone: A and B may be parts of one folder",
-        )
+    add_where_each(parser)
     parser.add_argument(
         "--outside",
         choices=("nan", "zero"),
@@ -48,8 +41,8 @@ def run_compare(options: argparse.Namespace) -> int:
 
     names = [*FILE_NAMES.values(), FILE_NAME]
     with write_together(options.output, names, options.overwrite) as outbox:
-        a = _load(options.a, options, options.where_a)
-        b = _load(options.b, options, options.where_b)
+        a = load_folder(options.a, options_of(options, "a"))
+        b = load_folder(options.b, options_of(options, "b"))
         check_space(outbox.folder, 8 * a.grid.size)
         found = cohort_differences(a, b, options.min_patients, options.outside)
         for name, made in found.files.items():
@@ -65,11 +58,6 @@ def run_compare(options: argparse.Namespace) -> int:
     _print(found)
     say(f"{len(names)} files in {options.output}")
     return 0
-
-
-def _load(path: str, options: argparse.Namespace, where: list[str]) -> Cohort:
-    both = [*options.where, *where]
-    return load_folder(path, argparse.Namespace(**vars(options) | {"where": both}))
 
 
 def _counts(found: CohortDifferences) -> dict[str, Any]:

@@ -65,12 +65,16 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     """
     a = as_mask(a)
     b = as_mask(b).on_grid(a.grid)
-    parts = {
-        "both": np.intersect1d(a.indices, b.indices, assume_unique=True),
-        "either": np.union1d(a.indices, b.indices),
-        "only_a": np.setdiff1d(a.indices, b.indices, assume_unique=True),
-        "only_b": np.setdiff1d(b.indices, a.indices, assume_unique=True),
+    shares = np.zeros(a.grid.size, np.uint8)  # 1: in A, 2: in B; sorting voxels takes far longer
+    shares[a.indices] = 1
+    shares[b.indices] += 2
+    chosen = {
+        "both": shares == 3,
+        "either": shares > 0,
+        "only_a": shares == 1,
+        "only_b": shares == 2,
     }
+    parts = {key: np.flatnonzero(part).astype(np.int32) for key, part in chosen.items()}
     names = {
         "both": f"overlap of {a.name} and {b.name}",
         "either": f"{a.name} or {b.name}",

@@ -154,7 +154,9 @@ def cohort_differences(
         raise InputError("outside", f"{outside!r} is not known", "choose nan or zero")
     of_a, of_b = volume_stats(a, 1), volume_stats(b, 1)
     places, notes = _on_grid(of_b, b.name, a.grid)
-    indices = np.union1d(of_a.indices, places)
+    lesioned = np.zeros(a.grid.size, bool)  # np.union1d takes a second for two million voxels
+    lesioned[of_a.indices] = lesioned[places] = True
+    indices = np.flatnonzero(lesioned).astype(np.int32)
     n_a, mean_a = _spread(of_a, of_a.indices, indices)
     n_b, mean_b = _spread(of_b, places, indices)
     return CohortDifferences(

@@ -53,6 +53,16 @@ COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
     ),
 }
 
+OUTLINE: Colour = (255, 0, 255)
+"""Of a lesion's border: far from the brain's grey and from every colour of the maps, also to
+colour-blind eyes."""
+OUTLINED = "_outlined"
+"""Ending of the tables that keep their last level for the outline."""
+COLOUR_STOPS |= {
+    f"{name}{OUTLINED}": (*stops[:-1], (254, stops[-1][1]), (255, OUTLINE))
+    for name, stops in COLOUR_STOPS.items()
+}
+
 
 @dataclass(frozen=True)
 class ColourClass:
@@ -68,6 +78,8 @@ ONLY_A = ColourClass(64, "A only", (230, 159, 0))
 ONLY_B = ColourClass(128, "B only", (86, 180, 233))
 BOTH = ColourClass(255, "A and B", (204, 62, 132))
 OVERLAP_CLASSES = (ONLY_A, ONLY_B, BOTH)
+OUTLINE_CLASS = ColourClass(192, "outline", OUTLINE)
+OUTLINED_CLASSES = (ONLY_A, ONLY_B, OUTLINE_CLASS, BOTH)
 
 
 @dataclass(frozen=True, eq=False)

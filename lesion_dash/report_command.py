@@ -9,6 +9,7 @@ from .atlas_option import open_atlas
 from .commands import load_folder, report_skipped
 from .console import say
 from .errors import InputError
+from .where_option import add_where_each
 
 if TYPE_CHECKING:
     from .cohort import Cohort
@@ -24,14 +25,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "b", metavar="B", nargs="?", help="folder or URL of masks that A is compared with"
     )
-    for letter in "ab":
-        parser.add_argument(
-            f"--where-{letter}",
-            metavar="CONDITION",
-            action="append",
-            default=[],
-            help=f"as --where, for {letter.upper()} alone: A and B may be parts of one folder",
-        )
+    add_where_each(parser)
     parser.add_argument(
         "--atlas",
         metavar="ATLAS",

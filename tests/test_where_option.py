@@ -114,6 +114,31 @@ def test_overlap_restricts_both_cohorts(study, capsys):
     assert [source.get("used") for source in content["inputs"]] == [4, 4, None]
 
 
+def test_overlap_of_two_parts_of_one_folder(study):
+    out, one = study / "out", study / "one"
+    parts = "--where-a", "sex=F", "--where-b", "sex=M", "--where", "age>=44"
+    atlas = study / "atlas" / "atlas.nii.gz"
+    assert run("overlap", one, one, *parts, "--atlas", atlas, "-k", 1, "-o", out) == 0
+    maps = [
+        restrict_cohort(load_cohort(one), (f"sex={sex}", "age>=44")).at_least(1) for sex in "FM"
+    ]
+    found = nib.load(out / OVERLAP_NAME).get_fdata().ravel(order="F")
+    expected = np.intersect1d(maps[0].indices, maps[1].indices)
+    np.testing.assert_array_equal(np.flatnonzero(found), expected)
+    parameters = json.loads((out / "provenance.json").read_text())["parameters"]
+    assert (parameters["where_a"], parameters["where_b"]) == (["sex=F"], ["sex=M"])
+
+
+def test_overlap_asks_nothing_of_a_single_mask(study, capsys):
+    mask = min((study / "two").glob("*.nii*"))
+    atlas = study / "atlas" / "atlas.nii.gz"
+    out = study / "out"
+    asked = "--where-b", "sex=F"
+    assert run("overlap", study / "one", mask, *asked, "--atlas", atlas, "-o", out) == 2
+    assert "--where-b" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_overlap_uses_a_single_mask_as_it_is_and_says_so(study, capsys):
     atlas = study / "atlas" / "atlas.nii.gz"
     mask = study / "two" / "sub-001_lesion.nii.gz"

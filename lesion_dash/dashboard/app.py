@@ -13,7 +13,9 @@ from .controls import style_sheet
 from .data_root import configured_root
 from .desk import Desk
 from .pages import PAGES
+from .returning import Returning
 from .session import Session
+from .tour import Tour
 
 
 class App:
@@ -33,19 +35,27 @@ class App:
         self.tabs.add_class("ld-tabs")
         self.tabs.observe(desk.banner.guard(self._opened), names="selected_index")
         self._build(0)
-        parts = [style_sheet(), self._header(), desk.banner.widget, self.tabs, desk.saver]
+        names = [page.__name__.rpartition(".")[2] for page in PAGES]
+        self.returning = Returning(desk, self.tabs, names)
+        hidden = [desk.saver, self.returning.bar]
+        parts = [style_sheet(), self._header(), desk.banner.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
-        desk.saver.add_class("ld-invisible")
+        for part in hidden:
+            part.add_class("ld-invisible")
 
-    def _header(self) -> widgets.HTML:
+    def _header(self) -> widgets.HBox:
         root = html.escape(self.desk.session.root.path.name)
-        header = widgets.HTML(
+        title = widgets.HTML(
             f"<header><h1>lesion_dash</h1><span>lesion size topography and overlap</span>"
             f'<span class="ld-root">data: {root}</span></header>'
         )
+        header = widgets.HBox([title, self.returning.menu, Tour(self._open_first)])
         header.add_class("ld-header")
         return header
+
+    def _open_first(self) -> None:
+        self.tabs.selected_index = 0
 
     def _opened(self, change: dict[str, Any]) -> None:
         if change["new"] is not None:
@@ -72,4 +82,4 @@ def show() -> None:
         put(style_sheet(), widgets.HTML(f'<div class="ld-banner">{message}</div>'))
         return
     put(app.widget)
-    app.desk.open_first()
+    app.returning.begin()

@@ -283,8 +283,10 @@ def words_of(question: Question) -> str:
     if question.source not in MAPS_OF_COHORTS:
         return question.file
     of_each = " of each" if question.source == "overlap" else ""
-    words = MAPS_OF_COHORTS[question.source]
-    return f"{words} (≥ {question.selection.min_patients} patients{of_each} at a voxel)"
+    selection = question.selection
+    names = [selection.cohort_a, *([selection.cohort_b] if of_each else [])]
+    words = f"{MAPS_OF_COHORTS[question.source]}: {' and '.join(names)}"
+    return f"{words} (≥ {selection.min_patients} patients{of_each} at a voxel)"
 
 
 def largest(parts: Sequence[Component]) -> Component | None:

@@ -14,6 +14,7 @@ from ..plots import OVERLAP_CLASSES, ColourClass, Layer, interactive_html
 from .controls import Probe, bind
 from .desk import Desk
 from .picture import Mm, Picture
+from .place_field import PlaceField
 from .tasks import Later
 from .viewer import BrainViewer
 
@@ -50,7 +51,9 @@ class BrainCanvas:
         self._desk = desk
         self._layer = layer
         self._on_paint = on_paint
-        self.viewer = BrainViewer(guard(on_move), guard(on_paint), classes)
+        self._on_move = on_move
+        self.viewer = BrainViewer(guard(self._moved), guard(on_paint), classes)
+        self.place = PlaceField(guard(self._typed))
         self.probe = Probe()
         self.fallback = widgets.HTML()
         self.orientation = widgets.ToggleButtons(
@@ -77,10 +80,22 @@ class BrainCanvas:
         self.fallback.add_class("ld-hidden")
         # The widget has to be shown to run its probe, though there is nothing to see.
         self.probe.add_class("ld-invisible")
-        return self.viewer.widget, self.fallback, self.probe
+        stage = widgets.VBox([self.viewer.widget, self.place])
+        stage.add_class("ld-brain-stage")
+        return stage, self.fallback, self.probe
+
+    def _moved(self, mm: Mm) -> None:
+        self.place.fill(mm)
+        self._on_move(mm)
+
+    def _typed(self, mm: Mm) -> None:
+        self.viewer.move_to(mm)
+        self.redraw()
 
     def _orient(self, _change: Any = None) -> None:
-        self.viewer.set_radiological(bool(self._desk.choices.radiological))
+        radiological = bool(self._desk.choices.radiological)
+        self.viewer.set_radiological(radiological)
+        self.place.radiological = radiological
 
     def _probed(self, change: dict[str, Any]) -> None:
         if change["new"] == "yes":

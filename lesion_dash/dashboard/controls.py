@@ -18,8 +18,17 @@ from .scale import Scale
 from .tasks import guarded
 
 STATIC = Path(__file__).parent / "static"
-_STYLES = ("style.css", "inspect.css", "roi.css", "template.css")
+_STYLES = (
+    "style.css",
+    "inspect.css",
+    "roi.css",
+    "template.css",
+    "compare.css",
+    "tour.css",
+    "filters.css",
+)
 
+_MOST_DETAILS = 200
 _MIME = {
     ".nii": "application/octet-stream",
     ".csv": "text/csv",
@@ -53,6 +62,21 @@ def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str 
     model.observe(to_widget, names=trait)
 
 
+class CloseButton(anywidget.AnyWidget):
+    """Closes a message; so does the Escape key, wherever the reader is on the page.
+
+    Parameters
+    ----------
+    on_close : callable
+    """
+
+    _esm = STATIC / "close.js"
+
+    def __init__(self, on_close: Callable[[], None]) -> None:
+        super().__init__()
+        self.on_msg(lambda *_: on_close())
+
+
 class Banner:
     """The one place where an error is shown.
 
@@ -65,9 +89,7 @@ class Banner:
     def __init__(self, root: str = "") -> None:
         self._root = root
         self._text = widgets.HTML()
-        self._close = widgets.Button(icon="times", tooltip="Close this message")
-        self._close.on_click(lambda _: self.clear())
-        self.widget = widgets.HBox([self._text, self._close])
+        self.widget = widgets.HBox([self._text, CloseButton(self.clear)])
         self.widget.add_class("ld-banner")
         self.clear()
 
@@ -81,13 +103,15 @@ class Banner:
         if isinstance(error, Cancelled):
             return
         if isinstance(error, LesionDashError):
-            sentence, rest = str(error), getattr(error, "details", ())
+            sentence, rest = str(error), list(getattr(error, "details", ()))
         else:
             sentence, rest = (
                 f"Something unexpected went wrong: {str(error) or type(error).__name__}",
-                (),
+                [],
             )
-        lines = "".join(f"<li>{self._escape(line)}</li>" for line in list(rest)[:8])
+        if len(rest) > _MOST_DETAILS:
+            rest[_MOST_DETAILS:] = [f"and {len(rest) - _MOST_DETAILS:,} more"]
+        lines = "".join(f"<li>{self._escape(line)}</li>" for line in rest)
         more = f"<ul>{lines}</ul>" if lines else ""
         self._text.value = f'<div role="alert">{self._escape(sentence)}{more}</div>'
         self.widget.remove_class("ld-hidden")
@@ -114,6 +138,12 @@ class Saver(anywidget.AnyWidget):
         """Let the browser save `content` under `name`."""
         mime = _MIME.get(Path(name).suffix, "application/octet-stream")
         self.send({"type": "save", "name": name, "mime": mime}, buffers=[content])
+
+
+class Names(anywidget.AnyWidget):
+    """Names the controls of a page for screen readers, which the widgets themselves do not do."""
+
+    _esm = STATIC / "names.js"
 
 
 class Probe(anywidget.AnyWidget):
@@ -193,10 +223,10 @@ def colour_bar(scale: Scale) -> str:
     )
 
 
-def style_sheet() -> widgets.HTML:
-    """The style of all pages, as a widget to be shown once."""
+def style_sheet() -> widgets.Box:
+    """The style of all pages and the names of their controls, as a widget to be shown once."""
     rules = "".join((STATIC / name).read_text(encoding="utf-8") for name in _STYLES)
-    sheet = widgets.HTML(f"<style>{rules}</style>")
+    sheet = widgets.Box([widgets.HTML(f"<style>{rules}</style>"), Names()])
     sheet.add_class("ld-invisible")
     return sheet
 

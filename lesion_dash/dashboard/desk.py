@@ -51,14 +51,32 @@ class Desk:
         self.choices.observe(guard(self._folder_chosen), names=["folder_a", "folder_b"])
         self.choices.observe(guard(self._conditions_chosen), names=["where_a", "where_b"])
         self.choices.observe(guard(self._atlas_chosen), names="atlas")
+        self.choices.observe(guard(self._threshold_chosen), names="min_patients")
+
+    @property
+    def first_folder(self) -> str:
+        """The folder that is opened unasked; empty where there are many, or large ones."""
+        folders = self.session.root.cohorts
+        is_small = 0 < len(folders) <= _FEW_FOLDERS and max(folders.values()) <= _FEW_IMAGES
+        return next(iter(folders)) if is_small else ""
 
     def open_first(self) -> None:
         """Open the first atlas, and the first folder if it is small: there is something to see."""
-        folders = self.session.root.cohorts
-        if 0 < len(folders) <= _FEW_FOLDERS and max(folders.values()) <= _FEW_IMAGES:
-            self.choices.folder_a = next(iter(folders))
+        if self.first_folder:
+            self.choices.folder_a = self.first_folder
         else:
             self._read_missing()
+
+    def read_ahead(self) -> None:
+        """Read what `open_first` would open, and show nothing; what fails will fail again then."""
+        folder, atlas = self.first_folder, str(self.choices.atlas)
+
+        def read() -> None:
+            if folder:
+                self.session.load(folder)
+            self.session.atlas(atlas)
+
+        self.worker(lambda _error: None).submit(read, lambda _nothing: None)
 
     def cancel(self) -> None:
         """Stop reading; the choice before stays."""
@@ -91,10 +109,14 @@ class Desk:
         self._read_missing()
 
     def _conditions_chosen(self, _change: dict[str, Any]) -> None:
-        if self.loading.running or self._is_taking:
+        if self._is_taking or not all(map(self.session.has, self._wanted())):
             return  # they are taken with the folders
         self.banner.clear()
         self._take_folders()
+
+    def _threshold_chosen(self, _change: dict[str, Any]) -> None:
+        if not self._is_taking:
+            self.choices.lowered_from = 0  # what the user wants now counts
 
     def _atlas_chosen(self, _change: dict[str, Any]) -> None:
         self.banner.clear()
@@ -248,9 +270,10 @@ class Desk:
         most = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
             choices.most_patients = most
-            if a != choices.cohort_a:
-                choices.lowered_from = choices.min_patients if choices.min_patients > most else 0
-            choices.min_patients = min(choices.min_patients, most)
+            # What a smaller cohort lowered rises again with a larger one.
+            wanted = max(choices.lowered_from, choices.min_patients)
+            choices.lowered_from = wanted if wanted > most else 0
+            choices.min_patients = min(wanted, most)
             choices.folder_a, choices.folder_b = folders["a"], folders["b"]
             choices.cohort_a, choices.cohort_b = a, b
             if b and not had_b:

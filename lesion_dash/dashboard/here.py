@@ -1,4 +1,4 @@
-"""The patients lesioned at one place, and their volumes among those of all."""
+"""The patients lesioned at one place or in one region, and their volumes among those of all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from ..cohort import Cohort
 from .picture import Mm
+from .places import place_words
+from .scale import ML
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ML = 1000.0
-"""mm³ in a mL."""
 
 _LEFT, _RIGHT, _ALL, _HERE, _AXIS, _HEIGHT = 64.0, 376.0, 20.0, 52.0, 78.0, 112
 _MARK = 11.0  # half the height of a patient's line
@@ -26,21 +25,22 @@ _SMALLEST_ML = 0.01  # where an empty mask stands, which a logarithm has no plac
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """Who is lesioned at a place.
+    """Who is lesioned at a place or in a region.
 
     Parameters
     ----------
     cohort : str
         Its name.
-    mm : tuple of float
+    where : str
+        The place in words, such as ``at MNI −30, 4, 12`` or ``in insula L``.
     table : DataFrame
-        The rows of `Cohort.used_table` of these patients.
+        The rows of `Cohort.used_table` of these patients; its index is their position there.
     here_ml, all_ml : array of float64
         Total lesion volumes of these patients, and of all.
     """
 
     cohort: str
-    mm: Mm
+    where: str
     table: pd.DataFrame
     here_ml: NDArray[np.float64]
     all_ml: NDArray[np.float64]
@@ -48,9 +48,8 @@ class Here:
     @property
     def words(self) -> str:
         """How many, where, and how large."""
-        x, y, z = (f"{round(v):d}".replace("-", "−") for v in self.mm)
         count = f"{self.here_ml.size} of {self.all_ml.size} patients of {self.cohort}"
-        place = f"lesioned at MNI {x}, {y}, {z}"
+        place = f"lesioned {self.where}"
         if not self.here_ml.size:
             return f"none {count[2:]} is {place}"
         return f"{count} {'is' if self.here_ml.size == 1 else 'are'} {place}"
@@ -70,8 +69,15 @@ def find_here(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> Here:
     rows = np.array([], np.int64)
     if voxel is not None:
         rows = cohort.rows_at(cohort.grid.linear_index(voxel))
+    volumes = volumes_ml(cohort)
+    where = f"at {place_words(mm, cohort.grid)}"
+    return Here(cohort.name, where, table.iloc[rows], volumes[rows], volumes)
+
+
+def volumes_ml(cohort: Cohort) -> NDArray[np.float64]:
+    """Total lesion volume (mL) of each patient, shape (patients,)."""
     volumes: NDArray[Any] = cohort.volumes * (cohort.grid.voxel_volume / ML)
-    return Here(cohort.name, mm, table.iloc[rows], volumes[rows], volumes)
+    return volumes
 
 
 def volumes_svg(here: Here) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..atlas import OUTSIDE, Atlas, load_atlas
 from ..cohort import Cohort, load_cohort
@@ -24,7 +25,7 @@ from ..topography import FILE_NAMES, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
 from .picture import Mm, Picture
-from .scale import ML, Scale, display_unit, fixed_maximum
+from .scale import ML, Scale, counted_maximum, display_unit, fixed_maximum
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
@@ -80,6 +81,7 @@ class Session:
     _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
+    _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
 
@@ -126,6 +128,9 @@ class Session:
         """
         if not (folder and where):
             return folder
+        known = (name for name, asked in self._asked.items() if asked == (folder, where))
+        if (found := next(known, "")) in self._parts:
+            return found
         part = restrict_cohort(self.load(folder), where)
         name = f"{part.name} *" if part.name in self.root.cohorts else part.name
         self._asked[name] = (folder, where)
@@ -138,7 +143,7 @@ class Session:
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
-        if a and b:
+        if a and b and not self.load(a).grid.matches(self.load(b).grid):
             self.overlap(Selection(a, b, 1))
 
     def cohort(self, name: str) -> Cohort | None:
@@ -161,15 +166,16 @@ class Session:
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
-        counts = self._stats_of(name, 1).values["n"]
-        return int(counts.max()) if counts.size else 1
+        return max(threshold_coverage(self.load(name)).most, 1)
 
     def peak(self, selection: Selection) -> Mm:
         """Where most patients of A are lesioned, in mm."""
-        stats = self._stats_of(selection.cohort_a, 1)
-        if not stats.indices.size:
+        cohort = self.load(selection.cohort_a)
+        counts = np.ravel(cohort.counts, order="F")
+        highest = int(counts.argmax())
+        if not counts[highest]:
             return (0.0, 0.0, 0.0)
-        x, y, z = stats.grid.mm_of_index(stats.indices[[np.argmax(stats.values["n"])]])[0]
+        x, y, z = cohort.grid.mm_of_index(np.array([highest]))[0]
         return (float(x), float(y), float(z))
 
     def stats(self, selection: Selection) -> VolumeStats:
@@ -206,20 +212,32 @@ class Session:
         if selection.map_key == "overlap":
             title = f"Voxels with at least {selection.min_patients} patients in A, in B, in both"
             return Scale(title, "", 255.0, False, "")
-        everywhere = self._stats_of(self._scaled_by(selection), 1)
-        shown = self.stats(selection).values[selection.map_key]
+        shown = self._shown(selection)[1]
         factor, unit = display_unit(selection.map_key)
-        maximum = fixed_maximum(everywhere, selection.map_key, factor)
+        maximum = self._maximum(selection, factor)
         exceeded = bool(shown.size and np.nanmax(shown) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
         title = f"{_TITLES[selection.map_key]}{of_a}, {where}"
         return Scale(title, unit, maximum, exceeded, _COLORMAPS[selection.map_key])
 
-    def _scaled_by(self, selection: Selection) -> str:
-        """The cohort whose range the colours have; that of volumes is the whole folder's."""
-        name = selection.cohort_a
-        return name if selection.map_key == "n" else self.origin(name)[0]
+    def _maximum(self, selection: Selection, factor: float) -> float:
+        """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""
+        key, folder = selection.map_key, self.origin(selection.cohort_a)[0]
+        if key == "n":
+            return counted_maximum(self.most_patients(selection.cohort_a))
+        return self._maxima.get(
+            (folder, key), lambda: fixed_maximum(self._stats_of(folder, 1), key, factor)
+        )
+
+    def _shown(self, selection: Selection) -> tuple[NDArray, NDArray]:
+        """The voxels of the selected map and their values; to count patients takes no volumes."""
+        if selection.map_key != "n":
+            stats = self.stats(selection)
+            return stats.indices, stats.values[selection.map_key]
+        counts = np.ravel(self.load(selection.cohort_a).counts, order="F")
+        indices = np.flatnonzero(counts >= selection.min_patients)
+        return indices, counts[indices]
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
@@ -230,9 +248,9 @@ class Session:
             for mask, one in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
                 flat[mask.indices] = one.value
             return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
-        stats, scale = self.stats(selection), self.scale(selection)
+        (indices, values), scale = self._shown(selection), self.scale(selection)
         factor, _ = display_unit(selection.map_key)
-        flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
+        flat[indices] = to_levels(values * factor, scale.maximum)
         return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
 
     def layer(self, selection: Selection) -> Layer:
@@ -290,12 +308,13 @@ class Session:
         return found
 
     def _values_at(self, name: str, mm: Mm) -> tuple[float, float, float]:
-        stats = self._stats_of(name, 1)
-        voxel = stats.grid.nearest_voxel(mm)
-        if voxel is not None:
-            wanted = stats.grid.linear_index(voxel)
-            at = int(np.searchsorted(stats.indices, wanted))
-            if at < stats.indices.size and stats.indices[at] == wanted:
-                n, mean, std = (float(stats.values[key][at]) for key in ("n", "mean", "std"))
-                return n, mean, std
-        return 0.0, float("nan"), float("nan")
+        """Patients lesioned at a place, the mean of their volumes in mm³ and its SD."""
+        cohort = self.load(name)
+        voxel = cohort.grid.nearest_voxel(mm)
+        if voxel is None:
+            return 0.0, float("nan"), float("nan")
+        rows = cohort.rows_at(cohort.grid.linear_index(voxel))
+        if not rows.size:
+            return 0.0, float("nan"), float("nan")
+        volumes = cohort.volumes[rows] * cohort.grid.voxel_volume
+        return float(rows.size), float(volumes.mean()), float(volumes.std())

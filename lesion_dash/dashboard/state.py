@@ -64,6 +64,8 @@ class Choices(t.HasTraits):
     lowered_from = t.Int(0, help="the threshold that no voxel of A reached; 0 where none was")
     radiological = t.Bool(False, help="patient's left on the right of the screen")
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
+    patient = t.Unicode("", help="folder and file of the patient whose lesion is outlined")
+    region = t.Int(None, allow_none=True, help="label of the region whose patients are asked for")
 
     @t.validate("min_patients")
     def _bound(self, proposal: dict[str, Any]) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 from itables import JavascriptFunction
 
 from .steady_table import SteadyTable
+from .tasks import Later
 
 _REMEMBER = """function (settings, data) {
     sessionStorage.setItem("lesion-dash-NAME", JSON.stringify(data));
@@ -70,6 +71,8 @@ class Table:
         Rows on a page.
     order : tuple of (int, str), optional
         Column and direction the rows are first sorted by; as in the frame where not given.
+    on_none : callable, optional
+        Told when the row that was clicked is clicked again, and no longer highlighted.
     """
 
     def __init__(
@@ -79,8 +82,12 @@ class Table:
         rows: int = 8,
         order: tuple[int, str] | None = None,
         empty: str = "Nothing to show yet",
+        on_none: Callable[[], None] | None = None,
     ) -> None:
         self._on_row = on_row
+        self._on_none = on_none
+        # A click on another row takes back the one before, and is told only then.
+        self._later = Later(0.3, self._none)
         self._options = _PLAIN | {
             "select": {"style": "single", "info": False} if on_row else False,
             "pageLength": rows,
@@ -93,6 +100,8 @@ class Table:
         self._shown: pd.DataFrame | None = None
         self.widget = widgets.Box()
         self.widget.add_class("ld-table")
+        if on_row:
+            self.widget.add_class("ld-clickable")
         self._table: SteadyTable | None = None
         self._marking = False
 
@@ -113,7 +122,7 @@ class Table:
             self.widget.children = [self._table]
         else:
             # A row that is still selected while the table is replaced breaks the new one.
-            self._table.selected_rows = []
+            self.mark(None)
             self._table.update(frame, selected_rows=[], **self._options)
 
     def click(self, row: int) -> None:
@@ -129,9 +138,17 @@ class Table:
             self._marking = False
 
     def _selected(self, change: dict[str, Any]) -> None:
-        rows = [] if self._marking else change["new"]
-        if rows and self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):
+        if self._marking:
+            return
+        rows = change["new"]
+        if not rows:
+            self._later()
+        elif self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):
             self._on_row(int(rows[0]))
+
+    def _none(self) -> None:
+        if self._on_none and self._table is not None and not self._table.selected_rows:
+            self._on_none()
 
 
 def short(value: float) -> str:

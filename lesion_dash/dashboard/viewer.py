@@ -13,10 +13,11 @@ from ipyniivue import ShowRender, Volume
 from numpy.typing import NDArray
 
 from ..grid import Grid
-from ..images import nifti_bytes
+from ..images import Mask, nifti_bytes
 from ..plots import OVERLAP_CLASSES, ColourClass, class_stops
 from ..template import eight_bit_image, template_on
 from .niivue import QuickNiiVue
+from .outline import outline_tables, outlined_picture
 from .picture import Box, Mm, Picture
 
 _CLASSES = "lesion_dash_classes"
@@ -38,6 +39,8 @@ class BrainViewer:
     _grid: Grid | None = field(default=None, init=False)
     _under: Any = field(default=None, init=False)
     _box: Any = field(default=None, init=False)
+    _plain: Any = field(default=None, init=False)
+    _border: Mask | None = field(default=None, init=False)
     _picture: Any = field(default=None, init=False)
     _overlay: Any = field(default=None, init=False)
 
@@ -73,6 +76,19 @@ class BrainViewer:
 
     def show(self, picture: Picture) -> None:
         """Show a picture; on the same grid, only what differs from the last one is sent."""
+        self._plain = picture
+        border = self._border
+        if border is not None and border.voxels and border.grid == picture.grid:
+            picture = outlined_picture(picture, border)
+        self._draw(picture)
+
+    def outline(self, border: Mask | None) -> None:
+        """Draw the border of a lesion over the picture, on whose grid it is; None takes it away."""
+        if border is not self._border:
+            self._border = border
+            self.show(self._plain)
+
+    def _draw(self, picture: Picture) -> None:
         if self._grid != picture.grid or not self._box.holds(picture.levels):
             self._load(picture)
             return
@@ -86,7 +102,7 @@ class BrainViewer:
         """Show the template alone."""
         if self._grid is not None:
             empty = np.zeros(self._grid.shape, np.uint8)
-            self.show(Picture(empty, self._grid, self._picture.colormap))
+            self.show(Picture(empty, self._grid, self._plain.colormap))
 
     def move_to(self, mm: Mm) -> None:
         """Put the crosshair at a place in mm. niivue reports no move of ours, so this does."""
@@ -152,6 +168,8 @@ class BrainViewer:
 
     def _send_colours(self) -> None:
         self._niivue.add_colormap(_CLASSES, _class_table(self.classes))
+        for name, table in outline_tables().items():
+            self._niivue.add_colormap(name, table)
 
     def _located(self, location: dict[str, Any]) -> None:
         x, y, z = (float(v) for v in location["mm"][:3])

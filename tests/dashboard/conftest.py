@@ -34,6 +34,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+# Storage is refused to pages in frames without an origin.
+TOUR_SEEN = "try { localStorage.setItem('lesion-dash-tour', 'seen'); } catch {}"
+
 
 @pytest.fixture
 def session(sample_data: Path) -> Session:
@@ -126,7 +129,9 @@ def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
     faults: list[str] = []
     contexts: list[Any] = []
 
-    def open_at(url: str, width: int = 1280, height: int = 800, script: str = "") -> Any:
+    def open_at(
+        url: str, width: int = 1280, height: int = 800, script: str = "", tour: bool = False
+    ) -> Any:
         context = chrome.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
@@ -135,6 +140,8 @@ def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda request: _note_request(request.url, faults))
         if script:
             page.add_init_script(script)
+        if not tour:
+            page.add_init_script(TOUR_SEEN)
         page.goto(url)
         return page
 

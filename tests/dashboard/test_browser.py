@@ -14,6 +14,7 @@ import pytest
 
 from lesion_dash import count_regions, load_atlas, load_cohort, overlap, volume_stats
 from lesion_dash.dashboard.pages.choices import FILES_IN_WORDS
+from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.images import nifti_bytes
 from lesion_dash.tables import csv_bytes
 
@@ -77,7 +78,7 @@ def download(page: Any, press: Callable[[], None]) -> tuple[str, bytes]:
 def test_from_folders_to_regions(dashboard: Any, own_root: Path) -> None:
     page = dashboard
     choose(page, "Folder B", "cohort_b")
-    page.get_by_text("Overlap of A and B").click(timeout=LONG)
+    page.get_by_text("Overlap of A and B", exact=True).click(timeout=LONG)
     page.wait_for_selector(".ld-legend")
     slide_to(page, 7)
     page.get_by_text("≥ 7 patients of A and of B").wait_for(timeout=LONG)
@@ -93,23 +94,23 @@ def test_from_folders_to_regions(dashboard: Any, own_root: Path) -> None:
     shown = row.locator("td").all_inner_texts()[:3]
     assert shown == [first.region, str(first.label), str(first.voxels)]
     row.click()
-    x, y, z = first.mm
+    x, y, z = peak = peak_mm(counts, first, [a, b])
     place = f"MNI {x:.0f}, {y:.0f}, {z:.0f}".replace("-", "−")
     page.wait_for_function(
         "([text]) => document.querySelector('.ld-readout').innerText.includes(text)", arg=[place]
     )
     stats = volume_stats(a, 1)
     assert first.region in readout(page)
-    patients = f"A {stats.n.value_at(first.mm):.0f} patients, B {len(b.patients_at(first.mm))}"
+    patients = f"A {stats.n.value_at(peak):.0f} patients, B {len(b.patients_at(peak))}"
     assert patients in readout(page)
-    mean, std = (getattr(stats, name).value_at(first.mm) / 1000 for name in ("mean", "std"))
+    mean, std = (getattr(stats, name).value_at(peak) / 1000 for name in ("mean", "std"))
     assert f"mean of A {mean:.1f} ± {std:.1f} mL" in readout(page)
 
 
 def test_files_are_the_librarys(dashboard: Any, own_root: Path) -> None:
     page = dashboard
     choose(page, "Folder B", "cohort_b")
-    page.get_by_text("Overlap of A and B").wait_for(timeout=LONG)
+    page.get_by_text("Overlap of A and B", exact=True).wait_for(timeout=LONG)
     slide_to(page, 6)
     page.get_by_text("≥ 6 patients of A and of B").wait_for(timeout=LONG)
     a, b = (load_cohort(own_root / f"cohort_{side}") for side in "ab")
@@ -176,7 +177,8 @@ def test_bad_folder_shows_the_banner_and_the_page_lives(dashboard: Any) -> None:
     alert.wait_for(timeout=LONG)
     assert "no readable mask" in alert.inner_text()
     banner = page.locator(".ld-banner").bounding_box()
-    assert banner["y"] + banner["height"] <= page.get_by_role("tab").first.bounding_box()["y"]
+    tab = page.get_by_role("tab").first.bounding_box()
+    assert banner["y"] >= tab["y"] + tab["height"]  # over the foot of the page
     slide_to(page, 6)
     choose(page, "Folder A", "cohort_b")
     page.get_by_text("A: 40 patients.").wait_for(timeout=LONG)

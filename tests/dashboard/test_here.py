@@ -1,14 +1,24 @@
-"""The patients at the crosshair: who they are, their volumes, and what is shown of them."""
+"""The patients at the crosshair or in a region: who they are, their volumes, what is shown."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+import html
+from pathlib import Path
 
-from lesion_dash import Cohort
+import numpy as np
+import pandas as pd
+import pytest
+from atlases import probability_atlas
+
+from lesion_dash import Cohort, LabelAtlas, LesionLoad, cli, count_regions, lesion_load, load_atlas
+from lesion_dash.atlas import Atlas
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.here import find_here, volumes_svg
-from lesion_dash.dashboard.pages.here import HerePanel
+from lesion_dash.dashboard.pages.brain import BrainPanel
+from lesion_dash.dashboard.pages.here import AT, IN, HerePanel, here_columns
+from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.region_patients import find_in_region, peak_mm
+from lesion_dash.label_tables import Region
 
 
 @pytest.fixture
@@ -71,3 +81,148 @@ def test_the_panel_follows_the_crosshair_and_the_side(desk: Desk, panel: HerePan
     desk.choices.folder_b = "cohort_b"
     desk.wait()
     assert "of 40 patients of cohort_b" in panel.caption.value
+
+
+@pytest.fixture(params=["labels", "likely"])
+def atlas(request: pytest.FixtureRequest, cohort: Cohort) -> Atlas:
+    """Three slabs from left to right, or two ramps and a far corner."""
+    x = np.broadcast_to(np.arange(cohort.grid.shape[0])[:, None, None], cohort.grid.shape)
+    regions = (Region(2, "left"), Region(5, "middle"), Region(9, "right"))
+    if request.param == "labels":
+        labels = np.select([x < 30, x < 60], [2, 5], 9)
+        return LabelAtlas("slabs", cohort.grid, labels, regions)
+    corner = np.indices(cohort.grid.shape).max(axis=0) == 0
+    ramps = [x / 128, (90 - x) / 256, corner]
+    return probability_atlas(ramps, cohort.grid, regions, "ramps")
+
+
+def chances_of(atlas: Atlas, label: int) -> np.ndarray:
+    column = [region.label for region in atlas.regions].index(label)
+    return atlas.maps[:, [column]].toarray().ravel()
+
+
+def test_in_a_region_are_those_whose_masks_hold_a_voxel_of_it(cohort: Cohort, atlas: Atlas) -> None:
+    load = lesion_load(cohort, atlas)
+    for label in (2, 5, 9):
+        here = find_in_region(load, cohort.used_table, label)
+        chances, masks = chances_of(atlas, label), [cohort.mask(row) for row in range(40)]
+        expected = {row: chances[mask.indices].sum() for row, mask in enumerate(masks)}
+        expected = {row: voxels for row, voxels in expected.items() if voxels > 0}
+        rows = here.table.index.tolist()
+        assert set(rows) == set(expected)
+        voxels = np.array([expected[row] for row in rows])
+        assert (np.diff(voxels) <= 1e-9).all()
+        np.testing.assert_allclose(here.of_region, voxels / chances.sum())
+        np.testing.assert_allclose(here.in_region_ml, voxels * cohort.grid.voxel_volume / 1000)
+        own = np.array([masks[row].voxels for row in rows])
+        np.testing.assert_allclose(here.of_lesion, voxels / own)
+        np.testing.assert_allclose(here.here_ml, own * cohort.grid.voxel_volume / 1000)
+        assert here.all_ml.size == 40
+
+
+def test_the_peak_of_a_region_has_most_patients(cohort: Cohort, atlas: Atlas) -> None:
+    counts = count_regions(cohort.at_least(3), atlas)
+    for row in counts.rows[:-1]:
+        if not row.voxels:
+            continue
+        x, y, z = peak_mm(counts, row, [cohort, cohort])
+        at = cohort.grid.linear_index(cohort.grid.nearest_voxel((x, y, z)))
+        weights = np.ravel(cohort.counts, order="F") * chances_of(atlas, row.label)
+        assert at in counts.mask.indices
+        assert weights[at] == weights[counts.mask.indices].max() > 0
+
+
+def test_the_list_of_a_region_is_that_of_the_command(
+    cohort: Cohort, sample_data: Path, tmp_path: Path
+) -> None:
+    atlas = sample_data / "atlas" / "synthetic_atlas.nii.gz"
+    command = ["load", str(sample_data / "cohort_a"), "--atlas", str(atlas), "-o", str(tmp_path)]
+    assert cli.main([*command, "--overwrite"]) == 0
+    tables = {
+        measure: pd.read_csv(tmp_path / f"lesion_load_{measure}.csv").set_index("patient")
+        for measure in ("region", "lesion", "mm3")
+    }
+    load = lesion_load(cohort, load_atlas(atlas))
+    for column in np.argsort(-load.voxels.sum(axis=0))[:3]:
+        region = load.atlas.regions[column]
+        here = find_in_region(load, cohort.used_table, region.label)
+        names, patients = f"{region.label}_{region.name}", here.table["patient"]
+        found = {key: table[names] for key, table in tables.items()}
+        assert set(patients) == set(found["mm3"].index[found["mm3"] > 0])
+        np.testing.assert_allclose(here.of_region, found["region"][patients], rtol=1e-11)
+        np.testing.assert_allclose(here.of_lesion, found["lesion"][patients], rtol=1e-11)
+        np.testing.assert_allclose(here.in_region_ml, found["mm3"][patients] / 1000, rtol=1e-11)
+        shown = here_columns(here)
+        assert list(shown)[:5] == [
+            "Patient", "% of region", "In region (mL)", "% of lesion", "Volume (mL)",
+        ]  # fmt: skip
+        np.testing.assert_allclose(shown["% of region"], 100 * here.of_region, atol=0.005)
+
+
+def load_of(desk: Desk, name: str) -> LesionLoad:
+    atlas = desk.session.atlas(desk.choices.loaded_atlas)
+    assert atlas is not None
+    return lesion_load(desk.session.load(name), atlas)
+
+
+def test_a_click_on_a_region_lists_its_patients_and_goes_there(
+    desk: Desk, panel: HerePanel
+) -> None:
+    brain, regions = BrainPanel(desk), RegionsPanel(desk)
+    desk.wait()
+    regions.table.click(2)
+    desk.wait()
+    label = int(regions.table.frame["Label"][2])
+    expected = find_in_region(load_of(desk, "cohort_a"), desk.session.load("cohort_a").table, label)
+    assert panel.place.value == IN
+    assert panel.place.label == f"In {regions.table.frame['Region'][2]}"
+    assert html.unescape(panel.caption.value) == expected.words
+    assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
+    assert f"Volumes of the {len(expected.table)} patients here" in panel.strip.value
+    assert "ld-hidden" in panel.table.widget._dom_classes
+    panel.loads.click(4)
+    assert brain.outline is not None
+    assert brain.outline.patient == expected.table["patient"].iloc[4]
+    assert panel.loads._table.selected_rows == [4]
+    desk.choices.mm = (0.0, 0.0, 0.0)  # the list stays that of the region
+    desk.wait()
+    assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
+    panel.place.value = AT
+    desk.wait()
+    assert "lesioned at MNI 0, 0, 0" in panel.caption.value
+    assert "ld-hidden" in panel.loads.widget._dom_classes
+
+
+def test_the_region_is_left_with_its_row_and_with_its_atlas(desk: Desk, panel: HerePanel) -> None:
+    regions = RegionsPanel(desk)
+    desk.wait()
+    regions.table.click(0)
+    regions.table._table.selected_rows = []  # the same row clicked again
+    assert desk.choices.region is None
+    assert panel.place.value == AT
+    regions.table.click(1)
+    desk.choices.min_patients = 3  # the table is counted anew, and the region stays
+    desk.wait()
+    (row,) = regions.table._table.selected_rows
+    assert regions.table.frame["Label"][row] == desk.choices.region
+    desk.choices.atlas = ""
+    desk.wait()
+    assert desk.choices.region is None
+    panel.place.value = IN
+    assert "Choose an atlas" in panel.caption.value
+
+
+def test_the_other_cohort_and_the_empty_states_say_what_to_do(desk: Desk, panel: HerePanel) -> None:
+    panel.place.value = IN
+    assert "Click a row of the table Regions" in panel.caption.value
+    desk.choices.region = 12345  # as somebody may have written it in an address
+    assert "Click a row of the table Regions" in panel.caption.value
+    panel.side.value = "b"
+    assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    desk.choices.region = load_of(desk, "cohort_b").atlas.regions[0].label
+    desk.wait()
+    assert "of 40 patients of cohort_b" in panel.caption.value
+    assert " lesioned in " in panel.caption.value
+    assert desk.banner.message == ""

@@ -23,6 +23,7 @@ from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.figure import FigurePanel
 from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
 from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Readout, Session
 from lesion_dash.dashboard.state import Choices
 from lesion_dash.dashboard.steady_table import table_script
@@ -96,7 +97,7 @@ def test_row_moves_the_crosshair(opened: Callable[[type], Any], desk: Desk) -> N
     panel.table.click(0)
     counts = desk.session.regions(desk.choices.selection)
     assert counts is not None
-    assert desk.choices.mm == counts.rows[0].mm
+    assert desk.choices.mm == peak_mm(counts, counts.rows[0], [desk.session.load("cohort_a")])
     assert brain.viewer.mm == desk.choices.mm
     assert counts.rows[0].region in brain.readout.value
 

@@ -15,6 +15,7 @@ import pytest
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Session
 from lesion_dash.regions import RegionCounts
 
@@ -88,8 +89,9 @@ def test_a_probabilistic_atlas_shows_what_is_expected(likely_desk: Desk) -> None
 def test_a_row_of_a_probabilistic_atlas_moves_the_crosshair(likely_desk: Desk) -> None:
     panel, counts = open_panel(likely_desk)
     panel.table.click(0)
-    assert likely_desk.choices.mm == counts.rows[0].mm
-    readout = likely_desk.session.readout(likely_desk.choices.selection, counts.rows[0].mm)
+    cohort = likely_desk.session.load("cohort_a")
+    assert likely_desk.choices.mm == peak_mm(counts, counts.rows[0], [cohort])
+    readout = likely_desk.session.readout(likely_desk.choices.selection, likely_desk.choices.mm)
     assert readout.region in {"ramp", "rest"}
 
 

@@ -21,6 +21,7 @@ from ..question import NO_FILTER, AssignChoices, Question
 from ..tables import Table
 from ..tasks import Later
 from .ask import AskPanel
+from .code import assign_code
 from .match import MatchPanel
 
 TITLE = "Assign"
@@ -77,7 +78,7 @@ _OF_CORRELATION = (
 
 def build(desk: Desk) -> widgets.Widget:
     """The question on the left, the brain and the best matches, and all matches below."""
-    return AssignPage(desk).widget
+    return assign_code(desk, AssignPage(desk))
 
 
 class AssignPage:

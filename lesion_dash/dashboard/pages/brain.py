@@ -8,12 +8,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...plots import Layer
-from ..canvas import BrainCanvas
+from ...grid import Grid
+from ...plots import OUTLINED_CLASSES, Layer
+from ..canvas import MNI_2MM, BrainCanvas
 from ..controls import card, colour_bar, heading
 from ..desk import Desk
+from ..outline import Outline, outlined_layer
 from ..picture import Mm
+from ..places import place_words
 from ..session import Readout
+from .outline import OutlineLine, shown_outline
 
 
 class BrainPanel:
@@ -21,10 +25,12 @@ class BrainPanel:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.canvas = BrainCanvas(desk, self._moved, self._painted, self._layer)
+        self.canvas = BrainCanvas(desk, self._moved, self._painted, self._layer, OUTLINED_CLASSES)
         self.viewer = self.canvas.viewer
         self.readout = widgets.HTML()
         self.scale = widgets.HTML()
+        self.line = OutlineLine(desk)
+        self.outline: Outline | None = None
         self._placed = False
         self._follow()
         self.widget = self._lay_out()
@@ -32,12 +38,13 @@ class BrainPanel:
 
     def _follow(self) -> None:
         choices, guard = self._desk.choices, self._desk.banner.guard
+        choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient"])
         for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
             choices.observe(guard(self._paint), names=name)
         choices.observe(guard(self._located), names=["mm", "loaded_atlas"])
 
     def _lay_out(self) -> widgets.VBox:
-        title = widgets.HBox([heading("Brain"), self.canvas.orientation])
+        title = widgets.HBox([heading("Brain"), self.line.widget, self.canvas.orientation])
         self.readout.add_class("ld-readout")
         self.scale.add_class("ld-scale-box")
         return card(title, *self.canvas.widgets, self.readout, self.scale, name="brain")
@@ -57,6 +64,12 @@ class BrainPanel:
         self._located()
         self.canvas.redraw()
 
+    def _outline(self, _change: Any = None) -> None:
+        self.outline = shown_outline(self._desk)
+        self.viewer.outline(None if self.outline is None else self.outline.border)
+        self.line.say(self.outline)
+        self.canvas.redraw()
+
     def _painted(self) -> None:
         self._desk.loading.painted = True
 
@@ -71,22 +84,28 @@ class BrainPanel:
             self._say(self._desk.session.readout(choices.selection, choices.mm))
 
     def _say(self, readout: Readout | None) -> None:
-        self.readout.value = (
-            readout_html(readout, self._desk.choices.min_patients)
-            if readout
-            else "<div>Choose <b>folder A</b> on the left to see its map here.</div>"
-        )
+        if readout is None:
+            text = "<div>Choose <b>folder A</b> on the left to see its map here.</div>"
+        else:
+            choices = self._desk.choices
+            grid = self._desk.session.load(choices.cohort_a).grid
+            text = readout_html(readout, choices.min_patients, grid)
+        self.readout.value = text
 
     def _layer(self) -> Layer | None:
-        selection = self._desk.choices.selection
-        return self._desk.session.layer(selection) if selection.cohort_a else None
+        selection, outline = self._desk.choices.selection, self.outline
+        if not selection.cohort_a:
+            return None
+        layer = self._desk.session.layer(selection)
+        if outline is None or outline.border.grid != layer.grid:
+            return layer
+        return outlined_layer(layer, outline.border)
 
 
-def readout_html(readout: Readout, min_patients: int) -> str:
+def readout_html(readout: Readout, min_patients: int, grid: Grid = MNI_2MM) -> str:
     """One line on a place: coordinates, region, patients, and their volumes in mL."""
-    x, y, z = (f"{round(v):d}".replace("-", "−") for v in readout.mm)
     region = html.escape(readout.region) or "outside the atlas"
-    parts = [f"<b>MNI {x}, {y}, {z}</b>", region, _count(readout, min_patients)]
+    parts = [f"<b>{place_words(readout.mm, grid)}</b>", region, _count(readout, min_patients)]
     if readout.patients and math.isfinite(readout.mean_ml):
         whose = "mean" if readout.patients_b is None else "mean of A"
         parts.append(f"{whose} {readout.mean_ml:.1f} ± {readout.std_ml:.1f} mL")

@@ -16,6 +16,8 @@ from ..data_root import results_folder
 from ..desk import Desk
 from ..session import PATIENTS_FILE
 from ..state import MAPS
+from .filters import FilterPanel
+from .split import Split
 
 FILES_IN_WORDS = {
     **{name: MAPS[key] for key, name in FILE_NAMES.items()},
@@ -40,6 +42,8 @@ class ChoicesPanel:
         self.map_key = widgets.RadioButtons()
         self.file = widgets.Dropdown()
         self.reading = LoadingLine(desk)
+        split = Split(desk)
+        self.filter_a, self.filter_b = (FilterPanel(desk, side, split) for side in "ab")
         self.overlap_hint = note()
         self.bound, self.coverage, self.file_name = note(), note(), note()
         self.coverage.layout.min_height = _THREE_LINES
@@ -71,7 +75,9 @@ class ChoicesPanel:
         return card(
             "Choices",
             labelled("Folder A", self.folder_a),
+            self.filter_a.widget,
             labelled("Folder B (optional)", self.folder_b),
+            self.filter_b.widget,
             self.reading.widget,
             labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
@@ -154,13 +160,15 @@ class ChoicesPanel:
     def _summarise(self) -> str:
         parts = []
         for side, name in (("A", self._desk.choices.cohort_a), ("B", self._desk.choices.cohort_b)):
-            cohort = self._desk.session.cohort(name)
-            if cohort is not None:
-                skipped = len(cohort.patients) - cohort.n_patients
+            folder = self._desk.session.cohort(self._desk.session.origin(name)[0])
+            part = self._desk.session.cohort(name)
+            if folder is not None and part is not None:
+                skipped = len(folder.patients) - folder.n_patients
                 also = (
                     f", {skipped} {'file' if skipped == 1 else 'files'} skipped" if skipped else ""
                 )
-                parts.append(f"{side}: {cohort.n_patients} patients{also}.")
+                whole = "" if part is folder else f" of {folder.n_patients}"
+                parts.append(f"{side}: {part.n_patients}{whole} patients{also}.")
         return " ".join(parts) or "Folder A holds the masks, one file a patient."
 
 

@@ -214,7 +214,7 @@ def _remark(look: Look) -> str:
     if look.found.form_used == "none":
         return f"{letters}The file states no orientation: left may be right."
     if not space.is_oblique:
-        return f"{letters}Click into a slice to move the crosshair."
+        return f"{letters}Click into a slice, or press the arrow keys there, to move the crosshair."
     return (
         f"{letters}The image is oblique by {space.oblique_degrees:.3g}°: these are its own planes, "
         "and each edge is named after the direction it comes nearest to."

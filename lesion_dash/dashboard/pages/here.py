@@ -1,70 +1,191 @@
-"""Below the brain: the patients lesioned at the crosshair."""
+"""Below the brain: the patients lesioned at the crosshair, or in a region."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
+from ...loads import LesionLoad, lesion_load
+from ..cache import Cache
 from ..controls import card, heading, note, set_text
 from ..desk import Desk
 from ..here import Here, find_here, volumes_svg
+from ..outline import pick_patient
 from ..picture import Mm
+from ..region_patients import RegionPatients, find_in_region
 from ..tables import Table
 from ..tasks import Later
 from .patients import shown_columns
 
+AT, IN = "mm", "region"
+"""Of whom the list is: of those lesioned at the crosshair, or in the region."""
+
 _NOBODY = pd.DataFrame(columns=["patient", "volume_mm3", "voxels"])
+_LONGEST = 30  # letters of a region's name on a button
+_FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", "loaded_atlas"]
 
 
 class HerePanel:
-    """Who is lesioned at the crosshair, with their volumes among those of all patients."""
+    """Who is lesioned at the crosshair or in a region, and their volumes among those of all."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.place = widgets.ToggleButtons(options=_places(""))
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
-        self.table = Table("here", rows=6, order=(1, "desc"), empty="Nobody is lesioned here")
+        guard = desk.banner.guard
+        make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
+        self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
+        self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
         self.strip = widgets.HTML()
         self.here: Here | None = None
-        self._tables: dict[str, pd.DataFrame] = {}
-        self._finder = desk.worker()
+        self._asked: tuple[Any, ...] = ()
+        self._name = ""  # of the cohort that `here` is of
+        self._tables, self._measured = Cache(2), Cache(2)
+        self._finder = desk.worker(self._failed)
         self.widget = self._lay_out()
-        guarded = desk.banner.guard(self._update)
+        self._follow()
+
+    def _follow(self) -> None:
+        guard, choices = self._desk.banner.guard, self._desk.choices
+        guarded = guard(self._update)
         update = Later(0.05, guarded)
-        self.side.observe(lambda _: update(), names="value")
-        desk.choices.observe(lambda _: update(), names=["cohort_a", "cohort_b", "mm"])
+        for toggle in (self.side, self.place):
+            toggle.observe(lambda _: update(), names="value")
+        choices.observe(guard(self._atlas_changed), names="loaded_atlas")
+        choices.observe(guard(self._region_chosen), names="region")
+        choices.observe(lambda _: update(), names=_FOLLOWED)
+        choices.observe(guard(lambda _: self._mark()), names="patient")
+        self._region_chosen()
         guarded()
 
     def _lay_out(self) -> widgets.VBox:
-        self.strip.add_class("ld-strip-box")
-        title = widgets.HBox([heading("Patients here"), self.caption, self.side])
-        body = widgets.HBox([self.table.widget, self.strip])
+        toggles = widgets.HBox([self.place, self.side])
+        toggles.add_class("ld-toggles")
+        title = widgets.HBox([heading("Patients here"), self.caption, toggles])
+        tables = widgets.VBox([self.table.widget, self.loads.widget])
+        body = widgets.HBox([tables, self.strip])
         body.add_class("ld-here-row")
         return card(title, body, name="here")
 
+    def _atlas_changed(self, change: dict[str, Any]) -> None:
+        if change["old"]:
+            self._desk.choices.region = None  # the same label is another region there
+
+    def _region_chosen(self, _change: Any = None) -> None:
+        """Name the region on its button, and list its patients."""
+        label = self._desk.choices.region
+        atlas = self._desk.session.atlas(self._desk.choices.loaded_atlas)
+        named = [] if atlas is None else [one.name for one in atlas.regions if one.label == label]
+        kept = AT if label is None else IN
+        self.place.options = _places(named[0] if named else "")
+        self.place.value = kept
+
     def _update(self) -> None:
-        name = str(getattr(self._desk.choices, f"cohort_{self.side.value}"))
-        if not name:
-            side = self.side.value.upper()
-            self.here = None
-            set_text(self.caption, f"Choose folder {side} to see who is lesioned at the crosshair.")
-            self.table.show(shown_columns(_NOBODY))
-            self.strip.value = ""
+        choices, is_region = self._desk.choices, self.place.value == IN
+        (self.table.widget.add_class if is_region else self.table.widget.remove_class)("ld-hidden")
+        (self.loads.widget.remove_class if is_region else self.loads.widget.add_class)("ld-hidden")
+        name = str(getattr(choices, f"cohort_{self.side.value}"))
+        if missing := self._missing(name, is_region):
+            self._show_nothing(missing)
             return
-        self._finder.submit(partial(self._find, name, self._desk.choices.mm), self._show)
+        find: Callable[[], Here]
+        if is_region:
+            asked: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
+            find = partial(self._find_in_region, *asked)
+            if asked[:2] not in self._measured:
+                set_text(self.caption, "Measuring lesion load ...")
+        else:
+            asked = (name, choices.mm)
+            find = partial(self._find, *asked)
+        if asked != self._asked:
+            self._asked = asked
+            self._finder.submit(find, partial(self._show, asked))
+
+    def _missing(self, name: str, is_region: bool) -> str:
+        choices, side = self._desk.choices, self.side.value.upper()
+        if not name:
+            who = "in the region" if is_region else "at the crosshair"
+            return f"Choose folder {side} to see who is lesioned {who}."
+        if is_region and not choices.loaded_atlas:
+            return "Choose an atlas, and then a region in the table Regions."
+        atlas = self._desk.session.atlas(choices.loaded_atlas) if is_region else None
+        if atlas and choices.region not in {region.label for region in atlas.regions}:
+            return "Click a row of the table Regions to see who is lesioned in that region."
+        return ""
+
+    def _failed(self, error: Exception) -> None:
+        self._show_nothing("Nothing to show: see the message.")
+        self._desk.banner.show(error)
+
+    def _show_nothing(self, why: str) -> None:
+        self.here, self._asked = None, ()
+        set_text(self.caption, why)
+        nobody = shown_columns(_NOBODY)
+        self.table.show(nobody)
+        self.loads.show(nobody)
+        self.strip.value = ""
 
     def _find(self, name: str, mm: Mm) -> Here:
-        cohort = self._desk.session.load(name)
-        if name not in self._tables:
-            self._tables = {name: cohort.used_table}
-        return find_here(cohort, self._tables[name], mm)
+        return find_here(self._desk.session.load(name), self._table_of(name), mm)
 
-    def _show(self, here: Here) -> None:
-        self.here = here
+    def _find_in_region(self, name: str, atlas_name: str, label: int) -> Here:
+        session = self._desk.session
+
+        def measure() -> LesionLoad:
+            atlas = session.atlas(atlas_name)
+            assert atlas is not None
+            return lesion_load(session.load(name), atlas)
+
+        load = self._measured.get((name, atlas_name), measure)
+        return find_in_region(load, self._table_of(name), label)
+
+    def _table_of(self, name: str) -> pd.DataFrame:
+        return self._tables.get(name, lambda: self._desk.session.load(name).used_table)
+
+    def _show(self, asked: tuple[Any, ...], here: Here) -> None:
+        if asked != self._asked:
+            return  # another place was chosen meanwhile
+        self.here, self._name = here, asked[0]
         set_text(self.caption, here.words)
-        shown: Any = shown_columns(here.table.drop(columns="status"))
-        self.table.show(shown.reset_index(drop=True))
+        (self.loads if isinstance(here, RegionPatients) else self.table).show(here_columns(here))
+        self._mark()
         self.strip.value = volumes_svg(here)
+
+    def _pick(self, position: int) -> None:
+        if self.here is not None:
+            pick_patient(self._desk, self._name, int(self.here.table.index[position]))
+
+    def _leave(self) -> None:
+        self._desk.choices.patient = ""
+
+    def _mark(self) -> None:
+        """Highlight the patient whose lesion is outlined."""
+        if self.here is None:
+            return
+        folder = self._desk.session.origin(self._name)[0]
+        keys = [f"{folder}/{file}" for file in self.here.table["file"]]
+        patient = self._desk.choices.patient
+        table = self.loads if isinstance(self.here, RegionPatients) else self.table
+        table.mark(keys.index(patient) if patient in keys else None)
+
+
+def here_columns(here: Here) -> pd.DataFrame:
+    """The patients as they are shown, of a region with their lesion load."""
+    shown: Any = shown_columns(here.table.drop(columns="status")).reset_index(drop=True)
+    if isinstance(here, RegionPatients):
+        exp, unit = ("Exp. ", "Expected (mL)") if here.is_expected else ("", "In region (mL)")
+        shown.insert(1, f"{exp}% of region", (100 * here.of_region).round(2))
+        shown.insert(2, unit, here.in_region_ml.round(3))
+        shown.insert(3, f"{exp}% of lesion", (100 * here.of_lesion).round(2))
+        shown = shown.drop(columns="Voxels")  # room for the others
+    return shown
+
+
+def _places(region: str) -> list[tuple[str, str]]:
+    name = region if len(region) <= _LONGEST else f"{region[: _LONGEST - 1]}…"
+    return [("At the crosshair", AT), (f"In {name}" if region else "In a region", IN)]

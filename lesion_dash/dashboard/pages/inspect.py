@@ -18,6 +18,7 @@ from ..image_facts import forms_html, section_html, space_html
 from ..image_files import ImageFiles
 from ..inspecting import Look, open_look, other_volume
 from ..slice_view import LARGEST_DROP, FileDrop
+from .code import inspect_code
 from .crosshair import EMPTY, CrosshairPanel
 
 TITLE = "Inspect image"
@@ -30,7 +31,7 @@ _PRIVATE = (
 
 def build(desk: Desk) -> widgets.Widget:
     """The file and the crosshair on the left, slices and facts beside them."""
-    return InspectPage(desk).widget
+    return inspect_code(desk, InspectPage(desk))
 
 
 class InspectPage:

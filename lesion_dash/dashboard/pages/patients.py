@@ -17,9 +17,12 @@ from ...plots import draw_histogram, figure_bytes
 from ...tables import csv_bytes
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
+from ..outline import find_outline, key_of, pick_patient, row_of_file
 from ..scale import ML
 from ..session import PATIENTS_FILE
 from ..tables import Table
+from .code import patients_code
+from .outline import OutlineLine
 
 TITLE = "Patients"
 _FEW = 3
@@ -28,7 +31,7 @@ _FEW = 3
 
 def build(desk: Desk) -> widgets.Widget:
     """A table of patients, a histogram of their volumes, and the report on their files."""
-    return PatientsPage(desk).widget
+    return patients_code(desk, PatientsPage(desk))
 
 
 class PatientsPage:
@@ -39,7 +42,11 @@ class PatientsPage:
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
         self._shown = ""
-        self.table = Table("patients", rows=18, order=(1, "desc"))
+        guard = desk.banner.guard
+        self.table = Table(
+            "patients", guard(self._pick), rows=18, order=(1, "desc"), on_none=guard(self._leave)
+        )
+        self.line = OutlineLine(desk, "Outline on the brain")
         self.histogram = widgets.HTML()
         self.report_caption = note()
         self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
@@ -48,14 +55,19 @@ class PatientsPage:
         self._drawer = desk.worker()
         self.widget = self._lay_out()
         update = desk.banner.guard(self._update)
-        self.side.observe(update, names="value")
+        say = guard(self._say_outline)
         desk.choices.observe(update, names=["cohort_a", "cohort_b"])
+        desk.choices.observe(say, names=["cohort_a", "cohort_b", "patient"])
+        for shown in (update, say):
+            self.side.observe(shown, names="value")
         self._update()
+        self._say_outline()
 
     def _lay_out(self) -> widgets.Box:
         self.histogram.add_class("ld-histogram")
         report_title = widgets.HBox([heading("File check"), self.report_caption])
-        title = widgets.HBox([heading("Patients"), self.side, self.caption, self.download])
+        parts = [heading("Patients"), self.side, self.caption, self.line.widget, self.download]
+        title = widgets.HBox(parts)
         page = widgets.Box(
             [
                 card(title, self.table.widget, name="patients"),
@@ -92,6 +104,25 @@ class PatientsPage:
         self._shown = cohort.name
         job = partial(_draw, volumes, cohort.name)
         self._drawer.submit(job, partial(self._show_histogram, cohort.name))
+
+    def _pick(self, position: int) -> None:
+        cohort = self._cohort()
+        if cohort is not None:
+            self._desk.banner.clear()
+            row = row_of_file(cohort, cohort.patients[position].file)
+            name = str(getattr(self._desk.choices, f"cohort_{self.side.value}"))
+            pick_patient(self._desk, name, row)
+
+    def _leave(self) -> None:
+        self._desk.choices.patient = ""
+
+    def _say_outline(self, _change: Any = None) -> None:
+        session, cohort, patient = self._desk.session, self._cohort(), self._desk.choices.patient
+        self.line.say(find_outline(session, self._desk.choices))
+        name = str(getattr(self._desk.choices, f"cohort_{self.side.value}"))
+        every = () if cohort is None else cohort.patients
+        rows = [row for row, one in enumerate(every) if key_of(session, name, one) == patient]
+        self.table.mark(rows[0] if rows else None)
 
     def _show_histogram(self, name: str, content: bytes) -> None:
         if name != self._shown:

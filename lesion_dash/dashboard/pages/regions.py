@@ -13,6 +13,7 @@ from ...atlas import SWAPPED
 from ...regions import FILE_NAME, RegionCount, RegionCounts
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
+from ..region_patients import peak_mm
 from ..scale import ML
 from ..state import Selection
 from ..tables import Table
@@ -20,12 +21,14 @@ from ..tasks import Later
 
 
 class RegionsPanel:
-    """A row per region; a click on it moves the crosshair there."""
+    """A row per region; a click on it moves the crosshair there, and asks for its patients."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._places: list[tuple[float, float, float]] = []
-        self.table = Table("regions", desk.banner.guard(self._go_to), rows=8)
+        self._rows: list[RegionCount] = []
+        self._counts: RegionCounts | None = None
+        guard = desk.banner.guard
+        self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
         self._counter = desk.worker()
         self.caption = note()
         self.remark = note()
@@ -37,6 +40,7 @@ class RegionsPanel:
         update = Later(0.25, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
         desk.choices.observe(lambda _: update(), names=names)
+        desk.choices.observe(guard(lambda _: self._mark()), names="region")
         guarded()
 
     def _update(self) -> None:
@@ -44,7 +48,7 @@ class RegionsPanel:
         if not (selection.cohort_a and selection.atlas):
             self._show_nothing(self._missing(selection))
             return
-        if not self._places:
+        if not self._rows:
             set_text(self.caption, "Counting ...")
         self._counter.submit(partial(self._count, selection), self._show)
 
@@ -63,16 +67,17 @@ class RegionsPanel:
             return
         counts, caption = counted
         rows = shown_rows(counts)
-        self._places = [row.mm for row in rows]
+        self._rows, self._counts = rows, counts
         self.download.disabled = False
         set_text(self.caption, caption)
         self.table.show(shown_columns(rows, counts.probabilistic))
+        self._mark()
         set_text(self.remark, "; ".join([*_hidden(counts, rows), *counts.notes]))
         is_swapped = any(SWAPPED in remark for remark in counts.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
-        self._places = []
+        self._rows, self._counts = [], None
         self.download.disabled = True
         set_text(self.caption, caption)
         self.table.show(shown_columns([]))
@@ -90,10 +95,29 @@ class RegionsPanel:
         dice = "" if math.isnan(pair.dice) else f", Dice {pair.dice:.2f}"
         return f"Overlap: voxels lesioned in ≥ {k} patients of A and of B, {size}, {outside}{dice}"
 
-    def _go_to(self, row: int) -> None:
-        place = self._places[row]
-        if all(math.isfinite(v) for v in place):
-            self._desk.choices.mm = place
+    def _go_to(self, position: int) -> None:
+        row, counts, choices = self._rows[position], self._counts, self._desk.choices
+        if not (counts and row.voxels):
+            return
+        if row is counts.rows[-1]:  # outside the atlas
+            choices.mm, choices.region = row.mm, None
+            return
+        session = self._desk.session
+        names = filter(None, (choices.cohort_a, choices.cohort_b))
+        choices.mm = peak_mm(counts, row, [session.load(name) for name in names])
+        choices.region = row.label
+
+    def _leave(self) -> None:
+        self._desk.choices.region = None
+
+    def _mark(self) -> None:
+        """Highlight the region whose patients are asked for."""
+        label = self._desk.choices.region
+        inside = [row.label for row in self._rows[:-1]]
+        if label in inside:
+            self.table.mark(inside.index(label))
+        elif label is not None:
+            self.table.mark(None)
 
 
 def shown_rows(counts: RegionCounts) -> list[RegionCount]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from ..desk import Desk
+from ..help import add_help
 from .brain import BrainPanel
 from .choices import ChoicesPanel
+from .code import topography_code
 from .figure import FigurePanel
 from .here import HerePanel
 from .regions import RegionsPanel
@@ -20,4 +22,5 @@ def build(desk: Desk) -> widgets.Widget:
     panels = [kind(desk) for kind in kinds]
     page = widgets.Box([panel.widget for panel in panels])
     page.add_class("ld-topography")
-    return page
+    add_help(page)
+    return topography_code(desk, page)

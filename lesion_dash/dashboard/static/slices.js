@@ -1,4 +1,7 @@
-// Draws three grey slices with a crosshair, and tells Python where somebody clicked.
+// Draws three grey slices with a crosshair, and tells Python where somebody clicked, or where the
+// arrow keys lead to.
+const KEYS = "; arrow keys move the crosshair";
+
 function render({ model, el }) {
   const row = document.createElement("div");
   row.className = "ld-slices";
@@ -7,6 +10,9 @@ function render({ model, el }) {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
     const caption = document.createElement("figcaption");
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-label", `Slice ${number + 1} of three${KEYS}`);
     figure.append(canvas, caption);
     row.appendChild(figure);
     canvas.addEventListener("click", (event) => {
@@ -16,8 +22,21 @@ function render({ model, el }) {
       const y = (event.offsetY - place.y) / place.height;
       if (x >= 0 && x <= 1 && y >= 0 && y <= 1) model.send({ pane: number, x, y });
     });
+    canvas.addEventListener("keydown", (event) => press(event, number));
     return { canvas, caption };
   });
+
+  function press(event, number) {
+    const pane = model.get("panes")[number];
+    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const way = ways[event.key];
+    if (!pane || !way || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const [x, y] = [0, 1].map((axis) => pane.cross[axis] + way[axis] / pane.pixels[axis]);
+    if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1)) return;
+    pane.cross = [x, y]; // the next key may come before Python's answer
+    model.send({ pane: number, x, y });
+  }
 
   function picture(pixels, start, width, height) {
     const image = new ImageData(width, height);
@@ -89,7 +108,7 @@ function render({ model, el }) {
       paint(canvas, pane, picture(pixels, start, width, height));
       start += width * height;
       caption.textContent = pane.title;
-      canvas.setAttribute("aria-label", `${pane.title}; left of the screen: ${pane.edges[0]}`);
+      canvas.setAttribute("aria-label", `${pane.title}; left of the screen: ${pane.edges[0]}${KEYS}`);
     });
   }
 

@@ -1,0 +1,192 @@
+"""The choices one comes back to, from an address or a file: each value is checked anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+from ..subgroups import parse_conditions
+from .data_root import DataRoot
+from .picture import Mm
+from .state import FIGURES, MAPS
+
+_LONGEST_TEXT = 500
+_MOST_CONDITIONS = 50
+_MOST_PATIENTS = 1_000_000
+_FARTHEST_MM = 1000.0
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Choices of a page; None where nothing is said of a choice, and the page makes it.
+
+    Parameters
+    ----------
+    folder_a : str or None
+    folder_b : str
+        Empty for none.
+    where_a, where_b : tuple of str
+        Conditions that the patients of A and B meet.
+    min_patients : int or None
+    atlas : str or None
+        Empty for none.
+    map_key : str or None
+        One of `MAPS`.
+    figure : str
+        One of `FIGURES`.
+    radiological : bool
+    mm : tuple of float or None
+        Where the crosshair is, in mm.
+    page : str
+        Name of the open page, empty for the first.
+    """
+
+    folder_a: str | None = None
+    folder_b: str = ""
+    where_a: tuple[str, ...] = ()
+    where_b: tuple[str, ...] = ()
+    min_patients: int | None = None
+    atlas: str | None = None
+    map_key: str | None = None
+    figure: str = "slices"
+    radiological: bool = False
+    mm: Mm | None = None
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What there is to choose from.
+
+    Parameters
+    ----------
+    root : DataRoot
+    pages : tuple of str
+        Names of the pages.
+    """
+
+    root: DataRoot
+    pages: tuple[str, ...] = ()
+
+    def check(self, values: Mapping[str, object]) -> tuple[Bookmark, tuple[InputError, ...]]:
+        """A bookmark of what can be taken, and why the rest cannot.
+
+        Parameters
+        ----------
+        values : mapping
+            Under the names of `Bookmark`; whatever somebody wrote.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> offer = Offer(DataRoot(Path("sample_data")), ("topography",))
+        >>> found, faults = offer.check({"folder_a": "../secret", "min_patients": 7})
+        >>> found.folder_a, found.min_patients, faults[0].problem
+        (None, 7, 'is no folder of the data root')
+        """
+        taken: dict[str, Any] = {}
+        faults = []
+        for name, value in values.items():
+            try:
+                taken[name] = self._check_one(name, value)
+            except InputError as error:
+                faults.append(error)
+        return Bookmark(**taken), tuple(faults)
+
+    def _check_one(self, name: str, value: object) -> object:
+        if name not in _CHECKS:
+            raise InputError(shown(name), "is no choice of this dashboard")
+        return _CHECKS[name](self, value)
+
+
+def shown(value: object) -> str:
+    """A value somebody wrote, short and printable enough for a sentence.
+
+    Examples
+    --------
+    >>> shown("a" * 100)[-3:], shown("a" + chr(7))
+    ('...', 'a?')
+    """
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:1000])
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise InputError(shown(value), f"is no text of at most {_LONGEST_TEXT} letters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InputError(shown(value), "holds letters that cannot be written") from None
+    return value
+
+
+def _folder(offer: Offer, value: object) -> str:
+    name = _text(value)
+    if name and name not in offer.root.cohorts:
+        raise InputError(shown(name), "is no folder of the data root")
+    return name
+
+
+def _atlas(offer: Offer, value: object) -> str:
+    name = _text(value)
+    if name and name not in offer.root.atlases:
+        raise InputError(shown(name), "is no atlas of the data root")
+    return name
+
+
+def _conditions(_offer: Offer, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > _MOST_CONDITIONS:
+        raise InputError(shown(value), f"is no list of at most {_MOST_CONDITIONS} conditions")
+    texts = [_text(one) for one in value]
+    return tuple(str(one) for one in parse_conditions(texts))
+
+
+def _patients(_offer: Offer, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PATIENTS:
+        return value
+    raise InputError(shown(value), "is no number of patients", "give a whole number from 1 on")
+
+
+def _place(_offer: Offer, value: object) -> Mm:
+    numbers = value if isinstance(value, list | tuple) and len(value) == 3 else ()
+    mm = [float(v) for v in numbers if _is_coordinate(v)]
+    if len(mm) != 3:
+        raise InputError(shown(value), "is no place", "give x, y and z in mm")
+    return (mm[0], mm[1], mm[2])
+
+
+def _is_coordinate(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_FARTHEST_MM <= value <= _FARTHEST_MM
+
+
+def _yes_or_no(_offer: Offer, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(shown(value), "is neither true nor false")
+    return value
+
+
+def _one_of(value: object, names: tuple[str, ...], kind: str) -> str:
+    if not isinstance(value, str) or value not in names:
+        raise InputError(shown(value), f"is no {kind} of this dashboard")
+    return value
+
+
+_CHECKS: dict[str, Callable[[Offer, object], object]] = {
+    "folder_a": _folder,
+    "folder_b": _folder,
+    "where_a": _conditions,
+    "where_b": _conditions,
+    "min_patients": _patients,
+    "atlas": _atlas,
+    "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
+    "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
+    "radiological": _yes_or_no,
+    "mm": _place,
+    "page": lambda offer, value: _one_of(value, ("", *offer.pages), "page"),
+}

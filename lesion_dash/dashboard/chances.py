@@ -1,0 +1,162 @@
+"""A cohort in, where its lesions are larger than chance out; each is worked out once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import Cancelled
+from ..images import nifti_bytes
+from ..size_bias import MeanContrast, Side, VolumePermutations, mean_contrast, permute_volumes
+from ..size_bias.means import FILE_NAMES as MEANS
+from ..size_bias.volume_permutations import FILE_NAMES as PERMUTED
+from ..tables import csv_bytes
+from .cache import Cache
+from .map_slices import MapLayer
+from .scale import ML, nice_ceiling
+from .shading import DifferenceShade, PShade
+from .state import Selection
+
+if TYPE_CHECKING:
+    from .session import Session
+
+PATIENTS_FILE = "patients.csv"
+PERMUTATIONS, SEED = 1000, 0
+"""What `lesion-dash size-bias` takes where nothing is said."""
+
+LEVEL = 0.05
+_SIDES = ("below", "above")
+
+
+@dataclass(frozen=True)
+class ChanceRequest:
+    """A cohort, and how its volumes are shuffled.
+
+    Parameters
+    ----------
+    cohort : str
+    min_patients, permutations, seed, side
+        As for `permute_volumes`.
+    """
+
+    cohort: str
+    min_patients: int
+    permutations: int = PERMUTATIONS
+    seed: int = SEED
+    side: Side = "larger"
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts:
+    """Mean volumes against two means of the cohort, in one scale of colours.
+
+    Parameters
+    ----------
+    means : MeanContrast
+    above_mean, above_weighted_mean : MapLayer
+        In mL.
+    """
+
+    means: MeanContrast
+    above_mean: MapLayer
+    above_weighted_mean: MapLayer
+
+
+class Chances:
+    """What follows from a cohort of a session.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._contrasts, self._permuted = Cache(2), Cache(2)
+
+    def contrasts(self, cohort: str, min_patients: int) -> Contrasts:
+        """Where means are above those of the cohort."""
+        return self._contrasts.get(
+            (cohort, min_patients), lambda: self._contrast(cohort, min_patients)
+        )
+
+    def permute(
+        self,
+        request: ChanceRequest,
+        progress: Callable[[int, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> VolumePermutations:
+        """Shuffle the volumes, as `permute_volumes` does.
+
+        Raises
+        ------
+        Cancelled
+            Once `stop` is set.
+        InputError
+            Where no voxel can be tested, or a choice is none.
+        """
+
+        def tell(done: int, total: int) -> None:
+            if stop is not None and stop.is_set():
+                raise Cancelled
+            if progress is not None:
+                progress(done, total)
+
+        def shuffle() -> VolumePermutations:
+            return permute_volumes(
+                self._session.load(request.cohort),
+                request.min_patients,
+                request.permutations,
+                request.seed,
+                request.side,
+                tell,
+            )
+
+        return self._permuted.get(request, shuffle)
+
+    def known(self, request: ChanceRequest) -> VolumePermutations | None:
+        """What was worked out before; None where it was not, or long ago."""
+        return self.permute(request) if request in self._permuted else None
+
+    def file_names(self, request: ChanceRequest) -> tuple[str, ...]:
+        """The files that can be saved now, under the names the command line gives them."""
+        permuted = PERMUTED.values() if request in self._permuted else ()
+        return (*MEANS.values(), *permuted, PATIENTS_FILE)
+
+    def file_bytes(self, request: ChanceRequest, name: str) -> bytes:
+        """One of `file_names`, with the bytes that `lesion-dash size-bias` writes."""
+        if name not in self.file_names(request):
+            raise KeyError(name)
+        if name == PATIENTS_FILE:
+            return csv_bytes(self._session.load(request.cohort).files_table)
+        if name in MEANS.values():
+            means = self.contrasts(request.cohort, request.min_patients).means
+            return nifti_bytes(means.files[name].to_nifti())
+        return nifti_bytes(self.permute(request).files[name].to_nifti())
+
+    def _contrast(self, cohort: str, min_patients: int) -> Contrasts:
+        loaded = self._session.load(cohort)
+        means = mean_contrast(loaded, min_patients)
+        # The number of patients moves no colour.
+        highest = self._session.scale(Selection(cohort, map_key="mean")).maximum
+        maximum = nice_ceiling(max(highest - means.cohort_mean / ML, means.weighted_mean / ML))
+        layers = []
+        for words, base in (
+            ("Above the cohort's mean", means.cohort_mean),
+            ("Above the size-weighted mean", means.weighted_mean),
+        ):
+            values = (means.mean - base) / ML
+            exceeded = bool((np.abs(values) > maximum).any())
+            shade = DifferenceShade(words, "mL", maximum, _SIDES, exceeded)
+            layers.append(MapLayer(means.grid, means.indices, values, shade))
+        return Contrasts(means, *layers)
+
+
+def p_layer(found: VolumePermutations) -> MapLayer:
+    """The corrected p; the uncorrected is never shown as a map."""
+    title = f"p, corrected for all {found.tested:,} voxels tested"
+    return MapLayer(found.grid, found.indices, found.corrected_p, PShade(title))

@@ -1,0 +1,75 @@
+"""What each control of the first page is for, behind a small “?” beside its name."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Iterator, Mapping
+
+import ipywidgets as widgets
+
+HELP: Mapping[str, str] = {
+    "Folder A": "A folder of binary lesion masks (NIfTI), one file a patient, all in one common "
+    "space. Folders are looked up below the data root.",
+    "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
+    "where both overlap.",
+    "Minimum patients at a voxel": "A voxel counts where at least so many patients are lesioned. "
+    "Few patients make a mean uncertain; many leave little of the brain.",
+    "Map": "What the colours show: how many patients are lesioned at a voxel, or the mean, SD or "
+    "median of the total lesion volume of those patients.",
+    "Atlas": "Names the regions that the map lies in. It has to be in the space of the masks; each "
+    "voxel takes the label of the atlas voxel at its place.",
+    "Save": "Maps as NIfTI and tables as CSV, the same files that the command line writes.",
+    "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
+    "region, and the patients lesioned there. Neurological: the patient's left is on the left of "
+    "the screen; radiological: on the right.",
+}
+"""Text by the label of a control, or the title of a card."""
+
+_numbers = itertools.count(1)
+
+
+def add_help(page: widgets.Box) -> set[str]:
+    """Put a “?” beside every control and card of a page that `HELP` knows.
+
+    Returns
+    -------
+    set of str
+        The names that were found.
+    """
+    found = set()
+    for box in list(_boxes(page)):
+        name = _name(box)
+        if name in HELP and name not in found:
+            found.add(name)
+            box.children = [*box.children, help_mark(name)]
+    return found
+
+
+def help_mark(name: str) -> widgets.HTML:
+    """A “?” that says what a control is for: under the mouse, with the keyboard, to a reader."""
+    identity, text = f"ld-help-{next(_numbers)}", html.escape(HELP[name])
+    mark = widgets.HTML(
+        f'<button type="button" class="ld-help" aria-label="Help: {html.escape(name)}" '
+        f'aria-describedby="{identity}">?</button>'
+        f'<span class="ld-help-text" role="tooltip" id="{identity}">{text}</span>'
+    )
+    mark.add_class("ld-help-box")
+    return mark
+
+
+def _boxes(widget: widgets.Widget) -> Iterator[widgets.Box]:
+    if isinstance(widget, widgets.Box):
+        yield widget
+        for child in widget.children:
+            yield from _boxes(child)
+
+
+def _name(box: widgets.Box) -> str:
+    """The label of a field, or the title of a card."""
+    first = box.children[0] if box.children else None
+    if isinstance(first, widgets.Label):
+        return str(first.value)
+    text = str(first.value) if isinstance(first, widgets.HTML) else ""
+    is_title = isinstance(box, widgets.HBox) and text.startswith("<h2>")
+    return html.unescape(text.removeprefix("<h2>").removesuffix("</h2>")) if is_title else ""

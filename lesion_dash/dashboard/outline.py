@@ -1,0 +1,215 @@
+"""The lesion of one patient: its border over the map, and a place inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cohort import Cohort, Patient
+from ..errors import InputError
+from ..grid import Grid
+from ..images import Mask
+from ..plots import COLOUR_STOPS, OUTLINE_CLASS, OUTLINED, OUTLINED_CLASSES, Layer
+from .desk import Desk
+from .picture import Mm, Picture
+from .scale import ML
+from .session import Session
+from .state import Choices
+
+_LAST = 255
+"""The level of the outline in a table of colours; the map has those below."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The lesion of a patient, to be drawn as an outline.
+
+    Parameters
+    ----------
+    patient : str
+        The patient's id.
+    lesion : Mask
+    border : Mask
+        See `border_of`.
+    """
+
+    patient: str
+    lesion: Mask
+    border: Mask
+
+    @property
+    def words(self) -> str:
+        """Who, and how large."""
+        if not self.lesion.voxels:
+            return f"{self.patient}, an empty mask"
+        volume = self.lesion.volume_mm3 / ML
+        return f"{self.patient}, {f'{volume:,.1f}' if volume >= 1 else f'{volume:.2g}'} mL"
+
+
+def key_of(session: Session, name: str, patient: Patient) -> str:
+    """What the choices call a patient of a cohort: folder and file, whatever part it is in."""
+    return f"{session.origin(name)[0]}/{patient.file}"
+
+
+def find_outline(session: Session, choices: Choices) -> Outline | None:
+    """The outline of the chosen patient, None where neither cohort has that patient."""
+    for name in filter(None, (choices.cohort_a, choices.cohort_b)):
+        cohort = session.load(name)
+        for row, patient in enumerate(cohort.used):
+            if key_of(session, name, patient) == choices.patient:
+                lesion = cohort.mask(row)
+                return Outline(patient.id, lesion, border_of(lesion))
+    return None
+
+
+def pick_patient(desk: Desk, name: str, row: int) -> None:
+    """Outline a patient's lesion, and go there unless the crosshair is in it.
+
+    Parameters
+    ----------
+    desk : Desk
+    name : str
+        Of the cohort.
+    row : int
+        Of the patient among those used.
+    """
+    cohort = desk.session.load(name)
+    lesion = cohort.mask(row)
+    if lesion.voxels and not _holds(lesion, desk.choices.mm):
+        desk.choices.mm = deepest_mm(lesion)
+    desk.choices.patient = key_of(desk.session, name, cohort.used[row])
+
+
+def row_of_file(cohort: Cohort, file: str) -> int:
+    """Position of a file's patient among those used.
+
+    Raises
+    ------
+    InputError
+        Where the file was skipped, with the reason.
+    """
+    for row, patient in enumerate(cohort.used):
+        if patient.file == file:
+            return row
+    skipped = next(patient for patient in cohort.patients if patient.file == file)
+    problem = "was skipped, so there is no lesion to outline"
+    raise InputError(file, f"{problem} ({skipped.reason})" if skipped.reason else problem)
+
+
+def border_of(lesion: Mask) -> Mask:
+    """The voxels of a lesion of which one of the six neighbours is not lesioned.
+
+    A neighbour outside the image is not.
+
+    Examples
+    --------
+    >>> cube = np.zeros((7, 7, 7), bool)
+    >>> cube[1:6, 1:6, 1:6] = True
+    >>> mask = Mask.from_array(cube, Grid((7, 7, 7), np.diag([2.0, 2, 2, 1])), "cube")
+    >>> border_of(mask).voxels == 5**3 - 3**3
+    True
+    """
+    box, low = _block(lesion)
+    inner = box.copy()
+    for axis in range(3):
+        whole, within = np.moveaxis(box, axis, 0), np.moveaxis(inner, axis, 0)
+        within[1:] &= whole[:-1]
+        within[:-1] &= whole[1:]
+    found = _positions(box & ~inner, low, lesion.grid)
+    return Mask(lesion.grid, found, f"border of {lesion.name}")
+
+
+def deepest_mm(lesion: Mask) -> Mm:
+    """The middle (mm) of the voxel farthest inside a lesion, in steps from voxel to voxel.
+
+    A centre of mass may lie outside a bent lesion; this never does. Of several that are equally
+    deep, the one nearest to the centre of mass.
+
+    Examples
+    --------
+    >>> ring = np.zeros((7, 7, 3), bool)
+    >>> ring[1:6, 1:6, 1] = True
+    >>> ring[3, 3, 1] = False
+    >>> mask = Mask.from_array(ring, Grid((7, 7, 3), np.eye(4)), "ring")
+    >>> x, y, z = deepest_mm(mask)
+    >>> bool(ring[int(x), int(y), int(z)])
+    True
+    """
+    from scipy.ndimage import distance_transform_cdt
+
+    box, low = _block(lesion)
+    depth = distance_transform_cdt(box, "taxicab")
+    deepest = lesion.grid.mm_of_index(_positions(depth == depth.max(), low, lesion.grid))
+    middle = lesion.grid.mm_of_index(lesion.indices).mean(axis=0)
+    x, y, z = deepest[np.argmin(np.linalg.norm(deepest - middle, axis=1))].tolist()
+    return x, y, z
+
+
+def outlined_picture(picture: Picture, border: Mask) -> Picture:
+    """A picture with the border drawn over it, in a level that the map does not have."""
+    is_table = bool(picture.colormap)
+    top = np.uint8(_LAST - 1 if is_table else _LAST)
+    levels = np.minimum(np.asfortranarray(picture.levels), top)
+    levels.reshape(-1, order="F")[border.indices] = _LAST if is_table else OUTLINE_CLASS.value
+    colormap = f"{picture.colormap}{OUTLINED}" if is_table else ""
+    return replace(picture, levels=levels, colormap=colormap)
+
+
+def outlined_layer(layer: Layer, border: Mask) -> Layer:
+    """What nilearn draws, with the border drawn over it."""
+    array = np.array(layer.array, float, order="F")
+    flat = array.reshape(-1, order="F")
+    if layer.classes:
+        flat[border.indices] = OUTLINE_CLASS.value
+        return replace(layer, array=array, classes=OUTLINED_CLASSES)
+    # In the middle of the level below the last, so that rounding does not lift it.
+    np.minimum(array, layer.maximum * (_LAST - 1.5) / _LAST, out=array)
+    flat[border.indices] = layer.maximum
+    return replace(layer, array=array, colormap=f"{layer.colormap}{OUTLINED}")
+
+
+def outline_tables() -> dict[str, dict[str, list[int]]]:
+    """The tables of colours with an outline, as niivue wants them."""
+    return {
+        name: {
+            "I": [position for position, _ in stops],
+            "A": [0, *[_LAST] * (len(stops) - 1)],
+            **{channel: [c[i] for _, c in stops] for i, channel in enumerate("RGB")},
+        }
+        for name, stops in COLOUR_STOPS.items()
+        if name.endswith(OUTLINED)
+    }
+
+
+def _holds(lesion: Mask, mm: Mm) -> bool:
+    voxel = lesion.grid.nearest_voxel(mm)
+    if voxel is None:
+        return False
+    index = lesion.grid.linear_index(voxel)
+    at = int(np.searchsorted(lesion.indices, index))
+    return at < lesion.indices.size and int(lesion.indices[at]) == index
+
+
+def _block(lesion: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """The block around a lesion, with a layer of voxels around that is not; and its first voxel."""
+    nx, ny, _ = lesion.grid.shape
+    rest, i = np.divmod(lesion.indices, np.int32(nx))
+    k, j = np.divmod(rest, np.int32(ny))
+    places = (i, j, k)
+    if not lesion.voxels:
+        return np.zeros((1, 1, 1), bool), np.zeros(3, np.int64)
+    low = np.array([int(place.min()) - 1 for place in places])
+    shape = [int(place.max()) - first + 2 for place, first in zip(places, low, strict=True)]
+    box = np.zeros(shape, bool, order="F")
+    box[tuple(place - first for place, first in zip(places, low, strict=True))] = True
+    return box, low
+
+
+def _positions(found: NDArray[np.bool_], low: NDArray[np.int64], grid: Grid) -> NDArray[np.int32]:
+    """Linear positions on the grid, ascending, of what is found in a block."""
+    nx, ny, _ = found.shape
+    at = np.flatnonzero(found.reshape(-1, order="F"))
+    i, j, k = at % nx + low[0], at // nx % ny + low[1], at // (nx * ny) + low[2]
+    return (i + grid.shape[0] * (j + grid.shape[1] * k)).astype(np.int32)

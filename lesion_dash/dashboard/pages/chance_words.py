@@ -1,0 +1,129 @@
+"""What the page Larger than chance? says of a place, of a test, and of what neither shows."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from ...size_bias import STATEMENT, VolumePermutations
+from ..chances import LEVEL, Contrasts
+from ..map_slices import MapLayer
+from ..picture import Mm
+from ..scale import ML
+from .compare_place import NOTHING, signed
+
+ABOVE_MEAN = (
+    "Where is the mean volume above {mean:.0f} mL, the mean of all {patients} patients? Nearly "
+    "everywhere, and that is no finding: a large lesion covers more voxels."
+)
+ABOVE_WEIGHTED = (
+    "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? The "
+    "contrast to look at for where; an effect without a test."
+)
+SHUFFLED = (
+    "Volumes shuffled among the patients {permutations:,} times: where are the real means larger?"
+)
+_ANSWERS = {
+    "larger": "larger",
+    "smaller": "smaller",
+    "two-sided": "further from the mean",
+}
+
+
+def statement_html() -> str:
+    """What a small p says, and what it does not."""
+    first, _, rest = STATEMENT.partition(". ")
+    return f"<p><b>{html.escape(first)}.</b> {html.escape(rest)}</p>"
+
+
+def question_words(permutations: int, side: str) -> str:
+    """What the test asks."""
+    asked = SHUFFLED.format(permutations=permutations)
+    return asked.replace("larger?", f"{_ANSWERS[side]}?")
+
+
+def outcome_words(found: VolumePermutations) -> str:
+    """In how many of the tested voxels the corrected p is small.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> from lesion_dash.size_bias import permute_volumes
+    >>> found = permute_volumes(load_cohort("sample_data/cohort_a"), permutations=99)
+    >>> outcome_words(found)
+    'p ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
+    """
+    count, tested = found.significant(LEVEL), found.tested
+    share = f"{100 * count / tested:.1f} %"
+    return f"p ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
+
+
+def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
+    """A contrast with one of the means at the crosshair."""
+    value = layer.value_at(layer.voxel(mm))
+    if math.isnan(value):
+        return NOTHING, "too few patients are lesioned here"
+    return f"{signed(value)} mL", f"{'above' if value > 0 else 'below'} the {whose} mean"
+
+
+def p_words(found: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
+    """The corrected p at the crosshair, and the other one beside it."""
+    at = _row(found, layer, mm)
+    if at < 0:
+        return NOTHING, "not tested here"
+    return p_value(found.corrected_p[at]), f"corrected; {p_value(found.p[at])} without"
+
+
+def p_value(p: float) -> str:
+    """A p with as many digits as one reads.
+
+    Examples
+    --------
+    >>> [p_value(p) for p in (0.000999, 0.0479, 0.5, 1.0)]
+    ['p = 0.0010', 'p = 0.048', 'p = 0.50', 'p = 1.00']
+    """
+    digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
+    return f"p = {p:.{digits}f}"
+
+
+def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -> str:
+    """What is known of a place, as a table."""
+    layer, means = contrasts.above_mean, contrasts.means
+    voxel = layer.voxel(mm)
+    above = layer.value_at(voxel)
+    if math.isnan(above):
+        few = f"Fewer than {means.min_patients} patients are lesioned here: nothing is compared."
+        return f"<p>{few}</p>"
+    rows = [
+        ("Mean lesion volume here", f"{above + means.cohort_mean / ML:.1f} mL"),
+        (f"above the cohort's mean ({means.cohort_mean / ML:.1f} mL)", f"{signed(above)} mL"),
+        (
+            f"above the size-weighted mean ({means.weighted_mean / ML:.1f} mL)",
+            f"{signed(contrasts.above_weighted_mean.value_at(voxel))} mL",
+        ),
+    ]
+    if found is not None:
+        rows += _tested(found, layer, mm)
+    cells = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    return f'<table aria-live="polite"><tbody>{cells}</tbody></table>'
+
+
+def _tested(found: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
+    at = _row(found, layer, mm)
+    if at < 0:
+        return [("p", "not tested: all patients are lesioned here")]
+    return [
+        ("Patients lesioned here", f"{found.n[at]} of {found.n_patients}"),
+        (f"p, corrected for {found.tested:,} voxels", p_value(found.corrected_p[at])),
+        ("p without correction, for this voxel alone", p_value(found.p[at])),
+    ]
+
+
+def _row(found: VolumePermutations, layer: MapLayer, mm: Mm) -> int:
+    """The row of the voxel that holds a place; -1 where it was not tested."""
+    index = layer.grid.linear_index(layer.voxel(mm))
+    matches = (found.indices == index).nonzero()[0]
+    return int(matches[0]) if matches.size else -1

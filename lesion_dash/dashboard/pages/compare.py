@@ -1,0 +1,202 @@
+"""Compare: the maps of A and B side by side, and what A has more of than B."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import ipywidgets as widgets
+
+from ...plots import figure_bytes
+from ..compare_figure import draw_panels
+from ..comparing import FREQUENCY, MAPS, MEAN, SD, Comparing, Pair, PairRequest
+from ..controls import bind, card, labelled, note, set_text
+from ..desk import Desk
+from ..map_slices import MapSlices
+from ..picture import Mm
+from ..tasks import Later
+from .code import compare_code
+from .compare_place import PlacePanel, corner_words, difference_words
+from .coverage import CoveragePanel
+from .map_card import MapCard, plain_button
+
+TITLE = "Compare"
+
+NO_A = "Choose folder A on the page Topography, then folder B, to compare them here."
+NO_B = "Choose folder B, or split A, on the page Topography, to compare them here."
+_QUESTIONS = {
+    FREQUENCY: "In how many per cent of {side}'s patients is each voxel lesioned?",
+    MEAN: "How large are, on average, the lesions of {side}'s patients who are lesioned at a "
+    "voxel? Where at least {least} are.",
+    SD: "How far do the lesion volumes of {side}'s patients who are lesioned at a voxel spread? "
+    "Where at least {least} are.",
+}
+_DIFFERENCES = {
+    FREQUENCY: "Where are more of A's patients lesioned than of B's? This describes, and tests "
+    "nothing.",
+    MEAN: "Where are the lesions of A's patients larger than those of B's? Where at least {least} "
+    "of each are lesioned.",
+    SD: "The difference of the mean volumes, which the SD belongs to: where at least {least} of "
+    "each are lesioned.",
+}
+_NOWHERE = "No voxel is lesioned in {least} patients of A and in {least} of B: choose a smaller k."
+
+
+def build(desk: Desk) -> widgets.Widget:
+    """Three maps with one crosshair, both cohorts at it, and the coverage curve."""
+    return compare_code(desk, ComparePage(desk))
+
+
+class ComparePage:
+    """A and B.
+
+    Parameters
+    ----------
+    desk : Desk
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.comparing = Comparing(desk.session)
+        self.pair: Pair | None = None
+        self._maker, self._drawer = desk.worker(), desk.worker()
+        guard = desk.banner.guard
+        self.map_key = widgets.ToggleButtons(options=[(text, key) for key, text in MAPS.items()])
+        self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
+        self.orientation = widgets.ToggleButtons(
+            options=[("Neurological", False), ("Radiological", True)],
+            tooltips=["Patient's left on the left", "Patient's left on the right"],
+        )
+        self.state = note()
+        self.to_a = plain_button("Max A > B", "Put the crosshair where A exceeds B most")
+        self.to_b = plain_button("Max B > A", "Put the crosshair where B exceeds A most")
+        views = [MapSlices(name, guard(self._clicked)) for name in ("A", "B", "A − B")]
+        self.a = MapCard("A", "compare-a", views[0])
+        self.b = MapCard("B", "compare-b", views[1])
+        self.difference = MapCard("A − B", "compare-difference", views[2], self.to_a, self.to_b)
+        self.place = PlacePanel(guard(self._save_file), guard(self._save_figure))
+        self.coverage = CoveragePanel(desk)
+        self.empty = widgets.HTML()
+        self.widget = self._lay_out()
+        self._follow()
+        self._update()
+
+    def _follow(self) -> None:
+        choices, guard = self._desk.choices, self._desk.banner.guard
+        bind(choices, "min_patients", self.slider)
+        bind(choices, "radiological", self.orientation)
+        update = Later(0.03, guard(self._update))
+        names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
+        choices.observe(lambda _: update(), names=names)
+        choices.observe(guard(lambda _: self._draw()), names=["mm", "radiological", "loaded_atlas"])
+        self.map_key.observe(lambda _: update(), names="value")
+        self.to_a.on_click(guard(lambda _: self._go_to_extreme(True)))
+        self.to_b.on_click(guard(lambda _: self._go_to_extreme(False)))
+
+    def _lay_out(self) -> widgets.Box:
+        bar = widgets.HBox(
+            [
+                labelled("Map", self.map_key),
+                labelled("Minimum patients at a voxel (k)", self.slider),
+                labelled("Sides", self.orientation),
+                self.state,
+            ]
+        )
+        bar.add_class("ld-compare-bar")
+        self.bar = card("Compare A and B", self.empty, bar, name="compare-ask")
+        self._bar = bar
+        cards = [self.a.widget, self.b.widget, self.difference.widget, self.place.widget]
+        self._cards = cards
+        page = widgets.Box([self.bar, *cards, self.coverage.widget])
+        page.add_class("ld-compare")
+        return page
+
+    def _wanted(self) -> PairRequest | None:
+        choices = self._desk.choices
+        if not (choices.cohort_a and choices.cohort_b):
+            return None
+        key = str(self.map_key.value)
+        return PairRequest(choices.cohort_a, choices.cohort_b, choices.min_patients, key)
+
+    def _update(self) -> None:
+        choices, wanted = self._desk.choices, self._wanted()
+        self.slider.max = max(choices.most_patients, 1)
+        for part in (*self._cards, self._bar):
+            (part.remove_class if wanted else part.add_class)("ld-hidden")
+        (self.empty.add_class if wanted else self.empty.remove_class)("ld-hidden")
+        if wanted is None:
+            self.pair = None
+            set_text(self.empty, NO_B if choices.cohort_a else NO_A)
+            for one in (self.a, self.b, self.difference):
+                one.view.clear("")
+            return
+        self.slider.disabled = wanted.map_key == FREQUENCY
+        if self.pair is None:
+            set_text(self.state, "Comparing ...")
+        self._maker.submit(partial(self.comparing.pair, wanted), self._show)
+
+    def _show(self, pair: Pair) -> None:
+        if pair.request != self._wanted():
+            return  # something else was chosen meanwhile
+        self.pair = pair
+        least, key = pair.request.min_patients, pair.request.map_key
+        sides = (self.a, "A", pair.a), (self.b, "B", pair.b)
+        found = pair.differences
+        for (one, side, layer), name, size in zip(sides, found.names, found.sizes, strict=True):
+            set_text(one.caption, f"{name} · {size} patient{'' if size == 1 else 's'}")
+            one.ask(_QUESTIONS[key].format(side=side, least=least), layer.shade.bar)
+        is_empty = not pair.difference.values.size
+        question = _NOWHERE if is_empty else _DIFFERENCES[key]
+        self.difference.ask(question.format(least=least), pair.difference.shade.bar)
+        self.to_a.disabled = self.to_b.disabled = is_empty
+        frequencies = "Every lesioned voxel counts here; k is for the volumes."
+        set_text(self.state, frequencies if key == FREQUENCY else "")
+        self._draw()
+
+    def _draw(self) -> None:
+        pair = self.pair
+        if pair is None:
+            return
+        choices, key = self._desk.choices, pair.request.map_key
+        mm, radiological = choices.mm, bool(choices.radiological)
+        place = self.comparing.place(pair.request, mm, choices.loaded_atlas)
+        voxel, least = pair.a.voxel(mm), pair.request.min_patients
+        for one, layer, words in (
+            (self.a, pair.a, corner_words(key, place.a, pair.a, mm, least)),
+            (self.b, pair.b, corner_words(key, place.b, pair.b, mm, least)),
+            (self.difference, pair.difference, difference_words(key, place)),
+        ):
+            one.view.show(layer, voxel, radiological, *words)
+        self.place.show(pair, place, mm)
+
+    def _clicked(self, pane: int, x: float, y: float) -> None:
+        if self.pair is not None:
+            choices, layer = self._desk.choices, self.pair.a
+            here = layer.voxel(choices.mm)
+            voxel = layer.clicked(pane, x, y, here, bool(choices.radiological))
+            choices.mm = layer.mm(voxel)
+
+    def _go_to_extreme(self, largest: bool) -> None:
+        place: Mm | None = self.pair.difference.extreme(largest) if self.pair else None
+        if place is not None:
+            self._desk.choices.mm = place
+
+    def _save_file(self, name: str) -> None:
+        wanted = self._wanted()
+        if wanted is not None:
+            self._desk.saver.save(name, self.comparing.file_bytes(wanted, name))
+
+    def _save_figure(self, file_format: str) -> None:
+        if self.pair is None:
+            return
+        choices, name = self._desk.choices, f"compare_{self.pair.request.map_key}.{file_format}"
+        job = partial(_figure, self.pair, choices.mm, bool(choices.radiological), file_format)
+        self._drawer.submit(job, partial(self._desk.saver.save, name))
+
+
+def _figure(pair: Pair, mm: Mm, radiological: bool, file_format: str) -> bytes:
+    (a, b), (of_a, of_b) = pair.differences.names, pair.differences.sizes
+    panels = [(f"A: {a} (N = {of_a})", pair.a), (f"B: {b} (N = {of_b})", pair.b)]
+    least, key = pair.request.min_patients, pair.request.map_key
+    foot = "" if key == FREQUENCY else f"Volumes where at least {least} patients are lesioned."
+    figure = draw_panels([*panels, ("A − B", pair.difference)], mm, radiological, foot)
+    return figure_bytes(figure, file_format, dpi=200)

@@ -1,0 +1,156 @@
+"""Under a folder: which of its patients are shown, and the editor of the conditions on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from ...cohort import Cohort
+from ...subgroups import (
+    Column,
+    Condition,
+    describe_columns,
+    parse_conditions,
+    restriction_words,
+)
+from ..controls import STATIC
+from ..desk import Desk
+from .filter_row import Row, condition_of, row_of, shown_column
+from .split import Split, conditions_of_split
+
+_NO_TABLE = (
+    "There is no participants table. Put participants.tsv beside the masks or in the folder above: "
+    "a header, and a row a patient whose first column is the patient’s name, as in sub-01. Then "
+    "load the page again."
+)
+
+Asked = Callable[[dict[str, Any]], None]
+
+
+class FilterView(anywidget.AnyWidget):
+    """The line, the editor and the split in the browser.
+
+    Parameters
+    ----------
+    side : str
+        ``A`` or ``B``.
+    on_ask : callable
+        Given what the page asks for, as it came.
+    """
+
+    _esm = STATIC / "filters.js"
+    side = t.Unicode("A").tag(sync=True)
+    columns: t.List[Row] = t.List().tag(sync=True)
+    rows: t.Dict[str, Any] = t.Dict(
+        {"turn": 0, "rows": []}, help="the conditions, and how often they were set from here"
+    ).tag(sync=True)
+    count = t.Unicode("", help="how many patients of how many").tag(sync=True)
+    why = t.Unicode("", help="the conditions in words").tag(sync=True)
+    advice = t.Unicode("", help="what to do where nothing can be asked").tag(sync=True)
+    is_ready = t.Bool(False, help="whether a folder is there to be asked").tag(sync=True)
+    is_split = t.Bool(False).tag(sync=True)
+
+    def __init__(self, side: str, on_ask: Asked) -> None:
+        super().__init__(side=side)
+        self.on_msg(lambda _widget, content, _buffers: on_ask(content))
+
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        """Replace what the editor holds."""
+        self.rows = {"turn": self.rows["turn"] + 1, "rows": list(rows)}
+
+
+class FilterPanel:
+    """Restricts one side.
+
+    Parameters
+    ----------
+    desk : Desk
+    side : str
+        ``a`` or ``b``.
+    split : Split
+    """
+
+    def __init__(self, desk: Desk, side: str, split: Split) -> None:
+        self._desk, self._side, self._split = desk, side, split
+        self._folder = self._said = ""
+        self._columns: tuple[Column, ...] = ()
+        self._asked: tuple[str, ...] = ()
+        self.widget = FilterView(side.upper(), desk.banner.guard(self._received))
+        self.widget.add_class("ld-filter-box")
+        names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
+        desk.choices.observe(desk.banner.guard(self._update), names=names)
+        self._update()
+
+    def _received(self, content: Any) -> None:
+        """What the page asks for, checked here whatever the browser sends."""
+        try:
+            action = content["do"]
+            if action == "ask":
+                self._ask([one for one in map(condition_of, content["rows"]) if one is not None])
+            elif action == "split" and self._side == "a":
+                self._split.make(*conditions_of_split(content))
+            elif action == "join" and self._side == "a":
+                self._split.undo()
+        except (AttributeError, KeyError, TypeError):
+            return
+
+    def _ask(self, conditions: Sequence[Condition]) -> None:
+        """Restrict; what the desk takes back is shown as it was."""
+        self._desk.banner.clear()
+        self._asked = tuple(dict.fromkeys(str(one) for one in conditions))
+        self._desk.choices.set_trait(f"where_{self._side}", self._asked)
+        self._show_rows()
+
+    def _update(self, _change: Any = None) -> None:
+        choices, session = self._desk.choices, self._desk.session
+        name = str(getattr(choices, f"cohort_{self._side}"))
+        folder = session.origin(name)[0]
+        with self.widget.hold_sync():
+            self.widget.is_split = self._side == "a" and self._split.is_made
+            if not name or not session.has(folder):
+                self._show_nothing()
+                return
+            whole = session.load(folder)
+            if folder != self._folder:
+                self._show_folder(folder, whole)
+            self._show_rows()
+            if name != self._said:
+                self._said = name
+                self._say(whole, session.load(name), session.origin(name)[1])
+
+    def _show_nothing(self) -> None:
+        self._folder, self._said, self._columns, self._asked = "", "", (), ()
+        self.widget.columns, self.widget.is_ready = [], False
+        is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
+        todo = "being read" if is_chosen else f"choose folder {self._side.upper()}"
+        self.widget.count = f"Patients: {todo}"
+        self.widget.why = self.widget.advice = ""
+        self.widget.show_rows([])
+
+    def _show_folder(self, folder: str, whole: Cohort) -> None:
+        self._folder, self._columns, self._asked = folder, describe_columns(whole), ()
+        self.widget.columns = [shown_column(column) for column in self._columns]
+        unused = [note for note in whole.notes if "beside the masks is not used" in note]
+        self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE
+        self.widget.is_ready = True
+        self.widget.show_rows([])
+
+    def _show_rows(self) -> None:
+        """Bring the editor up to date, where it was not what changed the conditions."""
+        where = getattr(self._desk.choices, f"where_{self._side}")
+        if where != self._asked:
+            self._asked = where
+            self.widget.show_rows(
+                [row_of(condition, self._columns) for condition in parse_conditions(where)]
+            )
+
+    def _say(self, whole: Cohort, part: Cohort, where: tuple[str, ...]) -> None:
+        if where:
+            self.widget.count = f"{part.n_patients:,} of {whole.n_patients:,} patients"
+            self.widget.why = restriction_words(whole, where)
+        else:
+            self.widget.count = f"All {whole.n_patients:,} patients"
+            self.widget.why = ""

@@ -1,0 +1,87 @@
+"""A session as a small file, that can be kept, sent and opened again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+
+from ..errors import InputError
+from .bookmark import Bookmark, Offer
+
+FILE_NAME = "lesion_dash_session.json"
+LARGEST = 64_000
+"""Bytes of a session file."""
+
+_FORMAT = "lesion_dash session"
+_SCHEMA = 1
+_PARTS = {"format", "schema", "lesion_dash", "choices"}
+_REMEDY = "choose a file that “Save session” has written"
+
+
+def session_bytes(bookmark: Bookmark) -> bytes:
+    """Choices as a file.
+
+    Examples
+    --------
+    >>> json.loads(session_bytes(Bookmark("cohort_a", min_patients=7)))["choices"]["min_patients"]
+    7
+    """
+    choices = {name: value for name, value in asdict(bookmark).items() if value is not None}
+    session = {
+        "format": _FORMAT,
+        "schema": _SCHEMA,
+        "lesion_dash": version("lesion-dash"),
+        "choices": choices,
+    }
+    return f"{json.dumps(session, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def read_session(name: str, content: bytes, offer: Offer) -> Bookmark:
+    """The choices of a file, all of which can be made here.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    content : bytes
+    offer : Offer
+        What there is to choose from.
+
+    Raises
+    ------
+    InputError
+        Where it is no session file, is one of a newer lesion_dash, or names what is not here.
+    """
+    session = _read_json(name, content)
+    if session.get("format") != _FORMAT:
+        raise InputError(name, "is no session file of lesion_dash", _REMEDY)
+    schema, choices = session.get("schema"), session.get("choices")
+    if isinstance(schema, int) and schema > _SCHEMA:
+        raise InputError(name, "was saved by a newer lesion_dash", "update this one to open it")
+    if (
+        schema is True
+        or schema != _SCHEMA
+        or set(session) != _PARTS
+        or not isinstance(choices, dict)
+    ):
+        raise InputError(name, "is a damaged session file", _REMEDY)
+    bookmark, faults = offer.check(choices)
+    if faults:
+        problem = f"cannot be opened here: {faults[0].subject} {faults[0].problem}"
+        more = tuple(f"{fault.subject} {fault.problem}" for fault in faults[1:])
+        raise InputError(name, problem, "nothing was changed", more)
+    return bookmark
+
+
+def _read_json(name: str, content: bytes) -> dict[str, object]:
+    if len(content) > LARGEST:
+        problem = f"is too large for a session file: {len(content):,} bytes, {LARGEST:,} allowed"
+        raise InputError(name, problem, _REMEDY)
+    try:
+        found = json.loads(content.decode())
+    except (ValueError, RecursionError):
+        raise InputError(name, "is no session file of lesion_dash", _REMEDY) from None
+    if not isinstance(found, dict):
+        raise InputError(name, "is no session file of lesion_dash", _REMEDY)
+    return found

@@ -1,0 +1,26 @@
+// The page's choices behind the # of its address: read once, kept up to date, never sent to a server.
+const PATIENCE = 1000; // ms; browsers refuse an address that changes many times a second
+
+function initialize({ model }) {
+  // In JupyterLab the address is not ours.
+  const isOurs = document.body.dataset.voila !== undefined;
+  const told = () => (isOurs ? window.location.hash.slice(1) : "");
+  const say = () => model.send({ address: told() });
+
+  function write() {
+    const text = model.get("text");
+    if (!isOurs || text === told()) return;
+    const { pathname, search } = window.location;
+    try {
+      window.history.replaceState(window.history.state, "", pathname + search + (text && `#${text}`));
+    } catch {
+      setTimeout(write, PATIENCE);
+    }
+  }
+
+  say();
+  model.on("change:text", write);
+  if (isOurs) window.addEventListener("hashchange", say);
+  return () => window.removeEventListener("hashchange", say);
+}
+export default { initialize };

@@ -1,0 +1,63 @@
+"""A tour of five steps: what there is to do on the first page, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anywidget
+import traitlets as t
+
+from .controls import STATIC
+
+STEPS = (
+    {
+        "place": ".ld-choices",
+        "label": "Folder A",
+        "title": "Choose a folder of masks",
+        "text": "Each folder holds the binary lesion masks of a cohort, one file a patient, in one "
+        "common space. A second folder, B, adds the overlap of both.",
+    },
+    {
+        "place": ".ld-brain",
+        "title": "Look at the map, and click",
+        "text": "Click anywhere in the brain: the line below says the place in mm, the region, how "
+        "many patients are lesioned there, and how large their lesions are.",
+    },
+    {
+        "place": ".ld-choices",
+        "label": "Minimum patients",
+        "title": "Choose the threshold",
+        "text": "Only voxels lesioned in at least so many patients count. Under the slider it says "
+        "how much of the brain that leaves. The arrow keys move it by one.",
+    },
+    {
+        "place": ".ld-regions",
+        "title": "Read off the regions",
+        "text": "How much of the map, or of the overlap of A and B, lies in each region of the "
+        "atlas. Click a row to go there; click a heading to sort.",
+    },
+    {
+        "place": ".ld-page-code",
+        "title": "Save it, and see the code",
+        "text": "Python and commands that give the same files stand here. “Download” on the "
+        "left saves maps and tables; “Copy link” and “Save session” at the top keep your choices.",
+    },
+)
+"""Of each step: the part of the page, the label of the control in it, a title and what to say."""
+
+
+class Tour(anywidget.AnyWidget):
+    """A button that starts the tour; on first use in a browser it starts by itself.
+
+    Parameters
+    ----------
+    on_start : callable
+        Told to open the first page, where the steps are.
+    """
+
+    _esm = STATIC / "tour.js"
+    steps: t.List[dict[str, str]] = t.List(list(STEPS)).tag(sync=True)
+
+    def __init__(self, on_start: Callable[[], None]) -> None:
+        super().__init__()
+        self.on_msg(lambda *_: on_start())

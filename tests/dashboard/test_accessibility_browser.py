@@ -1,0 +1,184 @@
+"""The page for every pair of eyes and for the keyboard: axe-core on each tab, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+LONG = 90_000  # ms
+ATLAS = "synthetic_atlas.nii.gz"
+# The tour has tests of its own, and would lie over what is looked at here.
+NO_TOUR = "try { localStorage.setItem('lesion-dash-tour', 'seen'); } catch { }"
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+FOCUS = """() => {
+  const node = document.activeElement, style = getComputedStyle(node);
+  const isRinged = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  return [node.matches(".ld-canvas canvas"), isRinged ? "" : node.outerHTML.slice(0, 200)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    return serve(own_root)
+
+
+@pytest.fixture
+def page(address: str, open_page: Callable[..., Any]) -> Any:
+    page = open_page(address, script=NO_TOUR + SHIFTS)
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    return page
+
+
+def choose(page: Any, card: str, number: int, option: str) -> None:
+    field = page.locator(f"{card} select").nth(number)
+    field.locator("option", has_text=option).first.wait_for(state="attached", timeout=LONG)
+    texts = field.locator("option").all_inner_texts()
+    field.select_option(index=next(n for n, text in enumerate(texts) if option in text))
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds serious or critical, in light and in dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(f"html[data-ld-theme={scheme}]", state="attached")
+        for fault in Axe().run(page).response["violations"]:
+            if fault["impact"] in ("serious", "critical"):
+                nodes = [node["html"][:160] for node in fault["nodes"]]
+                found.append(f"{scheme}: {fault['id']}: {fault['help']}: {nodes}")
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+def open_tab(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.get_by_role("tabpanel", name=name, exact=True).wait_for(timeout=LONG)
+    page.wait_for_timeout(300)  # what a page draws on opening is still to come
+
+
+def test_axe_finds_nothing_serious_on_any_tab(page: Any) -> None:
+    choose(page, ".ld-choices", 1, "cohort_b")
+    page.locator(".ld-choices label", has_text="Overlap of A and B").wait_for(timeout=LONG)
+    tabs = page.get_by_role("tab").all_inner_texts()
+    assert {"Topography", "Assign", "ROI lab", "Template & signal", "Inspect image"} <= set(tabs)
+    for name in tabs:
+        open_tab(page, name)
+        if name == "Inspect image":
+            choose(page, ".ld-inspect-ask", 0, "atlas")
+            choose(page, ".ld-inspect-ask", 1, ATLAS)
+            page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
+        assert violations(page) == [], name
+
+
+def test_an_error_moves_nothing_and_escape_takes_it_away(page: Any) -> None:
+    tabs = page.get_by_role("tab").first.bounding_box()
+    card = page.locator(".ld-regions").bounding_box()
+    choose(page, ".ld-choices", 0, "broken")
+    alert = page.get_by_role("alert").filter(has_text="no readable mask")
+    alert.wait_for(timeout=LONG)
+    assert "sub-2_lesion.nii" in alert.inner_text()
+    assert page.get_by_role("tab").first.bounding_box() == tabs
+    assert page.locator(".ld-regions").bounding_box() == card
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    alert.wait_for(state="hidden", timeout=LONG)
+    choose(page, ".ld-choices", 0, "broken")
+    alert.wait_for(timeout=LONG)
+    page.get_by_role("button", name="Close this message").click()
+    alert.wait_for(state="hidden", timeout=LONG)
+
+
+def test_the_keyboard_leads_to_the_brain_and_moves_the_crosshair(page: Any) -> None:
+    words = page.locator(".ld-brain .ld-readout")
+    place = [
+        float(field.input_value()) for field in page.locator(".ld-brain .ld-place input").all()
+    ]
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        is_there, without_ring = page.evaluate(FOCUS)
+        assert without_ring == ""
+        if is_there:
+            break
+    else:
+        pytest.fail("the Tab key never reached the brain")
+    x, y, z = (round(value) for value in place)
+    # Neurological: the patient's right is on the right of the screen.
+    for key in ("ArrowRight", "Shift+ArrowUp", "PageDown"):
+        page.keyboard.press(key)
+    moved = f"MNI {x + 1}, {y - 1}, {z + 10}".replace("-", "−")
+    words.filter(has_text=moved).wait_for(timeout=LONG)
+    page.get_by_label("x", exact=True).first.fill("40")
+    page.keyboard.press("Enter")
+    words.filter(has_text=f"MNI 40, {y - 1}, {z + 10}".replace("-", "−")).wait_for(timeout=LONG)
+    row = page.locator(".ld-regions tbody tr").nth(1)
+    row.press("Enter")
+    words.filter(has_text=row.locator("td").first.inner_text()).wait_for(timeout=LONG)
+
+
+def test_the_arrow_keys_move_the_crosshair_of_an_image(page: Any) -> None:
+    open_tab(page, "Inspect image")
+    choose(page, ".ld-inspect-ask", 0, "atlas")
+    choose(page, ".ld-inspect-ask", 1, ATLAS)
+    page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
+    places = page.locator(".ld-inspect-ask .ld-triple input")
+    x, z = (float(places.nth(number).input_value()) for number in (3, 5))
+    coronal = page.get_by_role("application", name="coronal")
+    coronal.press("ArrowRight")
+    coronal.press("ArrowUp")
+    # Neurological: to the patient's right, and to the top.
+    code = """([x, z]) => {
+        const all = document.querySelectorAll('.ld-inspect-ask .ld-triple input');
+        return Number(all[3].value) > x && Number(all[5].value) > z;
+    }"""
+    page.wait_for_function(code, arg=[x, z], timeout=LONG)
+
+
+def test_tabs_are_walked_with_the_arrows(page: Any) -> None:
+    tabs = page.get_by_role("tab")
+    tabs.nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    name = tabs.nth(1).inner_text()
+    page.get_by_role("tabpanel", name=name, exact=True).wait_for(timeout=LONG)
+    code = "([text]) => document.activeElement.innerText === text"
+    page.wait_for_function(code, arg=[name])  # the focus outlives the new tabs
+
+
+def test_light_and_dark_are_chosen_and_remembered(page: Any) -> None:
+    colour = "getComputedStyle(document.querySelector('.ld-app')).backgroundColor"
+    light = page.evaluate(colour)
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.evaluate(colour) != light
+    assert page.evaluate("localStorage.getItem('lesion-dash-theme')") == "dark"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.ldTheme") == "dark"
+    page.wait_for_selector(".ld-app .ld-card", timeout=LONG)
+    assert page.evaluate(colour) != light
+    page.get_by_role("button", name="Light colours").click()
+    # What the system says itself needs no memory, and is followed again.
+    assert page.evaluate("localStorage.getItem('lesion-dash-theme')") is None
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_selector("html[data-ld-theme=dark]", state="attached")
+
+
+def test_nothing_jumps_while_loading_and_nothing_moves_unasked(page: Any) -> None:
+    assert page.evaluate("window.shift") < 0.02  # cumulative layout shift; 0.1 counts as good
+    page.emulate_media(reduced_motion="reduce")
+    moving = """[...document.querySelectorAll('.ld-app *')].filter((node) => {
+        const style = getComputedStyle(node);
+        return parseFloat(style.transitionDuration) > 0 || style.animationName !== 'none';
+    }).length"""
+    assert page.evaluate(moving) == 0

@@ -1,0 +1,276 @@
+"""Choices go into an address and a file and come back; what somebody else wrote is checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesion_dash.dashboard.address import LONGEST, read_address, to_address
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.bookmark import Bookmark, Offer
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.serving.notices import login_page
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.session_file import LARGEST, read_session, session_bytes
+from lesion_dash.dashboard.state import FIGURES, MAPS
+from lesion_dash.errors import InputError
+
+PAGES = ("topography", "assign", "patients")
+KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
+LOOKS = ("figure", "radiological", "mm")
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+TENTHS = st.integers(-2000, 2000).map(lambda number: number / 10)
+BOOKMARKS = st.builds(
+    Bookmark,
+    folder_a=NAMES,
+    folder_b=st.just("") | NAMES,
+    where_a=st.lists(NAMES, max_size=3).map(tuple),
+    min_patients=st.integers(1, 1500),
+    atlas=st.just("") | NAMES,
+    map_key=st.sampled_from(list(MAPS)),
+    figure=st.sampled_from(list(FIGURES)),
+    radiological=st.booleans(),
+    mm=st.tuples(TENTHS, TENTHS, TENTHS),
+    page=st.sampled_from(("", *PAGES)),
+)
+
+
+@pytest.fixture
+def offer(sample_data: Path) -> Offer:
+    return Offer(DataRoot(sample_data), PAGES)
+
+
+@pytest.fixture
+def app(sample_data: Path) -> App:
+    app = App(Desk(Session(DataRoot(sample_data))))
+    app.returning.begin()
+    app.desk.wait()
+    return app
+
+
+def arrive(app: App, text: str) -> None:
+    app.returning.bar._handle_custom_msg({"address": text}, [])
+    app.desk.wait()
+
+
+def choices_of(app: App) -> dict[str, object]:
+    return {name: getattr(app.desk.choices, name) for name in (*KEPT, *LOOKS)}
+
+
+@given(bookmark=BOOKMARKS)
+def test_an_address_says_what_was_chosen(bookmark: Bookmark) -> None:
+    text = to_address(bookmark)
+    assert text.isascii()
+    assert Bookmark(**read_address(text)) == bookmark
+
+
+@given(bookmark=BOOKMARKS)
+def test_a_file_says_what_was_chosen(bookmark: Bookmark) -> None:
+    choices = json.loads(session_bytes(bookmark))["choices"]
+    tuples = {name: tuple(one) if isinstance(one, list) else one for name, one in choices.items()}
+    assert Bookmark(**tuples) == bookmark
+
+
+@given(text=st.text(max_size=200) | st.text("abk=&%,whermp_1-", max_size=200))
+def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
+    root = DataRoot(Path("sample_data"))
+    bookmark, faults = Offer(root, PAGES).check(read_address(text))
+    assert bookmark.folder_a in {None, "", *root.cohorts}
+    assert all(isinstance(fault, InputError) for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a=../cohort_a", "no folder of the data root"),
+        ("a=/etc", "no folder of the data root"),
+        ("b=cohort_a%00", "no folder of the data root"),
+        ("atlas=../../atlas.nii", "no atlas of the data root"),
+        ("k=0", "no number of patients"),
+        ("k=7.5", "no number of patients"),
+        ("k=" + "9" * 5000, "no number of patients"),
+        ("mm=1,2", "no place"),
+        ("mm=nan,0,0", "no place"),
+        ("mm=1e9,0,0", "no place"),
+        ("map=__class__", "no map"),
+        ("figure=<img src=x>", "no figure"),
+        ("side=left", "neither true nor false"),
+        ("page=os", "no page"),
+        ("where_a=sex", "no condition"),
+        ("where_a=" + "x" * 600, "no text of at most"),
+        ("&".join(["where_b=sex%3DF"] * 60), "at most 50 conditions"),
+        ("cohort_a=cohort_b", "no choice of this dashboard"),
+    ],
+    ids=lambda text: text[:16],
+)
+def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
+    offer: Offer, text: str, reason: str
+) -> None:
+    bookmark, faults = offer.check(
+        read_address(f"{text}&figure=glass" if "fig" not in text else text)
+    )
+    assert [fault.problem for fault in faults if reason in fault.problem]
+    assert len(faults) == 1
+    assert "fig" in text or bookmark == Bookmark(figure="glass")
+
+
+def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: Offer) -> None:
+    where = tuple(f"id=sub-{number:04}" for number in range(1000))
+    assert to_address(Bookmark("cohort_a", where_a=where)) == ""
+    with pytest.raises(InputError, match="too long"):
+        read_address("a" * (LONGEST + 1))
+    with pytest.raises(InputError, match="too long"):
+        read_address("k=1&" * 500)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no session file"),
+        (b"\xff\xfe", "no session file"),
+        (b"[]", "no session file"),
+        (b"[" * 50_000, "no session file"),
+        (b'{"format": "other", "choices": {}}', "no session file"),
+        (b" " * (LARGEST + 1), "too large"),
+        (b'{"format": "lesion_dash session", "schema": 2, "choices": {}}', "newer lesion_dash"),
+        (b'{"format": "lesion_dash session", "schema": 1}', "damaged"),
+        (b'{"format": "lesion_dash session", "schema": true, "choices": []}', "damaged"),
+    ],
+    ids=["empty", "bytes", "list", "deep", "foreign", "large", "newer", "cut", "types"],
+)
+def test_a_file_that_is_none_of_ours_is_refused(offer: Offer, content: bytes, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        read_session("session.json", content, offer)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"folder_a": "elsewhere"},
+        {"folder_a": ["cohort_a"]},
+        {"folder_a": "\ud800"},
+        {"min_patients": True},
+        {"mm": [0, 0, 1e400]},
+        {"where_a": "sex=F"},
+        {"selection": {}},
+    ],
+    ids=["folder", "list", "surrogate", "bool", "infinite", "text", "unknown"],
+)
+def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, object]) -> None:
+    session = json.loads(session_bytes(Bookmark()))
+    session["choices"] = {"figure": "glass"} | choices
+    before = choices_of(app)
+    content = json.dumps(session).encode()
+    app.returning.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
+    app.desk.wait()
+    assert "cannot be opened here" in app.desk.banner.message
+    assert "<b>" not in app.desk.banner.message
+    assert choices_of(app) == before
+
+
+def test_a_link_brings_every_choice_back(app: App) -> None:
+    choices = app.desk.choices
+    choices.folder_b, choices.where_a, choices.where_b = "cohort_a", ("sex=F",), ("sex=M",)
+    app.desk.wait()
+    choices.min_patients, choices.map_key, choices.figure = 4, "overlap", "glass"
+    choices.mm, choices.radiological = (-30.0, 4.0, 12.0), True
+    app.tabs.selected_index = 2
+    link = app.returning.bar.text
+    other = App(Desk(Session(app.desk.session.root)))
+    arrive(other, link)
+    assert choices_of(other) == choices_of(app)
+    assert other.tabs.selected_index == 2
+    assert other.desk.choices.selection == choices.selection
+    assert other.returning.bar.text == link
+    assert other.desk.banner.message == ""
+
+
+def test_a_session_file_brings_every_choice_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.desk.choices.min_patients = 7
+    app.desk.choices.map_key = "mean"
+    saved: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(app.desk.saver, "save", lambda *file: saved.append(file))
+    app.returning.menu._handle_custom_msg({"type": "save"}, [])
+    other = App(Desk(Session(app.desk.session.root)))
+    other.returning.begin()
+    other.desk.wait()
+    other.returning.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
+    other.desk.wait()
+    assert choices_of(other) == choices_of(app)
+
+
+def test_without_an_address_the_first_folder_is_opened(app: App) -> None:
+    assert app.desk.choices.cohort_a == "cohort_a"
+    assert read_address(app.returning.bar.text)["folder_a"] == "cohort_a"
+
+
+def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> None:
+    app = App(Desk(Session(DataRoot(sample_data))))
+    shown: list[str] = []
+    app.desk.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
+    arrive(app, "a=cohort_b&k=3")
+    assert shown == ["cohort_b"]
+    assert app.desk.choices.min_patients == 3
+
+
+def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(sample_data: Path) -> None:
+    app = App(Desk(Session(DataRoot(sample_data))))
+    arrive(app, "a=cohort_b&b=gone&k=6&map=mean")
+    assert "gone is no folder of the data root" in app.desk.banner.message
+    choices = app.desk.choices
+    assert (choices.cohort_a, choices.folder_b) == ("cohort_b", "")
+    assert (choices.min_patients, choices.map_key) == (6, "mean")
+
+
+def test_a_link_to_a_folder_that_is_not_here_shows_no_other(sample_data: Path) -> None:
+    app = App(Desk(Session(DataRoot(sample_data))))
+    arrive(app, "a=gone&k=6")
+    assert "gone is no folder of the data root" in app.desk.banner.message
+    assert app.desk.choices.cohort_a == ""
+
+
+def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:
+    arrive(app, "a=cohort_a&k=900")
+    choices = app.desk.choices
+    assert choices.min_patients == choices.most_patients
+    assert choices.lowered_from == 900
+
+
+def test_conditions_that_cannot_be_asked_are_told(app: App) -> None:
+    arrive(app, "a=cohort_a&where_a=no_such_column%3D1&k=3")
+    assert "no_such_column" in app.desk.banner.message
+    assert (app.desk.choices.where_a, app.desk.choices.min_patients) == ((), 3)
+
+
+def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
+    before = choices_of(app)
+    for message in (
+        {"address": 3},
+        {},
+        [],
+        "a=cohort_b",
+        {"type": "open"},
+        {"type": "open", "name": 1},
+    ):
+        app.returning.bar._handle_custom_msg(message, [])
+        app.returning.menu._handle_custom_msg(message, [])
+    app.desk.wait()
+    assert choices_of(app) == before
+
+
+def test_the_address_is_written_once_for_a_choice(app: App) -> None:
+    written: list[str] = []
+    app.returning.bar.observe(lambda change: written.append(change["new"]), names="text")
+    app.desk.choices.min_patients = 8
+    assert [read_address(text)["min_patients"] for text in written] == [8]
+
+
+def test_a_login_keeps_the_link() -> None:
+    # A form without an action is sent to the address it stands at, with what is behind its #.
+    assert "action" not in login_page("/")

@@ -1,0 +1,156 @@
+"""Choices survive a reload, travel in a link and in a file, and belong to one visitor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
+LINK = "#a=cohort_b&k=7&map=mean&atlas=synthetic_atlas&figure=glass&mm=-40,-20,4"
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    return serve(own_root)
+
+
+def wait_for_link(page: Any, *parts: str) -> str:
+    for part in parts:
+        page.wait_for_function("(part) => location.hash.includes(part)", arg=part, timeout=LONG)
+    return str(page.url)
+
+
+def shown(page: Any) -> dict[str, object]:
+    """What a visitor sees of the choices."""
+    page.wait_for_selector(".ld-bar", timeout=LONG)
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    folders = page.locator(".ld-choices select").evaluate_all(
+        "(all) => all.slice(0, 2).map((one) => one.selectedOptions[0].textContent)"
+    )
+    return {
+        "folders": folders,
+        "k": page.locator(".ld-choices .widget-readout").first.inner_text(),
+        "map": page.locator(".ld-choices input[type=radio]:checked").evaluate(
+            "(radio) => radio.parentElement.textContent"
+        ),
+        "readout": page.locator(".ld-brain .ld-readout").inner_text(),
+        "scale": page.locator(".ld-brain .ld-scale-box").inner_text(),
+        "regions": page.locator(".ld-regions tbody tr").all_inner_texts(),
+    }
+
+
+def open_link(open_page: Callable[..., Any], url: str) -> Any:
+    page = open_page(url)
+    page.get_by_text("Mean total lesion volume, where ≥ 7").wait_for(timeout=LONG)
+    return page
+
+
+def wait_for_std(page: Any, readout: str) -> None:
+    page.get_by_text("SD of total lesion volume, where ≥ 7").wait_for(timeout=LONG)
+    page.wait_for_function(
+        "(text) => document.querySelector('.ld-brain .ld-readout')?.innerText === text",
+        arg=readout,
+        timeout=LONG,
+    )
+
+
+def test_a_reload_and_another_visitor_see_the_same(
+    address: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_link(open_page, address + LINK)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.get_by_role("radio", name="SD of lesion volume").click()
+    page.locator(".ld-regions tbody tr").nth(1).click()
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(2).selected")
+    link = wait_for_link(page, "map=std", "k=7")
+    before = shown(page)
+    assert "cohort_b" in str(before["folders"])
+    page.reload()
+    wait_for_std(page, str(before["readout"]))
+    assert shown(page) == before
+    assert page.url == link
+    assert requests
+    assert not [url for url in requests if re.search("cohort_|atlas", url)]
+    other = open_page(link)
+    wait_for_std(other, str(before["readout"]))
+    assert shown(other) == before
+    # What one of them chooses from here on is nothing to the other.
+    other.get_by_role("radio", name="Patients per voxel").click()
+    wait_for_link(other, "map=n")
+    assert shown(page) == before
+    assert page.url == link
+    assert page.evaluate("history.length") <= 3
+
+
+def test_links_and_files_are_followed(
+    address: str, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_link(open_page, address + LINK)
+    with page.expect_download(timeout=LONG) as waiting:
+        page.get_by_role("button", name="Save session").click()
+    saved = tmp_path / waiting.value.suggested_filename
+    saved.write_bytes(Path(waiting.value.path()).read_bytes())
+    link = wait_for_link(page, "k=7", "figure=glass")
+    page.evaluate("location.hash = 'a=cohort_a&k=3&map=n&page=patients'")
+    page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)
+    page.get_by_role("tab", name="Topography").click()
+    page.get_by_text("Patients per voxel, where ≥ 3").wait_for(timeout=LONG)
+    chooser = page.locator(".ld-menu input[type=file]")
+    chooser.set_input_files({"name": "notes.json", "mimeType": "text/plain", "buffer": b"[1, 2]"})
+    page.get_by_text("notes.json: is no session file of lesion_dash").wait_for(timeout=LONG)
+    assert "a=cohort_a&k=3" in page.url
+    chooser.set_input_files(str(saved))
+    page.get_by_text("Mean total lesion volume, where ≥ 7").wait_for(timeout=LONG)
+    assert wait_for_link(page, "k=7", "figure=glass") == link
+
+
+def test_a_hostile_link_runs_nothing(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(address + "#a=<img src=x onerror=alert(1)>&k=1e9&map=n%00")
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    alert = page.locator(".ld-banner [role=alert]")
+    alert.wait_for(timeout=LONG)
+    assert "3 of its choices cannot be made here" in alert.inner_text()
+    assert alert.locator("img").count() == 0
+
+
+def test_the_tour_by_keyboard(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(address, tour=True)
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for(timeout=LONG)
+    assert "1 of 5" in dialog.inner_text()
+    assert page.locator(".ld-tour-here .ld-label").inner_text() == "Folder A"
+    for number in range(2, 6):
+        page.keyboard.press("Enter")
+        dialog.get_by_text(f"{number} of 5").wait_for()
+        page.wait_for_function(
+            """() => {
+            const { top, bottom } = document.querySelector(".ld-tour").getBoundingClientRect();
+            return top >= 0 && bottom <= innerHeight;
+            }"""
+        )
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_text("4 of 5").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert page.locator(".ld-tour-here").count() == 0
+    page.reload()
+    shown(page)
+    page.get_by_role("tab", name="Patients").click()
+    assert dialog.count() == 0  # it was seen
+    page.get_by_role("button", name="Tour").click()
+    dialog.wait_for(timeout=LONG)
+    page.get_by_role("button", name="End tour").click()
+    dialog.wait_for(state="detached")
+    text = page.get_by_role("tooltip").filter(has_text="voxel takes the label of the atlas")
+    assert text.count() == 0
+    page.get_by_role("tab", name="Topography").click()
+    page.get_by_role("button", name="Help: Atlas").focus()
+    text.wait_for()
+    assert text.bounding_box()["x"] >= 0

@@ -1,0 +1,286 @@
+"""The lines a page shows are run as they stand, and give the bytes that the page saves."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from ipywidgets import HTML, Box
+
+from lesion_dash.cli import main
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.assigning import Assigner
+from lesion_dash.dashboard.chances import ChanceRequest, Chances
+from lesion_dash.dashboard.code import ASSIGNMENT_FILE, Code
+from lesion_dash.dashboard.comparing import Comparing, PairRequest
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.assign import AssignPage
+from lesion_dash.dashboard.pages.chance import ChancePage
+from lesion_dash.dashboard.pages.code import (
+    assign_code,
+    chance_code,
+    compare_code,
+    inspect_code,
+    patients_code,
+    topography_code,
+)
+from lesion_dash.dashboard.pages.compare import ComparePage
+from lesion_dash.dashboard.pages.inspect import InspectPage
+from lesion_dash.dashboard.pages.patients import PatientsPage
+from lesion_dash.dashboard.question import Question
+from lesion_dash.dashboard.session import PATIENTS_FILE, Session
+from lesion_dash.dashboard.state import Selection
+from lesion_dash.differences import FILE_NAMES as DIFFERENCES
+from lesion_dash.inspection import inspect_image
+from lesion_dash.tables import csv_bytes
+
+ATLAS = "synthetic_atlas"
+ODD = """it's "two" $(odd) & -k\\ 100% `ü`"""
+OLD_WOMEN, MEN = ("age>=60", "sex=F"), ("sex=M",)
+
+
+@pytest.fixture(scope="module")
+def parent(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a data root, one of its cohorts under a name that needs quotes."""
+    place = tmp_path_factory.mktemp("parent")
+    root = place / "data of 'ours'"
+    for name, kept in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
+        shutil.copytree(sample_data / name, root / kept)
+    shutil.copy(sample_data / "participants.tsv", root)
+    return place
+
+
+@pytest.fixture(scope="module")
+def session(parent: Path) -> Session:
+    return Session(DataRoot(next(parent.iterdir())))
+
+
+@pytest.fixture
+def desk(sample_data: Path) -> Desk:
+    return Desk(Session(DataRoot(sample_data)))
+
+
+@pytest.fixture
+def here(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder where the lines are run."""
+    monkeypatch.chdir(parent)
+    yield parent
+    shutil.rmtree(parent / "results", ignore_errors=True)
+
+
+def run_python(lines: str, here: Path) -> dict[str, bytes]:
+    with redirect_stdout(StringIO()):
+        exec(compile(lines, "shown", "exec"), {})
+    return take_results(here)
+
+
+def run_commands(lines: str, here: Path) -> dict[str, bytes]:
+    for line in lines.splitlines():
+        program, *words = shlex.split(line, comments=True) or ["", ""]
+        if program:
+            assert program == "lesion-dash"
+            with redirect_stdout(StringIO()):
+                assert main(words) == 0
+    return take_results(here)
+
+
+def take_results(here: Path) -> dict[str, bytes]:
+    files = [file for file in (here / "results").rglob("*") if file.is_file()]
+    found = {file.name: file.read_bytes() for file in files}
+    shutil.rmtree(here / "results", ignore_errors=True)
+    return {name: content for name, content in found.items() if "provenance" not in name}
+
+
+def select(
+    session: Session, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
+) -> Selection:
+    for folder in (ODD, b):
+        if folder:
+            session.load(folder)
+    session.atlas(ATLAS)
+    a = session.part(ODD, where_a)
+    return Selection(a, session.part(b, where_b) if b else "", 3, ATLAS)
+
+
+@pytest.mark.parametrize(
+    ("where_a", "b", "where_b"),
+    [
+        ((), "", ()),
+        ((), "cohort_b", ()),
+        (OLD_WOMEN, "", ()),
+        (MEN, "cohort_b", MEN),
+        (OLD_WOMEN, ODD, MEN),
+    ],
+    ids=["one", "two", "restricted", "both restricted", "split"],
+)
+def test_topography_is_that_of_the_page(
+    session: Session, here: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
+) -> None:
+    selection = select(session, where_a, b, where_b)
+    expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
+    python, commands = Code(session).topography(selection)
+    assert run_python(python, here) == expected
+    made = run_commands(commands, here)
+    assert {name: made[name] for name in expected} == expected
+
+
+def test_without_an_atlas_there_are_maps_alone(session: Session, here: Path) -> None:
+    selection = replace(select(session, (), "cohort_b", ()), atlas="")
+    expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
+    python, commands = Code(session).topography(selection)
+    assert run_python(python, here) == expected
+    assert "needs an atlas" in commands
+
+
+def test_patients_are_those_of_the_page(session: Session, here: Path) -> None:
+    selection = select(session, OLD_WOMEN, "", ())
+    expected = session.file_bytes(selection, PATIENTS_FILE)
+    python, commands = Code(session).patients(selection.cohort_a)
+    assert run_python(python, here) == {PATIENTS_FILE: expected}
+    assert run_commands(commands, here)[PATIENTS_FILE] == expected
+
+
+@pytest.mark.parametrize("source", ["n", "mean", "overlap", ODD])
+def test_assignment_is_that_of_the_page(session: Session, here: Path, source: str) -> None:
+    selection = select(session, (), "cohort_b", ())
+    file = "sub-a01_lesion.nii.gz" if source == ODD else ""
+    question = Question(
+        source, file, selection, ATLAS, 2.5 if source == "n" else 0.0, min_size_mm3=50
+    )
+    answer = Assigner(session).answer(question)
+    assert answer is not None
+    expected = csv_bytes(answer.table)
+    python, commands = Code(session).assign(question)
+    assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
+    made = run_commands(commands, here)[ASSIGNMENT_FILE]
+    assert made == expected or source == "mean"
+    assert made.count(b"\n") == expected.count(b"\n")
+    assert ("single precision" in commands) == (source == "mean")
+
+
+def test_an_overlap_of_parts_is_assigned_alike(session: Session, here: Path) -> None:
+    question = Question("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
+    answer = Assigner(session).answer(question)
+    assert answer is not None
+    python, commands = Code(session).assign(question)
+    expected = csv_bytes(answer.table)
+    assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
+    assert run_commands(commands, here)[ASSIGNMENT_FILE] == expected
+
+
+def test_inspection_is_that_of_the_page(session: Session, here: Path) -> None:
+    python, commands = Code(session).inspect(ODD, "sub-a01_lesion.nii.gz", (40, 50, 41), 0)
+    path = session.root.path / ODD / "sub-a01_lesion.nii.gz"
+    found = inspect_image(path)
+    said = StringIO()
+    with redirect_stdout(said):
+        exec(compile(python, "shown", "exec"), {})
+    first, second = said.getvalue().splitlines()
+    assert second == f"{found.to_mm(40, 50, 41)} {found.value_at(40, 50, 41)}"
+    assert json.loads(json.dumps(eval(first)))["sha256"] == found.to_json()["sha256"]
+    run_commands(commands, here)
+    assert len(commands.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("where_a", "b", "where_b"),
+    [((), "cohort_b", ()), (OLD_WOMEN, ODD, MEN)],
+    ids=["two", "split"],
+)
+def test_differences_are_those_of_the_page(
+    session: Session, here: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
+) -> None:
+    selection = select(session, where_a, b, where_b)
+    request = PairRequest(selection.cohort_a, selection.cohort_b, 2)
+    comparing = Comparing(session)
+    expected = {name: comparing.file_bytes(request, name) for name in DIFFERENCES.values()}
+    python, commands = Code(session).compare(request)
+    assert run_python(python, here) == expected
+    assert run_commands(commands, here) == expected
+
+
+def test_chances_are_those_of_the_page(session: Session, here: Path) -> None:
+    name = select(session, OLD_WOMEN, "", ()).cohort_a
+    request = ChanceRequest(name, 2, permutations=25, seed=3, side="two-sided")
+    chances = Chances(session)
+    chances.permute(request)
+    expected = {file: chances.file_bytes(request, file) for file in chances.file_names(request)}
+    assert len(expected) > 3
+    python, commands = Code(session).chance(request)
+    assert run_python(python, here) == expected
+    assert run_commands(commands, here) == expected
+
+
+def test_nothing_chosen_shows_no_code(session: Session) -> None:
+    code = Code(session)
+    assert code.topography(Selection()) == ("", "")
+    assert code.patients("") == ("", "")
+    assert code.compare(None) == code.chance(None) == ("", "")
+    assert code.assign(Question("n", "", Selection(), ATLAS)) == ("", "")
+    assert code.assign(Question("cohort_b", "", Selection(), ATLAS)) == ("", "")
+    assert code.inspect("", "", None, 0) == ("", "")
+
+
+def test_nothing_of_the_computer_is_told(session: Session) -> None:
+    code = Code(session)
+    shown = "".join(code.topography(select(session, (), "cohort_b", ())))
+    assert str(session.root.path.parent) not in shown
+    assert "data of \\'ours" in shown or "data of 'ours" in shown
+
+
+CARDS: dict[str, Callable[[Desk], Box]] = {
+    "compare": lambda desk: compare_code(desk, ComparePage(desk)),
+    "chance": lambda desk: chance_code(desk, ChancePage(desk)),
+    "patients": lambda desk: patients_code(desk, PatientsPage(desk)),
+    "assign": lambda desk: assign_code(desk, AssignPage(desk)),
+    "inspect": lambda desk: inspect_code(desk, InspectPage(desk)),
+    "topography": lambda desk: topography_code(desk, Box()),
+}
+
+
+def code_of(page: Box) -> HTML:
+    return next(one for one in page.children[-1].children if "ld-code" in one._dom_classes)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_page_without_choices_says_what_to_do(desk: Desk, name: str) -> None:
+    assert code_of(CARDS[name](desk)).value.startswith("<pre># Choose")
+
+
+@pytest.mark.parametrize("name", ["compare", "chance", "patients", "assign", "topography"])
+def test_the_code_of_a_page_follows_the_folders(desk: Desk, name: str) -> None:
+    page = CARDS[name](desk)
+    desk.open_first()
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert "load_cohort(&#x27;sample_data/cohort_a&#x27;)" in code_of(page).value
+
+
+def test_the_code_of_an_image_follows_the_crosshair(desk: Desk) -> None:
+    page = InspectPage(desk)
+    made = inspect_code(desk, page)
+    page.folder.value, page.file.value = "cohort_a", "sub-a01_lesion.nii.gz"
+    desk.wait()
+    assert (
+        "inspect_image(&#x27;sample_data/cohort_a/sub-a01_lesion.nii.gz&#x27;)"
+        in code_of(made).value
+    )
+    page.crosshair.move((40, 50, 41))
+    assert "value_at(40, 50, 41)" in code_of(made).value
+
+
+def test_the_card_follows_the_choices(app: App) -> None:
+    python = code_of(app.tabs.children[0])
+    assert "volume_stats(a, 5)" in python.value
+    app.desk.choices.min_patients = 7
+    assert "volume_stats(a, 7)" in python.value
+    app.desk.choices.where_a = ("sex=F",)
+    assert "sex=F" in python.value

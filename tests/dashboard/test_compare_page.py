@@ -1,0 +1,177 @@
+"""The page Compare without a kernel: maps follow the choices, and the crosshair is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesion_dash import load_cohort
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.compare import NO_A, NO_B, ComparePage
+from lesion_dash.dashboard.session import Session
+from lesion_dash.differences import FILE_NAMES, cohort_differences
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def desk(sample_data: Path) -> Iterator[Desk]:
+    desk = Desk(Session(DataRoot(sample_data)))
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    yield desk
+    desk.wait()
+
+
+@pytest.fixture
+def page(desk: Desk) -> ComparePage:
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    page = ComparePage(desk)
+    desk.wait()
+    assert page.pair is not None
+    return page
+
+
+def test_the_tab_stands_after_the_topography(app: App) -> None:
+    assert app.tabs.titles[:3] == ("Topography", "Compare", "Larger than chance?")
+
+
+def test_without_two_cohorts_it_says_what_to_do(sample_data: Path) -> None:
+    desk = Desk(Session(DataRoot(sample_data)))
+    page = ComparePage(desk)
+    assert page.empty.value == NO_A
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    assert page.empty.value == NO_B
+    assert "ld-hidden" in page.difference.widget._dom_classes
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert "ld-hidden" in page.empty._dom_classes
+    assert "ld-hidden" not in page.difference.widget._dom_classes
+    desk.choices.folder_b = ""
+    desk.wait()
+    assert page.empty.value == NO_B
+    assert page.a.view.panes == []
+
+
+def test_a_click_in_one_map_moves_all_and_the_topography(page: ComparePage, desk: Desk) -> None:
+    page.b.view._handle_custom_msg({"pane": 2, "x": 0.31, "y": 0.36}, [])
+    x, y, _ = desk.choices.mm
+    assert x < 0 < y
+    crosses = [
+        [pane["cross"] for pane in card.view.panes] for card in (page.a, page.b, page.difference)
+    ]
+    assert crosses[0] == crosses[1] == crosses[2]
+    assert crosses[0][2] == pytest.approx([0.31, 0.36], abs=0.01)
+    desk.choices.mm = (-26.0, 0.0, 8.0)  # as the page Topography does
+    moved = [pane["cross"] for pane in page.difference.view.panes]
+    assert moved != crosses[2]
+    assert "MNI −26, 0, 8" in page.place.caption.value
+
+
+def test_what_stands_at_the_crosshair(page: ComparePage, desk: Desk, sample_data: Path) -> None:
+    a, b = (load_cohort(sample_data / name) for name in ("cohort_a", "cohort_b"))
+    place = (-26.0, 0.0, 8.0)
+    desk.choices.mm = place
+    voxel = a.grid.nearest_voxel(place)
+    n = [int(cohort.counts[voxel]) for cohort in (a, b)]
+    assert page.a.view.value == f"{2.5 * n[0]:.1f} %"
+    assert page.a.view.remark == f"{n[0]} of 40 patients"
+    points = cohort_differences(a, b).frequency.value_at(place)
+    assert page.difference.view.value == f"{points:+.1f} points".replace("-", "−")
+    page.map_key.value = "mean"
+    desk.wait()
+    desk.choices.min_patients = 2
+    desk.wait()
+    means = [cohort_differences(a, b, 2).mean.value_at(place) / 1000]
+    assert page.difference.view.value == f"{means[0]:+.1f} mL".replace("-", "−")
+    assert f"n = {n[0]}" in page.place.table.value
+    assert f"n = {n[1]}" in page.place.table.value
+
+
+def test_too_few_patients_are_named(page: ComparePage, desk: Desk) -> None:
+    page.map_key.value = "mean"
+    desk.wait()
+    desk.choices.mm = (500.0, 0.0, 0.0)
+    assert page.difference.view.remark == "fewer than 5 patients in A and B"
+    assert "not compared" in page.place.table.value
+    desk.choices.min_patients = desk.choices.most_patients
+    desk.wait()
+    assert "choose a smaller k" in page.difference.question.value
+    assert page.to_a.disabled
+
+
+def test_the_largest_difference_is_gone_to(page: ComparePage, desk: Desk) -> None:
+    assert page.pair is not None
+    for button, find in ((page.to_a, np.max), (page.to_b, np.min)):
+        button.click()
+        layer = page.pair.difference
+        assert layer.value_at(layer.voxel(desk.choices.mm)) == find(layer.values)
+
+
+def test_the_slider_is_the_one_of_the_topography(page: ComparePage, desk: Desk) -> None:
+    assert page.slider.disabled  # frequencies do not ask for it
+    page.map_key.value = "mean"
+    desk.wait()
+    assert not page.slider.disabled
+    page.slider.value = 3
+    desk.wait()
+    assert desk.choices.min_patients == 3
+    assert page.pair is not None
+    assert page.pair.request.min_patients == 3
+    assert "at least 3" in page.a.question.value
+    page.slider.set_state({"max": 10_000})
+    page.slider.set_state({"value": 5000})
+    assert desk.choices.min_patients == desk.choices.most_patients
+
+
+def test_both_maps_have_one_scale_with_its_unit(page: ComparePage) -> None:
+    assert page.a.scale.value == page.b.scale.value
+    assert " %</span>" in page.a.scale.value
+    assert "percentage points" in page.difference.scale.value
+    assert "A higher" in page.difference.scale.value
+
+
+def test_sides_are_turned_on_all_pages(page: ComparePage, desk: Desk) -> None:
+    page.orientation.value = True
+    assert desk.choices.radiological
+    assert [pane["edges"][0] for pane in page.a.view.panes] == ["P", "R", "R"]
+
+
+def test_files_and_figures_can_be_saved(
+    page: ComparePage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: dict[str, bytes] = {}
+    monkeypatch.setattr(desk.saver, "save", saved.__setitem__)
+    for name in FILE_NAMES.values():
+        page.place.file.value = name
+        page.place.download.click()
+    assert {name: content[:4] for name, content in saved.items()} == dict.fromkeys(
+        FILE_NAMES.values(), b"\x5c\x01\x00\x00"
+    )
+    page.place.figures[0].click()
+    desk.wait()
+    assert saved["compare_frequency.png"].startswith(b"\x89PNG")
+    assert desk.banner.message == ""
+
+
+def test_hostile_names_stay_text(tmp_path: Path, sample_data: Path) -> None:
+    for name in ("a", HOSTILE):
+        (tmp_path / name).mkdir()
+        for file in sorted((sample_data / "cohort_a").glob("*.nii.gz"))[:3]:
+            (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    desk = Desk(Session(DataRoot(tmp_path)))
+    desk.choices.folder_a, desk.choices.folder_b = "a", HOSTILE
+    desk.wait()
+    page = ComparePage(desk)
+    desk.wait()
+    assert page.pair is not None
+    shown = (page.b.caption.value, page.place.table.value, page.place.remark.value)
+    assert not any("<img" in text for text in shown)
+    assert "3 masks of B are in A as well" in page.place.remark.value

@@ -1,0 +1,216 @@
+"""A page that lost its kernel or its server says so, moves nothing, and finds back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+LONG = 90_000  # ms
+SILENT = "The dashboard does not answer"
+ENDED = "The computation behind this page has ended"
+SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...settings) { super(...settings); window.sockets.push(this); }
+};
+"""
+
+
+class Server:
+    """A dashboard that can be stopped, and started again at its port."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self._root, self._port = root, port
+        self.url = f"http://127.0.0.1:{port}/"
+        self.start()
+
+    def start(self) -> None:
+        settings = f"{str(self._root)!r}, port={self._port}"
+        code = f"from lesion_dash.dashboard.server import serve; serve({settings})"
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"{self.url}health", timeout=5):
+                    return
+            except URLError:
+                time.sleep(0.25)
+        pytest.fail(f"nothing answers at {self.url}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+    def kill_kernel(self, identity: str) -> None:
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            if identity in " ".join(child.cmdline()):
+                child.send_signal(signal.SIGKILL)
+                return
+        pytest.fail(f"no kernel {identity}")
+
+
+@pytest.fixture(scope="module")
+def server(own_root: Path) -> Iterator[Server]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    running = Server(own_root, port)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def open_dashboard(chrome: Any) -> Iterator[Callable[[str], Any]]:
+    """Open a page that may well say on its console that nothing answers."""
+    contexts = []
+
+    def open_at(url: str) -> Any:
+        contexts.append(chrome.new_context(viewport={"width": 1280, "height": 800}))
+        page = contexts[-1].new_page()
+        page.add_init_script(SOCKETS)
+        page.goto(url)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+
+
+def wait_until_open(page: Any) -> None:
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+
+
+def bar(page: Any, words: str) -> Any:
+    """The bar that says something, waited for."""
+    shown = page.get_by_role("alert").filter(has_text=words)
+    shown.wait_for(timeout=LONG)
+    return shown
+
+
+def wait_until_gone(page: Any) -> None:
+    page.locator("#ld-lost").wait_for(state="hidden", timeout=LONG)
+
+
+def assert_answers(page: Any) -> None:
+    """The kernel still says what the slider leaves of the brain."""
+    words = page.locator(".ld-choices .ld-field", has_text="Minimum patients").locator(".ld-note")
+    before = "".join(words.all_inner_texts())
+    page.locator(".ld-choices .noUi-handle").first.press("ArrowRight")
+    for _ in range(LONG // 100):
+        if "".join(words.all_inner_texts()) != before:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("nothing follows the slider")
+
+
+def test_a_short_break_passes_by_itself(
+    server: Server, open_dashboard: Callable[[str], Any]
+) -> None:
+    page = open_dashboard(server.url)
+    wait_until_open(page)
+    page.evaluate("window.isSamePage = true")
+    tab = page.get_by_role("tab").first.bounding_box()
+    page.context.set_offline(True)
+    bar(page, SILENT)
+    assert page.get_by_role("tab").first.bounding_box() == tab
+    page.context.set_offline(False)
+    wait_until_gone(page)
+    number = page.evaluate("window.sockets.length")
+    page.evaluate("window.sockets.at(-1).close()")
+    page.wait_for_function(
+        "([number]) => window.sockets.length > number && window.sockets.at(-1).readyState === 1",
+        arg=[number],
+        timeout=LONG,
+    )
+    wait_until_gone(page)
+    assert_answers(page)
+    assert page.evaluate("window.isSamePage")
+
+
+def test_looking_after_the_server_keeps_no_kernel_alive(
+    server: Server, open_dashboard: Callable[[str], Any]
+) -> None:
+    page = open_dashboard(server.url)
+    wait_until_open(page)
+    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_load_state("networkidle")
+    ask = """async () => {
+        const kernel = window.jupyterapp.widgetManager.kernel;
+        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
+    }"""
+    page.wait_for_function(
+        f"async () => {{ const ask = {ask}; const first = await ask();"
+        "await new Promise((done) => setTimeout(done, 500));"
+        "return first === await ask(); }",
+        timeout=LONG,
+    )
+    before = page.evaluate(ask)
+    for _ in range(3):
+        with page.expect_response(lambda answer: answer.url.endswith("/voila.js")) as looked:
+            page.evaluate("window.dispatchEvent(new Event('online'))")
+        assert looked.value.status == 200
+    assert page.evaluate(ask) == before
+
+
+def test_a_dead_kernel_is_told_and_a_reload_brings_another(
+    server: Server, open_dashboard: Callable[[str], Any]
+) -> None:
+    page = open_dashboard(server.url)
+    wait_until_open(page)
+    tab = page.get_by_role("tab").first.bounding_box()
+    server.kill_kernel(page.evaluate("window.jupyterapp.widgetManager.kernel.id"))
+    told = bar(page, ENDED)
+    assert page.get_by_role("tab").first.bounding_box() == tab
+    told.get_by_role("button", name="Reload").click()
+    wait_until_gone(page)
+    wait_until_open(page)
+    assert_answers(page)
+
+
+def test_a_stopped_server_is_told_until_it_is_back(
+    server: Server, open_dashboard: Callable[[str], Any]
+) -> None:
+    page = open_dashboard(server.url)
+    wait_until_open(page)
+    server.stop()
+    told = bar(page, SILENT)
+    told.get_by_role("button", name="Reconnect").click()
+    page.wait_for_function("!document.querySelector('#ld-lost button').disabled", timeout=LONG)
+    assert page.locator(".ld-regions tbody tr").count() > 5  # what was shown is not lost
+    server.start()
+    bar(page, ENDED).get_by_role("button", name="Reload").click()
+    wait_until_gone(page)
+    wait_until_open(page)
+    assert_answers(page)
+
+
+def test_a_page_that_does_not_open_says_so(
+    server: Server, open_dashboard: Callable[[str], Any]
+) -> None:
+    page = open_dashboard("about:blank")
+    page.route(
+        "**/voila.js",
+        lambda route: route.abort() if route.request.method == "GET" else route.continue_(),
+    )
+    page.goto(server.url)
+    told = bar(page, "The dashboard did not open")
+    assert not page.get_by_text("Opening lesion_dash").is_visible()
+    page.unroute("**/voila.js")
+    told.get_by_role("button", name="Reload").click()
+    wait_until_open(page)
+    wait_until_gone(page)

@@ -1,0 +1,262 @@
+"""The filter under a folder, and the split: what the page asks, and what it is shown."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesion_dash import Condition, InputError, describe_columns, load_cohort, parse_condition
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
+from lesion_dash.dashboard.pages.filter_row import condition_of, row_of, shown_column
+from lesion_dash.dashboard.pages.filters import FilterPanel
+from lesion_dash.dashboard.pages.split import Split
+from lesion_dash.dashboard.session import Session
+from lesion_dash.subgroups import Column
+
+SEX = Column("sex", "category", (("F", 20), ("M", 19)), 1)
+AGE = Column("age", "number", tuple((str(n), 1) for n in range(40, 80)), 3, 40.0, 79.0)
+MRS = Column("mrs", "number", (("0", 3), ("1", 4), ("6", 1)), 0, 0.0, 6.0)
+SITE = Column("site", "category", tuple((f"s{n:03}", 1) for n in range(300)), 0)
+COLUMNS = (SEX, AGE, MRS, SITE)
+
+WOMEN = {"column": "sex", "form": "list", "values": ["F"], "missing": False}
+OLD = {"column": "age", "form": "range", "low": 60, "high": None, "missing": False}
+UNSET = {"column": "nihss", "form": "range", "low": None, "high": None, "missing": True}
+
+
+@pytest.fixture
+def desk(sample_data: Path) -> Iterator[Desk]:
+    desk = Desk(Session(DataRoot(sample_data)))
+    yield desk
+    desk.wait()
+
+
+@pytest.fixture
+def panels(desk: Desk) -> tuple[FilterPanel, FilterPanel]:
+    """The filters of A and B, with cohort_a as A."""
+    split = Split(desk)
+    panels = FilterPanel(desk, "a", split), FilterPanel(desk, "b", split)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    return panels
+
+
+def send(panel: FilterPanel, **content: Any) -> None:
+    """What the browser would send."""
+    panel.widget._handle_custom_msg(content, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sex=F",
+        "sex=F,missing",
+        "sex=missing",
+        "age>=60",
+        "age<=60",
+        "age=50..60,missing",
+        "age=55",
+        "age<60",
+        "age=missing",
+        "age=41,45",
+        "mrs=0,1",
+        "site=s003",
+        "other>=3",
+    ],
+)
+def test_a_condition_survives_its_controls(text: str) -> None:
+    condition = parse_condition(text)
+    found = condition_of(row_of(condition, COLUMNS))
+    assert found is not None
+    values = ["", *(value for value, _ in (*SEX.counts, *AGE.counts, *SITE.counts))]
+    assert [found.is_met(v) for v in values] == [condition.is_met(v) for v in values]
+    assert found.column == condition.column
+
+
+def test_what_is_left_out_is_shown_as_what_is_kept() -> None:
+    assert row_of(parse_condition("sex!=F"), COLUMNS)["values"] == ["M"]
+    assert row_of(parse_condition("sex!=missing"), COLUMNS)["values"] == ["F", "M"]
+    assert row_of(parse_condition("age!=missing"), COLUMNS)["words"] == "age not missing"
+
+
+@pytest.mark.parametrize("row", [UNSET, WOMEN | {"values": []}, OLD | {"low": ""}])
+def test_a_row_in_which_nothing_is_chosen_asks_nothing(row: dict[str, Any]) -> None:
+    assert condition_of(row) is None
+
+
+def test_columns_say_kind_range_and_gaps() -> None:
+    sex, age, mrs, site = map(shown_column, COLUMNS)
+    assert (sex["caption"], sex["form"]) == ("sex · 2 values, 1 missing", "list")
+    assert (age["caption"], age["form"], age["cut"]) == ("age · 40–79, 3 missing", "range", 60)
+    assert (mrs["caption"], mrs["form"], mrs["whole"]) == ("mrs · 0–6", "list", True)
+    assert (len(site["values"]), site["more"]) == (200, 100)
+    assert shown_column(Column("empty", "category", (), 5))["caption"] == "empty · no values"
+
+
+def test_a_filter_is_told_in_words(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+    a, b = panels
+    assert (a.widget.count, a.widget.why) == ("All 40 patients", "")
+    assert b.widget.count == "Patients: choose folder B"
+    assert not b.widget.is_ready
+    send(a, do="ask", rows=[WOMEN, OLD, UNSET])
+    assert desk.choices.where_a == ("sex=F", "age>=60")
+    assert desk.choices.where_b == ()
+    assert a.widget.count == "15 of 40 patients"
+    assert a.widget.why == "age >= 60, sex = F; 3 left out because age is missing"
+    send(a, do="ask", rows=[])
+    assert (desk.choices.where_a, a.widget.count) == ((), "All 40 patients")
+
+
+def test_rows_of_the_editor_stay_while_it_asks(panels: tuple[FilterPanel, FilterPanel]) -> None:
+    """They would be drawn anew under the fingers otherwise."""
+    a, _ = panels
+    turn = a.widget.rows["turn"]
+    send(a, do="ask", rows=[WOMEN, UNSET])
+    assert a.widget.rows["turn"] == turn
+
+
+def test_conditions_from_elsewhere_are_shown(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
+    desk.choices.where_a = ("age>=60", "sex=F")
+    (_, sex), widget = panels[0].widget.rows["rows"], panels[0].widget
+    assert sex == WOMEN
+    assert [one["name"] for one in widget.columns] == ["cohort", "sex", "age", "nihss"]
+
+
+def test_what_nobody_meets_is_taken_back_in_the_editor(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
+    a, _ = panels
+    send(a, do="ask", rows=[OLD])
+    send(a, do="ask", rows=[OLD | {"low": 200}])
+    assert "age" in desk.banner.message
+    assert desk.choices.where_a == ("age>=60",)
+    assert a.widget.rows["rows"] == [OLD]
+    assert a.widget.count.startswith("2")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"do": "ask"},
+        {"do": "ask", "rows": [{}]},
+        {"do": "ask", "rows": 3},
+        {"do": "ask", "rows": [WOMEN | {"form": "fixed"}]},
+        {"do": "split", "column": "sex"},
+        {"do": "open"},
+        {},
+    ],
+)
+def test_what_no_page_of_ours_sends_changes_nothing(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any]
+) -> None:
+    send(panels[0], **content)
+    choices = desk.choices
+    assert (choices.where_a, choices.where_b, choices.folder_b) == ((), (), "")
+
+
+def test_a_split_makes_two_cohorts_and_is_undone(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
+    a, b = panels
+    choices = desk.choices
+    choices.map_key = "mean"
+    send(a, do="ask", rows=[WOMEN])
+    send(a, do="split", column="age", cut="67")
+    assert choices.folder_b == "cohort_a"
+    assert (choices.where_a, choices.where_b) == (("sex=F", "age<67"), ("sex=F", "age>=67"))
+    assert (choices.map_key, a.widget.is_split, b.widget.is_split) == ("overlap", True, False)
+    parts = [desk.session.load(getattr(choices, f"cohort_{side}")).n_patients for side in "ab"]
+    assert [panel.widget.count for panel in panels] == [f"{n} of 40 patients" for n in parts]
+    women = load_cohort(desk.session.root.path / "cohort_a", where=[Condition("sex", ("F",))])
+    ages = next(one for one in describe_columns(women) if one.name == "age")
+    assert sum(parts) == sum(number for _, number in ages.counts)
+    send(a, do="split", column="sex", a="F", b="M")
+    assert "sex = M" in desk.banner.message
+    assert choices.where_b == ("sex=F", "age>=67")
+    send(a, do="join")
+    assert (choices.folder_b, choices.where_a, choices.where_b) == ("", ("sex=F",), ())
+    assert (choices.map_key, a.widget.is_split) == ("mean", False)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ({"column": "age", "cut": ""}, "is no number"),
+        ({"column": "age", "cut": 200}, "age &gt;= 200"),
+        ({"column": "sex", "a": "F", "b": "F"}, "sex = F is asked of A and of B"),
+        ({"column": "none", "a": "F", "b": "M"}, "no column"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any], match: str
+) -> None:
+    send(panels[0], do="split", **content)
+    assert match in desk.banner.message
+    choices = desk.choices
+    assert (choices.where_a, choices.folder_b, choices.cohort_b) == ((), "", "")
+
+
+def test_a_split_belongs_to_its_folder(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+    send(panels[0], do="split", column="sex", a="F", b="M")
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert not panels[0].widget.is_split
+    send(panels[0], do="join")
+    assert desk.choices.folder_b == "cohort_b"
+
+
+def test_without_a_table_the_editor_says_what_to_do(tmp_path: Path, sample_data: Path) -> None:
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "masks")
+    desk = Desk(Session(DataRoot(tmp_path)))
+    panel = FilterPanel(desk, "a", Split(desk))
+    desk.choices.folder_a = "masks"
+    desk.wait()
+    assert "Put participants.tsv beside the masks" in panel.widget.advice
+    assert (panel.widget.columns, panel.widget.count) == ([], "All 40 patients")
+
+
+def test_a_lowered_threshold_rises_again_with_the_cohort(desk: Desk) -> None:
+    choices, panel = desk.choices, ChoicesPanel(desk)
+    choices.folder_a = "cohort_a"
+    desk.wait()
+    choices.min_patients = 9
+    choices.where_a = ("age<50",)
+    assert choices.min_patients == choices.most_patients < 9
+    assert "lowered from 9" in panel.bound.value
+    assert "A: 2 of 40 patients." in panel.reading.text.value
+    choices.where_a = ()
+    assert (choices.min_patients, choices.lowered_from) == (9, 0)
+
+
+def test_a_threshold_that_was_touched_stays(desk: Desk) -> None:
+    choices = desk.choices
+    choices.folder_a = "cohort_a"
+    desk.wait()
+    choices.min_patients = 9
+    choices.where_a = ("age<50",)
+    choices.min_patients = 1
+    choices.where_a = ()
+    assert (choices.min_patients, choices.lowered_from) == (1, 0)
+
+
+def test_a_folder_that_is_not_read_is_not_split(sample_data: Path) -> None:
+    desk = Desk(Session(DataRoot(sample_data)))
+    split = Split(desk)
+    with pytest.raises(InputError, match="is not read yet; split it when its map is shown"):
+        split.make(Condition("sex", ("F",)), Condition("sex", ("M",)))
+
+
+def test_conditions_do_not_wait_for_an_atlas(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
+    desk.loading.start("atlas of many maps")
+    send(panels[0], do="ask", rows=[WOMEN])
+    assert panels[0].widget.count == "20 of 40 patients"

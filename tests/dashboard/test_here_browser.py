@@ -1,0 +1,133 @@
+"""In a real Chromium: a click in the brain lists the patients there, and one's lesion is shown."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from lesion_dash import Cohort, lesion_load, load_atlas, load_cohort
+
+pytestmark = pytest.mark.browser
+
+LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
+NO_TOUR = 'try { localStorage.setItem("lesion-dash-tour", "seen"); } catch {}'
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    return serve(own_root)
+
+
+@pytest.fixture(scope="module")
+def cohort(own_root: Path) -> Cohort:
+    return load_cohort(own_root / "cohort_a")
+
+
+@pytest.fixture
+def page(address: str, open_page: Callable[..., Any]) -> Any:
+    page = open_page(address, 1280, 1500, script=NO_TOUR)
+    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
+    return page
+
+
+def outlined_pixels(page: Any) -> int:
+    """How many pixels of the brain have the outline's colour, over grey and over the map."""
+    png = page.locator(".ld-canvas canvas").screenshot()
+    red, green, blue = np.moveaxis(matplotlib.image.imread(io.BytesIO(png))[..., :3], -1, 0)
+    return int(((red > 0.7) & (blue > 0.7) & (green < 0.45)).sum())
+
+
+def wait_for(page: Any, is_so: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if is_so():
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("waited in vain")
+
+
+def place_of(page: Any) -> tuple[float, float, float]:
+    text = page.locator(".ld-readout").inner_text().replace("−", "-")
+    x, y, z = map(float, re.match(r"MNI (-?\d+), (-?\d+), (-?\d+) · ", text).groups())
+    return x, y, z
+
+
+def listed(page: Any) -> list[str]:
+    return page.locator(".ld-here tbody tr:visible td:first-child").all_inner_texts()
+
+
+def lists_at(cohort: Cohort, mm: tuple[float, float, float]) -> list[list[str]]:
+    """The patients, largest lesion first, of each voxel that a place in whole mm may stand for."""
+    volumes = {patient.id: -patient.volume_mm3 for patient in cohort.used}
+    places = product(*[(v - 0.49, v, v + 0.49) for v in mm])
+    found = [[patient.id for patient in cohort.patients_at(place)] for place in places]
+    return [sorted(patients, key=volumes.__getitem__) for patients in found]
+
+
+def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Cohort) -> None:
+    box = page.locator(".ld-canvas canvas").bounding_box()
+    for across, down in ((0.06, 0.45), (0.11, 0.35)):
+        before = page.locator(".ld-readout").inner_text()
+        page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+        wait_for(page, lambda old=before: page.locator(".ld-readout").inner_text() != old)
+        mm = place_of(page)
+        x, y, z = (f"{v:.0f}".replace("-", "−") for v in mm)
+        page.get_by_text(f"of cohort_a are lesioned at MNI {x}, {y}, {z}").wait_for()
+        expected = lists_at(cohort, mm)
+        wait_for(page, lambda every=expected: listed(page) in [one[:6] for one in every])
+        here = next(one for one in expected if one[:6] == listed(page))
+        caption = f"{len(here)} of 40 patients of cohort_a are lesioned at MNI {x}, {y}, {z}"
+        assert page.get_by_text(caption).count() == 1
+    assert outlined_pixels(page) == 0
+    check_outlines(page, cohort)
+
+
+def check_outlines(page: Any, cohort: Cohort) -> None:
+    """A patient is outlined by a click and by a key, and the outline is taken away."""
+    volumes = {patient.id: patient.volume_mm3 / 1000 for patient in cohort.used}
+    rows = page.locator(".ld-here tbody tr:visible")
+    line, place = page.locator(".ld-brain .ld-outline-text"), place_of(page)
+    patient = listed(page)[1]
+    rows.nth(1).click()
+    line.get_by_text(f"Outline: {patient}, {volumes[patient]:.1f} mL").wait_for()
+    wait_for(page, lambda: outlined_pixels(page) > 50)
+    assert place_of(page) == place  # the crosshair was in the lesion
+    patient = listed(page)[3]
+    rows.nth(3).focus()
+    page.keyboard.press("Enter")
+    line.get_by_text(f"Outline: {patient}, ").wait_for()
+    wait_for(page, lambda: "selected" in rows.nth(3).get_attribute("class"))
+    page.get_by_title("Take the outline away").locator("visible=true").click()
+    line.wait_for(state="hidden")
+    wait_for(page, lambda: outlined_pixels(page) == 0)
+    wait_for(page, lambda: page.locator(".ld-here tr.selected").count() == 0)
+
+
+def test_a_region_lists_its_patients_by_load(page: Any, cohort: Cohort, own_root: Path) -> None:
+    load = lesion_load(cohort, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
+    row = page.locator(".ld-regions tbody tr").nth(1)
+    name = row.locator("td").first.inner_text()
+    row.click()
+    page.get_by_role("button", name=f"In {name}").wait_for()
+    column = [region.name for region in load.atlas.regions].index(name)
+    order = np.argsort(-load.voxels[:, column], kind="stable")[:6]
+    wait_for(page, lambda: listed(page) == [cohort.used[one].id for one in order])
+    shares = page.locator(".ld-here tbody tr:visible td:nth-child(2)").all_inner_texts()
+    np.testing.assert_allclose(
+        np.array(shares, float), 100 * load.of_region[order, column], atol=0.005
+    )
+    number = (load.voxels[:, column] > 0).sum()
+    page.get_by_text(f"{number} of 40 patients of cohort_a are lesioned in {name}").wait_for()
+    page.locator(".ld-here tbody tr:visible").nth(5).click()
+    page.locator(".ld-brain .ld-outline-text").get_by_text(cohort.used[order[5]].id).wait_for()
+    lesion = cohort.mask(int(order[5])).array
+    wait_for(page, lambda: bool(lesion[cohort.grid.nearest_voxel(place_of(page))]))
+    wait_for(page, lambda: outlined_pixels(page) > 50)

@@ -1,0 +1,233 @@
+"""One patient's lesion over the map: which voxels, where the crosshair goes, when it goes away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from lesion_dash import Cohort, Grid, InputError, Mask, load_cohort
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.outline import (
+    Outline,
+    border_of,
+    deepest_mm,
+    outlined_layer,
+    outlined_picture,
+    pick_patient,
+    row_of_file,
+)
+from lesion_dash.dashboard.pages.brain import BrainPanel
+from lesion_dash.dashboard.pages.outline import OutlineLine
+from lesion_dash.dashboard.pages.patients import PatientsPage
+from lesion_dash.dashboard.picture import Picture
+from lesion_dash.plots import OUTLINE, OUTLINED_CLASSES, OVERLAP_CLASSES, Layer
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+GRID = Grid((9, 11, 8), np.array([[-2.0, 0, 0, 8], [0, 2, 0, -10], [0, 0, 3, -7], [0, 0, 0, 1]]))
+
+
+def mask_of(array: np.ndarray) -> Mask:
+    return Mask.from_array(array, GRID, "made")
+
+
+def arc() -> np.ndarray:
+    """Three quarters of a ring, whose centre of mass is not lesioned."""
+    array = np.zeros(GRID.shape, bool)
+    array[1:8, 1:10, 2:6] = True
+    array[3:6, 3:8] = False
+    array[6:, 3:8] = False
+    return array
+
+
+SHAPES = {
+    "arc": arc(),
+    "one voxel": np.arange(np.prod(GRID.shape)).reshape(GRID.shape) == 400,
+    "touching the image's edge": np.ones(GRID.shape, bool),
+    "noise": np.random.default_rng(3).random(GRID.shape) < 0.4,
+    "two parts": np.abs(np.indices(GRID.shape)[0] - 4) >= 2,
+}
+each_shape = pytest.mark.parametrize("array", SHAPES.values(), ids=SHAPES.keys())
+
+
+@pytest.fixture
+def cohort(desk: Desk) -> Cohort:
+    return desk.session.load("cohort_a")
+
+
+@pytest.fixture
+def panel(desk: Desk) -> BrainPanel:
+    panel = BrainPanel(desk)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    return panel
+
+
+@each_shape
+def test_the_border_is_what_an_erosion_takes_away(array: np.ndarray) -> None:
+    expected = array & ~ndimage.binary_erosion(array)
+    np.testing.assert_array_equal(border_of(mask_of(array)).array, expected)
+
+
+@each_shape
+def test_the_crosshair_goes_where_the_lesion_is_deepest(array: np.ndarray) -> None:
+    voxel = GRID.nearest_voxel(deepest_mm(mask_of(array)))
+    left = np.pad(array, 1)
+    while (fewer := ndimage.binary_erosion(left)).any():
+        left = fewer
+    assert left[1:-1, 1:-1, 1:-1][voxel]
+
+
+def test_the_crosshair_never_leaves_a_bent_lesion() -> None:
+    centre = np.round(ndimage.center_of_mass(SHAPES["arc"])).astype(int)
+    assert not SHAPES["arc"][tuple(centre)]
+    assert SHAPES["arc"][GRID.nearest_voxel(deepest_mm(mask_of(SHAPES["arc"])))]
+
+
+def test_an_empty_lesion_has_no_border() -> None:
+    empty = mask_of(np.zeros(GRID.shape, bool))
+    assert border_of(empty).voxels == 0
+    assert Outline("sub-1", empty, border_of(empty)).words == "sub-1, an empty mask"
+
+
+def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
+    desk: Desk, panel: BrainPanel, cohort: Cohort
+) -> None:
+    for row in range(cohort.n_patients):
+        before = desk.choices.mm
+        lesion = cohort.mask(row).array
+        was_inside = lesion[cohort.grid.nearest_voxel(before)]
+        pick_patient(desk, "cohort_a", row)
+        assert lesion[cohort.grid.nearest_voxel(desk.choices.mm)]
+        assert (desk.choices.mm == before) == was_inside
+        assert panel.viewer.mm == desk.choices.mm
+        assert panel.outline is not None
+        np.testing.assert_array_equal(
+            panel.outline.border.array, lesion & ~ndimage.binary_erosion(lesion)
+        )
+
+
+def test_the_outline_is_drawn_over_the_map_and_taken_away(
+    desk: Desk, panel: BrainPanel, cohort: Cohort
+) -> None:
+    plain, overlay = panel.viewer._picture, panel.viewer._overlay
+    pick_patient(desk, "cohort_a", 3)
+    drawn = panel.viewer._picture
+    border = border_of(cohort.mask(3))
+    inside = panel.viewer._box.crop(Picture(border.array.astype(np.uint8), cohort.grid, ""))
+    np.testing.assert_array_equal(drawn.levels == 255, inside.levels.astype(bool))
+    rest = ~inside.levels.astype(bool)
+    np.testing.assert_array_equal(drawn.levels[rest], np.minimum(plain.levels[rest], 254))
+    assert overlay.colormap == "viridis_outlined"
+    volume = cohort.mask(3).volume_mm3 / 1000
+    assert f"Outline: {cohort.used[3].id}, {volume:.1f} mL" in panel.line.text.value
+    panel.line.close.click()
+    assert desk.choices.patient == ""
+    np.testing.assert_array_equal(panel.viewer._picture.levels, plain.levels)
+    # The volume stays as it is in the browser: nothing is loaded anew, and zoom and crosshair stay.
+    assert panel.viewer._overlay is overlay
+    assert overlay.colormap == "viridis"
+    assert "ld-hidden" in panel.line.widget._dom_classes
+
+
+def test_the_outline_follows_the_patient_from_cohort_to_cohort(
+    desk: Desk, panel: BrainPanel, cohort: Cohort
+) -> None:
+    women = [row for row, sex in enumerate(cohort.used_table["sex"]) if sex == "F"]
+    pick_patient(desk, "cohort_a", women[0])
+    desk.choices.where_a = ("sex = F",)
+    desk.wait()
+    assert panel.outline is not None
+    assert panel.outline.patient == cohort.used[women[0]].id
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert panel.outline is not None
+    drawn = panel.viewer._picture.levels  # the overlap keeps its classes beside the outline
+    assert {one.value for one in OUTLINED_CLASSES} >= set(np.unique(drawn).tolist()) - {0}
+    desk.choices.where_a = ("sex = M",)
+    desk.wait()
+    assert desk.banner.message == ""
+    assert panel.outline is None
+    assert desk.choices.patient == ""
+
+
+def test_another_folder_takes_the_outline_away(desk: Desk, panel: BrainPanel) -> None:
+    pick_patient(desk, "cohort_a", 0)
+    desk.choices.folder_a = "cohort_b"
+    desk.wait()
+    assert panel.outline is None
+    assert not (panel.viewer._picture.levels == 255).any() or panel.viewer._border is None
+
+
+def test_the_patients_page_outlines_and_says_so(desk: Desk, panel: BrainPanel) -> None:
+    page = PatientsPage(desk)
+    page.table.click(5)
+    desk.wait()
+    patient = desk.session.load("cohort_a").patients[5]
+    assert panel.outline is not None
+    assert panel.outline.patient == patient.id
+    assert f"Outline on the brain: {patient.id}, " in page.line.text.value
+    pick_patient(desk, "cohort_a", 2)  # elsewhere
+    assert page.table._table.selected_rows == [2]
+    page.table._table.selected_rows = []  # the same row clicked again
+    assert panel.outline is None
+    assert page.line.text.value == ""
+
+
+def test_a_skipped_file_has_no_lesion_to_outline(own_root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for file in sorted((own_root / "cohort_a").glob("*.nii.gz"))[:2]:
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "sub-z.nii.gz").write_bytes(b"broken")
+    cohort = load_cohort(folder)
+    assert row_of_file(cohort, cohort.used[1].file) == 1
+    with pytest.raises(InputError, match=r"sub-z.nii.gz: was skipped, so there is no lesion"):
+        row_of_file(cohort, "sub-z.nii.gz")
+
+
+@pytest.mark.parametrize("colormap", ["viridis", "plasma", "cividis", ""])
+def test_the_map_keeps_its_levels_below_the_outline(colormap: str) -> None:
+    levels = np.random.default_rng(1).integers(0, 256, GRID.shape).astype(np.uint8)
+    if not colormap:
+        levels = np.random.default_rng(1).choice([0, 64, 128, 255], GRID.shape).astype(np.uint8)
+    border = border_of(mask_of(SHAPES["arc"]))
+    drawn = outlined_picture(Picture(levels, GRID, colormap), border)
+    (value,) = set(drawn.levels[border.array].tolist())
+    assert not (drawn.levels[~border.array] == value).any()
+    assert (np.abs(drawn.levels.astype(int) - levels)[~border.array] <= 1).all()
+    assert levels.max() == 255  # what it was drawn over is as it was
+
+
+@pytest.mark.parametrize("is_overlap", [False, True])
+def test_without_webgl_nilearn_draws_the_border(is_overlap: bool) -> None:
+    classes = OVERLAP_CLASSES if is_overlap else ()
+    array = np.random.default_rng(2).choice([64.0, 128, 255], GRID.shape)
+    layer = Layer(array, GRID, "map", "mL", 200.0, classes=classes)
+    border = border_of(mask_of(SHAPES["arc"]))
+    drawn = outlined_layer(layer, border)
+    (level,) = set(drawn.levels[border.array].tolist())
+    assert not (drawn.levels[~border.array] == level).any()
+    before, after = (one.levels[~border.array].astype(int) for one in (layer, drawn))
+    assert np.abs(before - after).max() <= 1
+    if is_overlap:
+        assert next(one for one in drawn.classes if one.value == level).colour == OUTLINE
+
+
+def test_the_page_without_webgl_shows_the_outline(desk: Desk, panel: BrainPanel) -> None:
+    pick_patient(desk, "cohort_a", 1)
+    panel.canvas.probe.set_state({"webgl": "no"})
+    desk.wait()
+    layer = panel._layer()
+    assert layer is not None
+    assert layer.colormap == "viridis_outlined"
+    assert "<iframe" in panel.canvas.fallback.value
+
+
+def test_names_are_shown_as_text(desk: Desk) -> None:
+    line, lesion = OutlineLine(desk), mask_of(SHAPES["one voxel"])
+    line.say(Outline(HOSTILE, lesion, lesion))
+    assert "<img" not in line.text.value
+    assert "0.012 mL" in line.text.value
