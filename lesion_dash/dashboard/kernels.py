@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,9 +13,11 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from traitlets import Integer
 
 from .serving.environment import kernel_environment
+from .serving.free_memory import give_back
 
 MAX_KERNELS = 10
 _SECONDS_TO_COME_BACK = 60
+_SECONDS_TO_SETTLE = 2
 
 
 class NoSeat(Exception):
@@ -82,6 +85,11 @@ class PatientKernelManager(AsyncMappingKernelManager):
             self._starting.discard(identity)
             self._warming.discard(identity)
 
+    async def shutdown_kernel(self, *given: Any, **settings: Any) -> None:  # type: ignore[override]
+        """End a kernel; a little later, what its page took in this process is free."""
+        await super().shutdown_kernel(*given, **settings)  # type: ignore[no-untyped-call]
+        asyncio.get_running_loop().call_later(_SECONDS_TO_SETTLE, give_back)
+
     def notify_connect(self, kernel_id: str) -> None:
         """A page has come."""
         super().notify_connect(kernel_id)  # type: ignore[no-untyped-call]
@@ -131,4 +139,4 @@ class PatientKernelManager(AsyncMappingKernelManager):
             longest = min(gone, key=lambda kernel_id: gone[kernel_id])
             if now - gone[longest] >= _SECONDS_TO_COME_BACK:
                 self._left.pop(longest)
-                await self.shutdown_kernel(longest)  # type: ignore[no-untyped-call]
+                await self.shutdown_kernel(longest)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,8 +17,6 @@ from .sight import Sight
 SCRIPT_NAME = "template_and_signal.py"
 ZIP_NAME = "template_and_signal.zip"
 _PROVENANCE = "template_and_signal.provenance.json"
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest a zip file can name: the same files give the same bytes."""
 
 
 def script_of(request: Request, placed: Placed | None, noise: Noise | None) -> str:
@@ -144,18 +139,6 @@ def files_of(
     sums = {name: checksum(content) for name, content in files.items()}
     files[_PROVENANCE] = _provenance(request, sight, placed, answer, sums)
     return files
-
-
-def zip_of(files: Mapping[str, bytes]) -> bytes:
-    """Files as one; what is compressed already is kept as it is."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in files.items():
-            is_small = name.endswith((".gz", ".png"))
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_STORED if is_small else zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
-    return made.getvalue()
 
 
 def _image(image: Any) -> bytes:

@@ -63,6 +63,7 @@ def own_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     root = tmp_path_factory.mktemp("root")
     for name in ("cohort_a", "cohort_b", "atlas"):
         shutil.copytree(sample_data / name, root / name)
+    shutil.copyfile(sample_data / "participants.tsv", root / "participants.tsv")
     broken = root / "or broken <img src=x onerror=alert(1)>"
     broken.mkdir()
     for number in (1, 2):
@@ -75,23 +76,26 @@ def free_port() -> int:
     return find_port()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Path], str]]:
-    """Serve a data root as `lesion-dash serve` does; gives the address."""
-    running: list[subprocess.Popen[bytes]] = []
+    """Serve a data root as `lesion-dash serve` does, once for all who ask; gives the address."""
+    running: dict[Path, tuple[str, subprocess.Popen[bytes]]] = {}
 
     def start(root: Path) -> str:
-        port = find_port()
-        code = f"from lesion_dash.dashboard.server import serve; serve({str(root)!r}, port={port})"
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        running.append(subprocess.Popen([sys.executable, "-c", code], env=environment))
-        url = f"http://127.0.0.1:{port}/"
-        _wait_for(url)
-        return url
+        if root not in running:
+            port = find_port()
+            settings = f"{str(root)!r}, port={port}"
+            code = f"from lesion_dash.dashboard.server import serve; serve({settings})"
+            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+            process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+            running[root] = f"http://127.0.0.1:{port}/", process
+            _wait_for(running[root][0])
+        return running[root][0]
 
     yield start
-    for process in running:
+    for _, process in running.values():
         process.terminate()
+    for _, process in running.values():
         process.wait(30)
 
 
@@ -149,6 +153,8 @@ def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
     # What a page says while it is being closed, such as a request cut off, is no fault of it.
     seen = list(faults)
     for context in contexts:
+        for page in context.pages:
+            page.goto("about:blank")  # so that it gives its kernel back
         context.close()
     assert seen == []
 

@@ -19,16 +19,8 @@ LONG = 90_000  # ms; a first start compiles everything, on a machine that may be
 
 
 @pytest.fixture(scope="module")
-def root(own_root: Path, sample_data: Path) -> Path:
-    """The sample cohorts with their participants table."""
-    table = own_root / "participants.tsv"
-    table.write_bytes((sample_data / "participants.tsv").read_bytes())
-    return own_root
-
-
-@pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], root: Path) -> str:
-    return serve(root)
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    return serve(own_root)
 
 
 @pytest.fixture
@@ -67,7 +59,7 @@ def download(page: Any, name: str) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
-def test_maps_of_a_filter_are_the_librarys(dashboard: Any, root: Path) -> None:
+def test_maps_of_a_filter_are_the_librarys(dashboard: Any, own_root: Path) -> None:
     page = dashboard
     press(page, "Filter the patients of A")
     column = page.get_by_label("Column of condition 1 of A")
@@ -80,7 +72,7 @@ def test_maps_of_a_filter_are_the_librarys(dashboard: Any, root: Path) -> None:
     low.fill("60")
     low.press("Enter")
     said(page, "A", "15 of 40 patients: age >= 60, sex = F; 3 left out because age is missing")
-    cohort = load_cohort(root / "cohort_a", where=parse_conditions(["sex=F", "age>=60"]))
+    cohort = load_cohort(own_root / "cohort_a", where=parse_conditions(["sex=F", "age>=60"]))
     stats = volume_stats(cohort, min(5, int(cohort.counts.max())))
     for key in ("n", "mean"):
         found = download(page, FILE_NAMES[key])
@@ -109,14 +101,16 @@ def test_what_nobody_meets_goes_back_to_what_was_asked_before(dashboard: Any) ->
     said(page, "A", "All 40 patients")
 
 
-def test_a_split_is_the_librarys_overlap_and_is_undone(dashboard: Any, root: Path) -> None:
+def test_a_split_is_the_librarys_overlap_and_is_undone(dashboard: Any, own_root: Path) -> None:
     page = dashboard
     press(page, "Split A into A and B")
     page.get_by_label("Column to split by").select_option("sex")
     page.get_by_title("Show the parts as A and B").press("Enter")
     said(page, "B", "20 of 40 patients: sex = M")
     page.wait_for_selector(".ld-legend", timeout=LONG)
-    parts = [load_cohort(root / "cohort_a", where=parse_conditions([f"sex={sex}"])) for sex in "FM"]
+    parts = [
+        load_cohort(own_root / "cohort_a", where=parse_conditions([f"sex={sex}"])) for sex in "FM"
+    ]
     k = min(5, int(parts[0].counts.max()))
     both = overlap(*(part.at_least(k) for part in parts)).both
     assert download(page, "overlap_map.nii") == nifti_bytes(both.to_nifti())

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...errors import Cancelled, LesionDashError
+from ..archive import zip_of
 from ..desk import Desk
 from ..lab_files import LabFiles
 from ..measuring import (
@@ -24,7 +25,7 @@ from ..measuring import (
 from ..registering import Request, open_sight, register_sight
 from ..sight import Sight
 from ..tasks import Done, Job, Later, Worker
-from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of, zip_of
+from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of
 from .template_code import CodePanel
 from .template_images import ImagesPanel
 from .template_look import EMPTY, LookPanel

@@ -12,13 +12,14 @@ from .code import topography_code
 from .figure import FigurePanel
 from .here import HerePanel
 from .regions import RegionsPanel
+from .report import ReportPanel
 
 TITLE = "Topography"
 
 
 def build(desk: Desk) -> widgets.Widget:
-    """Choices on the left, the brain in the centre, its figure beside it, tables below."""
-    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, HerePanel)
+    """Choices on the left, the brain in the centre, its figure beside it; tables, report below."""
+    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, HerePanel, ReportPanel)
     panels = [kind(desk) for kind in kinds]
     page = widgets.Box([panel.widget for panel in panels])
     page.add_class("ld-topography")

@@ -1,0 +1,96 @@
+"""The report on what is chosen, as `lesion-dash report` makes it; each is made once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+from ..errors import Cancelled
+from ..report import Report, ReportRequest, make_report
+from .cache import Cache
+from .session import Session
+
+
+@dataclass(frozen=True)
+class ReportChoice:
+    """What a report is asked for.
+
+    Parameters
+    ----------
+    cohort_a, cohort_b : str
+        Names of loaded cohorts, `cohort_b` empty where there is none.
+    min_patients : int
+    atlas : str
+        Name of the loaded atlas, empty where there is none.
+    title : str
+        Empty for the names of the cohorts.
+    """
+
+    cohort_a: str
+    cohort_b: str
+    min_patients: int
+    atlas: str
+    title: str = ""
+
+
+@dataclass(eq=False)
+class Reporting:
+    """The reports of a session.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    session: Session
+    _reports: Cache = field(default_factory=lambda: Cache(2))
+
+    def known(self, choice: ReportChoice, day: date) -> Report | None:
+        """A report that was made already."""
+        key = choice, day
+        found: Report | None = self._reports.get(key, _nothing) if key in self._reports else None
+        return found
+
+    def make(
+        self,
+        choice: ReportChoice,
+        day: date,
+        tell: Callable[[int, int], None],
+        stop: threading.Event,
+    ) -> Report:
+        """Make a report; the whole folders are given, and their conditions asked by the report.
+
+        Parameters
+        ----------
+        choice : ReportChoice
+        day : date
+        tell : callable
+            Given steps done, and steps in all.
+        stop : Event
+            Ends the work at the next step.
+        """
+
+        def progress(done: int, total: int) -> None:
+            if stop.is_set():
+                raise Cancelled
+            tell(done, total)
+
+        folder_a, where_a = self.session.origin(choice.cohort_a)
+        folder_b, where_b = self.session.origin(choice.cohort_b)
+        k, title = choice.min_patients, choice.title
+        request = (
+            ReportRequest(k, where_a=where_a, where_b=where_b, title=title)
+            if folder_b
+            else ReportRequest(k, where=where_a, title=title)
+        )
+        a, b = self.session.load(folder_a), self.session.cohort(folder_b)
+        atlas = self.session.atlas(choice.atlas)
+        return self._reports.get(
+            (choice, day), lambda: make_report(a, b, atlas, request, day, progress)
+        )
+
+
+def _nothing() -> None:
+    return None

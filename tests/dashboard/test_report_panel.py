@@ -1,0 +1,103 @@
+"""The report made on the dashboard is the one of the command line, byte by byte."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lesion_dash import ReportRequest, cli, load_atlas, load_cohort, make_report
+from lesion_dash.dashboard.archive import zip_of
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.report import ReportPanel
+from lesion_dash.dashboard.reporting import ReportChoice, Reporting
+from lesion_dash.dashboard.session import Session
+from lesion_dash.errors import Cancelled
+from lesion_dash.report import PAGE_NAME
+
+ATLAS = "atlas/synthetic_atlas.nii.gz"
+DAY = date(2026, 1, 31)
+
+
+@pytest.fixture
+def desk(sample_data: Path) -> Desk:
+    return Desk(Session(DataRoot(sample_data)))
+
+
+def make(reporting: Reporting, choice: ReportChoice) -> dict[str, bytes]:
+    return reporting.make(choice, DAY, lambda _done, _total: None, threading.Event()).files
+
+
+def test_nothing_is_asked_without_a_folder(desk: Desk) -> None:
+    panel = ReportPanel(desk)
+    assert panel.make.disabled
+    assert panel.page.disabled
+    assert "Choose folder A" in panel.state.value
+
+
+def test_report_of_a_part_is_the_commands(desk: Desk, sample_data: Path, tmp_path: Path) -> None:
+    panel = ReportPanel(desk)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    desk.choices.where_a = ("age>=60",)
+    desk.choices.min_patients = 4
+    panel.title.value = "Over sixty"
+    panel.make.click()
+    desk.wait()
+    made = panel.report
+    assert made is not None
+    assert not panel.page.disabled
+    asked = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
+    atlas = ["--atlas", str(sample_data / ATLAS)] if desk.choices.loaded_atlas else []
+    out = tmp_path / "out"
+    folder = str(sample_data / "cohort_a")
+    assert cli.main(["report", folder, *asked, *atlas, "-o", str(out)]) == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == made.files
+    assert made.html.startswith("<!DOCTYPE html>")
+
+
+def test_report_of_a_split_is_the_librarys(desk: Desk, sample_data: Path) -> None:
+    session = desk.session
+    session.load("cohort_a")
+    names = [session.part("cohort_a", (f"sex={sex}",)) for sex in "FM"]
+    atlas_name = session.root.first_named_atlas()
+    session.atlas(atlas_name)
+    found = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
+    whole = load_cohort(sample_data / "cohort_a")
+    request = ReportRequest(5, where_a=["sex=F"], where_b=["sex=M"])
+    expected = make_report(whole, whole, load_atlas(sample_data / ATLAS), request, DAY)
+    assert found == expected.files
+
+
+def test_a_stop_ends_it(desk: Desk) -> None:
+    desk.session.load("cohort_a")
+    stop = threading.Event()
+    stop.set()
+    choice = ReportChoice("cohort_a", "", 5, "")
+    with pytest.raises(Cancelled, match="stopped"):
+        Reporting(desk.session).make(choice, DAY, lambda _done, _total: None, stop)
+    assert Reporting(desk.session).known(choice, DAY) is None
+
+
+def test_another_choice_takes_the_report_away(desk: Desk) -> None:
+    panel = ReportPanel(desk)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    panel.make.click()
+    desk.wait()
+    assert panel.report is not None
+    desk.choices.min_patients += 1
+    assert panel.report is None
+    assert panel.page.disabled
+    assert not panel.make.disabled
+
+
+def test_archive_holds_the_files() -> None:
+    files = {PAGE_NAME: b"<p>", "map.nii.gz": b"zip"}
+    with zipfile.ZipFile(io.BytesIO(zip_of(files))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == files
