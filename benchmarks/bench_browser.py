@@ -1,8 +1,9 @@
 """What a visitor waits for, in headless Chromium: a click, a step of the slider, a filter.
 
-From the event in the browser to the last change that follows from it, in the page's text and in
-the textures of the map. WebGL draws nothing here: without a graphics card its frames would be most
-of what is measured. A cohort of 200 masks of 1 mm is made, or `--root` names a folder of one's own.
+From the event in the browser to the last change that follows from it, in text, tables and the
+textures of the map; the figure for a paper and the lines of code follow later. WebGL draws nothing
+here: without a graphics card its frames would be most of what is measured. A cohort of 200 masks of
+1 mm is made, or `--root` names a folder of one's own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ for (const kind of ["texImage3D", "texSubImage3D"]) {
   };
 }
 const all = { subtree: true, childList: true, characterData: true };
-new MutationObserver(note).observe(document, all);
+const later = ".ld-figure, .ld-page-code, .ld-report, .ld-menu";  // drawn when all else stands
+const noted = (change) => !(change.target.closest ?? (() => null)).call(change.target, later);
+const look = (changes) => changes.some(noted) && note();
+new MutationObserver(look).observe(document, all);
 for (const kind of ["mousedown", "keydown", "change"])
   document.addEventListener(kind, (event) => { window.began = event.timeStamp; }, true);
 """

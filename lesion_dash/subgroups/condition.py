@@ -159,6 +159,16 @@ class Condition:
         why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
         return f"{gaps + unclear:,} left out because {self.column} is {why}"
 
+    def unmet_files(self, table: Participants, files: Sequence[str]) -> set[str]:
+        """Files of patients who have a value that is not wanted, for sure."""
+        position = find_column(table, self.column)
+        cells = {file: table.values_of(file)[position] for file in files}
+        return {
+            file
+            for file, cell in cells.items()
+            if not (is_missing(cell) or self._is_unclear(cell) or self.is_met(cell))
+        }
+
     def _is_unclear(self, cell: str) -> bool:
         return not is_missing(cell) and not self.is_certain(cell)
 

@@ -59,7 +59,9 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
 
 
 def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> str:
-    """The conditions in words, with how many patients they leave out for want of a value.
+    """The conditions in words, with how many patients they leave out for want of a value alone.
+
+    A patient whom another condition leaves out for sure is not counted.
 
     Parameters
     ----------
@@ -71,13 +73,16 @@ def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> 
     --------
     >>> from lesion_dash import load_cohort
     >>> restriction_words(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
-    'age >= 60, sex = F; 3 left out because age is missing'
+    'age >= 60, sex = F; 1 left out because age is missing'
     """
     ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.words, str(one)))
     table, files = cohort.participants, [patient.file for patient in cohort.used]
     said = [", ".join(one.words for one in ordered)]
     if table is not None:
-        said += [one.unknown_words(table, files) for one in ordered]
+        out = {one: one.unmet_files(table, files) for one in ordered}
+        for one in ordered:
+            others = set().union(*(out[other] for other in ordered if other != one))
+            said.append(one.unknown_words(table, [file for file in files if file not in others]))
     return "; ".join(dict.fromkeys(filter(None, said)))
 
 
