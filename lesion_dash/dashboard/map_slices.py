@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -19,6 +18,7 @@ from ..inspection import Axis, Space
 from ..template import template_on
 from .controls import STATIC
 from .inspecting import Plane, Voxel, planes_of
+from .pane_click import read_click
 from .picture import Mm
 from .shading import AnyShade
 
@@ -191,11 +191,7 @@ class MapSlices(anywidget.AnyWidget):
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A click or a key, checked here whatever the browser sends."""
-        try:
-            pane, x, y = int(content["pane"]), float(content["x"]), float(content["y"])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return
-        is_place = math.isfinite(x) and math.isfinite(y) and 0 <= min(x, y) <= max(x, y) <= 1
-        if is_place and 0 <= pane < len(self.panes):
-            self._on_click(pane, x, y)
+        click = read_click(content, len(self.panes))
+        if click is not None:
+            self._on_click(*click)
         self.answered += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
@@ -12,6 +11,7 @@ import traitlets as t
 
 from .controls import STATIC
 from .inspecting import Look, Voxel, refuse_drop
+from .pane_click import read_click
 
 LARGEST_DROP = 128_000_000
 """Bytes of a file that may be dropped onto the page."""
@@ -45,13 +45,9 @@ class SliceView(anywidget.AnyWidget):
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A click, checked here whatever the browser sends."""
-        try:
-            pane, x, y = int(content["pane"]), float(content["x"]), float(content["y"])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return
-        is_place = math.isfinite(x) and math.isfinite(y) and 0 <= min(x, y) <= max(x, y) <= 1
-        if is_place and 0 <= pane < len(self.panes):
-            self._on_click(pane, x, y)
+        click = read_click(content, len(self.panes))
+        if click is not None:
+            self._on_click(*click)
 
 
 class FileDrop(anywidget.AnyWidget):

@@ -12,8 +12,6 @@ pytestmark = pytest.mark.browser
 
 LONG = 90_000  # ms
 ATLAS = "synthetic_atlas.nii.gz"
-# The tour has tests of its own, and would lie over what is looked at here.
-NO_TOUR = "try { localStorage.setItem('lesion-dash-tour', 'seen'); } catch { }"
 SHIFTS = """
 window.shift = 0;
 new PerformanceObserver((list) => {
@@ -34,7 +32,7 @@ def address(serve: Callable[[Path], str], own_root: Path) -> str:
 
 @pytest.fixture
 def page(address: str, open_page: Callable[..., Any]) -> Any:
-    page = open_page(address, script=NO_TOUR + SHIFTS)
+    page = open_page(address, script=SHIFTS)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     return page

@@ -18,7 +18,6 @@ from lesion_dash import Cohort, lesion_load, load_atlas, load_cohort
 pytestmark = pytest.mark.browser
 
 LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
-NO_TOUR = 'try { localStorage.setItem("lesion-dash-tour", "seen"); } catch {}'
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def cohort(own_root: Path) -> Cohort:
 
 @pytest.fixture
 def page(address: str, open_page: Callable[..., Any]) -> Any:
-    page = open_page(address, 1280, 1500, script=NO_TOUR)
+    page = open_page(address, 1280, 1500)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
     return page
