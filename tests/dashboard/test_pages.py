@@ -313,6 +313,9 @@ def test_readout_reads_as_one_line() -> None:
     readout = Readout((-30.0, 12.4, 6.0), "A44d_L", 7, 34.24, 12.05, None)
     text = readout_html(readout, 5)
     assert "MNI −30, 12, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
+    nowhere = Readout((0.0, 0.0, 0.0), "", 7, 2.0, 0.0, None)
+    assert "outside the atlas" in readout_html(nowhere, 5)
+    assert "atlas" not in readout_html(nowhere, 5, has_atlas=False)
     few = readout_html(Readout((0.0, 0.0, 0.0), HOSTILE, 1, 2.0, 0.0, 3), 5)
     assert "A 1 patient, B 3 (fewer than 5 in A and B) · mean of A 2.0" in few
     assert "<img" not in few

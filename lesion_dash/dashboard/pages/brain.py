@@ -89,7 +89,8 @@ class BrainPanel:
         else:
             choices = self._desk.choices
             grid = self._desk.session.load(choices.cohort_a).grid
-            text = readout_html(readout, choices.min_patients, grid)
+            has_atlas = bool(choices.loaded_atlas)
+            text = readout_html(readout, choices.min_patients, grid, has_atlas)
         self.readout.value = text
 
     def _layer(self) -> Layer | None:
@@ -102,10 +103,12 @@ class BrainPanel:
         return outlined_layer(layer, outline.border)
 
 
-def readout_html(readout: Readout, min_patients: int, grid: Grid = MNI_2MM) -> str:
+def readout_html(
+    readout: Readout, min_patients: int, grid: Grid = MNI_2MM, has_atlas: bool = True
+) -> str:
     """One line on a place: coordinates, region, patients, and their volumes in mL."""
-    region = html.escape(readout.region) or "outside the atlas"
-    parts = [f"<b>{place_words(readout.mm, grid)}</b>", region, _count(readout, min_patients)]
+    region = [html.escape(readout.region) or "outside the atlas"] if has_atlas else []
+    parts = [f"<b>{place_words(readout.mm, grid)}</b>", *region, _count(readout, min_patients)]
     if readout.patients and math.isfinite(readout.mean_ml):
         whose = "mean" if readout.patients_b is None else "mean of A"
         parts.append(f"{whose} {readout.mean_ml:.1f} ± {readout.std_ml:.1f} mL")
