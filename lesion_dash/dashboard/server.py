@@ -33,7 +33,7 @@ TEMPLATE = "lesion_dash"
 
 _IDLE_SECONDS = 5 * 60  # without a page; a page that lost its connection comes back sooner
 _CHECK_SECONDS = 60
-_PING_MS = 60_000
+_SECONDS_TO_OPEN = 120
 
 
 def serve(
@@ -156,9 +156,6 @@ def _tornado_settings(access: Access) -> dict[str, object]:
         "headers": {"Content-Security-Policy": content_rules(access)},
         "log_function": log_request,
         "websocket_max_message_size": LARGEST_MESSAGE,
-        # In ms. By default the timeout is the longer one, and Tornado warns of that on every page.
-        "ws_ping_interval": _PING_MS,
-        "ws_ping_timeout": _PING_MS,
     }
 
 
@@ -174,6 +171,10 @@ def _settle_voila(config: Config) -> None:
     settings.multi_kernel_manager_class = "lesion_dash.dashboard.kernels.PatientKernelManager"
     settings.preheat_kernel = True
     settings.default_pool_size = 1
+    # On a busy computer the page of a cell comes late. By default what came after 4 s was dropped
+    # without a word, and the visitor got a page that stayed empty.
+    config.VoilaExecutor.iopub_timeout = _SECONDS_TO_OPEN
+    config.VoilaExecutor.raise_on_iopub_timeout = True
 
 
 def _settle_kernels(config: Config, max_kernels: int) -> None:

@@ -98,6 +98,34 @@ class Later:
             self._timer = loop.call_later(self._seconds, self._action)
 
 
+class Paced:
+    """Call something at once, and then no oftener than so; at once where no loop runs.
+
+    What follows a click then waits for nothing, and what follows a drag does not pile up.
+    """
+
+    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._action = action
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = float("-inf")
+
+    def __call__(self) -> None:
+        """Ask for it; what was asked for and not done yet is done once."""
+        loop = running_loop()
+        if loop is None:
+            self._action()
+        elif self._timer is None and loop.time() >= self._next:
+            self._call(loop)
+        elif self._timer is None:
+            self._timer = loop.call_at(self._next, self._call, loop)
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._action()
+        self._next = loop.time() + self._seconds
+
+
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """The event loop of this thread, None outside a kernel."""
     try:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from jupyter_server.base.websocket import WebSocketMixin
+from nbformat.v4 import new_notebook
+from voila.execute import VoilaExecutor
 
 from lesion_dash import InputError
 from lesion_dash.dashboard.data_root import sample_data as find_sample_data
@@ -26,6 +30,19 @@ def test_only_this_computer_and_no_files(tmp_path: Path) -> None:
     policy = config.Voila.tornado_settings["headers"]["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "http:" not in policy
+
+
+def test_a_connection_outlives_its_first_ping(tmp_path: Path) -> None:
+    # The first look at the pong comes before the first ping, and counts from the opening.
+    page = SimpleNamespace(settings=server_config(tmp_path).Voila.tornado_settings)
+    page.ping_interval = WebSocketMixin.ping_interval.fget(page)
+    assert WebSocketMixin.ping_timeout.fget(page) >= 2 * page.ping_interval > 0
+
+
+def test_a_page_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    executor = VoilaExecutor(new_notebook(), config=server_config(tmp_path))
+    assert executor.iopub_timeout >= 60
+    assert executor.raise_on_iopub_timeout  # what waits in vain says so
 
 
 def test_missing_data_root_is_one_sentence(tmp_path: Path) -> None:

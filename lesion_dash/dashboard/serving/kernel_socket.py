@@ -22,6 +22,9 @@ _FEWEST_PARTS, _MOST_PARTS = 6, 1000  # channel, header, parent, metadata, conte
 class LimitedProtocol(WebSocketProtocol13):
     """Says in plain words why a connection is closed that sent too much."""
 
+    def start_pinging(self) -> None:
+        """Leave it to Jupyter, whose milliseconds Tornado would take for seconds."""
+
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close the connection."""
         if code == _TOO_BIG:

@@ -16,7 +16,7 @@
   const [words, button] = bar.children;
   const base = document.body.dataset.baseUrl.replace(/voila\/$/, "");
   let kernel = null, away = null, timer = null, turn = 0;
-  let hasEnded = false, hasFailed = false, isLeaving = false;
+  let hasBegun = false, hasEnded = false, hasFailed = false, isLeaving = false;
 
   const script = () => document.querySelector('script[src$="/voila.js"]');
   const OPEN = ".ld-app .ld-card, .ld-banner, .jp-OutputArea-output pre";
@@ -60,7 +60,8 @@
   async function judge() {
     if (!document.hidden && !(await reach())) return "silent";
     if (!isOpen() && (hasFailed || performance.now() > PATIENCE)) return "unopened";
-    if (!isOff()) return "";
+    // A first connection may take its time on a busy computer: another one would only end it.
+    if (!isOff() || !hasBegun) return "";
     if (performance.now() - away < GRACE) return bar.hidden ? "" : "silent";
     const status = await ask("GET", `${base}api/kernels/${kernel.id}`);
     if (!answers(status)) return "silent";
@@ -76,6 +77,7 @@
     kernel = found;
     const changed = () => {
       if (!isOff()) {
+        hasBegun = true;
         away = null;
         look();
       } else if (away === null) {

@@ -1,0 +1,37 @@
+"""What follows a choice follows at once, and what follows many does not pile up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lesion_dash.dashboard.tasks import Paced
+
+PACE = 0.05
+
+
+def test_what_is_asked_often_is_done_at_once_and_then_once_more() -> None:
+    done: list[float] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        paced = Paced(PACE, lambda: done.append(loop.time()))
+        for _ in range(5):
+            paced()
+        assert len(done) == 1
+        while len(done) < 2:
+            await asyncio.sleep(PACE / 5)
+        assert done[1] - done[0] >= PACE
+        await asyncio.sleep(3 * PACE)
+        assert len(done) == 2
+        paced()
+        assert len(done) == 3
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_without_a_loop_nothing_is_left_waiting() -> None:
+    done: list[int] = []
+    paced = Paced(PACE, lambda: done.append(1))
+    paced()
+    paced()
+    assert len(done) == 2
