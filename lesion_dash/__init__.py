@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .loads import LesionLoad, lesion_load
     from .points import PointAssignment, assign_points
     from .region_masks import mask_image
+    from .regional_differences import RegionDifferences, region_differences
     from .regions import RegionCounts, count_regions
     from .registration import Registration, register_image
     from .report import Report, ReportRequest, make_report, save_report
@@ -63,7 +64,14 @@ if TYPE_CHECKING:
         signal_in_rois,
     )
     from .signal_quality import SignalQuality, measure_signal, snr_by_region, temporal_snr
-    from .size_bias import MeanContrast, VolumePermutations, mean_contrast, permute_volumes
+    from .size_bias import (
+        MeanContrast,
+        SizeClusters,
+        VolumePermutations,
+        find_size_clusters,
+        mean_contrast,
+        permute_volumes,
+    )
     from .subgroups import (
         Column,
         Condition,
@@ -106,6 +114,7 @@ _ROOMS = {
     "points": ("PointAssignment", "assign_points"),
     "comparison": ("Overlap", "overlap"),
     "loads": ("LesionLoad", "lesion_load"),
+    "regional_differences": ("RegionDifferences", "region_differences"),
     "regions": ("RegionCounts", "count_regions"),
     "roi": (
         "CohortsSource",
@@ -140,7 +149,14 @@ _ROOMS = {
     "registration": ("Registration", "register_image"),
     "report": ("Report", "ReportRequest", "make_report", "save_report"),
     "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
-    "size_bias": ("MeanContrast", "VolumePermutations", "mean_contrast", "permute_volumes"),
+    "size_bias": (
+        "MeanContrast",
+        "SizeClusters",
+        "VolumePermutations",
+        "find_size_clusters",
+        "mean_contrast",
+        "permute_volumes",
+    ),
     "subgroups": (
         "Column",
         "Condition",
@@ -196,6 +212,7 @@ __all__ = [
     "PointAssignment",
     "ProbabilityAtlas",
     "RegionCounts",
+    "RegionDifferences",
     "Registration",
     "Report",
     "ReportRequest",
@@ -207,6 +224,7 @@ __all__ = [
     "Series",
     "SeriesSource",
     "SignalQuality",
+    "SizeClusters",
     "SplitSource",
     "StoredArray",
     "Threshold",
@@ -229,6 +247,7 @@ __all__ = [
     "find_atlases",
     "find_components",
     "find_rois",
+    "find_size_clusters",
     "inspect_image",
     "lesion_load",
     "load_atlas",
@@ -251,6 +270,7 @@ __all__ = [
     "read_mask",
     "read_series",
     "read_transform",
+    "region_differences",
     "register_image",
     "restrict_cohort",
     "run_recipe",

@@ -27,13 +27,13 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
         "--outside",
         choices=("nan", "zero"),
         default="nan",
-        help="what the map of mean volumes holds where fewer than K patients of A, or of B, are "
+        help="what the maps of volumes hold where fewer than K patients of A, or of B, are "
         "lesioned (default nan, as 0 is no difference)",
     )
 
 
 def run_compare(options: argparse.Namespace) -> int:
-    """Write the two maps of differences and the provenance."""
+    """Write the three maps of differences and the provenance."""
     from .differences import FILE_NAMES, cohort_differences
     from .files import check_space, write_together
     from .images import nifti_parts
@@ -43,7 +43,7 @@ def run_compare(options: argparse.Namespace) -> int:
     with write_together(options.output, names, options.overwrite) as outbox:
         a = load_folder(options.a, options_of(options, "a"))
         b = load_folder(options.b, options_of(options, "b"))
-        check_space(outbox.folder, 8 * a.grid.size)
+        check_space(outbox.folder, 4 * len(FILE_NAMES) * a.grid.size)
         found = cohort_differences(a, b, options.min_patients, options.outside)
         for name, made in found.files.items():
             outbox.add(name, *nifti_parts(made.to_nifti()))
@@ -82,9 +82,10 @@ def _print(found: CohortDifferences) -> None:
         few = f"no voxel is lesioned in {least} patients of A and in {least} of B"
         warn(f"{few}: mean volumes are compared nowhere; lower --min-patients")
         return
-    low, high = _range(found.mean)
     where = f"{voxels:,} voxels with at least {least} patient{'' if least == 1 else 's'} of each"
-    say(f"mean lesion volume, A - B: from {low:+,.0f} to {high:+,.0f} mm³ in {where}")
+    for what, made in (("mean", found.mean), ("SD of", found.std)):
+        low, high = _range(made)
+        say(f"{what} lesion volume, A - B: from {low:+,.0f} to {high:+,.0f} mm³ in {where}")
 
 
 def _range(found: Map) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from .topography import Outside, VolumeStats, volume_stats
 FILE_NAMES = {
     "frequency": "lesion_frequency_difference.nii",
     "mean": "lesion_totalvol_mean_difference.nii",
+    "std": "lesion_totalvol_std_difference.nii",
 }
 
 _BACKGROUND = {"nan": np.nan, "zero": 0.0}
@@ -36,15 +37,17 @@ class CohortDifferences:
     grid : Grid
         That of A.
     min_patients : int
-        Means are compared where at least this many patients of A, and of B, are lesioned.
+        Volumes are compared where at least this many patients of A, and of B, are lesioned.
     outside : str
-        What the map of means holds elsewhere: ``nan`` or ``zero``.
+        What the maps of volumes hold elsewhere: ``nan`` or ``zero``.
     indices : array of int32, shape (voxels,)
         Linear positions in ascending order, the first axis fastest.
     n : tuple of array of int32, shape (voxels,)
         Patients of A and of B lesioned there.
     means : tuple of array of float64, shape (voxels,)
         Their mean total lesion volume in mm³, NaN where there is none.
+    stds : tuple of array of float64, shape (voxels,)
+        Its standard deviation in mm³ (divided by n), NaN where there is none.
     notes : tuple of str
         How B was brought onto the grid of A, and what is unusual about the pair.
     """
@@ -57,6 +60,7 @@ class CohortDifferences:
     indices: NDArray[np.int32]
     n: tuple[NDArray[np.int32], NDArray[np.int32]]
     means: tuple[NDArray[np.float64], NDArray[np.float64]]
+    stds: tuple[NDArray[np.float64], NDArray[np.float64]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -64,32 +68,42 @@ class CohortDifferences:
         """Patients lesioned in percent of A, minus those in percent of B; 0 where none is."""
         shares = [n / size for n, size in zip(self.n, self.sizes, strict=True)]
         values = 100 * (shares[0] - shares[1])
-        return self._map(
-            "difference in patients lesioned", "percentage points", 0.0, self.indices, values
-        )
+        name, unit = "difference in patients lesioned", "percentage points"
+        of_each = f", N {self.sizes[0]} and {self.sizes[1]}"
+        return self._map(name, unit, 0.0, self.indices, values, of_each)
 
     @property
     def mean(self) -> Map:
         """Mean total lesion volume of A minus that of B in mm³, where both have enough patients."""
-        enough = self._enough
-        values = self.means[0][enough] - self.means[1][enough]
-        name, background = "difference in mean total lesion volume", _BACKGROUND[self.outside]
-        return self._map(name, "mm³", background, self.indices[enough], values)
+        return self._of_volumes("difference in mean total lesion volume", self.means)
+
+    @property
+    def std(self) -> Map:
+        """SD of total lesion volume of A minus that of B in mm³, where both have enough."""
+        return self._of_volumes("difference in SD of total lesion volume", self.stds)
 
     @property
     def compared(self) -> Mask:
-        """The voxels where the means are compared."""
+        """The voxels where volumes are compared."""
         name = f"{' and '.join(self.names)}, at least {self.min_patients} patients of each"
         return Mask(self.grid, self.indices[self._enough], name)
 
     @property
     def files(self) -> dict[str, Map]:
-        """The two maps under the names they are saved as."""
+        """The three maps under the names they are saved as."""
         return {FILE_NAMES[key]: getattr(self, key) for key in FILE_NAMES}
 
     @property
     def _enough(self) -> NDArray[np.bool_]:
         return np.minimum(*self.n) >= self.min_patients
+
+    def _of_volumes(self, name: str, of_each: tuple[NDArray, NDArray]) -> Map:
+        """A - B of what is known of the volumes at a voxel."""
+        enough = self._enough
+        values = of_each[0][enough] - of_each[1][enough]
+        least, (a, b) = self.min_patients, self.sizes
+        background, where = _BACKGROUND[self.outside], f", n>={least} of {a} and of {b}"
+        return self._map(name, "mm³", background, self.indices[enough], values, where)
 
     def _map(
         self,
@@ -98,12 +112,13 @@ class CohortDifferences:
         background: float,
         indices: NDArray[np.int32],
         values: NDArray[np.float64],
+        of_each: str,
     ) -> Map:
         flat = np.full(self.grid.size, background)
         flat[indices] = values
         flat.setflags(write=False)
-        of_each = f", n>={self.min_patients} of each" if unit == "mm³" else ""
-        text = f"lesion_dash: {name}, A - B [{unit.replace('³', '3')}]{of_each}"
+        what = name.removeprefix("difference in ")  # the header holds 79 characters
+        text = f"lesion_dash: {what}, A - B [{unit.replace('³', '3')}]{of_each}"
         return Map(name, flat.reshape(self.grid.shape, order="F"), self.grid, unit, text)
 
 
@@ -114,8 +129,12 @@ def cohort_differences(
 
     With n the patients lesioned at a voxel, N those of the cohort and v their total lesion
     volumes, the maps are 100 (n_A / N_A - n_B / N_B) in percentage points, at every voxel, and
-    mean(v_A) - mean(v_B) in mm³, where n_A and n_B are at least `min_patients`. Exchanging A and B
-    turns every sign, and no bit else.
+    mean(v_A) - mean(v_B) and SD(v_A) - SD(v_B) in mm³, where n_A and n_B are at least
+    `min_patients`. Exchanging A and B turns every sign, and no bit else.
+
+    The SD is the population's (divided by n), as `volume_stats` has it, so that the map is the
+    difference of the maps of A and of B. It comes out smaller where fewer patients are lesioned:
+    where n_A and n_B are few and unlike, a part of the difference is due to that.
 
     This describes; it tests nothing. `contrast_cohorts` tests the frequencies.
 
@@ -125,9 +144,9 @@ def cohort_differences(
         On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
         and a note says so, as `overlap` has it.
     min_patients : int
-        Means are compared where at least this many patients of each cohort are lesioned.
+        Volumes are compared where at least this many patients of each cohort are lesioned.
     outside : {"nan", "zero"}
-        What the map of means holds elsewhere. Zero cannot be told from no difference.
+        What the maps of volumes hold elsewhere. Zero cannot be told from no difference.
 
     Returns
     -------
@@ -157,8 +176,9 @@ def cohort_differences(
     lesioned = np.zeros(a.grid.size, bool)  # np.union1d takes a second for two million voxels
     lesioned[of_a.indices] = lesioned[places] = True
     indices = np.flatnonzero(lesioned).astype(np.int32)
-    n_a, mean_a = _spread(of_a, of_a.indices, indices)
-    n_b, mean_b = _spread(of_b, places, indices)
+    n_a, *volumes_a = _spread(of_a, of_a.indices, indices)
+    n_b, *volumes_b = _spread(of_b, places, indices)
+    means, stds = zip(volumes_a, volumes_b, strict=True)
     return CohortDifferences(
         (a.name, b.name),
         (a.n_patients, b.n_patients),
@@ -167,7 +187,8 @@ def cohort_differences(
         outside,
         indices,
         (n_a, n_b),
-        (mean_a, mean_b),
+        means,
+        stds,
         (*notes, *_common_masks(a, b)),
     )
 
@@ -188,12 +209,14 @@ def _on_grid(
 
 def _spread(
     found: VolumeStats, places: NDArray[np.int32], indices: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Patients and mean volumes of a cohort at the voxels of both."""
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+    """Patients, and mean and SD of their volumes, of a cohort at the voxels of both."""
     at = np.searchsorted(indices, places)
-    n, mean = np.zeros(indices.size, np.int32), np.full(indices.size, np.nan)
-    n[at], mean[at] = found.values["n"], found.values["mean"]
-    return n, mean
+    n = np.zeros(indices.size, np.int32)
+    mean, std = np.full((2, indices.size), np.nan)
+    n[at] = found.values["n"]
+    mean[at], std[at] = found.values["mean"], found.values["std"]
+    return n, mean, std
 
 
 def _common_masks(a: Cohort, b: Cohort) -> tuple[str, ...]:

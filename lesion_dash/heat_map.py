@@ -69,7 +69,7 @@ def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
     figure.colorbar(image, ax=[above, axes], label=unit, format="%g", **_BAR)
     patients = f"{load.cohort.name}, {len(order)} patient{'' if len(order) == 1 else 's'}"
     heading = f"{title.format(load.atlas.name)}: {patients}"
-    figure.suptitle(heading, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(heading, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.set_layout_engine("constrained")
     return figure
 
@@ -113,10 +113,10 @@ def _draw_cells(axes: Axes, values: NDArray[np.float64], measure: Measure) -> An
 
 
 def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int]) -> None:
-    """Names of regions and, where they are few enough to be read, of patients."""
+    """Names of regions and, where they are few enough to be read, of patients; no formulas."""
     points = min(72 * _row_inches(len(touched)) * 0.72, 8.0)
     names = [load.atlas.regions[column].name for column in touched]
-    axes.set_yticks(range(len(names)), labels=names, fontsize=points)
+    axes.set_yticks(range(len(names)), labels=names, fontsize=points, parse_math=False)
     untouched = len(load.atlas.regions) - len(touched)
     regions = "1 region that no lesion touches is"
     if untouched > 1:
@@ -125,7 +125,9 @@ def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int
     axes.set_xlabel(f"Patients, the largest lesion on the left{rest}", fontsize=8)
     if len(order) <= _MOST_NAMED:
         people = [load.cohort.used[row].id for row in order]
-        axes.set_xticks(range(len(people)), labels=people, fontsize=6, rotation=90)
+        axes.set_xticks(
+            range(len(people)), labels=people, fontsize=6, rotation=90, parse_math=False
+        )
     else:
         axes.set_xticks([])
     axes.tick_params(length=0)

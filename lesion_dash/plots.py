@@ -53,13 +53,14 @@ COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
     ),
 }
 
-OUTLINE: Colour = (255, 0, 255)
-"""Of a lesion's border: far from the brain's grey and from every colour of the maps, also to
-colour-blind eyes."""
+OUTLINE: Colour = (255, 255, 255)
+OUTLINE_EDGE: Colour = (0, 0, 0)
+"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
+those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
 OUTLINED = "_outlined"
-"""Ending of the tables that keep their last level for the outline."""
+"""Ending of the tables that keep their last two levels for the outline and its edge."""
 COLOUR_STOPS |= {
-    f"{name}{OUTLINED}": (*stops[:-1], (254, stops[-1][1]), (255, OUTLINE))
+    f"{name}{OUTLINED}": (*stops[:-1], (253, stops[-1][1]), (254, OUTLINE_EDGE), (255, OUTLINE))
     for name, stops in COLOUR_STOPS.items()
 }
 
@@ -79,7 +80,8 @@ ONLY_B = ColourClass(128, "B only", (86, 180, 233))
 BOTH = ColourClass(255, "A and B", (204, 62, 132))
 OVERLAP_CLASSES = (ONLY_A, ONLY_B, BOTH)
 OUTLINE_CLASS = ColourClass(192, "outline", OUTLINE)
-OUTLINED_CLASSES = (ONLY_A, ONLY_B, OUTLINE_CLASS, BOTH)
+EDGE_CLASS = ColourClass(224, "edge of the outline", OUTLINE_EDGE)
+OUTLINED_CLASSES = (ONLY_A, ONLY_B, OUTLINE_CLASS, EDGE_CLASS, BOTH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +255,9 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     axes.set_ylabel("Patients")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(
-        f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients", loc="left"
+        f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients",
+        loc="left",
+        parse_math=False,
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -355,7 +359,7 @@ def new_figure(inches: tuple[float, float]) -> Figure:
 
 def _finish(figure: Figure, layer: Layer) -> None:
     unit = f" ({layer.unit})" if layer.unit and layer.unit not in layer.title else ""
-    figure.suptitle(f"{layer.title}{unit}", fontsize=12, x=0.01, ha="left")
+    figure.suptitle(f"{layer.title}{unit}", fontsize=12, x=0.01, ha="left", parse_math=False)
     if layer.classes:
         from matplotlib.patches import Patch
 

@@ -13,7 +13,7 @@ from .where_option import add_where_each
 
 if TYPE_CHECKING:
     from .cohort import Cohort
-    from .report import Report, ReportRequest
+    from .report import ReportRequest
 
 TEXT = "one page to read, print and hand on, with the maps and tables it is made of"
 _ASKED = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold", "label")
@@ -42,13 +42,16 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Write the page, the maps, the tables and the provenance."""
     from .files import write_together
-    from .report import file_names
+    from .report import file_names, make_report
 
     request = _request(options)
     names = file_names(options.b is not None, options.atlas is not None)
     with write_together(options.output, names, options.overwrite) as outbox:
+        _check_folders(options, request)
+        atlas = open_atlas(options.atlas, options.labels) if options.atlas is not None else None
         cohorts = _load(options)
-        report = _make(cohorts, request, options)
+        b = cohorts[1] if options.b is not None else None
+        report = make_report(cohorts[0], b, atlas, request)
         for name, content in report.files.items():
             outbox.add(name, content)
     for cohort in dict.fromkeys(cohorts):
@@ -71,6 +74,18 @@ def _request(options: argparse.Namespace) -> ReportRequest:
     return ReportRequest(**given)
 
 
+def _check_folders(options: argparse.Namespace, request: ReportRequest) -> None:
+    """Folders, tables and columns: a wrong name is told before many masks are read."""
+    from .cohort import leave_out, read_participants
+    from .files import check_folder
+
+    for letter, folder in zip("ab", (options.a, options.b), strict=True):
+        if folder is not None:
+            place = check_folder(folder)
+            table, notes = read_participants(place, options.participants)
+            leave_out(request.conditions(letter), table, (), place, notes)
+
+
 def _load(options: argparse.Namespace) -> list[Cohort]:
     """The whole folders, as the report asks the conditions itself; one folder is read once."""
     whole = argparse.Namespace(**vars(options) | {"where": []})
@@ -80,10 +95,3 @@ def _load(options: argparse.Namespace) -> list[Cohort]:
         for folder in dict.fromkeys(folders)
     }
     return [read[folder] for folder in folders]
-
-
-def _make(cohorts: list[Cohort], request: ReportRequest, options: argparse.Namespace) -> Report:
-    from .report import make_report
-
-    atlas = open_atlas(options.atlas, options.labels) if options.atlas is not None else None
-    return make_report(cohorts[0], cohorts[1] if options.b is not None else None, atlas, request)

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 _ROIS = "rois.png"
 _VALUES = "roi_values.png"
+_QUANTITIES = {
+    "odds_ratio": "odds ratio",
+    "minus_log10_p": "−log10 p",
+    "corrected_p": "corrected p",
+    "minus_log10_corrected_p": "−log10 corrected p",
+    "dof": "degrees of freedom",
+}
+"""Maps of a contrast in words; those that are not here are words already."""
 
 
 def run_roi(options: argparse.Namespace) -> int:
@@ -89,14 +97,23 @@ def _say_rois(run: RoiRun) -> None:
     """A line for each region, and what the values are good for."""
     from .roi import CAUTION
 
-    more_in = run.table_of(run.rois)["higher_in"]
+    more_in, of = run.table_of(run.rois)["higher_in"], _peak_words(run)
     for part, higher_in in list(zip(run.rois, more_in, strict=True))[:LONGEST_LIST]:
         place = ", ".join(f"{coordinate:.0f}" for coordinate in part.peak_mm.tolist())
         region = f", {part.region}" if part.region else ""
         size = f"{part.voxels:,} voxels, {part.volume_mm3:,.0f} mm³"
         higher = f", higher in {higher_in} there" if higher_in else ""
-        say(f"{part.name}: {size}, peak {part.peak_value:.3g} at {place} mm{region}{higher}")
+        peak = f"peak {part.peak_value:.3g} ({of}) at {place} mm"
+        say(f"{part.name}: {size}, {peak}{region}{higher}")
     if len(run.rois) > LONGEST_LIST:
         say(f"and {len(run.rois) - LONGEST_LIST:,} more, in the table that was written")
     if run.values is not None:
         say(CAUTION)
+
+
+def _peak_words(run: RoiRun) -> str:
+    """Of which quantity the peaks are, and in what unit."""
+    unit, key = run.found.unit, run.recipe.map_key
+    if run.contrast is None:
+        return ", ".join([run.found.name, unit or "in the map's own unit"])
+    return f"{_QUANTITIES.get(key, key)}, {unit or 'no unit'}"

@@ -204,7 +204,7 @@ def draw_values(values: RoiValues) -> Figure:
             panel.set_axis_off()
             continue
         _draw_groups(panel, values, place)
-        panel.set_title(names[place], fontsize=10, loc="left")
+        panel.set_title(names[place], fontsize=10, loc="left", parse_math=False)
         if place % columns == 0:
             panel.set_ylabel(values.unit)
     left = len(values.names) - len(names)

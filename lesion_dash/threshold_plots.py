@@ -58,7 +58,7 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
     _scale_patients(below, coverage)
     patients = f"{coverage.n_patients} patient{'' if coverage.n_patients == 1 else 's'}"
     title = f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.supxlabel(_references(coverage), fontsize=6.5, color=_MARK, x=0.01, ha="left")
     figure.set_layout_engine("constrained")
     return figure

@@ -196,10 +196,10 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
     if cohort not in _CACHE:
         counts = np.ravel(cohort.counts, order="F")
         brain = brain_on(cohort.grid)
-        most = int(counts.max(initial=0))
-        voxels, inside = (
-            _at_least(part, most) for part in (counts[counts > 0], counts[brain & (counts > 0)])
-        )
+        lesioned = np.flatnonzero(counts)
+        found = counts[lesioned]
+        most = int(found.max(initial=0))
+        voxels, inside = (_at_least(part, most) for part in (found, found[brain[lesioned]]))
         _CACHE[cohort] = Coverage(
             cohort.name, cohort.n_patients, cohort.grid, int(brain.sum()), voxels, inside
         )

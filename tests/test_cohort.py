@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import Cancelled, InputError, load_cohort
+from lesion_dash import Cancelled, InputError, load_cohort, split_cohort
 
 
 def status(cohort):
@@ -214,3 +214,36 @@ def test_many_groups_of_identical_masks_are_counted_not_listed(tmp_path):
     notes = load_cohort(write_masks(tmp_path / "c", arrays)).notes
     assert len(notes) == 21
     assert notes[-1] == "5 more groups of files: identical masks, voxel for voxel"
+
+
+def test_a_quote_that_is_not_closed_takes_no_other_row_in(folder):
+    rows = ["participant_id\tnote", 'sub-000\t"x', "sub-001\ty", 'sub-002\tz"', "sub-003\tw"]
+    (folder / "participants.tsv").write_text("\n".join(rows) + "\n")
+    table = load_cohort(folder).table.set_index("patient")
+    assert table.loc["sub-001", "note"] == "y"
+    assert table.loc["sub-003", "note"] == "w"
+
+
+def test_a_sign_of_another_alphabet_ends_no_row(folder):
+    rows = b"participant_id\tnote\nsub-000\twaits \x85 more\nsub-001\ty\n"  # … of Windows
+    (folder / "participants.tsv").write_bytes(rows)
+    assert load_cohort(folder).table["note"][1] == "y"
+
+
+def test_columns_called_like_ours_stay_what_they_are(folder):
+    (folder / "participants.tsv").write_text(
+        "participant_id\tvolume_mm3\tstatus\tparticipant_status\n"
+        + "".join(f"sub-{n:03d}\t{100 + n}\t{'ab'[n % 2]}\tc\n" for n in range(12))
+    )
+    cohort = load_cohort(folder)
+    table = cohort.used_table
+    assert table["participant_volume_mm3"].tolist() == [100 + n for n in range(12)]
+    assert table["volume_mm3"].tolist() == (cohort.volumes * cohort.grid.voxel_volume).tolist()
+    assert set(table["status"]) == {"used"}
+    assert sorted(name for name in table if "participant_" in name) == [
+        "participant_participant_status",
+        "participant_status",
+        "participant_volume_mm3",
+    ]
+    a, b = split_cohort(cohort, "status", "a", "b")
+    assert (a.n_patients, b.n_patients) == (6, 6)

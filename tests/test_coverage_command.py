@@ -10,6 +10,7 @@ import pytest
 from phantoms import random_masks, write_masks
 
 from lesion_dash import cli, load_cohort
+from lesion_dash.plots import draw_histogram, figure_bytes
 from lesion_dash.thresholds import threshold_coverage
 
 
@@ -48,6 +49,14 @@ def test_the_figure_is_optional(folder, tmp_path):
     out = tmp_path / "k.csv"
     assert run("coverage", folder, "-o", out) == 0
     assert sorted(file.name for file in tmp_path.glob("k.*")) == ["k.csv", "k.provenance.json"]
+
+
+def test_signs_of_formulas_in_a_name_are_drawn_as_they_are(folder, tmp_path):
+    odd = folder.rename(folder.with_name(r"d$\frac$"))
+    plot = tmp_path / "k.png"
+    assert run("coverage", odd, "-o", tmp_path / "k.csv", "--plot", plot) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    figure_bytes(draw_histogram([1.0, 2.0], odd.name), "png")
 
 
 @pytest.mark.parametrize(

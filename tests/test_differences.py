@@ -1,4 +1,4 @@
-"""A - B of frequency and mean volume: against plain sums, and by laws."""
+"""A - B of frequency, mean volume and its SD: against plain sums, and by laws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
-from lesion_dash import InputError, contrast_cohorts, load_cohort
+from lesion_dash import InputError, contrast_cohorts, load_cohort, volume_stats
 from lesion_dash.differences import FILE_NAMES, cohort_differences
 
 MASKS = {"a": random_masks(7, seed=1), "b": random_masks(5, seed=2), "c": random_masks(3, seed=3)}
@@ -27,8 +27,9 @@ def test_the_maps_are_plain_sums_over_all_masks(cohorts, least):
     a, b = (brute_force(MASKS[name], 1, VOXEL) for name in "ab")
     np.testing.assert_allclose(found.frequency.array, 100 * (a["n"] / 7 - b["n"] / 5), atol=1e-12)
     enough = (a["n"] >= least) & (b["n"] >= least)
-    expected = np.where(enough, a["mean"] - b["mean"], np.nan)
-    np.testing.assert_allclose(found.mean.array, expected, rtol=1e-12)
+    for key in ("mean", "std"):
+        expected = np.where(enough, a[key] - b[key], np.nan)
+        np.testing.assert_allclose(getattr(found, key).array, expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(found.compared.array, enough)
 
 
@@ -56,7 +57,8 @@ def test_exchanging_a_and_b_turns_the_signs_and_no_bit_else(
 def test_a_cohort_does_not_differ_from_itself(cohorts):
     found = cohort_differences(cohorts["a"], cohorts["a"], 2)
     assert not found.frequency.array.any()
-    assert not found.mean.array[found.compared.array].any()
+    for made in (found.mean, found.std):
+        assert not made.array[found.compared.array].any()
     assert "7 masks of B are in A as well" in found.notes[0]
 
 
@@ -67,6 +69,23 @@ def test_frequencies_add_up_over_three_cohorts(cohorts):
     np.testing.assert_allclose(
         frequency("a", "b") + frequency("b", "c"), frequency("a", "c"), atol=1e-12
     )
+
+
+def test_volumes_are_the_difference_of_the_maps_of_each(cohorts):
+    """What the dashboard shows side by side: A, B and A - B."""
+    found = cohort_differences(cohorts["a"], cohorts["b"], 3)
+    stats = [volume_stats(cohorts[name], 3, outside="nan") for name in "ab"]
+    for key in ("mean", "std"):
+        a, b = (getattr(one, key).array for one in stats)
+        np.testing.assert_array_equal(getattr(found, key).array, a - b)
+
+
+def test_an_sd_of_one_patient_is_zero_and_of_none_is_missing(cohorts):
+    found = cohort_differences(cohorts["a"], cohorts["b"], 1)
+    for n, std in zip(found.n, found.stds, strict=True):
+        assert (n == 1).any()
+        assert not std[n == 1].any()
+        np.testing.assert_array_equal(np.isnan(std), n == 0)
 
 
 def test_the_frequency_is_the_effect_that_the_contrast_tests(cohorts):
@@ -119,9 +138,10 @@ def test_elsewhere_means_are_nan_or_zero(cohorts):
     nan, zero = (cohort_differences(cohorts["a"], cohorts["b"], 3, out) for out in ("nan", "zero"))
     outside = ~nan.compared.array
     assert outside.any()
-    assert np.isnan(nan.mean.array[outside]).all()
-    assert not zero.mean.array[outside].any()
-    np.testing.assert_array_equal(nan.mean.array[~outside], zero.mean.array[~outside])
+    for with_nan, with_zero in ((nan.mean, zero.mean), (nan.std, zero.std)):
+        assert np.isnan(with_nan.array[outside]).all()
+        assert not with_zero.array[outside].any()
+        np.testing.assert_array_equal(with_nan.array[~outside], with_zero.array[~outside])
 
 
 def test_a_cohort_without_any_lesion_is_compared_too(cohorts, tmp_path):
@@ -132,6 +152,7 @@ def test_a_cohort_without_any_lesion_is_compared_too(cohorts, tmp_path):
     )
     assert found.compared.voxels == 0
     assert np.isnan(found.mean.array).all()
+    assert np.isnan(found.std.array).all()
 
 
 def test_files_bear_name_unit_and_rule(cohorts):
@@ -139,12 +160,16 @@ def test_files_bear_name_unit_and_rule(cohorts):
     assert list(found.files) == [
         "lesion_frequency_difference.nii",
         "lesion_totalvol_mean_difference.nii",
+        "lesion_totalvol_std_difference.nii",
     ]
     texts = [
         str(made.to_nifti().header["descrip"].item().decode()) for made in found.files.values()
     ]
-    assert texts[0].endswith("A - B [percentage points]")
-    assert texts[1].endswith("A - B [mm3], n>=4 of each")
+    assert texts == [
+        "lesion_dash: patients lesioned, A - B [percentage points], N 7 and 5",
+        "lesion_dash: mean total lesion volume, A - B [mm3], n>=4 of 7 and of 5",
+        "lesion_dash: SD of total lesion volume, A - B [mm3], n>=4 of 7 and of 5",
+    ]
 
 
 def test_choices_that_make_no_sense_are_refused(cohorts):

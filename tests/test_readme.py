@@ -60,7 +60,7 @@ def test_the_commands_write_the_files_that_are_listed(folder):
         re.findall(r"^\| `([a-z_0-9.]+\.(?:nii|csv|tsv|json|png|py))` \|", TEXT, flags=re.MULTILINE)
     )
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
-    assert len(listed) == 30
+    assert len(listed) == 31
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
     assert later_steps == {"step_2_more_in.png", "step_3_dilate.png"}
     assert listed == written - later_steps

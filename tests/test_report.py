@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import html
 import io
 import json
+import re
 import shutil
 from datetime import date
 
@@ -31,7 +33,7 @@ from lesion_dash import (
     volume_stats,
 )
 from lesion_dash.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.images import nifti_bytes
+from lesion_dash.images import Choice, nifti_bytes
 from lesion_dash.label_tables import Region
 from lesion_dash.report import file_names
 from lesion_dash.tables import csv_bytes
@@ -58,6 +60,21 @@ def cohorts(root):
 
 def atlas_of(root):
     return load_atlas(root / "areas.nii.gz", root / "areas.csv")
+
+
+def number_columns(page: str) -> dict[str, list[str]]:
+    """The cells of the columns of numbers with one quantity each, by their heads."""
+    found: dict[str, list[str]] = {}
+    for table in re.findall("<table.*?</table>", page, re.DOTALL):
+        head, *rows = re.findall("<tr>(.*?)</tr>", table, re.DOTALL)
+        names = re.findall("<th[^>]*>(.*?)</th>", head)
+        if "k" not in names and "region" not in names:
+            continue
+        for row in rows:
+            cells = re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row)
+            for name, cell in list(zip(names, cells, strict=True))[1:]:
+                found.setdefault(name, []).append(html.unescape(cell))
+    return found
 
 
 def unpacked(content: bytes) -> bytes:
@@ -102,14 +119,14 @@ def test_the_sentences_hold_the_numbers_of_numpy(root):
     stacks = [np.stack(masks) for masks in (MASKS_A, MASKS_B)]
     volumes = stacks[0].reshape(8, -1).sum(axis=1) * 8 / 1000  # mL
     low, lower, median, upper, high = (
-        f"{np.percentile(volumes, q):.3g}" for q in (0, 25, 50, 75, 100)
+        f"{np.percentile(volumes, q):.2f}" for q in (0, 25, 50, 75, 100)
     )
     words = f"median {median} mL (quartiles {lower} and {upper} mL, range {low} to {high} mL)."
     assert sentences[0] == f"A (a): 8 patients; total lesion volume {words}"
     n = stacks[0].sum(axis=0)
     share = 100 * (n >= 3).sum() / (n > 0).sum()
     assert f"{(n >= 3).sum()} voxels" in sentences[1]
-    assert f"{share:.0f} % of all lesioned voxels" in sentences[1]
+    assert f"{share:.1f} % of all lesioned voxels" in sentences[1]
     place = np.unravel_index(np.argmax(n.ravel(order="F")), SHAPE, order="F")
     mm = AFFINE @ [*place, 1]
     point = ", ".join(f"{value:g}" for value in mm[:3])
@@ -122,6 +139,20 @@ def test_the_sentences_hold_the_numbers_of_numpy(root):
     left, right = both[:3].sum(), both[4:].sum()
     most, size = ("left", left) if left > right else ("right", right)
     assert sentences[5].startswith(f"Region with the most overlap: {most} area, {size} voxels (")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({}, "All masks were binary and on one grid"),
+        ({"threshold": 0.5}, "Masks were the voxels of probability 0.5 or more. All were on"),
+        ({"label": 1}, "Masks were the voxels of label 1. All were on one grid"),
+    ],
+)
+def test_the_methods_say_how_masks_were_made(root, choice, said):
+    cohort = load_cohort(root / "a", choice=Choice(**choice))
+    page = make_report(cohort, None, None, ReportRequest(2, **choice)).files["report.html"]
+    assert said in page.decode()
 
 
 def test_conditions_restrict_as_they_do_elsewhere(root):
@@ -195,7 +226,7 @@ def test_every_file_that_is_not_counted_stands_with_its_reason(root):
 
 def test_a_minimum_nobody_reaches_is_said(root):
     report = make_report(load_cohort(root / "a"), None, atlas_of(root), ReportRequest(9), DAY)
-    assert "0 voxels (0 mL) are lesioned in at least 9 patients" in report.sentences[1]
+    assert "0 voxels (0.00 mL) are lesioned in at least 9 patients" in report.sentences[1]
     assert "No voxel is lesioned in 9 patients: at most" in report.html
     assert report.sentences[2].startswith("No region of the atlas holds any")
 
@@ -211,9 +242,10 @@ def test_columns_are_summed_up(root):
     table.write_text(table.read_text().replace("\t67\n", "\t89+\n"))
     page = make_report(load_cohort(root / "a"), None, None, ReportRequest(2), DAY).html
     ages = [61, 62, 63, 64, 65, 66, 89]  # the last one is 89 or more
-    lower, median, upper = (f"{np.percentile(ages, q):g}" for q in (25, 50, 75))
+    lower, median, upper = (f"{np.percentile(ages, q):.1f}" for q in (25, 50, 75))
     assert f"{median} ({lower} and {upper}; 61 to 89+), n = 7" in page
-    assert "F: 4 (50 %), M: 4 (50 %)" in page
+    assert '<th scope="row">age (years)</th>' in page
+    assert "F: 4 (50.0 %), M: 4 (50.0 %)" in page
 
 
 def test_regions_of_probabilities_are_told_by_expected_voxels(root):
@@ -225,8 +257,16 @@ def test_regions_of_probabilities_are_told_by_expected_voxels(root):
     report = make_report(a, None, atlas, ReportRequest(2), DAY)
     inside = a.at_least(2).array[:5].sum()
     share = 100 * inside / (5 * SHAPE[1] * SHAPE[2])
-    assert f"likely, {0.75 * inside:.0f} expected voxels" in report.sentences[2]
-    assert report.sentences[2].endswith(f"mL), {share:.0f} % of the region.")
+    assert f"likely, {0.75 * inside:,.1f} expected voxels" in report.sentences[2]
+    assert report.sentences[2].endswith(f"mL), {share:.1f} % of the region.")
+
+
+def test_an_atlas_without_a_file_is_called_by_its_name(root):
+    a = load_cohort(root / "a")
+    atlas = probability_atlas([np.full(SHAPE, 0.5)], a.grid, [Region(1, "all")])
+    page = make_report(a, None, atlas, ReportRequest(2), DAY).html
+    assert f"{atlas.name} lies elsewhere: write its path there." in page
+    assert f"load_atlas(&#x27;{atlas.name}&#x27;)" in page
 
 
 def test_how_the_masks_were_kept_is_not_told(root, monkeypatch):
@@ -258,6 +298,21 @@ def test_region_table_of_the_page_is_the_file_s(root):
             f'<th scope="row">{row["region"]}</th><td class="number">{int(row["voxels"]):,}</td>'
         )
         assert cells in report.html
+
+
+def test_decimals_of_a_column_line_up(root):
+    a, b = cohorts(root)
+    maps = [np.full(SHAPE, 0.25), np.zeros(SHAPE)]
+    maps[1][:5] = 0.75
+    likely = probability_atlas(maps, a.grid, [Region(1, "wide"), Region(2, "likely")])
+    for atlas in (atlas_of(root), likely):
+        tables = number_columns(make_report(a, b, atlas, ReportRequest(1), DAY).html)
+        assert {"voxels (n)", "volume (mL)", "% of region", "x (mm)"} <= set(tables)
+        for head, cells in tables.items():
+            numbers = [cell for cell in cells if cell[-1].isdigit() and cell[0] != "<"]
+            places = {len(cell.partition(".")[2]) for cell in numbers}
+            assert len(places) == 1, (head, cells)
+        assert all("." not in cell for cell in tables["voxels (n)"])
 
 
 def test_progress_goes_to_the_end_and_may_stop_the_work(root):

@@ -18,6 +18,8 @@ import lesion_dash as ld
 from lesion_dash import ReportRequest, cli, load_atlas, load_cohort, make_report
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.session import Session
+from lesion_dash.differences import FILE_NAMES as DIFFERENCES
+from lesion_dash.topography import FILE_NAMES as STATS
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 
@@ -99,7 +101,9 @@ def test_maps_and_tables_are_those_of_the_other_commands(root):
             f"{letter}_{name}": one for name, one in content(root / f"stats_{letter}").items()
         }
     compared = [name for name in other if not name.endswith("provenance.json")]
-    assert len(compared) == 14
+    assert len(compared) == 2 * len([*STATS, "patients"]) + len(
+        [*DIFFERENCES, "overlap", "regions"]
+    )
     for name in compared:
         own = gzip.decompress(made[f"{name}.gz"]) if name.endswith(".nii") else made[name]
         assert own == other[name], name
@@ -113,12 +117,15 @@ def test_maps_and_tables_are_those_of_the_other_commands(root):
         ("a", "b", "--atlas", "areas.nii.gz", "-k", "2"),
         ("a", "a", "--where-a", "sex=F", "--where-b", "sex=M", "-k", "1", "--title=--odd"),
         ("a", "--pattern", "*lesion*", "--label", "1", "--participants", "people.csv"),
+        ("a", "--participants", "participants.csv", "--where", "sex=F"),
     ],
-    ids=["plain", "title", "pair", "parts", "options"],
+    ids=["plain", "title", "pair", "parts", "options", "second table"],
 )
 def test_what_the_page_shows_makes_the_same_report(root, monkeypatch, arguments):
     text = (root / "participants.tsv").read_text().replace("\t", ",")
     (root / "people.csv").write_text(text)
+    # Beside a participants.tsv, this one is not looked at unless it is named.
+    (root / "participants.csv").write_text(text.replace(",F", ",X").replace(",M", ",F"))
     assert run("report", *arguments, "-o", "first") == 0
     first = content(root / "first")
     again = root.parent / "again"
@@ -141,9 +148,107 @@ def test_the_lines_of_python_give_the_numbers_of_the_page(root, capsys):
     a, b = load_cohort("a"), load_cohort("b")
     both = ld.overlap(a.at_least(2), b.at_least(2))
     assert f"{both.both.voxels} {both.dice}" in printed
-    assert f"<td>{names['a'].n_patients}</td>" in page.decode()
+    assert f'<td class="number">{names["a"].n_patients}</td>' in page.decode()
     assert names["regions"]["voxels"].sum() == both.both.voxels
     assert f"Overlap: {both.both.voxels} voxels" in page.decode()
+
+
+def held(page: bytes) -> list[str]:
+    """What lies in the folder in which the page says that one must run its command."""
+    found = re.search(r"Run in the folder that holds (.*?)\.(?= |</p>)", page.decode())
+    assert found
+    return re.split(r", | and ", html.unescape(found[1]))
+
+
+def run_again(page: bytes, folder: Path) -> list[dict[str, bytes]]:
+    """Run the command of a page in a folder, as it stands there, and then its Python."""
+    made = []
+    assert run(*words_of(shown(page, "command"))) == 0
+    made.append(content(folder / "report"))
+    shutil.rmtree(folder / "report")
+    exec(shown(page, "python"), {})
+    made.append(content(folder / "report"))
+    return made
+
+
+def test_files_in_folders_of_their_own_are_found_from_the_one_that_is_named(root, monkeypatch):
+    """The atlas lies in one subfolder, the cohorts in another, and whoever asked in a third."""
+    (root / "masks").mkdir()
+    (root / "atlas" / "areas").mkdir(parents=True)
+    for name in ("a", "b"):
+        (root / name).rename(root / "masks" / f"cohort {name}")
+    for name in ("areas.nii.gz", "areas.csv"):
+        (root / name).rename(root / "atlas" / "areas" / name)
+    (root / "participants.tsv").rename(root / "people.tsv")
+    masks, atlas = Path("..", "masks"), Path("..", "atlas", "areas", "areas.nii.gz")
+    monkeypatch.chdir(root / "atlas")
+    asked = ("--atlas", atlas, "--participants", root / "people.tsv", "--where", "sex=F", "-k", 2)
+    assert run("report", masks / "cohort a", masks / "cohort b", *asked, "-o", root / "first") == 0
+    first = content(root / "first")
+    page = first["report.html"]
+    again = root.parent / "again"
+    shutil.copytree(root, again)
+    monkeypatch.chdir(again)
+    assert all((again / name).exists() for name in held(page))
+    assert all(undated(made) == undated(first) for made in run_again(page, again))
+
+
+def test_the_sample_data_s_page_can_be_made_again_from_the_folder_it_names(
+    sample_data, tmp_path, monkeypatch
+):
+    study = shutil.copytree(sample_data, tmp_path / "sample_data")
+    monkeypatch.chdir(tmp_path)
+    atlas = Path("sample_data", "atlas", "synthetic_atlas.nii.gz")
+    split = ("--where", "age>=50", "--where-a", "sex=F", "--where-b", "sex=M")
+    masks = Path("sample_data", "cohort_a")
+    assert run("report", masks, masks, "--atlas", atlas, *split, "-o", "first") == 0
+    first = content(tmp_path / "first")
+    monkeypatch.chdir(study)
+    page = first["report.html"]
+    assert held(page)[:2] == ["cohort_a", "participants.tsv"]
+    assert all((study / name).exists() for name in held(page))
+    assert all(undated(made) == undated(first) for made in run_again(page, study))
+
+
+def test_what_lies_far_away_is_called_by_its_name_and_that_is_said(root):
+    """No way through folders that are none of the study's is told."""
+    far = root.parent / "some" / "body" / "s" / "atlases"
+    far.mkdir(parents=True)
+    for name in ("areas.nii.gz", "areas.csv"):
+        (root / name).rename(far / name)
+    assert run("report", "a", "--atlas", far / "areas.nii.gz", "-o", "out") == 0
+    page = (root / "out" / "report.html").read_bytes()
+    assert "areas.nii.gz and areas.csv lie elsewhere: write their paths there." in page.decode()
+    assert held(page) == ["a", "participants.tsv"]
+    assert "--atlas areas.nii.gz" in shown(page, "command")
+    assert b"atlases/" not in page
+
+
+def test_one_cohort_is_not_overlapped_with_itself(root):
+    assert run("report", "a", "--atlas", "areas.nii.gz", "-k", "2", "-o", "out") == 0
+    page = (root / "out" / "report.html").read_bytes()
+    assert words_of(shown(page, "command"))[:3] == ["report", "a", "--atlas"]
+    assert "overlap" not in shown(page, "python")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("a", "--where", "agee>60"), "has no column 'agee'; did you mean age?"),
+        (("a", "b", "--where-b", "sex=X"), "nobody in it has sex = X"),
+        (("a", "nowhere"), "nowhere"),
+        (("a", "--atlas", "nowhere.nii.gz"), "nowhere.nii.gz"),
+        (("a", "--participants", "nobody.tsv"), "nobody.tsv"),
+    ],
+)
+def test_a_wrong_name_is_told_before_a_mask_is_read(root, capsys, monkeypatch, arguments, said):
+    def read(*_):
+        raise AssertionError("masks are read")
+
+    monkeypatch.setattr("lesion_dash.report_command.load_folder", read)
+    assert run("report", *arguments, "-o", "out") == 2
+    assert said in capsys.readouterr().err
+    assert not (root / "out").exists()
 
 
 @pytest.mark.parametrize(

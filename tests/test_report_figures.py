@@ -12,6 +12,7 @@ import pytest
 from lesion_dash import Grid, ReportRequest, load_cohort
 from lesion_dash.report.figures import drawings, png_bytes
 from lesion_dash.report.findings import find_all
+from lesion_dash.report.histograms import bin_edges, draw_volumes
 from lesion_dash.report.mosaics import choose_cuts, draw_difference, draw_values
 
 DAY = date(2026, 3, 1)
@@ -49,7 +50,7 @@ def ball(mm) -> np.ndarray:
 
 def test_there_is_a_picture_for_everything_that_is_told(findings):
     assert list(drawings(findings)) == [
-        *("volumes_a", "coverage_a", "volumes_b", "coverage_b"),
+        *("volumes", "coverage_a", "coverage_b"),
         *("n_a", "mean_a", "std_a", "n_b", "mean_b", "std_b"),
         *("overlap", "frequency", "difference"),
     ]
@@ -62,13 +63,36 @@ def test_a_picture_has_the_same_bytes_each_time_and_no_date(findings, key):
     assert set(chunks(first.png)) <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
 
 
+def test_volumes_of_two_cohorts_share_bins_and_axes():
+    """Cohorts of unlike size: each bar is a share, and all bars of a cohort are the whole."""
+    rng = np.random.default_rng(4)
+    volumes = {"A": rng.gamma(1.0, 30.0, 60), "B": rng.gamma(1.0, 5.0, 9)}
+    edges = bin_edges(volumes)
+    panels = draw_volumes(volumes).axes
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+    for panel, own in zip(panels, volumes.values(), strict=True):
+        shares = np.histogram(own, edges)[0] * 100 / own.size
+        assert [bar.get_x() for bar in panel.patches] == pytest.approx(edges[:-1].tolist())
+        assert [bar.get_height() for bar in panel.patches] == pytest.approx(shares.tolist())
+        assert shares.sum() == pytest.approx(100)
+
+
+@pytest.mark.parametrize("highest", [0.0, 0.008, 9.99, 10.0, 147.5, 150.0, 2000.0])
+def test_bins_are_even_and_hold_the_largest_lesion(highest):
+    edges = bin_edges({"A": np.array([0.0, highest])})
+    assert edges[0] == 0
+    assert edges[-1] > highest
+    assert np.diff(edges) == pytest.approx(np.full(edges.size - 1, edges[1]))
+
+
 def test_words_hold_the_numbers_of_the_map(findings):
     side = findings.sides[1]
     picture = drawings(findings)["mean_b"]()
     values = side.stats.values["mean"] / 1000
-    spread = f"{values.min():.3g} to {values.max():.3g} mL"
+    spread = f"{values.min():.2f} to {values.max():.2f} mL"
     assert spread in picture.alt
-    assert f"{spread}. Colours run from 0 to 150 mL, whatever the minimum." in picture.caption
+    scale = "Colours run from 0 to 150 mL, at every k and for A and B alike."
+    assert f"{spread}. {scale}" in picture.caption
     assert f"n = {side.cohort.n_patients} patients" in picture.caption
     assert f"{values.size:,} voxels lesioned in at least 5 patients" in picture.caption
 

@@ -69,7 +69,7 @@ def hostile_page(tmp_path_factory):
     asked = ReportRequest(2, where=[present], title=f"title {HOSTILE}")
     picture = Picture(b"\x89PNG", f"alt {HOSTILE}", f"caption {HOSTILE}")
     with pytest.MonkeyPatch.context() as patch:
-        names = ("volumes_a", "coverage_a", "n_a")
+        names = ("volumes", "coverage_a", "n_a")
         drawings = {name: lambda: picture for name in names}
         patch.setattr("lesion_dash.report.report.drawings", lambda findings: drawings)
         return make_report(load_cohort(folder), None, atlas, asked, DAY).html
@@ -151,6 +151,7 @@ def test_a_browser_shows_and_prints_it_without_a_request(chromium, sample_data, 
     assert min(sizes) > 700
     assert wide <= 1280
     assert printed.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 7  # figures share pages
 
 
 def test_the_style_is_where_the_wheel_takes_it():

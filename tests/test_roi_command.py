@@ -154,6 +154,25 @@ def test_the_script_that_is_printed_is_the_one_that_is_saved_and_runs(folders, t
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("options", "of"),
+    [
+        ((), "−log10 p, no unit"),
+        (("--use", "odds_ratio"), "odds ratio, no unit"),
+        (("--use", "effect"), "effect, percentage points of patients lesioned"),
+        (("--correction", "fdr"), "−log10 corrected p, no unit"),
+    ],
+)
+def test_a_peak_is_told_with_its_quantity_and_unit(folders, tmp_path, capsys, options, of):
+    threshold = ("--threshold", 0.01)
+    assert run("roi", "--cohorts", *folders, *threshold, *options, "-o", tmp_path / "out") == 0
+    table = pd.read_csv(tmp_path / "out" / "mask_atlas.tsv", sep="\t")
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ROI ")]
+    assert told
+    for line, peak in zip(told, table["peak_value"], strict=False):
+        assert f", peak {peak:.3g} ({of}) at " in line
+
+
 def test_earlier_results_need_overwrite(folders, tmp_path, capsys):
     arguments = ("roi", "--cohorts", *folders, *BEYOND, "-o", tmp_path / "out")
     assert run(*arguments) == 0
@@ -182,6 +201,8 @@ def test_a_map_needs_no_test(tmp_path, capsys):
     assert table[["peak_effect", "higher_in"]].isna().all(axis=None)
     assert len(table) == 1
     shown = capsys.readouterr().out
+    peak = float(table["peak_value"][0])
+    assert f"peak {peak:.3g} (t, in the map's own unit) at " in shown
     assert "ROI 1:" in shown
     assert "higher in" not in shown
 

@@ -22,6 +22,7 @@ from lesion_dash import (
     split_cohort,
     volume_stats,
 )
+from lesion_dash.subgroups import remaining_columns
 from lesion_dash.topography import folder_stats
 
 TABLE = """participant_id\tsex\tage\tsite\tgroup\tempty
@@ -350,6 +351,45 @@ def test_text_that_is_no_condition_is_refused(text, match):
 def test_a_condition_asks_one_thing(fields, match):
     with pytest.raises(InputError, match=match):
         Condition("sex", **fields)
+
+
+def patients_who_meet(cohort, conditions) -> int:
+    try:
+        return restrict_cohort(cohort, conditions).n_patients
+    except InputError:
+        return 0  # nobody is left
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        ["sex=F"],
+        ["age>=60", "site=1,2,missing"],
+        ["age>=50", "age<=80", "sex!=missing"],
+        ["group=a"],
+    ],
+)
+def test_what_remains_is_counted_as_if_it_were_asked(cohort, texts):
+    conditions = parse_conditions(texts)
+    remaining = remaining_columns(cohort, texts)
+    assert len(remaining) == 5
+    for whole, column in zip(describe_columns(cohort), remaining, strict=True):
+        assert (whole.name, whole.kind) == (column.name, column.kind)
+        others = [one for one in conditions if one.column != column.name]
+        counts = dict(column.counts)
+        for value, _ in whole.counts:
+            asked = [*others, Condition(column.name, (value,))]
+            assert counts.get(value, 0) == patients_who_meet(cohort, asked), (column.name, value)
+        without = [*others, Condition(column.name, missing=True)]
+        assert column.missing == patients_who_meet(cohort, without)
+
+
+def test_what_remains_needs_a_table_with_the_column(cohort, tmp_path):
+    with pytest.raises(InputError, match="has no column 'nihss'"):
+        remaining_columns(cohort, ["nihss>3"])
+    alone = load_cohort(write_masks(tmp_path / "alone", random_masks(2, seed=1)))
+    assert remaining_columns(alone, []) == ()
 
 
 def test_text_given_to_load_cohort_says_what_to_write(folder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 FILE_NAMES = ("participants.tsv", "participants.csv")
 ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
 """Names a column of patient ids may have; otherwise the first column is taken."""
+
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,9 @@ class Participants:
         joined = table.copy()
         for position, column in enumerate(self.columns):
             texts = pd.Series([row[position] or None for row in values], dtype=object)
-            name = column if column not in table else f"participant_{column}"
+            name = column
+            while name in joined:
+                name = f"participant_{name}"
             joined[name] = _as_numbers(texts)
         return joined
 
@@ -106,10 +112,8 @@ def read_participants_table(path: AnyPath) -> Participants:
         Naming the row and what is wrong with it.
     """
     text, notes, sha256 = read_text(path)
-    separator = max("\t,;", key=text.partition("\n")[0].count)
     try:
-        reader = csv.reader(text.splitlines(), delimiter=separator)
-        numbered = [(reader.line_num, row) for row in reader if any(row)]
+        numbered = [(number, row) for number, row in enumerate(_rows(text), start=1) if any(row)]
     except csv.Error as error:
         raise InputError(path, f"is no table ({error})") from None
     lines = [row for _, row in numbered]
@@ -129,6 +133,13 @@ def read_participants_table(path: AnyPath) -> Participants:
         rows[key] = tuple(_clean(value) for i, value in enumerate(line) if i != id_column)
     columns = tuple(name for i, name in enumerate(header) if i != id_column)
     return Participants(path, columns, rows, notes, sha256)
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """The cells of each line, one by one: a quote that is not closed takes no other row in."""
+    lines = _LINE_ENDS.split(text)
+    separator = max("\t,;", key=lines[0].count)
+    return (next(csv.reader([line], delimiter=separator), []) for line in lines)
 
 
 def _check_id(path: AnyPath, number: int, text: str) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ..files import strip_ending
@@ -56,6 +57,7 @@ class Patient:
         return "; ".join(self.reasons)
 
 
+@lru_cache(maxsize=4096)
 def subject_of(file: str) -> str:
     """The BIDS subject in a file's path, or its name without the ending.
 

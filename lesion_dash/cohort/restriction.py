@@ -3,7 +3,8 @@
 The conditions themselves (``sex = F``, ``age >= 60``) are of the room `subgroups`, which knows
 cohorts. To pass over a file unread, the reading must ask them; so this room says only what it
 asks, a `Restriction`, and puts several answers together. The same function answers for a cohort
-that is in memory, so that the two ways cannot leave out different patients.
+that is in memory, so that both ways ask the table alike; a file that is passed over unread is not
+found faulty, and has no say in which grid the cohort is on.
 """
 
 from __future__ import annotations

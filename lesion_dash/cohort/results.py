@@ -8,7 +8,8 @@ from ..files import strip_ending
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
-    r"mask_atlas|lesion_(frequency|totalvol_mean)_difference",
+    r"mask_atlas|lesion_(frequency|totalvol_(mean|std))_difference|"
+    r"lesion_size_(above_(weighted_)?mean|statistic|(minus_log10_)?(corrected_)?p)",
     re.IGNORECASE,
 )
 _LIKELY = re.compile(

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_OF_FILES = ("patient", "file", "status", "reason", "voxels", "volume_mm3")
+
+
 class People:
     """What a cohort and a roster tell of their patients."""
 
     patients: tuple[Patient, ...]
     participants: Participants | None
+
+    def name_in_table(self, column: str) -> str:
+        """What `table` calls a column of the participants table, which goes before one of files."""
+        is_asked = self.participants is not None and column in self.participants.columns
+        return f"participant_{column}" if is_asked and column in _OF_FILES else column
 
     @cached_property
     def used(self) -> tuple[Patient, ...]:

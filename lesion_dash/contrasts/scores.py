@@ -117,12 +117,12 @@ def _with_scores(cohort: Cohort, column: str) -> tuple[Cohort, NDArray[np.float6
 def _scores(cohort: Cohort, column: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    table = cohort.used_table
-    if column not in table.columns:
+    table, name = cohort.used_table, cohort.name_in_table(column)
+    if name not in table.columns:
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
     try:
-        scores = pd.to_numeric(table[column]).to_numpy(np.float64)
+        scores = pd.to_numeric(table[name]).to_numpy(np.float64)
     except ValueError as error:
         problem = f"column {column} holds no numbers: {error}"
         raise InputError(cohort.name, problem, "choose a column of numbers") from None

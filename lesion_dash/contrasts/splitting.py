@@ -41,12 +41,12 @@ def split_cohort(
     >>> women.name, women.n_patients + men.n_patients
     ('sex = F', 40)
     """
-    table = cohort.used_table
-    if column not in table.columns:
+    table, name = cohort.used_table, cohort.name_in_table(column)
+    if name not in table.columns:
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
-    known = table[column].notna()
-    values = np.array([value_words(value) for value in table[column].where(known, "")])
+    known = table[name].notna()
+    values = np.array([value_words(value) for value in table[name].where(known, "")])
     wanted = value_words(a), value_words(b)
     if wanted[0] == wanted[1]:
         raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 
-from ..map_scales import ML
 from ..regions import RegionCount
+from .conventions import convention_table, sources
 from .figures import Picture
 from .findings import Findings, Side
 from .markup import Html, breakable, element, items, join, section, table
-from .methods import convention_words
+from .methods import mean_words, of_each
 from .names import without_folders
-from .quantities import count_words, ml_words, number_words, percent_words
+from .quantities import count_words, decimals_of, fixed, ml, percent
 from .summary import counted_words
 
 Pictures = Mapping[str, Picture]
 
 _KEYS = ("n", "mean", "std")
+_PLACE = ("x (mm)", "y (mm)", "z (mm)")
 
 
 def map_section(findings: Findings, pictures: Pictures) -> Html:
     """The chapter of the maps."""
-    parts: list[Html] = []
+    parts: list[Html] = [element("p", _reading(findings)), _bias(findings)]
     for side in findings.sides:
         if findings.is_pair:
             parts.append(element("h3", findings.owner(side)))
         drawn = [_figure(pictures, f"{key}_{side.letter}") for key in _KEYS]
         parts += drawn if any(drawn) else [element("p", _nothing(findings, side))]
-        parts.append(_bias(side))
     if findings.is_pair:
         parts.append(element("h3", "A and B compared"))
         parts += [_figure(pictures, key) for key in ("overlap", "frequency", "difference")]
@@ -42,18 +43,15 @@ def coverage_section(findings: Findings, pictures: Pictures) -> Html:
         f"This report asks for k = {findings.request.min_patients}. There is no general rule; what "
         "others ask for, and what it would leave here:"
     )
-    parts = [element("p", first)]
-    for side in findings.sides:
-        if findings.is_pair:
-            parts.append(element("h3", findings.owner(side)))
-        parts += [items(convention_words(side)), _figure(pictures, f"coverage_{side.letter}")]
-    return section("The choice of k", *parts)
+    lead = element("p", first, class_="lead")
+    rules = element("p", "; ".join(sources(findings)) + ".", class_="note")
+    figures = [_figure(pictures, f"coverage_{side.letter}") for side in findings.sides]
+    return section("The choice of k", lead, convention_table(findings), rules, *figures)
 
 
-def volume_section(findings: Findings, pictures: Pictures) -> Html:
+def volume_section(pictures: Pictures) -> Html:
     """The chapter on how large the lesions are."""
-    figures = [_figure(pictures, f"volumes_{side.letter}") for side in findings.sides]
-    return section("Lesion volumes", *figures)
+    return section("Lesion volumes", _figure(pictures, "volumes"))
 
 
 def region_section(findings: Findings) -> Html:
@@ -66,7 +64,9 @@ def region_section(findings: Findings) -> Html:
     head = ["region", "voxels (n)", "volume (mL)", "% of map", "% of region"]
     if counts.probabilistic:
         head += ["expected voxels", "mean probability (%)"]
-    rows = [_row(row, counts.probabilistic) for row in (*touched, outside)]
+    shown = (*touched, outside)
+    decimals = decimals_of((value for row in shown for value in row.mm), most=1)
+    rows = [_row(row, counts.probabilistic, decimals) for row in shown]
     order = "largest first"
     if counts.probabilistic:
         order += " by expected voxels, the sum of the region's probabilities"
@@ -74,11 +74,11 @@ def region_section(findings: Findings) -> Html:
         f"Regions of {counts.atlas.name} that hold any of the {counted_words(findings)} "
         f"(n = {count_words(counts.mask.voxels, 'voxel')}): {len(touched):,} of "
         f"{count_words(len(regions), 'region')}, {order}. % of map: share of these voxels. "
-        "x, y, z: one of them near their middle, MNI mm."
+        "x, y, z: one of them near their middle, MNI coordinates."
     )
     told = "All regions and more columns are in region_counts.csv."
     notes = [without_folders(note, findings.cohorts) for note in counts.notes]
-    parts = [table(caption, [*head, "x", "y", "z"], rows, numbers=1), element("p", told)]
+    parts = [table(caption, [*head, *_PLACE], rows, numbers=1), element("p", told)]
     if notes:
         parts += [element("p", "Notes on the atlas:"), items(notes)]
     return section("Regions", *parts)
@@ -98,10 +98,24 @@ def _nothing(findings: Findings, side: Side) -> str:
     return f"No voxel is lesioned in {least} patients: at most {most} share one. There is no map."
 
 
-def _bias(side: Side) -> Html:
-    if side.means is None:
+def _reading(findings: Findings) -> str:
+    """How the maps are read, and why their scales may end above every value that is drawn."""
+    whose = "for A and B and " if findings.is_pair else ""
+    return (
+        "Rows of slices, the same for every map. L and R are the patient's left and right, P and A "
+        "back and front; the numbers are MNI coordinates in mm. In the maps of patients, mean and "
+        f"SD, a colour stands for the same value {whose}whatever k is, so that maps can be "
+        "compared: the scale of patients ends at the most that share any voxel, rounded up to a "
+        "multiple of 4, the others at a round number."
+    )
+
+
+def _bias(findings: Findings) -> Html:
+    mean, weighted = (
+        of_each(findings, partial(mean_words, key)) for key in ("cohort_mean", "weighted_mean")
+    )
+    if not mean:
         return Html("")
-    mean, weighted = ml_words(side.means.cohort_mean), ml_words(side.means.weighted_mean)
     told = (
         "A large lesion covers more voxels, so it is counted at more of them: the mean at a voxel "
         "is biased towards large lesions. Were every lesion placed anywhere with equal chance, the "
@@ -120,14 +134,14 @@ def _pair_notes(findings: Findings) -> Html:
     return join([element("p", "Notes on the pair:"), items(notes)])
 
 
-def _row(row: RegionCount, probabilistic: bool) -> list[str]:
+def _row(row: RegionCount, probabilistic: bool, decimals: int) -> list[str]:
     cells = [
         breakable(row.region),
         f"{row.voxels:,}",
-        number_words(row.volume_mm3 / ML),
-        percent_words(row.percent_of_map),
-        percent_words(row.percent_of_region),
+        ml(row.volume_mm3),
+        percent(row.percent_of_map),
+        percent(row.percent_of_region),
     ]
     if probabilistic:
-        cells += [number_words(row.expected_voxels), percent_words(100 * row.mean_probability)]
-    return [*cells, *(f"{value + 0.0:.4g}" if value == value else "–" for value in row.mm)]
+        cells += [fixed(row.expected_voxels, 1), percent(100 * row.mean_probability)]
+    return [*cells, *(fixed(value, decimals) for value in row.mm)]

@@ -7,8 +7,7 @@ from typing import Any
 
 from ..roi.python_code import call, literal
 from .findings import Findings
-from .names import atlas_files, file_name, named_table
-from .quantities import list_words
+from .places import Places, find_places
 
 OUTPUT = "report"
 """The folder of the commands that are shown."""
@@ -17,12 +16,12 @@ _WIDTH = 92
 
 
 def command(findings: Findings) -> str:
-    """The command, with folders and files by their names; on several lines where it is long."""
-    asked = findings.request
-    folders = [_no_option(side.folder) for side in findings.sides]
+    """The command, to be run where `find_places` says; on several lines where it is long."""
+    asked, places = findings.request, find_places(findings)
+    folders = [_no_option(folder) for folder in places.folders]
     options = [
-        *_atlas_options(findings),
-        *_given("--participants", named_table(findings.cohorts)),
+        *_atlas_options(places),
+        *_given("--participants", places.participants),
         *_given("--min-patients", asked.min_patients),
         *(one for condition in asked.where for one in _given("--where", condition)),
         *(one for condition in asked.where_a for one in _given("--where-a", condition)),
@@ -38,10 +37,10 @@ def command(findings: Findings) -> str:
     return line if len(line) <= _WIDTH else " \\\n    ".join([first, *options])
 
 
-def _atlas_options(findings: Findings) -> list[str]:
-    if findings.atlas is None:
+def _atlas_options(places: Places) -> list[str]:
+    if not places.atlas:
         return []
-    image, *tables = atlas_files(findings.atlas)
+    image, *tables = places.atlas
     return [*_given("--atlas", image), *(_given("--labels", tables[0]) if tables else [])]
 
 
@@ -64,37 +63,20 @@ def python_lines(findings: Findings) -> str:
     return "\n\n".join([_whole(findings), _single(findings)]) + "\n"
 
 
-def place_words(findings: Findings) -> str:
-    """Where the command and the lines are to be run."""
-    names = list(dict.fromkeys(side.folder for side in findings.sides))
-    tables = [side.cohort.participants for side in findings.sides]
-    above = [
-        file_name(str(table.path))
-        for table, side in zip(tables, findings.sides, strict=True)
-        if table is not None and table.path.resolve().parent != side.cohort.folder.resolve()
-    ]
-    names += list(dict.fromkeys(above))
-    if findings.atlas is not None:
-        names += list(atlas_files(findings.atlas))
-    return (
-        f"Run in the folder that holds {list_words(names)}; where one lies elsewhere, write its "
-        "path instead of its name."
-    )
-
-
 def _whole(findings: Findings) -> str:
-    asked = findings.request
+    asked, places = findings.request, find_places(findings)
     lines = ["import lesion_dash as ld"]
     if asked.threshold is not None or asked.label is not None:
         lines.append("from lesion_dash.images import Choice")
     lines.append("")
-    lines += [f"{side.letter} = {_load(findings, side.folder)}" for side in findings.sides]
-    if findings.is_pair and findings.sides[0].folder == findings.sides[1].folder:
+    lines += [
+        f"{side.letter} = {_load(findings, folder, places.participants)}"
+        for side, folder in zip(findings.sides, places.folders, strict=True)
+    ]
+    if findings.is_pair and places.folders[0] == places.folders[1]:
         lines[-1] = "b = a"
     if findings.atlas is not None:
-        lines.append(
-            f"atlas = ld.load_atlas({', '.join(map(literal, atlas_files(findings.atlas)))})"
-        )
+        lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
     b = "b" if findings.is_pair else "None"
     atlas = "atlas" if findings.atlas is not None else "None"
     return "\n".join(
@@ -107,9 +89,9 @@ def _whole(findings: Findings) -> str:
     )
 
 
-def _load(findings: Findings, folder: str) -> str:
+def _load(findings: Findings, folder: str, participants: str | None) -> str:
     asked = findings.request
-    values: dict[str, Any] = {"participants": named_table(findings.cohorts)}
+    values: dict[str, Any] = {"participants": participants}
     if asked.pattern != "*":
         values["pattern"] = asked.pattern
     source = call("load_cohort", literal(folder), **values)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import ceil, floor
 
-from ..cohort import number_of, value_words
 from ..cohort.positions import MEMORY_VARIABLE
-from ..subgroups import Column, describe_columns
+from .columns import column_rows
 from .findings import Findings, Side
 from .markup import Html, element, folded, items, join, section, table
 from .names import without_folders
-from .quantities import count_words, number_words, percent_words
+from .quantities import count_words
 from .summary import quartiles
-
-_FEW_VALUES = 7
-"""So many different values of a column are counted one by one."""
-
-_BINARY = 2
-"""A column of so many values has no median worth telling, though they are numbers."""
 
 _FEW_FILES = 5
 
@@ -50,16 +42,16 @@ def _flow(findings: Findings) -> Html:
         ["Patients without a lesioned voxel", *(_empty(side) for side in sides)],
     ]
     caption = "From files to patients. A patient is one file; volumes are of the whole lesion."
-    return table(caption, ["step", *_heads(findings)], rows, numbers=9)
+    return table(caption, ["step", *_heads(findings)], rows, numbers=1)
 
 
 def _volumes(sides: Sequence[Side]) -> list[list[str]]:
     """Median, quartiles and range of each cohort."""
     found = [quartiles(side) for side in sides]
     return [
-        ["Total lesion volume, median", *(f"{one[2]} mL" for one in found)],
-        ["quartiles", *(f"{one[1]} and {one[3]} mL" for one in found)],
-        ["range", *(f"{one[0]} to {one[4]} mL" for one in found)],
+        ["Total lesion volume (mL), median", *(one[2] for one in found)],
+        ["Total lesion volume (mL), quartiles", *(f"{one[1]} and {one[3]}" for one in found)],
+        ["Total lesion volume (mL), range", *(f"{one[0]} to {one[4]}" for one in found)],
     ]
 
 
@@ -69,54 +61,14 @@ def _empty(side: Side) -> str:
 
 def _columns(findings: Findings) -> Html:
     """What the participants tables say of the patients that are counted."""
-    described = [describe_columns(side.cohort) for side in findings.sides]
-    names = list(dict.fromkeys(column.name for columns in described for column in columns))
-    if not names:
+    rows = column_rows(findings)
+    if not rows:
         return element("p", "There is no participants table, or it was not found.")
-    found = [{column.name: column for column in columns} for columns in described]
-    rows = [[name, *(_column(columns.get(name)) for columns in found)] for name in names]
     caption = (
         "Columns of the participants table, of the patients that are counted. Numbers: median "
         "(quartiles; range); words: patients with each value."
     )
-    return table(caption, ["column", *_heads(findings)], rows, numbers=len(names) + 9)
-
-
-def _column(column: Column | None) -> str:
-    if column is None:
-        return "no such column"
-    missing = f"missing: {column.missing:,}" if column.missing else ""
-    counts = _counts(column) if column.counts else ""
-    is_number = column.kind == "number" and len(column.counts) > _BINARY
-    middle = _middle(column) if is_number else ""
-    return "; ".join(part for part in (middle, counts, missing) if part)
-
-
-def _middle(column: Column) -> str:
-    """Order statistics: a value open at a bound, such as ``89+``, has its place in the order."""
-    values = [value for value, count in column.counts for _ in range(count)]
-    low, lower, median, upper, high = (_quantile(values, part / 4) for part in range(5))
-    return f"{median} ({lower} and {upper}; {low} to {high}), n = {len(values):,}"
-
-
-def _quantile(values: Sequence[str], share: float) -> str:
-    """Of values in rising order; between two numbers, or the lower one where one is open."""
-    place = share * (len(values) - 1)
-    below, above = values[floor(place)], values[ceil(place)]
-    low, high = number_of(below), number_of(above)
-    if low is None or high is None:
-        return below
-    return number_words(low + (high - low) * (place - floor(place)))
-
-
-def _counts(column: Column) -> str:
-    total = sum(count for _, count in column.counts)
-    if len(column.counts) > _FEW_VALUES:
-        return "" if column.kind == "number" else f"{len(column.counts):,} different values"
-    return ", ".join(
-        f"{value_words(value)}: {count:,} ({percent_words(100 * count / total)})"
-        for value, count in column.counts
-    )
+    return table(caption, ["column", *_heads(findings)], rows, numbers=9)
 
 
 def _exclusions(findings: Findings, side: Side) -> Html:

@@ -28,6 +28,7 @@ _STATS_WORDS = {
 _DIFFERENCE_WORDS = {
     "frequency": "percent of A lesioned minus percent of B (percentage points), at every voxel",
     "mean": "mean total lesion volume of A minus that of B (mm³); NaN where k is not reached",
+    "std": "SD of total lesion volume of A minus that of B (mm³); NaN where k is not reached",
 }
 
 
@@ -92,16 +93,15 @@ def contents(findings: Findings) -> dict[str, Item]:
 
 
 def _of_side(findings: Findings, side: Side) -> dict[str, Item]:
-    of = f", {side.letter.upper()}" if findings.is_pair else ""
-    where = f"{of}, where at least {_least(findings)} are lesioned"
+    where = f", where at least {_least(findings)} are lesioned"
     found = {}
     for key, stem in STATS_NAMES.items():
         name = own_name(stem, side.letter, findings.is_pair)
         made = partial(_stats_bytes, side, key, name)
         found[name] = Item(_STATS_WORDS[key] + where, made)
     tables = {
-        PATIENTS_NAME: (f"every file, used or not, with reason and volume{of}", "files_table"),
-        COVERAGE_NAME: (f"what each minimum of patients leaves{of}", "coverage"),
+        PATIENTS_NAME: ("every file, used or not, with reason and volume", "files_table"),
+        COVERAGE_NAME: ("what each minimum of patients leaves", "coverage"),
     }
     for stem, (words, kind) in tables.items():
         name = own_name(stem, side.letter, findings.is_pair)

@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..map_scales import COLORMAPS, ML, TITLES, display_unit, fixed_maximum, nice_ceiling
-from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, draw_histogram
+from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES
 from ..threshold_plots import draw_coverage
 from .findings import Findings, Side
+from .histograms import bin_edges, draw_volumes
 from .mosaics import Cuts, choose_cuts, draw_classes, draw_difference, draw_values
-from .quantities import count_words, ml_words, number_words
+from .quantities import (
+    count_words,
+    fixed,
+    list_words,
+    ml,
+    percent_words,
+    scale_words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 110
 _KEYS = ("n", "mean", "std")
-_SIDES = "L and R are the patient's left and right; numbers are MNI coordinates in mm."
+_COVERAGE_INCHES = (7.2, 4.4)
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,8 @@ def drawings(findings: Findings) -> dict[str, Drawing]:
 
     Maps without a voxel are left out: there is nothing to see.
     """
-    found: dict[str, Drawing] = {}
+    found: dict[str, Drawing] = {"volumes": partial(_volumes, findings)}
     for side in findings.sides:
-        found[f"volumes_{side.letter}"] = partial(_volumes, findings, side)
         if side.coverage.most:
             found[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
@@ -86,19 +93,37 @@ def _title(findings: Findings, side: Side) -> str:
     return f"Cohort {side.letter.upper()}" if findings.is_pair else "Cohort"
 
 
-def _volumes(findings: Findings, side: Side) -> Picture:
-    volumes = side.volumes_mm3
-    figure = draw_histogram(volumes / ML, _title(findings, side))
-    low, median, high = (ml_words(float(found)) for found in np.percentile(volumes, (0, 50, 100)))
-    who = f"{count_words(volumes.size, 'patient')} of {findings.owner(side)}"
-    alt = f"Histogram of total lesion volume of {who}: median {median}, from {low} to {high}."
-    return Picture(png_bytes(figure), alt, f"Total lesion volume (mL), {who}.")
+def _volumes(findings: Findings) -> Picture:
+    volumes = {_title(findings, side): side.volumes_mm3 / ML for side in findings.sides}
+    width = scale_words(float(bin_edges(volumes)[1]))
+    who = list_words([_who(findings, side) for side in findings.sides])
+    spreads = list_words([_spread(findings, side) for side in findings.sides])
+    shared = ", the same for A and B; bars are shares of each cohort" if findings.is_pair else ""
+    caption = f"Total lesion volume (mL) of {who}. Bins of {width} mL{shared}; line: median."
+    alt = f"Histogram of total lesion volume: {spreads}."
+    return Picture(png_bytes(draw_volumes(volumes)), alt, caption)
+
+
+def _who(findings: Findings, side: Side) -> str:
+    return f"{count_words(side.cohort.n_patients, 'patient')} of {findings.owner(side)}"
+
+
+def _spread(findings: Findings, side: Side) -> str:
+    low, median, high = (ml(float(one)) for one in np.percentile(side.volumes_mm3, (0, 50, 100)))
+    return f"median {median} mL, from {low} to {high} mL, in {_who(findings, side)}"
 
 
 def _coverage(findings: Findings, side: Side) -> Picture:
-    least = findings.request.min_patients
-    figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), least)
-    chosen = side.coverage.at(least).sentence
+    row = side.coverage.at(findings.request.min_patients)
+    figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), row.min_patients)
+    figure.set_size_inches(_COVERAGE_INCHES)
+    figure.supxlabel("")  # who asks for what stands beside the table
+    chosen = (
+        f"k = {row.min_patients}: {count_words(row.voxels, 'voxel')}, "
+        f"{percent_words(row.percent_of_brain)} of the brain, "
+        f"{percent_words(row.percent_of_lesioned)} of all lesioned voxels"
+    )
+    figure.axes[0].set_title(chosen, loc="left", fontsize=9)
     alt = f"Curve of the share of brain left at each minimum of patients, falling; {chosen}."
     caption = (
         f"What each minimum of patients (k) leaves in {findings.owner(side)}. Solid line: the k of "
@@ -110,20 +135,20 @@ def _coverage(findings: Findings, side: Side) -> Picture:
 def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
     factor, unit = display_unit(key)
     found = getattr(side.stats, key)
-    values = side.stats.values[key] * factor
+    values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
     label = f"{TITLES[key]} ({unit})"
     figure = draw_values(found.array * factor, found.grid, cuts, label, maximum, COLORMAPS[key])
-    low, high = (number_words(float(end)) for end in (values.min(), values.max()))
+    ends = float(values.min()), float(values.max())
+    low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in ends)
     least = count_words(findings.request.min_patients, "patient")
     where = f"{count_words(values.size, 'voxel')} lesioned in at least {least}"
     owner, spread = findings.owner(side), f"{low} to {high} {unit}"
     alt = f"Slices of the brain. {TITLES[key]} of {owner}: {spread} in {where}."
     patients = count_words(side.cohort.n_patients, "patient")
-    caption = (
-        f"{TITLES[key]} of {owner} (n = {patients}), in {where}: {spread}. "
-        f"{_scale(float(values.max()), maximum, unit)} {_SIDES}"
-    )
+    scale = _scale(ends[1] * factor, maximum, unit, findings.is_pair)
+    care = " Biased towards large lesions: see above." if key == "mean" else ""
+    caption = f"{TITLES[key]} of {owner} (n = {patients}), in {where}: {spread}. {scale}{care}"
     return Picture(png_bytes(figure), alt, caption)
 
 
@@ -141,7 +166,7 @@ def _overlap(findings: Findings, cuts: Cuts) -> Picture:
     )
     least = count_words(findings.request.min_patients, "patient")
     alt = f"Slices of the brain: voxels lesioned in at least {least} of A and of B; {counts}."
-    caption = f"Voxels lesioned in at least {least} of A, of B, and of each: {counts}. {_SIDES}"
+    caption = f"Voxels lesioned in at least {least} of A, of B, and of each: {counts}."
     return Picture(png_bytes(figure), alt, caption)
 
 
@@ -152,7 +177,7 @@ def _frequency(findings: Findings, cuts: Cuts) -> Picture:
     maximum = _end(values[values != 0])
     label = "Patients lesioned, A - B (percentage points)"
     figure = draw_difference(values, found.grid, cuts, label, maximum)
-    low, high = (number_words(float(end), plus=True) for end in (values.min(), values.max()))
+    low, high = (fixed(float(end), 1, plus=True) for end in (values.min(), values.max()))
     sizes = " and ".join(map(str, found.sizes))
     spread = f"from {low} to {high} percentage points"
     alt = f"Slices of the brain: patients lesioned in percent of A minus those of B, {spread}."
@@ -160,7 +185,7 @@ def _frequency(findings: Findings, cuts: Cuts) -> Picture:
         f"Patients lesioned in percent of A minus those in percent of B (n = {sizes}), at each of "
         f"{count_words(found.indices.size, 'voxel')} that any patient has lesioned: {spread}. "
         f"Orange: more often in A; blue: more often in B. No test. "
-        f"{_ends(float(np.abs(values).max()), maximum, 'percentage points')} {_SIDES}"
+        f"{_ends(float(np.abs(values).max()), maximum, 'percentage points')}"
     )
     return Picture(png_bytes(figure), alt, caption)
 
@@ -173,15 +198,14 @@ def _mean_difference(findings: Findings, cuts: Cuts) -> Picture:
     maximum = _end(values)
     label = "Mean total lesion volume, A - B (mL)"
     figure = draw_difference(array, found.grid, cuts, label, maximum)
-    low, high = (number_words(float(end), plus=True) for end in (values.min(), values.max()))
+    low, high = (fixed(float(end), 2, plus=True) for end in (values.min(), values.max()))
     spread = f"from {low} to {high} mL"
     least = count_words(found.min_patients, "patient")
     where = f"{count_words(values.size, 'voxel')} lesioned in at least {least} of A and of B"
     alt = f"Slices of the brain: mean total lesion volume of A minus that of B, {spread}."
     caption = (
         f"Mean total lesion volume of A minus that of B (mL), in {where}: {spread}. Orange: larger "
-        f"in A; blue: larger in B. No test. {_ends(float(np.abs(values).max()), maximum, 'mL')} "
-        f"{_SIDES}"
+        f"in A; blue: larger in B. No test. {_ends(float(np.abs(values).max()), maximum, 'mL')}"
     )
     return Picture(png_bytes(figure), alt, caption)
 
@@ -191,11 +215,12 @@ def _end(values: np.ndarray) -> float:
     return nice_ceiling(float(np.percentile(np.abs(values), 99))) if values.size else 1.0
 
 
-def _scale(highest: float, maximum: float, unit: str) -> str:
+def _scale(highest: float, maximum: float, unit: str, is_pair: bool) -> str:
     more = " and more" if highest > maximum else ""
-    return f"Colours run from 0 to {number_words(maximum)} {unit}{more}, whatever the minimum."
+    whose = " and for A and B alike" if is_pair else ""
+    return f"Colours run from 0 to {scale_words(maximum)} {unit}{more}, at every k{whose}."
 
 
 def _ends(farthest: float, maximum: float, unit: str) -> str:
     more = " and beyond" if farthest > maximum else ""
-    return f"Colours run to {number_words(maximum)} {unit}{more} either way; 0 is not coloured."
+    return f"Colours run to {scale_words(maximum)} {unit}{more} either way; 0 is not coloured."

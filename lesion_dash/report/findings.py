@@ -152,30 +152,34 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
     given = (a,) if b is None else (a, b)
     if b is None and request.where_b:
         raise InputError("where_b", "there is no cohort B to ask", "give one, or leave it out")
-    sides = tuple(
-        _find_side(letter, folder, cohort, request)
-        for letter, folder, cohort in zip("ab", folder_names(given), given, strict=False)
-    )
-    least, own = request.min_patients, [side.cohort for side in sides]
+    # What may be refused comes first: conditions, then places, then the maps.
+    least = request.min_patients
+    own = [_restrict(letter, one, request) for letter, one in zip("ab", given, strict=False)]
     both = overlap(*(cohort.at_least(least) for cohort in own)) if b is not None else None
-    differences = cohort_differences(own[0], own[1], least) if b is not None else None
     counted = own[0].at_least(least) if both is None else both.both
     regions = _count(counted, atlas)
+    sides = tuple(
+        _find_side(letter, folder, cohort, least)
+        for letter, folder, cohort in zip("ab", folder_names(given), own, strict=False)
+    )
+    differences = cohort_differences(own[0], own[1], least) if b is not None else None
     return Findings(request, sides, atlas, regions, both, differences)
 
 
-def _find_side(letter: str, folder: str, cohort: Cohort, request: ReportRequest) -> Side:
+def _restrict(letter: str, cohort: Cohort, request: ReportRequest) -> Cohort:
     _check_whole(cohort)
-    own = restrict_cohort(cohort, request.conditions(letter))
-    least = request.min_patients
+    return restrict_cohort(cohort, request.conditions(letter))
+
+
+def _find_side(letter: str, folder: str, cohort: Cohort, least: int) -> Side:
     return Side(
         letter,
         folder,
-        own,
-        volume_stats(own, 1),
-        volume_stats(own, least),
-        threshold_coverage(own),
-        mean_contrast(own, least) if own.volumes.any() else None,
+        cohort,
+        volume_stats(cohort, 1),
+        volume_stats(cohort, least),
+        threshold_coverage(cohort),
+        mean_contrast(cohort, least) if cohort.volumes.any() else None,
     )
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 _VOID = {"img", "link", "meta", "wbr"}
-_WHOLE = 16
+NO_BREAK = "\u00a0"
+"""A space at which no line ends."""
+
+_BEFORE_UNIT = re.compile(r"(?<=[\d)]) (?=(?:%|mL|mm³?|years)(?!\w))")
+_WHOLE = 8
 """Rows up to which a table is not broken between printed pages."""
 
 
@@ -79,6 +84,17 @@ def breakable(name: str) -> Html:
     'Left_<wbr>Insula'
     """
     return join(name.split("_"), Html(f"_{element('wbr')}"))
+
+
+def prose(text: str) -> Html:
+    """Text in which a number and its unit stay on one line.
+
+    Examples
+    --------
+    >>> prose("5 mL < 20 mL in 9 patients").replace(NO_BREAK, "~")
+    '5~mL &lt; 20~mL in 9 patients'
+    """
+    return Html(_BEFORE_UNIT.sub(NO_BREAK, escape(text)))
 
 
 def section(title: str, *children: str) -> Html:

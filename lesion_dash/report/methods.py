@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from ..atlas_library import LIBRARY, is_library_name, probable_credit
-from ..cohort import Cohort
-from ..thresholds import conventions
+from .columns import age_words, plain_words, sex_words
+from .conventions import sources
 from .findings import Findings, Side
 from .limits import limits
-from .markup import Html, element, items, section
+from .markup import Html, element, items, prose, section
 from .names import atlas_files
 from .parameters import space_words
 from .quantities import count_words, list_words, ml_words, percent_words
@@ -22,9 +25,9 @@ def methods_section(findings: Findings) -> Html:
     told = "Plain words with the numbers of this report, to be taken over and shortened."
     parts = [
         element("p", told, class_="note"),
-        element("blockquote", *(element("p", one) for one in paragraphs)),
+        element("blockquote", *(element("p", prose(one)) for one in paragraphs)),
         element("h3", "References"),
-        items(cited_in(" ".join([*paragraphs, *limits(findings)]))),
+        items(cited_in(" ".join([*paragraphs, *limits(findings), *sources(findings)]))),
     ]
     if credit := atlas_credit(findings):
         parts.append(element("p", credit))
@@ -33,11 +36,10 @@ def methods_section(findings: Findings) -> Html:
 
 def methods(findings: Findings) -> tuple[str, ...]:
     """The paragraphs: patients, topography, the pair, regions, software."""
-    sides = findings.sides
     paragraphs = [
-        [*(_patients(findings, side) for side in sides), _masks(findings.a.cohort)],
-        [_topography(findings), *(_left(findings, side) for side in sides)],
-        [_bias(findings, side) for side in sides],
+        [_patients(findings), *_wanted(findings), *_people(findings), _masks(findings)],
+        [_topography(findings), _left(findings)],
+        [_bias(findings)],
         _pair(findings) if findings.is_pair else (),
         _regions(findings) if findings.regions is not None else (),
         [_software()],
@@ -60,27 +62,78 @@ def atlas_credit(findings: Findings) -> str:
     return f"Atlas {atlas.name}: {guess} (a guess by its names; check it)."
 
 
-def _patients(findings: Findings, side: Side) -> str:
-    found = count_words(len(side.cohort.patients), "file")
-    gone = []
-    if many := len(side.not_usable):
-        gone.append(f"{many:,} could not be used")
-    if many := len(side.left_out):
-        words = findings.request.words(side.letter)
-        gone.append(f"{many:,} of patients who did not meet {words} were left out")
-    of = f"; of {found}, {list_words(gone)}" if gone else ""
-    who = count_words(side.cohort.n_patients, "patient")
-    name = f"cohort {side.letter.upper()}, {side.name}" if findings.is_pair else side.name
-    volumes = f"Total lesion volume per patient: {spread_words(side)}."
-    return f"We studied the lesion masks of {who} ({name}{of}). {volumes}"
+def of_each(findings: Findings, told: Callable[[Side], str]) -> str:
+    """What is said of the cohort, or of A and then of B; of neither, where nothing is."""
+    said = {side: told(side) for side in findings.sides}
+    if not findings.is_pair:
+        return said[findings.a]
+    return list_words(
+        [f"{words} in {side.letter.upper()}" for side, words in said.items() if words]
+    )
 
 
-def _masks(cohort: Cohort) -> str:
-    grid = cohort.grid
+def _patients(findings: Findings) -> str:
+    """How many, and of which folders."""
+    sides = findings.sides
+    sizes = [count_words(side.cohort.n_patients, "patient") for side in sides]
+    if not findings.is_pair:
+        return f"We studied the lesion masks of {sizes[0]} ({sides[0].folder})."
+    folders = [side.folder for side in sides]
+    if folders[0] == folders[1]:
+        return (
+            f"We studied the lesion masks of two parts of the cohort {folders[0]}: A, {sizes[0]}, "
+            f"and B, {sizes[1]}."
+        )
+    named = [f"{size} ({folder})" for size, folder in zip(sizes, folders, strict=True)]
+    return f"We studied the lesion masks of two cohorts: A, {named[0]}, and B, {named[1]}."
+
+
+def _wanted(findings: Findings) -> list[str]:
+    """Who was asked for, and how many files are not counted for that or for their faults."""
+    sides, said = findings.sides, []
+    asked = {side: findings.request.conditions(side.letter) for side in sides}
+    common = [one for one in asked[findings.a] if all(one in every for every in asked.values())]
+    if common:
+        said.append(f"Only patients with {list_words([*map(plain_words, common)])} were included.")
+    for side, conditions in asked.items():
+        if own := [plain_words(one) for one in conditions if one not in common]:
+            said.append(f"{side.letter.upper()} holds only patients with {list_words(own)}.")
+    if any(side.left_out for side in sides):
+        left = of_each(findings, lambda side: _out_of(len(side.left_out), side))
+        said.append(f"Patients who did not meet this were left out ({left}).")
+    if any(side.not_usable for side in sides):
+        faulty = of_each(findings, lambda side: _out_of(len(side.not_usable), side))
+        said.append(f"Files that could not be used were left out ({faulty}).")
+    return said
+
+
+def _out_of(number: int, side: Side) -> str:
+    return f"{number:,} of {count_words(len(side.cohort.patients), 'file')}"
+
+
+def _people(findings: Findings) -> list[str]:
+    """Age, sex and lesion volumes."""
+    said = []
+    if ages := of_each(findings, partial(age_words, findings)):
+        said.append(f"Median age was {ages}.")
+    if sexes := of_each(findings, sex_words):
+        said.append(f"Sex: {sexes}.")
+    volumes = of_each(findings, spread_words)
+    said.append(f"Total lesion volume per patient: {volumes}.")
+    return said
+
+
+def _masks(findings: Findings) -> str:
+    asked, grid = findings.request, findings.a.cohort.grid
+    made = "All masks were binary and"
+    if asked.threshold is not None:
+        made = f"Masks were the voxels of probability {asked.threshold:g} or more. All were"
+    elif asked.label is not None:
+        made = f"Masks were the voxels of label {asked.label}. All were"
     shape = " × ".join(map(str, grid.shape))
     size = " × ".join(f"{edge:.4g}" for edge in grid.voxel_size)
     return (
-        f"All masks were binary and on one grid of {shape} voxels of {size} mm (space: "
+        f"{made} on one grid of {shape} voxels of {size} mm (space: "
         f"{space_words(grid)}). A patient's total lesion volume is the number of lesioned voxels "
         f"times the volume of a voxel ({grid.voxel_volume:.6g} mm³)."
     )
@@ -98,30 +151,37 @@ def _topography(findings: Findings) -> str:
     )
 
 
-def _left(findings: Findings, side: Side) -> str:
+def _left(findings: Findings) -> str:
+    rows = [side.coverage.at(findings.request.min_patients) for side in findings.sides]
+    verb = "was" if len(rows) == 1 and rows[0].voxels == 1 else "were"
+    return f"Left {verb} {of_each(findings, lambda side: _left_words(findings, side))}."
+
+
+def _left_words(findings: Findings, side: Side) -> str:
     row = side.coverage.at(findings.request.min_patients)
-    of = f" of cohort {side.letter.upper()}" if findings.is_pair else ""
-    verb = "was" if row.voxels == 1 else "were"
     return (
-        f"{count_words(row.voxels, 'voxel')}{of} ({ml_words(row.volume_mm3)}) {verb} left, "
-        f"{percent_words(row.percent_of_brain)} of the brain of the MNI152 template and "
-        f"{percent_words(row.percent_of_lesioned)} of all lesioned voxels."
+        f"{count_words(row.voxels, 'voxel')} ({ml_words(row.volume_mm3)}; "
+        f"{percent_words(row.percent_of_brain)} of the brain of the MNI152 template, "
+        f"{percent_words(row.percent_of_lesioned)} of all lesioned voxels)"
     )
 
 
-def _bias(findings: Findings, side: Side) -> str:
-    if side.means is None:
+def _bias(findings: Findings) -> str:
+    mean, weighted = (
+        of_each(findings, partial(mean_words, key)) for key in ("cohort_mean", "weighted_mean")
+    )
+    if not mean:
         return ""
-    mean, weighted = ml_words(side.means.cohort_mean), ml_words(side.means.weighted_mean)
-    of = f" of cohort {side.letter.upper()}" if findings.is_pair else ""
-    if side.letter == "b":
-        return f"Those{of} were {mean} and {weighted}."
     return (
         "As a large lesion covers more voxels than a small one, the mean at a voxel is biased "
-        f"towards large lesions: the mean volume of the lesions{of} was {mean}, and the "
-        "size-weighted mean (Σv²/Σv), which lesions placed at random would give at a voxel, was "
-        f"{weighted}."
+        f"towards large lesions: the mean volume of the lesions was {mean}, and the size-weighted "
+        f"mean (Σv²/Σv), which lesions placed at random would give at a voxel, was {weighted}."
     )
+
+
+def mean_words(key: str, side: Side) -> str:
+    """The mean of the lesions of a cohort, or their size-weighted mean; empty without a lesion."""
+    return "" if side.means is None else ml_words(getattr(side.means, key))
 
 
 def _pair(findings: Findings) -> tuple[str, ...]:
@@ -134,8 +194,9 @@ def _pair(findings: Findings) -> tuple[str, ...]:
     voxels = count_words(found.compared.voxels, "voxel")
     differences = (
         "At each voxel we subtracted the percentage of patients lesioned in B from that in A, and "
-        f"at the {voxels} lesioned in at least {least} of each the mean total lesion volume of B "
-        "from that of A. These differences describe the two cohorts; they were not tested."
+        f"at the {voxels} lesioned in at least {least} of each the mean total lesion volume of B, "
+        "and its standard deviation, from those of A. These differences describe the two cohorts; "
+        "they were not tested."
     )
     overlap = f"The overlap of both cohorts is the {counted_words(findings)} ({size}{dice})."
     return overlap, differences
@@ -153,12 +214,15 @@ def _regions(findings: Findings) -> tuple[str, ...]:
         return (first, f"None of them holds any of the {counted_words(findings)}.")
     of_map = percent_words(100 * row.mean_probability)
     of_region = percent_words(row.expected_percent_of_region)
+    outside = counts.rows[-1]
+    missed = f"{count_words(outside.voxels, 'voxel')} ({percent_words(outside.percent_of_map)})"
     return (
         first,
         (
             f"Of the {counted_words(findings)}, the largest part lay in {row.region} "
             f"({region_voxels(findings, row)}, {of_map} of them and {of_region} of the region)."
         ),
+        f"{missed} of them lay outside the atlas, in none of its regions.",
     )
 
 
@@ -166,15 +230,7 @@ def _software() -> str:
     found = versions()
     return (
         f"All was done with lesion_dash {found['lesion_dash']} in Python {found['Python']}, with "
-        f"NumPy {found['numpy']} (Harris et al., 2020), NiBabel {found['nibabel']}, and Nilearn "
-        f"{found['nilearn']} (Abraham et al., 2014), which drew the maps on the MNI152 template "
-        "(Fonov et al., 2011)."
-    )
-
-
-def convention_words(side: Side) -> tuple[str, ...]:
-    """What others ask for in a cohort of this size, and what it leaves."""
-    return tuple(
-        f"{mark.label} ({mark.reference}): {side.coverage.at(mark.min_patients).sentence}"
-        for mark in conventions(side.cohort.n_patients)
+        f"NumPy {found['numpy']} (Harris et al., 2020), NiBabel {found['nibabel']} (Brett et al.), "
+        f"and Nilearn {found['nilearn']} (Abraham et al., 2014; Nilearn contributors), which drew "
+        "the maps on the MNI152 template (Fonov et al., 2011)."
     )

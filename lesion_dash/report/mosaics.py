@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 Cuts = Mapping[str, Sequence[float]]
 """Coordinates in mm of the slices along x, y and z."""
 
-_INCHES = (9.0, 4.9)
+_INCHES = (9.0, 4.2)
 _SLICES = (0.0, 0.0, 0.87, 1.0)
-_SLICES_OF_CLASSES = (0.0, 0.07, 1.0, 0.93)
 _ROW_OF_CUTS = 7
 _LETTER_SIZE = 10
 
@@ -78,17 +77,15 @@ def draw_difference(
 def draw_classes(
     found: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
 ) -> Figure:
-    """Draw a map whose values are those of some classes, with their names below."""
+    """Draw a map whose values are those of some classes, with their names beside it."""
     from matplotlib.patches import Patch
 
     figure = new_figure(_INCHES)
-    _plot(
-        figure, found, grid, cuts, _SLICES_OF_CLASSES, (0.0, 255.0), _colormap(class_stops(classes))
-    )
+    _plot(figure, found, grid, cuts, _SLICES, (0.0, 255.0), _colormap(class_stops(classes)))
     patches = [
         Patch(color="#{:02x}{:02x}{:02x}".format(*one.colour), label=one.label) for one in classes
     ]
-    where: dict[str, Any] = {"loc": "lower center", "ncols": len(patches)}
+    where: dict[str, Any] = {"loc": "center right", "handlelength": 1.2}
     figure.legend(handles=patches, frameon=False, fontsize=11, **where)
     return figure
 

@@ -55,16 +55,16 @@ def atlas_files(atlas: Atlas) -> tuple[str, ...]:
     return (images[0] if len(images) == 1 else atlas.name, *tables)
 
 
-def named_table(cohorts: Sequence[Cohort]) -> str | None:
+def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
     """A participants table that must be named, as it does not lie where it is looked for."""
     for cohort in cohorts:
         table, folder = cohort.participants, cohort.folder.resolve()
         if table is None:
             continue
-        place = table.path.resolve()
-        is_beside = place.name in PARTICIPANTS_NAMES and place.parent in (folder, folder.parent)
-        if not is_beside:
-            return place.name
+        places = (place / name for place in (folder, folder.parent) for name in PARTICIPANTS_NAMES)
+        found = next((place for place in places if place.is_file()), None)
+        if found is None or found.resolve() != table.path.resolve():
+            return table.path
     return None
 
 

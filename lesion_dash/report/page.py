@@ -18,7 +18,7 @@ from .chapters import (
 from .cohorts import cohort_section
 from .findings import Findings
 from .limits import limit_section
-from .markup import Html, element, items, join
+from .markup import Html, element, items, join, prose
 from .methods import methods_section
 from .parameters import parameter_section
 from .reproduction import reproduction_section
@@ -47,9 +47,14 @@ def make_page(
         _header(findings, day),
         element(
             "main",
-            element("section", element("h2", "In short"), items(summary(findings)), class_="short"),
+            element(
+                "section",
+                element("h2", "In short"),
+                items(map(prose, summary(findings))),
+                class_="short",
+            ),
             cohort_section(findings),
-            volume_section(findings, pictures),
+            volume_section(pictures),
             parameter_section(findings),
             map_section(findings, pictures),
             coverage_section(findings, pictures),
@@ -101,8 +106,12 @@ def _header(findings: Findings, day: date) -> Html:
 
 
 def _files(files: list[tuple[str, str]]) -> Html:
-    listed = items(join([element("code", name), f": {words}"]) for name, words in files)
-    return element("section", element("h2", "Files beside this page"), listed)
+    """What lies beside the page; the same of A and of B in one line."""
+    names: dict[str, list[str]] = {}
+    for name, words in files:
+        names.setdefault(words, []).append(element("code", name))
+    listed = items(join([join(own, ", "), f": {words}"]) for words, own in names.items())
+    return element("section", element("h2", "Files beside this page"), listed, class_="files")
 
 
 def _footer() -> Html:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..grid import Grid
+from .columns import condition_words
 from .findings import Findings, Side
 from .markup import Html, section, table
 from .names import atlas_files, file_name
@@ -24,7 +25,7 @@ def _rows(findings: Findings) -> list[tuple[str, str]]:
     least = f"{asked.min_patients}: voxels lesioned in at least so many patients count"
     rows = [("Minimum patients (k)", least + (" (of A, and of B)" if findings.is_pair else ""))]
     for side in findings.sides:
-        words = asked.words(side.letter)
+        words = " and ".join(map(condition_words, asked.conditions(side.letter)))
         rows.append((f"Conditions{_of(findings, side)}", words or "none"))
         rows.append((f"Participants table{_of(findings, side)}", _participants(side)))
     rows += [

@@ -1,12 +1,18 @@
-"""Numbers as one reads them, with their units."""
+"""Numbers as one reads them, with their units: one rule for each quantity, whatever its size.
+
+Volumes have two decimals of a mL, about a voxel of 2 mm; shares have one decimal of a per cent;
+voxels and patients are whole, in thousands with a comma. So the decimals of a column line up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..map_scales import ML
 
 _UNKNOWN = "–"
+_EXACT = 1e-9
+"""Share of a number by which it may differ from the one that is shown and still be the same."""
 
 
 def count_words(number: int, noun: str) -> str:
@@ -20,22 +26,30 @@ def count_words(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def number_words(value: float, plus: bool = False) -> str:
-    """A number with about three digits.
+def fixed(value: float, decimals: int, plus: bool = False) -> str:
+    """A number with so many decimals.
 
     Examples
     --------
-    >>> [number_words(value) for value in (0.0, 0.123, 7.126, 23.14, 1234.5, float("nan"))]
-    ['0', '0.123', '7.13', '23.1', '1,234', '–']
-    >>> number_words(5.0, plus=True), number_words(-0.25, plus=True)
-    ('+5', '-0.25')
+    >>> fixed(1234.56, 1), fixed(-0.01, 1), fixed(5, 1, plus=True), fixed(float("nan"), 1)
+    ('1,234.6', '0.0', '+5.0', '–')
     """
     if value != value:
         return _UNKNOWN
-    size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    text = f"{value:+,.{digits}f}" if plus else f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    rounded = round(value, decimals) + 0.0  # and no -0
+    return f"{rounded:{'+' if plus and rounded else ''},.{decimals}f}"
+
+
+def ml(mm3: float, plus: bool = False) -> str:
+    """A volume in mL, without the unit.
+
+    Examples
+    --------
+    >>> ml(23140.0), ml(200544), ml(1), ml(0)
+    ('23.14', '200.54', '< 0.01', '0.00')
+    """
+    value = mm3 / ML
+    return "< 0.01" if 0 < value < 0.005 else fixed(value, 2, plus)
 
 
 def ml_words(mm3: float) -> str:
@@ -44,24 +58,64 @@ def ml_words(mm3: float) -> str:
     Examples
     --------
     >>> ml_words(23140.0)
-    '23.1 mL'
+    '23.14 mL'
     """
-    return f"{number_words(mm3 / ML)} mL"
+    return f"{ml(mm3)} mL"
 
 
-def percent_words(share: float) -> str:
-    """A share in per cent, with as many digits as one reads.
+def percent(share: float) -> str:
+    """A share in per cent, without the sign.
 
     Examples
     --------
-    >>> [percent_words(share) for share in (41.3, 6.21, 0.02, 0, 100, float("nan"))]
-    ['41 %', '6.2 %', '< 0.1 %', '0 %', '100 %', '–']
+    >>> [percent(share) for share in (41.3, 6.21, 0.02, 0, 100, float("nan"))]
+    ['41.3', '6.2', '< 0.1', '0.0', '100.0', '–']
     """
-    if share != share:
-        return _UNKNOWN
-    if 0 < share < 0.05:
-        return "< 0.1 %"
-    return f"{share:.1f} %" if 0 < share < 9.95 else f"{share:.0f} %"
+    return "< 0.1" if 0 < share < 0.05 else fixed(share, 1)
+
+
+def percent_words(share: float) -> str:
+    """A share in per cent.
+
+    Examples
+    --------
+    >>> percent_words(41.32), percent_words(float("nan"))
+    ('41.3 %', '–')
+    """
+    found = percent(share)
+    return found if found == _UNKNOWN else f"{found} %"
+
+
+def scale_words(value: float) -> str:
+    """The end of a scale, which is a round number.
+
+    Examples
+    --------
+    >>> scale_words(150.0), scale_words(2.5), scale_words(1200)
+    ('150', '2.5', '1,200')
+    """
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def decimals_of(values: Iterable[float], most: int | None = None) -> int:
+    """So many decimals tell every one of some numbers that stand side by side.
+
+    Without `most`, three digits are enough of the largest of them.
+
+    Examples
+    --------
+    >>> decimals_of([5, 8, 14.25]), decimals_of([0.12, 0.5]), decimals_of([60, 77]), decimals_of([])
+    (1, 2, 0, 0)
+    """
+    known = [value for value in values if value == value]
+    largest = max(map(abs, known), default=0.0)
+    limit = most if most is not None else 1 if largest >= 10 else 2 if largest >= 1 else 3
+    enough = (
+        decimals
+        for decimals in range(limit)
+        if all(abs(round(value, decimals) - value) <= _EXACT * largest for value in known)
+    )
+    return next(enough, limit)
 
 
 def point_words(mm: Sequence[float]) -> str:
@@ -69,10 +123,11 @@ def point_words(mm: Sequence[float]) -> str:
 
     Examples
     --------
-    >>> point_words((-26.0, 0.0, 8.5))
-    '(-26, 0, 8.5)'
+    >>> point_words((-26.0, 0.0, 8.0)), point_words((-26.0, 0.0, 8.5))
+    ('(-26, 0, 8)', '(-26.0, 0.0, 8.5)')
     """
-    return f"({', '.join(f'{value + 0.0:.4g}' for value in mm)})"
+    decimals = decimals_of(mm, most=1)
+    return f"({', '.join(fixed(value, decimals) for value in mm)})"
 
 
 def list_words(parts: Sequence[str]) -> str:
@@ -80,8 +135,7 @@ def list_words(parts: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> list_words(["a"]), list_words(["a", "b", "c"])
-    ('a', 'a, b and c')
+    >>> list_words(["a"]), list_words(["a", "b", "c"]), list_words([])
+    ('a', 'a, b and c', '')
     """
-    *others, last = parts
-    return f"{', '.join(others)} and {last}" if others else last
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -12,11 +12,11 @@ REFERENCES = {
     ),
     "Sperber and Karnath, 2017": (
         "Sperber C, Karnath HO (2017). Impact of correction factors in human brain "
-        "lesion-behavior inference. Human Brain Mapping 38(3), 1692-1701."
+        "lesion-behavior inference. Human Brain Mapping 38(3), 1692-1701. doi:10.1002/hbm.23490"
     ),
     "Mah et al., 2014": (
         "Mah YH, Husain M, Rees G, Nachev P (2014). Human brain lesion-deficit inference "
-        "remapped. Brain 137(9), 2522-2531."
+        "remapped. Brain 137(9), 2522-2531. doi:10.1093/brain/awu164"
     ),
     "Fonov et al., 2011": (
         "Fonov V, Evans AC, Botteron K, Almli CR, McKinstry RC, Collins DL (2011). Unbiased "
@@ -31,6 +31,18 @@ REFERENCES = {
     "Harris et al., 2020": (
         "Harris CR, Millman KJ, van der Walt SJ, et al. (2020). Array programming with NumPy. "
         "Nature 585, 357-362. doi:10.1038/s41586-020-2649-2"
+    ),
+    "Brett et al.": (
+        "Brett M, Markiewicz CJ, Hanke M, Côté MA, Cipollini B, McCarthy P, et al. NiBabel. "
+        "Zenodo, a record for each version. doi:10.5281/zenodo.591597; nipy.org/nibabel"
+    ),
+    "Nilearn contributors": (
+        "Nilearn contributors. Nilearn. Zenodo, a record for each version. "
+        "doi:10.5281/zenodo.8397156; nilearn.github.io"
+    ),
+    "LESYMAP (Pustina)": (
+        "Pustina D. LESYMAP, lesion to symptom mapping in R; option minSubjectPerVoxel. "
+        "github.com/dorianps/LESYMAP"
     ),
 }
 """What is cited in a text, and the whole reference."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .code import command, place_words, python_lines
+from .code import command, python_lines
 from .findings import Findings
 from .inputs import report_inputs
 from .markup import Html, element, folded, join, section, table
+from .places import find_places
 from .quantities import count_words
 from .versions import versions
 
@@ -21,28 +22,29 @@ def reproduction_section(findings: Findings) -> Html:
         "The same inputs and versions give the same report, bit for bit but for the date. The "
         "numbers below the first lines of Python are those of this page."
     )
+    inputs = report_inputs(findings)
     return section(
         "Make it again",
-        element("p", place_words(findings)),
+        element("p", find_places(findings).words, class_="lead"),
         element("h3", "Command"),
         element("pre", element("code", command(findings), id="command")),
         element("h3", "Python"),
         element("pre", element("code", python_lines(findings), id="python")),
         element("p", same),
         element("h3", "Versions"),
-        _versions(),
+        element("p", ", ".join(f"{name} {number}" for name, number in versions().items())),
         element("h3", "Inputs"),
-        *(_input(one) for one in report_inputs(findings)),
+        *(_input(name, one) for name, one in zip(_names(findings), inputs, strict=True)),
     )
 
 
-def _versions() -> Html:
-    rows = [[name, number] for name, number in versions().items()]
-    return table("Software", ["name", "version"], rows, numbers=9)
+def _names(findings: Findings) -> list[str]:
+    """Of the inputs: two cohorts may be parts of one folder."""
+    atlas = [] if findings.atlas is None else [findings.atlas.name]
+    return [*map(findings.owner, findings.sides), *atlas]
 
 
-def _input(found: dict[str, Any]) -> Html:
-    name = found.get("folder") or found["name"]
+def _input(name: str, found: dict[str, Any]) -> Html:
     rows = [_row(one) for one in found["files"]]
     if participants := found.get("participants"):
         rows.insert(0, [participants["file"], "participants table", participants["sha256"]])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..map_scales import ML
 from ..regions import RegionCount
 from .findings import Findings, Side
-from .quantities import count_words, ml_words, number_words, percent_words, point_words
+from .quantities import count_words, fixed, ml, ml_words, percent_words, point_words
 
 
 def summary(findings: Findings) -> tuple[str, ...]:
@@ -32,8 +31,7 @@ def spread_words(side: Side) -> str:
 
 def quartiles(side: Side) -> tuple[str, ...]:
     """Minimum, quartiles, median and maximum of the volumes of a cohort in mL, in their order."""
-    found = np.percentile(side.volumes_mm3 / ML, (0, 25, 50, 75, 100))
-    return tuple(number_words(float(one)) for one in found)
+    return tuple(ml(float(one)) for one in np.percentile(side.volumes_mm3, (0, 25, 50, 75, 100)))
 
 
 def most_region(findings: Findings) -> RegionCount | None:
@@ -108,5 +106,5 @@ def region_voxels(findings: Findings, row: RegionCount) -> str:
     """Voxels in a region; where an atlas tells probabilities, their sum."""
     counts = findings.regions
     if counts is not None and counts.probabilistic:
-        return f"{number_words(row.expected_voxels)} expected voxels"
+        return f"{fixed(row.expected_voxels, 1)} expected voxels"
     return count_words(row.voxels, "voxel")

@@ -100,7 +100,8 @@ class VolumePermutations:
         if key not in FILE_NAMES:
             remedy = f"choose one of {', '.join(FILE_NAMES)}"
             raise InputError("size bias", f"has no map {key!r}", remedy)
-        text = f"lesion_dash: {key}, {self.side}, {self.permutations} permutations"
+        of = f"n>={self.min_patients} of {self.n_patients}"
+        text = f"lesion_dash: {key}, {self.side}, {self.permutations} permutations, {of}"
         name = f"{key} of mean total lesion volume, {self.side}"
         return map_of(self.grid, self.indices, self._values(key), name, "", text)
 

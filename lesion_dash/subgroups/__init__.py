@@ -3,6 +3,7 @@
 from .columns import Column, describe_columns
 from .condition import Condition
 from .parsing import parse_condition, parse_conditions
+from .remaining import remaining_columns
 from .restricting import restrict_cohort, restriction_words
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "describe_columns",
     "parse_condition",
     "parse_conditions",
+    "remaining_columns",
     "restrict_cohort",
     "restriction_words",
 ]

@@ -15,6 +15,7 @@ from .open_values import open_value
 
 RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
 SIGNS = "=<>!"
+_NOT_PLAIN = frozenset(SIGNS + "≥≤≠")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class Condition:
     @property
     def words(self) -> str:
         """The condition in words, such as ``sex = F``."""
-        known = self._values_in_words() if not self.is_range else _range(self, " ", " to ")
+        known = (
+            self._values_in_words() if not self.is_range else _range(self, self.column, " ", " to ")
+        )
         gap = f"{self.column} missing"
         return " or ".join([*([known] if known else []), *([gap] if self.missing else [])])
 
@@ -117,12 +120,15 @@ class Condition:
 
     def __str__(self) -> str:
         """The condition as `parse_condition` reads it."""
+        column = self.column
+        if set(column) & _NOT_PLAIN or column[0] == '"':
+            column = _in_quotes(column)
         if self.is_range:
-            return _range(self, "", "..") + (",missing" if self.missing else "")
+            return _range(self, column, "", "..") + (",missing" if self.missing else "")
         asked = [_quoted(value) for value in self.values]
         if self.missing or not asked:
             asked.append("missing")
-        return f"{self.column}{'!=' if self.excludes else '='}{','.join(asked)}"
+        return f"{column}{'!=' if self.excludes else '='}{','.join(asked)}"
 
     def is_met(self, cell: str) -> bool:
         """Whether a patient with this cell, empty where missing, is wanted."""
@@ -251,9 +257,9 @@ class Condition:
         raise InputError(table.path, problem, remedy or everybody.words)
 
 
-def _range(condition: Condition, gap: str, to: str) -> str:
+def _range(condition: Condition, column: str, gap: str, to: str) -> str:
     """A range with one bound or two."""
-    column, low, high = condition.column, condition.low, condition.high
+    low, high = condition.low, condition.high
     if low > -inf and high < inf:
         return f"{column}{gap}={gap}{value_words(low)}{to}{value_words(high)}"
     sign = (">" if low > -inf else "<") + ("" if condition.strict else "=")
@@ -267,6 +273,10 @@ def _span(condition: Condition) -> str:
 def _quoted(value: str) -> str:
     """A value that means itself, whatever signs it holds."""
     if value[0] in SIGNS or set(value) & set('",') or RANGE.fullmatch(value):
-        doubled = value.replace('"', '""')
-        return f'"{doubled}"'
+        return _in_quotes(value)
     return value
+
+
+def _in_quotes(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'

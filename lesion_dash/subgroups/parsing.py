@@ -11,7 +11,7 @@ from ..cohort import is_missing, number_of
 from ..errors import InputError
 from .condition import RANGE, SIGNS, Condition
 
-_PARTS = re.compile(r"\s*([^=<>!≥≤≠]+?)\s*(>=|<=|!=|==?|[><≥≤≠])\s*(.*?)\s*", re.DOTALL)
+_PARTS = re.compile(r'("(?:[^"]|"")*"\s*|[^=<>!≥≤≠]+)(>=|<=|!=|==?|[><≥≤≠])(.*)', re.DOTALL)
 _SAME_SIGNS = {"≥": ">=", "≤": "<=", "≠": "!=", "==": "="}
 _FORMS = "write sex=F, sex!=F, group=A,B, age>=60, age=60..80 or nihss=missing"
 _SHELL = "in quotes, as a shell takes > and < for itself"
@@ -53,10 +53,10 @@ def parse_condition(text: str) -> Condition:
     >>> parse_condition("age=60..80").low, parse_condition("sex=M,F").values
     (60.0, ('F', 'M'))
     """
-    found = _PARTS.fullmatch(text)
-    if not found:
-        raise InputError(text, "is no condition", f"{_FORMS}, {_SHELL}")
-    column, asked = found[1], found[3]
+    found = _PARTS.fullmatch(text.strip())
+    if not found or not found[1].strip():
+        raise InputError(text or "''", "is no condition", f"{_FORMS}, {_SHELL}")
+    column, asked = _unquoted(found[1].strip()), found[3].strip()
     sign = _SAME_SIGNS.get(found[2], found[2])
     if asked[:1] and asked[0] in SIGNS:
         raise InputError(text, f"{sign + asked[0]!r} is no sign", _FORMS)
@@ -65,7 +65,7 @@ def parse_condition(text: str) -> Condition:
         raise InputError(text, "a range cannot be excluded", "ask for what is below or above it")
     if sign != "!=" and (sign != "=" or is_span):
         return _range(text, column, sign, asked)
-    values = [value.strip() for value in _split(asked)]
+    values = [value.strip() for value in _split(text, asked)]
     if "" in values:
         raise InputError(text, "a value is empty", "write missing for those without a value")
     present = tuple(value for value in values if not is_missing(value))
@@ -73,9 +73,19 @@ def parse_condition(text: str) -> Condition:
     return Condition(column, present, excludes=sign == "!=", missing=has_gap)
 
 
-def _split(asked: str) -> list[str]:
+def _unquoted(column: str) -> str:
+    """A name that stands in double quotes, as it holds one of the signs."""
+    if len(column) > 1 and column[0] == column[-1] == '"':
+        return column[1:-1].replace('""', '"')
+    return column
+
+
+def _split(text: str, asked: str) -> list[str]:
     """The values between commas, those in double quotes as they are."""
-    return next(csv.reader([asked], skipinitialspace=True), []) or [""]
+    try:
+        return next(csv.reader([asked], skipinitialspace=True), []) or [""]
+    except csv.Error as error:
+        raise InputError(text, f"is no condition ({error})", _FORMS) from None
 
 
 def _split_gap(asked: str) -> tuple[str, bool]:

@@ -1,0 +1,169 @@
+"""A - B region by region: against loops over patients and voxels, and by laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from atlases import probability_atlas, turned
+from phantoms import AFFINE, SHAPE, write_masks
+
+from lesion_dash import Grid, InputError, LabelAtlas, load_cohort
+from lesion_dash.label_tables import Region
+from lesion_dash.regional_differences import region_differences
+
+GRID = Grid(SHAPE, AFFINE)
+REGIONS = (Region(3, "insula L"), Region(12, "insula R"), Region(40, "absent"), Region(70, "tiny"))
+LABELS = np.zeros(SHAPE, int)
+LABELS[:3, :4], LABELS[4:, :4], LABELS[2, 7, 7] = 3, 12, 70
+CHANCES = np.stack([np.where(label.label == LABELS, 0.25, 0.0) for label in REGIONS])
+CHANCES[1, 3:, :5] = 0.5  # beyond its label, and over others
+
+
+def blobs(patients: int, seed: int) -> list[np.ndarray]:
+    """Boxes of any size and place, so that regions are lesioned in some; one mask is empty."""
+    generator = np.random.default_rng(seed)
+    masks = []
+    for _ in range(patients):
+        low = generator.integers(0, np.array(SHAPE) - 1)
+        high = low + generator.integers(1, 5, 3)
+        mask = np.zeros(SHAPE, bool)
+        mask[tuple(map(slice, low, high))] = True
+        masks.append(mask)
+    return [*masks, np.zeros(SHAPE, bool)]
+
+
+MASKS = {"a": blobs(8, 1), "b": blobs(6, 2)}
+
+
+@pytest.fixture(scope="module")
+def cohorts(tmp_path_factory):
+    root = tmp_path_factory.mktemp("regions")
+    return [load_cohort(write_masks(root / name, masks)) for name, masks in MASKS.items()]
+
+
+def label_atlas():
+    return LabelAtlas("labels", GRID, LABELS, REGIONS)
+
+
+def likely_atlas():
+    return probability_atlas(CHANCES, GRID, REGIONS)
+
+
+def members(atlas) -> list[np.ndarray]:
+    """Where each region is possible, and where none is."""
+    if isinstance(atlas, LabelAtlas):
+        inside = [region.label == LABELS for region in REGIONS]
+    else:
+        inside = [chances > 0 for chances in CHANCES]
+    return [*inside, ~np.any(inside, axis=0)]
+
+
+both_atlases = pytest.mark.parametrize(
+    "atlas", [label_atlas(), likely_atlas()], ids=["labels", "likely"]
+)
+
+
+@both_atlases
+def test_patients_and_means_are_those_of_a_loop_over_masks(cohorts, atlas):
+    found = region_differences(*cohorts, atlas, 2)
+    for row, inside in enumerate(members(atlas)):
+        shares, means = [], []
+        for side, masks in enumerate(MASKS.values()):
+            volumes = [8.0 * mask.sum() for mask in masks if (mask & inside).any()]
+            assert found.n[side][row] == len(volumes)
+            shares.append(100 * len(volumes) / len(masks))
+            assert found.percent[side][row] == pytest.approx(shares[-1])
+            means.append(np.mean(volumes) if volumes else np.nan)
+            assert found.means[side][row] == pytest.approx(means[-1], nan_ok=True)
+        assert found.points[row] == pytest.approx(shares[0] - shares[1])
+        expected = means[0] - means[1] if min(n[row] for n in found.n) >= 2 else np.nan
+        assert found.mean[row] == pytest.approx(expected, nan_ok=True)
+    assert found.labels == (3, 12, 40, 70, None)
+    assert found.regions[-1] == "outside the atlas"
+    assert found.n[0][2] == found.n[1][2] == 0
+    assert np.isnan(found.mean).any()
+    assert np.isfinite(found.mean).any()
+
+
+@both_atlases
+def test_a_place_is_where_most_patients_are_lesioned_in_the_region(cohorts, atlas):
+    found = region_differences(*cohorts, atlas)
+    patients = sum(np.sum(masks, axis=0) for masks in MASKS.values())
+    maps = members(atlas)
+    weights = maps if isinstance(atlas, LabelAtlas) else [*CHANCES, maps[-1]]
+    for row, (inside, weight) in enumerate(zip(maps, weights, strict=True)):
+        worth = np.where(inside, patients * weight, 0)
+        if not worth.any():
+            assert np.isnan(found.places[row]).all()
+            continue
+        voxel = GRID.nearest_voxel(found.places[row])
+        assert worth[voxel] == worth.max()
+
+
+@both_atlases
+def test_exchanging_a_and_b_turns_the_signs_and_no_bit_else(cohorts, atlas):
+    there, back = region_differences(*cohorts, atlas), region_differences(*cohorts[::-1], atlas)
+    np.testing.assert_array_equal(there.points, -back.points)
+    np.testing.assert_array_equal(there.mean, -back.mean)
+    np.testing.assert_array_equal(there.places, back.places)
+    assert there.n[0].tolist() == back.n[1].tolist()
+
+
+def test_a_cohort_does_not_differ_from_itself(cohorts):
+    found = region_differences(cohorts[0], cohorts[0], label_atlas(), 1)
+    assert not found.points.any()
+    assert not np.nan_to_num(found.mean).any()
+    assert np.isfinite(found.mean[found.n[0] > 0]).all()
+    assert "9 masks of B are in A as well" in found.notes[0]
+
+
+def test_whoever_has_a_lesion_is_in_a_region_or_outside(cohorts):
+    found = region_differences(*cohorts, label_atlas())
+    for n, masks in zip(found.n, MASKS.values(), strict=True):
+        lesioned = sum(mask.any() for mask in masks)
+        assert n.max() <= lesioned <= n.sum()
+
+
+def test_an_atlas_that_lies_otherwise_on_disk_gives_the_same(cohorts):
+    """Axes exchanged and mirrored, with a margin; the regions stay where they are."""
+    (labels,), grid = turned([LABELS], GRID)
+    found = region_differences(*cohorts, LabelAtlas("turned", grid, labels, REGIONS))
+    expected = region_differences(*cohorts, label_atlas())
+    np.testing.assert_array_equal(found.points, expected.points)
+    np.testing.assert_array_equal(found.places, expected.places)
+    assert any("atlas re" in note for note in found.notes)
+    assert len(found.notes) == len(set(found.notes))
+
+
+def test_another_minimum_changes_only_what_is_compared(cohorts):
+    found = [region_differences(*cohorts, label_atlas(), least) for least in (1, 4, 20)]
+    compared = [np.count_nonzero(np.isfinite(one.mean)) for one in found]
+    assert compared[0] > compared[1] > compared[2] == 0
+    assert all((one.points == found[0].points).all() for one in found)
+
+
+def test_the_table_names_its_units(cohorts):
+    table = region_differences(*cohorts, label_atlas()).table
+    assert [*table.columns] == [
+        "label", "region", "patients_a", "percent_a", "patients_b", "percent_b",
+        "difference_percentage_points", "mean_volume_a_mm3", "mean_volume_b_mm3",
+        "difference_mean_volume_mm3", "x_mm", "y_mm", "z_mm",
+        "cohort_a", "of_a", "cohort_b", "of_b", "min_patients",
+    ]  # fmt: skip
+    assert table["region"].tolist() == [
+        *(region.name for region in REGIONS),
+        "outside the atlas",
+    ]
+    assert table[["cohort_a", "of_a", "min_patients"]].drop_duplicates().values.tolist() == [
+        ["a", 9, 5]
+    ]
+
+
+def test_choices_that_make_no_sense_are_refused(cohorts, tmp_path):
+    with pytest.raises(InputError, match="min patients: 0 is too small"):
+        region_differences(*cohorts, label_atlas(), 0)
+    moved = AFFINE.copy()
+    moved[0, 3] += 1.3
+    other = load_cohort(write_masks(tmp_path / "moved", MASKS["b"], moved))
+    with pytest.raises(InputError, match="moved: is not on the grid of the other map"):
+        region_differences(cohorts[0], other, label_atlas())
