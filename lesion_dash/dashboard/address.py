@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -12,11 +12,12 @@ import traitlets as t
 from ..errors import InputError
 from .bookmark import Bookmark
 from .controls import STATIC
+from .page_inputs import INPUTS, Kept, Value, Values
 
 LONGEST = 8000
 """Letters of an address; what is longer is neither written nor read."""
 
-_MOST_PARTS = 120
+_MOST_PARTS = 600
 _NAMES = {
     "a": "folder_a",
     "where_a": "where_a",
@@ -28,6 +29,8 @@ _NAMES = {
     "figure": "figure",
     "side": "radiological",
     "mm": "mm",
+    "patient": "patient",
+    "region": "region",
     "page": "page",
 }
 """Parts of an address, in their order, and the choices they tell."""
@@ -36,21 +39,34 @@ _SIDES = {"neurological": False, "radiological": True}
 
 
 def to_address(bookmark: Bookmark) -> str:
-    """Choices as one line; what is as on a new page is left out. Empty where it is too long.
+    """Choices as one line; what is as on a new page is left out.
+
+    Where it is too long it goes without the inputs of some pages, see `too_long_for`, and is empty
+    where that does not help.
 
     Examples
     --------
     >>> to_address(Bookmark("cohort_a", where_a=("age>=60",), min_patients=7, mm=(-30.04, 4, 12)))
     'a=cohort_a&where_a=age%3E%3D60&k=7&mm=-30,4,12'
     """
-    usual = Bookmark()
-    parts: list[tuple[str, str]] = []
-    for short, name in _NAMES.items():
-        value = getattr(bookmark, name)
-        if value != getattr(usual, name):
-            parts += [(short, text) for text in _texts(name, value)]
-    text = urlencode(parts, safe="/,", quote_via=quote)
+    left_out = too_long_for(bookmark)
+    kept = {page: values for page, values in bookmark.inputs.items() if page not in left_out}
+    text = _line([*_parts(bookmark), *_input_parts(kept)])
     return text if len(text) <= LONGEST else ""
+
+
+def too_long_for(bookmark: Bookmark) -> tuple[str, ...]:
+    """The pages whose inputs an address has no room for: those with most to say."""
+    left = LONGEST - len(_line(_parts(bookmark)))
+    lengths = {
+        page: len(_line(_input_parts({page: one}))) + 1 for page, one in bookmark.inputs.items()
+    }
+    left_out = []
+    for page in sorted(lengths, key=lambda page: lengths[page], reverse=True):
+        if sum(lengths.values()) > left:
+            left_out.append(page)
+            del lengths[page]
+    return tuple(left_out)
 
 
 def read_address(text: str) -> dict[str, object]:
@@ -74,15 +90,66 @@ def read_address(text: str) -> dict[str, object]:
     except ValueError:
         raise InputError("the link", problem, "ask for a session file instead") from None
     values: dict[str, object] = {}
+    inputs: dict[str, dict[str, object]] = {}
     for short, value in pairs:
         name = _NAMES.get(short, short)
-        if name in {"where_a", "where_b"}:
+        if (kept := _kept(short)) is not None:
+            page, _, name = short.partition(".")
+            _add_input(inputs.setdefault(page, {}), name, value, kept)
+        elif name in {"where_a", "where_b"}:
             before = values.get(name, ())
             assert isinstance(before, tuple)
             values[name] = (*before, value)
         else:
             values[name] = _value(name, value)
-    return values
+    return values | ({"inputs": inputs} if inputs else {})
+
+
+def _parts(bookmark: Bookmark) -> list[tuple[str, str]]:
+    """The choices of the dashboard: name and text."""
+    usual = Bookmark()
+    parts: list[tuple[str, str]] = []
+    for short, name in _NAMES.items():
+        value = getattr(bookmark, name)
+        if value != getattr(usual, name):
+            parts += [(short, text) for text in _texts(name, value)]
+    return parts
+
+
+def _line(parts: list[tuple[str, str]]) -> str:
+    return urlencode(parts, safe="/,", quote_via=quote)
+
+
+def _input_parts(inputs: Mapping[str, Values]) -> list[tuple[str, str]]:
+    """The choices of single pages: page and name, and a text."""
+    every = (
+        (f"{page}.{name}", one) for page, values in inputs.items() for name, one in values.items()
+    )
+    return [(short, text) for short, value in every for text in _input_texts(value)]
+
+
+def _input_texts(value: Value) -> tuple[str, ...]:
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, bool):
+        return ("yes" if value else "no",)
+    return (
+        f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value),
+    )
+
+
+def _kept(short: str) -> Kept | None:
+    """The choice of a page that a part of an address is about; None where it is another."""
+    page, _, name = short.partition(".")
+    return INPUTS.get(page, {}).get(name)
+
+
+def _add_input(values: dict[str, object], name: str, text: str, kept: Kept) -> None:
+    before = values.get(name, ())
+    if kept.is_several and isinstance(before, tuple):
+        values[name] = before + (text,)  # noqa: RUF005
+    else:
+        values[name] = kept.read(text)
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -101,6 +168,8 @@ def _value(name: str, text: str) -> object:
     try:
         if name == "min_patients":
             return int(text) if text.isascii() and text.isdecimal() else text
+        if name == "region":
+            return int(text) if text.isascii() and text.removeprefix("-").isdecimal() else text
         if name == "mm":
             return tuple(float(part) for part in text.split(",")) if text.isascii() else text
     except ValueError:
@@ -117,17 +186,22 @@ class AddressBar(anywidget.AnyWidget):
     ----------
     on_open : callable
         Given the address, once a browser shows the page, and whenever another is put in its place.
+    on_back : callable
+        Called when the page has made its connection anew.
     """
 
     _esm = STATIC / "address.js"
     text = t.Unicode("").tag(sync=True)
 
-    def __init__(self, on_open: Callable[[str], None]) -> None:
+    def __init__(self, on_open: Callable[[str], None], on_back: Callable[[], None]) -> None:
         super().__init__()
-        self._on_open = on_open
+        self._on_open, self._on_back = on_open, on_back
         self.on_msg(self._received)
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        text = content.get("address") if isinstance(content, dict) else None
-        if isinstance(text, str):
-            self._on_open(text)
+        if not isinstance(content, dict):
+            return
+        if isinstance(content.get("address"), str):
+            self._on_open(content["address"])
+        elif content.get("back") is True:
+            self._on_back()

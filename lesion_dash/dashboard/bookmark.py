@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
 from ..subgroups import parse_conditions
 from .data_root import DataRoot
+from .page_inputs import Values, check_inputs, shown, text_of
 from .picture import Mm
 from .state import FIGURES, MAPS
 
-_LONGEST_TEXT = 500
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
 _FARTHEST_MM = 1000.0
-_LONGEST_SHOWN = 60
+_LARGEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,14 @@ class Bookmark:
     radiological : bool
     mm : tuple of float or None
         Where the crosshair is, in mm.
+    patient : str
+        Folder and file of the patient whose lesion is outlined, empty for none.
+    region : int or None
+        Label of the region whose patients are listed.
     page : str
         Name of the open page, empty for the first.
+    inputs : mapping
+        What is chosen on single pages and not usual, by page; see `INPUTS`.
     """
 
     folder_a: str | None = None
@@ -54,7 +60,10 @@ class Bookmark:
     figure: str = "slices"
     radiological: bool = False
     mm: Mm | None = None
+    patient: str = ""
+    region: int | None = None
     page: str = ""
+    inputs: Mapping[str, Values] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,14 @@ class Offer:
         (None, 7, 'is no folder of the data root')
         """
         taken: dict[str, Any] = {}
-        faults = []
+        faults: list[InputError] = []
         for name, value in values.items():
             try:
-                taken[name] = self._check_one(name, value)
+                if name == "inputs":
+                    taken[name], more = check_inputs(self.root, value)
+                    faults += more
+                else:
+                    taken[name] = self._check_one(name, value)
             except InputError as error:
                 faults.append(error)
         return Bookmark(**taken), tuple(faults)
@@ -102,37 +115,15 @@ class Offer:
         return _CHECKS[name](self, value)
 
 
-def shown(value: object) -> str:
-    """A value somebody wrote, short and printable enough for a sentence.
-
-    Examples
-    --------
-    >>> shown("a" * 100)[-3:], shown("a" + chr(7))
-    ('...', 'a?')
-    """
-    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:1000])
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise InputError(shown(value), f"is no text of at most {_LONGEST_TEXT} letters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InputError(shown(value), "holds letters that cannot be written") from None
-    return value
-
-
 def _folder(offer: Offer, value: object) -> str:
-    name = _text(value)
+    name = text_of(value)
     if name and name not in offer.root.cohorts:
         raise InputError(shown(name), "is no folder of the data root")
     return name
 
 
 def _atlas(offer: Offer, value: object) -> str:
-    name = _text(value)
+    name = text_of(value)
     if name and name not in offer.root.atlases:
         raise InputError(shown(name), "is no atlas of the data root")
     return name
@@ -141,7 +132,7 @@ def _atlas(offer: Offer, value: object) -> str:
 def _conditions(_offer: Offer, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > _MOST_CONDITIONS:
         raise InputError(shown(value), f"is no list of at most {_MOST_CONDITIONS} conditions")
-    texts = [_text(one) for one in value]
+    texts = [text_of(one) for one in value]
     return tuple(str(one) for one in parse_conditions(texts))
 
 
@@ -163,6 +154,19 @@ def _is_coordinate(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return -_FARTHEST_MM <= value <= _FARTHEST_MM
+
+
+def _patient(offer: Offer, value: object) -> str:
+    key = text_of(value)
+    if key and not any(key.startswith(f"{folder}/") for folder in offer.root.cohorts):
+        raise InputError(shown(key), "is no patient of the data root")
+    return key
+
+
+def _region(_offer: Offer, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_LABEL:
+        return value
+    raise InputError(shown(value), "is no label of a region")
 
 
 def _yes_or_no(_offer: Offer, value: object) -> bool:
@@ -188,5 +192,7 @@ _CHECKS: dict[str, Callable[[Offer, object], object]] = {
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
     "radiological": _yes_or_no,
     "mm": _place,
+    "patient": _patient,
+    "region": _region,
     "page": lambda offer, value: _one_of(value, ("", *offer.pages), "page"),
 }

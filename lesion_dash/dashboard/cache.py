@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_NOTHING = object()
+
 
 class Cache:
     """The results asked for last, by key; made once, whichever threads ask at the same time."""
@@ -26,12 +28,19 @@ class Cache:
         """What was made for this key, or is made now."""
         with self._lock:
             making = self._making.setdefault(key, threading.RLock())
-        with making:
-            found: T = self._kept[key] if key in self._kept else make()
+        try:
+            with making:
+                with self._lock:  # another thread may drop it between two looks
+                    found: Any = self._kept.get(key, _NOTHING)
+                if found is _NOTHING:
+                    found = make()
+                with self._lock:
+                    self._kept[key] = found
+                    self._kept.move_to_end(key)
+                    while len(self._kept) > self._size:
+                        self._kept.popitem(last=False)
+        finally:
             with self._lock:
-                self._kept[key] = found
-                self._kept.move_to_end(key)
-                while len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
                 self._making.pop(key, None)
-        return found
+        kept: T = found
+        return kept

@@ -11,7 +11,16 @@ import numpy as np
 
 from ..errors import Cancelled
 from ..images import nifti_bytes
-from ..size_bias import MeanContrast, Side, VolumePermutations, mean_contrast, permute_volumes
+from ..size_bias import (
+    MeanContrast,
+    Side,
+    SizeClusters,
+    VolumePermutations,
+    find_size_clusters,
+    mean_contrast,
+    permute_volumes,
+)
+from ..size_bias.clusters import LEVEL
 from ..size_bias.means import FILE_NAMES as MEANS
 from ..size_bias.volume_permutations import FILE_NAMES as PERMUTED
 from ..tables import csv_bytes
@@ -28,7 +37,6 @@ PATIENTS_FILE = "patients.csv"
 PERMUTATIONS, SEED = 1000, 0
 """What `lesion-dash size-bias` takes where nothing is said."""
 
-LEVEL = 0.05
 _SIDES = ("below", "above")
 
 
@@ -56,14 +64,25 @@ class Contrasts:
 
     Parameters
     ----------
+    name : str
+        Of the cohort.
     means : MeanContrast
     above_mean, above_weighted_mean : MapLayer
         In mL.
     """
 
+    name: str
     means: MeanContrast
     above_mean: MapLayer
     above_weighted_mean: MapLayer
+
+    @property
+    def whose(self) -> str:
+        """The cohort and its patients, as far as they have a lesion."""
+        n = self.means.n_patients
+        # Notes tell of patients without a lesion, where there are any.
+        lesioned = " with a lesion" if self.means.notes else ""
+        return f"{self.name} ({n} patient{'' if n == 1 else 's'}{lesioned})"
 
 
 class Chances:
@@ -76,7 +95,7 @@ class Chances:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._contrasts, self._permuted = Cache(2), Cache(2)
+        self._contrasts, self._permuted, self._clusters = Cache(2), Cache(2), Cache(4)
 
     def contrasts(self, cohort: str, min_patients: int) -> Contrasts:
         """Where means are above those of the cohort."""
@@ -122,6 +141,14 @@ class Chances:
         """What was worked out before; None where it was not, or long ago."""
         return self.permute(request) if request in self._permuted else None
 
+    def clusters(
+        self, request: ChanceRequest, found: VolumePermutations, atlas: str
+    ) -> SizeClusters:
+        """Where the corrected p of a test is small, as `find_size_clusters` has it."""
+        return self._clusters.get(
+            (request, atlas), lambda: self._find_clusters(request, found, atlas)
+        )
+
     def file_names(self, request: ChanceRequest) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""
         permuted = PERMUTED.values() if request in self._permuted else ()
@@ -138,6 +165,12 @@ class Chances:
             return nifti_bytes(means.files[name].to_nifti())
         return nifti_bytes(self.permute(request).files[name].to_nifti())
 
+    def _find_clusters(
+        self, request: ChanceRequest, found: VolumePermutations, atlas: str
+    ) -> SizeClusters:
+        means = self.contrasts(request.cohort, request.min_patients).means
+        return find_size_clusters(found, means, self._session.atlas(atlas), LEVEL)
+
     def _contrast(self, cohort: str, min_patients: int) -> Contrasts:
         loaded = self._session.load(cohort)
         means = mean_contrast(loaded, min_patients)
@@ -153,10 +186,10 @@ class Chances:
             exceeded = bool((np.abs(values) > maximum).any())
             shade = DifferenceShade(words, "mL", maximum, _SIDES, exceeded)
             layers.append(MapLayer(means.grid, means.indices, values, shade))
-        return Contrasts(means, *layers)
+        return Contrasts(loaded.name, means, *layers)
 
 
 def p_layer(found: VolumePermutations) -> MapLayer:
     """The corrected p; the uncorrected is never shown as a map."""
-    title = f"p, corrected for all {found.tested:,} voxels tested"
+    title = f"Corrected p (family-wise) of {found.tested:,} voxels tested"
     return MapLayer(found.grid, found.indices, found.corrected_p, PShade(title))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..comparison import FILE_NAME as OVERLAP_FILE
+from ..regional_differences import FILE_NAME as DIFFERENCES_FILE
 from ..regions import FILE_NAME as REGIONS_FILE
+from ..size_bias.clusters import FILE_NAME as CLUSTERS_FILE
 from ..topography import FILE_NAMES
 from .assigning import MAPS_OF_COHORTS
 from .chances import ChanceRequest
@@ -27,6 +29,9 @@ _NIFTI = "from lesion_dash.images import nifti_bytes"
 _AS_MAP = "from lesion_dash.images import as_map"
 _TABLES = "from lesion_dash.tables import csv_bytes"
 _NO_ATLAS = "# `lesion-dash overlap` needs an atlas: choose one."
+_ONE_COHORT = "# The regions of A alone are counted in Python: `lesion-dash overlap` is of A and B."
+_REGIONS_IN_PYTHON = "# The differences of regions are made in Python alone."
+_CLUSTERS_IN_PYTHON = "# The table of clusters is made in Python alone."
 _SINGLE = "# Maps are saved in single precision: the last digits may differ."
 _BOTH = "both = ld.overlap({a}, {b}).both"
 
@@ -48,9 +53,8 @@ class Source:
     @property
     def python(self) -> str:
         """The call that reads it."""
-        conditions = ", ".join(map(repr, self.where))
-        where = f", where=ld.parse_conditions([{conditions}])" if self.where else ""
-        return f"ld.load_cohort({self.folder!r}{where})"
+        whole = f"ld.load_cohort({self.folder!r})"
+        return f"ld.restrict_cohort({whole}, {[*self.where]!r})" if self.where else whole
 
     @property
     def options(self) -> list[str]:
@@ -123,29 +127,31 @@ class Code:
         stats = ["stats", source.folder, *source.options, "-k", "1", "-o", RESULTS]
         return _text(python), _commands([stats, ["check", source.folder]])
 
-    def compare(self, request: PairRequest | None) -> tuple[str, str]:
-        """The same for the differences of two cohorts."""
+    def compare(self, request: PairRequest | None, atlas: str = "") -> tuple[str, str]:
+        """The same for the differences of two cohorts, and in each region of an atlas."""
         if request is None:
             return "", ""
         a, b = self._source(request.cohort_a), self._source(request.cohort_b)
         k = request.min_patients
         python = [
-            *_head(_NIFTI),
+            *_head(_NIFTI, *([_TABLES] if atlas else [])),
             f"a = {a.python}",
             f"b = {b.python}",
             f"found = ld.cohort_differences(a, b, {k})",
+            *self._with_atlas(atlas, f"regions = ld.region_differences(a, b, atlas, {k})"),
             "",
             *_results(),
             *_images("found"),
+            *([_table(DIFFERENCES_FILE, "regions.table")] if atlas else []),
         ]
         sides = [
             f"--where-{letter}={one}" for letter, of in (("a", a), ("b", b)) for one in of.where
         ]
         compare = ["compare", a.folder, b.folder, *sides, "-k", str(k), "-o", RESULTS]
-        return _text(python), _commands([compare])
+        return _text(python), _commands([compare], _REGIONS_IN_PYTHON if atlas else "")
 
-    def chance(self, request: ChanceRequest | None) -> tuple[str, str]:
-        """The same for lesion volumes against chance."""
+    def chance(self, request: ChanceRequest | None, atlas: str = "") -> tuple[str, str]:
+        """The same for lesion volumes against chance, with regions named after an atlas."""
         if request is None:
             return "", ""
         source, k = self._source(request.cohort), request.min_patients
@@ -157,15 +163,18 @@ class Code:
             f"means = ld.mean_contrast(cohort, {k})",
             f"found = ld.permute_volumes(cohort, {k}, {values})",
             "print(found.sentence)",
+            *self._with_atlas(atlas, "clusters = ld.find_size_clusters(found, means, atlas)"),
+            *([] if atlas else ["clusters = ld.find_size_clusters(found, means)"]),
             "",
             *_results(),
             *_images("means"),
             *_images("found"),
+            _table(CLUSTERS_FILE, "clusters.table"),
             _table(PATIENTS_FILE, "cohort.files_table"),
         ]
         draws = [f"--{name}={value}" for name, value in drawn.items()]
         command = ["size-bias", source.folder, *source.options, "-k", str(k), *draws, "-o", RESULTS]
-        return _text(python), _commands([command])
+        return _text(python), _commands([command], _CLUSTERS_IN_PYTHON)
 
     def assign(self, question: Question) -> tuple[str, str]:
         """The same for the assignment of a map to an atlas."""
@@ -247,13 +256,12 @@ class Code:
         a, b = self._sources(selection)
         k = ["-k", str(selection.min_patients)]
         stats = ["stats", a.folder, *a.options, *k, "-o", RESULTS]
-        if not (b or selection.atlas):
-            return _commands([stats])
-        other = b or a  # A and A overlap in A: its regions are counted
+        if not b:
+            return _commands([stats], _ONE_COHORT if selection.atlas else "")
         if not selection.atlas:
             return _commands([stats], _NO_ATLAS)
         atlas = self._atlas_options(selection.atlas)
-        overlap = ["overlap", a.folder, other.folder, *a.options_beside(other), *atlas, *k]
+        overlap = ["overlap", a.folder, b.folder, *a.options_beside(b), *atlas, *k]
         return _commands([stats, [*overlap, "-o", f"{RESULTS}/regions"]])
 
     def _sources(self, selection: Selection) -> tuple[Source, Source | None]:
@@ -292,6 +300,10 @@ class Code:
         command = ["overlap", a.folder, b.folder, *a.options_beside(b)]
         command += [*self._atlas_options(question.atlas), "-k", str(k), "-o", RESULTS]
         return Given(f"{RESULTS}/{OVERLAP_FILE}", lines, [_AS_MAP], [command])
+
+    def _with_atlas(self, atlas: str, line: str) -> list[str]:
+        """A line that needs the variable `atlas`, below the one that makes it; without, none."""
+        return [f"atlas = {self._atlas_python(atlas)}", line] if atlas else []
 
     def _atlas_python(self, name: str) -> str:
         image, table = self.session.root.atlas_files(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ Panel = tuple[str, MapLayer]
 _INCHES = 3.6
 """Width of a panel."""
 
+_LETTERS_WIDE, _LINE = 72, 0.13
+"""Letters of the foot below a panel, and inches from one of its lines to the next."""
+
 _LETTERS: dict[str, Any] = {"color": "#ffd34d", "fontsize": 9, "fontweight": "bold", "va": "top"}
 
 
@@ -35,24 +39,27 @@ def draw_panels(panels: Sequence[Panel], mm: Mm, radiological: bool, foot: str =
     radiological : bool
         Show the patient's left on the right of the figure.
     foot : str
-        What stands below.
+        What stands below: whose maps these are, of what, and how they were made.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure((_INCHES * len(panels), _INCHES * 1.36))
+    x, y, z = (f"{round(v):d}".replace("-", "−") for v in mm)
+    lines = wrap(f"Slices through {x}, {y}, {z} mm. {foot}", _LETTERS_WIDE * len(panels))
+    below = _LINE * len(lines)
+    height = _INCHES * 1.34 + below
+    figure = new_figure((_INCHES * len(panels), height))
     columns = figure.add_gridspec(
-        1, len(panels), left=0.01, right=0.99, bottom=0.0, top=0.93, wspace=0.04
+        1, len(panels), left=0.01, right=0.99, bottom=below / height, top=0.93, wspace=0.04
     )
     for number, (heading, layer) in enumerate(panels):
         rows = columns[number].subgridspec(2, 1, height_ratios=(1, 0.16), hspace=0.04)
         axes = figure.add_subplot(rows[0])
         _draw_slices(axes, layer, mm, radiological)
-        axes.set_title(heading, fontsize=10, loc="left")
+        axes.set_title(heading, fontsize=10, loc="left", parse_math=False)
         _draw_colours(figure, rows[1], layer)
-    x, y, z = (f"{round(v):d}".replace("-", "−") for v in mm)
-    figure.text(0.01, 0.01, f"Slices through {x}, {y}, {z} mm. {foot}", fontsize=7)
+    figure.text(0.01, 0.01, "\n".join(lines), fontsize=7, parse_math=False)
     return figure
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..atlas import OUTSIDE
 from ..differences import FILE_NAMES, CohortDifferences, cohort_differences
-from ..grid import Grid, is_near
 from ..images import nifti_bytes
+from ..regional_differences import RegionDifferences, region_differences
 from .cache import Cache
 from .map_slices import MapLayer
 from .picture import Mm
@@ -24,15 +24,22 @@ if TYPE_CHECKING:
 
 FREQUENCY, MEAN, SD = "frequency", "mean", "std"
 MAPS = {FREQUENCY: "Patients lesioned", MEAN: "Mean lesion volume", SD: "SD of lesion volume"}
-"""What can be compared: key and words."""
+"""What can be compared: key, as in `FILE_NAMES`, and words."""
 
 SIDES = ("B higher", "A higher")
 _UNITS = {FREQUENCY: "%", MEAN: "mL", SD: "mL"}
+DIFFERENCES = {
+    FREQUENCY: "A − B, patients lesioned",
+    MEAN: "A − B, mean volume",
+    SD: "A − B, SD of volume",
+}
+"""The differences in words."""
+
 _COLORMAPS = {FREQUENCY: "viridis", MEAN: "plasma", SD: "plasma"}
 """The middle of cividis is as grey as the brain below it."""
 _USUAL_PATIENTS = 5
 _USUAL = 99
-"""Percentile of the differences of usual voxels at which the colours of mean volumes end."""
+"""Percentile of the differences of usual voxels at which the colours of volumes end."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Pair:
     a, b : MapLayer
         Both on the grid of A.
     difference : MapLayer
-        A - B; that of the means, where the SD is shown.
+        A - B of the same.
     """
 
     request: PairRequest
@@ -84,13 +91,14 @@ class Side:
     ----------
     n, of : int
         Patients lesioned there, and patients of the cohort.
-    mean_ml : float
-        Of their total lesion volumes; NaN where there are none.
+    mean_ml, std_ml : float
+        Mean and SD of their total lesion volumes; NaN where there are none.
     """
 
     n: int
     of: int
     mean_ml: float
+    std_ml: float
 
     @property
     def percent(self) -> float:
@@ -116,19 +124,19 @@ class PlaceOfTwo:
     min_patients: int
 
     @property
-    def points(self) -> float:
-        """Patients lesioned in per cent of A, minus those of B."""
-        return self.a.percent - self.b.percent
-
-    @property
     def is_compared(self) -> bool:
         """Whether both have patients enough for their volumes to be compared."""
         return min(self.a.n, self.b.n) >= self.min_patients
 
-    @property
-    def ml(self) -> float:
-        """Mean volume of A minus that of B; NaN where they are not compared."""
-        return self.a.mean_ml - self.b.mean_ml if self.is_compared else float("nan")
+    def difference(self, key: str) -> float:
+        """A minus B of one of `MAPS`, in percentage points or mL; NaN where not compared."""
+        if key == FREQUENCY:
+            return self.a.percent - self.b.percent
+        if not self.is_compared:
+            return float("nan")
+        if key == SD:
+            return self.a.std_ml - self.b.std_ml
+        return self.a.mean_ml - self.b.mean_ml
 
 
 class Comparing:
@@ -141,7 +149,7 @@ class Comparing:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._differences, self._pairs = Cache(2), Cache(2)
+        self._differences, self._pairs, self._regions = Cache(2), Cache(2), Cache(4)
         self._ranges = Cache(16)
 
     def differences(self, request: PairRequest) -> CohortDifferences:
@@ -168,71 +176,61 @@ class Comparing:
         at = int(np.searchsorted(found.indices, index))
         is_lesioned = at < found.indices.size and found.indices[at] == index
         a, b = (
-            Side(int(n[at]), size, float(mean[at]) / ML)
+            Side(int(n[at]), size, float(mean[at]) / ML, float(std[at]) / ML)
             if is_lesioned
-            else Side(0, size, float("nan"))
-            for n, size, mean in zip(found.n, found.sizes, found.means, strict=True)
+            else Side(0, size, float("nan"), float("nan"))
+            for n, size, mean, std in zip(
+                found.n, found.sizes, found.means, found.stds, strict=True
+            )
         )
         known = self._session.atlas(atlas)
         region = known.region_at(mm) if known is not None else OUTSIDE
         return PlaceOfTwo("" if region == OUTSIDE else region, a, b, request.min_patients)
 
+    def regions(self, request: PairRequest, atlas: str) -> RegionDifferences | None:
+        """A minus B in each region, as `region_differences` has it; None without an atlas."""
+        known = self._session.atlas(atlas)
+        if known is None:
+            return None
+        names = (request.cohort_a, request.cohort_b)
+
+        def subtract() -> RegionDifferences:
+            a, b = (self._session.load(name) for name in names)
+            return region_differences(a, b, known, 1)
+
+        found = self._regions.get((*names, atlas), subtract)
+        return replace(found, min_patients=request.min_patients)
+
     def file_bytes(self, request: PairRequest, name: str) -> bytes:
         """One of the maps that `lesion-dash compare` writes, with the same bytes."""
         key = next(key for key, file in FILE_NAMES.items() if file == name)
-        found = self.differences(request)
-        return nifti_bytes((found.frequency if key == FREQUENCY else found.mean).to_nifti())
+        return nifti_bytes(getattr(self.differences(request), key).to_nifti())
 
     def _pair(self, request: PairRequest) -> Pair:
         found, key = self.differences(request), request.map_key
-        indices, values = zip(*(self._of_side(request, side) for side in (0, 1)), strict=True)
         maximum = self._maximum(request)
+        least = 1 if key == FREQUENCY else request.min_patients
+        shown = [n >= least for n in found.n]
+        values = [each[at] for each, at in zip(_of_each(found, key), shown, strict=True)]
         exceeded = any(bool((one > maximum).any()) for one in values)
         shade = Shade(MAPS[key], _UNITS[key], maximum, _COLORMAPS[key], exceeded)
-        a, b = (MapLayer(found.grid, *one, shade) for one in zip(indices, values, strict=True))
+        a, b = (
+            MapLayer(found.grid, found.indices[at], one, shade)
+            for at, one in zip(shown, values, strict=True)
+        )
         return Pair(request, found, a, b, self._difference(request))
 
-    def _of_side(
-        self, request: PairRequest, side: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Voxels on the grid of A, and the values of A or of B there."""
-        found = self.differences(request)
-        if request.map_key == SD:
-            return self._deviations((request.cohort_a, request.cohort_b)[side], request, found.grid)
-        n = found.n[side]
-        least = 1 if request.map_key == FREQUENCY else request.min_patients
-        shown = n >= least
-        if request.map_key == FREQUENCY:
-            return found.indices[shown], 100 * n[shown] / found.sizes[side]
-        return found.indices[shown], found.means[side][shown] / ML
-
-    def _deviations(
-        self, name: str, request: PairRequest, grid: Grid
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        stats = self._session.stats(Selection(name, min_patients=request.min_patients))
-        places = places_on(stats.grid, stats.indices, grid)
-        order = np.argsort(places)
-        return places[order], stats.values["std"][order] / ML
-
     def _difference(self, request: PairRequest) -> MapLayer:
-        found = self.differences(request)
-        if request.map_key == FREQUENCY:
-            shares = [100 * n / size for n, size in zip(found.n, found.sizes, strict=True)]
-            indices, values, words = (
-                found.indices,
-                shares[0] - shares[1],
-                "A − B, patients lesioned",
-            )
-            unit, maximum = "percentage points", self._range(request, FREQUENCY)
-        else:
-            enough = np.minimum(*found.n) >= request.min_patients
-            indices = found.indices[enough]
-            values = (found.means[0][enough] - found.means[1][enough]) / ML
-            words, unit, maximum = "A − B, mean volume", "mL", self._range(request, MEAN)
+        found, key = self.differences(request), request.map_key
+        least = 0 if key == FREQUENCY else request.min_patients
+        shown = np.minimum(*found.n) >= least
+        of_a, of_b = _of_each(found, key)
+        values = of_a[shown] - of_b[shown]
+        unit = "percentage points" if key == FREQUENCY else _UNITS[key]
+        maximum = self._range(request)
         exceeded = bool((np.abs(values) > maximum).any())
-        return MapLayer(
-            found.grid, indices, values, DifferenceShade(words, unit, maximum, SIDES, exceeded)
-        )
+        shade = DifferenceShade(DIFFERENCES[key], unit, maximum, SIDES, exceeded)
+        return MapLayer(found.grid, found.indices[shown], values, shade)
 
     def _maximum(self, request: PairRequest) -> float:
         """Where the colours of A and of B end, whatever the number of patients."""
@@ -249,34 +247,25 @@ class Comparing:
 
         return self._ranges.get(key, work_out)
 
-    def _range(self, request: PairRequest, key: str) -> float:
+    def _range(self, request: PairRequest) -> float:
         """Where the colours of a difference end on either side, whatever the number of patients."""
-        found = self.differences(request)
+        found, key = self.differences(request), request.map_key
 
         def work_out() -> float:
+            of_a, of_b = _of_each(found, key)
             if key == FREQUENCY:
-                parts = [n / size for n, size in zip(found.n, found.sizes, strict=True)]
-                return nice_ceiling(100 * float(np.abs(parts[0] - parts[1]).max(initial=0)))
+                return nice_ceiling(float(np.abs(of_a - of_b).max(initial=0)))
             both = np.minimum(*found.n)
-            # Means of few patients lie far apart by chance, and would leave the rest pale.
+            # Volumes of few patients lie far apart by chance, and would leave the rest pale.
             usual = both >= max(min(_USUAL_PATIENTS, both.max(initial=0)), 1)
-            spread = np.abs(found.means[0][usual] - found.means[1][usual]) / ML
+            spread = np.abs(of_a[usual] - of_b[usual])
             return nice_ceiling(float(np.percentile(spread, _USUAL)) if spread.size else 0.0)
 
         return self._ranges.get((request.cohort_a, request.cohort_b, "difference", key), work_out)
 
 
-def places_on(own: Grid, indices: NDArray[np.int32], grid: Grid) -> NDArray[np.int32]:
-    """Positions on a grid of voxels of another, where the voxels of both coincide.
-
-    Examples
-    --------
-    >>> grid = Grid((2, 2, 2), np.eye(4))
-    >>> turned = Grid((2, 2, 2), [[-1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    >>> places_on(turned, np.array([0, 3], np.int32), grid).tolist()
-    [1, 2]
-    """
-    if is_near(own, grid):
-        return indices
-    voxels = np.rint(grid.to_voxel(own.mm_of_index(indices))).astype(np.int64)
-    return np.ravel_multi_index(tuple(voxels.T), grid.shape, order="F").astype(np.int32)
+def _of_each(found: CohortDifferences, key: str) -> list[NDArray[np.float64]]:
+    """One of `MAPS` of A and of B, in per cent or mL, at the voxels of both."""
+    if key == FREQUENCY:
+        return [100 * n / size for n, size in zip(found.n, found.sizes, strict=True)]
+    return [one / ML for one in (found.stds if key == SD else found.means)]

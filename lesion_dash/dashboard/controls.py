@@ -198,9 +198,19 @@ def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widg
     return button
 
 
-def colour_bar(scale: Scale) -> str:
-    """The colour bar or the legend of a map, as HTML."""
-    title = html.escape(scale.title)
+def colour_bar(scale: Scale, outlined: str = "") -> str:
+    """The colour bar or the legend of a map, as HTML.
+
+    Parameters
+    ----------
+    scale : Scale
+    outlined : str, optional
+        The patient whose lesion is outlined over the map.
+    """
+    title = f"<span>{html.escape(scale.title)}</span>"
+    if outlined:
+        words = f"outline: lesion of {html.escape(outlined)}"
+        title += f'<span class="ld-swatch ld-outlined"><i></i>{words}</span>'
     if not scale.colormap:
         swatches = "".join(
             f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import Cancelled, LesionDashError
 from .controls import Banner, Saver
 from .export import export
+from .kept_inputs import KeptInputs
 from .session import Session
 from .state import Choices, Loading
 from .tasks import Failed, Worker, running_loop
@@ -37,9 +38,11 @@ class Desk:
     loading: Loading = field(default_factory=Loading)
     banner: Banner = field(init=False)
     saver: Saver = field(default_factory=Saver)
+    inputs: KeptInputs = field(init=False)
 
     def __post_init__(self) -> None:
         self.banner = Banner(str(self.session.root.path))
+        self.inputs = KeptInputs(self.banner.show)
         self._loop = running_loop()
         self._stop = threading.Event()
         self._turn = 0

@@ -9,6 +9,29 @@ import traitlets as t
 
 from .lab_files import LabFiles
 
+MARK = "/"
+"""Before the key of what is no file: names of folders never begin so."""
+
+_BETWEEN = "//"
+"""Between a folder and a name in it: no name of a folder holds two slashes."""
+
+
+def split_file(text: str) -> tuple[str, str]:
+    """Folder and name of a file as `FileField.text` has it.
+
+    Examples
+    --------
+    >>> split_file("sub-01//anat/T1w.nii.gz"), split_file("/mni152")
+    (('sub-01', 'anat/T1w.nii.gz'), ('/mni152', ''))
+    """
+    folder, _, name = text.partition(_BETWEEN)
+    return folder, name
+
+
+def file_text(folder: str, name: str) -> str:
+    """A file as one text; empty without a name."""
+    return f"{folder}{_BETWEEN}{name}" if name else ""
+
 
 class FileField(t.HasTraits):
     """An image of the data root, or none.
@@ -40,6 +63,23 @@ class FileField(t.HasTraits):
     def clear(self) -> None:
         """Choose none."""
         self.folders.value = ""
+
+    @property
+    def text(self) -> str:
+        """What is chosen, as one text; empty for none, and for a folder alone."""
+        return file_text(self.folder, self.name)
+
+    def choose(self, text: str) -> None:
+        """Choose what a text says, as `text` gives it.
+
+        Raises
+        ------
+        TraitError
+            Where it is not offered.
+        """
+        folder, name = split_file(text)
+        self.folders.value = folder
+        self.names.value = name
 
     @property
     def _options(self) -> tuple[tuple[str, str], ...]:

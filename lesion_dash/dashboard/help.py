@@ -10,16 +10,22 @@ import ipywidgets as widgets
 
 HELP: Mapping[str, str] = {
     "Folder A": "A folder of binary lesion masks (NIfTI), one file a patient, all in one common "
-    "space. Folders are looked up below the data root.",
+    "space. Folders are looked up below the data root. “Filter” shows part of its patients, by the "
+    "columns of participants.tsv: a range holds both of its ends, an empty end has no bound, the "
+    "same number twice asks for that number alone, and a patient has to meet all conditions.",
     "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
     "where both overlap.",
     "Minimum patients at a voxel": "A voxel counts where at least so many patients are lesioned. "
     "Few patients make a mean uncertain; many leave little of the brain.",
     "Map": "What the colours show: how many patients are lesioned at a voxel, or the mean, SD or "
-    "median of the total lesion volume of those patients.",
+    "median of the total lesion volume of those patients. The colours run from 0 to a fixed end, "
+    "so that they mean the same at every minimum: the multiple of 4 at or above the most patients "
+    "at a voxel; a round number above nearly all volumes where 5 or more are lesioned, marked ≥ "
+    "where some lie higher.",
     "Atlas": "Names the regions that the map lies in. It has to be in the space of the masks; each "
     "voxel takes the label of the atlas voxel at its place.",
-    "Save": "Maps as NIfTI and tables as CSV, the same files that the command line writes.",
+    "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
+    "that the command line writes.",
     "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
     "region, and the patients lesioned there. Neurological: the patient's left is on the left of "
     "the screen; radiological: on the right.",

@@ -25,3 +25,8 @@ class QuickNiiVue(ipyniivue.NiiVue):  # type: ignore[misc]
     """An ipyniivue widget that redraws a map in a fraction of the time."""
 
     _esm = viewer_script()
+
+    def repaint(self) -> None:
+        """Have the maps sent anew, as after they were loaded: changes of them were lost."""
+        for volume in self.volumes:
+            self._handle_custom_msg({"event": "image_loaded", "data": {"id": volume.id}}, [])

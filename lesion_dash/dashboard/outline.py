@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,22 @@ from ..cohort import Cohort, Patient
 from ..errors import InputError
 from ..grid import Grid
 from ..images import Mask
-from ..plots import COLOUR_STOPS, OUTLINE_CLASS, OUTLINED, OUTLINED_CLASSES, Layer
+from ..plots import (
+    COLOUR_STOPS,
+    EDGE_CLASS,
+    OUTLINE_CLASS,
+    OUTLINED,
+    OUTLINED_CLASSES,
+    Layer,
+)
 from .desk import Desk
 from .picture import Mm, Picture
 from .scale import ML
 from .session import Session
 from .state import Choices
 
-_LAST = 255
-"""The level of the outline in a table of colours; the map has those below."""
+_LAST, _EDGE = 255, 254
+"""The levels of the outline and of its edge in a table of colours; the map has those below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +39,24 @@ class Outline:
     patient : str
         The patient's id.
     lesion : Mask
-    border : Mask
-        See `border_of`.
     """
 
     patient: str
     lesion: Mask
-    border: Mask
+
+    @cached_property
+    def border(self) -> Mask:
+        """See `border_of`."""
+        return border_of(self.lesion)
+
+    @cached_property
+    def edge(self) -> Mask:
+        """See `edge_of`."""
+        return edge_of(self.lesion)
+
+    def lies_on(self, grid: Grid) -> bool:
+        """Whether there is anything to be drawn on this grid."""
+        return bool(self.lesion.voxels) and self.lesion.grid == grid
 
     @property
     def words(self) -> str:
@@ -59,8 +78,7 @@ def find_outline(session: Session, choices: Choices) -> Outline | None:
         cohort = session.load(name)
         for row, patient in enumerate(cohort.used):
             if key_of(session, name, patient) == choices.patient:
-                lesion = cohort.mask(row)
-                return Outline(patient.id, lesion, border_of(lesion))
+                return Outline(patient.id, cohort.mask(row))
     return None
 
 
@@ -121,6 +139,27 @@ def border_of(lesion: Mask) -> Mask:
     return Mask(lesion.grid, found, f"border of {lesion.name}")
 
 
+def edge_of(lesion: Mask) -> Mask:
+    """The voxels beside a lesion: not lesioned, as one of the six neighbours is.
+
+    Examples
+    --------
+    >>> cube = np.zeros((7, 7, 7), bool)
+    >>> cube[1:6, 1:6, 1:6] = True
+    >>> mask = Mask.from_array(cube, Grid((7, 7, 7), np.diag([2.0, 2, 2, 1])), "cube")
+    >>> edge_of(mask).voxels == 6 * 5**2
+    True
+    """
+    box, low = _block(lesion)
+    outer = box.copy()
+    for axis in range(3):
+        whole, around = np.moveaxis(box, axis, 0), np.moveaxis(outer, axis, 0)
+        around[1:] |= whole[:-1]
+        around[:-1] |= whole[1:]
+    found = _positions(outer & ~box, low, lesion.grid)
+    return Mask(lesion.grid, found, f"edge of {lesion.name}")
+
+
 def deepest_mm(lesion: Mask) -> Mm:
     """The middle (mm) of the voxel farthest inside a lesion, in steps from voxel to voxel.
 
@@ -147,26 +186,30 @@ def deepest_mm(lesion: Mask) -> Mm:
     return x, y, z
 
 
-def outlined_picture(picture: Picture, border: Mask) -> Picture:
-    """A picture with the border drawn over it, in a level that the map does not have."""
+def outlined_picture(picture: Picture, outline: Outline) -> Picture:
+    """A picture with the outline drawn over it, in levels that the map does not have."""
     is_table = bool(picture.colormap)
-    top = np.uint8(_LAST - 1 if is_table else _LAST)
+    top = np.uint8(_EDGE - 1 if is_table else _LAST)
     levels = np.minimum(np.asfortranarray(picture.levels), top)
-    levels.reshape(-1, order="F")[border.indices] = _LAST if is_table else OUTLINE_CLASS.value
+    flat = levels.reshape(-1, order="F")
+    flat[outline.edge.indices] = _EDGE if is_table else EDGE_CLASS.value
+    flat[outline.border.indices] = _LAST if is_table else OUTLINE_CLASS.value
     colormap = f"{picture.colormap}{OUTLINED}" if is_table else ""
     return replace(picture, levels=levels, colormap=colormap)
 
 
-def outlined_layer(layer: Layer, border: Mask) -> Layer:
-    """What nilearn draws, with the border drawn over it."""
+def outlined_layer(layer: Layer, outline: Outline) -> Layer:
+    """What nilearn draws, with the outline drawn over it."""
     array = np.array(layer.array, float, order="F")
     flat = array.reshape(-1, order="F")
     if layer.classes:
-        flat[border.indices] = OUTLINE_CLASS.value
+        flat[outline.edge.indices] = EDGE_CLASS.value
+        flat[outline.border.indices] = OUTLINE_CLASS.value
         return replace(layer, array=array, classes=OUTLINED_CLASSES)
-    # In the middle of the level below the last, so that rounding does not lift it.
-    np.minimum(array, layer.maximum * (_LAST - 1.5) / _LAST, out=array)
-    flat[border.indices] = layer.maximum
+    # In the middle of their levels, so that rounding does not lift them.
+    np.minimum(array, layer.maximum * (_EDGE - 1.5) / _LAST, out=array)
+    flat[outline.edge.indices] = layer.maximum * (_EDGE - 0.5) / _LAST
+    flat[outline.border.indices] = layer.maximum
     return replace(layer, array=array, colormap=f"{layer.colormap}{OUTLINED}")
 
 
@@ -208,8 +251,10 @@ def _block(lesion: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
 
 
 def _positions(found: NDArray[np.bool_], low: NDArray[np.int64], grid: Grid) -> NDArray[np.int32]:
-    """Linear positions on the grid, ascending, of what is found in a block."""
+    """Linear positions on the grid, ascending, of what is found in a block and on the grid."""
     nx, ny, _ = found.shape
     at = np.flatnonzero(found.reshape(-1, order="F"))
-    i, j, k = at % nx + low[0], at // nx % ny + low[1], at // (nx * ny) + low[2]
+    places = np.stack([at % nx, at // nx % ny, at // (nx * ny)]) + low[:, None]
+    is_on = (places >= 0).all(axis=0) & (places < np.array(grid.shape)[:, None]).all(axis=0)
+    i, j, k = places[:, is_on]
     return (i + grid.shape[0] * (j + grid.shape[1] * k)).astype(np.int32)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..errors import InputError
-from .address import AddressBar, read_address, to_address
-from .bookmark import Bookmark, Offer, shown
+from .address import AddressBar, read_address, to_address, too_long_for
+from .bookmark import Bookmark, Offer
 from .desk import Desk
+from .kept_inputs import QUIET, one_error
+from .niivue import QuickNiiVue
+from .outline import key_of
+from .page_inputs import shown
 from .session_file import FILE_NAME, read_session, session_bytes
 from .session_menu import SessionMenu
 from .tasks import Later, running_loop
 
-_QUIET = 0.4
-"""Seconds of no change before the address is written."""
-
 _KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
-_LOOKS = ("figure", "radiological", "mm")
+_LOOKS = ("figure", "radiological", "mm", "patient", "region")
+_OF_FOLDERS = ("folder_a", "min_patients", "map_key", "mm", "patient", "region")
+"""What is not told where no folder is chosen."""
+
+_LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them."
 
 
 class Returning:
@@ -38,15 +43,17 @@ class Returning:
         self._desk, self._tabs, self._pages = desk, tabs, tuple(pages)
         self._offer = Offer(desk.session.root, self._pages)
         self._awaited: Bookmark | None = None
-        self._faults: tuple[InputError, ...] = ()
+        self._region: tuple[str, int] | None = None  # of an atlas that is to be read first
+        self._faults: list[InputError] = []
         self._is_open = False
         guard = desk.banner.guard
-        self.bar = AddressBar(guard(self._addressed))
+        self.bar = AddressBar(guard(self._addressed), guard(self._repaint))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
-        self._write_later = Later(_QUIET, guard(self._write))
+        self._write_later = Later(QUIET, guard(self._settle))
         desk.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
         tabs.observe(lambda _: self._write_later(), names="selected_index")
-        came = ["cohort_a", "cohort_b", "folder_a", "folder_b"]
+        desk.inputs.observe(self._write_later)
+        came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlas"]
         desk.choices.observe(self._look, names=came)
         desk.loading.observe(self._look, names="running")
 
@@ -66,9 +73,11 @@ class Returning:
         choices = self._desk.choices
         values: dict[str, Any] = {name: getattr(choices, name) for name in (*_KEPT, *_LOOKS)}
         if not choices.folder_a:
-            values |= dict.fromkeys(("folder_a", "min_patients", "map_key", "mm"))
+            usual = Bookmark()
+            values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
         index = self._tabs.selected_index or 0
-        return Bookmark(**values, page=self._pages[index] if index else "")
+        page = self._pages[index] if index else ""
+        return Bookmark(**values, page=page, inputs=self._desk.inputs.values)
 
     def restore(self, bookmark: Bookmark, faults: Sequence[InputError] = ()) -> None:
         """Make these choices: folders and atlas at once, what depends on them when they are read.
@@ -80,7 +89,7 @@ class Returning:
             Why other choices cannot be made, to be told then.
         """
         choices = self._desk.choices
-        self._awaited, self._faults = bookmark, tuple(faults)
+        self._awaited, self._region, self._faults = bookmark, None, list(faults)
         self._tabs.selected_index = self._pages.index(bookmark.page or self._pages[0])
         with choices.hold_trait_notifications():
             if bookmark.folder_a is not None:
@@ -100,6 +109,11 @@ class Returning:
         self._desk.banner.clear()
         self.restore(read_session(shown(name), content, self._offer))
 
+    def _repaint(self) -> None:
+        """Draw the brains anew: of them only what changes is sent, and some of that was lost."""
+        for viewer in _viewers(self._tabs):
+            viewer.repaint()
+
     def _addressed(self, text: str) -> None:
         is_first, self._is_open = not self._is_open, True
         values, faults = _read(text)
@@ -113,22 +127,31 @@ class Returning:
 
     def _look(self, _change: Any = None) -> None:
         """Go on when all observers of what is read have heard of it."""
-        if self._awaited is not None:
+        if self._is_waiting:
             self._desk.on_loop(self._desk.banner.guard(self._go_on))
 
-    def _go_on(self) -> None:
-        """Make the choices that wait for the folders, if these are there, or cannot be."""
-        bookmark = self._awaited
-        if bookmark is None or not (self._is_shown("a") and self._is_shown("b")):
-            return
-        self._awaited = None
-        if self._desk.choices.cohort_a:
-            self._show_map(bookmark)
-        if self._faults and not self._desk.banner.message:
-            self._desk.banner.show(_one_error(self._faults))
-        self._write_later()
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether choices are still to be made, so that those there are belong in no address."""
+        return self._awaited is not None or self._region is not None
 
-    def _show_map(self, bookmark: Bookmark) -> None:
+    def _go_on(self) -> None:
+        """Make the choices that wait for folders or atlas, if these are there, or cannot be."""
+        bookmark = self._awaited
+        if bookmark is not None and self._is_shown("a") and self._is_shown("b"):
+            self._awaited = None
+            choices = self._desk.choices
+            if choices.cohort_a:
+                self._faults += self._show_map(bookmark)
+                if bookmark.region is not None:
+                    self._region = choices.atlas, bookmark.region
+            self._faults += self._desk.inputs.restore(bookmark.inputs)
+            self._write_later()
+        if self._awaited is None and self._region is not None:
+            self._show_region(*self._region)
+
+    def _show_map(self, bookmark: Bookmark) -> list[InputError]:
+        """Make the choices that belong to the folders; returns why one of them cannot be made."""
         choices = self._desk.choices
         wanted = bookmark.min_patients
         if wanted is not None:
@@ -138,6 +161,38 @@ class Returning:
             choices.map_key = bookmark.map_key
         if bookmark.mm is not None:
             choices.mm = bookmark.mm
+        is_here = not bookmark.patient or self._has(bookmark.patient)
+        choices.patient, choices.region = bookmark.patient if is_here else "", None
+        problem = "is no patient of the folders that are shown"
+        return [] if is_here else [InputError(shown(bookmark.patient), problem)]
+
+    def _has(self, patient: str) -> bool:
+        """Whether a patient is among those of A or B."""
+        session, choices = self._desk.session, self._desk.choices
+        names = filter(None, (choices.cohort_a, choices.cohort_b))
+        return any(
+            key_of(session, name, one) == patient
+            for name in names
+            for one in session.load(name).used
+        )
+
+    def _show_region(self, atlas: str, label: int) -> None:
+        """Ask for a region's patients once its atlas is read; not of another atlas."""
+        choices = self._desk.choices
+        if choices.atlas == atlas != choices.loaded_atlas:
+            return  # it is being read
+        self._region = None
+        if choices.loaded_atlas == atlas:
+            found = self._desk.session.atlas(atlas)
+            labels = {region.label for region in found.regions} if found is not None else set()
+            if label in labels:
+                choices.region = label
+            else:
+                words = (
+                    "is no region of this atlas" if labels else "is a region, and there is no atlas"
+                )
+                self._faults.append(InputError(str(label), words))
+        self._write_later()
 
     def _is_shown(self, side: str) -> bool:
         """Whether the cohort of a side is the one that is chosen."""
@@ -147,9 +202,24 @@ class Returning:
         shown_one = self._desk.session.origin(getattr(choices, f"cohort_{side}"))
         return bool(shown_one == (folder, where))
 
-    def _write(self) -> None:
-        if self._is_open and self._awaited is None:
-            self.bar.text = to_address(self.bookmark)
+    def _settle(self) -> None:
+        """Once it is quiet, write the address, and say what of it cannot be made."""
+        if self._is_waiting or not self._is_open:
+            return
+        bookmark = self.bookmark
+        self.bar.text = to_address(bookmark)
+        titles = [self._tabs.get_title(self._pages.index(one)) for one in too_long_for(bookmark)]
+        self.menu.lacking = _LACKING.format(", ".join(titles)) if titles else ""
+        if self._faults and not self._desk.banner.message:
+            self._desk.banner.show(one_error(self._faults))
+        self._faults = []
+
+
+def _viewers(box: widgets.Widget) -> Iterator[QuickNiiVue]:
+    if isinstance(box, QuickNiiVue):
+        yield box
+    for child in getattr(box, "children", ()):
+        yield from _viewers(child)
 
 
 def _read(text: str) -> tuple[dict[str, object], tuple[InputError, ...]]:
@@ -157,13 +227,3 @@ def _read(text: str) -> tuple[dict[str, object], tuple[InputError, ...]]:
         return read_address(text), ()
     except InputError as error:
         return {}, (error,)
-
-
-def _one_error(faults: Sequence[InputError]) -> InputError:
-    """One sentence for all that a link asks for and is not here."""
-    reasons = tuple(f"{fault.subject} {fault.problem}" for fault in faults)
-    remedy = "the rest of it is shown"
-    if len(reasons) == 1:
-        return InputError("The link", reasons[0], remedy)
-    problem = f"{len(reasons)} of its choices cannot be made here"
-    return InputError("The link", problem, remedy, reasons)

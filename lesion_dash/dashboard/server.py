@@ -227,10 +227,13 @@ def _check_port(port: int, access: Access) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((access.address, port))
-        except (OSError, OverflowError) as error:
-            problem = f"cannot be used (is another dashboard open at {access.url(port)}?)"
-            remedy = f"stop it, or choose another: lesion-dash demo --port {port + 1}"
-            raise InputError(f"port {port}", problem, remedy) from error
+        except OverflowError as error:
+            raise InputError(f"port {port}", "is none", "give one from 1024 to 65535") from error
+        except OSError as error:
+            problem = (
+                f"cannot be used ({error.strerror}); is a dashboard open at {access.url(port)}?"
+            )
+            raise InputError(f"port {port}", problem, "stop it, or give another --port") from error
 
 
 def _find_template() -> None:

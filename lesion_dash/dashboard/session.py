@@ -15,6 +15,7 @@ from ..comparison import FILE_NAME as OVERLAP_FILE
 from ..comparison import Overlap, overlap
 from ..compute import SCHEDULER_VARIABLE
 from ..images import Map, Mask, nifti_bytes
+from ..map_scales import COLORMAPS, TITLES
 from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
 from ..regions import FILE_NAME as REGIONS_FILE
 from ..regions import RegionCounts, count_regions
@@ -29,14 +30,8 @@ from .scale import ML, Scale, counted_maximum, display_unit, fixed_maximum
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
-
-_COLORMAPS = {"n": "viridis", "mean": "plasma", "std": "cividis", "median": "plasma"}
-_TITLES = {
-    "n": "Patients per voxel",
-    "mean": "Mean total lesion volume",
-    "std": "SD of total lesion volume",
-    "median": "Median total lesion volume",
-}
+_MOST_ASKED = 64
+"""Parts of folders whose conditions are remembered."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,7 @@ class Session:
     _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
+    _counted: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
@@ -93,8 +89,8 @@ class Session:
         notice: Callable[[str], None] | None = None,
     ) -> Cohort:
         """Read a folder of the data root, or what `part` named, or take it from the cache."""
-        if name in self._asked:
-            folder, where = self._asked[name]
+        if (asked := self._asked.get(name)) is not None:
+            folder, where = asked
             return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
 
         def read() -> Cohort:
@@ -131,11 +127,23 @@ class Session:
         known = (name for name, asked in self._asked.items() if asked == (folder, where))
         if (found := next(known, "")) in self._parts:
             return found
-        part = restrict_cohort(self.load(folder), where)
-        name = f"{part.name} *" if part.name in self.root.cohorts else part.name
-        self._asked[name] = (folder, where)
+        whole = self.load(folder)
+        part = restrict_cohort(whole, where)
+        # Folders of one name may lie in several places, and words may mean several conditions.
+        name = f"{folder}{part.name.removeprefix(whole.name)}"
+        asked = (folder, where)
+        while name in self.root.cohorts or self._asked.get(name, asked) != asked:
+            name = f"{name} *"
+        self._asked[name] = asked
         self._parts.get(name, lambda: part)
+        self._forget_parts()
         return name
+
+    def _forget_parts(self) -> None:
+        """Forget what was asked for long ago; parts that are shown are among the last used."""
+        old = [name for name in self._asked if name not in self._parts]
+        for name in old[: max(len(self._asked) - _MOST_ASKED, 0)]:
+            del self._asked[name]
 
     def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The folder of a cohort, and the conditions that its patients meet."""
@@ -166,7 +174,7 @@ class Session:
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
-        return max(threshold_coverage(self.load(name)).most, 1)
+        return max(int(self.load(name).counts.max(initial=0)), 1)
 
     def peak(self, selection: Selection) -> Mm:
         """Where most patients of A are lesioned, in mm."""
@@ -218,8 +226,8 @@ class Session:
         exceeded = bool(shown.size and np.nanmax(shown) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
-        title = f"{_TITLES[selection.map_key]}{of_a}, {where}"
-        return Scale(title, unit, maximum, exceeded, _COLORMAPS[selection.map_key])
+        title = f"{TITLES[selection.map_key]}{of_a}, {where}"
+        return Scale(title, unit, maximum, exceeded, COLORMAPS[selection.map_key])
 
     def _maximum(self, selection: Selection, factor: float) -> float:
         """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""
@@ -235,9 +243,14 @@ class Session:
         if selection.map_key != "n":
             stats = self.stats(selection)
             return stats.indices, stats.values[selection.map_key]
-        counts = np.ravel(self.load(selection.cohort_a).counts, order="F")
-        indices = np.flatnonzero(counts >= selection.min_patients)
-        return indices, counts[indices]
+        key = (selection.cohort_a, selection.min_patients)
+
+        def count() -> tuple[NDArray, NDArray]:
+            counts = np.ravel(self.load(selection.cohort_a).counts, order="F")
+            indices = np.flatnonzero(counts >= selection.min_patients)
+            return indices, counts[indices]
+
+        return self._counted.get(key, count)
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""

@@ -10,12 +10,14 @@ from ..errors import InputError
 from .bookmark import Bookmark, Offer
 
 FILE_NAME = "lesion_dash_session.json"
-LARGEST = 64_000
+LARGEST = 256_000
 """Bytes of a session file."""
 
 _FORMAT = "lesion_dash session"
-_SCHEMA = 1
+_SCHEMA = 2
 _PARTS = {"format", "schema", "lesion_dash", "choices"}
+_NOTE = "note"
+_NOT_KEPT = "The file that was dropped on “Inspect image” is not kept: drop it there again."
 _REMEDY = "choose a file that “Save session” has written"
 
 
@@ -28,12 +30,14 @@ def session_bytes(bookmark: Bookmark) -> bytes:
     7
     """
     choices = {name: value for name, value in asdict(bookmark).items() if value is not None}
-    session = {
+    session: dict[str, object] = {
         "format": _FORMAT,
         "schema": _SCHEMA,
         "lesion_dash": version("lesion-dash"),
         "choices": choices,
     }
+    if bookmark.inputs.get("inspect", {}).get("dropped"):
+        session[_NOTE] = _NOT_KEPT
     return f"{json.dumps(session, indent=2, ensure_ascii=False)}\n".encode()
 
 
@@ -61,8 +65,8 @@ def read_session(name: str, content: bytes, offer: Offer) -> Bookmark:
         raise InputError(name, "was saved by a newer lesion_dash", "update this one to open it")
     if (
         schema is True
-        or schema != _SCHEMA
-        or set(session) != _PARTS
+        or schema not in range(1, _SCHEMA + 1)
+        or set(session) - {_NOTE} != _PARTS
         or not isinstance(choices, dict)
     ):
         raise InputError(name, "is a damaged session file", _REMEDY)

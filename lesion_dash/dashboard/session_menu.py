@@ -25,6 +25,7 @@ class SessionMenu(anywidget.AnyWidget):
 
     _esm = STATIC / "session.js"
     limit = t.Int(LARGEST).tag(sync=True)
+    lacking = t.Unicode("", help="what the link does not tell, as a sentence").tag(sync=True)
 
     def __init__(self, on_save: Callable[[], None], on_open: Callable[[str, bytes], None]) -> None:
         super().__init__()

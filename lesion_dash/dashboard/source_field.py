@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .file_field import FileField
+from .file_field import MARK, FileField
 from .lab_files import LabFiles
-
-_MARK = "/"
-"""Before the key of what is no folder: names of folders never begin so."""
 
 
 class SourceField(FileField):
@@ -27,6 +24,7 @@ class SourceField(FileField):
         self, files: LabFiles, none: str, offers: dict[str, str] | None = None, title: str = ""
     ) -> None:
         super().__init__(files, none)
+        self._awaited = ""
         self.folders.tooltip = f"{title}: folder"
         self.names.tooltip = f"{title}: file"
         if offers:
@@ -36,7 +34,26 @@ class SourceField(FileField):
     def offered(self) -> str:
         """The key of what is no file; empty where a file or none is chosen."""
         folder = self.folder
-        return folder.removeprefix(_MARK) if folder.startswith(_MARK) else ""
+        return folder.removeprefix(MARK) if folder.startswith(MARK) else ""
+
+    @property
+    def text(self) -> str:
+        """What is chosen, as one text; also what will be, once it is offered."""
+        return self._awaited or (self.folder if self.offered else super().text)
+
+    def choose(self, text: str) -> None:
+        """Choose what a text says; what is no file and not offered yet, once it is.
+
+        Raises
+        ------
+        TraitError
+            Where it is not offered.
+        """
+        if text.startswith(MARK) and text not in {key for _, key in self._options}:
+            self.folders.value = ""
+            self._awaited = text
+        else:
+            super().choose(text)
 
     @property
     def path(self) -> str:
@@ -57,16 +74,20 @@ class SourceField(FileField):
 
     def offer(self, offers: dict[str, str]) -> None:
         """Offer other things that are no file; a choice that is still there stays."""
-        self._first = (self._first[0], *((words, _MARK + key) for key, words in offers.items()))
-        if self.folders.value not in {key for _, key in self._options}:
+        self._first = (self._first[0], *((words, MARK + key) for key, words in offers.items()))
+        keys = {key for _, key in self._options}
+        if self.folders.value not in keys:
             self.folders.value = ""
         self._fill()
+        if self._awaited and self._awaited in keys:
+            self.folders.value = self._awaited
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder = change["new"]
         if self._is_filling:
             return
-        if folder.startswith(_MARK):
+        self._awaited = ""
+        if folder.startswith(MARK):
             self.names.add_class("ld-hidden")
             self.name = ""
             self.folder = folder

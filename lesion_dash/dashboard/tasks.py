@@ -76,7 +76,7 @@ class Worker:
             except Exception as error:
                 self.tell(self._failed, error)
             else:
-                self.tell(done, result)
+                self.tell(guarded(done, self._failed), result)
 
 
 class Later:

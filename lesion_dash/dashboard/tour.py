@@ -13,15 +13,17 @@ STEPS = (
     {
         "place": ".ld-choices",
         "label": "Folder A",
-        "title": "Choose a folder of masks",
-        "text": "Each folder holds the binary lesion masks of a cohort, one file a patient, in one "
-        "common space. A second folder, B, adds the overlap of both.",
+        "title": "One folder of masks, or two",
+        "text": "A folder holds the binary lesion masks of a cohort, one file a patient, in one "
+        "common space. Folder A alone is enough for all that follows; with a folder B below it, "
+        "the map becomes the overlap of both. “Filter” and “Split” make subgroups.",
     },
     {
         "place": ".ld-brain",
         "title": "Look at the map, and click",
         "text": "Click anywhere in the brain: the line below says the place in mm, the region, how "
-        "many patients are lesioned there, and how large their lesions are.",
+        "many patients are lesioned there, and how large their lesions are. Who they are stands "
+        "further down, under “Patients here”; a click on one outlines that lesion here.",
     },
     {
         "place": ".ld-choices",
@@ -33,8 +35,9 @@ STEPS = (
     {
         "place": ".ld-regions",
         "title": "Read off the regions",
-        "text": "How much of the map, or of the overlap of A and B, lies in each region of the "
-        "atlas. Click a row to go there; click a heading to sort.",
+        "text": "How much of the map of A, or of the overlap where there is a B, lies in each "
+        "region of the atlas. Click a row to go there and to list its patients; click a heading to "
+        "sort.",
     },
     {
         "place": ".ld-page-code",
@@ -48,6 +51,8 @@ STEPS = (
 
 class Tour(anywidget.AnyWidget):
     """A button that starts the tour; on first use in a browser it starts by itself.
+
+    Not over a page that was opened by a link with choices: what was shared is to be seen first.
 
     Parameters
     ----------

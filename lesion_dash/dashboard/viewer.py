@@ -13,11 +13,11 @@ from ipyniivue import ShowRender, Volume
 from numpy.typing import NDArray
 
 from ..grid import Grid
-from ..images import Mask, nifti_bytes
+from ..images import nifti_bytes
 from ..plots import OVERLAP_CLASSES, ColourClass, class_stops
 from ..template import eight_bit_image, template_on
 from .niivue import QuickNiiVue
-from .outline import outline_tables, outlined_picture
+from .outline import Outline, outline_tables, outlined_picture
 from .picture import Box, Mm, Picture
 
 _CLASSES = "lesion_dash_classes"
@@ -40,7 +40,7 @@ class BrainViewer:
     _under: Any = field(default=None, init=False)
     _box: Any = field(default=None, init=False)
     _plain: Any = field(default=None, init=False)
-    _border: Mask | None = field(default=None, init=False)
+    _outline: Outline | None = field(default=None, init=False)
     _picture: Any = field(default=None, init=False)
     _overlay: Any = field(default=None, init=False)
 
@@ -55,7 +55,7 @@ class BrainViewer:
             font_color=(0.92, 0.95, 0.97, 1.0),
             font_min_px=15,
             multiplanar_show_render=ShowRender.NEVER,
-            multiplanar_pad_pixels=6,
+            multiplanar_pad_pixels=16,
             show_all_orientation_markers=True,
             drag_and_drop_enabled=False,
             is_colorbar=False,
@@ -77,15 +77,15 @@ class BrainViewer:
     def show(self, picture: Picture) -> None:
         """Show a picture; on the same grid, only what differs from the last one is sent."""
         self._plain = picture
-        border = self._border
-        if border is not None and border.voxels and border.grid == picture.grid:
-            picture = outlined_picture(picture, border)
+        outline = self._outline
+        if outline is not None and outline.lies_on(picture.grid):
+            picture = outlined_picture(picture, outline)
         self._draw(picture)
 
-    def outline(self, border: Mask | None) -> None:
-        """Draw the border of a lesion over the picture, on whose grid it is; None takes it away."""
-        if border is not self._border:
-            self._border = border
+    def outline(self, outline: Outline | None) -> None:
+        """Draw a lesion's outline over the picture, on whose grid it is; None takes it away."""
+        if outline is not self._outline:
+            self._outline = outline
             self.show(self._plain)
 
     def _draw(self, picture: Picture) -> None:

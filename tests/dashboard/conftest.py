@@ -21,12 +21,14 @@ from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.session import Session
 
-# Software WebGL, and none of the requests that Chromium makes for itself.
+# Software WebGL, the page put together without it, which takes several times longer, and none of
+# the requests that Chromium makes for itself.
 FLAGS = (
     "--no-sandbox",
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -36,6 +38,23 @@ FLAGS = (
 
 # Storage is refused to pages in frames without an origin.
 TOUR_SEEN = "try { localStorage.setItem('lesion-dash-tour', 'seen'); } catch {}"
+
+# Without a graphics card, drawing the brain is most of what a page costs; few tests look at it.
+DRAW_NOTHING = """
+for (const kind of ["drawArrays", "drawElements"])
+  WebGL2RenderingContext.prototype[kind] = () => {};
+"""
+
+# What a page of `own_root` and of the sample data shows when it is opened without a link.
+START = "a=cohort_a&k=5&map=n&atlas=synthetic_atlas&mm=-44,16,12"
+
+# As if one had come by a link; the second answer comes after what the first message led to.
+FOLLOW = """async (link) => {
+  history.replaceState(history.state, "", `#${link}`);
+  dispatchEvent(new Event("hashchange"));
+  const { kernel } = window.jupyterapp.widgetManager;
+  for (let turn = 0; turn < 2; turn += 1) await kernel.requestKernelInfo();
+}"""
 
 
 @pytest.fixture
@@ -59,9 +78,9 @@ def app(desk: Desk) -> App:
 
 @pytest.fixture(scope="session")
 def own_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root with the sample cohorts, an atlas, a bad folder, and hostile names."""
+    """A data root with the sample data, a bad folder, and hostile names."""
     root = tmp_path_factory.mktemp("root")
-    for name in ("cohort_a", "cohort_b", "atlas"):
+    for name in ("cohort_a", "cohort_b", "atlas", "series", "template"):
         shutil.copytree(sample_data / name, root / name)
     shutil.copyfile(sample_data / "participants.tsv", root / "participants.tsv")
     broken = root / "or broken <img src=x onerror=alert(1)>"
@@ -127,36 +146,104 @@ def chrome(chromium: str) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page that fails the test on any error and on any request to elsewhere."""
-    faults: list[str] = []
-    contexts: list[Any] = []
+class Visits:
+    """Pages, each with a memory of its own, and what went wrong on any of them."""
 
-    def open_at(
-        url: str, width: int = 1280, height: int = 800, script: str = "", tour: bool = False
+    def __init__(self, chrome: Any) -> None:
+        self._chrome = chrome
+        self._contexts: list[Any] = []
+        self.faults: list[str] = []
+
+    def open(
+        self,
+        url: str,
+        width: int = 1280,
+        height: int = 800,
+        script: str = "",
+        tour: bool = False,
+        draws: bool = False,
     ) -> Any:
-        context = chrome.new_context(viewport={"width": width, "height": height})
-        contexts.append(context)
+        """Open a page; on one that draws, the pixels of the brain can be looked at."""
+        context = self._chrome.new_context(viewport={"width": width, "height": height})
+        self._contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
-        page.on("console", lambda message: _note_console(message, faults))
-        page.on("request", lambda request: _note_request(request.url, faults))
-        if script:
-            page.add_init_script(script)
-        if not tour:
-            page.add_init_script(TOUR_SEEN)
+        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        page.on("console", lambda message: _note_console(message, self.faults))
+        page.on("request", lambda request: _note_request(request.url, self.faults))
+        scripts = (script, "" if tour else TOUR_SEEN, "" if draws else DRAW_NOTHING)
+        for one in filter(None, scripts):
+            page.add_init_script(one)
         page.goto(url)
         return page
 
-    yield open_at
-    # What a page says while it is being closed, such as a request cut off, is no fault of it.
-    seen = list(faults)
-    for context in contexts:
-        for page in context.pages:
-            page.goto("about:blank")  # so that it gives its kernel back
-        context.close()
-    assert seen == []
+    def close(self) -> None:
+        """Close all pages; what they say meanwhile, such as a request cut off, is no fault."""
+        seen = list(self.faults)
+        for context in self._contexts:
+            for page in context.pages:
+                page.goto("about:blank")  # so that it gives its kernel back
+            context.close()
+        self._contexts.clear()
+        self.faults = seen
+
+
+@pytest.fixture
+def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page that fails the test on any error and on any request to elsewhere."""
+    visits = Visits(chrome)
+    yield visits.open
+    visits.close()
+    assert visits.faults == []
+
+
+class KeptPage:
+    """One page for several tests, as opening one is most of what a test costs."""
+
+    def __init__(self, visits: Visits) -> None:
+        self.visits = visits
+        self._page: Any = None
+
+    def give(
+        self, url: str, width: int = 1280, height: int = 800, start: str = START, **settings: Any
+    ) -> Any:
+        """The page; from the second time on as if one had come to it by the link `start`."""
+        if self._page is None:
+            self._page = self.visits.open(url, width, height, **settings)
+        else:
+            self._page.set_viewport_size({"width": width, "height": height})
+            self._page.evaluate(FOLLOW, start)
+        return self._page
+
+    def drop(self) -> None:
+        """Close it; the next test is given another."""
+        self.visits.close()
+        self._page = None
+
+
+@pytest.fixture(scope="module")
+def kept(chrome: Any) -> Iterator[KeptPage]:
+    page = KeptPage(Visits(chrome))
+    yield page
+    page.drop()
+
+
+@pytest.fixture
+def hardy_page(kept: KeptPage, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Open a page for all tests of a file, or come back to it; one that fails takes it along."""
+    failed = request.session.testsfailed
+    yield kept.give
+    if request.session.testsfailed != failed:
+        kept.drop()
+
+
+@pytest.fixture
+def kept_page(kept: KeptPage, hardy_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Likewise, and errors and requests to elsewhere fail the test they belong to."""
+    yield hardy_page
+    faults, kept.visits.faults = kept.visits.faults, []
+    if faults:
+        kept.drop()
+    assert faults == []
 
 
 def _note_console(message: Any, faults: list[str]) -> None:

@@ -139,7 +139,9 @@ def test_every_address_takes_addresses_and_no_foreign_names() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:1", "http://[", "http://[x]:1"]
+)
 def test_changes_from_other_pages_are_refused(method: str, origin: str) -> None:
     asked = ask(method, Host="localhost:8866", Origin=origin)
     assert "another site" in refusal(Access(), asked)

@@ -11,6 +11,10 @@ import pytest
 pytestmark = pytest.mark.browser
 
 LONG = 90_000  # ms
+AXE = {"resultTypes": ["violations"]}
+# Nothing but colours differs in the dark.
+COLOURS = ["color-contrast", "link-in-text-block"]
+RULES = {"light": {}, "dark": {"runOnly": {"type": "rule", "values": COLOURS}}}
 ATLAS = "synthetic_atlas.nii.gz"
 SHIFTS = """
 window.shift = 0;
@@ -31,8 +35,8 @@ def address(serve: Callable[[Path], str], own_root: Path) -> str:
 
 
 @pytest.fixture
-def page(address: str, open_page: Callable[..., Any]) -> Any:
-    page = open_page(address, script=SHIFTS)
+def page(address: str, kept_page: Callable[..., Any]) -> Any:
+    page = kept_page(address, script=SHIFTS)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     return page
@@ -50,10 +54,10 @@ def violations(page: Any) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     found = []
-    for scheme in ("light", "dark"):
+    for scheme in RULES:
         page.emulate_media(color_scheme=scheme)
         page.wait_for_selector(f"html[data-ld-theme={scheme}]", state="attached")
-        for fault in Axe().run(page).response["violations"]:
+        for fault in Axe().run(page, options=AXE | RULES[scheme]).response["violations"]:
             if fault["impact"] in ("serious", "critical"):
                 nodes = [node["html"][:160] for node in fault["nodes"]]
                 found.append(f"{scheme}: {fault['id']}: {fault['help']}: {nodes}")
@@ -67,18 +71,61 @@ def open_tab(page: Any, name: str) -> None:
     page.wait_for_timeout(300)  # what a page draws on opening is still to come
 
 
+def test_nothing_jumps_while_loading_and_nothing_moves_unasked(page: Any) -> None:
+    assert page.evaluate("window.shift") < 0.02  # cumulative layout shift; 0.1 counts as good
+    page.emulate_media(reduced_motion="reduce")
+    moving = """[...document.querySelectorAll('.ld-app *')].filter((node) => {
+        const style = getComputedStyle(node);
+        return parseFloat(style.transitionDuration) > 0 || style.animationName !== 'none';
+    }).length"""
+    assert page.evaluate(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+
+
 def test_axe_finds_nothing_serious_on_any_tab(page: Any) -> None:
     choose(page, ".ld-choices", 1, "cohort_b")
     page.locator(".ld-choices label", has_text="Overlap of A and B").wait_for(timeout=LONG)
     tabs = page.get_by_role("tab").all_inner_texts()
     assert {"Topography", "Assign", "ROI lab", "Template & signal", "Inspect image"} <= set(tabs)
+    filled = {"ROI lab": fill_lab, "Template & signal": fill_signal, "Inspect image": inspect}
     for name in tabs:
         open_tab(page, name)
-        if name == "Inspect image":
-            choose(page, ".ld-inspect-ask", 0, "atlas")
-            choose(page, ".ld-inspect-ask", 1, ATLAS)
-            page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
+        if name in filled:
+            filled[name](page)
         assert violations(page) == [], name
+
+
+def fill_lab(page: Any) -> None:
+    """The test is run and one step added."""
+    page.locator(".ld-roi-image").get_by_text("to begin").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Run the test").click()
+    page.get_by_alt_text("separate parts").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Add step").click()
+    page.get_by_alt_text("3. separate parts").wait_for(timeout=LONG)
+
+
+def fill_signal(page: Any) -> None:
+    """An image, a region, and the table of its signal; then with a template beside it."""
+    choose_file(page, "images", 0, "template.nii.gz")
+    choose_file(page, "region", 0, "lens_prob")
+    page.locator(".ld-signal-table tbody tr").first.wait_for(timeout=LONG)
+    assert violations(page) == []
+    choose_file(page, "images", 0, "second_acquisition")
+    choose_file(page, "images", 1, "template.nii.gz")
+    look = page.locator(".ld-template-look")
+    look.get_by_text("where the headers put the image").wait_for(timeout=LONG)
+
+
+def choose_file(page: Any, card: str, place: int, name: str) -> None:
+    lists = f".ld-template-{card} .ld-file-field"  # each of two: folder and file
+    choose(page, lists, 2 * place, "template")
+    choose(page, lists, 2 * place + 1, name)
+
+
+def inspect(page: Any) -> None:
+    choose(page, ".ld-inspect-ask", 0, "atlas")
+    choose(page, ".ld-inspect-ask", 1, ATLAS)
+    page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
 
 
 def test_an_error_moves_nothing_and_escape_takes_it_away(page: Any) -> None:
@@ -128,9 +175,7 @@ def test_the_keyboard_leads_to_the_brain_and_moves_the_crosshair(page: Any) -> N
 
 def test_the_arrow_keys_move_the_crosshair_of_an_image(page: Any) -> None:
     open_tab(page, "Inspect image")
-    choose(page, ".ld-inspect-ask", 0, "atlas")
-    choose(page, ".ld-inspect-ask", 1, ATLAS)
-    page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
+    inspect(page)
     places = page.locator(".ld-inspect-ask .ld-triple input")
     x, z = (float(places.nth(number).input_value()) for number in (3, 5))
     coronal = page.get_by_role("application", name="coronal")
@@ -170,13 +215,3 @@ def test_light_and_dark_are_chosen_and_remembered(page: Any) -> None:
     assert page.evaluate("localStorage.getItem('lesion-dash-theme')") is None
     page.emulate_media(color_scheme="dark")
     page.wait_for_selector("html[data-ld-theme=dark]", state="attached")
-
-
-def test_nothing_jumps_while_loading_and_nothing_moves_unasked(page: Any) -> None:
-    assert page.evaluate("window.shift") < 0.02  # cumulative layout shift; 0.1 counts as good
-    page.emulate_media(reduced_motion="reduce")
-    moving = """[...document.querySelectorAll('.ld-app *')].filter((node) => {
-        const style = getComputedStyle(node);
-        return parseFloat(style.transitionDuration) > 0 || style.animationName !== 'none';
-    }).length"""
-    assert page.evaluate(moving) == 0

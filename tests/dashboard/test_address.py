@@ -22,7 +22,8 @@ from lesion_dash.errors import InputError
 
 PAGES = ("topography", "assign", "patients")
 KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
-LOOKS = ("figure", "radiological", "mm")
+LOOKS = ("figure", "radiological", "mm", "patient", "region")
+PATIENT = "cohort_a/sub-a04_lesion.nii.gz"
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 TENTHS = st.integers(-2000, 2000).map(lambda number: number / 10)
@@ -37,6 +38,8 @@ BOOKMARKS = st.builds(
     figure=st.sampled_from(list(FIGURES)),
     radiological=st.booleans(),
     mm=st.tuples(TENTHS, TENTHS, TENTHS),
+    patient=st.just("") | NAMES,
+    region=st.none() | st.integers(-5, 3000),
     page=st.sampled_from(("", *PAGES)),
 )
 
@@ -102,6 +105,10 @@ def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
         ("figure=<img src=x>", "no figure"),
         ("side=left", "neither true nor false"),
         ("page=os", "no page"),
+        ("patient=/etc/passwd", "no patient of the data root"),
+        ("patient=cohort_a", "no patient of the data root"),
+        ("region=1e3", "no label"),
+        ("region=" + "9" * 30, "no label"),
         ("where_a=sex", "no condition"),
         ("where_a=" + "x" * 600, "no text of at most"),
         ("&".join(["where_b=sex%3DF"] * 60), "at most 50 conditions"),
@@ -126,7 +133,7 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: Offer) -
     with pytest.raises(InputError, match="too long"):
         read_address("a" * (LONGEST + 1))
     with pytest.raises(InputError, match="too long"):
-        read_address("k=1&" * 500)
+        read_address("k=1&" * 1000)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +145,7 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: Offer) -
         (b"[" * 50_000, "no session file"),
         (b'{"format": "other", "choices": {}}', "no session file"),
         (b" " * (LARGEST + 1), "too large"),
-        (b'{"format": "lesion_dash session", "schema": 2, "choices": {}}', "newer lesion_dash"),
+        (b'{"format": "lesion_dash session", "schema": 3, "choices": {}}', "newer lesion_dash"),
         (b'{"format": "lesion_dash session", "schema": 1}', "damaged"),
         (b'{"format": "lesion_dash session", "schema": true, "choices": []}', "damaged"),
     ],
@@ -159,8 +166,24 @@ def test_a_file_that_is_none_of_ours_is_refused(offer: Offer, content: bytes, re
         {"mm": [0, 0, 1e400]},
         {"where_a": "sex=F"},
         {"selection": {}},
+        {"patient": "cohort_a/\ud800"},
+        {"region": True},
+        {"inputs": [1]},
+        {"inputs": {"chance": {"seed": -1}}},
     ],
-    ids=["folder", "list", "surrogate", "bool", "infinite", "text", "unknown"],
+    ids=[
+        "folder",
+        "list",
+        "surrogate",
+        "bool",
+        "infinite",
+        "text",
+        "unknown",
+        "patient",
+        "region",
+        "inputs",
+        "input",
+    ],
 )
 def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, object]) -> None:
     session = json.loads(session_bytes(Bookmark()))
@@ -180,6 +203,7 @@ def test_a_link_brings_every_choice_back(app: App) -> None:
     app.desk.wait()
     choices.min_patients, choices.map_key, choices.figure = 4, "overlap", "glass"
     choices.mm, choices.radiological = (-30.0, 4.0, 12.0), True
+    choices.patient, choices.region = PATIENT, 3
     app.tabs.selected_index = 2
     link = app.returning.bar.text
     other = App(Desk(Session(app.desk.session.root)))
@@ -233,6 +257,50 @@ def test_a_link_to_a_folder_that_is_not_here_shows_no_other(sample_data: Path) -
     arrive(app, "a=gone&k=6")
     assert "gone is no folder of the data root" in app.desk.banner.message
     assert app.desk.choices.cohort_a == ""
+
+
+def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: Offer) -> None:
+    session = json.loads(session_bytes(Bookmark("cohort_a", min_patients=7))) | {"schema": 1}
+    for name in ("patient", "inputs"):
+        del session["choices"][name]
+    found = read_session("session.json", json.dumps(session).encode(), offer)
+    assert found == Bookmark("cohort_a", min_patients=7)
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        (f"patient={PATIENT}&where_a=sex%3DF", "no patient of the folders that are shown"),
+        ("patient=cohort_b/sub-b04_lesion.nii.gz", "no patient of the folders that are shown"),
+        ("patient=cohort_a/../cohort_b/sub-b04_lesion.nii.gz", "no patient of the folders"),
+        ("atlas=synthetic_atlas&region=999", "999 is no region of this atlas"),
+        ("region=3", "3 is a region, and there is no atlas"),
+    ],
+    ids=["filtered", "other folder", "upwards", "label", "no atlas"],
+)
+def test_a_patient_or_a_region_that_is_not_shown_is_told(
+    sample_data: Path, choice: str, reason: str
+) -> None:
+    app = App(Desk(Session(DataRoot(sample_data))))
+    app.desk.choices.atlas = ""
+    arrive(app, f"a=cohort_a&k=4&{choice}")
+    choices = app.desk.choices
+    assert reason in app.desk.banner.message
+    assert (choices.patient, choices.region, choices.min_patients) == ("", None, 4)
+
+
+def test_a_link_without_a_patient_takes_the_outline_away(app: App) -> None:
+    app.desk.choices.patient, app.desk.choices.region = PATIENT, 3
+    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas")
+    assert (app.desk.choices.patient, app.desk.choices.region) == ("", None)
+
+
+def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
+    app.desk.choices.atlas = ""
+    app.desk.wait()
+    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
+    assert (app.desk.choices.loaded_atlas, app.desk.choices.region) == ("synthetic_atlas", 3)
+    assert read_address(app.returning.bar.text)["region"] == 3
 
 
 def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:

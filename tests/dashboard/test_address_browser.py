@@ -45,8 +45,9 @@ def shown(page: Any) -> dict[str, object]:
     }
 
 
-def open_link(open_page: Callable[..., Any], url: str) -> Any:
-    page = open_page(url)
+@pytest.fixture
+def linked(address: str, kept_page: Callable[..., Any]) -> Any:
+    page = kept_page(address + LINK, start=LINK.removeprefix("#"))
     page.get_by_text("Mean total lesion volume, where ≥ 7").wait_for(timeout=LONG)
     return page
 
@@ -61,9 +62,9 @@ def wait_for_std(page: Any, readout: str) -> None:
 
 
 def test_a_reload_and_another_visitor_see_the_same(
-    address: str, open_page: Callable[..., Any]
+    linked: Any, open_page: Callable[..., Any]
 ) -> None:
-    page = open_link(open_page, address + LINK)
+    page = linked
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.get_by_role("radio", name="SD of lesion volume").click()
@@ -89,10 +90,8 @@ def test_a_reload_and_another_visitor_see_the_same(
     assert page.evaluate("history.length") <= 3
 
 
-def test_links_and_files_are_followed(
-    address: str, open_page: Callable[..., Any], tmp_path: Path
-) -> None:
-    page = open_link(open_page, address + LINK)
+def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:
+    page = linked
     with page.expect_download(timeout=LONG) as waiting:
         page.get_by_role("button", name="Save session").click()
     saved = tmp_path / waiting.value.suggested_filename

@@ -39,8 +39,9 @@ def address(serve: Callable[[Path], str], root: Path) -> str:
     return serve(root)
 
 
-def open_assign(open_page: Callable[..., Any], address: str, *size: int) -> Any:
-    page = open_page(address, *size)
+@pytest.fixture
+def page(address: str, kept_page: Callable[..., Any]) -> Any:
+    page = kept_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
@@ -57,10 +58,28 @@ def wait_for_text(page: Any, selector: str, text: str) -> None:
     )
 
 
-def test_from_a_threshold_to_a_region_on_the_brain(
-    address: str, root: Path, open_page: Callable[..., Any]
-) -> None:
-    page = open_assign(open_page, address)
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_nothing_is_cut_off(page: Any, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("([width]) => innerWidth === width", arg=[width])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("ask", "match", "best", "matches"):
+        box = page.locator(f".ld-{part}").bounding_box()
+        assert box["x"] >= 0, part
+        assert box["x"] + box["width"] <= width, part
+    for part in ("best", "matches"):
+        inner = "(part) => part.scrollWidth <= part.clientWidth"
+        assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
+        card = page.locator(f".ld-{part}").bounding_box()
+        pager = page.locator(f".ld-{part} .dt-paging").bounding_box()
+        assert pager["y"] + pager["height"] <= card["y"] + card["height"], part
+        # A name is broken after an underscore, never inside a word.
+        cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
+        assert LONG_NAME in cell.inner_text()
+    assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
+
+
+def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> None:
     page.locator(".ld-ask .noUi-handle").first.focus()
     for above in (8, 9):
         page.keyboard.press("ArrowRight")
@@ -89,10 +108,7 @@ def test_from_a_threshold_to_a_region_on_the_brain(
     assert Path(waiting.value.path()).read_bytes() == csv_bytes(found.table)
 
 
-def test_a_file_with_a_hostile_name_is_assigned(
-    address: str, open_page: Callable[..., Any]
-) -> None:
-    page = open_assign(open_page, address)
+def test_a_file_with_a_hostile_name_is_assigned(page: Any) -> None:
     source, file = (page.locator(".ld-ask select").nth(place) for place in (0, 1))
     source.select_option(label=f"Files in maps {HOSTILE} (1)")
     wait_for_text(page, ".ld-matches .ld-card-head", "Choose a file")
@@ -100,25 +116,3 @@ def test_a_file_with_a_hostile_name_is_assigned(
     wait_for_text(page, ".ld-matches .ld-card-head", f"{HOSTILE}.nii.gz")
     page.wait_for_timeout(500)
     assert page.locator("img[src=x]").count() == 0
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off(
-    address: str, open_page: Callable[..., Any], width: int, height: int
-) -> None:
-    page = open_assign(open_page, address, width, height)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for part in ("ask", "match", "best", "matches"):
-        box = page.locator(f".ld-{part}").bounding_box()
-        assert box["x"] >= 0, part
-        assert box["x"] + box["width"] <= width, part
-    for part in ("best", "matches"):
-        inner = "(part) => part.scrollWidth <= part.clientWidth"
-        assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
-        card = page.locator(f".ld-{part}").bounding_box()
-        pager = page.locator(f".ld-{part} .dt-paging").bounding_box()
-        assert pager["y"] + pager["height"] <= card["y"] + card["height"], part
-        # A name is broken after an underscore, never inside a word.
-        cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
-        assert LONG_NAME in cell.inner_text()
-    assert page.locator(ROWS).nth(2).bounding_box()["y"] < height

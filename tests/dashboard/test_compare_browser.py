@@ -76,9 +76,9 @@ def wait_until_moved(page: Any, before: tuple[float, float, float]) -> None:
 
 
 def test_a_click_in_one_map_tells_both_cohorts(
-    address: str, open_page: Callable[..., Any], own_root: Path
+    address: str, kept_page: Callable[..., Any], own_root: Path
 ) -> None:
-    page = open_page(address)
+    page = kept_page(address)
     page.get_by_role("tab", name="Compare").wait_for(timeout=LONG)
     open_two(page)
     page.get_by_role("tab", name="Compare").click()
@@ -107,9 +107,9 @@ def test_a_click_in_one_map_tells_both_cohorts(
 
 
 def test_from_the_curve_to_the_p_map_and_the_file(
-    address: str, open_page: Callable[..., Any], own_root: Path, tmp_path: Path
+    address: str, kept_page: Callable[..., Any], own_root: Path, tmp_path: Path
 ) -> None:
-    page = open_page(address)
+    page = kept_page(address)
     page.get_by_role("tab", name="Compare").wait_for(timeout=LONG)
     open_two(page)
     page.get_by_role("tab", name="Compare").click()

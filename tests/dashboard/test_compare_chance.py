@@ -10,15 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesion_dash import cli, load_cohort
+from lesion_dash import cli, load_atlas, load_cohort
 from lesion_dash.dashboard.chances import ChanceRequest, Chances, p_layer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.chance import ChancePage
-from lesion_dash.dashboard.pages.chance_words import outcome_words, p_value
+from lesion_dash.dashboard.pages.chance_clusters import shown_columns
+from lesion_dash.dashboard.pages.chance_words import foot_words, outcome_words, p_value
 from lesion_dash.dashboard.session import Session
 from lesion_dash.errors import Cancelled
-from lesion_dash.size_bias import STATEMENT, mean_contrast, permute_volumes
+from lesion_dash.size_bias import (
+    STATEMENT,
+    find_size_clusters,
+    mean_contrast,
+    permute_volumes,
+)
+from lesion_dash.tables import csv_bytes
 
 A = "cohort_a"
 REQUEST = ChanceRequest(A, 5, 99, 3)
@@ -115,25 +122,135 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
     index = expected.indices[100]
     x, y, z = expected.grid.mm_of_index([index])[0].tolist()
     page._desk.choices.mm = (x, y, z)
-    assert p_value(expected.corrected_p[100]) == page.p.view.value
+    shown = page.p.view.value.replace("\N{NO-BREAK SPACE}", " ")
+    assert shown == f"corrected {p_value(expected.corrected_p[100])}"
+    assert "family-wise" in page.p.view.remark
     for p in (expected.corrected_p[100], expected.p[100]):
-        assert p_value(p) in page.table.value
+        assert p_value(p) in page.place.table.value
 
 
-def test_other_choices_take_the_p_map_away_and_bring_it_back(page: ChancePage) -> None:
-    page.permutations.value = 99
+def shuffle(page: ChancePage, permutations: int = 99) -> None:
+    page.permutations.value = permutations
     page._desk.wait()
     page.run.click()
     page._desk.wait()
+
+
+def test_the_cohort_and_its_patients_are_named(page: ChancePage) -> None:
+    page._desk.choices.where_a = ("sex=F",)
+    page._desk.wait()
+    shuffle(page)
+    name = "cohort_a, sex = F (20 patients)"
+    assert html.unescape(page.whose.value) == f"A: {name}"
+    assert page.p.caption.value == name
+    assert page.sentence.value.startswith("cohort_a, sex = F: test for")
+    assert "among 20 patients" in page.sentence.value
+    assert name in page.clusters.caption.value
+
+
+def test_a_p_that_is_corrected_is_called_so(page: ChancePage) -> None:
+    shuffle(page)
+    assert page.found is not None
+    x, y, z = page.found.grid.mm_of_index(page.found.indices[[7]])[0].tolist()
+    page._desk.choices.mm = (x, y, z)
+    shown = (
+        page.p.widget.children[0].children[0].value,
+        page.p.question.value,
+        page.p.scale.value,
+        page.place.table.value,
+        page.clusters.about.value,
+    )
+    for text in shown:
+        assert "corrected p (family-wise" in text.lower()
+    assert page.clusters.table.frame is not None
+    assert "Corrected p (family-wise)" in page.clusters.table.frame
+    foot = foot_words(page.contrasts, page.found)
+    assert foot.startswith("cohort_a (40 patients): mean total lesion volume where at least 5")
+    assert f"Corrected p (family-wise): {page.found.sentence}." in foot
+
+
+def test_what_was_found_is_listed_and_gone_to(
+    page: ChancePage, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Shuffle volumes" in page.clusters.about.value
+    assert page.clusters.download.disabled
+    shuffle(page, 1000)
+    cohort = load_cohort(sample_data / A)
+    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
+    test = permute_volumes(cohort, 5, 1000)
+    expected = find_size_clusters(test, mean_contrast(cohort, 5), atlas)
+    frame = page.clusters.table.frame
+    assert frame is not None
+    assert len(frame) == len(expected) > 1
+    assert frame["Region at the peak"].tolist() == [row.region for row in expected]
+    assert frame["Cluster (voxels)"].sum() == test.significant(0.05)
+    page.clusters.table.click(1)
+    row = expected.rows[1]
+    assert page._desk.choices.mm == row.mm
+    assert page.p.view.value.endswith(p_value(row.corrected_p)[4:])
+    assert f"{row.mean_volume_mm3 / 1000:.1f} mL" in page.place.table.value
+    assert f"{row.patients} of 40" in page.place.table.value
+    saved: dict[str, bytes] = {}
+    monkeypatch.setattr(page._desk.saver, "save", saved.__setitem__)
+    page.clusters.download.click()
+    assert saved == {"lesion_size_clusters.csv": csv_bytes(expected.table)}
+
+
+def test_nothing_found_is_said_with_the_smallest_p(page: ChancePage) -> None:
+    page.side.value = "smaller"
+    page._desk.wait()
+    shuffle(page)
+    assert page.found is not None
+    smallest = page.found.corrected_p.min()
+    assert smallest > 0.05  # as lesions are large nearly everywhere
+    assert "None found: no voxel has a corrected p (family-wise) ≤ 0.05" in (
+        page.clusters.about.value
+    )
+    assert f"tested is {smallest:.3g}." in page.clusters.about.value
+    assert "ld-hidden" in page.clusters.table.widget._dom_classes
+    assert page.clusters.download.disabled
+
+
+def test_regions_of_clusters_follow_the_atlas(page: ChancePage) -> None:
+    shuffle(page)
+    page._desk.choices.atlas = ""
+    page._desk.wait()
+    assert page.clusters.table.frame is not None
+    assert "Region at the peak" not in page.clusters.table.frame
+    assert "Choose an atlas" in page.clusters.about.value
+    page.cohort.value = "b"
+    page._desk.wait()
+    assert "ld-hidden" in page.clusters.widget._dom_classes  # there is no B
+
+
+def test_of_a_two_sided_test_the_side_is_told(page: ChancePage) -> None:
+    page.side.value = "two-sided"
+    page._desk.wait()
+    shuffle(page)
+    assert page.clusters.table.frame is not None
+    assert set(page.clusters.table.frame["Lesions"]) == {"larger"}
+    assert "Lesions" not in shown_columns(
+        find_size_clusters(
+            permute_volumes(page._desk.session.load(A), 5, 99),
+            mean_contrast(page._desk.session.load(A), 5),
+        ),
+        has_regions=False,
+    )
+
+
+def test_other_choices_take_the_p_map_away_and_bring_it_back(page: ChancePage) -> None:
+    shuffle(page)
     before = page.p.view.over
     page._desk.choices.min_patients = 9
     page._desk.wait()
     assert page.p.view.panes == []
     assert page.found is None
-    assert not any("_p.nii" in name for name in page.file.options)
+    assert page.clusters.clusters is None
+    assert not any("_p.nii" in name for name in page.place.file.options)
     page._desk.choices.min_patients = 5
     page._desk.wait()
     assert page.p.view.over == before
+    assert page.clusters.clusters is not None
 
 
 def test_cancel_stops_and_the_test_can_be_run_again(
@@ -165,6 +282,42 @@ def test_cancel_stops_and_the_test_can_be_run_again(
     assert page.found is not None
 
 
+def test_a_run_that_was_overtaken_hides_not_the_newer_one(
+    page: ChancePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let_go, real = threading.Event(), threading.Event(), page.chances.permute
+    running: list[bool] = []
+
+    def wait(request, progress=None, stop=None):  # type: ignore[no-untyped-def]
+        if stop is None:
+            return real(request)  # worked out before
+        begun.set()
+        assert let_go.wait(60)
+        if stop.is_set():
+            raise Cancelled
+        running.append(page.run.disabled)
+        return real(request, progress, stop)
+
+    monkeypatch.setattr(page.chances, "permute", wait)
+    page.permutations.value = 30
+    page._desk.wait()
+    page.run.click()
+    assert begun.wait(60)
+    page.seed.value += 1
+    page.run.click()
+    let_go.set()
+    page._desk.wait()
+    assert running == [True]
+    assert page.found is not None
+
+
+def test_a_message_asks_for_no_more_permutations_than_the_page(page: ChancePage) -> None:
+    page.permutations.set_state({"max": 10**9, "value": 10**9})
+    wanted = page._wanted()
+    assert wanted is not None
+    assert wanted.permutations == 100_000
+
+
 def test_a_test_that_cannot_be_made_says_why(page: ChancePage, monkeypatch) -> None:
     choices = page._desk.choices
     monkeypatch.setattr(type(choices), "_bound", lambda _self, proposal: proposal["value"])
@@ -180,9 +333,9 @@ def test_a_test_that_cannot_be_made_says_why(page: ChancePage, monkeypatch) -> N
 def test_without_a_folder_the_page_says_what_to_do(sample_data: Path) -> None:
     desk = Desk(Session(DataRoot(sample_data)))
     page = ChancePage(desk)
-    assert "Choose folder A on the page Topography" in page.empty.value
+    assert "Choose folder A on the page Topography" in page.controls.empty.value
     page.cohort.value = "b"
-    assert "Choose folder B on the page Topography" in page.empty.value
+    assert "Choose folder B on the page Topography" in page.controls.empty.value
     page.run.click()
     assert desk.banner.message == ""
 

@@ -15,6 +15,7 @@ from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.compare import NO_A, NO_B, ComparePage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.differences import FILE_NAMES, cohort_differences
+from lesion_dash.tables import csv_bytes
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -45,18 +46,18 @@ def test_the_tab_stands_after_the_topography(app: App) -> None:
 def test_without_two_cohorts_it_says_what_to_do(sample_data: Path) -> None:
     desk = Desk(Session(DataRoot(sample_data)))
     page = ComparePage(desk)
-    assert page.empty.value == NO_A
+    assert page.controls.empty.value == NO_A
     desk.choices.folder_a = "cohort_a"
     desk.wait()
-    assert page.empty.value == NO_B
+    assert page.controls.empty.value == NO_B
     assert "ld-hidden" in page.difference.widget._dom_classes
     desk.choices.folder_b = "cohort_b"
     desk.wait()
-    assert "ld-hidden" in page.empty._dom_classes
+    assert "ld-hidden" in page.controls.empty._dom_classes
     assert "ld-hidden" not in page.difference.widget._dom_classes
     desk.choices.folder_b = ""
     desk.wait()
-    assert page.empty.value == NO_B
+    assert page.controls.empty.value == NO_B
     assert page.a.view.panes == []
 
 
@@ -116,18 +117,18 @@ def test_the_largest_difference_is_gone_to(page: ComparePage, desk: Desk) -> Non
 
 
 def test_the_slider_is_the_one_of_the_topography(page: ComparePage, desk: Desk) -> None:
-    assert page.slider.disabled  # frequencies do not ask for it
+    assert page.controls.slider.disabled  # frequencies do not ask for it
     page.map_key.value = "mean"
     desk.wait()
-    assert not page.slider.disabled
-    page.slider.value = 3
+    assert not page.controls.slider.disabled
+    page.controls.slider.value = 3
     desk.wait()
     assert desk.choices.min_patients == 3
     assert page.pair is not None
     assert page.pair.request.min_patients == 3
     assert "at least 3" in page.a.question.value
-    page.slider.set_state({"max": 10_000})
-    page.slider.set_state({"value": 5000})
+    page.controls.slider.set_state({"max": 10_000})
+    page.controls.slider.set_state({"value": 5000})
     assert desk.choices.min_patients == desk.choices.most_patients
 
 
@@ -139,9 +140,74 @@ def test_both_maps_have_one_scale_with_its_unit(page: ComparePage) -> None:
 
 
 def test_sides_are_turned_on_all_pages(page: ComparePage, desk: Desk) -> None:
-    page.orientation.value = True
+    page.controls.orientation.value = True
     assert desk.choices.radiological
     assert [pane["edges"][0] for pane in page.a.view.panes] == ["P", "R", "R"]
+
+
+def test_with_the_sd_the_difference_is_that_of_the_sds(
+    page: ComparePage, desk: Desk, sample_data: Path
+) -> None:
+    page.map_key.value = "std"
+    desk.wait()
+    assert page.pair is not None
+    place = page.pair.difference.extreme(True)
+    assert place is not None
+    page.to_a.click()
+    assert desk.choices.mm == place
+    cohorts = [load_cohort(sample_data / name) for name in ("cohort_a", "cohort_b")]
+    found = cohort_differences(*cohorts, 5).std.value_at(place) / 1000
+    assert page.difference.view.value == f"{found:+.1f} mL"
+    assert f"<td>{found:+.1f} mL</td></tr></tbody>" in page.place.table.value
+    assert "A − B, SD of volume" in page.difference.scale.value
+    assert "spread further" in page.difference.question.value
+    assert page.place.file.value == FILE_NAMES["std"]
+
+
+def test_regions_are_compared_and_gone_to(
+    page: ComparePage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "A (40 patients) and B (40 patients) in " in page.regions.caption.value
+    found, frame = page.regions.found, page.regions.table.frame
+    assert found is not None
+    assert frame is not None
+    points = [abs(float(value)) for value in frame["A − B (% points)"][:-1]]
+    assert points == sorted(points, reverse=True)
+    assert frame["Region"].iloc[-1] == "outside the atlas"
+    for row, region in ((0, frame["Region"][0]), (3, frame["Region"][3])):
+        at = found.regions.index(region)
+        page.regions.table.click(row)
+        assert desk.choices.mm == tuple(found.places[at])
+        assert desk.choices.region == found.labels[at]
+        assert region in page.place.caption.value
+        assert int(frame["A: patients"][row]) == found.n[0][at]
+        assert float(frame["A: %"][row]) == found.percent[0][at]
+    saved: dict[str, bytes] = {}
+    monkeypatch.setattr(desk.saver, "save", saved.__setitem__)
+    page.regions.download.click()
+    assert saved == {"region_differences.csv": csv_bytes(found.table)}
+
+
+def test_k_decides_where_volumes_of_regions_are_compared(page: ComparePage, desk: Desk) -> None:
+    missing = []
+    for least in (1, 8):
+        desk.choices.min_patients = least
+        desk.wait()
+        assert page.regions.table.frame is not None
+        missing.append((page.regions.table.frame["A − B (mL)"] == "").sum())
+    assert missing[0] < missing[1]
+    assert "fewer than 8 patients of A or of B" in page.regions.remark.value
+
+
+def test_without_an_atlas_it_says_what_to_choose(page: ComparePage, desk: Desk) -> None:
+    desk.choices.atlas = ""
+    desk.wait()
+    assert "Choose an atlas on the page Topography" in page.regions.caption.value
+    assert page.regions.download.disabled
+    assert "ld-hidden" in page.regions.table.widget._dom_classes
+    assert "ld-held" not in page.regions.widget._dom_classes
+    desk.choices.atlas = next(iter(desk.session.root.atlases))
+    assert "ld-held" in page.regions.widget._dom_classes  # from now on, so that nothing jumps
 
 
 def test_files_and_figures_can_be_saved(

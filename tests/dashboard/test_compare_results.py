@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lesion_dash import cli, load_cohort, volume_stats
+from lesion_dash import cli, load_atlas, load_cohort, region_differences, volume_stats
 from lesion_dash.dashboard.comparing import MAPS, Comparing, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
@@ -54,8 +54,10 @@ def test_volumes_are_those_of_the_topography(
         stats = volume_stats(cohort, K)
         np.testing.assert_array_equal(layer.indices, stats.indices)
         np.testing.assert_allclose(1000 * layer.values, stats.values[key])
-    expected = cohort_differences(*cohorts, K).mean.array
+    expected = getattr(cohort_differences(*cohorts, K), key).array
     np.testing.assert_allclose(1000 * spread(pair.difference), expected)
+    both = spread(pair.a) - spread(pair.b)  # NaN where A or B has too few
+    np.testing.assert_allclose(spread(pair.difference), both, atol=1e-9)
 
 
 def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: Comparing) -> None:
@@ -70,7 +72,7 @@ def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: Compari
 
 
 def test_exchanging_a_and_b_turns_the_difference(comparing: Comparing) -> None:
-    for key in ("frequency", "mean"):
+    for key in MAPS:
         there = comparing.pair(PairRequest(A, B, K, key)).difference
         back = comparing.pair(PairRequest(B, A, K, key)).difference
         np.testing.assert_array_equal(there.indices, back.indices)
@@ -97,15 +99,21 @@ def test_everywhere_the_crosshair_tells_what_the_masks_hold(
             assert side.percent == pytest.approx(2.5 * len(masks))
             mean = np.mean(volumes[-1]) if masks else np.nan
             assert side.mean_ml == pytest.approx(mean, nan_ok=True)
-        assert found.points == pytest.approx(found.a.percent - found.b.percent)
+            std = np.std(volumes[-1]) if masks else np.nan
+            assert side.std_ml == pytest.approx(std, nan_ok=True)
+        points = found.difference("frequency")
+        assert points == pytest.approx(found.a.percent - found.b.percent)
         assert found.is_compared == (min(map(len, volumes)) >= K)
-        expected = np.subtract(*map(np.mean, volumes)) if found.is_compared else np.nan
-        assert found.ml == pytest.approx(expected, nan_ok=True)
+        for key, of in (("mean", np.mean), ("std", np.std)):
+            expected = np.subtract(*map(of, volumes)) if found.is_compared else np.nan
+            assert found.difference(key) == pytest.approx(expected, nan_ok=True)
 
 
 def test_outside_the_image_there_is_nobody(comparing: Comparing) -> None:
     found = comparing.place(PairRequest(A, B, K), (500.0, 0.0, 0.0))
-    assert (found.a.n, found.b.n, found.points, found.is_compared) == (0, 0, 0.0, False)
+    assert (found.a.n, found.b.n, found.is_compared) == (0, 0, False)
+    assert found.difference("frequency") == 0
+    assert np.isnan(found.difference("std"))
 
 
 def test_a_region_is_named(comparing: Comparing) -> None:
@@ -113,6 +121,20 @@ def test_a_region_is_named(comparing: Comparing) -> None:
     names = [name for name in DataRoot(Path("sample_data")).atlases if "synthetic" in name]
     found = comparing.place(PairRequest(A, B, K), (-26.0, 0.0, 8.0), names[0] if names else atlas)
     assert found.region == "Synthetic putamen L"
+
+
+def test_regions_are_the_library_s_and_kept_for_every_k(
+    comparing: Comparing, sample_data: Path
+) -> None:
+    name = next(name for name in DataRoot(sample_data).atlases if "synthetic" in name)
+    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
+    cohorts = [load_cohort(sample_data / one) for one in (A, B)]
+    for least in (1, 6):
+        found = comparing.regions(PairRequest(A, B, least), name)
+        assert found is not None
+        expected = region_differences(*cohorts, atlas, least)
+        assert found.table.equals(expected.table)
+    assert comparing.regions(PairRequest(A, B, 1), "") is None
 
 
 def test_b_in_another_order_of_voxels_is_the_same(sample_data: Path, tmp_path: Path) -> None:

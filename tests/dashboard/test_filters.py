@@ -17,7 +17,7 @@ from lesion_dash.dashboard.pages.filter_row import condition_of, row_of, shown_c
 from lesion_dash.dashboard.pages.filters import FilterPanel
 from lesion_dash.dashboard.pages.split import Split
 from lesion_dash.dashboard.session import Session
-from lesion_dash.subgroups import Column
+from lesion_dash.subgroups import Column, restrict_cohort
 
 SEX = Column("sex", "category", (("F", 20), ("M", 19)), 1)
 AGE = Column("age", "number", tuple((str(n), 1) for n in range(40, 80)), 3, 40.0, 79.0)
@@ -90,6 +90,19 @@ def test_a_row_in_which_nothing_is_chosen_asks_nothing(row: dict[str, Any]) -> N
     assert condition_of(row) is None
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(55, 55, "age=55"), (0.5, 0.5, "age=0.5"), (40, 60, "age=40..60"), (None, 60, "age<=60")],
+)
+def test_the_same_number_twice_asks_for_that_number(
+    low: float | None, high: float, text: str
+) -> None:
+    condition = condition_of(OLD | {"low": low, "high": high})
+    assert str(condition) == text
+    assert condition == parse_condition(text)
+    assert condition_of(row_of(condition, COLUMNS)) == condition
+
+
 def test_columns_say_kind_range_and_gaps() -> None:
     sex, age, mrs, site = map(shown_column, COLUMNS)
     assert (sex["caption"], sex["form"]) == ("sex · 2 values, 1 missing", "list")
@@ -111,6 +124,31 @@ def test_a_filter_is_told_in_words(desk: Desk, panels: tuple[FilterPanel, Filter
     assert a.widget.why == "age >= 60, sex = F; 1 left out because age is missing"
     send(a, do="ask", rows=[])
     assert (desk.choices.where_a, a.widget.count) == ((), "All 40 patients")
+
+
+def test_counts_are_of_those_whom_the_other_conditions_leave(
+    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
+    a, b = panels
+    assert a.widget.left["sex"] == {"values": {"F": 20, "M": 20}, "missing": 0}
+    assert b.widget.left == {}
+    send(a, do="ask", rows=[WOMEN, OLD])
+    whole = desk.session.load("cohort_a")
+    for sex in "FM":
+        part = restrict_cohort(whole, ["age>=60", f"sex={sex}"])
+        assert a.widget.left["sex"]["values"][sex] == part.n_patients
+    part = restrict_cohort(whole, ["sex=F", "age=missing"])
+    assert a.widget.left["age"]["missing"] == part.n_patients
+    # What is split is those who are shown.
+    sex, age = (
+        next(one for one in a.widget.parts if one["name"] == name) for name in ("sex", "age")
+    )
+    assert sex["values"] == [{"value": "F", "count": 15}]
+    assert float(age["ends"][0]) >= 60
+    send(a, do="ask", rows=[])
+    assert a.widget.left["sex"]["values"] == {"F": 20, "M": 20}
+    desk.choices.folder_a = ""
+    assert (a.widget.left, a.widget.parts) == ({}, [])
 
 
 def test_rows_of_the_editor_stay_while_it_asks(panels: tuple[FilterPanel, FilterPanel]) -> None:

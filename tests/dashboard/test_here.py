@@ -180,10 +180,16 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
     assert f"Volumes of the {len(expected.table)} patients here" in panel.strip.value
     assert "ld-hidden" in panel.table.widget._dom_classes
+    asked: list[object] = []
+    panel.brain.send = asked.append
     panel.loads.click(4)
+    assert (panel.brain.place, len(asked)) == (".ld-brain", 1)  # the list is far below it
     assert brain.outline is not None
     assert brain.outline.patient == expected.table["patient"].iloc[4]
     assert panel.loads._table.selected_rows == [4]
+    panel.loads._table.selected_rows = []  # the same row clicked again
+    assert brain.outline is None
+    assert len(asked) == 1
     desk.choices.mm = (0.0, 0.0, 0.0)  # the list stays that of the region
     desk.wait()
     assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()

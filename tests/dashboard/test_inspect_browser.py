@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import inspect_image
+from lesion_dash import Inspection, inspect_image
 
 pytestmark = pytest.mark.browser
 
@@ -30,11 +30,10 @@ def wait_for(page: Any, text: str) -> None:
     page.wait_for_function(code, arg=[text], timeout=LONG)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
 def test_from_a_file_to_a_value(
-    address: str, open_page: Callable[..., Any], own_root: Path, width: int, height: int
+    address: str, kept_page: Callable[..., Any], own_root: Path
 ) -> None:
-    page = open_page(address, width, height)
+    page = kept_page(address)
     page.get_by_role("tab", name="Inspect image").click(timeout=LONG)
     wait_for(page, "Choose an image on the left, or drop one onto this page.")
     folder, file = (page.locator(".ld-inspect-ask select").nth(n) for n in (0, 1))
@@ -45,6 +44,15 @@ def test_from_a_file_to_a_value(
     page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
     found = inspect_image(own_root / ATLAS)
     wait_for(page, found.sha256)
+    for width, height in ((1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function("([width]) => innerWidth === width", arg=[width])
+        check_places(page, found)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def check_places(page: Any, found: Inspection) -> None:
+    """A click and a place in mm lead to the value there, in the voxels and mm of the library."""
     middle = readout(page)
     box = page.locator(".ld-slices canvas").nth(2).bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.62, box["y"] + box["height"] * 0.25)
@@ -63,13 +71,12 @@ def test_from_a_file_to_a_value(
         fields.nth(n).press("Enter")
     wait_for(page, "centre (-26, 0, 8) mm")
     assert f"value {found.value_at(*found.nearest_voxel(-26, 0, 8)):g} " in readout(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_dropped_file_is_looked_into(
-    address: str, open_page: Callable[..., Any], own_root: Path, tmp_path: Path
+    address: str, kept_page: Callable[..., Any], own_root: Path, tmp_path: Path
 ) -> None:
-    page = open_page(address)
+    page = kept_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.get_by_role("tab", name="Inspect image").click(timeout=LONG)
     path = tmp_path / "<img src=x onerror=alert(1)>.nii.gz"

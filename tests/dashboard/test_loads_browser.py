@@ -51,11 +51,11 @@ def at_rest(server: psutil.Process) -> int:
 
 
 def test_thirty_page_loads_leave_nothing_behind(
-    serve: Callable[[Path], str], sample_data: Path, tmp_path: Path, chrome: Any
+    serve: Callable[[Path], str], sample_data: Path, tmp_path: Path, hardy_page: Callable[..., Any]
 ) -> None:
     shutil.copytree(sample_data / "cohort_a", tmp_path / "cohort_a")
     url = serve(tmp_path)
-    server, page = server_at(url), chrome.new_page()
+    server, page = server_at(url), hardy_page("about:blank")
     load(page, url, FIRST)
     before = at_rest(server)
     load(page, url, MORE)

@@ -9,11 +9,13 @@ import pytest
 from scipy import ndimage
 
 from lesion_dash import Cohort, Grid, InputError, Mask, load_cohort
+from lesion_dash.dashboard.controls import colour_bar
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.outline import (
     Outline,
     border_of,
     deepest_mm,
+    edge_of,
     outlined_layer,
     outlined_picture,
     pick_patient,
@@ -23,7 +25,16 @@ from lesion_dash.dashboard.pages.brain import BrainPanel
 from lesion_dash.dashboard.pages.outline import OutlineLine
 from lesion_dash.dashboard.pages.patients import PatientsPage
 from lesion_dash.dashboard.picture import Picture
-from lesion_dash.plots import OUTLINE, OUTLINED_CLASSES, OVERLAP_CLASSES, Layer
+from lesion_dash.dashboard.scale import Scale
+from lesion_dash.plots import (
+    COLOUR_STOPS,
+    OUTLINE,
+    OUTLINE_EDGE,
+    OUTLINED_CLASSES,
+    OVERLAP_CLASSES,
+    Colour,
+    Layer,
+)
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 GRID = Grid((9, 11, 8), np.array([[-2.0, 0, 0, 8], [0, 2, 0, -10], [0, 0, 3, -7], [0, 0, 0, 1]]))
@@ -72,6 +83,12 @@ def test_the_border_is_what_an_erosion_takes_away(array: np.ndarray) -> None:
 
 
 @each_shape
+def test_the_edge_is_what_a_dilation_adds(array: np.ndarray) -> None:
+    expected = ndimage.binary_dilation(array) & ~array
+    np.testing.assert_array_equal(edge_of(mask_of(array)).array, expected)
+
+
+@each_shape
 def test_the_crosshair_goes_where_the_lesion_is_deepest(array: np.ndarray) -> None:
     voxel = GRID.nearest_voxel(deepest_mm(mask_of(array)))
     left = np.pad(array, 1)
@@ -88,8 +105,9 @@ def test_the_crosshair_never_leaves_a_bent_lesion() -> None:
 
 def test_an_empty_lesion_has_no_border() -> None:
     empty = mask_of(np.zeros(GRID.shape, bool))
-    assert border_of(empty).voxels == 0
-    assert Outline("sub-1", empty, border_of(empty)).words == "sub-1, an empty mask"
+    assert border_of(empty).voxels == edge_of(empty).voxels == 0
+    assert Outline("sub-1", empty).words == "sub-1, an empty mask"
+    assert not Outline("sub-1", empty).lies_on(GRID)
 
 
 def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
@@ -115,15 +133,19 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
     plain, overlay = panel.viewer._picture, panel.viewer._overlay
     pick_patient(desk, "cohort_a", 3)
     drawn = panel.viewer._picture
-    border = border_of(cohort.mask(3))
-    inside = panel.viewer._box.crop(Picture(border.array.astype(np.uint8), cohort.grid, ""))
-    np.testing.assert_array_equal(drawn.levels == 255, inside.levels.astype(bool))
-    rest = ~inside.levels.astype(bool)
-    np.testing.assert_array_equal(drawn.levels[rest], np.minimum(plain.levels[rest], 254))
+    rest = np.ones(drawn.levels.shape, bool)
+    for level, mask in ((255, border_of(cohort.mask(3))), (254, edge_of(cohort.mask(3)))):
+        picture = Picture(mask.array.astype(np.uint8), cohort.grid, "")
+        inside = panel.viewer._box.crop(picture).levels.astype(bool)
+        np.testing.assert_array_equal(drawn.levels == level, inside)
+        rest &= ~inside
+    np.testing.assert_array_equal(drawn.levels[rest], np.minimum(plain.levels[rest], 253))
     assert overlay.colormap == "viridis_outlined"
     volume = cohort.mask(3).volume_mm3 / 1000
     assert f"Outline: {cohort.used[3].id}, {volume:.1f} mL" in panel.line.text.value
+    assert f"outline: lesion of {cohort.used[3].id}" in panel.scale.value
     panel.line.close.click()
+    assert "outline" not in panel.scale.value
     assert desk.choices.patient == ""
     np.testing.assert_array_equal(panel.viewer._picture.levels, plain.levels)
     # The volume stays as it is in the browser: nothing is loaded anew, and zoom and crosshair stay.
@@ -158,7 +180,7 @@ def test_another_folder_takes_the_outline_away(desk: Desk, panel: BrainPanel) ->
     desk.choices.folder_a = "cohort_b"
     desk.wait()
     assert panel.outline is None
-    assert not (panel.viewer._picture.levels == 255).any() or panel.viewer._border is None
+    assert panel.viewer._outline is None
 
 
 def test_the_patients_page_outlines_and_says_so(desk: Desk, panel: BrainPanel) -> None:
@@ -193,11 +215,10 @@ def test_the_map_keeps_its_levels_below_the_outline(colormap: str) -> None:
     levels = np.random.default_rng(1).integers(0, 256, GRID.shape).astype(np.uint8)
     if not colormap:
         levels = np.random.default_rng(1).choice([0, 64, 128, 255], GRID.shape).astype(np.uint8)
-    border = border_of(mask_of(SHAPES["arc"]))
-    drawn = outlined_picture(Picture(levels, GRID, colormap), border)
-    (value,) = set(drawn.levels[border.array].tolist())
-    assert not (drawn.levels[~border.array] == value).any()
-    assert (np.abs(drawn.levels.astype(int) - levels)[~border.array] <= 1).all()
+    outline = Outline("sub-1", mask_of(SHAPES["arc"]))
+    drawn = outlined_picture(Picture(levels, GRID, colormap), outline)
+    rest = check_levels(drawn.levels, outline)
+    assert (np.abs(drawn.levels.astype(int) - levels)[rest] <= 2).all()
     assert levels.max() == 255  # what it was drawn over is as it was
 
 
@@ -206,14 +227,43 @@ def test_without_webgl_nilearn_draws_the_border(is_overlap: bool) -> None:
     classes = OVERLAP_CLASSES if is_overlap else ()
     array = np.random.default_rng(2).choice([64.0, 128, 255], GRID.shape)
     layer = Layer(array, GRID, "map", "mL", 200.0, classes=classes)
-    border = border_of(mask_of(SHAPES["arc"]))
-    drawn = outlined_layer(layer, border)
-    (level,) = set(drawn.levels[border.array].tolist())
-    assert not (drawn.levels[~border.array] == level).any()
-    before, after = (one.levels[~border.array].astype(int) for one in (layer, drawn))
-    assert np.abs(before - after).max() <= 1
+    outline = Outline("sub-1", mask_of(SHAPES["arc"]))
+    drawn = outlined_layer(layer, outline)
+    rest = check_levels(drawn.levels, outline)
+    before, after = (one.levels[rest].astype(int) for one in (layer, drawn))
+    assert np.abs(before - after).max() <= 2
     if is_overlap:
-        assert next(one for one in drawn.classes if one.value == level).colour == OUTLINE
+        colours = {one.value: one.colour for one in drawn.classes}
+        levels = [drawn.levels[mask.array][0] for mask in (outline.border, outline.edge)]
+        assert [colours[level] for level in levels] == [OUTLINE, OUTLINE_EDGE]
+
+
+def check_levels(levels: np.ndarray, outline: Outline) -> np.ndarray:
+    """Border and edge have a level each that nothing else has; gives where neither is."""
+    rest = np.ones(levels.shape, bool)
+    for mask in (outline.border, outline.edge):
+        (level,) = set(levels[mask.array].tolist())
+        assert not (levels[~mask.array] == level).any()
+        rest &= ~mask.array
+    return rest
+
+
+def luminance(colour: Colour) -> float:
+    """Relative luminance of WCAG 2, which is nearly the same to all kinds of colour vision."""
+    share = np.array(colour) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def test_outline_or_edge_stands_out_from_every_colour() -> None:
+    """By luminance alone, at 4.5 to 1: from the maps, from the classes and from the brain."""
+    tables = [stops for name, stops in COLOUR_STOPS.items() if not name.endswith("_outlined")]
+    colours = [colour for stops in tables for _, colour in stops]
+    colours += [one.colour for one in OVERLAP_CLASSES] + [(grey,) * 3 for grey in range(256)]
+    for colour in colours:
+        light = luminance(colour) + 0.05
+        ratios = [(luminance(OUTLINE) + 0.05) / light, light / (luminance(OUTLINE_EDGE) + 0.05)]
+        assert max(ratios) > 4.5, colour
 
 
 def test_the_page_without_webgl_shows_the_outline(desk: Desk, panel: BrainPanel) -> None:
@@ -228,6 +278,7 @@ def test_the_page_without_webgl_shows_the_outline(desk: Desk, panel: BrainPanel)
 
 def test_names_are_shown_as_text(desk: Desk) -> None:
     line, lesion = OutlineLine(desk), mask_of(SHAPES["one voxel"])
-    line.say(Outline(HOSTILE, lesion, lesion))
+    line.say(Outline(HOSTILE, lesion))
     assert "<img" not in line.text.value
+    assert "<img" not in colour_bar(Scale("map", "mL", 1.0, False, "viridis"), HOSTILE)
     assert "0.012 mL" in line.text.value

@@ -29,6 +29,7 @@ from lesion_dash.dashboard.state import Choices
 from lesion_dash.dashboard.steady_table import table_script
 from lesion_dash.dashboard.tables import Table, without_gaps
 from lesion_dash.door import FileReport, report_of
+from lesion_dash.topography import FILE_NAMES
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -143,10 +144,52 @@ def test_a_file_to_be_saved_is_in_words_with_its_name_below(
     opened: Callable[[type], Any], desk: Desk
 ) -> None:
     panel = opened(ChoicesPanel)
-    assert panel.file.options[0][0] == "Mean lesion volume"
-    assert panel.file_name.value == panel.file.value == "lesion_totalvol_mean_given_voxel.nii"
+    assert panel.file.options[0][0] == "Patients per voxel"
+    assert panel.file_name.value == panel.file.value == "lesion_patients_per_voxel.nii"
     panel.file.value = "patients.csv"
     assert panel.file_name.value == "patients.csv"
+
+
+def test_the_map_that_is_shown_is_the_first_to_be_saved(
+    opened: Callable[[type], Any], desk: Desk
+) -> None:
+    panel = opened(ChoicesPanel)
+    files = FILE_NAMES | {"overlap": "overlap_map.nii"}
+    everything = set(panel.file.options)
+    for key in ("std", "median", "n", "mean"):
+        panel.map_key.value = key
+        assert panel.file.value == panel.file.options[0][1] == files[key]
+        assert set(panel.file.options) == everything
+    panel.folder_b.value = "cohort_b"  # which shows the overlap
+    desk.wait()
+    assert desk.choices.map_key == "overlap"
+    assert panel.file.value == panel.file.options[0][1] == files["overlap"]
+    panel.file.value = "region_counts.csv"  # what the user chose stays
+    panel.map_key.value = "mean"
+    assert panel.file.value == "region_counts.csv"
+    assert panel.file.options[0][1] == files["mean"]
+    panel.folder_a.value = ""
+    assert (panel.file.value, panel.file.disabled) == (None, True)
+
+
+def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
+    opened: Callable[[type], Any], desk: Desk
+) -> None:
+    panel = opened(BrainPanel)
+    most = int(desk.session.load("cohort_a").counts.max())
+    assert most == 14
+    assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
+    assert "16 patients</span>" in panel.scale.value
+    for key in ("mean", "median"):
+        desk.choices.map_key = key
+        assert "Biased towards large lesions" in panel.remark.value
+        assert "≥ 5 patients are lesioned" in panel.scale.value
+        assert "mL</span>" in panel.scale.value
+    desk.choices.map_key = "std"
+    assert "of the population, divided by n" in panel.remark.value
+    assert "mL</span>" in panel.scale.value
+    desk.choices.folder_a = ""
+    assert panel.remark.value == panel.scale.value == ""
 
 
 def test_the_same_folder_twice_is_said(opened: Callable[[type], Any], desk: Desk) -> None:

@@ -97,6 +97,31 @@ def test_another_choice_takes_the_report_away(desk: Desk) -> None:
     assert not panel.make.disabled
 
 
+def test_a_run_that_was_overtaken_hides_not_the_newer_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = ReportPanel(desk)
+    desk.choices.folder_a = "cohort_a"
+    desk.wait()
+    begun, let_go, running = threading.Event(), threading.Event(), []
+
+    def make(choice, day, tell, stop):  # type: ignore[no-untyped-def]
+        begun.set()
+        assert let_go.wait(60)
+        if stop.is_set():
+            raise Cancelled
+        running.append((choice.title, panel.make.disabled))
+
+    monkeypatch.setattr(panel.reporting, "make", make)
+    panel.make.click()
+    assert begun.wait(60)
+    panel.title.value = "second"
+    panel.make.click()
+    let_go.set()
+    desk.wait()
+    assert running == [("second", True)]
+
+
 def test_archive_holds_the_files() -> None:
     files = {PAGE_NAME: b"<p>", "map.nii.gz": b"zip"}
     with zipfile.ZipFile(io.BytesIO(zip_of(files))) as archive:

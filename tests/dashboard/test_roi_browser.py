@@ -47,20 +47,18 @@ def wait_for(page: Any, selector: str, text: str) -> None:
     page.wait_for_function(code, arg=[selector, text], timeout=LONG)
 
 
-def open_lab(open_page: Callable[..., Any], address: str, *size: int) -> Any:
-    page = open_page(address, *size)
+@pytest.fixture
+def lab(address: str, kept_page: Callable[..., Any]) -> Any:
+    page = kept_page(address, start="")
     page.get_by_role("tab", name="ROI lab").click(timeout=LONG)
-    wait_for(page, ".ld-roi-image", "Press “Run the test” to begin.")
     page.get_by_role("button", name="Run the test").click()
     page.wait_for_selector(f"{ROWS}:nth-child(2)", timeout=LONG)
     page.get_by_alt_text("separate parts").wait_for(timeout=LONG)
     return page
 
 
-def test_from_one_click_to_the_same_regions_as_the_library(
-    address: str, root: Path, open_page: Callable[..., Any]
-) -> None:
-    page = open_lab(open_page, address)
+def test_from_one_click_to_the_same_regions_as_the_library(lab: Any, root: Path) -> None:
+    page = lab
     assert_table(page, run_recipe(recipe_of(root)))
     page.get_by_role("button", name="Add step").click()
     steps = Morph("dilate", 1, "voxels", 6)
@@ -77,6 +75,10 @@ def test_from_one_click_to_the_same_regions_as_the_library(
     assert Path(waiting.value.path()).read_bytes() == tsv_bytes(expected.table_of(expected.rois))
     page.locator(".ld-roi-look select option").first.click()
     page.get_by_alt_text("1. −log10 p").wait_for(timeout=LONG)
+    undo_step(page)
+
+
+def undo_step(page: Any) -> None:
     page.get_by_role("button", name="Undo last step").click()
     wait_for(page, ".ld-roi-look select", "2. separate parts")
 
@@ -90,10 +92,10 @@ def assert_table(page: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off_and_nothing_jumps(
-    address: str, open_page: Callable[..., Any], width: int, height: int
-) -> None:
-    page = open_lab(open_page, address, width, height)
+def test_nothing_is_cut_off_and_nothing_jumps(lab: Any, width: int, height: int) -> None:
+    page = lab
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("([width]) => innerWidth === width", arg=[width])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for part in ("input", "test", "steps", "parts", "values", "code"):
         box = page.locator(f".ld-roi-{part}").bounding_box()
@@ -105,10 +107,11 @@ def test_nothing_is_cut_off_and_nothing_jumps(
     wait_for(page, ".ld-roi-look select", "3. separate parts")
     page.get_by_alt_text("3. separate parts").wait_for(timeout=LONG)
     assert page.locator(".ld-roi-image").bounding_box() == before
+    undo_step(page)
 
 
-def test_a_search_chooses_several_runs(address: str, open_page: Callable[..., Any]) -> None:
-    page = open_lab(open_page, address)
+def test_a_search_chooses_several_runs(lab: Any) -> None:
+    page = lab
     runs = page.locator(".ld-roi-input .ld-pick")
     runs.locator("input").fill("run 2 bold")
     runs.get_by_role("button", name="All shown").click()

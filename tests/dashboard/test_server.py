@@ -55,12 +55,12 @@ def test_taken_port_is_one_sentence(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"port {port}: cannot be used .*--port {port + 1}"):
+        with pytest.raises(InputError, match=f"port {port}: cannot be used .*another --port"):
             serve(tmp_path, port=port)
 
 
 def test_impossible_port_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="port 70000: cannot be used"):
+    with pytest.raises(InputError, match="port 70000: is none; give one from 1024 to 65535"):
         serve(tmp_path, port=70_000)
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+import shutil
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from phantoms import random_masks, write_masks
 
-from lesion_dash import count_regions, load_atlas, load_cohort, overlap, volume_stats
+from lesion_dash import (
+    InputError,
+    count_regions,
+    load_atlas,
+    load_cohort,
+    overlap,
+    restrict_cohort,
+    volume_stats,
+)
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.scale import nice_ceiling
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
@@ -105,3 +118,43 @@ def test_readout_outside_the_image(session: Session) -> None:
 @pytest.mark.parametrize(("value", "ceiling"), [(math.nan, 1), (0.013, 0.015), (99, 100)])
 def test_nice_ceiling(value: float, ceiling: float) -> None:
     assert nice_ceiling(value) == pytest.approx(ceiling)
+
+
+@pytest.fixture
+def alike(sample_data: Path, tmp_path: Path) -> Session:
+    """Two folders of one name in different places."""
+    for site, cohort in (("site1", "cohort_a"), ("site2", "cohort_b")):
+        shutil.copytree(sample_data / cohort, tmp_path / site / "masks")
+        shutil.copyfile(sample_data / "participants.tsv", tmp_path / site / "participants.tsv")
+    return Session(DataRoot(tmp_path))
+
+
+def test_parts_of_folders_of_one_name_are_kept_apart(alike: Session) -> None:
+    names = [alike.part(f"{site}/masks", ("sex=F",)) for site in ("site1", "site2")]
+    for name, site in zip(names, ("site1", "site2"), strict=True):
+        expected = restrict_cohort(alike.load(f"{site}/masks"), ["sex=F"])
+        assert alike.load(name).used == expected.used
+        assert alike.origin(name) == (f"{site}/masks", ("sex=F",))
+
+
+def test_conditions_of_equal_words_are_kept_apart(tmp_path: Path) -> None:
+    folder = write_masks(tmp_path / "cohort", random_masks(3))
+    rows = "sub-000\tA or B\nsub-001\tA\nsub-002\tB\n"
+    (folder / "participants.tsv").write_text(f"participant_id\tgroup\n{rows}")
+    session = Session(DataRoot(tmp_path))
+    conditions = ("group=A or B",), ("group=A,B",)
+    names = [session.part("cohort", where) for where in conditions]
+    assert [session.load(name).n_patients for name in names] == [1, 2]
+    assert [session.origin(name)[1] for name in names] == list(conditions)
+
+
+def test_parts_asked_for_long_ago_are_forgotten(session: Session) -> None:
+    shown = session.part("cohort_a", ("age>=42",))
+    for age in range(42, 80):
+        for sign in (">=", ">", "<"):
+            session.load(shown)
+            with suppress(InputError):
+                session.part("cohort_a", (f"age{sign}{age}",))
+    assert len(session._asked) <= 64
+    assert session.load(shown).n_patients == 37
+    assert session.origin(shown) == ("cohort_a", ("age>=42",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from lesion_dash.dashboard.tasks import Paced
+from lesion_dash.dashboard.tasks import Paced, Worker
 
 PACE = 0.05
 
@@ -35,3 +35,15 @@ def test_without_a_loop_nothing_is_left_waiting() -> None:
     paced()
     paced()
     assert len(done) == 2
+
+
+def test_what_fails_when_a_result_is_shown_is_told() -> None:
+    told: list[Exception] = []
+
+    def show(_result: object) -> None:
+        raise KeyError("column")
+
+    worker = Worker(told.append)
+    worker.submit(lambda: 1, show)
+    worker.join()
+    assert [repr(error) for error in told] == ["KeyError('column')"]

@@ -53,10 +53,10 @@ def address(serve: Callable[[Path], str], root: Path) -> str:
     return serve(root)
 
 
-def open_tab(open_page: Callable[..., Any], address: str, *size: int) -> Any:
-    page = open_page(address, *size, script=COUNT)
+@pytest.fixture
+def tab(address: str, kept_page: Callable[..., Any]) -> Any:
+    page = kept_page(address, start="", script=COUNT)
     page.get_by_role("tab", name="Template & signal").click(timeout=LONG)
-    wait_for(page, f"{LOOK} .ld-blend-empty", "Choose an image on the left")
     return page
 
 
@@ -116,10 +116,75 @@ def assert_blends_alone(page: Any) -> None:
     assert page.evaluate("window.sent") == sent
 
 
-def test_from_a_scan_to_the_librarys_table(
-    address: str, root: Path, open_page: Callable[..., Any]
-) -> None:
-    page = open_tab(open_page, address)
+def assert_fits(page: Any, texts: list[str]) -> None:
+    """What the lists of images say is no wider than they are, but for their arrow."""
+    code = """text => {
+        const list = document.querySelector(".ld-template-images .ld-file-field select");
+        const style = getComputedStyle(list);
+        const context = document.createElement("canvas").getContext("2d");
+        context.font = `${style.fontSize} ${style.fontFamily}`;
+        return list.clientWidth - 36 - context.measureText(text).width;
+    }"""
+    assert [text for text in texts if page.evaluate(code, text) < 0] == []
+
+
+SIZES = ((1280, 800), (1920, 1080))
+
+
+def resize(page: Any, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("([width]) => innerWidth === width", arg=[width])
+
+
+def places(page: Any) -> list[Any]:
+    """Where the slices and two cards are, at each size of the window."""
+    found = []
+    for size in SIZES:
+        resize(page, *size)
+        parts = (f"{LOOK} .ld-slices", LOOK, ".ld-template-region")
+        found.append([page.locator(part).bounding_box() for part in parts])
+    return found
+
+
+def test_nothing_is_cut_off_and_nothing_jumps(tab: Any) -> None:
+    page = tab
+    wait_for(page, f"{LOOK} .ld-blend-empty", "Choose an image on the left")
+    before = places(page)
+    choose(page, "images", 0, "scans", "scan.nii.gz")
+    wait_for(page, LOOK, "The image in its own space")
+    choose(page, "region", 0, "map", "region.nii.gz")
+    page.locator(".ld-signal-table tbody tr").first.wait_for(timeout=LONG)
+    assert places(page) == before
+    for width, height in SIZES:
+        resize(page, width, height)
+        assert_seen(page, width, height)
+    axial = page.locator(f"{LOOK} canvas").nth(2)
+    said = page.locator(f"{LOOK} .ld-blend-readout")
+    here = said.inner_text()
+    axial.press("ArrowUp")
+    page.wait_for_function(
+        "([at, text]) => document.querySelector(at).innerText !== text",
+        arg=[f"{LOOK} .ld-blend-readout", here],
+        timeout=LONG,
+    )
+
+
+def assert_seen(page: Any, width: int, height: int) -> None:
+    """Nothing is wider than the window, and what matters is seen without scrolling."""
+    number = page.locator(".ld-signal-table tbody tr").first.locator("td").first.bounding_box()
+    assert number["y"] + number["height"] <= height
+    texts = page.locator(".ld-template-images .ld-file-field select option:checked")
+    assert_fits(page, texts.all_inner_texts())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("images", "look", "region", "signal", "code"):
+        box = page.locator(f".ld-template-{part}").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width, part
+    button = page.get_by_role("button", name="Register").bounding_box()
+    assert button["y"] + button["height"] <= height
+
+
+def test_from_a_scan_to_the_librarys_table(tab: Any, root: Path) -> None:
+    page = tab
     choose(page, "images", 0, "scans", "scan.nii.gz")
     choose(page, "images", 1, "template", "template.nii.gz")
     wait_for(page, LOOK, "where the headers put the image")
@@ -155,52 +220,3 @@ def test_from_a_scan_to_the_librarys_table(
         assert row.startswith(one.measure)
         assert f"{one.value:.4g}" in row
         assert f"n {one.signal_voxels:,}" in row
-
-
-def assert_fits(page: Any, texts: list[str]) -> None:
-    """What the lists of images say is no wider than they are, but for their arrow."""
-    code = """text => {
-        const list = document.querySelector(".ld-template-images .ld-file-field select");
-        const style = getComputedStyle(list);
-        const context = document.createElement("canvas").getContext("2d");
-        context.font = `${style.fontSize} ${style.fontFamily}`;
-        return list.clientWidth - 36 - context.measureText(text).width;
-    }"""
-    assert [text for text in texts if page.evaluate(code, text) < 0] == []
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off_and_nothing_jumps(
-    address: str, open_page: Callable[..., Any], width: int, height: int
-) -> None:
-    page = open_tab(open_page, address, width, height)
-    stage = page.locator(f"{LOOK} .ld-slices")
-    before = [page.locator(place).bounding_box() for place in (LOOK, ".ld-template-region")]
-    empty = stage.bounding_box()
-    choose(page, "images", 0, "scans", "scan.nii.gz")
-    wait_for(page, LOOK, "The image in its own space")
-    choose(page, "region", 0, "map", "region.nii.gz")
-    row = page.locator(".ld-signal-table tbody tr").first
-    row.wait_for(timeout=LONG)
-    number = row.locator("td").first.bounding_box()
-    assert number["y"] + number["height"] <= height  # to be seen without scrolling
-    texts = page.locator(".ld-template-images .ld-file-field select option:checked")
-    assert_fits(page, texts.all_inner_texts())
-    after = [page.locator(place).bounding_box() for place in (LOOK, ".ld-template-region")]
-    assert after == before
-    assert stage.bounding_box() == empty
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for part in ("images", "look", "region", "signal", "code"):
-        box = page.locator(f".ld-template-{part}").bounding_box()
-        assert 0 <= box["x"] < box["x"] + box["width"] <= width, part
-    button = page.get_by_role("button", name="Register").bounding_box()
-    assert button["y"] + button["height"] <= height  # to be seen without scrolling
-    axial = page.locator(f"{LOOK} canvas").nth(2)
-    said = page.locator(f"{LOOK} .ld-blend-readout")
-    here = said.inner_text()
-    axial.press("ArrowUp")
-    page.wait_for_function(
-        "([at, text]) => document.querySelector(at).innerText !== text",
-        arg=[f"{LOOK} .ld-blend-readout", here],
-        timeout=LONG,
-    )

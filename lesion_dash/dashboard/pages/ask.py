@@ -46,6 +46,8 @@ class AskPanel:
         self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
         self.threshold_name = widgets.Label("Values above")
         self._offer()
+        # Before the slider hears of it, which would cut it off.
+        choices.observe(self._make_room, names="threshold")
         self._start()
         self._bind()
         self.widget = self._lay_out()
@@ -137,8 +139,11 @@ class AskPanel:
         choices = self._desk.choices
         is_counted = self._choices.source == "n" and choices.cohort_a
         start = float(choices.most_patients // 2) if is_counted else 0.0
-        self.threshold.max = max(self.threshold.max, start)
         self._choices.threshold = start
+
+    def _make_room(self, _change: Any) -> None:
+        """Let the slider reach a threshold that was chosen elsewhere."""
+        self.threshold.max = max(self.threshold.max, self._choices.threshold)
 
 
 def _of_range(answer: Answer) -> str:

@@ -17,6 +17,8 @@ from ...tables import csv_bytes
 from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
+from ..kept_inputs import control
+from ..page_inputs import INPUTS
 from ..question import NO_FILTER, AssignChoices, Question
 from ..tables import Table
 from ..tasks import Later
@@ -78,7 +80,12 @@ _OF_CORRELATION = (
 
 def build(desk: Desk) -> widgets.Widget:
     """The question on the left, the brain and the best matches, and all matches below."""
-    return assign_code(desk, AssignPage(desk))
+    page = AssignPage(desk)
+    lists = ("source", "file", "atlas", "signs", "connectivity")
+    fields = {name: control(getattr(page.ask, name)) for name in lists}
+    numbers = {name: control(page.choices, name) for name in INPUTS["assign"] if name not in lists}
+    desk.inputs.follow("assign", fields | numbers)
+    return assign_code(desk, page)
 
 
 class AssignPage:

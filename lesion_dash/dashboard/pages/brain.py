@@ -11,13 +11,25 @@ import ipywidgets as widgets
 from ...grid import Grid
 from ...plots import OUTLINED_CLASSES, Layer
 from ..canvas import MNI_2MM, BrainCanvas
-from ..controls import card, colour_bar, heading
+from ..controls import card, colour_bar, heading, note, set_text
 from ..desk import Desk
 from ..outline import Outline, outlined_layer
 from ..picture import Mm
 from ..places import place_words
 from ..session import Readout
+from ..state import Selection
 from .outline import OutlineLine, shown_outline
+
+_REMARKS = {
+    "n": "At most {most} patients share a voxel{end}.",
+    "mean": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
+    "median": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
+    "std": "SD among the patients lesioned at a voxel: {kind}.",
+    "overlap": "Without a colour: fewer than {k} patients of A, and fewer than {k} of B.",
+}
+"""What is to be known of each map to read it, in one line."""
+_FIXED_END = "; the colours run to {end:g}, the next multiple of 4, at every k"
+_KINDS = {"population": "of the population, divided by n", "sample": "of a sample, by n − 1"}
 
 
 class BrainPanel:
@@ -28,8 +40,8 @@ class BrainPanel:
         self.canvas = BrainCanvas(desk, self._moved, self._painted, self._layer, OUTLINED_CLASSES)
         self.viewer = self.canvas.viewer
         self.readout = widgets.HTML()
-        self.scale = widgets.HTML()
-        self.line = OutlineLine(desk)
+        self.scale, self.remark = widgets.HTML(), note()
+        self.line = OutlineLine(desk, source=".ld-here")
         self.outline: Outline | None = None
         self._placed = False
         self._follow()
@@ -47,27 +59,51 @@ class BrainPanel:
         title = widgets.HBox([heading("Brain"), self.line.widget, self.canvas.orientation])
         self.readout.add_class("ld-readout")
         self.scale.add_class("ld-scale-box")
-        return card(title, *self.canvas.widgets, self.readout, self.scale, name="brain")
+        self.remark.add_class("ld-map-remark")
+        below = (self.readout, self.scale, self.remark)
+        return card(title, *self.canvas.widgets, *below, name="brain")
 
     def _paint(self, _change: Any = None) -> None:
         selection = self._desk.choices.selection
         if not selection.cohort_a:
             self.viewer.clear()
-            self.scale.value = ""
+            self._show_scale(selection)
             self._say(None)
             return
         self.viewer.show(self._desk.session.picture(selection))
         if not self._placed:
             self._placed = True
             self._desk.choices.mm = self._desk.session.peak(selection)
-        self.scale.value = colour_bar(self._desk.session.scale(selection))
+        self._show_scale(selection)
         self._located()
         self.canvas.redraw()
 
+    def _show_scale(self, selection: Selection) -> None:
+        """What the colours stand for, and the outline; and what is to be known of the map."""
+        if not selection.cohort_a:
+            self.scale.value = ""
+            set_text(self.remark, "")
+            return
+        scale = self._desk.session.scale(selection)
+        outlined = "" if self.outline is None else self.outline.patient
+        self.scale.value = colour_bar(scale, outlined)
+        set_text(self.remark, self._remark(selection, scale.maximum))
+
+    def _remark(self, selection: Selection, maximum: float) -> str:
+        session, key = self._desk.session, selection.map_key
+        facts: dict[str, Any] = {"k": selection.min_patients}
+        if key == "n":
+            most = session.most_patients(selection.cohort_a)
+            facts |= {"most": most, "end": _FIXED_END.format(end=maximum) if most < maximum else ""}
+        elif key == "std":
+            facts |= {"kind": _KINDS[session.stats(selection).std_kind]}
+        return _REMARKS.get(key, "").format(**facts)
+
     def _outline(self, _change: Any = None) -> None:
         self.outline = shown_outline(self._desk)
-        self.viewer.outline(None if self.outline is None else self.outline.border)
+        self.viewer.outline(self.outline)
         self.line.say(self.outline)
+        self._show_scale(self._desk.choices.selection)
         self.canvas.redraw()
 
     def _painted(self) -> None:
@@ -98,9 +134,9 @@ class BrainPanel:
         if not selection.cohort_a:
             return None
         layer = self._desk.session.layer(selection)
-        if outline is None or outline.border.grid != layer.grid:
+        if outline is None or not outline.lies_on(layer.grid):
             return layer
-        return outlined_layer(layer, outline.border)
+        return outlined_layer(layer, outline)
 
 
 def readout_html(

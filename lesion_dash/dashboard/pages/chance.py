@@ -9,22 +9,26 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas import OUTSIDE
-from ...plots import FILE_FORMATS, figure_bytes
+from ...errors import Cancelled
+from ...plots import figure_bytes
 from ...size_bias import VolumePermutations
 from ..chances import PERMUTATIONS, SEED, ChanceRequest, Chances, Contrasts, p_layer
 from ..compare_figure import Panel, draw_panels
-from ..controls import bind, card, download_button, heading, labelled, note, set_text
+from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
+from ..kept_inputs import control
 from ..map_slices import MapLayer, MapSlices
 from ..picture import Mm
 from ..places import place_words
 from ..scale import ML
-from ..tasks import Later
+from .chance_clusters import ClustersPanel
 from .chance_words import (
     ABOVE_MEAN,
     ABOVE_WEIGHTED,
+    foot_words,
     mean_words,
     outcome_words,
+    p_heading,
     p_words,
     place_html,
     question_words,
@@ -32,6 +36,8 @@ from .chance_words import (
 )
 from .code import chance_code
 from .map_card import MapCard, plain_button
+from .map_controls import MapControls
+from .place_panel import PlacePanel
 
 TITLE = "Larger than chance?"
 
@@ -44,7 +50,10 @@ _HIGHEST_SEED = 2**31 - 1
 
 def build(desk: Desk) -> widgets.Widget:
     """Two contrasts and the p map, with one crosshair, and what they show and what not."""
-    return chance_code(desk, ChancePage(desk))
+    page = ChancePage(desk)
+    names = ("cohort", "side", "permutations", "seed")
+    desk.inputs.follow("chance", {name: control(getattr(page, name)) for name in names})
+    return chance_code(desk, page)
 
 
 class ChancePage:
@@ -67,77 +76,54 @@ class ChancePage:
         self._shuffler = desk.worker(self._failed)
         self._make_fields()
         clicked = desk.banner.guard(self._clicked)
-        views = [MapSlices(name, clicked) for name in ("above mean", "above weighted mean", "p")]
+        names = ("above mean", "above weighted mean", "corrected p")
+        views = [MapSlices(name, clicked) for name in names]
         self.above = MapCard("Above the typical patient?", "chance-mean", views[0])
         self.weighted = MapCard("Beyond what size explains?", "chance-weighted", views[1])
-        self.p = MapCard("Larger than with shuffled volumes?", "chance-p", views[2])
+        self.p = MapCard("Corrected p (family-wise)", "chance-p", views[2])
+        saves = desk.banner.guard(self._save_file), desk.banner.guard(self._save_figure)
+        self.place = PlacePanel("chance-place", "File", *saves)
+        self.clusters = ClustersPanel(desk, self.chances)
         self.widget = self._lay_out()
         self._follow()
         self._update()
 
     def _make_fields(self) -> None:
         self.cohort = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
-        self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
-        self.orientation = widgets.ToggleButtons(
-            options=[("Neurological", False), ("Radiological", True)],
-            tooltips=["Patient's left on the left", "Patient's left on the right"],
-        )
+        self.controls = MapControls(self._desk)
         self.side = widgets.Dropdown(options=_SIDES)
         self.permutations = widgets.BoundedIntText(value=PERMUTATIONS, min=20, max=_MOST)
         self.seed = widgets.BoundedIntText(value=SEED, min=0, max=_HIGHEST_SEED)
         self.run = plain_button("Shuffle volumes", "Test the means by permutations")
         self.cancel = plain_button("Cancel", "Stop shuffling")
         self.bar = widgets.IntProgress(min=0, max=1)
-        self.state, self.caption, self.sentence = note(), note(), note()
-        self.table, self.statement = widgets.HTML(), widgets.HTML(statement_html())
-        self.empty = widgets.HTML()
-        self.file = widgets.Dropdown()
-        guard = self._desk.banner.guard
-        self.download = download_button(
-            "Download", "Save the file named beside it", guard(self._save_file)
-        )
-        self.figures = [
-            download_button(
-                kind.upper(),
-                f"Save the figure as {kind.upper()}",
-                guard(partial(self._figure, kind)),
-            )
-            for kind in FILE_FORMATS
-        ]
+        self.whose, self.state, self.sentence = note(), note(), note()
+        self.statement = widgets.HTML(statement_html())
 
     def _follow(self) -> None:
-        choices, guard = self._desk.choices, self._desk.banner.guard
-        bind(choices, "min_patients", self.slider)
-        bind(choices, "radiological", self.orientation)
-        update = Later(0.03, guard(self._update))
-        names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
-        choices.observe(lambda _: update(), names=names)
-        choices.observe(guard(lambda _: self._draw()), names=["mm", "radiological", "loaded_atlas"])
+        guard = self._desk.banner.guard
+        update = self.controls.follow(self._update, self._draw)
         for field in (self.cohort, self.side, self.permutations, self.seed):
             field.observe(lambda _: update(), names="value")
         self.run.on_click(guard(lambda _: self._start()))
         self.cancel.on_click(guard(lambda _: self._stop.set()))
 
     def _lay_out(self) -> widgets.Box:
-        self.table.add_class("ld-place-table")
         self.statement.add_class("ld-chance-statement")
-        title = "Are lesions at a place larger than chance?"
-        ask = card(title, self.empty, self._lay_out_fields(), name="chance-ask")
+        head = widgets.HBox([heading("Are lesions at a place larger than chance?"), self.whose])
+        ask = card(head, self.controls.empty, self._lay_out_fields(), name="chance-ask")
         title = "What a small p says, and what not"
         says = card(title, self.statement, self.sentence, name="chance-says")
-        maps = (self.above.widget, self.weighted.widget, self.p.widget)
-        self._cards = (*maps, says, self._lay_out_place())
-        page = widgets.Box([ask, *self._cards])
+        shown = self.above, self.weighted, self.p, self.place, self.clusters
+        cards = [one.widget for one in shown] + [says]
+        self._parts = (*cards, self._test)
+        page = widgets.Box([ask, *cards])
         page.add_class("ld-chance")
         return page
 
     def _lay_out_fields(self) -> widgets.Box:
         """What is looked at, and how it is tested."""
-        view = [
-            labelled("Cohort", self.cohort),
-            labelled("Minimum patients at a voxel (k)", self.slider),
-            labelled("Sides", self.orientation),
-        ]
+        view = [labelled("Cohort", self.cohort), *self.controls.fields]
         self._progress = widgets.HBox([self.bar, self.cancel])
         test = [
             labelled("Test for", self.side),
@@ -153,37 +139,23 @@ class ChancePage:
             row.add_class("ld-compare-bar")
         return both
 
-    def _lay_out_place(self) -> widgets.Box:
-        """What is known of the crosshair, and what can be saved."""
-        save = widgets.HBox(
-            [
-                labelled("File", widgets.HBox([self.file, self.download])),
-                labelled("Figure of the maps", widgets.HBox(self.figures)),
-            ]
-        )
-        save.add_class("ld-place-save")
-        head = widgets.HBox([heading("At the crosshair"), self.caption])
-        return card(head, self.table, save, name="chance-place")
-
     def _wanted(self) -> ChanceRequest | None:
         choices = self._desk.choices
         name = str(getattr(choices, f"cohort_{self.cohort.value}"))
         if not name:
             return None
-        numbers = int(self.permutations.value), int(self.seed.value)
+        # A message can move the bounds of a field as well.
+        numbers = min(int(self.permutations.value), _MOST), int(self.seed.value)
         return ChanceRequest(name, choices.min_patients, *numbers, self.side.value)
 
     def _update(self) -> None:
-        wanted = self._wanted()
-        self.slider.max = max(self._desk.choices.most_patients, 1)
+        wanted, side = self._wanted(), self.cohort.value.upper()
         if self._running is not None and self._running != wanted:
             self._stop.set()  # what is being worked out is no longer asked for
-        for part in (*self._cards, self._test):
-            (part.remove_class if wanted else part.add_class)("ld-hidden")
-        (self.empty.add_class if wanted else self.empty.remove_class)("ld-hidden")
+        self.controls.show(self._parts, "" if wanted else _EMPTY.format(side=side))
         if wanted is None:
             self.contrasts = self.found = None
-            set_text(self.empty, _EMPTY.format(side=self.cohort.value.upper()))
+            set_text(self.whose, "")
             return
         self.run.disabled = self._running == wanted
         job = partial(self.chances.contrasts, wanted.cohort, wanted.min_patients)
@@ -196,23 +168,23 @@ class ChancePage:
         means = contrasts.means
         words = {"mean": means.cohort_mean / ML, "weighted": means.weighted_mean / ML}
         words["patients"] = means.n_patients
+        set_text(self.whose, f"{self.cohort.value.upper()}: {contrasts.whose}")
+        set_text(self.p.caption, contrasts.whose)
         self.above.ask(ABOVE_MEAN.format(**words), contrasts.above_mean.shade.bar)
         self.weighted.ask(ABOVE_WEIGHTED.format(**words), contrasts.above_weighted_mean.shade.bar)
-        self._take(wanted)
+        self._take(wanted, contrasts)
 
-    def _take(self, wanted: ChanceRequest) -> None:
+    def _take(self, wanted: ChanceRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
         self.found = found = self.chances.known(wanted)
         self._p = p_layer(found) if found else None
         asked = question_words(wanted.permutations, wanted.side)
         said = f" {outcome_words(found)}" if found else ""
         self.p.ask(asked + said, self._p.shade.bar if self._p else "")
-        set_text(self.sentence, "; ".join([found.sentence, *found.notes]) if found else "")
-        names = self.chances.file_names(wanted)
-        if names != self.file.options:
-            kept = self.file.value
-            self.file.options = names
-            self.file.value = kept if kept in names else names[0]
+        made = f"{contrasts.name}: {found.sentence}" if found else ""
+        set_text(self.sentence, "; ".join([made, *found.notes]) if found else "")
+        self.clusters.ask((wanted, found, contrasts.whose) if found else None)
+        self.place.offer(self.chances.file_names(wanted))
         self._show_running()
         self._draw()
 
@@ -233,9 +205,11 @@ class ChancePage:
             self._running = None
         wanted = self._wanted()
         if wanted is not None and self.contrasts is not None:
-            self._take(wanted)
+            self._take(wanted, self.contrasts)
 
     def _failed(self, error: Exception) -> None:
+        if isinstance(error, Cancelled) and not self._stop.is_set():
+            return  # of a run that a newer one has overtaken
         self._running = None
         self._show_running()
         set_text(self.state, "Stopped." if self._stop.is_set() else "")
@@ -275,18 +249,15 @@ class ChancePage:
         atlas = self._desk.session.atlas(choices.loaded_atlas)
         region = atlas.region_at(mm) if atlas is not None else OUTSIDE
         place = place_words(mm, contrasts.means.grid)
-        set_text(self.caption, place if region == OUTSIDE else f"{place} · {region}")
-        self.table.value = place_html(contrasts, self.found, mm)
+        where = place if region == OUTSIDE else f"{place} · {region}"
+        self.place.show(where, place_html(contrasts, self.found, mm))
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
         if self.contrasts is not None:
-            choices, layer = self._desk.choices, self.contrasts.above_mean
-            here = layer.voxel(choices.mm)
-            voxel = layer.clicked(pane, x, y, here, bool(choices.radiological))
-            choices.mm = layer.mm(voxel)
+            self.controls.click(self.contrasts.above_mean, pane, x, y)
 
-    def _save_file(self) -> None:
-        wanted, name = self._wanted(), self.file.value
+    def _save_file(self, name: str) -> None:
+        wanted = self._wanted()
         if wanted is not None and name:
             job = partial(self.chances.file_bytes, wanted, name)
             self._drawer.submit(job, partial(self._desk.saver.save, name))
@@ -300,14 +271,16 @@ class ChancePage:
             ("Above the cohort's mean", contrasts.above_mean),
             ("Above the size-weighted mean", contrasts.above_weighted_mean),
         ]
-        return [*panels, ("Larger than with shuffled volumes", self._p)] if self._p else panels
+        if self.found is None or self._p is None:
+            return panels
+        return [*panels, (p_heading(self.found.side), self._p)]
 
-    def _figure(self, file_format: str) -> None:
-        panels, choices = self._panels(), self._desk.choices
-        if panels:
-            foot = self.found.sentence if self.found else ""
+    def _save_figure(self, file_format: str) -> None:
+        contrasts, choices = self.contrasts, self._desk.choices
+        if contrasts is not None:
+            foot = foot_words(contrasts, self.found)
             place: tuple[Mm, bool] = choices.mm, bool(choices.radiological)
-            job = partial(_figure_bytes, panels, *place, foot, file_format)
+            job = partial(_figure_bytes, self._panels(), *place, foot, file_format)
             name = f"larger_than_chance.{file_format}"
             self._drawer.submit(job, partial(self._desk.saver.save, name))
 

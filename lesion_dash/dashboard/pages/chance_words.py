@@ -6,7 +6,8 @@ import html
 import math
 
 from ...size_bias import STATEMENT, VolumePermutations
-from ..chances import LEVEL, Contrasts
+from ...size_bias.clusters import LEVEL
+from ..chances import Contrasts
 from ..map_slices import MapLayer
 from ..picture import Mm
 from ..scale import ML
@@ -20,10 +21,8 @@ ABOVE_WEIGHTED = (
     "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? The "
     "contrast to look at for where; an effect without a test."
 )
-SHUFFLED = (
-    "Volumes shuffled among the patients {permutations:,} times: where are the real means larger?"
-)
-_ANSWERS = {
+SHUFFLED = "Where are means {answer} than with volumes shuffled {permutations:,} times?"
+ANSWERS = {
     "larger": "larger",
     "smaller": "smaller",
     "two-sided": "further from the mean",
@@ -37,9 +36,14 @@ def statement_html() -> str:
 
 
 def question_words(permutations: int, side: str) -> str:
-    """What the test asks."""
-    asked = SHUFFLED.format(permutations=permutations)
-    return asked.replace("larger?", f"{_ANSWERS[side]}?")
+    """What the test asks.
+
+    Examples
+    --------
+    >>> question_words(1000, "smaller")
+    'Where are means smaller than with volumes shuffled 1,000 times?'
+    """
+    return SHUFFLED.format(permutations=permutations, answer=ANSWERS[side])
 
 
 def outcome_words(found: VolumePermutations) -> str:
@@ -51,11 +55,38 @@ def outcome_words(found: VolumePermutations) -> str:
     >>> from lesion_dash.size_bias import permute_volumes
     >>> found = permute_volumes(load_cohort("sample_data/cohort_a"), permutations=99)
     >>> outcome_words(found)
-    'p ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
+    'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
     count, tested = found.significant(LEVEL), found.tested
     share = f"{100 * count / tested:.1f} %"
-    return f"p ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
+    return (
+        f"Corrected p (family-wise) ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
+    )
+
+
+def p_heading(side: str) -> str:
+    """What the map of p tells, in a figure.
+
+    Examples
+    --------
+    >>> p_heading("smaller")
+    'Smaller than with shuffled volumes'
+    """
+    than = "other" if side == "two-sided" else side
+    return f"{than.capitalize()} than with shuffled volumes"
+
+
+def foot_words(contrasts: Contrasts, found: VolumePermutations | None) -> str:
+    """Below a figure: whose lesions, where, and how they were tested."""
+    means = contrasts.means
+    of = (
+        f"{contrasts.whose}: mean total lesion volume where at least {means.min_patients} are "
+        f"lesioned, above {means.cohort_mean / ML:.1f} mL (the cohort's mean) and above "
+        f"{means.weighted_mean / ML:.1f} mL (the size-weighted mean)."
+    )
+    if found is None:
+        return of
+    return f"{of} Corrected p (family-wise): {found.sentence}."
 
 
 def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
@@ -71,7 +102,13 @@ def p_words(found: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, st
     at = _row(found, layer, mm)
     if at < 0:
         return NOTHING, "not tested here"
-    return p_value(found.corrected_p[at]), f"corrected; {p_value(found.p[at])} without"
+    value = f"corrected {p_value(found.corrected_p[at])}"
+    return _unbroken(value), _unbroken(f"family-wise; uncorrected {p_value(found.p[at])}")
+
+
+def _unbroken(text: str) -> str:
+    """The text, of which no line ends between p and its value."""
+    return text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def p_value(p: float) -> str:
@@ -114,11 +151,11 @@ def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -
 def _tested(found: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(found, layer, mm)
     if at < 0:
-        return [("p", "not tested: all patients are lesioned here")]
+        return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
         ("Patients lesioned here", f"{found.n[at]} of {found.n_patients}"),
-        (f"p, corrected for {found.tested:,} voxels", p_value(found.corrected_p[at])),
-        ("p without correction, for this voxel alone", p_value(found.p[at])),
+        (f"Corrected p (family-wise, {found.tested:,} voxels)", p_value(found.corrected_p[at])),
+        ("Uncorrected p, for this voxel alone", p_value(found.p[at])),
     ]
 
 

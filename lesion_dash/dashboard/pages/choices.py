@@ -53,6 +53,7 @@ class ChoicesPanel:
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             desk.choices.observe(desk.banner.guard(self._update), names=name)
+        desk.choices.observe(desk.banner.guard(lambda _: self._offer_files()), names="map_key")
         desk.choices.observe(desk.banner.guard(self._show_coverage), names="min_patients")
         # What was written belongs to the choices before.
         desk.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
@@ -125,13 +126,7 @@ class ChoicesPanel:
         self._offer_maps()
         self.min_patients.max = max(choices.most_patients, 1)
         self.min_patients.disabled = not choices.cohort_a
-        names = self._desk.session.file_names(choices.selection)
-        options = tuple((FILES_IN_WORDS[name], name) for name in names)
-        if options != self.file.options:
-            kept = self.file.value
-            self.file.options = options
-            self.file.value = kept if kept in names else (names[0] if names else None)
-        self.file.disabled = self.download.disabled = self.save_all.disabled = not names
+        self._offer_files()
         set_text(self.exported, "")
         self.reading.set_summary(self._summarise())
         set_text(self.overlap_hint, self._hint())
@@ -139,6 +134,19 @@ class ChoicesPanel:
         text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
         set_text(self.bound, text if choices.cohort_a else "")
         self._show_coverage()
+
+    def _offer_files(self) -> None:
+        """What can be saved: the map that is shown first, and chosen unless the user chose."""
+        choices = self._desk.choices
+        names = self._desk.session.file_names(choices.selection)
+        shown = (FILE_NAMES | {"overlap": OVERLAP_FILE})[choices.map_key]
+        ordered = sorted(names, key=lambda name: name != shown)
+        options = tuple((FILES_IN_WORDS[name], name) for name in ordered)
+        if options != self.file.options:
+            kept = self.file.value if self.file.index else None  # not the map shown before
+            self.file.options = options
+            self.file.value = kept if kept in names else next(iter(ordered), None)
+        self.file.disabled = self.download.disabled = self.save_all.disabled = not names
 
     def _show_coverage(self, _change: Any = None) -> None:
         """What the slider leaves of the brain."""

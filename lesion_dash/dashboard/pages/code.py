@@ -69,8 +69,8 @@ class CodeCard:
         """Write the lines anew."""
         python, commands = self._lines()
         self._script = python
-        self.python.value = f"<pre>{html.escape(python or self._nothing)}</pre>"
-        self.commands.value = f"<pre>{html.escape(commands)}</pre>"
+        self.python.value = f'<pre tabindex="0">{html.escape(python or self._nothing)}</pre>'
+        self.commands.value = f'<pre tabindex="0">{html.escape(commands)}</pre>'
         self.copy.text, self.copy_commands.text = python, commands
         self.script.disabled = not python
         hide = self._terminal.remove_class if commands else self._terminal.add_class
@@ -96,7 +96,8 @@ def compare_code(desk: Desk, page: ComparePage) -> widgets.Box:
     def lines() -> tuple[str, str]:
         chosen = desk.choices
         pair = PairRequest(chosen.cohort_a, chosen.cohort_b, chosen.min_patients)
-        return code.compare(pair if chosen.cohort_a and chosen.cohort_b else None)
+        is_pair = chosen.cohort_a and chosen.cohort_b
+        return code.compare(pair if is_pair else None, chosen.loaded_atlas)
 
     nothing = "# Choose folders A and B: the Python that does the same stands here."
     return _below(page.widget, CodeCard(desk, lines, nothing).follow(desk.choices, *_CHOSEN))
@@ -109,7 +110,8 @@ def chance_code(desk: Desk, page: ChancePage) -> widgets.Box:
     def lines() -> tuple[str, str]:
         name = str(getattr(desk.choices, f"cohort_{page.cohort.value}"))
         draws = int(page.permutations.value), int(page.seed.value), page.side.value
-        return code.chance(ChanceRequest(name, desk.choices.min_patients, *draws) if name else None)
+        request = ChanceRequest(name, desk.choices.min_patients, *draws) if name else None
+        return code.chance(request, desk.choices.loaded_atlas)
 
     made = CodeCard(desk, lines).follow(desk.choices, *_CHOSEN)
     for field in (page.cohort, page.permutations, page.seed, page.side):

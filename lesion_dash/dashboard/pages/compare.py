@@ -6,18 +6,23 @@ from functools import partial
 
 import ipywidgets as widgets
 
+from ...differences import FILE_NAMES
 from ...plots import figure_bytes
 from ..compare_figure import draw_panels
 from ..comparing import FREQUENCY, MAPS, MEAN, SD, Comparing, Pair, PairRequest
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import card, labelled, note, set_text
 from ..desk import Desk
+from ..kept_inputs import control
 from ..map_slices import MapSlices
 from ..picture import Mm
-from ..tasks import Later
+from ..places import place_words
 from .code import compare_code
-from .compare_place import PlacePanel, corner_words, difference_words
+from .compare_place import FILES_IN_WORDS, corner_words, difference_words, place_html
+from .compare_regions import RegionsOfTwo
 from .coverage import CoveragePanel
 from .map_card import MapCard, plain_button
+from .map_controls import MapControls
+from .place_panel import PlacePanel
 
 TITLE = "Compare"
 
@@ -35,15 +40,31 @@ _DIFFERENCES = {
     "nothing.",
     MEAN: "Where are the lesions of A's patients larger than those of B's? Where at least {least} "
     "of each are lesioned.",
-    SD: "The difference of the mean volumes, which the SD belongs to: where at least {least} of "
-    "each are lesioned.",
+    SD: "Where do the lesion volumes of A's patients spread further than those of B's? Where at "
+    "least {least} of each are lesioned.",
 }
+_REMARKS = {
+    FREQUENCY: "Every lesioned voxel counts here; k is for the volumes.",
+    MEAN: "Means of few patients lie far apart by chance: mind n at the crosshair.",
+    SD: "The fewer patients are lesioned at a voxel, the smaller the SD comes out.",
+}
+_FEET = {
+    FREQUENCY: "Per cent of the patients of each cohort who are lesioned at a voxel.",
+    MEAN: "Mean total lesion volume of the patients lesioned at a voxel, where at least {least} of "
+    "the cohort are; A − B where at least {least} of each are.",
+    SD: "SD (divided by n) of the total lesion volumes of the patients lesioned at a voxel, where "
+    "at least {least} of the cohort are; A − B where at least {least} of each are.",
+}
+"""What stands below the figure."""
+
 _NOWHERE = "No voxel is lesioned in {least} patients of A and in {least} of B: choose a smaller k."
 
 
 def build(desk: Desk) -> widgets.Widget:
     """Three maps with one crosshair, both cohorts at it, and the coverage curve."""
-    return compare_code(desk, ComparePage(desk))
+    page = ComparePage(desk)
+    desk.inputs.follow("compare", {"map": control(page.map_key)})
+    return compare_code(desk, page)
 
 
 class ComparePage:
@@ -61,11 +82,7 @@ class ComparePage:
         self._maker, self._drawer = desk.worker(), desk.worker()
         guard = desk.banner.guard
         self.map_key = widgets.ToggleButtons(options=[(text, key) for key, text in MAPS.items()])
-        self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
-        self.orientation = widgets.ToggleButtons(
-            options=[("Neurological", False), ("Radiological", True)],
-            tooltips=["Patient's left on the left", "Patient's left on the right"],
-        )
+        self.controls = MapControls(desk)
         self.state = note()
         self.to_a = plain_button("Max A > B", "Put the crosshair where A exceeds B most")
         self.to_b = plain_button("Max B > A", "Put the crosshair where B exceeds A most")
@@ -73,39 +90,34 @@ class ComparePage:
         self.a = MapCard("A", "compare-a", views[0])
         self.b = MapCard("B", "compare-b", views[1])
         self.difference = MapCard("A − B", "compare-difference", views[2], self.to_a, self.to_b)
-        self.place = PlacePanel(guard(self._save_file), guard(self._save_figure))
+        saves = guard(self._save_file), guard(self._save_figure)
+        self.place = PlacePanel("compare-place", "Map as NIfTI", *saves)
+        self.place.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
+        self.regions = RegionsOfTwo(desk, self.comparing)
         self.coverage = CoveragePanel(desk)
-        self.empty = widgets.HTML()
         self.widget = self._lay_out()
         self._follow()
         self._update()
 
     def _follow(self) -> None:
-        choices, guard = self._desk.choices, self._desk.banner.guard
-        bind(choices, "min_patients", self.slider)
-        bind(choices, "radiological", self.orientation)
-        update = Later(0.03, guard(self._update))
-        names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
-        choices.observe(lambda _: update(), names=names)
-        choices.observe(guard(lambda _: self._draw()), names=["mm", "radiological", "loaded_atlas"])
+        guard = self._desk.banner.guard
+        update = self.controls.follow(self._update, self._draw)
         self.map_key.observe(lambda _: update(), names="value")
+        self.map_key.observe(guard(lambda _: self._offer_file()), names="value")
         self.to_a.on_click(guard(lambda _: self._go_to_extreme(True)))
         self.to_b.on_click(guard(lambda _: self._go_to_extreme(False)))
 
+    def _offer_file(self) -> None:
+        """Offer the file of the map that is shown."""
+        self.place.file.value = FILE_NAMES[self.map_key.value]
+
     def _lay_out(self) -> widgets.Box:
-        bar = widgets.HBox(
-            [
-                labelled("Map", self.map_key),
-                labelled("Minimum patients at a voxel (k)", self.slider),
-                labelled("Sides", self.orientation),
-                self.state,
-            ]
-        )
+        bar = widgets.HBox([labelled("Map", self.map_key), *self.controls.fields, self.state])
         bar.add_class("ld-compare-bar")
-        self.bar = card("Compare A and B", self.empty, bar, name="compare-ask")
-        self._bar = bar
-        cards = [self.a.widget, self.b.widget, self.difference.widget, self.place.widget]
-        self._cards = cards
+        self.bar = card("Compare A and B", self.controls.empty, bar, name="compare-ask")
+        shown = self.a, self.b, self.difference, self.place, self.regions
+        cards = [one.widget for one in shown]
+        self._parts = (*cards, bar)
         page = widgets.Box([self.bar, *cards, self.coverage.widget])
         page.add_class("ld-compare")
         return page
@@ -118,18 +130,16 @@ class ComparePage:
         return PairRequest(choices.cohort_a, choices.cohort_b, choices.min_patients, key)
 
     def _update(self) -> None:
-        choices, wanted = self._desk.choices, self._wanted()
-        self.slider.max = max(choices.most_patients, 1)
-        for part in (*self._cards, self._bar):
-            (part.remove_class if wanted else part.add_class)("ld-hidden")
-        (self.empty.add_class if wanted else self.empty.remove_class)("ld-hidden")
+        wanted = self._wanted()
+        missing = NO_B if self._desk.choices.cohort_a else NO_A
+        self.controls.show(self._parts, "" if wanted else missing)
+        self.regions.ask(wanted)
         if wanted is None:
             self.pair = None
-            set_text(self.empty, NO_B if choices.cohort_a else NO_A)
             for one in (self.a, self.b, self.difference):
                 one.view.clear("")
             return
-        self.slider.disabled = wanted.map_key == FREQUENCY
+        self.controls.slider.disabled = wanted.map_key == FREQUENCY
         if self.pair is None:
             set_text(self.state, "Comparing ...")
         self._maker.submit(partial(self.comparing.pair, wanted), self._show)
@@ -148,8 +158,7 @@ class ComparePage:
         question = _NOWHERE if is_empty else _DIFFERENCES[key]
         self.difference.ask(question.format(least=least), pair.difference.shade.bar)
         self.to_a.disabled = self.to_b.disabled = is_empty
-        frequencies = "Every lesioned voxel counts here; k is for the volumes."
-        set_text(self.state, frequencies if key == FREQUENCY else "")
+        set_text(self.state, _REMARKS[key])
         self._draw()
 
     def _draw(self) -> None:
@@ -166,14 +175,13 @@ class ComparePage:
             (self.difference, pair.difference, difference_words(key, place)),
         ):
             one.view.show(layer, voxel, radiological, *words)
-        self.place.show(pair, place, mm)
+        where = [place_words(mm, pair.a.grid), *([place.region] if place.region else [])]
+        remark = "; ".join(pair.differences.notes)
+        self.place.show(" · ".join(where), place_html(key, place), remark)
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
         if self.pair is not None:
-            choices, layer = self._desk.choices, self.pair.a
-            here = layer.voxel(choices.mm)
-            voxel = layer.clicked(pane, x, y, here, bool(choices.radiological))
-            choices.mm = layer.mm(voxel)
+            self.controls.click(self.pair.a, pane, x, y)
 
     def _go_to_extreme(self, largest: bool) -> None:
         place: Mm | None = self.pair.difference.extreme(largest) if self.pair else None
@@ -196,7 +204,6 @@ class ComparePage:
 def _figure(pair: Pair, mm: Mm, radiological: bool, file_format: str) -> bytes:
     (a, b), (of_a, of_b) = pair.differences.names, pair.differences.sizes
     panels = [(f"A: {a} (N = {of_a})", pair.a), (f"B: {b} (N = {of_b})", pair.b)]
-    least, key = pair.request.min_patients, pair.request.map_key
-    foot = "" if key == FREQUENCY else f"Volumes where at least {least} patients are lesioned."
+    foot = _FEET[pair.request.map_key].format(least=pair.request.min_patients)
     figure = draw_panels([*panels, ("A − B", pair.difference)], mm, radiological, foot)
     return figure_bytes(figure, file_format, dpi=200)

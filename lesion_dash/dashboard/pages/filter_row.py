@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from ...cohort import number_of
+from ...cohort import number_of, value_words
 from ...subgroups import Column, Condition, parse_condition
 
 Row = dict[str, Any]
@@ -31,6 +31,11 @@ def shown_column(column: Column) -> Row:
         "cut": column.even_cut,
         "missing": column.missing,
     }
+
+
+def shown_counts(column: Column) -> Row:
+    """How many patients have each value, and none."""
+    return {"values": dict(column.counts), "missing": column.missing}
 
 
 def _is_listed(column: Column) -> bool:
@@ -70,6 +75,8 @@ def condition_of(row: Mapping[str, Any]) -> Condition | None:
     low, high = (number_of(str(row.get(end))) for end in ("low", "high"))
     if low is None and high is None:
         return None
+    if low == high and low is not None:
+        return Condition(column, (value_words(low),), missing=missing)
     low, high = -inf if low is None else low, inf if high is None else high
     return Condition(column, low=low, high=high, missing=missing)
 

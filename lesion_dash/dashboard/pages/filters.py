@@ -14,11 +14,12 @@ from ...subgroups import (
     Condition,
     describe_columns,
     parse_conditions,
+    remaining_columns,
     restriction_words,
 )
 from ..controls import STATIC
 from ..desk import Desk
-from .filter_row import Row, condition_of, row_of, shown_column
+from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
 _NO_TABLE = (
@@ -44,6 +45,10 @@ class FilterView(anywidget.AnyWidget):
     _esm = STATIC / "filters.js"
     side = t.Unicode("A").tag(sync=True)
     columns: t.List[Row] = t.List().tag(sync=True)
+    left: t.Dict[str, Row] = t.Dict(
+        help="patients of each value of a column, whom the conditions on the others leave"
+    ).tag(sync=True)
+    parts: t.List[Row] = t.List(help="the columns of those that are shown").tag(sync=True)
     rows: t.Dict[str, Any] = t.Dict(
         {"turn": 0, "rows": []}, help="the conditions, and how often they were set from here"
     ).tag(sync=True)
@@ -123,7 +128,8 @@ class FilterPanel:
 
     def _show_nothing(self) -> None:
         self._folder, self._said, self._columns, self._asked = "", "", (), ()
-        self.widget.columns, self.widget.is_ready = [], False
+        self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
+        self.widget.is_ready = False
         is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
         todo = "being read" if is_chosen else f"choose folder {self._side.upper()}"
         self.widget.count = f"Patients: {todo}"
@@ -154,3 +160,6 @@ class FilterPanel:
         else:
             self.widget.count = f"All {whole.n_patients:,} patients"
             self.widget.why = ""
+        left = remaining_columns(whole, where)
+        self.widget.left = {column.name: shown_counts(column) for column in left}
+        self.widget.parts = [shown_column(column) for column in describe_columns(part)]

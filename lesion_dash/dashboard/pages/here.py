@@ -14,11 +14,12 @@ from ..cache import Cache
 from ..controls import card, heading, note, set_text
 from ..desk import Desk
 from ..here import Here, find_here, volumes_svg
+from ..into_view import IntoView
 from ..outline import pick_patient
 from ..picture import Mm
 from ..region_patients import RegionPatients, find_in_region
 from ..tables import Table
-from ..tasks import Later
+from ..tasks import Paced
 from .patients import shown_columns
 
 AT, IN = "mm", "region"
@@ -42,6 +43,7 @@ class HerePanel:
         self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
         self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
         self.strip = widgets.HTML()
+        self.brain = IntoView(".ld-brain")
         self.here: Here | None = None
         self._asked: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
@@ -53,7 +55,7 @@ class HerePanel:
     def _follow(self) -> None:
         guard, choices = self._desk.banner.guard, self._desk.choices
         guarded = guard(self._update)
-        update = Later(0.05, guarded)
+        update = Paced(0.05, guarded)
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
         choices.observe(guard(self._atlas_changed), names="loaded_atlas")
@@ -66,11 +68,11 @@ class HerePanel:
     def _lay_out(self) -> widgets.VBox:
         toggles = widgets.HBox([self.place, self.side])
         toggles.add_class("ld-toggles")
-        title = widgets.HBox([heading("Patients here"), self.caption, toggles])
+        title = widgets.HBox([heading("Patients here"), toggles, self.brain])
         tables = widgets.VBox([self.table.widget, self.loads.widget])
         body = widgets.HBox([tables, self.strip])
         body.add_class("ld-here-row")
-        return card(title, body, name="here")
+        return card(title, self.caption, body, name="here")
 
     def _atlas_changed(self, change: dict[str, Any]) -> None:
         if change["old"]:
@@ -159,6 +161,7 @@ class HerePanel:
     def _pick(self, position: int) -> None:
         if self.here is not None:
             pick_patient(self._desk, self._name, int(self.here.table.index[position]))
+            self.brain.bring()  # the list may be a screen below it
 
     def _leave(self) -> None:
         self._desk.choices.patient = ""

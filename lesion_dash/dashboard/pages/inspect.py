@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets as t
 
 from ...images import ImageSource, Survey
 from ...plots import figure_bytes
 from ...value_histogram import draw_values
 from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
+from ..file_field import file_text, split_file
 from ..image_facts import forms_html, section_html, space_html
 from ..image_files import ImageFiles
 from ..inspecting import Look, open_look, other_volume
+from ..kept_inputs import Control, control
 from ..slice_view import LARGEST_DROP, FileDrop
 from .code import inspect_code
 from .crosshair import EMPTY, CrosshairPanel
@@ -25,13 +28,27 @@ TITLE = "Inspect image"
 
 _PRIVATE = (
     f"A file that is dropped stays in memory for this session only; up to "
-    f"{LARGEST_DROP / 1e6:.0f} MB."
+    f"{LARGEST_DROP / 1e6:.0f} MB. No link and no saved session holds it."
 )
+_DROP_AGAIN = "The file that was dropped here is not kept: drop it again."
 
 
 def build(desk: Desk) -> widgets.Widget:
     """The file and the crosshair on the left, slices and facts beside them."""
-    return inspect_code(desk, InspectPage(desk))
+    page = InspectPage(desk)
+    lists = (page.folder, page.file)
+    fields = {
+        "file": Control(lambda: page.chosen, page.choose, lists),
+        "dropped": control(page.dropped, "is_shown"),
+    }
+    desk.inputs.follow("inspect", fields, page.miss_dropped)
+    return inspect_code(desk, page)
+
+
+class Dropped(t.HasTraits):
+    """Whether what is shown is a file of the visitor's own."""
+
+    is_shown = t.Bool(False)
 
 
 class InspectPage:
@@ -41,6 +58,7 @@ class InspectPage:
         self._desk = desk
         self.files = ImageFiles(desk.session.root)
         self.look: Look | None = None
+        self.dropped = Dropped()
         guard = desk.banner.guard
         self.folder = widgets.Dropdown()
         self.file = widgets.Dropdown()
@@ -60,6 +78,20 @@ class InspectPage:
         self.file.observe(guard(self._file_chosen), names="value")
         self.log_counts.observe(guard(self._draw_histogram), names="value")
         self._show_nothing(EMPTY)
+
+    @property
+    def chosen(self) -> str:
+        """Folder and file, as one text; empty where none is chosen."""
+        return file_text(self.folder.value, self.file.value)
+
+    def choose(self, text: str) -> None:
+        """Choose what such a text says."""
+        self.folder.value, self.file.value = split_file(text)
+
+    def miss_dropped(self) -> None:
+        """Say that a file of the visitor's own did not come back with the other choices."""
+        if self.dropped.is_shown:
+            self._show_nothing(_DROP_AGAIN)
 
     def _lay_out(self) -> widgets.Box:
         for part in (self.facts, self.space, self.forms, self.door, self.values):
@@ -103,11 +135,13 @@ class InspectPage:
 
     def _file_chosen(self, change: dict[str, Any]) -> None:
         if change["new"]:
+            self.dropped.is_shown = False
             path: Path = self.files.path(self.folder.value, change["new"])
             self._open(path, path.name)
 
     def _dropped(self, name: str, content: bytes) -> None:
         self.file.value = ""
+        self.dropped.is_shown = True
         self._open((name, content), name)
 
     def _open(self, source: ImageSource, name: str) -> None:

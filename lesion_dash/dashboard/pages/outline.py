@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..desk import Desk
+from ..into_view import IntoView
 from ..outline import Outline, find_outline
 
 
@@ -19,15 +20,21 @@ class OutlineLine:
     desk : Desk
     title : str
         The word before it.
+    source : str, optional
+        Where on the page the patient was chosen, for a button that leads back there.
     """
 
-    def __init__(self, desk: Desk, title: str = "Outline") -> None:
+    def __init__(self, desk: Desk, title: str = "Outline", source: str = "") -> None:
         self._desk = desk
         self._title = title
         self.text = widgets.HTML()
+        self.source = IntoView(source)
+        self.back = widgets.Button(icon="list", tooltip="Back to the list of patients")
+        self.back.on_click(desk.banner.guard(lambda _: self.source.bring()))
         self.close = widgets.Button(icon="times", tooltip="Take the outline away")
         self.close.on_click(desk.banner.guard(self._clear))
-        self.widget = widgets.HBox([self.text, self.close])
+        back = [self.back, self.source] if source else []
+        self.widget = widgets.HBox([self.text, *back, self.close])
         self.widget.add_class("ld-outline")
         self.say(None)
 

@@ -25,6 +25,12 @@ from .code import patients_code
 from .outline import OutlineLine
 
 TITLE = "Patients"
+_OWN = (
+    *("Patient", "Status", "Voxels", "Volume (mL)", "In region (mL)", "Expected (mL)"),
+    *("% of region", "% of lesion", "Exp. % of region", "Exp. % of lesion"),
+)
+"""Columns of the lists of patients that are no participants table's."""
+
 _FEW = 3
 """So many files are named one by one."""
 
@@ -140,6 +146,8 @@ class PatientsPage:
 def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of the patient table as they are shown, volumes in mL, empty columns left out."""
     shown = frame.drop(columns=["file", "reason", "volume_mm3"], errors="ignore")
+    # A participants table may have columns of the names that are shown here.
+    shown = shown.rename(columns={name: f"{name} (table)" for name in _OWN})
     position = min(1, shown.shape[1])
     shown.insert(position, "Volume (mL)", (frame["volume_mm3"].astype(float) / ML).round(3))
     names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}

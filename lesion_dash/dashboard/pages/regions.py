@@ -17,7 +17,7 @@ from ..region_patients import peak_mm
 from ..scale import ML
 from ..state import Selection
 from ..tables import Table
-from ..tasks import Later
+from ..tasks import Paced
 
 
 class RegionsPanel:
@@ -37,7 +37,7 @@ class RegionsPanel:
         title = widgets.HBox([heading("Regions"), self.caption, self.download])
         self.widget = card(title, self.table.widget, self.remark, name="regions")
         guarded = desk.banner.guard(self._update)
-        update = Later(0.25, guarded)
+        update = Paced(0.25, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
         desk.choices.observe(lambda _: update(), names=names)
         desk.choices.observe(guard(lambda _: self._mark()), names="region")

@@ -22,6 +22,7 @@ from ..tasks import Later
 from .roi_code import CodePanel
 from .roi_contrast import ContrastPanel
 from .roi_input import InputPanel
+from .roi_kept import roi_controls
 from .roi_parts import PartsPanel
 from .roi_picture import PicturePanel
 from .roi_steps import StepsPanel
@@ -35,7 +36,9 @@ _NOTHING = "Nothing to show: see the message at the top."
 
 def build(desk: Desk) -> widgets.Widget:
     """Input and test on the left, what comes of them beside."""
-    return RoiPage(desk).widget
+    page = RoiPage(desk)
+    desk.inputs.follow("roi", roi_controls(page, desk), page.come_back)
+    return page.widget
 
 
 class RoiPage:
@@ -54,6 +57,7 @@ class RoiPage:
         guard = desk.banner.guard
         self.answer: LabAnswer | None = None
         self._asked: LabQuestion | None = None
+        self._returned: Setup | None = None
         self._stop = threading.Event()
         self.input = InputPanel(desk, self.lab.files, self.choices)
         self.test = ContrastPanel(desk, self.choices, guard(self._run), self._cancel)
@@ -109,9 +113,17 @@ class RoiPage:
         mark("ld-primary")
         if self.answer is None:
             self.test.say(lacking or _PRESS.format(self._button))
-            self.picture.tell(lacking or _PRESS.format(self._button))
+            self.picture.tell(lacking or _PRESS.format(self._button) + self._to_come)
         else:
             self.test.say(lacking or (_CHANGED.format(self._button) if is_new else ""))
+
+    @property
+    def _to_come(self) -> str:
+        """The steps that came with a link or a file, and are not made yet."""
+        steps = self.way.steps
+        if not steps or self._returned is None or self._returned != self._setup_or_none():
+            return ""
+        return f" Then: {', '.join(step.words for step in steps)}."
 
     @property
     def _is_busy(self) -> bool:
@@ -138,7 +150,7 @@ class RoiPage:
     def _way_after(self, setup: Setup) -> Way:
         """The way as it is, without what other files or another test leave no sense in."""
         way = self.way.way.unpicked
-        before = self._asked.setup if self._asked is not None else None
+        before = self._asked.setup if self._asked is not None else self._returned
         if before is None or before.source.reading != setup.source.reading:
             way = replace(way, steps=())
         if before is None or _maps_of(before) != _maps_of(setup):
@@ -151,6 +163,12 @@ class RoiPage:
         if self._asked is not None and self.way.way != self._asked.way:
             self._desk.banner.clear()
             self._ask(replace(self._asked, way=self.way.way))
+
+    def come_back(self) -> None:
+        """Other choices were made than those that are shown: the button is to be pressed."""
+        self._asked = self.answer = self._drawn = None
+        self._returned = self._setup_or_none()
+        self._show_nothing()
 
     def _forget_picks(self, _change: Any) -> None:
         shown = self._asked.way if self._asked is not None else None
@@ -208,6 +226,7 @@ class RoiPage:
         if isinstance(error, Cancelled) and not self._stop.is_set():
             return
         self._stop.clear()
+        self._returned = None  # a step that cannot be made is not made again
         self._asked = self.answer.question if self.answer is not None else None
         if self.answer is None:
             self._show_nothing()

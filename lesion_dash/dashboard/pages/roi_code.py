@@ -51,7 +51,7 @@ class CodePanel:
 
     def show(self, answer: LabAnswer) -> None:
         """Show the script of an answer, and offer its files."""
-        self.code.value = f"<pre>{html.escape(answer.script)}</pre>"
+        self.code.value = f'<pre tabindex="0">{html.escape(answer.script)}</pre>'
         self.copy.text = answer.script
         names = names_of_run(answer.values is not None)[:-1]  # the last is the provenance
         kept = self.file.value

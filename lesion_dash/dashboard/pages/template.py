@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ...errors import Cancelled, LesionDashError
 from ..archive import zip_of
 from ..desk import Desk
+from ..kept_inputs import Control, control, file_control
 from ..lab_files import LabFiles
 from ..measuring import (
     MapFacts,
@@ -46,7 +47,24 @@ _CHOOSE_FILE = "Choose a file in each folder."
 
 def build(desk: Desk) -> widgets.Widget:
     """Images on the left, what comes of them beside."""
-    return TemplatePage(desk).widget
+    page = TemplatePage(desk)
+    desk.inputs.follow("template", _controls(page))
+    return page.widget
+
+
+def _controls(page: TemplatePage) -> dict[str, Control]:
+    """Where the choices that an address or a file keeps are read and made."""
+    images, region, signal = page.images, page.region, page.signal
+    fields = {"image": images.image, "template": images.template, "lesion": images.lesion}
+    fields |= {name: getattr(signal, name) for name in ("background", "air", "second")}
+    return {
+        **{name: file_control(field) for name, field in fields.items()},
+        "kind": control(images.kind),
+        "map": file_control(region.map),
+        "region": Control(lambda: region.region, region.choose, (region.label,)),
+        "threshold": control(region.threshold),
+        "coils": control(signal.coils),
+    }
 
 
 class TemplatePage:

@@ -39,7 +39,7 @@ class CodePanel:
 
     def show(self, script: str, can_save: bool) -> None:
         """Show a script; offer the files where there are any to be used."""
-        self.code.value = f"<pre>{html.escape(script or _NOTHING)}</pre>"
+        self.code.value = f'<pre tabindex="0">{html.escape(script or _NOTHING)}</pre>'
         self.copy.text = script
         self.script.disabled = not script
         self.all.disabled = not (script and can_save)

@@ -46,6 +46,7 @@ class RegionPanel:
         self.size = widgets.HTML()
         self.hint = note()
         self.facts: MapFacts | None = None
+        self._awaited = ""
         self._is_filling = False
         guard = desk.banner.guard
         self.map.observe(guard(self._file_chosen), names=["folder", "name"])
@@ -60,6 +61,24 @@ class RegionPanel:
         if self.facts is None or self.label.value is None:
             return None
         return RegionChoice(self.facts.path, self.label.value, self.threshold.value)
+
+    @property
+    def region(self) -> str:
+        """The number of the region; also of one that is still to be read."""
+        return self._awaited or self.label.value or ONE
+
+    def choose(self, number: str) -> None:
+        """Choose a region by its number, once the map is read.
+
+        Raises
+        ------
+        TraitError
+            Where the map that is read does not have it.
+        """
+        if self.facts is None:
+            self._awaited = number
+        else:
+            self.label.value = number
 
     @property
     def others(self) -> dict[str, str]:
@@ -78,6 +97,9 @@ class RegionPanel:
         self._is_filling = True
         self.label.options = options or [("The one region of this map", ONE)]
         self.label.index = 0
+        if self._awaited in {number for _, number in self.label.options}:
+            self.label.value = self._awaited
+        self._awaited = ""
         self.label.disabled = len(self.label.options) < 2
         self._is_filling = False
         set_text(self.hint, "")
@@ -102,7 +124,7 @@ class RegionPanel:
 
     def clear(self) -> None:
         """No map."""
-        self.facts = None
+        self.facts, self._awaited = None, ""
         self._is_filling = True
         self.label.options = []
         self._is_filling = False

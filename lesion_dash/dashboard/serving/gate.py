@@ -57,6 +57,14 @@ def refusal(access: Access, request: HTTPServerRequest) -> str:
     is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
     changes = is_socket or request.method not in _SAFE_METHODS
     # What is not a browser sends no origin, and cannot be made to act for somebody else.
-    if changes and origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+    if changes and origin is not None and _netloc(origin) != hosts[0].lower():
         return "The request comes from a page of another site, and is not carried out."
     return ""
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin, empty where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

@@ -18,9 +18,16 @@ function initialize({ model }) {
     }
   }
 
+  // The connection was made anew: what was sent to the page meanwhile did not arrive.
+  const tellBack = () => model.send({ back: true });
+
   say();
   model.on("change:text", write);
   if (isOurs) window.addEventListener("hashchange", say);
-  return () => window.removeEventListener("hashchange", say);
+  window.addEventListener("ld-back", tellBack);
+  return () => {
+    window.removeEventListener("hashchange", say);
+    window.removeEventListener("ld-back", tellBack);
+  };
 }
 export default { initialize };

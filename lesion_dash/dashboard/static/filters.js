@@ -5,6 +5,7 @@ function render({ model, el }) {
   const side = model.get("side");
   let rows = [];
   let timer = null, isWaiting = false;
+  let counted = []; // what names a number of patients, which the other conditions change
 
   const box = add(el, "div", "ld-filter");
   const buttons = add(box, "div", "ld-filter-buttons");
@@ -15,6 +16,7 @@ function render({ model, el }) {
   const editor = drawer("Filter", `Filter the patients of ${side}`);
   const parting = side === "A" ? drawer("Split", "Split A into A and B") : null;
   const advice = add(editor, "p"), list = add(editor, "div", "ld-filter-rows");
+  const hint = add(editor, "small", "ld-filter-hint", "In brackets: patients left by the other conditions");
   const foot = add(editor, "div", "ld-filter-foot");
   const more = button(foot, "Add a condition", `Restrict ${side} by another column`);
   const clear = button(foot, "Clear", `Show all patients of ${side}`);
@@ -64,6 +66,10 @@ function render({ model, el }) {
 
   const columns = () => model.get("columns");
   const column = (name) => columns().find((one) => one.name === name);
+  const withCount = (name, value, text) => () => {
+    const { values = {}, missing = 0 } = model.get("left")[name] ?? {};
+    return `${text} (${value === null ? missing : values[value] ?? 0})`;
+  };
   const emptyRow = ({ name, form }) => form === "list"
     ? { column: name, form, values: [], missing: false }
     : { column: name, form, low: null, high: null, missing: false };
@@ -92,7 +98,7 @@ function render({ model, el }) {
     const input = add(label, "input");
     Object.assign(input, { type: "checkbox", checked: isTicked });
     input.dataset.key = key;
-    add(label, "span", "", text);
+    counted.push({ span: add(label, "span", "", text()), text });
     input.addEventListener("change", () => { set(input.checked); ask(); });
   }
 
@@ -133,13 +139,14 @@ function render({ model, el }) {
     const box = add(item, "div", "ld-filter-list");
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", `Values of ${nth}: ${row.column}`);
-    for (const { value, count } of known.values) {
-      tick(box, `${index} =${value}`, `${value} (${count})`, row.values.includes(value), (isOn) => {
+    for (const { value } of known.values) {
+      const text = withCount(row.column, value, value);
+      tick(box, `${index} =${value}`, text, row.values.includes(value), (isOn) => {
         row.values = row.values.filter((one) => one !== value).concat(isOn ? [value] : []);
       });
     }
     if (known.missing) {
-      tick(box, `${index} missing`, `no value (${known.missing})`, row.missing,
+      tick(box, `${index} missing`, withCount(row.column, null, "no value"), row.missing,
         (isOn) => { row.missing = isOn; });
     }
     if (known.more) add(box, "small", "", `${known.more} more values are not listed`);
@@ -147,12 +154,17 @@ function render({ model, el }) {
 
   function drawRange(item, row, known, index, nth) {
     const line = add(item, "div", "ld-filter-range");
+    const [first, last] = known.ends;
+    const meant = add(item, "small", "", `Both ends count; ${last} to ${last} is ${last} alone.`);
+    meant.id = `ld-range-${side}-${index}-${Math.floor(Math.random() * 1e9)}`.toLowerCase();
+    meant.hidden = first === last || /[^\d.eE-]/.test(last);
     const fields = ["low", "high"].map((end, place) => {
       const label = add(line, "label", "", place ? "to" : "from");
       const input = add(label, "input");
       Object.assign(input, { type: "number", step: known.whole ? 1 : "any" });
       Object.assign(input, { placeholder: known.ends[place], value: row[end] ?? "" });
       input.setAttribute("aria-label", `${row.column} ${place ? "to" : "from"}, ${nth}`);
+      input.setAttribute("aria-describedby", meant.id);
       input.dataset.key = `${index} ${end}`;
       input.addEventListener("keydown", (event) => {
         // An arrow key begins where the column does, not at 0.
@@ -175,7 +187,8 @@ function render({ model, el }) {
       for (const input of fields) input.setAttribute("aria-invalid", String(isWrong));
     };
     if (known.missing) {
-      tick(item, `${index} missing`, `also those without a value (${known.missing})`, row.missing,
+      const text = withCount(row.column, null, "also those without a value");
+      tick(item, `${index} missing`, text, row.missing,
         (isOn) => { row.missing = isOn; });
     }
   }
@@ -193,7 +206,9 @@ function render({ model, el }) {
     const key = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const top = list.scrollTop;
     list.replaceChildren();
+    counted = [];
     rows.forEach(drawRow);
+    hint.hidden = !counted.length;
     list.scrollTop = top;
     clear.disabled = !rows.length;
     if (key) [...list.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
@@ -203,7 +218,8 @@ function render({ model, el }) {
   clear.addEventListener("click", () => { rows = []; draw(); more.focus(); ask(); });
 
   // Only what holds two values at least can be split.
-  const parted = () => columns().filter((one) => one.kind === "number" ? one.cut !== null
+  const parts = () => model.get("parts");
+  const parted = () => parts().filter((one) => one.kind === "number" ? one.cut !== null
     : one.values.length > 1);
 
   function drawParting() {
@@ -221,10 +237,11 @@ function render({ model, el }) {
     for (const one of offered) option(select, one.name, one.caption);
     const body = add(parting, "div", "ld-filter-parts");
     const go = button(parting, "Split", "Show the parts as A and B");
-    let parts = drawParts(body, column(select.value));
-    select.addEventListener("change", () => { parts = drawParts(body, column(select.value)); });
+    const drawn = () => drawParts(body, parts().find((one) => one.name === select.value));
+    let asked = drawn();
+    select.addEventListener("change", () => { asked = drawn(); });
     go.addEventListener("click", () => {
-      model.send({ do: "split", column: select.value, ...parts() });
+      model.send({ do: "split", column: select.value, ...asked() });
       open(parting, false);
       parting.toggle.focus();
     });
@@ -279,7 +296,11 @@ function render({ model, el }) {
   for (const name of ["count", "why", "advice", "is_ready", "is_split"]) {
     model.on(`change:${name}`, tell);
   }
-  model.on("change:columns", () => { tell(); draw(); drawParting(); });
+  model.on("change:columns", () => { tell(); draw(); });
+  model.on("change:parts", drawParting);
+  model.on("change:left", () => {
+    for (const { span, text } of counted) span.textContent = text();
+  });
   model.on("change:rows", take);
   tell();
   take();

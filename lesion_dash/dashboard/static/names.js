@@ -56,6 +56,12 @@ function nameTable(table) {
   }
 }
 
+// A table wider than its card says so; see `.ld-wider` in the style.
+function markWide(table) {
+  const inner = table.querySelector(".dt-layout-table > .dt-layout-cell");
+  if (inner?.clientWidth) table.classList.toggle("ld-wider", inner.scrollWidth > inner.clientWidth + 1);
+}
+
 function nameTabs(tabs) {
   const heads = [...tabs.querySelectorAll(":scope > .lm-TabBar [role=tab]")];
   const contents = tabs.querySelector(":scope > .widget-tab-contents");
@@ -87,6 +93,7 @@ function nameAll(root) {
   root.querySelectorAll(CONTROLS).forEach(nameOther);
   root.querySelectorAll(".widget-toggle-buttons").forEach(nameChoice);
   root.querySelectorAll(".ld-table").forEach(nameTable);
+  root.querySelectorAll(".ld-table").forEach(markWide);
   root.querySelectorAll(".ld-tabs").forEach(nameTabs);
   // The buttons beside the title belong to the same landmark.
   put(root.querySelector(".ld-header"), "role", "banner");
@@ -124,12 +131,14 @@ function render({ el }) {
     root.addEventListener("keydown", press);
     root.addEventListener("focusin", noteFocus);
     root.addEventListener("pointerdown", noteFocus);
+    window.addEventListener("resize", later);
     later();
   }, 0);
   return () => {
     clearTimeout(waiting);
     cancelAnimationFrame(frame);
     watcher.disconnect();
+    window.removeEventListener("resize", later);
     root?.removeEventListener("keydown", press);
     root?.removeEventListener("focusin", noteFocus);
     root?.removeEventListener("pointerdown", noteFocus);

@@ -19,14 +19,16 @@ function render({ model, el }) {
 
   // In JupyterLab the address is that of Lab, and tells nothing of the choices.
   if (document.body.dataset.voila !== undefined) {
-    button("Copy link", "Copy the address of what is shown, with all choices", async (made) => {
+    const title = () => model.get("lacking") || "Copy the address of what is shown, with all choices";
+    const copy = button("Copy link", title(), async (made) => {
       try {
         await navigator.clipboard.writeText(window.location.href);
-        say(made, "Copied", "Copy link");
+        say(made, model.get("lacking") ? "Copied in part" : "Copied", "Copy link");
       } catch {
         say(made, "Copy it from the address bar", "Copy link"); // a browser that keeps it to itself
       }
     });
+    model.on("change:lacking", () => { copy.title = title(); });
   }
   const save = "Save the choices as a small file, to come back to them or to send them";
   button("Save session", save, () => model.send({ type: "save" }));

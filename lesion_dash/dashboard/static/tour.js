@@ -3,6 +3,8 @@ const KEY = "lesion-dash-tour";
 const GAP = 10, EDGE = 8; // px beside the control, and from the edge of the window
 const PATIENCE = 120; // looks for the first control, a quarter of a second apart
 let isOffered = false; // once for each page, however often the widget is drawn
+// Read now, before the page writes its own choices there: whether a link with choices was opened.
+const isShared = document.body.dataset.voila !== undefined && window.location.hash.includes("=");
 
 const wasSeen = () => {
   try { return localStorage.getItem(KEY) !== null; } catch { return true; } // it could not be remembered
@@ -134,7 +136,7 @@ function render({ model, el }) {
 
   // On first use: when there is something to point to, and nobody has begun with something else.
   function offer(looks) {
-    if (wasSeen() || dialog || looks > PATIENCE || !el.isConnected) return;
+    if (isShared || wasSeen() || dialog || looks > PATIENCE || !el.isConnected) return;
     if (target(model.get("steps")[0])) return open();
     setTimeout(offer, 250, looks + 1);
   }

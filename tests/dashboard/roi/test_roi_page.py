@@ -66,7 +66,9 @@ def test_table_values_and_code_are_the_librarys(page: RoiPage, root: Path) -> No
     expected = run_recipe(recipe_of(root, series_of(root)))
     assert_same(found, expected)
     assert found.recipe.atlas is not None
-    assert page.code.code.value == f"<pre>{html.escape(script_of(expected.recipe))}</pre>"
+    assert (
+        page.code.code.value == f'<pre tabindex="0">{html.escape(script_of(expected.recipe))}</pre>'
+    )
     assert page.code.copy.text == script_of(expected.recipe)
     shown = page.parts.table.frame
     assert shown is not None

@@ -1,0 +1,132 @@
+"""Below the maps of Larger than chance?: the clusters that the test found, and their peaks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import ipywidgets as widgets
+import pandas as pd
+
+from ...size_bias import SizeClusters, VolumePermutations
+from ...size_bias.clusters import FILE_NAME, LEVEL
+from ...tables import csv_bytes
+from ..chances import ChanceRequest, Chances
+from ..controls import card, download_button, heading, note, set_text
+from ..desk import Desk
+from ..scale import ML
+from ..tables import Table
+
+_ASK = "Press “Shuffle volumes” to list the places that the test finds."
+_ABOUT = (
+    "A cluster is of voxels with a corrected p (family-wise) ≤ {level:g} that share a face, an "
+    "edge or a corner; the most extreme peak first. Corrected p, patients and the mean of their "
+    "lesion volumes are those of the peak's voxel; the size of a cluster is not tested. Click a "
+    "row to go to its peak."
+)
+_NO_ATLAS = "Choose an atlas on the page Topography to name the regions."
+_NONE = (
+    "None found: no voxel has a corrected p (family-wise) ≤ {level:g}. The smallest of the "
+    "{tested:,} voxels tested is {smallest:.3g}."
+)
+
+
+class ClustersPanel:
+    """A row per cluster; a click on it moves the crosshair to the peak.
+
+    Parameters
+    ----------
+    desk : Desk
+    chances : Chances
+    """
+
+    def __init__(self, desk: Desk, chances: Chances) -> None:
+        self._desk, self._chances = desk, chances
+        self._asked: tuple[ChanceRequest, VolumePermutations, str] | None = None
+        self.clusters: SizeClusters | None = None
+        guard = desk.banner.guard
+        self.table = Table("clusters", guard(self._go_to))
+        self.caption, self.about = note(), note()
+        self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
+        self._finder = desk.worker()
+        head = widgets.HBox([heading("What the test found"), self.caption, self.download])
+        self.widget = card(head, self.about, self.table.widget, name="chance-clusters")
+        desk.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
+        self.ask(None)
+
+    def ask(self, asked: tuple[ChanceRequest, VolumePermutations, str] | None) -> None:
+        """List what a test found in a cohort, or say how to make one.
+
+        Parameters
+        ----------
+        asked : tuple or None
+            The request, the test, and the cohort in words.
+        """
+        if asked != self._asked or asked is None:
+            self._asked, self.clusters = asked, None
+            self._find()
+
+    def _find(self) -> None:
+        self.download.disabled = True
+        if self._asked is None:
+            self._say(_ASK)
+            return
+        request, found, _ = asked = self._asked
+        atlas = str(self._desk.choices.loaded_atlas)
+        job = partial(self._chances.clusters, request, found, atlas)
+        self._finder.submit(job, partial(self._show, asked, atlas))
+
+    def _say(self, words: str) -> None:
+        """Say why there is no table."""
+        set_text(self.caption, "")
+        set_text(self.about, words)
+        self.table.widget.add_class("ld-hidden")
+
+    def _show(
+        self,
+        asked: tuple[ChanceRequest, VolumePermutations, str],
+        atlas: str,
+        clusters: SizeClusters,
+    ) -> None:
+        if asked != self._asked or atlas != self._desk.choices.loaded_atlas:
+            return  # something else was chosen meanwhile
+        self.clusters = clusters
+        found = asked[1]
+        self.download.disabled = not len(clusters)
+        if not len(clusters):
+            smallest = float(found.corrected_p.min())
+            self._say(_NONE.format(level=LEVEL, tested=found.tested, smallest=smallest))
+            set_text(self.caption, asked[2])
+            return
+        number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
+        set_text(self.caption, f"{number} of {asked[2]}")
+        about = _ABOUT.format(level=LEVEL)
+        set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
+        self.table.widget.remove_class("ld-hidden")
+        self.table.show(shown_columns(clusters, bool(atlas)))
+
+    def _go_to(self, position: int) -> None:
+        if self.clusters is not None:
+            self._desk.choices.mm = self.clusters.rows[position].mm
+
+    def _save(self) -> None:
+        if self.clusters is not None:
+            self._desk.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
+
+
+def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:
+    """The table as it is shown: volumes in mL, and the side where both were tested."""
+    rows = clusters.rows
+    columns: dict[str, list[object]] = {}
+    columns["Cluster"] = [row.cluster for row in rows]
+    if has_regions:
+        columns["Region at the peak"] = [row.region for row in rows]
+    for axis in "xyz":
+        columns[f"{axis} (mm)"] = [round(getattr(row, f"{axis}_mm"), 1) for row in rows]
+    columns["Corrected p (family-wise)"] = [round(row.corrected_p, 4) for row in rows]
+    if clusters.found.side == "two-sided":
+        columns["Lesions"] = ["larger" if row.statistic > 0 else "smaller" for row in rows]
+    columns["Mean lesion volume (mL)"] = [round(row.mean_volume_mm3 / ML, 1) for row in rows]
+    columns[f"Patients (of {clusters.found.n_patients})"] = [row.patients for row in rows]
+    columns["Cluster (voxels)"] = [row.voxels for row in rows]
+    columns["Cluster (mL)"] = [round(row.volume_mm3 / ML, 3) for row in rows]
+    return pd.DataFrame(columns)

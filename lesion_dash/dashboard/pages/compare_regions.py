@@ -1,0 +1,153 @@
+"""Below the maps of A and B: who is lesioned in each region, how largely, and A - B of both."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...regional_differences import FILE_NAME, RegionDifferences
+from ...tables import csv_bytes
+from ..comparing import Comparing, PairRequest
+from ..controls import card, download_button, heading, note, set_text
+from ..desk import Desk
+from ..scale import ML
+from ..tables import Table
+from ..tasks import Later
+
+_ABOUT = (
+    "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
+    "of their total lesion volumes. This describes, and tests nothing. Click a row to go there."
+)
+_LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
+_NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
+_READING = "Reading the atlas ..."
+_WORKING = "Comparing region by region ..."
+
+
+class RegionsOfTwo:
+    """A row per region; a click on it moves the crosshair there.
+
+    Parameters
+    ----------
+    desk : Desk
+    comparing : Comparing
+    """
+
+    def __init__(self, desk: Desk, comparing: Comparing) -> None:
+        self._desk, self._comparing = desk, comparing
+        self._asked: PairRequest | None = None
+        self.found: RegionDifferences | None = None
+        self._rows: list[int] = []
+        guard = desk.banner.guard
+        self.table = Table("compare-regions", guard(self._go_to), on_none=guard(self._leave))
+        self.caption, self.about, self.remark = note(), note(), note()
+        self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
+        self._worker = desk.worker()
+        self._later = Later(0.25, guard(self._update))
+        head = widgets.HBox([heading("Region by region"), self.caption, self.download])
+        parts = self.about, self.table.widget, self.remark
+        self.widget = card(head, *parts, name="compare-regions")
+        update = guard(lambda _: self.ask(self._asked))
+        desk.choices.observe(update, names=["atlas", "loaded_atlas"])
+        desk.choices.observe(guard(lambda _: self._mark()), names="region")
+
+    def ask(self, request: PairRequest | None) -> None:
+        """Show two cohorts, or nothing."""
+        self._asked = request
+        # The room of the table is held while it is made, so that nothing below jumps.
+        hold = request is not None and bool(self._desk.choices.atlas)
+        (self.widget.add_class if hold else self.widget.remove_class)("ld-held")
+        self._later()
+
+    def _update(self) -> None:
+        request, choices = self._asked, self._desk.choices
+        if request is None or not choices.loaded_atlas:
+            self._show_nothing(_READING if choices.atlas else _NO_ATLAS)
+            return
+        if self.found is None:
+            set_text(self.caption, _WORKING)
+        asked = request, str(choices.loaded_atlas)
+        self._worker.submit(partial(self._comparing.regions, *asked), partial(self._show, asked))
+
+    def _show_nothing(self, why: str) -> None:
+        self.found, self._rows = None, []
+        set_text(self.caption, why)
+        for one in (self.about, self.remark):
+            set_text(one, "")
+        self.download.disabled = True
+        self.table.widget.add_class("ld-hidden")
+
+    def _show(self, asked: tuple[PairRequest, str], found: RegionDifferences | None) -> None:
+        if found is None or asked != (self._asked, self._desk.choices.loaded_atlas):
+            return  # something else was chosen meanwhile
+        self.found, self._rows = found, shown_rows(found)
+        self.download.disabled = False
+        self.table.widget.remove_class("ld-hidden")
+        names = [f"{one} ({size} patients)" for one, size in zip("AB", found.sizes, strict=True)]
+        set_text(self.caption, f"{' and '.join(names)} in {asked[1]}")
+        set_text(self.about, _ABOUT + (_LIKELY if found.probabilistic else ""))
+        self.table.show(shown_columns(found, self._rows))
+        self._mark()
+        set_text(self.remark, "; ".join([*_hidden(found, self._rows), *found.notes]))
+
+    def _go_to(self, position: int) -> None:
+        if self.found is not None:
+            row, choices = self._rows[position], self._desk.choices
+            x, y, z = self.found.places[row].tolist()
+            choices.mm, choices.region = (x, y, z), self.found.labels[row]
+
+    def _leave(self) -> None:
+        self._desk.choices.region = None
+
+    def _mark(self) -> None:
+        """Highlight the region that is chosen on this page or on the page Topography."""
+        label = self._desk.choices.region
+        labels = [self.found.labels[row] for row in self._rows] if self.found else []
+        if label is not None:
+            self.table.mark(labels.index(label) if label in labels else None)
+
+    def _save(self) -> None:
+        if self.found is not None:
+            self._desk.saver.save(FILE_NAME, csv_bytes(self.found.table))
+
+
+def shown_rows(found: RegionDifferences) -> list[int]:
+    """The regions where anybody is lesioned, by their difference; what lies outside comes last."""
+    anybody = np.flatnonzero(found.n[0][:-1] + found.n[1][:-1])
+    order = np.argsort(-np.abs(found.points[anybody]), kind="stable")
+    return [*anybody[order].tolist(), len(found.regions) - 1]
+
+
+def shown_columns(found: RegionDifferences, rows: list[int]) -> pd.DataFrame:
+    """The table as it is shown: volumes in mL."""
+    columns: dict[str, object] = {"Region": [found.regions[row] for row in rows]}
+    for side, n, percent in zip("AB", found.n, found.percent, strict=True):
+        columns[f"{side}: patients"] = n[rows]
+        columns[f"{side}: %"] = _tenths(percent[rows])
+    columns["A − B (% points)"] = _tenths(found.points[rows])
+    for side, mean in zip("AB", found.means, strict=True):
+        columns[f"{side}: mean volume (mL)"] = _tenths(mean[rows] / ML)
+    columns["A − B (mL)"] = _tenths(found.mean[rows] / ML)
+    return pd.DataFrame(columns)
+
+
+def _tenths(values: NDArray[np.float64]) -> list[str]:
+    """With one digit behind the point, empty where missing; the browser sorts them as numbers."""
+    # Adding 0 takes the sign from what is rounded to -0.
+    return ["" if np.isnan(value) else f"{round(value, 1) + 0:.1f}" for value in values.tolist()]
+
+
+def _hidden(found: RegionDifferences, rows: list[int]) -> list[str]:
+    said = []
+    if number := len(found.regions) - len(rows):
+        regions = "1 region" if number == 1 else f"{number} regions"
+        said.append(f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well")
+    if np.isnan(found.mean[rows]).any():
+        least = found.min_patients
+        few = f"{least} patient{'' if least == 1 else 's'}"
+        said.append(f"no difference of volumes where fewer than {few} of A or of B are lesioned")
+    return said

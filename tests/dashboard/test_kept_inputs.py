@@ -1,0 +1,465 @@
+"""What is chosen on single pages comes back by a link and a file; whatever else is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lesion_dash.dashboard.address import LONGEST, read_address, to_address, too_long_for
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.bookmark import Bookmark, Offer
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.lab_steps import step_of, step_text
+from lesion_dash.dashboard.page_inputs import INPUTS
+from lesion_dash.dashboard.pages import PAGES
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.session_file import read_session, session_bytes
+from lesion_dash.errors import InputError
+from lesion_dash.roi import FillHoles, InsideFile, InsideRegions, MoreIn, Morph
+
+NAMES = tuple(page.__name__.rpartition(".")[2] for page in PAGES)
+BOLD = "sub-01_task-pictures_run-2_bold.nii.gz"
+MASK = "sub-01_brain_mask.nii.gz"
+ATLAS = "atlas//synthetic_atlas.nii.gz"
+
+MADE: dict[str, dict[str, Any]] = {
+    "compare": {"map": "std"},
+    "chance": {"cohort": "b", "side": "two-sided", "permutations": 250, "seed": 9},
+    "assign": {
+        "source": "series",
+        "file": MASK,
+        "atlas": "synthetic_atlas",
+        "threshold": 0.25,
+        "signs": "both",
+        "connectivity": 6,
+        "min_size_mm3": 50.0,
+        "lower_threshold": 0.5,
+        "min_correlation": -0.5,
+    },
+    "roi": {
+        "folder": "series",
+        "runs": (BOLD,),
+        "a": "house",
+        "b": "face",
+        "delay_s": 4.0,
+        "repetition_time": 2.5,
+        "fwhm_mm": 6.0,
+        "mask": f"series//{MASK}",
+        "test": "welch",
+        "correction": "fdr",
+        "map_key": "t",
+        "threshold": -2.5,
+        "threshold_side": "both",
+        "steps": ('["dilate",2,"voxels",6]', '["regions","synthetic_atlas","Synthetic putamen L"]'),
+        "connectivity": 6,
+        "min_voxels": 4,
+        "min_mm3": 30.0,
+        "atlas": "synthetic_atlas",
+    },
+    "template": {
+        "image": f"series//{MASK}",
+        "template": f"series//{MASK}",
+        "kind": "rigid",
+        "lesion": f"series//{MASK}",
+        "map": ATLAS,
+        "region": "3",
+        "threshold": 0.75,
+        "background": "/4",
+        "air": f"series//{MASK}",
+        "coils": 8,
+    },
+    "inspect": {"file": f"series//{MASK}"},
+}
+"""Something else than the usual on every page."""
+
+
+@pytest.fixture(scope="module")
+def root(sample_data: Path) -> DataRoot:
+    return DataRoot(sample_data)
+
+
+def open_app(root: DataRoot) -> App:
+    app = App(Desk(Session(root)))
+    app.returning.begin()
+    app.desk.wait()
+    return app
+
+
+def open_page(app: App, page: str) -> None:
+    app.tabs.selected_index = NAMES.index(page)
+    settle(app)
+
+
+def settle(app: App) -> None:
+    """A job may ask for another one."""
+    for _ in range(3):
+        app.desk.wait()
+
+
+def arrive(app: App, text: str) -> None:
+    app.returning.bar._handle_custom_msg({"address": text}, [])
+    settle(app)
+
+
+def link_to(page: str, values: dict[str, Any]) -> str:
+    return to_address(
+        Bookmark(
+            "cohort_a", "cohort_b", min_patients=4, map_key="n", page=page, inputs={page: values}
+        )
+    )
+
+
+def test_every_page_that_keeps_something_is_tried() -> None:
+    assert MADE.keys() == INPUTS.keys() <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("page", "is_open"),
+    [*((page, False) for page in MADE), ("assign", True), ("roi", True), ("inspect", True)],
+    ids=lambda value: value if isinstance(value, str) else ("later", "open")[value],
+)
+def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool) -> None:
+    app = open_app(root)
+    if is_open:
+        open_page(app, page)
+        app.tabs.selected_index = 0
+    arrive(app, link_to(page, MADE[page]).replace(f"&page={page}", ""))
+    assert app.desk.inputs.values[page] == MADE[page]
+    open_page(app, page)
+    assert app.desk.inputs.values[page] == MADE[page]
+    assert app.desk.banner.message == ""
+    told = read_address(app.returning.bar.text)["inputs"]
+    assert Offer(root, NAMES).check({"inputs": told})[0].inputs[page] == MADE[page]
+
+
+@pytest.mark.parametrize("page", ["chance", "assign", "roi"])
+def test_a_file_brings_the_inputs_back_and_what_it_leaves_out_is_usual(
+    root: DataRoot, page: str
+) -> None:
+    name = next(iter(MADE[page]))
+    less = {name: MADE[page][name]}
+    content = session_bytes(Bookmark("cohort_a", "cohort_b", min_patients=4, inputs={page: less}))
+    app = open_app(root)
+    arrive(app, link_to(page, MADE[page]))
+    app.returning.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
+    settle(app)
+    found = dict(app.desk.inputs.values[page])
+    if page == "roi":  # the folder decides which runs and conditions are offered first
+        assert found.pop("a", "") == found.pop("b", "") == ""
+    assert found == less
+    assert app.desk.banner.message == ""
+
+
+def test_pages_of_which_nothing_is_said_stay_as_they_are(root: DataRoot) -> None:
+    app = open_app(root)
+    arrive(app, link_to("chance", MADE["chance"]))
+    arrive(app, "a=cohort_a&b=cohort_b&k=4&compare.map=mean")
+    assert app.desk.inputs.values["chance"] == MADE["chance"]
+    assert app.desk.inputs.values["compare"] == {"map": "mean"}
+
+
+def test_what_is_usual_is_not_told(root: DataRoot) -> None:
+    app = open_app(root)
+    open_page(app, "chance")
+    assert "chance.cohort=a" in app.returning.bar.text
+    assert "chance.seed" not in app.returning.bar.text
+
+
+LONG = "x" * 600
+HOSTILE = [
+    ("compare.map=overlap", "none of the choices"),
+    ("chance.permutations=1e9", "no whole number from 20 to 100,000"),
+    ("chance.permutations=20.5", "no whole number"),
+    ("chance.permutations=" + "9" * 50, "no whole number"),
+    ("chance.permutations=" + "9" * 500, "no whole number"),
+    ("chance.seed=nan", "no whole number"),
+    ("chance.seed=-1", "no whole number"),
+    ("chance.side=both", "none of the choices"),
+    ("assign.source=../cohort_a", "no map and no folder"),
+    ("assign.source=/etc", "no map and no folder"),
+    ("assign.source=series&assign.file=../participants.tsv", "no image of this folder"),
+    ("assign.file=sub-01_brain_mask.nii.gz", "no folder of images"),
+    ("assign.atlas=../atlas", "no atlas"),
+    ("assign.threshold=nan", "no number from 0"),
+    ("assign.threshold=inf", "no number from 0"),
+    ("assign.threshold=1e12", "no number from 0"),
+    ("assign.threshold=", "no number from 0"),
+    ("assign.connectivity=7", "none of the choices"),
+    ("assign.min_correlation=2", "no number from -1 to 1"),
+    ("inspect.file=..//../etc/passwd", "no folder of images"),
+    ("inspect.file=series//../participants.tsv", "no image of this folder"),
+    ("inspect.dropped=maybe", "neither true nor false"),
+    ("roi.folder=series/..", "no folder of the data root"),
+    ("roi.folder=series&roi.runs=../../../etc/passwd", "no file of this folder"),
+    ("roi.folder=series&roi.table=/etc/passwd", "no file of this folder"),
+    ("roi.runs=" + BOLD, "no folder of images"),
+    ("roi.mask=/../etc//passwd", "is not offered here"),
+    ("roi.mask=.//../../etc/passwd", "no file of this folder"),
+    ("roi.column=a%00b", "letters that cannot be shown"),
+    ("roi.a=%0d%0a", "letters that cannot be shown"),
+    ("roi.b=" + LONG, "no text of at most"),
+    ("roi.delay_s=1e9", "no number from -60 to 60"),
+    ("roi.map_key=__class__", "none of the choices"),
+    ('roi.steps=["file","../../etc/passwd",0]', "no file of this folder"),
+    ('roi.steps=["regions","synthetic_atlas","nowhere"]', "does not have"),
+    ('roi.steps=["regions","../atlas","x"]', "no atlas of the data root"),
+    ('roi.steps=["dilate",1e9,"voxels",6]', "no step"),
+    ('roi.steps=["dilate",NaN,"mm",6]', "no step"),
+    ('roi.steps=["dilate",1,"voxels",6,"more"]', "no step"),
+    ('roi.steps={"dilate":1}', "no step"),
+    ("roi.steps=" + "[" * 400, "no step"),
+    ("template.image=/etc", "is not offered here"),
+    ("template.image=.//../secret.nii", "no file of this folder"),
+    ("template.kind=magic", "none of the choices"),
+    ("template.threshold=0", "no number from 0.01 to 1"),
+    ("template.coils=1e9", "no whole number from 1 to 256"),
+    ("template.region=" + "3%07", "letters that cannot be shown"),
+    ("template.pages=1", "no choice of this dashboard"),
+    ("os.path=1", "no choice of this dashboard"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), HOSTILE, ids=[text[:24] for text, _ in HOSTILE])
+def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
+    root: DataRoot, text: str, reason: str
+) -> None:
+    text = text.replace('"', "%22").replace("[", "%5B").replace("{", "%7B")
+    bookmark, faults = Offer(root, NAMES).check(read_address(f"compare.map=mean&{text}&k=3"))
+    if text.startswith("compare"):
+        assert bookmark.inputs == {}
+    else:
+        assert bookmark.inputs["compare"] == {"map": "mean"}
+    assert bookmark.min_patients == 3
+    assert len(faults) == 1
+    assert reason in faults[0].problem
+    assert len(faults[0].subject) <= 60
+    assert faults[0].subject.isprintable()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda some: (
+        st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3)
+    ),
+    max_leaves=5,
+)
+PAGE_VALUES = st.sampled_from([(page, name) for page, kept in INPUTS.items() for name in kept])
+
+
+@settings(max_examples=150, deadline=None)
+@given(where=PAGE_VALUES, value=JSON)
+def test_whatever_stands_in_a_file_is_taken_or_told(where: tuple[str, str], value: object) -> None:
+    page, name = where
+    bookmark, faults = Offer(ROOT, NAMES).check({"inputs": {page: {name: value}}})
+    taken = bookmark.inputs.get(page, {})
+    assert len(faults) + len(taken) == 1
+    assert all(isinstance(fault, InputError) for fault in faults)
+
+
+ROOT = DataRoot(Path(__file__).parents[2] / "sample_data")
+
+SIMPLE = st.fixed_dictionaries(
+    {"cohort": st.sampled_from(["a", "b"])},
+    optional={"permutations": st.integers(20, 100_000), "seed": st.integers(0, 2**31 - 1)},
+)
+NUMBERS = st.fixed_dictionaries(
+    {"source": st.sampled_from(["n", "mean"])},
+    optional={
+        "threshold": st.floats(0, 1e9),
+        "min_correlation": st.floats(-1, 1),
+        "connectivity": st.sampled_from([6, 18, 26]),
+    },
+)
+
+
+@given(chance=SIMPLE, assign=NUMBERS)
+def test_an_address_tells_numbers_exactly(chance: dict[str, Any], assign: dict[str, Any]) -> None:
+    inputs = {"chance": chance, "assign": assign}
+    text = to_address(Bookmark(inputs=inputs))
+    assert Offer(ROOT, NAMES).check(read_address(text))[0].inputs == inputs
+
+
+def test_a_link_counts_what_cannot_be_made(root: DataRoot) -> None:
+    app = open_app(root)
+    arrive(app, "a=cohort_a&k=4&chance.seed=1e9999&chance.side=up&assign.file=%2e%2e/x&map=n")
+    assert "3 of its choices cannot be made here" in app.desk.banner.message
+
+
+def test_what_a_page_does_not_offer_is_told_when_it_is_opened(root: DataRoot) -> None:
+    app = open_app(root)
+    arrive(app, "a=cohort_a&k=4&roi.folder=series&roi.a=elsewhere&roi.b=nowhere&roi.fwhm_mm=3")
+    assert app.desk.banner.message == ""
+    open_page(app, "roi")
+    assert "2 of its choices cannot be made here" in app.desk.banner.message
+    assert app.desk.inputs.values["roi"]["fwhm_mm"] == 3
+
+
+def test_a_map_of_two_cohorts_needs_both(root: DataRoot) -> None:
+    app = open_app(root)
+    open_page(app, "assign")
+    arrive(app, "a=cohort_a&k=4&page=assign&assign.source=overlap")
+    assert "overlap is none of the choices there are" in app.desk.banner.message
+    assert app.desk.inputs.values["assign"]["source"] == "n"
+
+
+def test_a_long_choice_makes_room_for_the_others(root: DataRoot) -> None:
+    long = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
+    inputs = {"roi": {"folder": "series", "runs": long}, "chance": MADE["chance"]}
+    bookmark = Bookmark("cohort_a", inputs=inputs)
+    assert too_long_for(bookmark) == ("roi",)
+    text = to_address(bookmark)
+    assert len(text) <= LONGEST
+    assert read_address(text).keys() == {"folder_a", "inputs"}
+    assert read_address(text)["inputs"].keys() == {"chance"}
+    assert json.loads(session_bytes(bookmark))["choices"]["inputs"]["roi"]["runs"] == list(long)
+    del root
+
+
+def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) -> None:
+    app = open_app(root)
+    assert app.returning.menu.lacking == ""
+    monkeypatch.setattr("lesion_dash.dashboard.address.LONGEST", 150)
+    arrive(app, link_to("chance", MADE["chance"])[:120])
+    open_page(app, "roi")
+    assert "the inputs of ROI lab" in app.returning.menu.lacking
+    assert "roi." not in app.returning.bar.text
+
+
+def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data: Path) -> None:
+    app = open_app(root)
+    open_page(app, "inspect")
+    content = (sample_data / "series" / MASK).read_bytes()
+    drop = find_widget(app.tabs.children[NAMES.index("inspect")], "FileDrop")
+    drop._on_file("Jane Doe.nii.gz", content)
+    settle(app)
+    link = app.returning.bar.text
+    assert "Jane" not in link
+    saved = session_bytes(app.returning.bookmark)
+    assert "is not kept: drop it there again" in json.loads(saved)["note"]
+    assert b"Jane" not in saved
+    assert read_session("one.json", saved, Offer(root, NAMES)) == app.returning.bookmark
+    other = open_app(root)
+    arrive(other, link)
+    said = find_widget(other.tabs.children[NAMES.index("inspect")], "", "drop it again")
+    assert "is not kept" in said.value
+    assert other.returning.bar.text == link
+
+
+def find_widget(box: Any, kind: str, words: str = "") -> Any:
+    """The first widget of a kind, or with words in it."""
+    waiting = [box]
+    while waiting:
+        one = waiting.pop()
+        if type(one).__name__ == kind or (words and words in str(getattr(one, "value", ""))):
+            return one
+        waiting += getattr(one, "children", ())
+    raise AssertionError(kind or words)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: Morph("open", 2.5, "mm"),
+        lambda _: Morph("dilate", 1, "voxels", 26),
+        lambda _: FillHoles(),
+        lambda _: MoreIn("b"),
+        lambda root: InsideFile(str(root.path / "series" / MASK), 0.5),
+        lambda root: InsideFile(str(root.path / "series" / MASK)),
+        lambda root: InsideRegions(
+            str(root.atlas_files("synthetic_atlas")[0]),
+            ("Synthetic putamen L", "Synthetic putamen R"),
+            str(root.atlas_files("synthetic_atlas")[1]),
+        ),
+    ],
+    ids=["ball", "voxels", "fill", "more", "threshold", "file", "regions"],
+)
+def test_a_step_as_text_tells_no_place_outside_the_data_root(
+    root: DataRoot, make: Callable[[DataRoot], Any]
+) -> None:
+    step = make(root)
+    text = step_text(step, root)
+    assert step_of(text, root) == step
+    assert str(root.path) not in text
+
+
+def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -> None:
+    app = open_app(root)
+    arrive(
+        app, link_to("roi", MADE["roi"] | {"threshold": 2.0, "steps": ('["dilate",2,"voxels",6]',)})
+    )
+    page = app.tabs.children[NAMES.index("roi")]
+    find_widget(page, "", "to begin. Then: dilate by 2 voxels")
+    find_button(page, "Run the test").click()
+    settle(app)
+    assert app.desk.banner.message == ""
+    values = app.desk.inputs.values["roi"]
+    assert (values["map_key"], values["threshold"]) == ("t", 2.0)
+    assert values["steps"] == ('["dilate",2,"voxels",6]',)
+    assert "2. dilate" in str(steps_of(page))
+
+
+def find_button(box: Any, words: str) -> Any:
+    waiting = [box]
+    while waiting:
+        one = waiting.pop()
+        if getattr(one, "description", "") == words:
+            return one
+        waiting += getattr(one, "children", ())
+    raise AssertionError(words)
+
+
+def steps_of(box: Any) -> list[str]:
+    waiting, found = [box], []
+    while waiting:
+        one = waiting.pop()
+        found += [str(option) for option in getattr(one, "options", ())]
+        waiting += getattr(one, "children", ())
+    return found
+
+
+def test_what_is_shown_is_of_the_choices_before_a_link(root: DataRoot) -> None:
+    app = open_app(root)
+    open_page(app, "roi")
+    page = app.tabs.children[NAMES.index("roi")]
+    find_button(page, "Run the test").click()
+    settle(app)
+    assert any("1. −log10 p" in one for one in steps_of(page))
+    arrive(app, link_to("roi", MADE["roi"]))
+    assert not any("1. −log10 p" in one for one in steps_of(page))
+    assert app.desk.inputs.values["roi"] == MADE["roi"]
+
+
+def test_nothing_is_shuffled_by_a_link(root: DataRoot) -> None:
+    app = open_app(root)
+    arrive(app, link_to("chance", MADE["chance"]))
+    page = app.tabs.children[NAMES.index("chance")]
+    assert not find_button(page, "Shuffle volumes").disabled
+    assert urlencode({"chance.permutations": 250}) in app.returning.bar.text
+
+
+def test_a_page_that_comes_back_has_its_brain_drawn_whole(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(root)
+    find_widget(app.tabs, "Probe").set_state({"webgl": "yes"})
+    settle(app)
+    niivue = find_widget(app.tabs, "QuickNiiVue")
+    assert len(niivue.volumes) == 2
+    painted: list[str] = []
+    niivue.on_image_loaded(lambda volume: painted.append(volume.id))
+    for volume in niivue.volumes:
+        monkeypatch.setattr(type(volume), "img", np.zeros(8, np.uint8))
+        monkeypatch.setattr(type(volume), "hdr", {})
+    app.returning.bar._handle_custom_msg({"back": "yes"}, [])
+    assert painted == []
+    app.returning.bar._handle_custom_msg({"back": True}, [])
+    assert painted == [volume.id for volume in niivue.volumes]

@@ -1,0 +1,33 @@
+"""Lists of patients show columns of the participants table as they are, whatever their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phantoms import random_masks, write_masks
+
+from lesion_dash import load_cohort
+from lesion_dash.dashboard.here import find_here
+from lesion_dash.dashboard.pages.here import here_columns
+from lesion_dash.dashboard.pages.patients import shown_columns
+
+NAMES = ("Patient", "Status", "Voxels", "Volume (mL)", "% of lesion")
+
+
+def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
+    folder = write_masks(tmp_path / "cohort", random_masks(4))
+    rows = [
+        "\t".join([f"sub-00{number}", *(f"{name} {number}" for name in NAMES)])
+        for number in range(4)
+    ]
+    header = "\t".join(["participant_id", *NAMES])
+    (folder / "participants.tsv").write_text("\n".join([header, *rows]) + "\n")
+    cohort = load_cohort(folder)
+    shown = shown_columns(cohort.used_table)
+    assert shown["Patient"].tolist() == [f"sub-00{number}" for number in range(4)]
+    assert shown["Voxels"].tolist() == cohort.volumes.tolist()
+    for name in NAMES:
+        assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
+    voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
+    here = find_here(cohort, cohort.used_table, tuple(voxel))
+    assert "sub-000" in here_columns(here)["Patient"].tolist()
