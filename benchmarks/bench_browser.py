@@ -119,10 +119,10 @@ def timed(page: Any, event: Any, number: int) -> float:
 
 
 def settle(page: Any) -> None:
-    """Wait until nothing has changed for a while."""
+    """Wait until nothing has changed for a while, and the figure of the last choice is drawn."""
     script = "performance.now() - (window.changes.at(-1) ?? performance.now())"
     page.wait_for_timeout(QUIET)
-    while 0 < page.evaluate(script) < QUIET:
+    while 0 < page.evaluate(script) < QUIET or page.locator(".ld-figure .ld-busy").count():
         page.wait_for_timeout(100)
 
 

@@ -27,6 +27,8 @@ LESYMAP = "LESYMAP (Pustina), default of minSubjectPerVoxel"
 # A fifth of the brightest voxel, as in nilearn's load_mni152_brain_mask.
 _BRAIN_ABOVE = 51
 
+_PIECE = 2**18  # voxels at a time, which fit into the cache of the processor
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -196,13 +198,9 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
     if cohort not in _CACHE:
         counts = np.ravel(cohort.counts, order="F")
         brain = brain_on(cohort.grid)
-        lesioned = np.flatnonzero(counts)
-        found = counts[lesioned]
-        most = int(found.max(initial=0))
-        voxels, inside = (_at_least(part, most) for part in (found, found[brain[lesioned]]))
-        _CACHE[cohort] = Coverage(
-            cohort.name, cohort.n_patients, cohort.grid, int(brain.sum()), voxels, inside
-        )
+        voxels, inside = map(_at_least, _exactly(counts, brain))
+        size = int(np.count_nonzero(brain))
+        _CACHE[cohort] = Coverage(cohort.name, cohort.n_patients, cohort.grid, size, voxels, inside)
     return _CACHE[cohort]
 
 
@@ -268,10 +266,21 @@ def _nearest(levels: NDArray[np.uint8], own: Grid, grid: Grid) -> NDArray[np.uin
     return found
 
 
-def _at_least(counts: NDArray[np.int32], most: int) -> NDArray[np.int64]:
-    """How many of the counts are at least 1, 2, ... up to `most`."""
-    exactly = np.bincount(counts, minlength=most + 1)[1:]
-    found = np.cumsum(exactly[::-1])[::-1].astype(np.int64)
+def _exactly(
+    counts: NDArray[np.int32], brain: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many voxels have exactly 0, 1, 2, ... patients, everywhere and in the brain."""
+    found = np.zeros(2 * (int(counts.max(initial=0)) + 1), np.int64)
+    for first in range(0, counts.size, _PIECE):
+        piece = slice(first, first + _PIECE)
+        found += np.bincount(2 * counts[piece] + brain[piece], minlength=found.size)
+    outside, inside = found.reshape(-1, 2).T
+    return outside + inside, inside
+
+
+def _at_least(exactly: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many voxels have at least 1, 2, ... patients."""
+    found = np.cumsum(exactly[:0:-1])[::-1].astype(np.int64)
     found.setflags(write=False)
     return found
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import isfinite
 
+_KEPT = 2**14  # texts, as a filter reads the same cells again with each choice
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "missing"}
 
 
@@ -19,6 +21,7 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in _MISSING
 
 
+@lru_cache(_KEPT)
 def number_of(cell: str) -> float | None:
     """The finite number that a cell holds, or None.
 
@@ -43,7 +46,11 @@ def value_words(value: object) -> str:
     >>> value_words(1.0), value_words("1.50"), value_words(" F ")
     ('1', '1.5', 'F')
     """
-    text = str(value).strip()
+    return _text_words(str(value).strip())
+
+
+@lru_cache(_KEPT)
+def _text_words(text: str) -> str:
     if re.fullmatch(r"[+-]?\d{1,300}", text):
         return str(int(text))  # long codes must not lose their last digits
     number = number_of(text)

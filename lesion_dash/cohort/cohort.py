@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +17,6 @@ from .participants import Participants
 from .patients import Patient
 from .positions import Positions, memory_limit
 from .roster import People
-
-_PIECE = 2**24  # positions that are counted together
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +60,10 @@ class Cohort(People):
     def counts(self) -> NDArray[np.int32]:
         """Number of patients lesioned at each voxel, shape of the grid, read-only."""
         flat = np.zeros(self.grid.size, np.int32)
-        for first in range(0, self.indices.size, _PIECE):
-            flat += np.bincount(self.indices[first : first + _PIECE], minlength=flat.size)
+        # One patient after the other: to count all at once takes several times the memory, and
+        # much of the time to be given it.
+        for first, end in pairwise(self.starts.tolist()):
+            flat[self.indices[first:end]] += 1
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
 
