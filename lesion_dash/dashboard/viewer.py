@@ -155,9 +155,12 @@ class BrainViewer:
 
     def _resend(self, volume: Any) -> None:
         self.on_paint()
-        # Changes sent while the browser was still loading the volume are lost; send them again.
+        # Changes sent while the browser was still loading the volume are lost, and the colours it
+        # began with come back as if they had been chosen; send all again.
         if volume is self._overlay:
             self._send_colours()
+            volume.colormap = "gray"  # as the browser follows nothing but a change
+            volume.colormap = self._picture.colormap or _CLASSES
             volume.send(
                 {"type": "buffer_change", "data": {"attr": "img", "type": "uint8"}},
                 buffers=[self._picture.levels.tobytes(order="F")],

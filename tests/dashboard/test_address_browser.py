@@ -52,6 +52,13 @@ def linked(address: str, kept_page: Callable[..., Any]) -> Any:
     return page
 
 
+# Of the map on the brain: its colours must be those of the bar below it.
+COLOURS = """async () => {
+  const models = await Promise.all(Object.values(window.jupyterapp.widgetManager._models));
+  return models.filter((one) => one.get("cal_max") === 255).map((one) => one.get("colormap"));
+}"""
+
+
 def wait_for_std(page: Any, readout: str) -> None:
     page.get_by_text("SD of total lesion volume, where ≥ 7").wait_for(timeout=LONG)
     page.wait_for_function(
@@ -59,6 +66,7 @@ def wait_for_std(page: Any, readout: str) -> None:
         arg=readout,
         timeout=LONG,
     )
+    page.wait_for_function(f"async () => (await ({COLOURS})()).join() === 'cividis'", timeout=LONG)
 
 
 def test_a_reload_and_another_visitor_see_the_same(
@@ -88,6 +96,8 @@ def test_a_reload_and_another_visitor_see_the_same(
     assert shown(page) == before
     assert page.url == link
     assert page.evaluate("history.length") <= 3
+    assert page.evaluate(COLOURS) == ["cividis"]
+    assert other.evaluate(COLOURS) == ["viridis"]
 
 
 def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:

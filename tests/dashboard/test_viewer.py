@@ -83,9 +83,15 @@ def test_what_changed_while_loading_is_sent_again(
     viewer: BrainViewer, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     viewer.show(picture(9))
-    viewer.show(picture(5))
+    viewer.show(picture(5, colormap="plasma"))
+    viewer._overlay.colormap = "viridis"  # as the browser says of what it has just loaded
     monkeypatch.setattr(viewer._overlay, "send", recorder.send)
+    colours: list[str] = []
+    viewer._overlay.observe(lambda change: colours.append(change["new"]), names="colormap")
     viewer._resend(viewer._overlay)
+    # The browser follows changes alone: that it missed one is no change.
+    assert colours[0] != "plasma"
+    assert colours[-1] == "plasma"
     ((content, (values,)),) = recorder.sent
     assert content["type"] == "buffer_change"
     assert values == picture(5).levels.tobytes(order="F")
