@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ class RegionsPanel:
         self._desk = desk
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
+        self._asked: Selection | None = None
         guard = desk.banner.guard
         self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
         self._counter = desk.worker()
@@ -37,7 +39,7 @@ class RegionsPanel:
         title = widgets.HBox([heading("Regions"), self.caption, self.download])
         self.widget = card(title, self.table.widget, self.remark, name="regions")
         guarded = desk.banner.guard(self._update)
-        update = Paced(0.25, guarded)
+        update = Paced(0.05, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
         desk.choices.observe(lambda _: update(), names=names)
         desk.choices.observe(guard(lambda _: self._mark()), names="region")
@@ -48,6 +50,10 @@ class RegionsPanel:
         if not (selection.cohort_a and selection.atlas):
             self._show_nothing(self._missing(selection))
             return
+        asked = replace(selection, map_key="")  # whichever map is shown
+        if asked == self._asked:
+            return
+        self._asked = asked
         if not self._rows:
             set_text(self.caption, "Counting ...")
         self._counter.submit(partial(self._count, selection), self._show)
@@ -77,7 +83,7 @@ class RegionsPanel:
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
-        self._rows, self._counts = [], None
+        self._rows, self._counts, self._asked = [], None, None
         self.download.disabled = True
         set_text(self.caption, caption)
         self.table.show(shown_columns([]))
