@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 from phantoms import SHAPE, image, random_masks, write_masks
+
+from lesion_dash import Cohort, load_atlas, load_cohort
+from lesion_dash.atlas import Atlas
+
+DAY = date(2026, 3, 1)
 
 MASKS_A, MASKS_B = random_masks(8, seed=2), random_masks(6, seed=5)
 
@@ -21,3 +27,11 @@ def write_study(root: Path) -> Path:
     image(labels).to_filename(root / "areas.nii.gz")
     (root / "areas.csv").write_text("index,name\n1,left area\n2,right area\n")
     return root
+
+
+def cohorts(root: Path) -> list[Cohort]:
+    return [load_cohort(root / letter) for letter in "ab"]
+
+
+def atlas_of(root: Path) -> Atlas:
+    return load_atlas(root / "areas.nii.gz", root / "areas.csv")

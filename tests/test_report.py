@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from atlases import probability_atlas
 from phantoms import AFFINE, SHAPE, write_masks
-from reports import MASKS_A, MASKS_B, write_study
+from reports import DAY, MASKS_A, MASKS_B, atlas_of, cohorts, write_study
 
 from lesion_dash import (
     Cancelled,
@@ -23,7 +23,6 @@ from lesion_dash import (
     ReportRequest,
     cohort_differences,
     count_regions,
-    load_atlas,
     load_cohort,
     make_report,
     overlap,
@@ -39,8 +38,6 @@ from lesion_dash.report import file_names
 from lesion_dash.tables import csv_bytes
 from lesion_dash.topography import FILE_NAMES as STATS
 
-DAY = date(2026, 3, 1)
-
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch):
@@ -52,14 +49,6 @@ def _without_pictures(monkeypatch):
 def root(tmp_path):
     """Two folders, a table of participants and an atlas of two regions."""
     return write_study(tmp_path / "study")
-
-
-def cohorts(root):
-    return [load_cohort(root / letter) for letter in "ab"]
-
-
-def atlas_of(root):
-    return load_atlas(root / "areas.nii.gz", root / "areas.csv")
 
 
 def number_columns(page: str) -> dict[str, list[str]]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import date
 
 import numpy as np
 import pytest
-from reports import write_study
+from reports import DAY, atlas_of, cohorts, write_study
 
-from lesion_dash import ReportRequest, load_atlas, load_cohort, make_report, overlap
-
-DAY = date(2026, 3, 1)
+from lesion_dash import ReportRequest, make_report, overlap
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +21,6 @@ def _without_pictures(monkeypatch):
 @pytest.fixture
 def root(tmp_path):
     return write_study(tmp_path / "study")
-
-
-def cohorts(root):
-    return [load_cohort(root / letter) for letter in "ab"]
-
-
-def atlas_of(root):
-    return load_atlas(root / "areas.nii.gz", root / "areas.csv")
 
 
 def words_of_methods(page: str) -> str:

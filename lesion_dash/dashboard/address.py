@@ -147,7 +147,7 @@ def _kept(short: str) -> Kept | None:
 def _add_input(values: dict[str, object], name: str, text: str, kept: Kept) -> None:
     before = values.get(name, ())
     if kept.is_several and isinstance(before, tuple):
-        values[name] = before + (text,)  # noqa: RUF005
+        values[name] = (*before, text)
     else:
         values[name] = kept.read(text)
 
