@@ -1,4 +1,4 @@
-"""itables' widget, taught not to break when a row is selected while a table is replaced."""
+"""itables' widget, taught what it does not know of a table that is replaced while it is used."""
 
 from __future__ import annotations
 
@@ -7,17 +7,36 @@ from pathlib import Path
 
 import itables
 from itables.widget import ITable
+from traitlets import Int
+
+_NEW_ROWS = """function f(){
+    let y = t.get("_dt_args");
+    edition = t.get("edition");
+    const now = JSON.stringify({...y, data_json: ""});
+    if (o && o.dt && y.data_json && now === frame) {
+        u = !0;
+        o.dt.clear().rows.add(qd(y.data_json)).draw("full-hold");
+        c();
+        return;
+    }
+    frame = now;
+    o && o.destroy();"""
 
 _CHANGES = {
     # Both ask a table that was taken away for its rows, and all that is set after it is lost.
-    "function m(){u||(": "function m(){u||!o.dt||(",
+    "function m(){u||(": 'function m(){u||!o.dt||(t.set("clicked_in",edition),',
     "function c(){u=!0,": "function c(){if(!o.dt)return;u=!0,",
+    # A row that is clicked in the table before is another patient, or another region.
+    "let o=null,u=!1;": 'let o=null,u=!1,edition=0,frame="";',
+    # A table with the same columns is given other rows: to make it anew takes ten times as long.
+    'function f(){o&&o.destroy();let y=t.get("_dt_args");': _NEW_ROWS,
+    "p.data=qd(u)": "p.data=qd(u)",  # by this name rows are read
 }
 
 
 @cache
 def table_script() -> str:
-    """The script of itables, changed in two places; unchanged where one of them is not found."""
+    """The script of itables, changed; as it is where one of the places is not found."""
     script = Path(itables.__file__).parent / "widget" / "static" / "widget.js"
     source = script.read_text(encoding="utf-8")
     if any(source.count(place) != 1 for place in _CHANGES):
@@ -28,6 +47,19 @@ def table_script() -> str:
 
 
 class SteadyTable(ITable):
-    """An ITable whose browser side outlives a selection that comes while it is replaced."""
+    """An ITable that tells a click into its rows from one into rows that it has replaced.
+
+    Its browser side outlives a selection that comes while it is replaced.
+    """
 
     _esm = table_script()  # type: ignore[assignment]
+
+    edition = Int(0).tag(sync=True)
+    """Raised with every frame, before it is shown."""
+    clicked_in = Int(None, allow_none=True).tag(sync=True)
+    """The edition a row was last selected in; None if the browser does not say."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the rows that were clicked are those of now."""
+        return self.clicked_in in (None, self.edition)

@@ -104,6 +104,7 @@ class Table:
             self.widget.add_class("ld-clickable")
         self._table: SteadyTable | None = None
         self._marking = False
+        self._marked: int | None = None
 
     @property
     def frame(self) -> pd.DataFrame | None:
@@ -121,6 +122,7 @@ class Table:
             self._table.observe(self._selected, names="selected_rows")
             self.widget.children = [self._table]
         else:
+            self._table.edition += 1
             # A row that is still selected while the table is replaced breaks the new one.
             self.mark(None)
             self._table.update(frame, selected_rows=[], **self._options)
@@ -128,19 +130,25 @@ class Table:
     def click(self, row: int) -> None:
         """Select a row, as a click does."""
         if self._table is not None:
+            self._table.clicked_in = self._table.edition
             self._table.selected_rows = [row]
 
     def mark(self, row: int | None) -> None:
         """Highlight a row, or none, without telling anybody."""
         if self._table is not None:
+            self._marked = row
             self._marking = True
             self._table.selected_rows = [] if row is None else [row]
             self._marking = False
 
     def _selected(self, change: dict[str, Any]) -> None:
-        if self._marking:
+        if self._marking or self._table is None:
+            return
+        if not self._table.is_current:
+            self.mark(self._marked)  # the row of that place is another one by now
             return
         rows = change["new"]
+        self._marked = rows[0] if rows else None
         if not rows:
             self._later()
         elif self._on_row and self._shown is not None and 0 <= rows[0] < len(self._shown):

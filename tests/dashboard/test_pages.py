@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
 import pytest
 
 from lesion_dash import InputError, load_cohort, volume_stats
@@ -20,14 +18,11 @@ from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.brain import BrainPanel, readout_html
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
-from lesion_dash.dashboard.pages.figure import FigurePanel
 from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Readout, Session
 from lesion_dash.dashboard.state import Choices
-from lesion_dash.dashboard.steady_table import table_script
-from lesion_dash.dashboard.tables import Table, without_gaps
 from lesion_dash.door import FileReport, report_of
 from lesion_dash.topography import FILE_NAMES
 
@@ -216,48 +211,6 @@ def test_what_was_written_is_forgotten_with_another_minimum(
     assert panel.exported.value == ""
 
 
-def test_figure_waits_for_the_first_paint(opened: Callable[[type], Any], desk: Desk) -> None:
-    panel = opened(FigurePanel)
-    assert "<img" not in panel.image.value
-    desk.loading.painted = True
-    desk.wait()
-    assert '<img alt="The map drawn by nilearn"' in panel.image.value
-
-
-def test_figure_is_saved_only_once_it_is_drawn(app: App, desk: Desk) -> None:
-    panel = FigurePanel(desk)
-    assert all(button.disabled for button in panel.buttons)
-    desk.loading.painted = True
-    desk.wait()
-    assert not any(button.disabled for button in panel.buttons)
-    drawing, go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        drawing.set()
-        assert go.wait(30)
-
-    panel._drawer.submit(hold, lambda _: None)
-    assert drawing.wait(30)
-    desk.choices.figure = "glass"
-    assert panel.state.value == "Drawing ..."
-    assert all(button.disabled for button in panel.buttons)
-    go.set()
-    desk.wait()
-    assert panel.state.value == "Save figure as"
-    assert not any(button.disabled for button in panel.buttons)
-
-
-@pytest.mark.parametrize("file_format", ["png", "svg", "pdf"])
-def test_figure_is_saved(
-    opened: Callable[[type], Any], desk: Desk, monkeypatch: pytest.MonkeyPatch, file_format: str
-) -> None:
-    saved: dict[str, bytes] = {}
-    monkeypatch.setattr(desk.saver, "save", saved.__setitem__)
-    opened(FigurePanel)._save(file_format)
-    desk.wait()
-    assert list(saved) == [f"n_slices.{file_format}"]
-
-
 def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
     desk = Desk(Session(DataRoot(own_root)))
     panel = ChoicesPanel(desk)
@@ -392,37 +345,3 @@ def test_bind_puts_back_what_is_refused() -> None:
 def test_colour_bar_has_a_unit(session: Session) -> None:
     choices = Choices(cohort_a="cohort_a", most_patients=9, map_key="mean")
     assert "mL</span>" in colour_bar(session.scale(choices.selection))
-
-
-def test_no_table_needs_a_function_for_a_column() -> None:
-    table = Table("numbers")
-    table.show(pd.DataFrame({"volume": [7.0, 0.032], "age": ["89+", "64.0"]}))
-    assert "columnDefs" not in table._table._dt_args
-    assert without_gaps(table.frame)["volume"].tolist() == ["7.000", "0.032"]
-
-
-def test_missing_values_are_empty_cells() -> None:
-    frame = pd.DataFrame({"age": [64.0, None], "share": [0.25, None], "sex": ["f", None]})
-    assert without_gaps(frame).to_numpy().tolist() == [[64, "0.25", "f"], ["", "", ""]]
-
-
-def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
-    shutil.copytree(sample_data / "atlas", root / "atlas")
-    table = root / "atlas" / "synthetic_atlas.csv"
-    swap = {" L,": " R,", " R,": " L,"}
-    rows = table.read_text().splitlines()
-    table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
-    desk = Desk(Session(DataRoot(root)))
-    panel = RegionsPanel(desk)
-    desk.open_first()
-    desk.wait()
-    assert "left and right are swapped" in panel.remark.value
-    assert "ld-alarm" in panel.remark._dom_classes
-
-
-def test_the_script_of_tables_is_found_and_changed():
-    """A release of itables that is written otherwise is to be looked at."""
-    assert "function m(){u||!o.dt||(" in table_script()
-    assert "if(!o.dt)return;u=!0," in table_script()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -113,3 +114,19 @@ def test_all_files_are_saved_with_a_probabilistic_atlas(likely_desk: Desk, tmp_p
     files = [Path(one["file"]).name for one in provenance["inputs"][-1]["files"]]
     assert files == ["likely.nii.gz", "likely.csv"]
     assert (folder / "region_counts.csv").exists()
+
+
+def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
+    shutil.copytree(sample_data / "atlas", root / "atlas")
+    table = root / "atlas" / "synthetic_atlas.csv"
+    swap = {" L,": " R,", " R,": " L,"}
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
+    desk = Desk(Session(DataRoot(root)))
+    panel = RegionsPanel(desk)
+    desk.open_first()
+    desk.wait()
+    assert "left and right are swapped" in panel.remark.value
+    assert "ld-alarm" in panel.remark._dom_classes

@@ -3,119 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address, too_long_for
-from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.bookmark import Bookmark, Offer
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.lab_steps import step_of, step_text
 from lesion_dash.dashboard.page_inputs import INPUTS
-from lesion_dash.dashboard.pages import PAGES
-from lesion_dash.dashboard.session import Session
-from lesion_dash.dashboard.session_file import read_session, session_bytes
+from lesion_dash.dashboard.session_file import session_bytes
 from lesion_dash.errors import InputError
-from lesion_dash.roi import FillHoles, InsideFile, InsideRegions, MoreIn, Morph
 
-NAMES = tuple(page.__name__.rpartition(".")[2] for page in PAGES)
-BOLD = "sub-01_task-pictures_run-2_bold.nii.gz"
-MASK = "sub-01_brain_mask.nii.gz"
-ATLAS = "atlas//synthetic_atlas.nii.gz"
-
-MADE: dict[str, dict[str, Any]] = {
-    "compare": {"map": "std"},
-    "chance": {"cohort": "b", "side": "two-sided", "permutations": 250, "seed": 9},
-    "assign": {
-        "source": "series",
-        "file": MASK,
-        "atlas": "synthetic_atlas",
-        "threshold": 0.25,
-        "signs": "both",
-        "connectivity": 6,
-        "min_size_mm3": 50.0,
-        "lower_threshold": 0.5,
-        "min_correlation": -0.5,
-    },
-    "roi": {
-        "folder": "series",
-        "runs": (BOLD,),
-        "a": "house",
-        "b": "face",
-        "delay_s": 4.0,
-        "repetition_time": 2.5,
-        "fwhm_mm": 6.0,
-        "mask": f"series//{MASK}",
-        "test": "welch",
-        "correction": "fdr",
-        "map_key": "t",
-        "threshold": -2.5,
-        "threshold_side": "both",
-        "steps": ('["dilate",2,"voxels",6]', '["regions","synthetic_atlas","Synthetic putamen L"]'),
-        "connectivity": 6,
-        "min_voxels": 4,
-        "min_mm3": 30.0,
-        "atlas": "synthetic_atlas",
-    },
-    "template": {
-        "image": f"series//{MASK}",
-        "template": f"series//{MASK}",
-        "kind": "rigid",
-        "lesion": f"series//{MASK}",
-        "map": ATLAS,
-        "region": "3",
-        "threshold": 0.75,
-        "background": "/4",
-        "air": f"series//{MASK}",
-        "coils": 8,
-    },
-    "inspect": {"file": f"series//{MASK}"},
-}
-"""Something else than the usual on every page."""
-
-
-@pytest.fixture(scope="module")
-def root(sample_data: Path) -> DataRoot:
-    return DataRoot(sample_data)
-
-
-def open_app(root: DataRoot) -> App:
-    app = App(Desk(Session(root)))
-    app.returning.begin()
-    app.desk.wait()
-    return app
-
-
-def open_page(app: App, page: str) -> None:
-    app.tabs.selected_index = NAMES.index(page)
-    settle(app)
-
-
-def settle(app: App) -> None:
-    """A job may ask for another one."""
-    for _ in range(3):
-        app.desk.wait()
-
-
-def arrive(app: App, text: str) -> None:
-    app.returning.bar._handle_custom_msg({"address": text}, [])
-    settle(app)
-
-
-def link_to(page: str, values: dict[str, Any]) -> str:
-    return to_address(
-        Bookmark(
-            "cohort_a", "cohort_b", min_patients=4, map_key="n", page=page, inputs={page: values}
-        )
-    )
+from .kept_page import (
+    BOLD,
+    MADE,
+    NAMES,
+    arrive,
+    link_to,
+    open_app,
+    open_page,
+    settle,
+)
 
 
 def test_every_page_that_keeps_something_is_tried() -> None:
@@ -265,7 +176,7 @@ def test_whatever_stands_in_a_file_is_taken_or_told(where: tuple[str, str], valu
     assert all(isinstance(fault, InputError) for fault in faults)
 
 
-ROOT = DataRoot(Path(__file__).parents[2] / "sample_data")
+ROOT = DataRoot(Path(__file__).parents[3] / "sample_data")
 
 SIMPLE = st.fixed_dictionaries(
     {"cohort": st.sampled_from(["a", "b"])},
@@ -332,134 +243,3 @@ def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) 
     open_page(app, "roi")
     assert "the inputs of ROI lab" in app.returning.menu.lacking
     assert "roi." not in app.returning.bar.text
-
-
-def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data: Path) -> None:
-    app = open_app(root)
-    open_page(app, "inspect")
-    content = (sample_data / "series" / MASK).read_bytes()
-    drop = find_widget(app.tabs.children[NAMES.index("inspect")], "FileDrop")
-    drop._on_file("Jane Doe.nii.gz", content)
-    settle(app)
-    link = app.returning.bar.text
-    assert "Jane" not in link
-    saved = session_bytes(app.returning.bookmark)
-    assert "is not kept: drop it there again" in json.loads(saved)["note"]
-    assert b"Jane" not in saved
-    assert read_session("one.json", saved, Offer(root, NAMES)) == app.returning.bookmark
-    other = open_app(root)
-    arrive(other, link)
-    said = find_widget(other.tabs.children[NAMES.index("inspect")], "", "drop it again")
-    assert "is not kept" in said.value
-    assert other.returning.bar.text == link
-
-
-def find_widget(box: Any, kind: str, words: str = "") -> Any:
-    """The first widget of a kind, or with words in it."""
-    waiting = [box]
-    while waiting:
-        one = waiting.pop()
-        if type(one).__name__ == kind or (words and words in str(getattr(one, "value", ""))):
-            return one
-        waiting += getattr(one, "children", ())
-    raise AssertionError(kind or words)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda _: Morph("open", 2.5, "mm"),
-        lambda _: Morph("dilate", 1, "voxels", 26),
-        lambda _: FillHoles(),
-        lambda _: MoreIn("b"),
-        lambda root: InsideFile(str(root.path / "series" / MASK), 0.5),
-        lambda root: InsideFile(str(root.path / "series" / MASK)),
-        lambda root: InsideRegions(
-            str(root.atlas_files("synthetic_atlas")[0]),
-            ("Synthetic putamen L", "Synthetic putamen R"),
-            str(root.atlas_files("synthetic_atlas")[1]),
-        ),
-    ],
-    ids=["ball", "voxels", "fill", "more", "threshold", "file", "regions"],
-)
-def test_a_step_as_text_tells_no_place_outside_the_data_root(
-    root: DataRoot, make: Callable[[DataRoot], Any]
-) -> None:
-    step = make(root)
-    text = step_text(step, root)
-    assert step_of(text, root) == step
-    assert str(root.path) not in text
-
-
-def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -> None:
-    app = open_app(root)
-    arrive(
-        app, link_to("roi", MADE["roi"] | {"threshold": 2.0, "steps": ('["dilate",2,"voxels",6]',)})
-    )
-    page = app.tabs.children[NAMES.index("roi")]
-    find_widget(page, "", "to begin. Then: dilate by 2 voxels")
-    find_button(page, "Run the test").click()
-    settle(app)
-    assert app.desk.banner.message == ""
-    values = app.desk.inputs.values["roi"]
-    assert (values["map_key"], values["threshold"]) == ("t", 2.0)
-    assert values["steps"] == ('["dilate",2,"voxels",6]',)
-    assert "2. dilate" in str(steps_of(page))
-
-
-def find_button(box: Any, words: str) -> Any:
-    waiting = [box]
-    while waiting:
-        one = waiting.pop()
-        if getattr(one, "description", "") == words:
-            return one
-        waiting += getattr(one, "children", ())
-    raise AssertionError(words)
-
-
-def steps_of(box: Any) -> list[str]:
-    waiting, found = [box], []
-    while waiting:
-        one = waiting.pop()
-        found += [str(option) for option in getattr(one, "options", ())]
-        waiting += getattr(one, "children", ())
-    return found
-
-
-def test_what_is_shown_is_of_the_choices_before_a_link(root: DataRoot) -> None:
-    app = open_app(root)
-    open_page(app, "roi")
-    page = app.tabs.children[NAMES.index("roi")]
-    find_button(page, "Run the test").click()
-    settle(app)
-    assert any("1. −log10 p" in one for one in steps_of(page))
-    arrive(app, link_to("roi", MADE["roi"]))
-    assert not any("1. −log10 p" in one for one in steps_of(page))
-    assert app.desk.inputs.values["roi"] == MADE["roi"]
-
-
-def test_nothing_is_shuffled_by_a_link(root: DataRoot) -> None:
-    app = open_app(root)
-    arrive(app, link_to("chance", MADE["chance"]))
-    page = app.tabs.children[NAMES.index("chance")]
-    assert not find_button(page, "Shuffle volumes").disabled
-    assert urlencode({"chance.permutations": 250}) in app.returning.bar.text
-
-
-def test_a_page_that_comes_back_has_its_brain_drawn_whole(
-    root: DataRoot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = open_app(root)
-    find_widget(app.tabs, "Probe").set_state({"webgl": "yes"})
-    settle(app)
-    niivue = find_widget(app.tabs, "QuickNiiVue")
-    assert len(niivue.volumes) == 2
-    painted: list[str] = []
-    niivue.on_image_loaded(lambda volume: painted.append(volume.id))
-    for volume in niivue.volumes:
-        monkeypatch.setattr(type(volume), "img", np.zeros(8, np.uint8))
-        monkeypatch.setattr(type(volume), "hdr", {})
-    app.returning.bar._handle_custom_msg({"back": "yes"}, [])
-    assert painted == []
-    app.returning.bar._handle_custom_msg({"back": True}, [])
-    assert painted == [volume.id for volume in niivue.volumes]
