@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from .atlas import (
     hemisphere_of,
     parent_of,
 )
+from .grid import Grid
 from .images import Mask, MaskLike, as_mask
 
 if TYPE_CHECKING:
@@ -60,8 +63,6 @@ class RegionCount:
     percent_of_map, percent_of_region : float
         Their share of the map's voxels, and of the region's on the map's grid; NaN where the
         region has none.
-    x_mm, y_mm, z_mm : float
-        A voxel of the map in the region near the middle of both, NaN where there is none.
     dice : float
         2 voxels / (voxels of the map + voxels of the region); NaN outside.
     expected_voxels, expected_volume_mm3 : float
@@ -82,9 +83,6 @@ class RegionCount:
     volume_mm3: float
     percent_of_map: float
     percent_of_region: float
-    x_mm: float
-    y_mm: float
-    z_mm: float
     dice: float
     expected_voxels: float
     expected_volume_mm3: float
@@ -94,13 +92,12 @@ class RegionCount:
     hemisphere: str = ""
     parent: str = ""
 
-    @property
-    def mm(self) -> tuple[float, float, float]:
-        """The place of the row in mm, NaN where it has none."""
-        return self.x_mm, self.y_mm, self.z_mm
 
-
-COLUMNS = tuple(field.name for field in fields(RegionCount))
+_FIELDS = [field.name for field in fields(RegionCount)]
+_PLACE = ("x_mm", "y_mm", "z_mm")
+_BEFORE_PLACE = _FIELDS.index("dice")
+COLUMNS = (*_FIELDS[:_BEFORE_PLACE], *_PLACE, *_FIELDS[_BEFORE_PLACE:])
+"""Of `RegionCounts.table`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +127,19 @@ class RegionCounts:
         """Whether the regions are maps of probabilities."""
         return isinstance(self.atlas, ProbabilityAtlas)
 
+    @cached_property
+    def places(self) -> tuple[tuple[float, float, float], ...]:
+        """For each row a voxel (mm) of the map there near the middle, NaN where there is none."""
+        inside = _probabilities(self.mask, self.atlas)
+        labels: list[int | None] = [region.label for region in self.atlas.regions]
+        parts = dict(zip(labels, _parts(inside), strict=True))
+        places = [
+            _middle(self.mask.grid, self.mask.indices[voxels], chances)
+            for voxels, chances in (parts[row.label] for row in self.rows[:-1])
+        ]
+        missed = self.mask.indices[_is_missed(inside)]
+        return (*places, _middle(self.mask.grid, missed, np.ones(missed.size)))
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that say something about this atlas."""
@@ -141,14 +151,17 @@ class RegionCounts:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per region with the values of `RegionCount`, as far as this atlas has them.
+        """A row per region with the values of `RegionCount` and its place (x_mm, y_mm, z_mm).
+
+        Columns that this atlas has no values for are left out.
 
         ``voxels`` of a labelled atlas add up to the map, and so do ``expected_voxels`` of a
         probabilistic one, unless probabilities sum to more than 1 somewhere; a note says so then.
         """
         import pandas as pd
 
-        whole = pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
+        whole = pd.DataFrame([astuple(row) for row in self.rows], columns=_FIELDS)
+        whole[list(_PLACE)] = self.places
         # A label that is missing must not turn the others into numbers with a point.
         whole["label"] = pd.Series(
             [row.label for row in self.rows], dtype=object if self.probabilistic else int
@@ -200,12 +213,29 @@ def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
     """
     mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
-    inside = local.maps[mask.indices]  # voxels of the map x regions
-    inside.eliminate_zeros()
+    inside = _probabilities(mask, local)
     rows = sorted(_count_inside(mask, local, inside), key=_largest_first)
     outside = _count_outside(mask, local, inside)
     notes = (*local.notes, *_overlap_notes(inside))
     return RegionCounts(mask, local, (*rows, outside), notes)
+
+
+def _probabilities(mask: Mask, atlas: Atlas) -> sparse.csc_array:
+    """Those above 0, shape (voxels of the map, regions)."""
+    inside = atlas.maps[mask.indices]
+    inside.eliminate_zeros()
+    return inside
+
+
+def _parts(inside: sparse.csc_array) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+    """Of each region, in the order of the atlas: its voxels within the map, and probabilities."""
+    for first, last in pairwise(inside.indptr.tolist()):
+        yield inside.indices[first:last], inside.data[first:last]
+
+
+def _is_missed(inside: sparse.csc_array) -> NDArray[np.bool_]:
+    """Whether no region is possible at a voxel of the map."""
+    return np.bincount(inside.indices, minlength=inside.shape[0]) == 0
 
 
 def _largest_first(row: RegionCount) -> tuple[float, int, int]:
@@ -214,13 +244,11 @@ def _largest_first(row: RegionCount) -> tuple[float, int, int]:
 
 def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[RegionCount]:
     """A row for each region, in the order of the atlas."""
-    mm = mask.grid.mm_of_index(mask.indices)
     sizes = atlas.maps.count_nonzero(axis=0).tolist()
     rows = []
-    for column, (first, last) in enumerate(pairwise(inside.indptr.tolist())):
+    for column, (_, chances) in enumerate(_parts(inside)):
         region = atlas.regions[column]
-        chances = inside.data[first:last]
-        voxels, expected = last - first, float(chances.sum())
+        voxels, expected = chances.size, float(chances.sum())
         rows.append(
             RegionCount(
                 region.label,
@@ -229,7 +257,6 @@ def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[Re
                 voxels * mask.grid.voxel_volume,
                 _percent(voxels, mask.voxels, 0.0),
                 _percent(voxels, sizes[column]),
-                *_middle(mm[inside.indices[first:last]], chances),
                 2 * voxels / (mask.voxels + sizes[column]) if sizes[column] else _NOTHING,
                 expected,
                 expected * mask.grid.voxel_volume,
@@ -245,11 +272,9 @@ def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[Re
 
 def _count_outside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> RegionCount:
     """The row of what lies outside the atlas."""
-    missed = np.bincount(inside.indices, minlength=mask.voxels) == 0
     # What the regions leave of 1; where probabilities sum to more, they leave nothing.
     left = np.maximum(1 - np.asarray(inside.sum(axis=1)).ravel(), 0)
-    voxels, expected = int(missed.sum()), float(left.sum())
-    mm = mask.grid.mm_of_index(mask.indices[missed])
+    voxels, expected = int(_is_missed(inside).sum()), float(left.sum())
     return RegionCount(
         None if isinstance(atlas, ProbabilityAtlas) else 0,
         OUTSIDE,
@@ -257,7 +282,6 @@ def _count_outside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> Region
         voxels * mask.grid.voxel_volume,
         _percent(voxels, mask.voxels, 0.0),
         _NOTHING,
-        *_middle(mm, np.ones(voxels)),
         _NOTHING,
         expected,
         expected * mask.grid.voxel_volume,
@@ -272,16 +296,17 @@ def _percent(part: float, whole: float, of_nothing: float = _NOTHING) -> float:
 
 
 def _middle(
-    places: NDArray[np.float64], weights: NDArray[np.float64]
+    grid: Grid, indices: NDArray[np.int32], weights: NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """The place (mm) nearest to the weighted mean, which may itself lie outside a bent region.
+    """The voxel (mm) nearest to the weighted mean, which may itself lie outside a bent region.
 
     Of several that are equally near, the left one (then back, below), whatever the axes' order.
     """
-    if not len(places):
+    if not len(indices):
         return _NOTHING, _NOTHING, _NOTHING
-    mean = np.average(places, axis=0, weights=weights)
-    distances = np.linalg.norm(places - mean, axis=1)
+    places = grid.mm_of_index(indices)
+    offsets = places - weights @ places / weights.sum()
+    distances = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
     x, y, z = min(places[distances <= distances.min() + TIE_MM].tolist())
     return x, y, z
 

@@ -92,5 +92,6 @@ def peak_mm(counts: RegionCounts, row: RegionCount, cohorts: list[Cohort]) -> Mm
     patients = sum(np.ravel(cohort.counts, order="F")[found] for cohort in cohorts)
     weights = patients * maps.data[part][at]
     places = mask.grid.mm_of_index(found[weights == weights.max()])
-    x, y, z = places[np.argmin(np.linalg.norm(places - row.mm, axis=1))].tolist()
+    middle = counts.places[counts.rows.index(row)]
+    x, y, z = places[np.argmin(np.linalg.norm(places - middle, axis=1))].tolist()
     return x, y, z

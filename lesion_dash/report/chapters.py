@@ -59,14 +59,17 @@ def region_section(findings: Findings) -> Html:
     counts = findings.regions
     if counts is None:
         return Html("")
-    *regions, outside = counts.rows
-    touched = [row for row in regions if row.voxels]
+    *regions, outside = zip(counts.rows, counts.places, strict=True)
+    touched = [(row, place) for row, place in regions if row.voxels]
     head = ["region", "voxels (n)", "volume (mL)", "% of map", "% of region"]
     if counts.probabilistic:
         head += ["expected voxels", "mean probability (%)"]
     shown = (*touched, outside)
-    decimals = decimals_of((value for row in shown for value in row.mm), most=1)
-    rows = [_row(row, counts.probabilistic, decimals) for row in shown]
+    decimals = decimals_of((value for _, place in shown for value in place), most=1)
+    rows = [
+        [*_row(row, counts.probabilistic), *(fixed(value, decimals) for value in place)]
+        for row, place in shown
+    ]
     order = "largest first"
     if counts.probabilistic:
         order += " by expected voxels, the sum of the region's probabilities"
@@ -134,7 +137,7 @@ def _pair_notes(findings: Findings) -> Html:
     return join([element("p", "Notes on the pair:"), items(notes)])
 
 
-def _row(row: RegionCount, probabilistic: bool, decimals: int) -> list[str]:
+def _row(row: RegionCount, probabilistic: bool) -> list[str]:
     cells = [
         breakable(row.region),
         f"{row.voxels:,}",
@@ -144,4 +147,4 @@ def _row(row: RegionCount, probabilistic: bool, decimals: int) -> list[str]:
     ]
     if probabilistic:
         cells += [fixed(row.expected_voxels, 1), percent(100 * row.mean_probability)]
-    return [*cells, *(fixed(value, decimals) for value in row.mm)]
+    return cells

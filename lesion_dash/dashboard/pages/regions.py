@@ -91,7 +91,7 @@ class RegionsPanel:
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
         session, k = self._desk.session, selection.min_patients
-        size = f"{session.counted_mask(selection).volume_mm3 / ML:,.1f} mL"
+        size = f"{counts.mask.volume_mm3 / ML:,.1f} mL"
         last = counts.rows[-1]
         # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.
         outside = f"{100 * last.mean_probability:.0f} % {last.region}"
@@ -106,7 +106,7 @@ class RegionsPanel:
         if not (counts and row.voxels):
             return
         if row is counts.rows[-1]:  # outside the atlas
-            choices.mm, choices.region = row.mm, None
+            choices.mm, choices.region = counts.places[-1], None
             return
         session = self._desk.session
         names = filter(None, (choices.cohort_a, choices.cohort_b))
