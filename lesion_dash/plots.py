@@ -213,8 +213,12 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological:
             black_bg=False,
             dim=0,
             resampling_interpolation="nearest",
+            annotate=False,
             **shared,
         )
+        # nilearn cuts decimals off: 11.6 would be told as 11.
+        is_whole = kind == "mosaic" or np.all(np.asarray(mm) % 1 == 0)
+        display.annotate(decimals=0 if is_whole else 1)
     for view in display.axes.values():
         if view.direction == "x":
             _orient_sagittal(view.ax)

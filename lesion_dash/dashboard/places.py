@@ -19,7 +19,7 @@ _MNI_BOXES = (
 
 
 def place_words(mm: Mm, grid: Grid) -> str:
-    """Coordinates as whole mm; as MNI only where the image says so, or lies on an MNI grid.
+    """Coordinates to a tenth of a mm; as MNI only where the image says so, or lies on an MNI grid.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def place_words(mm: Mm, grid: Grid) -> str:
     --------
     >>> affine = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
     >>> place_words((-30.2, 4, 12), Grid((91, 109, 91), affine, 1))
-    'MNI −30, 4, 12'
+    'MNI −30.2, 4, 12'
     >>> place_words((-30.2, 4, 12), Grid((64, 64, 30), affine, 1))
-    '−30, 4, 12 mm'
+    '−30.2, 4, 12 mm'
     """
-    x, y, z = (f"{round(v):d}".replace("-", "−") for v in mm)
+    x, y, z = (f"{round(v, 1) + 0.0:g}".replace("-", "−") for v in mm)
     return f"MNI {x}, {y}, {z}" if is_mni(grid) else f"{x}, {y}, {z} mm"
 
 

@@ -175,7 +175,8 @@ class BrainViewer:
             self._niivue.add_colormap(name, table)
 
     def _located(self, location: dict[str, Any]) -> None:
-        x, y, z = (float(v) for v in location["mm"][:3])
+        # To a tenth of a mm, as it is shown: who types what is shown comes to the same voxel.
+        x, y, z = (round(float(v), 1) + 0.0 for v in location["mm"][:3])
         self.mm = (x, y, z)
         self.on_move(self.mm)
 

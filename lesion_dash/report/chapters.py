@@ -124,7 +124,7 @@ def _bias(findings: Findings) -> Html:
         "is biased towards large lesions. Were every lesion placed anywhere with equal chance, the "
         f"mean at a voxel would not be about the mean of the lesions, {mean}, but about the "
         f"size-weighted mean Σv²/Σv, {weighted}. Compare the map with this value; that is no test, "
-        "which lesion-dash size-bias makes."
+        "which the page “Larger than chance?” and lesion-dash size-bias make."
     )
     return element("p", element("strong", "Read the mean with care. "), told, class_="care")
 

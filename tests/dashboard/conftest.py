@@ -21,14 +21,12 @@ from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.session import Session
 
-# Software WebGL, the page put together without it, which takes several times longer, and none of
-# the requests that Chromium makes for itself.
+# WebGL is drawn by software, the page itself without it, which would take four times as long; and
+# none of the requests that Chromium makes for itself.
 FLAGS = (
     "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
+    "--disable-gpu",
     "--enable-unsafe-swiftshader",
-    "--disable-gpu-compositing",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -185,6 +183,20 @@ class Visits:
             context.close()
         self._contexts.clear()
         self.faults = seen
+
+
+@pytest.fixture
+def eventually() -> Callable[[Any, Callable[[], Any], Any], None]:
+    """Wait until a page shows what is expected; parts of it follow a choice one by one."""
+
+    def wait(page: Any, shown: Callable[[], Any], expected: Any) -> None:
+        for _ in range(300):
+            if shown() == expected:
+                return
+            page.wait_for_timeout(200)
+        assert shown() == expected
+
+    return wait
 
 
 @pytest.fixture

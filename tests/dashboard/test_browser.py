@@ -137,7 +137,7 @@ def test_click_in_the_brain_moves_the_readout(dashboard: Any) -> None:
     page.wait_for_function(
         "([text]) => document.querySelector('.ld-readout').innerText !== text", arg=[before]
     )
-    assert re.match(r"MNI −?\d+, −?\d+, −?\d+ · ", readout(page))
+    assert re.match(r"MNI −?[\d.]+, −?[\d.]+, −?[\d.]+ · ", readout(page))
 
 
 def test_figure_in_three_formats(dashboard: Any) -> None:

@@ -66,7 +66,7 @@ def wait_for(page: Any, is_so: Callable[[], bool]) -> None:
 
 def place_of(page: Any) -> tuple[float, float, float]:
     text = page.locator(".ld-readout").inner_text().replace("−", "-")
-    x, y, z = map(float, re.match(r"MNI (-?\d+), (-?\d+), (-?\d+) · ", text).groups())
+    x, y, z = map(float, re.match(r"MNI (-?[\d.]+), (-?[\d.]+), (-?[\d.]+) · ", text).groups())
     return x, y, z
 
 
@@ -89,7 +89,7 @@ def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Coh
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         wait_for(page, lambda old=before: page.locator(".ld-readout").inner_text() != old)
         mm = place_of(page)
-        x, y, z = (f"{v:.0f}".replace("-", "−") for v in mm)
+        x, y, z = (f"{v:g}".replace("-", "−") for v in mm)
         page.get_by_text(f"of cohort_a are lesioned at MNI {x}, {y}, {z}").wait_for()
         expected = lists_at(cohort, mm)
         wait_for(page, lambda every=expected: listed(page) in [one[:6] for one in every])

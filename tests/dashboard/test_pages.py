@@ -308,7 +308,7 @@ def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Pat
 def test_readout_reads_as_one_line() -> None:
     readout = Readout((-30.0, 12.4, 6.0), "A44d_L", 7, 34.24, 12.05, None)
     text = readout_html(readout, 5)
-    assert "MNI −30, 12, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
+    assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
     nowhere = Readout((0.0, 0.0, 0.0), "", 7, 2.0, 0.0, None)
     assert "outside the atlas" in readout_html(nowhere, 5)
     assert "atlas" not in readout_html(nowhere, 5, has_atlas=False)

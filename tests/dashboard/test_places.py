@@ -17,11 +17,11 @@ OWN = Grid((64, 64, 30), AFFINE, 1)
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 5])
 def test_other_spaces_are_plain_millimetres(code: int) -> None:
-    assert place_words((-3.6, 0.2, 12), Grid(OWN.shape, AFFINE, code)) == "−4, 0, 12 mm"
+    assert place_words((-3.6, 0.2, 12), Grid(OWN.shape, AFFINE, code)) == "−3.6, 0.2, 12 mm"
 
 
 def test_the_code_of_mni_is_believed_on_any_grid() -> None:
-    assert place_words((-3.6, 0.2, 12), Grid(OWN.shape, AFFINE, 4)) == "MNI −4, 0, 12"
+    assert place_words((-3.6, 0.2, 12), Grid(OWN.shape, AFFINE, 4)) == "MNI −3.6, 0.2, 12"
 
 
 @pytest.mark.parametrize("letters", ["RAS", "LAS", "PIR"])

@@ -55,6 +55,20 @@ def test_classes_are_drawn_with_a_legend(classes: Layer, kind: str) -> None:
     assert labels == ["A only", "B only", "A and B"]
 
 
+@pytest.mark.parametrize(
+    ("mm", "told"),
+    [
+        ((-40, 0, 20), {"x=-40", "y=0", "z=20"}),
+        ((-40.6, 0.0, 11.6), {"x=-40.6", "y=0.0", "z=11.6"}),
+    ],
+)
+def test_slices_tell_the_place_that_was_asked_for(
+    layer: Layer, mm: tuple[float, float, float], told: set[str]
+) -> None:
+    texts = [text.get_text() for axes in draw_map(layer, "slices", mm).axes for text in axes.texts]
+    assert told <= set(texts)
+
+
 def boxes(figure: Figure) -> list[Bbox]:
     """Where pictures are drawn, in pixels."""
     figure.canvas.draw()

@@ -57,17 +57,21 @@ def lab(address: str, kept_page: Callable[..., Any]) -> Any:
     return page
 
 
-def test_from_one_click_to_the_same_regions_as_the_library(lab: Any, root: Path) -> None:
+def test_from_one_click_to_the_same_regions_as_the_library(
+    lab: Any, root: Path, eventually: Callable[..., None]
+) -> None:
     page = lab
-    assert_table(page, run_recipe(recipe_of(root)))
+    parts = expected_parts(run_recipe(recipe_of(root)))
+    eventually(page, lambda: shown_parts(page, len(parts)), parts)
     page.get_by_role("button", name="Add step").click()
     steps = Morph("dilate", 1, "voxels", 6)
     recipe = recipe_of(root, steps=(steps,))
     wait_for(page, ".ld-roi-look select", steps.words)
     expected = run_recipe(recipe)
     wait_for(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
-    assert_table(page, expected)
-    assert page.locator(".ld-roi-code .ld-code pre").inner_text() == script_of(recipe)
+    parts = expected_parts(expected)
+    eventually(page, lambda: shown_parts(page, len(parts)), parts)
+    eventually(page, page.locator(".ld-roi-code .ld-code pre").inner_text, script_of(recipe))
     page.locator(".ld-save-row select").select_option(label="mask_atlas.tsv")
     with page.expect_download(timeout=LONG) as waiting:
         page.locator(".ld-save-row").get_by_role("button", name="Download").click()
@@ -83,12 +87,17 @@ def undo_step(page: Any) -> None:
     wait_for(page, ".ld-roi-look select", "2. separate parts")
 
 
-def assert_table(page: Any, expected: Any) -> None:
+def shown_parts(page: Any, number: int) -> list[list[str]]:
+    """Number, voxels and region of the first rows, read at once."""
+    code = "(all) => all.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    rows = page.locator(ROWS).evaluate_all(code)[:number]
+    return [[row[0], row[1], row[-1]] for row in rows if len(row) > 2]
+
+
+def expected_parts(expected: Any) -> list[list[str]]:
     table = expected.rois.table
-    shown = [row.locator("td").all_inner_texts() for row in page.locator(ROWS).all()[: len(table)]]
-    assert [row[0] for row in shown] == [str(number) for number in table["index"]]
-    assert [row[1] for row in shown] == [f"{count}" for count in table["voxels"]]
-    assert [row[-1] for row in shown] == table["region"].tolist()
+    columns = (table["index"], table["voxels"], table["region"])
+    return [list(map(str, row)) for row in zip(*columns, strict=True)]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])

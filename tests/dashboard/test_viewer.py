@@ -99,8 +99,9 @@ def test_what_changed_while_loading_is_sent_again(
 
 
 def test_click_in_the_brain_is_told(viewer: BrainViewer, recorder: Recorder) -> None:
-    place = {"mm": [1.0, -3.0, 5.0, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
+    place = {"mm": [1.04, -3.0, 4.96, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
     viewer._niivue._handle_custom_msg({"event": "location_change", "data": place}, [])
+    # To a tenth of a mm, as the page shows it.
     assert recorder.moves == [(1.0, -3.0, 5.0)]
     assert viewer.mm == (1.0, -3.0, 5.0)
 

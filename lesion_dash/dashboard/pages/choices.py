@@ -80,7 +80,9 @@ class ChoicesPanel:
             labelled("Folder B (optional)", self.folder_b),
             self.filter_b.widget,
             self.reading.widget,
-            labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
+            labelled(
+                "Minimum patients at a voxel (k)", self.min_patients, self.bound, self.coverage
+            ),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
             labelled("Save", self.file, self.file_name, self._download(), *self._export()),
@@ -153,7 +155,7 @@ class ChoicesPanel:
         choices = self._desk.choices
         cohort = self._desk.session.cohort(choices.cohort_a)
         left = threshold_coverage(cohort).at(choices.min_patients).sentence if cohort else ""
-        set_text(self.coverage, left)
+        set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
     def _name_file(self, _change: Any = None) -> None:
         set_text(self.file_name, self.file.value or "")

@@ -45,9 +45,11 @@ class ReportPanel:
         self.bar = widgets.IntProgress(min=0, max=1)
         self.state = note()
         guard = desk.banner.guard
-        self.page = download_button("Page", f"Save {PAGE_NAME}", guard(self._save_page))
+        self.page = download_button("Save page", f"Save {PAGE_NAME}", guard(self._save_page))
         self.all = download_button(
-            "All files", f"Save {ARCHIVE_NAME}: the page, maps and tables", guard(self._save_all)
+            "Save all files",
+            f"Save {ARCHIVE_NAME}: the page, maps and tables",
+            guard(self._save_all),
         )
         self.widget = self._lay_out()
         self.make.on_click(guard(lambda _: self._start()))

@@ -16,7 +16,7 @@ const remember = () => {
 function render({ model, el }) {
   const button = add(el, "button", "ld-menu-button", "Tour");
   Object.assign(button, { type: "button", title: "Five steps through the first page" });
-  let dialog = null, step = 0, marked = null, before = null;
+  let dialog = null, step = 0, marked = null, before = null, places = [];
 
   function add(parent, tag, name, text = "") {
     const made = document.createElement(tag);
@@ -46,6 +46,8 @@ function render({ model, el }) {
 
   function open() {
     before = document.activeElement;
+    places = [];
+    for (let part = app(); part; part = part.parentElement) places.push([part, part.scrollTop]);
     dialog = add(app(), "div", "ld-tour");
     dialog.setAttribute("role", "dialog");
     dialog.setAttribute("aria-labelledby", "ld-tour-title");
@@ -131,6 +133,7 @@ function render({ model, el }) {
     dialog.remove();
     dialog = marked = null;
     remember();
+    for (const [part, top] of places) part.scrollTop = top; // where the reader was
     if (hadFocus) (before?.isConnected && before !== document.body ? before : button).focus();
   }
 
