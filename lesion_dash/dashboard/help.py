@@ -15,7 +15,7 @@ HELP: Mapping[str, str] = {
     "same number twice asks for that number alone, and a patient has to meet all conditions.",
     "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
     "where both overlap.",
-    "Minimum patients at a voxel (k)": "A voxel counts where at least k patients are lesioned. "
+    "Minimum patients at a voxel": "k: a voxel counts where at least k patients are lesioned. "
     "Few patients make a mean uncertain; many leave little of the brain.",
     "Map": "What the colours show: how many patients are lesioned at a voxel, or the mean, SD or "
     "median of the total lesion volume of those patients. The colours run from 0 to a fixed end, "

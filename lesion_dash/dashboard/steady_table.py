@@ -28,7 +28,7 @@ _CHANGES = {
     "function c(){u=!0,": "function c(){if(!o.dt)return;u=!0,",
     # A row that is clicked in the table before is another patient, or another region.
     "let o=null,u=!1;": 'let o=null,u=!1,edition=0,frame="";',
-    # A table with the same columns is given other rows: to make it anew takes ten times as long.
+    # Where the columns are the same, only rows are: to make the table anew takes longer.
     'function f(){o&&o.destroy();let y=t.get("_dt_args");': _NEW_ROWS,
     "p.data=qd(u)": "p.data=qd(u)",  # by this name rows are read
 }

@@ -80,9 +80,7 @@ class ChoicesPanel:
             labelled("Folder B (optional)", self.folder_b),
             self.filter_b.widget,
             self.reading.widget,
-            labelled(
-                "Minimum patients at a voxel (k)", self.min_patients, self.bound, self.coverage
-            ),
+            labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
             labelled("Save", self.file, self.file_name, self._download(), *self._export()),
