@@ -125,7 +125,11 @@ class Table:
             self._table.edition += 1
             # A row that is still selected while the table is replaced breaks the new one.
             self.mark(None)
-            self._table.update(frame, selected_rows=[], **self._options)
+            before = self._table.df
+            if len(frame) and before is not None and frame.dtypes.equals(before.dtypes):
+                self._table.replace_rows(frame)
+            else:
+                self._table.update(frame, selected_rows=[], **self._options)
 
     def click(self, row: int) -> None:
         """Select a row, as a click does."""

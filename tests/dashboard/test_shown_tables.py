@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lesion_dash.dashboard.steady_table import _CHANGES, table_script
+from lesion_dash.dashboard.steady_table import _CHANGES, SteadyTable, table_script
 from lesion_dash.dashboard.tables import Table, without_gaps
 
 
@@ -68,3 +70,23 @@ def test_clicks_are_told_where_the_script_could_not_be_changed(
 ) -> None:
     select(table, [2], edition=None)
     assert clicked == [2]
+
+
+VALUES = [st.integers(-(10**9), 10**9), st.floats(-1e6, 1e6), st.text(max_size=40)]
+ROWS = st.sampled_from(VALUES).flatmap(
+    lambda values: st.lists(
+        st.tuples(st.text(max_size=8), st.integers(0, 99), st.none() | values),
+        min_size=1,
+        max_size=6,
+    )
+)
+
+
+@given(ROWS)
+def test_rows_are_sent_as_itables_sends_them(rows: list[tuple[str, int, object]]) -> None:
+    columns = ["region", "voxels", "value"]
+    frame = without_gaps(pd.DataFrame(rows, columns=columns))
+    replaced, whole = (SteadyTable(frame.iloc[:1], selected_rows=[]) for _ in range(2))
+    replaced.replace_rows(frame)
+    whole.update(frame, selected_rows=[])
+    assert replaced._dt_args == whole._dt_args
