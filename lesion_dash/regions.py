@@ -134,11 +134,11 @@ class RegionCounts:
         labels: list[int | None] = [region.label for region in self.atlas.regions]
         parts = dict(zip(labels, _parts(inside), strict=True))
         places = [
-            _middle(self.mask.grid, self.mask.indices[voxels], chances)
+            middle_of(self.mask.grid, self.mask.indices[voxels], chances)
             for voxels, chances in (parts[row.label] for row in self.rows[:-1])
         ]
         missed = self.mask.indices[_is_missed(inside)]
-        return (*places, _middle(self.mask.grid, missed, np.ones(missed.size)))
+        return (*places, middle_of(self.mask.grid, missed, np.ones(missed.size)))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -295,12 +295,30 @@ def _percent(part: float, whole: float, of_nothing: float = _NOTHING) -> float:
     return 100 * part / whole if whole else of_nothing
 
 
-def _middle(
+def middle_of(
     grid: Grid, indices: NDArray[np.int32], weights: NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """The voxel (mm) nearest to the weighted mean, which may itself lie outside a bent region.
+    """The voxel nearest to the weighted mean, which may itself lie outside a bent region.
 
     Of several that are equally near, the left one (then back, below), whatever the axes' order.
+
+    Parameters
+    ----------
+    grid : Grid
+    indices : array of int32, shape (n,)
+        Linear voxel positions.
+    weights : array of float, shape (n,)
+        Above 0.
+
+    Returns
+    -------
+    tuple of float
+        Its world coordinates in mm, NaN where there is no voxel.
+
+    Examples
+    --------
+    >>> middle_of(Grid((5, 1, 1), np.eye(4)), np.array([0, 1, 4], np.int32), np.ones(3))
+    (1.0, 0.0, 0.0)
     """
     if not len(indices):
         return _NOTHING, _NOTHING, _NOTHING

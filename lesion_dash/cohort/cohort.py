@@ -61,7 +61,7 @@ class Cohort(People):
         """Number of patients lesioned at each voxel, shape of the grid, read-only."""
         steps = np.zeros(self.grid.size + 1, np.int32)
         # One patient after the other, run by run: to count all voxels at once takes several times
-        # the memory, and to add 1 to each of them three times as long.
+        # the memory, and to add 1 to each of them more than twice as long.
         for first, end in pairwise(self.starts.tolist()):
             begins, ends = _runs(self.indices[first:end])
             steps[begins] += 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..atlas import ProbabilityAtlas
 from ..cohort import Cohort
 from ..loads import LesionLoad
-from ..regions import RegionCount, RegionCounts
+from ..regions import RegionCount, RegionCounts, middle_of
 from .here import Here, volumes_ml
 from .picture import Mm
 from .scale import ML
@@ -92,6 +92,6 @@ def peak_mm(counts: RegionCounts, row: RegionCount, cohorts: list[Cohort]) -> Mm
     patients = sum(np.ravel(cohort.counts, order="F")[found] for cohort in cohorts)
     weights = patients * maps.data[part][at]
     places = mask.grid.mm_of_index(found[weights == weights.max()])
-    middle = counts.places[counts.rows.index(row)]
+    middle = middle_of(mask.grid, found, maps.data[part][at])
     x, y, z = places[np.argmin(np.linalg.norm(places - middle, axis=1))].tolist()
     return x, y, z

@@ -21,8 +21,8 @@ from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.session import Session
 
-# WebGL is drawn by software, the page itself without it, which would take four times as long; and
-# none of the requests that Chromium makes for itself.
+# WebGL is drawn by software, the page itself without it, as a page would cost a third more time of
+# the processor; and none of the requests that Chromium makes for itself.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -72,6 +72,19 @@ def app(desk: Desk) -> App:
     desk.wait()
     assert desk.banner.message == ""
     return app
+
+
+@pytest.fixture
+def opened(desk: Desk) -> Callable[[type], Any]:
+    """A panel on a desk whose folder A is open."""
+
+    def build(panel: type) -> Any:
+        built = panel(desk)
+        desk.open_first()
+        desk.wait()
+        return built
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -13,19 +13,6 @@ from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.figure import FigurePanel
 
 
-@pytest.fixture
-def opened(desk: Desk) -> Callable[[type], Any]:
-    """A panel on a desk whose folder A is open."""
-
-    def build(panel: type) -> Any:
-        built = panel(desk)
-        desk.open_first()
-        desk.wait()
-        return built
-
-    return build
-
-
 def test_figure_waits_for_the_first_paint(opened: Callable[[type], Any], desk: Desk) -> None:
     panel = opened(FigurePanel)
     assert "<img" not in panel.image.value

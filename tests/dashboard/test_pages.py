@@ -29,19 +29,6 @@ from lesion_dash.topography import FILE_NAMES
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture
-def opened(desk: Desk) -> Callable[[type], Any]:
-    """A panel on a desk whose folder A is open."""
-
-    def build(panel: type) -> Any:
-        built = panel(desk)
-        desk.open_first()
-        desk.wait()
-        return built
-
-    return build
-
-
 def test_sample_data_are_open_at_once(app: App) -> None:
     assert app.desk.choices.cohort_a == "cohort_a"
     assert app.desk.choices.most_patients == app.desk.session.most_patients("cohort_a")

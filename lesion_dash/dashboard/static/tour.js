@@ -78,7 +78,11 @@ function render({ model, el }) {
   function go(number) {
     const steps = model.get("steps");
     if (number < 0) return;
-    if (number >= steps.length) return close();
+    if (number >= steps.length) {
+      close();
+      for (const [part, top] of places) part.scrollTop = top; // where the tour began
+      return;
+    }
     step = number;
     const { title, text, count, back, next, end } = dialog.parts;
     title.textContent = steps[step].title;
@@ -133,7 +137,6 @@ function render({ model, el }) {
     dialog.remove();
     dialog = marked = null;
     remember();
-    for (const [part, top] of places) part.scrollTop = top; // where the reader was
     if (hadFocus) (before?.isConnected && before !== document.body ? before : button).focus();
   }
 
