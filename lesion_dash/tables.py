@@ -44,7 +44,8 @@ def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
     writer.writerow([_cell(name) for name in table.columns])
-    for row in table.itertuples(index=False, name=None):
+    known = table.astype(object).where(table.notna(), None)
+    for row in known.itertuples(index=False, name=None):
         cells = [_cell(value) for value in row]
         writer.writerow([missing if cell == "" else cell for cell in cells])
     # A file name may hold bytes that are no UTF-8; they are shown, not lost.
@@ -80,7 +81,7 @@ def own_names(file_name: str, owners: Sequence[str]) -> list[str]:
 def _cell(value: object) -> object:
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-    if value is None or value != value:  # NaN is the one number that differs from itself
+    if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.12g}"

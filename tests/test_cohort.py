@@ -7,6 +7,7 @@ import pytest
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
 from lesion_dash import Cancelled, InputError, load_cohort, split_cohort
+from lesion_dash.tables import csv_bytes
 
 
 def status(cohort):
@@ -41,6 +42,18 @@ def test_a_damaged_file_stops_nobody_else(folder):
     state, reason = status(cohort)["sub-003_lesion.nii.gz"]
     assert state == "skipped"
     assert "truncated" in reason or "damaged" in reason
+
+
+def test_what_is_skipped_has_no_volume_rather_than_none_lesioned(folder):
+    (folder / "sub-003_lesion.nii.gz").write_bytes(b"no image")
+    cohort = load_cohort(folder)
+    table = cohort.files_table
+    assert table["voxels"].isna().tolist() == [number == 3 for number in range(12)]
+    assert table["volume_mm3"].mean() == cohort.volumes.mean() * 8
+    line = csv_bytes(table).decode().splitlines()[4]
+    assert line.startswith("sub-003,")
+    assert line.endswith(",,")
+    assert cohort.used_table["voxels"].dtype == np.int64
 
 
 @pytest.mark.parametrize(

@@ -41,18 +41,25 @@ class People:
 
     @property
     def files_table(self) -> pd.DataFrame:
-        """A row per file: patient, file, status, reason, voxels, volume_mm3."""
+        """A row per file: patient, file, status, reason, voxels, volume_mm3.
+
+        What was skipped has no voxels and no volume, as nobody knows them: NA and NaN, not 0.
+        """
         import pandas as pd
 
         columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
         rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
-        return pd.DataFrame(rows, columns=["patient", *columns[1:]])
+        table = pd.DataFrame(rows, columns=["patient", *columns[1:]])
+        table = table.astype({"voxels": "Int64", "volume_mm3": float})
+        table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
+        return table
 
     @property
     def used_table(self) -> pd.DataFrame:
         """The rows of `table` that are counted, one a patient, in their order."""
         table = self.table
-        return table[table["status"] == "used"].reset_index(drop=True)
+        used = table[table["status"] == "used"].reset_index(drop=True)
+        return used.astype({"voxels": int})
 
     @property
     def table(self) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from ..cohort import number_of, value_words
-from ..subgroups import Column, Condition, describe_columns
+from ..subgroups import UNITS, Column, Condition, describe_columns, with_unit
 from .findings import Findings, Side
 from .quantities import decimals_of, fixed, percent_words
 
@@ -15,9 +15,6 @@ _FEW_VALUES = 7
 
 _BINARY = 2
 """A column of so many values has no median worth telling, though they are numbers."""
-
-_UNITS = {"age": "years"}
-"""Units of columns that BIDS knows by their names."""
 
 Decimals = tuple[int, int]
 """Of the lowest and highest value, which are as the table has them, and of what lies between."""
@@ -80,7 +77,7 @@ def condition_words(condition: Condition) -> str:
     >>> condition_words(Condition("age", low=60)), condition_words(Condition("sex", ("F",)))
     ('age >= 60 years', 'sex = F')
     """
-    unit = _UNITS.get(condition.column.casefold(), "")
+    unit = UNITS.get(condition.column.casefold(), "")
     has_unit = unit and condition.is_range and not condition.missing
     return f"{condition.words} {unit}" if has_unit else condition.words
 
@@ -101,7 +98,7 @@ def plain_words(condition: Condition) -> str:
 
 
 def _range_words(condition: Condition) -> str:
-    name, unit = condition.column, _UNITS.get(condition.column.casefold(), "")
+    name, unit = condition.column, UNITS.get(condition.column.casefold(), "")
     low, high = value_words(condition.low), value_words(condition.high)
     if "inf" not in (low, high) and "-inf" not in (low, high):
         said = f"{name} from {low} to {high}"
@@ -129,10 +126,9 @@ def _column_named(name: str, side: Side) -> Column | None:
 
 
 def _row(name: str, columns: Sequence[Column | None]) -> list[str]:
-    unit = _UNITS.get(name.casefold(), "")
     decimals = _decimals(columns)
     cells = [_cell(column, decimals) if column else "no such column" for column in columns]
-    return [f"{name} ({unit})" if unit else name, *cells]
+    return [with_unit(name), *cells]
 
 
 def _cell(column: Column, decimals: Decimals) -> str:

@@ -14,6 +14,9 @@ from .open_values import holds_numbers, place_of
 
 Kind = Literal["number", "category"]
 
+UNITS = {"age": "years"}
+"""Units of columns that BIDS knows by their names, in small letters."""
+
 _MOST_NAMED = 12
 
 
@@ -135,6 +138,18 @@ def describe_column(table: Participants, position: int, cells: Sequence[str]) ->
     counts = tuple(sorted(present.items(), key=lambda pair: place_of(pair[0])))
     low, high = (place_of(counts[end][0])[0] if counts else None for end in (0, -1))
     return Column(name, "number", counts, missing, low, high)
+
+
+def with_unit(name: str) -> str:
+    """A column's name as the head of a table, with its unit where the name alone tells it.
+
+    Examples
+    --------
+    >>> with_unit("Age"), with_unit("nihss")
+    ('Age (years)', 'nihss')
+    """
+    unit = UNITS.get(name.casefold())
+    return f"{name} ({unit})" if unit else name
 
 
 def whole_column(table: Participants, position: int) -> list[str]:

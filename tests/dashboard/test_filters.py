@@ -106,7 +106,11 @@ def test_the_same_number_twice_asks_for_that_number(
 def test_columns_say_kind_range_and_gaps() -> None:
     sex, age, mrs, site = map(shown_column, COLUMNS)
     assert (sex["caption"], sex["form"]) == ("sex · 2 values, 1 missing", "list")
-    assert (age["caption"], age["form"], age["cut"]) == ("age · 40–79, 3 missing", "range", 60)
+    assert (age["caption"], age["form"], age["cut"]) == (
+        "age (years) · 40–79, 3 missing",
+        "range",
+        60,
+    )
     assert (mrs["caption"], mrs["form"], mrs["whole"]) == ("mrs · 0–6", "list", True)
     assert (len(site["values"]), site["more"]) == (200, 100)
     assert shown_column(Column("empty", "category", (), 5))["caption"] == "empty · no values"
@@ -240,6 +244,40 @@ def test_a_split_that_cannot_be_is_refused(
     assert match in desk.banner.message
     choices = desk.choices
     assert (choices.where_a, choices.folder_b, choices.cohort_b) == ((), "", "")
+
+
+def test_b_can_be_filtered_as_a_is(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+    a, b = panels
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    assert (a.widget.of_other, b.widget.of_other) == ("", "")
+    send(a, do="ask", rows=[WOMEN, OLD])
+    assert (a.widget.of_other, b.widget.of_other) == ("", "sex = F, age >= 60")
+    send(a, do="same")
+    assert desk.choices.where_b == ()
+    send(b, do="same")
+    whole = desk.session.load("cohort_b")
+    part = restrict_cohort(whole, ["sex=F", "age>=60"])
+    assert desk.choices.where_b == ("sex=F", "age>=60")
+    assert b.widget.count == f"{part.n_patients} of {whole.n_patients} patients"
+    assert (b.widget.rows["rows"], b.widget.of_other) == ([WOMEN, OLD], "")
+    send(b, do="ask", rows=[])
+    assert b.widget.of_other
+    desk.choices.folder_b = "cohort_a"
+    desk.wait()
+    assert b.widget.of_other == ""
+
+
+def test_b_is_not_offered_a_column_that_its_table_lacks(tmp_path: Path, sample_data: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(sample_data / f"cohort_{name}", tmp_path / name)
+    shutil.copyfile(sample_data / "participants.tsv", tmp_path / "a" / "participants.tsv")
+    desk = Desk(Session(DataRoot(tmp_path)))
+    panel = FilterPanel(desk, "b", Split(desk))
+    desk.choices.folder_a, desk.choices.folder_b = "a", "b"
+    desk.wait()
+    desk.choices.where_a = ("sex=F",)
+    assert panel.widget.of_other == ""
 
 
 def test_a_split_belongs_to_its_folder(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:

@@ -74,7 +74,7 @@ def test_the_panel_follows_the_crosshair_and_the_side(desk: Desk, panel: HerePan
     assert panel.table.frame is not None
     patients = {patient.id for patient in desk.session.load("cohort_a").patients_at((-26, 0, 8))}
     assert set(panel.table.frame["Patient"]) == patients
-    assert {"Volume (mL)", "Voxels", "sex", "age"} <= set(panel.table.frame.columns)
+    assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(panel.table.frame.columns)
     panel.side.value = "b"
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0

@@ -32,7 +32,7 @@ def test_five_steps_each_at_a_part_of_the_first_page(app: App) -> None:
 def test_every_control_of_the_first_page_is_explained(app: App) -> None:
     page = boxes(app.tabs.children[0])
     marks = [str(one.value) for one in page if "ld-help-box" in getattr(one, "_dom_classes", ())]
-    for name in ("Folder A", "Minimum patients at a voxel", "Map", "Atlas", "Save", "Brain"):
+    for name in HELP:
         assert sum(f'aria-label="Help: {name}"' in mark for mark in marks) == 1, name
 
 

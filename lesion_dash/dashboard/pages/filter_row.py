@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from ...cohort import number_of, value_words
-from ...subgroups import Column, Condition, parse_condition
+from ...subgroups import Column, Condition, parse_condition, with_unit
 
 Row = dict[str, Any]
 
@@ -43,17 +43,18 @@ def _is_listed(column: Column) -> bool:
 
 
 def _caption(column: Column) -> str:
-    """The column with its kind, such as ``age · 42–89, 3 missing``."""
+    """The column with its kind, such as ``age (years) · 42–89, 3 missing``."""
     values = [value for value, _ in column.counts]
+    name = with_unit(column.name)
     if not values:
-        return f"{column.name} · no values"
+        return f"{name} · no values"
     kind = f"{values[0]}–{values[-1]}"
     if column.kind == "category":
         kind = values[0] if len(values) == 1 else f"{len(values)} values"
     elif len(values) == 1:
         kind = values[0]
     gaps = f", {column.missing:,} missing" if column.missing else ""
-    return f"{column.name} · {kind}{gaps}"
+    return f"{name} · {kind}{gaps}"
 
 
 def condition_of(row: Mapping[str, Any]) -> Condition | None:

@@ -57,6 +57,7 @@ class FilterView(anywidget.AnyWidget):
     advice = t.Unicode("", help="what to do where nothing can be asked").tag(sync=True)
     is_ready = t.Bool(False, help="whether a folder is there to be asked").tag(sync=True)
     is_split = t.Bool(False).tag(sync=True)
+    of_other = t.Unicode("", help="what is asked of A and could be of B").tag(sync=True)
 
     def __init__(self, side: str, on_ask: Asked) -> None:
         super().__init__(side=side)
@@ -85,7 +86,7 @@ class FilterPanel:
         self._asked: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), desk.banner.guard(self._received))
         self.widget.add_class("ld-filter-box")
-        names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
+        names = ["folder_a", "folder_b", f"cohort_{side}", "where_a", "where_b"]
         desk.choices.observe(desk.banner.guard(self._update), names=names)
         self._update()
 
@@ -99,6 +100,9 @@ class FilterPanel:
                 self._split.make(*conditions_of_split(content))
             elif action == "join" and self._side == "a":
                 self._split.undo()
+            elif action == "same" and self._side == "b":
+                self._desk.banner.clear()
+                self._desk.choices.where_b = self._desk.choices.where_a
         except (AttributeError, KeyError, TypeError):
             return
 
@@ -121,10 +125,22 @@ class FilterPanel:
             whole = session.load(folder)
             if folder != self._folder:
                 self._show_folder(folder, whole)
+            self.widget.of_other = self._of_other()
             self._show_rows()
             if name != self._said:
                 self._said = name
                 self._say(whole, session.load(name), session.origin(name)[1])
+
+    def _of_other(self) -> str:
+        """What is asked of A, where the table of B has its columns and B is not asked anything."""
+        choices = self._desk.choices
+        is_same = choices.folder_a == choices.folder_b
+        if self._side == "a" or is_same or choices.where_b or not choices.where_a:
+            return ""
+        conditions = parse_conditions(choices.where_a)
+        names = {column.name for column in self._columns}
+        is_known = all(condition.column in names for condition in conditions)
+        return ", ".join(one.words for one in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:
         self._folder, self._said, self._columns, self._asked = "", "", (), ()
@@ -133,7 +149,7 @@ class FilterPanel:
         is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
         todo = "being read" if is_chosen else f"choose folder {self._side.upper()}"
         self.widget.count = f"Patients: {todo}"
-        self.widget.why = self.widget.advice = ""
+        self.widget.why = self.widget.advice = self.widget.of_other = ""
         self.widget.show_rows([])
 
     def _show_folder(self, folder: str, whole: Cohort) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from ...cohort import Cohort
 from ...door import FileReport, report_of
 from ...plots import draw_histogram, figure_bytes
+from ...subgroups import with_unit
 from ...tables import csv_bytes
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
@@ -150,8 +151,13 @@ def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
     shown = shown.rename(columns={name: f"{name} (table)" for name in _OWN})
     position = min(1, shown.shape[1])
     shown.insert(position, "Volume (mL)", (frame["volume_mm3"].astype(float) / ML).round(3))
+    if shown["voxels"].isna().any():
+        shown["voxels"] = shown["voxels"].astype(float)
     names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}
-    return shown.rename(columns=names)
+    shown = shown.rename(columns=names)
+    titles = {name: with_unit(str(name)) for name in shown}
+    # A table may have both columns; their names must differ.
+    return shown.rename(columns={k: v for k, v in titles.items() if v not in shown})
 
 
 def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:

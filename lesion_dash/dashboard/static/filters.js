@@ -20,8 +20,10 @@ function render({ model, el }) {
   const foot = add(editor, "div", "ld-filter-foot");
   const more = button(foot, "Add a condition", `Restrict ${side} by another column`);
   const clear = button(foot, "Clear", `Show all patients of ${side}`);
-  join.classList.add("ld-filter-join");
   join.addEventListener("click", () => model.send({ do: "join" }));
+  const same = button(box, "Filter B as A", "");
+  same.addEventListener("click", () => model.send({ do: "same" }));
+  for (const offer of [join, same]) offer.classList.add("ld-filter-offer");
 
   function add(parent, tag, name, text) {
     const made = document.createElement(tag);
@@ -277,6 +279,8 @@ function render({ model, el }) {
     count.textContent = model.get("count");
     why.textContent = model.get("why") && `: ${model.get("why")}`;
     join.hidden = !model.get("is_split");
+    same.hidden = !model.get("of_other");
+    same.title = `Show those patients of B of whom the same holds: ${model.get("of_other")}`;
     advice.textContent = model.get("advice");
     advice.hidden = !model.get("advice");
     list.hidden = foot.hidden = !columns().length;
@@ -293,7 +297,7 @@ function render({ model, el }) {
     draw();
   }
 
-  for (const name of ["count", "why", "advice", "is_ready", "is_split"]) {
+  for (const name of ["count", "why", "advice", "is_ready", "is_split", "of_other"]) {
     model.on(`change:${name}`, tell);
   }
   model.on("change:columns", () => { tell(); draw(); });

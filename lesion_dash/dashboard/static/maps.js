@@ -106,8 +106,6 @@ function render({ model, el }) {
   function letters(context, width, height, pane) {
     const [left, right] = pane.edges;
     context.textBaseline = "top";
-    context.lineWidth = 3;
-    context.strokeStyle = "#000";
     for (const [text, x, y, align, font, colour] of [
       [left, 5, 4, "left", "600 15px", "#ffd34d"],
       [right, width - 5, 4, "right", "600 15px", "#ffd34d"],
@@ -115,8 +113,12 @@ function render({ model, el }) {
     ]) {
       context.font = `${font} system-ui, sans-serif`;
       context.textAlign = align;
+      // On black, so that the crosshair does not cross it.
+      const wide = context.measureText(text).width + 6;
+      const before = { left: 3, center: wide / 2, right: wide - 3 }[align];
+      context.fillStyle = "#000";
+      context.fillRect(x - before, y - 3, wide, 20);
       context.fillStyle = colour;
-      context.strokeText(text, x, y);
       context.fillText(text, x, y);
     }
   }
