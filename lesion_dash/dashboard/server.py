@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .data_root import RESULTS_VARIABLE, ROOT_VARIABLE
+from .scripts import SERVED, served_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,7 @@ def serve(
     os.environ.pop(RESULTS_VARIABLE, None)
     if results is not None:
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
+    os.environ[SERVED] = " ".join(served_scripts())
     _find_template()
     with _served_folder() as folder:
         _run(folder, server_config(folder, port, open_browser, access, max_kernels))

@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import html
 import json
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import itables
 from itables.widget import ITable
 from traitlets import Int
+
+from .scripts import widget_script
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
-
-_NEW_ROWS = """function f(){
-    let y = t.get("_dt_args");
-    edition = t.get("edition");
-    const now = JSON.stringify({...y, data_json: ""});
-    if (o && o.dt && y.data_json && now === frame) {
-        u = !0;
-        o.dt.clear().rows.add(qd(y.data_json)).draw("full-hold");
-        c();
-        return;
-    }
-    frame = now;
-    o && o.destroy();"""
-
-_CHANGES = {
-    # Both ask a table that was taken away for its rows, and all that is set after it is lost.
-    "function m(){u||(": 'function m(){u||!o.dt||(t.set("clicked_in",edition),',
-    "function c(){u=!0,": "function c(){if(!o.dt)return;u=!0,",
-    # A row that is clicked in the table before is another patient, or another region.
-    "let o=null,u=!1;": 'let o=null,u=!1,edition=0,frame="";',
-    # Where the columns are the same, only rows are: to make the table anew takes longer.
-    'function f(){o&&o.destroy();let y=t.get("_dt_args");': _NEW_ROWS,
-    "p.data=qd(u)": "p.data=qd(u)",  # by this name rows are read
-}
-
-
-@cache
-def table_script() -> str:
-    """The script of itables, changed; as it is where one of the places is not found."""
-    script = Path(itables.__file__).parent / "widget" / "static" / "widget.js"
-    source = script.read_text(encoding="utf-8")
-    if any(source.count(place) != 1 for place in _CHANGES):
-        return source
-    for place, change in _CHANGES.items():
-        source = source.replace(place, change)
-    return source
 
 
 class SteadyTable(ITable):
@@ -60,7 +23,7 @@ class SteadyTable(ITable):
     Its browser side outlives a selection that comes while it is replaced.
     """
 
-    _esm = table_script()  # type: ignore[assignment]
+    _esm = widget_script("table")  # type: ignore[assignment]
 
     edition = Int(0).tag(sync=True)
     """Raised with every frame, before it is shown."""

@@ -119,7 +119,7 @@ def test_columns_say_kind_range_and_gaps() -> None:
 def test_a_filter_is_told_in_words(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
     a, b = panels
     assert (a.widget.count, a.widget.why) == ("All 40 patients", "")
-    assert b.widget.count == "Patients: choose folder B"
+    assert b.widget.count == "No folder yet"
     assert not b.widget.is_ready
     send(a, do="ask", rows=[WOMEN, OLD, UNSET])
     assert desk.choices.where_a == ("sex=F", "age>=60")

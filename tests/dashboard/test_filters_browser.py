@@ -121,4 +121,4 @@ def test_a_split_is_the_librarys_overlap_and_is_undone(dashboard: Any, own_root:
     assert download(page, "overlap_map.nii") == nifti_bytes(both.to_nifti())
     press(page, "Undo the split")
     said(page, "A", "All 40 patients")
-    said(page, "B", "choose folder B")
+    said(page, "B", "No folder yet")

@@ -29,6 +29,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
+from lesion_dash.dashboard.scripts import served_scripts
 from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
 
 TOKEN = "a-token-of-more-than-32-characters-for-tests"
@@ -238,6 +239,21 @@ def test_wrong_host_is_refused(served: Served, path: str) -> None:
 )
 def test_no_files(served: Served, path: str) -> None:
     assert served.ask(path, Cookie=served.cookie).status == 404
+
+
+def test_scripts_are_for_visitors_and_to_be_kept(served: Served) -> None:
+    for name, script in served_scripts().items():
+        assert served.ask(f"/scripts/{name}").status == 302
+        found = served.ask(f"/scripts/{name}", Cookie=served.cookie)
+        assert (found.status, found.text) == (200, script)
+        assert found.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert "immutable" in found.headers["Cache-Control"]
+        packed = served.ask(f"/scripts/{name}", Cookie=served.cookie, Accept_Encoding="br, gzip")
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert int(packed.headers["Content-Length"]) < len(script) / 2
+    wrong = served.ask(f"/scripts/{name[:-4]}x.js", Cookie=served.cookie)
+    assert wrong.status == 404
+    assert "immutable" not in wrong.headers.get("Cache-Control", "")
 
 
 def test_every_answer_has_the_headers(served: Served) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash.dashboard.steady_table import _CHANGES, SteadyTable, table_script
+from lesion_dash.dashboard.scripts import _CHANGES, table_script
+from lesion_dash.dashboard.steady_table import SteadyTable
 from lesion_dash.dashboard.tables import Table, without_gaps
 
 

@@ -147,8 +147,7 @@ class FilterPanel:
         self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
         self.widget.is_ready = False
         is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
-        todo = "being read" if is_chosen else f"choose folder {self._side.upper()}"
-        self.widget.count = f"Patients: {todo}"
+        self.widget.count = "Being read ..." if is_chosen else "No folder yet"
         self.widget.why = self.widget.advice = self.widget.of_other = ""
         self.widget.show_rows([])
 

@@ -16,6 +16,7 @@ from .headers import SecurityHeaders
 from .health import HealthPage
 from .kernel_socket import KernelSocket
 from .request_log import set_up_logs
+from .script_file import ScriptFile
 
 _LARGEST_FORM = 64 * 2**10
 # Files of the notebook's folder; and what a request said, told to whoever knows a kernel's id.
@@ -31,9 +32,10 @@ class Website(Voila):  # type: ignore[misc]
         return self.tornado_settings["access"]
 
     def init_handlers(self) -> list[Any]:
-        """The routes: the gate first, then health, login, page, sockets and static files."""
+        """The routes: the gate first, then health, scripts, login, page, sockets, static files."""
         self.app.add_transform(SecurityHeaders)
         routes: list[Any] = [(Gate(self.access), Refusal), ("/health", HealthPage)]
+        routes.append((r"/scripts/([\w.-]+)", ScriptFile))
         for path, handler, *settings in super().init_handlers():
             if path.startswith(_CLOSED):
                 continue
