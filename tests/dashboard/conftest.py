@@ -173,8 +173,12 @@ class Visits:
         script: str = "",
         tour: bool = False,
         draws: bool = False,
+        late: str = "",
     ) -> Any:
-        """Open a page; on one that draws, the pixels of the brain can be looked at."""
+        """Open a page; on one that draws, the pixels of the brain can be looked at.
+
+        Files whose address matches `late` come after those that were asked for with them.
+        """
         context = self._chrome.new_context(viewport={"width": width, "height": height})
         self._contexts.append(context)
         page = context.new_page()
@@ -184,6 +188,8 @@ class Visits:
         scripts = (script, "" if tour else TOUR_SEEN, "" if draws else DRAW_NOTHING)
         for one in filter(None, scripts):
             page.add_init_script(one)
+        if late:
+            page.route(late, _hold)
         page.goto(url)
         return page
 
@@ -269,6 +275,11 @@ def kept_page(kept: KeptPage, hardy_page: Callable[..., Any]) -> Iterator[Callab
     if faults:
         kept.drop()
     assert faults == []
+
+
+def _hold(route: Any) -> None:
+    time.sleep(0.4)
+    route.continue_()
 
 
 def _note_console(message: Any, faults: list[str]) -> None:

@@ -173,3 +173,17 @@ def test_the_tour_by_keyboard(address: str, open_page: Callable[..., Any]) -> No
     page.get_by_role("button", name="Help: Atlas").focus()
     text.wait_for()
     assert text.bounding_box()["x"] >= 0
+
+
+def test_widgets_that_come_late_are_told_all(address: str, open_page: Callable[..., Any]) -> None:
+    """Sliders and notes come from files of their own, on a slow network after all others."""
+    link = LINK.replace("map=mean", "map=n")
+    page = open_page(address + link, late="**/@jupyter-widgets/**/static/*.js*")
+    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    page.get_by_text("k = 7: ").wait_for(timeout=LONG)
+    cohort = load_cohort("sample_data/cohort_b")
+    slider = page.locator(".ld-choices .noUi-handle").first
+    assert slider.get_attribute("aria-valuenow") == "7.0"
+    assert slider.get_attribute("aria-valuemax") == f"{cohort.counts.max():.1f}"
+    slider.press("ArrowRight")
+    page.get_by_text("k = 8: ").wait_for(timeout=LONG)

@@ -1,5 +1,17 @@
 // The page's choices behind the # of its address: read once, kept up to date, never sent to a server.
 const PATIENCE = 1000; // ms; browsers refuse an address that changes many times a second
+const LOOK = 20, LONGEST = 60000; // ms
+
+// What the kernel tells a widget that is not there yet is lost for good, as when the script of sliders
+// comes later than this one: it must not begin before all widgets are there.
+function whenAllAreThere(go) {
+  const began = performance.now();
+  (function look() {
+    const isThere = window.jupyterapp?.widgetManager?.restoredStatus;
+    if (isThere || performance.now() - began > LONGEST) go();
+    else setTimeout(look, LOOK);
+  })();
+}
 
 function initialize({ model }) {
   // In JupyterLab the address is not ours.
@@ -21,7 +33,8 @@ function initialize({ model }) {
   // The connection was made anew: what was sent to the page meanwhile did not arrive.
   const tellBack = () => model.send({ back: true });
 
-  say();
+  if (isOurs) whenAllAreThere(say);
+  else say();
   model.on("change:text", write);
   if (isOurs) window.addEventListener("hashchange", say);
   window.addEventListener("ld-back", tellBack);
