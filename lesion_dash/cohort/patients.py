@@ -35,7 +35,7 @@ class Patient:
     reasons : tuple of str
         Why it was skipped, or what was unusual about it, a sentence each.
     voxels : int
-        Lesioned voxels, 0 where skipped.
+        Lesioned voxels, 0 where skipped; tables leave it empty then.
     volume_mm3 : float
         Volume of the lesion in mm³.
     sha256 : str

@@ -43,7 +43,7 @@ class People:
     def files_table(self) -> pd.DataFrame:
         """A row per file: patient, file, status, reason, voxels, volume_mm3.
 
-        What was skipped has no voxels and no volume, as nobody knows them: NA and NaN, not 0.
+        What was skipped is not counted, and has no voxels and no volume: NA and NaN, not 0.
         """
         import pandas as pd
 

@@ -29,14 +29,15 @@ HELP: Mapping[str, str] = {
     "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
     "region, and the patients lesioned there. Neurological: the patient's left is on the left of "
     "the screen; radiological: on the right.",
-    "Regions": "Where the map lies, the largest part first and what lies in no region last. "
-    "Volume: what region and map share; % of map and % of region: that volume as a share of each; "
-    "Dice: twice the shared volume over the sum of both. Exp.: by a probabilistic atlas, each "
-    "voxel counts as much as it is likely to lie in the region. A click moves the crosshair to "
-    "where most patients are lesioned in the region, and lists its patients below.",
+    "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "
+    "is chosen, whichever map is shown; the largest share first, what lies in no region last. "
+    "Volume: what region and map share; % of map, % of region: that volume as a share of each; "
+    "Dice: twice that volume over the sum of both. Exp., with a probabilistic atlas: each voxel "
+    "counts as much as it is likely to lie in the region; Max. prob.: the most likely one. A "
+    "click moves the crosshair to where most patients are lesioned in it, and lists them.",
     "Patients here": "Who is lesioned at the crosshair, or in the region chosen above, with the "
-    "columns of participants.tsv. The strip shows their lesion volumes among those of all. A click "
-    "on a patient outlines that lesion on the brain.",
+    "columns of the participants table. The strip shows their lesion volumes among those of all. "
+    "A click on a patient outlines that lesion on the brain.",
 }
 """Text by the label of a control, or the title of a card."""
 

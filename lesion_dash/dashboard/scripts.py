@@ -83,7 +83,7 @@ def served_scripts() -> Mapping[str, str]:
 def widget_script(kind: str) -> str:
     """What a widget runs: its script, or a few lines that get it from the server of the page.
 
-    From there a browser takes it once, and keeps it for the next page. Where the page is not
+    From there a browser takes it, and keeps it for the next page. Where the page is not
     served by us, as in JupyterLab, the kernel has to send it.
 
     Parameters

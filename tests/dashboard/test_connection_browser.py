@@ -192,6 +192,19 @@ def test_looking_after_the_server_keeps_no_kernel_alive(
     eventually(page, is_left_alone, True)
 
 
+def test_a_script_that_does_not_come_holds_nothing_else_back(server: Server, chrome: Any) -> None:
+    context = chrome.new_context()
+    page = context.new_page()
+    page.route("**/scripts/viewer-*", lambda route: route.abort())
+    page.goto(server.url)
+    wait_until_open(page)
+    page.get_by_text("This part of the page did not load").wait_for(timeout=LONG)
+    page.keyboard.press("Escape")  # the tour
+    assert_answers(page)
+    page.goto("about:blank")
+    context.close()
+
+
 def test_a_dead_kernel_is_told_and_a_reload_brings_another(page: Any, server: Server) -> None:
     tab = page.get_by_role("tab").first.bounding_box()
     server.kill_kernel(page.evaluate("window.jupyterapp.widgetManager.kernel.id"))

@@ -268,16 +268,22 @@ def test_b_can_be_filtered_as_a_is(desk: Desk, panels: tuple[FilterPanel, Filter
     assert b.widget.of_other == ""
 
 
-def test_b_is_not_offered_a_column_that_its_table_lacks(tmp_path: Path, sample_data: Path) -> None:
+@pytest.mark.parametrize("table", ["sex\nsub-b01\tF", "age\nsub-b01\told"])
+def test_b_is_not_offered_what_its_table_cannot_answer(
+    tmp_path: Path, sample_data: Path, table: str
+) -> None:
     for name in ("a", "b"):
         shutil.copytree(sample_data / f"cohort_{name}", tmp_path / name)
     shutil.copyfile(sample_data / "participants.tsv", tmp_path / "a" / "participants.tsv")
+    (tmp_path / "b" / "participants.tsv").write_text(f"participant_id\t{table}\n")
     desk = Desk(Session(DataRoot(tmp_path)))
     panel = FilterPanel(desk, "b", Split(desk))
     desk.choices.folder_a, desk.choices.folder_b = "a", "b"
     desk.wait()
-    desk.choices.where_a = ("sex=F",)
+    desk.choices.where_a = ("age>=60",)
     assert panel.widget.of_other == ""
+    send(panel, do="same")
+    assert desk.choices.where_b == ()
 
 
 def test_a_split_belongs_to_its_folder(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:

@@ -31,7 +31,7 @@ def test_behind_our_server_the_browser_gets_it_there(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(SERVED, " ".join(names))
     for kind, name in zip(("viewer", "table"), names, strict=True):
         script = widget_script(kind)
-        assert len(script) < 1000
+        assert len(script) < 2000
         assert f"scripts/{name}?" in script
         assert "NAME" not in script
 

@@ -251,9 +251,12 @@ def test_scripts_are_for_visitors_and_to_be_kept(served: Served) -> None:
         packed = served.ask(f"/scripts/{name}", Cookie=served.cookie, Accept_Encoding="br, gzip")
         assert packed.headers["Content-Encoding"] == "gzip"
         assert int(packed.headers["Content-Length"]) < len(script) / 2
+    assert served.ask(f"/scripts/{name}", "HEAD", Cookie=served.cookie).status == 200
     wrong = served.ask(f"/scripts/{name[:-4]}x.js", Cookie=served.cookie)
     assert wrong.status == 404
     assert "immutable" not in wrong.headers.get("Cache-Control", "")
+    assert served.logged(r" 404 GET /scripts/")
+    assert " 200 GET /scripts/" not in served.log.read_text()
 
 
 def test_every_answer_has_the_headers(served: Served) -> None:

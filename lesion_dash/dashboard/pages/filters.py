@@ -100,7 +100,7 @@ class FilterPanel:
                 self._split.make(*conditions_of_split(content))
             elif action == "join" and self._side == "a":
                 self._split.undo()
-            elif action == "same" and self._side == "b":
+            elif action == "same" and self._of_other():
                 self._desk.banner.clear()
                 self._desk.choices.where_b = self._desk.choices.where_a
         except (AttributeError, KeyError, TypeError):
@@ -132,14 +132,17 @@ class FilterPanel:
                 self._say(whole, session.load(name), session.origin(name)[1])
 
     def _of_other(self) -> str:
-        """What is asked of A, where the table of B has its columns and B is not asked anything."""
+        """What is asked of A, where it can be asked of B, and B is not asked anything."""
         choices = self._desk.choices
         is_same = choices.folder_a == choices.folder_b
         if self._side == "a" or is_same or choices.where_b or not choices.where_a:
             return ""
         conditions = parse_conditions(choices.where_a)
-        names = {column.name for column in self._columns}
-        is_known = all(condition.column in names for condition in conditions)
+        kinds = {column.name: column.kind for column in self._columns}
+        is_known = all(
+            one.column in kinds and (kinds[one.column] == "number" or not one.is_range)
+            for one in conditions
+        )
         return ", ".join(one.words for one in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:

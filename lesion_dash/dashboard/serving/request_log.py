@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 _LOG = logging.getLogger("lesion_dash.requests")
-_QUIET = ("/voila/static/", "/voila/templates/", "/voila/labextensions/", "/voila/api/", "/health")
+_QUIET = (
+    *("/voila/static/", "/voila/templates/", "/voila/labextensions/", "/voila/api/"),
+    *("/scripts/", "/health"),
+)
 _KERNEL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _QUERY = re.compile(r"\?[^\s'\"]*")
 _LONGEST_PATH = 120

@@ -31,7 +31,9 @@ class ScriptFile(PlainErrors, JupyterHandler):
         else:
             self.finish(served_scripts()[name].encode())
 
+    head = get
+
 
 @cache
 def _packed(name: str) -> bytes:
-    return gzip.compress(served_scripts()[name].encode(), mtime=0)
+    return gzip.compress(served_scripts()[name].encode(), 6, mtime=0)

@@ -1,23 +1,23 @@
 // The page's choices behind the # of its address: read once, kept up to date, never sent to a server.
 const PATIENCE = 1000; // ms; browsers refuse an address that changes many times a second
-const LOOK = 20, LONGEST = 60000; // ms
-
-// What the kernel tells a widget that is not there yet is lost for good, as when the script of sliders
-// comes later than this one: it must not begin before all widgets are there.
-function whenAllAreThere(go) {
-  const began = performance.now();
-  (function look() {
-    const isThere = window.jupyterapp?.widgetManager?.restoredStatus;
-    if (isThere || performance.now() - began > LONGEST) go();
-    else setTimeout(look, LOOK);
-  })();
-}
+const LOOK = 20, LONGEST = 20000; // ms
 
 function initialize({ model }) {
   // In JupyterLab the address is not ours.
   const isOurs = document.body.dataset.voila !== undefined;
   const told = () => (isOurs ? window.location.hash.slice(1) : "");
-  const say = () => model.send({ address: told() });
+  let isBegun = false, timer = null;
+  const say = () => { if (isBegun) model.send({ address: told() }); };
+  const begin = () => { isBegun = true; say(); };
+
+  // What the kernel tells a widget that is not there yet is lost for good, as when the code of sliders
+  // comes later than this: nothing is asked of it before all their models are there.
+  const opened = performance.now();
+  function look() {
+    const isThere = !isOurs || window.jupyterapp?.widgetManager?.restoredStatus;
+    if (isThere || performance.now() - opened > LONGEST) begin();
+    else timer = setTimeout(look, LOOK);
+  }
 
   function write() {
     const text = model.get("text");
@@ -33,12 +33,12 @@ function initialize({ model }) {
   // The connection was made anew: what was sent to the page meanwhile did not arrive.
   const tellBack = () => model.send({ back: true });
 
-  if (isOurs) whenAllAreThere(say);
-  else say();
+  look();
   model.on("change:text", write);
   if (isOurs) window.addEventListener("hashchange", say);
   window.addEventListener("ld-back", tellBack);
   return () => {
+    clearTimeout(timer);
     window.removeEventListener("hashchange", say);
     window.removeEventListener("ld-back", tellBack);
   };
