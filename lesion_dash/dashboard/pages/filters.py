@@ -86,8 +86,10 @@ class FilterPanel:
         self._asked: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), desk.banner.guard(self._received))
         self.widget.add_class("ld-filter-box")
-        names = ["folder_a", "folder_b", f"cohort_{side}", "where_a", "where_b"]
+        names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
         desk.choices.observe(desk.banner.guard(self._update), names=names)
+        if side == "b":
+            desk.choices.observe(desk.banner.guard(self._offer), names="where_a")
         self._update()
 
     def _received(self, content: Any) -> None:
@@ -125,11 +127,14 @@ class FilterPanel:
             whole = session.load(folder)
             if folder != self._folder:
                 self._show_folder(folder, whole)
-            self.widget.of_other = self._of_other()
+            self._offer()
             self._show_rows()
             if name != self._said:
                 self._said = name
                 self._say(whole, session.load(name), session.origin(name)[1])
+
+    def _offer(self, _change: Any = None) -> None:
+        self.widget.of_other = self._of_other()
 
     def _of_other(self) -> str:
         """What is asked of A, where it can be asked of B, and B is not asked anything."""
