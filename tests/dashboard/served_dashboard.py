@@ -1,0 +1,144 @@
+"""A dashboard in a process of its own, asked as a browser or a stranger would ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
+from tornado.httpclient import HTTPRequest
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, websocket_connect
+
+from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
+
+TOKEN = "a-token-of-more-than-32-characters-for-tests"
+PATIENT = "sub-secret"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass
+class Served:
+    """A dashboard with a token and one place."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    cookie: str = ""
+
+    def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body or None, given)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+            return Answer(answer.status, dict(answer.getheaders()), text)
+        finally:
+            connection.close()
+
+    def logged(self, pattern: str) -> bool:
+        """Whether the log holds this line; an answer may arrive before its line is written."""
+        until = time.monotonic() + 30
+        while not (found := re.search(pattern, self.log.read_text(), re.MULTILINE)):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return bool(found)
+
+    def log_in(self) -> None:
+        form = urllib.parse.urlencode({"token": TOKEN, "next": "/?k=7"})
+        content = "application/x-www-form-urlencoded"
+        answer = self.ask("/login", "POST", form, Content_Type=content, Origin=self.origin)
+        assert (answer.status, answer.headers["Location"]) == (302, "/?k=7")
+        cookie = answer.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "Secure" not in cookie
+        self.cookie = cookie.partition(";")[0]
+
+    def open_page(self) -> Answer:
+        return self.ask(f"/?patient={PATIENT}", Cookie=self.cookie)
+
+    def end(self, kernel: str) -> Answer:
+        path = f"/voila/api/shutdown/{kernel}"
+        return self.ask(path, "POST", Cookie=self.cookie, Origin=self.origin)
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ask("/health").text)
+        return found
+
+    @asynccontextmanager
+    async def connect(
+        self, kernel: str, protocols: tuple[str, ...] = (PROTOCOL,), **headers: str
+    ) -> AsyncIterator[Any]:
+        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=probe"
+        request = HTTPRequest(url, headers=headers, request_timeout=30)
+        connection = await websocket_connect(request, subprotocols=protocols)
+        stream = connection.protocol.stream
+        try:
+            yield connection
+        finally:
+            connection.close()
+            # The loop ends before an answer comes.
+            stream.close()
+
+    def try_socket(self, kernel: str, *protocols: str, **headers: str) -> None:
+        async def probe() -> None:
+            async with self.connect(kernel, protocols, **headers):
+                pass
+
+        asyncio.run(asyncio.wait_for(probe(), 60))
+
+    def send(self, kernel: str, sent: bytes | str) -> tuple[int | None, str | None]:
+        """Send one message, hear until the connection ends, and why it did."""
+
+        async def probe() -> Any:
+            async with self.connect(kernel, Cookie=self.cookie) as connection:
+                with suppress(StreamClosedError, WebSocketClosedError):
+                    await connection.write_message(sent, binary=isinstance(sent, bytes))
+                await drain(connection)
+                return connection.close_code, connection.close_reason
+
+        return asyncio.run(asyncio.wait_for(probe(), 60))
+
+
+async def drain(connection: Any) -> None:
+    while await connection.read_message() is not None:
+        pass
+
+
+def message(kind: str, content: dict[str, Any], channel: str = "shell") -> bytes:
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": kind,
+        "session": "probe",
+        "username": "probe",
+        "date": "2026-01-01T00:00:00Z",
+        "version": "5.3",
+    }
+    parts = {"parent_header": {}, "metadata": {}, "content": content, "buffers": []}
+    pack = {"header": header, **parts}
+    return serialize_msg_to_ws_v1(pack, channel, lambda part: json.dumps(part).encode())
