@@ -203,15 +203,15 @@ def _blocks(cohort: Cohort) -> Iterator[sparse.csr_array]:
     """The cohort as matrices patients x voxels, some patients at a time."""
     from scipy import sparse
 
+    ends = np.cumsum(cohort.volumes)
     first = 0
     while first < cohort.n_patients:
-        end = cohort.starts[first] + _PIECE
-        last = max(int(np.searchsorted(cohort.starts, end, side="right")) - 1, first + 1)
-        starts = cohort.starts[first : last + 1]
-        indices = np.asarray(cohort.indices[starts[0] : starts[-1]])
+        before = ends[first] - cohort.volumes[first]
+        last = max(int(np.searchsorted(ends, before + _PIECE, side="right")), first + 1)
+        indices = np.concatenate([cohort.voxels(patient) for patient in range(first, last)])
+        starts = np.append(0, ends[first:last] - before).astype(np.int32)
         yield sparse.csr_array(
-            (np.ones(indices.size), indices, (starts - starts[0]).astype(np.int32)),
-            shape=(last - first, cohort.grid.size),
+            (np.ones(indices.size), indices, starts), shape=(last - first, cohort.grid.size)
         )
         first = last
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -185,7 +184,7 @@ def _reach_outside(load: LesionLoad) -> NDArray[np.bool_]:
     cohort, maps = load.cohort, load.atlas.maps
     is_inside = np.zeros(cohort.grid.size, bool)
     is_inside[maps.indices[maps.data > 0]] = True
-    lesions = (cohort.indices[first:last] for first, last in pairwise(cohort.starts.tolist()))
+    lesions = map(cohort.voxels, range(cohort.n_patients))
     return np.array([not is_inside[lesion].all() for lesion in lesions], bool)
 
 

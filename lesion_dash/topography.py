@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Literal, Unpack
 from weakref import WeakKeyDictionary
 
@@ -328,8 +327,8 @@ def _medians_at(cohort: Cohort, chosen: NDArray[np.bool_]) -> NDArray:
 
 def _work_out(cohort: Cohort, medians: bool) -> VoxelVolumes:
     with run_store() as store:
-        for first, last in pairwise(cohort.starts.tolist()):
-            store.add(*find_runs(cohort.indices[first:last]))
+        for patient in range(cohort.n_patients):
+            store.add(*find_runs(cohort.voxels(patient)))
         return join(cohort.grid, list(voxel_volumes(cohort.grid, store, medians=medians)))
 
 

@@ -20,9 +20,10 @@ def cohort_of_positions(rows, shape, affine=None) -> Cohort:
         Patient(f"sub-{number:03}", f"sub-{number:03}.nii", "used", voxels=row.size)
         for number, row in enumerate(rows)
     )
-    starts = np.concatenate([[0], np.cumsum([row.size for row in rows])]).astype(np.int64)
+    ends = np.cumsum([row.size for row in rows], dtype=np.int64)
+    starts = ends - [row.size for row in rows]
     grid = Grid(shape, np.diag([2.0, 2, 2, 1]) if affine is None else affine)
-    return Cohort("made", Path("made"), grid, patients, starts, np.concatenate(rows))
+    return Cohort("made", Path("made"), grid, patients, starts, ends, np.concatenate(rows))
 
 
 def with_reservoirs(touched, volumes) -> Cohort:

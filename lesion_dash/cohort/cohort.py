@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +14,6 @@ from ..grid import Grid
 from ..images import Mask
 from .participants import Participants
 from .patients import Patient
-from .positions import Positions, memory_limit
 from .roster import People
 
 
@@ -31,11 +29,11 @@ class Cohort(People):
     grid : Grid
     patients : tuple of Patient
         Every file that was found, used or skipped, in the order of the file names.
-    starts : array of int64, shape (n_patients + 1,)
-        The voxels of the p-th used patient are ``indices[starts[p]:starts[p + 1]]``.
+    starts, ends : array of int64, shape (n_patients,)
+        The voxels of the p-th used patient are ``indices[starts[p]:ends[p]]``; see `voxels`.
     indices : array of int32
-        Linear voxel positions (first axis fastest) of all used patients, one after the other; a
-        mapped file where they are too many for the memory.
+        Linear voxel positions (first axis fastest), one patient after the other; a mapped file
+        where they are too many for the memory. A part of a cohort shares them with the whole.
     participants : Participants or None
         The table that was joined by id.
     notes : tuple of str
@@ -47,6 +45,7 @@ class Cohort(People):
     grid: Grid
     patients: tuple[Patient, ...]
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     indices: NDArray[np.int32]
     participants: Participants | None = None
     notes: tuple[str, ...] = ()
@@ -54,7 +53,7 @@ class Cohort(People):
     @cached_property
     def volumes(self) -> NDArray[np.int64]:
         """Lesion volume of each used patient in voxels, shape (n_patients,)."""
-        return np.diff(self.starts)
+        return self.ends - self.starts
 
     @cached_property
     def counts(self) -> NDArray[np.int32]:
@@ -62,8 +61,8 @@ class Cohort(People):
         steps = np.zeros(self.grid.size + 1, np.int32)
         # One patient after the other, run by run: to count all voxels at once takes several times
         # the memory, and to add 1 to each of them more than twice as long.
-        for first, end in pairwise(self.starts.tolist()):
-            begins, ends = _runs(self.indices[first:end])
+        for patient in range(self.n_patients):
+            begins, ends = _runs(self.voxels(patient))
             steps[begins] += 1
             steps[ends] -= 1
         flat = steps[:-1]
@@ -71,11 +70,13 @@ class Cohort(People):
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
 
+    def voxels(self, patient: int) -> NDArray[np.int32]:
+        """Linear positions of the lesion of the used patient at this position, ascending."""
+        return self.indices[self.starts[patient] : self.ends[patient]]
+
     def mask(self, patient: int) -> Mask:
         """The mask of the used patient at this position."""
-        patient = range(self.n_patients)[patient]
-        part = slice(self.starts[patient], self.starts[patient + 1])
-        return Mask(self.grid, self.indices[part], self.used[patient].id)
+        return Mask(self.grid, self.voxels(patient), self.used[patient].id)
 
     def at_least(self, min_patients: int) -> Mask:
         """The voxels lesioned in at least this many patients, as a binary map."""
@@ -94,18 +95,18 @@ class Cohort(People):
 
     def rows_at(self, index: int) -> NDArray[np.int64]:
         """Positions of the used patients lesioned at a voxel, by bisection in all at once."""
-        low, high = self.starts[:-1].copy(), self.starts[1:].copy()
+        low, high = self.starts.copy(), self.ends.copy()
         for _ in range(int(np.max(high - low, initial=0)).bit_length()):
             middle = (low + high) // 2
             below = (low < high) & (self.indices[np.minimum(middle, high - 1)] < index)
             low = np.where(below, middle + 1, low)
             high = np.where(below, high, middle)
-        found = low < self.starts[1:]
+        found = low < self.ends
         found[found] = self.indices[low[found]] == index
         return np.flatnonzero(found)
 
     def select(self, rows: ArrayLike) -> Cohort:
-        """The cohort of some of the used patients, in the order given.
+        """The cohort of some of the used patients, in the order given; no voxel is copied.
 
         Parameters
         ----------
@@ -113,13 +114,10 @@ class Cohort(People):
             Positions among the used patients, which are the rows of `used_table`.
         """
         asked = np.asarray(rows)
-        chosen = np.arange(self.n_patients)[asked if asked.size else asked.astype(int)].tolist()
-        patients = tuple(self.used[row] for row in chosen)
-        with Positions(memory_limit()) as positions:
-            for row in chosen:
-                positions.add(self.indices[self.starts[row] : self.starts[row + 1]])
-            starts, indices = positions.starts, positions.join()
-        return replace(self, patients=patients, starts=starts, indices=indices)
+        chosen = np.arange(self.n_patients)[asked if asked.size else asked.astype(int)]
+        patients = tuple(self.used[row] for row in chosen.tolist())
+        starts, ends = self.starts[chosen], self.ends[chosen]
+        return replace(self, patients=patients, starts=starts, ends=ends)
 
 
 def _runs(indices: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -9,11 +9,6 @@ from ..cohort import Cohort
 from .contrast import Samples
 
 
-def voxels_of_patient(cohort: Cohort, patient: int) -> NDArray[np.int32]:
-    """Linear positions of the lesion of the used patient at this position."""
-    return cohort.indices[cohort.starts[patient] : cohort.starts[patient + 1]]
-
-
 def samples_of_masks(
     cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
 ) -> Samples:
@@ -29,7 +24,7 @@ def samples_of_masks(
 
     def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
         rows = [
-            np.isin(indices, voxels_of_patient(cohort, patient), assume_unique=True)
+            np.isin(indices, cohort.voxels(patient), assume_unique=True)
             for cohort in cohorts
             for patient in range(cohort.n_patients)
         ]

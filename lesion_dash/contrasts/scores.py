@@ -12,7 +12,7 @@ from ..cohort import Cohort, check_min_patients
 from ..errors import InputError
 from .contrast import Contrast, keep_tested
 from .moments import Float1D, Moments, p_of_t, t_statistic
-from .patients import samples_of_masks, voxels_of_patient
+from .patients import samples_of_masks
 
 _OF_SCORES = (
     "Shows where patients with a lesion score differently from patients without one there. It does "
@@ -162,5 +162,5 @@ def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.flo
     """Sum over the patients lesioned at each voxel, in the order of the patients."""
     sums = np.zeros(cohort.grid.size)
     for patient in range(cohort.n_patients):
-        sums[voxels_of_patient(cohort, patient)] += 1.0 if weights is None else weights[patient]
+        sums[cohort.voxels(patient)] += 1.0 if weights is None else weights[patient]
     return sums

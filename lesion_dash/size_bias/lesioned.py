@@ -59,7 +59,7 @@ class Lesioned:
 
     def lesion(self, row: int) -> NDArray[np.int32]:
         """Linear voxel positions of the lesion of the patient at this place of `rows`."""
-        return _lesion(self.cohort, int(self.rows[row]))
+        return self.cohort.voxels(int(self.rows[row]))
 
 
 def lesioned_patients(cohort: Cohort) -> Lesioned:
@@ -77,12 +77,8 @@ def lesioned_patients(cohort: Cohort) -> Lesioned:
     if len(found) * int(volumes.sum()) >= _EXACT:
         problem = f"{int(volumes.sum()):,} lesioned voxels of {len(found):,} patients"
         raise InputError(cohort.name, f"{problem} are too many for exact sums", "use larger voxels")
-    rows = sorted(found, key=lambda row: (int(volumes[row]), _checksum(_lesion(cohort, row))))
+    rows = sorted(found, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
     return Lesioned(cohort, np.array(rows, np.int64), volumes[rows])
-
-
-def _lesion(cohort: Cohort, row: int) -> NDArray[np.int32]:
-    return cohort.indices[cohort.starts[row] : cohort.starts[row + 1]]
 
 
 def _checksum(positions: NDArray[np.int32]) -> bytes:
