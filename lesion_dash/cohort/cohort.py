@@ -70,6 +70,11 @@ class Cohort(People):
         flat.setflags(write=False)
         return flat.reshape(self.grid.shape, order="F")
 
+    @cached_property
+    def most(self) -> int:
+        """The largest number of patients lesioned at any one voxel."""
+        return int(self.counts.max(initial=0))
+
     def voxels(self, patient: int) -> NDArray[np.int32]:
         """Linear positions of the lesion of the used patient at this position, ascending."""
         return self.indices[self.starts[patient] : self.ends[patient]]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..atlas import OUTSIDE, Atlas, load_atlas
 from ..cohort import Cohort, load_cohort
@@ -30,6 +29,7 @@ from .scale import ML, Scale, counted_maximum, display_unit, fixed_maximum
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
+_PIECE = 2**18  # voxels at a time, which fit into the cache of the processor
 _MOST_ASKED = 64
 """Parts of folders whose conditions are remembered."""
 
@@ -76,7 +76,6 @@ class Session:
     _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
-    _counted: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
@@ -174,7 +173,7 @@ class Session:
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
-        return max(int(self.load(name).counts.max(initial=0)), 1)
+        return max(self.load(name).most, 1)
 
     def peak(self, selection: Selection) -> Mm:
         """Where most patients of A are lesioned, in mm."""
@@ -220,10 +219,9 @@ class Session:
         if selection.map_key == "overlap":
             title = f"Voxels with at least {selection.min_patients} patients in A, in B, in both"
             return Scale(title, "", 255.0, False, "")
-        shown = self._shown(selection)[1]
         factor, unit = display_unit(selection.map_key)
         maximum = self._maximum(selection, factor)
-        exceeded = bool(shown.size and np.nanmax(shown) * factor > maximum)
+        exceeded = bool(self._largest(selection) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
         title = f"{TITLES[selection.map_key]}{of_a}, {where}"
@@ -238,32 +236,38 @@ class Session:
             (folder, key), lambda: fixed_maximum(self._stats_of(folder, 1), key, factor)
         )
 
-    def _shown(self, selection: Selection) -> tuple[NDArray, NDArray]:
-        """The voxels of the selected map and their values; to count patients takes no volumes."""
-        if selection.map_key != "n":
-            stats = self.stats(selection)
-            return stats.indices, stats.values[selection.map_key]
-        key = (selection.cohort_a, selection.min_patients)
-
-        def count() -> tuple[NDArray, NDArray]:
-            counts = np.ravel(self.load(selection.cohort_a).counts, order="F")
-            indices = np.flatnonzero(counts >= selection.min_patients)
-            return indices, counts[indices]
-
-        return self._counted.get(key, count)
+    def _largest(self, selection: Selection) -> float:
+        """The largest value of the selected map, in its own unit."""
+        if selection.map_key == "n":
+            return self.most_patients(selection.cohort_a)  # to count patients takes no volumes
+        return float(np.nanmax(self.stats(selection).values[selection.map_key], initial=0))
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
         cohort = self.load(selection.cohort_a)
+        if selection.map_key == "n":
+            return self._picture_of_counts(selection)
         flat = np.zeros(cohort.grid.size, np.uint8)
         found = self.overlap(selection) if selection.map_key == "overlap" else None
         if found is not None:
             for mask, one in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
                 flat[mask.indices] = one.value
             return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
-        (indices, values), scale = self._shown(selection), self.scale(selection)
+        stats, scale = self.stats(selection), self.scale(selection)
         factor, _ = display_unit(selection.map_key)
-        flat[indices] = to_levels(values * factor, scale.maximum)
+        flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
+        return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
+
+    def _picture_of_counts(self, selection: Selection) -> Picture:
+        """Patients at each voxel, looked up piece by piece: a whole map of numbers takes longer."""
+        cohort, scale = self.load(selection.cohort_a), self.scale(selection)
+        counts = np.ravel(cohort.counts, order="F")
+        level_of = to_levels(np.arange(int(scale.maximum) + 1), scale.maximum)
+        level_of[: selection.min_patients] = 0
+        flat = np.empty(counts.size, np.uint8)
+        for first in range(0, counts.size, _PIECE):
+            piece = slice(first, first + _PIECE)
+            np.take(level_of, counts[piece], out=flat[piece], mode="clip")
         return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
 
     def layer(self, selection: Selection) -> Layer:

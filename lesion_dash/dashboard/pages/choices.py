@@ -16,6 +16,7 @@ from ..data_root import results_folder
 from ..desk import Desk
 from ..session import PATIENTS_FILE
 from ..state import MAPS
+from ..tasks import Later
 from .filters import FilterPanel
 from .split import Split
 
@@ -50,11 +51,13 @@ class ChoicesPanel:
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
+        # Once the map is on its way: every voxel is counted for it.
+        self._cover = Later(0, desk.banner.guard(self._show_coverage))
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             desk.choices.observe(desk.banner.guard(self._update), names=name)
         desk.choices.observe(desk.banner.guard(lambda _: self._offer_files()), names="map_key")
-        desk.choices.observe(desk.banner.guard(self._show_coverage), names="min_patients")
+        desk.choices.observe(lambda _: self._cover(), names="min_patients")
         # What was written belongs to the choices before.
         desk.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
         self.file.observe(desk.banner.guard(self._name_file), names="value")
@@ -133,7 +136,7 @@ class ChoicesPanel:
         text = f"At most {choices.most_patients} of A share a voxel"
         text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
         set_text(self.bound, text if choices.cohort_a else "")
-        self._show_coverage()
+        self._cover()
 
     def _offer_files(self) -> None:
         """What can be saved: the map that is shown first, and chosen unless the user chose."""
@@ -148,7 +151,7 @@ class ChoicesPanel:
             self.file.value = kept if kept in names else next(iter(ordered), None)
         self.file.disabled = self.download.disabled = self.save_all.disabled = not names
 
-    def _show_coverage(self, _change: Any = None) -> None:
+    def _show_coverage(self) -> None:
         """What the slider leaves of the brain."""
         choices = self._desk.choices
         cohort = self._desk.session.cohort(choices.cohort_a)
