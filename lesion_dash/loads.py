@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .atlas import OUTSIDE, Atlas
 from .cohort import Cohort
-from .regions import SUM_TOLERANCE
+from .region_shares import SUM_TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from .atlas import OUTSIDE, Atlas
 from .components import Component
 from .errors import InputError
 from .grid import Grid
-from .regions import SUM_TOLERANCE
+from .region_shares import SUM_TOLERANCE
 
 if TYPE_CHECKING:
     from scipy import sparse

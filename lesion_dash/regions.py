@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +21,10 @@ from .atlas import (
 )
 from .grid import Grid
 from .images import Mask, MaskLike, as_mask
+from .region_shares import RegionShares, is_missed, parts_of, probabilities_in, region_shares
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy import sparse
 
 FILE_NAME = "region_counts.csv"
 
@@ -38,9 +36,6 @@ EXPECTED_COLUMNS = (
     "max_probability",
 )
 """Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
-
-SUM_TOLERANCE = 1e-9
-"""Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
 
 _NOTHING = float("nan")
 
@@ -130,14 +125,14 @@ class RegionCounts:
     @cached_property
     def places(self) -> tuple[tuple[float, float, float], ...]:
         """For each row a voxel (mm) of the map there near the middle, NaN where there is none."""
-        inside = _probabilities(self.mask, self.atlas)
+        inside = probabilities_in(self.mask, self.atlas)
         labels: list[int | None] = [region.label for region in self.atlas.regions]
-        parts = dict(zip(labels, _parts(inside), strict=True))
+        parts = dict(zip(labels, parts_of(inside), strict=True))
         places = [
             middle_of(self.mask.grid, self.mask.indices[voxels], chances)
             for voxels, chances in (parts[row.label] for row in self.rows[:-1])
         ]
-        missed = self.mask.indices[_is_missed(inside)]
+        missed = self.mask.indices[is_missed(inside)]
         return (*places, middle_of(self.mask.grid, missed, np.ones(missed.size)))
 
     @property
@@ -213,42 +208,23 @@ def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
     """
     mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
-    inside = _probabilities(mask, local)
-    rows = sorted(_count_inside(mask, local, inside), key=_largest_first)
-    outside = _count_outside(mask, local, inside)
-    notes = (*local.notes, *_overlap_notes(inside))
+    shares = region_shares(mask, local)
+    rows = sorted(_count_inside(mask, local, shares), key=_largest_first)
+    outside = _count_outside(mask, local, shares)
+    notes = (*local.notes, *shares.notes)
     return RegionCounts(mask, local, (*rows, outside), notes)
-
-
-def _probabilities(mask: Mask, atlas: Atlas) -> sparse.csc_array:
-    """Those above 0, shape (voxels of the map, regions)."""
-    inside = atlas.maps[mask.indices]
-    inside.eliminate_zeros()
-    return inside
-
-
-def _parts(inside: sparse.csc_array) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-    """Of each region, in the order of the atlas: its voxels within the map, and probabilities."""
-    for first, last in pairwise(inside.indptr.tolist()):
-        yield inside.indices[first:last], inside.data[first:last]
-
-
-def _is_missed(inside: sparse.csc_array) -> NDArray[np.bool_]:
-    """Whether no region is possible at a voxel of the map."""
-    return np.bincount(inside.indices, minlength=inside.shape[0]) == 0
 
 
 def _largest_first(row: RegionCount) -> tuple[float, int, int]:
     return -row.expected_voxels, -row.voxels, row.label or 0
 
 
-def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[RegionCount]:
+def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[RegionCount]:
     """A row for each region, in the order of the atlas."""
-    sizes = atlas.maps.count_nonzero(axis=0).tolist()
+    sizes = atlas.voxel_counts
     rows = []
-    for column, (_, chances) in enumerate(_parts(inside)):
-        region = atlas.regions[column]
-        voxels, expected = chances.size, float(chances.sum())
+    for column, region in enumerate(atlas.regions):
+        voxels, expected = int(shares.voxels[column]), float(shares.expected[column])
         rows.append(
             RegionCount(
                 region.label,
@@ -262,7 +238,7 @@ def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[Re
                 expected * mask.grid.voxel_volume,
                 _percent(expected, atlas.sizes.get(region.label, 0)),
                 expected / mask.voxels if mask.voxels else 0.0,
-                float(chances.max(initial=0.0)),
+                float(shares.largest[column]),
                 hemisphere_of(region),
                 parent_of(region),
             )
@@ -270,24 +246,21 @@ def _count_inside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> list[Re
     return rows
 
 
-def _count_outside(mask: Mask, atlas: Atlas, inside: sparse.csc_array) -> RegionCount:
+def _count_outside(mask: Mask, atlas: Atlas, shares: RegionShares) -> RegionCount:
     """The row of what lies outside the atlas."""
-    # What the regions leave of 1; where probabilities sum to more, they leave nothing.
-    left = np.maximum(1 - np.asarray(inside.sum(axis=1)).ravel(), 0)
-    voxels, expected = int(_is_missed(inside).sum()), float(left.sum())
     return RegionCount(
         None if isinstance(atlas, ProbabilityAtlas) else 0,
         OUTSIDE,
-        voxels,
-        voxels * mask.grid.voxel_volume,
-        _percent(voxels, mask.voxels, 0.0),
+        shares.missed,
+        shares.missed * mask.grid.voxel_volume,
+        _percent(shares.missed, mask.voxels, 0.0),
         _NOTHING,
         _NOTHING,
-        expected,
-        expected * mask.grid.voxel_volume,
+        shares.left,
+        shares.left * mask.grid.voxel_volume,
         _NOTHING,
-        expected / mask.voxels if mask.voxels else 0.0,
-        float(left.max(initial=0.0)),
+        shares.left / mask.voxels if mask.voxels else 0.0,
+        shares.largest_left,
     )
 
 
@@ -327,18 +300,3 @@ def middle_of(
     distances = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
     x, y, z = min(places[distances <= distances.min() + TIE_MM].tolist())
     return x, y, z
-
-
-def _overlap_notes(inside: sparse.csc_array) -> tuple[str, ...]:
-    """Say why columns may add up to more than the map."""
-    regions = np.bincount(inside.indices)
-    if not regions.size or regions.max() < 2:
-        return ()
-    text = (
-        "maps of regions overlap: a voxel counts in each region that is possible there, so the "
-        "voxels of all regions are more than those of the map"
-    )
-    above = int((np.asarray(inside.sum(axis=1)).ravel() > 1 + SUM_TOLERANCE).sum())
-    if not above:
-        return (f"{text}; the expected voxels add up to it",)
-    return (f"{text}; probabilities add up to more than 1 at {above:,} of its voxels",)

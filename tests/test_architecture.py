@@ -20,7 +20,7 @@ ROOMS = [
     "atlas_library", "atlas",
     "compute", "cohort", "subgroups", "voxel_volumes", "spread_runs",
     "components", "topography", "size_bias", "comparison", "differences", "thresholds",
-    "regions", "matches", "assignment", "points", "loads", "regional_differences",
+    "region_shares", "regions", "matches", "assignment", "points", "loads", "regional_differences",
     "contrasts",
     "transforms", "region_masks", "signal_quality", "registration", "native_signal",
     "provenance", "roi", "door", "inspection",

@@ -81,6 +81,20 @@ class LabelAtlas:
         return self.names[int(self.labels[voxel])] if voxel else OUTSIDE
 
     @cached_property
+    def numbers(self) -> NDArray[np.unsignedinteger]:
+        """Which of `regions` each voxel belongs to, from 1 on, 0 outside; shape (voxels,)."""
+        maps, size = self.maps, len(self.regions)
+        numbers = np.zeros(self.grid.size, np.min_scalar_type(size))
+        numbers[maps.indices] = np.repeat(np.arange(1, size + 1), np.diff(maps.indptr))
+        numbers.setflags(write=False)
+        return numbers
+
+    @cached_property
+    def voxel_counts(self) -> list[int]:
+        """Voxels of each region, in their order."""
+        return [self.sizes.get(region.label, 0) for region in self.regions]
+
+    @cached_property
     def maps(self) -> sparse.csc_array:
         """Membership as probabilities: 1 in each region's voxels, shape (voxels, regions).
 
@@ -93,8 +107,7 @@ class LabelAtlas:
         order = np.argsort(flat[rows], kind="stable")
         rows = rows[order].astype(np.int32)
         labels = [region.label for region in self.regions]
-        sizes = [self.sizes.get(label, 0) for label in labels]
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
+        bounds = np.concatenate([[0], np.cumsum(self.voxel_counts)])
         return sparse.csc_array((np.ones(rows.size), rows, bounds), (flat.size, len(labels)))
 
     def on_grid(self, grid: Grid) -> LabelAtlas:

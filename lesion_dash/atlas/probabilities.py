@@ -60,6 +60,12 @@ class ProbabilityAtlas:
         sums = np.asarray(self.maps.sum(axis=0)).ravel()
         return {region.label: float(size) for region, size in zip(self.regions, sums, strict=True)}
 
+    @cached_property
+    def voxel_counts(self) -> list[int]:
+        """Voxels where each region is possible, in the order of the regions."""
+        counts: list[int] = self.maps.count_nonzero(axis=0).tolist()
+        return counts
+
     @property
     def table(self) -> pd.DataFrame:
         """A row per region: label, region, expected voxels on this grid, the table's columns."""
