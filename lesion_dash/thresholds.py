@@ -154,14 +154,51 @@ class Coverage:
         voxels = int(self.voxels[least - 1]) if reached else 0
         inside = int(self.voxels_in_brain[least - 1]) if reached else 0
         lesioned = int(self.voxels[0]) if self.most else 0
-        return CoverageRow(
-            least,
-            voxels,
-            voxels * self.grid.voxel_volume,
-            inside,
-            100 * inside / self.brain_voxels if self.brain_voxels else float("nan"),
-            100 * voxels / lesioned if lesioned else float("nan"),
-        )
+        return _row(least, voxels, inside, lesioned, self.brain_voxels, self.grid)
+
+
+def _row(
+    least: int, voxels: int, inside: int, lesioned: int, brain_voxels: int, grid: Grid
+) -> CoverageRow:
+    return CoverageRow(
+        least,
+        voxels,
+        voxels * grid.voxel_volume,
+        inside,
+        100 * inside / brain_voxels if brain_voxels else float("nan"),
+        100 * voxels / lesioned if lesioned else float("nan"),
+    )
+
+
+def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
+    """One row of `threshold_coverage`; the others are not counted, which is sooner.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        In MNI152 space.
+    min_patients : int
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> coverage_at(cohort, 5) == threshold_coverage(cohort).at(5)
+    True
+    """
+    least = check_min_patients(min_patients)
+    if cohort in _CACHE:
+        return _CACHE[cohort].at(least)
+    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
+    voxels = inside = lesioned = 0
+    for first in range(0, counts.size, _PIECE):
+        piece = slice(first, first + _PIECE)
+        enough = counts[piece] >= least
+        voxels += int(np.count_nonzero(enough))
+        inside += int(np.count_nonzero(enough & brain[piece]))
+        lesioned += int(np.count_nonzero(counts[piece]))
+    brain_voxels = int(np.count_nonzero(brain))
+    return _row(least, voxels, inside, lesioned, brain_voxels, cohort.grid)
 
 
 def threshold_coverage(cohort: Cohort) -> Coverage:

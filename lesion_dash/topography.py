@@ -25,7 +25,7 @@ from .errors import InputError
 from .files import PathInput
 from .grid import Grid
 from .images import Map
-from .runs import find_runs, run_store
+from .runs import run_store
 from .spread_runs import SpreadRuns
 from .voxel_volumes import VoxelVolumes, join, voxel_volumes
 
@@ -328,7 +328,7 @@ def _medians_at(cohort: Cohort, chosen: NDArray[np.bool_]) -> NDArray:
 def _work_out(cohort: Cohort, medians: bool) -> VoxelVolumes:
     with run_store() as store:
         for patient in range(cohort.n_patients):
-            store.add(*find_runs(cohort.voxels(patient)))
+            store.add(*cohort.runs(patient))
         return join(cohort.grid, list(voxel_volumes(cohort.grid, store, medians=medians)))
 
 

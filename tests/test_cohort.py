@@ -7,6 +7,7 @@ import pytest
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
 from lesion_dash import Cancelled, InputError, load_cohort, split_cohort
+from lesion_dash.cohort.positions import MEMORY_VARIABLE
 from lesion_dash.tables import csv_bytes
 
 
@@ -182,6 +183,24 @@ def test_selecting_counts_among_the_used_patients(folder):
     assert last.used == cohort.used[-1:]
     np.testing.assert_array_equal(last.mask(-1).array, random_masks(12)[11])
     assert cohort.select([]).n_patients == 0
+
+
+@pytest.mark.parametrize("limit", ["1GB", "0"], ids=["in memory", "on disk"])
+def test_parts_of_parts_share_the_voxels_and_are_counted_alone(tmp_path, monkeypatch, limit):
+    monkeypatch.setenv(MEMORY_VARIABLE, limit)
+    masks = random_masks(12)
+    for empty in (0, 4, 11):
+        masks[empty][:] = 0
+    cohort = load_cohort(write_masks(tmp_path / "c", masks))
+    used = [int(patient.id.removeprefix("sub-")) for patient in cohort.used]
+    part = cohort.select(range(1, cohort.n_patients))
+    for one, rows in ((part, used[1:]), (part.select([5, 0, 3]), [used[6], used[1], used[4]])):
+        assert one.indices is cohort.indices
+        np.testing.assert_array_equal(one.counts, np.sum([masks[row] for row in rows], axis=0))
+        assert one.most == one.counts.max()
+        for patient, row in enumerate(rows):
+            np.testing.assert_array_equal(one.mask(patient).array, masks[row])
+    np.testing.assert_array_equal(cohort.counts, np.sum(masks, axis=0))
 
 
 def test_one_stray_mask_glues_no_two_grids_together(tmp_path):

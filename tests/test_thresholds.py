@@ -15,7 +15,13 @@ from phantoms import AFFINE, SHAPE, random_masks, write_masks
 from lesion_dash import Grid, InputError, load_cohort
 from lesion_dash.template import load_template, template_on
 from lesion_dash.threshold_plots import draw_coverage
-from lesion_dash.thresholds import CoverageRow, brain_on, conventions, threshold_coverage
+from lesion_dash.thresholds import (
+    CoverageRow,
+    brain_on,
+    conventions,
+    coverage_at,
+    threshold_coverage,
+)
 
 MASKS = random_masks(9, seed=5)
 MNI_2MM = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -43,6 +49,15 @@ def test_rows_are_plain_counts(cohort):
         assert row.percent_of_brain == pytest.approx(100 * (enough & brain).sum() / brain.sum())
         assert row.percent_of_lesioned == pytest.approx(100 * enough.sum() / (n > 0).sum())
     assert found.outside_brain == ((n > 0) & ~brain).sum() > 0
+
+
+@pytest.mark.parametrize("least", [1, 2, 5, 9, 10])
+def test_a_row_alone_is_that_of_all(cohort, least):
+    part = cohort.select(range(8))  # whose rows nobody has counted
+    alone = coverage_at(part, least)
+    assert alone == threshold_coverage(part).at(least) == coverage_at(part, least)
+    with pytest.raises(InputError, match="min patients: 0 is too small"):
+        coverage_at(part, 0)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..files import AnyPath
 from ..grid import Grid
 from ..images import Mask
+from ..runs import Runs, find_runs
 from .participants import Participants
 from .patients import Patient
 from .roster import People
@@ -49,6 +50,7 @@ class Cohort(People):
     indices: NDArray[np.int32]
     participants: Participants | None = None
     notes: tuple[str, ...] = ()
+    _runs: dict[tuple[int, int], Runs] = field(default_factory=dict, repr=False)
 
     @cached_property
     def volumes(self) -> NDArray[np.int64]:
@@ -62,9 +64,9 @@ class Cohort(People):
         # One patient after the other, run by run: to count all voxels at once takes several times
         # the memory, and to add 1 to each of them more than twice as long.
         for patient in range(self.n_patients):
-            begins, ends = _runs(self.voxels(patient))
-            steps[begins] += 1
-            steps[ends] -= 1
+            starts, lengths = self.runs(patient)
+            steps[starts] += 1
+            steps[starts + lengths] -= 1
         flat = steps[:-1]
         np.cumsum(flat, dtype=np.int32, out=flat)
         flat.setflags(write=False)
@@ -78,6 +80,16 @@ class Cohort(People):
     def voxels(self, patient: int) -> NDArray[np.int32]:
         """Linear positions of the lesion of the used patient at this position, ascending."""
         return self.indices[self.starts[patient] : self.ends[patient]]
+
+    def runs(self, patient: int) -> Runs:
+        """The lesion as runs of voxels, shared by all parts of a cohort that is in memory."""
+        place = int(self.starts[patient]), int(self.ends[patient])
+        if place in self._runs:
+            return self._runs[place]
+        runs = find_runs(self.voxels(patient))
+        if not isinstance(self.indices, np.memmap):
+            self._runs[place] = runs
+        return runs
 
     def mask(self, patient: int) -> Mask:
         """The mask of the used patient at this position."""
@@ -123,16 +135,6 @@ class Cohort(People):
         patients = tuple(self.used[row] for row in chosen.tolist())
         starts, ends = self.starts[chosen], self.ends[chosen]
         return replace(self, patients=patients, starts=starts, ends=ends)
-
-
-def _runs(indices: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Where neighbouring positions begin, and the positions after their last; all ascend."""
-    if not indices.size:
-        return indices, indices
-    gaps = np.flatnonzero(indices[1:] != indices[:-1] + 1)
-    begins = indices[np.concatenate([[0], gaps + 1])]
-    ends = indices[np.concatenate([gaps, [-1]])] + 1
-    return begins, ends
 
 
 def check_min_patients(min_patients: object) -> int:

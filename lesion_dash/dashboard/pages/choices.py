@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ...comparison import FILE_NAME as OVERLAP_FILE
 from ...regions import FILE_NAME as REGIONS_FILE
-from ...thresholds import threshold_coverage
+from ...thresholds import coverage_at
 from ...topography import FILE_NAMES
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
@@ -155,7 +155,7 @@ class ChoicesPanel:
         """What the slider leaves of the brain."""
         choices = self._desk.choices
         cohort = self._desk.session.cohort(choices.cohort_a)
-        left = threshold_coverage(cohort).at(choices.min_patients).sentence if cohort else ""
+        left = coverage_at(cohort, choices.min_patients).sentence if cohort else ""
         set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
     def _name_file(self, _change: Any = None) -> None:
