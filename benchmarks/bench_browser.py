@@ -2,8 +2,8 @@
 
 From the event in the browser to the last change that follows from it, in text, tables and the
 textures of the map; the figure for a paper and the lines of code follow later. WebGL draws nothing
-here: without a graphics card its frames would be most of what is measured. A cohort of 200 masks of
-1 mm is made, or `--root` names a folder of one's own.
+here, nor is the page put together by it: without a graphics card its frames would be most of what
+is measured. A cohort of 200 masks of 1 mm is made, or `--root` names a folder of one's own.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def measure(browser: str, root: Path, times: int) -> None:
         running([sys.executable, "-c", code], f"http://127.0.0.1:{port}/") as url,
         sync_playwright() as playwright,
     ):
-        chrome = playwright.chromium.launch(executable_path=browser, args=list(FLAGS))
+        chrome = playwright.chromium.launch(executable_path=browser, args=[*FLAGS, "--disable-gpu-compositing"])
         page = chrome.new_page(viewport={"width": 1280, "height": 1400})
         page.set_default_timeout(LONG)
         page.add_init_script(WATCH)
