@@ -20,6 +20,7 @@ from ..desk import Desk
 from ..kept_inputs import control
 from ..page_inputs import INPUTS
 from ..question import NO_FILTER, AssignChoices, Question
+from ..scale import ML
 from ..tables import Table
 from ..tasks import Later
 from .ask import AskPanel
@@ -290,7 +291,8 @@ def _describe(answer: Answer) -> str:
     unit = f" {answer.source.unit}" if answer.source.unit else ""
     above = "" if answer.source.is_binary else f", {answer.question.range_in_words}{unit}"
     volume = sum(part.volume_mm3 for part in parts)
-    return f"{number}, {volume:,.0f} mm³: {answer.source.words}{above}"
+    size = f"{volume:,.0f} mm³ ({volume / ML:,.1f} mL)"
+    return f"{number}, {size}: {answer.source.words}{above}"
 
 
 def _meaning(answer: Answer) -> str:

@@ -49,6 +49,8 @@ def test_file_is_the_librarys(
     assert page.best.frame is not None
     assert sorted(page.best.frame["No."]) == found.best["component"].tolist()
     assert f"{len(found.components)} component" in page.caption.value
+    mm3 = sum(part.volume_mm3 for part in found.components)
+    assert f"{mm3:,.0f} mm³ ({mm3 / 1000:,.1f} mL): " in page.caption.value
 
 
 @pytest.mark.parametrize("signs", ["positive", "negative", "both"])
