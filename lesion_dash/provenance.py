@@ -74,8 +74,12 @@ def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
     }
 
 
-def _participants_input(table: Participants | None) -> dict[str, str] | None:
-    return {"file": str(table.path), "sha256": table.sha256} if table else None
+def _participants_input(table: Participants | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    units = table.units
+    of_units = {"units": {"file": str(units.path), "sha256": units.sha256}} if units.path else {}
+    return {"file": str(table.path), "sha256": table.sha256} | of_units
 
 
 def file_input(kind: str, path: PathInput) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from .patients import Outcome, Patient
 from .reading import ALONE, FolderReading, ReadOptions, read_folder
 from .restriction import Answer, LeftOut, Restriction, leave_out
 from .roster import People, Roster
+from .units import Units
 
 __all__ = [
     "ALONE",
@@ -26,6 +27,7 @@ __all__ = [
     "ReadOptions",
     "Restriction",
     "Roster",
+    "Units",
     "Workers",
     "check_min_patients",
     "is_missing",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
 from ..files import AnyPath, PathInput, as_path, read_text
 from .cells import is_missing
 from .patients import subject_of
+from .units import Units, is_below, read_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,8 @@ class Participants:
         Without the id column.
     rows : dict
         Subject without ``sub-`` to its values, one a column; an empty string where missing.
+    units : Units
+        Of the columns.
     """
 
     path: AnyPath
@@ -42,6 +44,7 @@ class Participants:
     rows: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
     sha256: str = ""
+    units: Units = field(default_factory=Units)
 
     def values_of(self, file: str) -> tuple[str, ...]:
         """The values of the subject a file belongs to, empty strings where it has no row."""
@@ -73,7 +76,7 @@ def read_participants(
     -------
     participants : Participants or None
     notes : tuple of str
-        What is wrong with a table that nobody named: it must not stop a cohort.
+        What is wrong with a table that nobody named, or with its units: it must not stop a cohort.
 
     Raises
     ------
@@ -81,30 +84,33 @@ def read_participants(
         Where the named table cannot be used.
     """
     if path is not None:
-        return read_participants_table(as_path(path)), ()
+        named = read_participants_table(as_path(path))
+        return named, named.units.notes
     folder = folder.resolve()
     root = as_path(within).resolve() if within is not None else folder.parent
-    places = [place for place in (folder, folder.parent) if _is_below(place, root)]
+    places = [place for place in (folder, folder.parent) if is_below(place, root)]
     found = [place / name for place in places for name in FILE_NAMES]
     present = next((candidate for candidate in found if candidate.is_file()), None)
-    if present is None or (within is not None and not _is_below(present.resolve(), root)):
+    if present is None or (within is not None and not is_below(present.resolve(), root)):
         return None, ()
     try:
-        return read_participants_table(present), ()
+        table = read_participants_table(present, root if within is not None else None)
     except SetupError:
         raise
     except InputError as error:
         return None, (f"{present.name} beside the masks is not used: {error.reason}",)
+    else:
+        return table, table.units.notes
 
 
-def _is_below(place: AnyPath, root: AnyPath) -> bool:
-    if isinstance(place, Path):
-        return isinstance(root, Path) and place.is_relative_to(root)
-    return place.is_relative_to(root)
-
-
-def read_participants_table(path: AnyPath) -> Participants:
+def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Participants:
     """Read a table with a header and a row a patient, separated by tabs, commas or semicolons.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+    root : Path or UrlPath, optional
+        The file of units beside the table is not read where it leads out of this folder.
 
     Raises
     ------
@@ -132,7 +138,8 @@ def read_participants_table(path: AnyPath) -> Participants:
             raise InputError(path, f"row {number}: {line[id_column]} has a row already")
         rows[key] = tuple(_clean(value) for i, value in enumerate(line) if i != id_column)
     columns = tuple(name for i, name in enumerate(header) if i != id_column)
-    return Participants(path, columns, rows, notes, sha256)
+    units = read_units(path, root)
+    return Participants(path, columns, rows, (*notes, *units.notes), sha256, units)
 
 
 def _rows(text: str) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from ..files import AnyPath
 from ..grid import Grid
 from .participants import Participants
 from .patients import Patient
+from .units import Units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,11 @@ class People:
         """What `table` calls a column of the participants table, which goes before one of files."""
         is_asked = self.participants is not None and column in self.participants.columns
         return f"participant_{column}" if is_asked and column in _OF_FILES else column
+
+    @property
+    def units(self) -> Units:
+        """Of the columns of the participants table."""
+        return Units() if self.participants is None else self.participants.units
 
     @cached_property
     def used(self) -> tuple[Patient, ...]:

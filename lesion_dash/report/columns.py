@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, floor
 
-from ..cohort import number_of, value_words
-from ..subgroups import UNITS, Column, Condition, describe_columns, with_unit
+from ..cohort import Units, number_of, value_words
+from ..subgroups import Column, Condition, describe_columns, with_unit
 from .findings import Findings, Side
 from .quantities import decimals_of, fixed, percent_words
 
@@ -41,7 +41,7 @@ def age_words(findings: Findings, side: Side) -> str:
     low, lower, median, upper, high = _five_words(own, _decimals(ages))
     missing = f"; {own.missing:,} missing" if own.missing else ""
     spread = f"(quartiles {lower} and {upper}, range {low} to {high}{missing})"
-    return f"{median} years {spread}"
+    return f"{median} {own.unit} {spread}"
 
 
 def sex_words(side: Side) -> str:
@@ -69,36 +69,40 @@ def sex_of(value: str) -> str:
     return _SEXES.get(value.casefold(), value)
 
 
-def condition_words(condition: Condition) -> str:
+def condition_words(condition: Condition, units: Units) -> str:
     """A condition as it was asked, with the unit where that is known.
 
     Examples
     --------
-    >>> condition_words(Condition("age", low=60)), condition_words(Condition("sex", ("F",)))
-    ('age >= 60 years', 'sex = F')
+    >>> condition_words(Condition("age", low=60), Units())
+    'age >= 60 years'
+    >>> condition_words(Condition("sex", ("F",)), Units())
+    'sex = F'
     """
-    unit = UNITS.get(condition.column.casefold(), "")
+    unit = units.of(condition.column)
     has_unit = unit and condition.is_range and not condition.missing
     return f"{condition.words} {unit}" if has_unit else condition.words
 
 
-def plain_words(condition: Condition) -> str:
+def plain_words(condition: Condition, units: Units) -> str:
     """A condition in words for a paper, to stand behind "patients with".
 
     Examples
     --------
-    >>> plain_words(Condition("age", low=60)), plain_words(Condition("nihss", high=4, strict=True))
-    ('age of at least 60 years', 'nihss below 4')
-    >>> plain_words(Condition("sex", ("F",))), plain_words(Condition("group", "A", excludes=True))
-    ('female sex', 'group other than A')
+    >>> plain_words(Condition("age", low=60), Units({"age": "months"}))
+    'age of at least 60 months'
+    >>> plain_words(Condition("sex", ("F",)), Units())
+    'female sex'
+    >>> plain_words(Condition("group", "A", excludes=True), Units())
+    'group other than A'
     """
-    known = _range_words(condition) if condition.is_range else _values_words(condition)
+    known = _range_words(condition, units) if condition.is_range else _values_words(condition)
     gap = f"{condition.column} missing" if condition.missing else ""
     return " or ".join(filter(None, (known, gap)))
 
 
-def _range_words(condition: Condition) -> str:
-    name, unit = condition.column, UNITS.get(condition.column.casefold(), "")
+def _range_words(condition: Condition, units: Units) -> str:
+    name, unit = condition.column, units.of(condition.column)
     low, high = value_words(condition.low), value_words(condition.high)
     if "inf" not in (low, high) and "-inf" not in (low, high):
         said = f"{name} from {low} to {high}"
@@ -128,7 +132,8 @@ def _column_named(name: str, side: Side) -> Column | None:
 def _row(name: str, columns: Sequence[Column | None]) -> list[str]:
     decimals = _decimals(columns)
     cells = [_cell(column, decimals) if column else "no such column" for column in columns]
-    return [with_unit(name), *cells]
+    units = {column.unit for column in columns if column is not None}
+    return [with_unit(name, units.pop() if len(units) == 1 else ""), *cells]
 
 
 def _cell(column: Column, decimals: Decimals) -> str:

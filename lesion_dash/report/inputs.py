@@ -43,9 +43,15 @@ def _cohort(findings: Findings, side: Side) -> dict[str, Any]:
     ]
     return found | {
         "folder": side.folder,
-        "participants": table and table | {"file": file_name(table["file"])},
+        "participants": table and _without_folders(table),
         "files": files,
     }
+
+
+def _without_folders(table: dict[str, Any]) -> dict[str, Any]:
+    """A participants table, and the file of its units, by their names alone."""
+    units = {"units": _without_folders(table["units"])} if "units" in table else {}
+    return table | {"file": file_name(table["file"])} | units
 
 
 def _counts(findings: Findings) -> dict[str, Any]:

@@ -94,9 +94,11 @@ def _wanted(findings: Findings) -> list[str]:
     asked = {side: findings.request.conditions(side.letter) for side in sides}
     common = [one for one in asked[findings.a] if all(one in every for every in asked.values())]
     if common:
-        said.append(f"Only patients with {list_words([*map(plain_words, common)])} were included.")
+        words = list_words([plain_words(one, findings.a.cohort.units) for one in common])
+        said.append(f"Only patients with {words} were included.")
     for side, conditions in asked.items():
-        if own := [plain_words(one) for one in conditions if one not in common]:
+        units = side.cohort.units
+        if own := [plain_words(one, units) for one in conditions if one not in common]:
             said.append(f"{side.letter.upper()} holds only patients with {list_words(own)}.")
     if any(side.left_out for side in sides):
         left = of_each(findings, lambda side: _out_of(len(side.left_out), side))

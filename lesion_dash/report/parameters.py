@@ -25,7 +25,9 @@ def _rows(findings: Findings) -> list[tuple[str, str]]:
     least = f"{asked.min_patients}: voxels lesioned in at least so many patients count"
     rows = [("Minimum patients (k)", least + (" (of A, and of B)" if findings.is_pair else ""))]
     for side in findings.sides:
-        words = " and ".join(map(condition_words, asked.conditions(side.letter)))
+        units = side.cohort.units
+        conditions = asked.conditions(side.letter)
+        words = " and ".join(condition_words(one, units) for one in conditions)
         rows.append((f"Conditions{_of(findings, side)}", words or "none"))
         rows.append((f"Participants table{_of(findings, side)}", _participants(side)))
     rows += [

@@ -47,6 +47,8 @@ def _names(findings: Findings) -> list[str]:
 def _input(name: str, found: dict[str, Any]) -> Html:
     rows = [_row(one) for one in found["files"]]
     if participants := found.get("participants"):
+        if units := participants.get("units"):
+            rows.insert(0, [units["file"], "units of its columns", units["sha256"]])
         rows.insert(0, [participants["file"], "participants table", participants["sha256"]])
     caption = f"SHA-256 of the files of {name}; the same stand in provenance.json."
     listed = table(caption, ["file", "status", "SHA-256"], rows, numbers=9)

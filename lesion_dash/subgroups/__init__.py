@@ -1,13 +1,12 @@
 """Part of a cohort by what the participants table says: its columns, and conditions on them."""
 
-from .columns import UNITS, Column, describe_columns, with_unit
+from .columns import Column, describe_columns, with_unit
 from .condition import Condition
 from .parsing import parse_condition, parse_conditions
 from .remaining import remaining_columns
 from .restricting import restrict_cohort, restriction_words
 
 __all__ = [
-    "UNITS",
     "Column",
     "Condition",
     "describe_columns",

@@ -14,9 +14,6 @@ from .open_values import holds_numbers, place_of
 
 Kind = Literal["number", "category"]
 
-UNITS = {"age": "years"}
-"""Units of columns that BIDS knows by their names, in small letters."""
-
 _MOST_NAMED = 12
 
 
@@ -39,6 +36,8 @@ class Column:
     low, high : float or None
         The range of a column of numbers, with the bound of a value that is open there; None where
         no patient has one.
+    unit : str
+        Of its numbers, empty where nobody says.
     """
 
     name: str
@@ -47,6 +46,7 @@ class Column:
     missing: int
     low: float | None = None
     high: float | None = None
+    unit: str = ""
 
     @property
     def words(self) -> str:
@@ -135,20 +135,20 @@ def describe_column(table: Participants, position: int, cells: Sequence[str]) ->
     name = table.columns[position]
     if not is_numeric(table, position):
         return Column(name, "category", tuple(sorted(present.items())), missing)
+    unit = table.units.of(name)
     counts = tuple(sorted(present.items(), key=lambda pair: place_of(pair[0])))
     low, high = (place_of(counts[end][0])[0] if counts else None for end in (0, -1))
-    return Column(name, "number", counts, missing, low, high)
+    return Column(name, "number", counts, missing, low, high, unit)
 
 
-def with_unit(name: str) -> str:
-    """A column's name as the head of a table, with its unit where the name alone tells it.
+def with_unit(name: str, unit: str) -> str:
+    """A column's name as the head of a table, with its unit where there is one.
 
     Examples
     --------
-    >>> with_unit("Age"), with_unit("nihss")
-    ('Age (years)', 'nihss')
+    >>> with_unit("age", "years"), with_unit("nihss", "")
+    ('age (years)', 'nihss')
     """
-    unit = UNITS.get(name.casefold())
     return f"{name} ({unit})" if unit else name
 
 

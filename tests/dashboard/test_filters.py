@@ -20,7 +20,7 @@ from lesion_dash.dashboard.session import Session
 from lesion_dash.subgroups import Column, restrict_cohort
 
 SEX = Column("sex", "category", (("F", 20), ("M", 19)), 1)
-AGE = Column("age", "number", tuple((str(n), 1) for n in range(40, 80)), 3, 40.0, 79.0)
+AGE = Column("age", "number", tuple((str(n), 1) for n in range(40, 80)), 3, 40, 79, "years")
 MRS = Column("mrs", "number", (("0", 3), ("1", 4), ("6", 1)), 0, 0.0, 6.0)
 SITE = Column("site", "category", tuple((f"s{n:03}", 1) for n in range(300)), 0)
 COLUMNS = (SEX, AGE, MRS, SITE)

@@ -152,7 +152,7 @@ def test_the_list_of_a_region_is_that_of_the_command(
         np.testing.assert_allclose(here.of_region, found["region"][patients], rtol=1e-11)
         np.testing.assert_allclose(here.of_lesion, found["lesion"][patients], rtol=1e-11)
         np.testing.assert_allclose(here.in_region_ml, found["mm3"][patients] / 1000, rtol=1e-11)
-        shown = here_columns(here)
+        shown = here_columns(here, cohort.units)
         assert list(shown)[:5] == [
             "Patient", "% of region", "In region (mL)", "% of lesion", "Volume (mL)",
         ]  # fmt: skip

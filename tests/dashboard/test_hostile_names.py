@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ def hostile_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "participants.tsv").write_text(
         f"participant_id\tgroup{HOSTILE}\n0{HOSTILE}\t{HOSTILE}\n"
     )
+    units = json.dumps({f"group{HOSTILE}": {"Units": HOSTILE}})
+    (folder / "participants.json").write_text(units)
     (root / "atlas").mkdir()
     shutil.copy(sample_data / "atlas" / "synthetic_atlas.nii.gz", root / "atlas")
     table = (sample_data / "atlas" / "synthetic_atlas.csv").read_text()
@@ -51,6 +54,7 @@ def test_nothing_runs_and_everything_is_shown(
     page.get_by_role("tab", name="Patients").click()
     page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)
     assert HOSTILE in page.locator(".ld-patients tbody").inner_text()
+    assert f"({HOSTILE})" in page.locator(".ld-patients thead").inner_text()
     assert HOSTILE in page.locator(".ld-report-card tbody").inner_text()
     page.wait_for_timeout(500)
     assert page.locator("img[src=x]").count() == 0

@@ -23,11 +23,11 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     header = "\t".join(["participant_id", *NAMES])
     (folder / "participants.tsv").write_text("\n".join([header, *rows]) + "\n")
     cohort = load_cohort(folder)
-    shown = shown_columns(cohort.used_table)
+    shown = shown_columns(cohort.used_table, cohort.units)
     assert shown["Patient"].tolist() == [f"sub-00{number}" for number in range(4)]
     assert shown["Voxels"].tolist() == cohort.volumes.tolist()
     for name in NAMES:
         assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
     voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
     here = find_here(cohort, cohort.used_table, tuple(voxel))
-    assert "sub-000" in here_columns(here)["Patient"].tolist()
+    assert "sub-000" in here_columns(here, cohort.units)["Patient"].tolist()

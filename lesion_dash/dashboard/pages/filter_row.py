@@ -45,7 +45,7 @@ def _is_listed(column: Column) -> bool:
 def _caption(column: Column) -> str:
     """The column with its kind, such as ``age (years) · 42–89, 3 missing``."""
     values = [value for value, _ in column.counts]
-    name = with_unit(column.name)
+    name = with_unit(column.name, column.unit)
     if not values:
         return f"{name} · no values"
     kind = f"{values[0]}–{values[-1]}"

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from ...cohort import Units
 from ...loads import LesionLoad, lesion_load
 from ..cache import Cache
 from ..controls import card, heading, note, set_text
@@ -127,7 +128,7 @@ class HerePanel:
     def _show_nothing(self, why: str) -> None:
         self.here, self._asked = None, ()
         set_text(self.caption, why)
-        nobody = shown_columns(_NOBODY)
+        nobody = shown_columns(_NOBODY, Units())
         self.table.show(nobody)
         self.loads.show(nobody)
         self.strip.value = ""
@@ -154,7 +155,8 @@ class HerePanel:
             return  # another place was chosen meanwhile
         self.here, self._name = here, asked[0]
         set_text(self.caption, here.words)
-        (self.loads if isinstance(here, RegionPatients) else self.table).show(here_columns(here))
+        table = self.loads if isinstance(here, RegionPatients) else self.table
+        table.show(here_columns(here, self._desk.session.load(self._name).units))
         self._mark()
         self.strip.value = volumes_svg(here)
 
@@ -177,9 +179,10 @@ class HerePanel:
         table.mark(keys.index(patient) if patient in keys else None)
 
 
-def here_columns(here: Here) -> pd.DataFrame:
+def here_columns(here: Here, units: Units) -> pd.DataFrame:
     """The patients as they are shown, of a region with their lesion load."""
-    shown: Any = shown_columns(here.table.drop(columns="status")).reset_index(drop=True)
+    shown: Any = shown_columns(here.table.drop(columns="status"), units)
+    shown = shown.reset_index(drop=True)
     if isinstance(here, RegionPatients):
         exp, unit = ("Exp. ", "Expected (mL)") if here.is_expected else ("", "In region (mL)")
         shown.insert(1, f"{exp}% of region", (100 * here.of_region).round(2))

@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ...cohort import Cohort
+from ...cohort import Cohort, Units
 from ...door import FileReport, report_of
 from ...plots import draw_histogram, figure_bytes
 from ...subgroups import with_unit
@@ -96,14 +96,14 @@ class PatientsPage:
             side = self.side.value.upper()
             set_text(self.caption, f"Choose folder {side} on the first page to see its patients.")
             self.table.show(
-                shown_columns(pd.DataFrame(columns=["patient", "volume_mm3", "voxels"]))
+                shown_columns(pd.DataFrame(columns=["patient", "volume_mm3", "voxels"]), Units())
             )
             self.histogram.value = ""
             set_text(self.report_caption, f"Choose folder {side} on the first page.")
             self.report.show(shown_report(()))
             return
         set_text(self.caption, f"{cohort.name}: {cohort.n_patients} of {len(cohort.patients)} used")
-        self.table.show(shown_columns(cohort.table))
+        self.table.show(shown_columns(cohort.table, cohort.units))
         report = report_of(cohort)
         set_text(self.report_caption, report.sentence)
         self.report.show(shown_report(report.files))
@@ -144,7 +144,7 @@ class PatientsPage:
             self._desk.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
 
 
-def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
+def shown_columns(frame: pd.DataFrame, units: Units) -> pd.DataFrame:
     """The columns of the patient table as they are shown, volumes in mL, empty columns left out."""
     shown = frame.drop(columns=["file", "reason", "volume_mm3"], errors="ignore")
     # A participants table may have columns of the names that are shown here.
@@ -155,7 +155,7 @@ def shown_columns(frame: pd.DataFrame) -> pd.DataFrame:
         shown["voxels"] = shown["voxels"].astype(float)
     names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}
     shown = shown.rename(columns=names)
-    titles = {name: with_unit(str(name)) for name in shown}
+    titles = {name: with_unit(str(name), units.of(str(name))) for name in shown}
     # A table may have both columns; their names must differ.
     return shown.rename(columns={k: v for k, v in titles.items() if v not in shown})
 
