@@ -111,6 +111,7 @@ def run_overlap(options: argparse.Namespace) -> int:
     _print_overlap(result)
     for counts in counted:
         _print_regions(counts)
+    say(f"\n{len(outbox.sums)} files in {options.output}")
     return 0
 
 
@@ -212,12 +213,12 @@ def _print_regions(counts: RegionCounts) -> None:
     shown = [*touched[:_MOST_REGIONS], outside]
     width = max(len(row.region) for row in shown)
     kind = "expected" if counts.probabilistic else "voxels"
-    head = f"{'region':{width}}  {kind:>9}  {'mm³':>11}"
+    head = f"{'region':{width}}  {kind:>9}  {'mL':>11}"
     say(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
     for row in shown:
         share = row.expected_percent_of_region
         of_region = f"{share:11.1f}" if share == share else f"{'-':>11}"
-        amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3:11,.0f}"
+        amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3 / 1000:11,.3f}"
         say(f"{row.region:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
     if len(touched) > _MOST_REGIONS:
         say(f"and {len(touched) - _MOST_REGIONS} more regions, in the table that was written")

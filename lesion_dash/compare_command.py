@@ -84,8 +84,8 @@ def _print(found: CohortDifferences) -> None:
         return
     where = f"{voxels:,} voxels with at least {least} patient{'' if least == 1 else 's'} of each"
     for what, made in (("mean", found.mean), ("SD of", found.std)):
-        low, high = _range(made)
-        say(f"{what} lesion volume, A - B: from {low:+,.0f} to {high:+,.0f} mm³ in {where}")
+        low, high = (end / 1000 for end in _range(made))
+        say(f"{what} lesion volume, A - B: from {low:+,.1f} to {high:+,.1f} mL in {where}")
 
 
 def _range(found: Map) -> tuple[float, float]:

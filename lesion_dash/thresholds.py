@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WEAVER = "Weaver et al. 2019, figure 3: typically set in the range of 5 to 10 patients"
 SHARE = (
-    "a custom, which grows with the cohort; on leaving out voxels that few have lesioned: "
+    "a common habit, which grows with the cohort; on leaving out voxels that few have lesioned: "
     "Sperber & Karnath 2017"
 )
 LESYMAP = "LESYMAP (Pustina), default of minSubjectPerVoxel"

@@ -143,8 +143,8 @@ def test_notes_say_how_they_were_read_and_count_them(cohort):
 def test_the_words_of_a_restriction_tell_who_is_left_out_for_want_of_a_value(cohort):
     words = restriction_words(cohort, ["grade!=3+", "age<92"])
     assert words == (
-        "age < 92, grade != 3+; 3 left out because age is missing or not certain; "
-        "1 left out because grade is missing"
+        "age < 92, grade != 3+; 3 left out only because age is missing or not certain; "
+        "1 left out only because grade is missing"
     )
     assert restriction_words(cohort, ["age>=60,missing"]) == "age >= 60 or age missing"
     assert restriction_words(cohort, []) == ""

@@ -34,6 +34,7 @@ class App:
         self.tabs.titles = [page.TITLE for page in PAGES]
         self.tabs.add_class("ld-tabs")
         self.tabs.observe(desk.banner.guard(self._opened), names="selected_index")
+        desk.show_brain = self._open_first
         self._build(0)
         names = [page.__name__.rpartition(".")[2] for page in PAGES]
         self.returning = Returning(desk, self.tabs, names)

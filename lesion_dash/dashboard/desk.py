@@ -43,6 +43,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.banner = Banner(str(self.session.root.path))
         self.inputs = KeptInputs(self.banner.show)
+        self.show_brain: Callable[[], None] = lambda: None  # where pages are in tabs, the first one
         self._loop = running_loop()
         self._stop = threading.Event()
         self._turn = 0

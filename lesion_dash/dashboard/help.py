@@ -27,8 +27,9 @@ HELP: Mapping[str, str] = {
     "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
     "that the command line writes.",
     "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
-    "region, and the patients lesioned there. Neurological: the patient's left is on the left of "
-    "the screen; radiological: on the right.",
+    "region, and the patients lesioned there with mean ± SD of their volumes. The mouse wheel "
+    "leafs through the slices. Neurological: the patient's left is on the left of the screen; "
+    "radiological: on the right.",
     "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "
     "is chosen, whichever map is shown; the largest share first, what lies in no region last. "
     "Volume: what region and map share; % of map, % of region: that volume as a share of each; "

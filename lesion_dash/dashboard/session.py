@@ -50,6 +50,8 @@ class Readout:
         Of their total lesion volumes, in mL; NaN where there are no patients.
     patients_b : int or None
         Patients of B lesioned there, None where there is no B.
+    mean_b_ml, std_b_ml : float
+        Of their volumes, likewise.
     """
 
     mm: Mm
@@ -58,6 +60,8 @@ class Readout:
     mean_ml: float
     std_ml: float
     patients_b: int | None
+    mean_b_ml: float = float("nan")
+    std_b_ml: float = float("nan")
 
 
 @dataclass(eq=False)
@@ -290,8 +294,12 @@ class Session:
         if not selection.cohort_a:
             return Readout(mm, region, 0, float("nan"), float("nan"), None)
         n, mean, std = self._values_at(selection.cohort_a, mm)
-        n_b = self._values_at(selection.cohort_b, mm)[0] if selection.cohort_b else None
-        return Readout(mm, region, int(n), mean / ML, std / ML, None if n_b is None else int(n_b))
+        if not selection.cohort_b:
+            return Readout(mm, region, int(n), mean / ML, std / ML, None)
+        n_b, *of_b = self._values_at(selection.cohort_b, mm)
+        return Readout(
+            mm, region, int(n), mean / ML, std / ML, int(n_b), *(one / ML for one in of_b)
+        )
 
     def file_names(self, selection: Selection) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""

@@ -111,6 +111,11 @@ class Table:
         """What is shown."""
         return self._shown
 
+    @property
+    def marked(self) -> int | None:
+        """The row that is highlighted, None where none is."""
+        return self._marked
+
     def show(self, frame: pd.DataFrame) -> None:
         """Show a frame, in place of the one before."""
         if self._shown is not None and frame.equals(self._shown):

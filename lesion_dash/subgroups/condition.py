@@ -154,7 +154,7 @@ class Condition:
         return False if found is None else found.lies_within(self.low, self.high, self.strict)
 
     def unknown_words(self, table: Participants, files: Sequence[str]) -> str:
-        """How many patients are left out as nobody knows if they are wanted; empty if none is."""
+        """How many of these are left out as nobody knows if they are wanted; empty if none is."""
         position = find_column(table, self.column)
         cells = [table.values_of(file)[position] for file in files]
         gaps, unclear = (
@@ -163,7 +163,7 @@ class Condition:
         if self.missing or not gaps + unclear:
             return ""
         why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
-        return f"{gaps + unclear:,} left out because {self.column} is {why}"
+        return f"{gaps + unclear:,} left out only because {self.column} is {why}"
 
     def unmet_files(self, table: Participants, files: Sequence[str]) -> set[str]:
         """Files of patients who have a value that is not wanted, for sure."""

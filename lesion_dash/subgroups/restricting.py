@@ -73,7 +73,7 @@ def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> 
     --------
     >>> from lesion_dash import load_cohort
     >>> restriction_words(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
-    'age >= 60, sex = F; 1 left out because age is missing'
+    'age >= 60, sex = F; 1 left out only because age is missing'
     """
     ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.words, str(one)))
     table, files = cohort.participants, [patient.file for patient in cohort.used]

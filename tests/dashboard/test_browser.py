@@ -105,7 +105,7 @@ def test_from_folders_to_regions(dashboard: Any, own_root: Path) -> None:
     patients = f"A {stats.n.value_at(peak):.0f} patients, B {len(b.patients_at(peak))}"
     assert patients in readout(page)
     mean, std = (getattr(stats, name).value_at(peak) / 1000 for name in ("mean", "std"))
-    assert f"mean of A {mean:.1f} ± {std:.1f} mL" in readout(page)
+    assert f"A mean {mean:.1f} ± {std:.1f} mL, B " in readout(page)
 
 
 def test_files_are_the_librarys(dashboard: Any, own_root: Path) -> None:

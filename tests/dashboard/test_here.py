@@ -197,6 +197,8 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     desk.wait()
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
     assert "ld-hidden" in panel.loads.widget._dom_classes
+    assert desk.choices.region is None
+    assert regions.table._table.selected_rows == []
 
 
 def test_the_region_is_left_with_its_row_and_with_its_atlas(desk: Desk, panel: HerePanel) -> None:

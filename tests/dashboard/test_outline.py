@@ -190,7 +190,11 @@ def test_the_patients_page_outlines_and_says_so(desk: Desk, panel: BrainPanel) -
     patient = desk.session.load("cohort_a").patients[5]
     assert panel.outline is not None
     assert panel.outline.patient == patient.id
-    assert f"Outline on the brain: {patient.id}, " in page.line.text.value
+    assert f">{patient.id}</div>" in page.line.text.value
+    told: list[str] = []
+    desk.show_brain = lambda: told.append("brain")
+    page.line.show.click()
+    assert told == ["brain"]
     pick_patient(desk, "cohort_a", 2)  # elsewhere
     assert page.table._table.selected_rows == [2]
     page.table._table.selected_rows = []  # the same row clicked again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import threading
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from lesion_dash.door import FileReport, report_of
 from lesion_dash.topography import FILE_NAMES
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+NAN = float("nan")
 
 
 def test_sample_data_are_open_at_once(app: App) -> None:
@@ -40,6 +42,8 @@ def test_every_page_is_built_on_its_first_visit(app: App) -> None:
         app.tabs.selected_index = index
         assert app.tabs.children[index].children, index
     assert app.desk.banner.message == ""
+    app.desk.show_brain()
+    assert app.tabs.selected_index == 0
 
 
 def test_slider_is_bounded_by_the_cohort(opened: Callable[[type], Any], desk: Desk) -> None:
@@ -107,6 +111,21 @@ def test_table_says_what_it_counts(opened: Callable[[type], Any], desk: Desk) ->
     desk.wait()
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in panel.caption.value
     assert {"Volume (mL)", "% of map", "% of region"} <= set(panel.table.frame.columns)
+
+
+def test_an_empty_map_is_said_to_be_empty_and_why(
+    opened: Callable[[type], Any], desk: Desk
+) -> None:
+    regions, choices = opened(RegionsPanel), ChoicesPanel(desk)
+    desk.choices.folder_b = "cohort_b"
+    desk.wait()
+    most = [desk.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
+    assert f"At most {most[0]} of A, {most[1]} of B at one voxel." in choices.bound.value
+    desk.choices.min_patients = k = int(most[0])
+    desk.wait()
+    told = html.unescape(regions.caption.value)
+    assert f"No voxel is lesioned in ≥ {k} patients of A and of B: lower the minimum" in told
+    assert "Dice" not in told
 
 
 def test_overlap_is_offered_with_a_second_folder(opened: Callable[[type], Any], desk: Desk) -> None:
@@ -269,11 +288,13 @@ def test_patients_page(app: App, desk: Desk) -> None:
 def test_a_warning_of_all_files_is_one_row_and_rare_ones_come_first() -> None:
     marks = ("not marked; fine",)
     files = [FileReport(f"{n}.nii", "warn", marks, True) for n in range(200)]
+    files.append(FileReport(".", "warn", ("two are alike",), True))
     files[150] = FileReport("150.nii", "warn", ("rare", *marks), True)
     files[20] = FileReport("20.nii", "warn", ("touches", *marks), True)
     files[30] = FileReport("30.nii", "warn", ("touches", *marks), True)
     assert shown_report(files).to_numpy().tolist() == [
         ["all 200 files", "warning", "not marked; fine"],
+        ["the whole folder", "note", "two are alike"],
         ["150.nii", "warning", "rare"],
         ["20.nii", "warning", "touches"],
         ["30.nii", "warning", "touches"],
@@ -299,8 +320,15 @@ def test_readout_reads_as_one_line() -> None:
     nowhere = Readout((0.0, 0.0, 0.0), "", 7, 2.0, 0.0, None)
     assert "outside the atlas" in readout_html(nowhere, 5)
     assert "atlas" not in readout_html(nowhere, 5, has_atlas=False)
-    few = readout_html(Readout((0.0, 0.0, 0.0), HOSTILE, 1, 2.0, 0.0, 3), 5)
-    assert "A 1 patient, B 3 (fewer than 5 in A and B) · mean of A 2.0" in few
+    few = readout_html(Readout((0.0, 0.0, 0.0), HOSTILE, 1, 2.0, 0.0, 3, 4.5, 0.25), 5)
+    assert "A 1 patient, B 3 (fewer than 5 in A and B) · " in few
+    assert "· A volume 2.0 mL, B mean 4.5 ± 0.2 mL</div>" in few
+    alone = readout_html(Readout((0.0, 0.0, 0.0), "", 0, NAN, NAN, 2, 4.5, 0.25), 5)
+    assert "· B mean 4.5 ± 0.2 mL</div>" in alone
+    assert readout_html(Readout((0.0, 0.0, 0.0), "", 0, NAN, NAN, 0), 5).endswith("B 0</div>")
+    assert "patient (fewer than 5) · volume 2.0 mL<" in readout_html(
+        Readout((0.0, 0.0, 0.0), "", 1, 2.0, 0.0, None), 5
+    )
     assert "<img" not in few
 
 

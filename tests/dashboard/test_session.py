@@ -107,6 +107,9 @@ def test_readout_is_that_of_the_maps(session: Session) -> None:
     assert readout.mean_ml == pytest.approx(stats.mean.value_at(mm) / 1000)
     assert readout.std_ml == pytest.approx(stats.std.value_at(mm) / 1000)
     assert readout.patients_b == len(session.load("cohort_b").patients_at(mm))
+    of_b = volume_stats(session.load("cohort_b"), 1)
+    assert readout.mean_b_ml == pytest.approx(of_b.mean.value_at(mm) / 1000)
+    assert readout.std_b_ml == pytest.approx(of_b.std.value_at(mm) / 1000)
 
 
 def test_readout_outside_the_image(session: Session) -> None:

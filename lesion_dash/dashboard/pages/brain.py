@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from typing import Any
 
 import ipywidgets as widgets
@@ -145,10 +144,23 @@ def readout_html(
     """One line on a place: coordinates, region, patients, and their volumes in mL."""
     region = [html.escape(readout.region) or "outside the atlas"] if has_atlas else []
     parts = [f"<b>{place_words(readout.mm, grid)}</b>", *region, _count(readout, min_patients)]
-    if readout.patients and math.isfinite(readout.mean_ml):
-        whose = "mean" if readout.patients_b is None else "mean of A"
-        parts.append(f"{whose} {readout.mean_ml:.1f} ± {readout.std_ml:.1f} mL")
+    parts += filter(None, [_volumes(readout)])
     return f'<div aria-live="polite">{" · ".join(parts)}</div>'
+
+
+def _volumes(readout: Readout) -> str:
+    """Mean and SD of the lesion volumes there; of one patient, the volume."""
+    a = _mean(readout.patients, readout.mean_ml, readout.std_ml)
+    if readout.patients_b is None:
+        return a
+    b = _mean(readout.patients_b, readout.mean_b_ml, readout.std_b_ml)
+    return ", ".join(f"{side} {words}" for side, words in (("A", a), ("B", b)) if words)
+
+
+def _mean(patients: int, mean: float, spread: float) -> str:
+    if patients < 2:
+        return f"volume {mean:.1f} mL" if patients else ""
+    return f"mean {mean:.1f} ± {spread:.1f} mL"
 
 
 def _count(readout: Readout, min_patients: int) -> str:

@@ -133,10 +133,16 @@ class ChoicesPanel:
         set_text(self.exported, "")
         self.reading.set_summary(self._summarise())
         set_text(self.overlap_hint, self._hint())
-        text = f"At most {choices.most_patients} of A share a voxel"
-        text += f": lowered from {choices.lowered_from}." if choices.lowered_from else "."
-        set_text(self.bound, text if choices.cohort_a else "")
+        set_text(self.bound, self._bound() if choices.cohort_a else "")
         self._cover()
+
+    def _bound(self) -> str:
+        """How many patients there can be at a voxel."""
+        choices = self._desk.choices
+        of_b = self._desk.session.cohort(choices.cohort_b)
+        share = f", {of_b.most} of B at one voxel" if of_b else " share a voxel"
+        lowered = f": lowered from {choices.lowered_from}" if choices.lowered_from else ""
+        return f"At most {choices.most_patients} of A{share}{lowered}."
 
     def _offer_files(self) -> None:
         """What can be saved: the map that is shown first, and chosen unless the user chose."""

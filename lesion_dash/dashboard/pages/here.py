@@ -48,6 +48,7 @@ class HerePanel:
         self.here: Here | None = None
         self._asked: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
+        self._is_naming = False
         self._tables, self._measured = Cache(2), Cache(2)
         self._finder = desk.worker(self._failed)
         self.widget = self._lay_out()
@@ -57,6 +58,7 @@ class HerePanel:
         guard, choices = self._desk.banner.guard, self._desk.choices
         guarded = guard(self._update)
         update = Paced(0.05, guarded)
+        self.place.observe(guard(self._place_chosen), names="value")
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
         choices.observe(guard(self._atlas_changed), names="loaded_atlas")
@@ -85,8 +87,15 @@ class HerePanel:
         atlas = self._desk.session.atlas(self._desk.choices.loaded_atlas)
         named = [] if atlas is None else [one.name for one in atlas.regions if one.label == label]
         kept = AT if label is None else IN
+        self._is_naming = True
         self.place.options = _places(named[0] if named else "")
         self.place.value = kept
+        self._is_naming = False
+
+    def _place_chosen(self, change: dict[str, Any]) -> None:
+        """Who turns to the crosshair leaves the region: it may have no row to be clicked again."""
+        if change["new"] == AT and not self._is_naming:
+            self._desk.choices.region = None
 
     def _update(self) -> None:
         choices, is_region = self._desk.choices, self.place.value == IN

@@ -22,19 +22,28 @@ class OutlineLine:
         The word before it.
     source : str, optional
         Where on the page the patient was chosen, for a button that leads back there.
+    leads_to_brain : bool
+        The page shows no brain: a button leads to the one that does.
     """
 
-    def __init__(self, desk: Desk, title: str = "Outline", source: str = "") -> None:
+    def __init__(
+        self, desk: Desk, title: str = "Outline", source: str = "", leads_to_brain: bool = False
+    ) -> None:
         self._desk = desk
         self._title = title
+        self._leads_to_brain = leads_to_brain
         self.text = widgets.HTML()
         self.source = IntoView(source)
         self.back = widgets.Button(icon="list", tooltip="Back to the list of patients")
         self.back.on_click(desk.banner.guard(lambda _: self.source.bring()))
         self.close = widgets.Button(icon="times", tooltip="Take the outline away")
         self.close.on_click(desk.banner.guard(self._clear))
+        self.show = widgets.Button(description="To the brain", tooltip="Show the lesion there")
+        self.show.on_click(desk.banner.guard(lambda _: desk.show_brain()))
+        self.show.add_class("ld-outline-show")
         back = [self.back, self.source] if source else []
-        self.widget = widgets.HBox([self.text, *back, self.close])
+        show = [self.show] if leads_to_brain else []
+        self.widget = widgets.HBox([self.text, *show, *back, self.close])
         self.widget.add_class("ld-outline")
         self.say(None)
 
@@ -44,9 +53,11 @@ class OutlineLine:
             self.text.value = ""
             self.widget.add_class("ld-hidden")
             return
+        # Beside a table with all volumes, and with the longer button, there is room for the id.
         words = html.escape(f"{self._title}: {outline.words}")
+        shown = html.escape(outline.patient) if self._leads_to_brain else words
         self.text.value = (
-            f'<div class="ld-outline-text" role="status" title="{words}">{words}</div>'
+            f'<div class="ld-outline-text" role="status" title="{words}">{shown}</div>'
         )
         self.widget.remove_class("ld-hidden")
 

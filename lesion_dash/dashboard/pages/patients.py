@@ -53,7 +53,7 @@ class PatientsPage:
         self.table = Table(
             "patients", guard(self._pick), rows=18, order=(1, "desc"), on_none=guard(self._leave)
         )
-        self.line = OutlineLine(desk, "Outline on the brain")
+        self.line = OutlineLine(desk, leads_to_brain=True)
         self.histogram = widgets.HTML()
         self.report_caption = note()
         self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
@@ -174,7 +174,8 @@ def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
         reasons = tuple(reason for reason in one.reasons if reason not in common)
         if one.outcome == "warn" and reasons:
             rarest = min(counts[reason] for reason in reasons)
-            said.append((rarest, _name(one), "warning", reasons))
+            outcome = "note" if one.file == "." else "warning"  # of no file, and counted as none
+            said.append((rarest, _name(one), outcome, reasons))
     rare = [rest for _, *rest in sorted(said, key=lambda row: row[0])]
     most = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
     rows = [(file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *most, *rare]]

@@ -91,6 +91,9 @@ class RegionsPanel:
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
         session, k = self._desk.session, selection.min_patients
+        if not counts.mask.voxels:
+            whose = "of A and of B" if selection.cohort_b else "of A"
+            return f"No voxel is lesioned in ≥ {k} patients {whose}: lower the minimum"
         size = f"{counts.mask.volume_mm3 / ML:,.1f} mL"
         last = counts.rows[-1]
         # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.
@@ -122,7 +125,7 @@ class RegionsPanel:
         inside = [row.label for row in self._rows[:-1]]
         if label in inside:
             self.table.mark(inside.index(label))
-        elif label is not None:
+        elif label is not None or self.table.marked != len(inside):  # which is outside all regions
             self.table.mark(None)
 
 
