@@ -49,7 +49,7 @@ _EXAMPLES = """examples:
   lesion-dash coverage masks/ -o coverage.csv --plot coverage.png
       help to choose K: how much of the brain each minimum number of patients leaves
   lesion-dash report group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o report/
-      one page to read, print and hand on: patients, maps, tables, methods, how to repeat it
+      one HTML file to read, print and hand on: patients, maps, tables, methods, how to repeat it
   lesion-dash load masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/
       how much of each region every patient's lesion takes, as tables and heat maps
   lesion-dash assign t_map.nii.gz --atlas maps_4d.nii.gz --threshold 3 -o regions.csv

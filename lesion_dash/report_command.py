@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .cohort import Cohort
     from .report import ReportRequest
 
-TEXT = "one page to read, print and hand on, with the maps and tables it is made of"
+TEXT = "one HTML file to read, print and hand on, with the maps and tables it is made of"
 _ASKED = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold", "label")
 
 

@@ -81,6 +81,10 @@ class DataRoot:
                 return name
         return ""
 
+    def words_of(self, folder: str) -> str:
+        """What a folder is called on the page: the root, which has no name of its own, by its."""
+        return self.path.resolve().name or folder if folder == "." else folder
+
     def cohort_folder(self, name: str) -> Path:
         """The folder of a listed cohort.
 

@@ -9,6 +9,10 @@ import pytest
 
 from lesion_dash import InputError
 from lesion_dash.dashboard.data_root import ROOT_VARIABLE, DataRoot, configured_root
+from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
+from lesion_dash.dashboard.pages.inspect import InspectPage
+from lesion_dash.dashboard.session import Session
 
 NAMES_OF_ELSEWHERE = ("..", "../secret", "/etc", "", ".", "cohort_a/../../secret", "atlas")
 
@@ -83,6 +87,14 @@ def test_subjects_of_a_bids_folder_are_one_cohort(sample_data: Path, tmp_path: P
         folder.mkdir(parents=True)
         shutil.copy(mask, folder / f"sub-{number}_lesion.nii.gz")
     assert DataRoot(tmp_path).cohorts == {"study": 3}
+    assert DataRoot(tmp_path).words_of("study") == "study"
+    study = DataRoot(tmp_path / "study")
+    assert study.cohorts == {".": 3}
+    assert study.words_of(".") == "study"
+    desk = Desk(Session(study))
+    assert ChoicesPanel(desk).folder_a.options[1] == ("study  (3 images)", ".")
+    shown = {text for text, _ in InspectPage(desk).folder.options}
+    assert "study (3)" in shown
 
 
 def test_root_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ class AskPanel:
         has_b = bool(self._desk.choices.cohort_b)
         maps = [(text, key) for key, text in MAPS_OF_COHORTS.items() if has_b or key != "overlap"]
         folders = self._assigner.files.folders.items()
-        options = [*maps, *((f"Files in {name} ({count})", name) for name, count in folders)]
+        words = self._desk.session.root.words_of
+        options = [*maps, *((f"Files in {words(name)} ({n})", name) for name, n in folders)]
         if tuple(options) != self.source.options:
             chosen = self._choices.source
             # New options choose the first of them for a moment, of which nobody is to hear.

@@ -65,7 +65,9 @@ class ChoicesPanel:
 
     def _offer_folders(self) -> None:
         root = self._desk.session.root
-        folders = [(f"{name}  ({count} images)", name) for name, count in root.cohorts.items()]
+        folders = [
+            (f"{root.words_of(name)}  ({n} images)", name) for name, n in root.cohorts.items()
+        ]
         self.folder_a.options = [("Choose a folder", ""), *folders]
         self.folder_b.options = [("None", ""), *folders]
         self.atlas.options = [("None", ""), *((name, name) for name in root.atlases)]

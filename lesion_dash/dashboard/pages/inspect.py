@@ -119,7 +119,8 @@ class InspectPage:
         return page
 
     def _offer_folders(self) -> None:
-        folders = [(f"{name} ({count})", name) for name, count in self.files.folders.items()]
+        words = self._desk.session.root.words_of
+        folders = [(f"{words(name)} ({n})", name) for name, n in self.files.folders.items()]
         self.folder.options = [("Choose a folder", ""), *folders]
         self.folder.value = ""
         self._offer_files()

@@ -142,7 +142,8 @@ class InputPanel:
     def _offer_folders(self) -> None:
         is_masks = self._choices.kind in ("cohorts", "split", "score")
         folders = self._desk.session.root.cohorts if is_masks else self._files.folders
-        options = [(f"{name} ({count} images)", name) for name, count in folders.items()]
+        words = self._desk.session.root.words_of
+        options = [(f"{words(name)} ({n} images)", name) for name, n in folders.items()]
         self.folder.options = [("Choose a folder", ""), *options]
         self.folder_b.options = [("Choose a folder", ""), *options]
 
