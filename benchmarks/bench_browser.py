@@ -78,7 +78,8 @@ def measure(browser: str, root: Path, times: int) -> None:
         running([sys.executable, "-c", code], f"http://127.0.0.1:{port}/") as url,
         sync_playwright() as playwright,
     ):
-        chrome = playwright.chromium.launch(executable_path=browser, args=[*FLAGS, "--disable-gpu-compositing"])
+        args = [*FLAGS, "--disable-gpu-compositing"]
+        chrome = playwright.chromium.launch(executable_path=browser, args=args)
         page = chrome.new_page(viewport={"width": 1280, "height": 1400})
         page.set_default_timeout(LONG)
         page.add_init_script(WATCH)

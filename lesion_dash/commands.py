@@ -108,9 +108,7 @@ def run_overlap(options: argparse.Namespace) -> int:
     for mask, _, cohort in loaded:
         if cohort is not None:
             _report_empty(cohort, mask)
-    _print_overlap(result)
-    for counts in counted:
-        _print_regions(counts)
+    _print_overlap(result, counted)
     say(f"\n{len(outbox.sums)} files in {options.output}")
     return 0
 
@@ -194,7 +192,7 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
-def _print_overlap(result: Overlap) -> None:
+def _print_overlap(result: Overlap, counted: Sequence[RegionCounts]) -> None:
     for letter, mask in (("A", result.a), ("B", result.b)):
         say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
         for note in mask.notes:
@@ -202,6 +200,8 @@ def _print_overlap(result: Overlap) -> None:
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
     say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}")
+    for counts in counted:
+        _print_regions(counts)
 
 
 def _print_regions(counts: RegionCounts) -> None:

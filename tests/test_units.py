@@ -21,6 +21,7 @@ from lesion_dash import (
 from lesion_dash.cohort import Units
 from lesion_dash.dashboard.pages.filter_row import shown_column
 from lesion_dash.dashboard.pages.patients import shown_columns
+from lesion_dash.errors import SetupError
 from lesion_dash.provenance import cohort_input
 
 
@@ -50,8 +51,10 @@ def describe(folder: Path, content: object) -> Path:
         ("", "years"),
         (7, "years"),
         (None, "years"),
-        ("x" * 31, "years"),
-        ("a\nb", "years"),
+        ("a", "years"),
+        ("A", "A"),  # ampere, which is no year
+        ("x" * 31, ""),  # something is said, and years may be wrong
+        ("a\nb", ""),
     ],
 )
 def test_the_unit_of_age_is_what_the_file_says(folder: Path, said: object, unit: str) -> None:
@@ -60,8 +63,9 @@ def test_the_unit_of_age_is_what_the_file_says(folder: Path, said: object, unit:
     assert [cohort.units.of(name) for name in ("age", "nihss", "sex")] == [unit, "", ""]
     assert [column.unit for column in describe_columns(cohort)] == [unit, "", ""]
     assert cohort.notes == load_cohort(folder).notes
-    assert f"age ({unit})" in shown_columns(cohort.used_table, cohort.units)
-    assert shown_column(describe_columns(cohort)[0])["caption"] == f"age ({unit}) · 3–5"
+    head = f"age ({unit})" if unit else "age"
+    assert head in shown_columns(cohort.used_table, cohort.units)
+    assert shown_column(describe_columns(cohort)[0])["caption"] == f"{head} · 3–5"
 
 
 def test_without_a_file_bids_knows_age_alone(folder: Path) -> None:
@@ -99,6 +103,38 @@ def test_a_file_that_leads_out_of_the_root_is_not_read(folder: Path, tmp_path: P
     assert load_cohort(folder).units.of("age") == "months"
 
 
+def test_a_named_table_leads_out_of_the_root_no_more(folder: Path, tmp_path: Path) -> None:
+    outside = describe(tmp_path, {"age": {"Units": "months"}})
+    (folder / "participants.json").symlink_to(outside)
+    table = folder / "participants.tsv"
+    assert load_cohort(folder, table, within=folder.parent).units == Units()
+    assert load_cohort(folder, table).units.of("age") == "months"
+
+
+def test_a_column_spelt_otherwise_leaves_age_without_a_unit(folder: Path) -> None:
+    describe(folder, {"Age": {"Units": "months"}})
+    assert load_cohort(folder).units.of("age") == ""
+
+
+def test_a_table_whose_name_has_room_for_no_other_ending_is_read(folder: Path) -> None:
+    long = folder / f"{'x' * 251}.tsv"
+    long.write_text((folder / "participants.tsv").read_text())
+    assert load_cohort(folder, participants=long).units == Units()
+
+
+def test_a_server_that_fails_is_no_fault_of_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe(folder, {"age": {"Units": "months"}})
+
+    def fail(path: Path) -> tuple[str, tuple[str, ...], str]:
+        raise SetupError(path, "the server does not answer")
+
+    monkeypatch.setattr("lesion_dash.cohort.units.read_text", fail)
+    with pytest.raises(SetupError, match="does not answer"):
+        load_cohort(folder)
+
+
 def test_a_table_that_cannot_be_used_has_no_units(folder: Path) -> None:
     describe(folder, {"age": {"Units": "months"}})
     (folder / "participants.tsv").write_text("participant_id\n")
@@ -110,6 +146,24 @@ def test_a_table_that_cannot_be_used_has_no_units(folder: Path) -> None:
 @pytest.fixture
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lesion_dash.report.report.drawings", lambda findings: {})
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_cohorts_with_other_units_each_have_their_own_in_the_report(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "study")
+    for side, unit in (("a", "years"), ("b", "months")):
+        table = load_cohort(root / side).participants
+        assert table is not None
+        (root / side / "participants.tsv").write_bytes(Path(str(table.path)).read_bytes())
+        describe(root / side, {"age": {"Units": unit}})
+    a, b = (load_cohort(root / side) for side in "ab")
+    report = make_report(a, b, None, ReportRequest(1, ["age>=62"]), DAY)
+    told = html.unescape(re.sub("<[^>]+>", " ", report.html)).replace("\u00a0", " ")
+    assert "A holds only patients with age of at least 62 years." in told
+    assert "B holds only patients with age of at least 62 months." in told
+    (row,) = re.findall('<th scope="row">age</th>(.*?)</tr>', report.html)
+    cells = [html.unescape(cell) for cell in re.findall("<td[^>]*>(.*?)</td>", row)]
+    assert [cell.rpartition("(")[2] for cell in cells] == ["years)", "months)"]
 
 
 @pytest.mark.usefixtures("_without_pictures")

@@ -86,8 +86,10 @@ class Cohort(People):
         place = int(self.starts[patient]), int(self.ends[patient])
         if place in self._runs:
             return self._runs[place]
-        runs = find_runs(self.voxels(patient))
-        if not isinstance(self.indices, np.memmap):
+        voxels = self.voxels(patient)
+        runs = find_runs(voxels)
+        # Those of scattered voxels would take more memory than the voxels themselves.
+        if not isinstance(self.indices, np.memmap) and 4 * runs[0].size <= voxels.size:
             self._runs[place] = runs
         return runs
 
@@ -123,7 +125,9 @@ class Cohort(People):
         return np.flatnonzero(found)
 
     def select(self, rows: ArrayLike) -> Cohort:
-        """The cohort of some of the used patients, in the order given; no voxel is copied.
+        """The cohort of some of the used patients, in the order given.
+
+        No voxel is copied: the part holds those of the whole in memory.
 
         Parameters
         ----------

@@ -84,7 +84,8 @@ def read_participants(
         Where the named table cannot be used.
     """
     if path is not None:
-        named = read_participants_table(as_path(path))
+        within = None if within is None else as_path(within).resolve()
+        named = read_participants_table(as_path(path), within)
         return named, named.units.notes
     folder = folder.resolve()
     root = as_path(within).resolve() if within is not None else folder.parent

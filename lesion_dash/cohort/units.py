@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, SetupError
 from ..files import AnyPath, read_text
 from .cells import is_missing
 
@@ -34,7 +34,7 @@ class Units:
     Parameters
     ----------
     said : dict
-        Column to its unit, of those that the file gives one.
+        Column to its unit, of those that the file gives one; empty where it cannot be shown.
     path : Path or UrlPath, optional
         The file, where there is one that could be used.
     sha256 : str
@@ -56,7 +56,12 @@ class Units:
         >>> Units().of("Age"), Units({"age": "months"}).of("age"), Units().of("nihss")
         ('years', 'months', '')
         """
-        return self.said.get(column) or _OF_BIDS.get(column.casefold(), "")
+        if column in self.said:
+            return self.said[column]
+        folded = column.casefold()
+        # Of age, the file may say something else that is meant for a column spelt like it.
+        is_unsure = any(name.casefold() == folded for name in self.said)
+        return "" if is_unsure else _OF_BIDS.get(folded, "")
 
 
 def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
@@ -78,18 +83,29 @@ def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
     ----------
     BIDS 1.10, "Participants file" and "Tabular files": https://bids-specification.readthedocs.io
     """
-    path = table.with_suffix(".json")
-    if path == table or not path.is_file():
-        return Units()
-    if root is not None and not is_below(path.resolve(), root):
+    path = _beside(table)
+    if path is None or (root is not None and not is_below(path.resolve(), root)):
         return Units()
     try:
         text, _, sha256 = read_text(path)
         columns = _columns(path, text)
+    except SetupError:
+        raise
     except InputError as error:
         return Units(notes=(f"{path.name} beside the table is not used: {error.reason}",))
     found = {name: _unit(said.get("Units")) for name, said in columns.items()}
-    return Units({name: unit for name, unit in found.items() if unit}, path, sha256)
+    return Units({name: unit for name, unit in found.items() if unit is not None}, path, sha256)
+
+
+def _beside(table: AnyPath) -> AnyPath | None:
+    """The file of units of a table, where there is one."""
+    try:
+        path = table.with_suffix(".json")
+        return path if path != table and path.is_file() else None
+    except InputError:
+        raise  # a server that does not answer
+    except (OSError, ValueError):
+        return None  # no file can have this name
 
 
 def is_below(place: AnyPath, root: AnyPath) -> bool:
@@ -109,9 +125,11 @@ def _columns(path: AnyPath, text: str) -> dict[str, dict[str, Any]]:
     return {name: said for name, said in found.items() if isinstance(said, dict)}
 
 
-def _unit(said: object) -> str:
-    """A unit as it is written after a column's name; empty where it is none."""
+def _unit(said: object) -> str | None:
+    """A unit as it stands after a name; None where none is said, empty where it cannot be shown."""
     unit = said.strip() if isinstance(said, str) else ""
-    if is_missing(unit) or len(unit) > _LONGEST or not unit.isprintable():
+    if is_missing(unit):
+        return None
+    if len(unit) > _LONGEST or not unit.isprintable():
         return ""
-    return _SPELT_OUT.get(unit.casefold(), unit)
+    return _SPELT_OUT.get(unit if len(unit) == 1 else unit.casefold(), unit)  # A is no year

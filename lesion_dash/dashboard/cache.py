@@ -24,6 +24,12 @@ class Cache:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._kept
 
+    def forget(self, is_unwanted: Callable[[Any], bool]) -> None:
+        """Let go of what was made for some keys."""
+        with self._lock:
+            for key in [key for key in self._kept if is_unwanted(key)]:
+                del self._kept[key]
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made for this key, or is made now."""
         with self._lock:

@@ -128,7 +128,8 @@ def _of_participants(choices: InputChoices, files: LabFiles) -> dict[str, Any]:
         remedy = "put participants.tsv beside the masks"
         raise InputError(choices.folder, "has no participants table", remedy)
     folder = files.folder_path(choices.folder)
-    return {"folder": folder, "column": choices.column, "participants": str(table.path)}
+    places = {"participants": str(table.path), "within": str(files.root.path)}
+    return {"folder": folder, "column": choices.column, **places}
 
 
 def _split(choices: InputChoices, files: LabFiles) -> Source:

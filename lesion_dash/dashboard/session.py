@@ -111,7 +111,10 @@ class Session:
             threshold_coverage(cohort)
             return cohort
 
-        return self._cohorts.get(name, read)
+        cohort = self._cohorts.get(name, read)
+        # A part keeps the voxels of the whole in memory.
+        self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
+        return cohort
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""

@@ -19,6 +19,8 @@ _BINARY = 2
 Decimals = tuple[int, int]
 """Of the lowest and highest value, which are as the table has them, and of what lies between."""
 
+_NO_COLUMN = "no such column"
+
 _SEX = "sex"
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 """How BIDS writes them."""
@@ -41,7 +43,7 @@ def age_words(findings: Findings, side: Side) -> str:
     low, lower, median, upper, high = _five_words(own, _decimals(ages))
     missing = f"; {own.missing:,} missing" if own.missing else ""
     spread = f"(quartiles {lower} and {upper}, range {low} to {high}{missing})"
-    return f"{median} {own.unit} {spread}"
+    return " ".join(filter(None, (median, own.unit, spread)))
 
 
 def sex_words(side: Side) -> str:
@@ -131,9 +133,17 @@ def _column_named(name: str, side: Side) -> Column | None:
 
 def _row(name: str, columns: Sequence[Column | None]) -> list[str]:
     decimals = _decimals(columns)
-    cells = [_cell(column, decimals) if column else "no such column" for column in columns]
     units = {column.unit for column in columns if column is not None}
-    return [with_unit(name, units.pop() if len(units) == 1 else ""), *cells]
+    if len(units) == 1:
+        cells = [_cell(column, decimals) if column else _NO_COLUMN for column in columns]
+        return [with_unit(name, *units), *cells]
+    return [
+        name,
+        *(
+            with_unit(_cell(column, decimals), column.unit) if column else _NO_COLUMN
+            for column in columns
+        ),
+    ]
 
 
 def _cell(column: Column, decimals: Decimals) -> str:

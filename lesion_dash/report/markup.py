@@ -10,7 +10,7 @@ _VOID = {"img", "link", "meta", "wbr"}
 NO_BREAK = "\u00a0"
 """A space at which no line ends."""
 
-_BEFORE_UNIT = re.compile(r"(?<=[\d)]) (?=(?:%|mL|mm³?|years)(?!\w))")
+_BEFORE_UNIT = re.compile(r"(?<=[\d)]) (?=(?:%|mL|mm³?|years|months|weeks|days)(?!\w))")
 _WHOLE = 8
 """Rows up to which a table is not broken between printed pages."""
 

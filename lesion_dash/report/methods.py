@@ -91,14 +91,17 @@ def _patients(findings: Findings) -> str:
 def _wanted(findings: Findings) -> list[str]:
     """Who was asked for, and how many files are not counted for that or for their faults."""
     sides, said = findings.sides, []
-    asked = {side: findings.request.conditions(side.letter) for side in sides}
+    asked = {
+        side: [
+            plain_words(one, side.cohort.units) for one in findings.request.conditions(side.letter)
+        ]
+        for side in sides
+    }
     common = [one for one in asked[findings.a] if all(one in every for every in asked.values())]
     if common:
-        words = list_words([plain_words(one, findings.a.cohort.units) for one in common])
-        said.append(f"Only patients with {words} were included.")
-    for side, conditions in asked.items():
-        units = side.cohort.units
-        if own := [plain_words(one, units) for one in conditions if one not in common]:
+        said.append(f"Only patients with {list_words(common)} were included.")
+    for side, words in asked.items():
+        if own := [one for one in words if one not in common]:
             said.append(f"{side.letter.upper()} holds only patients with {list_words(own)}.")
     if any(side.left_out for side in sides):
         left = of_each(findings, lambda side: _out_of(len(side.left_out), side))

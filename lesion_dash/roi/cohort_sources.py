@@ -89,6 +89,8 @@ class SplitSource:
         Path of the table; by default the one beside the masks.
     test : {"fisher", "student", "welch"}
     min_patients : int
+    within : str or None
+        Nothing outside this folder is read.
     """
 
     folder: str
@@ -98,15 +100,16 @@ class SplitSource:
     participants: str | None = None
     test: ContrastTest = "fisher"
     min_patients: int = 1
+    within: str | None = None
 
     @property
     def reading(self) -> tuple[object, ...]:
         """What decides which masks are read."""
-        return ("cohort", self.folder, self.participants)
+        return ("cohort", self.folder, self.participants, self.within)
 
     def read(self) -> RoiData:
         """The whole cohort."""
-        return RoiData(cohorts=(load_cohort(self.folder, self.participants),))
+        return RoiData(cohorts=(load_cohort(self.folder, self.participants, within=self.within),))
 
     def _split(self, data: RoiData) -> tuple[Cohort, Cohort]:
         return split_cohort(data.cohorts[0], self.column, self.a, self.b)
@@ -127,7 +130,7 @@ class SplitSource:
         split = ("cohort", literal(self.column), literal(self.a), literal(self.b))
         choices = {"test": self.test, "min_patients": self.min_patients}
         return [
-            f"cohort = {call('load_cohort', folder, participants=table)}",
+            f"cohort = {call('load_cohort', folder, participants=table, within=self.within)}",
             f"a, b = {call('split_cohort', *split)}",
             f"contrast = {call('contrast_cohorts', 'a', 'b', **choices)}",
         ]
@@ -148,6 +151,8 @@ class ScoreSource:
         Path of the table; by default the one beside the masks.
     test : {"student", "welch"}
     min_lesioned : int
+    within : str or None
+        Nothing outside this folder is read.
     """
 
     folder: str
@@ -155,15 +160,16 @@ class ScoreSource:
     participants: str | None = None
     test: TTest = "student"
     min_lesioned: int = 5
+    within: str | None = None
 
     @property
     def reading(self) -> tuple[object, ...]:
         """What decides which masks are read."""
-        return ("cohort", self.folder, self.participants)
+        return ("cohort", self.folder, self.participants, self.within)
 
     def read(self) -> RoiData:
         """The cohort."""
-        return RoiData(cohorts=(load_cohort(self.folder, self.participants),))
+        return RoiData(cohorts=(load_cohort(self.folder, self.participants, within=self.within),))
 
     def contrast(self, data: RoiData) -> Contrast:
         """The test at each voxel."""
@@ -179,8 +185,9 @@ class ScoreSource:
         """Lines of Python that make `contrast`."""
         folder, column = literal(self.folder), literal(self.column)
         choices = {"test": self.test, "min_lesioned": self.min_lesioned}
+        places = {"participants": self.participants, "within": self.within}
         return [
-            f"cohort = {call('load_cohort', folder, participants=self.participants)}",
+            f"cohort = {call('load_cohort', folder, **places)}",
             f"contrast = {call('contrast_scores', 'cohort', column, **choices)}",
         ]
 

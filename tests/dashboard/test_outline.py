@@ -190,7 +190,7 @@ def test_the_patients_page_outlines_and_says_so(desk: Desk, panel: BrainPanel) -
     patient = desk.session.load("cohort_a").patients[5]
     assert panel.outline is not None
     assert panel.outline.patient == patient.id
-    assert f">{patient.id}</div>" in page.line.text.value
+    assert f">Outline: </span>{patient.id}</div>" in page.line.text.value
     told: list[str] = []
     desk.show_brain = lambda: told.append("brain")
     page.line.show.click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from phantoms import random_masks, write_masks
@@ -22,6 +23,8 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     ]
     header = "\t".join(["participant_id", *NAMES])
     (folder / "participants.tsv").write_text("\n".join([header, *rows]) + "\n")
+    units = {name: {"Units": "ours"} for name in (*NAMES, "In region (mL)")}
+    (folder / "participants.json").write_text(json.dumps(units))
     cohort = load_cohort(folder)
     shown = shown_columns(cohort.used_table, cohort.units)
     assert shown["Patient"].tolist() == [f"sub-00{number}" for number in range(4)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import shutil
+import weakref
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +112,26 @@ def test_readout_is_that_of_the_maps(session: Session) -> None:
     of_b = volume_stats(session.load("cohort_b"), 1)
     assert readout.mean_b_ml == pytest.approx(of_b.mean.value_at(mm) / 1000)
     assert readout.std_b_ml == pytest.approx(of_b.std.value_at(mm) / 1000)
+
+
+def test_a_part_does_not_keep_a_folder_that_is_forgotten(tmp_path: Path) -> None:
+    names = [f"folder {number}" for number in range(6)]
+    for name in names:
+        folder = write_masks(tmp_path / name, random_masks(3))
+        (folder / "participants.tsv").write_text("participant_id\tsex\nsub-000\tF\nsub-001\tM\n")
+    session = Session(DataRoot(tmp_path))
+    kept = []
+    for name in names:
+        session.load(name)
+        part = session.part(name, ("sex=F",))
+        kept.append(weakref.ref(session.load(part)))
+        assert session.load(part).n_patients == 1
+    gc.collect()
+    is_there = [one() is not None for one in kept]
+    assert is_there == [session.has(name) for name in names]
+    assert not all(is_there)
+    again = session.part(names[0], ("sex=F",))  # which reads the folder anew
+    assert session.load(again).n_patients == 1
 
 
 def test_readout_outside_the_image(session: Session) -> None:

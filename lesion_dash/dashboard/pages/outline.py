@@ -55,7 +55,8 @@ class OutlineLine:
             return
         # Beside a table with all volumes, and with the longer button, there is room for the id.
         words = html.escape(f"{self._title}: {outline.words}")
-        shown = html.escape(outline.patient) if self._leads_to_brain else words
+        brief = f'<span class="ld-unseen">{self._title}: </span>{html.escape(outline.patient)}'
+        shown = brief if self._leads_to_brain else words
         self.text.value = (
             f'<div class="ld-outline-text" role="status" title="{words}">{shown}</div>'
         )

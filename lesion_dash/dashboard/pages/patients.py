@@ -155,7 +155,7 @@ def shown_columns(frame: pd.DataFrame, units: Units) -> pd.DataFrame:
         shown["voxels"] = shown["voxels"].astype(float)
     names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}
     shown = shown.rename(columns=names)
-    titles = {name: with_unit(str(name), units.of(str(name))) for name in shown}
+    titles = {name: with_unit(str(name), units.of(str(name))) for name in shown if name not in _OWN}
     # A table may have both columns; their names must differ.
     return shown.rename(columns={k: v for k, v in titles.items() if v not in shown})
 

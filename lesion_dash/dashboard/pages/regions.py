@@ -93,7 +93,8 @@ class RegionsPanel:
         session, k = self._desk.session, selection.min_patients
         if not counts.mask.voxels:
             whose = "of A and of B" if selection.cohort_b else "of A"
-            return f"No voxel is lesioned in ≥ {k} patients {whose}: lower the minimum"
+            lower = ": lower the minimum" if k > 1 else ""
+            return f"No voxel is lesioned in ≥ {k} patient{'' if k == 1 else 's'} {whose}{lower}"
         size = f"{counts.mask.volume_mm3 / ML:,.1f} mL"
         last = counts.rows[-1]
         # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.

@@ -215,9 +215,11 @@ def test_a_row_leads_to_its_peak(page: RoiPage) -> None:
         ("images", {"folder": "cohort_a", "folder_b": "cohort_b"},
          lambda r: ImagesSource(f"{r}/cohort_a", f"{r}/cohort_b")),
         ("split", {"folder": "cohort_a", "column": "sex", "a": "F", "b": "M"},
-         lambda r: SplitSource(f"{r}/cohort_a", "sex", "F", "M", f"{r}/participants.tsv")),
+         lambda r: SplitSource(
+             f"{r}/cohort_a", "sex", "F", "M", f"{r}/participants.tsv", within=str(r))),
         ("score", {"folder": "cohort_a", "column": "nihss"},
-         lambda r: ScoreSource(f"{r}/cohort_a", "nihss", f"{r}/participants.tsv")),
+         lambda r: ScoreSource(
+             f"{r}/cohort_a", "nihss", f"{r}/participants.tsv", within=str(r))),
     ],
 )  # fmt: skip
 def test_every_kind_of_input_is_tested(
