@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -11,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 SAME_GRID_MM = 0.005
 """Grids whose corners are closer than this are one grid: stored affines are rounded to float32."""
+
+
+_PIECE = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +173,18 @@ class Grid:
 def is_near(grid: Grid, common: Grid) -> bool:
     """Whether no voxel lies nearer to a neighbour's centre: less than half a voxel away."""
     return grid.matches(common, float(common.voxel_size.min()) / 2)
+
+
+def pieces(voxels: int) -> Iterator[slice]:
+    """So many voxels piece by piece, each of which fits into the cache of the processor.
+
+    Examples
+    --------
+    >>> list(pieces(300_000))
+    [slice(0, 262144, None), slice(262144, 300000, None)]
+    """
+    for first in range(0, voxels, _PIECE):
+        yield slice(first, min(first + _PIECE, voxels))
 
 
 def _turned(own: str, other: str) -> str:

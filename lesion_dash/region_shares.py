@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atlas import Atlas, LabelAtlas
+from .grid import pieces
 from .images import Mask
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 SUM_TOLERANCE = 1e-9
 """Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
-
-_PIECE = 2**18  # voxels at a time, which fit into the cache of the processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +79,8 @@ def region_shares(mask: Mask, atlas: Atlas) -> RegionShares:
 def _shares_of_labels(mask: Mask, atlas: LabelAtlas) -> RegionShares:
     """Each voxel lies in one region for sure, or in none."""
     counts = np.zeros(len(atlas.regions) + 1, np.int64)
-    for first in range(0, mask.voxels, _PIECE):
-        numbers = atlas.numbers[mask.indices[first : first + _PIECE]]
+    for piece in pieces(mask.voxels):
+        numbers = atlas.numbers[mask.indices[piece]]
         counts += np.bincount(numbers, minlength=counts.size)
     missed, voxels = int(counts[0]), counts[1:]
     largest = (voxels > 0).astype(np.float64)

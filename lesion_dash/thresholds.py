@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cohort import Cohort, check_min_patients
-from .grid import Grid
+from .grid import Grid, pieces
 from .template import template_on
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ LESYMAP = "LESYMAP (Pustina), default of minSubjectPerVoxel"
 
 # A fifth of the brightest voxel, as in nilearn's load_mni152_brain_mask.
 _BRAIN_ABOVE = 51
-
-_PIECE = 2**18  # voxels at a time, which fit into the cache of the processor
 
 
 @dataclass(frozen=True)
@@ -191,8 +189,7 @@ def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
         return _CACHE[cohort].at(least)
     counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
     voxels = inside = lesioned = 0
-    for first in range(0, counts.size, _PIECE):
-        piece = slice(first, first + _PIECE)
+    for piece in pieces(counts.size):
         enough = counts[piece] >= least
         voxels += int(np.count_nonzero(enough))
         inside += int(np.count_nonzero(enough & brain[piece]))
@@ -308,8 +305,7 @@ def _exactly(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many voxels have exactly 0, 1, 2, ... patients, everywhere and in the brain."""
     found = np.zeros(2 * (int(counts.max(initial=0)) + 1), np.int64)
-    for first in range(0, counts.size, _PIECE):
-        piece = slice(first, first + _PIECE)
+    for piece in pieces(counts.size):
         found += np.bincount(2 * counts[piece] + brain[piece], minlength=found.size)
     outside, inside = found.reshape(-1, 2).T
     return outside + inside, inside

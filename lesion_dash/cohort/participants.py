@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
-from ..files import AnyPath, PathInput, as_path, read_text
+from ..files import AnyPath, PathInput, as_path, is_below, read_text
 from .cells import is_missing
 from .patients import subject_of
-from .units import Units, is_below, read_units
+from .units import Units, read_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,19 +83,18 @@ def read_participants(
     InputError
         Where the named table cannot be used.
     """
+    root = None if within is None else as_path(within).resolve()
     if path is not None:
-        within = None if within is None else as_path(within).resolve()
-        named = read_participants_table(as_path(path), within)
+        named = read_participants_table(as_path(path), root)
         return named, named.units.notes
     folder = folder.resolve()
-    root = as_path(within).resolve() if within is not None else folder.parent
-    places = [place for place in (folder, folder.parent) if is_below(place, root)]
+    places = [place for place in (folder, folder.parent) if root is None or is_below(place, root)]
     found = [place / name for place in places for name in FILE_NAMES]
     present = next((candidate for candidate in found if candidate.is_file()), None)
-    if present is None or (within is not None and not is_below(present.resolve(), root)):
+    if present is None or (root is not None and not is_below(present.resolve(), root)):
         return None, ()
     try:
-        table = read_participants_table(present, root if within is not None else None)
+        table = read_participants_table(present, root)
     except SetupError:
         raise
     except InputError as error:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, SetupError
-from ..files import AnyPath, read_text
+from ..files import AnyPath, is_below, read_text
 from .cells import is_missing
 
 _OF_BIDS = {"age": "years"}
@@ -77,7 +76,7 @@ def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
     Returns
     -------
     Units
-        None where there is no file; a file that cannot be used is a note, as the table can be.
+        Without any where there is no file; of a file that cannot be used, a note: the table can be.
 
     References
     ----------
@@ -106,13 +105,6 @@ def _beside(table: AnyPath) -> AnyPath | None:
         raise  # a server that does not answer
     except (OSError, ValueError):
         return None  # no file can have this name
-
-
-def is_below(place: AnyPath, root: AnyPath) -> bool:
-    """Whether a place is a folder, or lies in it; a URL never lies on the disk."""
-    if isinstance(place, Path):
-        return isinstance(root, Path) and place.is_relative_to(root)
-    return place.is_relative_to(root)
 
 
 def _columns(path: AnyPath, text: str) -> dict[str, dict[str, Any]]:

@@ -99,8 +99,8 @@ class Answer:
 
     def prepare(self) -> None:
         """Work out what is slow at first, so that it can be done beside the page."""
-        self.table, self.best, self._owners  # noqa: B018
-        self.source.range, self.source.is_counted, self.source.is_binary  # noqa: B018
+        self.table, self.best, self._owners  # noqa: B018 - kept by the properties
+        self.source.range, self.source.is_counted, self.source.is_binary  # noqa: B018 - kept
         self.atlas.region_at((0.0, 0.0, 0.0))
 
     @property

@@ -13,6 +13,7 @@ from ..cohort import Cohort, load_cohort
 from ..comparison import FILE_NAME as OVERLAP_FILE
 from ..comparison import Overlap, overlap
 from ..compute import SCHEDULER_VARIABLE
+from ..grid import pieces
 from ..images import Map, Mask, nifti_bytes
 from ..map_scales import COLORMAPS, TITLES
 from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
@@ -29,7 +30,6 @@ from .scale import ML, Scale, counted_maximum, display_unit, fixed_maximum
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
-_PIECE = 2**18  # voxels at a time, which fit into the cache of the processor
 _MOST_ASKED = 64
 """Parts of folders whose conditions are remembered."""
 
@@ -111,9 +111,10 @@ class Session:
             threshold_coverage(cohort)
             return cohort
 
+        is_new = not self.has(name)
         cohort = self._cohorts.get(name, read)
-        # A part keeps the voxels of the whole in memory.
-        self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
+        if is_new:  # and another may be forgotten, whose voxels its parts keep in memory
+            self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
         return cohort
 
     def has(self, name: str) -> bool:
@@ -272,8 +273,7 @@ class Session:
         level_of = to_levels(np.arange(int(scale.maximum) + 1), scale.maximum)
         level_of[: selection.min_patients] = 0
         flat = np.empty(counts.size, np.uint8)
-        for first in range(0, counts.size, _PIECE):
-            piece = slice(first, first + _PIECE)
+        for piece in pieces(counts.size):
             np.take(level_of, counts[piece], out=flat[piece], mode="clip")
         return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
 

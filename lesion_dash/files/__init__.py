@@ -16,6 +16,7 @@ from .urls import (
     PathInput,
     UrlPath,
     as_path,
+    is_below,
     local_path,
     path_below,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "check_space",
     "checksum",
     "has_image_ending",
+    "is_below",
     "list_images",
     "local_path",
     "odd_name",

@@ -228,3 +228,10 @@ def local_path(given: PathInput) -> Path:
     if isinstance(path, UrlPath):
         raise InputError(path, "is a URL, a folder of this computer is needed", "give its path")
     return path
+
+
+def is_below(place: AnyPath, root: AnyPath) -> bool:
+    """Whether a place is a folder, or lies in it; a URL never lies on the disk."""
+    if isinstance(place, Path):
+        return isinstance(root, Path) and place.is_relative_to(root)
+    return place.is_relative_to(root)

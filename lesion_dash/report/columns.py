@@ -134,16 +134,12 @@ def _column_named(name: str, side: Side) -> Column | None:
 def _row(name: str, columns: Sequence[Column | None]) -> list[str]:
     decimals = _decimals(columns)
     units = {column.unit for column in columns if column is not None}
-    if len(units) == 1:
-        cells = [_cell(column, decimals) if column else _NO_COLUMN for column in columns]
-        return [with_unit(name, *units), *cells]
-    return [
-        name,
-        *(
-            with_unit(_cell(column, decimals), column.unit) if column else _NO_COLUMN
-            for column in columns
-        ),
+    shared = units.pop() if len(units) == 1 else ""
+    cells = [
+        with_unit(_cell(column, decimals), "" if shared else column.unit) if column else _NO_COLUMN
+        for column in columns
     ]
+    return [with_unit(name, shared), *cells]
 
 
 def _cell(column: Column, decimals: Decimals) -> str:
