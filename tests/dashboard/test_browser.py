@@ -47,6 +47,8 @@ def dashboard(address: str, kept_page: Callable[..., Any]) -> Any:
 
 def choose(page: Any, label: str, option: str) -> None:
     field = page.locator(".ld-field", has_text=label).locator("select").first
+    words = re.compile(re.escape(option).replace(r"\ ", r"\s"))
+    field.locator("option", has_text=words).first.wait_for(state="attached", timeout=LONG)
     # ipywidgets writes every space of an option as one that does not break.
     offered = [text.replace("\xa0", " ") for text in field.locator("option").all_inner_texts()]
     found = next(text for text in offered if option in text)

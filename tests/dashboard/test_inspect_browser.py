@@ -37,6 +37,7 @@ def test_from_a_file_to_a_value(
     page.get_by_role("tab", name="Inspect image").click(timeout=LONG)
     wait_for(page, "Choose an image on the left, or drop one onto this page.")
     folder, file = (page.locator(".ld-inspect-ask select").nth(n) for n in (0, 1))
+    folder.locator("option", has_text="atlas").first.wait_for(state="attached", timeout=LONG)
     name = next(o for o in folder.locator("option").all_inner_texts() if o.startswith("atlas"))
     folder.select_option(label=name)
     file.locator("option", has_text=ATLAS.name).wait_for(state="attached", timeout=LONG)

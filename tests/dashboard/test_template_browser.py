@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,8 @@ def wait_for(page: Any, selector: str, text: str) -> None:
 
 def choose(page: Any, card: str, place: int, folder: str, name: str) -> None:
     lists = page.locator(f".ld-template-{card} .ld-file-field").nth(place).locator("select")
+    offered = lists.nth(0).locator("option", has_text=re.compile(rf"^\s*{folder}"))
+    offered.first.wait_for(state="attached", timeout=LONG)
     texts = lists.nth(0).locator("option").all_inner_texts()
     lists.nth(0).select_option(label=next(text for text in texts if text.startswith(folder)))
     lists.nth(1).locator("option", has_text=name).wait_for(state="attached", timeout=LONG)
@@ -141,9 +144,22 @@ def places(page: Any) -> list[Any]:
     found = []
     for size in SIZES:
         resize(page, *size)
-        parts = (f"{LOOK} .ld-slices", LOOK, ".ld-template-region")
-        found.append([page.locator(part).bounding_box() for part in parts])
+        found.append(settled(page))
     return found
+
+
+def settled(page: Any) -> list[Any]:
+    """The places once two looks agree: the slices follow the window a frame after the cards."""
+    parts = (f"{LOOK} .ld-slices", LOOK, ".ld-template-region")
+    frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    before: list[Any] = []
+    for _ in range(100):
+        page.evaluate(frames)
+        seen = [page.locator(part).bounding_box() for part in parts]
+        if seen == before:
+            return seen
+        before = seen
+    pytest.fail("the layout does not come to rest")
 
 
 def test_nothing_is_cut_off_and_nothing_jumps(tab: Any) -> None:
