@@ -12,6 +12,7 @@ from ..errors import LesionDashError
 from .controls import style_sheet
 from .data_root import configured_root
 from .desk import Desk
+from .page_messages import filter_page_messages
 from .pages import PAGES
 from .returning import Returning
 from .session import Session
@@ -76,6 +77,8 @@ def show() -> None:
     from IPython.display import display
 
     put: Callable[..., None] = display
+    # Before this cell ends, the kernel takes no message of a page.
+    filter_page_messages()
     try:
         app = App(Desk(Session(configured_root())))
     except LesionDashError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 from ipyniivue import ShowRender, Volume
+from ipyniivue.traits import NIFTI1Hdr
 from numpy.typing import NDArray
 
 from ..grid import Grid
@@ -175,10 +177,15 @@ class BrainViewer:
             self._niivue.add_colormap(name, table)
 
     def _located(self, location: dict[str, Any]) -> None:
-        # To a tenth of a mm, as it is shown: who types what is shown comes to the same voxel.
-        x, y, z = (round(float(v), 1) + 0.0 for v in location["mm"][:3])
-        self.mm = (x, y, z)
-        self.on_move(self.mm)
+        """The crosshair was moved, checked here whatever the browser sends."""
+        try:
+            # To a tenth of a mm, as it is shown: who types what is shown comes to the same voxel.
+            x, y, z = (round(float(v), 1) + 0.0 for v in location["mm"][:3])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return
+        if all(map(math.isfinite, (x, y, z))):
+            self.mm = (x, y, z)
+            self.on_move(self.mm)
 
 
 def _class_table(classes: tuple[ColourClass, ...]) -> dict[str, list[int]]:
@@ -192,7 +199,11 @@ def _volume(
     levels: NDArray[np.uint8], grid: Grid, colormap: str, low: float, high: float
 ) -> Volume:
     content = gzip.compress(nifti_bytes(eight_bit_image(levels, grid)), compresslevel=1)
-    return Volume(data=content, name="v.nii.gz", colormap=colormap, cal_min=low, cal_max=high)
+    volume = Volume(data=content, name="v.nii.gz", colormap=colormap, cal_min=low, cal_max=high)
+    # ipyniivue tells that an image was loaded only once it has voxels and a header. The page would
+    # send both back, and may set neither.
+    volume.img, volume.hdr = levels.ravel(order="F"), NIFTI1Hdr()
+    return volume
 
 
 def _world_order(grid: Grid) -> NDArray[np.intp]:

@@ -130,7 +130,10 @@ async def drain(connection: Any) -> None:
         pass
 
 
-def message(kind: str, content: dict[str, Any], channel: str = "shell") -> bytes:
+def message(
+    kind: str, content: dict[str, Any], channel: str = "shell", version: str = "", **more: Any
+) -> bytes:
+    """A message of a page; comms are opened with the version of the protocol they speak."""
     header = {
         "msg_id": uuid.uuid4().hex,
         "msg_type": kind,
@@ -139,6 +142,7 @@ def message(kind: str, content: dict[str, Any], channel: str = "shell") -> bytes
         "date": "2026-01-01T00:00:00Z",
         "version": "5.3",
     }
-    parts = {"parent_header": {}, "metadata": {}, "content": content, "buffers": []}
-    pack = {"header": header, **parts}
+    metadata = {"version": version} if version else {}
+    parts = {"parent_header": {}, "metadata": metadata, "content": content, "buffers": []}
+    pack = {"header": header, **parts, **more}
     return serialize_msg_to_ws_v1(pack, channel, lambda part: json.dumps(part).encode())

@@ -1,0 +1,319 @@
+"""What a page sends to widgets: whatever is not listed is dropped, and no file comes back."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import inspect
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ipyniivue
+import ipywidgets as widgets
+import pytest
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from served_dashboard import Served, message
+
+from lesion_dash.dashboard.niivue import QuickNiiVue
+from lesion_dash.dashboard.page_messages import INPUTS, permitted
+
+SOURCES = Path(__file__).parents[2]
+CONTENT = "what-only-the-account-may-read"
+State = dict[str, Any]
+
+
+class Page:
+    """A page that sends what no browser would, and keeps all that it is sent."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.received: list[bytes] = []
+
+    async def send(self, kind: str, content: State, **more: Any) -> None:
+        await self._connection.write_message(message(kind, content, **more), binary=True)
+
+    async def settle(self) -> None:
+        """Hear until the kernel is done with all that was sent."""
+        await self.send("comm_info_request", {})
+        # The kernel takes messages in order, and what it sends on this channel is in order too.
+        while not is_done(await self._hear(), "comm_info_request"):
+            pass
+
+    async def _hear(self) -> bytes:
+        raw: bytes | None = await self._connection.read_message()
+        assert raw is not None, "the connection was closed"
+        self.received.append(raw)
+        return raw
+
+    async def update(self, model_id: str, state: State) -> None:
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        await self.send("comm_msg", {"comm_id": model_id, "data": data})
+
+    async def custom(self, model_id: str, content: Any) -> None:
+        data = {"method": "custom", "content": content}
+        await self.send("comm_msg", {"comm_id": model_id, "data": data})
+
+    async def states(self) -> dict[str, State]:
+        """The state of every widget, by its id."""
+        control = uuid.uuid4().hex
+        opened = {"comm_id": control, "target_name": "jupyter.widget.control", "data": {}}
+        await self.send("comm_open", opened, version="1.0.0")
+        await self.settle()
+        before = len(self.received)
+        asked = {"comm_id": control, "data": {"method": "request_states"}}
+        await self.send("comm_msg", asked)
+        await self.settle()
+        for raw in self.received[before:]:
+            _, parts = deserialize_msg_from_ws_v1(raw)
+            data = json.loads(parts[3]).get("data", {})
+            if data.get("method") == "update_states":
+                return {key: held["state"] for key, held in data["states"].items()}
+        raise AssertionError("no states were sent")
+
+
+def is_done(raw: bytes, kind: str) -> bool:
+    """Whether a message says that the kernel is done with a message of this kind."""
+    _, parts = deserialize_msg_from_ws_v1(raw)
+    header, parent, _, content = (json.loads(part) for part in parts[:4])
+    is_idle = header["msg_type"] == "status" and content["execution_state"] == "idle"
+    return is_idle and parent.get("msg_type") == kind
+
+
+@pytest.fixture(scope="module")
+def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "secret").write_text(CONTENT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "lesion_dash.cli", "serve", "--data-root", str(sample_data)]
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            stdout=out,
+            stderr=out,
+            env=os.environ | {"PYTHONPATH": str(SOURCES)},
+        )
+    found = Served(process, port, log)
+    try:
+        wait_until_served(found)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_served(served: Served) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        assert served.process.poll() is None, served.log.read_text()
+        with suppress(OSError):
+            assert served.health["status"] == "ok"
+            return
+        time.sleep(0.2)
+    pytest.fail("the dashboard did not start")
+
+
+@asynccontextmanager
+async def visit(served: Served) -> AsyncIterator[Page]:
+    """A page with all its tabs opened."""
+    answer = served.ask("/")
+    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', answer.text)
+    assert found, answer.text[:2000]
+    kernel = found[1]
+    try:
+        async with served.connect(kernel, Origin=served.origin) as connection:
+            page = Page(connection)
+            states = await page.states()
+            tabs = [key for key, state in states.items() if len(state.get("titles", ())) > 4]
+            for index in range(len(states[tabs[0]]["titles"])):
+                await page.update(tabs[0], {"selected_index": index})
+            await page.settle()
+            yield page
+    finally:
+        served.end(kernel)
+
+
+def kind_of(state: State) -> str:
+    """Module and class of a widget of anywidget's, else its model's name."""
+    return str(state.get("_anywidget_id") or state["_model_name"])
+
+
+def events_of(kind: str) -> set[str]:
+    """Every word in the module of a widget that could be the name of an event."""
+    module = kind.rpartition(".")[0]
+    if not module:
+        return {"click", "submit"}
+    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    handlers = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and ("custom" in node.name or "received" in node.name or node.name.startswith("on_"))
+    ]
+    words = {
+        node.value
+        for handler in handlers
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {word for word in words if re.fullmatch("[a-z_]{3,30}", word)}
+
+
+def walk(states: dict[str, State], place: str) -> Iterator[tuple[str, str, Any]]:
+    """Every synced trait of every widget set to a place outside, every event sent with it."""
+    seen: set[tuple[str, str]] = set()
+    for model_id, state in states.items():
+        if state["_model_name"] == "LayoutModel" or "StyleModel" in state["_model_name"]:
+            continue
+        kind = kind_of(state)
+        for trait in state:
+            if (kind, trait) not in seen:
+                yield "update", model_id, {trait: place}
+            if (kind, trait) not in seen and "niivue" in kind:
+                chunk = {"chunk_index": 0, "total_chunks": 1, "data_type": "uint8", "chunk": place}
+                yield "update", model_id, {f"chunk_{trait}_0": chunk}
+            seen.add((kind, trait))
+        if (kind, "") in seen:
+            continue
+        seen.add((kind, ""))
+        keys = [trait for trait in (*state, "path", "layers") if not trait.startswith("_")]
+        for event in sorted(events_of(kind)):
+            for key in dict.fromkeys(keys if "niivue" in kind else ("path",)):
+                value = [{"path": place}] if key == "layers" else place
+                data = (
+                    {"url": "x", key: value}
+                    if key in ("layers", "paired_img_path")
+                    else {key: value}
+                )
+                yield "custom", model_id, {"event": event, "type": event, "data": data}
+
+
+def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
+    secret = str(served.log.parent / "secret")
+
+    async def probe() -> tuple[list[bytes], dict[str, State], dict[str, State]]:
+        async with visit(served) as page:
+            before = await page.states()
+            assert any("ipyniivue" in kind_of(state) for state in before.values())
+            for method, model_id, sent in walk(before, secret):
+                await getattr(page, method)(model_id, sent)
+            return page.received, before, await page.states()
+
+    received, before, after = asyncio.run(asyncio.wait_for(probe(), 600))
+    assert not any(CONTENT.encode() in raw for raw in received)
+    holders = {
+        (kind_of(state), trait)
+        for model_id, state in after.items()
+        for trait, value in state.items()
+        if value == secret and before.get(model_id, {}).get(trait) != secret
+    }
+    assert holders <= {("TextModel", "value")}
+    assert "Traceback" not in served.log.read_text()
+
+
+def test_a_page_makes_no_widgets(served: Served) -> None:
+    kinds = [
+        kind
+        for kind in vars(widgets).values()
+        if isinstance(kind, type) and issubclass(kind, widgets.Widget)
+    ]
+
+    async def probe() -> set[str]:
+        async with visit(served) as page:
+            before = await page.states()
+            for kind in kinds:
+                names = ("_model_module", "_model_module_version", "_model_name")
+                names += ("_view_module", "_view_module_version", "_view_name")
+                state = {name: kind.class_traits()[name].default() for name in names}
+                data = {"state": state, "buffer_paths": []}
+                opened = {"comm_id": uuid.uuid4().hex, "target_name": "jupyter.widget"}
+                await page.send("comm_open", opened | {"data": data}, version="2.1.0")
+            return set(await page.states()) - set(before)
+
+    assert asyncio.run(asyncio.wait_for(probe(), 120)) == set()
+
+
+def test_a_buffer_sets_no_trait(served: Served) -> None:
+    secret = str(served.log.parent / "secret").encode()
+
+    async def probe() -> list[bytes]:
+        async with visit(served) as page:
+            states = await page.states()
+            for model_id in [key for key, held in states.items() if "Volume" in kind_of(held)]:
+                data = {"method": "update", "state": {}, "buffer_paths": [["path"]]}
+                await page.send("comm_msg", {"comm_id": model_id, "data": data}, buffers=[secret])
+            await page.settle()
+            await page.states()
+            return page.received
+
+    assert not any(CONTENT.encode() in raw for raw in asyncio.run(asyncio.wait_for(probe(), 60)))
+
+
+def test_the_log_names_what_was_dropped_once_and_bounded(served: Served) -> None:
+    async def probe() -> None:
+        async with visit(served) as page:
+            states = await page.states()
+            volume = next(key for key, held in states.items() if "Volume" in kind_of(held))
+            for _ in range(3):
+                await page.update(volume, {"path": "/p"})
+            for number in range(500):
+                await page.update(volume, {f"trait-{number}\nforged line": "x"})
+            await page.settle()
+
+    before = len(served.log.read_text())
+    asyncio.run(asyncio.wait_for(probe(), 60))
+    lines = served.log.read_text()[before:].splitlines()
+    assert sum("Volume.path" in line for line in lines) == 1
+    assert 10 < sum("dropped" in line for line in lines) < 100
+    assert not any(line.startswith("forged") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"method": None},
+        {"method": "update"},
+        {"method": "update", "state": ["value"]},
+        {"method": "update", "state": {"max": 5}},
+        {"method": "custom"},
+        {"method": "custom", "content": {"event": ["click"]}},
+        {"method": "request_state"},
+    ],
+)
+def test_what_is_not_listed_is_dropped(data: State) -> None:
+    assert permitted(widgets.IntSlider, data)[0] is None
+
+
+def test_only_the_keys_of_an_event_that_are_listed_are_passed_on() -> None:
+    data = {"id": "v", "path": "/p", "paired_img_path": "/p"}
+    content = {"event": "image_loaded", "data": data, "extra": 1}
+    passed, _ = permitted(QuickNiiVue, {"method": "custom", "content": content})
+    assert passed == {
+        "method": "custom",
+        "content": {"event": "image_loaded", "data": {"id": "v"}},
+    }
+
+
+def test_widgets_that_are_not_listed_take_nothing() -> None:
+    for kind in (ipyniivue.Volume, ipyniivue.Mesh, ipyniivue.NiiVue, widgets.HTML, widgets.Layout):
+        for trait in kind.class_trait_names():
+            assert permitted(kind, {"method": "update", "state": {trait: "x"}}) == (None, [trait])
+
+
+def test_every_listed_trait_is_one_of_its_class() -> None:
+    for kind, allowed in INPUTS.items():
+        assert allowed.traits <= set(kind.class_trait_names(sync=True)), kind
