@@ -25,6 +25,9 @@ from clusters import (
 from phantoms import random_masks, write_masks
 
 from lesion_dash import Cancelled, InputError, cli, compute
+from lesion_dash.cohort import Workers
+from lesion_dash.files import keep_within
+from lesion_dash.images import BINARY
 from lesion_dash.topography import folder_stats
 
 dask = pytest.importorskip("dask")
@@ -98,6 +101,22 @@ def test_a_worker_without_network_ends_the_run_and_skips_no_patient(
     assert "reading stopped (ConnectionError) in each of 2 tries; check the network" in shown
     assert "secret" not in shown
     assert not out.exists()
+
+
+def test_a_worker_follows_no_link_out_of_the_data_root(scheduler, folder, tmp_path):
+    link = folder / "sub-link.nii.gz"
+    shutil.copy(min(folder.glob("*.nii.gz")), tmp_path / "outside.nii.gz")
+    link.symlink_to(tmp_path / "outside.nii.gz")
+
+    def read():
+        with compute.connect(scheduler) as cluster:
+            (header,) = Workers(cluster).headers([link])
+            (mask,) = Workers(cluster).masks([(link, getattr(header, "grid", None))], BINARY)
+        return header, mask
+
+    assert not any(isinstance(found, InputError) for found in read())
+    keep_within(folder)
+    assert all("out of the data root" in str(found) for found in read())
 
 
 def test_a_file_that_is_nowhere_any_more_is_only_skipped(tmp_path):

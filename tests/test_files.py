@@ -184,3 +184,17 @@ def test_a_file_is_read_whole_where_a_system_lacks_the_flags_of_others(tmp_path,
     monkeypatch.setattr(os, "open", note)
     assert read_bytes(path) == b"1\r\n\x1a2"
     assert flags == [os.O_RDONLY | 0x8000]
+
+
+@pytest.mark.parametrize("ending", [".hdr", ".img"])
+def test_a_pair_is_passed_over_where_a_link_leads_out_of_the_folder(tmp_path, ending):
+    for half in (".hdr", ".img"):
+        touch(tmp_path / "data" / f"sub-1{half}")
+    assert names(list_images(tmp_path / "data")) == ["sub-1.img"]
+    half = tmp_path / "data" / f"sub-1{ending}"
+    half.rename(tmp_path / half.name)
+    half.symlink_to(tmp_path / half.name)
+    listing = list_images(tmp_path / "data")
+    assert not listing.images
+    assert [path.name for path, _ in listing.skipped] == ["sub-1.hdr", "sub-1.img"]
+    assert all("outside the data folder" in reason for _, reason in listing.skipped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..files import AnyPath, PathInput, UrlPath, as_path, checksum, read_bytes, read_text
+from ..files import AnyPath, PathInput, UrlPath, as_path, checksum, open_file, read_bytes, read_text
 from ..grid import Grid
 from ..images import HeaderFault, read_header
 from ..images.header import check_affine
@@ -87,7 +88,7 @@ def file_checksum(path: AnyPath) -> str:
     """SHA-256 of a file, of which no more than a piece is held."""
     if isinstance(path, UrlPath):
         return checksum(read_bytes(path))
-    with path.open("rb") as file:
+    with os.fdopen(open_file(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..compute import Cluster, Kept, TooMuch, connect, worker_address
 from ..errors import InputError, SetupError
-from ..files import AnyPath, checksum
+from ..files import AnyPath, checksum, keep_in_task, kept_roots
 from ..grid import Grid
 from ..images import Choice, Header
 from ..runs import BucketedRuns, bucketed
@@ -50,10 +50,13 @@ class Sent:
     size : int or None
         Bytes it has on this computer, by which a worker knows that it sees the same file; None
         behind a URL, and where it is not there any more.
+    roots : tuple of Path
+        Folders of this process out of which no link may lead, see `keep_within`.
     """
 
     path: AnyPath
     size: int | None
+    roots: tuple[Path, ...] = ()
 
 
 SentJob = tuple[Sent, Grid | None]
@@ -160,7 +163,7 @@ def stamp_of(results: Iterable[Opened | InputError]) -> str:
 
 def _headers_of(files: list[Sent]) -> tuple[list[Header | InputError], None]:
     paths = [file.path for file in files]
-    with _on_this_worker(), closing(_ONE.headers(paths)) as headers:
+    with _on_this_worker(files), closing(_ONE.headers(paths)) as headers:
         pairs = zip(files, headers, strict=True)
         return [_found_here(file, header) for file, header in pairs], None
 
@@ -170,7 +173,7 @@ def _read_chunk(
 ) -> tuple[ChunkReading, ChunkRuns | None]:
     """Read masks with the functions that read them on one computer."""
     local = [(file.path, grid) for file, grid in jobs]
-    with _on_this_worker(), closing(_ONE.masks(local, choice)) as masks:
+    with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as masks:
         pairs = zip(jobs, masks, strict=True)
         results = [_found_here(file, mask) for (file, _), mask in pairs]
     stamp = stamp_of(results)
@@ -183,16 +186,17 @@ def _read_chunk(
 
 
 @contextmanager
-def _on_this_worker() -> Iterator[None]:
+def _on_this_worker(files: Sequence[Sent]) -> Iterator[None]:
     try:
-        yield
+        with keep_in_task([*{root for file in files for root in file.roots}]):
+            yield
     except SetupError as error:
         name = f"{error.subject} on the worker {worker_address()}"
         raise SetupError(name, error.problem, error.remedy) from None
 
 
 def _sent(path: AnyPath) -> Sent:
-    return Sent(path.absolute() if isinstance(path, Path) else path, _size(path))
+    return Sent(path.absolute() if isinstance(path, Path) else path, _size(path), kept_roots())
 
 
 def _size(path: AnyPath) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..atlas import atlases_in, name_atlases
 from ..errors import InputError, LesionDashError
-from ..files import has_image_ending, strip_ending
+from ..files import has_image_ending, is_kept, keep_within, strip_ending
 from ..label_tables import read_label_table
 
 ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
@@ -27,8 +27,8 @@ _MOST_ATLASES = 500  # images in a folder that may hold atlases; cohorts have mo
 class DataRoot:
     """A folder whose sub-folders hold masks and atlases.
 
-    Nothing outside it is read: a choice is a name from its own listing, never a path, and links
-    that lead out of it are not followed.
+    Nothing outside it is read: a choice is a name from its own listing, never a path. Once this
+    was made, no read of the process follows a link out of it, see `keep_within`.
 
     Parameters
     ----------
@@ -36,6 +36,9 @@ class DataRoot:
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        keep_within(self.path)
 
     @cached_property
     def cohorts(self) -> dict[str, int]:
@@ -96,7 +99,7 @@ class DataRoot:
         if name not in self.cohorts:
             raise InputError(name, "is no folder of the data root", "choose one from the list")
         folder = self.path if name == "." else self.path / name
-        if not self._is_inside(folder):
+        if not is_kept(folder):
             raise InputError(name, "no longer lies below the data root", "choose another folder")
         return folder
 
@@ -112,15 +115,12 @@ class DataRoot:
             raise InputError(name, "is no atlas of the data root", "choose one from the list")
         return self.atlases[name]
 
-    def _is_inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self.path.resolve())
-
     def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path]]:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         images = [path for path in files if has_image_ending(path.name)]
         for pair in atlases_in(folder, images, above=folder != self.path):
             image, table = (Path(str(path)) for path in pair)
-            if self._is_inside(image) and self._is_inside(table):
+            if is_kept(image) and is_kept(table):
                 yield image, table
 
     def _folders(self) -> Iterator[tuple[Path, list[str]]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import has_image_ending
+from ..files import has_image_ending, is_kept
 from .data_root import DataRoot
 
 
@@ -46,12 +46,12 @@ class ImageFiles:
         Raises
         ------
         InputError
-            Where the name is not in the listing, or the file does not lie below the data root.
+            Where the name is not in the listing, or a file behind it lies outside the data root.
         """
         if name not in self.names(folder):
             raise InputError(name, "is no image of this folder", "choose one from the list")
         path = self._folder(folder) / name
-        if not path.resolve().is_relative_to(self.root.path.resolve()):
+        if not is_kept(path):
             raise InputError(name, "lies outside the data root", "choose another image")
         return path
 

@@ -11,7 +11,7 @@ import traitlets as t
 
 from ..cohort import Participants, read_participants
 from ..errors import InputError
-from ..files import strip_ending
+from ..files import is_kept, strip_ending
 from .data_root import DataRoot
 from .image_files import ImageFiles
 
@@ -148,8 +148,9 @@ class LabFiles:
         self._check(folder)
         return self.root.path if folder == "." else self.root.path / folder
 
-    def _inside(self, path: Path) -> Path:
-        if not path.resolve().is_relative_to(self.root.path.resolve()):
+    @staticmethod
+    def _inside(path: Path) -> Path:
+        if not is_kept(path):
             raise InputError(path.name, "lies outside the data root", "choose another one")
         return path
 

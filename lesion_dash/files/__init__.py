@@ -1,16 +1,18 @@
 """The file system: find images in a folder, read a file whole, write a set of files safely."""
 
 from .addresses import without_password
+from .boundary import is_kept, keep_in_task, keep_within, kept_roots
 from .listing import (
     ARRAY_ENDINGS,
     Listing,
     check_folder,
+    halves_of,
     has_image_ending,
     list_images,
     odd_name,
     strip_ending,
 )
-from .reading import checksum, read_bytes, read_text
+from .reading import checksum, open_file, read_bytes, read_text
 from .urls import (
     AnyPath,
     PathInput,
@@ -35,11 +37,17 @@ __all__ = [
     "check_folder",
     "check_space",
     "checksum",
+    "halves_of",
     "has_image_ending",
     "is_below",
+    "is_kept",
+    "keep_in_task",
+    "keep_within",
+    "kept_roots",
     "list_images",
     "local_path",
     "odd_name",
+    "open_file",
     "path_below",
     "prepare_results",
     "read_bytes",

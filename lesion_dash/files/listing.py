@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import overload
 
 from ..errors import InputError
 from .urls import AnyPath, PathInput, UrlPath, as_path
@@ -90,7 +91,7 @@ class _Walk:
         path, is_folder = Path(entry.path), _is_folder(entry)
         if not is_folder and not fnmatch(entry.name, self.pattern):
             return
-        reason = _link_fault(entry, is_folder, self.real_root)
+        reason = self._link_fault(entry, path, is_folder)
         if not is_folder:
             reason = reason or _name_fault(entry.name)
         if reason:
@@ -102,6 +103,17 @@ class _Walk:
                 (self.links if entry.is_symlink() else self.folders).append(path)
         elif has_image_ending(entry.name):
             (self.linked_files if entry.is_symlink() else self.images).append(path)
+
+    def _link_fault(self, entry: os.DirEntry[str], path: Path, is_folder: bool) -> str:
+        """Why a link is not followed; of a pair this is asked of both files."""
+        if not is_folder and not has_image_ending(entry.name):
+            return ""
+        if entry.is_symlink() and (reason := _target_fault(path, self.real_root)):
+            return reason
+        halves = () if is_folder else halves_of(path)
+        other = next((half for half in halves if half != path and half.is_symlink()), None)
+        reason = "" if other is None else _target_fault(other, self.real_root)
+        return f"{other.name} beside it: {reason}" if other and reason else ""
 
     def add_linked_files(self) -> None:
         counted = {os.path.realpath(path) for path in self.images}
@@ -170,6 +182,24 @@ def has_image_ending(name: str) -> bool:
     return name.lower().endswith(IMAGE_ENDINGS)
 
 
+@overload
+def halves_of(path: Path) -> tuple[Path, Path]: ...
+@overload
+def halves_of(path: UrlPath) -> tuple[UrlPath, UrlPath]: ...
+def halves_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
+    """The files that hold an image's header and its voxels: one, but for .hdr and .img.
+
+    Examples
+    --------
+    >>> [half.name for half in halves_of(Path("sub-1.img"))]
+    ['sub-1.hdr', 'sub-1.img']
+    """
+    if path.suffix.lower() not in (".hdr", ".img"):
+        return path, path
+    endings = (".HDR", ".IMG") if path.suffix.isupper() else (".hdr", ".img")
+    return path.with_suffix(endings[0]), path.with_suffix(endings[1])
+
+
 def strip_ending(name: str) -> str:
     """A file's name without ``.nii``, ``.nii.gz``, ``.img`` or ``.hdr``.
 
@@ -233,10 +263,8 @@ def _entries(folder: Path, root: Path, skipped: list[tuple[Path, str]]) -> list[
         return []
 
 
-def _link_fault(entry: os.DirEntry[str], is_folder: bool, real_root: str) -> str:
-    if not entry.is_symlink() or not (has_image_ending(entry.name) or is_folder):
-        return ""
-    target = os.path.realpath(entry.path)
+def _target_fault(link: Path, real_root: str) -> str:
+    target = os.path.realpath(link)
     if not os.path.exists(target):
         return "link target is missing"
     if os.path.commonpath([real_root, target]) != real_root and not _is_device(target):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MissingFile
+from .boundary import open_kept
 from .drivers import ask
 from .urls import AnyPath, UrlPath
 
@@ -46,7 +47,7 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
 def open_file(path: Path) -> int:
     """Open a file of this computer for reading; gives its descriptor."""
     try:
-        return os.open(path, _flags())
+        return open_kept(path, _flags())
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from ..files import AnyPath, FileView, checksum, has_image_ending, read_bytes
+from ..files import AnyPath, FileView, checksum, halves_of, has_image_ending, read_bytes
 from ..grid import Grid
 from .header import (
     LONGEST_HEADER,
@@ -202,15 +202,12 @@ def _is_pair(path: AnyPath) -> bool:
 
 def files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
     """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
-    if not _is_pair(path):
-        return path, path
-    upper = path.suffix.isupper()
-    pair = [path.with_suffix(s.upper() if upper else s) for s in (".hdr", ".img")]
-    for needed in pair:
+    halves = halves_of(path)
+    for needed in halves if _is_pair(path) else ():
         if not needed.exists():
             what = f"the {needed.suffix.lower()} file is missing"
             raise InputError(path, what, f"copy {needed.name} too")
-    return pair[0], pair[1]
+    return halves
 
 
 def _is_gzip(path: AnyPath) -> bool:
