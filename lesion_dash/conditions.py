@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .files import AnyPath, PathInput, UrlPath, as_path, read_text
+from .files import EVENTS, SMALLER, AnyPath, PathInput, UrlPath, as_path, read_text
 from .images import Series, images_of, read_series
 
 NONE = ""
@@ -212,7 +212,8 @@ def _lengths(paths: list[AnyPath], read: list[list[list[str]]], series: Series) 
 
 def _rows(path: AnyPath) -> list[list[str]]:
     """The cells of a table; separated by tabs, commas, semicolons or blanks."""
-    lines = [line for line in read_text(path)[0].splitlines() if line.strip()]
+    text, _, _ = read_text(path, EVENTS, "\t;, ")
+    lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
         raise InputError(path, "holds no row below its header", "check that it is the right table")
     separator = next((mark for mark in "\t;," if mark in lines[0]), None)
@@ -221,6 +222,8 @@ def _rows(path: AnyPath) -> list[list[str]]:
         columns = len(lines[0].split())
         cells = [line.split() if columns > 1 else [line.strip()] for line in lines]
         return [[cell.strip('"') for cell in row] for row in cells]
+    if fault := EVENTS.fault(columns=lines[0].count(separator) + 1):
+        raise InputError(path, fault, SMALLER)
     try:
         # Line by line: a quote that is not closed takes no other row in.
         cells = [next(csv.reader([line], delimiter=separator)) for line in lines]
@@ -275,16 +278,19 @@ def _claim_volumes(
     events: list[tuple[float, float, str]], begins: NDArray[np.float64], delay_s: float
 ) -> tuple[list[str], NDArray[np.int64]]:
     """The condition of each volume, and how many events of different names want it."""
-    names = np.full(begins.size, NONE, dtype=object)
+    names = [NONE, *dict.fromkeys(name for _, _, name in events)]
+    numbers = {name: number for number, name in enumerate(names)}
+    # A repetition time such as 2.5 has no rounding; one such as 0.72 moves by a few digits.
+    starts = np.array([onset for onset, _, _ in events]) + delay_s - 1e-6
+    ends = starts + np.array([duration for _, duration, _ in events])
+    firsts, stops = (np.searchsorted(begins, times).tolist() for times in (starts, ends))
+    held = np.zeros(begins.size, np.int64)  # by the condition of that number
     claims = np.zeros(begins.size, np.int64)
-    for onset, duration, name in events:
-        # A repetition time such as 2.5 has no rounding; one such as 0.72 moves by a few digits.
-        start = onset + delay_s - 1e-6
-        inside = (begins >= start) & (begins < start + duration)
-        claims += inside & (names != name)
-        names[inside] = name
-    names[claims > 1] = NONE
-    return names.tolist(), claims
+    for first, stop, (_, _, name) in zip(firsts, stops, events, strict=True):
+        claims[first:stop] += held[first:stop] != numbers[name]
+        held[first:stop] = numbers[name]
+    held[claims > 1] = 0
+    return [names[number] for number in held.tolist()], claims
 
 
 def _events(path: AnyPath, rows: list[list[str]]) -> list[tuple[float, float, str]]:

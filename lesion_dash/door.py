@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .atlas import find_atlases, find_label_table, find_maps_table, load_atlas
+from .atlas import atlases_in, find_atlases, find_label_table, find_maps_table, load_atlas
 from .cohort import (
     ID_COLUMNS,
     Cohort,
@@ -20,6 +20,7 @@ from .cohort import (
 )
 from .errors import InputError
 from .files import (
+    PARTICIPANTS,
     AnyPath,
     PathInput,
     as_path,
@@ -271,7 +272,8 @@ def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tup
 
 
 def _check_table(path: AnyPath, grid: Grid | None) -> tuple[str, ...]:
-    if set(ID_COLUMNS) & set(re.split(r"[,;\t]", read_text(path)[0].partition("\n")[0].strip())):
+    header = read_text(path, PARTICIPANTS)[0].partition("\n")[0]
+    if set(ID_COLUMNS) & set(re.split(r"[,;\t]", header.strip())):
         return read_participants_table(path).notes
     table = read_label_table(path)
     image = _image_of(path)
@@ -282,7 +284,8 @@ def _image_of(table: AnyPath) -> AnyPath | None:
     """The image beside a label table to which it belongs."""
     images = [path for path in table.parent.iterdir() if has_image_ending(path.name)]
     images.sort(key=lambda path: path.name)
-    return next((image for image in images if find_label_table(image) == table), None)
+    found = atlases_in(table.parent, images)
+    return next((image for image, own in found if own == table and image != table.parent), None)
 
 
 def _grid_of(path: AnyPath) -> Grid:

@@ -256,7 +256,7 @@ def read_points(path: PathInput) -> Points:
     [[-26.0, 0.0, 8.0]]
     """
     place = as_path(path)
-    text, _, sha256 = read_text(place)
+    text, _, sha256 = read_text(place, separators="\t,; ")
     rows: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         cells = [cell for cell in re.split(r"[\s,;]+", line.strip()) if cell]

@@ -210,7 +210,7 @@ def read_affine(source: PathInput) -> NDArray[np.float64]:
         if array.dtype.kind not in "iuf" or array.shape != (4, 4):
             raise _no_matrix(path)
         return array.astype(np.float64)
-    text, _, _ = read_text(path)
+    text, _, _ = read_text(path, separators="\t, ")
     lines = [line.partition("#")[0].replace(",", " ").split() for line in text.splitlines()]
     rows = [words for words in lines if words]
     if [len(words) for words in rows] != [4] * 4:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
@@ -55,13 +56,18 @@ class _Table:
     stem: str
     words: frozenset[str]
 
+    @cached_property
+    def is_read(self) -> bool:
+        """Whether it can be read; asked of the file once, for all the images beside it."""
+        return is_label_table(self.path)
+
 
 def _choose(image: AnyPath, tables: list[_Table], fsl: Mapping[str, AnyPath]) -> AnyPath | None:
     stem, own = strip_ending(image.name).lower(), _words(image.name)
     same = [table for table in tables if table.stem == stem]
     alike = [table for table in tables if table.words and table.words <= own]
     ranked = same + sorted(alike, key=lambda table: -len(table.words))
-    found = next((table.path for table in ranked if is_label_table(table.path)), None)
+    found = next((table.path for table in ranked if table.is_read), None)
     return found or fsl.get(_fsl_stem(image.name))
 
 
@@ -73,8 +79,9 @@ def _fsl_tables(folder: AnyPath, above: bool = True) -> dict[str, AnyPath]:
     for table in [*(folder.parent.glob("*.xml") if above else ()), *folder.glob("*.xml")]:
         with suppress(InputError):
             images = re.findall(r"<(?:summary)?imagefile>([^<]+)<", read_text(table)[0])
-            found |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
-    return {stem: table for stem, table in found.items() if is_label_table(table)}
+            if images and is_label_table(table):
+                found |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
+    return found
 
 
 def _fsl_stem(name: str) -> str:
@@ -84,7 +91,7 @@ def _fsl_stem(name: str) -> str:
 
 def find_folder_table(folder: AnyPath) -> AnyPath | None:
     """The label table in a folder of maps: the one that is named after it, or the only one."""
-    tables = [table for table in _tables_in(folder) if is_label_table(table.path)]
+    tables = [table for table in _tables_in(folder) if table.is_read]
     named = [table.path for table in tables if table.words <= _words(folder.name)]
     return next(iter(named), tables[0].path if len(tables) == 1 else None)
 

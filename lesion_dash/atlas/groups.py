@@ -58,10 +58,9 @@ def group_regions(atlas: LabelAtlas | ProbabilityAtlas, by: By) -> LabelAtlas | 
         remedy = f"give a label table with a column {by}"
         raise InputError(atlas.name, f"no region has a {by}", remedy)
     names = [*dict.fromkeys(filter(None, told)), *([""] if "" in told else [])]
-    groups = [names.index(name) + 1 for name in told]
-    regions = tuple(
-        Region(number, name or f"no {by} given") for number, name in enumerate(names, start=1)
-    )
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    groups = [numbers[name] for name in told]
+    regions = tuple(Region(number, name or f"no {by} given") for name, number in numbers.items())
     grouped = replace(atlas, name=f"{atlas.name} by {by}", regions=regions)
     if isinstance(grouped, LabelAtlas):
         return replace(grouped, labels=_group_labels(atlas.regions, grouped, groups))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
-from ..files import AnyPath, PathInput, as_path, is_below, read_text
+from ..files import PARTICIPANTS, SMALLER, AnyPath, PathInput, as_path, is_below, read_text
 from .cells import is_missing
 from .patients import subject_of
 from .units import Units, read_units
@@ -55,14 +57,15 @@ class Participants:
         import pandas as pd
 
         values = [self.values_of(file) for file in table["file"]]
-        joined = table.copy()
+        added: dict[str, pd.Series] = {}
         for position, column in enumerate(self.columns):
-            texts = pd.Series([row[position] or None for row in values], dtype=object)
+            texts = pd.Series([row[position] or None for row in values], table.index, object)
             name = column
-            while name in joined:
+            while name in table or name in added:
                 name = f"participant_{name}"
-            joined[name] = _as_numbers(texts)
-        return joined
+            added[name] = _as_numbers(texts)
+        # Together: one by one, each of a thousand columns would copy those before it.
+        return pd.concat([table, pd.DataFrame(added, table.index)], axis=1)
 
 
 def read_participants(
@@ -117,36 +120,47 @@ def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Parti
     InputError
         Naming the row and what is wrong with it.
     """
-    text, notes, sha256 = read_text(path)
-    try:
-        numbered = [(number, row) for number, row in enumerate(_rows(text), start=1) if any(row)]
-    except csv.Error as error:
-        raise InputError(path, f"is no table ({error})") from None
-    lines = [row for _, row in numbered]
-    if len(lines) < 2:
-        raise InputError(path, "holds no participants", "a header and a row a patient are needed")
-    header = [name.strip() for name in lines[0]]
-    if twice := [name for name in header if header.count(name) > 1]:
+    text, notes, sha256 = read_text(path, PARTICIPANTS, "\t,;")
+    numbered = _rows(path, text)
+    header = [name.strip() for _, row in islice(numbered, 1) for name in row]
+    if fault := PARTICIPANTS.fault(columns=len(header)):
+        raise InputError(path, fault, SMALLER)
+    if twice := [name for name, times in Counter(header).items() if times > 1]:
         raise InputError(path, f"has the column {twice[0]!r} twice")
     id_column = next((header.index(name) for name in ID_COLUMNS if name in header), 0)
     rows: dict[str, tuple[str, ...]] = {}
-    for number, line in numbered[1:]:
-        if len(line) != len(header):
-            raise InputError(path, f"row {number} has {len(line)} fields, the header {len(header)}")
-        key = _key(_check_id(path, number, line[id_column].strip()))
+    for number, row in numbered:
+        if len(row) != len(header):
+            raise InputError(path, f"row {number} has {len(row)} fields, the header {len(header)}")
+        key = _key(_check_id(path, number, row[id_column].strip()))
         if key in rows:
-            raise InputError(path, f"row {number}: {line[id_column]} has a row already")
-        rows[key] = tuple(_clean(value) for i, value in enumerate(line) if i != id_column)
-    columns = tuple(name for i, name in enumerate(header) if i != id_column)
+            raise InputError(path, f"row {number}: {row[id_column]} has a row already")
+        rows[key] = tuple(map(_clean, row[:id_column] + row[id_column + 1 :]))
+    if not rows:
+        raise InputError(path, "holds no participants", "a header and a row a patient are needed")
+    columns = tuple(header[:id_column] + header[id_column + 1 :])
     units = read_units(path, root)
     return Participants(path, columns, rows, (*notes, *units.notes), sha256, units)
 
 
-def _rows(text: str) -> Iterator[list[str]]:
-    """The cells of each line, one by one: a quote that is not closed takes no other row in."""
+def _rows(path: AnyPath, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row with its number, one by one; those without any text are left out.
+
+    A quote that is not closed takes no other row in.
+    """
     lines = _LINE_ENDS.split(text)
     separator = max("\t,;", key=lines[0].count)
-    return (next(csv.reader([line], delimiter=separator), []) for line in lines)
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = _quoted(line, separator) if '"' in line else line.split(separator)
+        except csv.Error as error:
+            raise InputError(path, f"is no table ({error})") from None
+        if any(row):
+            yield number, row
+
+
+def _quoted(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator))
 
 
 def _check_id(path: AnyPath, number: int, text: str) -> str:
@@ -162,7 +176,8 @@ def _key(subject: str) -> str:
 
 
 def _clean(value: str) -> str:
-    return "" if is_missing(value) else value.strip()
+    text = value.strip()
+    return "" if is_missing(text) else text
 
 
 def _as_numbers(texts: pd.Series) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -160,16 +160,19 @@ def _tables_in(folder: Path) -> list[str]:
     return sorted(name for name in names if not name.startswith("."))
 
 
-def _tables_of_conditions(folder: Path) -> list[str]:
-    names = _tables_in(folder)
-    return [name for name in names if any(word in name.lower() for word in _OF_CONDITIONS)]
+def _tables_of_conditions(folder: Path) -> dict[str, list[str]]:
+    """The names of the tables of conditions in a folder, by their beginnings."""
+    found: dict[str, list[str]] = {}
+    for name in _tables_in(folder):
+        if any(word in name.lower() for word in _OF_CONDITIONS):
+            found.setdefault(_beginning(name), []).append(name)
+    return found
 
 
-def _choose_table(image: str, beside: list[str]) -> str:
+def _choose_table(image: str, beside: Mapping[str, list[str]]) -> str:
     """The table among those beside a run that is the run's, as a path like the run's."""
-    wanted = _beginning(image)
-    own = [name for name in beside if wanted and _beginning(name) == wanted]
-    general = [name for name in beside if not _beginning(name)]
+    wanted, general = _beginning(image), beside.get("", [])
+    own = beside.get(wanted, []) if wanted else []
     chosen = own or (general if len(general) == 1 else [])
     return PurePosixPath(image).with_name(chosen[0]).as_posix() if chosen else ""
 

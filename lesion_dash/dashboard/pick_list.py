@@ -85,12 +85,17 @@ class PickList(t.HasTraits):
         return tuple(n for n in self._names if fits(n, self.search.value))[:_MOST_SHOWN]
 
     def _narrow(self, _change: Any = None) -> None:
-        kept = tuple(name for name in self.value if name in self.shown)
+        shown = self.shown
+        kept = self._chosen_of(shown)
         self._is_narrowing = True  # other options choose nothing, which nobody asked for
-        offer_several(self.list, self.shown, kept)
+        offer_several(self.list, shown, kept)
         self._is_narrowing = False
         self.value = kept
-        self.all.disabled = not self.shown
+        self.all.disabled = not shown
+
+    def _chosen_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        present = frozenset(names)
+        return tuple(name for name in self.value if name in present)
 
     def _pick_all(self) -> None:
         self.list.value = self.shown
@@ -100,7 +105,7 @@ class PickList(t.HasTraits):
             self.value = tuple(change["new"])
 
     def _show(self, _change: Any) -> None:
-        wanted = tuple(name for name in self.value if name in self.shown)
+        wanted = self._chosen_of(self.shown)
         if wanted != self.list.value:
             self.list.value = wanted
         self._say()

@@ -2,6 +2,7 @@
 
 from .addresses import without_password
 from .boundary import is_kept, keep_in_task, keep_within, kept_roots
+from .limits import EVENTS, PARTICIPANTS, SMALLER, TABLE
 from .listing import (
     ARRAY_ENDINGS,
     Listing,
@@ -27,6 +28,10 @@ from .writing import Outbox, check_space, prepare_results, write_together
 
 __all__ = [
     "ARRAY_ENDINGS",
+    "EVENTS",
+    "PARTICIPANTS",
+    "SMALLER",
+    "TABLE",
     "AnyPath",
     "FileView",
     "Listing",

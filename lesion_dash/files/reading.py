@@ -12,10 +12,10 @@ from typing import Any
 from ..errors import InputError, MissingFile
 from .boundary import open_kept
 from .drivers import ask
+from .limits import SMALLER, TABLE, TableLimits
 from .urls import AnyPath, UrlPath
 
-LARGEST_TABLE = 2**26
-"""Bytes a text table may have."""
+_RIGHT_FILE = "check that it is the right file"
 
 
 def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) -> bytes:
@@ -89,7 +89,8 @@ def check_status(path: Path, status: os.stat_result, most: int | None = None) ->
     if status.st_size == 0:
         raise InputError(path, "file is empty", "copy it again from its source")
     if most is not None and status.st_size > most:
-        raise InputError(path, f"is too large: {status.st_size:,} bytes, {most:,} allowed")
+        problem = f"is too large: {status.st_size:,} bytes, {most:,} allowed"
+        raise InputError(path, problem, _RIGHT_FILE)
 
 
 def _read_up_to(descriptor: int, count: int) -> bytes:
@@ -107,7 +108,8 @@ def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
         # None where a server does not tell.
         size = ask(path, lambda: system.info(place)["size"])
         if most is not None and size is not None and size > most:
-            raise InputError(path, f"is too large: {size:,} bytes, {most:,} allowed")
+            problem = f"is too large: {size:,} bytes, {most:,} allowed"
+            raise InputError(path, problem, _RIGHT_FILE)
     allowed = head if head is not None else _one_more_than(most if size is None else size)
     content = ask(path, partial(_content, system, place, allowed))
     if not content:
@@ -115,7 +117,8 @@ def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
     if size is not None and len(content) != size:
         raise InputError(path, "changed while reading", "wait until it is copied whole")
     if head is None and most is not None and len(content) > most:
-        raise InputError(path, f"is too large: more than the {most:,} bytes allowed")
+        problem = f"is too large: more than the {most:,} bytes allowed"
+        raise InputError(path, problem, _RIGHT_FILE)
     return content
 
 
@@ -136,8 +139,18 @@ def _content(system: Any, place: str, allowed: int | None) -> bytes:
     return content[:allowed]  # a server may give the whole file where a part was asked for
 
 
-def read_text(path: AnyPath) -> tuple[str, tuple[str, ...], str]:
+def read_text(
+    path: AnyPath, limits: TableLimits = TABLE, separators: str = "\t,;|<"
+) -> tuple[str, tuple[str, ...], str]:
     """Read a text table: UTF-8 with or without a byte order mark, UTF-16, or Latin-1.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+    limits : TableLimits
+        A larger table is refused before it is taken apart.
+    separators : str
+        Each of these letters ends a cell.
 
     Returns
     -------
@@ -150,9 +163,9 @@ def read_text(path: AnyPath) -> tuple[str, tuple[str, ...], str]:
     Raises
     ------
     InputError
-        Where the file is missing, empty, or is no text.
+        Where the file is missing, empty, too large, or is no text.
     """
-    content = read_bytes(path, most=LARGEST_TABLE)
+    content = read_bytes(path, most=limits.bytes)
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     notes: tuple[str, ...] = ("read as UTF-16",) if wide else ()
     try:
@@ -161,6 +174,8 @@ def read_text(path: AnyPath) -> tuple[str, tuple[str, ...], str]:
         text, notes = content.decode("latin-1"), ("not UTF-8: read as Latin-1",)
     if "\0" in text:
         raise InputError(path, "not a text table: it holds a NUL byte")
+    if fault := limits.fault_of(text, separators):
+        raise InputError(path, fault, SMALLER)
     return text, notes, checksum(content)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from itertools import pairwise
+from itertools import chain, pairwise
 from statistics import mean
 
-from .regions import Numbering, Parsed, Region, TableFault, name_columns, parse_label
+from .regions import Numbering, Parsed, Region, TableFault, check_extent, name_columns, parse_label
 
 _SEPARATORS = "\t;,|"
+_READINGS = 3  # columns of a table without a header that may be the labels; the image decides
 _THINGS = ("label", "region", "roi", "parcel", "structure", "area", "component", "network")
 _COUNTS = ("index", "id", "value", "label", "key", "number", "idx", "no", "nr", "num", "intensity")
 _WORDS = ("name", "names", "fullname", "longname", "anatomicalname", "anatomicallabel")
@@ -61,9 +62,9 @@ def parse_plain(lines: list[str]) -> Parsed | None:
     if "|" not in lines[0]:
         return None
     rows = [[cell.strip() for cell in row] for row in _split(lines)]
-    columns = list(zip(*rows, strict=False))
     if any(len(a) != len(b) for a, b in pairwise(rows)):
         return None
+    columns = list(zip(*rows, strict=True))
     numbers = [i for i, column in enumerate(columns) if all(map(_is_whole, column))]
     names = [i for i, column in enumerate(columns) if _are_names(column)]
     if not numbers or not names:
@@ -77,20 +78,22 @@ def parse_plain(lines: list[str]) -> Parsed | None:
             f"table has no header: column {i + 1} taken as label, {names[0] + 1} as name",
             tuple(_parse_row(n, row, header, (i, names[0])) for n, row in enumerate(rows, 1)),
         )
-        for i in numbers
+        for i in numbers[:_READINGS]
     ]
     return Parsed(first.rows, tuple(others))
 
 
 def _split(lines: list[str]) -> list[list[str]]:
-    return list(csv.reader(lines, delimiter=max(_SEPARATORS, key=lines[0].count)))
+    rows = list(csv.reader(lines, delimiter=max(_SEPARATORS, key=lines[0].count)))
+    check_extent(columns=len(rows[0]))
+    return rows
 
 
 def _without_comments(lines: list[str]) -> list[str]:
     """The lines from the header on; a header may be a comment itself."""
     for start, line in enumerate(lines):
         words = {_bare(cell) for cell in _split([line.lstrip("# ")])[0]}
-        if words & {*_INDEX_NAMES} and words & {*_REGION_NAMES} and len(words) > 1:
+        if not words.isdisjoint(_INDEX_NAMES) and words & {*_REGION_NAMES} and len(words) > 1:
             return [line.lstrip("# "), *lines[start + 1 :]]
         if not line.startswith("#"):
             break
@@ -112,10 +115,10 @@ def _find_columns(header: list[str], rows: list[list[str]]) -> tuple[int, int] |
     bare = [_bare(cell) for cell in header]
     indices = [bare.index(name) for name in _INDEX_NAMES if name in bare]
     names = [bare.index(name) for name in _REGION_NAMES if name in bare]
-    numbers = [column for column in indices if _holds_numbers(rows, column)]
-    index = next(iter([*numbers, *indices]), None)
-    texts = [column for column in names if not _holds_numbers(rows, column)]
-    name = next((column for column in [*texts, *names] if column != index), None)
+    numbers = (column for column in indices if _holds_numbers(rows, column))
+    index = next(chain(numbers, indices), None)
+    texts = (column for column in names if not _holds_numbers(rows, column))
+    name = next((column for column in chain(texts, names) if column != index), None)
     return None if index is None or name is None else (index, name)
 
 

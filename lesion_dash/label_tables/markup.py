@@ -6,7 +6,15 @@ import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from .regions import Parsed, Region, TableFault, is_background, name_columns, parse_label
+from .regions import (
+    Parsed,
+    Region,
+    TableFault,
+    check_extent,
+    is_background,
+    name_columns,
+    parse_label,
+)
 
 _WRAPPERS = ("labels", "regions")
 _INDEX_KEYS = ("index", "id", "label", "value", "key", "number")
@@ -32,6 +40,7 @@ def parse_xml(lines: list[str]) -> Parsed | None:
     except ET.ParseError as error:
         raise TableFault(f"XML cannot be read: {error}") from None
     labels = [item for item in root.iter() if item.tag.lower() == "label"]
+    check_extent(rows=len(labels))
     rows = [_xml_region(number, item) for number, item in enumerate(labels, start=1)]
     found = tuple(region for region in rows if region is not None)
     kind = (root.findtext("header/type") or "").strip().lower()
@@ -61,6 +70,8 @@ def parse_json(lines: list[str]) -> Parsed | None:
         raise TableFault(f"JSON cannot be read: {error}") from None
     if isinstance(content, dict):
         content = next((content[key] for key in _WRAPPERS if key in content), content)
+    if isinstance(content, dict | list):
+        check_extent(rows=len(content))
     rows = _of_dict(content) if isinstance(content, dict) else _of_list(content)
     if not rows:
         return None

@@ -29,6 +29,7 @@ PARSERS: tuple[Callable[[list[str]], Parsed | None], ...] = (
 )
 """Tried in order; a parser answers None where the content is not of its format."""
 
+_REMEDY = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
 _FROM_ONE = "the table counts from 0: labels are its numbers plus 1"
 _AS_WRITTEN = "labels are the table's numbers as they are, although it counts from 0"
 
@@ -134,10 +135,11 @@ def read_label_table(path: AnyPath) -> LabelTable:
             notes += parsed.notes + _check_rows(parsed.rows)
             others = tuple(other for other in parsed.others if not _repeated(other.rows))
             return LabelTable(path, parsed.rows, notes, sha256, others, parsed.is_position)
-    except (TableFault, csv.Error) as fault:
+    except TableFault as fault:
         raise InputError(path, str(fault)) from None
-    remedy = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
-    raise InputError(path, "columns id and name not found", remedy)
+    except csv.Error as error:
+        raise InputError(path, f"columns id and name not found ({error})", _REMEDY) from None
+    raise InputError(path, "columns id and name not found", _REMEDY)
 
 
 def is_label_table(path: AnyPath) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from ..files import SMALLER, TABLE
+
 _LARGEST_LABEL = 2**53
 _BACKGROUND = re.compile(
     r"[\W_]*(background|unknown|clear label|clear|outside.*|none|unlabell?ed|unclassified|"
@@ -67,6 +69,12 @@ class Parsed:
     others: tuple[Numbering, ...] = ()
     is_position: bool = False
     notes: tuple[str, ...] = ()
+
+
+def check_extent(rows: int = 0, columns: int = 0) -> None:
+    """Raise a `TableFault` where a table names more regions, or has more columns, than any does."""
+    if fault := TABLE.fault(rows, columns):
+        raise TableFault(f"{fault}; {SMALLER}")
 
 
 def is_background(name: str) -> bool:

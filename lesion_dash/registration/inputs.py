@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -135,9 +136,9 @@ def _read_lesion(source: MaskLike, image: Map) -> Mask:
 
 
 def _check_others(others: tuple[Map | Mask, ...], image: Map) -> None:
-    names = [found.name for found in others]
+    names = Counter(found.name for found in others)
     for found in others:
-        if names.count(found.name) > 1:
+        if names[found.name] > 1:
             problem = "two images that are brought along bear this name"
             raise InputError(found.name, problem, "rename one of the files")
         if not _meet(found.grid, image.grid):

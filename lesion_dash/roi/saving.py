@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from ..atlas import load_atlas
-from ..files import Outbox, as_path, read_text, write_together
+from ..files import Outbox, as_path, checksum, read_bytes, write_together
 from ..images import labels_to_nifti, nifti_bytes
 from ..provenance import (
     FILE_NAME,
@@ -174,7 +174,7 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
         pairs = zip(data.series.paths, data.series.sha256, strict=True)
         inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
         inputs += [
-            {"kind": "table", "file": str(path), "sha256": read_text(path)[2]}
+            {"kind": "table", "file": str(path), "sha256": checksum(read_bytes(path))}
             for path in data.conditions.sources
         ]
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):

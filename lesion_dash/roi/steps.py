@@ -180,13 +180,15 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     if isinstance(names, str):
         names = [names]
     known = [region.name for region in atlas.regions]
-    missing = [name for name in names if name not in known]
+    present = frozenset(known)
+    missing = [name for name in names if name not in present]
     if missing or not names:
         problem = f"has no region {missing[0]!r}" if missing else "no region is named"
         near = get_close_matches(missing[0], known, n=1, cutoff=0.5) if missing else []
         remedy = "give names as in its label table" + (f", such as {near[0]!r}" if near else "")
         raise InputError(atlas.name, problem, remedy)
-    columns = [column for column, name in enumerate(known) if name in names]
+    asked = frozenset(names)
+    columns = [column for column, name in enumerate(known) if name in asked]
     rows = [atlas.maps[:, [column]].tocoo().coords[0] for column in columns]
     indices = np.unique(np.concatenate(rows)).astype(np.int32)
     return Mask(atlas.grid, indices, " + ".join(names))

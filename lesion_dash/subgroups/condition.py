@@ -246,7 +246,7 @@ class Condition:
                 problem = f"{self.words} compares numbers, and {self.column} holds {word!r}"
                 raise InputError(table.path, problem, f"ask for values: {everybody.words}")
             return ()
-        known = [value for value, _ in everybody.counts]
+        known = dict(everybody.counts)
         unknown = [value for value in self.values if value not in known]
         if not unknown:
             return ()
