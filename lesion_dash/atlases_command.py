@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from .console import say
+from .console import say, say_json
+from .text import printable
 
 if TYPE_CHECKING:
     from .atlas import Listed
@@ -28,12 +29,10 @@ class _Family:
 
 def run_atlases(options: argparse.Namespace) -> int:
     """Print the atlases of a folder, the bundled one, and the published ones with a name."""
-    import json
-
     found = _find(options)
     if options.json:
         groups = {title: [asdict(one) for one in atlases] for title, atlases in found.items()}
-        say(json.dumps(groups, indent=2, ensure_ascii=False))
+        say_json(groups)
         return 0
     for title, atlases in found.items():
         say(f"{title}:")
@@ -81,7 +80,7 @@ def _numbers(atlases: Sequence[Listed]) -> list[str]:
 
 def _print_table(families: list[_Family], last: str) -> None:
     header = ("name", "kind", "regions", "space", last)
-    rows = [_row(family) for family in families]
+    rows = [tuple(map(printable, _row(family))) for family in families]
     if not rows:
         say("  no atlas: an image with a label table named after it, or a folder of maps")
         return

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .atlas_option import open_atlas, say_notes
-from .console import LONGEST_LIST, progress_bar, say, warn
+from .console import LONGEST_LIST, progress_bar, say, say_json, warn
 from .errors import InputError
+from .text import printable
 from .where_option import conditions_of, options_of, say_unasked
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def run_overlap(options: argparse.Namespace) -> int:
         if cohort is not None:
             _report_empty(cohort, mask)
     _print_overlap(result, counted)
-    say(f"\n{len(outbox.sums)} files in {options.output}")
+    say("")
+    say(f"{len(outbox.sums)} files in {options.output}")
     return 0
 
 
@@ -206,28 +208,28 @@ def _print_overlap(result: Overlap, counted: Sequence[RegionCounts]) -> None:
 
 def _print_regions(counts: RegionCounts) -> None:
     """The regions of one atlas; in a probabilistic one, by their expected voxels."""
-    say(f"\natlas: {counts.atlas.name}")
+    say("")
+    say(f"atlas: {counts.atlas.name}")
     say_notes(counts.notes, "note on the atlas: ")
     *regions, outside = counts.rows
     touched = [row for row in regions if row.voxels]
     shown = [*touched[:_MOST_REGIONS], outside]
-    width = max(len(row.region) for row in shown)
+    names = [printable(row.region) for row in shown]
+    width = max(map(len, names))
     kind = "expected" if counts.probabilistic else "voxels"
     head = f"{'region':{width}}  {kind:>9}  {'mL':>11}"
     say(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
-    for row in shown:
+    for name, row in zip(names, shown, strict=True):
         share = row.expected_percent_of_region
         of_region = f"{share:11.1f}" if share == share else f"{'-':>11}"
         amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3 / 1000:11,.3f}"
-        say(f"{row.region:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
+        say(f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
     if len(touched) > _MOST_REGIONS:
         say(f"and {len(touched) - _MOST_REGIONS} more regions, in the table that was written")
 
 
 def run_check(options: argparse.Namespace) -> int:
     """Print the report of the door."""
-    import json
-
     from .door import check_path
     from .images import Choice
 
@@ -239,7 +241,7 @@ def run_check(options: argparse.Namespace) -> int:
             for file in report.files
         ]
         summary = {"path": report.path, "outcome": report.outcome, **report.counts}
-        say(json.dumps({"files": files, "summary": summary}, indent=2))
+        say_json({"files": files, "summary": summary})
         return report.exit_code
     _print_report(report)
     return report.exit_code

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from .text import printable
 
 LONGEST_LIST = 20
 """Lines after which a list is cut."""
 
 
-def printable(text: str) -> str:
-    r"""Text that a file's name cannot use to steer the terminal.
-
-    Examples
-    --------
-    >>> printable("sub\x1b[31m.nii")
-    'sub\\x1b[31m.nii'
-    """
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
-
-
-def say(text: str) -> None:
+def say(line: str) -> None:
     """Print a line of the result."""
-    print(printable(text))
+    print(printable(line))
 
 
-def warn(text: str) -> None:
+def say_json(content: Any) -> None:
+    """Print an object as JSON for programs, in ASCII: names come out of it as they are."""
+    # The only sign of ASCII that json leaves as it is, and a terminal does not show.
+    print(json.dumps(content, indent=2).replace("\x7f", "\\u007f"))
+
+
+def say_script(script: str) -> None:
+    """Print the lines of a script."""
+    for line in script.split("\n"):
+        say(line)
+
+
+def warn(line: str) -> None:
     """Print a line that is not the result."""
-    print(printable(text), file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def complain(sentence: str, details: Sequence[str] = (), code: int = 2) -> int:
     """Print an error as one sentence, with its details below; return the exit code."""
-    shown = [*details[:LONGEST_LIST]]
+    warn(f"lesion-dash: error: {sentence}")
+    for line in details[:LONGEST_LIST]:
+        warn(f"  {line}")
     if len(details) > LONGEST_LIST:
-        shown.append(f"... and {len(details) - LONGEST_LIST} more")
-    lines = [f"lesion-dash: error: {sentence}", *(f"  {line}" for line in shown)]
-    print("\n".join(map(printable, lines)), file=sys.stderr)
+        warn(f"  ... and {len(details) - LONGEST_LIST} more")
     return code
 
 
@@ -59,7 +64,7 @@ def progress_bar(text: str, unit: str) -> Callable[[int, int], None] | None:
         return None
     from tqdm import tqdm
 
-    bar = tqdm(desc=text, unit=unit, leave=False)
+    bar = tqdm(desc=printable(text), unit=unit, leave=False)
 
     def show(done: int, total: int) -> None:
         bar.total = total

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
+from .text import printable
+
 
 class LesionDashError(Exception):
     """Any problem that is to be told to the user as one sentence."""
 
 
 class InputError(LesionDashError, ValueError):
-    """A file or a value that cannot be used.
+    """A file or a value that cannot be used, in a sentence on one line.
+
+    What its parts hold of a user's data, such as the name of a file, makes no lines and steers no
+    terminal: see :func:`~lesion_dash.text.printable`.
 
     Parameters
     ----------
@@ -36,7 +41,9 @@ class InputError(LesionDashError, ValueError):
         remedy: str = "",
         details: tuple[str, ...] = (),
     ) -> None:
-        name = str(fspath(subject)) if isinstance(subject, PathLike) else str(subject)
+        name = printable(str(fspath(subject) if isinstance(subject, PathLike) else subject))
+        problem, remedy = printable(problem), printable(remedy)
+        details = tuple(map(printable, details))
         # All go to Exception.args, so that the error survives pickling between processes.
         super().__init__(name, problem, remedy, details)
         self.subject = name

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from .console import say
+from .console import say, say_json
 
 if TYPE_CHECKING:
     from .inspection import Inspection
@@ -20,8 +19,7 @@ def run_inspect(options: argparse.Namespace) -> int:
     found = inspect_image(options.image)
     point = _point(found, options)
     if options.json:
-        text = json.dumps(found.to_json() | ({"at": point} if point else {}), indent=2)
-        say(text)
+        say_json(found.to_json() | ({"at": point} if point else {}))
     elif point:
         _print_point(point)
     else:

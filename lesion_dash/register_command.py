@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import say, warn
 from .errors import InputError
+from .text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +165,7 @@ def _progress() -> Iterator[Report | None]:
     bar = tqdm(total=100, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}| {elapsed}")
 
     def show(share: float, words: str) -> None:
-        bar.set_description_str(words, refresh=False)
+        bar.set_description_str(printable(words), refresh=False)
         bar.n = 100 * min(max(share, 0.0), 1.0)
         bar.refresh()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .console import LONGEST_LIST, say, warn
+from .console import LONGEST_LIST, say, say_script, warn
 from .errors import InputError
 from .roi_options import recipe_of
 
@@ -32,7 +32,7 @@ def run_roi(options: argparse.Namespace) -> int:
 
     recipe = recipe_of(options)
     if options.print_code:
-        say(script_of(recipe, options.output or "rois"))
+        say_script(script_of(recipe, options.output or "rois"))
         return 0
     if options.output is None:
         raise InputError("--output", "no results folder", "give one with -o, or --print-code")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .console import LONGEST_LIST, say, warn
+from .console import LONGEST_LIST, say, say_json, warn
 from .errors import InputError
 from .output_option import TABLE, output_file
+from .text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,8 +142,6 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
 
 
 def _print_json(found: SignalQuality) -> None:
-    import json
-
     content = {
         "image": found.image,
         "parameters": found.parameters,
@@ -150,7 +149,7 @@ def _print_json(found: SignalQuality) -> None:
         "notes": list(found.notes),
         "sources": found.sources,
     }
-    say(json.dumps(content, indent=2, ensure_ascii=False))
+    say_json(content)
 
 
 def _print(found: SignalQuality) -> None:
@@ -168,7 +167,7 @@ def _print(found: SignalQuality) -> None:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    region = f"{row['region'][:_WIDEST]:{_WIDEST}}  " if "region" in row else ""
+    region = f"{printable(row['region'])[:_WIDEST]:{_WIDEST}}  " if "region" in row else ""
     if row["value"] != row["value"]:
         return f"{region}{row['measure'] or '-':15}not measured: {row['reason']}"
     spread = f"({row['low']:.4g} to {row['high']:.4g})" if row["low"] == row["low"] else "(-)"

@@ -55,8 +55,8 @@ class Elements(HTMLParser):
 def hostile_page(tmp_path_factory):
     """Everything a file can name is named to run a script; pictures are stand-ins."""
     root = tmp_path_factory.mktemp("hostile")
-    folder = root / f"masks {HOSTILE}"
-    names = [f"sub-{number}_{HOSTILE}\x1b[31m.nii.gz" for number in range(8)]
+    folder = root / f"masks {HOSTILE}\nFORGED"
+    names = [f"sub-{number}_{HOSTILE}\x1b[31m\u202e\nFORGED.nii.gz" for number in range(8)]
     write_masks(folder, MASKS_A, names=names)
     (folder / f"bad{HOSTILE}.nii.gz").write_bytes(b"broken")
     cells = "".join(f"sub-{number}\t{HOSTILE}\n" for number in range(8))
@@ -82,7 +82,8 @@ def test_what_files_name_is_text(hostile_page):
     shown = "".join(elements.texts)
     for words in ("masks", "title", "group", "left", "caption", "bad"):
         assert f"{words} {HOSTILE}" in shown or f"{words}{HOSTILE}" in shown
-    assert "\x1b" not in hostile_page
+    assert all(sign.isprintable() or sign in "\n\xa0" for sign in hostile_page)
+    assert not re.search("^FORGED", hostile_page, re.MULTILINE)
     assert "\\x1b[31m" in shown
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from ..comparison import FILE_NAME as OVERLAP_FILE
 from ..regional_differences import FILE_NAME as DIFFERENCES_FILE
 from ..regions import FILE_NAME as REGIONS_FILE
 from ..size_bias.clusters import FILE_NAME as CLUSTERS_FILE
+from ..text import shell_word
 from ..topography import FILE_NAMES
 from .assigning import MAPS_OF_COHORTS
 from .chances import ChanceRequest
@@ -345,5 +345,5 @@ def _text(lines: Iterable[str]) -> str:
 
 
 def _commands(commands: Iterable[Sequence[str]], remark: str = "") -> str:
-    lines = [shlex.join(["lesion-dash", *command]) for command in commands]
+    lines = [" ".join(map(shell_word, ["lesion-dash", *command])) for command in commands]
     return _text([*lines, *([remark] if remark else [])])

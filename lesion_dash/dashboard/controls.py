@@ -14,6 +14,7 @@ import traitlets as t
 
 from ..errors import Cancelled, LesionDashError
 from ..plots import COLOUR_STOPS, OVERLAP_CLASSES
+from ..text import printable
 from .scale import Scale
 from .tasks import guarded
 
@@ -87,7 +88,7 @@ class Banner:
     """
 
     def __init__(self, root: str = "") -> None:
-        self._root = root
+        self._root = printable(root)
         self._text = widgets.HTML()
         self.widget = widgets.HBox([self._text, CloseButton(self.clear)])
         self.widget.add_class("ld-banner")
@@ -117,7 +118,8 @@ class Banner:
         self.widget.remove_class("ld-hidden")
 
     def _escape(self, text: str) -> str:
-        return html.escape(text.replace(f"{self._root}/", "") if self._root else text)
+        shown = printable(text)
+        return html.escape(shown.replace(f"{self._root}/", "") if self._root else shown)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -165,7 +167,7 @@ def card(title: widgets.Widget | str, *children: widgets.Widget, name: str) -> w
 
 def heading(text: str) -> widgets.HTML:
     """A title; the text is escaped."""
-    return widgets.HTML(f"<h2>{html.escape(text)}</h2>")
+    return widgets.HTML(f"<h2>{html.escape(printable(text))}</h2>")
 
 
 def labelled(text: str, *children: widgets.Widget) -> widgets.VBox:
@@ -187,7 +189,7 @@ def note(text: str = "") -> widgets.HTML:
 
 def set_text(widget: widgets.HTML, text: str) -> None:
     """Put plain text in an HTML widget."""
-    widget.value = html.escape(text)
+    widget.value = html.escape(printable(text))
 
 
 def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:

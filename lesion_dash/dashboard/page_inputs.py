@@ -11,6 +11,7 @@ from ..components import SHARED, SIGNS
 from ..contrasts import CORRECTIONS, TESTS
 from ..errors import InputError, LesionDashError
 from ..registration import KINDS as REGISTRATIONS
+from ..text import printable
 from .assigning import MAPS_OF_COHORTS
 from .chances import PERMUTATIONS, SEED
 from .comparing import MAPS as COMPARED
@@ -65,14 +66,14 @@ class Kept:
 
 
 def shown(value: object) -> str:
-    """A value somebody wrote, short and printable enough for a sentence.
+    r"""A value somebody wrote, short and printable enough for a sentence.
 
     Examples
     --------
     >>> shown("a" * 100)[-3:], shown("a" + chr(7))
-    ('...', 'a?')
+    ('...', 'a\\x07')
     """
-    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:1000])
+    text = printable(str(value)[:1000])
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 

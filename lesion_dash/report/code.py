@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from ..roi.python_code import call, literal
+from ..text import shell_word
 from .findings import Findings
 from .places import Places, find_places
 
@@ -32,7 +32,7 @@ def command(findings: Findings) -> str:
         *_given("--title", asked.title or None),
         *_given("-o", OUTPUT),
     ]
-    first = " ".join(["lesion-dash", "report", *map(shlex.quote, folders)])
+    first = " ".join(["lesion-dash", "report", *map(shell_word, folders)])
     line = " ".join([first, *options])
     return line if len(line) <= _WIDTH else " \\\n    ".join([first, *options])
 
@@ -50,8 +50,8 @@ def _given(option: str, value: object) -> list[str]:
         return []
     text = str(value)
     if text.startswith("-"):  # or it would be taken for an option
-        return [shlex.quote(f"{option}={text}")]
-    return [f"{option} {shlex.quote(text)}"]
+        return [shell_word(f"{option}={text}")]
+    return [f"{option} {shell_word(text)}"]
 
 
 def _no_option(folder: str) -> str:

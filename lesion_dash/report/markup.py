@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from ..text import printable
+
 _VOID = {"img", "link", "meta", "wbr"}
 NO_BREAK = "\u00a0"
 """A space at which no line ends."""
@@ -21,28 +23,21 @@ class Html(str):
     __slots__ = ()
 
 
-def text_of(text: str) -> str:
-    r"""Text in which signs that cannot be printed are spelt out; file names may hold any.
-
-    Examples
-    --------
-    >>> text_of("sub\x1b[31m\udcff.nii")
-    'sub\\x1b[31m\\udcff.nii'
-    """
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text
-    )
-
-
 def escape(text: str) -> Html:
-    """Text as HTML that shows it.
+    """Text as HTML that shows it; file names may hold signs that cannot be printed.
 
     Examples
     --------
     >>> escape("a < b"), escape(Html("<b>bold</b>"))
     ('a &lt; b', '<b>bold</b>')
     """
-    return text if isinstance(text, Html) else Html(html.escape(text_of(text)))
+    return text if isinstance(text, Html) else Html(html.escape(printable(text)))
+
+
+def code(lines: str, identity: str) -> Html:
+    """Lines of code, as they are."""
+    content = join(lines.split("\n"), "\n")
+    return element("pre", element("code", content, id=identity))
 
 
 def join(parts: Iterable[str], between: str = "") -> Html:
@@ -67,7 +62,7 @@ def element(name: str, /, *children: str, **attributes: str) -> Html:
     '<p class="note">1 &lt; 2</p>'
     """
     given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(text_of(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(printable(value))}"'
         for key, value in attributes.items()
     )
     if name in _VOID:
@@ -99,7 +94,7 @@ def prose(text: str) -> Html:
 
 def section(title: str, *children: str) -> Html:
     """A chapter of the page."""
-    return element("section", element("h2", title), "\n", join(children, "\n"))
+    return element("section", element("h2", title), Html("\n"), join(children, "\n"))
 
 
 def items(parts: Iterable[str]) -> Html:

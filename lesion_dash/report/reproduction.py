@@ -7,7 +7,7 @@ from typing import Any
 from .code import command, python_lines
 from .findings import Findings
 from .inputs import report_inputs
-from .markup import Html, element, folded, join, section, table
+from .markup import Html, code, element, folded, join, section, table
 from .places import find_places
 from .quantities import count_words
 from .versions import versions
@@ -27,9 +27,9 @@ def reproduction_section(findings: Findings) -> Html:
         "Make it again",
         element("p", find_places(findings).words, class_="lead"),
         element("h3", "Command"),
-        element("pre", element("code", command(findings), id="command")),
+        code(command(findings), "command"),
         element("h3", "Python"),
-        element("pre", element("code", python_lines(findings), id="python")),
+        code(python_lines(findings), "python"),
         element("p", same),
         element("h3", "Versions"),
         element("p", ", ".join(f"{name} {number}" for name, number in versions().items())),

@@ -31,6 +31,17 @@ def test_details_are_escaped() -> None:
     assert "<img src=x>" in html.unescape(banner.message)
 
 
+@pytest.mark.parametrize("kind", [ValueError, InputError])
+def test_names_make_no_lines_and_turn_no_text(kind: type[Exception]) -> None:
+    root, name = "/data\n\x1b[31m", "a\n\u202e\u2028.nii"
+    banner = Banner(root)
+    words = f"{root}/{name}: is bad"
+    banner.show(InputError(f"{root}/{name}", "is bad") if kind is InputError else kind(words))
+    assert banner.message.isprintable()
+    assert "/data" not in banner.message
+    assert "a\\n" in banner.message
+
+
 def test_the_button_closes_it() -> None:
     banner = Banner()
     banner.show(InputError("a.nii", "holds no voxels"))
