@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -31,8 +29,9 @@ from . import (
 )
 from .arguments import Parser
 from .compute import SCHEDULER_VARIABLE
-from .console import complain
+from .console import complain, sentences_for_warnings, tell_faults
 from .errors import LesionDashError
+from .streams import lasting_streams, open_missing_streams
 from .where_option import add_where, add_where_each
 
 _EXAMPLES = """examples:
@@ -69,16 +68,23 @@ _EXAMPLES = """examples:
   lesion-dash serve --data-root /data/studies
       the dashboard on your own folders
 
-Volumes are in mm³ in files. Errors are one sentence, exit code 2.
+Volumes are in mm³ in files. Errors are one sentence, exit code 2; code 3 where all was done, and
+what was to be printed could not be.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that knows no "³" gets a "?" rather than an error.
-            stream.reconfigure(errors="replace")
+    open_missing_streams()
+    with lasting_streams() as faults, sentences_for_warnings():
+        try:
+            code = _run(arguments)
+        except SystemExit as end:  # after the help, the version, or an option that is not known
+            raise SystemExit(tell_faults(faults(), int(end.code or 0))) from None
+        return tell_faults(faults(), code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
@@ -86,10 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(str(error), getattr(error, "details", ()))
     except KeyboardInterrupt:
         return complain("stopped by the user; nothing was changed", code=130)
-    except BrokenPipeError:
-        # The reader of our output has gone; whatever was to be written to files was written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except MemoryError:
         return complain("not enough memory for these images; nothing was changed")
     except Exception as error:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .text import printable
 
 LONGEST_LIST = 20
 """Lines after which a list is cut."""
+
+_UNTOLD = 3  # exit code where all was done, and what was to be printed could not be
+_STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 
 
 def say(line: str) -> None:
@@ -43,6 +49,42 @@ def complain(sentence: str, details: Sequence[str] = (), code: int = 2) -> int:
     if len(details) > LONGEST_LIST:
         warn(f"  ... and {len(details) - LONGEST_LIST} more")
     return code
+
+
+def tell_faults(faults: Mapping[str, OSError], code: int) -> int:
+    """Say on the other stream which one could not be written; return the exit code.
+
+    Parameters
+    ----------
+    faults : mapping of str to OSError
+        By ``stdout`` or ``stderr``. A reader that has gone, such as `head`, wanted no more: that
+        is no fault.
+    code : int
+        Of the command, as far as it went.
+    """
+    done = code in (0, 1)
+    for name, fault in faults.items():
+        if fault.errno != errno.EPIPE:
+            problem = f"cannot be written ({fault.strerror}), what was to be printed is lost"
+            kept = "; what goes to files is complete" if done else ""
+            sentence = f"lesion-dash: error: {_STREAMS[name]}: {problem}{kept}"
+            (warn if name == "stdout" else say)(sentence)
+            code = _UNTOLD if done else code
+    return code
+
+
+@contextmanager
+def sentences_for_warnings() -> Iterator[None]:
+    """Print each warning as one line, without the place in the code that Python names."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        warn(f"warning: {message}")
+
+    shown, warnings.showwarning = warnings.showwarning, show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def progress_bar(text: str, unit: str) -> Callable[[int, int], None] | None:

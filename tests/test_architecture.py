@@ -26,7 +26,7 @@ ROOMS = [
     "provenance", "roi", "door", "inspection",
     "map_scales", "plots", "threshold_plots", "heat_map", "roi_plots", "value_histogram",
     "registration_plots", "registration_report", "report", "__init__", "dashboard",
-    "console", "arguments", "output_option", "atlas_option", "where_option",
+    "streams", "console", "arguments", "output_option", "atlas_option", "where_option",
     "commands", "atlases_command", "load_command",
     "size_bias_command", "compare_command", "coverage_command",
     "assign_report", "assign_options", "assign_command", "roi_options", "roi_command",
