@@ -97,10 +97,10 @@ def _earlier_files(folder: Path, names: list[str]) -> list[Path]:
     try:
         earlier = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         outputs = dict(earlier["outputs"]) if earlier["command"] == "register" else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        paths = {folder / name: digest for name, digest in outputs.items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     replaced = {name.casefold() for name in names}
-    paths = {folder / name: digest for name, digest in outputs.items()}
     return [
         path
         for path, digest in paths.items()

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError
-from .reading import checksum
+from ..text import printable
+from .reading import checksum, read_bytes
 from .urls import local_path
 
 if os.name == "posix":
@@ -21,7 +23,11 @@ if os.name == "posix":
 LOCK_NAME = ".lesion_dash.lock"
 JOURNAL_NAME = ".lesion_dash.journal"
 _ENDING = ".lesion_dash.tmp"
+_LARGEST_JOURNAL = 2**20
 _FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota is used up"}
+
+Moves = list[tuple[str, str]]
+"""Temporary and final names of files in one folder."""
 
 
 class Outbox:
@@ -57,16 +63,17 @@ class Outbox:
         A journal is written first: should the process die between two moves, the next run moves
         the rest. The window is below a millisecond.
         """
+        moves = [(temporary.name, final.name) for temporary, final in self._waiting]
         umask = os.umask(0)
         os.umask(umask)
         try:
             for temporary, _ in self._waiting:
                 os.chmod(temporary, 0o666 & ~umask)
-            _write_journal(self.folder, self._waiting)
-            _finish_moves(self.folder)
+            _write_journal(self.folder, moves)
+            _finish_moves(self.folder, moves)
         except KeyboardInterrupt:
             if (self.folder / JOURNAL_NAME).exists():
-                _finish_moves(self.folder)
+                _finish_moves(self.folder, moves)
             raise
         except OSError as error:
             moved = sum(not temporary.exists() for temporary, _ in self._waiting)
@@ -232,15 +239,23 @@ def _clear_leftovers(folder: Path) -> None:
     """Finish or clear away what a killed run left; we hold the lock, so nobody is writing it."""
     try:
         if (folder / JOURNAL_NAME).exists():
-            _finish_moves(folder)
-        for path in folder.glob(f".*{_ENDING}"):
+            moves = _read_journal(folder)
+            if moves is None:
+                _set_aside(folder)
+            else:
+                _finish_moves(folder, moves)
+        for path in _waiting_files(folder):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise _write_error(folder, error, "remove the leftovers of an earlier run") from error
 
 
-def _write_journal(folder: Path, waiting: list[tuple[Path, Path]]) -> None:
-    moves = [[temporary.name, final.name] for temporary, final in waiting]
+def _waiting_files(folder: Path) -> list[Path]:
+    """Files of runs, whole or not, that have not taken their final names."""
+    return [path for path in folder.glob(f".*{_ENDING}") if not path.is_dir()]
+
+
+def _write_journal(folder: Path, moves: Moves) -> None:
     draft = folder / f".journal{_ENDING}"
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(moves, file)
@@ -250,15 +265,56 @@ def _write_journal(folder: Path, waiting: list[tuple[Path, Path]]) -> None:
     _flush_folder(folder)
 
 
-def _finish_moves(folder: Path) -> None:
+def _read_journal(folder: Path) -> Moves | None:
+    """The moves of a run that was killed; None where no run of ours would have written them."""
+    try:
+        read = json.loads(read_bytes(folder / JOURNAL_NAME, most=_LARGEST_JOURNAL))
+        moves = [(temporary, final) for temporary, final in read]
+        are_ours = all(_is_move(folder, *move) for move in moves)
+    except (InputError, OSError, TypeError, ValueError, RecursionError):
+        return None
+    # A run clears up before it begins, so that no file waits of which its journal does not know.
+    known = {temporary for temporary, _ in moves}
+    are_all = all(path.name in known for path in _waiting_files(folder))
+    return moves if are_ours and are_all else None
+
+
+def _is_move(folder: Path, temporary: str, final: str) -> bool:
+    """Whether a file of ours that waits in a folder is to take its final name in it.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        Where one of them is no name.
+    """
+    paths = [folder / temporary, folder / final]
+    are_here = [path.name for path in paths] == [temporary, final]
+    are_files = not any(path.is_dir() or b"\0" in os.fsencode(path) for path in paths)
+    is_ours = temporary.startswith(f".{final}.") and temporary.endswith(_ENDING)
+    return are_here and are_files and is_ours
+
+
+def _set_aside(folder: Path) -> None:
+    """Keep a damaged journal, and all that waits to be moved, in a folder of its own."""
+    place = Path(tempfile.mkdtemp(prefix=".lesion_dash.damaged.", dir=folder))
+    try:
+        for path in (folder / JOURNAL_NAME, *_waiting_files(folder)):
+            os.replace(path, place / path.name)
+    except OSError:
+        with suppress(OSError):  # it holds what could be moved
+            place.rmdir()
+        raise
+    found = "a run was killed here, and the journal of its files is damaged"
+    warnings.warn(printable(f"{folder}: {found}; what was left of it is in {place}"), stacklevel=2)
+
+
+def _finish_moves(folder: Path, moves: Moves) -> None:
     """Move what the journal names and was not moved yet; it is then done and removed."""
-    journal = folder / JOURNAL_NAME
-    for temporary, final in json.loads(journal.read_text(encoding="utf-8")):
-        if Path(temporary).name == temporary and Path(final).name == final:
-            with suppress(FileNotFoundError):
-                os.replace(folder / temporary, folder / final)
+    for temporary, final in moves:
+        with suppress(FileNotFoundError):
+            os.replace(folder / temporary, folder / final)
     _flush_folder(folder)
-    journal.unlink()
+    (folder / JOURNAL_NAME).unlink()
 
 
 def _flush_folder(folder: Path) -> None:
