@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from ..files import write_together
+from ..files import new_folder, write_together
 from ..provenance import FILE_NAME as PROVENANCE_FILE
 from ..provenance import atlas_input, cohort_input, provenance_bytes
 from .session import Session
@@ -24,8 +24,10 @@ def export(session: Session, selection: Selection, results: Path) -> Path:
         Where the folder cannot be written.
     """
     names = session.file_names(selection)
-    place = _new_folder(results, selection)
-    with write_together(place, [*names, PROVENANCE_FILE]) as outbox:
+    with (
+        new_folder(results, _folder_name(selection)) as place,
+        write_together(place, [*names, PROVENANCE_FILE]) as outbox,
+    ):
         for name in names:
             outbox.add(name, session.file_bytes(selection, name))
         outbox.add(PROVENANCE_FILE, _provenance(session, selection, outbox.sums))
@@ -48,11 +50,7 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
     return provenance_bytes("dashboard", parameters, inputs, counts, sums)
 
 
-def _new_folder(results: Path, selection: Selection) -> Path:
+def _folder_name(selection: Selection) -> str:
     cohorts = [name for name in (selection.cohort_a, selection.cohort_b) if name]
     words = "_and_".join([*cohorts]) + f"_at_least_{selection.min_patients}"
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._")[:120]
-    number = 1
-    while (place := results / (base if number == 1 else f"{base}_{number}")).exists():
-        number += 1
-    return place
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._")[:120]

@@ -24,7 +24,7 @@ from .urls import (
     path_below,
 )
 from .views import FileView
-from .writing import Outbox, check_space, prepare_results, write_together
+from .writing import Outbox, check_space, new_folder, prepare_results, write_together
 
 __all__ = [
     "ARRAY_ENDINGS",
@@ -51,6 +51,7 @@ __all__ = [
     "kept_roots",
     "list_images",
     "local_path",
+    "new_folder",
     "odd_name",
     "open_file",
     "path_below",

@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from ..errors import InputError
@@ -178,6 +179,56 @@ def prepare_results(
     check_absent(path, names, overwrite)
     check_space(path, space)
     return path
+
+
+@contextmanager
+def new_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Make a folder that no other run has, and remove it where nothing was written into it.
+
+    Parameters
+    ----------
+    parent : Path
+        Made where it does not exist.
+    name : str
+        Gets a number where it is taken.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     Path(parent, "maps").mkdir()
+    ...     with new_folder(Path(parent), "maps") as folder:
+    ...         folder.name
+    'maps_2'
+    """
+    prepare_results(parent, ())
+    place = next(filter(_make, (parent / one for one in _numbered(name))))
+    try:
+        yield place
+    finally:
+        with suppress(OSError):  # it holds results
+            place.rmdir()
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
+
+
+def _make(folder: Path) -> bool:
+    """Make a folder; False where there is one. Looking first would let two runs find it free."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise InputError(folder, f"cannot be made ({error.strerror})") from error
+    return True
 
 
 def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> None:

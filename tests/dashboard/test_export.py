@@ -52,6 +52,41 @@ for moment in random.Random(11).sample(range(1, steps + 1), 10):
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
 """
 
+TOGETHER = """
+import multiprocessing, os, sys
+from pathlib import Path
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
+session = Session(DataRoot(Path(sys.argv[1])))
+selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+for name in session.file_names(selection):
+    session.file_bytes(selection, name)  # made once, so that all write in the same moment
+start = multiprocessing.get_context("fork")
+barrier, results, mkdir = start.Barrier(int(sys.argv[3])), Path(sys.argv[2]), os.mkdir
+has_waited = False
+def wait_and_make(path, *mode, **more):
+    # All have looked for a name before one of them makes a folder.
+    global has_waited
+    if not has_waited and Path(path).parent == results:
+        has_waited = True
+        barrier.wait(30)
+    return mkdir(path, *mode, **more)
+os.mkdir = wait_and_make
+def save():
+    global has_waited
+    for _ in range(int(sys.argv[4])):
+        has_waited = False
+        export(session, selection, results)
+processes = [start.Process(target=save) for _ in range(int(sys.argv[3]))]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+sys.exit(any(process.exitcode for process in processes))
+"""
+
 
 def test_the_files_are_those_of_the_session(session: Session, tmp_path: Path) -> None:
     place = export(session, BOTH, tmp_path)
@@ -66,6 +101,32 @@ def test_the_files_are_those_of_the_session(session: Session, tmp_path: Path) ->
 def test_an_earlier_export_is_never_replaced(session: Session, tmp_path: Path) -> None:
     places = {export(session, BOTH, tmp_path).name for _ in range(3)}
     assert len(places) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts processes in another way")
+def test_exports_of_one_moment_get_a_folder_each(
+    session: Session, sample_data: Path, tmp_path: Path
+) -> None:
+    results, processes, rounds = tmp_path / "results", 4, 3
+    command = [sys.executable, "-c", TOGETHER, sample_data, results, str(processes), str(rounds)]
+    subprocess.run(command, check=True, timeout=300)
+    places = [*results.iterdir()]
+    assert len(places) == processes * rounds
+    for place in places:
+        names = {path.name for path in place.iterdir()}
+        assert names == {*session.file_names(BOTH), "provenance.json"}
+
+
+def test_a_folder_is_left_only_where_files_were_written(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> bytes:
+        raise InputError("a map", "cannot be made")
+
+    monkeypatch.setattr(Session, "file_bytes", stop)
+    with pytest.raises(InputError, match="a map"):
+        export(session, BOTH, tmp_path)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_button_is_there_where_a_folder_is_configured(
@@ -83,7 +144,7 @@ def test_the_button_is_there_where_a_folder_is_configured(
 
 def test_a_folder_that_cannot_be_written_is_told(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="not a folder"):
         export(session, BOTH, tmp_path / "file")
 
 
