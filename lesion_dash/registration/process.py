@@ -147,8 +147,9 @@ def _end(process: subprocess.Popen[str]) -> None:
         for child in _children(process.pid):
             child.kill()
         process.kill()
-    elif process.returncode and sys.platform != "win32":
-        # Programs that it started outlive it where the system ended it, in the group that it led.
+    if process.returncode != 0 and sys.platform != "win32":
+        # Programs that it started outlive it where the system ended it, in the group that it led;
+        # and where this process may not look for children.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -157,7 +158,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _children(pid: int) -> list[psutil.Process]:
     try:
         return list(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return []
 
 
