@@ -14,9 +14,7 @@ from ..atlas import atlases_in, name_atlases
 from ..errors import InputError, LesionDashError
 from ..files import has_image_ending, is_kept, keep_within, strip_ending
 from ..label_tables import read_label_table
-
-ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
-RESULTS_VARIABLE = "LESION_DASH_RESULTS"
+from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
 
 _DEPTH = 4
 _MOST_FOLDERS = 2000

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .data_root import RESULTS_VARIABLE, ROOT_VARIABLE
 from .scripts import SERVED, served_scripts
+from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from .serving.landlock import keep_memory_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +182,9 @@ def _settle_voila(config: Config) -> None:
 
 def _settle_kernels(config: Config, max_kernels: int) -> None:
     config.PatientKernelManager.max_kernels = max_kernels
+    config.MultiKernelManager.kernel_manager_class = (
+        "lesion_dash.dashboard.serving.kernel_process.KernelProcess"
+    )
     config.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     config.MappingKernelManager.cull_interval = _CHECK_SECONDS
     config.MappingKernelManager.cull_connected = False
@@ -193,6 +197,7 @@ def _settle_kernels(config: Config, max_kernels: int) -> None:
 def _run(folder: Path, config: Config) -> None:
     from .serving.website import Website
 
+    keep_memory_private()
     Website.launch_instance([str(folder / "app.ipynb")], config=config)
 
 

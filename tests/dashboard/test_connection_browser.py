@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import psutil
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -37,19 +36,33 @@ LOSE = "window.sockets.at(-1).send = () => { window.isBroken = true; }"
 DEAFEN = "window.sockets.at(-1).onmessage = () => { window.isBroken = true; }"
 
 
+# Neither its command nor its files name a kernel.
+NOTE_KERNELS = """
+from lesion_dash.dashboard.kernels import PatientKernelManager
+start = PatientKernelManager.start_kernel
+async def start_and_note(self, **settings):
+    identity = await start(self, **settings)
+    print(identity, self.get_kernel(identity).provisioner.pid, flush=True)
+    return identity
+PatientKernelManager.start_kernel = start_and_note
+"""
+
+
 class Server:
     """A dashboard that can be stopped, and started again at its port."""
 
-    def __init__(self, root: Path, port: int) -> None:
-        self._root, self._port = root, port
+    def __init__(self, root: Path, port: int, output: Path) -> None:
+        self._root, self._port, self._output = root, port, output
         self.url = f"http://127.0.0.1:{port}/"
         self.start()
 
     def start(self) -> None:
         settings = f"{str(self._root)!r}, port={self._port}"
-        code = f"from lesion_dash.dashboard.server import serve; serve({settings})"
+        code = f"{NOTE_KERNELS}\nfrom lesion_dash.dashboard.server import serve; serve({settings})"
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        with self._output.open("ab") as output:
+            command = [sys.executable, "-c", code]
+            self._process = subprocess.Popen(command, stdout=output, env=environment)
         for _ in range(120):
             try:
                 with urllib.request.urlopen(f"{self.url}health", timeout=5):
@@ -63,19 +76,17 @@ class Server:
         self._process.wait(30)
 
     def kill_kernel(self, identity: str) -> None:
-        for child in psutil.Process(self._process.pid).children(recursive=True):
-            if identity in " ".join(child.cmdline()):
-                child.send_signal(signal.SIGKILL)
-                return
-        pytest.fail(f"no kernel {identity}")
+        lines = self._output.read_text(encoding="utf-8").splitlines()
+        (pid,) = (line.split()[1] for line in lines if line.startswith(identity))
+        os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def server(own_root: Path) -> Iterator[Server]:
+def server(own_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    running = Server(own_root, port)
+    running = Server(own_root, port, tmp_path_factory.mktemp("server") / "output")
     yield running
     running.stop()
 

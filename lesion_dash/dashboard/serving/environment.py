@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
+RESULTS_VARIABLE = "LESION_DASH_RESULTS"
+READABLE_VARIABLE = "LESION_DASH_READABLE"
+"""Folders, as in PATH, that kernels read beside the data root: software in unusual places."""
+
 _KEPT = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP",
     # Windows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from jupyter_core.utils import run_sync
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from voila.app import Voila
@@ -15,6 +16,7 @@ from .gate import Gate, Refusal
 from .headers import SecurityHeaders
 from .health import HealthPage
 from .kernel_socket import KernelSocket
+from .landlock import landlock_version
 from .request_log import set_up_logs
 from .script_file import ScriptFile
 
@@ -64,6 +66,11 @@ class Website(Voila):  # type: ignore[misc]
         finally:
             self.stop()
 
+    def stop(self) -> None:
+        """End the kernels, and only then remove the folder that they use."""
+        run_sync(self.kernel_manager.shutdown_all)()
+        super().stop()
+
 
 def announce(access: Access, port: int) -> None:
     """Say where the dashboard is, and once its token where nobody else knows it."""
@@ -72,5 +79,8 @@ def announce(access: Access, port: int) -> None:
         lines.append(f"Its token, told only here and only now: {access.token}")
     if access.token:
         lines.append("What is sent is not encrypted: use it behind a proxy with TLS, or a tunnel")
+    if not landlock_version():
+        reason = "lacks Landlock" if sys.platform == "linux" else "is not Linux"
+        lines.append(f"Kernels are not confined to their files: this system {reason}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -1,0 +1,273 @@
+"""A kernel opens what its page needs, and nothing else that its account may read."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lesion_dash.dashboard.kernels import PatientKernelManager
+from lesion_dash.dashboard.server import server_config
+from lesion_dash.dashboard.serving import website
+from lesion_dash.dashboard.serving.access import Access
+from lesion_dash.dashboard.serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from lesion_dash.dashboard.serving.landlock import landlock_version
+from lesion_dash.dashboard.serving.website import announce
+
+SOURCES = Path(__file__).parents[2]
+CONFINED = pytest.mark.skipif(
+    not landlock_version(), reason="this system has no Landlock: kernels are not confined on it"
+)
+
+
+class Kernels:
+    """Kernels, started as those of pages are, that run code of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.results = folder / "studies" / "data", folder / "results"
+        shutil.copytree(SOURCES / "sample_data", self.root)
+        self.above = self.root.parent / "secret.txt"
+        self.above.write_text("secret")
+        notebook = folder / "notebook"
+        notebook.mkdir()
+        self._loop = asyncio.new_event_loop()
+        self._folder = notebook
+        self._manager: Any = PatientKernelManager(config=server_config(notebook))
+
+    def start(self, **variables: str) -> str:
+        places = {ROOT_VARIABLE: str(self.root), RESULTS_VARIABLE: str(self.results)}
+        given = os.environ | {"PYTHONPATH": str(SOURCES)} | places | variables
+        starting = self._manager.start_kernel(
+            kernel_name="python3", path=str(self._folder), env=given
+        )
+        return str(self._loop.run_until_complete(starting))
+
+    def connection_file(self, kernel: str) -> Path:
+        return Path(self._manager.get_kernel(kernel).connection_file)
+
+    def run(self, kernel: str, code: str) -> str:
+        """What the code prints."""
+        return self._loop.run_until_complete(self._run(kernel, textwrap.dedent(code)))
+
+    async def _run(self, kernel: str, code: str) -> str:
+        printed: list[str] = []
+
+        def hear(said: Any) -> None:
+            if said["msg_type"] in ("stream", "error"):
+                content = said["content"]
+                printed.append(content.get("text") or "\n".join(content["traceback"]))
+
+        client = self._manager.get_kernel(kernel).client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=120)
+            reply = await client.execute_interactive(code, timeout=240, output_hook=hear)
+        finally:
+            client.stop_channels()
+        assert reply["content"]["status"] == "ok", "".join(printed)
+        return "".join(printed)
+
+    def end(self, kernel: str) -> None:
+        self._loop.run_until_complete(self._manager.shutdown_kernel(kernel))
+
+    def close(self) -> None:
+        for kernel in self._manager.list_kernel_ids():
+            self.end(kernel)
+        self._manager.context.destroy(linger=0)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
+    made = Kernels(tmp_path_factory.mktemp("kernels"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def kernel(kernels: Kernels) -> str:
+    return kernels.start()
+
+
+TRY_EACH = """
+import json, os
+def opens(path):
+    try:
+        os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1)
+        return True
+    except PermissionError:
+        return False
+print(json.dumps([path for path in {paths!r} if opens(path)]))
+"""
+
+
+@CONFINED
+def test_only_what_a_page_needs_is_opened(kernels: Kernels, kernel: str, tmp_path: Path) -> None:
+    other = kernels.connection_file(kernels.start())
+    (tmp_path / "secret").write_text("secret")
+    (kernels.root / "link.txt").symlink_to(kernels.above)
+    closed = [
+        *("/etc/passwd", "/etc", "/proc/1/environ", "/proc/net/unix", "/proc/self/net/unix"),
+        *("/proc", "/", "/tmp", str(Path.home()), f"/proc/{os.getpid()}/cmdline"),
+        f"/proc/{os.getpid()}/environ",
+        *map(str, (kernels.above, kernels.above.parent, kernels.root / "link.txt")),
+        *map(str, (tmp_path / "secret", other, other.parent)),
+    ]
+    opened = ["/proc/meminfo", "/proc/self/status", str(kernels.root), str(kernels.results)]
+    opened.append(str(kernels.root / "participants.tsv"))
+    paths = [path for path in closed if os.path.lexists(path)] + opened
+    assert json.loads(kernels.run(kernel, TRY_EACH.format(paths=paths))) == opened
+
+
+@CONFINED
+def test_what_a_kernel_starts_is_confined_as_well(kernels: Kernels, kernel: str) -> None:
+    code = f"""
+    import subprocess, sys
+    code = "import numpy; open({str(kernels.above)!r})"
+    print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr)
+    """
+    assert "PermissionError" in kernels.run(kernel, code)
+
+
+@CONFINED
+def test_only_results_and_its_own_folder_are_written(kernels: Kernels, kernel: str) -> None:
+    code = """
+    import os, tempfile
+    from pathlib import Path
+    for folder in {folders!r}:
+        try:
+            (Path(folder, "made") / "below").mkdir(parents=True)
+            Path(folder, "made", "file").write_text("text")
+            Path(folder, "made", "file").rename(Path(folder, "made", "below", "file"))
+            print(folder)
+        except PermissionError:
+            pass
+    print(tempfile.gettempdir())
+    """
+    own = str(kernels.connection_file(kernel).parent)
+    folders = [str(kernels.results), own, str(kernels.root), str(kernels.above.parent)]
+    written = kernels.run(kernel, code.format(folders=folders))
+    assert written.split() == [str(kernels.results), own, own]
+
+
+@CONFINED
+def test_a_report_with_figures_is_made_there(kernels: Kernels, kernel: str) -> None:
+    output = kernels.results / "report"
+    arguments = ["report", str(kernels.root / "cohort_a"), "--output", str(output)]
+    said = kernels.run(
+        kernel, f"from lesion_dash.cli import main; print('code', main({arguments}))"
+    )
+    assert "code 0" in said
+    assert "denied" not in said
+    assert "Warning" not in said
+    assert list(output.glob("*.html"))
+
+
+def test_a_kernel_has_a_folder_of_its_own_until_it_ends(kernels: Kernels) -> None:
+    first, second = (kernels.start() for _ in range(2))
+    folders = [kernels.connection_file(one).parent for one in (first, second)]
+    assert folders[0] != folders[1]
+    assert first not in str(folders[0]), "who reads the names of sockets would know the kernel"
+    kernels.run(first, "import tempfile; open(tempfile.mkdtemp() + '/left', 'w').close()")
+    kernels.end(first)
+    assert not folders[0].exists()
+    assert folders[1].exists()
+    kernels.end(second)
+
+
+@CONFINED
+def test_an_engine_works_there_and_is_ended_with_its_program(
+    kernels: Kernels, tmp_path: Path
+) -> None:
+    """Nobody there sees what it started in /proc."""
+    pid = kernels.results / "pid"
+    program = tmp_path / "antsRegistration"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, sys, time\n"
+        "'--version' in sys.argv and sys.exit()\n"
+        f"open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "print('DIAGNOSTIC, 1, 2', flush=True)\ntime.sleep(240)"
+    )
+    program.chmod(0o755)
+    kernel = kernels.start(PATH=str(tmp_path))
+    code = """
+    import numpy as np
+    from lesion_dash import Grid
+    from lesion_dash.errors import Cancelled
+    from lesion_dash.registration.engine import Task, Volume
+    from lesion_dash.registration.process import run_apart
+    from lesion_dash.transforms import Transform
+
+    def stop(share, words):
+        if "iteration" in words:
+            raise Cancelled
+
+    centred = np.diag([4.0, 4, 4, 1])
+    centred[:3, 3] = -60
+    array = np.random.default_rng(0).random((30, 30, 30), np.float32)
+    array[8:22, 8:22, 8:22] += 5
+    volume = Volume(array, Grid(array.shape, centred))
+    task = lambda kind: Task(volume, volume, kind, Transform())
+    print(run_apart(task("rigid"), "simpleitk", lambda share, words: None).memory_mb > 50)
+    try:
+        run_apart(task("deformable"), "ants", stop)
+    except Cancelled:
+        print("stopped")
+    """
+    assert kernels.run(kernel, code).split() == ["True", "stopped"]
+    ended = int(pid.read_text())
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(ended).wait(10)
+    assert not psutil.pid_exists(ended)
+    kernels.end(kernel)
+
+
+@pytest.mark.parametrize(("version", "said"), [(0, True), (7, False)])
+def test_where_kernels_are_not_confined_the_start_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: int, said: bool
+) -> None:
+    monkeypatch.setattr(website, "landlock_version", lambda: version)
+    announce(Access(), 8866)
+    assert ("not confined" in capsys.readouterr().out) is said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_memory_of_the_server_is_private() -> None:
+    """Also from processes that are not confined; root reads it still, so this test is not root."""
+    code = """
+    import os, subprocess, sys
+    from lesion_dash.dashboard.serving.landlock import keep_memory_private
+
+    def read():
+        code = f"open('/proc/{os.getpid()}/environ').read()"
+        print(subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode)
+
+    read()
+    keep_memory_private()
+    read()
+    """
+    command = [sys.executable, "-u", "-c", textwrap.dedent(code)]
+    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
+    done = subprocess.run(
+        command, check=False, env=environment, preexec_fn=give_up_root,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["0", "1"], done.stderr
+
+
+def give_up_root() -> None:
+    """Have root be an account like any other in the program that is started next."""
+    set_secure_bits, no_root = 28, 1
+    ctypes.CDLL(None).prctl(set_secure_bits, no_root, 0, 0, 0)
