@@ -373,6 +373,11 @@ def _add_serve(parsers: Any) -> None:
         default=10,
         help="pages open at once, about 200 MB each and more with large cohorts (10)",
     )
+    parser.add_argument(
+        "--kernel-memory",
+        metavar="SIZE",
+        help="the most one page may take, such as 4GB; on Linux (half of the computer's memory)",
+    )
 
 
 def _whole_number(text: str) -> int:

@@ -285,6 +285,7 @@ def run_serve(options: argparse.Namespace) -> int:
         hostname=options.hostname,
         token_file=options.token_file,
         max_kernels=options.max_kernels,
+        kernel_memory=options.kernel_memory,
     )
     return 0
 

@@ -1,7 +1,8 @@
-"""How much memory is free, on a machine or within the limit of a container."""
+"""How much memory there is and is free: of a machine, a container, or one process."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ _OWN_GROUPS = Path("/proc/self/cgroup")
 _ALL_GROUPS = Path("/sys/fs/cgroup")
 _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _SECOND_VERSION = ("memory.max", "memory.current")
+_POWERS = ["", "K", "M", "G", "T"]
 
 
 def free_memory() -> int:
@@ -18,8 +20,9 @@ def free_memory() -> int:
     Returns
     -------
     int
-        The least of what is available on the machine, and what each of the control groups of Linux
-        that the process belongs to has left of its limit. Swap space does not count.
+        The least of what is available on the machine, what each of the control groups of Linux
+        that the process belongs to has left of its limit, and what the process has left of a limit
+        of its own. Swap space does not count.
 
     Examples
     --------
@@ -28,11 +31,57 @@ def free_memory() -> int:
     """
     import psutil
 
-    return min([int(psutil.virtual_memory().available), *_left_in_groups()])
+    left = [max(limit - used, 0) for limit, used in _groups()]
+    return min([int(psutil.virtual_memory().available), *left, *_left_to_process()])
 
 
-def _left_in_groups() -> Iterator[int]:
-    """What the control groups that this process belongs to have left; a container is one."""
+def all_memory() -> int:
+    """Bytes of memory that the machine has, or less where a container has a limit.
+
+    Examples
+    --------
+    >>> all_memory() >= free_memory()
+    True
+    """
+    import psutil
+
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _groups())])
+
+
+def bytes_in(text: str) -> int:
+    """Bytes of a size such as ``4GB`` or ``500 MiB``.
+
+    Raises
+    ------
+    ValueError
+        Where the text is no size.
+
+    Examples
+    --------
+    >>> bytes_in("4GB"), bytes_in("1.5 kiB"), bytes_in("512")
+    (4000000000, 1536, 512)
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(text)
+    unit = 1024 if found[3] else 1000
+    return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
+
+
+def _left_to_process() -> Iterator[int]:
+    """What this process has left of the limit of its data, as a kernel of the dashboard has one."""
+    import psutil
+
+    with suppress(ImportError, AttributeError):  # not on Windows; what is used, on Linux alone
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        if limit != resource.RLIM_INFINITY:
+            yield max(limit - int(psutil.Process().memory_info().data), 0)
+
+
+def _groups() -> Iterator[tuple[int, int]]:
+    """Limit and use of the control groups this process belongs to; a container is one."""
     with suppress(OSError, ValueError, IndexError):
         for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines():
             _, kinds, place = line.split(":", 2)
@@ -46,4 +95,4 @@ def _left_in_groups() -> Iterator[int]:
             for folder in (group, *group.parents):
                 with suppress(OSError, ValueError):  # no limit there, or it is called "max"
                     limit, used = (int((folder / name).read_text()) for name in names)
-                    yield max(limit - used, 0)
+                    yield limit, used

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from lesion_dash import memory
-from lesion_dash.memory import free_memory
+from lesion_dash.memory import all_memory, free_memory
 
 MACHINE = 10**15
 
@@ -17,6 +17,7 @@ def groups(tmp_path, monkeypatch):
 
     class Plenty:
         available = MACHINE
+        total = 2 * MACHINE
 
     monkeypatch.setattr(psutil, "virtual_memory", Plenty)
     monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "own")
@@ -49,8 +50,10 @@ def test_the_container_is_the_limit_whose_group_has_least_left(groups, line, top
     (groups / "own").write_text(f"3:cpu:/docker/abc\n{line}\n")
     limit(groups / top / "docker" / "abc", names, "max", 5)
     assert free_memory() == MACHINE
+    assert all_memory() == 2 * MACHINE
     limit(groups / top / "docker" / "abc", names, 1000, 400)
     assert free_memory() == 600
+    assert all_memory() == 1000
     limit(groups / top / "docker", names, 900, 800)
     assert free_memory() == 100
     limit(groups / top / "docker" / "abc", names, 1000, 2000)

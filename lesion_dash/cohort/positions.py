@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..memory import free_memory
+from ..memory import bytes_in, free_memory
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
 
 _SHARE_OF_MEMORY = 0.25
 _SAMPLE = 64  # masks that an estimate is made from
-_POWERS = ["", "K", "M", "G", "T"]
 
 Notice = Callable[[str], None]
 
@@ -38,11 +36,11 @@ def memory_limit() -> int:
     """
     text = os.environ.get(MEMORY_VARIABLE, "").strip()
     if text:
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text, re.IGNORECASE)
-        if not found:
-            raise InputError(MEMORY_VARIABLE, f"{text!r} is no size", "give one such as 4GB")
-        unit = 1024 if found[3] else 1000
-        return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
+        try:
+            return bytes_in(text)
+        except ValueError:
+            problem = f"{text!r} is no size"
+            raise InputError(MEMORY_VARIABLE, problem, "give one such as 4GB") from None
     return int(_SHARE_OF_MEMORY * free_memory())
 
 

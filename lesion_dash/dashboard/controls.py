@@ -30,6 +30,10 @@ _STYLES = (
 )
 
 _MOST_DETAILS = 200
+_NO_MEMORY = (
+    "There is not enough memory for this; nothing was changed. Choose fewer patients or coarser "
+    "images, or ask whoever runs the dashboard for more (--kernel-memory)."
+)
 _MIME = {
     ".nii": "application/octet-stream",
     ".csv": "text/csv",
@@ -105,6 +109,8 @@ class Banner:
             return
         if isinstance(error, LesionDashError):
             sentence, rest = str(error), list(getattr(error, "details", ()))
+        elif isinstance(error, MemoryError):
+            sentence, rest = _NO_MEMORY, []
         else:
             sentence, rest = (
                 f"Something unexpected went wrong: {str(error) or type(error).__name__}",

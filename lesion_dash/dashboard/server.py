@@ -10,8 +10,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +17,11 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from .scripts import SERVED, served_scripts
 from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from .serving.kernel_memory import memory_of_kernels
 from .serving.landlock import keep_memory_private
+from .serving.served_folder import served_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from traitlets.config import Config
 
     from .serving.access import Access
@@ -48,6 +46,7 @@ def serve(
     hostname: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
     max_kernels: int = MAX_KERNELS,
+    kernel_memory: str | None = None,
 ) -> int:
     """Serve the dashboard until it is stopped with Ctrl+C.
 
@@ -69,6 +68,9 @@ def serve(
         Holds the token; otherwise one is made up where one is needed, and printed once.
     max_kernels : int
         Pages that can be open at once.
+    kernel_memory : str, optional
+        The most that one page may take, such as ``4GB``; on Linux alone. Half of what the machine
+        or the container has by default.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def serve(
     ------
     InputError
         Where the data root is no folder, the port is taken, Voila is not installed, or the
-        address, the name or the token file cannot be used.
+        address, the name, the token file or the size of memory cannot be used.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
@@ -88,6 +90,7 @@ def serve(
     from .serving.access import arrange_access
 
     access = arrange_access(host, hostname, token_file)
+    most_memory = memory_of_kernels(kernel_memory)
     _check_port(port, access)
     os.environ[ROOT_VARIABLE] = str(root.resolve())
     os.environ.pop(RESULTS_VARIABLE, None)
@@ -95,8 +98,12 @@ def serve(
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
     os.environ[SERVED] = " ".join(served_scripts())
     _find_template()
-    with _served_folder() as folder:
-        _run(folder, server_config(folder, port, open_browser, access, max_kernels))
+    with served_folder() as folder:
+        config = server_config(_put_notebook(folder), port, open_browser, access, max_kernels)
+        # The sockets of kernels, and what is told of them.
+        config.Voila.connection_dir_root = str(folder)
+        config.PatientKernelManager.kernel_memory = most_memory
+        _run(folder / "notebook", config)
     return 0
 
 
@@ -201,15 +208,12 @@ def _run(folder: Path, config: Config) -> None:
     Website.launch_instance([str(folder / "app.ipynb")], config=config)
 
 
-@contextmanager
-def _served_folder() -> Iterator[Path]:
+def _put_notebook(folder: Path) -> Path:
     """A folder with the notebook alone: Voila can hand out nothing else."""
-    folder = Path(tempfile.mkdtemp(prefix="lesion_dash_"))
-    try:
-        shutil.copyfile(_shipped("app.ipynb"), folder / "app.ipynb")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    notebooks = folder / "notebook"
+    notebooks.mkdir()
+    shutil.copyfile(_shipped("app.ipynb"), notebooks / "app.ipynb")
+    return notebooks
 
 
 def _shipped(name: str) -> Path:

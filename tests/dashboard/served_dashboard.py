@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import re
+import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
 
 TOKEN = "a-token-of-more-than-32-characters-for-tests"
 PATIENT = "sub-secret"
+SOURCES = Path(__file__).parents[2]
 
 
 @dataclass
@@ -123,6 +127,75 @@ class Served:
                 return connection.close_code, connection.close_reason
 
         return asyncio.run(asyncio.wait_for(probe(), 60))
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    data_root: Path,
+    *options: str,
+    before: tuple[str, ...] = (),
+    **variables: str,
+) -> Iterator[Served]:
+    """Start a dashboard with a token, wait until it answers, and end it.
+
+    Settings and log are in `folder`; `before` is a command that runs what follows it.
+    """
+    token_file = folder / "token"
+    token_file.write_text(TOKEN)
+    token_file.chmod(0o600)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*before, sys.executable, "-m", "lesion_dash.cli", "serve", *options]
+    command += ["--data-root", str(data_root), "--port", str(port), "--token-file", str(token_file)]
+    environment = os.environ | {"PYTHONPATH": str(SOURCES)} | variables
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
+    found = Served(process, port, log)
+    try:
+        wait_for(lambda: answers(found))
+        found.log_in()
+        yield found
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def kernel_of(page: Answer) -> str:
+    assert page.status == 200
+    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
+    assert found, page.text[:2000]
+    return found[1]
+
+
+def answers(served: Served) -> bool:
+    assert served.process.poll() is None, served.log.read_text()
+    try:
+        return served.ask("/health").status == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def children(parent: int) -> list[Path]:
+    """Processes started by another one."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (place / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(state[1]) == parent:
+            found.append(place)
+    return found
 
 
 async def drain(connection: Any) -> None:

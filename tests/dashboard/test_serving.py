@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
-from served_dashboard import PATIENT, TOKEN, Answer, Served, message
+from served_dashboard import (
+    PATIENT,
+    TOKEN,
+    Served,
+    children,
+    kernel_of,
+    message,
+    serving,
+    wait_for,
+)
 from tornado.httpclient import HTTPClientError
 
 from lesion_dash.dashboard.scripts import served_scripts
 from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
 
 SECRET = "hunter2-of-the-server"
-SOURCES = Path(__file__).parents[2]
 ON_LINUX = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
 NOBODY = "6544b2cf-e192-462d-af24-08f4b0fe5fb4"
 """A kernel id that no kernel has."""
@@ -35,56 +38,17 @@ NOBODY = "6544b2cf-e192-462d-af24-08f4b0fe5fb4"
 @pytest.fixture(scope="module")
 def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
-    token_file = folder / "token"
-    token_file.write_text(TOKEN)
-    token_file.chmod(0o600)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "lesion_dash.cli", "serve", "--data-root", str(sample_data)]
-    command += ["--port", str(port), "--token-file", str(token_file), "--max-kernels", "1"]
     # A setting of the account must not open what is closed here.
     (folder / "voila.json").write_text('{"VoilaConfiguration": {"file_allowlist": [".*"]}}')
-    environment = os.environ | {"PYTHONPATH": str(SOURCES), "LAB_PASSWORD": SECRET}
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
-    found = Served(process, port, log)
-    try:
-        wait_for(lambda: answers(found))
-        found.log_in()
+    options = ("--max-kernels", "1", "--kernel-memory", "3GB")
+    with serving(folder, sample_data, *options, LAB_PASSWORD=SECRET) as found:
         yield found
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")
 def kernel(served: Served) -> str:
     """The kernel of a page that was opened."""
     return kernel_of(served.open_page())
-
-
-def kernel_of(page: Answer) -> str:
-    assert page.status == 200
-    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
-    assert found, page.text[:2000]
-    return found[1]
-
-
-def answers(served: Served) -> bool:
-    assert served.process.poll() is None, served.log.read_text()
-    try:
-        return served.ask("/health").status == 200
-    except OSError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def test_health_says_nothing_but_health(served: Served) -> None:
@@ -250,6 +214,15 @@ def test_kernels_inherit_no_secrets(served: Served) -> None:
 
 
 @ON_LINUX
+def test_kernels_have_a_limit_of_memory(served: Served) -> None:
+    def limits() -> list[str]:
+        found = [(process / "limits").read_text() for process in children(served.process.pid)]
+        return [re.search(r"data size +(\w+)", text)[1] for text in found]  # type: ignore[index]
+
+    wait_for(lambda: set(limits()) == {"3000000000"})
+
+
+@ON_LINUX
 def test_token_is_in_no_command_line(served: Served) -> None:
     for process in (Path(f"/proc/{served.process.pid}"), *children(served.process.pid)):
         assert TOKEN not in (process / "cmdline").read_bytes().decode()
@@ -261,16 +234,5 @@ def test_logs_are_plain(served: Served) -> None:
     log = served.log.read_text()
     for unwanted in (TOKEN, PATIENT, served.cookie, "Traceback", "ping_timeout"):
         assert unwanted not in log
-
-
-def children(parent: int) -> list[Path]:
-    """Processes started by another one."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (place / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(state[1]) == parent:
-            found.append(place)
-    return found
+    for unwanted in ("127.0.0.1", NOBODY, " GET /FORGED"):
+        assert unwanted not in log

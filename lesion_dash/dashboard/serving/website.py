@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import run_sync
@@ -32,6 +33,16 @@ class Website(Voila):  # type: ignore[misc]
     def access(self) -> Access:
         """Who is let in."""
         return self.tornado_settings["access"]
+
+    def init_settings(self) -> dict[str, Any]:
+        """The settings; the sockets of kernels lie beside the notebook's folder.
+
+        Voila has just made a folder below that, and the path of a socket has a hundred letters.
+        """
+        Path(self.connection_dir).rmdir()  # type: ignore[has-type]
+        self.connection_dir = self.connection_dir_root
+        settings: dict[str, Any] = super().init_settings()
+        return settings
 
     def init_handlers(self) -> list[Any]:
         """The routes: the gate first, then health, scripts, login, page, sockets, static files."""

@@ -1,0 +1,63 @@
+"""The temporary folder of a running dashboard, and those that killed ones left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_PREFIX = "lesion_dash_"
+_LOCK = ".lesion_dash.served"  # in no folder but those made here
+
+
+@contextmanager
+def served_folder() -> Iterator[Path]:
+    """A folder of this process alone, removed at its end, or else by the next dashboard.
+
+    A dashboard that is killed cannot remove its folder. Each therefore holds a lock on a file in
+    its own: a lock ends with its process, however that ended.
+
+    Examples
+    --------
+    >>> with served_folder() as folder:
+    ...     folder.is_dir()
+    True
+    >>> folder.exists()
+    False
+    """
+    remove_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        with (folder / f"{_LOCK}.new").open("wb") as lock:
+            _lock(lock)
+            # Under its own name the file is locked from the first moment on.
+            (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned() -> None:
+    """Remove the folders of dashboards of this account that no longer run; not on Windows."""
+    if os.name != "posix":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it is another account's, in use, or gone
+            found = folder.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+                with (folder / _LOCK).open("rb") as lock:
+                    _lock(lock)
+                    shutil.rmtree(folder)
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Lock a file as long as it is open here, or raise OSError where another process does."""
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
