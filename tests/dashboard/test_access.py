@@ -154,6 +154,39 @@ def test_sockets_of_other_pages_are_refused() -> None:
     assert refusal(Access(), asked) == ""
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "odd", "none, cross-site"])
+@pytest.mark.parametrize(
+    ("mode", "target"),
+    [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("navigate", "embed")],
+)
+def test_requests_that_other_sites_make_are_refused(site: str, mode: str, target: str) -> None:
+    told = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": target}
+    for path in ("/", "/scripts/x.js", "/health", "/api/kernels/x/channels"):
+        assert "another site" in refusal(Access(), ask("GET", path, Host="localhost", **told))
+
+
+def test_links_of_other_sites_open_the_dashboard() -> None:
+    told = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    for site in ("cross-site", "same-site", "none", "same-origin"):
+        asked = ask(Host="localhost", Sec_Fetch_Site=site, **told)
+        assert refusal(Access(), asked) == ""
+    asked = ask("POST", "/login", Host="localhost", Sec_Fetch_Site="cross-site", **told)
+    assert refusal(Access(), asked)
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_what_the_page_and_its_visitor_ask_for_is_answered(site: str) -> None:
+    asked = ask(Host="localhost", Sec_Fetch_Site=site, Sec_Fetch_Dest="script")
+    assert refusal(Access(), asked) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Sec_Purpose", "prefetch;prerender"), ("X_Moz", "prefetch")]
+)
+def test_nothing_is_fetched_ahead(name: str, value: str) -> None:
+    assert refusal(Access(), ask(Host="localhost", **{name: value}))
+
+
 def test_token_counts_in_a_header_and_not_in_the_address() -> None:
     login = TokenLogin(token=TOKEN)
 

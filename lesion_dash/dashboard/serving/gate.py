@@ -1,4 +1,4 @@
-"""Requests that are refused before any handler sees them: wrong Host, wrong Origin."""
+"""Requests that are refused before any handler sees them: wrong Host, or made by another site."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from tornado.web import RequestHandler
 from .access import Access
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OTHER_SITE = "The request comes from a page of another site, and is not carried out."
+# What browsers say of a request: https://www.w3.org/TR/fetch-metadata/. Older ones, and what is no
+# browser, say nothing.
+_OWN_SITES = frozenset({None, "none", "same-origin"})
+# Only what is fetched ahead has one. Sec-Purpose is today's; Safari and older browsers send others.
+_PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
 class Gate(Matcher):
@@ -58,8 +64,22 @@ def refusal(access: Access, request: HTTPServerRequest) -> str:
     changes = is_socket or request.method not in _SAFE_METHODS
     # What is not a browser sends no origin, and cannot be made to act for somebody else.
     if changes and origin is not None and _netloc(origin) != hosts[0].lower():
-        return "The request comes from a page of another site, and is not carried out."
+        return _OTHER_SITE
+    if request.headers.get("Sec-Fetch-Site") not in _OWN_SITES and not _follows_link(request):
+        return _OTHER_SITE
+    # It would have a kernel, and perhaps never be looked at; the browser asks again where it is.
+    if any(name in request.headers for name in _PURPOSES):
+        return "The dashboard is not fetched ahead. Open its page."
     return ""
+
+
+def _follows_link(request: HTTPServerRequest) -> bool:
+    """Whether a whole page is to be opened, in no frame: what a link on another site does."""
+    return (
+        request.method == "GET"
+        and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        and request.headers.get("Sec-Fetch-Dest") == "document"
+    )
 
 
 def _netloc(origin: str) -> str:
