@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lesion_dash.dashboard.serving.environment import kernel_environment
 from lesion_dash.dashboard.serving.gate import refusal
 from lesion_dash.dashboard.serving.login import TokenLogin
 from lesion_dash.dashboard.serving.notices import full_page, login_page
-from lesion_dash.dashboard.serving.request_log import is_news, plain_path
+from lesion_dash.dashboard.serving.request_log import PlainLines, is_news, plain_path
 from lesion_dash.dashboard.serving.token_file import read_token
 
 TOKEN = "k3" * 20
@@ -220,6 +221,56 @@ def test_paths_in_the_log_hold_no_query_and_no_key() -> None:
     assert plain_path("/?patient=sub-01&token=k") == "/"
     assert plain_path(f"/api/kernels/{KERNEL}/channels") == "/api/kernels/ID/channels"
     assert "\x1b" not in plain_path("/\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/x?patient='sub-secret'",
+        '/x?patient="sub-secret"',
+        "uri='/x?patient=a\xa0sub-secret'",
+        "/x%3fpatient=sub-secret",
+        "/x?a\nsub-secret",
+        f"/api/kernels/{KERNEL.upper()}",
+        "(192.0.2.7): /x",
+        "remote_ip='2001:db8::7'",
+        "::ffff:192.0.2.7",
+        "/x\n2026-01-01 00:00:00 200 GET /forged",
+        "/x\u20282026 \u202e \x1b[31m \x85",
+    ],
+)
+def test_the_log_holds_nothing_of_a_visitor(text: str) -> None:
+    for record in (
+        logged(text),
+        logged("it failed: %s", text),
+        logged("x", error=ValueError(text)),
+    ):
+        first, *others = PlainLines().format(record).split("\n")
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", first)
+        # No line of an error can be taken for another record's.
+        assert all(line.startswith("    ") for line in others)
+        for line in (first, *others):
+            assert line.isprintable()
+            for unwanted in ("sub-secret", KERNEL.upper(), "192.0.2.7", "2001:db8"):
+                assert unwanted not in line
+
+
+def test_the_log_still_tells_where_an_error_was() -> None:
+    lines = PlainLines().format(logged("GET /x failed", error=ValueError("no number"))).split("\n")
+    assert lines[0].endswith("GET /x failed")
+    assert "test_access.py" in " ".join(lines)
+    assert lines[-1].strip() == "ValueError: no number"
+
+
+def logged(text: str, *values: object, error: Exception | None = None) -> logging.LogRecord:
+    """A record, as of an error that was raised here."""
+    try:
+        if error:
+            raise error
+    except ValueError:
+        pass
+    info = (type(error), error, error.__traceback__) if error else None
+    return logging.LogRecord("tornado.general", 30, "", 0, text, values, info)
 
 
 @pytest.mark.parametrize(

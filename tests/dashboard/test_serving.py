@@ -82,6 +82,14 @@ def test_login_leads_nowhere_else(served: Served, target: str) -> None:
     assert (answer.status, answer.headers["Location"]) == (302, "/")
 
 
+@pytest.mark.parametrize("target", ["/?k=7\nX: y", "/?\x7f", "/?\u2028x"])
+def test_login_leads_to_no_odd_address(served: Served, target: str) -> None:
+    form = urllib.parse.urlencode({"token": TOKEN, "next": target})
+    content = "application/x-www-form-urlencoded"
+    answer = served.ask("/login", "POST", form, Content_Type=content, Origin=served.origin)
+    assert (answer.status, answer.headers["Location"]) == (302, "/")
+
+
 @pytest.mark.parametrize("path", ["/", "/login", "/health", "/voila/static/voila.js"])
 def test_wrong_host_is_refused(served: Served, path: str) -> None:
     answer = served.ask(path, Host=f"evil.example:{served.port}", Cookie=served.cookie)
@@ -94,6 +102,29 @@ def test_wrong_host_is_refused(served: Served, path: str) -> None:
 )
 def test_no_files(served: Served, path: str) -> None:
     assert served.ask(path, Cookie=served.cookie).status == 404
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["templates", "templates/lesion_dash/static", "static", "api/themes", "labextensions"],
+)
+@pytest.mark.parametrize(
+    "name", ["", "x", "x/y", "x/static/y", "x/static/%00", "..%2f..", "%0a", "%00", "a" * 300]
+)
+def test_what_is_no_file_is_not_there(served: Served, route: str, name: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = served.ask(f"/voila/{route}/{name}", method, Cookie=served.cookie)
+        assert answer.status in {403, 404}
+    assert served.logged(f" {answer.status} HEAD /voila/{route.partition('/')[0]}")
+    assert "Traceback" not in served.log.read_text()
+
+
+def test_other_sites_get_no_kernel(served: Served) -> None:
+    before = served.health["kernels"]
+    site, kind = {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Dest": "image"}
+    for told in (site, site | kind, {"Sec_Purpose": "prefetch;prerender"}):
+        assert served.ask("/", Cookie=served.cookie, **told).status == 403
+    assert served.health["kernels"] == before
 
 
 def test_scripts_are_for_visitors_and_to_be_kept(served: Served) -> None:
@@ -231,7 +262,16 @@ def test_token_is_in_no_command_line(served: Served) -> None:
 def test_logs_are_plain(served: Served) -> None:
     served.ask(f"/?token={TOKEN}&patient={PATIENT}")
     assert served.logged(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d 302 GET /$")
-    log = served.log.read_text()
+    served.ask(f"/voila/templates/x?patient='{PATIENT}'")
+    served.ask("/voila/static/%0a2026-01-01%2000:00:00%20200%20GET%20/FORGED%1b%5b31m")
+    served.ask("/api/kernels/" + NOBODY, Cookie=served.cookie)
+    assert served.logged(r" 404 GET /api/kernels/ID$")
+    # As text, a line ends where any reader may end it.
+    lines = served.log.read_bytes().decode().splitlines()
+    heard = [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S", line)]
+    assert all("dashboard is at" in line or "not encrypted" in line for line in heard)
+    assert all(line.isprintable() for line in lines)
+    log = "\n".join(line for line in lines if line not in heard)
     for unwanted in (TOKEN, PATIENT, served.cookie, "Traceback", "ping_timeout"):
         assert unwanted not in log
     for unwanted in ("127.0.0.1", NOBODY, " GET /FORGED"):

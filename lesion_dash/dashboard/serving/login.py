@@ -80,4 +80,4 @@ class LoginPage(PlainErrors, JupyterHandler):
     def _target(self) -> str:
         """Only the dashboard itself, with its choices: never another site."""
         wanted = self.get_argument("next", "/")
-        return wanted if wanted.startswith("/?") else "/"
+        return wanted if wanted.startswith("/?") and wanted.isprintable() else "/"

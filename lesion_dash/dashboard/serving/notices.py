@@ -6,7 +6,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -78,3 +78,8 @@ class PlainErrors(RequestHandler):
         """Say what kind of error it is, and nothing of its cause."""
         kind = HTTPStatus(status_code).phrase
         self.finish(notice_page(f"{status_code} {kind}", "Reload the page to go on."))
+
+    def log_exception(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Log what failed here; a refused request has its own line, and may hold what was typed."""
+        if not isinstance(error, HTTPError):
+            super().log_exception(kind, error, trace)

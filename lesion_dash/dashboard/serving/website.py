@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import run_sync
+from jupyter_server.base.handlers import APIHandler
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.web import RequestHandler
 from voila.app import Voila
+from voila.static_file_handler import TemplateStaticFileHandler
 
 from .access import Access
 from .dashboard_page import DashboardPage
@@ -18,12 +21,16 @@ from .headers import SecurityHeaders
 from .health import HealthPage
 from .kernel_socket import KernelSocket
 from .landlock import landlock_version
+from .notices import PlainErrors
 from .request_log import set_up_logs
 from .script_file import ScriptFile
+from .template_file import TemplateFile
 
 _LARGEST_FORM = 64 * 2**10
 # Files of the notebook's folder; and what a request said, told to whoever knows a kernel's id.
 _CLOSED = ("/voila/files/", "/voila/query/")
+# Any other path would lead to the files.
+_ADDRESSES = {"/(.*)": "/"}
 
 
 class Website(Voila):  # type: ignore[misc]
@@ -50,20 +57,13 @@ class Website(Voila):  # type: ignore[misc]
         routes: list[Any] = [(Gate(self.access), Refusal), ("/health", HealthPage)]
         routes.append((r"/scripts/([\w.-]+)", ScriptFile))
         for path, handler, *settings in super().init_handlers():
-            if path.startswith(_CLOSED):
-                continue
-            if path == "/(.*)":
-                # Any other path would lead to the files.
-                routes.append(("/", DashboardPage, *settings))
-            elif path.endswith("/channels"):
-                routes.append((path, KernelSocket, *settings))
-            else:
-                routes.append((path, handler, *settings))
+            if not path.startswith(_CLOSED):
+                routes.append((_ADDRESSES.get(path, path), _ours(path, handler), *settings))
         return routes
 
     def listen(self) -> None:
         """Serve until stopped."""
-        set_up_logs()
+        set_up_logs(self.log)
         server = HTTPServer(self.app, max_body_size=_LARGEST_FORM)
         server.listen(self.port, self.ip)
         announce(self.access, self.port)
@@ -81,6 +81,19 @@ class Website(Voila):  # type: ignore[misc]
         """End the kernels, and only then remove the folder that they use."""
         run_sync(self.kernel_manager.shutdown_all)()
         super().stop()
+
+
+def _ours(path: str, handler: type[RequestHandler]) -> type[RequestHandler]:
+    """The handler of a route of Voila's, with errors that say and log no more than needed."""
+    if path in _ADDRESSES:
+        return DashboardPage
+    if path.endswith("/channels"):
+        return KernelSocket
+    if issubclass(handler, TemplateStaticFileHandler):
+        return TemplateFile
+    if issubclass(handler, PlainErrors | APIHandler):
+        return handler
+    return type(handler.__name__, (PlainErrors, handler), {})
 
 
 def announce(access: Access, port: int) -> None:
