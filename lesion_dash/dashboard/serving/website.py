@@ -8,13 +8,13 @@ from typing import Any
 
 from jupyter_core.utils import run_sync
 from jupyter_server.base.handlers import APIHandler
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
 
 from .access import Access
+from .connections import BoundedServer, connection_limit, raise_descriptors
 from .dashboard_page import DashboardPage
 from .gate import Gate, Refusal
 from .headers import SecurityHeaders
@@ -64,8 +64,9 @@ class Website(Voila):  # type: ignore[misc]
     def listen(self) -> None:
         """Serve until stopped."""
         set_up_logs(self.log)
-        server = HTTPServer(self.app, max_body_size=_LARGEST_FORM)
-        server.listen(self.port, self.ip)
+        most = connection_limit(raise_descriptors(), self.kernel_manager.max_kernels)
+        server = BoundedServer(self.app, most, max_body_size=_LARGEST_FORM)
+        server.accept_at(self.port, self.ip)
         announce(self.access, self.port)
         if self.open_browser:
             self.launch_browser()
