@@ -1,15 +1,30 @@
-# make demo | test | bench | format | clean; `make` alone prints this list.
+# make demo | test | bench | format | lock | clean; `make` alone prints this list.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# PINS=no takes the newest releases within the bounds of pyproject.toml.
+PINS ?= yes
+LOCK := uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 # The package is installed as a link to this folder, but Voila's template and the page are copied:
 # when one of them changes, the next call installs again.
-INPUTS := pyproject.toml constraints.txt Makefile app.ipynb $(shell find share -type f 2>/dev/null)
+INPUTS := pyproject.toml constraints.txt constraints-all.txt Makefile app.ipynb \
+  $(shell find share -type f 2>/dev/null)
+
+# $(1) are the pins, $(2) the extras in them. The package itself is not downloaded, so it has no hash;
+# --no-build-isolation has it built by the pinned build backend.
+ifeq ($(PINS),no)
+install = $(PIP) -e ".$(2)"
+else
+install = { $(PIP) --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e .; } || \
+  { echo "Where a release does not exist for this computer, take the newest: make PINS=no ..." >&2; exit 1; }
+endif
+EXTRAS := [cluster,deformable,lab,test]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format clean
+.PHONY: help demo test bench format lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -33,6 +48,11 @@ format: $(VENV)/.test  ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Keeps the releases that are pinned already; LOCK_OPTIONS=--upgrade takes the newest.
+lock:  ## Write constraints.txt and constraints-all.txt (needs uv: pip install uv)
+	$(LOCK) pyproject.toml --group build --all-extras -o constraints-all.txt
+	$(LOCK) pyproject.toml --group build -c constraints-all.txt -o constraints.txt
+
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -47,10 +67,10 @@ $(BIN)/python:
 # The target `test` brings all that `demo` needs, so whoever tests first doesn't install twice.
 $(VENV)/.demo: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV); the first time takes a minute or two ..."
-	@$(INSTALL) -e .
+	@$(call install,constraints.txt)
 	@touch $@
 
 $(VENV)/.test: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV) with all that the tests need; the first time takes a minute or two ..."
-	@$(INSTALL) -e ".[cluster,deformable,lab,test]"
+	@$(call install,constraints-all.txt,$(EXTRAS))
 	@touch $@ $(VENV)/.demo
