@@ -10,7 +10,7 @@ LOCK := uv pip compile --quiet --no-config --universal --python-version 3.11 --g
 
 # The package is installed as a link to this folder, but Voila's template and the page are copied:
 # when one of them changes, the next call installs again.
-INPUTS := pyproject.toml constraints.txt constraints-all.txt Makefile app.ipynb \
+INPUTS := pyproject.toml constraints.txt constraints-all.txt Makefile app.ipynb voila.json \
   $(shell find share -type f 2>/dev/null)
 
 # $(1) are the pins, $(2) the extras in them. The package itself is not downloaded, so it has no hash;

@@ -12,11 +12,18 @@ from ..errors import LesionDashError
 from .controls import style_sheet
 from .data_root import configured_root
 from .desk import Desk
+from .own_server import check_host, is_plain_voila
 from .page_messages import filter_page_messages
 from .pages import PAGES
 from .returning import Returning
 from .session import Session
 from .tour import Tour
+
+_PLAIN_VOILA = (
+    '<div role="note">Voila itself shows this page, without a token and without the limits of '
+    "<code>lesion-dash serve</code>: use it alone, on this computer, or start "
+    "<code>lesion-dash serve --data-root FOLDER</code> instead.</div>"
+)
 
 
 class App:
@@ -40,7 +47,8 @@ class App:
         names = [page.__name__.rpartition(".")[2] for page in PAGES]
         self.returning = Returning(desk, self.tabs, names)
         hidden = [desk.saver, self.returning.bar]
-        parts = [style_sheet(), self._header(), desk.banner.widget, self.tabs, *hidden]
+        head = [style_sheet(), self._header(), *_warnings()]
+        parts = [*head, desk.banner.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
         for part in hidden:
@@ -72,6 +80,14 @@ class App:
             self.tabs.children = pages
 
 
+def _warnings() -> list[widgets.HTML]:
+    if not is_plain_voila():
+        return []
+    warning = widgets.HTML(_PLAIN_VOILA)
+    warning.add_class("ld-plain-voila")
+    return [warning]
+
+
 def show() -> None:
     """Show the dashboard in a notebook cell, under Voila or in JupyterLab."""
     from IPython.display import display
@@ -80,6 +96,7 @@ def show() -> None:
     # Before this cell ends, the kernel takes no message of a page.
     filter_page_messages()
     try:
+        check_host()
         app = App(Desk(Session(configured_root())))
     except LesionDashError as error:
         message = html.escape(str(error))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .own_server import OWN_SERVER
 from .scripts import SERVED, served_scripts
 from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
 from .serving.kernel_memory import memory_of_kernels
@@ -97,6 +98,7 @@ def serve(
     if results is not None:
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
     os.environ[SERVED] = " ".join(served_scripts())
+    os.environ[OWN_SERVER] = "1"
     _find_template()
     with served_folder() as folder:
         config = server_config(_put_notebook(folder), port, open_browser, access, max_kernels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.error import URLError
 
 import pytest
+from served_dashboard import find_port
 
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.data_root import DataRoot
@@ -127,12 +127,6 @@ def serve() -> Iterator[Callable[[Path], str]]:
         process.terminate()
     for _, process in running.values():
         process.wait(30)
-
-
-def find_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait_for(url: str) -> None:

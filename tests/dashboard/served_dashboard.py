@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
+from jupyter_server.services.kernels.connection.base import (
+    deserialize_msg_from_ws_v1,
+    serialize_msg_to_ws_v1,
+)
 from tornado.httpclient import HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, websocket_connect
@@ -116,6 +119,28 @@ class Served:
 
         asyncio.run(asyncio.wait_for(probe(), 60))
 
+    def widgets_of_class(self, kernel: str, css: str) -> list[dict[str, Any]]:
+        return [one for one in self.widgets(kernel) if css in (one.get("_dom_classes") or ())]
+
+    def widgets(self, kernel: str) -> list[dict[str, Any]]:
+        """The state of each widget of a page."""
+        comm = {"comm_id": uuid.uuid4().hex}
+        opening = {"target_name": "jupyter.widget.control", "data": {}}
+        asking = {"data": {"method": "request_states"}}
+
+        async def probe() -> Any:
+            async with self.connect(kernel, Cookie=self.cookie) as connection:
+                for kind, content in (("comm_open", opening), ("comm_msg", asking)):
+                    sent = message(kind, comm | content, version="1.0.0")
+                    await connection.write_message(sent, binary=True)
+                while True:
+                    _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
+                    content = json.loads(parts[3])
+                    if content.get("comm_id") == comm["comm_id"]:
+                        return [one["state"] for one in content["data"]["states"].values()]
+
+        return asyncio.run(asyncio.wait_for(probe(), 60))
+
     def send(self, kernel: str, sent: bytes | str) -> tuple[int | None, str | None]:
         """Send one message, hear until the connection ends, and why it did."""
 
@@ -144,9 +169,7 @@ def serving(
     token_file = folder / "token"
     token_file.write_text(TOKEN)
     token_file.chmod(0o600)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     command = [*before, sys.executable, "-m", "lesion_dash.cli", "serve", *options]
     command += ["--data-root", str(data_root), "--port", str(port), "--token-file", str(token_file)]
     environment = os.environ | {"PYTHONPATH": str(SOURCES)} | variables
@@ -196,6 +219,12 @@ def children(parent: int) -> list[Path]:
         if int(state[1]) == parent:
             found.append(place)
     return found
+
+
+def find_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 async def drain(connection: Any) -> None:

@@ -195,6 +195,11 @@ def test_no_code_runs(served: Served, kernel: str, tmp_path: Path) -> None:
     assert not proof.exists()
 
 
+def test_a_page_of_ours_warns_of_no_other_server(served: Served, kernel: str) -> None:
+    assert served.widgets_of_class(kernel, "ld-tabs")
+    assert not served.widgets_of_class(kernel, "ld-plain-voila")
+
+
 def test_too_large_a_message_ends_the_connection(served: Served, kernel: str) -> None:
     served.send(kernel, b"x" * (64 * 2**20 + 1))
     assert served.logged("at most 64 MB can be sent at once")
