@@ -15,7 +15,7 @@ from .export import export
 from .kept_inputs import KeptInputs
 from .session import Session
 from .state import Choices, Loading
-from .tasks import Failed, Worker, running_loop
+from .tasks import CallQueue, Failed, Worker
 
 _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
@@ -44,11 +44,11 @@ class Desk:
         self.banner = Banner(str(self.session.root.path))
         self.inputs = KeptInputs(self.banner.show)
         self.show_brain: Callable[[], None] = lambda: None  # where pages are in tabs, the first one
-        self._loop = running_loop()
+        self._calls = CallQueue()
         self._stop = threading.Event()
         self._turn = 0
         self._is_taking = False
-        self._reader = Worker(lambda error: self._finish(self._turn, error))
+        self._reader = Worker(lambda error: self._finish(self._turn, error), self._calls)
         self._workers: list[Worker] = []
         self.choices.atlas = self.session.root.first_named_atlas()
         guard = self.banner.guard
@@ -96,13 +96,17 @@ class Desk:
 
     def worker(self, failed: Failed | None = None) -> Worker:
         """A thread for the slow work of one panel; the banner shows what fails, or `failed`."""
-        self._workers.append(Worker(failed or self.banner.show))
+        self._workers.append(Worker(failed or self.banner.show, self._calls))
         return self._workers[-1]
 
     def wait(self) -> None:
-        """Wait until nothing is being read or worked on."""
-        for worker in (self._reader, *self._workers):
-            worker.join()
+        """Wait until nothing is being read or worked on; an answer may ask for more of it."""
+        while any(worker.join() for worker in (self._reader, *self._workers)):
+            pass
+
+    def run_calls(self) -> None:
+        """Do what threads have asked for so far, as a kernel's loop does by itself."""
+        self._calls.run()
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         name = change["new"]
@@ -200,11 +204,8 @@ class Desk:
         self.on_loop(self.loading.set_trait, "notice", text)
 
     def on_loop(self, action: Callable[..., None], *args: Any) -> None:
-        """Call something on the kernel's own loop, from a thread."""
-        if self._loop is None:
-            action(*args)
-        else:
-            self._loop.call_soon_threadsafe(action, *args)
+        """Call something on the kernel's own loop, from a thread; in `wait` without a kernel."""
+        self._calls.add(action, *args)
 
     def _finish(self, turn: int, fault: Exception | None) -> None:
         if turn != self._turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,41 @@ def guarded(action: Callable[..., Any], failed: Failed) -> Callable[..., None]:
     return call
 
 
+class CallQueue:
+    """Makes the calls that threads ask for on one thread: on the kernel's own loop.
+
+    Where no loop runs, whoever waits for the threads makes them: two threads that change widgets
+    at the same time undo each other's changes.
+
+    Examples
+    --------
+    >>> calls = CallQueue()
+    >>> calls.add(print, "done")
+    >>> calls.run()
+    done
+    True
+    """
+
+    def __init__(self) -> None:
+        self._loop = running_loop()
+        self._waiting: queue.SimpleQueue[functools.partial[None]] = queue.SimpleQueue()
+
+    def add(self, action: Callable[..., None], *values: Any) -> None:
+        """Ask for a call, from any thread."""
+        if self._loop is None:
+            self._waiting.put(functools.partial(action, *values))
+        else:
+            self._loop.call_soon_threadsafe(action, *values)
+
+    def run(self) -> bool:
+        """Make the calls that no loop makes; returns whether there were any."""
+        is_any = False
+        while not self._waiting.empty():
+            self._waiting.get()()
+            is_any = True
+        return is_any
+
+
 class Worker:
     """A thread that does the newest job it was given; jobs overtaken while waiting are dropped.
 
@@ -33,11 +69,13 @@ class Worker:
     ----------
     failed : callable
         Given the exception of a job.
+    calls : CallQueue, optional
+        Where the answers are given; one of its own where there are no other workers.
     """
 
-    def __init__(self, failed: Failed) -> None:
+    def __init__(self, failed: Failed, calls: CallQueue | None = None) -> None:
         self._failed = failed
-        self._loop = running_loop()
+        self._calls = calls or CallQueue()
         self._lock = threading.Lock()
         self._waiting: tuple[Job, Done] | None = None
         self._thread: threading.Thread | None = None
@@ -50,18 +88,16 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()
 
-    def join(self, seconds: float = 60.0) -> None:
-        """Wait until nothing is left to do."""
+    def join(self, seconds: float = 60.0) -> bool:
+        """Wait until nothing is left to do; returns whether answers were given meanwhile."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
+        return self._calls.run()
 
     def tell(self, action: Callable[..., None], *values: Any) -> None:
         """From within a job: call something on the loop, such as to show how far it has come."""
-        if self._loop is None:
-            action(*values)
-        else:
-            self._loop.call_soon_threadsafe(action, *values)
+        self._calls.add(action, *values)
 
     def _work(self) -> None:
         while True:

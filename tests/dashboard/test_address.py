@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,6 +63,12 @@ def app(sample_data: Path) -> App:
 def arrive(app: App, text: str) -> None:
     app.returning.bar._handle_custom_msg({"address": text}, [])
     app.desk.wait()
+
+
+def widgets_in(box: Any) -> Iterator[Any]:
+    yield box
+    for child in getattr(box, "children", ()):
+        yield from widgets_in(child)
 
 
 def choices_of(app: App) -> dict[str, object]:
@@ -301,6 +310,18 @@ def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
     assert (app.desk.choices.loaded_atlas, app.desk.choices.region) == ("synthetic_atlas", 3)
     assert read_address(app.returning.bar.text)["region"] == 3
+
+
+def test_a_link_is_followed_by_one_thread(app: App) -> None:
+    """Two that change a table at once lose the region that it highlights."""
+    threads: set[threading.Thread] = set()
+    app.desk.choices.atlas = ""
+    app.desk.wait()
+    for model in (app.desk.choices, *widgets_in(app.tabs)):
+        model.observe(lambda _: threads.add(threading.current_thread()))
+    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
+    assert app.desk.choices.region == 3
+    assert threads == {threading.current_thread()}
 
 
 def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:

@@ -269,6 +269,7 @@ def test_cancel_stops_and_the_test_can_be_run_again(
     page._desk.wait()
     page.run.click()
     assert started.wait(60)
+    page._desk.run_calls()
     assert page.run.disabled
     assert "1 of 99" in page.state.value
     page.cancel.click()

@@ -65,6 +65,7 @@ def test_an_atlas_is_read_beside_the_page(desk: Desk, slow: SlowAtlases) -> None
     line, regions = LoadingLine(desk), RegionsPanel(desk)
     desk.open_first()
     slow.wait_for("one")
+    desk.run_calls()
     assert (desk.choices.atlas, desk.choices.loaded_atlas) == ("one", "")
     assert desk.choices.cohort_a == "cohort_a"  # shown already
     assert line.text.value == "Reading atlas one: 0 of 3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from lesion_dash.dashboard.tasks import Paced, Worker
 
@@ -47,3 +48,19 @@ def test_what_fails_when_a_result_is_shown_is_told() -> None:
     worker.submit(lambda: 1, show)
     worker.join()
     assert [repr(error) for error in told] == ["KeyError('column')"]
+
+
+def test_without_a_kernel_answers_are_given_by_whoever_waits() -> None:
+    threads: list[threading.Thread] = []
+
+    def note(_value: object) -> None:
+        threads.append(threading.current_thread())
+
+    def fail() -> None:
+        raise ValueError("job")
+
+    worker = Worker(note)
+    for job in (lambda: worker.tell(note, "progress"), fail):
+        worker.submit(job, note)
+        worker.join()
+    assert threads == [threading.current_thread()] * 3

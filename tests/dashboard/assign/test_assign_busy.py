@@ -40,6 +40,7 @@ def test_an_old_answer_is_greyed_out_until_the_new_one_is_there(
     monkeypatch.setattr(page._desk.session, "atlas", slow)
     page.ask.atlas.value = "likely"
     assert slow.begun.wait(30)
+    page._desk.run_calls()
     assert "ld-stale" in page.widget._dom_classes
     for words in (page.caption, page.best_caption, page.brain.readout):
         assert "Reading atlas likely: 1 of 3" in words.value

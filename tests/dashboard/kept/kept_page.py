@@ -77,18 +77,12 @@ def open_app(root: DataRoot) -> App:
 
 def open_page(app: App, page: str) -> None:
     app.tabs.selected_index = NAMES.index(page)
-    settle(app)
-
-
-def settle(app: App) -> None:
-    """A job may ask for another one."""
-    for _ in range(3):
-        app.desk.wait()
+    app.desk.wait()
 
 
 def arrive(app: App, text: str) -> None:
     app.returning.bar._handle_custom_msg({"address": text}, [])
-    settle(app)
+    app.desk.wait()
 
 
 def link_to(page: str, values: dict[str, Any]) -> str:

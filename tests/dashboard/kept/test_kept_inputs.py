@@ -25,7 +25,6 @@ from .kept_page import (
     link_to,
     open_app,
     open_page,
-    settle,
 )
 
 
@@ -62,7 +61,7 @@ def test_a_file_brings_the_inputs_back_and_what_it_leaves_out_is_usual(
     app = open_app(root)
     arrive(app, link_to(page, MADE[page]))
     app.returning.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
-    settle(app)
+    app.desk.wait()
     found = dict(app.desk.inputs.values[page])
     if page == "roi":  # the folder decides which runs and conditions are offered first
         assert found.pop("a", "") == found.pop("b", "") == ""

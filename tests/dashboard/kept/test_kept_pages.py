@@ -27,7 +27,6 @@ from .kept_page import (
     link_to,
     open_app,
     open_page,
-    settle,
     steps_of,
 )
 
@@ -38,7 +37,7 @@ def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data
     content = (sample_data / "series" / MASK).read_bytes()
     drop = find_widget(app.tabs.children[NAMES.index("inspect")], "FileDrop")
     drop._on_file("Jane Doe.nii.gz", content)
-    settle(app)
+    app.desk.wait()
     link = app.returning.bar.text
     assert "Jane" not in link
     saved = session_bytes(app.returning.bookmark)
@@ -86,7 +85,7 @@ def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -
     page = app.tabs.children[NAMES.index("roi")]
     find_widget(page, "", "to begin. Then: dilate by 2 voxels")
     find_button(page, "Run the test").click()
-    settle(app)
+    app.desk.wait()
     assert app.desk.banner.message == ""
     values = app.desk.inputs.values["roi"]
     assert (values["map_key"], values["threshold"]) == ("t", 2.0)
@@ -99,7 +98,7 @@ def test_what_is_shown_is_of_the_choices_before_a_link(root: DataRoot) -> None:
     open_page(app, "roi")
     page = app.tabs.children[NAMES.index("roi")]
     find_button(page, "Run the test").click()
-    settle(app)
+    app.desk.wait()
     assert any("1. −log10 p" in one for one in steps_of(page))
     arrive(app, link_to("roi", MADE["roi"]))
     assert not any("1. −log10 p" in one for one in steps_of(page))
@@ -119,7 +118,7 @@ def test_a_page_that_comes_back_has_its_brain_drawn_whole(
 ) -> None:
     app = open_app(root)
     find_widget(app.tabs, "Probe").set_state({"webgl": "yes"})
-    settle(app)
+    app.desk.wait()
     niivue = find_widget(app.tabs, "QuickNiiVue")
     assert len(niivue.volumes) == 2
     painted: list[str] = []

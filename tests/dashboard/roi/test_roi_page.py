@@ -23,7 +23,7 @@ from lesion_dash import (
     script_of,
 )
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.lab_choices import MAPS
+from lesion_dash.dashboard.lab_choices import MAPS, LabQuestion
 from lesion_dash.dashboard.pages.roi import RoiPage
 from lesion_dash.errors import Cancelled
 from lesion_dash.roi import InsideRegions, MoreIn, names_of_run, run_files
@@ -292,13 +292,15 @@ def test_cancel_ends_the_work_and_keeps_what_is_shown(
 ) -> None:
     first = run(page)
     told: list[str] = []
+    watch = page._watch
 
-    def stop(question: object, words: str) -> None:
+    def stop(question: LabQuestion, words: str) -> None:
+        watch(question, words)
         told.append(words)
         if words.startswith("permutation"):
             page.test.cancel.click()
 
-    monkeypatch.setattr(page, "_say_progress", stop)
+    monkeypatch.setattr(page, "_watch", stop)
     choose(page, page.test, correction="fwe")
     page.test.run.click()
     page._desk.wait()

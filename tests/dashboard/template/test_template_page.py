@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.template import TITLE, TemplatePage
 from lesion_dash.dashboard.pages.template_look import facts_html, middle_of
-from lesion_dash.dashboard.sight import LESION
+from lesion_dash.dashboard.registering import Request, register_sight
+from lesion_dash.dashboard.sight import LESION, Sight
 from lesion_dash.errors import SetupError
 from lesion_dash.region_masks import read_region
 from lesion_dash.registration import NotCredible
@@ -167,21 +169,23 @@ def test_cancel_ends_the_registration_and_changes_nothing(
     page: TemplatePage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    progress = page.images.progress
 
-    def stop(share: float, words: str) -> None:
-        told.append(words)
-        assert page.images.image.folders.disabled
-        assert not hidden(page.images.cancel)
-        progress(share, words)
-        if words == WORDS[1]:
-            page.images.cancel.click()
+    def register_and_stop(request: Request, report: Callable[[float, str], None]) -> Sight:
+        def stop(share: float, words: str) -> None:
+            report(share, words)
+            told.append(words)
+            assert page.images.image.folders.disabled
+            assert not hidden(page.images.cancel)
+            if words == WORDS[1]:
+                page.images.cancel.click()
 
-    monkeypatch.setattr(page.images, "progress", stop)
+        return register_sight(request, stop)
+
+    monkeypatch.setattr("lesion_dash.dashboard.pages.template.register_sight", register_and_stop)
     choose_images(page)
     before = page.sight
     register(page)
-    assert told == ["Starting ...", *WORDS[:2]]
+    assert told == list(WORDS[:2])
     assert banner(page) == ""
     assert text(page.images.busy) == "Stopped: nothing was changed."
     assert page.sight is before
