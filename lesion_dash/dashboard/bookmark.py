@@ -107,6 +107,8 @@ class Offer:
                     taken[name] = self._check_one(name, value)
             except InputError as error:
                 faults.append(error)
+        if "atlas" in values and "atlas" not in taken:
+            taken.pop("region", None)  # the same label is another region in another atlas
         return Bookmark(**taken), tuple(faults)
 
     def _check_one(self, name: str, value: object) -> object:

@@ -89,7 +89,9 @@ class Returning:
             Why other choices cannot be made, to be told then.
         """
         choices = self._desk.choices
-        self._awaited, self._region, self._faults = bookmark, None, list(faults)
+        self._awaited, self._faults = bookmark, list(faults)
+        atlas = choices.atlas if bookmark.atlas is None else bookmark.atlas
+        self._region = None if bookmark.region is None else (atlas, bookmark.region)
         self._tabs.selected_index = self._pages.index(bookmark.page or self._pages[0])
         with choices.hold_trait_notifications():
             if bookmark.folder_a is not None:
@@ -143,8 +145,8 @@ class Returning:
             choices = self._desk.choices
             if choices.cohort_a:
                 self._faults += self._show_map(bookmark)
-                if bookmark.region is not None:
-                    self._region = choices.atlas, bookmark.region
+            else:
+                self._region = None
             self._faults += self._desk.inputs.restore(bookmark.inputs)
             self._write_later()
         if self._awaited is None and self._region is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -310,6 +311,26 @@ def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
     assert (app.desk.choices.loaded_atlas, app.desk.choices.region) == ("synthetic_atlas", 3)
     assert read_address(app.returning.bar.text)["region"] == 3
+
+
+@pytest.mark.parametrize("link", ["atlas=gone", "atlas=broken", "atlas=broken&b=broken"])
+def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
+    sample_data: Path, tmp_path: Path, link: str
+) -> None:
+    for folder in ("cohort_a", "cohort_b", "atlas"):
+        shutil.copytree(sample_data / folder, tmp_path / folder)
+    (tmp_path / "broken").mkdir()
+    for name in ("broken", "sub-1_lesion", "sub-2_lesion"):
+        (tmp_path / "broken" / f"{name}.nii").write_bytes(b"no image")
+    (tmp_path / "broken" / "broken.csv").write_text("index,name\n3,whole\n")
+    app = App(Desk(Session(DataRoot(tmp_path))))
+    app.desk.choices.atlas = "synthetic_atlas"
+    app.desk.wait()
+    arrive(app, f"a=cohort_b&k=4&{link}&region=3")
+    choices = app.desk.choices
+    assert (choices.cohort_a, choices.loaded_atlas) == ("cohort_b", "synthetic_atlas")
+    assert choices.region is None
+    assert link.partition("=")[2][:4] in app.desk.banner.message
 
 
 def test_a_link_is_followed_by_one_thread(app: App) -> None:
