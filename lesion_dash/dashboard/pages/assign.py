@@ -209,7 +209,8 @@ class AssignPage:
 
     def _show(self, answer: Answer) -> None:
         self.answer = answer
-        self.ask.show(answer)
+        if not self._is_waiting:  # the range for other signs would cut the threshold off
+            self.ask.show(answer)
         self.download.disabled = self._is_waiting or not len(answer.found.components)
         set_text(self.caption, _describe(answer))
         set_text(self.best_caption, "by correlation")

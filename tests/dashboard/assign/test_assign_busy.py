@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesion_dash.dashboard.pages.assign import AssignPage
@@ -11,7 +13,7 @@ from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import Session
 from lesion_dash.errors import InputError
 
-from .assign_page import saved
+from .assign_page import SHAPE, save, saved
 
 
 class SlowAtlas:
@@ -111,3 +113,37 @@ def test_a_choice_taken_back_stops_the_reading(
     assert page.answer.question.atlas == "synthetic_atlas"
     assert "ld-stale" not in page.widget._dom_classes
     assert page._desk.banner.message == ""
+
+
+@pytest.fixture
+def depths(root: Path) -> str:
+    """A folder with a map from −10 to 2."""
+    values = np.linspace(-10, 2, np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
+    save(values, root / "depths" / "depths.nii.gz")
+    return "depths"
+
+
+def test_an_answer_for_other_signs_does_not_cut_the_threshold_off(
+    depths: str, page: AssignPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, work = threading.Event(), threading.Event(), page.assigner.answer
+    asked: list[Question] = []
+
+    def wait(question: Question, *more: object) -> object:
+        asked.append(question)
+        begun.set()
+        assert go.wait(30)
+        return work(question, *more)
+
+    page.ask.source.value = depths
+    page._desk.wait()
+    monkeypatch.setattr(page.assigner, "answer", wait)
+    page.ask.file.value = "depths.nii.gz"
+    assert begun.wait(30)
+    page.choices.threshold = 5.0
+    page.ask.signs.value = "negative"
+    go.set()
+    page._desk.wait()
+    assert asked[0].signs == "positive"
+    assert (page.choices.threshold, page.ask.threshold.value) == (5.0, 5.0)
+    assert page.answer.question == asked[-1]
