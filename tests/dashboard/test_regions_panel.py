@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import nibabel as nib
@@ -18,6 +19,7 @@ from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
 from lesion_dash.regions import RegionCounts
 
 
@@ -130,3 +132,51 @@ def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> No
     desk.wait()
     assert "left and right are swapped" in panel.remark.value
     assert "ld-alarm" in panel.remark._dom_classes
+
+
+def test_regions_of_an_atlas_that_was_left_are_not_shown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = RegionsPanel(desk)
+    begun, go, count = threading.Event(), threading.Event(), desk.session.regions
+
+    def wait(selection: Selection) -> RegionCounts | None:
+        begun.set()
+        assert go.wait(30)
+        return count(selection)
+
+    monkeypatch.setattr(desk.session, "regions", wait)
+    desk.open_first()
+    while not desk.choices.loaded_atlas:
+        desk.run_calls()
+    assert begun.wait(30)
+    desk.choices.atlas = ""
+    go.set()
+    desk.wait()
+    assert panel.table.frame.empty
+    assert "Choose an atlas" in panel.caption.value
+
+
+def test_a_row_of_the_atlas_before_asks_for_no_region(
+    likely_desk: Desk, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(sample_data / "atlas", likely_desk.session.root.path / "zones")
+    desk = Desk(Session(DataRoot(likely_desk.session.root.path)))
+    panel, _ = open_panel(desk)
+    go, count = threading.Event(), desk.session.regions
+
+    def wait(selection: Selection) -> RegionCounts | None:
+        assert go.wait(30)
+        return count(selection)
+
+    monkeypatch.setattr(desk.session, "regions", wait)
+    desk.session.atlas("synthetic_atlas")
+    desk.choices.atlas = "synthetic_atlas"
+    place = desk.choices.mm
+    panel.table.click(1)
+    assert (desk.choices.loaded_atlas, desk.choices.region) == ("synthetic_atlas", None)
+    assert desk.choices.mm == place
+    go.set()
+    desk.wait()
+    panel.table.click(0)
+    assert desk.choices.region is not None

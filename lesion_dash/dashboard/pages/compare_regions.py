@@ -42,6 +42,7 @@ class RegionsOfTwo:
         self._asked: PairRequest | None = None
         self.found: RegionDifferences | None = None
         self._rows: list[int] = []
+        self._atlas = ""  # whose regions the rows are
         guard = desk.banner.guard
         self.table = Table("compare-regions", guard(self._go_to), on_none=guard(self._leave))
         self.caption, self.about, self.remark = note(), note(), note()
@@ -84,7 +85,7 @@ class RegionsOfTwo:
     def _show(self, asked: tuple[PairRequest, str], found: RegionDifferences | None) -> None:
         if found is None or asked != (self._asked, self._desk.choices.loaded_atlas):
             return  # something else was chosen meanwhile
-        self.found, self._rows = found, shown_rows(found)
+        self.found, self._rows, self._atlas = found, shown_rows(found), asked[1]
         self.download.disabled = False
         self.table.widget.remove_class("ld-hidden")
         names = [f"{one} ({size} patients)" for one, size in zip("AB", found.sizes, strict=True)]
@@ -95,8 +96,9 @@ class RegionsOfTwo:
         set_text(self.remark, "; ".join([*_hidden(found, self._rows), *found.notes]))
 
     def _go_to(self, position: int) -> None:
-        if self.found is not None:
-            row, choices = self._rows[position], self._desk.choices
+        choices = self._desk.choices
+        if self.found is not None and choices.loaded_atlas == self._atlas:
+            row = self._rows[position]
             x, y, z = self.found.places[row].tolist()
             choices.mm, choices.region = (x, y, z), self.found.labels[row]
 

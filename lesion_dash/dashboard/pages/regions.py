@@ -29,6 +29,7 @@ class RegionsPanel:
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
         self._asked: Selection | None = None
+        self._atlas = ""  # whose regions the rows are
         guard = desk.banner.guard
         self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
         self._counter = desk.worker()
@@ -56,7 +57,7 @@ class RegionsPanel:
         self._asked = asked
         if not self._rows:
             set_text(self.caption, "Counting ...")
-        self._counter.submit(partial(self._count, selection), self._show)
+        self._counter.submit(partial(self._count, selection), partial(self._show, asked))
 
     def _missing(self, selection: Selection) -> str:
         if selection.cohort_a and self._desk.choices.atlas:
@@ -68,10 +69,13 @@ class RegionsPanel:
         counts = self._desk.session.regions(selection)
         return None if counts is None else (counts, self._describe(selection, counts))
 
-    def _show(self, counted: tuple[RegionCounts, str] | None) -> None:
-        if counted is None:
+    def _show(self, asked: Selection, counted: tuple[RegionCounts, str] | None) -> None:
+        if counted is None or self._asked is None:
             return
+        if asked != replace(self._asked, min_patients=asked.min_patients):
+            return  # other folders or another atlas were chosen meanwhile
         counts, caption = counted
+        self._atlas = asked.atlas
         rows = shown_rows(counts)
         self._rows, self._counts = rows, counts
         self.download.disabled = False
@@ -107,7 +111,7 @@ class RegionsPanel:
 
     def _go_to(self, position: int) -> None:
         row, counts, choices = self._rows[position], self._counts, self._desk.choices
-        if not (counts and row.voxels):
+        if not (counts and row.voxels) or choices.loaded_atlas != self._atlas:
             return
         if row is counts.rows[-1]:  # outside the atlas
             choices.mm, choices.region = counts.places[-1], None
