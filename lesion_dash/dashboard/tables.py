@@ -118,6 +118,8 @@ class Table:
 
     def show(self, frame: pd.DataFrame) -> None:
         """Show a frame, in place of the one before."""
+        if self._later.cancel():
+            self._none()  # of the rows before
         if self._shown is not None and frame.equals(self._shown):
             return
         self._shown = frame
@@ -145,6 +147,7 @@ class Table:
     def mark(self, row: int | None) -> None:
         """Highlight a row, or none, without telling anybody."""
         if self._table is not None:
+            self._later.cancel()  # what was taken back before is not what is chosen now
             self._marked = row
             self._marking = True
             self._table.selected_rows = [] if row is None else [row]

@@ -125,13 +125,23 @@ class Later:
 
     def __call__(self) -> None:
         """Ask for it."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self.cancel()
         loop = running_loop()
         if loop is None:
             self._action()
         else:
-            self._timer = loop.call_later(self._seconds, self._action)
+            self._timer = loop.call_later(self._seconds, self._call)
+
+    def cancel(self) -> bool:
+        """Do not call what was asked for; returns whether it was still to be called."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def _call(self) -> None:
+        self._timer = None
+        self._action()
 
 
 class Paced:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -91,3 +93,37 @@ def test_rows_are_sent_as_itables_sends_them(rows: list[tuple[str, int, object]]
     replaced.replace_rows(frame)
     whole.update(frame, selected_rows=[])
     assert replaced._dt_args == whole._dt_args
+
+
+def test_what_is_chosen_after_a_row_was_taken_back_stays() -> None:
+    """A link comes in the moment in which the table waits for a click on another row."""
+    left: list[str] = []
+
+    async def take_back_and_choose() -> None:
+        passed = asyncio.Event()
+        table = Table("patients", lambda _row: None, on_none=lambda: left.append("first"))
+        later = Table("clock", lambda _row: None, on_none=passed.set)
+        for one in (table, later):
+            one.show(pd.DataFrame({"patient": ["ann", "bob"]}))
+            select(one, [0], edition=0)
+            select(one, [], edition=0)
+        table.mark(None)  # what the link asks for has no row here
+        await passed.wait()
+
+    asyncio.run(asyncio.wait_for(take_back_and_choose(), 60))
+    assert left == []
+
+
+def test_a_row_that_is_taken_back_is_told_before_it_is_replaced() -> None:
+    left: list[str] = []
+
+    async def take_back_and_replace() -> None:
+        table = Table("patients", lambda _row: None, on_none=lambda: left.append("first"))
+        table.show(pd.DataFrame({"patient": ["ann", "bob"]}))
+        select(table, [0], edition=0)
+        select(table, [], edition=0)
+        assert left == []
+        table.show(pd.DataFrame({"patient": ["cid"]}))
+        assert left == ["first"]
+
+    asyncio.run(asyncio.wait_for(take_back_and_replace(), 60))
