@@ -68,7 +68,7 @@ class Worker:
     Parameters
     ----------
     failed : callable
-        Given the exception of a job.
+        Given the exception of the newest job: that of one before is of choices that hold no more.
     calls : CallQueue, optional
         Where the answers are given; one of its own where there are no other workers.
     """
@@ -78,15 +78,21 @@ class Worker:
         self._calls = calls or CallQueue()
         self._lock = threading.Lock()
         self._waiting: tuple[Job, Done] | None = None
+        self._newest: Job | None = None
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Job, done: Done) -> None:
         """Do `job` in the thread and give what it returns to `done` on the loop."""
         with self._lock:
-            self._waiting = (job, done)
+            self._waiting, self._newest = (job, done), job
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()
+
+    def drop(self) -> None:
+        """Nothing is wanted any more: a job that waits is not done, and none tells its fault."""
+        with self._lock:
+            self._waiting = self._newest = None
 
     def join(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is left to do; returns whether answers were given meanwhile."""
@@ -110,9 +116,13 @@ class Worker:
             try:
                 result = job()
             except Exception as error:
-                self.tell(self._failed, error)
+                self.tell(self._fail, job, error)
             else:
                 self.tell(guarded(done, self._failed), result)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if job is self._newest:
+            self._failed(error)
 
 
 class Later:

@@ -64,3 +64,28 @@ def test_without_a_kernel_answers_are_given_by_whoever_waits() -> None:
         worker.submit(job, note)
         worker.join()
     assert threads == [threading.current_thread()] * 3
+
+
+def test_the_fault_of_a_job_that_was_overtaken_is_not_told() -> None:
+    told: list[Exception] = []
+    shown: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        assert go.wait(20)
+        raise ValueError("the choice before")
+
+    worker = Worker(told.append)
+    worker.submit(fail, shown.append)
+    assert begun.wait(20)
+    worker.submit(lambda: "the choice now", shown.append)
+    go.set()
+    worker.join()
+    assert (told, shown) == ([], ["the choice now"])
+    begun.clear()
+    worker.submit(fail, shown.append)
+    assert begun.wait(20)
+    worker.drop()
+    worker.join()
+    assert told == []

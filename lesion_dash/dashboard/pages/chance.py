@@ -9,7 +9,6 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas import OUTSIDE
-from ...errors import Cancelled
 from ...plots import figure_bytes
 from ...size_bias import VolumePermutations
 from ..chances import PERMUTATIONS, SEED, ChanceRequest, Chances, Contrasts, p_layer
@@ -208,8 +207,6 @@ class ChancePage:
             self._take(wanted, self.contrasts)
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, Cancelled) and not self._stop.is_set():
-            return  # of a run that a newer one has overtaken
         self._running = None
         self._show_running()
         set_text(self.state, "Stopped." if self._stop.is_set() else "")

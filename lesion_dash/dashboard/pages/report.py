@@ -8,7 +8,6 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ...errors import Cancelled
 from ...report import PAGE_NAME, Report
 from ..archive import zip_of
 from ..controls import card, download_button, heading, labelled, note, set_text
@@ -106,8 +105,6 @@ class ReportPanel:
         self._update()
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, Cancelled) and not self._stop.is_set():
-            return  # of a run that a newer one has overtaken
         self._running = None
         self._update()
         self._desk.banner.show(error)

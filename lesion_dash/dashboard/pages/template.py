@@ -205,6 +205,7 @@ class TemplatePage:
     def _map_chosen(self, path: str) -> None:
         self._desk.banner.clear()
         self.region.clear()
+        self._region_changed()  # the background is of the regions of one map
         self.region.say("Reading ...")
         self._do(self._mapper, partial(open_facts, path), self._offer)
 
@@ -227,6 +228,7 @@ class TemplatePage:
             return
         if choice is not None:
             self.region.say(_CHOOSE_IMAGE)
+        self._placer.drop()
         self.placed = None
         self.look.show_region(None, False)
         self._measure_soon()

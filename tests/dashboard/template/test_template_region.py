@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from lesion_dash.dashboard.measuring import MapFacts, open_facts
 from lesion_dash.dashboard.pages.template import TemplatePage
 from lesion_dash.dashboard.pages.template_look import middle_of
-from lesion_dash.dashboard.sight import REGION
+from lesion_dash.dashboard.sight import REGION, Sight
 from lesion_dash.dashboard.source_field import SourceField
+from lesion_dash.errors import InputError
 from lesion_dash.native_signal import leave_out, measure_native
 from lesion_dash.region_masks import native_region, read_region
 
@@ -149,3 +153,61 @@ def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
     )
     expected = measure_native(page.sight.native, own, leave_out(other, own))
     assert page.answer.signal.quality.table.equals(expected.quality.table)
+
+
+class SlowFacts:
+    """Holds the reading of one map until it is told to go on, and then reads it or fails."""
+
+    def __init__(self, name: str, fails: bool = False) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._name, self._fails = name, fails
+
+    def __call__(self, path: str) -> MapFacts:
+        if Path(path).name == self._name:
+            self.begun.set()
+            assert self.go.wait(30)
+            if self._fails:
+                raise InputError(self._name, "cannot be read")
+        return open_facts(path)
+
+
+def come_back(page: TemplatePage, map_name: str, region: str) -> None:
+    """Choose a map, one of its regions and one for the background, as a link does."""
+    page.region.map.choose(f"atlas//{map_name}")
+    page.region.choose(region)
+    page.signal.background.choose("/2")
+
+
+def test_a_map_that_was_overtaken_takes_no_region_with_it(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowFacts("scan.nii.gz", fails=True)
+    monkeypatch.setattr("lesion_dash.dashboard.pages.template.open_facts", slow)
+    page.region.map.choose("scans//scan.nii.gz")
+    assert slow.begun.wait(30)
+    come_back(page, "labels.nii.gz", "3")
+    slow.go.set()
+    page._desk.wait()
+    assert (page.region.region, page.signal.background.text) == ("3", "/2")
+    assert banner(page) == ""
+
+
+def test_a_background_waits_for_the_map_whose_region_it_is(
+    page: TemplatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(page, page.region.map, "atlas", "maps.nii.gz")
+    slow = SlowFacts("labels.nii.gz")
+    monkeypatch.setattr("lesion_dash.dashboard.pages.template.open_facts", slow)
+    show = page.look.show
+
+    def show_and_go_on(sight: Sight) -> None:
+        show(sight)
+        slow.go.set()
+
+    monkeypatch.setattr(page.look, "show", show_and_go_on)
+    page.images.image.choose("scans//scan.nii.gz")
+    come_back(page, "labels.nii.gz", "3")
+    page._desk.wait()
+    assert slow.go.is_set()
+    assert (page.region.region, page.signal.background.text) == ("3", "/2")
+    assert page.signal.background.offered == "2"
