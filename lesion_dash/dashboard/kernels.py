@@ -44,8 +44,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
         self._warming: set[str] = set()
         self._left: dict[str, float] = {}
         super().__init__(**settings)  # type: ignore[no-untyped-call]
-        # A page that opens sends hundreds of messages at once. By default ZeroMQ drops, without a
-        # word, what lies beyond 1,000 that this process had no time to read.
+        # No limit to the messages that wait to be read here, as there is none where they are sent.
         self.context.rcvhwm = 0
 
     @property

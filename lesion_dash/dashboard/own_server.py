@@ -12,6 +12,20 @@ OWN_SERVER = "LESION_DASH_SERVER"
 """The variable by which a server of ours tells its kernels that it is one."""
 
 
+def is_voila(variables: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is the kernel of a page of Voila, ours or another.
+
+    Examples
+    --------
+    >>> is_voila({"VOILA_PREHEAT": "False", "LESION_DASH_SERVER": "1"})
+    True
+    >>> is_voila({"JPY_SESSION_NAME": "app.ipynb"})
+    False
+    """
+    # A kernel that was started before its page was asked for knows nothing of the request.
+    return variables.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_PREHEAT" in variables
+
+
 def is_plain_voila(variables: Mapping[str, str] = os.environ) -> bool:
     """Whether this is the kernel of a Voila that `lesion-dash serve` or `demo` did not start.
 
@@ -25,9 +39,7 @@ def is_plain_voila(variables: Mapping[str, str] = os.environ) -> bool:
     >>> is_plain_voila({"VOILA_PREHEAT": "True", "LESION_DASH_SERVER": "1"})
     False
     """
-    is_voila = variables.get("SERVER_SOFTWARE", "").startswith("voila/")
-    # A kernel that was started before its page was asked for knows nothing of the request.
-    return OWN_SERVER not in variables and (is_voila or "VOILA_PREHEAT" in variables)
+    return is_voila(variables) and OWN_SERVER not in variables
 
 
 def check_host(variables: Mapping[str, str] = os.environ) -> None:

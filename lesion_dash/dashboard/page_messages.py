@@ -7,7 +7,6 @@ class, and a trait that a later release of a package adds is closed until it is 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +15,14 @@ from typing import Any
 import ipywidgets as widgets
 from ipyniivue import Volume
 
+from ..text import printable
 from .address import AddressBar
 from .blend_view import BlendView
 from .controls import CloseButton, Probe
 from .curve import CurveView
 from .map_slices import MapSlices
 from .niivue import QuickNiiVue
+from .own_server import is_voila
 from .pages.filters import FilterView
 from .place_field import PlaceField
 from .session_menu import SessionMenu
@@ -164,7 +165,7 @@ class PageMessages:
 
     def _drop(self, what: str) -> None:
         """Log once what was dropped; names are a visitor's, and so may be endless and many."""
-        shown = "".join(letter if letter.isprintable() else "?" for letter in what[:_LONGEST_NAME])
+        shown = printable(what[:_LONGEST_NAME])
         if shown in self._logged or len(self._logged) > _MOST_LOGGED:
             return
         self._logged.add(shown)
@@ -253,5 +254,5 @@ def filter_page_messages() -> None:
     from IPython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is not None and "VOILA_BASE_URL" in os.environ:
+    if kernel is not None and is_voila():
         PageMessages(kernel)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .environment import READABLE_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .landlock import READ, RUN, WRITE, confine, landlock_version
@@ -53,10 +54,26 @@ def main(connection_file: Path) -> None:
         os.environ["JOBLIB_MULTIPROCESSING"] = "0"
         _show_no_other_process(folder / "proc")
         confine([*_own_files(folder), *_system_files(), *_software(), *_account_files()])
-    # Only now: NumPy starts threads when it is imported.
-    from ipykernel.kernelapp import launch_new_instance
+    _run_kernel()
 
-    launch_new_instance()
+
+def _run_kernel() -> None:
+    # Only now: NumPy starts threads when it is imported.
+    from ipykernel.kernelapp import IPKernelApp
+
+    class PageKernel(IPKernelApp):
+        """A kernel that loses no message to its page, however busy the computer is."""
+
+        def init_iopub(self, context: Any) -> None:
+            """Open the socket to the page.
+
+            By default ZeroMQ drops, without a word, what lies beyond 1,000 messages that were not
+            fetched; all pages that are opened at once send 2,500.
+            """
+            context.sndhwm = 0
+            super().init_iopub(context)  # type: ignore[no-untyped-call]
+
+    PageKernel.launch_instance()
 
 
 def _show_no_other_process(folder: Path) -> None:
