@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from served_dashboard import Answer, Served, find_port
+from served_dashboard import Answer, Served, find_port, kernel_of, wait_for
 from tornado.httpclient import HTTPClientError
 
 from lesion_dash import InputError
@@ -41,33 +39,27 @@ def plain_voila(folder: Path, data_root: Path) -> Iterator[Served]:
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
+    served = Served(process, port, log)
     try:
-        served = Served(process, port, log)
-        wait_for_answer(served)
+        wait_for(lambda: has_begun(served))
         yield served
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_for_answer(served: Served) -> None:
-    for _ in range(450):
-        assert served.process.poll() is None, served.log.read_text()
-        try:
-            served.ask("/voila/static/none")
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(f"no answer: {served.log.read_text()}")
+def has_begun(served: Served) -> bool:
+    assert served.process.poll() is None, served.log.read_text()
+    try:
+        return served.ask("/voila/static/none").status > 0
+    except OSError:
+        return False
 
 
 def open_page(served: Served, name: str) -> tuple[Answer, str]:
     """The page, asked for by this name, and its kernel."""
     page = served.ask("/", Host=f"{name}:{served.port}")
-    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
-    assert found, page.text[:2000]
-    return page, found[1]
+    return page, kernel_of(page)
 
 
 @dataclass
