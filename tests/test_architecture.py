@@ -52,9 +52,10 @@ KEPT_TO = {
 # images and tables, which are read by the room "files" alone, so that no link leads out of a root.
 OPENERS = {
     "cli.py", "cohort/positions.py", "memory.py", "register_command.py", "template.py",
-    "dashboard/controls.py", "dashboard/scripts.py", "dashboard/serving/token_file.py",
+    "dashboard/controls.py", "dashboard/scripts.py", "dashboard/serving/landlock.py",
+    "dashboard/serving/served_folder.py", "dashboard/serving/token_file.py",
     "registration/apart.py", "registration/exchange.py", "registration/process.py",
-    "registration/programs.py", "report/page.py",
+    "registration/programs.py", "report/page.py", "streams.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",
