@@ -102,6 +102,10 @@ class FileField(t.HasTraits):
         folder = change["new"]
         if self._is_filling:
             return
+        if folder:
+            # A list tells by number what is chosen in it: the others have their new order before
+            # the names below invite to go on to them.
+            self._files.last.name = folder
         names = self._files.images(folder) if folder else ()
         self.names.options = [("Choose a file", ""), *((name, name) for name in names)]
         self.names.value = ""
@@ -109,8 +113,6 @@ class FileField(t.HasTraits):
         (self.names.remove_class if folder else self.names.add_class)("ld-hidden")
         self.name = ""
         self.folder = folder
-        if folder:
-            self._files.last.name = folder
 
     def _name_chosen(self, change: dict[str, Any]) -> None:
         self.name = change["new"] or ""

@@ -46,7 +46,7 @@ def choose(page: Any, card: str, number: int, option: str) -> None:
     field = page.locator(f"{card} select").nth(number)
     field.locator("option", has_text=option).first.wait_for(state="attached", timeout=LONG)
     texts = field.locator("option").all_inner_texts()
-    field.select_option(index=next(n for n, text in enumerate(texts) if option in text))
+    field.select_option(label=next(text for text in texts if option in text))
 
 
 def violations(page: Any) -> list[str]:

@@ -136,6 +136,14 @@ def test_the_last_folder_is_offered_first_for_the_next_file(page: TemplatePage) 
     assert offered(page.region.map)[0] == "atlas"
 
 
+def test_other_lists_have_their_new_order_before_the_names_are_offered(page: TemplatePage) -> None:
+    order: list[str] = []
+    page.images.image.names.observe(lambda _: order.append("names"), names="_options_labels")
+    page.region.map.folders.observe(lambda _: order.append("others"), names="_options_labels")
+    choose(page, page.images.image, "scans")
+    assert order == ["others", "names"]
+
+
 def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
     choose_images(page)
     register(page)
