@@ -14,7 +14,6 @@ from traitlets import Integer
 
 from .serving.environment import kernel_environment
 from .serving.free_memory import give_back
-from .serving.kernel_memory import limit_memory
 
 MAX_KERNELS = 10
 _SECONDS_TO_COME_BACK = 60
@@ -34,8 +33,6 @@ class PatientKernelManager(AsyncMappingKernelManager):
 
     max_kernels = Integer(MAX_KERNELS, help="Kernels in use at once, without the one kept ready.")
     max_kernels.tag(config=True)
-    kernel_memory = Integer(0, help="Bytes that one kernel may take; 0 is no limit.")
-    kernel_memory.tag(config=True)
 
     def __init__(self, **settings: Any) -> None:
         # Voila fills its pool while it is made.
@@ -85,11 +82,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
         if is_for_pool:
             self._warming.add(identity)
         try:
-            await super().start_kernel(kernel_id=identity, env=variables, **settings)
-            if self.kernel_memory:
-                process: Any = self.get_kernel(identity).provisioner
-                limit_memory(process.pid, self.kernel_memory)
-            return identity
+            return await super().start_kernel(kernel_id=identity, env=variables, **settings)
         finally:
             self._starting.discard(identity)
             self._warming.discard(identity)

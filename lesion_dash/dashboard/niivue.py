@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import ipyniivue
 
 from .scripts import widget_script
+
+_LARGEST = 1e9  # far beyond any place, angle or share
 
 
 class QuickNiiVue(ipyniivue.NiiVue):  # type: ignore[misc]
@@ -31,4 +32,4 @@ def _is_numeric(value: Any, depth: int = 2) -> bool:
     """Whether it is a finite number or a list of such, as everything that a scene holds."""
     if isinstance(value, list):
         return depth > 0 and all(_is_numeric(one, depth - 1) for one in value)
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and abs(value) < _LARGEST

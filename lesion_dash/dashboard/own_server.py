@@ -7,9 +7,7 @@ from collections.abc import Mapping
 
 from ..errors import InputError
 from .serving.access import Access
-
-OWN_SERVER = "LESION_DASH_SERVER"
-"""The variable by which a server of ours tells its kernels that it is one."""
+from .serving.environment import OWN_SERVER
 
 
 def is_voila(variables: Mapping[str, str] = os.environ) -> bool:
@@ -17,13 +15,14 @@ def is_voila(variables: Mapping[str, str] = os.environ) -> bool:
 
     Examples
     --------
-    >>> is_voila({"VOILA_PREHEAT": "False", "LESION_DASH_SERVER": "1"})
-    True
+    >>> is_voila({"LESION_DASH_SERVER": "1"}), is_voila({"VOILA_PREHEAT": "False"})
+    (True, True)
     >>> is_voila({"JPY_SESSION_NAME": "app.ipynb"})
     False
     """
     # A kernel that was started before its page was asked for knows nothing of the request.
-    return variables.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_PREHEAT" in variables
+    of_voila = variables.get("SERVER_SOFTWARE", "").startswith("voila/")
+    return OWN_SERVER in variables or of_voila or "VOILA_PREHEAT" in variables
 
 
 def is_plain_voila(variables: Mapping[str, str] = os.environ) -> bool:

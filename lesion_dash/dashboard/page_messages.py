@@ -7,9 +7,13 @@ class, and a trait that a later release of a package adds is closed until it is 
 
 from __future__ import annotations
 
+import math
 import re
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -116,8 +120,7 @@ class PageMessages:
     """
 
     def __init__(self, kernel: Any) -> None:
-        self._log = kernel.log
-        self._comms = kernel.comm_manager
+        self._log, self._comms, self._shell = kernel.log, kernel.comm_manager, kernel.shell
         self._control_comms: set[str] = set()
         self._logged: set[str] = set()
         handlers = kernel.shell_handlers
@@ -127,8 +130,7 @@ class PageMessages:
 
     def _opened(self, stream: Any, ident: Any, msg: dict[str, Any]) -> None:
         """Let the widget manager ask for all states; a page makes no widgets."""
-        content = msg["content"]
-        comm_id, target = content.get("comm_id"), content.get("target_name")
+        comm_id, target = msg["content"].get("comm_id"), msg["content"].get("target_name")
         if target != CONTROL_TARGET or not isinstance(comm_id, str):
             self._drop(f"comm_open of {target}")
         elif comm_id in self._comms.comms or len(self._control_comms) >= _MOST_CONTROL_COMMS:
@@ -161,7 +163,19 @@ class PageMessages:
         for name in dropped:
             self._drop(f"{type(widget).__name__}.{name}")
         if passed is not None:
-            self._pass(stream, ident, msg | {"content": content | {"data": passed}})
+            # ipywidgets would show the page a traceback, with paths and lines of code.
+            self._shell.showtraceback = self._log_error
+            try:
+                self._pass(stream, ident, msg | {"content": content | {"data": passed}})
+            finally:
+                del self._shell.showtraceback
+
+    def _log_error(self, *_: Any, **__: Any) -> None:
+        """Log an error in the handling of a message, with the place where it arose."""
+        error = sys.exc_info()[1]
+        frames = traceback.extract_tb(error.__traceback__ if error else None)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        self._drop(f"what led to {type(error).__name__} at {place}")
 
     def _drop(self, what: str) -> None:
         """Log once what was dropped; names are a visitor's, and so may be endless and many."""
@@ -218,8 +232,10 @@ def _permitted_state(
         return None, ["update"]
     # No trait that a page may set is binary. ipywidgets would put a buffer where its path says.
     buffers = ["buffer_paths"] if data.get("buffer_paths") else []
-    dropped = [name for name in state if name not in allowed.traits] + buffers
-    kept = {name: value for name, value in state.items() if name in allowed.traits}
+    kept = {
+        name: value for name, value in state.items() if name in allowed.traits and _is_finite(value)
+    }
+    dropped = [name for name in state if name not in kept] + buffers
     return ({"method": "update", "state": kept} if kept else None), dropped
 
 
@@ -237,6 +253,15 @@ def _permitted_event(allowed: PageInput, content: Any) -> tuple[dict[str, Any] |
             return None, [f"event {event}"]
         passed["data"] = {key: given[key] for key in keys if key in given}
     return {"method": "custom", "content": passed}, []
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it holds no NaN and no infinity: they pass every comparison with a range."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def widget_of(model_id: str) -> widgets.Widget | None:

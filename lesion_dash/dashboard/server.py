@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .own_server import OWN_SERVER
 from .scripts import SERVED, served_scripts
-from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from .serving.environment import MEMORY_VARIABLE, OWN_SERVER, RESULTS_VARIABLE, ROOT_VARIABLE
 from .serving.kernel_memory import memory_of_kernels
 from .serving.landlock import keep_memory_private
 from .serving.served_folder import served_folder
@@ -99,12 +98,12 @@ def serve(
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
     os.environ[SERVED] = " ".join(served_scripts())
     os.environ[OWN_SERVER] = "1"
+    os.environ[MEMORY_VARIABLE] = str(most_memory)
     _find_template()
     with served_folder() as folder:
         config = server_config(_put_notebook(folder), port, open_browser, access, max_kernels)
         # The sockets of kernels, and what is told of them.
         config.Voila.connection_dir_root = str(folder)
-        config.PatientKernelManager.kernel_memory = most_memory
         _run(folder / "notebook", config)
     return 0
 

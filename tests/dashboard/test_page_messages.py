@@ -88,7 +88,8 @@ def is_done(raw: bytes, kind: str) -> bool:
 def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "secret").write_text(CONTENT)
-    with serving(folder, sample_data) as found:
+    # What the kernel may not open at all would prove nothing of the messages.
+    with serving(folder, sample_data, LESION_DASH_READABLE=str(folder)) as found:
         yield found
 
 
@@ -185,6 +186,7 @@ def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
     }
     assert holders <= {("TextModel", "value")}
     assert "Traceback" not in served.log.read_text()
+    assert not any(b'"traceback"' in raw for raw in received)
 
 
 def test_a_page_makes_no_widgets(served: Served) -> None:
@@ -242,6 +244,55 @@ def test_the_log_names_what_was_dropped_once_and_bounded(served: Served) -> None
     assert sum("Volume.path" in line for line in lines) == 1
     assert 10 < sum("dropped" in line for line in lines) < 100
     assert not any(line.startswith("forged") for line in lines)
+
+
+def test_values_of_a_wrong_kind_show_no_traceback(served: Served) -> None:
+    async def probe() -> list[bytes]:
+        async with visit(served) as page:
+            states = await page.states()
+            # One widget of each kind.
+            for model_id, state in {
+                kind_of(held): (key, held) for key, held in states.items()
+            }.values():
+                for trait in {"value", "index", "selected_index", "mm", "scene"} & set(state):
+                    for value in ("x", None, -1, 10**400, {"a": []}, [[]]):
+                        await page.update(model_id, {trait: value})
+                await page.settle()
+            return page.received
+
+    before = len(served.log.read_text())
+    received = asyncio.run(asyncio.wait_for(probe(), 120))
+    assert not any(b'"traceback"' in raw for raw in received)
+    lines = served.log.read_text()[before:].splitlines()
+    assert any("TraitError" in line for line in lines)
+    assert not any("Traceback" in line for line in lines)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"x"', "{", "[" * 100_000])
+def test_a_message_without_content_ends_the_connection(served: Served, content: str) -> None:
+    kernel = kernel_of(served.open_page())
+    whole = message("comm_msg", {"comm_id": "here"})
+    broken = replace_content(whole, content.encode())
+    code, reason = served.send(kernel, broken)
+    served.end(kernel)
+    assert (code, reason) == (1003, "this is no message to a kernel")
+
+
+def replace_content(sent: bytes, content: bytes) -> bytes:
+    """The message with other bytes in the place of its content."""
+    _, parts = deserialize_msg_from_ws_v1(sent)
+    body = [b"shell", *parts[:3], content]
+    begins = [8 * (len(body) + 2)]
+    for part in body:
+        begins.append(begins[-1] + len(part))
+    table = [len(begins), *begins]
+    return b"".join([*(number.to_bytes(8, "little") for number in table), *body])
+
+
+def test_what_is_no_number_is_dropped() -> None:
+    for value in (float("nan"), float("inf"), [1.0, float("nan")]):
+        sent = {"method": "update", "state": {"value": value}}
+        assert permitted(widgets.FloatSlider, sent) == (None, ["value"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .environment import READABLE_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
+from .environment import MEMORY_VARIABLE, READABLE_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
+from .kernel_memory import limit_memory
 from .landlock import READ, RUN, WRITE, confine, landlock_version
 
 _SOFTWARE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
@@ -47,6 +48,8 @@ def main(connection_file: Path) -> None:
     folder = connection_file.parent
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
     os.environ["IPYTHONDIR"] = str(folder)
+    if most := int(os.environ.get(MEMORY_VARIABLE, "0")):
+        limit_memory(most)
     if landlock_version():
         # Without it the home folder is looked up in /etc/passwd.
         os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
 RESULTS_VARIABLE = "LESION_DASH_RESULTS"
+MEMORY_VARIABLE = "LESION_DASH_KERNEL_MEMORY"
+"""Bytes that a kernel may take."""
+OWN_SERVER = "LESION_DASH_SERVER"
+"""Set by `lesion-dash serve` and `demo`, by which a kernel knows that one of them started it."""
 READABLE_VARIABLE = "LESION_DASH_READABLE"
 """Folders, as in PATH, that kernels read beside the data root: software in unusual places."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 
 from ...errors import InputError
 from ...memory import all_memory, bytes_in
@@ -48,24 +47,21 @@ def memory_of_kernels(size: str | None) -> int:
     return found
 
 
-def limit_memory(process: int, most: int) -> None:
-    """Limit the data of a process, on Linux: what it asks for beyond is a MemoryError there.
+def limit_memory(most: int) -> None:
+    """Limit the data of this process, on Linux: what it asks for beyond is a MemoryError.
 
     The limit of the address space would not do: NumPy's and Python's threads reserve three times as
     much of it as a kernel ever uses, and data alone about 350 MB more.
 
     Parameters
     ----------
-    process : int
-        Id of a process of this account.
     most : int
         Bytes, from which on it gets no more.
     """
     if sys.platform == "linux":
         import resource
 
-        with suppress(ProcessLookupError):  # it has ended
-            _, hard = resource.prlimit(process, resource.RLIMIT_DATA)
-            if hard != resource.RLIM_INFINITY:
-                most = min(most, hard)
-            resource.prlimit(process, resource.RLIMIT_DATA, (most, most))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

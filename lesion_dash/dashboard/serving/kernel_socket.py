@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from typing import TypeGuard
+
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketProtocol13
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
@@ -53,14 +57,14 @@ class KernelSocket(PlainErrors, VoilaKernelWebsocketHandler):  # type: ignore[mi
         return None if made is None else LimitedProtocol(self, False, made.params)
 
     def on_message(self, message: str | bytes) -> None:
-        """Pass on a message whose parts lie inside it."""
-        if is_whole(message):
+        """Pass on a message whose parts lie inside it and are objects."""
+        if is_whole(message) and holds_objects(message):
             super().on_message(message)
         else:
             self.close(_BAD_DATA, "this is no message to a kernel")
 
 
-def is_whole(message: str | bytes) -> bool:
+def is_whole(message: str | bytes) -> TypeGuard[bytes]:
     r"""Whether a message holds the table of its parts, which Jupyter reads without a look.
 
     Parameters
@@ -77,3 +81,19 @@ def is_whole(message: str | bytes) -> bool:
         return False
     parts = int.from_bytes(message[:_WORD], "little")
     return _FEWEST_PARTS <= parts <= _MOST_PARTS and _WORD * (parts + 1) <= len(message)
+
+
+def holds_objects(message: bytes) -> bool:
+    """Whether header, parent, metadata and content are JSON objects, as kernels take for granted.
+
+    Parameters
+    ----------
+    message : bytes
+        One that is whole.
+    """
+    places = [int.from_bytes(message[_WORD * i : _WORD * (i + 1)], "little") for i in range(2, 7)]
+    try:
+        parts = [json.loads(message[start:end]) for start, end in pairwise(places)]
+    except (ValueError, RecursionError):
+        return False
+    return all(isinstance(part, dict) for part in parts)
