@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from served_dashboard import children, kernel_of, serving, wait_for
@@ -52,3 +54,17 @@ def test_folders_of_running_dashboards_and_of_others_stay(temporary: Path) -> No
         remove_abandoned()
         assert set(temporary.iterdir()) == before | {first, second}
     assert set(temporary.iterdir()) == before
+
+
+def test_where_no_file_can_be_locked_the_folder_holds_none(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows, a file that is open cannot be renamed."""
+    abandoned = temporary / "lesion_dash_abandoned"
+    abandoned.mkdir()
+    # In this module alone: pathlib asks for the name as well.
+    system = SimpleNamespace(**vars(os) | {"name": "nt"})
+    monkeypatch.setattr("lesion_dash.dashboard.serving.served_folder.os", system)
+    with served_folder() as folder:
+        assert not list(folder.iterdir())
+    assert set(temporary.iterdir()) == {abandoned}

@@ -20,7 +20,8 @@ def served_folder() -> Iterator[Path]:
     """A folder of this process alone, removed at its end, or else by the next dashboard.
 
     A dashboard that is killed cannot remove its folder. Each therefore holds a lock on a file in
-    its own: a lock ends with its process, however that ended.
+    its own: a lock ends with its process, however that ended. Not on Windows, where a file that is
+    open can neither be renamed nor removed.
 
     Examples
     --------
@@ -33,6 +34,9 @@ def served_folder() -> Iterator[Path]:
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
+        if os.name != "posix":
+            yield folder
+            return
         with (folder / f"{_LOCK}.new").open("wb") as lock:
             _lock(lock)
             # Under its own name the file is locked from the first moment on.
@@ -50,14 +54,14 @@ def remove_abandoned() -> None:
         with suppress(OSError):  # it is another account's, in use, or gone
             found = folder.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-                with (folder / _LOCK).open("rb") as lock:
+                # NFS locks only what is open for writing.
+                with (folder / _LOCK).open("r+b") as lock:
                     _lock(lock)
                     shutil.rmtree(folder)
 
 
 def _lock(file: IO[bytes]) -> None:
     """Lock a file as long as it is open here, or raise OSError where another process does."""
-    if os.name == "posix":
-        import fcntl
+    import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
