@@ -13,7 +13,7 @@ from typing import Any
 
 
 class _Output(io.RawIOBase):
-    """Below a standard stream: what cannot be written is dropped, and the reason kept."""
+    """Below a standard stream: what cannot be written is dropped, and the first reason kept."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -29,15 +29,15 @@ class _Output(io.RawIOBase):
         return int(self._raw.fileno())
 
     def write(self, content: Any) -> int:
-        if self.fault is None:
-            try:
-                # None: full for the moment, and another program has set the stream not to wait.
-                while (written := self._raw.write(content)) is None:
-                    select.select([], [self._raw], [])
-                return int(written)
-            except OSError as error:
-                self.fault = error
-        return len(content)
+        try:
+            # None: full for the moment, and another program has set the stream not to wait.
+            while (written := self._raw.write(content)) is None:
+                select.select([], [self._raw], [])
+            return int(written)
+        except OSError as error:
+            # A fault may pass, as a full disk does: a log goes on after it.
+            self.fault = self.fault or error
+            return len(content)
 
 
 def open_missing_streams() -> None:

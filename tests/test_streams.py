@@ -171,3 +171,21 @@ def test_a_stream_that_does_not_wait_gets_all_of_it():
         assert read.read() == whole
         _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, b"")
+
+
+def test_a_fault_that_passes_ends_no_log():
+    code = """
+import os, sys
+from lesion_dash.streams import lasting_streams
+with lasting_streams() as faults:
+    full = os.open("/dev/full", os.O_WRONLY)
+    written = os.dup(1)
+    os.dup2(full, 1)
+    print("lost", flush=True)
+    os.dup2(written, 1)
+    print("kept", flush=True)
+    print(sorted(faults()), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("kept\n", "['stdout']\n")
