@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,15 +44,15 @@ class Kernels:
         notebook = folder / "notebook"
         notebook.mkdir()
         self._loop = asyncio.new_event_loop()
-        self._folder = notebook
-        self._manager: Any = PatientKernelManager(config=server_config(notebook))
+        config = server_config(notebook)
+        # What Voila tells it; otherwise kernels start in the folder of the tests.
+        config.MappingKernelManager.root_dir = str(notebook)
+        self._manager: Any = PatientKernelManager(config=config)
 
     def start(self, **variables: str) -> str:
         places = {ROOT_VARIABLE: str(self.root), RESULTS_VARIABLE: str(self.results)}
         given = os.environ | {"PYTHONPATH": str(SOURCES)} | places | variables
-        starting = self._manager.start_kernel(
-            kernel_name="python3", path=str(self._folder), env=given
-        )
+        starting = self._manager.start_kernel(kernel_name="python3", path="", env=given)
         return str(self._loop.run_until_complete(starting))
 
     def connection_file(self, kernel: str) -> Path:
@@ -132,10 +133,33 @@ def test_only_what_a_page_needs_is_opened(kernels: Kernels, kernel: str, tmp_pat
 
 
 @CONFINED
+def test_paths_open_neither_a_clone_nor_what_all_pages_share(kernels: Kernels) -> None:
+    """Tests run from a clone, which is on the path of Python here."""
+    clone = [str(SOURCES / name) for name in ("pyproject.toml", ".gitignore", "tests/conftest.py")]
+    package = str(SOURCES / "lesion_dash" / "py.typed")
+    temporary = Path(tempfile.gettempdir())
+    shared = str(temporary / f"lesion_dash_test_{os.getpid()}")
+    Path(shared).write_text("secret")
+    # Also by another name, and as the folder of libraries beside a `bin`.
+    link = kernels.results.parent / "link"
+    link.symlink_to(temporary)
+    (link.parent / "lib").symlink_to(temporary)
+    paths = os.pathsep.join(map(str, (temporary, link, temporary.parent)))
+    programs = os.pathsep.join([os.environ["PATH"], str(link.parent / "bin")])
+    try:
+        kernel = kernels.start(LD_LIBRARY_PATH=paths, PATH=programs)
+        other = kernels.connection_file(kernels.start())
+        tried = [*clone, shared, str(other), package]
+        assert json.loads(kernels.run(kernel, TRY_EACH.format(paths=tried))) == [package]
+    finally:
+        Path(shared).unlink()
+
+
+@CONFINED
 def test_what_a_kernel_starts_is_confined_as_well(kernels: Kernels, kernel: str) -> None:
     code = f"""
     import subprocess, sys
-    code = "import numpy; open({str(kernels.above)!r})"
+    code = "import lesion_dash.registration.apart; open({str(kernels.above)!r})"
     print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr)
     """
     assert "PermissionError" in kernels.run(kernel, code)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .environment import MEMORY_VARIABLE, READABLE_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .kernel_memory import limit_memory
-from .landlock import READ, RUN, WRITE, confine, landlock_version
+from .landlock import LIST, READ, RUN, WRITE, confine, landlock_version
 
 _SOFTWARE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 _SETTINGS = (
@@ -38,6 +38,7 @@ _LIBRARIES = ("lib", "lib64")  # beside a `bin`
 _PROCESS = (
     *("cgroup", "cmdline", "fd", "maps", "mountinfo", "mounts", "smaps", "stat", "statm", "status"),
 )
+_ABOVE_PACKAGE = Path(__file__).resolve().parents[3]
 _FILE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "FSLDIR", "ANTSPATH")
 
 Allowed = Iterator[tuple[Path, int]]
@@ -56,7 +57,7 @@ def main(connection_file: Path) -> None:
         # joblib would try a semaphore in /dev/shm, and warn.
         os.environ["JOBLIB_MULTIPROCESSING"] = "0"
         _show_no_other_process(folder / "proc")
-        confine([*_own_files(folder), *_system_files(), *_software(), *_account_files()])
+        confine([*_own_files(folder), *_system_files(), *_software(folder), *_account_files()])
     _run_kernel()
 
 
@@ -106,18 +107,28 @@ def _system_files() -> Allowed:
     yield from ((Path(f"/proc/{os.getpid()}", name), READ) for name in _PROCESS)
 
 
-def _software() -> Allowed:
+def _software(own: Path) -> Allowed:
     """Python with its packages, programs such as those for registration, and their libraries."""
     yield from ((Path(name), RUN) for name in (*_SOFTWARE, sys.prefix, sys.base_prefix))
-    home = Path.home().resolve()
     libraries = (Path(folder).parent / name for folder in _listed("PATH") for name in _LIBRARIES)
-    for folder in map(Path, (*sys.path, *_listed("PATH"), *_listed("LD_LIBRARY_PATH"))):
-        # The home folder on a path would open all that the account has.
-        if not home.is_relative_to(folder.resolve()):
+    listed = map(Path, (*sys.path, *_listed("PATH"), *_listed("LD_LIBRARY_PATH")))
+    # On a path, these would open all that the account has, or the files of all pages.
+    private = (Path.home().resolve(), own.resolve().parent)
+    for folder in (*listed, *libraries):
+        place = folder.resolve()
+        if place == _ABOVE_PACKAGE and (place / "pyproject.toml").exists():
+            yield from _clone(place)
+        elif not any(one.is_relative_to(place) for one in private):
             yield folder, RUN
-    yield from ((folder, RUN) for folder in libraries)
     named = (os.environ[name] for name in _FILE_VARIABLES if name in os.environ)
     yield from ((Path(name), RUN) for name in (*named, *_listed(READABLE_VARIABLE)))
+
+
+def _clone(folder: Path) -> Allowed:
+    """The package in its sources, which may have a repository, results and tokens beside it."""
+    yield from ((folder / name, RUN) for name in ("lesion_dash", "sample_data"))
+    # Python looks for the package in the list of files, in programs that the kernel starts.
+    yield folder, LIST
 
 
 def _listed(name: str) -> list[str]:

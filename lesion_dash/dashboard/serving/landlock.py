@@ -23,7 +23,8 @@ _FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 # <linux/prctl.h>
 _SET_DUMPABLE, _SET_NO_NEW_PRIVILEGES = 4, 38
 
-READ = _READ_FILE | _READ_DIR
+LIST = _READ_DIR
+READ = _READ_FILE | LIST
 RUN = READ | _EXECUTE
 WRITE = READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG
 WRITE |= _MAKE_SOCK | _REFER | _TRUNCATE
@@ -67,8 +68,8 @@ def confine(allowed: Iterable[tuple[str | os.PathLike[str], int]]) -> None:
     Parameters
     ----------
     allowed : iterable of (path, int)
-        A file, or a folder with all that is below it, and `READ`, `RUN` or `WRITE`; those that
-        are missing are passed over.
+        A file, or a folder with all that is below it, and `LIST`, `READ`, `RUN` or `WRITE`; those
+        that are missing are passed over.
 
     Raises
     ------
