@@ -33,6 +33,15 @@ TOKEN = "a-token-of-more-than-32-characters-for-tests"
 PATIENT = "sub-secret"
 SOURCES = Path(__file__).parents[2]
 
+_NO_ROOT = """
+import ctypes, os, sys
+set_secure_bits, no_root = 28, 1
+ctypes.CDLL(None).prctl(set_secure_bits, no_root, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+WITHOUT_ROOT = (sys.executable, "-c", _NO_ROOT)
+"""Runs the command that follows, on Linux: root is an account like any other in it."""
+
 
 @dataclass
 class Answer:

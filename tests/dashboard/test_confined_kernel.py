@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from served_dashboard import WITHOUT_ROOT
 
 from lesion_dash.dashboard.kernels import PatientKernelManager
 from lesion_dash.dashboard.server import server_config
@@ -282,16 +282,7 @@ def test_the_memory_of_the_server_is_private() -> None:
     keep_memory_private()
     read()
     """
-    command = [sys.executable, "-u", "-c", textwrap.dedent(code)]
+    command = [*WITHOUT_ROOT, sys.executable, "-u", "-c", textwrap.dedent(code)]
     environment = os.environ | {"PYTHONPATH": str(SOURCES)}
-    done = subprocess.run(
-        command, check=False, env=environment, preexec_fn=give_up_root,
-        capture_output=True, text=True,
-    )  # fmt: skip
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == ["0", "1"], done.stderr
-
-
-def give_up_root() -> None:
-    """Have root be an account like any other in the program that is started next."""
-    set_secure_bits, no_root = 28, 1
-    ctypes.CDLL(None).prctl(set_secure_bits, no_root, 0, 0, 0)

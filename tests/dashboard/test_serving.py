@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import urllib.parse
 import uuid
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from served_dashboard import (
     PATIENT,
     TOKEN,
+    WITHOUT_ROOT,
     Served,
     children,
     kernel_of,
@@ -41,7 +44,8 @@ def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # A setting of the account must not open what is closed here.
     (folder / "voila.json").write_text('{"VoilaConfiguration": {"file_allowlist": [".*"]}}')
     options = ("--max-kernels", "1", "--kernel-memory", "3GB")
-    with serving(folder, sample_data, *options, LAB_PASSWORD=SECRET) as found:
+    before = WITHOUT_ROOT if sys.platform == "linux" else ()
+    with serving(folder, sample_data, *options, before=before, LAB_PASSWORD=SECRET) as found:
         yield found
 
 
@@ -247,6 +251,21 @@ def test_kernels_inherit_no_secrets(served: Served) -> None:
         assert "LESION_DASH_DATA_ROOT" in told or "LESION_DASH" in told
         for unwanted in (SECRET, TOKEN, PATIENT):
             assert unwanted not in told
+
+
+@ON_LINUX
+def test_no_other_process_of_the_account_reads_the_server(served: Served) -> None:
+    """It could read the server's kernels, so this is no account that can read nothing."""
+
+    def is_read(process: Path) -> bool:
+        code = f"open({str(process / 'environ')!r}).read(1)"
+        command = [*WITHOUT_ROOT, sys.executable, "-c", code]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0 or "PermissionError" in done.stderr
+        return done.returncode == 0
+
+    wait_for(lambda: any(is_read(process) for process in children(served.process.pid)))
+    assert not is_read(Path(f"/proc/{served.process.pid}"))
 
 
 @ON_LINUX
