@@ -19,8 +19,12 @@ ifeq ($(PINS),no)
 install = $(PIP) -e ".$(2)"
 else
 install = { $(PIP) --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e .; } || \
-  { echo "Where a release does not exist for this computer, take the newest: make PINS=no ..." >&2; exit 1; }
+  { echo "Not installed; what pip says above tells why. If it finds no release that fits" \
+  "this computer, take the newest: make PINS=no ..." >&2; exit 1; }
 endif
+# Both kinds of releases lie in one environment: a stamp is of one kind, and removes the other's.
+STAMP := $(VENV)/.pins-$(PINS)
+stamp = rm -f $(VENV)/.pins-*; touch $(1)
 EXTRAS := [cluster,deformable,lab,test]
 
 .DEFAULT_GOAL := help
@@ -31,20 +35,20 @@ help:  ## Show this list
 	@echo "lesion_dash: which places in the brain go with big lesions?"; echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.demo  ## Show the dashboard on the sample data (the first call installs)
+demo: $(STAMP)-demo  ## Show the dashboard on the sample data (the first call installs)
 	@$(BIN)/lesion-dash demo
 
-test: $(VENV)/.test  ## Check style and types, run all tests
+test: $(STAMP)-test  ## Check style and types, run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not browser"
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
 
-bench: $(VENV)/.test  ## Measure speed and memory
+bench: $(STAMP)-test  ## Measure speed and memory
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-format: $(VENV)/.test  ## Put the code in order
+format: $(STAMP)-test  ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -65,12 +69,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The target `test` brings all that `demo` needs, so whoever tests first doesn't install twice.
-$(VENV)/.demo: $(INPUTS) | $(BIN)/python
+$(STAMP)-demo: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV); the first time takes a minute or two ..."
 	@$(call install,constraints.txt)
-	@touch $@
+	@$(call stamp,$@)
 
-$(VENV)/.test: $(INPUTS) | $(BIN)/python
+$(STAMP)-test: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV) with all that the tests need; the first time takes a minute or two ..."
 	@$(call install,constraints-all.txt,$(EXTRAS))
-	@touch $@ $(VENV)/.demo
+	@$(call stamp,$@ $(STAMP)-demo)

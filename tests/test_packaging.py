@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import requires, version
@@ -135,3 +137,22 @@ def test_the_installed_version_is_the_one_everywhere():
     assert citation["version"] == number
     assert citation["license"] == PROJECT["license"]
     assert f"## [{number}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_installs_again_when_other_releases_are_asked_for(tmp_path):
+    for name in ("pyproject.toml", *PINS, "Makefile", "app.ipynb", "voila.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "lesion-dash"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+
+    def installs(pins):
+        command = ["make", "demo", f"PINS={pins}"]
+        made = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        return "Installing" in made.stdout
+
+    asked = ("yes", "yes", "no", "no", "yes")
+    assert [installs(pins) for pins in asked] == [True, False, True, False, True]
