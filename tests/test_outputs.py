@@ -1,0 +1,208 @@
+"""Every command on the sample data gives the files it always gave.
+
+The checksums stand in ``outputs.json``, beside this file. A change that is meant to leave results
+alone leaves the table alone. Where a result is meant to change, write the table anew and read what
+changed in the diff::
+
+    python tests/test_outputs.py
+
+Two kinds of lines of the table: ``command/file`` for files, ``command: text`` for what is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from matplotlib import image
+
+from lesion_dash.cli import main
+
+SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
+TABLE = Path(__file__).with_name("outputs.json")
+
+A, B = "sample_data/cohort_a", "sample_data/cohort_b"
+PEOPLE = ["--participants", "sample_data/participants.tsv"]
+ATLAS = ["--atlas", "sample_data/atlas/synthetic_atlas.nii.gz"]
+MEAN = "stats/lesion_totalvol_mean_given_voxel.nii"
+RUN = "sample_data/series/sub-01_task-pictures_run-1"
+EYE = "sample_data/template"
+SCAN = "convert/scan.nii.gz"
+OF_LENS = ["--prob", f"{EYE}/probability_maps.nii.gz", "--threshold", "0.95", "--transform"]
+# A command may read what an earlier one wrote; each name is that of the folder it writes to.
+COMMANDS = {
+    "stats": ["stats", A, "-o", "stats", *PEOPLE],
+    "stats of a part": [
+        *("stats", A, "-o", "stats of a part", *PEOPLE, "--where", "sex=F", "--where", "age>=50"),
+        *("-k", "2", "--std", "sample", "--outside", "nan"),
+    ],
+    "size-bias": ["size-bias", A, "-o", "size-bias", "--permutations", "100"],
+    "overlap": ["overlap", A, B, *ATLAS, "-o", "overlap"],
+    "overlap by lobe": ["overlap", A, B, *ATLAS, "--by", "parent", "-o", "overlap by lobe"],
+    "compare": ["compare", A, B, "-o", "compare"],
+    "coverage": ["coverage", A, "-o", "coverage/coverage.csv", "--plot", "coverage/coverage.png"],
+    "report": ["report", A, "-o", "report", *ATLAS, *PEOPLE],
+    "report of two": ["report", A, B, "-o", "report of two", *ATLAS, *PEOPLE, "--title", "A and B"],
+    "load": ["load", A, *ATLAS, "-o", "load"],
+    "assign": ["assign", MEAN, *ATLAS, "--threshold", "80000", "-o", "assign/regions.csv"],
+    "assign like siibra": [
+        *("assign", MEAN, *ATLAS, "--threshold", "80000", "--like", "siibra"),
+        *("-o", "assign like siibra/regions.csv"),
+    ],
+    "assign points": [
+        *("assign", *ATLAS, "--points", "-26", "0", "8", "--sigma", "3"),
+        *("-o", "assign points/points.csv"),
+    ],
+    "roi of a series": [
+        *("roi", "--series", f"{RUN}_bold.nii.gz", "--conditions", f"{RUN}_events.tsv"),
+        *("--a", "face", "--b", "house", "--correction", "fdr", "--use", "t", "--threshold", "4"),
+        *("--mask", "sample_data/series/sub-01_brain_mask.nii.gz", "-o", "roi of a series"),
+    ],
+    "roi of cohorts": [
+        *("roi", "--cohorts", A, B, "--min-patients", "5", "--threshold", "1"),
+        *("--min-voxels", "20", *ATLAS, "-o", "roi of cohorts"),
+    ],
+    "roi of a map": [
+        *("roi", "--map", MEAN, "--threshold", "80000", "--step", "dilate:1"),
+        *("--step", "fill-holes", "-o", "roi of a map"),
+    ],
+    "roi code": ["roi", "--map", MEAN, "--threshold", "80000", "--print-code"],
+    "atlases": ["atlases", "--atlases", "sample_data/atlas", "--all"],
+    "atlases as json": ["atlases", "--atlases", "sample_data/atlas", "--json"],
+    "convert": ["convert", f"{EYE}/moving_image.pkl", SCAN],
+    "register": ["register", SCAN, "--template", f"{EYE}/template.nii.gz", "-o", "register"],
+    "warp": [
+        *("warp", SCAN, "--transform", f"{EYE}/known_transform.txt"),
+        *("--template", f"{EYE}/template.nii.gz", "-o", "warp/warped.nii.gz"),
+    ],
+    "warp back": [
+        *("warp", f"{EYE}/max_prob_map.nii.gz", "--inverse", "--moving", SCAN),
+        *("--transform", f"{EYE}/known_transform.txt", "-o", "warp back/labels.nii.gz"),
+    ],
+    "mask": [
+        *("mask", SCAN, *OF_LENS, f"{EYE}/known_transform.txt", "--label", "lens"),
+        *("-o", "mask/lens.nii.gz"),
+    ],
+    "mask of the globe": [
+        *("mask", SCAN, *OF_LENS, f"{EYE}/known_transform.txt", "--label", "globe"),
+        *("-o", "mask of the globe/globe.nii.gz"),
+    ],
+    "snr": [
+        *("snr", SCAN, "--signal", "mask/lens_mask.nii.gz", "-o", "snr/snr.csv"),
+        *("--background", "mask of the globe/globe_mask.nii.gz"),
+        *("--second", f"{EYE}/second_acquisition.nii.gz", "--air", f"{EYE}/air_mask.nii.gz"),
+    ],
+    "snr over time": [
+        *("snr", f"{RUN}_bold.nii.gz", "--signal", "sample_data/series/sub-01_brain_mask.nii.gz"),
+        *("-o", "snr over time/snr.csv"),
+    ],
+    "check": ["check", A],
+    "check as json": ["check", "sample_data/atlas", "--json"],
+    "inspect": ["inspect", f"{RUN}_bold.nii.gz"],
+    "inspect as json": ["inspect", "sample_data/atlas/synthetic_atlas.nii.gz", "--json"],
+    "inspect a voxel": [
+        *("inspect", "sample_data/atlas/synthetic_atlas.nii.gz", "--mm", "-26", "0", "8"),
+    ],
+    "help": ["--help"],
+    "wrong": ["stats", "sample_data/nothing", "-o", "wrong"],
+}
+# What differs between two runs or two computers, in files of JSON.
+PASSING = ("software", "created", "engine", "seconds", "memory_mb")
+
+
+def run_all(folder: Path) -> dict[str, str]:
+    """Run all commands in a folder; what is printed, and the checksum of each file."""
+    shutil.copytree(SAMPLE_DATA, folder / "sample_data")
+    outputs = {}
+    with contextlib.chdir(folder):
+        for name, arguments in COMMANDS.items():
+            outputs[f"{name}: text"] = checksum(printed(arguments))
+            files = sorted(path for path in Path(name).rglob("*") if path.is_file())
+            outputs |= {path.as_posix(): checksum(content(path)) for path in files}
+    return outputs
+
+
+def printed(arguments: list[str]) -> bytes:
+    """What a command prints, its exit code last."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    return without_versions(f"{text.getvalue()}{code}\n").encode()
+
+
+def content(path: Path) -> bytes:
+    """The content of a file, without what differs between two runs on two computers.
+
+    Figures count as pixels, compressed images as what they hold; files of JSON without versions,
+    times, the checksums of other files, and the folder this runs in.
+    """
+    data = path.read_bytes()
+    if path.suffix == ".png":
+        return image.imread(path).tobytes()
+    if path.suffix == ".gz":
+        return gzip.decompress(data)
+    if path.suffix == ".json":
+        text = data.decode().replace(str(Path.cwd()), "FOLDER")
+        values = json.loads(text, object_hook=lasting)
+        return json.dumps(values | {"outputs": sorted(values.get("outputs", ()))}).encode()
+    return without_versions(data.decode()).encode() if path.suffix == ".html" else data
+
+
+def lasting(values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in PASSING}
+
+
+def without_versions(text: str) -> str:
+    """Text without version numbers, checksums, times, pictures, and the folder this runs in."""
+    text = text.replace(str(Path.cwd()), "FOLDER")
+    text = re.sub(r"data:image/png;base64,[\w+/=]+", "PICTURE", text)
+    text = re.sub(r"\b[\d.]+ (s|MB)\b", "COST", text)
+    text = re.sub(r"\b[0-9a-f]{64}\b", "CHECKSUM", text)
+    return re.sub(r"\b\d+\.\d+(\.\d+)+\w*\b|\d{4}-\d\d-\d\d(T[\d:+]+)?", "VERSION", text)
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory) -> Iterator[dict[str, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        patch.setenv("MPLBACKEND", "agg")
+        yield run_all(tmp_path_factory.mktemp("outputs"))
+
+
+def test_every_command_gives_what_it_always_gave(outputs):
+    expected = json.loads(TABLE.read_text(encoding="utf-8"))
+    assert outputs == expected
+
+
+def test_every_command_is_run():
+    names = {arguments[0] for arguments in COMMANDS.values()}
+    help_text = printed(["--help"]).decode()
+    commands = set(re.findall(r"^    ([a-z][a-z-]+)(?=  |$)", help_text, re.MULTILINE))
+    assert commands - names == {"demo", "serve"}
+
+
+if __name__ == "__main__":
+    os.environ |= {"COLUMNS": "100", "MPLBACKEND": "agg"}
+    with tempfile.TemporaryDirectory() as place:
+        TABLE.write_text(
+            json.dumps(run_all(Path(place).resolve()), indent=0) + "\n", encoding="utf-8"
+        )
+    sys.stdout.write(f"{TABLE} is written anew\n")
