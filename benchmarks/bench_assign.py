@@ -25,9 +25,12 @@ from scipy import sparse
 from targets import Target, at_most
 from voxel_dictionaries import SparseIndex, assign_volume
 
-from lesion_dash import Assignment, Grid, Map, ProbabilityAtlas, assign_regions
-from lesion_dash.label_tables import Region
-from lesion_dash.matches import sum_regions
+from lesion_dash.atlas.atlas import ProbabilityAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.regions.assignment import Assignment, assign_regions
+from lesion_dash.regions.overlap_scores import sum_regions
 
 HERE = Path(__file__).resolve().parent
 FIELD_MM = (182, 218, 182)

@@ -73,7 +73,7 @@ def measure(browser: str, root: Path, times: int) -> None:
     from playwright.sync_api import sync_playwright
 
     port = free_port()
-    code = f"from lesion_dash.dashboard.server import serve; serve({str(root)!r}, port={port})"
+    code = f"from lesion_dash.server.serve import serve; serve({str(root)!r}, port={port})"
     with (
         running([sys.executable, "-c", code], f"http://127.0.0.1:{port}/") as url,
         sync_playwright() as playwright,

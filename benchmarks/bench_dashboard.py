@@ -76,7 +76,7 @@ import numpy as np
 from IPython.display import display
 from nilearn import plotting
 from lesion_dash import load_cohort, volume_stats
-from lesion_dash.template import template_on
+from lesion_dash.images.template import template_on
 
 cohort = load_cohort(FOLDER)
 background = template_on(cohort.grid)
@@ -190,7 +190,7 @@ def settle(page: Any) -> None:
 def served_dashboard() -> Iterator[str]:
     port = free_port()
     root = str(ROOT / "sample_data")
-    code = f"from lesion_dash.dashboard.server import serve; serve({root!r}, port={port})"
+    code = f"from lesion_dash.server.serve import serve; serve({root!r}, port={port})"
     with running([sys.executable, "-c", code], f"http://127.0.0.1:{port}/") as url:
         time.sleep(5)  # as after a pause: a kernel is ready
         yield url

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from report import table, targets_table
 from targets import Target, at_most
 
-from lesion_dash import Mask
-from lesion_dash.registration import installed_engines
-from lesion_dash.registration.finding import find_transform
-from lesion_dash.registration.simpleitk import SimpleITKEngine
-from lesion_dash.transforms import Transform, warp_mask
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.registration.engines import installed_engines
+from lesion_dash.scans.registration.quality import SimpleITKEngine, find_transform
+from lesion_dash.transforms.transform import Transform
+from lesion_dash.transforms.warping import warp_mask
 
 HERE = Path(__file__).resolve().parent
 MOST_AFFINE_MM = 0.1

@@ -20,7 +20,7 @@ from report import facts_of_machine, table, targets_table
 from targets import Target, at_most
 
 import lesion_dash
-from lesion_dash.size_bias import permute_volumes
+from lesion_dash.stats.permutation import permute_volumes
 
 HERE = Path(__file__).resolve().parent
 PERMUTATIONS, LOOPED = 1000, 20

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lesion_dash import InputError
-from lesion_dash.cohort import read_participants_table
-from lesion_dash.conditions import list_conditions
-from lesion_dash.files import EVENTS, PARTICIPANTS, TABLE
-from lesion_dash.label_tables import read_label_table
-from lesion_dash.points import read_points
+from lesion_dash.atlas.tables import read_label_table
+from lesion_dash.cohort.participants import read_participants_table
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.reading import EVENTS, PARTICIPANTS, TABLE
+from lesion_dash.images.events import list_conditions
+from lesion_dash.regions.points import read_points
 
 MOST_S, MOST_RATIO = 2.0, 8.0
 SHORT_S = 0.02  # what takes less is not compared

@@ -14,7 +14,9 @@ from statistics import median
 
 import numpy as np
 
-from lesion_dash import Cohort, load_cohort, volume_stats
+from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.stats.topography import volume_stats
 
 THRESHOLDS = (1, 2, 3, 4, 6, 8, 10, 15, 20)
 POINTS = 200

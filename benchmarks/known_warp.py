@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from lesion_dash import Grid
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.template import load_template
-from lesion_dash.transforms import Transform
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.template import load_template
+from lesion_dash.scans.registration.task import Task, Volume
+from lesion_dash.transforms.transform import Transform
 
 VOXEL_MM = 2.0
 NOISE = 0.03

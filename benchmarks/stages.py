@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lesion_dash.files import list_images, write_together
-from lesion_dash.images import Lesion, find_lesion, nifti_bytes, read_stored
-from lesion_dash.runs import run_store
-from lesion_dash.topography import FILE_NAMES, FolderStats, _fill_maps
-from lesion_dash.voxel_volumes import voxel_volumes
+from lesion_dash.core.runs import run_store
+from lesion_dash.files.listing import list_images
+from lesion_dash.files.writing import write_together
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.images.masks import Lesion, find_lesion
+from lesion_dash.images.reading import read_stored
+from lesion_dash.stats.topography import FILE_NAMES, FolderStats, _fill_maps
+from lesion_dash.stats.voxel_volumes import voxel_volumes
 
 MIN_PATIENTS = 5
 

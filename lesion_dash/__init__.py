@@ -4,299 +4,70 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .arrays import StoredArray, convert_array, read_array
-    from .assignment import Assignment, assign_regions
-    from .atlas import LabelAtlas, ProbabilityAtlas, find_atlases, load_atlas
-    from .cohort import Cohort, Patient, load_cohort
-    from .comparison import Overlap, overlap
-    from .components import Components, find_components
-    from .conditions import Conditions, read_conditions, read_groups
-    from .contrasts import (
-        Contrast,
-        contrast_cohorts,
-        contrast_conditions,
-        contrast_scores,
-        correct_contrast,
-        split_cohort,
-    )
-    from .differences import CohortDifferences, cohort_differences
-    from .errors import Cancelled, InputError, LesionDashError
-    from .grid import Grid
-    from .images import Map, Mask, Series, read_map, read_mask, read_series, smooth_series
-    from .inspection import Inspection, inspect_image
-    from .loads import LesionLoad, lesion_load
-    from .points import PointAssignment, assign_points
-    from .region_masks import mask_image
-    from .regional_differences import RegionDifferences, region_differences
-    from .regions import RegionCounts, count_regions
-    from .registration import Registration, register_image
-    from .report import Report, ReportRequest, make_report, save_report
-    from .roi import (
-        CohortsSource,
-        FillHoles,
-        ImagesSource,
-        InsideFile,
-        InsideRegions,
-        MapSource,
-        MoreIn,
-        Morph,
-        RoiRecipe,
-        RoiRun,
-        Rois,
-        RoiValues,
-        ScoreSource,
-        SeriesSource,
-        SplitSource,
-        Threshold,
-        Within,
-        fill_holes,
-        find_rois,
-        load_in_rois,
-        mask_of_regions,
-        morph_mask,
-        run_recipe,
-        run_steps,
-        save_rois,
-        script_of,
-        signal_in_rois,
-    )
-    from .signal_quality import SignalQuality, measure_signal, snr_by_region, temporal_snr
-    from .size_bias import (
-        MeanContrast,
-        SizeClusters,
-        VolumePermutations,
-        find_size_clusters,
-        mean_contrast,
-        permute_volumes,
-    )
-    from .subgroups import (
-        Column,
-        Condition,
-        describe_columns,
-        parse_condition,
-        parse_conditions,
-        restrict_cohort,
-    )
-    from .thresholds import Coverage, threshold_coverage
-    from .topography import VolumeStats, volume_stats
-    from .transforms import (
-        Transform,
-        chain_transforms,
-        read_transform,
-        warp_any,
-        warp_labels,
-        warp_map,
-        warp_mask,
-    )
-
-_ROOMS = {
-    "arrays": ("StoredArray", "convert_array", "read_array"),
-    "assignment": ("Assignment", "assign_regions"),
-    "atlas": ("LabelAtlas", "ProbabilityAtlas", "find_atlases", "load_atlas"),
-    "cohort": ("Cohort", "Patient", "load_cohort"),
-    "components": ("Components", "find_components"),
-    "conditions": ("Conditions", "read_conditions", "read_groups"),
-    "contrasts": (
-        "Contrast",
-        "contrast_cohorts",
-        "contrast_conditions",
-        "contrast_scores",
-        "correct_contrast",
-        "split_cohort",
+# Where each public name is; ``__init__.pyi`` says so to type checkers.
+_HOMES = {
+    "atlas.atlas": "LabelAtlas ProbabilityAtlas",
+    "atlas.finding": "find_atlases",
+    "atlas.loading": "load_atlas",
+    "cohort.cohort": "Cohort",
+    "cohort.columns": "Column describe_columns",
+    "cohort.conditions": "Condition parse_condition parse_conditions restrict_cohort",
+    "cohort.loading": "load_cohort",
+    "cohort.participants": "Patient",
+    "core.errors": "Cancelled InputError LesionDashError",
+    "core.grid": "Grid",
+    "images.events": "Conditions read_conditions read_groups",
+    "images.maps": "Map read_map",
+    "images.masks": "Mask read_mask",
+    "images.series": "Series read_series smooth_series",
+    "regions.assignment": "Assignment assign_regions",
+    "regions.counts": "RegionCounts count_regions",
+    "regions.differences": "RegionDifferences region_differences",
+    "regions.load": "LesionLoad lesion_load",
+    "regions.points": "PointAssignment assign_points",
+    "report.findings": "ReportRequest",
+    "report.report": "Report make_report save_report",
+    "rois.recipe": "InsideFile InsideRegions MoreIn RoiRecipe RoiRun run_recipe",
+    "rois.saving": "save_rois script_of",
+    "rois.sources": "CohortsSource ImagesSource MapSource ScoreSource SeriesSource SplitSource",
+    "rois.steps": (
+        "FillHoles Morph Threshold Within fill_holes mask_of_regions morph_mask run_steps"
     ),
-    "errors": ("Cancelled", "InputError", "LesionDashError"),
-    "grid": ("Grid",),
-    "images": ("Map", "Mask", "Series", "read_map", "read_mask", "read_series", "smooth_series"),
-    "inspection": ("Inspection", "inspect_image"),
-    "points": ("PointAssignment", "assign_points"),
-    "comparison": ("Overlap", "overlap"),
-    "loads": ("LesionLoad", "lesion_load"),
-    "regional_differences": ("RegionDifferences", "region_differences"),
-    "regions": ("RegionCounts", "count_regions"),
-    "roi": (
-        "CohortsSource",
-        "FillHoles",
-        "ImagesSource",
-        "InsideFile",
-        "InsideRegions",
-        "MapSource",
-        "MoreIn",
-        "Morph",
-        "RoiRecipe",
-        "RoiRun",
-        "RoiValues",
-        "Rois",
-        "ScoreSource",
-        "SeriesSource",
-        "SplitSource",
-        "Threshold",
-        "Within",
-        "fill_holes",
-        "find_rois",
-        "load_in_rois",
-        "mask_of_regions",
-        "morph_mask",
-        "run_recipe",
-        "run_steps",
-        "save_rois",
-        "script_of",
-        "signal_in_rois",
+    "rois.values": "RoiValues Rois find_rois load_in_rois signal_in_rois",
+    "scans.arrays": "StoredArray read_array",
+    "scans.conversion": "convert_array",
+    "scans.inspection": "Inspection inspect_image",
+    "scans.region_masks": "mask_image",
+    "scans.registration.register": "register_image",
+    "scans.registration.task": "Registration",
+    "scans.signal": "measure_signal snr_by_region temporal_snr",
+    "scans.signal_measures": "SignalQuality",
+    "stats.components": "Components find_components",
+    "stats.contrast": "Contrast correct_contrast",
+    "stats.coverage": "Coverage threshold_coverage",
+    "stats.differences": "CohortDifferences cohort_differences",
+    "stats.group_contrasts": "contrast_cohorts contrast_conditions contrast_scores split_cohort",
+    "stats.overlap": "Overlap overlap",
+    "stats.permutation": "permute_volumes",
+    "stats.size_bias": (
+        "MeanContrast SizeClusters VolumePermutations find_size_clusters mean_contrast"
     ),
-    "region_masks": ("mask_image",),
-    "registration": ("Registration", "register_image"),
-    "report": ("Report", "ReportRequest", "make_report", "save_report"),
-    "signal_quality": ("SignalQuality", "measure_signal", "snr_by_region", "temporal_snr"),
-    "size_bias": (
-        "MeanContrast",
-        "SizeClusters",
-        "VolumePermutations",
-        "find_size_clusters",
-        "mean_contrast",
-        "permute_volumes",
-    ),
-    "subgroups": (
-        "Column",
-        "Condition",
-        "describe_columns",
-        "parse_condition",
-        "parse_conditions",
-        "restrict_cohort",
-    ),
-    "thresholds": ("Coverage", "threshold_coverage"),
-    "differences": ("CohortDifferences", "cohort_differences"),
-    "topography": ("VolumeStats", "volume_stats"),
-    "transforms": (
-        "Transform",
-        "chain_transforms",
-        "read_transform",
-        "warp_any",
-        "warp_labels",
-        "warp_map",
-        "warp_mask",
-    ),
+    "stats.topography": "VolumeStats volume_stats",
+    "transforms.files": "read_transform",
+    "transforms.transform": "Transform chain_transforms",
+    "transforms.warping": "warp_any warp_labels warp_map warp_mask",
 }
 
-__all__ = [
-    "Assignment",
-    "Cancelled",
-    "Cohort",
-    "CohortDifferences",
-    "CohortsSource",
-    "Column",
-    "Components",
-    "Condition",
-    "Conditions",
-    "Contrast",
-    "Coverage",
-    "FillHoles",
-    "Grid",
-    "ImagesSource",
-    "InputError",
-    "InsideFile",
-    "InsideRegions",
-    "Inspection",
-    "LabelAtlas",
-    "LesionDashError",
-    "LesionLoad",
-    "Map",
-    "MapSource",
-    "Mask",
-    "MeanContrast",
-    "MoreIn",
-    "Morph",
-    "Overlap",
-    "Patient",
-    "PointAssignment",
-    "ProbabilityAtlas",
-    "RegionCounts",
-    "RegionDifferences",
-    "Registration",
-    "Report",
-    "ReportRequest",
-    "RoiRecipe",
-    "RoiRun",
-    "RoiValues",
-    "Rois",
-    "ScoreSource",
-    "Series",
-    "SeriesSource",
-    "SignalQuality",
-    "SizeClusters",
-    "SplitSource",
-    "StoredArray",
-    "Threshold",
-    "Transform",
-    "VolumePermutations",
-    "VolumeStats",
-    "Within",
-    "assign_points",
-    "assign_regions",
-    "chain_transforms",
-    "cohort_differences",
-    "contrast_cohorts",
-    "contrast_conditions",
-    "contrast_scores",
-    "convert_array",
-    "correct_contrast",
-    "count_regions",
-    "describe_columns",
-    "fill_holes",
-    "find_atlases",
-    "find_components",
-    "find_rois",
-    "find_size_clusters",
-    "inspect_image",
-    "lesion_load",
-    "load_atlas",
-    "load_cohort",
-    "load_in_rois",
-    "make_report",
-    "mask_image",
-    "mask_of_regions",
-    "mean_contrast",
-    "measure_signal",
-    "morph_mask",
-    "overlap",
-    "parse_condition",
-    "parse_conditions",
-    "permute_volumes",
-    "read_array",
-    "read_conditions",
-    "read_groups",
-    "read_map",
-    "read_mask",
-    "read_series",
-    "read_transform",
-    "region_differences",
-    "register_image",
-    "restrict_cohort",
-    "run_recipe",
-    "run_steps",
-    "save_report",
-    "save_rois",
-    "script_of",
-    "signal_in_rois",
-    "smooth_series",
-    "snr_by_region",
-    "split_cohort",
-    "temporal_snr",
-    "threshold_coverage",
-    "volume_stats",
-    "warp_any",
-    "warp_labels",
-    "warp_map",
-    "warp_mask",
-]
+__all__ = [name for names in _HOMES.values() for name in names.split()]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a room when its first name is asked for, so that ``--help`` need not wait."""
+    """Import a module when its first name is asked for, so that ``--help`` need not wait."""
     if name == "__version__":
         return version("lesion-dash")
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(f".{room}", __name__), name)
+    for module, names in _HOMES.items():
+        if name in names.split():
+            return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

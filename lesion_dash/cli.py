@@ -4,35 +4,80 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
-from . import (
-    assign_command,
-    assign_options,
-    atlases_command,
-    commands,
-    compare_command,
-    convert_command,
-    coverage_command,
-    inspect_command,
-    load_command,
-    mask_command,
-    register_command,
-    report_command,
-    roi_command,
-    roi_options,
-    size_bias_command,
-    snr_command,
-    warp_command,
+from .analyses import (
+    assignment,
+    atlases,
+    check,
+    conversion,
+    coverage,
+    differences,
+    inspection,
+    load,
+    mask,
+    overlap,
+    registration,
+    report,
+    rois,
+    signal,
+    size_bias,
+    topography,
+    warping,
 )
-from .arguments import Parser
-from .compute import SCHEDULER_VARIABLE
-from .console import complain, sentences_for_warnings, tell_faults
-from .errors import LesionDashError
-from .streams import lasting_streams, open_missing_streams
-from .where_option import add_where, add_where_each
+from .analyses.console import (
+    complain,
+    lasting_streams,
+    open_missing_streams,
+    sentences_for_warnings,
+    tell_faults,
+)
+from .analyses.options import add_where, add_where_each
+from .cohort.dask import SCHEDULER_VARIABLE
+from .core.errors import LesionDashError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong, and what may have been meant, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with one sentence and exit code 2."""
+        found = re.fullmatch(r"argument (.+): invalid choice: (.+?) \(choose from (.+)\)", message)
+        if found:
+            name, given, choices = (part.replace("'", "") for part in found.groups())
+            remedy = _suggest(given, choices.split(", ")) or f"choose from {choices}"
+            message = f"{name}: {given!r} is not known; {remedy}"
+        else:
+            message += f"; `{self.prog} --help` explains the options"
+        raise SystemExit(complain(message))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Read the arguments; those left over are an error here, where the options are known.
+
+        argparse leaves those of a command to the parser above it, which knows none of its options.
+        """
+        known, left = super().parse_known_args(args, namespace)
+        unknown = [word for word in left if word.startswith("-")] or left
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            options = [option for action in self._actions for option in action.option_strings]
+            remedy = _suggest(word, options) or f"`{self.prog} --help` lists the options"
+            what = "is no option of" if word.startswith("-") else "is one word too many for"
+            raise SystemExit(complain(f"{word}: {what} {self.prog}; {remedy}"))
+        return known, left
+
+
+def _suggest(word: str, choices: Sequence[str]) -> str:
+    alike = get_close_matches(word, choices, 1)
+    return f"did you mean {alike[0]}?" if alike else ""
+
+
+# The command line: the library's steps without a browser.
+
 
 _EXAMPLES = """examples:
   lesion-dash demo
@@ -121,14 +166,14 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_assign(parsers)
     _add_roi(parsers)
     _add_atlases(parsers)
-    convert_command.add_choices(
-        _add_command(parsers, "convert", convert_command.run_convert, convert_command.TEXT)
+    conversion.add_choices(
+        _add_command(parsers, "convert", conversion.run_convert, conversion.TEXT)
     )
     for name, command, run in (
-        ("register", register_command, register_command.run_register),
-        ("warp", warp_command, warp_command.run_warp),
-        ("mask", mask_command, mask_command.run_mask),
-        ("snr", snr_command, snr_command.run_snr),
+        ("register", registration, registration.run_register),
+        ("warp", warping, warping.run_warp),
+        ("mask", mask, mask.run_mask),
+        ("snr", signal, signal.run_snr),
     ):
         command.add_choices(_add_command(parsers, name, run, command.TEXT))
     _add_check(parsers)
@@ -180,7 +225,7 @@ def _add_folder_choices(parser: argparse.ArgumentParser) -> None:
 
 def _add_stats(parsers: Any) -> None:
     text = "mean, SD and median of total lesion volume at each voxel of a folder of masks"
-    parser = _add_command(parsers, "stats", commands.run_stats, text)
+    parser = _add_command(parsers, "stats", topography.run_stats, text)
     parser.add_argument(
         "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
     )
@@ -202,16 +247,16 @@ def _add_stats(parsers: Any) -> None:
 
 
 def _add_size_bias(parsers: Any) -> None:
-    run, text = size_bias_command.run_size_bias, size_bias_command.TEXT
+    run, text = size_bias.run_size_bias, size_bias.TEXT
     parser = _add_command(parsers, "size-bias", run, text)
-    size_bias_command.add_choices(parser)
+    size_bias.add_choices(parser)
     _add_results(parser)
     _add_cohort_choices(parser)
 
 
 def _add_overlap(parsers: Any) -> None:
     text = "overlap of two binary maps, counted in the regions of an atlas"
-    parser = _add_command(parsers, "overlap", commands.run_overlap, text)
+    parser = _add_command(parsers, "overlap", overlap.run_overlap, text)
     parser.add_argument("a", metavar="A", help="a mask, or a folder of masks, or the URL of one")
     parser.add_argument("b", metavar="B", help="a mask, or a folder of masks, or the URL of one")
     add_where_each(parser)
@@ -221,30 +266,30 @@ def _add_overlap(parsers: Any) -> None:
 
 
 def _add_compare(parsers: Any) -> None:
-    run, text = compare_command.run_compare, compare_command.TEXT
+    run, text = differences.run_compare, differences.TEXT
     parser = _add_command(parsers, "compare", run, text)
-    compare_command.add_choices(parser)
+    differences.add_choices(parser)
     _add_results(parser)
     _add_cohort_choices(parser)
 
 
 def _add_coverage(parsers: Any) -> None:
-    run, text = coverage_command.run_coverage, coverage_command.TEXT
+    run, text = coverage.run_coverage, coverage.TEXT
     parser = _add_command(parsers, "coverage", run, text)
-    coverage_command.add_choices(parser)
+    coverage.add_choices(parser)
     _add_cohort_choices(parser)
 
 
 def _add_report(parsers: Any) -> None:
-    parser = _add_command(parsers, "report", report_command.run_report, report_command.TEXT)
-    report_command.add_choices(parser)
+    parser = _add_command(parsers, "report", report.run_report, report.TEXT)
+    report.add_choices(parser)
     _add_results(parser)
     _add_cohort_choices(parser)
 
 
 def _add_load(parsers: Any) -> None:
     text = "lesion load: how much of each region of an atlas every patient's lesion takes"
-    parser = _add_command(parsers, "load", load_command.run_load, text)
+    parser = _add_command(parsers, "load", load.run_load, text)
     parser.add_argument(
         "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
     )
@@ -285,7 +330,7 @@ def _add_atlas_choices(parser: argparse.ArgumentParser) -> None:
 
 def _add_atlases(parsers: Any) -> None:
     text = "list the atlases there are: bundled, in a folder of yours, and published ones by name"
-    parser = _add_command(parsers, "atlases", atlases_command.run_atlases, text)
+    parser = _add_command(parsers, "atlases", atlases.run_atlases, text)
     parser.add_argument(
         "--atlases", metavar="DIR", help="folder whose atlases are listed as well, with subfolders"
     )
@@ -297,19 +342,19 @@ def _add_atlases(parsers: Any) -> None:
 
 
 def _add_assign(parsers: Any) -> None:
-    parser = _add_command(parsers, "assign", assign_command.run_assign, assign_options.TEXT)
-    assign_options.add_assign_choices(parser)
+    parser = _add_command(parsers, "assign", assignment.run_assign, assignment.TEXT)
+    assignment.add_assign_choices(parser)
 
 
 def _add_roi(parsers: Any) -> None:
     text = "regions of interest: test, threshold, masks, morphology, parts and their values"
-    parser = _add_command(parsers, "roi", roi_command.run_roi, text)
-    roi_options.add_roi_choices(parser)
+    parser = _add_command(parsers, "roi", rois.run_roi, text)
+    rois.add_roi_choices(parser)
 
 
 def _add_check(parsers: Any) -> None:
     text = "what would become of each file of a folder, of a mask, an atlas or a table"
-    parser = _add_command(parsers, "check", commands.run_check, text)
+    parser = _add_command(parsers, "check", check.run_check, text)
     parser.add_argument("path", metavar="PATH", help="folder, image or table, or the URL of one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -321,8 +366,8 @@ def _add_check(parsers: Any) -> None:
 
 def _add_inspect(parsers: Any) -> None:
     text = "what is in an image file: header, space, values, and what the door says of it"
-    parser = _add_command(parsers, "inspect", inspect_command.run_inspect, text)
-    inspect_command.add_inspect_choices(parser)
+    parser = _add_command(parsers, "inspect", inspection.run_inspect, text)
+    inspection.add_inspect_choices(parser)
 
 
 def _add_mask_choices(parser: argparse.ArgumentParser) -> None:
@@ -338,12 +383,12 @@ def _add_mask_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parsers: Any) -> None:
-    parser = _add_command(parsers, "demo", commands.run_demo, "the dashboard on the sample data")
+    parser = _add_command(parsers, "demo", run_demo, "the dashboard on the sample data")
     parser.add_argument("--port", type=int, default=8866, help="port on this computer (8866)")
 
 
 def _add_serve(parsers: Any) -> None:
-    parser = _add_command(parsers, "serve", commands.run_serve, "the dashboard on your own data")
+    parser = _add_command(parsers, "serve", run_serve, "the dashboard on your own data")
     parser.add_argument(
         "--data-root", metavar="DIR", required=True, help="nothing outside it is read"
     )
@@ -388,6 +433,37 @@ def _whole_number(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small: it must be at least 1")
     return value
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Serve the dashboard on the sample data."""
+    from .files.paths import sample_data
+    from .server.serve import serve
+
+    serve(sample_data(), None, options.port)
+    return 0
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """Serve the dashboard on a folder of the user's."""
+    from .files.listing import check_folder
+    from .files.paths import local_path
+    from .files.writing import prepare_results
+    from .server.serve import serve
+
+    root = local_path(check_folder(local_path(options.data_root)))
+    results = prepare_results(options.results, ()) if options.results else None
+    serve(
+        root,
+        results,
+        options.port,
+        host=options.host,
+        hostname=options.hostname,
+        token_file=options.token_file,
+        max_kernels=options.max_kernels,
+        kernel_memory=options.kernel_memory,
+    )
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from lesion_dash import Grid, ProbabilityAtlas
+from lesion_dash.atlas.atlas import ProbabilityAtlas
+from lesion_dash.core.grid import Grid
 
 
 def probability_atlas(arrays, grid, regions, name="made") -> ProbabilityAtlas:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from atlases import probability_atlas
 
-from lesion_dash import Grid, LabelAtlas, Map
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
 
 SHAPE = (12, 13, 11)
 AFFINE = np.array([[2.0, 0, 0, -11], [0, 2.0, 0, -12], [0, 0, 2.0, -10], [0, 0, 0, 1]])

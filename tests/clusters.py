@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from phantoms import AFFINE, random_masks, write_masks
 
-from lesion_dash.cohort import Workers
+from lesion_dash.cohort.readers import Workers
 
 if TYPE_CHECKING:
     from distributed import LocalCluster

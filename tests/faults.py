@@ -11,8 +11,8 @@ from unittest import mock
 import shared_store
 from shared_store import SharedStore
 
-from lesion_dash import spread_runs
-from lesion_dash.cohort import cluster
+from lesion_dash.cohort import readers as cluster
+from lesion_dash.stats import voxel_volumes as spread_runs
 
 READ_CHUNK = cluster._read_chunk
 HEADERS_OF = cluster._headers_of
@@ -122,7 +122,7 @@ def headers_without_store(files):
 def read_chunk_without_network(choice, leave_runs, jobs):
     shared_store.register()
     down = mock.patch.object(SharedStore, "cat_file", side_effect=ConnectionError("secret"))
-    with down, mock.patch("lesion_dash.files.drivers._PAUSES", (0,)):
+    with down, mock.patch("lesion_dash.files.paths._PAUSES", (0,)):
         return READ_CHUNK(choice, leave_runs, jobs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from lesion_dash import Grid
+from lesion_dash.core.grid import Grid
 
 LPS = np.diag([-1.0, -1, 1, 1])
 

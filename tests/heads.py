@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesion_dash import Grid
+from lesion_dash.core.grid import Grid
 
 # Half axes in mm around a centre (RAS); what comes later covers what came before.
 SKIN = ((0, -15, 0), (76, 98, 112))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from lesion_dash import Grid, Map, Mask
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
 
 SNR, CNR = 40.0, 12.0
 """Of the first tissue, and between both, where the noise has an SD of 1."""

@@ -8,9 +8,12 @@ import numpy as np
 from grids import affine, rotation
 from heads import make_grid, make_head, make_pose
 
-from lesion_dash import Grid, Map, Mask
-from lesion_dash.registration import Kind, Quality, Registration
-from lesion_dash.transforms import Field, Transform, warp_any, warp_map, warp_mask
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.registration.task import Kind, Quality, Registration
+from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.warping import warp_any, warp_map, warp_mask
 
 TEMPLATE_GRID = make_grid((184, 224, 232), 4)
 MOVING_GRID = Grid((48, 60, 60), affine((-4, 4, 4), (94, -134, -118), rotation(4, -3, 5)))

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import Cohort, load_atlas, load_cohort
-from lesion_dash.atlas import Atlas
+from lesion_dash.atlas.atlas import Atlas
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.loading import load_cohort
 
 DAY = date(2026, 3, 1)
 

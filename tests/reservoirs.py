@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lesion_dash import Cohort, Grid, Patient
+from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.participants import Patient
+from lesion_dash.core.grid import Grid
 
 
 def cohort_of(lesioned, shape=None, affine=None) -> Cohort:

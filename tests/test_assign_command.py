@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import assign_points, assign_regions, cli, load_atlas
-from lesion_dash.assignment import COLUMNS, SIIBRA_COLUMNS
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.regions.assignment import COLUMNS, SIIBRA_COLUMNS, assign_regions
+from lesion_dash.regions.points import assign_points
 
 NAMES = ["Alpha, left", "Beta left", "Gamma right"]
 

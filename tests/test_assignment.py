@@ -21,10 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import image
 
-from lesion_dash import Grid, InputError, LabelAtlas, assign_regions, find_components
-from lesion_dash.assignment import COLUMNS, SIIBRA_COLUMNS
-from lesion_dash.atlas import OUTSIDE
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import OUTSIDE, LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.regions.assignment import COLUMNS, SIIBRA_COLUMNS, assign_regions
+from lesion_dash.stats.components import find_components
 
 
 def memberships(labels=LABELS):
@@ -246,7 +248,7 @@ def test_the_order_and_the_number_of_other_components_change_no_bit():
 def test_components_beyond_one_batch_change_no_bit(monkeypatch):
     array = np.random.default_rng(3).normal(size=SHAPE)
     whole = assign_regions(map_of(array), likely_atlas(), threshold=1.0, min_size_voxels=0)
-    monkeypatch.setattr("lesion_dash.matches._MOST_CELLS", 8)
+    monkeypatch.setattr("lesion_dash.regions.overlap_scores._MOST_CELLS", 8)
     parts = assign_regions(map_of(array), likely_atlas(), threshold=1.0, min_size_voxels=0)
     assert len(whole.components) > 10
     pd.testing.assert_frame_equal(whole.table, parts.table, check_exact=True)

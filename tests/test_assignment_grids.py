@@ -24,8 +24,11 @@ from blobs import (
 from nilearn.image import resample_to_img
 from phantoms import image
 
-from lesion_dash import Grid, Mask, assign_regions, find_components
-from lesion_dash.images import resample_map
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import resample_map
+from lesion_dash.images.masks import Mask
+from lesion_dash.regions.assignment import assign_regions
+from lesion_dash.stats.components import find_components
 
 
 def in_order_of_place(found):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, image
 
-from lesion_dash import Grid, InputError, find_atlases, load_atlas
-from lesion_dash.atlas import find_label_table
+from lesion_dash.atlas.finding import find_atlases, find_label_table
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 
 SHAPE = (6, 5, 7)
 LABELS = np.random.default_rng(2).integers(0, 4, SHAPE).astype(np.int16)

@@ -15,9 +15,11 @@ from nilearn import datasets
 from nilearn.datasets.atlas import Atlas
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import InputError, cli, load_atlas
-from lesion_dash.atlas import list_atlases
-from lesion_dash.atlas_library import LIBRARY
+from lesion_dash import cli
+from lesion_dash.atlas.finding import list_atlases
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.atlas.published import LIBRARY
+from lesion_dash.core.errors import InputError
 
 LABELS = np.random.default_rng(3).choice([0, 2001, 9170], SHAPE).astype(np.int16)
 COUNTED = np.random.default_rng(3).choice([0, 1, 2], SHAPE).astype(np.uint8)

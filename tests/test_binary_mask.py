@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from phantoms import SHAPE, image
 
-from lesion_dash import InputError, Mask, cli
-from lesion_dash.region_masks import binary_mask
+from lesion_dash import cli
+from lesion_dash.core.errors import InputError
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.placing import binary_mask
 
 LABELS = np.random.default_rng(0).choice([0, 1, 2], SHAPE).astype(np.uint8)
 CHANCES = np.random.default_rng(0).random(SHAPE).astype(np.float32)

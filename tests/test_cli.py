@@ -11,8 +11,8 @@ import pytest
 from phantoms import brute_force, random_masks, write_masks
 
 from lesion_dash import __version__, cli
-from lesion_dash.comparison import FILE_NAME as OVERLAP_NAME
-from lesion_dash.topography import FILE_NAMES
+from lesion_dash.stats.overlap import FILE_NAME as OVERLAP_NAME
+from lesion_dash.stats.topography import FILE_NAMES
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_what_nobody_foresaw_is_still_one_sentence(folder, tmp_path, capsys, mon
     def fail(*_, **__):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("lesion_dash.topography.folder_stats", fail)
+    monkeypatch.setattr("lesion_dash.stats.topography.folder_stats", fail)
     assert run("stats", folder, "-o", tmp_path / "o") == 2
     assert "internal error" in capsys.readouterr().err
     monkeypatch.setenv("LESION_DASH_DEBUG", "1")

@@ -24,11 +24,13 @@ from clusters import (
 )
 from phantoms import random_masks, write_masks
 
-from lesion_dash import Cancelled, InputError, cli, compute
-from lesion_dash.cohort import Workers
-from lesion_dash.files import keep_within
-from lesion_dash.images import BINARY
-from lesion_dash.topography import folder_stats
+from lesion_dash import cli
+from lesion_dash.cohort import dask as dask_module
+from lesion_dash.cohort.readers import Workers
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.files.listing import keep_within
+from lesion_dash.images.masks import BINARY
+from lesion_dash.stats.topography import folder_stats
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -58,7 +60,7 @@ def folder(tmp_path, masks):
 
 
 def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(scheduler, folder, monkeypatch):
-    monkeypatch.setattr("lesion_dash.cohort.cluster._headers_of", faults.headers_without_mount)
+    monkeypatch.setattr("lesion_dash.cohort.readers._headers_of", faults.headers_without_mount)
     match = r"sub-000_lesion.nii.gz: is not found by the worker tcp://127.*mount the folder"
     with pytest.raises(InputError, match=match):
         folder_stats(folder, 2, scheduler=scheduler)
@@ -67,7 +69,7 @@ def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(scheduler, f
 
 def test_a_file_of_another_size_on_a_worker_is_another_file(scheduler, folder, monkeypatch):
     write_masks(folder.parent / "elsewhere", random_masks(PATIENTS, seed=1))
-    monkeypatch.setattr("lesion_dash.cohort.cluster._read_chunk", faults.read_chunk_elsewhere)
+    monkeypatch.setattr("lesion_dash.cohort.readers._read_chunk", faults.read_chunk_elsewhere)
     match = (
         r"sub-000_lesion.nii.gz: has [\d,]+ bytes for the worker tcp://127.*, [\d,]+ on this "
         r"computer: it sees another file of that name; mount the same folder"
@@ -81,7 +83,7 @@ def test_what_a_store_shows_to_this_computer_alone_is_named_with_the_worker(
     scheduler, folder, monkeypatch
 ):
     shared_store.register()
-    monkeypatch.setattr("lesion_dash.cohort.cluster._headers_of", faults.headers_without_store)
+    monkeypatch.setattr("lesion_dash.cohort.readers._headers_of", faults.headers_without_store)
     match = r"^shared:///.*sub-000_lesion.nii.gz: is not found by the worker tcp://127"
     with pytest.raises(InputError, match=match):
         folder_stats(f"shared://{folder}", 2, scheduler=scheduler)
@@ -92,7 +94,7 @@ def test_a_worker_without_network_ends_the_run_and_skips_no_patient(
 ):
     shared_store.register_everywhere(scheduler)
     task = faults.read_chunk_without_network
-    monkeypatch.setattr("lesion_dash.cohort.cluster._read_chunk", task)
+    monkeypatch.setattr("lesion_dash.cohort.readers._read_chunk", task)
     out = tmp_path / "out"
     arguments = ["stats", f"shared://{folder}", "-o", str(out), "--scheduler", scheduler]
     assert cli.main(arguments) == 2
@@ -109,7 +111,7 @@ def test_a_worker_follows_no_link_out_of_the_data_root(scheduler, folder, tmp_pa
     link.symlink_to(tmp_path / "outside.nii.gz")
 
     def read():
-        with compute.connect(scheduler) as cluster:
+        with dask_module.connect(scheduler) as cluster:
             (header,) = Workers(cluster).headers([link])
             (mask,) = Workers(cluster).masks([(link, getattr(header, "grid", None))], BINARY)
         return header, mask
@@ -120,7 +122,7 @@ def test_a_worker_follows_no_link_out_of_the_data_root(scheduler, folder, tmp_pa
 
 
 def test_a_file_that_is_nowhere_any_more_is_only_skipped(tmp_path):
-    from lesion_dash.cohort.cluster import Unseen, _seen_here
+    from lesion_dash.cohort.readers import Unseen, _seen_here
 
     gone = tmp_path / "gone.nii"
     error = _seen_here(gone, Unseen(gone, "is not found by the worker"))
@@ -129,7 +131,7 @@ def test_a_file_that_is_nowhere_any_more_is_only_skipped(tmp_path):
 
 
 def test_a_file_that_grew_since_it_was_sent_is_only_skipped(tmp_path):
-    from lesion_dash.cohort.cluster import Sent, Unseen, _found_here, _seen_here
+    from lesion_dash.cohort.readers import Sent, Unseen, _found_here, _seen_here
 
     grown = tmp_path / "grown.nii"
     grown.write_bytes(b"12")
@@ -146,8 +148,8 @@ def test_a_file_that_grew_since_it_was_sent_is_only_skipped(tmp_path):
 def test_a_worker_with_other_versions_is_refused_before_any_work(
     scheduler, folder, monkeypatch, package
 ):
-    own = compute.own_versions()
-    monkeypatch.setattr("lesion_dash.compute.cluster.own_versions", lambda: own | {package: "9.9"})
+    own = dask_module.own_versions()
+    monkeypatch.setattr("lesion_dash.cohort.dask.own_versions", lambda: own | {package: "9.9"})
     match = rf"tcp://127.*: worker runs {package} {own[package]}, this computer 9.9; install"
     with pytest.raises(InputError, match=match):
         folder_stats(folder, 2, scheduler=scheduler)
@@ -156,9 +158,9 @@ def test_a_worker_with_other_versions_is_refused_before_any_work(
 def test_a_worker_with_other_versions_that_comes_late_is_refused_too(
     scheduler, folder, monkeypatch
 ):
-    own = compute.own_versions()
-    monkeypatch.setattr("lesion_dash.compute.cluster.own_versions", lambda: own | {"numpy": "9.9"})
-    monkeypatch.setattr(compute.Cluster, "check_workers", lambda self: None)
+    own = dask_module.own_versions()
+    monkeypatch.setattr("lesion_dash.cohort.dask.own_versions", lambda: own | {"numpy": "9.9"})
+    monkeypatch.setattr(dask_module.Cluster, "check_workers", lambda self: None)
     with pytest.raises(InputError, match=r"worker runs numpy .*, this computer 9.9"):
         folder_stats(folder, 2, scheduler=scheduler)
 
@@ -246,7 +248,7 @@ def test_tls_with_the_certificates_of_dasks_configuration(folder, tmp_path):
 def test_dask_is_silent_as_long_as_any_connection_is_there_and_not_longer(scheduler):
     logger = logging.getLogger("distributed.comm")
     before, filters = logger.level, list(warnings.filters)
-    one, two = compute.connect(scheduler), compute.connect(scheduler)
+    one, two = dask_module.connect(scheduler), dask_module.connect(scheduler)
     one.__enter__()
     two.__enter__()
     assert logger.level == logging.CRITICAL
@@ -259,13 +261,13 @@ def test_dask_is_silent_as_long_as_any_connection_is_there_and_not_longer(schedu
 
 
 def test_a_scheduler_that_does_not_answer_is_told(folder, monkeypatch):
-    monkeypatch.setattr("lesion_dash.compute.connection.PATIENCE", 1)
+    monkeypatch.setattr("lesion_dash.cohort.dask.PATIENCE", 1)
     with pytest.raises(InputError, match=r"tcp://127.0.0.1:1: no scheduler answers within 1 s"):
         folder_stats(folder, 2, scheduler="tcp://127.0.0.1:1")
 
 
 def test_a_scheduler_without_workers_is_told(folder, monkeypatch):
-    monkeypatch.setattr("lesion_dash.compute.cluster.PATIENCE", 1)
+    monkeypatch.setattr("lesion_dash.cohort.dask.PATIENCE", 1)
     with (
         distributed.LocalCluster(
             n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60
@@ -310,7 +312,7 @@ def test_a_scheduler_lost_midway_is_one_sentence_and_nothing_is_written(
         if done == 3:
             scheduler.kill()
 
-    monkeypatch.setattr("lesion_dash.commands.progress_bar", lambda text, unit: lose)
+    monkeypatch.setattr("lesion_dash.analyses.topography.progress_bar", lambda text, unit: lose)
     arguments = ["stats", str(folder), "-o", str(tmp_path / "out"), "--scheduler", address]
     assert cli.main(arguments) == 2
     shown = capsys.readouterr().err
@@ -321,8 +323,8 @@ def test_a_scheduler_lost_midway_is_one_sentence_and_nothing_is_written(
 
 def test_a_cluster_that_has_lost_all_workers_is_not_awaited_for_ever(lone, folder, monkeypatch):
     address, _, worker = lone
-    monkeypatch.setattr("lesion_dash.compute.cluster._NO_WORKER", 1)
-    monkeypatch.setattr("lesion_dash.compute.cluster._LOOK", 0.2)
+    monkeypatch.setattr("lesion_dash.cohort.dask._NO_WORKER", 1)
+    monkeypatch.setattr("lesion_dash.cohort.dask._LOOK", 0.2)
     chunks_of(1, monkeypatch)
     with pytest.raises(InputError, match="has had no worker for 1 s"):
         folder_stats(folder, 2, scheduler=address, progress=lambda *_: worker.kill())
@@ -364,7 +366,7 @@ def test_the_variable_is_honoured_by_the_dashboard_and_by_overlap(
     from lesion_dash.dashboard.data_root import DataRoot
     from lesion_dash.dashboard.session import Session
 
-    monkeypatch.setenv(compute.SCHEDULER_VARIABLE, "nonsense")
+    monkeypatch.setenv(dask_module.SCHEDULER_VARIABLE, "nonsense")
     with pytest.raises(InputError, match="nonsense: is no address of a scheduler"):
         Session(DataRoot(folder.parent)).load("masks")
     atlas = str(sample_data / "atlas" / "synthetic_atlas.nii.gz")
@@ -377,6 +379,6 @@ def test_a_variable_of_only_blanks_is_not_set(folder, tmp_path, monkeypatch):
     from lesion_dash.dashboard.data_root import DataRoot
     from lesion_dash.dashboard.session import Session
 
-    monkeypatch.setenv(compute.SCHEDULER_VARIABLE, "  ")
+    monkeypatch.setenv(dask_module.SCHEDULER_VARIABLE, "  ")
     assert cli.main(["stats", str(folder), "-k", "2", "-o", str(tmp_path / "out")]) == 0
     assert Session(DataRoot(folder.parent)).load("masks").n_patients == PATIENTS

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import Cancelled, InputError, load_cohort, split_cohort
-from lesion_dash.cohort.positions import MEMORY_VARIABLE
-from lesion_dash.tables import csv_bytes
+from lesion_dash.cohort.loading import MEMORY_VARIABLE, load_cohort
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.core.tables import csv_bytes
+from lesion_dash.stats.group_contrasts import split_cohort
 
 
 def status(cohort):

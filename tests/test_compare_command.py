@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, random_masks, write_masks
 
-from lesion_dash import cli, load_cohort
-from lesion_dash.differences import FILE_NAMES, cohort_differences
+from lesion_dash import cli
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
 
 
 @pytest.fixture

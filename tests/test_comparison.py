@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 
-from lesion_dash import Grid, InputError, Mask, overlap
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Mask
+from lesion_dash.stats.overlap import overlap
 
 SHAPE = (3, 4, 2)
 PAIRS = st.tuples(hnp.arrays(bool, SHAPE), hnp.arrays(bool, SHAPE))

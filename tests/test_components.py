@@ -9,7 +9,11 @@ import pytest
 from atlases import turned
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import Grid, InputError, Map, Mask, find_components
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.stats.components import find_components
 
 GRID = Grid(SHAPE, AFFINE)
 ALL = {"min_size_voxels": 0}

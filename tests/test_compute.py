@@ -26,8 +26,11 @@ from clusters import (
 )
 from phantoms import random_masks, write_masks
 
-from lesion_dash import InputError, cli, compute, load_cohort
-from lesion_dash.topography import folder_stats
+from lesion_dash import cli
+from lesion_dash.cohort import dask
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.stats.topography import folder_stats
 
 distributed = pytest.importorskip("distributed")
 
@@ -114,7 +117,7 @@ def assert_was_killed(marker) -> None:
 def test_a_worker_killed_while_masks_are_read_changes_no_bit(scheduler, mixed, monkeypatch):
     expected = folder_stats(mixed, 2)
     chunks_of(4, monkeypatch)
-    monkeypatch.setattr("lesion_dash.cohort.cluster._read_chunk", faults.read_chunk_die_once)
+    monkeypatch.setattr("lesion_dash.cohort.readers._read_chunk", faults.read_chunk_die_once)
     assert_same(folder_stats(mixed, 2, scheduler=scheduler), expected)
     assert_was_killed(mixed.parent / "worker-was-killed")
 
@@ -123,7 +126,7 @@ def test_a_worker_killed_with_the_runs_it_holds_changes_no_bit(scheduler, folder
     expected = folder_stats(folder, 2)
     chunks_of(4, monkeypatch)
     task = partial(faults.group_volumes_die_once, folder.parent)
-    monkeypatch.setattr("lesion_dash.spread_runs._group_volumes", task)
+    monkeypatch.setattr("lesion_dash.stats.voxel_volumes._group_volumes", task)
     assert_same(folder_stats(folder, 2, scheduler=scheduler), expected)
     assert_was_killed(folder.parent / "worker-was-killed")
 
@@ -131,7 +134,7 @@ def test_a_worker_killed_with_the_runs_it_holds_changes_no_bit(scheduler, folder
 def test_masks_that_changed_before_they_are_read_again_are_told(scheduler, folder, monkeypatch):
     chunks_of(4, monkeypatch)
     task = partial(faults.group_volumes_die_and_change, folder)
-    monkeypatch.setattr("lesion_dash.spread_runs._group_volumes", task)
+    monkeypatch.setattr("lesion_dash.stats.voxel_volumes._group_volumes", task)
     with pytest.raises(InputError, match="read again, they hold other lesions"):
         folder_stats(folder, 2, scheduler=scheduler)
 
@@ -156,7 +159,7 @@ def test_a_file_that_ends_workers_is_named_and_the_others_count(
     write_masks(folder, masks[:1], names=["sub-deadly.nii.gz"])
     chunks_of(5, monkeypatch)
     task, function, reason = EACH_FAULT[fault]
-    monkeypatch.setattr(f"lesion_dash.cohort.cluster.{task}", function)
+    monkeypatch.setattr(f"lesion_dash.cohort.readers.{task}", function)
     roster, stats = folder_stats(folder, 2, scheduler=scheduler)
     assert roster.n_patients == PATIENTS
     (skipped,) = [patient for patient in roster.patients if patient.status == "skipped"]
@@ -169,7 +172,7 @@ def test_a_file_that_ends_workers_is_named_and_the_others_count(
 
 def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler, tmp_path):
     counter = tmp_path / "times"
-    with compute.connect(scheduler) as cluster:
+    with dask.connect(scheduler) as cluster:
         ((_, kept),) = cluster.map(faults.die_when_made_again, [[counter]], None)
         for worker in cluster._client.run(os.getpid).values():
             os.kill(worker, signal.SIGKILL)
@@ -180,26 +183,28 @@ def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler,
 
 
 def test_maps_that_end_workers_are_one_sentence(scheduler, folder, monkeypatch):
-    monkeypatch.setattr("lesion_dash.spread_runs._group_volumes", faults.group_volumes_deadly)
-    with pytest.raises(compute.WorkersEnded, match=r"ended 2 workers.*more memory"):
+    monkeypatch.setattr(
+        "lesion_dash.stats.voxel_volumes._group_volumes", faults.group_volumes_deadly
+    )
+    with pytest.raises(dask.WorkersEnded, match=r"ended 2 workers.*more memory"):
         folder_stats(folder, 2, scheduler=scheduler)
 
 
 def test_maps_without_memory_are_one_sentence(scheduler, folder, monkeypatch):
     task = faults.group_volumes_out_of_memory
-    monkeypatch.setattr("lesion_dash.spread_runs._group_volumes", task)
-    with pytest.raises(compute.WorkerMemory, match=r"needs more memory than a worker.*with more"):
+    monkeypatch.setattr("lesion_dash.stats.voxel_volumes._group_volumes", task)
+    with pytest.raises(dask.WorkerMemory, match=r"needs more memory than a worker.*with more"):
         folder_stats(folder, 2, scheduler=scheduler)
 
 
 def test_one_worker_is_not_several():
-    assert "ended 1 worker, out of memory" in str(compute.WorkersEnded(1))
-    assert "ended 4 workers, out of memory" in str(compute.WorkersEnded(4))
+    assert "ended 1 worker, out of memory" in str(dask.WorkersEnded(1))
+    assert "ended 4 workers, out of memory" in str(dask.WorkersEnded(4))
 
 
 def test_what_nobody_foresaw_on_a_worker_comes_through(scheduler):
     with (
-        compute.connect(scheduler) as cluster,
+        dask.connect(scheduler) as cluster,
         pytest.raises(ZeroDivisionError, match="surprise"),
     ):
         list(cluster.map(faults.fail, [[1]], lambda item, times: None))
@@ -210,7 +215,7 @@ def test_memory_here_does_not_grow_with_the_number_of_chunks(scheduler):
     """Answers of 1 MB are held a few at a time, and what is kept on the workers never comes."""
 
     def peak(chunks: int) -> int:
-        with compute.connect(scheduler) as cluster:
+        with dask.connect(scheduler) as cluster:
             tracemalloc.start()
             results = cluster.map(faults.large_answer, ([n] for n in range(chunks)), None)
             kept = [kept for answer, kept in results if len(answer) == 2**20]
@@ -227,7 +232,7 @@ def test_memory_here_does_not_grow_with_the_number_of_chunks(scheduler):
 def test_the_command_writes_the_same_files(scheduler, mixed, tmp_path, monkeypatch):
     arguments = ["stats", str(mixed), "--min-patients", "3", "-o"]
     assert cli.main([*arguments, str(tmp_path / "here")]) == 0
-    monkeypatch.setenv(compute.SCHEDULER_VARIABLE, scheduler)
+    monkeypatch.setenv(dask.SCHEDULER_VARIABLE, scheduler)
     assert cli.main([*arguments, str(tmp_path / "there")]) == 0
     here, there = (
         json.loads((tmp_path / name / "provenance.json").read_text()) for name in ("here", "there")

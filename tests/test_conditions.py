@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import Grid, InputError, Series, read_conditions
-from lesion_dash.conditions import group_conditions, list_conditions, read_groups
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.events import (
+    group_conditions,
+    list_conditions,
+    read_conditions,
+    read_groups,
+)
+from lesion_dash.images.series import Series
 
 
 def series_of(*runs: int, time: float = 2.0) -> Series:

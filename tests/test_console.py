@@ -6,7 +6,7 @@ from functools import partial
 
 import tqdm
 
-from lesion_dash.console import progress_bar
+from lesion_dash.analyses.console import progress_bar
 
 
 def test_a_bar_is_shown_in_a_terminal_only(monkeypatch, capsys):

@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lesion_dash import Grid, InputError, Mask, Series, contrast_conditions
-from lesion_dash.conditions import Conditions
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.events import Conditions
+from lesion_dash.images.masks import Mask
+from lesion_dash.images.series import Series
+from lesion_dash.stats.group_contrasts import contrast_conditions
 
 SHAPE = (5, 4, 3)
 GRID = Grid(SHAPE, np.diag([2.0, 2, 2, 1]))
@@ -155,7 +159,7 @@ def test_a_mask_tests_its_voxels_and_changes_no_number(voxels):
 
 
 def test_many_blocks_equal_one(monkeypatch):
-    from lesion_dash.contrasts import volumes
+    from lesion_dash.stats import group_contrasts as volumes
 
     series, conditions = series_of(draw(10)), conditions_of(5, 5)
     whole = contrast_conditions(series, conditions, "a", "b")

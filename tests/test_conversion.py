@@ -11,8 +11,11 @@ from nibabel.orientations import aff2axcodes
 from phantoms import AFFINE, image
 from pickled import TYPES, layouts, numbers
 
-from lesion_dash import InputError, cli, convert_array, read_array
-from lesion_dash.images.writing import file_parts
+from lesion_dash import cli
+from lesion_dash.core.errors import InputError
+from lesion_dash.images.maps import file_parts
+from lesion_dash.scans.arrays import read_array
+from lesion_dash.scans.conversion import convert_array
 
 SHAPE = (3, 4, 5)
 KEPT = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")

@@ -12,8 +12,10 @@ import pytest
 from phantoms import image
 from pickled import numbers
 
-from lesion_dash import cli, read_array, read_map
-from lesion_dash.arrays.placement import place_like
+from lesion_dash import cli
+from lesion_dash.images.maps import read_map
+from lesion_dash.scans.arrays import read_array
+from lesion_dash.scans.conversion import place_like
 
 SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], [0, 0, 0, 1]])
 
@@ -142,7 +144,7 @@ def test_a_hostile_pickle_leaves_nothing(tmp_path, capsys):
 def test_a_password_of_a_url_is_not_in_the_provenance(store, like, tmp_path, monkeypatch):
     secret = "https://me:secret@host/like.nii.gz"
     monkeypatch.setattr(
-        "lesion_dash.arrays.conversion.place_like", lambda _, shape: place_like(like, shape)
+        "lesion_dash.scans.conversion.place_like", lambda _, shape: place_like(like, shape)
     )
     stored = store(numbers("u1"))
     assert run("convert", stored.path, tmp_path / "out.nii", "--like", secret) == 0

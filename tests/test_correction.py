@@ -9,18 +9,14 @@ import pytest
 from phantoms import random_masks, write_masks
 from scipy import stats
 
-from lesion_dash import (
-    Grid,
-    InputError,
-    Mask,
-    Series,
-    contrast_cohorts,
-    contrast_conditions,
-    contrast_scores,
-    correct_contrast,
-    load_cohort,
-)
-from lesion_dash.conditions import group_conditions
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.events import group_conditions
+from lesion_dash.images.masks import Mask
+from lesion_dash.images.series import Series
+from lesion_dash.stats.contrast import correct_contrast
+from lesion_dash.stats.group_contrasts import contrast_cohorts, contrast_conditions, contrast_scores
 
 
 def contrast_of(values, n_a: int, test="student", mask=None):
@@ -183,7 +179,7 @@ def correlations(variable, values):
 
 
 def test_what_cannot_be_corrected_is_refused(monkeypatch):
-    from lesion_dash.contrasts import correction
+    from lesion_dash.stats import contrast as correction
 
     found = contrast_of(draw(), 8)
     with pytest.raises(InputError, match="correction: is 'holm'; choose one of none, bonferroni"):

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import cli, load_cohort
-from lesion_dash.plots import draw_histogram, figure_bytes
-from lesion_dash.thresholds import threshold_coverage
+from lesion_dash import cli
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.plotting.figures import draw_histogram, figure_bytes
+from lesion_dash.stats.coverage import threshold_coverage
 
 
 @pytest.fixture

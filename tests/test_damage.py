@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import image, random_masks, write_masks
 
-from lesion_dash import InputError, load_cohort, read_mask
-from lesion_dash.door import check_path
-from lesion_dash.files import write_together
-from lesion_dash.label_tables import read_label_table
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.atlas.tables import read_label_table
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.writing import write_together
+from lesion_dash.images.masks import read_mask
 
 WHOLE = gzip.compress(image(random_masks(1, seed=5)[0].astype(np.uint8)).to_bytes(), mtime=0)
 PLAIN = gzip.decompress(WHOLE)
@@ -211,7 +213,7 @@ sys.exit(code)
 """
 
 WRITE = f"""{COUNT}
-from lesion_dash.files import write_together
+from lesion_dash.files.writing import write_together
 with write_together(Path(sys.argv[2]), ["a", "b", "c"], overwrite=True) as outbox:
     for name in "abc":
         outbox.add(name, b"new " + name.encode())
@@ -324,7 +326,7 @@ def test_a_forged_trailer_stops_nobody_else(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_runs_that_do_not_fit_on_the_disk_are_an_error(monkeypatch):
-    from lesion_dash.runs import RunStore
+    from lesion_dash.core.runs import RunStore
 
     with Path("/dev/full").open("wb") as full:
         store = RunStore(full)

@@ -12,14 +12,19 @@ from dipy.align.metrics import CCMetric
 from heads import apply, brain_points, head_at, make_grid, make_head, make_pose
 from scipy import ndimage
 
-from lesion_dash import Grid
-from lesion_dash.errors import Cancelled, SetupError
-from lesion_dash.registration import dipy_engine
-from lesion_dash.registration.dipy_engine import DipyEngine
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.masked_metric import RADIUS, MaskedCC, masked_factors
-from lesion_dash.registration.working_pair import BORDER, bring_together, join, working_grid
-from lesion_dash.transforms import Field, Transform
+from lesion_dash.core.errors import Cancelled, SetupError
+from lesion_dash.core.grid import Grid
+from lesion_dash.scans.registration import deformable as dipy_engine
+from lesion_dash.scans.registration.deformable import (
+    BORDER,
+    DipyEngine,
+    bring_together,
+    join,
+    working_grid,
+)
+from lesion_dash.scans.registration.masked_metric import RADIUS, MaskedCC, masked_factors
+from lesion_dash.scans.registration.task import Task, Volume
+from lesion_dash.transforms.transform import Field, Transform
 
 VOXEL_MM = 4.5
 GRID = make_grid((144, 180, 162), VOXEL_MM, (0, -15, 16))
@@ -90,7 +95,7 @@ def lesion_in_template(task, transform):
 def few_iterations():
     """A quarter of them: the tests ask for less than a voxel of 4.5 mm."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dipy_engine, "ITERATIONS", (40, 40, 12))
+        patch.setattr(dipy_engine, "DIPY_ITERATIONS", (40, 40, 12))
         yield
 
 
@@ -148,7 +153,7 @@ def test_progress_grows_and_names_the_resolution(plain):
 
 
 def test_the_same_task_gives_the_same_transform(monkeypatch):
-    monkeypatch.setattr(dipy_engine, "ITERATIONS", (5, 3, 2))
+    monkeypatch.setattr(dipy_engine, "DIPY_ITERATIONS", (5, 3, 2))
     task = make_task(lesion=True)
     once, again = (DipyEngine().register(task, quiet) for _ in range(2))
     np.testing.assert_array_equal(once.to_moving.mm, again.to_moving.mm)
@@ -170,7 +175,7 @@ def test_a_lesion_that_is_ignored_does_not(masked):
 
 
 def test_what_lies_under_the_mask_does_not_matter(monkeypatch):
-    monkeypatch.setattr(dipy_engine, "ITERATIONS", (8,))
+    monkeypatch.setattr(dipy_engine, "DIPY_ITERATIONS", (8,))
     task = make_task(lesion=True)
     array = task.moving.array.copy()
     deep = ndimage.binary_erosion(task.lesion)  # its rim is mixed with what is around it

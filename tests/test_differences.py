@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
-from lesion_dash import InputError, contrast_cohorts, load_cohort, volume_stats
-from lesion_dash.differences import FILE_NAMES, cohort_differences
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
+from lesion_dash.stats.group_contrasts import contrast_cohorts
+from lesion_dash.stats.topography import volume_stats
 
 MASKS = {"a": random_masks(7, seed=1), "b": random_masks(5, seed=2), "c": random_masks(3, seed=3)}
 VOXEL = 8.0

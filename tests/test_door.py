@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks, write_masks
 
-from lesion_dash import InputError, cli, load_cohort, overlap, read_mask
-from lesion_dash.door import check_path
+from lesion_dash import cli
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.images.masks import read_mask
+from lesion_dash.stats.overlap import overlap
 
 LESION = np.zeros(SHAPE, np.uint8)
 LESION[2:5, 2:6, 2:5] = 1

@@ -9,10 +9,13 @@ import fsspec
 import pytest
 from buckets import empty_bucket, upload, write_study
 
-from lesion_dash import InputError, cli, load_cohort, read_mask
-from lesion_dash.door import check_path
-from lesion_dash.errors import SetupError
-from lesion_dash.files import as_path, read_bytes
+from lesion_dash import cli
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError, SetupError
+from lesion_dash.files.paths import as_path
+from lesion_dash.files.reading import read_bytes
+from lesion_dash.images.masks import read_mask
 
 MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 
@@ -32,7 +35,7 @@ def folder(tmp_path):
 def pauses(monkeypatch):
     """How long was waited before each new try."""
     waited = []
-    monkeypatch.setattr("lesion_dash.files.drivers.time.sleep", waited.append)
+    monkeypatch.setattr("lesion_dash.files.paths.time.sleep", waited.append)
     return waited
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash import InputError
-from lesion_dash.files import list_images, odd_name, prepare_results, read_bytes, write_together
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.listing import list_images, odd_name
+from lesion_dash.files.reading import read_bytes
+from lesion_dash.files.writing import prepare_results, write_together
 
 
 def touch(path: Path) -> Path:

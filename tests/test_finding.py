@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import find_atlases, load_atlas
-from lesion_dash.atlas import finding, list_atlases, name_atlases
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.atlas import finding
+from lesion_dash.atlas.finding import find_atlases, list_atlases, name_atlases
+from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.door import check_path
 
 LABELS = np.random.default_rng(3).integers(0, 3, SHAPE).astype(np.int16)
 CHANCES = np.random.default_rng(3).random((*SHAPE, 2)).astype(np.float32)

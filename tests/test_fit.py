@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from phantoms import SHAPE, image
 
-from lesion_dash import InputError, cli, load_atlas
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.core.errors import InputError
 
 TWENTY = np.arange(np.prod(SHAPE)).reshape(SHAPE) % 21
 QUESTION = "is it the table of this atlas?"

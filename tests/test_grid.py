@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash import Grid
+from lesion_dash.core.grid import Grid
 
 OBLIQUE = nib.affines.from_matvec(
     nib.eulerangles.euler2mat(0.1, -0.2, 0.3) @ np.diag([2.0, -1.5, 3.0]), [5.0, -3.0, 1.0]

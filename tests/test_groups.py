@@ -7,9 +7,11 @@ import pytest
 from atlases import probability_atlas
 from phantoms import AFFINE
 
-from lesion_dash import Grid, InputError, LabelAtlas
-from lesion_dash.atlas import OUTSIDE, group_regions
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import OUTSIDE, LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.grouping import group_regions
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 
 GRID = Grid((3, 4, 5), AFFINE)
 REGIONS = (

@@ -9,10 +9,13 @@ import pytest
 from atlases import probability_atlas
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import Grid, LabelAtlas, lesion_load, load_cohort
-from lesion_dash.heat_map import draw_load
-from lesion_dash.label_tables import Region
-from lesion_dash.plots import figure_bytes
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.grid import Grid
+from lesion_dash.plotting.charts import draw_load
+from lesion_dash.plotting.figures import figure_bytes
+from lesion_dash.regions.load import lesion_load
 
 GRID = Grid(SHAPE, AFFINE)
 REGIONS = tuple(Region(number, f"region {number}") for number in (1, 2, 3))
@@ -54,7 +57,7 @@ def test_cells_are_the_loads_of_touched_regions_largest_lesion_first(load, measu
 
 
 def test_names_of_many_patients_are_left_out(cohort, load, monkeypatch):
-    monkeypatch.setattr("lesion_dash.heat_map._MOST_NAMED", 6)
+    monkeypatch.setattr("lesion_dash.plotting.charts._MOST_NAMED", 6)
     assert draw_load(load).axes[1].get_xticklabels() == []
 
 

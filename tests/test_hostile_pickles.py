@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from pickled import array, blank, call, dtype, name, number, raw, tuple_of, type_state, word
 
-from lesion_dash import InputError, read_array
+from lesion_dash.core.errors import InputError
+from lesion_dash.scans.arrays import read_array
 
 SENTINEL = "hostile_sentinel"
 TOUCH = word(f"touch {SENTINEL}")

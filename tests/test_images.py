@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks
 
-from lesion_dash import Grid, InputError, Map, Mask, read_map, read_mask
-from lesion_dash.images import nifti_bytes, nifti_parts, read_labels
-from lesion_dash.images.header import make_image
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map, nifti_bytes, nifti_parts, read_labels, read_map
+from lesion_dash.images.masks import Mask, read_mask
+from lesion_dash.images.nifti import make_image
 
 LESION = random_masks(1, seed=3)[0]
 

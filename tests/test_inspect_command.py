@@ -10,7 +10,8 @@ import pytest
 from nibabel.affines import apply_affine
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import cli, inspect_image
+from lesion_dash import cli
+from lesion_dash.scans.inspection import inspect_image
 
 ARRAY = np.random.default_rng(2).normal(size=(*SHAPE, 3)).astype(np.float32)
 

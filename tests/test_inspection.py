@@ -17,11 +17,12 @@ from nibabel.affines import apply_affine, obliquity
 from nibabel.eulerangles import euler2mat
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import InputError, inspect_image
-from lesion_dash.door import check_path
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.core.errors import InputError
 from lesion_dash.images import survey
-from lesion_dash.inspection import describe
-from lesion_dash.value_histogram import draw_values
+from lesion_dash.plotting.figures import draw_values
+from lesion_dash.scans.inspection import inspect_image
+from lesion_dash.scans.inspection_text import describe
 
 EDGES = np.array([1.5, 2.0, 4.0])
 WAYS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
@@ -151,7 +152,7 @@ def test_formula_is_the_affine(seed):
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", ">i2", "u2", "i4", "f4", ">f4", "f8", "i8"])
 @pytest.mark.parametrize("slope", [None, 0.25])
 def test_survey_is_numpys(tmp_path, monkeypatch, dtype, slope):
-    monkeypatch.setattr("lesion_dash.images.image_file._BLOCK", 11)
+    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 11)
     array = np.random.default_rng(4).integers(0, 90, (5, 4, 3, 2)).astype(dtype)
     if array.dtype.kind == "f":
         array = array * np.array(0.3, dtype)
@@ -385,7 +386,7 @@ def test_checksum_and_sizes(tmp_path):
 
 @pytest.mark.parametrize("name", ["long.nii", "long.nii.gz"])
 def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("lesion_dash.images.image_file._BLOCK", 2**15)
+    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 2**15)
     array = np.random.default_rng(0).normal(size=(32, 32, 32, 100)).astype(np.float32)
     path = save(tmp_path, array, name=name)
     size = array.nbytes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash.files import write_together
+from lesion_dash.files.writing import write_together
 
 JOURNAL = ".lesion_dash.journal"
 WAITING = ".a.k3x_9abc.lesion_dash.tmp"

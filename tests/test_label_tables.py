@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash import InputError
-from lesion_dash.label_tables import Region, read_label_table
+from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.tables import read_label_table
+from lesion_dash.core.errors import InputError
 
 GOOD = {
     "csv": "index,name\n1,Left a\n2,Right b\n",

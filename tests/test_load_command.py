@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks, write_masks
 
-from lesion_dash import cli, lesion_load, load_atlas, load_cohort
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.regions.load import lesion_load
 
 LABELS = np.random.default_rng(3).choice([0, 3, 12], SHAPE).astype(np.uint8)
 CHANCES = np.random.default_rng(4).integers(0, 51, (*SHAPE, 2)) / 100

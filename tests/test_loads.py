@@ -8,8 +8,13 @@ import pytest
 from atlases import probability_atlas, turned
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import Grid, LabelAtlas, count_regions, lesion_load, load_cohort, loads
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.grid import Grid
+from lesion_dash.regions import load as loads
+from lesion_dash.regions.counts import count_regions
+from lesion_dash.regions.load import lesion_load
 
 GRID = Grid(SHAPE, AFFINE)
 MASKS = [*random_masks(9, seed=4), np.zeros(SHAPE, bool)]

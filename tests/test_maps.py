@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import Grid, InputError, Map, Mask, read_map
-from lesion_dash.images import as_map
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map, as_map, read_map
+from lesion_dash.images.masks import Mask
 
 VALUES = np.random.default_rng(0).normal(size=SHAPE)
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import Grid, cli
-from lesion_dash.transforms import Field, field_bytes
+from lesion_dash import cli
+from lesion_dash.core.grid import Grid
+from lesion_dash.transforms.files import field_bytes
+from lesion_dash.transforms.transform import Field
 
 LABELS = np.random.default_rng(3).choice([0, 1, 2], SHAPE).astype(np.uint8)
 SCAN = np.random.default_rng(4).integers(1, 900, SHAPE).astype(np.int16)

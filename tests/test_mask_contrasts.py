@@ -11,9 +11,16 @@ import pytest
 from phantoms import AFFINE, random_masks, write_masks
 from scipy import stats
 
-from lesion_dash import InputError, contrast_cohorts, contrast_scores, load_cohort
-from lesion_dash.contrasts import fisher, split_cohort
-from lesion_dash.contrasts.fisher import fisher_p, odds_ratio
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.stats import group_contrasts as fisher
+from lesion_dash.stats.group_contrasts import (
+    contrast_cohorts,
+    contrast_scores,
+    fisher_p,
+    odds_ratio,
+    split_cohort,
+)
 
 
 def cohort_of(folder, masks, table=None):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from lesion_dash import memory
-from lesion_dash.memory import all_memory, free_memory
+from lesion_dash.core import memory
+from lesion_dash.core.memory import all_memory, free_memory
 
 MACHINE = 10**15
 

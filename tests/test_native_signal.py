@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lesion_dash import Grid, InputError, Map, Mask, measure_signal
-from lesion_dash.native_signal import leave_out, measure_native, region_on
-from lesion_dash.region_masks import RegionMap, native_region
-from lesion_dash.transforms import Transform
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.region_masks import RegionMap, native_region
+from lesion_dash.scans.signal import leave_out, measure_native, measure_signal, region_on
+from lesion_dash.transforms.transform import Transform
 
 GRID = Grid((24, 26, 22), np.diag([2.0, 2, 2, 1]))
 CENTRE = np.array([24.0, 26, 22])

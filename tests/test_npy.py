@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickled import TYPES, layouts, numbers
 
-from lesion_dash import InputError, read_array
+from lesion_dash.core.errors import InputError
+from lesion_dash.scans.arrays import read_array
 
 
 def npy(array: np.ndarray, **options) -> bytes:
@@ -194,7 +195,7 @@ def test_a_bomb_is_not_unpacked(read):
 
 def test_what_is_unpacked_unasked(read, monkeypatch):
     """Twice the compressed bytes, however many, or a fixed number, however few."""
-    monkeypatch.setattr("lesion_dash.arrays.reading.UNPACKED", 100_000)
+    monkeypatch.setattr("lesion_dash.scans.arrays.UNPACKED", 100_000)
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 70), np.uint8)
     half = noise * (np.indices(noise.shape)[0] < 28)  # so much noise, and the rest zeros
     np.testing.assert_array_equal(read(npz(data=half), "npz").array, half)
@@ -206,7 +207,7 @@ def test_what_is_unpacked_unasked(read, monkeypatch):
 
 def test_an_archive_that_overstates_its_compressed_bytes(read, monkeypatch):
     """The file itself is the most that can be compressed in it."""
-    monkeypatch.setattr("lesion_dash.arrays.reading.UNPACKED", 1000)
+    monkeypatch.setattr("lesion_dash.scans.arrays.UNPACKED", 1000)
     content = bytearray(zipped(data=npy(np.zeros((10, 100, 99), np.uint8))))
     place = content.index(b"PK\x01\x02") + 20
     content[place : place + 4] = struct.pack("<I", 2**30)

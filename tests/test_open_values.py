@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
-from lesion_dash import (
-    InputError,
-    describe_columns,
-    load_cohort,
+from lesion_dash.cohort.columns import describe_columns, holds_numbers, open_value
+from lesion_dash.cohort.conditions import (
     parse_condition,
     parse_conditions,
     restrict_cohort,
+    restriction_words,
 )
-from lesion_dash.subgroups import restriction_words
-from lesion_dash.subgroups.open_values import holds_numbers, open_value
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
 
 AGES = ["61", "89+", "n/a", "44", "89+", "30"]
 LEVELS = ["<5", "5", "12", "> 40", "n/a", "≤5"]

@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 from heads import make_grid, make_head, make_pose
 
-from lesion_dash import InputError
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.levels import foreground_of, make_level
-from lesion_dash.registration.optimiser import Steps, maximise_correlation, maximise_information
-from lesion_dash.transforms import Transform
+from lesion_dash.core.errors import InputError
+from lesion_dash.scans.registration.levels import foreground_of, make_level
+from lesion_dash.scans.registration.search import Steps, maximise_correlation, maximise_information
+from lesion_dash.scans.registration.task import Task, Volume
+from lesion_dash.transforms.transform import Transform
 
 GRID = make_grid((120, 120, 120), 10)
 STEPS = Steps(first_mm=2, last_mm=0.5, most=5)

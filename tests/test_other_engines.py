@@ -16,16 +16,20 @@ import SimpleITK as sitk
 from heads import make_grid
 from scipy import ndimage
 
-from lesion_dash import Grid, InputError
-from lesion_dash.errors import Cancelled, SetupError
-from lesion_dash.registration import ants_engine, greedy_engine, process
-from lesion_dash.registration.ants_engine import AntsEngine
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.greedy_engine import GreedyEngine
-from lesion_dash.registration.process import run_apart
-from lesion_dash.registration.programs import read_field, run_program, write_image
-from lesion_dash.registration.working_pair import bring_together
-from lesion_dash.transforms import Transform
+from lesion_dash.core.errors import Cancelled, InputError, SetupError
+from lesion_dash.core.grid import Grid
+from lesion_dash.scans.registration import process
+from lesion_dash.scans.registration.deformable import (
+    AntsEngine,
+    GreedyEngine,
+    bring_together,
+    read_field,
+    run_program,
+    write_image,
+)
+from lesion_dash.scans.registration.process import run_apart
+from lesion_dash.scans.registration.task import Task, Volume
+from lesion_dash.transforms.transform import Transform
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stands in for programs by scripts")
 
@@ -161,10 +165,10 @@ def test_a_program_that_is_killed_or_writes_nothing_is_told(install, task, engin
         engine.register(task, quiet)
 
 
-@pytest.mark.parametrize("module", [greedy_engine, ants_engine])
-def test_a_program_is_ended_when_the_user_stops(install, task, module, tmp_path):
+@pytest.mark.parametrize("engine", [GreedyEngine(), AntsEngine()])
+def test_a_program_is_ended_when_the_user_stops(install, task, engine, tmp_path):
     name, line = ("greedy", "Level 0 Iter  1")
-    if module is ants_engine:
+    if isinstance(engine, AntsEngine):
         name, line = ("antsRegistration", "DIAGNOSTIC, 1, 2")
     pid = tmp_path / "pid"
     install(
@@ -177,7 +181,6 @@ def test_a_program_is_ended_when_the_user_stops(install, task, module, tmp_path)
         if "iteration" in words:
             raise Cancelled
 
-    engine = GreedyEngine() if module is greedy_engine else AntsEngine()
     began = time.monotonic()
     with pytest.raises(Cancelled, match="stopped by the user"):
         engine.register(task, stop)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
-from lesion_dash import Condition, InputError, load_cohort, parse_condition, restrict_cohort
+from lesion_dash.cohort.conditions import Condition, parse_condition, restrict_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
 
 NAMES = st.text(st.sampled_from('ab =<>!≥≤≠",'), min_size=1, max_size=8)
 VALUES = st.text(st.sampled_from('ab1 =<>!",'), min_size=1, max_size=6)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickled import PROTOCOLS, TYPES, layouts, numbers
 
-from lesion_dash import InputError, read_array
+from lesion_dash.core.errors import InputError
+from lesion_dash.scans.arrays import read_array
 
 NUMPY_1 = (b"numpy._core", b"numpy.core")
 

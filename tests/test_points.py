@@ -8,10 +8,11 @@ import pytest
 from atlases import probability_atlas, turned
 from phantoms import AFFINE, SHAPE
 
-from lesion_dash import Grid, InputError, LabelAtlas, assign_points
-from lesion_dash.atlas import OUTSIDE
-from lesion_dash.label_tables import Region
-from lesion_dash.points import COLUMNS, read_points
+from lesion_dash.atlas.atlas import OUTSIDE, LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.regions.points import COLUMNS, assign_points, read_points
 
 GRID = Grid(SHAPE, AFFINE)
 REGIONS = (Region(3, "insula"), Region(5, "putamen"), Region(8, "cuneus"))

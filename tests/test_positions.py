@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import InputError, load_cohort, volume_stats
-from lesion_dash.cohort.positions import MEMORY_VARIABLE, Positions, memory_limit
+from lesion_dash.cohort.loading import MEMORY_VARIABLE, Positions, load_cohort, memory_limit
+from lesion_dash.core.errors import InputError
+from lesion_dash.stats.topography import volume_stats
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import pytest
 import tqdm
 from phantoms import SHAPE, random_masks, write_masks
 
-from lesion_dash import InputError, cli
-from lesion_dash.text import printable, shell_word
+from lesion_dash import cli
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.text import printable, shell_word
 
 FORGED = "lesion-dash: error: forged"
 SIGNS = "\x1b[2J\x9b1m\r\x07\x7f\u2028\u202e\u200f"

@@ -7,9 +7,10 @@ import pytest
 from scipy import sparse
 from scipy.ndimage import map_coordinates
 
-from lesion_dash import Grid, InputError, LabelAtlas, ProbabilityAtlas
-from lesion_dash.atlas import OUTSIDE
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import OUTSIDE, LabelAtlas, ProbabilityAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 
 GRID = Grid((9, 10, 11), np.array([[-2, 0, 0, 8], [0, 2, 0, -9], [0, 0, 2, -10], [0, 0, 0, 1.0]]))
 REGIONS = (Region(0, "Alpha"), Region(1, "Beta"), Region(2, "Gamma"))

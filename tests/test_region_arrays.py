@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import InputError, mask_image
-from lesion_dash.region_masks import read_region
+from lesion_dash.core.errors import InputError
+from lesion_dash.scans.region_masks import mask_image, read_region
 
 GENERATOR = np.random.default_rng(0)
 CHANCES = np.round(GENERATOR.random(SHAPE), 3).astype(np.float32)

@@ -10,8 +10,11 @@ import pytest
 from atlases import turned
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash import Grid, InputError, Mask, mask_image
-from lesion_dash.region_masks import place_mask
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.placing import place_mask
+from lesion_dash.scans.region_masks import mask_image
 
 GRID = Grid(SHAPE, AFFINE)
 GENERATOR = np.random.default_rng(0)

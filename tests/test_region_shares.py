@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 
-from lesion_dash import Grid, LabelAtlas, Mask
-from lesion_dash.label_tables import Region
-from lesion_dash.region_shares import probabilities_in, region_shares, shares_of_maps
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Mask
+from lesion_dash.regions.counts import probabilities_in, region_shares, shares_of_maps
 
 SHAPE = (4, 3, 5)
 GRID = Grid(SHAPE, AFFINE)

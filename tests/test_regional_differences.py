@@ -7,9 +7,12 @@ import pytest
 from atlases import probability_atlas, turned
 from phantoms import AFFINE, SHAPE, write_masks
 
-from lesion_dash import Grid, InputError, LabelAtlas, load_cohort
-from lesion_dash.label_tables import Region
-from lesion_dash.regional_differences import region_differences
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.regions.differences import region_differences
 
 GRID = Grid(SHAPE, AFFINE)
 REGIONS = (Region(3, "insula L"), Region(12, "insula R"), Region(40, "absent"), Region(70, "tiny"))

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 
-from lesion_dash import Grid, LabelAtlas, Mask, count_regions
-from lesion_dash.label_tables import Region
-from lesion_dash.regions import EXPECTED_COLUMNS
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Mask
+from lesion_dash.regions.counts import EXPECTED_COLUMNS, count_regions
 
 SHAPE = (4, 3, 5)
 GRID = Grid(SHAPE, AFFINE)

@@ -15,10 +15,9 @@ from buckets import empty_bucket, upload
 from heads import make_head, make_pose
 from registered import MOVING_GRID, TEMPLATE_GRID, intensities, labels, make_registered
 
-from lesion_dash import Grid, InputError, Map, cli, registration, registration_report
-from lesion_dash.registration import NotCredible
-from lesion_dash.registration.inputs import read_inputs
-from lesion_dash.registration_report import (
+from lesion_dash import cli
+from lesion_dash.analyses import registration_files as registration_report
+from lesion_dash.analyses.registration_files import (
     all_notes,
     file_names,
     image_bytes,
@@ -27,7 +26,13 @@ from lesion_dash.registration_report import (
     refused_picture,
     registration_files,
 )
-from lesion_dash.transforms import read_transform
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.scans.registration import register
+from lesion_dash.scans.registration.register import read_inputs
+from lesion_dash.scans.registration.task import NotCredible
+from lesion_dash.transforms.files import read_transform
 
 LINEAR = {
     "registered_image.nii.gz",
@@ -216,7 +221,7 @@ def engine(monkeypatch):
         asked.update(more, moving=moving, template=template, kind=kind)
         return make_registered(kind)
 
-    monkeypatch.setattr(registration, "register_image", register_image)
+    monkeypatch.setattr(register, "register_image", register_image)
     without_pictures(monkeypatch)
     return asked
 
@@ -262,7 +267,7 @@ def test_nothing_of_an_earlier_run_stays_beside_later_results(files, engine, mon
     (files / "out" / "mine.txt").write_text("kept")
     (files / "out" / "registered_flair.nii.gz").write_text("changed since, and kept")
     later = replace(make_registered("deformable"), lesion=None, native_lesion=None, others=())
-    monkeypatch.setattr(registration, "register_image", lambda *arguments, **more: later)
+    monkeypatch.setattr(register, "register_image", lambda *arguments, **more: later)
     assert run(files, "--kind", "deformable", "--overwrite") == 0
     assert {file.name for file in (files / "out").iterdir()} == {
         *file_names("deformable"),
@@ -277,7 +282,7 @@ def refuse(monkeypatch, found) -> None:
         error.found = found
         raise error
 
-    monkeypatch.setattr(registration, "register_image", register_image)
+    monkeypatch.setattr(register, "register_image", register_image)
 
 
 def test_what_is_not_credible_is_shown_and_not_written(files, monkeypatch, capsys):
@@ -302,7 +307,7 @@ def test_an_interrupt_leaves_nothing(files, monkeypatch, capsys):
     def stop(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registration, "register_image", stop)
+    monkeypatch.setattr(register, "register_image", stop)
     assert run(files) == 130
     assert not (files / "out").exists()
     assert "stopped by the user" in capsys.readouterr().err
@@ -314,7 +319,7 @@ def test_the_terminal_shows_how_far_it_is(files, monkeypatch, capsys):
         report(2.0, "polishing")
         return make_registered()
 
-    monkeypatch.setattr(registration, "register_image", register_image)
+    monkeypatch.setattr(register, "register_image", register_image)
     without_pictures(monkeypatch)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert run(files, *everything(files)) == 0
@@ -336,4 +341,4 @@ def test_a_mask_on_another_grid_is_refused(files, capsys):
     assert "lesion-dash: error: " in capsys.readouterr().err
     assert not (files / "out").exists()
     with pytest.raises(InputError, match=r"none of rigid, affine, deformable"):
-        registration.register_image(files / "scan.nii.gz", files / "template.nii.gz", "odd")
+        register.register_image(files / "scan.nii.gz", files / "template.nii.gz", "odd")

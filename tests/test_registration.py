@@ -11,17 +11,16 @@ import pytest
 from heads import apply, brain_points, make_grid, make_head, make_pose
 from scipy import ndimage
 
-from lesion_dash import Grid, InputError, Map, Mask
-from lesion_dash.registration import NotCredible, register_image
-from lesion_dash.registration.credibility import doubts
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.finding import find_transform
-from lesion_dash.registration.inputs import read_inputs
-from lesion_dash.registration.sampling import sample
-from lesion_dash.registration.similarity import mean_similarity, squared_correlation
-from lesion_dash.registration.simpleitk import SimpleITKEngine
-from lesion_dash.template import load_template, template_on
-from lesion_dash.transforms import Transform
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.images.template import load_template, template_on
+from lesion_dash.scans.registration.levels import mean_similarity, sample, squared_correlation
+from lesion_dash.scans.registration.quality import SimpleITKEngine, doubts, find_transform
+from lesion_dash.scans.registration.register import read_inputs, register_image
+from lesion_dash.scans.registration.task import NotCredible, Task, Volume
+from lesion_dash.transforms.transform import Transform
 
 HEAD_GRID = make_grid((172, 212, 236), 4, (0, -10, 0))
 EYE_GRID = make_grid(60, 1.5, (32, 60, -35))
@@ -334,8 +333,8 @@ def test_images_too_large_for_the_memory_are_refused(monkeypatch):
 
 def test_images_too_large_for_the_container_are_refused(monkeypatch, tmp_path):
     """On a machine with memory enough."""
-    monkeypatch.setattr("lesion_dash.memory._OWN_GROUPS", tmp_path / "own")
-    monkeypatch.setattr("lesion_dash.memory._ALL_GROUPS", tmp_path)
+    monkeypatch.setattr("lesion_dash.core.memory._OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr("lesion_dash.core.memory._ALL_GROUPS", tmp_path)
     (tmp_path / "own").write_text("0::/\n")
     (tmp_path / "memory.max").write_text("60000000")
     (tmp_path / "memory.current").write_text("50000000")

@@ -10,10 +10,13 @@ import pytest
 from grids import affine, rotation
 from registered import TEMPLATE_GRID, make_registered
 
-from lesion_dash import Grid, Map, Mask
-from lesion_dash.plots import figure_bytes
-from lesion_dash.registration_plots import draw_checkerboard, draw_overlay
-from lesion_dash.transforms import Transform, warp_map
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.plotting.figures import figure_bytes
+from lesion_dash.plotting.registration import draw_checkerboard, draw_overlay
+from lesion_dash.transforms.transform import Transform
+from lesion_dash.transforms.warping import warp_map
 
 DRAW = {"overlay": draw_overlay, "checkerboard": draw_checkerboard}
 

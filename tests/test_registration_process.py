@@ -15,23 +15,19 @@ import psutil
 import pytest
 from heads import make_grid, make_head, make_pose
 
-from lesion_dash import InputError
-from lesion_dash.errors import Cancelled, MissingFile, SetupError
-from lesion_dash.registration import NotCredible
-from lesion_dash.registration.credibility import Evidence
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.exchange import (
+from lesion_dash.core.errors import Cancelled, InputError, MissingFile, SetupError
+from lesion_dash.scans.registration.process import (
     read_error,
     read_found,
     read_task,
+    run_apart,
     write_error,
     write_found,
     write_task,
 )
-from lesion_dash.registration.finding import Found, find_transform
-from lesion_dash.registration.process import run_apart
-from lesion_dash.registration.simpleitk import SimpleITKEngine
-from lesion_dash.transforms import Field, Transform
+from lesion_dash.scans.registration.quality import Evidence, Found, SimpleITKEngine, find_transform
+from lesion_dash.scans.registration.task import NotCredible, Task, Volume
+from lesion_dash.transforms.transform import Field, Transform
 
 GRID = make_grid((172, 212, 236), 6, (0, -10, 0))
 TASK = Task(
@@ -54,7 +50,9 @@ def folder(tmp_path, monkeypatch):
 def engines() -> list[psutil.Process]:
     """The processes of engines that this one has started."""
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if "lesion_dash.registration.apart" in child.cmdline()]
+    return [
+        child for child in children if "lesion_dash.scans.registration.engines" in child.cmdline()
+    ]
 
 
 class Report:

@@ -9,15 +9,28 @@ import numpy as np
 import pytest
 from heads import apply, make_grid, make_head, make_pose
 
-from lesion_dash import Grid
-from lesion_dash.registration.credibility import Evidence, doubts, mirror_task
-from lesion_dash.registration.engine import Task, Volume
-from lesion_dash.registration.levels import finest_mm, foreground_of, make_level
-from lesion_dash.registration.matching import match_places, turn_about
-from lesion_dash.registration.sampling import coarsen, coarsen_mask, sample, sample_moved
-from lesion_dash.registration.search import End, Search, distance, merge_ends
-from lesion_dash.registration.starts import propose_starts
-from lesion_dash.transforms import Field, Transform
+from lesion_dash.core.grid import Grid
+from lesion_dash.scans.registration.levels import (
+    coarsen,
+    coarsen_mask,
+    finest_mm,
+    foreground_of,
+    make_level,
+    sample,
+    sample_moved,
+)
+from lesion_dash.scans.registration.quality import Evidence, doubts, mirror_task
+from lesion_dash.scans.registration.search import (
+    End,
+    Search,
+    distance,
+    match_places,
+    merge_ends,
+    propose_starts,
+    turn_about,
+)
+from lesion_dash.scans.registration.task import Task, Volume
+from lesion_dash.transforms.transform import Field, Transform
 
 HEAD_GRID = make_grid((172, 212, 236), 6, (0, -10, 0))
 BOX_GRID = make_grid(70, 2.5, (20, 40, 30))

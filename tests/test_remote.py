@@ -9,10 +9,15 @@ import pytest
 from buckets import empty_bucket, upload, write_study
 from phantoms import write_masks
 
-from lesion_dash import InputError, cli, load_atlas, load_cohort, read_mask
-from lesion_dash.door import check_path
-from lesion_dash.files import as_path, read_bytes, read_text
-from lesion_dash.topography import folder_stats
+from lesion_dash import cli
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.paths import as_path
+from lesion_dash.files.reading import read_bytes, read_text
+from lesion_dash.images.masks import read_mask
+from lesion_dash.stats.topography import folder_stats
 
 fsspec = pytest.importorskip("fsspec")
 MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem

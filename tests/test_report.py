@@ -17,26 +17,22 @@ from atlases import probability_atlas
 from phantoms import AFFINE, SHAPE, write_masks
 from reports import DAY, MASKS_A, MASKS_B, atlas_of, cohorts, write_study
 
-from lesion_dash import (
-    Cancelled,
-    InputError,
-    ReportRequest,
-    cohort_differences,
-    count_regions,
-    load_cohort,
-    make_report,
-    overlap,
-    restrict_cohort,
-    save_report,
-    threshold_coverage,
-    volume_stats,
-)
-from lesion_dash.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.images import Choice, nifti_bytes
-from lesion_dash.label_tables import Region
-from lesion_dash.report import file_names
-from lesion_dash.tables import csv_bytes
-from lesion_dash.topography import FILE_NAMES as STATS
+from lesion_dash.atlas.formats import Region
+from lesion_dash.cohort.conditions import restrict_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.core.tables import csv_bytes
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.images.masks import Choice
+from lesion_dash.regions.counts import count_regions
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.report import file_names, make_report, save_report
+from lesion_dash.stats.coverage import threshold_coverage
+from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
+from lesion_dash.stats.differences import cohort_differences
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import FILE_NAMES as STATS
+from lesion_dash.stats.topography import volume_stats
 
 
 @pytest.fixture(autouse=True)

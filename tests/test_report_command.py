@@ -15,11 +15,15 @@ import pytest
 from reports import write_study
 
 import lesion_dash as ld
-from lesion_dash import ReportRequest, cli, load_atlas, load_cohort, make_report
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.session import Session
-from lesion_dash.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.topography import FILE_NAMES as STATS
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.report import make_report
+from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
+from lesion_dash.stats.topography import FILE_NAMES as STATS
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 
@@ -245,7 +249,7 @@ def test_a_wrong_name_is_told_before_a_mask_is_read(root, capsys, monkeypatch, a
     def read(*_):
         raise AssertionError("masks are read")
 
-    monkeypatch.setattr("lesion_dash.report_command.load_folder", read)
+    monkeypatch.setattr("lesion_dash.analyses.report.load_folder", read)
     assert run("report", *arguments, "-o", "out") == 2
     assert said in capsys.readouterr().err
     assert not (root / "out").exists()

@@ -9,11 +9,18 @@ from datetime import date
 import numpy as np
 import pytest
 
-from lesion_dash import Grid, ReportRequest, load_cohort
-from lesion_dash.report.figures import drawings, png_bytes
-from lesion_dash.report.findings import find_all
-from lesion_dash.report.histograms import bin_edges, draw_volumes
-from lesion_dash.report.mosaics import choose_cuts, draw_difference, draw_values
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.grid import Grid
+from lesion_dash.report.figures import (
+    bin_edges,
+    choose_cuts,
+    draw_difference,
+    draw_values,
+    draw_volumes,
+    drawings,
+    png_bytes,
+)
+from lesion_dash.report.findings import ReportRequest, find_all
 
 DAY = date(2026, 3, 1)
 GRID = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])

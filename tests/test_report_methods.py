@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from reports import DAY, atlas_of, cohorts, write_study
 
-from lesion_dash import ReportRequest, make_report, overlap
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.report import make_report
+from lesion_dash.stats.overlap import overlap
 
 
 @pytest.fixture(autouse=True)

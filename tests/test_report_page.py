@@ -15,8 +15,12 @@ import pytest
 from phantoms import write_masks
 from reports import MASKS_A, write_study
 
-from lesion_dash import Condition, ReportRequest, load_atlas, load_cohort, make_report, save_report
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.conditions import Condition
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.report.figures import Picture
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.report import make_report, save_report
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 DAY = date(2026, 3, 1)

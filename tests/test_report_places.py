@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash.report.places import Places, shared_folder
+from lesion_dash.report.reproduction import Places, shared_folder
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import cli, load_cohort
-from lesion_dash.cohort.results import is_own_result
-from lesion_dash.comparison import FILE_NAME as OVERLAP
-from lesion_dash.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.size_bias.means import FILE_NAMES as MEANS
-from lesion_dash.size_bias.volume_permutations import FILE_NAMES as PERMUTED
-from lesion_dash.topography import FILE_NAMES as MAPS
+from lesion_dash import cli
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.reading import is_own_result
+from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
+from lesion_dash.stats.overlap import FILE_NAME as OVERLAP
+from lesion_dash.stats.size_bias import MEAN_FILE_NAMES as MEANS
+from lesion_dash.stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
+from lesion_dash.stats.topography import FILE_NAMES as MAPS
 
 NAMES = sorted(
     {*MAPS.values(), *DIFFERENCES.values(), *MEANS.values(), *PERMUTED.values(), OVERLAP}

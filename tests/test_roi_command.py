@@ -14,25 +14,19 @@ import pandas as pd
 import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import (
+from lesion_dash import cli
+from lesion_dash.analyses.rois import recipe_of
+from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn, RoiRecipe, run_recipe
+from lesion_dash.rois.saving import script_of
+from lesion_dash.rois.sources import (
     CohortsSource,
-    FillHoles,
     ImagesSource,
-    InsideFile,
-    InsideRegions,
     MapSource,
-    MoreIn,
-    Morph,
-    RoiRecipe,
     ScoreSource,
     SeriesSource,
     SplitSource,
-    Threshold,
-    cli,
-    run_recipe,
-    script_of,
 )
-from lesion_dash.roi_options import recipe_of
+from lesion_dash.rois.steps import FillHoles, Morph, Threshold
 
 BEYOND = ("--threshold", 1.0)
 

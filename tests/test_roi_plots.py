@@ -13,9 +13,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from phantoms import AFFINE
 
-from lesion_dash import Grid, Map, RoiValues, Threshold, find_rois
-from lesion_dash.plots import figure_bytes
-from lesion_dash.roi_plots import cut_point, draw_beyond, draw_mask, draw_rois, draw_values
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.plotting.figures import figure_bytes
+from lesion_dash.plotting.rois import cut_point, draw_beyond, draw_mask, draw_rois, draw_values
+from lesion_dash.rois.steps import Threshold
+from lesion_dash.rois.values import RoiValues, find_rois
 
 SHAPE = (12, 14, 10)
 AFFINES = {

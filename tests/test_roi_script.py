@@ -17,28 +17,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import (
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.python_code import call, literal
+from lesion_dash.files.writing import write_together
+from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn, RoiRecipe, run_recipe
+from lesion_dash.rois.saving import add_run, names_of_run, save_rois, script_of
+from lesion_dash.rois.sources import (
     CohortsSource,
-    FillHoles,
     ImagesSource,
-    InputError,
-    InsideFile,
-    InsideRegions,
     MapSource,
-    MoreIn,
-    Morph,
-    RoiRecipe,
     ScoreSource,
     SeriesSource,
     SplitSource,
-    Threshold,
-    run_recipe,
-    save_rois,
-    script_of,
 )
-from lesion_dash.files import write_together
-from lesion_dash.roi import add_run, names_of_run
-from lesion_dash.roi.python_code import call, literal
+from lesion_dash.rois.steps import FillHoles, Morph, Threshold
 
 ODD_NAME = """it's "two" \\ folders', 'really"""
 LABELS = np.indices(SHAPE)[0] // 3 + 1

@@ -13,23 +13,23 @@ from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 from scipy import ndimage
 
-from lesion_dash import (
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.rois.steps import (
     FillHoles,
-    Grid,
-    InputError,
-    LabelAtlas,
-    Map,
-    Mask,
     Morph,
     Threshold,
     Within,
+    ball,
     fill_holes,
     mask_of_regions,
     morph_mask,
     run_steps,
 )
-from lesion_dash.label_tables import Region
-from lesion_dash.roi import ball
 
 SHAPE = (5, 6, 4)
 GRID = Grid(SHAPE, AFFINE)

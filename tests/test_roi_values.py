@@ -8,20 +8,15 @@ import pytest
 from nilearn.maskers import NiftiLabelsMasker
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import (
-    Grid,
-    InputError,
-    Map,
-    Mask,
-    RoiValues,
-    Series,
-    find_rois,
-    load_cohort,
-    load_in_rois,
-    save_rois,
-    signal_in_rois,
-)
-from lesion_dash.conditions import Conditions
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.events import Conditions
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.images.series import Series
+from lesion_dash.rois.saving import save_rois
+from lesion_dash.rois.values import RoiValues, find_rois, load_in_rois, signal_in_rois
 
 GRID = Grid(SHAPE, AFFINE)
 VOLUMES = 6

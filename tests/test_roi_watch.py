@@ -7,17 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash import (
-    RoiRecipe,
-    SeriesSource,
-    Threshold,
-    correct_contrast,
-    read_conditions,
-    read_series,
-    run_recipe,
-)
-from lesion_dash.conditions import list_conditions
-from lesion_dash.errors import Cancelled, InputError
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.images.events import list_conditions, read_conditions
+from lesion_dash.images.series import read_series
+from lesion_dash.rois.recipe import RoiRecipe, run_recipe
+from lesion_dash.rois.sources import SeriesSource
+from lesion_dash.rois.steps import Threshold
+from lesion_dash.stats.contrast import correct_contrast
 
 
 @pytest.fixture(scope="module")

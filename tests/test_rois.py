@@ -16,19 +16,16 @@ from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 from scipy import ndimage
 
-from lesion_dash import (
-    Grid,
-    InputError,
-    LabelAtlas,
-    Map,
-    Mask,
-    Threshold,
-    find_rois,
-    load_atlas,
-    save_rois,
-)
-from lesion_dash.images import labels_to_nifti
-from lesion_dash.label_tables import Region
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map, labels_to_nifti
+from lesion_dash.images.masks import Mask
+from lesion_dash.rois.saving import save_rois
+from lesion_dash.rois.steps import Threshold
+from lesion_dash.rois.values import find_rois
 
 SHAPE = (5, 6, 4)
 GRID = Grid(SHAPE, AFFINE)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lesion_dash.runs import BUCKET, RunStore, find_runs, run_store, runs_of_values, voxels_of
+from lesion_dash.core.runs import BUCKET, RunStore, find_runs, run_store, runs_of_values, voxels_of
 
 SIZES = st.sampled_from([1, 7, 255, 2047, 2048, 2049, 5000])
 PIECES = st.lists(st.tuples(st.integers(0, 4999), st.integers(1, 3000)), max_size=12)

@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lesion_dash import (
-    contrast_conditions,
-    correct_contrast,
-    load_atlas,
-    read_conditions,
-    read_mask,
-    read_series,
-)
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.images.events import read_conditions
+from lesion_dash.images.masks import read_mask
+from lesion_dash.images.series import read_series
+from lesion_dash.stats.contrast import correct_contrast
+from lesion_dash.stats.group_contrasts import contrast_conditions
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
 FOLDER = SAMPLE_DATA / "series"

@@ -13,20 +13,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lesion_dash import (
-    Grid,
-    InputError,
-    Map,
-    Mask,
-    convert_array,
-    load_atlas,
-    mask_image,
-    measure_signal,
-    read_array,
-    read_map,
-    read_mask,
-)
-from lesion_dash.transforms import read_transform, warp_mask
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map, read_map
+from lesion_dash.images.masks import Mask, read_mask
+from lesion_dash.scans.arrays import read_array
+from lesion_dash.scans.conversion import convert_array
+from lesion_dash.scans.region_masks import mask_image
+from lesion_dash.scans.signal import measure_signal
+from lesion_dash.transforms.files import read_transform
+from lesion_dash.transforms.warping import warp_mask
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
 FOLDER = SAMPLE_DATA / "template"

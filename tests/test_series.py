@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, image
 
-from lesion_dash import Grid, InputError, Series, read_series
-from lesion_dash.images import read_header, smooth_series
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.reading import read_header
+from lesion_dash.images.series import Series, read_series, smooth_series
 
 SHAPE = (4, 5, 3)
 

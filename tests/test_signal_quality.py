@@ -13,9 +13,12 @@ from noise import AIR, BACKGROUND, GRID, PLACE, SIGNAL, as_image, mask, rician, 
 from phantoms import image as nifti
 from scipy import stats
 
-from lesion_dash import Grid, InputError, LabelAtlas, measure_signal, snr_by_region, temporal_snr
-from lesion_dash.label_tables import Region
-from lesion_dash.signal_quality import DEFINITIONS, noise_factor
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.scans.signal import measure_signal, snr_by_region, temporal_snr
+from lesion_dash.scans.signal_definitions import DEFINITIONS, noise_factor
 
 FIRST, SECOND = rician(1), rician(2)
 ALL = {"second": SECOND, "air": AIR, "coils": 4}

@@ -9,14 +9,18 @@ import pytest
 from noise import AIR, BACKGROUND, CNR, GRID, SIGNAL, SNR, TRUTH, as_image, gaussian, mask, rician
 from scipy import ndimage, optimize, stats
 
-from lesion_dash import Grid, Mask, measure_signal
-from lesion_dash.signal_quality.intervals import ratio_interval
-from lesion_dash.signal_quality.measures import estimate
-from lesion_dash.signal_quality.moments import resample
-from lesion_dash.signal_quality.neighbours import neighbour_correlation
-from lesion_dash.signal_quality.samples import MOST_UNITS, Sample, take_sample
-from lesion_dash.signal_quality.scene import Drawing
-from lesion_dash.signal_quality.temporal import resampled_medians
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Mask
+from lesion_dash.scans.sampling import (
+    MOST_UNITS,
+    Sample,
+    neighbour_correlation,
+    ratio_interval,
+    take_sample,
+)
+from lesion_dash.scans.signal import measure_signal, resampled_medians
+from lesion_dash.scans.signal_definitions import resample
+from lesion_dash.scans.signal_measures import Drawing, estimate
 
 IMAGES = 200
 NOMINAL = 0.95

@@ -15,10 +15,10 @@ from phantoms import SHAPE, brute_force, random_masks
 from reservoirs import cohort_of, with_reservoirs
 from scipy import stats
 
-from lesion_dash import Cancelled, InputError
-from lesion_dash.size_bias import SIDES, mean_contrast, permute_volumes, permuting
-from lesion_dash.size_bias.lesioned import lesioned_patients
-from lesion_dash.size_bias.patterns import find_patterns
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.stats import permutation as permuting
+from lesion_dash.stats.permutation import find_patterns, permute_volumes
+from lesion_dash.stats.size_bias import SIDES, lesioned_patients, mean_contrast
 
 # Patients x voxels with few voxels, so that many volumes and sums are equal.
 TIED = np.random.default_rng(11).random((6, 12)) < 0.45

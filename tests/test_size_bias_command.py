@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import cli, load_cohort
-from lesion_dash.size_bias import STATEMENT, mean_contrast, permute_volumes
+from lesion_dash import cli
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.stats.permutation import permute_volumes
+from lesion_dash.stats.size_bias import STATEMENT, mean_contrast
 
 CHOICES = ("-k", 4, "--permutations", 60, "--seed", 3)
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from reservoirs import cohort_of_positions
 
-from lesion_dash import Grid, InputError, LabelAtlas
-from lesion_dash.label_tables import Region
-from lesion_dash.size_bias import find_size_clusters, mean_contrast, permute_volumes
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.stats.permutation import permute_volumes
+from lesion_dash.stats.size_bias import find_size_clusters, mean_contrast
 
 SHAPE = (12, 11, 9)
 AFFINE = np.array([[-2.0, 0, 0, 11], [0, 2.0, 0, -9], [0, 0, 2.0, -8], [0, 0, 0, 1]])

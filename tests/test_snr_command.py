@@ -12,7 +12,9 @@ import pytest
 from noise import AIR, BACKGROUND, GRID, SIGNAL, rician
 from phantoms import image
 
-from lesion_dash import cli, load_atlas, measure_signal, snr_by_region, temporal_snr
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.scans.signal import measure_signal, snr_by_region, temporal_snr
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_nothing_is_written_where_the_air_is_cut(files, capsys):
 
 def test_a_password_of_a_url_is_not_in_the_provenance(files, monkeypatch):
     found = measure_signal(files / "scan.nii.gz", files / "white.nii.gz", resamples=100)
-    monkeypatch.setattr("lesion_dash.snr_command._measure", lambda _: found)
+    monkeypatch.setattr("lesion_dash.analyses.signal._measure", lambda _: found)
     options = ("--signal", "s3://me:secret@bucket/white.nii", "-o", files / "snr.csv")
     assert run("snr", files / "scan.nii.gz", *options) == 0
     content = (files / "snr.provenance.json").read_text()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash.topography import FILE_NAMES
+from lesion_dash.stats.topography import FILE_NAMES
 
 pytestmark = pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="needs a shell and /dev/full"
@@ -176,7 +176,7 @@ def test_a_stream_that_does_not_wait_gets_all_of_it():
 def test_a_fault_that_passes_ends_no_log():
     code = """
 import os, sys
-from lesion_dash.streams import lasting_streams
+from lesion_dash.analyses.console import lasting_streams
 with lasting_streams() as faults:
     full = os.open("/dev/full", os.O_WRONLY)
     written = os.dup(1)

@@ -11,19 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
-from lesion_dash import (
+from lesion_dash.cohort.columns import describe_columns
+from lesion_dash.cohort.conditions import (
     Condition,
-    InputError,
-    describe_columns,
-    load_cohort,
     parse_condition,
     parse_conditions,
+    remaining_columns,
     restrict_cohort,
-    split_cohort,
-    volume_stats,
 )
-from lesion_dash.subgroups import remaining_columns
-from lesion_dash.topography import folder_stats
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.stats.group_contrasts import split_cohort
+from lesion_dash.stats.topography import folder_stats, volume_stats
 
 TABLE = """participant_id\tsex\tage\tsite\tgroup\tempty
 sub-000\tF\t61\t1\ta, b\tn/a

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from phantoms import image, random_masks, write_masks
 
-from lesion_dash import InputError, load_cohort
-from lesion_dash.arrays.placement import read_affine
-from lesion_dash.atlas import find_atlases
-from lesion_dash.cohort import read_participants_table
-from lesion_dash.conditions import list_conditions, read_conditions
-from lesion_dash.door import check_path
-from lesion_dash.images import read_series
-from lesion_dash.label_tables import read_label_table
-from lesion_dash.points import read_points
+from lesion_dash.analyses.validation import check_path
+from lesion_dash.atlas.finding import find_atlases
+from lesion_dash.atlas.tables import read_label_table
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.participants import read_participants_table
+from lesion_dash.core.errors import InputError
+from lesion_dash.images.events import list_conditions, read_conditions
+from lesion_dash.images.series import read_series
+from lesion_dash.regions.points import read_points
+from lesion_dash.scans.conversion import read_affine
 
 MANY = 10**6
 Read = Callable[[Path], object]

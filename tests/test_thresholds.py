@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash import Grid, InputError, load_cohort
-from lesion_dash.template import load_template, template_on
-from lesion_dash.threshold_plots import draw_coverage
-from lesion_dash.thresholds import (
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.template import load_template, template_on
+from lesion_dash.plotting.charts import draw_coverage
+from lesion_dash.stats.coverage import (
     CoverageRow,
     brain_on,
     conventions,

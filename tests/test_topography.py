@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE, SHAPE, brute_force, random_masks, write_masks
 
-from lesion_dash import Grid, InputError, load_cohort, volume_stats
-from lesion_dash.runs import RUN
-from lesion_dash.topography import folder_stats
-from lesion_dash.voxel_volumes import bucket_volumes, squared_deviation
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.core.runs import RUN
+from lesion_dash.stats.topography import folder_stats, volume_stats
+from lesion_dash.stats.voxel_volumes import bucket_volumes, squared_deviation
 
 TINY = (3, 2, 4)
 
@@ -211,8 +213,8 @@ def test_the_most_patients_that_share_a_voxel_are_known_at_any_threshold(
 def test_columns_are_cut_without_a_trace(tmp_path, masks, monkeypatch):
     cohort = load_cohort(write_masks(tmp_path / "c", masks))
     whole = dense(volume_stats(cohort, 2))
-    monkeypatch.setattr("lesion_dash.voxel_volumes._ENTRIES", 7)
-    monkeypatch.setattr("lesion_dash.runs._FLUSH", 5)
+    monkeypatch.setattr("lesion_dash.stats.voxel_volumes._ENTRIES", 7)
+    monkeypatch.setattr("lesion_dash.core.runs._FLUSH", 5)
     again = load_cohort(tmp_path / "c")
     for key, map_ in dense(volume_stats(again, 2)).items():
         np.testing.assert_array_equal(map_, whole[key])
@@ -234,7 +236,7 @@ def test_a_column_cut_without_a_lesion_is_no_error(tmp_path, monkeypatch):
     for array in arrays:
         array[2:5, 3, 3] = True
     cohort = load_cohort(write_masks(tmp_path / "c", arrays))
-    monkeypatch.setattr("lesion_dash.voxel_volumes._ENTRIES", 2)
+    monkeypatch.setattr("lesion_dash.stats.voxel_volumes._ENTRIES", 2)
     assert_same_maps(dense(volume_stats(cohort, 2)), brute_force(arrays, 2, 8.0))
 
 

@@ -9,17 +9,17 @@ import SimpleITK as sitk
 from grids import LPS, affine, known_matrix, rotation
 from scipy.io import savemat
 
-from lesion_dash import Grid, InputError
-from lesion_dash.images import vector_nifti
-from lesion_dash.transforms import (
-    Field,
-    Transform,
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import vector_nifti
+from lesion_dash.transforms.files import (
     field_bytes,
     itk_text,
     matrix_text,
     read_transform,
     world_matrix,
 )
+from lesion_dash.transforms.transform import Field, Transform
 
 POINTS = np.random.default_rng(1).uniform(-70, 70, (40, 3))
 MATRIX = known_matrix()

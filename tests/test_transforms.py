@@ -8,8 +8,9 @@ from grids import affine, known_matrix, rotation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash import Grid, InputError
-from lesion_dash.transforms import Field, Transform, chain_transforms, jacobian_map
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.transforms.transform import Field, Transform, chain_transforms, jacobian_map
 
 POINTS = np.random.default_rng(0).uniform(-60, 60, (50, 3))
 GRID = Grid((12, 14, 10), affine((4, 4, 4), (-22, -26, -18)))

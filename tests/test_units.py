@@ -6,23 +6,22 @@ import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from phantoms import random_masks, write_masks
 from reports import DAY, write_study
 
-from lesion_dash import (
-    InputError,
-    ReportRequest,
-    describe_columns,
-    load_cohort,
-    make_report,
-)
-from lesion_dash.cohort import Units
+from lesion_dash.cohort.cohort import cohort_input
+from lesion_dash.cohort.columns import describe_columns
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.participants import Units
+from lesion_dash.core.errors import InputError, SetupError
 from lesion_dash.dashboard.pages.filter_row import shown_column
 from lesion_dash.dashboard.pages.patients import shown_columns
-from lesion_dash.errors import SetupError
-from lesion_dash.provenance import cohort_input
+from lesion_dash.files.reading import read_text
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.report import make_report
 
 
 @pytest.fixture
@@ -127,10 +126,12 @@ def test_a_server_that_fails_is_no_fault_of_the_file(
 ) -> None:
     describe(folder, {"age": {"Units": "months"}})
 
-    def fail(path: Path) -> tuple[str, tuple[str, ...], str]:
-        raise SetupError(path, "the server does not answer")
+    def fail(path: Path, *limits: Any) -> tuple[str, tuple[str, ...], str]:
+        if path.suffix == ".json":
+            raise SetupError(path, "the server does not answer")
+        return read_text(path, *limits)
 
-    monkeypatch.setattr("lesion_dash.cohort.units.read_text", fail)
+    monkeypatch.setattr("lesion_dash.cohort.participants.read_text", fail)
     with pytest.raises(SetupError, match="does not answer"):
         load_cohort(folder)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from buckets import empty_bucket, upload, write_study
 
-from lesion_dash import InputError, cli, load_cohort
-from lesion_dash.files import UrlPath, as_path
+from lesion_dash import cli
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.paths import UrlPath, as_path
 
 pytest.importorskip("fsspec")
 

@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from lesion_dash import InputError
-from lesion_dash.files import FileView
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.reading import FileView
 
 CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))
 

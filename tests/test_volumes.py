@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from phantoms import AFFINE, image
 
-from lesion_dash import InputError, LabelAtlas, ProbabilityAtlas, load_atlas
-from lesion_dash.images import read_volumes, volumes
+from lesion_dash.atlas.atlas import LabelAtlas, ProbabilityAtlas
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.core.errors import InputError
+from lesion_dash.images import series as volumes
+from lesion_dash.images.series import read_volumes
 
 SHAPE = (6, 5, 7)
 PERCENT = np.random.default_rng(4).integers(0, 101, (*SHAPE, 3)).astype(np.uint8)

@@ -11,20 +11,14 @@ import pytest
 import SimpleITK as sitk
 from grids import affine, known_matrix, resampled, rotation
 
-from lesion_dash import Grid, cli
-from lesion_dash.images import read_map, read_mask
-from lesion_dash.template import load_template
-from lesion_dash.transforms import (
-    Field,
-    Transform,
-    field_bytes,
-    itk_text,
-    matrix_text,
-    warp_labels,
-    warp_map,
-    warp_mask,
-    world_matrix,
-)
+from lesion_dash import cli
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import read_map
+from lesion_dash.images.masks import read_mask
+from lesion_dash.images.template import load_template
+from lesion_dash.transforms.files import field_bytes, itk_text, matrix_text, world_matrix
+from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.warping import warp_labels, warp_map, warp_mask
 
 MOVING = Grid((20, 24, 18), affine((-3, 3, 3), (28, -34, -25)))
 TEMPLATE = Grid((22, 20, 21), affine((3, 3.5, 3), (-31, -32, -29), rotation(5, 3, -4)))

@@ -12,18 +12,13 @@ from grids import affine, flipped, known_matrix, place_sitk, resampled, rotation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash import Grid, InputError, Map, Mask
-from lesion_dash.transforms import (
-    Field,
-    Transform,
-    field_bytes,
-    itk_text,
-    kind_of,
-    warp_any,
-    warp_labels,
-    warp_map,
-    warp_mask,
-)
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
+from lesion_dash.transforms.files import field_bytes, itk_text
+from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.warping import kind_of, warp_any, warp_labels, warp_map, warp_mask
 
 
 def centred(shape, spacing, turn) -> Grid:

@@ -11,9 +11,13 @@ import pytest
 from buckets import empty_bucket, upload
 from phantoms import random_masks, write_masks
 
-from lesion_dash import cli, lesion_load, load_atlas, load_cohort, parse_conditions, restrict_cohort
-from lesion_dash.comparison import FILE_NAME as OVERLAP_NAME
-from lesion_dash.topography import FILE_NAMES, folder_stats, volume_stats
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.conditions import parse_conditions, restrict_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.regions.load import lesion_load
+from lesion_dash.stats.overlap import FILE_NAME as OVERLAP_NAME
+from lesion_dash.stats.topography import FILE_NAMES, folder_stats, volume_stats
 
 WHERE = ("sex=F", "age>=50")
 

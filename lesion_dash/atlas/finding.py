@@ -1,4 +1,4 @@
-"""Atlas images and the label tables that belong to them, found by their names."""
+"""Atlases in a folder: images, the label tables that belong to them, the list of both."""
 
 from __future__ import annotations
 
@@ -11,18 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import overload
 
-from ..errors import InputError
-from ..files import (
-    AnyPath,
-    PathInput,
-    UrlPath,
-    as_path,
-    list_images,
-    path_below,
-    read_text,
-    strip_ending,
-)
-from ..label_tables import ENDINGS, is_label_table, read_label_table
+from ..core.errors import InputError
+from ..files.listing import list_images, strip_ending
+from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
+from ..files.reading import read_text
+from ..images.reading import read_header
+from ..images.series import count_volumes
+from .published import LIBRARY, probable_credit
+from .tables import ENDINGS, is_label_table, read_label_table
 
 _GENERIC = {
     *("", "atlas", "atlases", "map", "maps", "prob", "dseg", "mask", "lesion", "nii", "gz"),
@@ -172,3 +168,76 @@ def name_atlases(places: Sequence[AnyPath], root: AnyPath) -> list[str]:
 def _words(name: str) -> frozenset[str]:
     words = re.split(r"[^a-z0-9]+", strip_ending(Path(name).stem if "." in name else name).lower())
     return frozenset(words) - _GENERIC
+
+
+# The atlases there are: in a folder, and in the library of published ones.
+
+
+_SPACES = {3: "Talairach", 4: "MNI152", 5: "a template"}
+"""NIfTI form codes of a standard space."""
+
+_ASK = "citation and licence: see the authors"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What is known of an atlas before it is read.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        ``labels``, ``probabilities``, or ``unreadable``.
+    space : str
+        As the image or its authors state it.
+    regions : int or None
+        Rows of the label table, background left out.
+    place : str
+        Path of the image or the folder of maps; empty where it is not on this computer.
+    credit : str
+        Citation and licence; for a file that looks like a well-known atlas what is probably to be
+        cited; or why the atlas cannot be read.
+    """
+
+    name: str
+    kind: str
+    space: str
+    regions: int | None
+    place: str
+    credit: str
+
+
+def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
+    """List the atlases of a folder, or the published ones that have a name.
+
+    Nothing is downloaded, and no voxel is read.
+
+    Examples
+    --------
+    >>> [(one.name, one.kind, one.regions) for one in list_atlases("sample_data/atlas")]
+    [('synthetic_atlas', 'labels', 62)]
+    """
+    if folder is not None:
+        return tuple(_listed(name, *files) for name, files in find_atlases(folder).items())
+    return tuple(
+        Listed(
+            *(entry.name, entry.kind, entry.space, entry.regions),
+            *("nilearn's cache" if entry.on_disk else "", entry.credit),
+        )
+        for entry in LIBRARY.values()
+    )
+
+
+def _listed(name: str, place: AnyPath, table: AnyPath) -> Listed:
+    try:
+        rows = read_label_table(table)
+        credit = probable_credit(place.name, (row.name for row in rows.rows)) or _ASK
+        if place.is_dir():
+            return Listed(name, "probabilities", "", len(rows.rows), str(place), credit)
+        volumes = count_volumes(place)
+        kind = "probabilities" if volumes > 1 else "labels"
+        regions = volumes if volumes > 1 else len(rows.regions)
+        space = _SPACES.get(read_header(place).code, "not stated")
+        return Listed(name, kind, space, regions, str(place), credit)
+    except InputError as error:
+        return Listed(name, "unreadable", "", None, str(place), error.reason)

@@ -1,23 +1,425 @@
-"""Read an atlas and the table of its region names."""
+"""Read an atlas, and check that table, image and sides belong together."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..atlas_library import Fetched, fetch_atlas, is_library_name
-from ..errors import InputError, MissingFile
-from ..files import AnyPath, PathInput, as_path, strip_ending
-from ..images import NotWhole, Progress, SpatialImage, Stored, count_volumes, read_labels
-from ..label_tables import LabelTable, Region, read_label_table
-from .finding import find_folder_table, find_label_table, maps_in
-from .fit import check_fit, check_is_atlas
-from .labelled import LabelAtlas
-from .missing import check_is_one, with_names, without_image
-from .probabilities import ProbabilityAtlas
-from .sides import check_sides, shorten
-from .volumes import folder_atlas, volumes_atlas
+from ..core.errors import InputError, MissingFile
+from ..core.grid import is_near
+from ..files.listing import strip_ending
+from ..files.paths import AnyPath, PathInput, as_path
+from ..images.maps import NotWhole, read_labels
+from ..images.nifti import SpatialImage
+from ..images.reading import Progress, Stored
+from ..images.series import Volumes, count_volumes, read_volumes
+from .atlas import LabelAtlas, ProbabilityAtlas
+from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
+from .formats import Region
+from .grouping import SWAPPED, check_map_sides, check_sides, shorten
+from .published import Fetched, alike_names, fetch_atlas, is_library_name
+from .tables import LabelTable, read_label_table
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+_LIST = "`lesion-dash atlases` lists the names"
+
+
+def with_names(fault: MissingFile, given: object) -> MissingFile:
+    """The same fault, with the names of published atlases that what was given may stand for."""
+    alike = alike_names(str(given))
+    if not alike:
+        return fault
+    return MissingFile(given, fault.problem, f"did you mean {' or '.join(alike)}? {_LIST}")
+
+
+def without_image(folder: AnyPath) -> InputError:
+    """Why a folder is no atlas, and which atlases lie deeper."""
+    below = [place for place, _ in find_atlases(folder).values()]
+    if not below:
+        return InputError(folder, "holds no image", "give an atlas image or a folder of maps")
+    atlases = "1 atlas lies" if len(below) == 1 else f"{len(below)} atlases lie"
+    problem = f"holds no image itself, but {atlases} in its subfolders"
+    return InputError(folder, problem, _choose_one(folder, below[0]))
+
+
+def check_is_one(folder: AnyPath, images: Sequence[AnyPath]) -> None:
+    """Refuse a folder of several atlases, each with a table of its own, as the maps of one."""
+    pairs = atlases_in(folder, images) if len(images) > 1 else []
+    if len({table for _, table in pairs}) > 1:
+        problem = f"holds {len(pairs)} atlases, each with its own label table"
+        raise InputError(folder, problem, _choose_one(folder, pairs[0][0]))
+
+
+def _choose_one(folder: AnyPath, example: AnyPath) -> str:
+    listing = f"`lesion-dash atlases --atlases {folder}` lists them"
+    return f"give one of them, such as {example}; {listing}"
+
+
+# Whether a label table is that of an image: a wrong one gives wrong names without an error.
+
+
+_FEWEST = 0.5
+"""Share of the image's labels that a table must name; below it, it is that of another atlas."""
+
+_MOST = 0.9
+"""Share of the image's labels, and of the table's, below which one asks."""
+
+_QUESTION = "is it the table of this atlas?"
+
+
+def check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, ...]:
+    """Compare how many labels an image has with how many a table names.
+
+    The same holds for a table that was given and for one that was found beside the image: names
+    that belong to another atlas are no better for having been found.
+
+    Parameters
+    ----------
+    table : Path or UrlPath
+    labels, rows : int
+        Of the image, or its volumes; of the table, without the background.
+    both : int
+        Labels of the image that the table names.
+
+    Returns
+    -------
+    tuple of str
+        A question where either leaves out more than a tenth of the other.
+
+    Raises
+    ------
+    InputError
+        Where fewer than half of the image's labels have a name.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> check_fit(Path("aal.txt"), 62, 32, 32)
+    ("the table names 32 of the image's 62 labels: is it the table of this atlas?",)
+    """
+    if both < _FEWEST * labels:
+        problem = f"names {both:,} of the image's {labels:,} labels: it is another atlas's table"
+        remedy = "give the table of this atlas with --labels, or take this one from beside it"
+        raise InputError(table, problem, remedy)
+    said = []
+    if both < _MOST * labels:
+        said.append(f"the table names {both:,} of the image's {labels:,} labels")
+    if both < _MOST * rows:
+        said.append(f"the image has {both:,} of the table's {rows:,} labels")
+    return (f"{' and '.join(said)}: {_QUESTION}",) if said else ()
+
+
+def check_is_atlas(image: AnyPath, labels: int) -> None:
+    """Refuse an image of one label without a table: a mask that was taken for an atlas."""
+    if labels == 1:
+        problem = "holds a single label and has no label table: it is a mask, not an atlas"
+        remedy = "give an atlas; where one region is meant, give its label table with --labels"
+        raise InputError(image, problem, remedy)
+
+
+def doubts(notes: Sequence[str]) -> tuple[str, ...]:
+    """The notes on an atlas that make all its names doubtful, to be said before any result."""
+    return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(SWAPPED))
+
+
+# Whether maps hold probabilities from 0 to 1 or percent.
+
+
+NOISE = 1e-3
+"""Share of the whole scale by which an interpolation may miss its ends."""
+
+_MOST_PERCENT = 200.0
+"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist."""
+
+Column = tuple[NDArray[np.int32], NDArray]
+"""Positions of the voxels of a map that are not zero, and the values there."""
+
+
+def to_probabilities(
+    path: AnyPath, columns: Sequence[Column], dtype: np.dtype, repetition_time: float = 0.0
+) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.float64]]], tuple[str, ...]]:
+    """Bring the values of all maps of an atlas to probabilities from 0 to 1.
+
+    The largest value of all maps tells the scale: up to 1 they are probabilities, up to 100
+    percent. Values that miss 0 or the top by less than a thousandth of the scale, as after an
+    interpolation, are set to it.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        For messages.
+    columns : sequence of (array of int32, array)
+    dtype : numpy.dtype
+        In which the file stores its values.
+    repetition_time : float
+        See `Header`; atlases may have one, too.
+
+    Returns
+    -------
+    columns : list of (array of int32, array of float64)
+    notes : tuple of str
+        The scale that was found, and what was set.
+
+    Raises
+    ------
+    InputError
+        Where the values are neither.
+    """
+    largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
+    lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
+    scale = check_scale(path, len(columns), dtype, lowest, largest)
+    if scale != 1 and repetition_time > 0:
+        _check_series(path, columns)
+    meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
+    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
+    below = sum(int((values < 0).sum()) for _, values in columns)
+    if below:
+        notes += (f"tiny negative values treated as 0 in {below:,} places",)
+    return [_scaled(indices, values, scale) for indices, values in columns], notes
+
+
+def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float) -> float:
+    """What stands for a probability of 1 in maps whose values end there: 1, or 100 for percent.
+
+    Raises
+    ------
+    InputError
+        Where these are no ends of probabilities.
+    """
+    if largest <= 0:
+        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
+    scale = 1.0 if largest <= 1 + NOISE else 100.0
+    if count in (3, 4) and dtype == np.uint8 and largest > 100:
+        problem = f"colour picture (RGB): {count} volumes of whole numbers up to {largest:g}"
+        raise InputError(path, problem, "give the image of labels or the maps of probabilities")
+    remedy = "probabilities from 0 to 1 or percent are expected"
+    if largest > scale * (1 + NOISE):
+        problem = f"is no probabilistic atlas: {count} volumes with values up to {largest:g}"
+        raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
+    if lowest < -scale * NOISE:
+        raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+    return scale
+
+
+def _check_series(path: AnyPath, columns: Sequence[Column]) -> None:
+    """Refuse a time series of values up to 100, which only looks like percent.
+
+    The percent of all regions add up to about 100 at a voxel, however many regions there are.
+    """
+    covered = np.zeros(1 + max(int(indices.max(initial=0)) for indices, _ in columns), bool)
+    for indices, _ in columns:
+        covered[indices] = True
+    whole = sum(float(values.sum(dtype=np.float64)) for _, values in columns)
+    mean = whole / np.count_nonzero(covered)
+    if mean > _MOST_PERCENT:
+        problem = f"looks like a time series: {len(columns)} volumes with a repetition time, and "
+        problem += f"the values at a voxel add up to {mean:,.0f} on average"
+        remedy = "give maps of probabilities; if these are percent, set the header's repetition "
+        raise InputError(path, problem, f"{remedy}time (pixdim[4]) to 0")
+
+
+def check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
+    """Refuse maps of a folder of which some hold percent and others probabilities from 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Naming the first map that is unlike the one with the largest value; empty maps are like all.
+    """
+    tops = [float(values.max(initial=0)) for _, values in columns]
+    most = int(np.argmax(tops))
+    low = [place for place, top in enumerate(tops) if 0 < top <= 1 + NOISE]
+    if low and tops[most] > 1 + NOISE:
+        problem = f"values up to {tops[low[0]]:g}, while those of {paths[most].name} go up to "
+        remedy = "bring all maps of an atlas to one scale, from 0 to 1 or percent"
+        raise InputError(paths[low[0]], f"{problem}{tops[most]:g}", remedy)
+
+
+def _scaled(
+    indices: NDArray[np.int32], values: NDArray, scale: float
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    is_above = values > 0
+    kept = values[is_above].astype(np.float64) / scale
+    return indices[is_above], np.minimum(kept, 1.0)
+
+
+# Read probabilistic atlases: a 4D image, or a folder of maps.
+
+
+def volumes_atlas(
+    source: AnyPath | SpatialImage | Stored,
+    table: LabelTable | None,
+    progress: Progress | None = None,
+) -> ProbabilityAtlas:
+    """Read a 4D image with a map of probabilities for every region.
+
+    Raises
+    ------
+    InputError
+        Where the values are no probabilities.
+    """
+    read = read_volumes(source, progress)
+    sources = {str(read.path): read.sha256}
+    if table is None:
+        numbers = range(1, len(read.columns) + 1)
+        regions: tuple[Region | None, ...] = tuple(Region(n, f"label {n}") for n in numbers)
+        notes: tuple[str, ...] = ("no label table found: regions are called by their number",)
+    else:
+        regions, notes = table.for_volumes(len(read.columns))
+        notes = _check_fit(table, regions, len(read.columns)) + notes + table.notes
+        sources[str(table.path)] = table.sha256
+    name = strip_ending(read.path.name)
+    return _make(name, read, read.columns, regions, read.notes + notes, sources)
+
+
+def folder_atlas(
+    folder: AnyPath,
+    images: Sequence[AnyPath],
+    table: LabelTable | None,
+    progress: Progress | None = None,
+) -> ProbabilityAtlas:
+    """Read a folder that holds a map of probabilities for every region.
+
+    Maps are in the order of their file names, in which numbers count as numbers. Their names are
+    those of the files, or of the table's rows: by name where a file is called as a row is, else
+    in order.
+
+    Raises
+    ------
+    InputError
+        Where the maps are not on one grid, or are no probabilities.
+    """
+    files = sorted(images, key=_natural_order)
+    maps = []
+    for file in files:
+        maps.append(_read_single(file))
+        if progress is not None:
+            progress(len(maps), len(files))
+    first = maps[0]
+    for other in maps[1:]:
+        if not is_near(other.grid, first.grid):
+            problem = f"is not on the grid of {first.path.name}: "
+            problem += other.grid.difference(first.grid)
+            raise InputError(other.path, problem, "bring all maps of an atlas onto one grid")
+    regions, notes = _name_files([strip_ending(file.name) for file in files], table)
+    sources = {str(one.path): one.sha256 for one in maps}
+    if table is not None:
+        sources[str(table.path)] = table.sha256
+        notes = _check_fit(table, regions, len(maps)) + notes + table.notes
+    columns = [one.columns[0] for one in maps]
+    check_one_scale(files, columns)
+    said = _count_notes(maps) + _shift_notes(maps)
+    return _make(folder.name, first, columns, regions, said + notes, sources)
+
+
+def _check_fit(
+    table: LabelTable, regions: Sequence[Region | None], volumes: int
+) -> tuple[str, ...]:
+    both = sum(region is not None for region in regions[:volumes])
+    return check_fit(table.path, volumes, both + len(regions) - volumes, both)
+
+
+def _read_single(path: AnyPath) -> Volumes:
+    if (volumes := count_volumes(path)) > 1:
+        problem = f"several volumes: {volumes} in one file among the maps of a folder"
+        raise InputError(path, problem, "give that image alone, or one map a file")
+    return read_volumes(path)
+
+
+def _natural_order(path: AnyPath) -> list[tuple[str, int]]:
+    """``map_2`` comes before ``map_10``."""
+    parts = re.findall(r"(\D*)(\d*)", path.name.lower())
+    return [(text, int(number or -1)) for text, number in parts]
+
+
+def _name_files(
+    names: list[str], table: LabelTable | None
+) -> tuple[tuple[Region | None, ...], tuple[str, ...]]:
+    """The region of each file, in order, then the rows of the table that no file belongs to."""
+    if table is None:
+        note = "no label table found: regions are called after their files"
+        return tuple(Region(n, name) for n, name in enumerate(names, start=1)), (note,)
+    rows = {row.name.casefold(): row for row in table.rows}
+    found = [rows.pop(name.casefold(), None) for name in names]
+    if any(found):
+        return (*found, *rows.values()), ()
+    return table.for_volumes(len(names))
+
+
+def _count_notes(maps: list[Volumes]) -> tuple[str, ...]:
+    times = Counter(note for one in maps for note in one.notes)
+    return tuple(f"{note} ({times[note]} of {len(maps)} maps)" for note in times)
+
+
+def _shift_notes(maps: list[Volumes]) -> tuple[str, ...]:
+    first = maps[0]
+    moved = [one for one in maps if not one.grid.matches(first.grid)]
+    if not moved:
+        return ()
+    far = max(one.grid.corner_shift(first.grid) for one in moved)
+    others = f"{len(moved)} of {len(maps)} maps, such as {moved[0].path.name},"
+    return (f"{others} lie up to {far:.2g} mm beside {first.path.name}: its grid is used",)
+
+
+def _make(
+    name: str,
+    read: Volumes,
+    columns: Sequence[Column],
+    regions: tuple[Region | None, ...],
+    notes: tuple[str, ...],
+    sources: dict[str, str],
+) -> ProbabilityAtlas:
+    """Put maps and names together; a row of the table without a volume has an empty map."""
+    probabilities, said = to_probabilities(read.path, columns, read.dtype, read.repetition_time)
+    named = _name_volumes(regions)
+    notes += said + _compare_volumes(named, regions, len(columns))
+    empty = np.empty(0, np.int32), np.empty(0)
+    filled = [*probabilities, *[empty] * (len(named) - len(columns))]
+    maps = _stack(filled, read.grid.size)
+    notes += check_map_sides(read.grid, maps, named)
+    return ProbabilityAtlas(name, read.grid, maps, named, notes, sources)
+
+
+def _stack(columns: Sequence[Column], voxels: int) -> sparse.csc_array:
+    from scipy import sparse
+
+    bounds = np.cumsum([0, *(indices.size for indices, _ in columns)])
+    values = np.concatenate([values for _, values in columns])
+    rows = np.concatenate([indices for indices, _ in columns])
+    return sparse.csc_array((values, rows, bounds), (voxels, len(columns)))
+
+
+def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
+    """Give volumes that no row names the first numbers that no row has."""
+    taken = {region.label for region in regions if region is not None}
+    free = (number for number in count(0 if 0 in taken else 1) if number not in taken)
+    known = [region or Region(next(free), "") for region in regions]
+    return tuple(replace(region, name=region.name or f"label {region.label}") for region in known)
+
+
+def _compare_volumes(
+    named: tuple[Region, ...], regions: tuple[Region | None, ...], volumes: int
+) -> tuple[str, ...]:
+    pairs = list(zip(named, regions, strict=True))
+    notes: tuple[str, ...] = ()
+    if missing := [region.label for region, row in pairs if row is None]:
+        notes += (f"volume without a name: {shorten(missing)}",)
+    if extra := [region.label for region in named[volumes:]]:
+        notes += (f"name without a volume: label {shorten(extra)}",)
+    return notes
+
+
+# Read an atlas and the table of its region names.
 
 
 def load_atlas(

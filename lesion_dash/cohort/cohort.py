@@ -1,21 +1,102 @@
-"""Patients and their masks as one sparse patients x voxels matrix."""
+"""Patients and their masks: the listing, and one sparse patients x voxels matrix."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from ..files import AnyPath
-from ..grid import Grid
-from ..images import Mask
-from ..runs import Runs, find_runs
-from .participants import Participants
-from .patients import Patient
-from .roster import People
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.runs import Runs, find_runs
+from ..files.paths import AnyPath
+from ..images.masks import Mask
+from .participants import Participants, Patient, Units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_OF_FILES = ("patient", "file", "status", "reason", "voxels", "volume_mm3")
+
+
+class People:
+    """What a cohort and a roster tell of their patients."""
+
+    patients: tuple[Patient, ...]
+    participants: Participants | None
+
+    def name_in_table(self, column: str) -> str:
+        """What `table` calls a column of the participants table, which goes before one of files."""
+        is_asked = self.participants is not None and column in self.participants.columns
+        return f"participant_{column}" if is_asked and column in _OF_FILES else column
+
+    @property
+    def units(self) -> Units:
+        """Of the columns of the participants table."""
+        return Units() if self.participants is None else self.participants.units
+
+    @cached_property
+    def used(self) -> tuple[Patient, ...]:
+        """The patients whose masks are counted."""
+        return tuple(patient for patient in self.patients if patient.status == "used")
+
+    @property
+    def n_patients(self) -> int:
+        """Number of patients whose masks are counted."""
+        return len(self.used)
+
+    @property
+    def files_table(self) -> pd.DataFrame:
+        """A row per file: patient, file, status, reason, voxels, volume_mm3.
+
+        What was skipped is not counted, and has no voxels and no volume: NA and NaN, not 0.
+        """
+        import pandas as pd
+
+        columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
+        rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
+        table = pd.DataFrame(rows, columns=["patient", *columns[1:]])
+        table = table.astype({"voxels": "Int64", "volume_mm3": float})
+        table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
+        return table
+
+    @property
+    def used_table(self) -> pd.DataFrame:
+        """The rows of `table` that are counted, one a patient, in their order."""
+        table = self.table
+        used = table[table["status"] == "used"].reset_index(drop=True)
+        return used.astype({"voxels": int})
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table of files with the columns of the participants table, where there is one."""
+        files = self.files_table
+        return self.participants.join(files) if self.participants else files
+
+
+@dataclass(frozen=True, eq=False)
+class Roster(People):
+    """The patients of a cohort whose masks were read once and not kept.
+
+    Parameters
+    ----------
+    name, folder, grid, patients, participants, notes
+        As those of a `Cohort`.
+    """
+
+    name: str
+    folder: AnyPath
+    grid: Grid
+    patients: tuple[Patient, ...]
+    participants: Participants | None = None
+    notes: tuple[str, ...] = ()
+
+
+# Patients and their masks as one sparse patients x voxels matrix.
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,3 +237,31 @@ def check_min_patients(min_patients: object) -> int:
     if min_patients < 1:
         raise InputError("min patients", f"{min_patients} is too small", "it must be at least 1")
     return int(min_patients)
+
+
+def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
+    """A cohort as an input: its folder, grid, and every file with checksum and status.
+
+    A skipped file has the reason as well.
+    """
+    return {
+        "kind": "cohort",
+        "folder": str(cohort.folder),
+        "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
+        "used": cohort.n_patients,
+        "skipped": len(cohort.patients) - cohort.n_patients,
+        "participants": _participants_input(cohort.participants),
+        "files": [
+            {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
+            | ({"reason": patient.reason} if patient.status == "skipped" else {})
+            for patient in cohort.patients
+        ],
+    }
+
+
+def _participants_input(table: Participants | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    units = table.units
+    of_units = {"units": {"file": str(units.path), "sha256": units.sha256}} if units.path else {}
+    return {"file": str(table.path), "sha256": table.sha256} | of_units

@@ -1,23 +1,285 @@
-"""The participants table that is joined to a cohort."""
+"""The participants table, its patients and units, and who of them is included."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..errors import InputError, SetupError
-from ..files import PARTICIPANTS, SMALLER, AnyPath, PathInput, as_path, is_below, read_text
-from .cells import is_missing
-from .patients import subject_of
-from .units import Units, read_units
+from ..core.errors import InputError, SetupError
+from ..files.listing import strip_ending
+from ..files.paths import AnyPath, PathInput, as_path, is_below
+from ..files.reading import PARTICIPANTS, SMALLER, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_KEPT = 2**14  # texts, as a filter reads the same cells again with each choice
+_MISSING = {"", "n/a", "na", "nan", "none", "null", "missing"}
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value.
+
+    Examples
+    --------
+    >>> is_missing("n/a"), is_missing(" Missing "), is_missing("0")
+    (True, True, False)
+    """
+    return cell.strip().lower() in _MISSING
+
+
+@lru_cache(_KEPT)
+def number_of(cell: str) -> float | None:
+    """The finite number that a cell holds, or None.
+
+    Examples
+    --------
+    >>> number_of(" 61.5"), number_of("M")
+    (61.5, None)
+    """
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    # Python reads 1_000 as a thousand; no table means that.
+    return number if isfinite(number) and "_" not in cell else None
+
+
+def value_words(value: object) -> str:
+    """A value as a table shows it: 1, 1.0 and ``1`` are one; F and f are two.
+
+    Examples
+    --------
+    >>> value_words(1.0), value_words("1.50"), value_words(" F ")
+    ('1', '1.5', 'F')
+    """
+    return _text_words(str(value).strip())
+
+
+@lru_cache(_KEPT)
+def _text_words(text: str) -> str:
+    if re.fullmatch(r"[+-]?\d{1,300}", text):
+        return str(int(text))  # long codes must not lose their last digits
+    number = number_of(text)
+    if number is None:
+        return text
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+# Units of the columns of a participants table, from the JSON file that BIDS puts beside it.
+
+
+_OF_BIDS = {"age": "years"}
+"""Units of columns that BIDS knows by their names, in small letters, where no file says more."""
+
+_SPELT_OUT = {
+    short: f"{unit}s"
+    for unit, shorts in {
+        "year": ("a", "y", "yr", "yrs", "year"),
+        "month": ("mo", "month"),
+        "week": ("wk", "week"),
+        "day": ("d", "day"),
+    }.items()
+    for short in shorts
+}
+_LONGEST = 30  # letters: a column's head has room for no more
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units by column.
+
+    Parameters
+    ----------
+    said : dict
+        Column to its unit, of those that the file gives one; empty where it cannot be shown.
+    path : Path or UrlPath, optional
+        The file, where there is one that could be used.
+    sha256 : str
+        Of the file.
+    notes : tuple of str
+        Why a file beside the table is not used.
+    """
+
+    said: dict[str, str] = field(default_factory=dict)
+    path: AnyPath | None = None
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+
+    def of(self, column: str) -> str:
+        """The unit of a column, that of BIDS where the file says none; empty where nobody knows.
+
+        Examples
+        --------
+        >>> Units().of("Age"), Units({"age": "months"}).of("age"), Units().of("nihss")
+        ('years', 'months', '')
+        """
+        if column in self.said:
+            return self.said[column]
+        folded = column.casefold()
+        # Of age, the file may say something else that is meant for a column spelt like it.
+        is_unsure = any(name.casefold() == folded for name in self.said)
+        return "" if is_unsure else _OF_BIDS.get(folded, "")
+
+
+def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
+    """Read the units that the JSON file beside a participants table gives, such as for age.
+
+    Parameters
+    ----------
+    table : Path or UrlPath
+        ``participants.tsv``; the file is ``participants.json``.
+    root : Path or UrlPath, optional
+        A file that leads out of this folder is not read.
+
+    Returns
+    -------
+    Units
+        Without any where there is no file; of a file that cannot be used, a note: the table can be.
+
+    References
+    ----------
+    BIDS 1.10, "Participants file" and "Tabular files": https://bids-specification.readthedocs.io
+    """
+    path = _beside(table)
+    if path is None or (root is not None and not is_below(path.resolve(), root)):
+        return Units()
+    try:
+        text, _, sha256 = read_text(path)
+        columns = _columns(path, text)
+    except SetupError:
+        raise
+    except InputError as error:
+        return Units(notes=(f"{path.name} beside the table is not used: {error.reason}",))
+    found = {name: _unit(said.get("Units")) for name, said in columns.items()}
+    return Units({name: unit for name, unit in found.items() if unit is not None}, path, sha256)
+
+
+def _beside(table: AnyPath) -> AnyPath | None:
+    """The file of units of a table, where there is one."""
+    try:
+        path = table.with_suffix(".json")
+        return path if path != table and path.is_file() else None
+    except InputError:
+        raise  # a server that does not answer
+    except (OSError, ValueError):
+        return None  # no file can have this name
+
+
+def _columns(path: AnyPath, text: str) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"is no JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(path, "does not describe columns by their names")
+    return {name: said for name, said in found.items() if isinstance(said, dict)}
+
+
+def _unit(said: object) -> str | None:
+    """A unit as it stands after a name; None where none is said, empty where it cannot be shown."""
+    unit = said.strip() if isinstance(said, str) else ""
+    if is_missing(unit):
+        return None
+    if len(unit) > _LONGEST or not unit.isprintable():
+        return ""
+    return _SPELT_OUT.get(unit if len(unit) == 1 else unit.casefold(), unit)  # A is no year
+
+
+# A patient of a cohort: one file and what became of it.
+
+
+Outcome = Literal["accept", "warn", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One file of a cohort and what became of it.
+
+    Parameters
+    ----------
+    id : str
+        From ``sub-`` in the file name, otherwise the file name without its ending; where two
+        files would have the same id, their path below the cohort's folder.
+    file : str
+        Path below the cohort's folder.
+    status : str
+        ``used`` or ``skipped``.
+    outcome : str
+        What the door said: ``accept`` (where skipped: nothing is wrong with it, the patient is
+        left out by a condition), ``warn`` (used and flagged, or passed over by its name), or
+        ``reject`` (opened and refused).
+    reasons : tuple of str
+        Why it was skipped, or what was unusual about it, a sentence each.
+    voxels : int
+        Lesioned voxels, 0 where skipped; tables leave it empty then.
+    volume_mm3 : float
+        Volume of the lesion in mm³.
+    sha256 : str
+        Checksum of the file, empty where it was not read.
+    """
+
+    id: str
+    file: str
+    status: str
+    outcome: Outcome = "accept"
+    reasons: tuple[str, ...] = ()
+    voxels: int = 0
+    volume_mm3: float = 0.0
+    sha256: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(self.reasons)
+
+
+@lru_cache(maxsize=4096)
+def subject_of(file: str) -> str:
+    """The BIDS subject in a file's path, or its name without the ending.
+
+    Examples
+    --------
+    >>> subject_of("sub-07/anat/lesion.nii.gz"), subject_of("bwsrsub-12_lesion.nii.gz")
+    ('sub-07', 'sub-12')
+    >>> subject_of("patient 3.nii")
+    'patient 3'
+    """
+    parts = unicodedata.normalize("NFC", file).split("/")
+    for part in reversed(parts):
+        if found := re.search(r"sub-[^\W_]+", part):
+            return found.group()
+    return strip_ending(parts[-1])
+
+
+def patient_ids(files: Sequence[str]) -> list[str]:
+    """An id for each file: its subject, or its path where several files have that subject.
+
+    Examples
+    --------
+    >>> patient_ids(["a/sub-1.nii", "b/sub-1.nii", "b/sub-2.nii"])
+    ['a/sub-1', 'b/sub-1', 'sub-2']
+    """
+    subjects = [subject_of(file) for file in files]
+    times = Counter(subject.casefold() for subject in subjects)
+    return [
+        subject if times[subject.casefold()] == 1 else strip_ending(file)
+        for subject, file in zip(subjects, files, strict=True)
+    ]
+
+
+# The participants table that is joined to a cohort.
+
 
 FILE_NAMES = ("participants.tsv", "participants.csv")
 ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
@@ -187,3 +449,140 @@ def _as_numbers(texts: pd.Series) -> pd.Series:
         return pd.to_numeric(texts)
     except ValueError:
         return texts
+
+
+# Which patients of a folder are wanted, asked of the participants table before a mask is read.
+#
+# The conditions themselves (``sex = F``, ``age >= 60``) are of the room `subgroups`, which knows
+# cohorts. To pass over a file unread, the reading must ask them; so this room says only what it
+# asks, a `Restriction`, and puts several answers together. The same function answers for a cohort
+# that is in memory, so that both ways ask the table alike; a file that is passed over unread is not
+# found faulty, and has no say in which grid the cohort is on.
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a restriction says of some files.
+
+    Parameters
+    ----------
+    reasons : dict
+        File to the reason, for those whose patients are not wanted.
+    notes : tuple of str
+        How many patients are left out, and how many of them because their value is missing.
+    hint : str
+        What values there are, for the case that nobody is left.
+    """
+
+    reasons: dict[str, str]
+    notes: tuple[str, ...] = ()
+    hint: str = ""
+
+
+class Restriction(Protocol):
+    """A question to a participants table, such as a `subgroups.Condition`."""
+
+    @property
+    def words(self) -> str:
+        """The restriction in words, such as ``sex = F``."""
+
+    def ask(self, table: Participants, files: Sequence[str]) -> Answer:
+        """Which of these files, named by their paths below the folder, are not wanted."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Who is left out by all restrictions together.
+
+    Parameters
+    ----------
+    reasons : dict
+        File to the reasons.
+    notes : tuple of str
+    words : str
+        The restrictions in words, empty where there is none.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    words: str = ""
+
+    def name(self, cohort: str) -> str:
+        """The name of a cohort with its restriction.
+
+        Examples
+        --------
+        >>> LeftOut(words="age >= 60, sex = F").name("cohort_a")
+        'cohort_a, age >= 60, sex = F'
+        """
+        return f"{cohort}, {self.words}" if self.words else cohort
+
+
+def leave_out(
+    where: Sequence[Restriction],
+    table: Participants | None,
+    files: Sequence[str],
+    folder: AnyPath,
+    notes: Sequence[str] = (),
+) -> LeftOut:
+    """Ask every restriction which of these files are not wanted; their order does not matter.
+
+    Parameters
+    ----------
+    where : sequence of Restriction
+    table : Participants or None
+    files : sequence of str
+        Paths below the folder.
+    folder : Path or UrlPath
+        Whose files they are.
+    notes : sequence of str
+        What was wrong with a table that could not be used.
+
+    Raises
+    ------
+    InputError
+        Where there is no table, or nobody is left.
+    """
+    ordered = sorted(_check(where), key=lambda one: (one.words, str(one)))
+    asked = [one for place, one in enumerate(ordered) if one not in ordered[:place]]
+    if not asked:
+        return LeftOut()
+    if table is None:
+        problem = f"has no participants table that could answer {asked[0].words!r}"
+        remedy = "put participants.tsv there or in the folder above, or name a table"
+        raise InputError(folder, problem, remedy, tuple(notes))
+    answers = [one.ask(table, files) for one in asked]
+    reasons: dict[str, list[str]] = {}
+    for answer in answers:
+        for file, reason in answer.reasons.items():
+            reasons.setdefault(file, []).append(reason)
+    if files and len(reasons) == len(files):
+        raise _nobody(folder, [*zip(asked, answers, strict=True)], len(files))
+    told = [note for answer in answers for note in answer.notes]
+    if len(answers) > 1:
+        told.append(f"{len(reasons):,} of {len(files):,} patients left out in all")
+    found = {file: "; ".join(parts) for file, parts in reasons.items()}
+    return LeftOut(found, tuple(told), ", ".join(one.words for one in asked))
+
+
+def _check(where: Sequence[Restriction]) -> Sequence[Restriction]:
+    """Text is what one would try first; to read it is the task of another room."""
+    given: object = where
+    texts = [given] if isinstance(given, str) else [one for one in where if isinstance(one, str)]
+    if texts:
+        remedy = f"give where=parse_conditions([{texts[0]!r}])"
+        raise InputError("where", f"{texts[0]!r} is text, not a condition", remedy)
+    return where
+
+
+def _nobody(
+    folder: AnyPath, answers: Sequence[tuple[Restriction, Answer]], total: int
+) -> InputError:
+    alone = [pair for pair in answers if len(pair[1].reasons) == total]
+    told = alone[:1] or answers
+    words = " and ".join(one.words for one, _ in told)
+    problem = f"nobody is left: no patient of {total:,} meets {words}"
+    hints = dict.fromkeys(answer.hint for _, answer in told)
+    details = [note for _, answer in told for note in answer.notes]
+    remedy = "; ".join(hint for hint in hints if hint) or "ask for less"
+    return InputError(folder, problem, remedy, tuple(details))

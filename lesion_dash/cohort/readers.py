@@ -1,19 +1,30 @@
-"""Who reads the masks of a folder: threads of this computer, or a cluster."""
+"""Readers of masks: threads of this computer, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ..errors import InputError, MissingFile, SetupError
-from ..files import AnyPath, UrlPath, checksum
-from ..grid import Grid
-from ..images import Choice, Header, Lesion, find_lesion, read_header, read_stored, volume_grid
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError, MissingFile, SetupError
+from ..core.grid import Grid
+from ..core.runs import BucketedRuns, bucketed
+from ..files.listing import keep_in_task, kept_roots
+from ..files.paths import AnyPath, UrlPath
+from ..files.reading import checksum
+from ..images.masks import Choice, Lesion, find_lesion, volume_grid
+from ..images.nifti import Header
+from ..images.reading import read_header, read_stored
+from .dask import Cluster, Kept, TooMuch, connect, worker_address
 
 _THREADS = min(4, os.cpu_count() or 1)
 _URL_THREADS = 16  # what lies behind a URL is waited for, not computed
@@ -158,3 +169,231 @@ def opened(job: Job, choice: Choice) -> Opened | InputError:
         return InputError(path, "changed during the run: its header is not what it was")
     fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
     return Opened(lesion.voxels, lesion.notes, stored.sha256, fingerprint, lesion)
+
+
+# Masks that are read by the workers of a cluster.
+
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task
+_CHUNKS = 1000  # a scheduler handles that many with ease, each in many pieces
+_ONE = Threads(local=1, remote=4)  # a worker runs several tasks together already
+
+
+class Unseen(InputError):
+    """A file that a worker does not find, or of which it finds another.
+
+    Attributes
+    ----------
+    size : int or None
+        Bytes it had on this computer where the worker found another size.
+    """
+
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file as a worker is asked for it.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        Not relative: a worker's current folder is another.
+    size : int or None
+        Bytes it has on this computer, by which a worker knows that it sees the same file; None
+        behind a URL, and where it is not there any more.
+    roots : tuple of Path
+        Folders of this process out of which no link may lead, see `keep_within`.
+    """
+
+    path: AnyPath
+    size: int | None
+    roots: tuple[Path, ...] = ()
+
+
+SentJob = tuple[Sent, Grid | None]
+"""A mask to be read by a worker, with the grid that its header stated."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkRuns:
+    """The runs of a chunk's lesions, kept on the worker that read them.
+
+    Parameters
+    ----------
+    runs : BucketedRuns
+    stamp : str
+        Checksum of the lesions. A chunk that has to be read again must have the same.
+    """
+
+    runs: BucketedRuns
+    stamp: str
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkReading:
+    """What is told of a chunk: each mask or why it cannot be used, and how its runs are spread.
+
+    Parameters
+    ----------
+    results : list
+    ends : array of int64
+        As those of `BucketedRuns`; empty where lesions are handed over whole.
+    stamp : str
+    """
+
+    results: list[Opened | InputError]
+    ends: NDArray[np.int64]
+    stamp: str
+
+
+KeepChunk = Callable[[Kept, ChunkReading], None]
+
+
+class Workers:
+    """Reads on the workers of a cluster, in chunks.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    keep : callable, optional
+        Given what every chunk left on the workers. Without it lesions come to this computer.
+    """
+
+    def __init__(self, cluster: Cluster, keep: KeepChunk | None = None) -> None:
+        self._cluster = cluster
+        self._keep = keep
+
+    def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
+        """The header of every image."""
+        # A file is asked for its size when its chunk is due, not all of them at the start.
+        chunks = ([_sent(path) for path in chunk] for chunk in self._chunks(paths))
+        answers = self._cluster.map(_headers_of, chunks, _no_header)
+        headers = (header for part, _ in answers for header in part)
+        for path, header in zip(paths, headers, strict=True):
+            yield _seen_here(path, header)
+
+    def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
+        """Every mask."""
+        read = partial(_read_chunk, choice, self._keep is not None)
+        chunks = ([(_sent(path), grid) for path, grid in chunk] for chunk in self._chunks(jobs))
+        results = self._keep_runs(self._cluster.map(read, chunks, _no_mask))
+        for (path, _), result in zip(jobs, results, strict=True):
+            yield _seen_here(path, result)
+
+    def _keep_runs(
+        self, answers: Iterable[tuple[ChunkReading, Kept]]
+    ) -> Iterator[Opened | InputError]:
+        """The results of every chunk, once what it left on the workers is noted."""
+        for reading, kept in answers:
+            if self._keep is not None and reading.ends.size:
+                self._keep(kept, reading)
+            yield from reading.results
+
+    def _chunks(self, items: Sequence[T]) -> Iterator[list[T]]:
+        size = max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, len(items) // _CHUNKS))
+        # Few masks are shared out as well: four chunks a thread even out slow ones.
+        size = max(1, min(size, -(-len(items) // (4 * self._cluster.threads))))
+        return (list(items[first : first + size]) for first in range(0, len(items), size))
+
+
+@contextmanager
+def reader_on(scheduler: str | None) -> Iterator[Reader]:
+    """Who reads: the workers behind a scheduler, or threads of this computer without one."""
+    if scheduler is None:
+        yield Threads()
+        return
+    with connect(scheduler) as cluster:
+        yield Workers(cluster)
+
+
+def stamp_of(results: Iterable[Opened | InputError]) -> str:
+    """Checksum of all lesions of a chunk."""
+    prints = [each.fingerprint if isinstance(each, Opened) else "" for each in results]
+    return checksum("\n".join(prints).encode())
+
+
+def _headers_of(files: list[Sent]) -> tuple[list[Header | InputError], None]:
+    paths = [file.path for file in files]
+    with _on_this_worker(files), closing(_ONE.headers(paths)) as headers:
+        pairs = zip(files, headers, strict=True)
+        return [_found_here(file, header) for file, header in pairs], None
+
+
+def _read_chunk(
+    choice: Choice, leave_runs: bool, jobs: list[SentJob]
+) -> tuple[ChunkReading, ChunkRuns | None]:
+    """Read masks with the functions that read them on one computer."""
+    local = [(file.path, grid) for file, grid in jobs]
+    with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as masks:
+        pairs = zip(jobs, masks, strict=True)
+        results = [_found_here(file, mask) for (file, _), mask in pairs]
+    stamp = stamp_of(results)
+    if not leave_runs:
+        return ChunkReading(results, np.empty(0, np.int64), stamp), None
+    lesions = [each.lesion for each in results if isinstance(each, Opened) and each.lesion]
+    runs = bucketed([(lesion.starts, lesion.lengths) for lesion in lesions])
+    told = [replace(each, lesion=None) if isinstance(each, Opened) else each for each in results]
+    return ChunkReading(told, runs.ends, stamp), ChunkRuns(runs, stamp)
+
+
+@contextmanager
+def _on_this_worker(files: Sequence[Sent]) -> Iterator[None]:
+    try:
+        with keep_in_task([*{root for file in files for root in file.roots}]):
+            yield
+    except SetupError as error:
+        name = f"{error.subject} on the worker {worker_address()}"
+        raise SetupError(name, error.problem, error.remedy) from None
+
+
+def _sent(path: AnyPath) -> Sent:
+    return Sent(path.absolute() if isinstance(path, Path) else path, _size(path), kept_roots())
+
+
+def _size(path: AnyPath) -> int | None:
+    """Bytes of a file here, None behind a URL or where there is none."""
+    if isinstance(path, Path):
+        with suppress(OSError):
+            return path.stat().st_size
+    return None
+
+
+def _found_here(file: Sent, result: T | InputError) -> T | InputError:
+    """The result, or that this worker finds no such file, or another one of that name."""
+    if isinstance(result, InputError) and not file.path.exists():
+        problem = f"is not found by the worker {worker_address()}"
+        remedy = "mount the folder at the same path on every worker, or use a URL"
+        return Unseen(file.path, problem, remedy)
+    size = _size(file.path)
+    if file.size is not None and size is not None and size != file.size:
+        seen = f"has {size:,} bytes for the worker {worker_address()}"
+        problem = f"{seen}, {file.size:,} on this computer: it sees another file of that name"
+        remedy = "mount the same folder at the same path on every worker, or use a URL"
+        other = Unseen(file.path, problem, remedy)
+        other.size = file.size
+        return other
+    return result
+
+
+def _seen_here(path: AnyPath, result: T | InputError) -> T | InputError:
+    """The result; an error where a file is there on this computer and not on a worker."""
+    if not isinstance(result, Unseen):
+        return result
+    if not path.exists():
+        return gone(path)
+    if result.size is not None and result.size != _size(path):
+        return InputError(path, "changed during the run", "wait until it is copied whole")
+    raise result
+
+
+def _no_header(file: Sent, error: TooMuch) -> list[Header | InputError]:
+    return [_failed(file, error)]
+
+
+def _no_mask(job: SentJob, error: TooMuch) -> ChunkReading:
+    return ChunkReading([_failed(job[0], error)], np.empty(0, np.int64), "")
+
+
+def _failed(file: Sent, error: TooMuch) -> InputError:
+    return InputError(file.path, f"reading it {error.what}", "look at this file")

@@ -1,7 +1,8 @@
-"""Read every mask of a folder, and say of each file what came of it."""
+"""Read every mask of a folder: first all headers, for the grid, then all voxels."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,13 +12,50 @@ from typing import TypedDict
 
 import numpy as np
 
-from ..errors import Cancelled, InputError
-from ..files import AnyPath, PathInput, as_path, list_images, odd_name, path_below
-from ..grid import SAME_GRID_MM, Grid, is_near
-from ..images import BINARY, Choice, Header, Lesion, Progress
-from .patients import Outcome, Patient, patient_ids, subject_of
+from ..core.errors import Cancelled, InputError
+from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..files.listing import list_images, odd_name, strip_ending
+from ..files.paths import AnyPath, PathInput, as_path, path_below
+from ..images.masks import BINARY, Choice, Lesion
+from ..images.nifti import Header
+from ..images.reading import Progress
+from .participants import Outcome, Patient, patient_ids, subject_of
 from .readers import Opened, Reader, Threads
-from .results import is_own_result, looks_like_result
+
+_OURS = re.compile(
+    r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
+    r"mask_atlas|lesion_(frequency|totalvol_(mean|std))_difference|"
+    r"lesion_size_(above_(weighted_)?mean|statistic|(minus_log10_)?(corrected_)?p)",
+    re.IGNORECASE,
+)
+_LIKELY = re.compile(
+    r"(^|[_-])(count|counts|overlap|frequency|freq|sum|mean|std|median|average|heat|prob)"
+    r"([_-]?(map|image))?$",
+    re.IGNORECASE,
+)
+
+
+def looks_like_result(name: str) -> bool:
+    """Whether a file's name is that of a map made from masks rather than of a mask.
+
+    Examples
+    --------
+    >>> looks_like_result("overlap_map.nii"), looks_like_result("lesion_count.nii.gz")
+    (True, True)
+    >>> looks_like_result("sub-01_lesion.nii.gz")
+    False
+    """
+    stem = strip_ending(name)
+    return bool(_OURS.fullmatch(stem) or _LIKELY.search(stem))
+
+
+def is_own_result(name: str) -> bool:
+    """Whether a file has a name under which this program saves a map."""
+    return bool(_OURS.fullmatch(strip_ending(name)))
+
+
+# Read every mask of a folder, and say of each file what came of it.
+
 
 _MOST_GROUPS = 20  # of files that are named in notes
 

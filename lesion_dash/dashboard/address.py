@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import anywidget
 import traitlets as t
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .bookmark import Bookmark
 from .controls import STATIC
 from .page_inputs import INPUTS, Kept, Value, Values

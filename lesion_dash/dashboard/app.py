@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..errors import LesionDashError
+from ..core.errors import LesionDashError
 from .controls import style_sheet
 from .data_root import configured_root
 from .desk import Desk

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assignment import Assignment, assign_regions
-from ..atlas import Atlas, ProbabilityAtlas
-from ..components import Component
-from ..images import Map, Progress, as_map, read_map
-from ..matches import Match
-from ..plots import ColourClass, Layer
+from ..atlas.atlas import Atlas, ProbabilityAtlas
+from ..images.maps import Map, as_map, read_map
+from ..images.reading import Progress
+from ..plotting.figures import ML, ColourClass, Layer
+from ..regions.assignment import Assignment, assign_regions
+from ..regions.overlap_scores import Match
+from ..stats.components import Component
 from .image_files import ImageFiles
 from .picture import Mm, Picture, contour
 from .question import Question
-from .scale import ML
 from .session import Session
 
 if TYPE_CHECKING:

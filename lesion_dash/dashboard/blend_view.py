@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from ..images import Mask
+from ..images.masks import Mask
 from .controls import STATIC
 from .inspecting import Voxel
 from .sight import Sight

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError
-from ..subgroups import parse_conditions
+from ..cohort.conditions import parse_conditions
+from ..core.errors import InputError
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, shown, text_of
 from .picture import Mm

@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from ..grid import Grid
-from ..plots import OVERLAP_CLASSES, ColourClass, Layer, interactive_html
+from ..core.grid import Grid
+from ..plotting.figures import OVERLAP_CLASSES, ColourClass, Layer, interactive_html
 from .controls import Probe, bind
 from .desk import Desk
 from .picture import Mm, Picture

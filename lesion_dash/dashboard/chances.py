@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import Cancelled
-from ..images import nifti_bytes
-from ..size_bias import (
+from ..core.errors import Cancelled
+from ..core.tables import csv_bytes
+from ..images.maps import nifti_bytes
+from ..plotting.figures import ML, nice_ceiling
+from ..stats.permutation import permute_volumes
+from ..stats.size_bias import (
+    LEVEL,
     MeanContrast,
     Side,
     SizeClusters,
     VolumePermutations,
     find_size_clusters,
     mean_contrast,
-    permute_volumes,
 )
-from ..size_bias.clusters import LEVEL
-from ..size_bias.means import FILE_NAMES as MEANS
-from ..size_bias.volume_permutations import FILE_NAMES as PERMUTED
-from ..tables import csv_bytes
+from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
+from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from .cache import Cache
 from .map_slices import MapLayer
-from .scale import ML, nice_ceiling
 from .shading import DifferenceShade, PShade
 from .state import Selection
 

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..comparison import FILE_NAME as OVERLAP_FILE
-from ..regional_differences import FILE_NAME as DIFFERENCES_FILE
-from ..regions import FILE_NAME as REGIONS_FILE
-from ..size_bias.clusters import FILE_NAME as CLUSTERS_FILE
-from ..text import shell_word
-from ..topography import FILE_NAMES
+from ..core.text import shell_word
+from ..plotting.figures import ML
+from ..regions.counts import FILE_NAME as REGIONS_FILE
+from ..regions.differences import FILE_NAME as DIFFERENCES_FILE
+from ..stats.overlap import FILE_NAME as OVERLAP_FILE
+from ..stats.size_bias import FILE_NAME as CLUSTERS_FILE
+from ..stats.topography import FILE_NAMES
 from .assigning import MAPS_OF_COHORTS
 from .chances import ChanceRequest
 from .comparing import PairRequest
 from .inspecting import Voxel
 from .question import Question
-from .scale import ML
 from .session import PATIENTS_FILE, Session
 from .state import Selection
 
@@ -25,9 +25,9 @@ ASSIGNMENT_FILE = "assignment.csv"
 RESULTS = "results"
 """The folder that the lines write to."""
 
-_NIFTI = "from lesion_dash.images import nifti_bytes"
-_AS_MAP = "from lesion_dash.images import as_map"
-_TABLES = "from lesion_dash.tables import csv_bytes"
+_NIFTI = "from lesion_dash.images.maps import nifti_bytes"
+_AS_MAP = "from lesion_dash.images.maps import as_map"
+_TABLES = "from lesion_dash.core.tables import csv_bytes"
 _NO_ATLAS = "# `lesion-dash overlap` needs an atlas: choose one."
 _ONE_COHORT = "# The regions of A alone are counted in Python: `lesion-dash overlap` is of A and B."
 _REGIONS_IN_PYTHON = "# The differences of regions are made in Python alone."
@@ -116,7 +116,7 @@ class Code:
             return "", ""
         source = self._source(name)
         python = [
-            *_head(_TABLES, "from lesion_dash.door import report_of"),
+            *_head(_TABLES, "from lesion_dash.analyses.validation import report_of"),
             f"cohort = {source.python}",
             "print(cohort.table.to_string(index=False))",
             "print(report_of(cohort).sentence)",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plots import new_figure
+from ..plotting.figures import new_figure
 from .map_slices import MapLayer
 from .picture import Mm
 from .shading import STEPS, Gradient, PShade

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import OUTSIDE
-from ..differences import FILE_NAMES, CohortDifferences, cohort_differences
-from ..images import nifti_bytes
-from ..regional_differences import RegionDifferences, region_differences
+from ..atlas.atlas import OUTSIDE
+from ..images.maps import nifti_bytes
+from ..plotting.figures import ML, nice_ceiling
+from ..regions.differences import RegionDifferences, region_differences
+from ..stats.differences import FILE_NAMES, CohortDifferences, cohort_differences
 from .cache import Cache
 from .map_slices import MapLayer
 from .picture import Mm
-from .scale import ML, nice_ceiling
 from .shading import DifferenceShade, Shade
 from .state import Selection
 

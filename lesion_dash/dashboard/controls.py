@@ -12,9 +12,9 @@ import anywidget
 import ipywidgets as widgets
 import traitlets as t
 
-from ..errors import Cancelled, LesionDashError
-from ..plots import COLOUR_STOPS, OVERLAP_CLASSES
-from ..text import printable
+from ..core.errors import Cancelled, LesionDashError
+from ..core.text import printable
+from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
 from .scale import Scale
 from .tasks import guarded
 

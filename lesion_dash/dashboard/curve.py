@@ -11,9 +11,9 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from ..thresholds import Coverage, Mark
+from ..plotting.figures import nice_ceiling
+from ..stats.coverage import Coverage, Mark
 from .controls import STATIC
-from .scale import nice_ceiling
 
 _WIDTH, _HEIGHT = 640, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 628.0, 58.0, 206.0
@@ -78,7 +78,7 @@ def coverage_svg(curves: Sequence[Curve], min_patients: int) -> str:
     Examples
     --------
     >>> from lesion_dash import load_cohort
-    >>> from lesion_dash.thresholds import threshold_coverage
+    >>> from lesion_dash.stats.coverage import threshold_coverage
     >>> found = threshold_coverage(load_cohort("sample_data/cohort_a"))
     >>> drawn = coverage_svg([Curve("A", found)], 5)
     >>> drawn.count("ld-curve-line"), drawn.count("ld-curve-mark")

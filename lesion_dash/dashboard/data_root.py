@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..atlas import atlases_in, name_atlases
-from ..errors import InputError, LesionDashError
-from ..files import has_image_ending, is_kept, keep_within, strip_ending
-from ..label_tables import read_label_table
-from .serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from ..atlas.finding import atlases_in, name_atlases
+from ..atlas.tables import read_label_table
+from ..core.errors import InputError, LesionDashError
+from ..files.listing import has_image_ending, is_kept, keep_within, strip_ending
+from ..files.paths import sample_data
+from .environment import RESULTS_VARIABLE, ROOT_VARIABLE
 
 _DEPTH = 4
 _MOST_FOLDERS = 2000
@@ -153,16 +153,6 @@ def results_folder() -> Path | None:
     """The folder for results from the environment, where one is configured."""
     configured = os.environ.get(RESULTS_VARIABLE)
     return Path(configured).expanduser() if configured else None
-
-
-def sample_data() -> Path:
-    """The folder of the sample data: beside the page, in a clone, or installed with the package."""
-    places = (
-        Path.cwd() / "sample_data",
-        Path(__file__).parents[2] / "sample_data",
-        Path(sys.prefix) / "share" / "lesion_dash" / "sample_data",
-    )
-    return next((place for place in places if place.is_dir()), places[-1])
 
 
 def _scan(folder: Path) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, LesionDashError
+from ..core.errors import Cancelled, LesionDashError
 from .controls import Banner, Saver
 from .export import export
 from .kept_inputs import KeptInputs

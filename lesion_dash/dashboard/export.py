@@ -6,9 +6,11 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from ..files import new_folder, write_together
-from ..provenance import FILE_NAME as PROVENANCE_FILE
-from ..provenance import atlas_input, cohort_input, provenance_bytes
+from ..atlas.atlas import atlas_input
+from ..cohort.cohort import cohort_input
+from ..files.provenance import FILE_NAME as PROVENANCE_FILE
+from ..files.provenance import provenance_bytes
+from ..files.writing import new_folder, write_together
 from .session import Session
 from .state import Selection
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cohort import Cohort
+from ..cohort.cohort import Cohort
+from ..plotting.figures import ML
 from .picture import Mm
 from .places import place_words
-from .scale import ML
 
 if TYPE_CHECKING:
     import pandas as pd

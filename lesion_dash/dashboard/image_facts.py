@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from ..images import Form
-from ..inspection import Inspection, Section, describe, form_words, forms_words, number
+from ..images.nifti import number
+from ..images.survey import Form
+from ..scans.inspection import Inspection
+from ..scans.inspection_text import Section, describe, form_words, forms_words
 
 Row = tuple[str, str]
 

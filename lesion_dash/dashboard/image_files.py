@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import InputError
-from ..files import has_image_ending, is_kept
+from ..core.errors import InputError
+from ..files.listing import has_image_ending, is_kept
 from .data_root import DataRoot
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..images import ImageSource, Survey
-from ..inspection import Axis, Inspection, inspect_image
+from ..core.errors import InputError
+from ..images.nifti import Axis
+from ..images.survey import ImageSource, Survey
+from ..scans.inspection import Inspection, inspect_image
 
 Voxel = tuple[int, int, int]
 

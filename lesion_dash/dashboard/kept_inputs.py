@@ -8,7 +8,7 @@ from typing import Any
 
 import traitlets as t
 
-from ..errors import InputError, LesionDashError
+from ..core.errors import InputError, LesionDashError
 from .file_field import FileField
 from .page_inputs import INPUTS, Value, Values, shown
 from .tasks import Later

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import traitlets as t
 
-from ..components import SHARED, Connectivity
-from ..contrasts import CORRECTIONS, TESTS, Correction
-from ..roi import RecipeStep, RoiRecipe, Side, Source, Threshold
+from ..rois.recipe import RecipeStep, RoiRecipe, Source
+from ..rois.steps import Side, Threshold
+from ..stats.components import SHARED, Connectivity
+from ..stats.contrast import CORRECTIONS, TESTS, Correction
 from .data_root import DataRoot
 
 KINDS = {

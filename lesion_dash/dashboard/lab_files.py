@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import traitlets as t
 
-from ..cohort import Participants, read_participants
-from ..errors import InputError
-from ..files import is_kept, strip_ending
+from ..cohort.participants import Participants, read_participants
+from ..core.errors import InputError
+from ..files.listing import is_kept, strip_ending
 from .data_root import DataRoot
 from .image_files import ImageFiles
 

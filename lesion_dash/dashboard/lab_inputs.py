@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ..contrasts import Correction
-from ..errors import InputError
-from ..roi import (
+from ..core.errors import InputError
+from ..rois.recipe import Source
+from ..rois.sources import (
     CohortsSource,
     ImagesSource,
     MapSource,
     ScoreSource,
     SeriesSource,
-    Source,
     SplitSource,
 )
+from ..stats.contrast import Correction
 from .lab_choices import InputChoices, Setup
 from .lab_files import LabFiles
 

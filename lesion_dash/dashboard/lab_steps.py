@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from ..components import SHARED
-from ..errors import InputError
-from ..label_tables import read_label_table
-from ..roi import FillHoles, InsideFile, InsideRegions, MoreIn, Morph, RecipeStep
-from ..roi.morphology import Operation, Unit
+from ..atlas.tables import read_label_table
+from ..core.errors import InputError
+from ..rois.recipe import InsideFile, InsideRegions, MoreIn, RecipeStep
+from ..rois.steps import FillHoles, Morph, Operation, Unit
+from ..stats.components import SHARED
 from .data_root import DataRoot
 from .lab_files import LabFiles
 

@@ -12,10 +12,10 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
-from ..grid import Grid
-from ..images import axis_codes
-from ..inspection import Axis, Space
-from ..template import template_on
+from ..core.grid import Grid
+from ..images.nifti import Axis, Space
+from ..images.survey import axis_codes
+from ..images.template import template_on
 from .controls import STATIC
 from .inspecting import Plane, Voxel, planes_of
 from .pane_click import read_click

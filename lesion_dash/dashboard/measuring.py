@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..atlas import load_atlas
-from ..errors import InputError
-from ..files import PathInput
-from ..grid import Grid
-from ..images import Mask, count_volumes
-from ..label_tables import Region
-from ..native_signal import NativeSignal, leave_out, measure_native, region_on
-from ..region_masks import RegionMap, native_region, read_region
+from ..atlas.formats import Region
+from ..atlas.loading import load_atlas
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..files.paths import PathInput
+from ..images.masks import Mask
+from ..images.series import count_volumes
+from ..scans.region_masks import RegionMap, native_region, read_region
+from ..scans.signal import NativeSignal, leave_out, measure_native, region_on
 from .sight import Sight
 
 ONE = ""

@@ -8,13 +8,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cohort import Cohort, Patient
-from ..errors import InputError
-from ..grid import Grid
-from ..images import Mask
-from ..plots import (
+from ..cohort.cohort import Cohort
+from ..cohort.participants import Patient
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..images.masks import Mask
+from ..plotting.figures import (
     COLOUR_STOPS,
     EDGE_CLASS,
+    ML,
     OUTLINE_CLASS,
     OUTLINED,
     OUTLINED_CLASSES,
@@ -22,7 +24,6 @@ from ..plots import (
 )
 from .desk import Desk
 from .picture import Mm, Picture
-from .scale import ML
 from .session import Session
 from .state import Choices
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ..errors import InputError
-from .serving.access import Access
-from .serving.environment import OWN_SERVER
+from ..core.errors import InputError
+from ..server.access import Access
+from .environment import OWN_SERVER
 
 
 def is_voila(variables: Mapping[str, str] = os.environ) -> bool:
@@ -57,8 +57,9 @@ def check_host(variables: Mapping[str, str] = os.environ) -> None:
     >>> check_host({"SERVER_SOFTWARE": "voila/0.5.13", "SERVER_NAME": "127.0.0.1"})
     >>> check_host({"SERVER_SOFTWARE": "voila/0.5.13", "SERVER_NAME": "evil.example"})
     Traceback (most recent call last):
-    lesion_dash.errors.InputError: this page: was asked for by a name that is not this computer's;
-    open it at localhost or 127.0.0.1, or start it with: lesion-dash serve --hostname NAME
+    lesion_dash.core.errors.InputError: this page: was asked for by a name that is not this
+    computer's; open it at localhost or 127.0.0.1, or start it with:
+    lesion-dash serve --hostname NAME
     """
     if not is_plain_voila(variables):
         return

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..components import SHARED, SIGNS
-from ..contrasts import CORRECTIONS, TESTS
-from ..errors import InputError, LesionDashError
-from ..registration import KINDS as REGISTRATIONS
-from ..text import printable
+from ..core.errors import InputError, LesionDashError
+from ..core.text import printable
+from ..scans.registration.task import KINDS as REGISTRATIONS
+from ..stats.components import SHARED, SIGNS
+from ..stats.contrast import CORRECTIONS, TESTS
 from .assigning import MAPS_OF_COHORTS
 from .chances import PERMUTATIONS, SEED
 from .comparing import MAPS as COMPARED

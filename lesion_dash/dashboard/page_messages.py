@@ -19,7 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 from ipyniivue import Volume
 
-from ..text import printable
+from ..core.text import printable
 from .address import AddressBar
 from .blend_view import BlendView
 from .controls import CloseButton, Probe

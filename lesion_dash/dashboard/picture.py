@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import Grid
+from ..core.grid import Grid
 
 Mm = tuple[float, float, float]
 """A place in mm, RAS: x to the right, y to the front, z upwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..grid import Grid
+from ..core.grid import Grid
 from .picture import Mm
 
 _MNI_CODE = 4

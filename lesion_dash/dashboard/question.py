@@ -7,7 +7,7 @@ from typing import cast
 
 import traitlets as t
 
-from ..components import SHARED, SIGNS, Connectivity, Signs
+from ..stats.components import SHARED, SIGNS, Connectivity, Signs
 from .state import Selection
 
 NO_FILTER = -1.0

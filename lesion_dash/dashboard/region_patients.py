@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import ProbabilityAtlas
-from ..cohort import Cohort
-from ..loads import LesionLoad
-from ..regions import RegionCount, RegionCounts, middle_of
+from ..atlas.atlas import ProbabilityAtlas
+from ..cohort.cohort import Cohort
+from ..plotting.figures import ML
+from ..regions.counts import RegionCount, RegionCounts, middle_of
+from ..regions.load import LesionLoad
 from .here import Here, volumes_ml
 from .picture import Mm
-from .scale import ML
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import LesionDashError
-from ..images import Map, Mask, as_map, read_map, read_mask
-from ..registration import (
-    Kind,
-    NotCredible,
-    Report,
-    engine_named,
-    installed_engines,
-    register_image,
-)
-from ..template import load_template
-from ..transforms import Transform, warp_map, warp_mask
+from ..core.errors import LesionDashError
+from ..images.maps import Map, as_map, read_map
+from ..images.masks import Mask, read_mask
+from ..images.template import load_template
+from ..scans.registration.engines import engine_named, installed_engines
+from ..scans.registration.register import register_image
+from ..scans.registration.task import Kind, NotCredible, Report
+from ..transforms.transform import Transform
+from ..transforms.warping import warp_map, warp_mask
 from .sight import Sight
 
 MNI = "mni152"

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from ..errors import Cancelled
-from ..report import Report, ReportRequest, make_report
+from ..core.errors import Cancelled
+from ..report.findings import ReportRequest
+from ..report.report import Report, make_report
 from .cache import Cache
 from .session import Session
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .bookmark import Bookmark, Offer
 from .desk import Desk

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..plots import figure_bytes
-from ..roi import InsideRegions, RecipeStep, RoiRun, RoiValues, run_recipe, script_of
+from ..plotting.figures import figure_bytes
+from ..rois.recipe import InsideRegions, RecipeStep, RoiRun, run_recipe
+from ..rois.saving import script_of
+from ..rois.values import RoiValues
 from .lab_choices import MAPS, LabQuestion
 from .lab_files import LabFiles
 from .picture import Mm
@@ -78,7 +80,7 @@ class LabAnswer:
     @cached_property
     def cut(self) -> Mm | None:
         """Where all steps are cut, so that they can be compared; None without a region."""
-        from ..roi_plots import cut_point
+        from ..plotting.rois import cut_point
 
         return cut_point(self.run.rois) if len(self.run.rois) else None
 
@@ -122,7 +124,7 @@ class RoiLab:
 
 def draw_step(answer: LabAnswer, row: int, mm: Mm | None) -> bytes:
     """The picture of a step as PNG, the regions of interest after the last step."""
-    from ..roi_plots import background_of, draw_beyond, draw_mask, draw_rois
+    from ..plotting.rois import background_of, draw_beyond, draw_mask, draw_rois
 
     run = answer.run
     under = background_of(run)
@@ -138,7 +140,7 @@ def draw_step(answer: LabAnswer, row: int, mm: Mm | None) -> bytes:
 
 def draw_answer_values(answer: LabAnswer) -> bytes:
     """The values of every group in every region of interest as PNG; empty without values."""
-    from ..roi_plots import draw_values
+    from ..plotting.rois import draw_values
 
     return (
         b""

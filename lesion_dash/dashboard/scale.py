@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..map_scales import ML, counted_maximum, display_unit, fixed_maximum, nice_ceiling
+from ..plotting.figures import ML, counted_maximum, display_unit, fixed_maximum, nice_ceiling
 
 __all__ = ["ML", "Scale", "counted_maximum", "display_unit", "fixed_maximum", "nice_ceiling"]
 

@@ -8,25 +8,40 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..atlas import OUTSIDE, Atlas, load_atlas
-from ..cohort import Cohort, load_cohort
-from ..comparison import FILE_NAME as OVERLAP_FILE
-from ..comparison import Overlap, overlap
-from ..compute import SCHEDULER_VARIABLE
-from ..grid import pieces
-from ..images import Map, Mask, nifti_bytes
-from ..map_scales import COLORMAPS, TITLES
-from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES, Layer, to_levels
-from ..regions import FILE_NAME as REGIONS_FILE
-from ..regions import RegionCounts, count_regions
-from ..subgroups import restrict_cohort
-from ..tables import csv_bytes
-from ..thresholds import threshold_coverage
-from ..topography import FILE_NAMES, VolumeStats, volume_stats
+from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.loading import load_atlas
+from ..cohort.cohort import Cohort
+from ..cohort.conditions import restrict_cohort
+from ..cohort.dask import SCHEDULER_VARIABLE
+from ..cohort.loading import load_cohort
+from ..core.grid import pieces
+from ..core.tables import csv_bytes
+from ..images.maps import Map, nifti_bytes
+from ..images.masks import Mask
+from ..plotting.figures import (
+    BOTH,
+    COLORMAPS,
+    ML,
+    ONLY_A,
+    ONLY_B,
+    OVERLAP_CLASSES,
+    TITLES,
+    Layer,
+    counted_maximum,
+    display_unit,
+    fixed_maximum,
+    to_levels,
+)
+from ..regions.counts import FILE_NAME as REGIONS_FILE
+from ..regions.counts import RegionCounts, count_regions
+from ..stats.coverage import threshold_coverage
+from ..stats.overlap import FILE_NAME as OVERLAP_FILE
+from ..stats.overlap import Overlap, overlap
+from ..stats.topography import FILE_NAMES, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
 from .picture import Mm, Picture
-from .scale import ML, Scale, counted_maximum, display_unit, fixed_maximum
+from .scale import Scale
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"

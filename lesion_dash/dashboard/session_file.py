@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .bookmark import Bookmark, Offer
 
 FILE_NAME = "lesion_dash_session.json"

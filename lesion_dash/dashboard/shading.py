@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plots import COLOUR_STOPS, Colour, to_levels
+from ..plotting.figures import COLOUR_STOPS, Colour, to_levels
 from .controls import css_colour
 
 _OPACITY = 217  # of 255: as on the page Topography

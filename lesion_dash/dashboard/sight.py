@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import Grid
-from ..images import Map, Mask, axis_codes
-from ..inspection import Axis, Space, point
-from ..registration import NotCredible, Registration
-from ..transforms import Transform
+from ..core.grid import Grid
+from ..images.maps import Map
+from ..images.masks import Mask
+from ..images.nifti import Axis, Space, point
+from ..images.survey import axis_codes
+from ..scans.registration.task import NotCredible, Registration
+from ..transforms.transform import Transform
 from .inspecting import Plane, Voxel, planes_of
 from .picture import Mm
 

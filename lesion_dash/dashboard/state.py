@@ -7,8 +7,8 @@ from typing import Any
 
 import traitlets as t
 
-from ..errors import InputError
-from ..subgroups import parse_conditions
+from ..cohort.conditions import parse_conditions
+from ..core.errors import InputError
 
 MAPS = {
     "n": "Patients per voxel",

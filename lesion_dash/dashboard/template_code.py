@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..files import checksum
-from ..images import masked_bytes, read_volume
-from ..images.writing import file_parts
-from ..provenance import provenance_bytes
-from ..tables import csv_bytes
+from ..core.tables import csv_bytes
+from ..files.provenance import provenance_bytes
+from ..files.reading import checksum
+from ..images.maps import file_parts, masked_bytes, read_volume
 from .measuring import PERCENT, Noise, Placed, RegionChoice, SignalAnswer
 from .registering import MNI, Request, engine_for
 from .sight import Sight
@@ -30,11 +29,11 @@ def script_of(request: Request, placed: Placed | None, noise: Noise | None) -> s
     """
     imports, lines = _of_images(request)
     if placed is not None:
-        imports |= {"lesion_dash.region_masks": ["native_region", "read_region"]}
+        imports |= {"lesion_dash.scans.region_masks": ["native_region", "read_region"]}
         lines += ["", *_of_region(placed, bool(request.template))]
         if noise is not None:
             needed = ["leave_out"] if noise.background_label else []
-            imports["lesion_dash.native_signal"] = [*needed, "measure_native"]
+            imports["lesion_dash.scans.signal"] = [*needed, "measure_native"]
             lines += _of_signal(placed, noise)
     head = [f"from {room} import {', '.join(imports[room])}" for room in sorted(imports)]
     return "\n".join([*head, "", *lines, ""])
@@ -46,11 +45,11 @@ def _of_images(request: Request) -> tuple[dict[str, list[str]], list[str]]:
             f"image = read_map({request.image!r})",
             "transform = None  # maps lie in its space",
         ]
-        return {"lesion_dash.images": ["read_map"]}, lines
-    imports = {"lesion_dash.registration": ["register_image"]}
+        return {"lesion_dash.images.maps": ["read_map"]}, lines
+    imports = {"lesion_dash.scans.registration.register": ["register_image"]}
     template = repr(request.template)
     if request.template == MNI:
-        imports["lesion_dash.template"] = ["load_template"]
+        imports["lesion_dash.images.template"] = ["load_template"]
         template = "load_template()"
     choices = [f"kind={request.kind!r}"]
     choices += [f"lesion={request.lesion!r}"] if request.lesion else []
@@ -123,7 +122,7 @@ def files_of(
     """
     files: dict[str, bytes] = {}
     if sight.found is not None:
-        from ..registration_report import registration_files
+        from ..analyses.registration_files import registration_files
 
         files |= registration_files(sight.found)
     if placed is not None and placed.mask is not None and sight.template is not None:

@@ -14,10 +14,10 @@ from ipyniivue import ShowRender, Volume
 from ipyniivue.traits import NIFTI1Hdr
 from numpy.typing import NDArray
 
-from ..grid import Grid
-from ..images import nifti_bytes
-from ..plots import OVERLAP_CLASSES, ColourClass, class_stops
-from ..template import eight_bit_image, template_on
+from ..core.grid import Grid
+from ..images.maps import nifti_bytes
+from ..images.template import eight_bit_image, template_on
+from ..plotting.figures import OVERLAP_CLASSES, ColourClass, class_stops
 from .niivue import QuickNiiVue
 from .outline import Outline, outline_tables, outlined_picture
 from .picture import Box, Mm, Picture

@@ -1,4 +1,4 @@
-"""Read a file whole."""
+"""Read a file whole, within limits, or look into one of any size."""
 
 from __future__ import annotations
 
@@ -7,13 +7,68 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from ..errors import InputError, MissingFile
-from .boundary import open_kept
-from .drivers import ask
-from .limits import SMALLER, TABLE, TableLimits
-from .urls import AnyPath, UrlPath
+from ..core.errors import InputError, MissingFile
+from .listing import open_kept
+from .paths import AnyPath, UrlPath, ask
+
+_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, beside \n and \r
+
+
+class TableLimits(NamedTuple):
+    """The largest table of a kind.
+
+    Parameters
+    ----------
+    bytes, rows, columns, cells : int
+    """
+
+    bytes: int
+    rows: int
+    columns: int
+    cells: int
+
+    def fault(self, rows: int = 0, columns: int = 0, cells: int = 0) -> str:
+        """What is too large about a table, empty where nothing is.
+
+        Examples
+        --------
+        >>> TABLE.fault(rows=400), TABLE.fault(rows=400_000)
+        ('', 'has 400,000 rows, 30,000 are allowed')
+        """
+        counts = zip(("rows", "columns", "cells"), (rows, columns, cells), self[1:], strict=True)
+        found = (f"has {n:,} {what}, {most:,} are allowed" for what, n, most in counts if n > most)
+        return next(found, "")
+
+    def fault_of(self, text: str, separators: str) -> str:
+        """The same of a text that is not taken apart yet: its lines, and what parts its cells.
+
+        Examples
+        --------
+        >>> TABLE.fault_of("a,b" * 2_000_000, ",;")
+        'has 2,000,001 cells, 600,000 are allowed'
+        """
+        ends = max(text.count("\n"), text.count("\r")) + sum(map(text.count, _LINE_ENDS))
+        # A cell more than there are separators in each line.
+        return self.fault(rows=ends) or self.fault(cells=sum(map(text.count, separators)) + 1)
+
+
+TABLE = TableLimits(bytes=2**22, rows=30_000, columns=2_000, cells=600_000)
+"""Of regions, points, units and numbers: the largest label tables have some 15,000 rows."""
+
+EVENTS = TABLE._replace(bytes=2**24, rows=100_000, cells=1_000_000)
+"""Of what was shown when: a run has thousands of events at most, with long names of files."""
+
+PARTICIPANTS = TableLimits(bytes=2**26, rows=120_000, columns=2_000, cells=2_000_000)
+"""Of patients: 100,000 with 20 columns, or 1,000 with 2,000."""
+
+SMALLER = "leave out empty rows, and rows and columns that are not needed"
+"""What to do about a table that is too large."""
+
+
+# Read a file whole.
+
 
 _RIGHT_FILE = "check that it is the right file"
 
@@ -185,3 +240,71 @@ def checksum(*parts: bytes | memoryview) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
+
+
+# Look into a file of any size without holding it.
+
+
+class FileView:
+    """The bytes of a regular file, read as they are asked for.
+
+    A slice gives bytes, as of a `bytes` object; nothing is kept. To be used in a ``with`` block,
+    whose end checks that the file did not change meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        Where it is not a regular file, is empty, may not be read, or changed while it was read.
+
+    Examples
+    --------
+    >>> with FileView(Path("sample_data/README.md")) as view:
+    ...     view[:1], view.startswith(b"# "), len(view) > 100
+    (b'#', True, True)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = open_file(path)
+        try:
+            self._status = os.fstat(self._descriptor)
+            check_status(path, self._status)
+        except InputError:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        after = os.fstat(self._descriptor)
+        os.close(self._descriptor)
+        before = self._status
+        is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        if kind is None and not is_same:
+            problem = "changed while reading"
+            raise InputError(self._path, problem, "wait until it is copied whole")
+
+    def __len__(self) -> int:
+        return self._status.st_size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(len(self))
+        pieces = []
+        try:
+            os.lseek(self._descriptor, start, os.SEEK_SET)
+            while start < stop and (piece := os.read(self._descriptor, stop - start)):
+                pieces.append(piece)
+                start += len(piece)
+        except OSError as error:
+            problem = f"reading stopped ({error.strerror})"
+            raise InputError(self._path, problem, "check the disk or network share") from error
+        return b"".join(pieces)
+
+    def startswith(self, mark: bytes, start: int = 0) -> bool:
+        """Whether these bytes stand at a place."""
+        return self[start : start + len(mark)] == mark

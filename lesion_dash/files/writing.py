@@ -1,4 +1,4 @@
-"""Write a set of files so that none is ever half there."""
+"""Write a set of files together: all of them, or none."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from ..errors import InputError
-from ..text import printable
+from ..core.errors import InputError
+from ..core.text import printable
+from .paths import local_path
 from .reading import checksum, read_bytes
-from .urls import local_path
 
 if os.name == "posix":
     import fcntl

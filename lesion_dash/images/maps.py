@@ -1,20 +1,25 @@
-"""Maps: a number at every voxel, with its unit."""
+"""Maps, label images and vectors: a number or three at each voxel; read, resampled, written."""
 
 from __future__ import annotations
 
+import gzip
 import io
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Image
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from ..files import AnyPath, PathInput, as_path, strip_ending
-from ..grid import Grid
-from .header import Header, make_image
-from .lesions import volume_grid
-from .masks import Mask
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..files.listing import strip_ending
+from ..files.paths import AnyPath, PathInput, as_path
+from .masks import Mask, volume_grid
+from .nifti import Header, half_step, make_image
 from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
 
 
@@ -164,3 +169,348 @@ def nifti_parts(
 def nifti_bytes(image: nib.Nifti1Image) -> bytes:
     """An image as the content of an uncompressed ``.nii`` file."""
     return b"".join(nifti_parts(image))
+
+
+# Write an image as the parts of a file, compressed where its name says so.
+
+
+ENDINGS = (".nii", ".nii.gz")
+_LEVEL = 6  # of gzip; more takes long and gains little
+
+
+def file_parts(image: Nifti1Image, name: str) -> tuple[bytes | memoryview, ...]:
+    """The content of a ``.nii`` or ``.nii.gz`` file, in parts that follow one another.
+
+    The same image always gives the same bytes: no time and no name is kept in the compressed file.
+
+    Parameters
+    ----------
+    image : nibabel image
+    name : str
+        Of the file.
+    """
+    if not name.lower().endswith(".gz"):
+        return nifti_parts(image)
+    return (compressed(nifti_bytes(image)),)
+
+
+def compressed(content: bytes) -> bytes:
+    """Content as a gzip file that holds neither a time nor a name."""
+    return gzip.compress(content, _LEVEL, mtime=0)
+
+
+# Label images: a whole number at every voxel.
+
+
+_FLOAT_ROUNDING = 1e-4
+_LARGEST_LABEL = 2**53
+
+
+class NotWhole(InputError):
+    """Values of an image that are no whole numbers, though within the range of labels.
+
+    Parameters
+    ----------
+    subject : path
+    example : float
+        One of them.
+    largest : float
+    """
+
+    def __init__(self, subject: object, example: float, largest: float) -> None:
+        problem = f"labels are not whole numbers, such as {example:g}"
+        super().__init__(subject, problem, "resample labels by nearest neighbour only")
+        self.largest = largest
+
+
+def read_labels(
+    source: AnyPath | nib.spatialimages.SpatialImage | Stored,
+) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
+    """Read an image of labels.
+
+    Returns
+    -------
+    labels : array of int32 or int64, shape of the grid, read-only
+    grid : Grid
+    stored : Stored
+        The file as it was read.
+    notes : tuple of str
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged or its values are not whole numbers of at least 0; `NotWhole`
+        where they are fractions.
+    """
+    if isinstance(source, Stored):
+        stored = source
+    elif isinstance(source, nib.spatialimages.SpatialImage):
+        stored = stored_of_image(source)
+    else:
+        _check_volumes(source, read_header(source))
+        stored = read_stored(source, LARGEST_IMAGE)
+    path = stored.path
+    _check_volumes(path, stored.header)
+    grid = volume_grid(path, stored.header)
+    values, notes = _whole_numbers(stored)
+    labels: NDArray[np.integer] = values.astype(
+        np.int32 if values.max(initial=0) < 2**31 else np.int64
+    )
+    labels.setflags(write=False)
+    return labels.reshape(grid.shape, order="F"), grid, stored, stored.notes + notes
+
+
+def _check_volumes(path: AnyPath, header: Header) -> None:
+    if header.volumes > 1:
+        count = header.volumes
+        problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"
+        raise InputError(path, problem, "give the atlas's maximum probability map")
+
+
+def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
+    header, values = stored.header, stored.values
+    notes: tuple[str, ...] = ()
+    if header.dtype.kind in "iu" and not header.is_scaled:
+        _check_range(stored, values)
+        return values, notes
+    values = values.astype(np.float64) * header.slope + header.intercept
+    if unknown := int(np.isnan(values).sum()):
+        notes = (f"NaN treated as background in {unknown:,} voxels",)
+        values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    _check_range(stored, values)
+    whole = np.rint(values)
+    off = np.abs(values - whole) > max(half_step(header), _FLOAT_ROUNDING)
+    if off.any():
+        raise NotWhole(stored.path, float(values[off][0]), float(values.max()))
+    return whole.astype(np.int64), notes
+
+
+def _check_range(stored: Stored, values: NDArray) -> None:
+    lowest, largest = values.min(initial=0), values.max(initial=0)
+    if lowest < -_FLOAT_ROUNDING:
+        problem = f"negative label {lowest:g}"
+        raise InputError(stored.path, problem, "labels start at 1, 0 is outside")
+    if largest > _LARGEST_LABEL:
+        raise InputError(stored.path, f"label {largest:g} is larger than {_LARGEST_LABEL:,}")
+
+
+def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -> nib.Nifti1Image:
+    """Labels as a NIfTI image of the smallest of int16 and int32 that holds them all.
+
+    Parameters
+    ----------
+    labels : array of int, shape of the grid
+        Below 2**31.
+    grid : Grid
+    description : str
+        For the header, 79 characters at most.
+    """
+    kind = np.int16 if labels.max(initial=0) < 2**15 else np.int32
+    return make_image(grid, labels.astype(kind), description)
+
+
+# Maps brought onto another grid.
+
+
+_CODE = 4  # nilearn asks for a stated sform, whichever
+
+
+@lru_cache(maxsize=4)
+def resample_map(found: Map, grid: Grid) -> Map:
+    """Bring a map onto another grid as siibra and nilearn do.
+
+    A map of 0 and 1 is brought there by nearest neighbour, any other one by linear interpolation
+    (`nilearn.image.resample_img`); voxels outside the map are 0, NaN stays NaN at its nearest
+    voxels, and values keep their type: those of a map of integers are rounded.
+
+    Parameters
+    ----------
+    found : Map
+    grid : Grid
+
+    Returns
+    -------
+    Map
+        On the grid, with a note that says how; the map itself where it lies there already.
+    """
+    from nilearn.image import resample_img
+
+    if found.grid == grid:
+        return found
+    way = "nearest" if np.array_equal(np.unique(found.array), [0, 1]) else "linear"
+    array = _of_nifti_type(found.array)
+    image = nib.Nifti1Image(array, found.grid.affine, dtype=array.dtype)
+    image.set_sform(found.grid.affine, _CODE)
+    with warnings.catch_warnings():
+        # It warns of NaN and of two values only; both are handled here and stated.
+        warnings.simplefilter("ignore")
+        brought = resample_img(
+            image, grid.affine, grid.shape, way, copy_header=True, force_resample=True
+        )
+    values = np.asarray(brought.dataobj)
+    values.setflags(write=False)
+    spelled = "nearest neighbour" if way == "nearest" else "linear interpolation"
+    note = f"map resampled from {found.grid} onto the atlas's grid ({grid}) by {spelled}"
+    return replace(found, array=values, grid=grid, notes=(*found.notes, note))
+
+
+def _of_nifti_type(array: NDArray) -> NDArray:
+    """The array in a type that a NIfTI image can hold."""
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        return array.astype(np.float64)
+    return array
+
+
+# Images of which only the voxels inside a mask are kept.
+
+
+def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> Stored:
+    """Read an image of one volume with its values as they are stored.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged, a colour picture, or holds several volumes.
+
+    Examples
+    --------
+    >>> read_volume("sample_data/cohort_a/sub-a01_lesion.nii.gz").header.shape
+    (91, 109, 91)
+    """
+    if isinstance(source, nib.spatialimages.SpatialImage):
+        stored = stored_of_image(source)
+        _check_single(stored.path, stored.header)
+        return stored
+    path = as_path(source)
+    _check_single(path, read_header(path))  # a series is refused before it is inflated
+    return read_stored(path, LARGEST_IMAGE)
+
+
+def _check_single(path: AnyPath, header: Header) -> None:
+    if header.volumes > 1:
+        problem = f"several volumes: {header.volumes} in one file, one expected"
+        raise InputError(path, problem, "save the volume of interest as an image of its own")
+    volume_grid(path, header)
+
+
+def masked_bytes(stored: Stored, mask: Mask, is_compressed: bool) -> tuple[bytes, tuple[str, ...]]:
+    """An image with 0 outside a mask, as the content of a NIfTI file.
+
+    Parameters
+    ----------
+    stored : Stored
+        Of one volume.
+    mask : Mask
+        On the image's grid.
+    is_compressed : bool
+        ``.nii.gz`` rather than ``.nii``.
+
+    Returns
+    -------
+    content : bytes
+        On the image's grid, its header without anything of the image's that may name a patient.
+        Voxel type, stored values and scaling are the image's, inside the mask bit by bit. Where
+        the scaling has no stored value for 0, values are written as float64, unscaled.
+    notes : tuple of str
+    """
+    values, slope, intercept, notes = _with_background(stored)
+    zero = _stored_zero(values.dtype, slope, intercept)
+    kept = np.full(values.size, zero, values.dtype)
+    kept[mask.indices] = values[mask.indices]
+    array = kept.reshape(mask.grid.shape, order="F")
+    image = make_image(mask.grid, array, "lesion_dash: image inside a mask")
+    content = b"".join(nifti_parts(image, slope, intercept))
+    if is_compressed:
+        content = compressed(content)
+    return content, notes
+
+
+def _with_background(stored: Stored) -> tuple[NDArray, float, float, tuple[str, ...]]:
+    """Stored values and their scaling, or the scaled values where no stored one means 0."""
+    header = stored.header
+    dtype, notes = _nifti_type(header.dtype)
+    values = stored.values.astype(dtype, copy=False)
+    if _stored_zero(values.dtype, header.slope, header.intercept) is not None:
+        return values, header.slope, header.intercept, notes
+    scaling = f"slope {header.slope:g}, intercept {header.intercept:g}"
+    note = f"written as float64: no stored value of the image stands for 0 ({scaling})"
+    return values.astype(np.float64) * header.slope + header.intercept, 1.0, 0.0, (note,)
+
+
+def _nifti_type(dtype: np.dtype) -> tuple[np.dtype, tuple[str, ...]]:
+    """The type in the machine's byte order; of floats, one that every reader of NIfTI has."""
+    if dtype.kind != "f" or dtype.itemsize in (4, 8):
+        return dtype.newbyteorder("="), ()
+    wide = np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return wide, (f"{dtype.name} is written as {wide.name}",)
+
+
+def _stored_zero(dtype: np.dtype, slope: float, intercept: float) -> float | None:
+    """The stored value that means exactly 0, None where there is none."""
+    wanted = -intercept / slope
+    if dtype.kind == "f":
+        zero = float(np.array(wanted).astype(dtype))
+    else:
+        zero, limits = float(round(wanted)), np.iinfo(dtype)
+        if not limits.min <= zero <= limits.max:
+            return None
+    return zero if zero * slope + intercept == 0 else None
+
+
+# Images of three numbers at every voxel, such as displacements.
+
+
+_INTENT = "vector"  # NIfTI code 1007, by which ITK knows an image of vectors
+
+
+def vector_nifti(grid: Grid, vectors: NDArray, description: str) -> nib.Nifti1Image:
+    """Vectors as a NIfTI image of shape (x, y, z, 1, 3), float32, intent "vector".
+
+    Parameters
+    ----------
+    grid : Grid
+    vectors : array, shape (x, y, z, 3)
+    description : str
+        For the header, 79 characters at most.
+
+    Examples
+    --------
+    >>> grid = Grid((2, 2, 2), np.eye(4))
+    >>> vector_nifti(grid, np.zeros((2, 2, 2, 3)), "displacement").shape
+    (2, 2, 2, 1, 3)
+    """
+    image = make_image(grid, vectors[..., None, :].astype(np.float32, copy=False), description)
+    image.header.set_intent(_INTENT)
+    return image
+
+
+def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
+    """Read an image of three numbers at every voxel.
+
+    Returns
+    -------
+    grid : Grid
+    vectors : array, shape (x, y, z, 3)
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged, or has another shape.
+    """
+    header = read_header(path)
+    if len(header.shape) != 5 or header.shape[3:] != (1, 3) or header.grid is None:
+        shape = " x ".join(map(str, header.shape))
+        problem = f"is no displacement field: {shape} numbers, x, y, z, 1, 3 expected"
+        raise InputError(path, problem, "give a field of ITK or ANTs, or a linear transform")
+    stored = read_stored(path, LARGEST_IMAGE)
+    values = stored.values.reshape((*header.grid.shape, 3), order="F")
+    if header.is_scaled:
+        values = values * header.slope + header.intercept
+    return header.grid, values
+
+
+def map_input(path: AnyPath, found: Map) -> dict[str, Any]:
+    """A map as an input, with the checksum of its file."""
+    return {"kind": "map", "file": str(path), "sha256": found.sha256}

@@ -4,18 +4,263 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..files import PathInput, as_path, strip_ending
-from ..grid import Grid, is_near
-from ..runs import voxels_of
-from .header import make_image
-from .lesions import BINARY, Choice, Lesion, find_lesion
+from ..core.errors import InputError, NotBinary
+from ..core.grid import Grid, is_near
+from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
+from ..files.listing import strip_ending
+from ..files.paths import AnyPath, PathInput, as_path
+from .nifti import Header, half_step, make_image
 from .reading import Stored, read_stored, stored_of_image
+
+SAME_VALUE = 1e-4
+"""Lesion values that differ by less than this share of the largest are one value."""
+
+TINY = 1e-6
+"""Values below this share of the largest are background noise of an interpolation."""
+
+
+_ROUNDING = 1e-6  # of a slope that is stored as float32
+_MOST_SCALED = 2**25  # voxels that are converted to double precision
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to make a mask of an image that is none.
+
+    Parameters
+    ----------
+    threshold : float or None
+        Of a probability map: voxels of at least this value.
+    label : int or None
+        Of a label map: voxels of exactly this value.
+    """
+
+    threshold: float | None = None
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            problem = f"{self.threshold} is not between 0 and 1"
+            raise InputError("threshold", problem, "give a share such as 0.5 for 50 %")
+        if self.label is not None and self.label < 1:
+            raise InputError("label", f"{self.label} is background", "give a label of at least 1")
+        if self.threshold is not None and self.label is not None:
+            raise InputError("threshold", "given together with a label", "give one of them")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was chosen, as a note; nothing for a plain mask."""
+        if self.threshold is not None:
+            return (f"voxels of at least {self.threshold:g} taken as the mask",)
+        return (
+            (f"voxels of label {self.label} taken as the mask",) if self.label is not None else ()
+        )
+
+
+BINARY = Choice()
+"""The image is a mask already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """The lesioned voxels of an image, as runs of neighbours.
+
+    Parameters
+    ----------
+    grid : Grid
+    starts, lengths : array of int32, shape (runs,)
+        See `runs.find_runs`.
+    notes : tuple of str
+        What is unusual about the file, a sentence each.
+    """
+
+    grid: Grid
+    starts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    notes: tuple[str, ...]
+
+    @property
+    def voxels(self) -> int:
+        """Number of lesioned voxels."""
+        return int(self.lengths.sum())
+
+
+def find_lesion(stored: Stored, choice: Choice = BINARY) -> Lesion:
+    """Find the lesioned voxels of an image that was read.
+
+    Raises
+    ------
+    InputError
+        Where its values are no mask; the sentence names the remedy.
+    """
+    grid = volume_grid(stored.path, stored.header)
+    runs, notes = _find_binary(stored) if choice == BINARY else _choose(stored, choice)
+    return Lesion(grid, *runs, stored.notes + notes + _unusual_shape(grid, runs))
+
+
+def volume_grid(path: AnyPath, header: Header) -> Grid:
+    """The grid of an image of exactly one volume, or an error that says what it is instead."""
+    if header.grid is None:
+        raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
+    if header.volumes > 1:
+        problem = f"several volumes: {header.volumes} in one file, one expected"
+        raise InputError(path, problem, "save one mask a patient")
+    return header.grid
+
+
+def _unusual_shape(grid: Grid, runs: Runs) -> tuple[str, ...]:
+    """Say what makes a lesion look like a mistake."""
+    starts, lengths = runs
+    voxels = int(lengths.sum())
+    if voxels == 0:
+        return ("mask is empty",)
+    if voxels == grid.size:
+        return ("lesion fills the image",)
+    if voxels > grid.size / 2:
+        return (f"lesion fills most of the image ({voxels / grid.size:.0%}): inverted?",)
+    return ("lesion touches the image border",) if _touches_border(grid, starts, lengths) else ()
+
+
+def _touches_border(grid: Grid, starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> bool:
+    nx, ny, nz = grid.shape
+    slab = nx * ny
+    last = starts + lengths - 1
+    if starts[0] < slab or last[-1] >= slab * (nz - 1):
+        return True
+    rows, last_rows = starts // nx, last // nx
+    j = rows % ny
+    return bool(
+        np.any(rows != last_rows)  # a run into the next row touches both ends
+        or np.any(starts == rows * nx)
+        or np.any(last + 1 == (last_rows + 1) * nx)
+        or j.min() == 0
+        or j.max() == ny - 1
+    )
+
+
+def _choose(stored: Stored, choice: Choice) -> tuple[Runs, tuple[str, ...]]:
+    """Take the voxels of a threshold or a label; the comparison is made in stored values."""
+    header, values = stored.header, stored.values
+    if choice.threshold is None:
+        tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
+        wanted = ((choice.label or 0) - header.intercept) / header.slope
+        chosen = (values >= wanted - tolerance) & (values <= wanted + tolerance)
+        return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words
+    unknown = int(np.isnan(values).sum())
+    if unknown == values.size:
+        raise InputError(stored.path, "no finite value: every voxel is NaN")
+    ends = np.array([np.nanmin(values), np.nanmax(values)]) * header.slope + header.intercept
+    lowest, largest = sorted(ends.tolist())
+    if not (lowest >= -_ROUNDING and largest <= 1 + _ROUNDING):
+        problem = f"is no probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
+        raise InputError(stored.path, problem, "give --label for a label map")
+    wanted = (choice.threshold - _ROUNDING - header.intercept) / header.slope
+    chosen = values >= wanted if header.slope > 0 else values <= wanted
+    also = (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words + also
+
+
+def _find_binary(stored: Stored) -> tuple[Runs, tuple[str, ...]]:
+    header = stored.header
+    values = stored.values
+    if header.intercept:
+        values = _scaled(stored)
+    runs, largest, is_one_value = runs_of_values(values)
+    if is_one_value and not header.intercept and 0 < largest * header.slope < np.inf:
+        return runs, _odd_lesion_value(largest * header.slope)
+    indices = voxels_of(*runs)
+    found = values[indices] * (1.0 if header.intercept else header.slope)
+    indices, notes = _check_values(stored, indices, found)
+    return find_runs(indices), notes
+
+
+def _scaled(stored: Stored) -> NDArray[np.float64]:
+    if stored.values.size > _MOST_SCALED:
+        problem = f"too large for a mask with an intercept: {stored.values.size:,} voxels"
+        raise InputError(stored.path, problem, "save the mask as 0 and 1")
+    values = stored.values.astype(np.float64)
+    values *= stored.header.slope
+    values += stored.header.intercept
+    return values
+
+
+def _check_values(
+    stored: Stored, indices: NDArray[np.int32], found: NDArray
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Sort the values that are not stored as zero into lesion and background."""
+    notes: tuple[str, ...] = ()
+    known = ~np.isnan(found)
+    if not known.all():
+        _check_unknown(stored, indices[~known], bool(known.any()))
+        notes += (f"NaN treated as background in {found.size - int(known.sum()):,} voxels",)
+        indices, found = indices[known], found[known]
+    if found.size == 0:
+        return indices, notes
+    found = _snap(found, half_step(stored.header))
+    largest = _check_range(stored.path, found)
+    lesioned = found > largest * TINY
+    if np.any(found[~lesioned]):
+        notes += ("tiny values treated as 0",)
+    if found[lesioned].size and found[lesioned].min() < largest * (1 - SAME_VALUE):
+        _refuse_values(stored.path, np.unique(found[lesioned]))
+    return indices[lesioned], notes + _odd_lesion_value(largest)
+
+
+def _snap(values: NDArray, half_step: float) -> NDArray:
+    """Values within half a scale step of whole numbers are those numbers."""
+    whole = np.rint(values)
+    return np.where(np.abs(values - whole) <= half_step, whole, values) if half_step else values
+
+
+def _check_unknown(stored: Stored, unknown: NDArray[np.int32], any_known: bool) -> None:
+    """NaN is background where it reaches the image's border; enclosed, it is a hole in the data."""
+    from scipy.ndimage import label
+
+    if not any_known and unknown.size == stored.values.size:
+        raise InputError(stored.path, "no finite value: every voxel is NaN")
+    shape = stored.header.shape[:3]
+    is_nan = np.zeros(stored.values.size, bool)
+    is_nan[unknown] = True
+    parts, count = label(is_nan.reshape(shape, order="F"))
+    faces = [np.take(parts, end, axis) for axis in range(3) for end in (0, -1)]
+    outer = np.unique(np.concatenate([face.ravel() for face in faces]))
+    if count > np.count_nonzero(outer):
+        enclosed = int((~np.isin(parts, outer)).sum())
+        problem = f"NaN inside the lesion or the brain: {enclosed:,} voxels away from the border"
+        raise InputError(stored.path, problem, "save the mask as 0 and 1")
+
+
+def _check_range(path: AnyPath, found: NDArray) -> float:
+    if np.isinf(found).any():
+        raise InputError(path, "infinite value in a voxel", "save the mask as 0 and 1")
+    if found.min() < -TINY * np.abs(found).max():
+        problem = f"negative values, down to {found.min():g}"
+        raise InputError(path, problem, "save the mask as 0 and 1")
+    return float(found.max())
+
+
+def _odd_lesion_value(value: float) -> tuple[str, ...]:
+    return (f"unusual lesion value {value:g}, counted as lesion",) if value > 65535 else ()
+
+
+def _refuse_values(path: AnyPath, values: NDArray) -> None:
+    shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
+    if np.array_equal(values, np.rint(values)):
+        problem = f"more than one label: {values.size} different values ({shown})"
+        if values[0] == 1 and values.size == 2 and values[1] == 2:
+            problem += "; values are not 0 and 1"
+        raise NotBinary(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
+    problem = f"not a binary mask: {values.size} different values ({shown})"
+    raise NotBinary(path, problem, "make a mask of a probability map with --threshold 0.5")
+
+
+# Binary masks: which voxels of an image are lesioned.
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,3 +408,8 @@ def mask_of(stored: Stored, choice: Choice = BINARY) -> Mask:
     """Find the lesioned voxels of an image that was read."""
     mask = Mask.from_lesion(find_lesion(stored, choice), strip_ending(stored.path.name))
     return replace(mask, sha256=stored.sha256)
+
+
+def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
+    """A mask as an input, with the checksum of the bytes that were counted."""
+    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,12 @@ import deflate
 import nibabel as nib
 import numpy as np
 
-from ..errors import InputError
-from ..files import AnyPath, FileView, checksum, halves_of, has_image_ending, read_bytes
-from ..grid import Grid
-from .header import (
-    LONGEST_HEADER,
-    Header,
-    HeaderFault,
-    check_affine,
-    fault_of,
-    parse_header,
-)
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..files.listing import halves_of, has_image_ending
+from ..files.paths import AnyPath
+from ..files.reading import FileView, checksum, read_bytes
+from .nifti import LONGEST_HEADER, Header, HeaderFault, check_affine, fault_of, parse_header
 
 Buffer = bytes | bytearray
 Raw = bytes | FileView
@@ -328,3 +323,7 @@ def _missing(found: int, expected: int) -> str:
     if found <= LONGEST_HEADER:
         return f"voxel data missing: {found:,} bytes, {expected:,} expected"
     return f"file is truncated: {found:,} bytes, {expected:,} expected"
+
+
+Progress = Callable[[int, int], None]
+"""Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""

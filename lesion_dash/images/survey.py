@@ -1,15 +1,377 @@
-"""The values of an image at a glance: range, zeros, distinct values, histogram."""
+"""What an image file holds, also where it cannot be used: header fields, values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from .header import Header
-from .image_file import ImageFile
+from ..core.errors import InputError
+from ..files.listing import has_image_ending
+from ..files.paths import AnyPath, PathInput, as_path
+from ..files.reading import FileView, read_bytes
+from .nifti import (
+    FORM_NAMES,
+    Header,
+    HeaderFault,
+    check_affine,
+    fault_of,
+    open_header,
+    qform_affine,
+)
+from .reading import (
+    LARGEST_IMAGE,
+    LARGEST_MASK,
+    Raw,
+    Stored,
+    check_size,
+    contents_of,
+    files_of,
+    first_bytes,
+    parse_first_bytes,
+    read_raw,
+    read_stored,
+    stored_of_bytes,
+)
+from .series import cut_voxels
+
+_SPACES = {0: "unknown", 3: "Talairach", 4: "MNI152", 5: "other template"}
+_SPACE_UNITS = {1: "m", 2: "mm", 3: "µm"}
+_TIME_UNITS = {8: "s", 16: "ms", 24: "µs", 32: "Hz", 40: "ppm", 48: "rad/s"}
+_TYPES = {
+    1: "1 bit",
+    32: "complex64",
+    128: "RGB, 3 bytes",
+    1536: "float128",
+    1792: "complex128",
+    2048: "complex256",
+    2304: "RGBA, 4 bytes",
+}
+"""Voxel types that NumPy has no plain number for, or that are no real numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """One of the two affines that a NIfTI header may hold.
+
+    Parameters
+    ----------
+    code : int
+        Of the space it leads to; 0 where it is not set.
+    affine : array, shape (4, 4), or None
+        Takes voxels to mm; None where it is not set or cannot be used.
+    fault : str
+        Why it cannot be used.
+    """
+
+    code: int
+    affine: NDArray[np.float64] | None
+    fault: str = ""
+
+    @property
+    def space(self) -> str:
+        """The meaning of the code."""
+        return (FORM_NAMES | _SPACES).get(self.code, "not defined by the standard")
+
+
+@dataclass(frozen=True, eq=False)
+class HeaderFacts:
+    """The fields of a header, as they are stored.
+
+    Parameters
+    ----------
+    format : str
+        Such as ``NIfTI-1``.
+    shape : tuple of int
+        All axes; empty where the header names impossible ones.
+    data_type : str
+        Of the stored values, such as ``int16``.
+    byte_order : str
+        ``little-endian`` or ``big-endian``.
+    slope, intercept : float
+        As they are stored: a slope of 0 or NaN means that values are not scaled.
+    space_unit, time_unit : str
+        Empty where none is stated.
+    sform, qform : Form
+    """
+
+    format: str
+    shape: tuple[int, ...]
+    data_type: str
+    byte_order: str
+    slope: float
+    intercept: float
+    space_unit: str
+    time_unit: str
+    sform: Form
+    qform: Form
+
+
+def read_facts(block: bytes, is_pair: bool = False) -> HeaderFacts:
+    """Read the fields of an uncompressed header.
+
+    Raises
+    ------
+    HeaderFault
+        Where it is no NIfTI header at all.
+    """
+    header, is_analyze = open_header(block, is_pair)
+    units = int(header["xyzt_units"])
+    order = "little-endian" if header.endianness == "<" else "big-endian"
+    return HeaderFacts(
+        _format_of(header, is_pair, is_analyze),
+        _shape_of(header),
+        _data_type_of(header),
+        order,
+        float(header["scl_slope"]),
+        float(header["scl_inter"]),
+        "" if is_analyze else _SPACE_UNITS.get(units & 7, ""),
+        _TIME_UNITS.get(units & 56, ""),
+        _sform_of(header),
+        _qform_of(header),
+    )
+
+
+def axis_codes(affine: NDArray) -> str:
+    """The direction in which each axis mainly grows, each world axis once, such as RAS.
+
+    Unlike the largest entry of each column, nibabel's answer holds for oblique images as well.
+    """
+    return "".join(str(code) for code in nib.aff2axcodes(affine))
+
+
+def _format_of(header: nib.Nifti1Header, is_pair: bool, is_analyze: bool) -> str:
+    if is_analyze:
+        return "Analyze 7.5, a pair of files"
+    name = "NIfTI-2" if int(header["sizeof_hdr"]) == 540 else "NIfTI-1"
+    return f"{name}, a pair of files" if is_pair else name
+
+
+def _shape_of(header: nib.Nifti1Header) -> tuple[int, ...]:
+    dim = [int(n) for n in header["dim"]]
+    shape = tuple(dim[1 : dim[0] + 1]) if 1 <= dim[0] <= 7 else ()
+    return shape if all(n > 0 for n in shape) else ()
+
+
+def _data_type_of(header: nib.Nifti1Header) -> str:
+    code = int(header["datatype"])
+    if code in _TYPES:
+        return _TYPES[code]
+    try:
+        return str(header.get_data_dtype().newbyteorder("=").name)
+    except (HeaderDataError, KeyError):
+        return f"unknown (datatype = {code})"
+
+
+def _sform_of(header: nib.Nifti1Header) -> Form:
+    code = int(header["sform_code"])
+    if code <= 0:
+        return Form(code, None)
+    try:
+        return Form(code, _frozen(check_affine(header.get_sform(), "sform")))
+    except HeaderFault as fault:
+        return Form(code, None, str(fault))
+
+
+def _qform_of(header: nib.Nifti1Header) -> Form:
+    code = int(header["qform_code"])
+    if code <= 0:
+        return Form(code, None)
+    try:
+        return Form(code, _frozen(check_affine(qform_affine(header, "qform"), "qform")))
+    except HeaderFault as fault:
+        return Form(code, None, str(fault))
+
+
+def _frozen(affine: NDArray) -> NDArray[np.float64]:
+    copy = np.array(affine, np.float64)
+    copy.setflags(write=False)
+    return copy
+
+
+# Image files to look into: on a disk, behind a URL, or held in memory.
+
+
+LARGEST_LOOK = 2**36
+"""Bytes an image may have uncompressed to be looked through; only a part is held at a time."""
+
+_HEAD = 65536
+_PIECE = 2**20
+_BLOCK = 2**22  # values that are looked at together
+
+NamedBytes = tuple[str, bytes]
+"""The name of a file and its content."""
+
+ImageSource = PathInput | NamedBytes | nib.spatialimages.SpatialImage
+"""What stands for an image file."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """An image file; nothing of it is held but what was given as bytes.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        Where it lies, or only its name where `content` is given.
+    content : bytes, optional
+        The whole file.
+    """
+
+    path: AnyPath
+    content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, of both where it is a pair; -1 where a server does not tell."""
+        if self.content is not None:
+            return len(self.content)
+        places = {*files_of(self.path)}
+        if not all(isinstance(place, Path) for place in places):
+            return -1
+        return sum(place.stat().st_size for place in places if isinstance(place, Path))
+
+    def facts(self) -> HeaderFacts:
+        """The fields of the header; an `InputError` where it is no NIfTI file."""
+        try:
+            return read_facts(first_bytes(self.path, self._head()), self._is_pair)
+        except HeaderFault as fault:
+            raise fault_of(self.path, fault) from None
+
+    def header(self) -> Header:
+        """The header, checked; an `InputError` where the image cannot be used."""
+        return parse_first_bytes(self.path, self._head())
+
+    def sha256(self) -> str:
+        """Checksum of the file, of header and voxels one after the other where it is a pair."""
+        digest = hashlib.sha256()
+        if self._is_pair:
+            digest.update(read_bytes(files_of(self.path)[0]))
+        with self._open() as raw:
+            for start in range(0, len(raw), _PIECE):
+                digest.update(raw[start : start + _PIECE])
+        return digest.hexdigest()
+
+    def blocks(self, header: Header) -> Generator[NDArray, None, tuple[str, ...]]:
+        """The stored values in the file's order, some millions at a time.
+
+        Length and gzip checksum are verified at the end. Returns notes on what is unusual.
+
+        Raises
+        ------
+        InputError
+            Where the file is damaged, or changes meanwhile.
+        """
+        notes: tuple[str, ...] = ()
+
+        def watched() -> Iterator[bytes]:
+            nonlocal notes
+            notes = yield from contents_of(self.path, header, raw)
+
+        with self._open() as raw:
+            check_size(self.path, header, len(raw), LARGEST_LOOK)
+            size = _BLOCK * header.dtype.itemsize
+            for block in cut_voxels(watched(), header, size):
+                yield np.frombuffer(block, header.dtype)
+        return notes
+
+    def volume(self, header: Header, number: int) -> NDArray:
+        """The stored values of one volume, shape (x, y, z), the first axis fastest.
+
+        What follows it in the file is not read.
+        """
+        size = header.voxel_bytes // header.volumes
+        if size > LARGEST_MASK:
+            problem = f"is too large to show: {size / 1e6:,.0f} MB of voxels a volume"
+            raise InputError(self.path, problem, f"{LARGEST_MASK / 1e6:,.0f} MB are allowed")
+        with self._open() as raw:
+            check_size(self.path, header, len(raw), LARGEST_LOOK)
+            parts = cut_voxels(contents_of(self.path, header, raw), header, size)
+            content = next(part for place, part in enumerate(parts) if place == number)
+        shape = (*header.shape[:3], 1, 1)[:3]
+        return np.frombuffer(content, header.dtype).reshape(shape, order="F")
+
+    def stored(self, limit: int = LARGEST_MASK) -> Stored:
+        """The image read whole and verified, as the door reads a mask.
+
+        Parameters
+        ----------
+        limit : int
+            Largest number of bytes the voxels may take.
+        """
+        if self.content is not None:
+            return stored_of_bytes(self.path, self.content, limit)
+        return read_stored(self.path, limit)
+
+    @property
+    def _is_pair(self) -> bool:
+        return self.path.suffix.lower() in (".img", ".hdr")
+
+    def _head(self) -> bytes:
+        if self.content is not None:
+            return self.content[:_HEAD]
+        return read_bytes(files_of(self.path)[0], head=_HEAD)
+
+    @contextmanager
+    def _open(self) -> Iterator[Raw]:
+        """The file that holds the voxels."""
+        place = self.path if self.content is not None else files_of(self.path)[1]
+        if self.content is not None:
+            yield self.content
+        elif isinstance(place, Path):
+            with FileView(place) as view:
+                yield view
+        else:
+            yield read_raw(self.path, LARGEST_IMAGE)[1]
+
+
+def as_image_file(source: ImageSource) -> ImageFile:
+    """The file that a path, a URL, a name with bytes, or a nibabel image stands for.
+
+    A nibabel image that is in memory stands for the file it would be saved as.
+
+    Raises
+    ------
+    InputError
+        Where bytes are empty or half of a pair, or an image cannot be saved as NIfTI.
+    """
+    if isinstance(source, nib.spatialimages.SpatialImage):
+        return _of_image(source)
+    if isinstance(source, tuple):
+        name, content = source
+        _check_bytes(name, content)
+        return ImageFile(Path(name), content)
+    return ImageFile(as_path(source))
+
+
+def _check_bytes(name: str, content: bytes) -> None:
+    if not content:
+        raise InputError(name, "file is empty", "copy it again from its source")
+    if Path(name).suffix.lower() in (".hdr", ".img"):
+        problem = "is one of two files (.hdr and .img) that belong together"
+        raise InputError(name, problem, "convert them to one .nii file, or open them in the folder")
+
+
+def _of_image(image: nib.spatialimages.SpatialImage) -> ImageFile:
+    path = Path(image.get_filename() or "image in memory")
+    if nib.is_proxy(image.dataobj) and has_image_ending(path.name):
+        return ImageFile(path)
+    try:
+        kind = nib.Nifti2Image if isinstance(image, nib.Nifti2Image) else nib.Nifti1Image
+        return ImageFile(Path("image in memory"), kind.from_image(image).to_bytes())
+    except (HeaderDataError, ValueError, OSError) as error:
+        raise InputError(path, f"cannot be taken as NIfTI ({error})") from None
+
+
+# The values of an image at a glance: range, zeros, distinct values, histogram.
+
 
 MOST_DISTINCT = 10_000
 """Distinct values are counted exactly up to here."""

@@ -1,32 +1,258 @@
-"""The pictures of a report, each with its caption and with words for those who cannot see it."""
+"""The figures of a report, each with its caption and a description."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..map_scales import COLORMAPS, ML, TITLES, display_unit, fixed_maximum, nice_ceiling
-from ..plots import BOTH, ONLY_A, ONLY_B, OVERLAP_CLASSES
-from ..threshold_plots import draw_coverage
-from .findings import Findings, Side
-from .histograms import bin_edges, draw_volumes
-from .mosaics import Cuts, choose_cuts, draw_classes, draw_difference, draw_values
-from .quantities import (
-    count_words,
-    fixed,
-    list_words,
-    ml,
-    percent_words,
-    scale_words,
+from ..core.grid import Grid
+from ..images.maps import Map
+from ..images.template import load_template
+from ..plotting.charts import draw_coverage
+from ..plotting.figures import (
+    BOTH,
+    COLORMAPS,
+    COLOUR_STOPS,
+    ML,
+    ONLY_A,
+    ONLY_B,
+    OVERLAP_CLASSES,
+    TITLES,
+    Colour,
+    ColourClass,
+    class_stops,
+    display_unit,
+    fixed_maximum,
+    new_figure,
+    nice_ceiling,
 )
+from .findings import Findings, Side
+from .words import count_words, fixed, list_words, ml, percent_words, scale_words
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+
+
+Volumes = Mapping[str, NDArray[np.float64]]
+"""Total lesion volumes in mL by the name of the cohort."""
+
+_ALONE, _MEDIAN = "#2f7f86", "#1d2b36"
+_WIDTH, _HEIGHTS = 7.2, {1: 3.0, 2: 4.8}
+_FEWEST, _MOST = 5, 40
+
+
+def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
+    """Edges in mL of bins that hold all volumes of all cohorts; their width is a round number.
+
+    Examples
+    --------
+    >>> bin_edges({"A": np.array([1.0, 14.0]), "B": np.array([48.0])}).tolist()
+    [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
+    """
+    highest = max(float(one.max(initial=0.0)) for one in volumes.values())
+    if not highest > 0:
+        return np.array([0.0, 1.0])
+    patients = max(one.size for one in volumes.values())
+    width = nice_ceiling(highest / int(np.clip(np.ceil(2 * np.sqrt(patients)), _FEWEST, _MOST)))
+    return np.arange(int(highest // width) + 2, dtype=np.float64) * width
+
+
+def draw_volumes(volumes: Volumes) -> Figure:
+    """Draw how many patients of a cohort, or which share of each of two, have lesions of a volume.
+
+    Parameters
+    ----------
+    volumes : mapping
+        Shares are drawn of two cohorts, as these may differ in size.
+    """
+    figure = new_figure((_WIDTH, _HEIGHTS[len(volumes)]))
+    panels = figure.subplots(len(volumes), 1, sharex=True, sharey=True, squeeze=False).ravel()
+    edges = bin_edges(volumes)
+    colours = [_ALONE] if len(volumes) == 1 else [_hexadecimal(one) for one in (ONLY_A, ONLY_B)]
+    for axes, (name, one), colour in zip(panels, volumes.items(), colours, strict=True):
+        _draw_histogram(axes, name, one, edges, colour, as_share=len(volumes) > 1)
+    panels[-1].set_xlabel("Total lesion volume (mL)")
+    figure.set_layout_engine("constrained")
+    return figure
+
+
+def _draw_histogram(
+    axes: Axes,
+    name: str,
+    volumes: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    colour: str,
+    as_share: bool,
+) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    weights = np.full(volumes.size, 100 / volumes.size if as_share else 1.0)
+    axes.hist(volumes, bins=edges.tolist(), weights=weights, color=colour, edgecolor="white")
+    median = float(np.median(volumes))
+    axes.axvline(median, color=_MEDIAN, linewidth=1.5, label=f"median {median:,.2f} mL")
+    axes.set_ylabel("% of patients" if as_share else "Patients")
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    patients = f"{volumes.size:,} patient{'' if volumes.size == 1 else 's'}"
+    axes.set_title(f"{name}: {patients}", loc="left", fontsize=11, parse_math=False)
+    axes.set_xlim(0, float(edges[-1]))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _hexadecimal(one: ColourClass) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*one.colour)
+
+
+# Rows of slices through a map, drawn by nilearn: the same slices for every map of a report.
+
+
+Cuts = Mapping[str, Sequence[float]]
+"""Coordinates in mm of the slices along x, y and z."""
+
+_INCHES = (9.0, 4.2)
+_SLICES = (0.0, 0.0, 0.87, 1.0)
+_ROW_OF_CUTS = 7
+_LETTER_SIZE = 10
+
+# Orange where A has more and blue where B has, as A and B are coloured elsewhere.
+_DIVERGING: tuple[tuple[int, Colour], ...] = (
+    (0, (5, 60, 110)),
+    (64, (86, 160, 215)),
+    (127, (235, 235, 235)),
+    (191, (235, 160, 40)),
+    (255, (150, 70, 0)),
+)
+
+
+def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
+    """Seven slices along each axis, evenly over the middle 90 % of some voxels, in whole mm."""
+    mm = grid.mm_of_index(indices)
+    cuts = {}
+    for axis, name in enumerate("xyz"):
+        low, high = np.percentile(mm[:, axis], (5, 95))
+        places = np.rint(np.linspace(low, high, _ROW_OF_CUTS)).tolist()
+        cuts[name] = [place + 0.0 for place in dict.fromkeys(places)]
+    return cuts
+
+
+def draw_values(
+    found: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
+) -> Figure:
+    """Draw a map of numbers from 0 on; 0 and NaN are not drawn.
+
+    Parameters
+    ----------
+    found : array, shape of the grid
+    grid : Grid
+    cuts : mapping
+    label : str
+        What the colours stand for, with the unit.
+    maximum : float
+        Value of the last colour.
+    colours : str
+        One of `COLOUR_STOPS`.
+    """
+    return _draw_mosaic(found, grid, cuts, label, (0.0, maximum), _colormap(COLOUR_STOPS[colours]))
+
+
+def draw_difference(
+    found: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
+) -> Figure:
+    """Draw a map of differences around 0, which is not drawn itself."""
+    return _draw_mosaic(found, grid, cuts, label, (-maximum, maximum), _colormap(_DIVERGING))
+
+
+def draw_classes(
+    found: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
+) -> Figure:
+    """Draw a map whose values are those of some classes, with their names beside it."""
+    from matplotlib.patches import Patch
+
+    figure = new_figure(_INCHES)
+    _plot(figure, found, grid, cuts, _SLICES, (0.0, 255.0), _colormap(class_stops(classes)))
+    patches = [
+        Patch(color="#{:02x}{:02x}{:02x}".format(*one.colour), label=one.label) for one in classes
+    ]
+    where: dict[str, Any] = {"loc": "center right", "handlelength": 1.2}
+    figure.legend(handles=patches, frameon=False, fontsize=11, **where)
+    return figure
+
+
+def _draw_mosaic(
+    found: NDArray[Any],
+    grid: Grid,
+    cuts: Cuts,
+    label: str,
+    limits: tuple[float, float],
+    colours: Colormap,
+) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    figure = new_figure(_INCHES)
+    _plot(figure, found, grid, cuts, _SLICES, limits, colours)
+    place = figure.add_axes((0.885, 0.08, 0.018, 0.84))
+    bar = figure.colorbar(ScalarMappable(Normalize(*limits), colours), cax=place)
+    bar.set_label(label, fontsize=11)
+    return figure
+
+
+def _plot(
+    figure: Figure,
+    found: NDArray[Any],
+    grid: Grid,
+    cuts: Cuts,
+    place: tuple[float, float, float, float],
+    limits: tuple[float, float],
+    colours: Colormap,
+) -> None:
+    from nilearn import plotting
+
+    with warnings.catch_warnings():
+        # A map may be empty in a slice, or everywhere.
+        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
+        display = plotting.plot_stat_map(
+            Map("", np.nan_to_num(found), grid, "", "").to_nifti(),
+            bg_img=load_template(),
+            display_mode="mosaic",
+            cut_coords={name: list(places) for name, places in cuts.items()},
+            figure=figure,
+            axes=place,
+            threshold=1e-9,
+            cmap=colours,
+            vmin=limits[0],
+            vmax=limits[1],
+            symmetric_cbar=False,
+            colorbar=False,
+            black_bg=False,
+            dim=0,
+            resampling_interpolation="nearest",
+        )
+    for view in display.axes.values():
+        if view.direction == "x":
+            for x, letter in ((0.1, "P"), (0.9, "A")):
+                where: dict[str, Any] = {"transform": view.ax.transAxes, "ha": "center"}
+                view.ax.text(x, 0.95, letter, va="top", size=_LETTER_SIZE, **where)
+
+
+def _colormap(stops: Sequence[tuple[int, Colour]]) -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = [(position / 255, tuple(part / 255 for part in colour)) for position, colour in stops]
+    return LinearSegmentedColormap.from_list("lesion_dash_report", colours)
+
+
+# The pictures of a report, each with its caption and with words for those who cannot see it.
+
 
 _DPI = 110
 _KEYS = ("n", "mean", "std")

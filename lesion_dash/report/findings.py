@@ -1,25 +1,192 @@
-"""All that a report tells, worked out by the rooms that know how."""
+"""What a report is asked for, and all results it tells."""
 
 from __future__ import annotations
 
+import platform
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import Atlas
-from ..cohort import Cohort, Patient
-from ..comparison import Overlap, overlap
-from ..differences import CohortDifferences, cohort_differences
-from ..errors import InputError
-from ..images import Mask
-from ..regions import RegionCounts, count_regions
-from ..size_bias import MeanContrast, mean_contrast
-from ..subgroups import restrict_cohort
-from ..thresholds import Coverage, threshold_coverage
-from ..topography import VolumeStats, volume_stats
-from .names import folder_names
-from .request import ReportRequest
+from ..atlas.atlas import Atlas
+from ..atlas.published import is_library_name
+from ..cohort.cohort import Cohort, check_min_patients
+from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
+from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
+from ..cohort.participants import Patient
+from ..core.errors import InputError
+from ..files.listing import has_image_ending
+from ..files.paths import AnyPath
+from ..images.masks import Mask
+from ..regions.counts import RegionCounts, count_regions
+from ..stats.coverage import Coverage, threshold_coverage
+from ..stats.differences import CohortDifferences, cohort_differences
+from ..stats.overlap import Overlap, overlap
+from ..stats.size_bias import MeanContrast, mean_contrast
+from ..stats.topography import VolumeStats, volume_stats
+
+_PACKAGES = ("numpy", "scipy", "nibabel", "nilearn", "matplotlib", "pandas")
+
+
+def versions() -> dict[str, str]:
+    """Name and version of what was used."""
+    own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
+    return own | {name: version(name) for name in _PACKAGES}
+
+
+# What folders and files are called in a report: by names that hold on any computer.
+
+
+def folder_names(cohorts: Sequence[Cohort]) -> tuple[str, ...]:
+    """A name for the folder of each cohort: as short as tells them apart.
+
+    A URL is called by its whole address, without passwords.
+    """
+    places = [cohort.folder.resolve() for cohort in cohorts]
+    depth = 1
+    while len({_tail(place, depth) for place in places}) < len(set(places)):
+        depth += 1
+    return tuple(_tail(place, depth) for place in places)
+
+
+def _tail(place: AnyPath, depth: int) -> str:
+    """The last parts of a path."""
+    if not isinstance(place, Path):
+        return str(place)
+    return "/".join(place.parts[1:][-depth:]) or "."
+
+
+def file_name(path: str) -> str:
+    """The name of a file without its folders; a name of the library as it is.
+
+    Examples
+    --------
+    >>> file_name("/data/atlases/AAL.nii.gz"), file_name("nilearn:aal")
+    ('AAL.nii.gz', 'nilearn:aal')
+    """
+    return PurePath(path).name
+
+
+def atlas_files(atlas: Atlas) -> tuple[str, ...]:
+    """Image and label table of an atlas as they are given to `load_atlas`, by their names."""
+    if is_library_name(atlas.name):
+        return (atlas.name,)
+    names = [file_name(path) for path in atlas.sources]
+    images = [name for name in names if has_image_ending(name)]
+    tables = [name for name in names if not has_image_ending(name)]
+    if not images:
+        return (atlas.name,)
+    return (images[0] if len(images) == 1 else atlas.name, *tables)
+
+
+def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
+    """A participants table that must be named, as it does not lie where it is looked for."""
+    for cohort in cohorts:
+        table, folder = cohort.participants, cohort.folder.resolve()
+        if table is None:
+            continue
+        places = (place / name for place in (folder, folder.parent) for name in PARTICIPANTS_NAMES)
+        found = next((place for place in places if place.is_file()), None)
+        if found is None or found.resolve() != table.path.resolve():
+            return table.path
+    return None
+
+
+def without_folders(text: str, cohorts: Sequence[Cohort]) -> str:
+    """A sentence in which the folders of the cohorts are called by their names."""
+    for cohort, name in zip(cohorts, folder_names(cohorts), strict=True):
+        for place in (str(cohort.folder.resolve()), str(cohort.folder)):
+            if "/" in place or "\\" in place:
+                pattern = rf"(?<![\w/\\]){re.escape(place)}(?!\w)"
+                text = name.join(re.split(pattern, text))
+    return text
+
+
+# What a report is asked for.
+
+
+Conditions = Sequence[str | Condition]
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a report is to tell, and how the masks it is about were read.
+
+    Parameters
+    ----------
+    min_patients : int
+        Voxels lesioned in at least this many patients count.
+    where : sequence of str or Condition
+        Only patients who meet all of these, see `parse_condition`; in whatever order and way they
+        are written, they are one request.
+    where_a, where_b : sequence of str or Condition
+        The same for A or B alone.
+    title : str
+        By default made of the names of the cohorts.
+    pattern : str
+        Which file names were read, as for `load_cohort`.
+    threshold, label : float or int, optional
+        How masks were made of maps of probabilities or labels, as for `Choice`.
+
+    Raises
+    ------
+    InputError
+        Where a condition cannot be read, or `min_patients` is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> asked = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
+    >>> [one.words for one in asked.conditions("a")]
+    ['age >= 60', 'nihss = 0 to 4', 'sex = F']
+    >>> asked == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
+    True
+    """
+
+    min_patients: int = 5
+    where: Conditions = ()
+    where_a: Conditions = ()
+    where_b: Conditions = ()
+    title: str = ""
+    pattern: str = "*"
+    threshold: float | None = None
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        canonical = {
+            "min_patients": check_min_patients(self.min_patients),
+            "title": " ".join(self.title.split()),
+        } | {name: _ordered(getattr(self, name)) for name in ("where", "where_a", "where_b")}
+        for name, value in canonical.items():
+            object.__setattr__(self, name, value)
+
+    def conditions(self, letter: str) -> tuple[Condition, ...]:
+        """All that is asked of the patients of A or B."""
+        return _ordered([*self.where, *getattr(self, f"where_{letter}")])
+
+    def words(self, letter: str) -> str:
+        """The same in words, empty where nothing is asked."""
+        return " and ".join(one.words for one in self.conditions(letter))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Every choice by name, conditions as text."""
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        texts = {name: [*map(str, given[name])] for name in ("where", "where_a", "where_b")}
+        return given | texts
+
+
+def _ordered(conditions: Conditions) -> tuple[Condition, ...]:
+    """Each once and in one order, so that one question is one request."""
+    found = {str(one): one for one in parse_conditions(conditions)}
+    return tuple(found[text] for text in sorted(found))
+
+
+# All that a report tells, worked out by the rooms that know how.
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The values of an image at the places where a transform finds the voxels of a template."""
+"""Values of an image at the points where a transform finds a template's voxels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import Grid
+from ..core.grid import Grid
 from .transform import Transform
 
 _MOST_POINTS = 2**20
@@ -195,3 +195,120 @@ def _is_border(codes: NDArray[np.int32]) -> NDArray[np.bool_]:
         low = np.minimum(low, np.take(low, upper, axis))
         high = np.maximum(high, np.take(high, upper, axis))
     return np.asarray(low != high)
+
+
+# Images whose voxels a transform lays upon those of a template: no value is interpolated.
+
+
+def placed_exactly(array: NDArray, own: Grid, transform: Transform, grid: Grid) -> NDArray | None:
+    """Copy an image to a template's grid, 0 around it, where every voxel falls upon one of it.
+
+    Parameters
+    ----------
+    array : array, shape of `own`
+    own : Grid
+        Of the image.
+    transform : Transform
+        From the image to the template.
+    grid : Grid
+        Of the template.
+
+    Returns
+    -------
+    array of the same type, shape of `grid`, or None
+        None where a value would have to be interpolated.
+
+    Examples
+    --------
+    >>> own, grid = Grid((2, 1, 1), np.eye(4)), Grid((3, 1, 1), np.eye(4))
+    >>> placed_exactly(np.array([[[1]], [[2]]]), own, Transform(), grid).ravel().tolist()
+    [1, 2, 0]
+    """
+    if not transform.is_linear:
+        return None
+    steps = Grid(own.shape, transform.matrix @ own.affine).exact_steps(grid)
+    if steps is None:
+        return None
+    order = np.abs(steps[:, :3]).argmax(axis=1)
+    turned = array.transpose(order)
+    signs = steps[np.arange(3), order]
+    turned = turned[tuple(slice(None, None, int(sign)) for sign in signs)]
+    # A mirrored axis ends where its first voxel falls.
+    starts = np.where(signs > 0, steps[:, 3], steps[:, 3] - np.array(turned.shape) + 1)
+    low = np.maximum(starts, 0)
+    high = np.maximum(np.minimum(starts + turned.shape, grid.shape), low)
+    placed = np.zeros(grid.shape, array.dtype)
+    inner = tuple(map(slice, low - starts, high - starts))
+    placed[tuple(map(slice, low, high))] = turned[inner]
+    return placed
+
+
+# A mask made of the share that a lesion has of each voxel.
+
+
+HALF = 0.5
+"""The share from which on a voxel belongs to a mask."""
+
+ROUNDING = 2.0**-17
+"""Shares that differ by less are equal: weights are rounded otherwise in a mirrored image."""
+
+_VOLUME_KEPT = 0.01
+"""By how much of the volume a mask may be off at one half."""
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def voxels_by_share(
+    shares: NDArray[np.floating], volume: float | None = None
+) -> tuple[NDArray[np.bool_], str]:
+    """Choose the voxels of a mask so that it has the volume that it is to have.
+
+    Voxels of at least one half, where they make the volume up to 1 % or to the nearest voxel.
+    Otherwise those of the largest shares; of equal ones those in the fuller neighbourhood, and
+    where these are equal too, some spread evenly, so that no side is preferred.
+
+    Parameters
+    ----------
+    shares : array, shape (x, y, z)
+        0 to 1.
+    volume : float, optional
+        In voxels; by default what all shares make together.
+
+    Returns
+    -------
+    kept : array of bool
+    how : str
+        Which voxels were kept.
+
+    Examples
+    --------
+    >>> thin = np.array([[[0.4, 0.4, 0.3, 0.0]]])
+    >>> kept, how = voxels_by_share(thin)
+    >>> int(kept.sum()), how
+    (1, 'as many voxels kept as the volume needs, of at least 0.40')
+    """
+    if volume is None or not shares.any():
+        volume = float(shares.sum(dtype=np.float64))
+    kept = shares >= HALF - ROUNDING
+    if abs(np.count_nonzero(kept) - volume) <= max(_VOLUME_KEPT * volume, HALF) and (
+        kept.any() or not volume
+    ):
+        return kept, f"voxels of at least {HALF:.2f} kept"
+    order = _fullest_first(shares)[: max(round(volume), 1)]
+    chosen = np.zeros(shares.size, bool)
+    chosen[order] = True
+    kept = chosen.reshape(shares.shape)
+    least = float(shares.ravel()[order[-1]])
+    return kept, f"as many voxels kept as the volume needs, of at least {least:.2f}"
+
+
+def _fullest_first(shares: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Linear positions of the voxels with a share, last axis fastest."""
+    from scipy.ndimage import uniform_filter
+
+    around = np.rint(uniform_filter(shares, 3, mode="constant").ravel() / ROUNDING)
+    steps = np.rint(shares.ravel() / ROUNDING)
+    places = np.flatnonzero(steps)
+    spread = places * _GOLDEN % 1
+    order = np.lexsort((spread, -around[places], -steps[places]))
+    return np.asarray(places[order])

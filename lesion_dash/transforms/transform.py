@@ -1,16 +1,16 @@
-"""Where points of a moving image lie in the space of a template, and the other way round."""
+"""Transforms: affines and displacement fields, composed, inverted, and their Jacobians."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from ..errors import InputError
-from ..grid import Grid
+from ..core.errors import InputError
+from ..core.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,3 +172,122 @@ def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _apply(matrix: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(points, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+# Transforms one after the other.
+
+
+def chain_transforms(
+    transforms: Sequence[Transform], moving: Grid | None = None, template: Grid | None = None
+) -> Transform:
+    """Make one transform of several.
+
+    Parameters
+    ----------
+    transforms : sequence of Transform
+        The first one starts at the moving image, the last one ends at the template.
+    moving, template : Grid, optional
+        On which fields are made, where a part is a displacement field. Without the moving grid,
+        the way back stays unknown.
+
+    Raises
+    ------
+    InputError
+        Where a displacement field is among them, and the template's grid is not given.
+
+    Examples
+    --------
+    >>> shift = np.eye(4)
+    >>> shift[0, 3] = 5
+    >>> chain_transforms([Transform(shift), Transform(np.diag([2.0, 1, 1, 1]))]).matrix[0].tolist()
+    [2.0, 0.0, 0.0, 10.0]
+    """
+    matrix = np.eye(4)
+    for part in transforms:
+        matrix = part.matrix @ matrix
+    if all(part.is_linear for part in transforms):
+        return Transform(matrix)
+    if template is None:
+        problem = "a displacement field in a chain is brought to the template's grid"
+        raise InputError("transforms", problem, "give the template")
+    to_moving = _field(tuple(reversed(transforms)), template, "moving_points")
+    leads_back = moving is not None and all(part.leads_to_template for part in transforms)
+    to_template = _field(tuple(transforms), moving, "template_points") if leads_back else None
+    return Transform(matrix, to_moving, to_template)
+
+
+def _field(parts: Sequence[Transform], grid: Grid | None, way: str) -> Field:
+    """The displacements of all parts together."""
+    assert grid is not None, "the callers look"
+
+    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        for part in parts:
+            points = getattr(part, way)(points)
+        return points
+
+    return Field.of(grid, move)
+
+
+# How much larger a small volume of the moving image is in the template, place by place.
+
+
+_MOST_POINTS = 2**20
+_LARGEST = 1e30
+"""Where a warp all but flattens space, what float32 can hold."""
+
+
+def jacobian_map(transform: Transform, grid: Grid) -> NDArray[np.float32]:
+    """Local change of volume from the moving image to the template.
+
+    Parameters
+    ----------
+    transform : Transform
+        From the moving image to the template.
+    grid : Grid
+        Of the template.
+
+    Returns
+    -------
+    array of float32, shape of the grid
+        Volume in the template per volume in the moving image, by central differences: above 1
+        where the transform enlarges. Below 0 where it folds or mirrors space, 0 where it flattens.
+
+    Examples
+    --------
+    >>> larger = Transform(np.diag([2.0, 1, 1, 1]))
+    >>> float(jacobian_map(larger, Grid((2, 2, 2), np.eye(4)))[0, 0, 0])
+    2.0
+    """
+    ratios = np.empty(grid.shape, np.float32)
+    if transform.is_linear:
+        ratios[:] = transform.volume_factor
+        return ratios
+    depth = max(_MOST_POINTS // (grid.shape[0] * grid.shape[1]), 1)
+    for first in range(0, grid.shape[2], depth):
+        last = min(first + depth, grid.shape[2])
+        # A slice more on either side, so that differences are central there too.
+        low, high = max(first - 1, 0), min(last + 1, grid.shape[2])
+        determinants = _determinants(transform, grid, low, high)[..., first - low : last - low]
+        shrunk = np.zeros_like(determinants)
+        np.divide(1, determinants, out=shrunk, where=determinants != 0)
+        ratios[..., first:last] = np.clip(shrunk, -_LARGEST, _LARGEST)
+    return ratios
+
+
+def _determinants(transform: Transform, grid: Grid, low: int, high: int) -> NDArray[np.float64]:
+    """Volume in the moving image per volume in the template, for some slices."""
+    spans = [np.arange(grid.shape[0]), np.arange(grid.shape[1]), np.arange(low, high)]
+    voxels = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1)
+    moved = transform.moving_points(grid.to_mm(voxels))
+    along = [
+        np.gradient(moved, axis=axis) if moved.shape[axis] > 1 else _constant(transform, grid, axis)
+        for axis in range(3)
+    ]
+    edges = [np.broadcast_to(part, moved.shape) for part in along]
+    volumes = np.einsum("...i,...i->...", edges[0], np.cross(edges[1], edges[2]))
+    return np.asarray(volumes / np.linalg.det(grid.affine[:3, :3]))
+
+
+def _constant(transform: Transform, grid: Grid, axis: int) -> NDArray[np.float64]:
+    """A voxel's edge in the moving image by the linear part, along an axis of one voxel."""
+    return np.asarray(np.linalg.solve(transform.matrix[:3, :3], grid.affine[:3, axis]))

@@ -115,7 +115,7 @@ def serve() -> Iterator[Callable[[Path], str]]:
         if root not in running:
             port = find_port()
             settings = f"{str(root)!r}, port={port}"
-            code = f"from lesion_dash.dashboard.server import serve; serve({settings})"
+            code = f"from lesion_dash.server.serve import serve; serve({settings})"
             environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
             process = subprocess.Popen([sys.executable, "-c", code], env=environment)
             running[root] = f"http://127.0.0.1:{port}/", process

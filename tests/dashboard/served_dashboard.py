@@ -27,7 +27,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
-from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
+from lesion_dash.server.kernel_socket import PROTOCOL
 
 TOKEN = "a-token-of-more-than-32-characters-for-tests"
 PATIENT = "sub-secret"

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.bookmark import Bookmark, Offer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.serving.notices import login_page
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.session_file import LARGEST, read_session, session_bytes
 from lesion_dash.dashboard.state import FIGURES, MAPS
-from lesion_dash.errors import InputError
+from lesion_dash.server.notices import login_page
 
 PAGES = ("topography", "assign", "patients")
 KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")

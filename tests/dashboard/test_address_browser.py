@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import count_regions, load_atlas, load_cohort
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.regions.counts import count_regions
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import assign_regions, load_atlas, load_cohort, volume_stats
-from lesion_dash.tables import csv_bytes
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.tables import csv_bytes
+from lesion_dash.regions.assignment import assign_regions
+from lesion_dash.stats.topography import volume_stats
 
 pytestmark = pytest.mark.browser
 

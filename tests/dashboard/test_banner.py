@@ -6,8 +6,8 @@ import html
 
 import pytest
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.controls import Banner, CloseButton
-from lesion_dash.errors import InputError
 
 
 def close_button(banner: Banner) -> CloseButton:

@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import cli, count_regions, load_atlas, load_cohort, overlap, volume_stats
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.pages.choices import FILES_IN_WORDS
 from lesion_dash.dashboard.region_patients import peak_mm
-from lesion_dash.images import nifti_bytes
-from lesion_dash.tables import csv_bytes
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.regions.counts import count_regions
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import volume_stats
 
 pytestmark = pytest.mark.browser
 

@@ -15,6 +15,7 @@ import pytest
 from ipywidgets import HTML, Box
 
 from lesion_dash.cli import main
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.assigning import Assigner
 from lesion_dash.dashboard.chances import ChanceRequest, Chances
@@ -22,25 +23,17 @@ from lesion_dash.dashboard.code import ASSIGNMENT_FILE, Code
 from lesion_dash.dashboard.comparing import Comparing, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.pages.assign import AssignPage
-from lesion_dash.dashboard.pages.chance import ChancePage
-from lesion_dash.dashboard.pages.code import (
-    assign_code,
-    chance_code,
-    compare_code,
-    inspect_code,
-    patients_code,
-    topography_code,
-)
-from lesion_dash.dashboard.pages.compare import ComparePage
-from lesion_dash.dashboard.pages.inspect import InspectPage
-from lesion_dash.dashboard.pages.patients import PatientsPage
+from lesion_dash.dashboard.pages.assign import AssignPage, assign_code
+from lesion_dash.dashboard.pages.chance import ChancePage, chance_code
+from lesion_dash.dashboard.pages.code import topography_code
+from lesion_dash.dashboard.pages.compare import ComparePage, compare_code
+from lesion_dash.dashboard.pages.inspect import InspectPage, inspect_code
+from lesion_dash.dashboard.pages.patients import PatientsPage, patients_code
 from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import PATIENTS_FILE, Session
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.inspection import inspect_image
-from lesion_dash.tables import csv_bytes
+from lesion_dash.scans.inspection import inspect_image
+from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
 
 ATLAS = "synthetic_atlas"
 ODD = """it's "two" $(odd) & -k\\ 100% `ü`"""

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import load_cohort
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.pages.chance_words import outcome_words
-from lesion_dash.differences import FILE_NAMES, cohort_differences
-from lesion_dash.images import nifti_bytes
-from lesion_dash.size_bias import permute_volumes
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
+from lesion_dash.stats.permutation import permute_volumes
 
 pytestmark = pytest.mark.browser
 

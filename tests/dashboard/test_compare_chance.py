@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesion_dash import cli, load_atlas, load_cohort
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import Cancelled
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.chances import ChanceRequest, Chances, p_layer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
@@ -18,14 +22,8 @@ from lesion_dash.dashboard.pages.chance import ChancePage
 from lesion_dash.dashboard.pages.chance_clusters import shown_columns
 from lesion_dash.dashboard.pages.chance_words import foot_words, outcome_words, p_value
 from lesion_dash.dashboard.session import Session
-from lesion_dash.errors import Cancelled
-from lesion_dash.size_bias import (
-    STATEMENT,
-    find_size_clusters,
-    mean_contrast,
-    permute_volumes,
-)
-from lesion_dash.tables import csv_bytes
+from lesion_dash.stats.permutation import permute_volumes
+from lesion_dash.stats.size_bias import STATEMENT, find_size_clusters, mean_contrast
 
 A = "cohort_a"
 REQUEST = ChanceRequest(A, 5, 99, 3)

@@ -12,7 +12,7 @@ from lesion_dash import cli
 from lesion_dash.dashboard.curve import Curve, CurveView, Frame, coverage_svg
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.coverage import FILE_NAME, CoveragePanel
-from lesion_dash.thresholds import threshold_coverage
+from lesion_dash.stats.coverage import threshold_coverage
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesion_dash import load_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.compare import NO_A, NO_B, ComparePage
 from lesion_dash.dashboard.session import Session
-from lesion_dash.differences import FILE_NAMES, cohort_differences
-from lesion_dash.tables import csv_bytes
+from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -9,14 +9,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lesion_dash import cli, load_atlas, load_cohort, region_differences, volume_stats
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.conditions import parse_conditions
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.comparing import MAPS, Comparing, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.map_slices import MapLayer
 from lesion_dash.dashboard.session import Session
-from lesion_dash.differences import FILE_NAMES, cohort_differences
-from lesion_dash.subgroups import parse_conditions
+from lesion_dash.regions.differences import region_differences
+from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
+from lesion_dash.stats.topography import volume_stats
 
 A, B, K = "cohort_a", "cohort_b", 3
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.map_slices import MapLayer, MapSlices, brain_greys
 from lesion_dash.dashboard.shading import STEPS, DifferenceShade, PShade, Shade
-from lesion_dash.grid import Grid
-from lesion_dash.thresholds import brain_on
+from lesion_dash.stats.coverage import brain_on
 
 GRID = Grid((46, 55, 46), [[4, 0, 0, -90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
 FLIPPED = Grid((46, 55, 46), [[-4, 0, 0, 90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])

@@ -19,13 +19,13 @@ import psutil
 import pytest
 from served_dashboard import WITHOUT_ROOT
 
-from lesion_dash.dashboard.kernels import PatientKernelManager
-from lesion_dash.dashboard.server import server_config
-from lesion_dash.dashboard.serving import website
-from lesion_dash.dashboard.serving.access import Access
-from lesion_dash.dashboard.serving.environment import RESULTS_VARIABLE, ROOT_VARIABLE
-from lesion_dash.dashboard.serving.landlock import landlock_version
-from lesion_dash.dashboard.serving.website import announce
+from lesion_dash.dashboard.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from lesion_dash.server import website
+from lesion_dash.server.access import Access
+from lesion_dash.server.kernels import PatientKernelManager
+from lesion_dash.server.landlock import landlock_version
+from lesion_dash.server.serve import server_config
+from lesion_dash.server.website import announce
 
 SOURCES = Path(__file__).parents[2]
 CONFINED = pytest.mark.skipif(
@@ -159,7 +159,7 @@ def test_paths_open_neither_a_clone_nor_what_all_pages_share(kernels: Kernels) -
 def test_what_a_kernel_starts_is_confined_as_well(kernels: Kernels, kernel: str) -> None:
     code = f"""
     import subprocess, sys
-    code = "import lesion_dash.registration.apart; open({str(kernels.above)!r})"
+    code = "import lesion_dash.scans.registration.engines; open({str(kernels.above)!r})"
     print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr)
     """
     assert "PermissionError" in kernels.run(kernel, code)
@@ -229,10 +229,10 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     code = """
     import numpy as np
     from lesion_dash import Grid
-    from lesion_dash.errors import Cancelled
-    from lesion_dash.registration.engine import Task, Volume
-    from lesion_dash.registration.process import run_apart
-    from lesion_dash.transforms import Transform
+    from lesion_dash.core.errors import Cancelled
+    from lesion_dash.scans.registration.task import Task, Volume
+    from lesion_dash.scans.registration.process import run_apart
+    from lesion_dash.transforms.transform import Transform
 
     def stop(share, words):
         if "iteration" in words:
@@ -272,7 +272,7 @@ def test_the_memory_of_the_server_is_private() -> None:
     """Also from processes that are not confined; root reads it still, so this test is not root."""
     code = """
     import os, subprocess, sys
-    from lesion_dash.dashboard.serving.landlock import keep_memory_private
+    from lesion_dash.server.landlock import keep_memory_private
 
     def read():
         code = f"open('/proc/{os.getpid()}/environ').read()"

@@ -38,7 +38,7 @@ DEAFEN = "window.sockets.at(-1).onmessage = () => { window.isBroken = true; }"
 
 # Neither its command nor its files name a kernel.
 NOTE_KERNELS = """
-from lesion_dash.dashboard.kernels import PatientKernelManager
+from lesion_dash.server.kernels import PatientKernelManager
 start = PatientKernelManager.start_kernel
 async def start_and_note(self, **settings):
     identity = await start(self, **settings)
@@ -58,7 +58,7 @@ class Server:
 
     def start(self) -> None:
         settings = f"{str(self._root)!r}, port={self._port}"
-        code = f"{NOTE_KERNELS}\nfrom lesion_dash.dashboard.server import serve; serve({settings})"
+        code = f"{NOTE_KERNELS}\nfrom lesion_dash.server.serve import serve; serve({settings})"
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with self._output.open("ab") as output:
             command = [sys.executable, "-c", code]

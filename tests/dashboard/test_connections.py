@@ -19,8 +19,8 @@ from tornado.ioloop import IOLoop
 from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application, RequestHandler
 
-from lesion_dash.dashboard.serving import connections
-from lesion_dash.dashboard.serving.connections import BoundedServer, connection_limit
+from lesion_dash.server import connections
+from lesion_dash.server.connections import BoundedServer, connection_limit
 
 resource = pytest.importorskip("resource")
 

@@ -11,7 +11,7 @@ import pytest
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
-from lesion_dash.thresholds import threshold_coverage
+from lesion_dash.stats.coverage import threshold_coverage
 
 LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
 LONGEST = "k = 144: 1,234,567 voxels, < 0.1 % of the brain, < 0.1 % of all lesioned voxels"

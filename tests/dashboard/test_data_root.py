@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash import InputError
-from lesion_dash.dashboard.data_root import ROOT_VARIABLE, DataRoot, configured_root
+from lesion_dash.core.errors import InputError
+from lesion_dash.dashboard.data_root import DataRoot, configured_root
 from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.environment import ROOT_VARIABLE
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.inspect import InspectPage
 from lesion_dash.dashboard.session import Session

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import Grid, LabelAtlas, load_atlas, load_cohort, volume_stats
+from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.choices import LoadingLine
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.session import Session
-from lesion_dash.images import nifti_bytes
-from lesion_dash.label_tables import Region
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.stats.topography import volume_stats
 
 
 class SlowAtlases:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash import InputError
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.data_root import RESULTS_VARIABLE
 from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.environment import RESULTS_VARIABLE
 from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.files import checksum
+from lesion_dash.files.reading import checksum
 
 BOTH = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
 

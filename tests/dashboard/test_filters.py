@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import Condition, InputError, describe_columns, load_cohort, parse_condition
+from lesion_dash.cohort.columns import Column, describe_columns
+from lesion_dash.cohort.conditions import Condition, parse_condition, restrict_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
@@ -17,7 +20,6 @@ from lesion_dash.dashboard.pages.filter_row import condition_of, row_of, shown_c
 from lesion_dash.dashboard.pages.filters import FilterPanel
 from lesion_dash.dashboard.pages.split import Split
 from lesion_dash.dashboard.session import Session
-from lesion_dash.subgroups import Column, restrict_cohort
 
 SEX = Column("sex", "category", (("F", 20), ("M", 19)), 1)
 AGE = Column("age", "number", tuple((str(n), 1) for n in range(40, 80)), 3, 40, 79, "years")

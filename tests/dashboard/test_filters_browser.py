@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import load_cohort, overlap, parse_conditions, volume_stats
+from lesion_dash.cohort.conditions import parse_conditions
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.pages.choices import FILES_IN_WORDS
-from lesion_dash.images import nifti_bytes
-from lesion_dash.topography import FILE_NAMES
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import FILE_NAMES, volume_stats
 
 pytestmark = pytest.mark.browser
 

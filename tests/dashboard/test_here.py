@@ -10,15 +10,19 @@ import pandas as pd
 import pytest
 from atlases import probability_atlas
 
-from lesion_dash import Cohort, LabelAtlas, LesionLoad, cli, count_regions, lesion_load, load_atlas
-from lesion_dash.atlas import Atlas
+from lesion_dash import cli
+from lesion_dash.atlas.atlas import Atlas, LabelAtlas
+from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.here import find_here, volumes_svg
 from lesion_dash.dashboard.pages.brain import BrainPanel
 from lesion_dash.dashboard.pages.here import AT, IN, HerePanel, here_columns
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import find_in_region, peak_mm
-from lesion_dash.label_tables import Region
+from lesion_dash.regions.counts import count_regions
+from lesion_dash.regions.load import LesionLoad, lesion_load
 
 
 @pytest.fixture

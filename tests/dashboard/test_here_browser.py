@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesion_dash import Cohort, lesion_load, load_atlas, load_cohort
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.regions.load import lesion_load
 
 pytestmark = pytest.mark.browser
 

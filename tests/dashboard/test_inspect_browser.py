@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import Inspection, inspect_image
+from lesion_dash.scans.inspection import Inspection, inspect_image
 
 pytestmark = pytest.mark.browser
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 
-from lesion_dash import inspect_image
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.inspecting import open_look, planes_of, window_of
 from lesion_dash.dashboard.pages.inspect import InspectPage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.slice_view import LARGEST_DROP
+from lesion_dash.scans.inspection import inspect_image
 
 HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
 SHAPE = (6, 8, 5)

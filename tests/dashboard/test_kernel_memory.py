@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from lesion_dash import InputError
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.memory import all_memory
 from lesion_dash.dashboard.controls import Banner
-from lesion_dash.dashboard.serving.kernel_memory import memory_of_kernels
-from lesion_dash.memory import all_memory
+from lesion_dash.server.kernel_memory import memory_of_kernels
 
 ASK_FOR_MORE = """
 import numpy as np
-from lesion_dash.memory import free_memory
-from lesion_dash.dashboard.serving.kernel_memory import limit_memory
+from lesion_dash.core.memory import free_memory
+from lesion_dash.server.kernel_memory import limit_memory
 limit_memory(10**9)
 print(free_memory() < 10**9)
 try:

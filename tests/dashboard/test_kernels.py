@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lesion_dash.dashboard import kernels
-from lesion_dash.dashboard.kernels import NoSeat, PatientKernelManager
+from lesion_dash.server import kernels
+from lesion_dash.server.kernels import NoSeat, PatientKernelManager
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=9)
 

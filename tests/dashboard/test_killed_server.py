@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from served_dashboard import children, kernel_of, serving, wait_for
 
-from lesion_dash.dashboard.serving.served_folder import remove_abandoned, served_folder
+from lesion_dash.server.served_folder import remove_abandoned, served_folder
 
 ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
@@ -64,7 +64,7 @@ def test_where_no_file_can_be_locked_the_folder_holds_none(
     abandoned.mkdir()
     # In this module alone: pathlib asks for the name as well.
     system = SimpleNamespace(**vars(os) | {"name": "nt"})
-    monkeypatch.setattr("lesion_dash.dashboard.serving.served_folder.os", system)
+    monkeypatch.setattr("lesion_dash.server.served_folder.os", system)
     with served_folder() as folder:
         assert not list(folder.iterdir())
     assert set(temporary.iterdir()) == {abandoned}

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from phantoms import image, random_masks, write_masks
 
-from lesion_dash import InputError, load_cohort
-from lesion_dash.cohort import Units
+from lesion_dash.atlas.tables import read_label_table
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.participants import Units
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.image_files import ImageFiles
 from lesion_dash.dashboard.lab_files import LabFiles
 from lesion_dash.dashboard.session import Session
-from lesion_dash.files import read_bytes
-from lesion_dash.images import read_map
-from lesion_dash.label_tables import read_label_table
+from lesion_dash.files.reading import read_bytes
+from lesion_dash.images.maps import read_map
 
 HALVES = pytest.mark.parametrize("ending", [".hdr", ".img"])
 

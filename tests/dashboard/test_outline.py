@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lesion_dash import Cohort, Grid, InputError, Mask, load_cohort
+from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.controls import colour_bar
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.outline import (
@@ -26,7 +29,8 @@ from lesion_dash.dashboard.pages.outline import OutlineLine
 from lesion_dash.dashboard.pages.patients import PatientsPage
 from lesion_dash.dashboard.picture import Picture
 from lesion_dash.dashboard.scale import Scale
-from lesion_dash.plots import (
+from lesion_dash.images.masks import Mask
+from lesion_dash.plotting.figures import (
     COLOUR_STOPS,
     OUTLINE,
     OUTLINE_EDGE,

@@ -12,7 +12,9 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 
-from lesion_dash import InputError, load_cohort, volume_stats
+from lesion_dash.analyses.validation import FileReport, report_of
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.controls import Banner, bind, colour_bar
 from lesion_dash.dashboard.data_root import DataRoot
@@ -24,8 +26,7 @@ from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Readout, Session
 from lesion_dash.dashboard.state import Choices
-from lesion_dash.door import FileReport, report_of
-from lesion_dash.topography import FILE_NAMES
+from lesion_dash.stats.topography import FILE_NAMES, volume_stats
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAN = float("nan")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from phantoms import random_masks, write_masks
 
-from lesion_dash import load_cohort
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.here import find_here
 from lesion_dash.dashboard.pages.here import here_columns
 from lesion_dash.dashboard.pages.patients import shown_columns

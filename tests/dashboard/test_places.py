@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.places import place_words
-from lesion_dash.grid import Grid
-from lesion_dash.template import load_template
+from lesion_dash.images.template import load_template
 
 AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 FINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])

@@ -16,9 +16,10 @@ import pytest
 from served_dashboard import Answer, Served, find_port, kernel_of, wait_for
 from tornado.httpclient import HTTPClientError
 
-from lesion_dash import InputError
-from lesion_dash.dashboard.own_server import OWN_SERVER, check_host
-from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
+from lesion_dash.core.errors import InputError
+from lesion_dash.dashboard.environment import OWN_SERVER
+from lesion_dash.dashboard.own_server import check_host
+from lesion_dash.server.kernel_socket import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
 WIDGET = "application/vnd.jupyter.widget-view+json"

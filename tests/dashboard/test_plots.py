@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from lesion_dash import Grid
-from lesion_dash.plots import (
+from lesion_dash.core.grid import Grid
+from lesion_dash.plotting.figures import (
     BOTH,
     OVERLAP_CLASSES,
     Layer,

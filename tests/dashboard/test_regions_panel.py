@@ -20,7 +20,7 @@ from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.regions import RegionCounts
+from lesion_dash.regions.counts import RegionCounts
 
 
 @pytest.fixture

@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from lesion_dash import ReportRequest, cli, load_atlas, load_cohort, make_report
+from lesion_dash import cli
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import Cancelled
 from lesion_dash.dashboard.archive import zip_of
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.report import ReportPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.dashboard.session import Session
-from lesion_dash.errors import Cancelled
-from lesion_dash.report import PAGE_NAME
+from lesion_dash.report.findings import ReportRequest
+from lesion_dash.report.page import PAGE_NAME
+from lesion_dash.report.report import make_report
 
 ATLAS = "atlas/synthetic_atlas.nii.gz"
 DAY = date(2026, 1, 31)

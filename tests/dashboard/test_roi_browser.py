@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from lesion_dash import Morph, RoiRecipe, SeriesSource, Threshold, run_recipe, script_of
-from lesion_dash.tables import tsv_bytes
+from lesion_dash.core.tables import tsv_bytes
+from lesion_dash.rois.recipe import RoiRecipe, run_recipe
+from lesion_dash.rois.saving import script_of
+from lesion_dash.rois.sources import SeriesSource
+from lesion_dash.rois.steps import Morph, Threshold
 
 pytestmark = pytest.mark.browser
 

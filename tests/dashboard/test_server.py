@@ -12,9 +12,9 @@ from jupyter_server.base.websocket import WebSocketMixin
 from nbformat.v4 import new_notebook
 from voila.execute import VoilaExecutor
 
-from lesion_dash import InputError
-from lesion_dash.dashboard.data_root import sample_data as find_sample_data
-from lesion_dash.dashboard.server import serve, server_config
+from lesion_dash.core.errors import InputError
+from lesion_dash.files.paths import sample_data as find_sample_data
+from lesion_dash.server.serve import serve, server_config
 
 ROOT = Path(__file__).parents[2]
 

@@ -30,7 +30,7 @@ from served_dashboard import (
 from tornado.httpclient import HTTPClientError
 
 from lesion_dash.dashboard.scripts import served_scripts
-from lesion_dash.dashboard.serving.kernel_socket import PROTOCOL
+from lesion_dash.server.kernel_socket import PROTOCOL
 
 SECRET = "hunter2-of-the-server"
 ON_LINUX = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")

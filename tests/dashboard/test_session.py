@@ -14,22 +14,19 @@ import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash import (
-    InputError,
-    count_regions,
-    load_atlas,
-    load_cohort,
-    overlap,
-    restrict_cohort,
-    volume_stats,
-)
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.conditions import restrict_cohort
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.scale import nice_ceiling
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.images import nifti_bytes
-from lesion_dash.plots import BOTH, ONLY_A, ONLY_B
-from lesion_dash.tables import csv_bytes
+from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.plotting.figures import BOTH, ONLY_A, ONLY_B, nice_ceiling
+from lesion_dash.regions.counts import count_regions
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import volume_stats
 
 A = Selection("cohort_a", "", 5, "synthetic_atlas", "n")
 AB = replace(A, cohort_b="cohort_b", map_key="overlap")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import traitlets as t
 
-from lesion_dash import load_cohort, overlap, volume_stats
+from lesion_dash.cohort.conditions import parse_conditions
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.session import Session
-from lesion_dash.subgroups import parse_conditions
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import volume_stats
 
 WOMEN, MEN, OLD = ("sex=F",), ("sex=M",), ("age>=60",)
 

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from lesion_dash import Grid, template
-from lesion_dash.template import load_template, template_on
+from lesion_dash.core.grid import Grid
+from lesion_dash.images import template
+from lesion_dash.images.template import load_template, template_on
 
 RAS = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
 FLIPPED = [[-2, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
@@ -52,7 +53,7 @@ def test_nilearn_is_not_imported() -> None:
     import subprocess
 
     code = (
-        "import sys; from lesion_dash.template import load_template; load_template();"
+        "import sys; from lesion_dash.images.template import load_template; load_template();"
         "import lesion_dash.dashboard.app;"
         "sys.exit(any(name in sys.modules for name in ('nilearn', 'matplotlib.pyplot')))"
     )

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from heads import apply, brain_points, make_grid, make_head, make_pose
 
-from lesion_dash import read_map
-from lesion_dash.native_signal import measure_native
-from lesion_dash.region_masks import native_region, read_region
-from lesion_dash.transforms import Transform
+from lesion_dash.images.maps import read_map
+from lesion_dash.scans.region_masks import native_region, read_region
+from lesion_dash.scans.signal import measure_native
+from lesion_dash.transforms.transform import Transform
 
 pytestmark = pytest.mark.browser
 

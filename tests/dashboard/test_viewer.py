@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesion_dash import Grid
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.picture import Mm, Picture
 from lesion_dash.dashboard.viewer import BrainViewer
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...plotting.figures import nice_ceiling
 from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
 from ..controls import bind, card, labelled, note, set_text
 from ..desk import Desk
 from ..question import AssignChoices
-from ..scale import nice_ceiling
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
 _BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}

@@ -9,23 +9,40 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
-from ...assignment import COLUMNS, rank_rows
-from ...atlas import SWAPPED
-from ...errors import Cancelled, LesionDashError
-from ...matches import Match
-from ...tables import csv_bytes
+from ...atlas.grouping import SWAPPED
+from ...core.errors import Cancelled, LesionDashError
+from ...core.tables import csv_bytes
+from ...plotting.figures import ML
+from ...regions.assignment import COLUMNS, rank_rows
+from ...regions.overlap_scores import Match
 from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
+from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
 from ..kept_inputs import control
 from ..page_inputs import INPUTS
 from ..question import NO_FILTER, AssignChoices, Question
-from ..scale import ML
 from ..tables import Table
 from ..tasks import Later
 from .ask import AskPanel
-from .code import assign_code
+from .code import CHOSEN, CodeCard, place_below
 from .match import MatchPanel
+
+
+def assign_code(desk: Desk, page: AssignPage) -> widgets.Box:
+    """The page, and below it the code of the assignment of a map to an atlas."""
+    code = Code(desk.session)
+
+    def lines() -> tuple[str, str]:
+        return code.assign(page.choices.ask(desk.choices.selection))
+
+    nothing = "# Choose a map and an atlas: the Python that does the same stands here."
+    made = CodeCard(desk, lines, nothing).follow(desk.choices, *CHOSEN)
+    return place_below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
+
+
+# Assign: which regions the parts of a map lie in, shown on the brain.
+
 
 TITLE = "Assign"
 FILE_NAME = "assignment.csv"

@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...grid import Grid
-from ...plots import OUTLINED_CLASSES, Layer
+from ...core.grid import Grid
+from ...plotting.figures import OUTLINED_CLASSES, Layer
 from ..canvas import MNI_2MM, BrainCanvas
 from ..controls import card, colour_bar, heading, note, set_text
 from ..desk import Desk

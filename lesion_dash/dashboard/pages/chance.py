@@ -8,10 +8,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...atlas import OUTSIDE
-from ...plots import figure_bytes
-from ...size_bias import VolumePermutations
+from ...atlas.atlas import OUTSIDE
+from ...plotting.figures import ML, figure_bytes
+from ...stats.size_bias import VolumePermutations
 from ..chances import PERMUTATIONS, SEED, ChanceRequest, Chances, Contrasts, p_layer
+from ..code import Code
 from ..compare_figure import Panel, draw_panels
 from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
@@ -19,7 +20,6 @@ from ..kept_inputs import control
 from ..map_slices import MapLayer, MapSlices
 from ..picture import Mm
 from ..places import place_words
-from ..scale import ML
 from .chance_clusters import ClustersPanel
 from .chance_words import (
     ABOVE_MEAN,
@@ -33,10 +33,30 @@ from .chance_words import (
     question_words,
     statement_html,
 )
-from .code import chance_code
+from .code import CHOSEN, CodeCard, place_below
 from .map_card import MapCard, plain_button
 from .map_controls import MapControls
 from .place_panel import PlacePanel
+
+
+def chance_code(desk: Desk, page: ChancePage) -> widgets.Box:
+    """The page, and below it the code of lesion volumes against chance."""
+    code = Code(desk.session)
+
+    def lines() -> tuple[str, str]:
+        name = str(getattr(desk.choices, f"cohort_{page.cohort.value}"))
+        draws = int(page.permutations.value), int(page.seed.value), page.side.value
+        request = ChanceRequest(name, desk.choices.min_patients, *draws) if name else None
+        return code.chance(request, desk.choices.loaded_atlas)
+
+    made = CodeCard(desk, lines).follow(desk.choices, *CHOSEN)
+    for field in (page.cohort, page.permutations, page.seed, page.side):
+        made.follow(field, "value")
+    return place_below(page.widget, made)
+
+
+# Larger than chance?: mean volumes against the cohort's, and against shuffled volumes.
+
 
 TITLE = "Larger than chance?"
 

@@ -7,13 +7,12 @@ from functools import partial
 import ipywidgets as widgets
 import pandas as pd
 
-from ...size_bias import SizeClusters, VolumePermutations
-from ...size_bias.clusters import FILE_NAME, LEVEL
-from ...tables import csv_bytes
+from ...core.tables import csv_bytes
+from ...plotting.figures import ML
+from ...stats.size_bias import FILE_NAME, LEVEL, SizeClusters, VolumePermutations
 from ..chances import ChanceRequest, Chances
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
-from ..scale import ML
 from ..tables import Table
 
 _ASK = "Press “Shuffle volumes” to list the places that the test finds."

@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 import math
 
-from ...size_bias import STATEMENT, VolumePermutations
-from ...size_bias.clusters import LEVEL
+from ...plotting.figures import ML
+from ...stats.size_bias import LEVEL, STATEMENT, VolumePermutations
 from ..chances import Contrasts
 from ..map_slices import MapLayer
 from ..picture import Mm
-from ..scale import ML
 from .compare_place import NOTHING, signed
 
 ABOVE_MEAN = (
@@ -52,7 +51,7 @@ def outcome_words(found: VolumePermutations) -> str:
     Examples
     --------
     >>> from lesion_dash import load_cohort
-    >>> from lesion_dash.size_bias import permute_volumes
+    >>> from lesion_dash.stats.permutation import permute_volumes
     >>> found = permute_volumes(load_cohort("sample_data/cohort_a"), permutations=99)
     >>> outcome_words(found)
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'

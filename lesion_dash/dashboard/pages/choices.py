@@ -7,10 +7,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...comparison import FILE_NAME as OVERLAP_FILE
-from ...regions import FILE_NAME as REGIONS_FILE
-from ...thresholds import coverage_at
-from ...topography import FILE_NAMES
+from ...regions.counts import FILE_NAME as REGIONS_FILE
+from ...stats.coverage import coverage_at
+from ...stats.overlap import FILE_NAME as OVERLAP_FILE
+from ...stats.topography import FILE_NAMES
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
 from ..desk import Desk

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 from traitlets import HasTraits
 
-from ..chances import ChanceRequest
 from ..code import Code
-from ..comparing import PairRequest
 from ..controls import card, download_button, heading, note
 from ..desk import Desk
 from ..tasks import Later
@@ -19,19 +17,14 @@ from .roi_code import CopyButton
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .assign import AssignPage
-    from .chance import ChancePage
-    from .compare import ComparePage
-    from .inspect import InspectPage
-    from .patients import PatientsPage
-
     Lines = Callable[[], tuple[str, str]]
+
 
 SCRIPT_NAME = "lesion_dash_script.py"
 _QUIET = 0.2  # seconds, so that nothing waits for it while a slider moves
 _ABOUT = "It gives the same numbers and files. Run it in the folder that holds {}."
 _NOTHING = "# Choose a folder: the Python that does the same stands here."
-_CHOSEN = ("cohort_a", "cohort_b", "min_patients", "loaded_atlas")
+CHOSEN = ("cohort_a", "cohort_b", "min_patients", "loaded_atlas")
 
 
 class CodeCard:
@@ -86,80 +79,10 @@ def topography_code(desk: Desk, page: widgets.Box) -> widgets.Box:
     """The page, and below it the code of maps, overlap and regions."""
     code = Code(desk.session)
     made = CodeCard(desk, lambda: code.topography(desk.choices.selection))
-    return _below(page, made.follow(desk.choices, *_CHOSEN))
+    return place_below(page, made.follow(desk.choices, *CHOSEN))
 
 
-def compare_code(desk: Desk, page: ComparePage) -> widgets.Box:
-    """The page, and below it the code of the differences of A and B."""
-    code = Code(desk.session)
-
-    def lines() -> tuple[str, str]:
-        chosen = desk.choices
-        pair = PairRequest(chosen.cohort_a, chosen.cohort_b, chosen.min_patients)
-        is_pair = chosen.cohort_a and chosen.cohort_b
-        return code.compare(pair if is_pair else None, chosen.loaded_atlas)
-
-    nothing = "# Choose folders A and B: the Python that does the same stands here."
-    return _below(page.widget, CodeCard(desk, lines, nothing).follow(desk.choices, *_CHOSEN))
-
-
-def chance_code(desk: Desk, page: ChancePage) -> widgets.Box:
-    """The page, and below it the code of lesion volumes against chance."""
-    code = Code(desk.session)
-
-    def lines() -> tuple[str, str]:
-        name = str(getattr(desk.choices, f"cohort_{page.cohort.value}"))
-        draws = int(page.permutations.value), int(page.seed.value), page.side.value
-        request = ChanceRequest(name, desk.choices.min_patients, *draws) if name else None
-        return code.chance(request, desk.choices.loaded_atlas)
-
-    made = CodeCard(desk, lines).follow(desk.choices, *_CHOSEN)
-    for field in (page.cohort, page.permutations, page.seed, page.side):
-        made.follow(field, "value")
-    return _below(page.widget, made)
-
-
-def patients_code(desk: Desk, page: PatientsPage) -> widgets.Box:
-    """The page, and below it the code of the patients of A or B."""
-    code = Code(desk.session)
-
-    def lines() -> tuple[str, str]:
-        return code.patients(str(getattr(desk.choices, f"cohort_{page.side.value}")))
-
-    made = CodeCard(desk, lines).follow(desk.choices, "cohort_a", "cohort_b")
-    return _below(page.widget, made.follow(page.side, "value"))
-
-
-def assign_code(desk: Desk, page: AssignPage) -> widgets.Box:
-    """The page, and below it the code of the assignment of a map to an atlas."""
-    code = Code(desk.session)
-
-    def lines() -> tuple[str, str]:
-        return code.assign(page.choices.ask(desk.choices.selection))
-
-    nothing = "# Choose a map and an atlas: the Python that does the same stands here."
-    made = CodeCard(desk, lines, nothing).follow(desk.choices, *_CHOSEN)
-    return _below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
-
-
-def inspect_code(desk: Desk, page: InspectPage) -> widgets.Box:
-    """The page, and below it the code of what is in an image."""
-    code = Code(desk.session)
-
-    def lines() -> tuple[str, str]:
-        look = page.look
-        if look is None:
-            return "", ""
-        folder = str(page.folder.value) if page.file.value else ""
-        file = str(page.file.value) or look.found.name
-        voxel = None if look.stored is None else page.crosshair.voxel
-        return code.inspect(folder, file, voxel, look.volume)
-
-    nothing = "# Choose an image: the Python that does the same stands here."
-    made = CodeCard(desk, lines, nothing).follow(page.crosshair.readout, "value")
-    return _below(page.widget, made.follow(page.name, "value"))
-
-
-def _below(page: widgets.Box, made: CodeCard) -> widgets.Box:
+def place_below(page: widgets.Box, made: CodeCard) -> widgets.Box:
+    """The page, and below it a card of code."""
     page.children = [*page.children, made.widget]
     return page

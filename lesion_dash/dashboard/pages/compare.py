@@ -6,8 +6,9 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ...differences import FILE_NAMES
-from ...plots import figure_bytes
+from ...plotting.figures import figure_bytes
+from ...stats.differences import FILE_NAMES
+from ..code import Code
 from ..compare_figure import draw_panels
 from ..comparing import FREQUENCY, MAPS, MEAN, SD, Comparing, Pair, PairRequest
 from ..controls import card, labelled, note, set_text
@@ -16,13 +17,31 @@ from ..kept_inputs import control
 from ..map_slices import MapSlices
 from ..picture import Mm
 from ..places import place_words
-from .code import compare_code
+from .code import CHOSEN, CodeCard, place_below
 from .compare_place import FILES_IN_WORDS, corner_words, difference_words, place_html
 from .compare_regions import RegionsOfTwo
 from .coverage import CoveragePanel
 from .map_card import MapCard, plain_button
 from .map_controls import MapControls
 from .place_panel import PlacePanel
+
+
+def compare_code(desk: Desk, page: ComparePage) -> widgets.Box:
+    """The page, and below it the code of the differences of A and B."""
+    code = Code(desk.session)
+
+    def lines() -> tuple[str, str]:
+        chosen = desk.choices
+        pair = PairRequest(chosen.cohort_a, chosen.cohort_b, chosen.min_patients)
+        is_pair = chosen.cohort_a and chosen.cohort_b
+        return code.compare(pair if is_pair else None, chosen.loaded_atlas)
+
+    nothing = "# Choose folders A and B: the Python that does the same stands here."
+    return place_below(page.widget, CodeCard(desk, lines, nothing).follow(desk.choices, *CHOSEN))
+
+
+# Compare: the maps of A and B side by side, and what A has more of than B.
+
 
 TITLE = "Compare"
 

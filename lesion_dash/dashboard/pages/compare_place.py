@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 
-from ...differences import FILE_NAMES
+from ...stats.differences import FILE_NAMES
 from ..comparing import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
 from ..map_slices import MapLayer
 from ..picture import Mm

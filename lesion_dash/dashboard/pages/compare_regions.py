@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...regional_differences import FILE_NAME, RegionDifferences
-from ...tables import csv_bytes
+from ...core.tables import csv_bytes
+from ...plotting.figures import ML
+from ...regions.differences import FILE_NAME, RegionDifferences
 from ..comparing import Comparing, PairRequest
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
-from ..scale import ML
 from ..tables import Table
 from ..tasks import Later
 

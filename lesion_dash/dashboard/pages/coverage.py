@@ -8,8 +8,8 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ...tables import csv_bytes
-from ...thresholds import threshold_coverage
+from ...core.tables import csv_bytes
+from ...stats.coverage import threshold_coverage
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..curve import Curve, CurveView
 from ..desk import Desk

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...inspection import number, point
+from ...images.nifti import number, point
 from ..controls import bind, card, heading, labelled, note
 from ..desk import Desk
 from ..inspecting import Look, Voxel, planes_of

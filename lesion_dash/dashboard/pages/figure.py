@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...plots import FILE_FORMATS, draw_map, figure_bytes
+from ...plotting.figures import FILE_FORMATS, draw_map, figure_bytes
 from ..controls import bind, card, download_button, heading
 from ..desk import Desk
 from ..state import FIGURES, Selection

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from ...cohort import number_of, value_words
-from ...subgroups import Column, Condition, parse_condition, with_unit
+from ...cohort.columns import Column, with_unit
+from ...cohort.conditions import Condition, parse_condition
+from ...cohort.participants import number_of, value_words
 
 Row = dict[str, Any]
 

@@ -8,15 +8,9 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from ...cohort import Cohort
-from ...subgroups import (
-    Column,
-    Condition,
-    describe_columns,
-    parse_conditions,
-    remaining_columns,
-    restriction_words,
-)
+from ...cohort.cohort import Cohort
+from ...cohort.columns import Column, describe_columns
+from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_words
 from ..controls import STATIC
 from ..desk import Desk
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts

@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ...cohort import Units
-from ...loads import LesionLoad, lesion_load
+from ...cohort.participants import Units
+from ...regions.load import LesionLoad, lesion_load
 from ..cache import Cache
 from ..controls import card, heading, note, set_text
 from ..desk import Desk

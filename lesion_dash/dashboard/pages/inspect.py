@@ -10,9 +10,9 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets as t
 
-from ...images import ImageSource, Survey
-from ...plots import figure_bytes
-from ...value_histogram import draw_values
+from ...images.survey import ImageSource, Survey
+from ...plotting.figures import draw_values, figure_bytes
+from ..code import Code
 from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
 from ..file_field import file_text, split_file
@@ -21,8 +21,30 @@ from ..image_files import ImageFiles
 from ..inspecting import Look, open_look, other_volume
 from ..kept_inputs import Control, control
 from ..slice_view import LARGEST_DROP, FileDrop
-from .code import inspect_code
+from .code import CodeCard, place_below
 from .crosshair import EMPTY, CrosshairPanel
+
+
+def inspect_code(desk: Desk, page: InspectPage) -> widgets.Box:
+    """The page, and below it the code of what is in an image."""
+    code = Code(desk.session)
+
+    def lines() -> tuple[str, str]:
+        look = page.look
+        if look is None:
+            return "", ""
+        folder = str(page.folder.value) if page.file.value else ""
+        file = str(page.file.value) or look.found.name
+        voxel = None if look.stored is None else page.crosshair.voxel
+        return code.inspect(folder, file, voxel, look.volume)
+
+    nothing = "# Choose an image: the Python that does the same stands here."
+    made = CodeCard(desk, lines, nothing).follow(page.crosshair.readout, "value")
+    return place_below(page.widget, made.follow(page.name, "value"))
+
+
+# Inspect: what is in an image file, where its voxels are, and whether it can be used.
+
 
 TITLE = "Inspect image"
 

@@ -7,9 +7,9 @@ import math
 
 import ipywidgets as widgets
 
-from ...components import Component
-from ...matches import Match
-from ...plots import ColourClass, Layer
+from ...plotting.figures import ColourClass, Layer
+from ...regions.overlap_scores import Match
+from ...stats.components import Component
 from ..assigning import CHOSEN, CLASSES, CONTOUR, OTHERS, Answer
 from ..canvas import BrainCanvas
 from ..controls import card, css_colour, heading

@@ -11,19 +11,35 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ...cohort import Cohort, Units
-from ...door import FileReport, report_of
-from ...plots import draw_histogram, figure_bytes
-from ...subgroups import with_unit
-from ...tables import csv_bytes
+from ...analyses.validation import FileReport, report_of
+from ...cohort.cohort import Cohort
+from ...cohort.columns import with_unit
+from ...cohort.participants import Units
+from ...core.tables import csv_bytes
+from ...plotting.figures import ML, draw_histogram, figure_bytes
+from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
 from ..outline import find_outline, key_of, pick_patient, row_of_file
-from ..scale import ML
 from ..session import PATIENTS_FILE
 from ..tables import Table
-from .code import patients_code
+from .code import CodeCard, place_below
 from .outline import OutlineLine
+
+
+def patients_code(desk: Desk, page: PatientsPage) -> widgets.Box:
+    """The page, and below it the code of the patients of A or B."""
+    code = Code(desk.session)
+
+    def lines() -> tuple[str, str]:
+        return code.patients(str(getattr(desk.choices, f"cohort_{page.side.value}")))
+
+    made = CodeCard(desk, lines).follow(desk.choices, "cohort_a", "cohort_b")
+    return place_below(page.widget, made.follow(page.side, "value"))
+
+
+# The patients of a cohort: volumes as a table and a histogram, and what the door said of files.
+
 
 TITLE = "Patients"
 _OWN = (

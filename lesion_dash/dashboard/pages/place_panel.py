@@ -7,7 +7,7 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ...plots import FILE_FORMATS
+from ...plotting.figures import FILE_FORMATS
 from ..controls import card, download_button, heading, labelled, note, set_text
 
 

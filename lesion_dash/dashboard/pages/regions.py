@@ -10,12 +10,12 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ...atlas import SWAPPED
-from ...regions import FILE_NAME, RegionCount, RegionCounts
+from ...atlas.grouping import SWAPPED
+from ...plotting.figures import ML
+from ...regions.counts import FILE_NAME, RegionCount, RegionCounts
 from ..controls import card, download_button, heading, note, set_text
 from ..desk import Desk
 from ..region_patients import peak_mm
-from ..scale import ML
 from ..state import Selection
 from ..tables import Table
 from ..tasks import Paced

@@ -8,7 +8,8 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ...report import PAGE_NAME, Report
+from ...report.page import PAGE_NAME
+from ...report.report import Report
 from ..archive import zip_of
 from ..controls import card, download_button, heading, labelled, note, set_text
 from ..desk import Desk

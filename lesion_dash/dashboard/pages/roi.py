@@ -9,20 +9,20 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...errors import Cancelled, LesionDashError
-from ...roi import run_files
-from ...roi.saving import SCRIPT_NAME, VALUES_NAME
+from ...core.errors import Cancelled, LesionDashError
+from ...rois.saving import SCRIPT_NAME, VALUES_NAME, run_files
 from ..controls import card, heading, note, set_text
 from ..desk import Desk
+from ..kept_inputs import Control, control, file_control
 from ..lab_choices import FIRST_THRESHOLDS, InputChoices, LabQuestion, Setup, Way, WayChoices
 from ..lab_inputs import missing, setup_of
+from ..lab_steps import step_of, step_text
 from ..picture import Mm
 from ..roi_lab import LabAnswer, RoiLab, draw_answer_values, draw_step
 from ..tasks import Later
 from .roi_code import CodePanel
 from .roi_contrast import ContrastPanel
 from .roi_input import InputPanel
-from .roi_kept import roi_controls
 from .roi_parts import PartsPanel
 from .roi_picture import PicturePanel
 from .roi_steps import StepsPanel
@@ -296,3 +296,34 @@ def _first_map(setup: Setup) -> str:
     if not hasattr(setup.source, "test"):
         return ""
     return "minus_log10_p" if setup.correction == "none" else "minus_log10_corrected_p"
+
+
+# What the ROI lab keeps for an address or a file: where its choices are read and made.
+
+
+_NUMBERS = ("delay_s", "repetition_time", "fwhm_mm")
+_OF_INPUT = ("kind", "folder", "folder_b", "runs", "table", "file", "column", "a", "b", *_NUMBERS)
+_OF_TEST = ("test", "correction", "min_patients", "n_permutations", "seed")
+_OF_PARTS = ("connectivity", "min_voxels", "min_mm3", "atlas")
+"""Fields that bear the name of their choice."""
+
+
+def roi_controls(page: RoiPage, desk: Desk) -> dict[str, Control]:
+    """The choices by their names; fields take nothing but what they offer."""
+    root, way = desk.session.root, page.way
+    parts = ((page.input, _OF_INPUT), (page.test, _OF_TEST), (page.parts, _OF_PARTS))
+
+    def read_steps() -> tuple[str, ...]:
+        return tuple(step_text(step, root) for step in way.steps)
+
+    def make_steps(texts: tuple[str, ...]) -> None:
+        way.steps = tuple(step_of(text, root) for text in texts)
+
+    return {
+        **{name: control(getattr(panel, name)) for panel, names in parts for name in names},
+        "mask": file_control(page.input.mask),
+        "map_key": control(way, "map_key"),
+        "threshold": control(way, "threshold"),
+        "threshold_side": control(way, "side"),
+        "steps": Control(read_steps, make_steps, (way,)),
+    }

@@ -9,8 +9,7 @@ import anywidget
 import ipywidgets as widgets
 import traitlets as t
 
-from ...roi import names_of_run
-from ...roi.saving import SCRIPT_NAME
+from ...rois.saving import SCRIPT_NAME, names_of_run
 from ..controls import STATIC, card, download_button, heading, labelled, note
 from ..roi_lab import LabAnswer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...contrasts import CORRECTIONS, TESTS, Contrast
+from ...stats.contrast import CORRECTIONS, TESTS, Contrast
 from ..controls import bind, card, heading, labelled, note, set_text
 from ..desk import Desk
 from ..lab_choices import TESTS_OF, InputChoices, corrections_of

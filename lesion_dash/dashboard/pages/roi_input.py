@@ -6,8 +6,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...conditions import list_conditions
-from ...errors import LesionDashError
+from ...core.errors import LesionDashError
+from ...images.events import list_conditions
 from ..controls import bind, card, labelled, note, set_text
 from ..desk import Desk
 from ..file_field import FileField

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import ipywidgets as widgets
 
-from ...errors import InputError
-from ...roi import FillHoles, InsideFile, InsideRegions, MoreIn, Morph, RecipeStep
+from ...core.errors import InputError
+from ...rois.recipe import InsideFile, InsideRegions, MoreIn, RecipeStep
+from ...rois.steps import FillHoles, Morph
 from ..controls import labelled, note, set_text
 from ..desk import Desk
 from ..file_field import FileField

@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from ...plotting.figures import nice_ceiling
 from ..controls import bind, labelled, note, set_text
 from ..desk import Desk
 from ..lab_choices import MAPS, WayChoices
 from ..roi_lab import LabAnswer
-from ..scale import nice_ceiling
 
 _SIDES = [("Above", "above"), ("Below", "below"), ("Beyond ±", "both")]
 _FEWEST_STEPS = 50

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import pandas as pd
 
-from ...roi import CAUTION, MapSource
+from ...rois.sources import MapSource
+from ...rois.values import CAUTION
 from ..controls import card, download_button, heading, note, set_text
 from ..roi_lab import LabAnswer
 from ..tables import Table, short

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...cohort import number_of
-from ...errors import InputError
-from ...subgroups import Condition
+from ...cohort.conditions import Condition
+from ...cohort.participants import number_of
+from ...core.errors import InputError
 from ..desk import Desk
 
 _KEPT = ("folder_b", "where_a", "where_b", "map_key")

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...errors import Cancelled, LesionDashError
+from ...core.errors import Cancelled, LesionDashError
 from ..archive import zip_of
 from ..desk import Desk
 from ..kept_inputs import Control, control, file_control

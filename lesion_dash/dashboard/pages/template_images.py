@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...registration import KINDS
+from ...scans.registration.task import KINDS
 from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
 from ..lab_files import LabFiles

@@ -8,15 +8,16 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from ...images import Mask, axis_codes
-from ...inspection import Space
-from ...registration import Registration
+from ...images.masks import Mask
+from ...images.nifti import Space
+from ...images.survey import axis_codes
+from ...plotting.figures import ML
+from ...scans.registration.task import Registration
 from ..blend_view import BlendView
 from ..controls import bind, card, heading, note, set_text
 from ..desk import Desk
 from ..image_facts import table_html
 from ..inspecting import Voxel
-from ..scale import ML
 from ..sight import Sight
 
 EMPTY = "Choose an image on the left, then a template, and press “Register”."

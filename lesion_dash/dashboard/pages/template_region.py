@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...label_tables import Region
+from ...atlas.formats import Region
 from ..controls import card, labelled, note, set_text
 from ..desk import Desk
 from ..lab_files import LabFiles

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from ...signal_quality import Definition, Measure
+from ...scans.signal_definitions import Definition
+from ...scans.signal_measures import Measure
 from ..controls import card, heading, labelled, note, set_text
 from ..desk import Desk
 from ..lab_files import LabFiles

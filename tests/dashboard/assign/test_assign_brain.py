@@ -9,10 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lesion_dash import (
-    Grid,
-)
-from lesion_dash.atlas import OUTSIDE
+from lesion_dash.atlas.atlas import OUTSIDE
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.assigning import CHOSEN, CONTOUR, OTHERS
 from lesion_dash.dashboard.pages.assign import AssignPage
 from lesion_dash.dashboard.pages.match import place_html

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.pages.assign import AssignPage
 from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import Session
-from lesion_dash.errors import InputError
 
 from .assign_page import SHAPE, save, saved
 

@@ -7,19 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesion_dash import (
-    assign_regions,
-    load_atlas,
-    load_cohort,
-    overlap,
-    read_map,
-    volume_stats,
-)
-from lesion_dash.atlas import OUTSIDE
+from lesion_dash.atlas.atlas import OUTSIDE
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.assign import AssignPage, ranked
-from lesion_dash.tables import csv_bytes
+from lesion_dash.images.maps import read_map
+from lesion_dash.regions.assignment import assign_regions
+from lesion_dash.stats.overlap import overlap
+from lesion_dash.stats.topography import volume_stats
 
 from .assign_page import HOSTILE, choose, saved, text
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.image_files import ImageFiles
-from lesion_dash.errors import InputError
 
 from .assign_page import HOSTILE
 

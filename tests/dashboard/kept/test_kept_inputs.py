@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address, too_long_for
 from lesion_dash.dashboard.bookmark import Bookmark, Offer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.page_inputs import INPUTS
 from lesion_dash.dashboard.session_file import session_bytes
-from lesion_dash.errors import InputError
 
 from .kept_page import (
     BOLD,

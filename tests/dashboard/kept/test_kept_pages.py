@@ -15,7 +15,8 @@ from lesion_dash.dashboard.bookmark import Offer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.lab_steps import step_of, step_text
 from lesion_dash.dashboard.session_file import read_session, session_bytes
-from lesion_dash.roi import FillHoles, InsideFile, InsideRegions, MoreIn, Morph
+from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn
+from lesion_dash.rois.steps import FillHoles, Morph
 
 from .kept_page import (
     MADE,

@@ -9,13 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from lesion_dash import (
-    RoiRecipe,
-    SeriesSource,
-    Threshold,
-)
 from lesion_dash.dashboard.pages.roi import RoiPage
-from lesion_dash.roi import RoiRun
+from lesion_dash.rois.recipe import RoiRecipe, RoiRun
+from lesion_dash.rois.sources import SeriesSource
+from lesion_dash.rois.steps import Threshold
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 RUNS = tuple(f"sub-01_task-pictures_run-{number}_bold.nii.gz" for number in (1, 2))

@@ -9,18 +9,15 @@ import ipywidgets as widgets
 import pytest
 from traitlets import TraitError
 
-from lesion_dash import (
-    Morph,
-    RoiRecipe,
-    SeriesSource,
-    Threshold,
-)
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.lab_choices import KINDS, InputChoices, Way, WayChoices
 from lesion_dash.dashboard.lab_files import LabFiles
 from lesion_dash.dashboard.lab_inputs import setup_of
 from lesion_dash.dashboard.pages.roi import RoiPage
-from lesion_dash.errors import InputError
+from lesion_dash.rois.recipe import RoiRecipe
+from lesion_dash.rois.sources import SeriesSource
+from lesion_dash.rois.steps import Morph, Threshold
 
 from .roi_page import (
     HOSTILE,

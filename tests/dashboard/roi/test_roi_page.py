@@ -11,23 +11,21 @@ import ipywidgets as widgets
 import nibabel as nib
 import pytest
 
-from lesion_dash import (
-    CohortsSource,
-    ImagesSource,
-    MapSource,
-    Morph,
-    ScoreSource,
-    SplitSource,
-    Threshold,
-    run_recipe,
-    script_of,
-)
+from lesion_dash.core.errors import Cancelled
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.lab_choices import MAPS, LabQuestion
 from lesion_dash.dashboard.pages.roi import RoiPage
-from lesion_dash.errors import Cancelled
-from lesion_dash.roi import InsideRegions, MoreIn, names_of_run, run_files
-from lesion_dash.tables import csv_bytes
+from lesion_dash.rois.recipe import InsideRegions, MoreIn, run_recipe
+from lesion_dash.rois.saving import names_of_run, run_files, script_of
+from lesion_dash.rois.sources import (
+    CohortsSource,
+    ImagesSource,
+    MapSource,
+    ScoreSource,
+    SplitSource,
+)
+from lesion_dash.rois.steps import Morph, Threshold
 
 from .roi_page import (
     RUNS,

@@ -10,11 +10,13 @@ import ipywidgets as widgets
 import numpy as np
 from heads import make_pose
 
-from lesion_dash import Grid
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.pages.template import TemplatePage
-from lesion_dash.images import as_map, as_mask
-from lesion_dash.registration import Quality, Registration
-from lesion_dash.transforms import Field, Transform, warp_map, warp_mask
+from lesion_dash.images.maps import as_map
+from lesion_dash.images.masks import as_mask
+from lesion_dash.scans.registration.task import Quality, Registration
+from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.warping import warp_map, warp_mask
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 POSE = make_pose((4, -3, 5), (5, -4, 3))

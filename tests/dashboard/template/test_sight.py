@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lesion_dash import Grid, Map, Mask
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.sight import LESION, REGION, Sight, greys
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
 
 
 def scan(array: np.ndarray, edge: float = 1.0) -> Map:

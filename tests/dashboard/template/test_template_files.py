@@ -13,9 +13,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lesion_dash import registration
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.pages.template import TemplatePage
-from lesion_dash.tables import csv_bytes
+from lesion_dash.scans.registration import register as register_module
 
 from .template_page import banner, choose, choose_images, register, register_phantom
 
@@ -50,7 +50,7 @@ def test_the_script_measures_the_same(
     page._desk.wait()
     script = saved["template_and_signal.py"].decode()
     assert script == page.code.copy.text
-    monkeypatch.setattr(registration, "register_image", register_phantom)
+    monkeypatch.setattr(register_module, "register_image", register_phantom)
     names: dict[str, Any] = {}
     exec(compile(script, "script", "exec"), names)
     assert names["signal"].quality.table.equals(page.answer.signal.quality.table)

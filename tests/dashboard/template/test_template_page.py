@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesion_dash import measure_signal, read_map, read_mask
+from lesion_dash.core.errors import SetupError
 from lesion_dash.dashboard import registering
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.desk import Desk
@@ -18,10 +18,13 @@ from lesion_dash.dashboard.pages.template import TITLE, TemplatePage
 from lesion_dash.dashboard.pages.template_look import facts_html, middle_of
 from lesion_dash.dashboard.registering import Request, register_sight
 from lesion_dash.dashboard.sight import LESION, Sight
-from lesion_dash.errors import SetupError
-from lesion_dash.region_masks import read_region
-from lesion_dash.registration import NotCredible
-from lesion_dash.transforms import Transform, warp_mask
+from lesion_dash.images.maps import read_map
+from lesion_dash.images.masks import read_mask
+from lesion_dash.scans.region_masks import read_region
+from lesion_dash.scans.registration.task import NotCredible
+from lesion_dash.scans.signal import measure_signal
+from lesion_dash.transforms.transform import Transform
+from lesion_dash.transforms.warping import warp_mask
 
 from .template_page import (
     HOSTILE,

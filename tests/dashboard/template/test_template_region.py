@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.measuring import MapFacts, open_facts
 from lesion_dash.dashboard.pages.template import TemplatePage
 from lesion_dash.dashboard.pages.template_look import middle_of
 from lesion_dash.dashboard.sight import REGION, Sight
 from lesion_dash.dashboard.source_field import SourceField
-from lesion_dash.errors import InputError
-from lesion_dash.native_signal import leave_out, measure_native
-from lesion_dash.region_masks import native_region, read_region
+from lesion_dash.scans.region_masks import native_region, read_region
+from lesion_dash.scans.signal import leave_out, measure_native
 
 from .template_page import (
     HOSTILE,

@@ -1,0 +1,209 @@
+"""A registration as a set of files, the same from the command line and from the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from ..files.provenance import FILE_NAME, provenance_bytes
+from ..files.reading import checksum
+from ..images.maps import Map, file_parts, labels_to_nifti
+from ..images.masks import Mask
+from ..plotting.figures import figure_bytes
+from ..plotting.registration import draw_checkerboard, draw_overlay
+from ..scans.registration.task import Kind, NotCredible, Registration
+from ..transforms.files import field_bytes, itk_text, matrix_text
+
+IMAGE = "registered_image.nii.gz"
+LESION = "registered_lesion.nii.gz"
+TO_TEMPLATE = "transform_moving_to_template.txt"
+TO_MOVING = "transform_template_to_moving.txt"
+ITK = "transform_itk.txt"
+ITK_AFFINE = "transform_itk_affine.txt"
+MOVING_FIELD = "to_moving_field.nii.gz"
+TEMPLATE_FIELD = "to_template_field.nii.gz"
+QUALITY = "quality.json"
+OVERLAY = "overlay.png"
+CHECKERBOARD = "checkerboard.png"
+REFUSED = "refused.png"
+
+_DPI = 110
+_LONGEST = 80
+_MOST_SHADES = 2**31
+"""Whole numbers below this fit a file of labels."""
+
+
+def file_names(kind: Kind, has_lesion: bool = False, others: Sequence[str] = ()) -> list[str]:
+    """The files of a registration, known before it is run.
+
+    Parameters
+    ----------
+    kind : str
+    has_lesion : bool
+    others : sequence of str
+        Names of the images that are brought along.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> file_names("affine", others=["atlas"])[:2]
+    ['registered_image.nii.gz', 'registered_atlas.nii.gz']
+    """
+    transforms = [ITK_AFFINE, MOVING_FIELD, TEMPLATE_FIELD] if kind == "deformable" else [ITK]
+    return [
+        IMAGE,
+        *([LESION] if has_lesion else []),
+        *other_names(others),
+        TO_TEMPLATE,
+        TO_MOVING,
+        *transforms,
+        QUALITY,
+        OVERLAY,
+        CHECKERBOARD,
+        FILE_NAME,
+    ]
+
+
+def other_names(others: Sequence[str]) -> list[str]:
+    """A file name for each image that is brought along; they differ, also where A is taken for a.
+
+    Examples
+    --------
+    >>> other_names(["T2", "t2", "lesion"])
+    ['registered_T2.nii.gz', 'registered_t2_2.nii.gz', 'registered_lesion_2.nii.gz']
+    """
+    taken = {IMAGE, LESION}
+    names = []
+    for other in others:
+        base = f"registered_{re.sub(r'[^A-Za-z0-9.-]+', '_', other)[:_LONGEST]}"
+        name, number = f"{base}.nii.gz", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}_{number}.nii.gz"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def registration_files(
+    registration: Registration, parameters: Mapping[str, Any] | None = None
+) -> dict[str, bytes]:
+    """The content of every file of a registration.
+
+    Parameters
+    ----------
+    registration : Registration
+    parameters : mapping, optional
+        What was chosen, for the provenance.
+
+    Returns
+    -------
+    dict
+        Content by file name, as in `file_names`.
+    """
+    transform = registration.transform
+    files = {IMAGE: image_bytes(registration.image, IMAGE)}
+    if registration.lesion is not None:
+        files[LESION] = image_bytes(registration.lesion, LESION)
+    names = other_names([other.name for other in registration.others])
+    for name, other in zip(names, registration.others, strict=True):
+        files[name] = image_bytes(other, name)
+    files[TO_TEMPLATE] = matrix_text(transform)
+    files[TO_MOVING] = matrix_text(transform, inverse=True)
+    files |= _itk_files(registration)
+    files[QUALITY] = _json(quality_report(registration))
+    files[OVERLAY] = figure_bytes(draw_overlay(registration), dpi=_DPI)
+    files[CHECKERBOARD] = figure_bytes(draw_checkerboard(registration), dpi=_DPI)
+    files[FILE_NAME] = _provenance(registration, parameters or {}, files)
+    return files
+
+
+def refused_picture(error: NotCredible) -> bytes | None:
+    """What was found and is not believed, as a PNG file; None where nothing was handed on."""
+    if error.found is None:
+        return None
+    found = error.found
+    title = f"NOT CREDIBLE: {found.moving.name} on {found.template.name}"
+    return figure_bytes(draw_overlay(found, title), dpi=_DPI)
+
+
+def quality_report(registration: Registration) -> dict[str, Any]:
+    """How well the image lies on its template, and the lesion's volumes, by name."""
+    report: dict[str, Any] = {
+        "kind": registration.kind,
+        "engine": registration.engine,
+        **{name: _known(value) for name, value in asdict(registration.quality).items()},
+    }
+    native, lesion = registration.native_lesion, registration.lesion
+    if native is not None and lesion is not None:
+        report["native_volume_mm3"] = round(native.volume_mm3, 6)
+        report["volume_in_template_mm3"] = round(lesion.volume_mm3, 6)
+    report["seconds"] = round(registration.seconds, 1)
+    report["memory_mb"] = round(registration.memory_mb)
+    report["notes"] = all_notes(registration)
+    return report
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if isfinite(value) else None
+
+
+def all_notes(registration: Registration) -> list[str]:
+    """What was unusual or decided, each once; those on images begin with their names."""
+    images: list[Map | Mask] = [*registration.others]
+    if registration.lesion is not None:
+        images.insert(0, registration.lesion)
+    notes = [*registration.notes]
+    notes += [f"{image.name}: {note}" for image in images for note in image.notes]
+    # That an image lay in no standard space is why it was brought to one.
+    return list(dict.fromkeys(note for note in notes if "standard space" not in note))
+
+
+def image_bytes(found: Map | Mask, name: str) -> bytes:
+    """An image as the content of a NIfTI file; masks are uint8, whole numbers stay whole."""
+    return b"".join(file_parts(_nifti(found), name))
+
+
+def _nifti(found: Map | Mask) -> Any:
+    if isinstance(found, Mask) or found.array.dtype.kind == "f":
+        return found.to_nifti()
+    low, high = int(found.array.min(initial=0)), int(found.array.max(initial=0))
+    if low >= -(2**15) and high < _MOST_SHADES:
+        return labels_to_nifti(found.array, found.grid, "lesion_dash: whole numbers")
+    return found.to_nifti()
+
+
+def _itk_files(registration: Registration) -> dict[str, bytes]:
+    transform = registration.transform
+    if transform.to_moving is None or transform.to_template is None:
+        return {ITK: itk_text(transform)}
+    return {
+        ITK_AFFINE: itk_text(transform),
+        MOVING_FIELD: field_bytes(transform.to_moving, MOVING_FIELD),
+        TEMPLATE_FIELD: field_bytes(transform.to_template, TEMPLATE_FIELD),
+    }
+
+
+def _provenance(
+    registration: Registration, parameters: Mapping[str, Any], files: Mapping[str, bytes]
+) -> bytes:
+    chosen = {"kind": registration.kind, "engine": registration.engine, **parameters}
+    inputs = [
+        {"kind": "file", "file": file, "sha256": sha256 or None}
+        for file, sha256 in registration.sources.items()
+    ]
+    counts = quality_report(registration)
+    sums = {name: checksum(content) for name, content in files.items()}
+    return provenance_bytes("register", chosen, inputs, counts, sums)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,200 @@
+"""Regions put together by hemisphere or by what they are part of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from .atlas import LabelAtlas, ProbabilityAtlas
+from .formats import Region
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+SWAPPED = "left and right are swapped"
+
+
+def check_sides(
+    grid: Grid, labels: NDArray[np.integer], regions: tuple[Region, ...]
+) -> tuple[str, ...]:
+    """Compare names that say left or right with the side on which the regions lie.
+
+    Examples
+    --------
+    >>> grid = Grid((2, 1, 1), [[2, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    >>> regions = (Region(1, "Insula_R"), Region(2, "Insula_L"))
+    >>> check_sides(grid, np.array([1, 2]).reshape(2, 1, 1), regions)[0]
+    'left and right are swapped: 2 of 2 regions lie on the other side than their name says'
+    """
+    sides = _sides_of(regions)
+    flat = np.ravel(labels, order="F")
+    indices = np.flatnonzero(np.isin(flat, list(sides)))
+    if not indices.size:
+        return ()
+    found, place = np.unique(flat[indices], return_inverse=True)
+    x = np.bincount(place, weights=grid.mm_of_index(indices)[:, 0]) / np.bincount(place)
+    return _compare(sides, dict(zip(found.tolist(), x.tolist(), strict=True)))
+
+
+def check_map_sides(
+    grid: Grid, maps: sparse.csc_array, regions: tuple[Region, ...]
+) -> tuple[str, ...]:
+    """The same for maps of probabilities, by the mean place of each, weighted by probability."""
+    sides, places = _sides_of(regions), {}
+    for region, (first, last) in zip(regions, pairwise(maps.indptr.tolist()), strict=True):
+        if region.label in sides and last > first:
+            x = grid.mm_of_index(maps.indices[first:last])[:, 0]
+            places[region.label] = float(np.average(x, weights=maps.data[first:last]))
+    return _compare(sides, places)
+
+
+def _sides_of(regions: tuple[Region, ...]) -> dict[int, int]:
+    """-1 for the label of a left region, 1 for that of a right one.
+
+    The name comes first: where it contradicts the table's own column, it is what people read.
+    """
+    signs = {"left": -1, "right": 1, "": 0}
+    sides = {
+        region.label: _named_side(region.name) or signs[hemisphere_of(region)] for region in regions
+    }
+    return {label: side for label, side in sides.items() if side}
+
+
+def _compare(sides: dict[int, int], places: dict[int, float]) -> tuple[str, ...]:
+    wrong = [label for label, x in places.items() if sides[label] * x < 0]
+    if len(wrong) > len(places) / 2:
+        share = f"{len(wrong)} of {len(places)} regions"
+        return (f"{SWAPPED}: {share} lie on the other side than their name says",)
+    if wrong:
+        return (f"lies on the other side than its name says: label {shorten(wrong)}",)
+    return ()
+
+
+def hemisphere_of(region: Region) -> str:
+    """The hemisphere of a region: ``left``, ``right``, or nothing where neither is said.
+
+    The table's own column decides where it has one; otherwise a word of the name does.
+
+    Examples
+    --------
+    >>> hemisphere_of(Region(1, "Precentral_L"))
+    'left'
+    >>> hemisphere_of(Region(2, "Thalamus", {"hemisphere": "RH"}))
+    'right'
+    >>> hemisphere_of(Region(3, "Brainstem"))
+    ''
+    """
+    said = region.extra.get("hemisphere", "")
+    side = _named_side(said) if said else _named_side(region.name)
+    return {-1: "left", 1: "right"}.get(side, "")
+
+
+def parent_of(region: Region) -> str:
+    """What a region is part of (lobe, network, ...), or nothing where its table does not say.
+
+    Examples
+    --------
+    >>> parent_of(Region(1, "Precentral_L", {"parent": "frontal lobe"}))
+    'frontal lobe'
+    """
+    return region.extra.get("parent", "")
+
+
+def _named_side(name: str) -> int:
+    """-1 where a name says left, 1 where it says right, 0 where it says neither."""
+    words = re.split(r"[\s_.\-()\[\],]+", name.lower())
+    left = any(word in ("l", "lh", "left") for word in words)
+    right = any(word in ("r", "rh", "right") for word in words)
+    return int(right) - int(left)
+
+
+def shorten(labels: list[int]) -> str:
+    """The first five of some labels, and how many more there are."""
+    return ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} more" if labels[5:] else "")
+
+
+# Regions put together by what they are part of.
+
+
+By = Literal["hemisphere", "parent"]
+"""What regions can be put together by."""
+
+_TELL = {"hemisphere": hemisphere_of, "parent": parent_of}
+
+
+def group_regions(atlas: LabelAtlas | ProbabilityAtlas, by: By) -> LabelAtlas | ProbabilityAtlas:
+    """Put the regions of an atlas together by hemisphere or parent, such as the lobe.
+
+    Parameters
+    ----------
+    atlas : LabelAtlas or ProbabilityAtlas
+    by : {"hemisphere", "parent"}
+        See `hemisphere_of` and `parent_of`.
+
+    Returns
+    -------
+    LabelAtlas or ProbabilityAtlas
+        Of the same kind and grid. Groups are numbered from 1 in the order in which the regions
+        name them; regions that name none are the last group. The probability of a group is the
+        sum of those of its regions, 1 at most.
+
+    Raises
+    ------
+    InputError
+        Where no region has a hemisphere or parent.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> [region.name for region in group_regions(atlas, "hemisphere").regions]
+    ['left', 'right']
+    """
+    if by not in _TELL:
+        raise InputError("by", f"{by!r} is no way to group regions", "give hemisphere or parent")
+    told = [_TELL[by](region) for region in atlas.regions]
+    if not any(told):
+        remedy = f"give a label table with a column {by}"
+        raise InputError(atlas.name, f"no region has a {by}", remedy)
+    names = [*dict.fromkeys(filter(None, told)), *([""] if "" in told else [])]
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    groups = [numbers[name] for name in told]
+    regions = tuple(Region(number, name or f"no {by} given") for name, number in numbers.items())
+    grouped = replace(atlas, name=f"{atlas.name} by {by}", regions=regions)
+    if isinstance(grouped, LabelAtlas):
+        return replace(grouped, labels=_group_labels(atlas.regions, grouped, groups))
+    return replace(grouped, maps=_group_maps(grouped.maps, groups))
+
+
+def _group_labels(
+    regions: tuple[Region, ...], atlas: LabelAtlas, groups: Sequence[int]
+) -> np.ndarray:
+    """Put the number of the group in place of every label."""
+    numbers = dict(zip((region.label for region in regions), groups, strict=True))
+    found, place = np.unique(atlas.labels, return_inverse=True)
+    table = np.array([numbers.get(label, 0) for label in found.tolist()], np.int32)
+    labels = table[place].reshape(atlas.labels.shape)
+    labels.setflags(write=False)
+    return labels
+
+
+def _group_maps(maps: sparse.csc_array, groups: Sequence[int]) -> sparse.csc_array:
+    from scipy import sparse
+
+    regions = np.arange(len(groups))
+    members = sparse.csc_array(
+        (np.ones(len(groups)), (regions, np.array(groups) - 1)), (len(groups), max(groups))
+    )
+    summed = sparse.csc_array(maps @ members)
+    summed.sort_indices()
+    summed.data = np.minimum(summed.data, 1.0)
+    return summed

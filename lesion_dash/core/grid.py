@@ -1,0 +1,207 @@
+"""Grids: where voxels are, and whether two images share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SAME_GRID_MM = 0.005
+"""Grids whose corners are closer than this are one grid: stored affines are rounded to float32."""
+
+
+_PIECE = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A regular lattice of voxels in a world space.
+
+    Parameters
+    ----------
+    shape : tuple of int, length 3
+        Voxels along each axis.
+    affine : array, shape (4, 4)
+        Takes a voxel (i, j, k) to the centre of that voxel in mm, RAS (x grows to the right,
+        y to the front, z upwards).
+
+    Examples
+    --------
+    >>> grid = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+    >>> grid.voxel_volume
+    8.0
+    >>> grid.to_mm([45, 63, 36]).tolist()
+    [0.0, 0.0, 0.0]
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    code: int = 4
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=np.float64)
+        affine.setflags(write=False)
+        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Grid)
+            and self.shape == other.shape
+            and bool(np.array_equal(self.affine, other.affine))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.affine.tobytes()))
+
+    def __str__(self) -> str:
+        size = " x ".join(f"{edge:g}" for edge in np.round(self.voxel_size, 4))
+        return f"{' x '.join(map(str, self.shape))} voxels of {size} mm, {self.orientation}"
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @cached_property
+    def voxel_size(self) -> NDArray[np.float64]:
+        """Edge lengths of a voxel in mm, shape (3,)."""
+        return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+
+    @cached_property
+    def voxel_volume(self) -> float:
+        """Volume of a voxel in mm³."""
+        # The triple product is exact where edges are whole numbers; a determinant by LU is not.
+        a, b, c = self.affine[:3, :3].T
+        return float(abs(a @ np.cross(b, c)))
+
+    @property
+    def orientation(self) -> str:
+        """The direction in which each axis mainly grows, such as RAS or LAS."""
+        letters = []
+        for column in self.affine[:3, :3].T:
+            axis = int(np.argmax(np.abs(column)))
+            letters.append("RAS"[axis] if column[axis] > 0 else "LPI"[axis])
+        return "".join(letters)
+
+    def to_mm(self, voxels: ArrayLike) -> NDArray[np.float64]:
+        """World coordinates (mm, RAS) of voxels (i, j, k); shape (..., 3) both ways."""
+        return np.asarray(voxels, float) @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def to_voxel(self, mm: ArrayLike) -> NDArray[np.float64]:
+        """Fractional voxel coordinates of world points in mm; shape (..., 3) both ways."""
+        offset = np.asarray(mm, float) - self.affine[:3, 3]
+        return offset @ np.linalg.inv(self.affine[:3, :3]).T
+
+    def nearest_voxel(self, mm: ArrayLike) -> tuple[int, int, int] | None:
+        """The voxel that holds a world point (mm), or None outside the image."""
+        if not np.isfinite(mm).all():
+            return None
+        place = np.floor(self.to_voxel(mm) + 0.5)
+        if not np.all((place >= 0) & (place < self.shape)):
+            return None
+        i, j, k = place.astype(int).tolist()
+        return i, j, k
+
+    def linear_index(self, voxel: tuple[int, int, int]) -> int:
+        """Position of a voxel (i, j, k) in the file's order, the first axis fastest."""
+        nx, ny, _ = self.shape
+        return voxel[0] + nx * (voxel[1] + ny * voxel[2])
+
+    def mm_of_index(self, indices: ArrayLike) -> NDArray[np.float64]:
+        """World coordinates (mm) of linear indices; shape (n,) to (n, 3)."""
+        voxels = np.unravel_index(np.asarray(indices), self.shape, order="F")
+        return self.to_mm(np.stack(voxels, axis=-1))
+
+    def corners(self) -> NDArray[np.float64]:
+        """World coordinates (mm) of the eight corner voxels, shape (8, 3)."""
+        return self.to_mm(list(product(*[(0, n - 1) for n in self.shape])))
+
+    def corner_shift(self, other: Grid) -> float:
+        """Largest distance in mm between the same corners of two grids of one shape."""
+        return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
+
+    def matches(self, other: Grid, tolerance_mm: float = SAME_GRID_MM) -> bool:
+        """Whether both grids have one shape and no corner further apart than the tolerance."""
+        if self.shape != other.shape:
+            return False
+        return bool(self.corner_shift(other) < tolerance_mm)
+
+    def difference(self, other: Grid) -> str:
+        """Say in words, and in mm, how this grid differs from another one."""
+        shift = self._shift_in_words(other)
+        if not np.allclose(np.sort(self.voxel_size), np.sort(other.voxel_size), atol=1e-3):
+            return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
+        if self.orientation != other.orientation:
+            return f"{_turned(self.orientation, other.orientation)}{shift}"
+        if self.shape != other.shape:
+            return f"shape differs ({_shape(self)} against {_shape(other)} voxels)"
+        return f"grid differs{shift}"
+
+    def _shift_in_words(self, other: Grid) -> str:
+        if self.shape != other.shape:
+            return ""
+        rotated = not np.allclose(self.affine[:3, :3], other.affine[:3, :3], atol=1e-3)
+        turn = ", rotated or sheared" if rotated else ""
+        return f", {self.corner_shift(other):.3g} mm at the farthest corner{turn}"
+
+    def exact_steps(self, other: Grid) -> NDArray[np.int64] | None:
+        """Take voxels of this grid to voxels of the other one, where that needs no interpolation.
+
+        Returns
+        -------
+        array, shape (3, 4), or None
+            A signed permutation of the axes and a whole-voxel shift (the last column), or None
+            where voxel centres of the two grids do not coincide.
+        """
+        steps = np.linalg.inv(other.affine) @ self.affine
+        whole = np.rint(steps)
+        corners = np.array(list(product(*[(0, n - 1) for n in self.shape])))
+        drift = (steps - whole)[:3, :3] @ corners.T + (steps - whole)[:3, 3:]
+        if np.abs(drift).max() * other.voxel_size.max() >= SAME_GRID_MM:
+            return None
+        rotation = np.abs(whole[:3, :3])
+        if not (np.all(rotation.sum(axis=0) == 1) and np.all(rotation.sum(axis=1) == 1)):
+            return None
+        return whole[:3].astype(np.int64)
+
+
+def is_near(grid: Grid, common: Grid) -> bool:
+    """Whether no voxel lies nearer to a neighbour's centre: less than half a voxel away."""
+    return grid.matches(common, float(common.voxel_size.min()) / 2)
+
+
+def pieces(voxels: int) -> Iterator[slice]:
+    """So many voxels piece by piece, each of which fits into the cache of the processor.
+
+    Examples
+    --------
+    >>> list(pieces(300_000))
+    [slice(0, 262144, None), slice(262144, 300000, None)]
+    """
+    for first in range(0, voxels, _PIECE):
+        yield slice(first, min(first + _PIECE, voxels))
+
+
+def _turned(own: str, other: str) -> str:
+    """Say how axes that grow in one set of directions differ from another, such as LAS from RAS."""
+    ways = f"({own} against {other})"
+    mirrored = [axis for axis, a, b in zip("xyz", own, other, strict=True) if a != b]
+    pairs = [{"L", "R"}, {"A", "P"}, {"I", "S"}]
+    if any({a, b} not in pairs for a, b in zip(own, other, strict=True) if a != b):
+        return f"axes are in another order {ways}"
+    if mirrored == ["x"]:
+        return f"left and right are swapped in the file: stored mirrored along x {ways}"
+    return f"mirrored along {' and '.join(mirrored)} {ways}"
+
+
+def _edges(grid: Grid) -> str:
+    return " x ".join(f"{edge:g}" for edge in np.round(grid.voxel_size, 3))
+
+
+def _shape(grid: Grid) -> str:
+    return " x ".join(map(str, grid.shape))

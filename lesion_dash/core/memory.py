@@ -1,0 +1,98 @@
+"""Free memory of a machine, or within the limit of a container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_ALL_GROUPS = Path("/sys/fs/cgroup")
+_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+_SECOND_VERSION = ("memory.max", "memory.current")
+_POWERS = ["", "K", "M", "G", "T"]
+
+
+def free_memory() -> int:
+    """Bytes that this process can have: what the machine has free, or less within a container.
+
+    Returns
+    -------
+    int
+        The least of what is available on the machine, what each of the control groups of Linux
+        that the process belongs to has left of its limit, and what the process has left of a limit
+        of its own. Swap space does not count.
+
+    Examples
+    --------
+    >>> free_memory() > 0
+    True
+    """
+    import psutil
+
+    left = [max(limit - used, 0) for limit, used in _groups()]
+    return min([int(psutil.virtual_memory().available), *left, *_left_to_process()])
+
+
+def all_memory() -> int:
+    """Bytes of memory that the machine has, or less where a container has a limit.
+
+    Examples
+    --------
+    >>> all_memory() >= free_memory()
+    True
+    """
+    import psutil
+
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _groups())])
+
+
+def bytes_in(text: str) -> int:
+    """Bytes of a size such as ``4GB`` or ``500 MiB``.
+
+    Raises
+    ------
+    ValueError
+        Where the text is no size.
+
+    Examples
+    --------
+    >>> bytes_in("4GB"), bytes_in("1.5 kiB"), bytes_in("512")
+    (4000000000, 1536, 512)
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(text)
+    unit = 1024 if found[3] else 1000
+    return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
+
+
+def _left_to_process() -> Iterator[int]:
+    """What this process has left of the limit of its data, as a kernel of the dashboard has one."""
+    import psutil
+
+    with suppress(ImportError, AttributeError):  # not on Windows; what is used, on Linux alone
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        if limit != resource.RLIM_INFINITY:
+            yield max(limit - int(psutil.Process().memory_info().data), 0)
+
+
+def _groups() -> Iterator[tuple[int, int]]:
+    """Limit and use of the control groups this process belongs to; a container is one."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines():
+            _, kinds, place = line.split(":", 2)
+            if kinds == "memory":
+                top, names = _ALL_GROUPS / "memory", _FIRST_VERSION
+            elif not kinds:
+                top, names = _ALL_GROUPS, _SECOND_VERSION
+            else:
+                continue
+            group = top / place.lstrip("/")
+            for folder in (group, *group.parents):
+                with suppress(OSError, ValueError):  # no limit there, or it is called "max"
+                    limit, used = (int((folder / name).read_text()) for name in names)
+                    yield limit, used

@@ -1,0 +1,89 @@
+"""Tables as CSV files that a spreadsheet can open without harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    r"""A table as UTF-8 CSV: decimal points, commas, an empty cell where a number is NaN.
+
+    Text that a spreadsheet would run as a formula is given a leading apostrophe.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> csv_bytes(pd.DataFrame({"region": ["=1+1", "A8m_L"], "voxels": [3, 4]}))
+    b"region,voxels\n'=1+1,3\nA8m_L,4\n"
+    """
+    return _delimited(table, ",", "")
+
+
+def tsv_bytes(table: pd.DataFrame) -> bytes:
+    r"""A table as BIDS asks for: tabs between the cells, ``n/a`` where a value is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> tsv_bytes(pd.DataFrame({"index": [1, 2], "peak_value": [4.5, float("nan")]}))
+    b'index\tpeak_value\n1\t4.5\n2\tn/a\n'
+    """
+    return _delimited(table, "\t", "n/a")
+
+
+def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    writer.writerow([_cell(name) for name in table.columns])
+    known = table.astype(object).where(table.notna(), None)
+    for row in known.itertuples(index=False, name=None):
+        cells = [_cell(value) for value in row]
+        writer.writerow([missing if cell == "" else cell for cell in cells])
+    # A file name may hold bytes that are no UTF-8; they are shown, not lost.
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def own_names(file_name: str, owners: Sequence[str]) -> list[str]:
+    """A file name for each of several owners; one alone has the name as it is.
+
+    Names differ even where a file system takes A for a.
+
+    Examples
+    --------
+    >>> own_names("region_counts.csv", ["AAL"])
+    ['region_counts.csv']
+    >>> own_names("region_counts.csv", ["AAL", "my atlas", "aal"])
+    ['region_counts_AAL.csv', 'region_counts_my_atlas.csv', 'region_counts_aal_2.csv']
+    """
+    if len(owners) == 1:
+        return [file_name]
+    stem, dot, ending = file_name.rpartition(".")
+    names: list[str] = []
+    for owner in owners:
+        base = f"{stem}_{re.sub(r'[^A-Za-z0-9-]+', '_', owner)[:80]}"
+        name, number, taken = base, 1, {one.casefold() for one in names}
+        while f"{name}{dot}{ending}".casefold() in taken:
+            number += 1
+            name = f"{base}_{number}"
+        names.append(f"{name}{dot}{ending}")
+    return names
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return value

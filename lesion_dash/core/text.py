@@ -1,0 +1,47 @@
+"""Text of a user's data within a sentence or a command of ours."""
+
+from __future__ import annotations
+
+import shlex
+
+
+def printable(text: str) -> str:
+    r"""Text on one line, with every sign spelt out that would not be shown as it is.
+
+    Names come from files and folders and may hold anything: line breaks, escapes that steer a
+    terminal, signs that turn the direction of writing, bytes that are no text.
+
+    Examples
+    --------
+    >>> printable("sub\x1b[31m\n.nii")
+    'sub\\x1b[31m\\n.nii'
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def shell_word(text: str) -> str:
+    r"""Text as one word of a command line, on one line.
+
+    Signs that are not shown are spelt out as bash, zsh and POSIX of 2024 read them.
+
+    Examples
+    --------
+    >>> print(shell_word("my masks"), shell_word("it's\n2"))
+    'my masks' $'it\'s\x0a2'
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    return f"$'{''.join(map(_sign_in_quotes, text))}'"
+
+
+def _sign_in_quotes(sign: str) -> str:
+    if sign in "\\'":
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    # Python shows a byte of a file's name that is no text as one of these code points.
+    is_byte = "\udc80" <= sign <= "\udcff"
+    content = sign.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in content)

@@ -1,0 +1,483 @@
+"""Paths and URLs: one way to name a file wherever it lies, and no password in a message."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, TypeVar
+from urllib.request import url2pathname
+
+from ..core.errors import InputError, MissingFile, SetupError
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
+_PLACE = re.compile(r"([^/?]*)([^?]*)(.*)", re.DOTALL)
+_PORT = re.compile(r"([^:@]*|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORECASE)
+# Azure writes container@account, neither of which is a secret.
+_CONTAINERS = {"abfs", "abfss", "az", "wasb", "wasbs"}
+# These open files within, or by means of, what another address names.
+_WRAPPING = {
+    "async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir", "filecache",
+    "generic", "libarchive", "reference", "simplecache", "tar", "zip",
+}  # fmt: skip
+
+
+class Address(NamedTuple):
+    """The parts of a URL.
+
+    Parameters
+    ----------
+    protocol : str
+        In small letters.
+    host : str
+        Host or bucket, with user, password and port where they are given.
+    key : str
+        The path, from its first slash on.
+    query : str
+        From the question mark on.
+    """
+
+    protocol: str
+    host: str
+    key: str
+    query: str
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL rather than a path.
+
+    Examples
+    --------
+    >>> is_url("s3://bucket/masks"), is_url("C:/masks")
+    (True, False)
+    """
+    return _URL.fullmatch(text) is not None
+
+
+def take_apart(url: str) -> Address:
+    """Take a URL apart.
+
+    Raises
+    ------
+    InputError
+        Where it is a chain, wraps another file, or where a password cannot be told from the path.
+        The sentence shows nothing but the protocol.
+
+    Examples
+    --------
+    >>> take_apart("S3://bucket/study/masks")
+    Address(protocol='s3', host='bucket', key='/study/masks', query='')
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise InputError(without_password(url), "is no URL", "write it as s3://bucket/folder")
+    protocol, rest = found[1].lower(), found[2]
+    shown = f"{protocol}://***"
+    if "::" in rest:
+        raise InputError(shown, "holds '::', a chain of URLs", "give the folder or file itself")
+    if protocol in _WRAPPING:
+        problem = f"{protocol}:// opens what lies within another file or folder, which is not read"
+        raise InputError(shown, problem, "unpack it, and give the folder")
+    place = _PLACE.fullmatch(rest)
+    assert place is not None, "any text matches"
+    host, key, query = place.groups()
+    if _may_leak(host, key, query):
+        problem = "holds a password that cannot be told from the path (by an @, a / or a ?)"
+        remedy = "leave it out: drivers look for it in the environment and in configuration files"
+        raise InputError(shown, problem, remedy)
+    return Address(protocol, host, key, query)
+
+
+def _may_leak(host: str, key: str, query: str) -> bool:
+    """Whether a part of a password may have been taken for something else."""
+    if query and not key:
+        return True
+    if "@" in key + query and ":" in host:
+        return True
+    return "@" not in host and _PORT.fullmatch(host) is None
+
+
+def shown_host(protocol: str, host: str) -> str:
+    """A host as it may be shown.
+
+    Examples
+    --------
+    >>> shown_host("s3", "me:secret@bucket"), shown_host("abfs", "container@account")
+    ('***@bucket', 'container@account')
+    """
+    user, at, place = host.rpartition("@")
+    is_container = protocol in _CONTAINERS and ":" not in user
+    return host if not at or is_container else f"***@{place}"
+
+
+def without_password(address: str) -> str:
+    """An address of any kind, without all that stands before its last ``@``.
+
+    Examples
+    --------
+    >>> without_password("tcp://me:secret@host:8786"), without_password("tcp://host:8786")
+    ('tcp://***@host:8786', 'tcp://host:8786')
+    """
+    before, at, place = address.rpartition("@")
+    if not at:
+        return address
+    protocol = re.match(r"[a-z]+://", before, re.IGNORECASE)
+    return f"{protocol[0] if protocol else ''}***@{place}"
+
+
+# Files that lie behind a URL, such as ``s3://bucket/masks``.
+
+
+_WEB = ("http", "https")
+_HERE = ("file", "local")  # protocols of this computer's own files
+
+
+@dataclass(frozen=True, order=True, repr=False)
+class UrlPath:
+    """The path of a file or folder behind a URL; it answers to the names a `Path` answers to.
+
+    Shown as text it holds no password and no query string.
+
+    Parameters
+    ----------
+    base : str
+        Protocol and host or bucket, such as ``s3://bucket``.
+    key : PurePosixPath
+        The path below.
+    query : str
+        From the question mark on, where there is one.
+
+    Examples
+    --------
+    >>> path = UrlPath.parse("https://me:secret@host/study/sub-1.nii.gz?token=1")
+    >>> str(path), path.name, str(path.parent)
+    ('https://***@host/study/sub-1.nii.gz', 'sub-1.nii.gz', 'https://***@host/study')
+    """
+
+    base: str
+    key: PurePosixPath
+    query: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> UrlPath:
+        """Take a URL apart; see `addresses.take_apart` for what is refused."""
+        protocol, host, key, query = take_apart(url)
+        return cls(f"{protocol}://{host}", PurePosixPath(key.lstrip("/")), query)
+
+    @property
+    def protocol(self) -> str:
+        """Such as ``s3``."""
+        return self.base.partition("://")[0]
+
+    @property
+    def is_web(self) -> bool:
+        """Whether this lies on a web server, which lists no folders."""
+        return self.protocol in _WEB
+
+    @property
+    def address(self) -> str:
+        """The whole URL, with what must not be shown."""
+        key = "" if self.key == PurePosixPath() else str(self.key)
+        return f"{self.base}/{key}{self.query}"
+
+    def __str__(self) -> str:
+        protocol, _, host = self.base.partition("://")
+        key = "" if self.key == PurePosixPath() else str(self.key)
+        return f"{protocol}://{shown_host(protocol, host)}/{key}".removesuffix("/")
+
+    def __repr__(self) -> str:
+        return f"UrlPath({str(self)!r})"
+
+    @property
+    def name(self) -> str:
+        """The last part; of a bucket as a whole, the bucket."""
+        return self.key.name or str(self).partition("://")[2]
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return self.key.stem
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return self.key.suffix
+
+    @property
+    def parent(self) -> UrlPath:
+        """The folder above; of a bucket, the bucket itself."""
+        return self._at(self.key.parent)
+
+    def __truediv__(self, part: str) -> UrlPath:
+        return self._at(self.key / part)
+
+    def with_suffix(self, suffix: str) -> UrlPath:
+        """The same with another ending."""
+        return self._at(self.key.with_suffix(suffix))
+
+    def relative_to(self, folder: object) -> PurePosixPath:
+        """The path below a folder of the same host or bucket."""
+        if not isinstance(folder, UrlPath) or folder.base != self.base:
+            raise ValueError(f"{self} does not lie below {folder}")
+        return self.key.relative_to(folder.key)
+
+    def is_relative_to(self, folder: object) -> bool:
+        """Whether this is the folder or lies below it."""
+        if not isinstance(folder, UrlPath) or folder.base != self.base:
+            return False
+        return self.key.is_relative_to(folder.key)
+
+    def resolve(self) -> UrlPath:
+        """Itself: there are no links."""
+        return self
+
+    def is_symlink(self) -> bool:
+        """There are no links."""
+        return False
+
+    def exists(self) -> bool:
+        """Whether there is a file or folder."""
+        return self._kind() is not None
+
+    def is_dir(self) -> bool:
+        """Whether there is a folder, or files whose path begins so."""
+        return self._kind() == "directory"
+
+    def is_file(self) -> bool:
+        """Whether there is a file that may be read."""
+        try:
+            return self._kind() == "file"
+        except Refused:
+            # A bucket that may not be listed answers so for what is not there as well.
+            return False
+
+    def iterdir(self) -> Iterator[UrlPath]:
+        """What lies in the folder."""
+        system, place = self.system()
+        found = ask(self, lambda: system.ls(place, detail=False))
+        return (self / PurePosixPath(path).name for path in found)
+
+    def find(self) -> list[str]:
+        """Paths of all files below the folder, relative to it."""
+        system, place = self.system()
+        system.invalidate_cache()  # a listing kept from an earlier run may be old
+        found = ask(self, lambda: system.find(place))
+        return [path[len(place) :].lstrip("/") for path in found]
+
+    def system(self) -> tuple[Any, str]:
+        """The file system of fsspec, and the path in its own form; see `open_driver`."""
+        return open_driver(self)
+
+    def _kind(self) -> str | None:
+        if self.is_web and not self.suffix:
+            return "directory"  # a web server does not tell; all that is read has an ending
+        system, place = self.system()
+        return ask(self, lambda: _kind_of(system, place))
+
+    def _at(self, key: PurePosixPath) -> UrlPath:
+        return UrlPath(self.base, key, self.query)
+
+
+def _kind_of(system: Any, place: str) -> str | None:
+    """``file``, ``directory``, or None where there is nothing now, whatever was listed before."""
+    system.invalidate_cache(place)
+    try:
+        return str(system.info(place)["type"])
+    except FileNotFoundError:
+        return None
+
+
+AnyPath = Path | UrlPath
+"""A file or folder, on this computer or behind a URL."""
+
+PathInput = str | os.PathLike[str] | UrlPath
+"""What a user may give as a path."""
+
+
+def as_path(given: PathInput) -> AnyPath:
+    """A path on this computer (``~`` expanded), or one behind a URL: here alone this is decided.
+
+    Examples
+    --------
+    >>> as_path("s3://bucket/masks"), as_path("file:///data/my%20masks").name
+    (UrlPath('s3://bucket/masks'), 'my masks')
+    """
+    if isinstance(given, UrlPath):
+        return given
+    text = os.fspath(given)
+    if not isinstance(given, str) or not is_url(text):
+        return Path(os.path.expanduser(text))
+    protocol, _, rest = text.partition("://")
+    return _path_of(rest) if protocol.lower() in _HERE else UrlPath.parse(text)
+
+
+def _path_of(rest: str) -> Path:
+    """The path of a ``file://`` URL: after the name of the computer, with ``%20`` for a space."""
+    shown = without_password(f"file://{rest}")
+    host, slash, path = rest.partition("/")
+    if host.lower() not in ("", "localhost"):
+        remedy = "mount the folder here and give its path, such as /mnt/masks"
+        raise InputError(shown, "names a file of another computer", remedy)
+    if not slash:
+        raise InputError(shown, "names no file", "write it as file:///data/masks")
+    return Path(url2pathname(slash + path))
+
+
+def path_below(path: AnyPath, folder: AnyPath) -> str:
+    """The path of a file below a folder, with forward slashes.
+
+    Examples
+    --------
+    >>> path_below(as_path("s3://bucket/masks/a/sub-1.nii"), as_path("s3://bucket/masks"))
+    'a/sub-1.nii'
+    """
+    if isinstance(path, UrlPath):
+        return path.relative_to(folder).as_posix()
+    assert isinstance(folder, Path), "both lie on this computer"
+    return path.relative_to(folder).as_posix()
+
+
+def local_path(given: PathInput) -> Path:
+    """A path on this computer, or an error where a URL is given."""
+    path = as_path(given)
+    if isinstance(path, UrlPath):
+        raise InputError(path, "is a URL, a folder of this computer is needed", "give its path")
+    return path
+
+
+def is_below(place: AnyPath, root: AnyPath) -> bool:
+    """Whether a place is a folder, or lies in it; a URL never lies on the disk."""
+    if isinstance(place, Path):
+        return isinstance(root, Path) and place.is_relative_to(root)
+    return place.is_relative_to(root)
+
+
+# The drivers of fsspec: asked with patience, and what they raise turned into one sentence.
+
+
+_PAUSES = (0.5, 2.0, 6.0)  # seconds before a driver is asked once more
+_REFUSALS = (401, 403)  # answers of a server
+_MISSES = (404, 410)
+_PASSING = (408, 429)  # and all from 500 on
+_CREDENTIALS = re.compile(r"Credential|Token|Auth|Forbidden|AccessDenied")
+# A driver that raises these was not even asked over the network: asking again changes nothing.
+_AT_ONCE = (AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+
+T = TypeVar("T")
+
+
+class Refused(SetupError):
+    """A file or folder that these credentials may not read."""
+
+
+def open_driver(path: UrlPath) -> tuple[Any, str]:
+    """The file system of fsspec, and the path in its own form.
+
+    Raises
+    ------
+    SetupError
+        Where fsspec or the protocol's driver is not installed, or the driver cannot begin.
+    """
+    try:
+        from fsspec.core import url_to_fs
+        from fsspec.registry import available_protocols, registry
+    except ImportError:
+        remedy = "pip install 'lesion-dash[cluster]'"
+        raise SetupError(path, "URLs need fsspec, which is not installed", remedy) from None
+    if path.protocol not in {*available_protocols(), *registry}:
+        problem = f"{path.protocol}:// is no protocol that is known here"
+        raise SetupError(path, problem, "check the spelling, such as s3:// or gs://")
+    system, place = ask(path, lambda: url_to_fs(path.address))
+    return system, str(place)
+
+
+def ask(path: UrlPath, question: Callable[[], T]) -> T:
+    """Ask a driver, and again after a growing pause where the network or a server failed.
+
+    Raises
+    ------
+    MissingFile
+        Where there is no such file.
+    Refused
+        Where the credentials are missing, expired, or not enough.
+    SetupError
+        Where there is no answer in any try. No fault of the file: a run must not go on without it.
+    """
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            return question()
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            fault, pause = _lasting_fault(path, error), next(pauses, None)
+            kind = type(error).__name__
+        # Raised here, so that nothing of the driver's own text, which may hold a password, is kept.
+        if fault is not None:
+            raise fault
+        if pause is None:
+            problem = f"reading stopped ({kind}) in each of {len(_PAUSES) + 1} tries"
+            remedy = "check the network and the address, then run this again"
+            raise SetupError(path, problem, remedy)
+        time.sleep(pause)
+
+
+def _lasting_fault(path: UrlPath, error: Exception) -> InputError | None:
+    """What to say of an error that asking again would not mend."""
+    status = _status_of(error)
+    if isinstance(error, FileNotFoundError) or status in _MISSES:
+        remedy = "check the spelling of the URL, and that the bucket is there"
+        return MissingFile(path, "file or folder not found", remedy)
+    if isinstance(error, IsADirectoryError):
+        return InputError(path, "not a regular file: is a folder", "give the file itself")
+    if isinstance(error, PermissionError) or status in _REFUSALS or _names_credentials(error):
+        remedy = "check your credentials, or ask the owner for access"
+        return Refused(path, "no permission to read", remedy)
+    if isinstance(error, ImportError):
+        problem = f"the driver for {path.protocol}:// is not installed"
+        return SetupError(path, problem, _what_to_install(error))
+    if isinstance(error, _AT_ONCE) or _is_final(status):
+        problem = f"the driver cannot read this address ({type(error).__name__})"
+        return SetupError(path, problem, "check the address and the driver's configuration")
+    return None
+
+
+def _names_credentials(error: Exception) -> bool:
+    return bool(_CREDENTIALS.search(type(error).__name__)) or "Forbidden" in str(error)
+
+
+def _is_final(status: int | None) -> bool:
+    return status is not None and 400 <= status < 500 and status not in _PASSING
+
+
+def _status_of(error: Exception) -> int | None:
+    """The number of a server's answer, wherever a driver keeps it."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):  # as those of Amazon's library
+        number = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return number if isinstance(number, int) else None
+    for place in (error, response):
+        for name in ("status", "status_code", "code"):
+            if isinstance(number := getattr(place, name, None), int):
+                return number
+    return None
+
+
+def _what_to_install(error: ImportError) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"pip install {error.name.partition('.')[0]}"
+    return str(error)
+
+
+def sample_data() -> Path:
+    """The folder of the sample data: beside the page, in a clone, or installed with the package."""
+    places = (
+        Path.cwd() / "sample_data",
+        Path(__file__).parents[2] / "sample_data",
+        Path(sys.prefix) / "share" / "lesion_dash" / "sample_data",
+    )
+    return next((place for place in places if place.is_dir()), places[-1])

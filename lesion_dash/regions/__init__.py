@@ -1,0 +1,1 @@
+"""Statistics in the regions of an atlas: counts, lesion load, differences, assignment."""

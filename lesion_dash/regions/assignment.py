@@ -1,0 +1,351 @@
+"""Assignment: which regions of an atlas the components of a map lie in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
+from ..core.errors import InputError
+from ..images.maps import MapLike, as_map, resample_map
+from ..stats.components import Component, Components, Connectivity, Signs, find_components
+from .overlap_scores import Match, RegionSums, match_regions, sum_regions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SIIBRA_COLUMNS = (
+    "input structure",
+    "centroid",
+    "volume",
+    "region",
+    "correlation",
+    "intersection over union",
+    "map value",
+    "map weighted mean",
+    "map containedness",
+    "input weighted mean",
+    "input containedness",
+)
+
+COMPONENT_COLUMNS = (
+    "component",
+    "sign",
+    "component_voxels",
+    "component_volume_mm3",
+    "peak_value",
+    "peak_x_mm",
+    "peak_y_mm",
+    "peak_z_mm",
+    "region_at_peak",
+    "centroid_x_mm",
+    "centroid_y_mm",
+    "centroid_z_mm",
+    "region_at_centroid",
+)
+REGION_COLUMNS = (
+    "label",
+    "region",
+    "voxels",
+    "volume_mm3",
+    "percent_of_component",
+    "percent_of_region",
+    "expected_voxels",
+    "mean_probability",
+    "max_probability",
+    "weighted_mean_probability",
+    "percent_of_region_probability",
+    "region_max_probability",
+    "weighted_mean_value",
+    "correlation",
+    "intersection_over_union",
+)
+COLUMNS = (*COMPONENT_COLUMNS, *REGION_COLUMNS, "grid")
+
+On = Literal["map", "atlas"]
+"""The grid on which map and atlas are compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """The components of a map, and the regions each of them touches.
+
+    Parameters
+    ----------
+    map_name, atlas_name : str
+    on : {"map", "atlas"}
+        Whose grid the components and all numbers are on.
+    components : Components
+    matches : tuple of Match
+        Component by component: its regions in the order of the atlas, then what lies outside.
+    rows : tuple of tuple
+        The same in the order of `COLUMNS`.
+    notes : tuple of str
+        What was unusual about the map or the atlas, and how one was brought to the other.
+    parameters : dict
+        Every choice, defaults included.
+    """
+
+    map_name: str
+    atlas_name: str
+    on: On
+    components: Components
+    matches: tuple[Match, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    notes: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per component and region that share a voxel, and one for what lies outside.
+
+        Of the component: its number, sign, size, peak (value and place in mm) and centroid, and the
+        likeliest region at both. Of both together, v1 being the region's probability (1 in a
+        region of a labelled atlas) and v2 the map's value in the component without its sign:
+
+        - ``voxels``, ``volume_mm3``: where v1 > 0 in the component; ``percent_of_component`` and
+          ``percent_of_region``: these voxels in percent of both. In a labelled atlas
+          ``percent_of_component`` adds up to 100 with the row for what lies outside.
+        - ``expected_voxels``: sum of v1 in the component; ``mean_probability`` and
+          ``max_probability``: its mean and maximum there; ``weighted_mean_probability``: its mean
+          weighted by the map, sum(v1 v2) / sum(v2). Outside the atlas v1 is what all regions
+          leave of 1, so that expected voxels add up to the component's where their sum is not
+          above 1.
+        - ``percent_of_region_probability``: ``expected_voxels`` in percent of the sum of v1 over
+          the grid; ``region_max_probability``: the maximum of v1 over the grid.
+        - ``weighted_mean_value``: mean of v2 over the region, sum(v1 v2) / sum(v1).
+        - ``correlation``: Pearson's, of v1 and v2 over the smallest box that holds both.
+        - ``intersection_over_union`` of the voxels with v1 > 0 and those of the component.
+        - ``grid``: whose grid all this is on, ``map`` or ``atlas``.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows), columns=list(COLUMNS))
+
+    @property
+    def siibra_table(self) -> pd.DataFrame:
+        """The columns of siibra 1.0.1, by its arithmetic and in its order.
+
+        ``volume`` is the index of the region's map; ``correlation`` is taken over siibra's box,
+        which goes a voxel beyond the component on its upper side, and so depends a little on
+        whether axes are stored mirrored; the one in `table` does not.
+        """
+        import pandas as pd
+
+        rows = [_siibra_row(match) for match in self.matches if match.column >= 0]
+        return pd.DataFrame(rows, columns=list(SIIBRA_COLUMNS))
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """A row of `table` per component: the region of highest correlation.
+
+        Of equal ones, and where no correlation is defined, the region that holds most of the
+        component; what lies outside the atlas only where no region is touched.
+        """
+        return self.top(1)
+
+    def top(self, count: int) -> pd.DataFrame:
+        """The first `count` rows of each component, in the order that `best` goes by."""
+        table = self.table
+        outside = [match.column < 0 for match in self.matches]
+        ranked = table.assign(is_outside=outside).sort_values(
+            ["component", "is_outside", "correlation", "voxels"],
+            ascending=[True, True, False, False],
+            kind="stable",
+        )
+        kept = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
+        return kept.reset_index(drop=True)
+
+    def filter(self, min_correlation: float) -> pd.DataFrame:
+        """Rows of `table` with at least this correlation, the highest first; see `rank_rows`."""
+        return rank_rows(self.table, min_correlation)
+
+
+def rank_rows(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
+    """Rows with at least this correlation, the highest first, as in siibra's example.
+
+    Raises
+    ------
+    InputError
+        Where the correlation is none, outside -1 to 1.
+    """
+    if not -1 <= min_correlation <= 1:
+        raise InputError("min_correlation", f"is {min_correlation}", "give a number from -1 to 1")
+    kept = table[table["correlation"] >= min_correlation]
+    return kept.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+
+
+def assign_regions(
+    image: MapLike,
+    atlas: Atlas,
+    *,
+    threshold: float = 0.0,
+    signs: Signs = "positive",
+    connectivity: Connectivity = 18,
+    min_size_voxels: int = 1,
+    min_size_mm3: float = 0.0,
+    lower_threshold: float = 0.0,
+    on: On = "map",
+) -> Assignment:
+    """Assign the components of a map to the regions of an atlas.
+
+    Parameters
+    ----------
+    image : Map, Mask, path or nibabel image
+        NaN is background.
+    atlas : LabelAtlas or ProbabilityAtlas
+    threshold, signs, connectivity, min_size_voxels, min_size_mm3
+        Which components there are; see `find_components`.
+    lower_threshold : float
+        Probabilities of the atlas below it count as 0; from 0 to 1.
+    on : {"map", "atlas"}
+        ``map``: components are found on the map's own grid and the atlas is brought to it; see
+        `LabelAtlas.on_grid`. ``atlas``: the map is brought onto the grid of the atlas first, as
+        siibra does; interpolation then puts a halo of small values around every component, down
+        to remnants of rounding, which differ between mirrored copies of a map.
+
+    Returns
+    -------
+    Assignment
+        Also where the map has no component: its tables then have columns and no row. On the map's
+        grid it does not depend on how axes are stored, except for the numbers of components.
+
+    Raises
+    ------
+    InputError
+        Where the map cannot be read, a parameter is out of its range, or map and atlas do not
+        overlap in space.
+
+    Notes
+    -----
+    The scores are those of siibra's image assignment (siibra-python 1.0.1,
+    https://github.com/FZJ-INM1-BDA/siibra-python), computed for all regions at once from sums over
+    a sparse array of voxels x regions. siibra leaves out regions whose box is a single line of
+    voxels, or meets that of the component in one; here every region that shares a voxel counts.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> found = assign_regions("sample_data/cohort_a/sub-a01_lesion.nii.gz", atlas)
+    >>> round(float(found.table["percent_of_component"].sum()), 6)
+    100.0
+    """
+    _check_choices(lower_threshold, on)
+    found = as_map(image)
+    choices = (threshold, signs, connectivity, min_size_voxels, min_size_mm3)
+    if on == "map":
+        local = atlas.on_grid(found.grid)
+    else:
+        check_boxes_meet(atlas.name, atlas.grid, found.grid)
+        local, found = atlas, resample_map(found, atlas.grid)
+    components = find_components(found, *choices)
+    sums = sum_regions(local, lower_threshold)
+    parameters = {
+        "threshold": threshold,
+        "signs": signs,
+        "connectivity": connectivity,
+        "min_size_voxels": min_size_voxels,
+        "min_size_mm3": min_size_mm3,
+        "lower_threshold": lower_threshold,
+        "on": on,
+    }
+    return make_assignment(components, sums, on, parameters)
+
+
+def _check_choices(lower_threshold: float, on: str) -> None:
+    if not 0 <= lower_threshold <= 1:
+        remedy = "give a probability from 0 to 1"
+        raise InputError("lower_threshold", f"is {lower_threshold}", remedy)
+    if on not in ("map", "atlas"):
+        raise InputError("on", f"is {on!r}", "choose map or atlas")
+
+
+def make_assignment(
+    components: Components, sums: RegionSums, on: On, parameters: dict[str, Any]
+) -> Assignment:
+    """Match components with the regions of an atlas on the same grid, and put it into rows."""
+    matches: list[Match] = []
+    rows: list[tuple[Any, ...]] = []
+    for part, own in zip(components, match_regions(components.parts, sums), strict=True):
+        head = _component_row(part, sums)
+        matches += own
+        rows += [(*head, *_region_row(match), on) for match in own]
+    return Assignment(
+        components.name,
+        sums.atlas.name,
+        on,
+        components,
+        tuple(matches),
+        tuple(rows),
+        (
+            *(f"{components.name}: {note}" for note in components.notes),
+            *(f"{sums.atlas.name}: {note}" for note in sums.notes),
+        ),
+        parameters,
+    )
+
+
+def _component_row(part: Component, sums: RegionSums) -> tuple[Any, ...]:
+    """The cells of `COMPONENT_COLUMNS`."""
+    return (
+        part.number,
+        part.sign,
+        part.voxels,
+        part.volume_mm3,
+        part.peak_value,
+        *part.peak_mm.tolist(),
+        sums.region_at(part.peak_index),
+        *part.centroid_mm.tolist(),
+        _region_at_centroid(part, sums),
+    )
+
+
+def _region_at_centroid(part: Component, sums: RegionSums) -> str:
+    # A centroid often lies exactly between voxels: the one to the left, back and below is taken.
+    voxel = part.grid.nearest_voxel(part.centroid_mm - TIE_MM)
+    return OUTSIDE if voxel is None else sums.region_at(part.grid.linear_index(voxel))
+
+
+def _region_row(match: Match) -> tuple[Any, ...]:
+    """The cells of `REGION_COLUMNS`."""
+    return (
+        match.label,
+        match.region,
+        match.voxels,
+        match.voxels * match.component.grid.voxel_volume,
+        100 * match.input_containedness,
+        100 * match.map_containedness,
+        match.expected_voxels,
+        match.mean_probability,
+        match.max_probability,
+        match.weighted_mean_probability,
+        100 * match.share_of_probability,
+        match.region_max,
+        match.weighted_mean_value,
+        match.correlation,
+        match.intersection_over_union,
+    )
+
+
+def _siibra_row(match: Match) -> tuple[Any, ...]:
+    """The cells of `SIIBRA_COLUMNS`."""
+    return (
+        match.component.number,
+        _siibra_centroid(match.component),
+        match.column,
+        match.region,
+        match.siibra_correlation,
+        match.intersection_over_union,
+        match.region_max,
+        match.weighted_mean_probability,
+        match.map_containedness,
+        match.weighted_mean_value,
+        match.input_containedness,
+    )
+
+
+def _siibra_centroid(part: Component) -> str:
+    """The centroid as text of two decimals, such as ``(-43.66, -63.76, -12.5)``."""
+    return f"({', '.join(str(value) for value in part.centroid_mm.round(2).tolist())})"

@@ -1,0 +1,218 @@
+"""Differences of two cohorts in each region: who is lesioned there, and how largely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, ProbabilityAtlas
+from ..cohort.cohort import Cohort, check_min_patients
+from ..core.grid import Grid
+from ..stats.differences import cohort_differences
+from .load import LesionLoad, lesion_load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+FILE_NAME = "region_differences.csv"
+
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionDifferences:
+    """What cohort A has more of than cohort B, region by region; negative where B has more.
+
+    A patient is lesioned in a region where any voxel of the lesion lies in it: in one of
+    probabilities, where it is not 0.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of A and of B.
+    sizes : tuple of int
+        Patients of A and of B.
+    min_patients : int
+        Volumes are compared where at least this many patients of A, and of B, are lesioned.
+    labels : tuple of int or None
+        Of the regions, in the order of the atlas; the last is None, outside the atlas.
+    regions : tuple of str
+    n : tuple of array of int64, shape (regions,)
+        Patients of A and of B lesioned there.
+    means : tuple of array of float64, shape (regions,)
+        Mean of their total lesion volumes in mm³, NaN where there is nobody.
+    places : array of float64, shape (regions, 3)
+        Where most patients of A and B together are lesioned in the region, in mm; NaN where nobody
+        is. In a region of probabilities, patients times probability; of several such voxels, the
+        one nearest to their middle.
+    probabilistic : bool
+        Whether the regions are maps of probabilities.
+    notes : tuple of str
+        How the atlas was brought onto the grids, and what is unusual about the pair.
+    """
+
+    names: tuple[str, str]
+    sizes: tuple[int, int]
+    min_patients: int
+    labels: tuple[int | None, ...]
+    regions: tuple[str, ...]
+    n: tuple[NDArray[np.int64], NDArray[np.int64]]
+    means: Pair
+    places: NDArray[np.float64]
+    probabilistic: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def percent(self) -> Pair:
+        """Share of the patients of A, and of B, lesioned in each region."""
+        a, b = (100 * n / size for n, size in zip(self.n, self.sizes, strict=True))
+        return a, b
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """Per cent of A minus per cent of B, in percentage points."""
+        return self.percent[0] - self.percent[1]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean volume of A minus that of B in mm³; NaN where A or B has too few patients."""
+        enough = np.minimum(*self.n) >= self.min_patients
+        return np.where(enough, self.means[0] - self.means[1], np.nan)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a region: patients and their mean total lesion volume, in A, in B, and A - B.
+
+        The names and sizes of A and B and the minimum of patients are the same in every row.
+        """
+        import pandas as pd
+
+        columns: dict[str, object] = {
+            "label": pd.Series(self.labels, dtype=object),
+            "region": self.regions,
+        }
+        for letter, n, percent in zip("ab", self.n, self.percent, strict=True):
+            columns |= {f"patients_{letter}": n, f"percent_{letter}": percent}
+        columns["difference_percentage_points"] = self.points
+        columns |= {f"mean_volume_{one}_mm3": m for one, m in zip("ab", self.means, strict=True)}
+        columns["difference_mean_volume_mm3"] = self.mean
+        columns |= dict(zip(("x_mm", "y_mm", "z_mm"), self.places.T, strict=True))
+        for letter, name, size in zip("ab", self.names, self.sizes, strict=True):
+            columns |= {f"cohort_{letter}": name, f"of_{letter}": size}
+        columns["min_patients"] = self.min_patients
+        return pd.DataFrame(columns)
+
+
+def region_differences(
+    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = 5
+) -> RegionDifferences:
+    """Subtract one cohort from another in each region: how many are lesioned, and how largely.
+
+    With n the patients with any lesioned voxel in a region, N those of the cohort and v their
+    total lesion volumes, of which the region holds but a part: 100 (n_A / N_A - n_B / N_B) in
+    percentage points, and mean(v_A) - mean(v_B) in mm³, where n_A and n_B are at least
+    `min_patients`. Exchanging A and B turns every sign, and no bit else.
+
+    This describes; it tests nothing. A large region is lesioned in more patients than a small one,
+    and so it is by larger lesions.
+
+    Parameters
+    ----------
+    a, b : Cohort
+        On one grid, or on grids whose voxels coincide, as for `cohort_differences`.
+    atlas : LabelAtlas or ProbabilityAtlas
+        Brought onto the grid of each cohort, as `lesion_load` does.
+    min_patients : int
+        Volumes are compared where at least this many patients of each cohort are lesioned.
+
+    Returns
+    -------
+    RegionDifferences
+
+    Raises
+    ------
+    InputError
+        Where voxels of the two grids do not coincide, where cohort and atlas do not overlap in
+        space, or `min_patients` is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas, load_cohort
+    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> table = region_differences(a, b, atlas).table
+    >>> len(table), table["region"].iloc[-1]
+    (63, 'outside the atlas')
+    """
+    least = check_min_patients(min_patients)
+    found = cohort_differences(a, b, least)
+    loads = [lesion_load(cohort, atlas) for cohort in (a, b)]
+    n_a, mean_a = _lesioned(loads[0])
+    n_b, mean_b = _lesioned(loads[1])
+    regions = loads[0].atlas.regions
+    together = found.n[0] + found.n[1]
+    places = _places(loads[0].atlas, found.indices, together.astype(np.float64))
+    notes = dict.fromkeys((*found.notes, *loads[0].notes, *loads[1].notes))
+    return RegionDifferences(
+        found.names,
+        found.sizes,
+        least,
+        (*(region.label for region in regions), None),
+        (*(region.name for region in regions), OUTSIDE),
+        (n_a, n_b),
+        (mean_a, mean_b),
+        places,
+        isinstance(atlas, ProbabilityAtlas),
+        tuple(notes),
+    )
+
+
+def _lesioned(load: LesionLoad) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Patients of each region, the last outside the atlas, and their mean volume in mm³."""
+    is_lesioned = np.column_stack([load.voxels > 0, _reach_outside(load)])
+    n = np.count_nonzero(is_lesioned, axis=0)
+    volumes = load.cohort.volumes @ is_lesioned.astype(np.int64)  # whole numbers of voxels
+    mean = np.divide(volumes, n, out=np.full(n.size, np.nan), where=n > 0)
+    return n, mean * load.cohort.grid.voxel_volume
+
+
+def _reach_outside(load: LesionLoad) -> NDArray[np.bool_]:
+    """Whether any voxel of each lesion is one where no region is possible."""
+    cohort, maps = load.cohort, load.atlas.maps
+    is_inside = np.zeros(cohort.grid.size, bool)
+    is_inside[maps.indices[maps.data > 0]] = True
+    lesions = map(cohort.voxels, range(cohort.n_patients))
+    return np.array([not is_inside[lesion].all() for lesion in lesions], bool)
+
+
+def _places(
+    atlas: Atlas, indices: NDArray[np.int32], patients: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Where most patients are lesioned in each region, and outside the atlas."""
+    maps = atlas.maps[indices].tocsc()  # lesioned voxels x regions
+    maps.eliminate_zeros()
+    columns = np.split(maps.indices, maps.indptr[1:-1])
+    missed = np.flatnonzero(np.bincount(maps.indices, minlength=indices.size) == 0)
+    chances = np.split(maps.data, maps.indptr[1:-1])
+    # Of probabilities, a voxel counts as much as it is likely to belong to the region.
+    rows = [
+        _highest(atlas.grid, indices[at], patients[at] * likely)
+        for at, likely in zip(columns, chances, strict=True)
+    ]
+    return np.array([*rows, _highest(atlas.grid, indices[missed], patients[missed])])
+
+
+def _highest(
+    grid: Grid, indices: NDArray[np.int32], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The place (mm) of the highest value; of several, the one nearest to their middle."""
+    if not indices.size:
+        return np.full(3, np.nan)
+    highest = grid.mm_of_index(indices[values == values.max()])
+    away = np.linalg.norm(highest - highest.mean(axis=0), axis=1)
+    # Of those equally near the left one (then back, below), whatever the order of the axes.
+    return np.array(min(highest[away <= away.min() + TIE_MM].tolist()))

@@ -1,0 +1,301 @@
+"""Regions of interest as files, and as the Python script that makes them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from os import PathLike, fspath
+from typing import Any
+
+from ..atlas.atlas import atlas_input
+from ..atlas.loading import load_atlas
+from ..cohort.cohort import cohort_input
+from ..core.python_code import call, literal
+from ..core.tables import csv_bytes, tsv_bytes
+from ..files.paths import as_path
+from ..files.provenance import FILE_NAME, provenance_bytes
+from ..files.reading import checksum, read_bytes
+from ..files.writing import Outbox, write_together
+from ..images.maps import labels_to_nifti, map_input, nifti_bytes
+from ..images.masks import mask_input
+from ..stats.contrast import Correction
+from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun, code_of_step
+from .sources import ImagesSource, MapSource, SeriesSource
+from .steps import Within
+from .values import Rois, RoiValues
+
+_HEAD = """# Makes the same regions of interest anew; paths lead from the folder where it is run.
+
+import lesion_dash as ld
+"""
+
+
+def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
+    """Write a recipe as a script of the library's public functions.
+
+    Parameters
+    ----------
+    recipe : RoiRecipe
+    folder : str
+        Where the script saves its results.
+
+    Returns
+    -------
+    str
+        Run in the same working directory it saves the same ``mask_atlas.nii``, bit by bit. Paths
+        and names stand in it as text, whatever signs they hold.
+
+    Examples
+    --------
+    >>> from lesion_dash import CohortsSource, Morph, Threshold
+    >>> source = CohortsSource("cohort_a", "cohort_b")
+    >>> print(script_of(RoiRecipe(source, Threshold(2.0), steps=(Morph("dilate", 1),))))
+    # Makes the same regions of interest anew; paths lead from the folder where it is run.
+    <BLANKLINE>
+    import lesion_dash as ld
+    <BLANKLINE>
+    # From the files to a map
+    a = ld.load_cohort('cohort_a')
+    b = ld.load_cohort('cohort_b')
+    contrast = ld.contrast_cohorts(a, b, test='fisher', min_patients=1)
+    print(contrast.sentence)
+    found = contrast.map('minus_log10_p')
+    <BLANKLINE>
+    # From the map to regions of interest
+    mask = ld.Threshold(2.0, 'above').apply(found)
+    mask = ld.Morph('dilate', 1, unit='voxels', connectivity=6).apply(mask)
+    rois = ld.find_rois(mask, found, side='above', connectivity=26, min_voxels=1, min_mm3=0.0)
+    print(rois.table.to_string(index=False))
+    ...
+    """
+    to_map = ["# From the files to a map", *recipe.source.code, *_test_code(recipe)]
+    to_rois = ["# From the map to regions of interest", *_steps_code(recipe), *_rois_code(recipe)]
+    parts = [_HEAD, "\n".join(to_map), "\n".join(to_rois), "\n".join(_saving_code(recipe, folder))]
+    return "\n".join(f"{part}\n" if part is not _HEAD else part for part in parts)
+
+
+def _test_code(recipe: RoiRecipe) -> list[str]:
+    if isinstance(recipe.source, MapSource):
+        return []
+    lines = []
+    if recipe.correction != "none":
+        correction: Correction = recipe.correction
+        draws = {"n_permutations": recipe.n_permutations, "seed": recipe.seed}
+        choices = draws if correction == "fwe" else {}
+        corrected = call("correct_contrast", "contrast", literal(correction), **choices)
+        lines += [f"contrast = {corrected}"]
+    return [
+        *lines,
+        "print(contrast.sentence)",
+        f"found = contrast.map({literal(recipe.map_key)})",
+    ]
+
+
+def _steps_code(recipe: RoiRecipe) -> list[str]:
+    threshold = recipe.threshold
+    beyond = call("Threshold", literal(threshold.value), literal(threshold.side))
+    return [
+        f"mask = {beyond}.apply(found)",
+        *(f"mask = {code_of_step(step)}.apply(mask)" for step in recipe.steps),
+    ]
+
+
+def _rois_code(recipe: RoiRecipe) -> list[str]:
+    choices = {
+        "side": recipe.threshold.side,
+        "connectivity": recipe.connectivity,
+        "min_voxels": recipe.min_voxels,
+        "min_mm3": recipe.min_mm3,
+    }
+    lines, atlas = [], []
+    if recipe.atlas is not None:
+        names = call("load_atlas", literal(recipe.atlas), labels=recipe.labels)
+        lines, atlas = [f"atlas = {names}"], ["atlas=atlas"]
+    lines += [f"rois = {call('find_rois', 'mask', 'found', *atlas, **choices)}"]
+    if recipe.picks:
+        lines += [f"rois = rois.pick({literal(recipe.picks)})"]
+    return [*lines, "print(rois.table.to_string(index=False))"]
+
+
+def _saving_code(recipe: RoiRecipe, folder: str) -> list[str]:
+    if isinstance(recipe.source, MapSource):
+        return ["# Saved", call("save_rois", "rois", literal(folder))]
+    return [
+        "# Values in the regions, saved with them",
+        f"values = {recipe.source.values_code}",
+        "print(values.summary.to_string(index=False))",
+        call("save_rois", "rois", literal(folder), "values"),
+    ]
+
+
+# Regions of interest as files.
+
+
+ATLAS_NAME = "mask_atlas.nii"
+TABLE_NAME = "mask_atlas.tsv"
+VALUES_NAME = "roi_values.csv"
+SUMMARY_NAME = "roi_summary.csv"
+MAP_NAME = "roi_map.nii"
+SCRIPT_NAME = "roi_script.py"
+
+
+def save_rois(
+    rois: Rois,
+    folder: str | PathLike[str],
+    values: RoiValues | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write regions of interest as an atlas with its table of names, and their values.
+
+    Parameters
+    ----------
+    rois : Rois
+    folder : path
+        Made where it does not exist.
+    values : RoiValues, optional
+    overwrite : bool
+        Replace earlier results.
+
+    Raises
+    ------
+    InputError
+        Where there is no region, or the folder cannot be written or holds results already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map, Threshold, find_rois, load_atlas
+    >>> found = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
+    >>> rois = find_rois(Threshold(3).apply(found), found, connectivity=6)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_rois(rois, folder)
+    ...     load_atlas(f"{folder}/mask_atlas.nii").region_at([0, 2, 2])
+    'ROI 3'
+    """
+    names = [ATLAS_NAME, TABLE_NAME, *((VALUES_NAME, SUMMARY_NAME) if values else ()), FILE_NAME]
+    with write_together(folder, names, overwrite) as outbox:
+        for name, content in _roi_files(rois, values).items():
+            outbox.add(name, content)
+        counts = _counts(rois)
+        outbox.add(FILE_NAME, provenance_bytes("roi", {}, [], counts, outbox.sums))
+
+
+def names_of_run(source_has_values: bool) -> list[str]:
+    """Names of the files that `add_run` writes."""
+    values = (VALUES_NAME, SUMMARY_NAME) if source_has_values else ()
+    return [ATLAS_NAME, TABLE_NAME, MAP_NAME, *values, SCRIPT_NAME, FILE_NAME]
+
+
+def add_run(outbox: Outbox, run: RoiRun) -> None:
+    """Put the files of a run into an outbox, the provenance of all that is in it last.
+
+    Parameters
+    ----------
+    outbox : Outbox
+        That waits for `names_of_run`, and may hold more, such as pictures.
+    run : RoiRun
+
+    Raises
+    ------
+    InputError
+        Where there is no region.
+    """
+    for name, content in run_files(run).items():
+        outbox.add(name, content)
+    inputs = [*_inputs_of(run), *_inputs_of_steps(run)]
+    content = provenance_bytes("roi", _parameters(run.recipe), inputs, _counts_of(run), outbox.sums)
+    outbox.add(FILE_NAME, content)
+
+
+def run_files(run: RoiRun) -> dict[str, bytes]:
+    """The files of a run by their names, the provenance left out.
+
+    Raises
+    ------
+    InputError
+        Where there is no region.
+    """
+    files = _roi_files(run.rois, run.values)
+    files[TABLE_NAME] = tsv_bytes(run.table_of(run.rois))
+    files[MAP_NAME] = nifti_bytes(run.found.to_nifti())
+    files[SCRIPT_NAME] = script_of(run.recipe).encode("utf-8", "backslashreplace")
+    return files
+
+
+def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
+    """Every choice, with paths as text."""
+    source = {"kind": type(recipe.source).__name__, **asdict(recipe.source)}
+    steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
+    plain: dict[str, Any] = _plain({**asdict(recipe), "source": source, "steps": steps})
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return fspath(value) if isinstance(value, PathLike) else value
+
+
+def _roi_files(rois: Rois, values: RoiValues | None) -> dict[str, bytes]:
+    image = labels_to_nifti(rois.atlas.labels, rois.grid, "lesion_dash: regions of interest")
+    files = {ATLAS_NAME: nifti_bytes(image), TABLE_NAME: tsv_bytes(rois.table)}
+    if values is not None:
+        files[VALUES_NAME] = csv_bytes(values.table)
+        files[SUMMARY_NAME] = csv_bytes(values.summary)
+    return files
+
+
+def _counts(rois: Rois) -> dict[str, Any]:
+    return {
+        "rois": len(rois),
+        "voxels": {part.name: part.voxels for part in rois},
+        "notes": list(rois.notes),
+    }
+
+
+def _counts_of(run: RoiRun) -> dict[str, Any]:
+    steps = [
+        {"step": words, "voxels": mask.voxels}
+        for words, mask in zip(run.words, run.masks, strict=True)
+    ]
+    tested: dict[str, Any] = {}
+    if run.contrast is not None:
+        tested = {
+            "test": run.contrast.sentence,
+            "tested_voxels": run.contrast.tested,
+            "test_notes": list(run.contrast.notes),
+        }
+    return {**tested, "masks": steps, **_counts(run.rois)}
+
+
+def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
+    data, source = run.data, run.recipe.source
+    inputs = [cohort_input(cohort) for cohort in data.cohorts]
+    if data.series is not None and data.conditions is not None:
+        pairs = zip(data.series.paths, data.series.sha256, strict=True)
+        inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
+        inputs += [
+            {"kind": "table", "file": str(path), "sha256": checksum(read_bytes(path))}
+            for path in data.conditions.sources
+        ]
+    if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
+        inputs.append(mask_input(as_path(source.mask or ""), data.tested))
+    if isinstance(source, MapSource):
+        inputs.append(map_input(as_path(source.image), run.found))
+    return inputs
+
+
+def _inputs_of_steps(run: RoiRun) -> list[dict[str, Any]]:
+    recipe = run.recipe
+    inputs = [atlas_input(run.atlas)] if run.atlas is not None else []
+    for step, prepared in zip(recipe.steps, run.steps, strict=True):
+        if isinstance(step, InsideFile) and isinstance(prepared, Within):
+            inputs.append(mask_input(as_path(step.path), prepared.mask))
+        if isinstance(step, InsideRegions):
+            named = (step.atlas, step.labels)
+            if named != (recipe.atlas, recipe.labels):
+                inputs.append(atlas_input(load_atlas(*named)))
+    return inputs

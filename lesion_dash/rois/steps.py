@@ -1,0 +1,370 @@
+"""Steps from a map to a mask: threshold, masks, morphology; each can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.atlas import Atlas
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..images.maps import Map
+from ..images.masks import Mask
+from ..stats.components import SHARED, Connectivity
+
+Unit = Literal["voxels", "mm"]
+Operation = Literal["dilate", "erode", "open", "close"]
+
+_SCIPY = {
+    "dilate": "binary_dilation",
+    "erode": "binary_erosion",
+    "open": "binary_opening",
+    "close": "binary_closing",
+}
+_LARGEST_BALL = 10**5
+"""Voxels of the box around a ball."""
+
+_SLACK_MM = 1e-4
+"""Affines are stored as float32: a voxel 4 mm away may be computed as 4.0000001 mm away."""
+
+
+def morph_mask(
+    mask: Mask,
+    operation: Operation,
+    radius: float = 1,
+    unit: Unit = "voxels",
+    connectivity: Connectivity = 6,
+) -> Mask:
+    """Dilate, erode, open or close a binary map.
+
+    Parameters
+    ----------
+    mask : Mask
+    operation : {"dilate", "erode", "open", "close"}
+        Opening erodes, then dilates: thin bridges and specks go. Closing dilates, then erodes:
+        cracks are filled.
+    radius : float
+        A whole number of steps where `unit` is ``voxels``; the radius of a ball where it is ``mm``.
+    unit : {"voxels", "mm"}
+    connectivity : {6, 18, 26}
+        For voxels: one step goes over faces; over edges as well; over corners as well.
+
+    Returns
+    -------
+    Mask
+        As `scipy.ndimage` has it: what lies beyond the image counts as empty, so erosion and
+        closing take off voxels at its border.
+
+    Raises
+    ------
+    InputError
+        Where an argument is none of these, or a ball holds no neighbour of a voxel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> point = Mask(Grid((5, 5, 5), np.diag([2.0, 2, 2, 1])), np.array([62]), "point")
+    >>> morph_mask(point, "dilate", 1).voxels, morph_mask(point, "dilate", 3.0, "mm").voxels
+    (7, 19)
+    """
+    from scipy import ndimage
+
+    if operation not in _SCIPY:
+        remedy = f"choose one of {', '.join(_SCIPY)}"
+        raise InputError("operation", f"is {operation!r}", remedy)
+    structure, steps = _element(mask.grid, radius, unit, connectivity)
+    if not mask.voxels:
+        return mask
+    box = _box_around(mask, steps * (np.array(structure.shape) // 2))
+    array = np.zeros(mask.grid.shape, bool)
+    function = getattr(ndimage, _SCIPY[operation])
+    array[box] = function(mask.array[box], structure, iterations=steps)
+    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """Fill what a binary map encloses on all sides.
+
+    Parameters
+    ----------
+    mask : Mask
+
+    Returns
+    -------
+    Mask
+        As `scipy.ndimage.binary_fill_holes`: what can be reached from outside over faces stays
+        empty; a gap over an edge or a corner is closed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> shell = np.ones((3, 3, 3))
+    >>> shell[1, 1, 1] = 0
+    >>> fill_holes(Mask.from_array(shell, Grid((3, 3, 3), np.eye(4)), "shell")).voxels
+    27
+    """
+    from scipy.ndimage import binary_fill_holes
+
+    if not mask.voxels:
+        return mask
+    box = _box_around(mask, np.zeros(3, int))
+    array = np.zeros(mask.grid.shape, bool)
+    array[box] = binary_fill_holes(mask.array[box])
+    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
+
+
+def _box_around(mask: Mask, reach: NDArray[np.integer]) -> tuple[slice, ...]:
+    """The smallest box that holds the mask and all it can grow to; elsewhere nothing happens."""
+    voxels = np.stack(np.unravel_index(mask.indices, mask.grid.shape, order="F"))
+    first = np.maximum(voxels.min(axis=1) - reach, 0)
+    last = np.minimum(voxels.max(axis=1) + reach, np.array(mask.grid.shape) - 1)
+    return tuple(slice(a, b + 1) for a, b in zip(first.tolist(), last.tolist(), strict=True))
+
+
+def _element(
+    grid: Grid, radius: float, unit: str, connectivity: int
+) -> tuple[NDArray[np.bool_], int]:
+    from scipy.ndimage import generate_binary_structure
+
+    if not (np.isfinite(radius) and radius > 0):
+        raise InputError("radius", f"is {radius}", "give a number above 0")
+    if unit == "mm":
+        return ball(grid, radius), 1
+    if unit != "voxels":
+        raise InputError("unit", f"is {unit!r}", "choose voxels or mm")
+    if connectivity not in SHARED:
+        remedy = "choose 6 (faces), 18 (and edges) or 26 (and corners)"
+        raise InputError("connectivity", f"is {connectivity}", remedy)
+    if radius != int(radius):
+        raise InputError("radius", f"is {radius} voxels", "give a whole number, or choose mm")
+    # After so many steps all of the image is reached, or nothing is left of it.
+    steps = min(int(radius), sum(grid.shape))
+    return generate_binary_structure(3, SHARED[connectivity]), steps
+
+
+def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
+    """The voxels whose centre lies within so many mm of the middle one, on this grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        Voxels may be of unequal edges, oblique or sheared.
+    radius_mm : float
+
+    Returns
+    -------
+    array of bool, odd sides
+
+    Raises
+    ------
+    InputError
+        Where no other voxel lies so near, or the ball is too large to be of use.
+
+    Examples
+    --------
+    >>> ball(Grid((9, 9, 9), np.diag([2.0, 2, 4, 1])), 4.0).sum(axis=(0, 1)).tolist()
+    [1, 13, 1]
+    """
+    # What lies within the ball is at most this many voxels away along an axis of the array.
+    reach = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1) * (radius_mm + _SLACK_MM)
+    if reach.max() > _LARGEST_BALL or np.prod(2 * np.floor(reach) + 1) > _LARGEST_BALL:
+        remedy = "give a smaller one, or several steps"
+        raise InputError("radius", f"is {radius_mm:g} mm, thousands of voxels", remedy)
+    sides = np.floor(reach).astype(int)
+    steps = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in sides), indexing="ij"), axis=-1)
+    away = np.linalg.norm(steps @ grid.affine[:3, :3].T, axis=-1)
+    inside: NDArray[np.bool_] = away <= radius_mm + _SLACK_MM
+    if inside.sum() == 1:
+        nearest = f"the nearest voxels are {grid.voxel_size.min():g} mm off"
+        problem = f"is {radius_mm:g} mm, and {nearest}"
+        raise InputError("radius", problem, "give a larger one")
+    return inside
+
+
+# Steps from a map to a mask, each a small value that can be told, undone and redone.
+
+
+Side = Literal["above", "below", "both"]
+
+
+def check_side(side: str) -> None:
+    """Raise InputError where a side of a threshold is none."""
+    if side not in ("above", "below", "both"):
+        raise InputError("side", f"is {side!r}", "choose above, below or both")
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Voxels of a map beyond a value; NaN is never beyond.
+
+    Parameters
+    ----------
+    value : float
+    side : {"above", "below", "both"}
+        ``above``: larger than it; ``below``: smaller; ``both``: of an absolute value larger.
+    """
+
+    value: float
+    side: Side = "above"
+
+    def apply(self, found: Map) -> Mask:
+        """The mask of a map."""
+        if not np.isfinite(self.value):
+            raise InputError("threshold", f"is {self.value}", "give a number")
+        check_side(self.side)
+        inside = found.array < self.value if self.side == "below" else found.array > self.value
+        if self.side == "both":
+            inside = inside | (found.array < -self.value)
+        return Mask.from_array(inside, found.grid, found.name)
+
+    @property
+    def words(self) -> str:
+        """What is done, for a list of steps."""
+        sign = {"above": ">", "below": "<", "both": "beyond ±"}[self.side]
+        return f"threshold: {sign} {self.value:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Within:
+    """Only what lies inside another mask (logical AND).
+
+    Parameters
+    ----------
+    mask : Mask
+        On the same grid, or on one whose voxels coincide.
+    """
+
+    mask: Mask
+
+    def apply(self, mask: Mask) -> Mask:
+        """The voxels of both."""
+        other = self.mask.on_grid(mask.grid)
+        common = np.intersect1d(mask.indices, other.indices, assume_unique=True)
+        how = other.notes[len(self.mask.notes) :]  # it was brought onto the grid
+        return Mask(mask.grid, common.astype(np.int32), mask.name, (*mask.notes, *how))
+
+    @property
+    def words(self) -> str:
+        """What is done, for a list of steps."""
+        return f"inside {self.mask.name}"
+
+
+@dataclass(frozen=True)
+class Morph:
+    """Dilate, erode, open or close; see `morph_mask`."""
+
+    operation: Operation
+    radius: float = 1
+    unit: Unit = "voxels"
+    connectivity: Connectivity = 6
+
+    def apply(self, mask: Mask) -> Mask:
+        """The changed mask."""
+        return morph_mask(mask, self.operation, self.radius, self.unit, self.connectivity)
+
+    @property
+    def words(self) -> str:
+        """What is done, for a list of steps."""
+        if self.unit == "mm":
+            return f"{self.operation} by a ball of {self.radius:g} mm"
+        steps = f"{self.radius:g} voxel{'' if self.radius == 1 else 's'}"
+        return f"{self.operation} by {steps} ({self.connectivity} neighbours)"
+
+
+@dataclass(frozen=True)
+class FillHoles:
+    """Fill what is enclosed on all sides."""
+
+    def apply(self, mask: Mask) -> Mask:
+        """The filled mask."""
+        return fill_holes(mask)
+
+    @property
+    def words(self) -> str:
+        """What is done, for a list of steps."""
+        return "fill holes"
+
+
+Step = Within | Morph | FillHoles
+"""A step from a mask to a mask."""
+
+
+def run_steps(found: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> tuple[Mask, ...]:
+    """The mask after the threshold and after each further step, in their order.
+
+    Parameters
+    ----------
+    found : Map
+    threshold : Threshold
+    steps : sequence of Within, Morph or FillHoles
+        A step depends on those before it only: undoing the last one is leaving it out.
+
+    Returns
+    -------
+    tuple of Mask
+        One more than there are steps, all on the grid of the map.
+
+    Examples
+    --------
+    >>> from lesion_dash import Grid, Map
+    >>> values = np.zeros((5, 5, 5))
+    >>> values[2, 2, 1:4] = 3, 5, 4
+    >>> found = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")
+    >>> [mask.voxels for mask in run_steps(found, Threshold(3), [Morph("dilate", 1)])]
+    [2, 12]
+    """
+    masks = [threshold.apply(found)]
+    for step in steps:
+        masks.append(step.apply(masks[-1]))
+    return tuple(masks)
+
+
+def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
+    """The voxels of some regions of an atlas; those of any probability in a probabilistic one.
+
+    Parameters
+    ----------
+    atlas : LabelAtlas or ProbabilityAtlas
+        On the grid the mask is wanted on; see their `on_grid`.
+    names : sequence of str
+        As in the atlas's label table. A name that several regions bear means all of them.
+
+    Returns
+    -------
+    Mask
+        On the atlas's grid.
+
+    Raises
+    ------
+    InputError
+        Where a name is none of the atlas, or no name is given.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> mask_of_regions(atlas, ["Synthetic putamen L", "Synthetic putamen R"]).name
+    'Synthetic putamen L + Synthetic putamen R'
+    """
+    if isinstance(names, str):
+        names = [names]
+    known = [region.name for region in atlas.regions]
+    present = frozenset(known)
+    missing = [name for name in names if name not in present]
+    if missing or not names:
+        problem = f"has no region {missing[0]!r}" if missing else "no region is named"
+        near = get_close_matches(missing[0], known, n=1, cutoff=0.5) if missing else []
+        remedy = "give names as in its label table" + (f", such as {near[0]!r}" if near else "")
+        raise InputError(atlas.name, problem, remedy)
+    asked = frozenset(names)
+    columns = [column for column, name in enumerate(known) if name in asked]
+    rows = [atlas.maps[:, [column]].tocoo().coords[0] for column in columns]
+    indices = np.unique(np.concatenate(rows)).astype(np.int32)
+    return Mask(atlas.grid, indices, " + ".join(names))

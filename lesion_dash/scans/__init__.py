@@ -1,0 +1,1 @@
+"""Single scans: arrays made images, inspection, masks of regions, signal, registration."""

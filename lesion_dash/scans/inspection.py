@@ -1,0 +1,437 @@
+"""Inspection of an image file: header, space, values, and whether it can be used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.loading import atlas_of, check_scale, load_atlas
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..images.masks import mask_of, volume_grid
+from ..images.nifti import Header, Space, point
+from ..images.survey import (
+    Form,
+    HeaderFacts,
+    ImageFile,
+    ImageSource,
+    Survey,
+    as_image_file,
+    axis_codes,
+    scale_values,
+    survey_values,
+)
+
+_MOST_VALUES = 2**26
+"""Voxels of an image, or values of 4D maps that are not 0, that are read as an atlas."""
+
+_LARGEST_HELD = 2**30
+"""Bytes the voxels of a file that is held in memory may take to be read as an atlas."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What would become of an image.
+
+    Parameters
+    ----------
+    outcome : str
+        ``accept``; ``warn``: used, and something is said; ``reject``; ``unknown``: not tried.
+    sentences : tuple of str
+        Why, or what is unusual, as the door says it.
+    """
+
+    outcome: Literal["accept", "warn", "reject", "unknown"]
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """Yes or no."""
+        return {"accept": "yes", "warn": "yes", "reject": "no"}.get(self.outcome, "not tried")
+
+
+def refused(fault: InputError) -> Verdict:
+    """The verdict where the file cannot be read."""
+    return Verdict("reject", (fault.reason,))
+
+
+def judge_mask(file: ImageFile, header: Header) -> Verdict:
+    """Read the image as `check` would a mask."""
+
+    def read() -> tuple[str, ...]:
+        volume_grid(file.path, header)  # what is no single volume need not be read
+        return mask_of(file.stored()).notes
+
+    return _judge(read)
+
+
+def judge_atlas(file: ImageFile, header: Header, survey: Survey) -> Verdict:
+    """Read the image as an atlas, with the label table that lies beside it where there is one."""
+    is_series = header.volumes > 1
+    size = survey.voxels - survey.zeros if is_series else survey.voxels
+
+    def check() -> tuple[str, ...]:
+        return _check_ends(file, header, survey) if is_series else ()
+
+    def read() -> tuple[str, ...]:
+        check()
+        if file.content is None:
+            return load_atlas(file.path).notes
+        return atlas_of(file.stored(_LARGEST_HELD)).notes
+
+    fits = file.content is None or header.voxel_bytes <= _LARGEST_HELD
+    if size <= _MOST_VALUES and fits:
+        return _judge(read)
+    too_many = "the image is larger than what is tried as an atlas here"
+    verdict = _judge(check)
+    return verdict if verdict.outcome == "reject" else Verdict("unknown", (too_many,))
+
+
+def _check_ends(file: ImageFile, header: Header, survey: Survey) -> tuple[str, ...]:
+    """Range first: a time series is refused without holding its values."""
+    ends = np.nan_to_num([survey.lowest, survey.highest]).tolist()
+    check_scale(file.path, header.volumes, header.dtype, min(ends[0], 0.0), max(ends[1], 0.0))
+    return ()
+
+
+def _judge(read: Callable[[], tuple[str, ...]]) -> Verdict:
+    try:
+        notes = read()
+    except InputError as error:
+        return refused(error)
+    return Verdict("warn", notes) if notes else Verdict("accept")
+
+
+# An image file looked into.
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What is in an image file.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    facts : HeaderFacts
+        The fields of the header, as they are stored.
+    header : Header or None
+        The same checked, with the affine that is used; None where the image cannot be used.
+    space : Space or None
+        Where the voxels are; None where that is not known, or there are fewer than three axes.
+    survey : Survey or None
+        The values; None where they cannot be read.
+    file_bytes : int
+        Size of the file; -1 where a server does not tell.
+    sha256 : str
+        Checksum of the file; empty where it cannot be read to its end.
+    as_mask, as_atlas : Verdict
+        What the door says.
+    notes : tuple of str
+        What is unusual, a sentence each.
+    fault : str
+        Why the image cannot be used; empty where it can.
+    file : ImageFile
+        Where values are read from when they are asked for.
+    """
+
+    name: str
+    facts: HeaderFacts
+    header: Header | None
+    space: Space | None
+    survey: Survey | None
+    file_bytes: int
+    sha256: str
+    as_mask: Verdict
+    as_atlas: Verdict
+    notes: tuple[str, ...]
+    fault: str
+    file: ImageFile = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along each axis; empty where the header names impossible ones."""
+        return self.facts.shape
+
+    @property
+    def volumes(self) -> int:
+        """Number of 3D volumes; 0 where the shape is not known."""
+        return math.prod(self.shape[3:]) if self.shape else 0
+
+    @property
+    def repetition_time(self) -> float:
+        """Seconds from one volume to the next; NaN where the file does not say."""
+        time = self.header.repetition_time if self.header else 0.0
+        return time if time > 0 else math.nan
+
+    @property
+    def inflated_bytes(self) -> int:
+        """Bytes of the file uncompressed, header included; 0 where they are not known."""
+        return self.header.offset + self.header.voxel_bytes if self.header else 0
+
+    @property
+    def form_used(self) -> str:
+        """``sform``, ``qform``, or ``none``: the voxel sizes alone; empty where not known."""
+        if self.header is not None:
+            return self.header.form
+        forms = (("sform", self.facts.sform), ("qform", self.facts.qform))
+        return next((name for name, form in forms if form.affine is not None), "")
+
+    @cached_property
+    def forms_apart_mm(self) -> float:
+        """How far sform and qform disagree at the farthest corner, mm; NaN without both."""
+        sform, qform = self.facts.sform.affine, self.facts.qform.affine
+        if sform is None or qform is None or len(self.shape) < 3:
+            return math.nan
+        shape = (self.shape[0], self.shape[1], self.shape[2])
+        return Grid(shape, sform).corner_shift(Grid(shape, qform))
+
+    def to_mm(self, i: float, j: float, k: float) -> tuple[float, float, float]:
+        """The place of a voxel in mm: (x, y, z) = M (i, j, k) + (a, b, c).
+
+        M is the upper left 3 x 3 part of the affine, (a, b, c) its last column. Fractions of a
+        voxel are places between centres.
+        """
+        x, y, z = self._grid.to_mm((i, j, k)).tolist()
+        return x, y, z
+
+    def to_voxel(self, x: float, y: float, z: float) -> tuple[float, float, float]:
+        """The voxel at a place in mm, with fractions: (i, j, k) = M⁻¹ ((x, y, z) - (a, b, c))."""
+        i, j, k = self._grid.to_voxel((x, y, z)).tolist()
+        return i, j, k
+
+    def nearest_voxel(self, x: float, y: float, z: float) -> tuple[int, int, int]:
+        """The voxel that holds a place in mm.
+
+        Raises
+        ------
+        InputError
+            Where the place lies outside the image.
+        """
+        voxel = self._grid.nearest_voxel((x, y, z))
+        if voxel is None:
+            ends = " to ".join(point(corner) for corner in self.box)
+            problem = f"{point((x, y, z))} mm lies outside the image"
+            raise InputError("place", problem, f"the image spans {ends} mm")
+        return voxel
+
+    @property
+    def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Least and largest x, y, z of the voxels' centres, mm."""
+        corners = self._grid.corners()
+        return corners.min(axis=0), corners.max(axis=0)
+
+    def value_at(self, i: int, j: int, k: int, volume: int = 0) -> float:
+        """The value of a voxel, scaled as the header says; the file is read up to there.
+
+        Raises
+        ------
+        InputError
+            Where voxel or volume lie outside the image, or the file cannot be read.
+        """
+        self.check_voxel(i, j, k)
+        value = self.stored_volume(volume)[int(i), int(j), int(k)]
+        return float(self.scaled(np.asarray(value)))
+
+    def check_voxel(self, i: float, j: float, k: float) -> None:
+        """Raise an `InputError` where there is no such voxel."""
+        shape = self._grid.shape
+        inside = all(
+            float(place).is_integer() and 0 <= place < n
+            for place, n in zip((i, j, k), shape, strict=True)
+        )
+        if not inside:
+            ranges = ", ".join(f"{a} from 0 to {n - 1}" for a, n in zip("ijk", shape, strict=True))
+            problem = f"{point((i, j, k))} is no voxel of the image"
+            raise InputError("voxel", problem, f"whole numbers are wanted: {ranges}")
+
+    def stored_volume(self, volume: int = 0) -> NDArray:
+        """The values of one volume as they are stored, shape (x, y, z); see `scaled`."""
+        if self.header is None or self.survey is None:
+            raise InputError(self.name, self.fault or "its values cannot be read")
+        if not 0 <= volume < self.volumes:
+            problem = f"{volume} is no volume of the image"
+            raise InputError("volume", problem, f"volumes count from 0 to {self.volumes - 1}")
+        return self.file.volume(self.header, volume)
+
+    def scaled(self, stored: NDArray) -> NDArray[np.float64]:
+        """Stored values as they are meant: stored * slope + intercept."""
+        if self.header is None:
+            raise InputError(self.name, self.fault)
+        return scale_values(stored, self.header)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values that `json.dumps` takes; what is not known is None."""
+        return json_of(self)
+
+    @property
+    def _grid(self) -> Grid:
+        if self.space is None:
+            problem = self.fault or f"not a volume: {len(self.shape)} axes, three expected"
+            raise InputError(self.name, problem)
+        return self.space.grid
+
+
+def inspect_image(source: ImageSource) -> Inspection:
+    """Look into an image file: header, space, values, and what the door says of it.
+
+    An image that cannot be used, such as one of colours or a truncated one, gives what its header
+    says, and the fault. Values are read some millions at a time, so that a long series takes no
+    more memory than a short one.
+
+    Parameters
+    ----------
+    source : path, URL, (name, bytes), or nibabel image
+        A NIfTI-1, NIfTI-2 or Analyze image, gzip-compressed or not, of any number of axes and in
+        any space.
+
+    Raises
+    ------
+    InputError
+        Where there is no file, or it holds no NIfTI header.
+
+    Notes
+    -----
+    Header fields and codes: https://nifti.nimh.nih.gov/nifti-1/documentation/nifti1fields.
+
+    Examples
+    --------
+    >>> found = inspect_image("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> found.space.size_words, found.space.orientation, found.survey.distinct
+    ('2 mm voxels', 'RAS', 63)
+    >>> found.to_mm(0, 0, 0)
+    (-90.0, -126.0, -72.0)
+    >>> found.value_at(*found.nearest_voxel(-26, 0, 8))
+    49.0
+    """
+    file = as_image_file(source)
+    facts = file.facts()
+    header, survey, fault = None, None, None
+    notes: tuple[str, ...] = ()
+    try:
+        header = file.header()
+        notes += header.notes
+        survey, said = survey_values(file, header)
+        notes += said
+    except InputError as error:
+        fault = error
+    return Inspection(
+        file.path.name,
+        facts,
+        header,
+        _space_of(facts, header),
+        survey,
+        file.size,
+        file.sha256(),
+        *_verdicts(file, header, survey, fault),
+        notes + _own_notes(facts, header),
+        fault.reason if fault else "",
+        file,
+    )
+
+
+def _space_of(facts: HeaderFacts, header: Header | None) -> Space | None:
+    """Where the voxels are, also of images of colours and others that cannot be used."""
+    if header is not None:
+        return Space(header.grid, axis_codes(header.grid.affine)) if header.grid else None
+    affine = facts.sform.affine if facts.sform.affine is not None else facts.qform.affine
+    if affine is None or len(facts.shape) < 3:
+        return None
+    grid = Grid((facts.shape[0], facts.shape[1], facts.shape[2]), affine)
+    return Space(grid, axis_codes(affine))
+
+
+def _verdicts(
+    file: ImageFile, header: Header | None, survey: Survey | None, fault: InputError | None
+) -> tuple[Verdict, Verdict]:
+    if header is None or survey is None or fault is not None:
+        verdict = refused(fault) if fault else Verdict("unknown")
+        return verdict, verdict
+    return judge_mask(file, header), judge_atlas(file, header, survey)
+
+
+def _own_notes(facts: HeaderFacts, header: Header | None) -> tuple[str, ...]:
+    if header is None or header.repetition_time <= 0 or facts.time_unit:
+        return ()
+    return ("unit of the repetition time not stated: seconds assumed",)
+
+
+def json_of(found: Inspection) -> dict[str, Any]:
+    """All of it as plain values for `json.dumps`; what is not known is None."""
+    facts, header, space = found.facts, found.header, found.space
+    return {
+        "name": found.name,
+        "format": facts.format,
+        "file_bytes": found.file_bytes if found.file_bytes >= 0 else None,
+        "inflated_bytes": found.inflated_bytes or None,
+        "sha256": found.sha256,
+        "shape": list(found.shape),
+        "volumes": found.volumes,
+        "repetition_time_s": _known(found.repetition_time),
+        "data_type": facts.data_type,
+        "byte_order": facts.byte_order,
+        "slope": _known(header.slope if header else facts.slope),
+        "intercept": _known(header.intercept if header else facts.intercept),
+        "space_unit": facts.space_unit or None,
+        "time_unit": facts.time_unit or None,
+        "form_used": found.form_used or None,
+        "forms_apart_mm": _known(found.forms_apart_mm),
+        "sform": _form(facts.sform),
+        "qform": _form(facts.qform),
+        "space": _space(space) if space else None,
+        "values": _values(found.survey) if found.survey else None,
+        "as_mask": _verdict(found.as_mask),
+        "as_atlas": _verdict(found.as_atlas),
+        "notes": list(found.notes),
+        "fault": found.fault or None,
+    }
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _form(form: Form) -> dict[str, Any]:
+    affine = form.affine.tolist() if form.affine is not None else None
+    known = {"code": form.code, "space": form.space, "affine": affine}
+    return known | {"fault": form.fault or None}
+
+
+def _space(space: Space) -> dict[str, Any]:
+    return {
+        "orientation": space.orientation,
+        "affine": space.grid.affine.tolist(),
+        "inverse_affine": np.linalg.inv(space.grid.affine).tolist(),
+        "voxel_size_mm": space.grid.voxel_size.tolist(),
+        "voxel_volume_mm3": space.grid.voxel_volume,
+        "oblique_degrees": space.oblique_degrees,
+        "is_mirrored": space.is_mirrored,
+        "sentences": list(space.sentences),
+        "formula": list(space.formula),
+        "inverse_formula": list(space.inverse_formula),
+    }
+
+
+def _values(survey: Survey) -> dict[str, Any]:
+    return {
+        "count": survey.voxels,
+        "lowest": _known(survey.lowest),
+        "highest": _known(survey.highest),
+        "zeros": survey.zeros,
+        "nans": survey.nans,
+        "infinities": survey.infinities,
+        "distinct": survey.distinct,
+        "distinct_has_more": survey.has_more,
+        "histogram_edges": survey.edges.tolist(),
+        "histogram_counts": survey.counts.tolist(),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome, "sentences": list(verdict.sentences)}

@@ -1,0 +1,553 @@
+"""Masks of one region, read from a map of it, and an image inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.atlas import LabelAtlas, ProbabilityAtlas, resample_sparse
+from ..atlas.formats import Region
+from ..atlas.loading import check_scale, load_atlas, to_probabilities
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..files.listing import has_image_ending, strip_ending
+from ..files.paths import AnyPath, PathInput, as_path
+from ..images.maps import Map, masked_bytes, read_map, read_volume
+from ..images.masks import Choice, Mask, volume_grid
+from ..images.nifti import SpatialImage, half_step
+from ..images.reading import Stored, read_header
+from ..images.series import count_volumes
+from ..transforms.transform import Transform
+from ..transforms.warping import warp_mask
+from .arrays import ENDINGS, StoredArray, read_array
+from .conversion import convert_array
+from .placing import check_overlap, place_mask, space_notes
+
+_MOST_NAMED = 12
+
+
+def pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
+    """Find a region by its number or its name; capitals do not matter.
+
+    Parameters
+    ----------
+    subject : str or path
+        The map, for messages.
+    regions : sequence of Region
+    label : str, int or None
+        A number, also as text, or a name.
+
+    Returns
+    -------
+    int
+        Its place among the regions.
+
+    Raises
+    ------
+    InputError
+        Where none or several are called so, or nothing was chosen; it lists what there is.
+
+    Examples
+    --------
+    >>> eye = (Region(1, "lens"), Region(2, "globe"))
+    >>> pick_region("eye.nii", eye, "Globe"), pick_region("eye.nii", eye, "2")
+    (1, 1)
+    """
+    if label is None:
+        problem = f"holds {len(regions)} regions, and a threshold would not tell them apart"
+        raise InputError(subject, problem, f"choose one with --label: {list_regions(regions)}")
+    text = str(label).strip()
+    numbered = [place for place, region in enumerate(regions) if str(region.label) == text]
+    named = [
+        place for place, region in enumerate(regions) if region.name.casefold() == text.casefold()
+    ]
+    found = numbered or named
+    if len(found) > 1:
+        numbers = ", ".join(str(regions[place].label) for place in found)
+        problem = f"{len(found)} regions are called {text!r}"
+        raise InputError(subject, problem, f"choose one by its number: {numbers}")
+    if not found:
+        raise InputError(subject, f"has no region {text!r}", _suggest(regions, text))
+    return found[0]
+
+
+def _suggest(regions: Sequence[Region], text: str) -> str:
+    names = {region.name.casefold(): region for region in regions}
+    close = get_close_matches(text.casefold(), names, n=5, cutoff=0.5)
+    parts = [name for name in names if text.casefold() in name and name not in close]
+    likely = [names[name] for name in [*close, *parts]]
+    return (
+        f"did you mean {list_regions(likely)}?" if likely else f"choose of {list_regions(regions)}"
+    )
+
+
+def list_regions(regions: Sequence[Region]) -> str:
+    """Numbers with names, as far as they fit a sentence.
+
+    Examples
+    --------
+    >>> list_regions([Region(1, "lens"), Region(2, "label 2")])
+    '1 (lens), 2'
+    """
+    shown = [
+        str(region.label)
+        if region.name in ("", f"label {region.label}")
+        else f"{region.label} ({region.name})"
+        for region in regions[:_MOST_NAMED]
+    ]
+    more = len(regions) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+# Maps in files of arrays, which take the space of the image that lies beside them.
+
+
+def is_array_file(path: AnyPath) -> bool:
+    """Whether a file's name says that it holds an array, such as ``.npy``."""
+    return path.suffix.lower() in ENDINGS
+
+
+def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
+    """An array as an image, at the place of the NIfTI image beside it.
+
+    Returns
+    -------
+    image : nibabel image
+        Named after the file.
+    notes : tuple of str
+        Whose space it took, and what else was changed.
+    sources : dict
+        SHA-256 of the file, and of the one whose space it took, by path.
+
+    Raises
+    ------
+    InputError
+        Where the array cannot be read, no image of its shape lies beside it, or several do that
+        lie in different places.
+    """
+    stored = read_array(path)
+    like = find_space(path, stored) if stored.affine is None else None
+    made = convert_array(stored, like)
+    image = made.to_nifti()
+    image.file_map["image"].filename = str(path)  # for messages; its voxels are in memory
+    said = (f"{path.name} takes the space of {like.name} beside it",) if like else ()
+    sources = {str(path): stored.sha256} | made.placement.sources
+    return image, (*stored.notes, *made.notes, *said), sources
+
+
+def find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
+    """The image beside an array whose space it takes.
+
+    The one of the same name counts, else the only one of the same shape; several of them may
+    stand for one another where they share a grid. Others that cannot be read, or do not say
+    where left is, say nothing of the array.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it is not clear which.
+    """
+    shape = tuple(stored.array.shape[:3])
+    remedy = "make an image of it with `lesion-dash convert`"
+    beside = sorted(
+        (file for file in path.parent.iterdir() if has_image_ending(file.name)),
+        key=lambda file: file.name,
+    )
+    named = [file for file in beside if strip_ending(file.name) == path.stem]
+    found = [(file, grid) for file in named or beside if (grid := _grid_of(file, bool(named)))]
+    fitting = [(file, grid) for file, grid in found if grid.shape == shape]
+    words = " x ".join(map(str, shape))
+    if not fitting:
+        problem = f"has no space of its own, and no NIfTI image of {words} voxels lies beside it"
+        raise InputError(path, f"{problem} that states its orientation", remedy)
+    _check_one_grid(path, fitting, remedy)
+    return fitting[0][0]
+
+
+def _grid_of(file: AnyPath, is_meant: bool) -> Grid | None:
+    try:
+        header = read_header(file)
+    except InputError:
+        if is_meant:
+            raise
+        return None
+    return header.grid if is_meant or header.form != "none" else None
+
+
+def _check_one_grid(path: AnyPath, fitting: list[tuple[AnyPath, Grid]], remedy: str) -> None:
+    first, grid = fitting[0]
+    for file, other in fitting[1:]:
+        if not grid.matches(other):
+            problem = f"{first.name} and {file.name} beside it lie in different places"
+            raise InputError(path, problem, remedy)
+
+
+# The map of one region: its probabilities, or the voxels that bear its label.
+
+
+DEFAULT_THRESHOLD = 0.5
+
+_ROUNDING = 1e-6
+"""A probability stored as float32, or interpolated, may miss the threshold by so much."""
+
+_OFF = 1e-4
+"""Labels that were stored as floats may miss whole numbers by so much."""
+
+_LARGEST_PERCENT = 100
+_PIECE = 2**20  # values that are compared together
+
+
+@dataclass(frozen=True, eq=False)
+class RegionMap:
+    """One region on the grid of its map.
+
+    Parameters
+    ----------
+    name : str
+        Of the region, or of the map where it holds one only.
+    grid : Grid
+    indices : array of int32, shape (voxels,)
+        Linear positions of the voxels that may belong to it, ascending, first axis fastest.
+    probabilities : array of float64, shape (voxels,), or None
+        0 to 1; None where the map holds labels, and each of the voxels belongs to it.
+    notes : tuple of str
+    sources : dict
+        SHA-256 of the files that were read, by path.
+    """
+
+    name: str
+    grid: Grid
+    indices: NDArray[np.int32]
+    probabilities: NDArray[np.float64] | None
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def mask_on(self, grid: Grid, threshold: float | None = None) -> Mask:
+        """The mask of the region on the grid of an image.
+
+        Labels are brought there by nearest neighbour; probabilities by linear interpolation, and
+        then a voxel belongs to the region where its probability is **at least** the threshold.
+
+        Parameters
+        ----------
+        grid : Grid
+            Of the image.
+        threshold : float, optional
+            A share in (0, 1], 0.5 by default; labels take none.
+
+        Raises
+        ------
+        InputError
+            Where map and image do not overlap, or no voxel reaches the threshold.
+        """
+        if self.probabilities is None:
+            if threshold is not None:
+                problem = "is a map of labels: it has no probability to compare"
+                raise InputError(self.name, problem, "leave --threshold out")
+            return place_mask(Mask(self.grid, self.indices, self.name), grid)
+        share = DEFAULT_THRESHOLD if threshold is None else threshold
+        Choice(share)  # raises where it is no share
+        indices, values, notes = _on_grid(self, self.probabilities, grid)
+        kept = indices[values >= share - _ROUNDING]
+        if not kept.size:
+            largest = f"the largest is {values.max(initial=0):.3g}"
+            problem = f"no voxel of the image has a probability of at least {share:g}: {largest}"
+            raise InputError(self.name, problem, "give a lower --threshold")
+        said = f"voxels of at least {share:g} taken as the mask"
+        return Mask(grid, kept, self.name, (*notes, said))
+
+
+def _on_grid(
+    region: RegionMap, values: NDArray[np.float64], grid: Grid
+) -> tuple[NDArray[np.int32], NDArray[np.float64], tuple[str, ...]]:
+    own = region.grid
+    if own.matches(grid):
+        return region.indices, values, ()
+    check_overlap(region.name, own, grid)
+    placed = resample_sparse(region.indices, values, own, grid)
+    if own.exact_steps(grid) is not None:
+        return (*placed, (f"map reoriented from {own} to the image's grid ({grid})",))
+    note = f"probabilities resampled from {own} onto the image's grid ({grid}) by linear "
+    return (*placed, (f"{note}interpolation in world coordinates",))
+
+
+def read_region(
+    source: PathInput | SpatialImage,
+    label: str | int | None = None,
+    table: PathInput | None = None,
+    percent: bool = False,
+) -> RegionMap:
+    """Read the map of one region.
+
+    Parameters
+    ----------
+    source : path, URL or nibabel image
+        A map of probabilities, 0 to 1 or percent: 3D of one region, 4D (or a folder of 3D ones)
+        with a region a volume; or a 3D map of labels. The array of a ``.npy`` file takes the
+        space of the NIfTI image of its shape beside it.
+    label : str or int, optional
+        Name or number of the region; needed where the map holds several.
+    table : path, optional
+        Names of the regions; by default the table beside the map that is named after it.
+    percent : bool
+        A 3D map holds percent, however small its largest value. Without this, whole numbers are
+        taken for labels, since those up to 100 may be either; the largest value of others tells.
+
+    Raises
+    ------
+    InputError
+        Where the map holds several regions and none was chosen, is a colour picture, or holds
+        neither labels nor probabilities.
+
+    Examples
+    --------
+    >>> found = read_region("sample_data/atlas/synthetic_atlas.nii.gz", "synthetic putamen l")
+    >>> found.name, found.indices.size
+    ('Synthetic putamen L', 507)
+    """
+    place = source if isinstance(source, SpatialImage) else as_path(source)
+    if isinstance(place, SpatialImage) or not is_array_file(place):
+        return _read(place, label, table, percent)
+    image, notes, read = open_array(place)
+    found = _read(image, label, table, percent)
+    sources = found.sources | read
+    name = found.name.removesuffix(place.suffix)
+    return replace(found, name=name, notes=notes + found.notes, sources=sources)
+
+
+def _read(
+    place: AnyPath | SpatialImage, label: str | int | None, table: PathInput | None, percent: bool
+) -> RegionMap:
+    is_folder = not isinstance(place, SpatialImage) and place.is_dir()
+    if is_folder or count_volumes(place) > 1:
+        return _of_several(place, label, table, percent)
+    found = read_map(place)
+    path = Path(found.name) if isinstance(place, SpatialImage) else place
+    values = np.ravel(found.array, order="F")
+    values = np.nan_to_num(values) if np.isnan(values).any() else values
+    off, largest = _rounding(place), values.max()
+    is_whole = _is_whole(values, off)
+    is_several = is_whole and largest > 1 + off and values.min() > -off and not percent
+    if label is None and not is_several:
+        return _of_single(found, values, path, percent)
+    if label is not None and (percent or (largest <= 1 and not is_whole)):
+        problem = "is the map of one region's probabilities: it holds no labels"
+        raise InputError(found.name, problem, "leave --label out")
+    atlas = load_atlas(place, table)
+    if label is None:
+        raise _refuse_several(path, atlas.regions, float(largest))
+    return _of_atlas(atlas, label)
+
+
+def _rounding(place: AnyPath | SpatialImage) -> float:
+    """How far labels may be off: half a step, where the file keeps them as integers by a slope."""
+    if isinstance(place, SpatialImage):
+        place = Path(place.get_filename() or "")
+    is_file = has_image_ending(place.name) and place.exists()
+    return max(_OFF, half_step(read_header(place))) if is_file else _OFF
+
+
+def _is_whole(values: NDArray, off: float) -> bool:
+    if values.dtype.kind in "iu":
+        return True
+    parts = (values[start : start + _PIECE] for start in range(0, values.size, _PIECE))
+    return all(bool(np.all(np.abs(part - np.rint(part)) <= off)) for part in parts)
+
+
+def _refuse_several(path: AnyPath, regions: tuple[Region, ...], largest: float) -> InputError:
+    """A threshold on labels would take the union of all that are larger."""
+    problem = f"is a map of labels: whole numbers up to {largest:g}, which a threshold would join"
+    remedy = f"choose one with --label: {list_regions(regions)}"
+    if largest <= _LARGEST_PERCENT:
+        remedy += "; or say --percent where they are per cent of one region"
+    return InputError(path, problem, remedy)
+
+
+def _of_several(
+    place: AnyPath | SpatialImage, label: str | int | None, table: PathInput | None, percent: bool
+) -> RegionMap:
+    atlas = load_atlas(place, table)
+    if percent and isinstance(atlas, ProbabilityAtlas):
+        problem = "holds a region a volume: the largest value of all tells whether it is percent"
+        raise InputError(atlas.name, problem, "leave --percent out")
+    return _of_atlas(atlas, label)
+
+
+def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
+    place = pick_region(atlas.name, atlas.regions, label)
+    region = atlas.regions[place]
+    note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
+    first, last = atlas.maps.indptr[place : place + 2].tolist()
+    indices = atlas.maps.indices[first:last]
+    if not indices.size:
+        raise InputError(atlas.name, f"region {region.name} has no voxel", "choose another one")
+    values = None if isinstance(atlas, LabelAtlas) else atlas.maps.data[first:last]
+    return RegionMap(
+        region.name, atlas.grid, indices, values, (*atlas.notes, note), dict(atlas.sources)
+    )
+
+
+def _of_single(found: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
+    indices, dtype = np.flatnonzero(values).astype(np.int32), found.array.dtype
+    largest = float(values.max())
+    if percent and check_scale(path, 1, dtype, float(values.min()), largest) == 1:
+        # Its largest value alone would tell of shares.
+        indices = indices[values[indices] > 0]
+        probabilities = values[indices].astype(np.float64) / 100
+        notes: tuple[str, ...] = (f"values up to {largest:g} taken as percent",)
+    else:
+        columns, notes = to_probabilities(path, [(indices, values[indices])], dtype)
+        indices, probabilities = columns[0]
+    sources = {str(path): found.sha256}
+    return RegionMap(found.name, found.grid, indices, probabilities, found.notes + notes, sources)
+
+
+# A region of a template on the grid of an image that was registered to it.
+
+
+def native_region(
+    region: RegionMap, threshold: float | None, transform: Transform | None, grid: Grid
+) -> Mask:
+    """The mask of a template's region on the grid of a native image.
+
+    It is made on the map's own grid, so that it is interpolated once.
+
+    Parameters
+    ----------
+    region : RegionMap
+        In the template's space.
+    threshold : float or None
+        The least probability; None for labels, and for the default.
+    transform : Transform or None
+        From the native image to the template; None where the map lies in the image's own space.
+    grid : Grid
+        Of the native image.
+
+    Raises
+    ------
+    InputError
+        Where no voxel reaches the threshold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = Grid((4, 4, 4), np.eye(4))
+    >>> region = RegionMap("eye", grid, np.array([21]), None)
+    >>> shift = np.eye(4)
+    >>> shift[0, 3] = 1
+    >>> native_region(region, None, Transform(shift), grid).indices.tolist()
+    [20]
+    """
+    if transform is None:
+        return region.mask_on(grid, threshold)
+    own = region.mask_on(region.grid, threshold)
+    placed = warp_mask(own, transform.inverse(), grid)
+    notes = tuple(f"{region.name}: {note}" for note in placed.notes[len(own.notes) :])
+    return replace(placed, notes=(*own.notes, *notes))
+
+
+# An image inside the mask of one region.
+
+
+_NOT_STANDARD = "not marked as standard space"
+"""Beginning of a note that `space_notes` takes the place of."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedImage:
+    """An image, and the mask inside which it keeps its values.
+
+    Parameters
+    ----------
+    stored : Stored
+        The image as it was read.
+    mask : Mask
+        On the image's grid.
+    threshold : float or None
+        The probability that the mask's voxels have at least; None where they bear a label.
+    notes : tuple of str
+        What is unusual about map and image, and how the map was brought to the image.
+    sources : dict
+        SHA-256 of the files that were read, by path.
+    """
+
+    stored: Stored
+    mask: Mask
+    threshold: float | None
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+
+    def to_bytes(self, is_compressed: bool = True) -> tuple[bytes, tuple[str, ...]]:
+        """The image with 0 outside the mask as a NIfTI file; see `images.masked_bytes`."""
+        return masked_bytes(self.stored, self.mask, is_compressed)
+
+
+def mask_image(
+    image: PathInput | SpatialImage,
+    prob: PathInput | SpatialImage,
+    label: str | int | None = None,
+    threshold: float | None = None,
+    table: PathInput | None = None,
+    percent: bool = False,
+    transform: Transform | None = None,
+) -> MaskedImage:
+    """Cut a region out of an image by its probability or its label.
+
+    The map is brought to the image, never the image to the map: values inside the mask stay what
+    they are.
+
+    Parameters
+    ----------
+    image : path, URL or nibabel image
+        Of one volume.
+    prob : path, URL or nibabel image
+        Map of probabilities or of labels; see `read_region`.
+    label : str or int, optional
+        Name or number of the region, where the map holds several.
+    threshold : float, optional
+        Voxels of at least this probability (a share in (0, 1]) are kept; 0.5 by default.
+    table : path, optional
+        Names of the regions.
+    percent : bool
+        Whole numbers of a 3D map are percent.
+    transform : Transform, optional
+        From the image to the map's space, where the image was registered to it. Without one, both
+        lie in one space.
+
+    Returns
+    -------
+    MaskedImage
+
+    Raises
+    ------
+    InputError
+        Where map or image cannot be used, do not overlap, or the mask would be empty.
+
+    Examples
+    --------
+    >>> atlas = "sample_data/atlas/synthetic_atlas.nii.gz"
+    >>> cut = mask_image("sample_data/cohort_a/sub-a01_lesion.nii.gz", atlas, "Synthetic putamen L")
+    >>> cut.mask.voxels
+    507
+    """
+    region = read_region(prob, label, table, percent)
+    stored = read_volume(image)
+    grid = volume_grid(stored.path, stored.header)
+    mask = native_region(region, threshold, transform, grid)
+    # First what may be wrong, then how it was made.
+    notes = _notes_of(stored, region, grid, transform is None) + region.notes + mask.notes
+    sources = {str(stored.path): stored.sha256} | region.sources
+    used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
+    return MaskedImage(stored, mask, used, notes, sources)
+
+
+def _notes_of(stored: Stored, region: RegionMap, grid: Grid, shares_space: bool) -> tuple[str, ...]:
+    """What is unusual about the image, by its name."""
+    name = stored.path.name
+    own = tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
+    return (space_notes("the map", region.grid, name, grid) if shares_space else ()) + own

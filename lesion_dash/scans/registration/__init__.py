@@ -1,0 +1,1 @@
+"""Registration of an image, its lesion and other images to a template."""

@@ -1,0 +1,350 @@
+"""Both images at one resolution, and their local correlation there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...core.grid import Grid
+from ...transforms.transform import Transform
+from .task import Task, Volume
+
+WINDOW_MM = 10.0
+"""Edge of the cube within which two images are correlated."""
+
+_LEAST_SHARE = 0.5  # of a window's voxels that both images must know
+_FLAT = 1e-3  # of an image's standard deviation; a window that varies less says nothing
+
+
+def window_of(voxel_size: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Voxels of a window along each axis: odd, and at least 3."""
+    half = np.maximum(np.round((WINDOW_MM / voxel_size - 1) / 2), 1).astype(int)
+    i, j, k = (2 * half + 1).tolist()
+    return i, j, k
+
+
+def squared_correlation(
+    first: NDArray, second: NDArray, window: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """The squared correlation of two images in the window around each voxel.
+
+    It is 1 where one is a straight line of the other, rising or falling, so images of different
+    contrast can be compared, and neither a bias field nor a scaling matters.
+
+    Parameters
+    ----------
+    first, second : arrays of one shape
+        NaN where an image knows nothing. Voxels that one of them doesn't know don't count.
+    window : tuple of int
+        Voxels along each axis, odd. Beyond the array nothing is known.
+
+    Returns
+    -------
+    array of float32, shape of the images
+        0 to 1. NaN where less than half of the window is known or ``first`` is flat in it;
+        0 where ``second`` alone is flat.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((5, 5, 5))
+    >>> float(squared_correlation(image, 3 - 2 * image, (3, 3, 3))[2, 2, 2])
+    1.0
+    """
+    known = np.isfinite(first) & np.isfinite(second)
+    one, flat_one = _standardised(first, known)
+    two, flat_two = _standardised(second, known)
+    count = _box(known.astype(np.float32), window)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_one, mean_two = _box(one, window) / count, _box(two, window) / count
+        variance_one = _box(one * one, window) / count - mean_one**2
+        variance_two = _box(two * two, window) / count - mean_two**2
+        covariance = _box(one * two, window) / count - mean_one * mean_two
+        found = np.clip(covariance**2 / (variance_one * variance_two), 0, 1)
+        found[variance_two < flat_two] = 0
+        found[(count < _LEAST_SHARE) | (variance_one < flat_one)] = np.nan
+    return found.astype(np.float32)
+
+
+def mean_similarity(template: NDArray, moved: NDArray, window: tuple[int, int, int]) -> float:
+    """Mean squared local correlation; 0 where nothing can be compared.
+
+    Parameters
+    ----------
+    template, moved : arrays of one shape
+        NaN outside the template's foreground, and outside the moved image.
+    window : tuple of int
+    """
+    found = squared_correlation(template, moved, window)
+    found = found[np.isfinite(template) & np.isfinite(moved) & np.isfinite(found)]
+    return float(found.mean(dtype=np.float64)) if found.size else 0.0
+
+
+def _standardised(image: NDArray, known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """Mean 0 and SD 1 where known, 0 elsewhere; and the variance that counts as none."""
+    values = image[known].astype(np.float64)
+    result = np.zeros(image.shape)
+    if values.size == 0 or (spread := values.std()) == 0:
+        return result, np.inf
+    result[known] = (values - values.mean()) / spread
+    return result, _FLAT**2
+
+
+def _box(image: NDArray, window: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Mean over the window, with 0 beyond the array."""
+    return ndimage.uniform_filter(image, window, output=np.float64, mode="constant")
+
+
+# Volumes on other lattices: coarser ones, and one image at the points of another.
+
+
+_SLAB = 2**21
+"""Points that are moved at a time through a displacement field."""
+
+
+def coarsen(volume: Volume, voxel_mm: float) -> Volume:
+    """A volume, smoothed and sampled every so many mm along its own axes.
+
+    An axis that is coarser already stays as it is; the outer borders of the volume stay where
+    they are to within a new voxel.
+    """
+    factors = np.maximum(voxel_mm / volume.grid.voxel_size, 1.0)
+    if np.all(factors < 1.05):
+        return volume
+    grid = coarse_grid(volume.grid, factors)
+    sigma = np.where(factors > 1.05, 0.5 * factors, 0.0)
+    smooth = ndimage.gaussian_filter(volume.array, sigma, mode="nearest", truncate=3)
+    return Volume(_sample(smooth, np.linalg.inv(volume.grid.affine) @ grid.affine, grid), grid)
+
+
+def coarse_grid(grid: Grid, factors: NDArray[np.float64]) -> Grid:
+    """A grid with voxels so many times as long, about the same centre."""
+    shape = np.maximum(np.round(np.array(grid.shape) / factors), 1).astype(int)
+    affine = grid.affine.copy()
+    affine[:3, :3] *= factors
+    centre = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    affine[:3, 3] = centre - affine[:3, :3] @ ((shape - 1) / 2)
+    return Grid(tuple(shape.tolist()), affine)
+
+
+def coarsen_mask(mask: NDArray[np.bool_], grid: Grid, coarse: Grid) -> NDArray[np.bool_]:
+    """A mask on a coarser grid: every voxel that it reaches into."""
+    factors = coarse.voxel_size / grid.voxel_size
+    reach = 2 * np.floor(factors / 2 + 1e-6).astype(int) + 1
+    spread = ndimage.maximum_filter(mask.astype(np.uint8), tuple(reach.tolist()))
+    steps = np.linalg.inv(grid.affine) @ coarse.affine
+    return _sample(spread.astype(np.float32), steps, coarse) > 0.01
+
+
+def sample(volume: Volume, matrix: NDArray, grid: Grid) -> NDArray[np.float32]:
+    """A moving volume at the points of a grid of the template; NaN outside it.
+
+    Parameters
+    ----------
+    volume : Volume
+    matrix : array, shape (4, 4)
+        From the moving volume to the template, mm.
+    grid : Grid
+        In the template's space.
+    """
+    steps = np.linalg.inv(volume.grid.affine) @ np.linalg.inv(matrix) @ grid.affine
+    return _sample(volume.array, steps, grid, np.nan)
+
+
+def sample_moved(volume: Volume, transform: Transform, grid: Grid) -> NDArray[np.float32]:
+    """The same through a transform that may hold displacement fields."""
+    if transform.is_linear:
+        return sample(volume, transform.matrix, grid)
+    found = np.empty(grid.shape, np.float32)
+    slab = max(_SLAB // (grid.shape[1] * grid.shape[2]), 1)
+    for begin in range(0, grid.shape[0], slab):
+        part = np.stack(
+            np.meshgrid(
+                np.arange(begin, min(begin + slab, grid.shape[0])),
+                *(np.arange(n) for n in grid.shape[1:]),
+                indexing="ij",
+            ),
+            axis=-1,
+        )
+        voxels = volume.grid.to_voxel(transform.moving_points(grid.to_mm(part)))
+        found[begin : begin + slab] = ndimage.map_coordinates(
+            volume.array, np.moveaxis(voxels, -1, 0), order=1, mode="constant", cval=np.nan
+        )
+    return found
+
+
+def _sample(
+    array: NDArray[np.float32], steps: NDArray, grid: Grid, outside: float | None = None
+) -> NDArray[np.float32]:
+    """Linear interpolation; the nearest voxel, or a given value, outside."""
+    return ndimage.affine_transform(
+        array,
+        steps[:3, :3],
+        steps[:3, 3],
+        grid.shape,
+        order=1,
+        mode="nearest" if outside is None else "constant",
+        cval=outside or 0.0,
+        output=np.float32,
+    )
+
+
+# Both images at one resolution, and how alike they are there.
+
+
+FOREGROUND_RIM_MM = 5.0
+"""How far beyond its bright voxels a template is looked at: the outline tells much."""
+
+MOST_VOXELS = 900_000
+"""Of a template's foreground box at the finest level: the MNI152 brain at 2 mm has 600,000."""
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Both images at one resolution.
+
+    Parameters
+    ----------
+    moving, template : Volume
+        The template is cut to the box of its foreground.
+    foreground : array of bool, shape of the template
+    lesion : array of bool, shape of the moving image, or None
+    """
+
+    moving: Volume
+    template: Volume
+    foreground: NDArray[np.bool_]
+    lesion: NDArray[np.bool_] | None
+
+    @property
+    def known_template(self) -> NDArray[np.float32]:
+        """The template, NaN outside its foreground."""
+        return np.where(self.foreground, self.template.array, np.float32(np.nan))
+
+    @property
+    def known_moving(self) -> Volume:
+        """The moving image, NaN in the lesion."""
+        if self.lesion is None:
+            return self.moving
+        array = np.where(self.lesion, np.float32(np.nan), self.moving.array)
+        return Volume(array, self.moving.grid)
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """Of the template's foreground, mm."""
+        return self.template.grid.to_mm(np.argwhere(self.foreground).mean(axis=0))
+
+    def points(self) -> NDArray[np.float64]:
+        """Some points (mm) all over the template's foreground, at which poses are compared."""
+        voxels = np.argwhere(self.foreground)
+        return self.template.grid.to_mm(voxels[:: max(len(voxels) // 500, 1)])
+
+    def similarity(self, transform: Transform) -> tuple[float, float]:
+        """Mean squared local correlation, and the share of the foreground it was found in."""
+        moved = sample_moved(self.known_moving, transform, self.template.grid)
+        return self.similarity_of(moved), self.share_known(moved)
+
+    def score(self, matrix: NDArray[np.float64]) -> float:
+        """The similarity of a linear transform, times the share it was found in."""
+        similarity, share = self.similarity(Transform(matrix))
+        return similarity * share
+
+    def better(
+        self, found: NDArray[np.float64] | None, before: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What a refinement found, or what it began with where that fits better."""
+        if found is None or self.score(found) < self.score(before):
+            return before
+        return found
+
+    def similarity_of(self, moved: NDArray[np.float32]) -> float:
+        """Mean squared local correlation with an image on the template's grid."""
+        window = window_of(self.template.grid.voxel_size)
+        return mean_similarity(self.known_template, moved, window)
+
+    def share_known(self, moved: NDArray[np.float32]) -> float:
+        """Share of the foreground where an image on the template's grid is known."""
+        return float(np.isfinite(moved[self.foreground]).mean())
+
+    def coverage(self, transform: Transform) -> float:
+        """Share of the foreground that lies inside the moving image, its lesion too."""
+        voxels = self.template.grid.to_mm(np.argwhere(self.foreground))
+        places = self.moving.grid.to_voxel(transform.moving_points(voxels))
+        shape = np.array(self.moving.grid.shape)
+        return float(((places > -0.5) & (places < shape - 0.5)).all(axis=1).mean())
+
+
+def make_level(task: Task, foreground: NDArray[np.bool_], voxel_mm: float) -> Level:
+    """Smooth and sample both images, and cut the template to its foreground.
+
+    Parameters
+    ----------
+    task : Task
+    foreground : array of bool, shape of the template
+    voxel_mm : float
+        Voxels of an image that is coarser already stay as they are.
+    """
+    moving, template = coarsen(task.moving, voxel_mm), coarsen(task.template, voxel_mm)
+    front = foreground
+    if template.grid != task.template.grid:
+        front = coarsen_mask(foreground, task.template.grid, template.grid)
+    lesion = task.lesion
+    if lesion is not None and moving.grid != task.moving.grid:
+        lesion = coarsen_mask(lesion, task.moving.grid, moving.grid)
+    box = _box_of(front, template.grid)
+    return Level(moving, _cut(template, box), front[box], lesion)
+
+
+def finest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
+    """The voxel size at which the template's foreground box has a bearable number of voxels."""
+    shape = [side.stop - side.start for side in _box_of(foreground, task.template.grid)]
+    volume = float(np.prod(shape, dtype=float)) * task.template.grid.voxel_volume
+    own = task.template.grid.voxel_volume ** (1 / 3)
+    return max(own, (volume / MOST_VOXELS) ** (1 / 3))
+
+
+def foreground_of(template: Volume) -> NDArray[np.bool_]:
+    """Where a template shows something: what is brighter than air, filled, with a rim.
+
+    A template that was skull-stripped is told by its exact background; else the limit is half of
+    Otsu's, since cerebrospinal fluid is darker than what Otsu's parts from air.
+    """
+    array = template.array
+    low, high = float(array.min()), float(np.percentile(array, 99.5))
+    is_stripped = np.mean(array == low) > 0.05
+    limit = low + 0.02 * (high - low) if is_stripped else low + (_otsu(array, high) - low) / 2
+    bright = ndimage.binary_opening(array > limit) | (array > (limit + high) / 2)
+    filled = ndimage.binary_fill_holes(bright)
+    away = ndimage.distance_transform_edt(~filled, sampling=template.grid.voxel_size.tolist())
+    return np.asarray(away <= FOREGROUND_RIM_MM)
+
+
+def _otsu(array: NDArray, high: float) -> float:
+    """The limit that leaves the least variance on its two sides."""
+    counts, edges = np.histogram(np.minimum(array, high), 128)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1].astype(float)
+    above = counts.sum() - below
+    total = np.cumsum(counts * centres)
+    means = total[:-1] / np.maximum(below, 1) - (total[-1] - total[:-1]) / np.maximum(above, 1)
+    return float(edges[1 + int(np.argmax(below * above * means**2))])
+
+
+def _box_of(foreground: NDArray[np.bool_], grid: Grid) -> tuple[slice, ...]:
+    """The foreground's box with room for a window of the local correlation."""
+    reach = np.ceil(FOREGROUND_RIM_MM / grid.voxel_size).astype(int)
+    box = ndimage.find_objects(foreground.astype(np.uint8))[0]
+    return tuple(
+        slice(max(side.start - more, 0), min(side.stop + more, edge))
+        for side, more, edge in zip(box, reach.tolist(), grid.shape, strict=True)
+    )
+
+
+def _cut(volume: Volume, box: tuple[slice, ...]) -> Volume:
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_mm([side.start for side in box])
+    array = np.ascontiguousarray(volume.array[box])
+    i, j, k = array.shape
+    return Volume(array, Grid((i, j, k), affine))

@@ -1,0 +1,317 @@
+"""Register an image to a template, its lesion and further images with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from ...core.grid import Grid
+from ...core.memory import free_memory
+from ...files.paths import as_path
+from ...images.maps import Map, MapLike, as_map
+from ...images.masks import Mask, MaskLike
+from ...transforms.transform import Transform
+from ...transforms.warping import warp_any, warp_map, warp_mask
+from ..placing import binary_mask
+from .deformable import working_grid
+from .engines import engine_named
+from .process import Outcome, run_apart
+from .quality import Found, doubts
+from .task import Kind, NotCredible, Quality, Registration, Report, Task, Volume
+
+FEWEST_VOXELS = 8
+"""Along each axis: fewer hold no structure that a position could be told from."""
+
+MOST_LESIONED = 0.75
+"""Of the image's brighter voxels; beyond that, too little is left to register by."""
+
+_BYTES_A_VOXEL = 24  # as float32 in both processes, in the file between them, and smoothed
+_BASE_BYTES = 7e8  # the engine's program and its work on at most 16 million voxels
+_FIELD_BYTES = 48  # a voxel of displacement: three float32 twice, there and back
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a registration is made of.
+
+    Parameters
+    ----------
+    moving, template : Map
+    lesion : Mask or None
+        On the moving image's grid.
+    others : tuple of Map or Mask
+    notes : tuple of str
+    sources : dict
+        SHA-256 of each file, by its path; a URL without its password.
+    """
+
+    moving: Map
+    template: Map
+    lesion: Mask | None
+    others: tuple[Map | Mask, ...]
+    notes: tuple[str, ...]
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def task(self, kind: Kind) -> Task:
+        """What an engine is asked for, NaN filled with the darkest value."""
+        lesion = None if self.lesion is None else self.lesion.array
+        return Task(_volume(self.moving), _volume(self.template), kind, Transform(), lesion)
+
+
+def read_inputs(
+    moving: MapLike,
+    template: MapLike,
+    lesion: MaskLike | None,
+    others: Sequence[MapLike],
+    kind: Kind,
+) -> Inputs:
+    """Read the images and refuse, with a sentence each, what cannot be registered."""
+    image, target = as_map(moving), as_map(template)
+    for found in (image, target):
+        _check_image(found)
+    _check_memory(image, target, kind)
+    mask = None if lesion is None else _read_lesion(lesion, image)
+    brought = tuple(other if isinstance(other, Mask) else as_map(other) for other in others)
+    _check_others(brought, image)
+    read = [found for found in (image, target, mask) if found is not None]
+    notes = [f"{found.name}: {note}" for found in read for note in _notes_of(found)]
+    given = [(moving, image), (template, target), (lesion, mask)]
+    given += list(zip(others, brought, strict=True))
+    sources = {
+        _path_of(source, found): found.sha256
+        for source, found in given
+        if found is not None and found.sha256
+    }
+    return Inputs(image, target, mask, brought, tuple(dict.fromkeys(notes)), sources)
+
+
+def _notes_of(found: Map | Mask) -> tuple[str, ...]:
+    """All but that it lies in no standard space: it is about to be brought to one."""
+    return tuple(note for note in found.notes if "standard space" not in note)
+
+
+def _check_image(found: Map) -> None:
+    name, shape = found.name, found.grid.shape
+    if min(shape) < FEWEST_VOXELS:
+        problem = f"{' x '.join(map(str, shape))} voxels: a slice or a thin slab, not a volume"
+        remedy = f"give an image of at least {FEWEST_VOXELS} voxels along each axis"
+        raise InputError(name, problem, remedy)
+    values = found.array[np.isfinite(found.array)]
+    if values.size == 0:
+        raise InputError(name, "holds no number but NaN", "give an image with intensities")
+    if values.min() == values.max():
+        problem = f"constant: every voxel is {values.flat[0]:g}"
+        raise InputError(name, problem, "give an image that shows something")
+
+
+def _check_memory(moving: Map, template: Map, kind: Kind) -> None:
+    voxels = moving.grid.size + template.grid.size
+    each = _BYTES_A_VOXEL + (_FIELD_BYTES if kind == "deformable" else 0)
+    needed, free = voxels * each + _BASE_BYTES, free_memory()
+    if needed > free:
+        problem = (
+            f"registering {voxels:,} voxels takes about {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free"
+        )
+        raise InputError(moving.name, problem, "bring the images to coarser voxels first")
+
+
+def _read_lesion(source: MaskLike, image: Map) -> Mask:
+    mask = binary_mask(source)
+    if mask.voxels == 0:
+        raise InputError(mask.name, "the lesion mask is empty", "leave it out, or draw the lesion")
+    try:
+        mask = mask.on_grid(image.grid)
+    except InputError as error:
+        remedy = "give the mask on the grid of the moving image, which it was drawn on"
+        raise InputError(mask.name, error.problem, remedy) from None
+    # The mean parts tissue from air; most images are half air.
+    bright = image.array > np.nanmean(image.array)
+    covered = float(mask.array[bright].mean()) if bright.any() else 1.0
+    if covered > MOST_LESIONED or mask.voxels == mask.grid.size:
+        problem = f"the lesion mask covers {covered:.0%} of what {image.name} shows: inverted?"
+        raise InputError(mask.name, problem, "mark the lesion alone")
+    return mask
+
+
+def _check_others(others: tuple[Map | Mask, ...], image: Map) -> None:
+    names = Counter(found.name for found in others)
+    for found in others:
+        if names[found.name] > 1:
+            problem = "two images that are brought along bear this name"
+            raise InputError(found.name, problem, "rename one of the files")
+        if not _meet(found.grid, image.grid):
+            problem = f"lies nowhere near {image.name} by its header"
+            raise InputError(found.name, problem, "bring along images of the same scan session")
+
+
+def _meet(one: Grid, other: Grid) -> bool:
+    first, second = one.corners(), other.corners()
+    low = np.maximum(first.min(axis=0), second.min(axis=0))
+    return bool((low <= np.minimum(first.max(axis=0), second.max(axis=0))).all())
+
+
+def _path_of(source: object, found: Map | Mask) -> str:
+    # A URL may hold a password, which its path does not show.
+    return str(as_path(source)) if isinstance(source, (str, PathLike)) else found.name
+
+
+def _volume(found: Map) -> Volume:
+    array: NDArray = found.array.astype(np.float32)
+    known = np.isfinite(array)
+    if not known.all():
+        array[~known] = array[known].min()
+    return Volume(array, found.grid)
+
+
+# An image brought to a template, its lesion and further images with it.
+
+
+FAR_TURN = 30.0
+"""Degrees between header and template from which on it is worth a sentence."""
+
+FAR_MM = 40.0
+"""The same for the distance of the image's centre."""
+
+
+def register_image(
+    moving: MapLike,
+    template: MapLike,
+    kind: Kind = "affine",
+    *,
+    lesion: MaskLike | None = None,
+    others: Sequence[MapLike] = (),
+    engine: str = "auto",
+    report: Report | None = None,
+) -> Registration:
+    """Find where an image lies on a template, and bring it there.
+
+    The search begins from several places: the headers' world coordinates, centres of mass, and
+    wherever the template correlates with the image. What was found is checked and, where it is
+    not credible, raised instead of returned. The engine runs in a process of its own.
+
+    Parameters
+    ----------
+    moving, template : path, URL, nibabel image or Map
+        One volume each, of any grids.
+    kind : str
+        ``rigid`` (6 numbers), ``affine`` (12) or ``deformable`` (affine and a smooth warp).
+    lesion : path, URL, nibabel image or Mask, optional
+        On the moving image's grid. Its voxels don't count when the images are compared.
+    others : sequence of paths, URLs, nibabel images, Maps or Masks
+        In the moving image's world space, on any grid; brought along.
+    engine : str
+        ``auto`` (SimpleITK, or dipy for ``deformable``) or the name of one.
+    report : callable, optional
+        Told the share that is done, 0 to 1, and what is being done, about five times a second;
+        what it raises ends the work.
+
+    Returns
+    -------
+    Registration
+
+    Raises
+    ------
+    InputError
+        Where an image cannot be used, or the engine's process crashes.
+    NotCredible
+        Where what was found is not to be believed; its ``found`` is for looking at.
+    SetupError
+        Where the engine is not installed.
+
+    Examples
+    --------
+    >>> register_image("no.nii.gz", "template.nii.gz", "elastic")
+    Traceback (most recent call last):
+    lesion_dash.core.errors.InputError: kind: 'elastic' is none of rigid, affine, deformable
+    """
+    chosen = engine_named(engine, kind)
+    told = report or (lambda _share, _words: None)
+    inputs = read_inputs(moving, template, lesion, others, kind)
+    outcome = run_apart(inputs.task(kind), chosen.name, told)
+    told(0.98, "images brought to the template")
+    registration = _assemble(inputs, kind, chosen.version(), outcome)
+    if reasons := doubts(outcome.found.evidence):
+        raise _refusal(registration, reasons)
+    return registration
+
+
+def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Registration:
+    found = outcome.found
+    transform, grid = found.transform, inputs.template.grid
+    lesion = None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid)
+    return Registration(
+        moving=inputs.moving,
+        template=inputs.template,
+        kind=kind,
+        engine=engine,
+        transform=transform,
+        image=warp_map(inputs.moving, transform, grid),
+        quality=_quality(found),
+        lesion=lesion,
+        native_lesion=inputs.lesion,
+        others=tuple(warp_any(other, transform, grid) for other in inputs.others),
+        notes=(*inputs.notes, *_what_is_unusual(inputs, found)),
+        sources=inputs.sources,
+        seconds=outcome.seconds,
+        memory_mb=outcome.memory_mb,
+    )
+
+
+def _quality(found: Found) -> Quality:
+    evidence = found.evidence
+    smallest, largest = found.jacobians
+    return Quality(
+        similarity_before=found.before,
+        similarity_after=found.after,
+        coverage=evidence.coverage,
+        determinant=found.transform.volume_factor,
+        smallest_jacobian=smallest,
+        largest_jacobian=largest,
+        starts=evidence.starts,
+        agreeing_starts=evidence.agreeing,
+    )
+
+
+def _what_is_unusual(inputs: Inputs, found: Found) -> tuple[str, ...]:
+    notes = []
+    degrees, mm = _way(found.transform, inputs)
+    if degrees > FAR_TURN or mm > FAR_MM:
+        notes.append(
+            f"the header puts {inputs.moving.name} {mm:.0f} mm and {degrees:.0f} degrees away "
+            "from where it was found: compare left and right with another image of the patient"
+        )
+    if found.evidence.coverage < 0.95:
+        notes.append(f"the image covers {found.evidence.coverage:.0%} of the template's foreground")
+    if not found.transform.is_linear:
+        edge = working_grid(inputs.template.grid).voxel_size.max()
+        notes.append(f"the warp was worked out on voxels of {edge:.3g} mm")
+    if found.jacobians[0] <= 0:
+        notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
+    if inputs.lesion is not None:
+        notes.append("the lesion was left out when the images were compared")
+    return tuple(notes)
+
+
+def _way(transform: Transform, inputs: Inputs) -> tuple[float, float]:
+    """By how many degrees the image is turned, and how far its middle is moved."""
+    left, _, right = np.linalg.svd(transform.matrix[:3, :3])
+    cosine = np.clip((np.trace(left @ right) - 1) / 2, -1, 1)
+    grid = inputs.moving.grid
+    middle = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    away = transform.matrix[:3, :3] @ middle + transform.matrix[:3, 3] - middle
+    return float(np.degrees(np.arccos(cosine))), float(np.linalg.norm(away))
+
+
+def _refusal(registration: Registration, reasons: tuple[str, ...]) -> NotCredible:
+    problem = f"was not found on {registration.template.name} in a way to be believed: {reasons[0]}"
+    remedy = "see whether both show the same part of the body and their headers are right"
+    error = NotCredible(registration.moving.name, problem, remedy, reasons)
+    error.found = registration
+    return error

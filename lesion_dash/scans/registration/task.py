@@ -1,0 +1,165 @@
+"""What is asked of a registration engine, and what registering gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from ...core.grid import Grid
+from ...images.maps import Map
+from ...images.masks import Mask
+from ...transforms.transform import Transform
+
+Kind = Literal["rigid", "affine", "deformable"]
+KINDS: tuple[Kind, ...] = ("rigid", "affine", "deformable")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well an image lies on its template.
+
+    Parameters
+    ----------
+    similarity_before, similarity_after : float
+        Mean squared local correlation over the template's foreground that the moving image covers,
+        0 to 1: where the headers put the image, and where the registration does.
+    coverage : float
+        Share of the template's foreground that lies inside the moving image, 0 to 1.
+    determinant : float
+        How much larger a volume of the moving image is in the template, of the linear part.
+    smallest_jacobian, largest_jacobian : float
+        The same ratio at the voxels of the template; not above 0 where space is folded.
+    starts : int
+        From how many positions the search began.
+    agreeing_starts : int
+        How many of them ended within 2 mm of the best place, before it was refined.
+    """
+
+    similarity_before: float
+    similarity_after: float
+    coverage: float
+    determinant: float
+    smallest_jacobian: float
+    largest_jacobian: float
+    starts: int
+    agreeing_starts: int
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """An image registered to a template, and what came with it.
+
+    Parameters
+    ----------
+    moving, template : Map
+        As they were read.
+    kind : str
+        ``rigid``, ``affine`` or ``deformable``.
+    engine : str
+        What found the transform, with its version, such as ``SimpleITK 2.5.7``.
+    transform : Transform
+        From the moving image to the template.
+    image : Map
+        The moving image on the template's grid, linear interpolation, 0 outside.
+    lesion, native_lesion : Mask or None
+        In the template's space, and as it was given. The native volume is the lesion's volume.
+    others : tuple of Map or Mask
+        Further images, brought along; a name each as in their files.
+    quality : Quality
+    notes : tuple of str
+        What was unusual or decided, a sentence each.
+    sources : dict
+        SHA-256 of every file that went in, by its path; a URL without its password.
+    seconds, memory_mb : float
+        What the engine's process took, wall time and its peak of memory.
+    """
+
+    moving: Map
+    template: Map
+    kind: Kind
+    engine: str
+    transform: Transform
+    image: Map
+    quality: Quality
+    lesion: Mask | None = None
+    native_lesion: Mask | None = None
+    others: tuple[Map | Mask, ...] = ()
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+
+
+class NotCredible(InputError):
+    """A registration that was found and is not believed; it carries what was found for a picture.
+
+    Attributes
+    ----------
+    found : Registration or None
+        None where the error has travelled between processes.
+    """
+
+    found: Registration | None = None
+
+
+# What a program that registers images is asked for, whichever it is.
+
+
+Report = Callable[[float, str], None]
+"""Told the share that is done, 0 to 1, and what is being done; what it raises ends the work."""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Intensities of one image.
+
+    Parameters
+    ----------
+    array : array of float32, shape of the grid
+        Finite.
+    grid : Grid
+    """
+
+    array: NDArray[np.float32]
+    grid: Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What an engine is asked for.
+
+    Parameters
+    ----------
+    moving, template : Volume
+    kind : str
+        ``rigid``, ``affine`` or ``deformable``.
+    start : Transform
+        From the moving image to the template; close already. It is linear, and all that a
+        deformable engine needs of a linear one.
+    lesion : array of bool, shape of the moving grid, or None
+        Voxels of the moving image whose intensities say nothing about where they belong.
+    """
+
+    moving: Volume
+    template: Volume
+    kind: Kind
+    start: Transform
+    lesion: NDArray[np.bool_] | None = None
+
+
+class Engine(Protocol):
+    """A program that refines a registration."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+
+    def version(self) -> str:
+        """Its name and version; raises `SetupError` with the remedy where it is not installed."""
+
+    def register(self, task: Task, report: Report) -> Transform:
+        """From the moving image to the template, starting at `task.start`."""

@@ -1,0 +1,523 @@
+"""Measures of signal quality, each with all that is needed to quote it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..files.paths import as_path
+from ..images.maps import Map, MapLike, as_map
+from ..images.masks import Mask, MaskLike
+from ..images.nifti import SpatialImage
+from .placing import binary_mask, place_mask, space_notes
+from .sampling import Sample, noise_fault, ratio_interval, take_pair, take_sample
+from .signal_definitions import DEFINITIONS, Definition, Moments, measure, noise_factor, resample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_NAN = float("nan")
+_SEEDS = {"signal": 0, "background": 1, "air": 2}
+_SHARES_MASK = {
+    "pair_signal": "signal",
+    "difference": "signal",
+    "pair_background": "background",
+}
+"""Roles that are drawn together with the mask they share."""
+
+_TISSUE = ("background", "pair_background")
+"""Roles of the tissue that a contrast compares with."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number, and how it came to be.
+
+    Parameters
+    ----------
+    measure : str
+        Name of the `Definition`.
+    value, low, high : float
+        The number and its 95 % bootstrap interval, see `ratio_interval`; NaN where there is none.
+    formula, source : str
+    image : str
+        On which it was measured; two where two acquisitions were compared.
+    signal, noise : str
+        Names of the masks.
+    signal_voxels, noise_voxels : int
+        Voxels with a number.
+    signal_zeros_percent, noise_zeros_percent : float
+        Share of zeros among them.
+    factor : float
+        Between the SD of noise and that of air; NaN where none is taken.
+    interval : str
+        What was resampled.
+    reason : str
+        Why there is no value, or no interval.
+    against : str
+        Name of the mask whose mean a contrast takes away; empty where there is no contrast.
+    """
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    formula: str
+    source: str
+    image: str
+    signal: str
+    noise: str
+    signal_voxels: int
+    noise_voxels: int
+    signal_zeros_percent: float
+    noise_zeros_percent: float
+    factor: float
+    interval: str
+    reason: str = ""
+    against: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SignalQuality:
+    """Signal and contrast to noise of an image.
+
+    Parameters
+    ----------
+    image : str
+    measures : tuple of Measure
+    regions : tuple of (int, str)
+        Label and name of the region of each measure; empty where there was one mask.
+    notes : tuple of str
+    parameters : dict
+        Every choice, defaults included.
+    sources : dict
+        SHA-256 of the files that were read, by path.
+    """
+
+    image: str
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...]
+    parameters: dict[str, Any]
+    sources: dict[str, str]
+    regions: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each measure, with label and region before it where there are several."""
+        plain = [asdict(one) for one in self.measures]
+        if not self.regions:
+            return plain
+        pairs = zip(self.regions, plain, strict=True)
+        return [{"label": label, "region": name} | row for (label, name), row in pairs]
+
+    @property
+    def json_rows(self) -> list[dict[str, Any]]:
+        """The rows with None in place of NaN, which JSON does not know."""
+        return [
+            {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in row.items()
+            }
+            for row in self.rows
+        ]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a measure; columns as the fields of `Measure`."""
+        import pandas as pd
+
+        columns = [field.name for field in fields(Measure)]
+        return pd.DataFrame(self.rows, columns=None if self.rows else columns)
+
+    def value(self, measure: str) -> float:
+        """The first number of this name.
+
+        Raises
+        ------
+        KeyError
+            Where it was not measured.
+        """
+        for one in self.measures:
+            if one.measure == measure:
+                return one.value
+        raise KeyError(measure)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A sample with its moments, as they are and resampled.
+
+    Parameters
+    ----------
+    sample : Sample
+    moments, resampled : Moments
+    fault : str
+        Why no noise can be measured in it; see `noise_fault`.
+    """
+
+    sample: Sample
+    moments: Moments
+    resampled: Moments
+    fault: str
+
+
+def estimate(role: str, sample: Sample, resamples: int, seed: int) -> Estimate:
+    """Measure and resample a sample; roles that share a mask draw the same voxels.
+
+    Parameters
+    ----------
+    role : str
+        See `definitions.Role`.
+    sample : Sample
+    resamples, seed : int
+    """
+    generator = np.random.default_rng([seed, _SEEDS[_SHARES_MASK.get(role, role)]])
+    drawn = resample(sample.values, sample.units, resamples, generator, role == "air")
+    fault = noise_fault(sample, may_hold_zeros=role == "difference")
+    return Estimate(sample, measure(sample.values), drawn, fault)
+
+
+def measure_all(estimates: Mapping[str, Estimate], coils: int) -> tuple[Measure, ...]:
+    """Every definition whose regions are there.
+
+    Parameters
+    ----------
+    estimates : mapping of role to Estimate
+    coils : int
+    """
+    wanted = [one for one in DEFINITIONS if set(one.needs) <= set(estimates)]
+    return tuple(_measure(definition, estimates, coils) for definition in wanted)
+
+
+def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: int) -> Measure:
+    parts = {role: estimates[role] for role in definition.needs}
+    factor = definition.factor(coils)
+    signal, noise = parts[definition.needs[0]], parts[definition.needs[-1]]
+    others = [role for role in definition.needs if role in _TISSUE]
+    against = [parts[role].sample.name for role in others if definition.name.startswith("cnr")]
+    value, low, high, reason = _NAN, _NAN, _NAN, _fault(definition, noise)
+    if not reason:
+        of = {role: part.moments for role, part in parts.items()}
+        value = float(definition.compute(of, factor))
+        low, high, reason = _interval(definition, parts, value, factor)
+    return Measure(
+        definition.name,
+        value,
+        low,
+        high,
+        definition.formula,
+        definition.source,
+        signal.sample.image,
+        signal.sample.name,
+        noise.sample.name,
+        signal.sample.values.size,
+        noise.sample.values.size,
+        100 * signal.sample.zeros,
+        100 * noise.sample.zeros,
+        factor,
+        describe_units(
+            [part.sample for part in parts.values()],
+            int(np.size(signal.resampled.mean)),
+            correlation=noise.sample.correlation,
+        ),
+        reason,
+        against[0] if against else "",
+    )
+
+
+def _fault(definition: Definition, noise: Estimate) -> str:
+    """Why the noise of a definition cannot be divided by; empty where it can."""
+    if noise.fault:
+        return f"{noise.sample.name} {noise.fault}"
+    if definition.spread == "mad" and noise.moments.mad == 0:
+        return f"{noise.sample.name} is quantised: its MAD is 0, half of its voxels have one value"
+    return ""
+
+
+def _interval(
+    definition: Definition, parts: Mapping[str, Estimate], value: float, factor: float
+) -> tuple[float, float, str]:
+    drawn = {role: part.resampled for role, part in parts.items()}
+    units = min(part.sample.unit_count for part in parts.values())
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one value only
+        ratios = np.asarray(definition.compute(drawn, factor))
+    return ratio_interval(value, ratios, units)
+
+
+_TOO_NARROW = "too narrow: draw cubes, by --block-mm of `lesion-dash snr`"
+
+
+def describe_units(
+    samples: list[Sample], resamples: int, how: str = "basic interval", correlation: float = 0.0
+) -> str:
+    """What was resampled, and so what the interval assumes."""
+    edges = sorted({sample.block_mm for sample in samples})
+    single = "single voxels, taken as independent"
+    if correlation:
+        single += f" although neighbours correlate by {correlation:.1f} ({_TOO_NARROW})"
+    words = [f"cubes of {edge:g} mm, taken as independent" if edge else single for edge in edges]
+    return f"95 %, {how} of {resamples:,} resamples of {' and '.join(words)}"
+
+
+def check_apart(masks: Mapping[str, Mask]) -> str:
+    """Which two of several masks share voxels, in words; empty where none do.
+
+    Examples
+    --------
+    >>> from lesion_dash import Grid
+    >>> mask = Mask(Grid((2, 2, 2), np.eye(4)), np.array([1, 2]), "eye")
+    >>> check_apart({"signal": mask, "air": mask})
+    'signal (eye) and air (eye) overlap in 2 voxels'
+    """
+    roles = list(masks)
+    for place, first in enumerate(roles):
+        for second in roles[place + 1 :]:
+            a, b = masks[first], masks[second]
+            shared = _shared(a.indices, b.indices)
+            if shared:
+                return f"{first} ({a.name}) and {second} ({b.name}) overlap in {shared:,} voxels"
+    return ""
+
+
+def _shared(a: NDArray[np.integer], b: NDArray[np.integer]) -> int:
+    return int(np.intersect1d(a, b, assume_unique=True).size)
+
+
+# What a measurement is made in: the image, where its noise is, and a second acquisition.
+
+
+FEWEST_RESAMPLES = 100
+
+_ABOUT_LESIONS = ("lesion ", "mask is empty", "not marked as standard space")
+"""Beginnings of notes that are said of lesion masks in a standard space only."""
+
+_LIKE_AIR = (
+    "the background looks like air: its mean is 1.9 times its SD, as Rayleigh's distribution has "
+    "it; give air as air, so that the factor corrects its SD"
+)
+_CLOSE = 0.15
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How intervals are found.
+
+    Parameters
+    ----------
+    block_mm : float
+        Edge of the cubes of neighbours that are drawn together; 0 for single voxels.
+    resamples : int
+    seed : int
+
+    Raises
+    ------
+    InputError
+        Where the edge or the seed is negative, or there are fewer than 100 resamples.
+    """
+
+    block_mm: float = 0.0
+    resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.block_mm < np.inf:
+            raise InputError("block_mm", f"{self.block_mm} is no edge of a cube", "give mm, or 0")
+        if self.resamples < FEWEST_RESAMPLES:
+            problem = f"{self.resamples} are too few for an interval"
+            raise InputError("resamples", problem, f"give at least {FEWEST_RESAMPLES}")
+        if self.seed < 0:
+            raise InputError("seed", f"{self.seed} is below 0", "give a whole number from 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that the regions of one image are measured with.
+
+    Parameters
+    ----------
+    image : Map
+    second : Map or None
+        Another acquisition of the image, on its grid.
+    masks : dict of role to Mask
+        Background and air, on the image's grid.
+    noises : dict of role to Estimate
+        Of these masks, and of the background of both acquisitions.
+    drawing : Drawing
+    coils : int
+    notes : tuple of str
+    sources : dict
+        SHA-256 of the files that were read, by path.
+    """
+
+    image: Map
+    second: Map | None
+    masks: dict[str, Mask]
+    noises: dict[str, Estimate]
+    drawing: Drawing
+    coils: int
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+
+    def estimates(self, signal: Mask) -> dict[str, Estimate]:
+        """The noises, and what the signal's mask gives."""
+        found = dict(self.noises)
+        samples = {"signal": take_sample(self.image, signal, self.drawing.block_mm)}
+        if self.second is not None:
+            both, apart = take_pair(self.image, self.second, signal, self.drawing.block_mm)
+            samples |= {"pair_signal": both, "difference": apart}
+        for role, sample in samples.items():
+            found[role] = estimate(role, sample, self.drawing.resamples, self.drawing.seed)
+        return found
+
+
+def check_same_grid(image: Map, second: Map) -> None:
+    """Raise InputError where a second acquisition has another shape or lies elsewhere."""
+    if not image.grid.matches(second.grid):
+        problem = f"is not on the grid of {image.name}: {second.grid.difference(image.grid)}"
+        remedy = "give two acquisitions of one grid; resampling would smooth the noise away"
+        raise InputError(second.name, problem, remedy)
+
+
+def check_pair(image: Map, second: Map) -> None:
+    """Raise InputError where two acquisitions are not on one grid, or are one and the same."""
+    check_same_grid(image, second)
+    if np.array_equal(image.array, second.array, equal_nan=True):
+        problem = f"has the values of {image.name}: their difference holds no noise"
+        raise InputError(second.name, problem, "give a second acquisition")
+
+
+def set_scene(
+    image: MapLike,
+    background: MaskLike | None,
+    second: MapLike | None,
+    air: MaskLike | None,
+    coils: int,
+    drawing: Drawing,
+) -> Scene:
+    """Read the image, bring the masks of noise to it, and see that they hold noise.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be used, two masks overlap, or a region of noise is empty, constant,
+        zero-filled or quantised.
+    """
+    noise_factor(coils)  # raises where it is no number of coils, whether air is given or not
+    found = as_map(image)
+    other = as_map(second) if second is not None else None
+    if other is not None:
+        check_pair(found, other)
+    given = {"background": background, "air": air}
+    masks = {
+        role: native_mask(mask, found.name, found.grid)
+        for role, mask in given.items()
+        if mask is not None
+    }
+    refuse_overlap(masks)
+    noises = {
+        role: estimate(role, take_sample(found, mask, drawing.block_mm), *_draws(drawing))
+        for role, mask in masks.items()
+    }
+    for role, noise in noises.items():
+        if noise.fault:
+            remedy = f"let {role} lie where the image, as it was acquired, has noise"
+            raise InputError(noise.sample.name, noise.fault, remedy)
+    if other is not None and "background" in masks:
+        both, _ = take_pair(found, other, masks["background"], drawing.block_mm)
+        noises["pair_background"] = estimate("pair_background", both, *_draws(drawing))
+    notes = _notes_of(found, other, masks, noises)
+    sources = source_of(image, found)
+    if other is not None and second is not None:
+        sources |= source_of(second, other)
+    for role, mask in given.items():
+        if mask is not None:
+            sources |= source_of(mask, masks[role])
+    return Scene(found, other, masks, noises, drawing, coils, notes, sources)
+
+
+def _draws(drawing: Drawing) -> tuple[int, int]:
+    return drawing.resamples, drawing.seed
+
+
+def native_mask(source: MaskLike, name: str, grid: Grid) -> Mask:
+    """A mask on the grid of the image of that name; the image is never brought to the mask."""
+    mask = binary_mask(source)
+    placed = place_mask(mask, grid)
+    said = space_notes(f"mask {mask.name}", mask.grid, name, grid)
+    return replace(placed, notes=(*placed.notes, *said))
+
+
+def refuse_overlap(masks: Mapping[str, Mask]) -> None:
+    """Raise InputError where two masks share voxels of the image."""
+    if said := check_apart(masks):
+        raise InputError("masks", said, "give regions that share no voxel")
+
+
+def source_of(given: Any, found: Map | Mask) -> dict[str, str]:
+    """Checksum of what was read, by its path, or by its name where it came from memory."""
+    is_file = not isinstance(given, Map | Mask | SpatialImage)
+    return {str(as_path(given)) if is_file else found.name: found.sha256}
+
+
+def _notes_of(
+    image: Map, second: Map | None, masks: Mapping[str, Mask], noises: Mapping[str, Estimate]
+) -> tuple[str, ...]:
+    said = [*native_notes(image.notes), *(native_notes(second.notes) if second else ())]
+    for mask in masks.values():
+        said += native_notes(mask.notes)
+    for role in masks:
+        said += sample_notes(noises[role].sample)
+    if "background" in noises and looks_like_air(noises["background"].sample.values):
+        said.append(_LIKE_AIR)
+    return tuple(dict.fromkeys(said))
+
+
+def native_notes(notes: tuple[str, ...]) -> list[str]:
+    """What is unusual about an image, as far as it matters for one in its native space."""
+    return [
+        note.replace("treated as background", "left out")
+        for note in notes
+        if not note.startswith(_ABOUT_LESIONS)
+    ]
+
+
+def looks_like_air(values: NDArray[np.float64]) -> bool:
+    """Whether the mean is as many times the SD as in the magnitude of noise alone, for one coil.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> looks_like_air(generator.rayleigh(5, 1000)), looks_like_air(generator.normal(5, 1, 1000))
+    (True, False)
+    """
+    rayleigh = np.sqrt(np.pi / 2) / noise_factor(1)
+    return bool(abs(values.mean() / values.std() - rayleigh) < _CLOSE)
+
+
+def sample_notes(sample: Sample) -> list[str]:
+    """What was left out, and zeros that are there."""
+    notes = []
+    if sample.unknown:
+        notes.append(f"{sample.name}: {sample.unknown:,} voxels of NaN left out")
+    if sample.zeros:
+        notes.append(f"{sample.name}: {sample.zeros:.1%} of its voxels are 0")
+    return notes
+
+
+def choices_of(made: Scene | Drawing) -> dict[str, Any]:
+    """The parameters that numbers and intervals depend on."""
+    drawing = made if isinstance(made, Drawing) else made.drawing
+    coils = {} if isinstance(made, Drawing) else {"coils": made.coils}
+    return coils | {
+        "block_mm": drawing.block_mm,
+        "resamples": drawing.resamples,
+        "seed": drawing.seed,
+    }

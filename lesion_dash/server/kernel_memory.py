@@ -1,0 +1,67 @@
+"""The memory that one kernel may take, so that no page takes what the others need."""
+
+from __future__ import annotations
+
+import sys
+
+from ..core.errors import InputError
+from ..core.memory import all_memory, bytes_in
+
+SMALLEST = 10**9
+"""Bytes; of these a page needs half before it has read anything."""
+_SHARE = 0.5
+
+
+def memory_of_kernels(size: str | None) -> int:
+    """Bytes that each kernel may take.
+
+    Parameters
+    ----------
+    size : str, optional
+        Such as ``4GB``; half of what the machine or the container has by default.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        Where the text is no size, or one that is too small for a page.
+
+    Examples
+    --------
+    >>> memory_of_kernels("4GB")
+    4000000000
+    """
+    if size is None:
+        return max(int(_SHARE * all_memory()), SMALLEST)
+    try:
+        found = bytes_in(size)
+    except ValueError:
+        problem = "is no size"
+        raise InputError(f"--kernel-memory {size}", problem, "give one such as 4GB") from None
+    if found < SMALLEST:
+        problem = "is too small for a page"
+        raise InputError(f"--kernel-memory {size}", problem, "give 1GB or more")
+    return found
+
+
+def limit_memory(most: int) -> None:
+    """Limit the data of this process, on Linux: what it asks for beyond is a MemoryError.
+
+    The limit of the address space would not do: NumPy's and Python's threads reserve three times as
+    much of it as a kernel ever uses, and data alone about 350 MB more.
+
+    Parameters
+    ----------
+    most : int
+        Bytes, from which on it gets no more.
+    """
+    if sys.platform == "linux":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

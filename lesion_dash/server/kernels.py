@@ -1,0 +1,144 @@
+"""Kernels: as many as the computer has memory for, and none for pages nobody looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from traitlets import Integer
+
+from ..dashboard.environment import kernel_environment
+from .free_memory import give_back
+
+MAX_KERNELS = 10
+_SECONDS_TO_COME_BACK = 60
+_SECONDS_TO_SETTLE = 2
+
+
+class NoSeat(Exception):
+    """All kernels are in use."""
+
+
+class PatientKernelManager(AsyncMappingKernelManager):
+    """Counts the idle time of a kernel from when a visitor gets it, and the kernels in use.
+
+    Voila keeps a kernel ready and spares it from culling while it waits. Handed over, it looks as
+    idle as its wait was long, and would be ended before the page's first message.
+    """
+
+    max_kernels = Integer(MAX_KERNELS, help="Kernels in use at once, without the one kept ready.")
+    max_kernels.tag(config=True)
+
+    def __init__(self, **settings: Any) -> None:
+        # Voila fills its pool while it is made.
+        self._given: set[str] = set()
+        self._starting: set[str] = set()
+        self._warming: set[str] = set()
+        self._left: dict[str, float] = {}
+        super().__init__(**settings)  # type: ignore[no-untyped-call]
+        # No limit to the messages that wait to be read here, as there is none where they are sent.
+        self.context.rcvhwm = 0
+
+    @property
+    def minutes_to_free(self) -> int:
+        """Minutes after which a kernel without a page is ended at the latest."""
+        return -(-(self.cull_idle_timeout + 2 * self.cull_interval) // 60)
+
+    def in_use(self) -> int:
+        """Kernels that belong to a page, or are being started for one."""
+        begun = set(self.list_kernel_ids()) | self._starting
+        return len(begun - self._ready()) - min(len(self._warming), self._unfinished())
+
+    async def find_seat(self) -> bool:
+        """Whether one more page may have a kernel; a page that was left makes room for it."""
+        if self.in_use() >= self.max_kernels:
+            await self._end_abandoned()
+        return self.in_use() < self.max_kernels
+
+    async def start_kernel(  # type: ignore[override]
+        self, *, kernel_id: str | None = None, env: Mapping[str, str] | None = None, **settings: Any
+    ) -> str:
+        """Start a kernel with the variables it needs, unless all are in use.
+
+        Raises
+        ------
+        NoSeat
+            Where a page asks for one too many.
+        """
+        variables = kernel_environment(env or {})
+        is_for_pool = variables.get("VOILA_PREHEAT") == "True"
+        # A page may be waiting for a kernel of the pool that had not even begun.
+        is_taken = not is_for_pool or self._unfinished() <= len(self._warming)
+        # Pages that came in the same moment all found a seat.
+        if is_taken and self.in_use() >= self.max_kernels:
+            raise NoSeat
+        identity = kernel_id or str(uuid.uuid4())
+        self._starting.add(identity)
+        if is_for_pool:
+            self._warming.add(identity)
+        try:
+            return await super().start_kernel(kernel_id=identity, env=variables, **settings)
+        finally:
+            self._starting.discard(identity)
+            self._warming.discard(identity)
+
+    async def shutdown_kernel(self, *given: Any, **settings: Any) -> None:  # type: ignore[override]
+        """End a kernel; a little later, what its page took in this process is free."""
+        await super().shutdown_kernel(*given, **settings)  # type: ignore[no-untyped-call]
+        asyncio.get_running_loop().call_later(_SECONDS_TO_SETTLE, give_back)
+
+    def notify_connect(self, kernel_id: str) -> None:
+        """A page has come."""
+        super().notify_connect(kernel_id)  # type: ignore[no-untyped-call]
+        self._left.pop(kernel_id, None)
+
+    def notify_disconnect(self, kernel_id: str) -> None:
+        """A page has gone, perhaps to come back."""
+        super().notify_disconnect(kernel_id)  # type: ignore[no-untyped-call]
+        self._left[kernel_id] = time.monotonic()
+
+    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        """End an idle kernel, but never on the first look after it was handed over."""
+        if kernel_id in self._given:
+            await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+            return
+        self._given.add(kernel_id)
+        self._kernels[kernel_id].last_activity = datetime.now(UTC)
+
+    @property
+    def _pool(self) -> dict[str, list[Any]]:
+        """Voila's tasks that each start a kernel to be kept ready."""
+        return getattr(self, "_pools", {})
+
+    def _unfinished(self) -> int:
+        """Tasks of the pool whose kernel has not started yet."""
+        return sum(not task.done() for pool in self._pool.values() for task in pool)
+
+    def _ready(self) -> set[str]:
+        """Kernels that wait for a page."""
+        done = [task for pool in self._pool.values() for task in pool if task.done()]
+        return {
+            task.result()["kernel_id"]
+            for task in done
+            if not task.cancelled() and task.exception() is None
+        }
+
+    async def _end_abandoned(self) -> None:
+        """End the kernel whose page has been gone longest, if it had time to come back."""
+        now = time.monotonic()
+        gone = {
+            kernel_id: self._left.setdefault(kernel_id, now)
+            for kernel_id in set(self.list_kernel_ids()) - self._ready() - self._warming
+            if not self._kernel_connections.get(kernel_id, 0)
+            and getattr(self._kernels[kernel_id], "execution_state", "") == "idle"
+        }
+        if gone:
+            longest = min(gone, key=lambda kernel_id: gone[kernel_id])
+            if now - gone[longest] >= _SECONDS_TO_COME_BACK:
+                self._left.pop(longest)
+                await self.shutdown_kernel(longest)

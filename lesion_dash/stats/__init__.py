@@ -1,0 +1,1 @@
+"""Statistics at each voxel of a map or of a cohort."""

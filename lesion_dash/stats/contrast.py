@@ -1,0 +1,427 @@
+"""Contrasts: statistic, p and effect of a test at each voxel, corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..images.maps import Map
+
+ContrastTest = Literal["student", "welch", "fisher"]
+
+TESTS = {
+    "student": "Student's two-sample t-test (equal variances), two-sided",
+    "welch": "Welch's two-sample t-test (unequal variances), two-sided",
+    "fisher": "Fisher's exact test of lesioned or spared, two-sided",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a permutation test draws from: the values of every tested voxel, and who is who.
+
+    Parameters
+    ----------
+    values : callable
+        Makes the array of samples x voxels, float64, for voxels at the positions it is given.
+    variable : array of float64, shape (samples,)
+        The group, 1 or 0, or the score of each sample.
+    """
+
+    values: Callable[[NDArray[np.int32]], NDArray[np.float64]]
+    variable: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """A two-sided test of the difference between two groups at each voxel.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``face - house``.
+    grid : Grid
+    test : {"student", "welch", "fisher"}
+    groups : tuple of str
+        What is compared with what; a positive effect means more in the first.
+    sizes : tuple of int
+        Number of samples in each group; the largest over voxels where they differ.
+    indices : array of int32, shape (tested,)
+        Linear positions of the tested voxels, ascending, the first axis fastest.
+    statistic, p, effect, dof : array of float64, shape (tested,)
+        t, or the odds ratio of Fisher's test; p, not corrected; the difference of the means (of
+        the shares lesioned where groups are patients with masks); degrees of freedom of t, NaN for
+        Fisher's test.
+    effect_unit : str
+        In words.
+    statement : str
+        What this test shows, and what it does not.
+    samples : Samples or None
+        For permutations, where they are possible.
+    correction : str
+        Of ``corrected_p`` for the many voxels.
+    corrected_p : array of float64, shape (tested,)
+    notes : tuple of str
+    parameters : dict
+    sizes_vary : bool
+        Whether the groups are others at every voxel, such as lesioned and spared patients.
+    """
+
+    name: str
+    grid: Grid
+    test: ContrastTest
+    groups: tuple[str, str]
+    sizes: tuple[int, int]
+    indices: NDArray[np.int32]
+    statistic: NDArray[np.float64]
+    p: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    dof: NDArray[np.float64]
+    effect_unit: str
+    statement: str
+    samples: Samples | None
+    correction: str
+    corrected_p: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+    sizes_vary: bool = False
+
+    @property
+    def tested(self) -> int:
+        """Number of voxels that were tested: the family of the correction."""
+        return int(self.indices.size)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the maps there are."""
+        statistic = "odds_ratio" if self.test == "fisher" else "t"
+        dof = () if self.test == "fisher" else ("dof",)
+        plain = (statistic, "p", "minus_log10_p", "effect", *dof)
+        corrected = ("corrected_p", "minus_log10_corrected_p")
+        return plain if self.correction == "none" else (*plain, *corrected)
+
+    def map(self, key: str) -> Map:
+        """One of the maps in `keys`; NaN where no voxel was tested.
+
+        Raises
+        ------
+        InputError
+            Where there is no map of this name.
+        """
+        if key not in self.keys:
+            remedy = f"choose one of {', '.join(self.keys)}"
+            raise InputError("contrast", f"has no map {key!r}", remedy)
+        flat = np.full(self.grid.size, np.nan)
+        flat[self.indices] = self._values(key)
+        flat.setflags(write=False)
+        array = flat.reshape(self.grid.shape, order="F")
+        unit = self.effect_unit if key == "effect" else ""
+        return Map(f"{key} of {self.name}", array, self.grid, unit, f"{key}: {self.name}")
+
+    def _values(self, key: str) -> NDArray[np.float64]:
+        if key in ("minus_log10_p", "minus_log10_corrected_p"):
+            p = self.p if key == "minus_log10_p" else self.corrected_p
+            with np.errstate(divide="ignore"):
+                # A p below the smallest number a float holds is no infinity to be drawn.
+                return -np.log10(np.maximum(p, np.finfo(np.float64).tiny))
+        if key in ("t", "odds_ratio"):
+            return self.statistic
+        values: NDArray[np.float64] = getattr(self, key)
+        return values
+
+    @property
+    def sentence(self) -> str:
+        """The test, the groups with their sizes, the degrees of freedom and the family."""
+        (a, b), (n_a, n_b) = self.groups, self.sizes
+        n = "n up to" if self.sizes_vary else "n ="
+        groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_words}"
+        family = f"{self.tested:,} voxels tested; correction: {self.correction}"
+        return f"{TESTS[self.test]}: {groups}; {family}"
+
+    @property
+    def _dof_words(self) -> str:
+        known = self.dof[np.isfinite(self.dof)]
+        if not known.size:
+            return ""
+        low, high = known.min(), known.max()
+        shown = f"{low:g}" if low == high else f"{low:.1f} to {high:.1f}"
+        return f", {shown} degrees of freedom"
+
+
+def keep_tested(contrast: Contrast) -> Contrast:
+    """The contrast of the voxels where the test gave a number; a note tells of the others.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    kept = np.isfinite(contrast.p)
+    if not kept.any():
+        remedy = "check that the groups hold at least two samples each that differ"
+        raise InputError(contrast.name, "no voxel can be tested", remedy)
+    notes = contrast.notes
+    if dropped := int((~kept).sum()):
+        said = f"{dropped:,} voxels are not tested: no spread, or fewer than two values in a group"
+        notes = (*notes, said)
+
+    def cut(values: NDArray) -> NDArray:
+        part = values[kept]
+        part.setflags(write=False)
+        return part
+
+    return replace(
+        contrast,
+        indices=cut(contrast.indices),
+        statistic=cut(contrast.statistic),
+        p=cut(contrast.p),
+        effect=cut(contrast.effect),
+        dof=cut(contrast.dof),
+        corrected_p=cut(contrast.corrected_p),
+        notes=notes,
+    )
+
+
+# Mean and sum of squared deviations of a group at each voxel, and what follows from two groups.
+
+
+Float1D = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What a t-test needs to know of one group.
+
+    Parameters
+    ----------
+    n : array of float64, shape (voxels,)
+        Number of values that are not NaN.
+    mean : array of float64, shape (voxels,)
+    deviations : array of float64, shape (voxels,)
+        Sum of squared deviations from the mean.
+    """
+
+    n: Float1D
+    mean: Float1D
+    deviations: Float1D
+
+    @property
+    def variance(self) -> Float1D:
+        """Unbiased variance; NaN where there are fewer than two values."""
+        with np.errstate(all="ignore"):
+            return np.where(self.n > 1, self.deviations / (self.n - 1), np.nan)
+
+
+def moments_of(values: NDArray) -> Moments:
+    """Moments of each column of an array of samples x voxels; NaN is left out."""
+    known = ~np.isnan(values) if values.dtype.kind == "f" else None
+    if known is None or known.all():
+        return _moments_of_known(values)
+    n = known.sum(axis=0).astype(np.float64)
+    clean = np.where(known, values, 0).astype(np.float64)
+    shift = _first_known(clean, known)
+    clean = np.where(known, clean - shift, 0)
+    with np.errstate(all="ignore"):
+        mean = clean.sum(axis=0) / n
+    clean = np.where(known, clean - mean, 0)
+    return Moments(n, mean + shift, np.einsum("ij,ij->j", clean, clean))
+
+
+def _moments_of_known(values: NDArray) -> Moments:
+    # Deviations from the first value: a column of equal values has then no spread at all.
+    shift = values[0].astype(np.float64)
+    apart = values - shift
+    mean = apart.mean(axis=0)
+    apart -= mean
+    n = np.full(shift.size, float(len(values)))
+    return Moments(n, mean + shift, np.einsum("ij,ij->j", apart, apart))
+
+
+def _first_known(values: Float1D, known: NDArray[np.bool_]) -> Float1D:
+    return np.take_along_axis(values, known.argmax(axis=0)[None], axis=0)[0]
+
+
+def moments_of_counts(lesioned: NDArray[np.integer], patients: int) -> Moments:
+    """Moments of zeros and ones: so many ones at each voxel among so many patients."""
+    ones = lesioned.astype(np.float64)
+    n = np.full(ones.shape, float(patients))
+    return Moments(n, ones / n, ones * (n - ones) / n)
+
+
+def t_statistic(a: Moments, b: Moments, equal_variances: bool) -> tuple[Float1D, Float1D]:
+    """Two-sample t and its degrees of freedom at each voxel.
+
+    Student's with the pooled variance, or Welch's with the degrees of freedom of Satterthwaite.
+    NaN where a group has fewer than two values, or where nothing varies and the means are equal.
+    """
+    with np.errstate(all="ignore"):
+        if equal_variances:
+            dof = a.n + b.n - 2
+            pooled = (a.deviations + b.deviations) / dof
+            squared = pooled * (1 / a.n + 1 / b.n)
+        else:
+            share_a, share_b = a.variance / a.n, b.variance / b.n
+            squared = share_a + share_b
+            dof = squared**2 / (share_a**2 / (a.n - 1) + share_b**2 / (b.n - 1))
+        t = (a.mean - b.mean) / np.sqrt(squared)
+    enough = (a.n > 1) & (b.n > 1)
+    return np.where(enough, t, np.nan), np.where(enough, dof, np.nan)
+
+
+def p_of_t(t: Float1D, dof: Float1D) -> Float1D:
+    """Two-sided p of a t-statistic."""
+    from scipy.special import stdtr
+
+    p: Float1D = np.minimum(2 * stdtr(dof, -np.abs(t)), 1.0)
+    # A difference without any spread: dof of Welch is 0/0 there, p is 0 whatever it would be.
+    return np.where(np.isinf(t), 0.0, p)
+
+
+# Correction of a contrast for the many voxels that were tested.
+
+
+Correction = Literal["none", "bonferroni", "fdr", "fwe"]
+
+CORRECTIONS = {
+    "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
+    "bonferroni": "Bonferroni: the chance of any false voxel is held",
+    "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
+    "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
+}
+_LARGEST = 2**30
+"""Bytes that the values of all tested voxels may take for permutations; these make copies."""
+
+_ROUNDING = 1e-9
+"""By how much two correlations may come out apart that are equal."""
+
+_TOGETHER = 32
+"""Permutations of one matrix product."""
+
+
+def correct_contrast(
+    contrast: Contrast,
+    method: Correction,
+    *,
+    n_permutations: int = 1000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Contrast:
+    """Correct the p of a contrast for the number of voxels tested.
+
+    Parameters
+    ----------
+    contrast : Contrast
+    method : {"none", "bonferroni", "fdr", "fwe"}
+        Bonferroni: p times the number of voxels. FDR: the smallest rate at which a voxel passes
+        (Benjamini & Hochberg 1995). FWE: the share of permutations whose largest absolute t is at
+        least as large, the data as they are counted in (Westfall & Young 1993); Student's t only.
+    n_permutations, seed : int
+        For FWE; the same seed gives the same p.
+    progress : callable, optional
+        Called with (permutations done, permutations in all); what it raises stops them.
+
+    Returns
+    -------
+    Contrast
+        With `corrected_p`; the family is all tested voxels.
+
+    Raises
+    ------
+    InputError
+        Where the method is none of these, or permutations do not fit the test or the memory.
+
+    Examples
+    --------
+    >>> from lesion_dash import contrast_cohorts, load_cohort
+    >>> a, b = load_cohort("sample_data/cohort_a"), load_cohort("sample_data/cohort_b")
+    >>> found = correct_contrast(contrast_cohorts(a, b, min_patients=5), "bonferroni")
+    >>> bool((found.corrected_p >= found.p).all())
+    True
+    """
+    if method not in CORRECTIONS:
+        raise InputError("correction", f"is {method!r}", f"choose one of {', '.join(CORRECTIONS)}")
+    parameters = contrast.parameters | {"correction": method}
+    if method == "fwe":
+        corrected = _permute(contrast, n_permutations, seed, progress)
+        parameters |= {"n_permutations": n_permutations, "seed": seed}
+    else:
+        corrected = _of_p(contrast.p, method)
+    corrected.setflags(write=False)
+    return replace(contrast, correction=method, corrected_p=corrected, parameters=parameters)
+
+
+def _of_p(p: NDArray[np.float64], method: str) -> NDArray[np.float64]:
+    from scipy.stats import false_discovery_control
+
+    if method == "bonferroni":
+        return np.minimum(p * p.size, 1.0)
+    if method == "fdr":
+        return np.asarray(false_discovery_control(p, method="bh"))
+    return p.copy()
+
+
+def _permute(
+    contrast: Contrast,
+    n_permutations: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.float64]:
+    """Share of the permutations whose largest |t| is at least that of each voxel.
+
+    |t| grows with the correlation of group and value, whatever the voxel, and so does its largest
+    over all voxels. A correlation stays finite where a grouping leaves no spread, and is one matrix
+    product for many permutations; the same as nilearn's `permuted_ols` otherwise.
+    """
+    variable, values = _to_permute(contrast, n_permutations)
+    variable = _standardise(variable[:, None])[:, 0]
+    values = _standardise(values)
+    generator = np.random.default_rng(seed)
+    largest = np.empty(n_permutations)
+    for first in range(0, n_permutations, _TOGETHER):
+        together = range(first, min(first + _TOGETHER, n_permutations))
+        shuffled = np.array([generator.permutation(variable) for _ in together])
+        largest[first : together.stop] = np.abs(shuffled @ values).max(axis=1)
+        if progress is not None:
+            progress(together.stop, n_permutations)
+    # The data as they are count as one of the permutations, so that no p is 0.
+    below = np.searchsorted(np.sort(largest), np.abs(variable @ values) - _ROUNDING)
+    return np.asarray((n_permutations - below + 1) / (n_permutations + 1))
+
+
+def _standardise(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns of mean 0 and length 1, in place: their products are correlations."""
+    columns -= columns.mean(axis=0)
+    columns /= np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    return columns
+
+
+def _to_permute(
+    contrast: Contrast, n_permutations: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Group or score of each sample, and the samples x voxels; copies."""
+    samples = contrast.samples
+    if samples is None:
+        remedy = "choose Student's t-test, or another correction"
+        raise InputError("fwe", f"no permutations of {contrast.test}'s test", remedy)
+    if n_permutations < 20:
+        problem = f"{n_permutations} permutations give no p below {1 / (n_permutations + 1):.2f}"
+        raise InputError("permutations", problem, "give at least 20; 1,000 is usual")
+    _check_memory(contrast, samples)
+    values = samples.values(contrast.indices)
+    if np.isnan(values).any():
+        remedy = "choose another correction, or a mask without these voxels"
+        raise InputError("fwe", "some values are NaN, and permutations need all", remedy)
+    return samples.variable.copy(), values
+
+
+def _check_memory(contrast: Contrast, samples: Samples) -> None:
+    size = contrast.tested * samples.variable.size * 8
+    if size > _LARGEST:
+        problem = f"the values of {contrast.tested:,} voxels take {size / 1e9:.1f} GB"
+        raise InputError("fwe", problem, "test fewer voxels with a mask, or choose fdr")

@@ -1,0 +1,332 @@
+"""Coverage: how much of the brain is left at each minimum number of patients."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cohort.cohort import Cohort, check_min_patients
+from ..core.grid import Grid, pieces
+from ..images.template import template_on
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+WEAVER = "Weaver et al. 2019, figure 3: typically set in the range of 5 to 10 patients"
+SHARE = (
+    "a common habit, which grows with the cohort; on leaving out voxels that few have lesioned: "
+    "Sperber & Karnath 2017"
+)
+LESYMAP = "LESYMAP (Pustina), default of minSubjectPerVoxel"
+
+# A fifth of the brightest voxel, as in nilearn's load_mni152_brain_mask.
+_BRAIN_ABOVE = 51
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A minimum number of patients that others ask for.
+
+    Parameters
+    ----------
+    min_patients : int
+    label : str
+        The rule, such as ``5 % of patients``.
+    reference : str
+        Who asks for it.
+    """
+
+    min_patients: int
+    label: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """What one minimum number of patients leaves.
+
+    Parameters
+    ----------
+    min_patients : int
+    voxels : int
+        Lesioned in at least so many patients.
+    volume_mm3 : float
+        Of these voxels.
+    voxels_in_brain : int
+        Those of them that lie in the MNI152 brain.
+    percent_of_brain : float
+        Share of the brain that these are; NaN where no voxel of the grid lies in the brain.
+    percent_of_lesioned : float
+        Voxels as a share of those that any patient has lesioned; NaN where there is none.
+    """
+
+    min_patients: int
+    voxels: int
+    volume_mm3: float
+    voxels_in_brain: int
+    percent_of_brain: float
+    percent_of_lesioned: float
+
+    @property
+    def sentence(self) -> str:
+        """The row in words, such as ``k = 5: 12,345 voxels, 6.2 % of the brain, ...``."""
+        noun = "voxel" if self.voxels == 1 else "voxels"
+        parts = [f"k = {self.min_patients}: {self.voxels:,} {noun}"]
+        for share, whole in (
+            (self.percent_of_brain, "the brain"),
+            (self.percent_of_lesioned, "all lesioned voxels"),
+        ):
+            if share == share:
+                parts.append(f"{_percent(share)} of {whole}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Voxels left at every minimum number of patients, from 1 to the most that share one.
+
+    Parameters
+    ----------
+    name : str
+        Of the cohort.
+    n_patients : int
+        Patients of the cohort.
+    grid : Grid
+    brain_voxels : int
+        Voxels of the grid that lie in the MNI152 brain.
+    voxels : array of int64, shape (most,)
+        Lesioned in at least 1, 2, ... patients.
+    voxels_in_brain : array of int64, shape (most,)
+        Those of them that lie in the brain.
+    """
+
+    name: str
+    n_patients: int
+    grid: Grid
+    brain_voxels: int
+    voxels: NDArray[np.int64]
+    voxels_in_brain: NDArray[np.int64]
+
+    @property
+    def most(self) -> int:
+        """Patients that share a voxel, at most."""
+        return int(self.voxels.size)
+
+    @property
+    def outside_brain(self) -> int:
+        """Lesioned voxels that do not lie in the brain."""
+        return int(self.voxels[0] - self.voxels_in_brain[0]) if self.most else 0
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The conventions of the literature for a cohort of this size."""
+        return conventions(self.n_patients)
+
+    @property
+    def rows(self) -> tuple[CoverageRow, ...]:
+        """A row for every minimum number of patients that any voxel reaches."""
+        return tuple(self.at(least) for least in range(1, self.most + 1))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """`rows`, with the conventions that ask for each number of patients."""
+        import pandas as pd
+
+        asked = [
+            "; ".join(mark.label for mark in self.marks if mark.min_patients == least)
+            for least in range(1, self.most + 1)
+        ]
+        columns = list(CoverageRow.__dataclass_fields__)
+        table = pd.DataFrame([asdict(row) for row in self.rows], columns=columns)
+        return table.assign(conventions=asked)
+
+    def at(self, min_patients: int) -> CoverageRow:
+        """What this minimum number of patients leaves; nothing, above `most`."""
+        least = check_min_patients(min_patients)
+        reached = least <= self.most
+        voxels = int(self.voxels[least - 1]) if reached else 0
+        inside = int(self.voxels_in_brain[least - 1]) if reached else 0
+        lesioned = int(self.voxels[0]) if self.most else 0
+        return _row(least, voxels, inside, lesioned, self.brain_voxels, self.grid)
+
+
+def _row(
+    least: int, voxels: int, inside: int, lesioned: int, brain_voxels: int, grid: Grid
+) -> CoverageRow:
+    return CoverageRow(
+        least,
+        voxels,
+        voxels * grid.voxel_volume,
+        inside,
+        100 * inside / brain_voxels if brain_voxels else float("nan"),
+        100 * voxels / lesioned if lesioned else float("nan"),
+    )
+
+
+def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
+    """One row of `threshold_coverage`; the others are not counted, which is sooner.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        In MNI152 space.
+    min_patients : int
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> coverage_at(cohort, 5) == threshold_coverage(cohort).at(5)
+    True
+    """
+    least = check_min_patients(min_patients)
+    if cohort in _CACHE:
+        return _CACHE[cohort].at(least)
+    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
+    voxels = inside = lesioned = 0
+    for piece in pieces(counts.size):
+        enough = counts[piece] >= least
+        voxels += int(np.count_nonzero(enough))
+        inside += int(np.count_nonzero(enough & brain[piece]))
+        lesioned += int(np.count_nonzero(counts[piece]))
+    brain_voxels = int(np.count_nonzero(brain))
+    return _row(least, voxels, inside, lesioned, brain_voxels, cohort.grid)
+
+
+def threshold_coverage(cohort: Cohort) -> Coverage:
+    """Count, for every minimum number of patients, the voxels lesioned in at least so many.
+
+    The brain is the MNI152 template that nilearn ships, on the cohort's grid, where it is brighter
+    than a fifth of its brightest voxel, as nilearn's own brain mask has it. What of the brain lies
+    beyond the grid is no part of the whole; lesioned voxels outside the brain count as voxels, and
+    not in its share. The counts of all minimum numbers add up to the patients' lesion volumes.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        In MNI152 space; in any other, the share of the brain means nothing.
+
+    Returns
+    -------
+    Coverage
+
+    References
+    ----------
+    Weaver et al. (2019) and Sperber & Karnath (2017); see the README. There is no general rule.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> found = threshold_coverage(cohort)
+    >>> int(found.voxels.sum()) == int(cohort.volumes.sum())
+    True
+    >>> [(mark.min_patients, mark.label) for mark in found.marks]
+    [(2, '5 % of patients'), (4, '10 % of patients'), (5, '5 patients'), (10, '10 patients')]
+    """
+    if cohort not in _CACHE:
+        counts = np.ravel(cohort.counts, order="F")
+        brain = brain_on(cohort.grid)
+        voxels, inside = map(_at_least, _exactly(counts, brain))
+        size = int(np.count_nonzero(brain))
+        _CACHE[cohort] = Coverage(cohort.name, cohort.n_patients, cohort.grid, size, voxels, inside)
+    return _CACHE[cohort]
+
+
+_CACHE: WeakKeyDictionary[Cohort, Coverage] = WeakKeyDictionary()
+
+
+def conventions(n_patients: int) -> tuple[Mark, ...]:
+    """What others ask for, in ascending order; shares of the patients are rounded up.
+
+    Examples
+    --------
+    >>> [mark.min_patients for mark in conventions(101)]
+    [5, 6, 10, 11]
+    """
+    marks = [
+        Mark(5, "5 patients", WEAVER),
+        Mark(10, "10 patients", WEAVER),
+        Mark(-(-5 * n_patients // 100), "5 % of patients", SHARE),
+        Mark(-(-10 * n_patients // 100), "10 % of patients", LESYMAP),
+    ]
+    return tuple(sorted(marks, key=lambda mark: mark.min_patients))
+
+
+@lru_cache(maxsize=4)
+def brain_on(grid: Grid) -> NDArray[np.bool_]:
+    """Which voxels of a grid lie in the MNI152 brain.
+
+    Parameters
+    ----------
+    grid : Grid
+        In MNI152 space.
+
+    Returns
+    -------
+    array of bool, shape (voxels of the grid,)
+        The first axis fastest, read-only.
+
+    Examples
+    --------
+    >>> grid = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+    >>> 1.8e6 < brain_on(grid).sum() * grid.voxel_volume < 2e6  # mm³
+    np.True_
+    """
+    template = template_on(grid)
+    nx, ny, nz = template.shape
+    own = Grid((nx, ny, nz), template.affine)
+    levels = np.ravel(np.asarray(template.dataobj), order="F")
+    if not own.matches(grid):  # an oblique grid gets the template as it is
+        levels = _nearest(levels, own, grid)
+    brain = levels > _BRAIN_ABOVE
+    brain.setflags(write=False)
+    return brain
+
+
+def _nearest(levels: NDArray[np.uint8], own: Grid, grid: Grid) -> NDArray[np.uint8]:
+    """Values of an image at the voxels of another grid, slice by slice; 0 outside the image."""
+    found = np.zeros(grid.size, levels.dtype)
+    for places in np.split(np.arange(grid.size), grid.shape[2]):
+        voxels = np.floor(own.to_voxel(grid.mm_of_index(places)) + 0.5).astype(np.int64)
+        inside = np.all((voxels >= 0) & (voxels < own.shape), axis=1)
+        source = np.ravel_multi_index(tuple(voxels[inside].T), own.shape, order="F")
+        found[places[inside]] = levels[source]
+    return found
+
+
+def _exactly(
+    counts: NDArray[np.int32], brain: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many voxels have exactly 0, 1, 2, ... patients, everywhere and in the brain."""
+    found = np.zeros(2 * (int(counts.max(initial=0)) + 1), np.int64)
+    for piece in pieces(counts.size):
+        found += np.bincount(2 * counts[piece] + brain[piece], minlength=found.size)
+    outside, inside = found.reshape(-1, 2).T
+    return outside + inside, inside
+
+
+def _at_least(exactly: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many voxels have at least 1, 2, ... patients."""
+    found = np.cumsum(exactly[:0:-1])[::-1].astype(np.int64)
+    found.setflags(write=False)
+    return found
+
+
+def _percent(share: float) -> str:
+    """A share with as many digits as one reads.
+
+    Examples
+    --------
+    >>> [_percent(share) for share in (41.3, 6.21, 0.02, 0, 100)]
+    ['41 %', '6.2 %', '< 0.1 %', '0 %', '100 %']
+    """
+    if 0 < share < 0.05:
+        return "< 0.1 %"
+    return f"{share:.1f} %" if 0 < share < 9.95 else f"{share:.0f} %"

@@ -1,0 +1,588 @@
+"""Tests of two groups at each voxel: conditions, cohorts, or scores of patients."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import accumulate
+from math import comb
+from os import cpu_count
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cohort.cohort import Cohort, check_min_patients
+from ..cohort.participants import value_words
+from ..core.errors import InputError
+from ..images.events import Conditions
+from ..images.masks import Mask
+from ..images.series import Series
+from .contrast import (
+    TESTS,
+    Contrast,
+    ContrastTest,
+    Float1D,
+    Moments,
+    Samples,
+    keep_tested,
+    moments_of,
+    moments_of_counts,
+    p_of_t,
+    t_statistic,
+)
+
+
+def samples_of_masks(
+    cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
+) -> Samples:
+    """Zeros and ones of every patient at the tested voxels.
+
+    Parameters
+    ----------
+    cohorts : tuple of Cohort
+        Their patients one after the other; the first is group 1, the second group 0.
+    scores : array of float64, shape (patients,), optional
+        The variable in place of the groups.
+    """
+
+    def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
+        rows = [
+            np.isin(indices, cohort.voxels(patient), assume_unique=True)
+            for cohort in cohorts
+            for patient in range(cohort.n_patients)
+        ]
+        return np.array(rows, np.float64)
+
+    groups = np.repeat([1.0, 0.0][: len(cohorts)], [cohort.n_patients for cohort in cohorts])
+    return Samples(values, groups if scores is None else scores)
+
+
+# Fisher's exact test at each voxel: lesioned or spared, in one group or the other.
+
+
+def odds_ratio(
+    a: NDArray[np.integer], b: NDArray[np.integer], sizes: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Sample odds ratio of being lesioned: a (N_b - b) / (b (N_a - a)); inf where that is x/0."""
+    with np.errstate(all="ignore"):
+        odds: NDArray[np.float64] = (a * (sizes[1] - b.astype(np.float64))) / (
+            b * (sizes[0] - a.astype(np.float64))
+        )
+    return odds
+
+
+def fisher_p(
+    a: NDArray[np.integer], b: NDArray[np.integer], sizes: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Two-sided p of Fisher's exact test at each voxel.
+
+    The sum of the probabilities of all tables with the same margins that are no likelier than the
+    one found (Fisher 1922; as `scipy.stats.fisher_exact`), rounded once. Voxels with the same
+    number of lesioned patients share these tables, so a map costs as many distributions as there
+    are numbers.
+
+    Parameters
+    ----------
+    a, b : array of int, shape (voxels,)
+        Lesioned patients of each group.
+    sizes : tuple of int
+        All patients of each group.
+
+    Examples
+    --------
+    >>> fisher_p(np.array([3]), np.array([0]), (3, 3)).tolist()
+    [0.1]
+    """
+    p = np.ones(a.size)
+    total = a + b
+    # Whole numbers: tables that are equally likely are so to the last digit.
+    choices = [[comb(size, chosen) for chosen in range(size + 1)] for size in sizes]
+    for lesioned in np.unique(total).tolist():
+        here = total == lesioned
+        fewest = max(lesioned - sizes[1], 0)
+        p[here] = _p_of_margin(lesioned, fewest, choices)[a[here] - fewest]
+    return p
+
+
+def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArray[np.float64]:
+    """The p of every possible number of the first group among those lesioned, from the fewest."""
+    most = min(lesioned, len(choices[0]) - 1)
+    ways = [choices[0][first] * choices[1][lesioned - first] for first in range(fewest, most + 1)]
+    ordered = sorted(ways)
+    sums = list(accumulate(ordered))
+    return np.array([sums[bisect_right(ordered, own) - 1] / sums[-1] for own in ways])
+
+
+# Contrast of two cohorts of lesion masks: where one is lesioned more often than the other.
+
+
+_OF_COHORTS = (
+    "Shows where one cohort is lesioned more often than the other. Lesions follow the arteries and "
+    "are large: neighbouring voxels go together, and a cohort of larger lesions is lesioned more "
+    "often nearly everywhere."
+)
+
+
+def contrast_cohorts(
+    a: Cohort, b: Cohort, *, test: ContrastTest = "fisher", min_patients: int = 1
+) -> Contrast:
+    """Test at each voxel whether two cohorts are lesioned there equally often.
+
+    Parameters
+    ----------
+    a, b : Cohort
+        On one grid, without a common patient.
+    test : {"fisher", "student", "welch"}
+        Fisher's exact test of lesioned or spared; or a t-test of zeros and ones.
+    min_patients : int
+        Voxels lesioned in fewer patients of both cohorts together are not tested.
+
+    Returns
+    -------
+    Contrast
+        A positive effect means: lesioned more often in `a`; it is the difference of the shares
+        of patients lesioned, in percentage points.
+
+    Raises
+    ------
+    InputError
+        Where the grids differ, a cohort has fewer than two patients, a patient is in both, or no
+        voxel is lesioned in so many patients.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> a, b = load_cohort("sample_data/cohort_a"), load_cohort("sample_data/cohort_b")
+    >>> contrast_cohorts(a, b, min_patients=5).sizes
+    (40, 40)
+    """
+    check_min_patients(min_patients)
+    if test not in TESTS:
+        raise InputError("test", f"is {test!r}", f"choose one of {', '.join(TESTS)}")
+    _check_cohorts(a, b)
+    lesioned = [np.ravel(cohort.counts, order="F") for cohort in (a, b)]
+    indices = np.flatnonzero(lesioned[0] + lesioned[1] >= min_patients).astype(np.int32)
+    if not indices.size:
+        problem = f"no voxel is lesioned in {min_patients} patients of both cohorts together"
+        raise InputError(f"{a.name} - {b.name}", problem, "lower the number of patients")
+    counts, sizes = [own[indices] for own in lesioned], (a.n_patients, b.n_patients)
+    statistic, p, dof = _test_counts(counts, sizes, test)
+    return keep_tested(
+        Contrast(
+            name=f"{a.name} - {b.name}",
+            grid=a.grid,
+            test=test,
+            groups=(a.name, b.name),
+            sizes=sizes,
+            indices=indices,
+            statistic=statistic,
+            p=p,
+            effect=100 * (counts[0] / sizes[0] - counts[1] / sizes[1]),
+            dof=dof,
+            effect_unit="percentage points of patients lesioned",
+            statement=_OF_COHORTS,
+            correction="none",
+            corrected_p=p,
+            samples=samples_of_masks((a, b)) if test == "student" else None,
+            notes=(*a.notes, *b.notes),
+            parameters={"test": test, "min_patients": min_patients},
+        )
+    )
+
+
+def _test_counts(
+    counts: list[NDArray[np.int32]], sizes: tuple[int, int], test: ContrastTest
+) -> tuple[Float1D, Float1D, Float1D]:
+    """Statistic, p and degrees of freedom where so many of each group are lesioned."""
+    a, b = counts
+    if test == "fisher":
+        return odds_ratio(a, b, sizes), fisher_p(a, b, sizes), np.full(a.shape, np.nan)
+    parts = moments_of_counts(a, sizes[0]), moments_of_counts(b, sizes[1])
+    t, dof = t_statistic(*parts, equal_variances=test == "student")
+    return t, p_of_t(t, dof), dof
+
+
+def _check_cohorts(a: Cohort, b: Cohort) -> None:
+    if not a.grid.matches(b.grid):
+        problem = f"is not on the grid of {a.name}: {b.grid.difference(a.grid)}"
+        raise InputError(b.name, problem, "bring both cohorts onto one grid")
+    for cohort in (a, b):
+        if cohort.n_patients < 2:
+            raise InputError(cohort.name, "has one patient", "a group needs at least two")
+    # One folder may be named in two ways, or lie within the other.
+    files_a, files_b = _files_of(a), _files_of(b)
+    if common := files_a.keys() & files_b.keys():
+        problem = f"{len(common)} patients are in both groups, such as {files_b[min(common)]}"
+        raise InputError(b.name, problem, "choose two groups without a common patient")
+
+
+def _files_of(cohort: Cohort) -> dict[str, str]:
+    """Where each mask lies, and its name within the cohort."""
+    folder = cohort.folder.resolve()
+    return {str(folder / patient.file): patient.file for patient in cohort.used}
+
+
+# Contrast of the scores of patients lesioned at a voxel and of those spared there.
+
+
+_OF_SCORES = (
+    "Shows where patients with a lesion score differently from patients without one there. It does "
+    "not show that the place matters: patients with large lesions are lesioned in more places and "
+    "score worse, and lesions of neighbouring places come together (Mah 2014, Sperber 2017)."
+)
+
+
+def contrast_scores(
+    cohort: Cohort,
+    column: str,
+    *,
+    test: Literal["student", "welch"] = "student",
+    min_lesioned: int = 5,
+) -> Contrast:
+    """Test at each voxel whether a score differs between lesioned and spared patients.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With a participants table.
+    column : str
+        Of the participants table, numbers such as a behavioural score. Patients without a value
+        are left out, and counted in the notes.
+    test : {"student", "welch"}
+    min_lesioned : int
+        Voxels with fewer lesioned, or fewer spared patients, are not tested; at least 2.
+
+    Returns
+    -------
+    Contrast
+        A positive effect means a higher score in lesioned patients.
+
+    Raises
+    ------
+    InputError
+        Where the column is missing or holds no numbers, or no voxel has enough patients.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> found = contrast_scores(cohort, "nihss", min_lesioned=5)
+    >>> found.groups, bool(found.effect.mean() > 0)
+    (('lesioned', 'spared'), True)
+    """
+    if test not in ("student", "welch"):
+        raise InputError("test", f"is {test!r}", "choose student or welch")
+    if check_min_patients(min_lesioned) < 2:
+        raise InputError("min lesioned", f"is {min_lesioned}", "a t-test needs at least 2")
+    chosen, scores = _with_scores(cohort, column)
+    indices = _enough_patients(chosen, min_lesioned)
+    parts = _moments_of_scores(chosen, scores, indices)
+    t, dof = t_statistic(*parts, equal_variances=test == "student")
+    p = p_of_t(t, dof)
+    return keep_tested(
+        Contrast(
+            name=f"{column}: lesioned - spared",
+            grid=cohort.grid,
+            test=test,
+            groups=("lesioned", "spared"),
+            sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
+            indices=indices,
+            statistic=t,
+            p=p,
+            effect=parts[0].mean - parts[1].mean,
+            dof=dof,
+            effect_unit=f"difference of the mean {column}",
+            statement=_OF_SCORES,
+            correction="none",
+            corrected_p=p,
+            samples=samples_of_masks((chosen,), scores) if test == "student" else None,
+            notes=(*cohort.notes, *_missing(cohort.n_patients - scores.size, column)),
+            sizes_vary=True,
+            parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
+        )
+    )
+
+
+def _enough_patients(cohort: Cohort, min_lesioned: int) -> NDArray[np.int32]:
+    """The voxels with so many lesioned, and so many spared patients."""
+    lesioned = np.ravel(cohort.counts, order="F")
+    fewest = np.minimum(lesioned, cohort.n_patients - lesioned)
+    indices = np.flatnonzero(fewest >= min_lesioned).astype(np.int32)
+    if not indices.size:
+        problem = f"no voxel has {min_lesioned} lesioned and as many spared patients"
+        raise InputError(cohort.name, problem, "lower the number of lesioned patients")
+    return indices
+
+
+def _missing(patients: int, column: str) -> tuple[str, ...]:
+    return (f"{patients} patients without a value of {column} are left out",) if patients else ()
+
+
+def _with_scores(cohort: Cohort, column: str) -> tuple[Cohort, NDArray[np.float64]]:
+    """The patients who have a score, and their scores."""
+    scores = _scores(cohort, column)
+    known = np.isfinite(scores)
+    return (cohort if known.all() else cohort.select(known)), scores[known]
+
+
+def _scores(cohort: Cohort, column: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    table, name = cohort.used_table, cohort.name_in_table(column)
+    if name not in table.columns:
+        remedy = f"choose one of {', '.join(map(str, table.columns))}"
+        raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
+    try:
+        scores = pd.to_numeric(table[name]).to_numpy(np.float64)
+    except ValueError as error:
+        problem = f"column {column} holds no numbers: {error}"
+        raise InputError(cohort.name, problem, "choose a column of numbers") from None
+    if np.isfinite(scores).sum() < 4 or np.ptp(scores[np.isfinite(scores)]) == 0:
+        problem = f"column {column} does not vary among at least four patients"
+        raise InputError(cohort.name, problem, "choose another column")
+    return scores
+
+
+def _moments_of_scores(
+    cohort: Cohort, scores: NDArray[np.float64], indices: NDArray[np.int32]
+) -> tuple[Moments, Moments]:
+    """Moments of the scores of lesioned and of spared patients, by sums over lesioned voxels.
+
+    What the spared patients add up to is what all do less what the lesioned ones do.
+    """
+    # From a whole number near the mean: sums stay small, and those of whole scores exact.
+    middle = np.round(scores.mean())
+    away = scores - middle
+    n, total, squares = (_sums(cohort, weights)[indices] for weights in (None, away, away**2))
+    lesioned = _moments(n, total, squares, middle)
+    spared = _moments(cohort.n_patients - n, away.sum() - total, (away**2).sum() - squares, middle)
+    # A spread that comes of rounding alone is none.
+    least = 1e-13 * float((away**2).sum())
+    return _without_rounding(lesioned, least), _without_rounding(spared, least)
+
+
+def _moments(n: Float1D, total: Float1D, squares: Float1D, middle: float) -> Moments:
+    return Moments(n, total / n + middle, squares - total**2 / n)
+
+
+def _without_rounding(part: Moments, least: float) -> Moments:
+    return replace(part, deviations=np.where(part.deviations > least, part.deviations, 0.0))
+
+
+def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Sum over the patients lesioned at each voxel, in the order of the patients."""
+    sums = np.zeros(cohort.grid.size)
+    for patient in range(cohort.n_patients):
+        sums[cohort.voxels(patient)] += 1.0 if weights is None else weights[patient]
+    return sums
+
+
+# One cohort split in two by what the participants table says.
+
+
+def split_cohort(
+    cohort: Cohort, column: str, a: str | float, b: str | float
+) -> tuple[Cohort, Cohort]:
+    """Split a cohort by a column of its participants table.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With a participants table.
+    column : str
+    a, b : str or float
+        Two values of the column. Patients with another value, or none, are in neither group.
+
+    Returns
+    -------
+    tuple of Cohort
+        Named such as ``sex = F``; their notes tell how many patients are in neither.
+
+    Raises
+    ------
+    InputError
+        Where the column is missing, both values are one, or nobody has a value.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> women, men = split_cohort(load_cohort("sample_data/cohort_a"), "sex", "F", "M")
+    >>> women.name, women.n_patients + men.n_patients
+    ('sex = F', 40)
+    """
+    table, name = cohort.used_table, cohort.name_in_table(column)
+    if name not in table.columns:
+        remedy = f"choose one of {', '.join(map(str, table.columns))}"
+        raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
+    known = table[name].notna()
+    values = np.array([value_words(value) for value in table[name].where(known, "")])
+    wanted = value_words(a), value_words(b)
+    if wanted[0] == wanted[1]:
+        raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")
+    neither = int((~np.isin(values, wanted)).sum())
+    notes = (f"{neither} patients with another {column}, or none, are left out",) if neither else ()
+    return _part(cohort, column, values, wanted[0], notes), _part(
+        cohort, column, values, wanted[1], notes
+    )
+
+
+def _part(
+    cohort: Cohort, column: str, values: NDArray, value: str, notes: tuple[str, ...]
+) -> Cohort:
+    rows = np.flatnonzero(values == value)
+    if not value or not rows.size:
+        found = ", ".join(sorted({one for one in values.tolist() if one})[:12])
+        problem = f"no patient has {column} = {value!r}"
+        raise InputError(cohort.name, problem, f"choose from: {found}")
+    chosen = cohort.select(rows)
+    return replace(chosen, name=f"{column} = {value}", notes=(*chosen.notes, *notes))
+
+
+# Contrast of two conditions of a series: a two-sample t-test at each voxel.
+
+
+_BLOCK = 2**20
+"""Values that are worked on together by one thread."""
+
+_OF_RUNS = (
+    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
+    "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
+    "take volumes for independent do not mend that. A map to explore, not a result to report."
+)
+_OF_PEOPLE = (
+    "Shows where the mean of one group differs from the other's. It does not show why: groups that "
+    "differ in age, scanner or anything else differ here too."
+)
+
+
+def contrast_conditions(
+    series: Series,
+    conditions: Conditions,
+    a: str,
+    b: str,
+    *,
+    test: Literal["student", "welch"] = "student",
+    mask: Mask | None = None,
+) -> Contrast:
+    """Test at each voxel whether two conditions of a series differ in their mean.
+
+    Parameters
+    ----------
+    series : Series
+    conditions : Conditions
+        One for each volume.
+    a, b : str
+        Names of two conditions; a positive t means more signal in `a`.
+    test : {"student", "welch"}
+    mask : Mask, optional
+        On the grid of the series: test these voxels only. Else all that vary are tested.
+
+    Returns
+    -------
+    Contrast
+        NaN is left out voxel by voxel, as ``scipy.stats.ttest_ind(nan_policy="omit")`` does; voxels
+        without any spread are not tested.
+
+    Raises
+    ------
+    InputError
+        Where a condition has fewer than two volumes, both are the same, or a mask lies elsewhere.
+
+    Examples
+    --------
+    >>> from lesion_dash import read_conditions, read_series
+    >>> run = "sample_data/series/sub-01_task-pictures_run-1"
+    >>> series = read_series(f"{run}_bold.nii.gz")
+    >>> conditions = read_conditions(f"{run}_events.tsv", series)
+    >>> found = contrast_conditions(series, conditions, "face", "house")
+    >>> found.sizes
+    (16, 16)
+    """
+    if test not in ("student", "welch"):
+        raise InputError("test", f"is {test!r}", "choose student or welch")
+    if len(conditions.of_volume) != series.volumes:
+        problem = f"{len(conditions.of_volume)} conditions for {series.volumes} volumes"
+        raise InputError("conditions", problem, "give one for each volume")
+    if a == b:
+        raise InputError("conditions", f"both are {a!r}", "choose two that differ")
+    rows = _rows_of(conditions, a), _rows_of(conditions, b)
+    indices = _tested(series, mask)
+    t, p, effect, dof = _test_blocks(series.rows, rows, indices, test == "student")
+    return keep_tested(
+        Contrast(
+            name=f"{a} - {b}",
+            grid=series.grid,
+            test=test,
+            groups=(a, b),
+            sizes=(rows[0].size, rows[1].size),
+            indices=indices,
+            statistic=t,
+            p=p,
+            effect=effect,
+            dof=dof,
+            effect_unit="difference of the mean signal",
+            statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
+            correction="none",
+            corrected_p=p,
+            samples=_samples(series, rows) if test == "student" else None,
+            notes=(*series.notes, *conditions.notes),
+            parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
+        )
+    )
+
+
+def _rows_of(conditions: Conditions, name: str) -> NDArray[np.int64]:
+    rows = conditions.rows(name)
+    if rows.size < 2:
+        raise InputError(name, "has one volume only", "a t-test needs at least two in each group")
+    return rows
+
+
+def _tested(series: Series, mask: Mask | None) -> NDArray[np.int32]:
+    if mask is None:
+        return np.arange(series.grid.size, dtype=np.int32)
+    indices = mask.on_grid(series.grid).indices
+    if not indices.size:
+        raise InputError(mask.name, "is empty: no voxel to test", "choose another mask")
+    return indices
+
+
+def _test_blocks(
+    values: NDArray,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    indices: NDArray[np.int32],
+    equal_variances: bool,
+) -> NDArray[np.float64]:
+    """t, p, effect and degrees of freedom, a few thousand voxels at a time in each thread."""
+
+    def test_block(block: NDArray[np.int32]) -> NDArray[np.float64]:
+        a, b = (moments_of(_take(values, own, block)) for own in rows)
+        t, dof = t_statistic(a, b, equal_variances)
+        return np.stack([t, p_of_t(t, dof), a.mean - b.mean, dof])
+
+    step = max(_BLOCK // (rows[0].size + rows[1].size), 1)
+    blocks = [indices[first : first + step] for first in range(0, indices.size, step)]
+    with ThreadPoolExecutor(min(cpu_count() or 1, 8)) as pool:
+        return np.concatenate(list(pool.map(test_block, blocks)), axis=1)
+
+
+def _take(values: NDArray, rows: NDArray[np.int64], block: NDArray[np.int32]) -> NDArray:
+    """Some rows and columns; whole stretches of a volume where the columns lie close together."""
+    first, last = int(block[0]), int(block[-1]) + 1
+    if last - first > 4 * block.size:
+        return values[np.ix_(rows, block)]
+    stretch = values[:, first:last][rows]
+    # Rows stay rows in memory: sums run in the same order with a mask and without.
+    return stretch if last - first == block.size else np.take(stretch, block - first, axis=1)
+
+
+def _samples(series: Series, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Samples:
+    chosen = np.concatenate(rows)
+    variable = np.repeat([1.0, 0.0], [rows[0].size, rows[1].size])
+
+    def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
+        return series.rows[np.ix_(chosen, indices)].astype(np.float64)
+
+    return Samples(values, variable)

@@ -1,0 +1,84 @@
+"""The overlap of two binary maps, voxel by voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..images.masks import Mask, MaskLike, as_mask
+
+FILE_NAME = "overlap_map.nii"
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """Where two binary maps of one grid agree and where they do not.
+
+    Parameters
+    ----------
+    a, b : Mask
+        The maps that were compared.
+    both, either, only_a, only_b : Mask
+        Voxels in both maps, in at least one, and in one alone.
+    """
+
+    a: Mask
+    b: Mask
+    both: Mask
+    either: Mask
+    only_a: Mask
+    only_b: Mask
+
+    @property
+    def dice(self) -> float:
+        """Dice coefficient 2 |A ∩ B| / (|A| + |B|), NaN where both maps are empty."""
+        size = self.a.voxels + self.b.voxels
+        return 2 * self.both.voxels / size if size else float("nan")
+
+
+def overlap(a: MaskLike, b: MaskLike) -> Overlap:
+    """Compare two binary maps voxel by voxel.
+
+    Parameters
+    ----------
+    a, b : Mask, path or nibabel image
+        On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
+        and a note of the result's `b` says so.
+
+    Returns
+    -------
+    Overlap
+
+    Raises
+    ------
+    InputError
+        Where voxels of the two grids do not coincide, with the difference in mm.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> a, b = (load_cohort(f"sample_data/cohort_{x}").at_least(5) for x in "ab")
+    >>> result = overlap(a, b)
+    >>> result.both.voxels + result.only_a.voxels == a.voxels
+    True
+    """
+    a = as_mask(a)
+    b = as_mask(b).on_grid(a.grid)
+    shares = np.zeros(a.grid.size, np.uint8)  # 1: in A, 2: in B; sorting voxels takes far longer
+    shares[a.indices] = 1
+    shares[b.indices] += 2
+    chosen = {
+        "both": shares == 3,
+        "either": shares > 0,
+        "only_a": shares == 1,
+        "only_b": shares == 2,
+    }
+    parts = {key: np.flatnonzero(part).astype(np.int32) for key, part in chosen.items()}
+    names = {
+        "both": f"overlap of {a.name} and {b.name}",
+        "either": f"{a.name} or {b.name}",
+        "only_a": f"{a.name} only",
+        "only_b": f"{b.name} only",
+    }
+    return Overlap(a, b, **{key: Mask(a.grid, parts[key], names[key]) for key in parts})

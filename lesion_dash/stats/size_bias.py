@@ -1,0 +1,543 @@
+"""Size bias: whether lesions at a voxel are larger than the cohort's; means, p, clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field, fields
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.atlas import Atlas
+from ..cohort.cohort import Cohort
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..images.maps import Map
+from ..images.masks import Mask
+from .components import Component, Connectivity, find_components
+from .topography import volume_stats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_EXACT = 2**53
+"""Whole numbers below this are exact as float64, and so are their sums."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesioned:
+    """The patients with at least one lesioned voxel.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    rows : array of int64, shape (patients,)
+        Their positions among the used patients, by ascending volume and, where volumes are equal,
+        by a checksum of the lesion. The order therefore does not depend on the names of files.
+    volumes : array of int64, shape (patients,)
+        In voxels.
+    """
+
+    cohort: Cohort
+    rows: NDArray[np.int64]
+    volumes: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """Number of patients with a lesion."""
+        return int(self.rows.size)
+
+    @property
+    def mean(self) -> float:
+        """Mean volume in mm³."""
+        return int(self.volumes.sum()) / self.size * self.cohort.grid.voxel_volume
+
+    @property
+    def weighted_mean(self) -> float:
+        """Size-weighted mean volume Σv²/Σv in mm³."""
+        squares = sum(volume * volume for volume in self.volumes.tolist())
+        return squares / int(self.volumes.sum()) * self.cohort.grid.voxel_volume
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Who was left out, where anybody was."""
+        empty = self.cohort.n_patients - self.size
+        if not empty:
+            return ()
+        return (f"patients without a lesioned voxel left out: {empty} of {self.cohort.n_patients}",)
+
+    def lesion(self, row: int) -> NDArray[np.int32]:
+        """Linear voxel positions of the lesion of the patient at this place of `rows`."""
+        return self.cohort.voxels(int(self.rows[row]))
+
+
+def lesioned_patients(cohort: Cohort) -> Lesioned:
+    """The patients with a lesion; see `Lesioned`.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or so many voxels that sums of volumes would not be exact.
+    """
+    volumes = cohort.volumes
+    found = np.flatnonzero(volumes).tolist()
+    if not found:
+        raise InputError(cohort.name, "no patient has a lesioned voxel", "check the masks")
+    if len(found) * int(volumes.sum()) >= _EXACT:
+        problem = f"{int(volumes.sum()):,} lesioned voxels of {len(found):,} patients"
+        raise InputError(cohort.name, f"{problem} are too many for exact sums", "use larger voxels")
+    rows = sorted(found, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
+    return Lesioned(cohort, np.array(rows, np.int64), volumes[rows])
+
+
+def _checksum(positions: NDArray[np.int32]) -> bytes:
+    return sha256(np.ascontiguousarray(positions).data).digest()
+
+
+# The conditional mean volume against what it would be if place said nothing of size.
+
+
+MEAN_FILE_NAMES = {
+    "above_mean": "lesion_size_above_mean.nii",
+    "above_weighted_mean": "lesion_size_above_weighted_mean.nii",
+}
+
+_NAMES = {
+    "above_mean": "mean total lesion volume above the cohort's mean",
+    "above_weighted_mean": "mean total lesion volume above the size-weighted mean",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MeanContrast:
+    """Mean total lesion volume at each voxel against two means of the whole cohort.
+
+    Parameters
+    ----------
+    grid : Grid
+    n_patients : int
+        Patients with a lesion.
+    min_patients : int
+        A voxel qualifies where at least this many patients are lesioned.
+    indices : array of int32, shape (voxels,)
+        The qualifying voxels, linear positions with the first axis fastest.
+    mean : array of float64, shape (voxels,)
+        Mean total lesion volume in mm³ of the patients lesioned at each.
+    cohort_mean : float
+        Mean volume in mm³ of the patients with a lesion.
+    weighted_mean : float
+        Size-weighted mean Σv²/Σv in mm³: the mean of the patients that a voxel drawn from all
+        lesions belongs to.
+    notes : tuple of str
+    """
+
+    grid: Grid
+    n_patients: int
+    min_patients: int
+    indices: NDArray[np.int32]
+    mean: NDArray[np.float64]
+    cohort_mean: float
+    weighted_mean: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def above_mean(self) -> Map:
+        """Conditional mean minus the cohort's mean in mm³; NaN where no voxel qualifies."""
+        return self._map("above_mean", self.mean - self.cohort_mean)
+
+    @property
+    def above_weighted_mean(self) -> Map:
+        """Conditional mean minus the size-weighted mean in mm³; NaN where no voxel qualifies."""
+        return self._map("above_weighted_mean", self.mean - self.weighted_mean)
+
+    @property
+    def files(self) -> dict[str, Map]:
+        """Both maps under the names they are saved as."""
+        return {file: getattr(self, key) for key, file in MEAN_FILE_NAMES.items()}
+
+    def _map(self, key: str, values: NDArray[np.float64]) -> Map:
+        text = f"lesion_dash: {key} [mm3], n>={self.min_patients} of {self.n_patients}"
+        return map_of(self.grid, self.indices, values, _NAMES[key], "mm³", text)
+
+
+def map_of(
+    grid: Grid,
+    indices: NDArray[np.int32],
+    values: NDArray[np.float64],
+    name: str,
+    unit: str,
+    text: str,
+) -> Map:
+    """A map of values at some voxels, NaN elsewhere: 0 is a value here."""
+    flat = np.full(grid.size, np.nan)
+    flat[indices] = values
+    flat.setflags(write=False)
+    return Map(name, flat.reshape(grid.shape, order="F"), grid, unit, text)
+
+
+def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
+    """Mean volume of the patients lesioned at a voxel, minus two means of the cohort.
+
+    The mean at a voxel is biased by construction: a large lesion covers more voxels, so it is
+    counted at more of them. Were each lesion placed anywhere with equal chance, the mean at a
+    voxel would not be about the cohort's mean Σv/N but about the size-weighted mean Σv²/Σv, which
+    is larger by the variance of the volumes over their mean. The first contrast says how far
+    above the typical patient a voxel is; the second how far above what size alone explains.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Patients without a lesioned voxel are left out.
+    min_patients : int
+        Voxels lesioned in at least this many patients qualify.
+
+    Returns
+    -------
+    MeanContrast
+        Volumes in mm³, on the grid of the cohort.
+
+    Raises
+    ------
+    InputError
+        Where no patient has a lesion, or `min_patients` is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> found = mean_contrast(load_cohort("sample_data/cohort_a"))
+    >>> found.above_mean.unit, found.weighted_mean > found.cohort_mean
+    ('mm³', True)
+    """
+    stats = volume_stats(cohort, min_patients)
+    patients = lesioned_patients(cohort)
+    return MeanContrast(
+        cohort.grid,
+        patients.size,
+        min_patients,
+        stats.indices,
+        stats.values["mean"],
+        patients.mean,
+        patients.weighted_mean,
+        patients.notes,
+    )
+
+
+# The outcome of shuffling volumes among patients: statistic and p at each voxel.
+
+
+Side = Literal["larger", "smaller", "two-sided"]
+
+SIDES = {
+    "larger": "test for a mean larger than that of shuffled volumes",
+    "smaller": "test for a mean smaller than that of shuffled volumes",
+    "two-sided": "test for a mean further from the cohort's than that of shuffled volumes",
+}
+
+STATEMENT = (
+    "Null hypothesis: volumes are exchangeable among patients, given where the lesions are. It is "
+    "not that lesions of any size lie everywhere alike: a large lesion covers more voxels, so the "
+    "mean is above the cohort's nearly everywhere by construction, and a small p says that large "
+    "lesions are over-represented at a voxel, not that this place makes lesions large."
+)
+
+PERMUTATION_FILE_NAMES = {
+    "statistic": "lesion_size_statistic.nii",
+    "p": "lesion_size_p.nii",
+    "minus_log10_p": "lesion_size_minus_log10_p.nii",
+    "corrected_p": "lesion_size_corrected_p.nii",
+    "minus_log10_corrected_p": "lesion_size_minus_log10_corrected_p.nii",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class VolumePermutations:
+    """Where the mean volume differs from the cohort's more than with shuffled volumes.
+
+    Parameters
+    ----------
+    grid : Grid
+    n_patients : int
+        Patients with a lesion: those whose volumes were shuffled.
+    min_patients, permutations, seed, side
+        As for `permute_volumes`.
+    indices : array of int32, shape (tested,)
+        Linear positions of the tested voxels, ascending, the first axis fastest.
+    n : array of int64, shape (tested,)
+        Patients lesioned at each.
+    statistic : array of float64, shape (tested,)
+        (mean at the voxel - the cohort's mean) / its standard deviation over all permutations.
+    p, corrected_p : array of float64, shape (tested,)
+        Not corrected, and corrected for the family-wise error over all tested voxels.
+    largest : array of float64, shape (permutations,)
+        The largest statistic over all tested voxels in each permutation (of its negative or
+        absolute value, as `side` says).
+    patterns : int
+        Different sets of patients among the tested voxels.
+    notes : tuple of str
+    """
+
+    grid: Grid
+    n_patients: int
+    min_patients: int
+    permutations: int
+    seed: int
+    side: Side
+    indices: NDArray[np.int32]
+    n: NDArray[np.int64]
+    statistic: NDArray[np.float64]
+    p: NDArray[np.float64]
+    corrected_p: NDArray[np.float64]
+    largest: NDArray[np.float64] = field(repr=False)
+    patterns: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> int:
+        """Number of voxels that were tested: the family of the correction."""
+        return int(self.indices.size)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the maps there are."""
+        return tuple(PERMUTATION_FILE_NAMES)
+
+    def map(self, key: str) -> Map:
+        """One of the maps in `keys`; NaN where no voxel was tested.
+
+        Raises
+        ------
+        InputError
+            Where there is no map of this name.
+        """
+        if key not in PERMUTATION_FILE_NAMES:
+            remedy = f"choose one of {', '.join(PERMUTATION_FILE_NAMES)}"
+            raise InputError("size bias", f"has no map {key!r}", remedy)
+        of = f"n>={self.min_patients} of {self.n_patients}"
+        text = f"lesion_dash: {key}, {self.side}, {self.permutations} permutations, {of}"
+        name = f"{key} of mean total lesion volume, {self.side}"
+        return map_of(self.grid, self.indices, self._values(key), name, "", text)
+
+    @property
+    def files(self) -> dict[str, Map]:
+        """All maps under the names they are saved as."""
+        return {file: self.map(key) for key, file in PERMUTATION_FILE_NAMES.items()}
+
+    def significant(self, level: float = 0.05) -> int:
+        """Number of voxels whose corrected p is at most this."""
+        return int(np.count_nonzero(self.corrected_p <= level))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Every choice."""
+        names = ("min_patients", "permutations", "seed", "side")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def sentence(self) -> str:
+        """What was tested, over how many voxels, and how."""
+        family = f"{self.tested:,} voxels tested ({self.patterns:,} different sets of patients)"
+        shuffled = f"volumes shuffled among {self.n_patients} patients {self.permutations:,} times"
+        return f"{SIDES[self.side]}: {family}; {shuffled}, seed {self.seed}"
+
+    def _values(self, key: str) -> NDArray[np.float64]:
+        if key.startswith("minus_log10_"):
+            return -np.log10(self._values(key.removeprefix("minus_log10_")))
+        values: NDArray[np.float64] = getattr(self, key)
+        return values
+
+
+# What a permutation test found: clusters of voxels with a small corrected p, and their peaks.
+
+
+FILE_NAME = "lesion_size_clusters.csv"
+LEVEL = 0.05
+_CORNERS: Connectivity = 26
+
+_SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
+
+
+@dataclass(frozen=True)
+class SizeCluster:
+    """Voxels that hang together, all with a small corrected p, and what is known of their peak.
+
+    Parameters
+    ----------
+    cluster : int
+        From 1, the most extreme peak first.
+    voxels : int
+    volume_mm3 : float
+        Of the voxels.
+    x_mm, y_mm, z_mm : float
+        The peak: where the statistic is most extreme; of several such voxels, the one nearest to
+        the middle of the cluster.
+    corrected_p, p, statistic : float
+        At the peak: p corrected for the family-wise error over all tested voxels, and not.
+    patients : int
+        Patients lesioned at the peak.
+    mean_volume_mm3 : float
+        Mean of their total lesion volumes.
+    region : str
+        Of an atlas, at the peak; empty without an atlas.
+    """
+
+    cluster: int
+    voxels: int
+    volume_mm3: float
+    x_mm: float
+    y_mm: float
+    z_mm: float
+    corrected_p: float
+    p: float
+    statistic: float
+    patients: int
+    mean_volume_mm3: float
+    region: str
+
+    @property
+    def mm(self) -> tuple[float, float, float]:
+        """The peak in mm."""
+        return self.x_mm, self.y_mm, self.z_mm
+
+
+@dataclass(frozen=True, eq=False)
+class SizeClusters:
+    """The clusters of a permutation test.
+
+    Parameters
+    ----------
+    found : VolumePermutations
+        The test.
+    level : float
+        The largest corrected p of a voxel that belongs to a cluster.
+    rows : tuple of SizeCluster
+    """
+
+    found: VolumePermutations
+    level: float
+    rows: tuple[SizeCluster, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[SizeCluster]:
+        return iter(self.rows)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row each, with the values of `SizeCluster`.
+
+        Patients in all, the level and every choice of the test are the same in every row.
+        """
+        import pandas as pd
+
+        columns = [field.name for field in fields(SizeCluster)]
+        table = pd.DataFrame([astuple(row) for row in self.rows], columns=columns)
+        of_all = {"of_patients": self.found.n_patients, "level": self.level}
+        return table.assign(**of_all, **self.found.parameters)
+
+
+def find_size_clusters(
+    found: VolumePermutations,
+    means: MeanContrast,
+    atlas: Atlas | None = None,
+    level: float = LEVEL,
+) -> SizeClusters:
+    """Gather the voxels with a small corrected p into clusters, and describe their peaks.
+
+    Voxels that share a face, an edge or a corner are of one cluster; of a two-sided test, voxels
+    with larger and with smaller means never are. The p is that of the peak's voxel, corrected for
+    all voxels that were tested; the size of a cluster is described, and not tested.
+
+    Parameters
+    ----------
+    found : VolumePermutations
+    means : MeanContrast
+        Of the same cohort and minimum of patients.
+    atlas : LabelAtlas or ProbabilityAtlas, optional
+        To name the region at each peak.
+    level : float
+        Voxels whose corrected p is at most this belong to a cluster.
+
+    Returns
+    -------
+    SizeClusters
+        Volumes in mm³, places in mm; none where no corrected p is that small.
+
+    Raises
+    ------
+    InputError
+        Where the means are not of the cohort that was tested, or the level is no p.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, mean_contrast, permute_volumes
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> found = permute_volumes(cohort, permutations=99)
+    >>> clusters = find_size_clusters(found, mean_contrast(cohort))
+    >>> sum(row.voxels for row in clusters) == found.significant(0.05)
+    True
+    """
+    _check(found, means, level)
+    small = found.corrected_p <= level
+    parts = [
+        part
+        for sign in _SIGNS[found.side]
+        for part in _parts(found, small & _is_of(found, sign), sign)
+    ]
+    # Peaks are equal where the same patients are lesioned; then the first voxel decides.
+    parts.sort(key=lambda part: (-float(part.weights.max()), int(part.indices[0])))
+    rows = (_describe(number, part, found, means, atlas) for number, part in enumerate(parts, 1))
+    return SizeClusters(found, level, tuple(rows))
+
+
+def _check(found: VolumePermutations, means: MeanContrast, level: float) -> None:
+    if not 0 < level <= 1:
+        raise InputError("level", f"is {level}", "give a p above 0 and at most 1, such as 0.05")
+    sizes = [(one.n_patients, one.min_patients) for one in (found, means)]
+    if sizes[0] != sizes[1] or not means.grid.matches(found.grid):
+        problem = "are not of the cohort and the minimum of patients that were tested"
+        raise InputError("means", problem, "give mean_contrast of the same cohort and minimum")
+
+
+def _is_of(found: VolumePermutations, sign: int) -> NDArray[np.bool_]:
+    """The voxels of one side of the test: of a one-sided one, all of them."""
+    if found.side != "two-sided":
+        return np.ones(found.tested, bool)
+    return found.statistic >= 0 if sign > 0 else found.statistic < 0
+
+
+def _parts(found: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
+    """The connected parts of some of the tested voxels, with the statistic as their values."""
+    mask = Mask(found.grid, found.indices[chosen], "corrected p")
+    for part in find_components(mask, connectivity=_CORNERS, min_size_voxels=0):
+        at = np.searchsorted(found.indices, part.indices)
+        yield Component(part.number, sign, found.grid, part.indices, found.statistic[at])
+
+
+def _describe(
+    number: int,
+    part: Component,
+    found: VolumePermutations,
+    means: MeanContrast,
+    atlas: Atlas | None,
+) -> SizeCluster:
+    at = int(np.searchsorted(found.indices, part.peak_index))
+    of_mean = int(np.searchsorted(means.indices, part.peak_index))
+    x, y, z = part.peak_mm.tolist()
+    return SizeCluster(
+        number,
+        part.voxels,
+        part.volume_mm3,
+        x,
+        y,
+        z,
+        float(found.corrected_p[at]),
+        float(found.p[at]),
+        float(found.statistic[at]),
+        int(found.n[at]),
+        float(means.mean[of_mean]),
+        atlas.region_at((x, y, z)) if atlas is not None else "",
+    )
