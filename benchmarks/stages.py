@@ -17,10 +17,10 @@ from pathlib import Path
 
 from lesion_dash.core.runs import run_store
 from lesion_dash.files.listing import list_images
-from lesion_dash.files.writing import write_together
+from lesion_dash.files.writing import write_atomically
 from lesion_dash.images.maps import nifti_bytes
 from lesion_dash.images.masks import Lesion, find_lesion
-from lesion_dash.images.reading import read_stored
+from lesion_dash.images.reading import read_raw_image
 from lesion_dash.stats.topography import FILE_NAMES, FolderStats, _fill_maps
 from lesion_dash.stats.voxel_volumes import voxel_volumes
 
@@ -61,16 +61,16 @@ class Clock:
 def read(path: Path, clock: Clock) -> Lesion:
     """Read one file and find its lesion."""
     with clock.stage("read"):
-        stored = read_stored(path)
+        stored = read_raw_image(path)
     with clock.stage("scan"):
         return find_lesion(stored)
 
 
 def write(stats: FolderStats, out: str) -> None:
     """Make the four maps and write them."""
-    with write_together(out, [*FILE_NAMES.values()], True) as outbox:
+    with write_atomically(out, [*FILE_NAMES.values()], True) as writer:
         for name, image in stats.files.items():
-            outbox.add(name, nifti_bytes(image.to_nifti()))
+            writer.add(name, nifti_bytes(image.to_nifti()))
 
 
 if __name__ == "__main__":

@@ -365,7 +365,7 @@ def _add_check(parsers: Any) -> None:
 
 
 def _add_inspect(parsers: Any) -> None:
-    text = "what is in an image file: header, space, values, and what the door says of it"
+    text = "what is in an image file: header, space, values, and how it is validated"
     parser = _add_command(parsers, "inspect", inspection.run_inspect, text)
     inspection.add_inspect_choices(parser)
 

@@ -101,11 +101,11 @@ def chunks_of(size, monkeypatch):
 
 
 def assert_same(found, expected):
-    """Roster and maps to the last bit."""
-    (roster, stats), (own_roster, own_stats) = found, expected
-    assert roster.patients == own_roster.patients
-    assert roster.notes == own_roster.notes
-    assert roster.grid == own_roster.grid
+    """CohortListing and maps to the last bit."""
+    (listing, stats), (own_roster, own_stats) = found, expected
+    assert listing.patients == own_roster.patients
+    assert listing.notes == own_roster.notes
+    assert listing.grid == own_roster.grid
     assert stats.voxels == own_stats.voxels
     for key, array in own_stats.arrays.items():
         np.testing.assert_array_equal(

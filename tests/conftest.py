@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ settings.load_profile("lesion_dash")
 
 ROOT = Path(__file__).resolve().parent.parent
 OF_CLUSTERS = ("test_compute.py", "test_cluster_faults.py")
+MESSAGES = Path(__file__).with_name("messages.txt")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -63,3 +66,41 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     return ROOT / "sample_data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "write tests/messages.txt anew for the tests that run (with -n0)"
+    parser.addoption("--write-messages", action="store_true", help=text)
+
+
+def _read_messages() -> dict[str, str]:
+    lines = MESSAGES.read_text(encoding="utf-8").splitlines() if MESSAGES.exists() else []
+    return dict(line.split("\t", 1) for line in lines)
+
+
+@pytest.fixture
+def message(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Compare a sentence with the one in tests/messages.txt, where all can be proof-read.
+
+    A test asserts what a sentence must contain for the user; its exact text is in one file, a line
+    each, so that rewording changes that file alone. Paths of the test's folder are left out.
+    """
+    name = request.node.nodeid.removeprefix("tests/")
+    calls = 0
+
+    def compare(sentence: object) -> None:
+        nonlocal calls
+        calls += 1
+        key = f"{name} #{calls}" if calls > 1 else name
+        text = str(sentence)
+        if "tmp_path" in request.fixturenames:
+            text = text.replace(str(request.getfixturevalue("tmp_path")), "TMP")
+        line = json.dumps(text, ensure_ascii=False)
+        messages = _read_messages()
+        if request.config.getoption("--write-messages"):
+            messages[key] = line
+            rows = "".join(f"{key}\t{text}\n" for key, text in sorted(messages.items()))
+            MESSAGES.write_text(rows, encoding="utf-8")
+        assert line == messages.get(key), "reworded on purpose? pytest -n0 --write-messages"
+
+    return compare

@@ -28,7 +28,7 @@ from lesion_dash import cli
 from lesion_dash.cohort import dask as dask_module
 from lesion_dash.cohort.readers import Workers
 from lesion_dash.core.errors import Cancelled, InputError
-from lesion_dash.files.listing import keep_within
+from lesion_dash.files.listing import confine_to
 from lesion_dash.images.masks import BINARY
 from lesion_dash.stats.topography import folder_stats
 
@@ -117,7 +117,7 @@ def test_a_worker_follows_no_link_out_of_the_data_root(scheduler, folder, tmp_pa
         return header, mask
 
     assert not any(isinstance(found, InputError) for found in read())
-    keep_within(folder)
+    confine_to(folder)
     assert all("out of the data root" in str(found) for found in read())
 
 

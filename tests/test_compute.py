@@ -99,9 +99,9 @@ def test_a_cohort_read_on_a_cluster_is_the_same(scheduler, mixed):
 def test_urls_are_read_by_the_workers(scheduler, mixed):
     shared_store.register_everywhere(scheduler)
     url = f"shared://{mixed}"
-    roster, stats = folder_stats(url, 3, scheduler=scheduler)
-    assert str(roster.folder) == url
-    assert_same((roster, stats), folder_stats(mixed, 3))
+    listing, stats = folder_stats(url, 3, scheduler=scheduler)
+    assert str(listing.folder) == url
+    assert_same((listing, stats), folder_stats(mixed, 3))
 
 
 def assert_was_killed(marker) -> None:
@@ -160,9 +160,9 @@ def test_a_file_that_ends_workers_is_named_and_the_others_count(
     chunks_of(5, monkeypatch)
     task, function, reason = EACH_FAULT[fault]
     monkeypatch.setattr(f"lesion_dash.cohort.readers.{task}", function)
-    roster, stats = folder_stats(folder, 2, scheduler=scheduler)
-    assert roster.n_patients == PATIENTS
-    (skipped,) = [patient for patient in roster.patients if patient.status == "skipped"]
+    listing, stats = folder_stats(folder, 2, scheduler=scheduler)
+    assert listing.n_patients == PATIENTS
+    (skipped,) = [patient for patient in listing.patients if patient.status == "skipped"]
     assert skipped.id == "sub-deadly"
     assert skipped.reason.startswith(reason)
     for key, array in expected.arrays.items():

@@ -21,7 +21,7 @@ from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.tables import read_label_table
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
-from lesion_dash.files.writing import write_together
+from lesion_dash.files.writing import write_atomically
 from lesion_dash.images.masks import read_mask
 
 WHOLE = gzip.compress(image(random_masks(1, seed=5)[0].astype(np.uint8)).to_bytes(), mtime=0)
@@ -117,14 +117,14 @@ def test_a_file_that_is_replaced_between_two_looks_is_not_counted(tmp_path, monk
     victim = folder / "sub-004_lesion.nii.gz"
     from lesion_dash.cohort import readers as loading
 
-    read = loading.read_stored
+    read = loading.read_raw_image
 
     def replace_first(path):
         if path == victim:
             write_masks(folder, random_masks(1, shape=(4, 4, 4)), names=[victim.name])
         return read(path)
 
-    monkeypatch.setattr(loading, "read_stored", replace_first)
+    monkeypatch.setattr(loading, "read_raw_image", replace_first)
     cohort = load_cohort(folder)
     assert cohort.n_patients == 10
     assert "changed during the run" in {p.file: p.reason for p in cohort.patients}[victim.name]
@@ -134,14 +134,14 @@ def test_a_file_that_vanishes_is_skipped(tmp_path, monkeypatch):
     folder = write_masks(tmp_path / "c", random_masks(11))
     from lesion_dash.cohort import readers as loading
 
-    read = loading.read_stored
+    read = loading.read_raw_image
 
     def remove_first(path):
         if path.name == "sub-004_lesion.nii.gz":
             path.unlink()
         return read(path)
 
-    monkeypatch.setattr(loading, "read_stored", remove_first)
+    monkeypatch.setattr(loading, "read_raw_image", remove_first)
     cohort = load_cohort(folder)
     assert cohort.n_patients == 10
     assert "file not found" in {p.id: p.reason for p in cohort.patients}["sub-004"]
@@ -155,9 +155,9 @@ def test_a_disk_that_fails_leaves_the_old_files(tmp_path, monkeypatch, number, m
         raise OSError(number, "from the system")
 
     def write():
-        with write_together(tmp_path, ["a"], overwrite=True) as outbox:
+        with write_atomically(tmp_path, ["a"], overwrite=True) as writer:
             monkeypatch.setattr("os.fsync", fail)
-            outbox.add("a", b"new")
+            writer.add("a", b"new")
 
     with pytest.raises(InputError, match=match):
         write()
@@ -166,16 +166,19 @@ def test_a_disk_that_fails_leaves_the_old_files(tmp_path, monkeypatch, number, m
 
 
 def test_too_little_room_is_said_before_the_work(tmp_path):
-    with pytest.raises(InputError, match="disk is full"), write_together(tmp_path, [], space=2**60):
+    with (
+        pytest.raises(InputError, match="disk is full"),
+        write_atomically(tmp_path, [], space=2**60),
+    ):
         pytest.fail("the work began")
 
 
 def test_two_runs_do_not_share_a_results_folder(tmp_path):
-    with write_together(tmp_path, ["a"]) as outbox:
-        outbox.add("a", b"first")
+    with write_atomically(tmp_path, ["a"]) as writer:
+        writer.add("a", b"first")
         with (
             pytest.raises(InputError, match="in use by another run"),
-            write_together(tmp_path, ["a"], overwrite=True),
+            write_atomically(tmp_path, ["a"], overwrite=True),
         ):
             pytest.fail("both are writing")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -183,8 +186,8 @@ def test_two_runs_do_not_share_a_results_folder(tmp_path):
 
 def test_leftovers_of_a_killed_run_are_cleared_by_the_next(tmp_path):
     (tmp_path / ".a.x1y2.lesion_dash.tmp").write_bytes(b"half")
-    with write_together(tmp_path, ["a"]) as outbox:
-        outbox.add("a", b"whole")
+    with write_atomically(tmp_path, ["a"]) as writer:
+        writer.add("a", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -213,10 +216,10 @@ sys.exit(code)
 """
 
 WRITE = f"""{COUNT}
-from lesion_dash.files.writing import write_together
-with write_together(Path(sys.argv[2]), ["a", "b", "c"], overwrite=True) as outbox:
+from lesion_dash.files.writing import write_atomically
+with write_atomically(Path(sys.argv[2]), ["a", "b", "c"], overwrite=True) as writer:
     for name in "abc":
-        outbox.add(name, b"new " + name.encode())
+        writer.add(name, b"new " + name.encode())
 print(calls)
 """
 
@@ -268,7 +271,7 @@ def test_a_run_that_is_killed_at_every_step_is_finished_or_undone_by_the_next(tm
             (folder / name).write_bytes(content)
         assert run_killed(WRITE, moment, folder).returncode == -signal.SIGKILL
         assert all(content in (old[name], new[name]) for name, content in files_in(folder).items())
-        with write_together(folder, []):
+        with write_atomically(folder, []):
             pass
         assert files_in(folder) in (old, new), f"step {moment}"
         assert {path.name for path in folder.iterdir()} == {"a", "b", "c"}
@@ -280,7 +283,7 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "precious").write_bytes(b"data")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".lesion_dash.lock").symlink_to("../precious")
-    with pytest.raises(InputError, match="lock"), write_together(tmp_path / "out", ["a"]):
+    with pytest.raises(InputError, match="lock"), write_atomically(tmp_path / "out", ["a"]):
         pytest.fail("the work began")
     assert (tmp_path / "precious").read_bytes() == b"data"
 
@@ -295,14 +298,14 @@ def test_results_that_appear_meanwhile_are_not_replaced(tmp_path, monkeypatch):
         clear(folder)
 
     monkeypatch.setattr(writing, "_clear_leftovers", another_run)
-    with pytest.raises(InputError, match="already holds"), write_together(tmp_path, ["a"]):
+    with pytest.raises(InputError, match="already holds"), write_atomically(tmp_path, ["a"]):
         pytest.fail("the work began")
     assert (tmp_path / "a").read_bytes() == b"second"
 
 
 def test_a_refused_run_leaves_no_folder_behind(tmp_path):
     deep = tmp_path / "deep" / "er"
-    with pytest.raises(InputError, match="disk is full"), write_together(deep, [], space=2**60):
+    with pytest.raises(InputError, match="disk is full"), write_atomically(deep, [], space=2**60):
         pytest.fail("the work began")
     assert not (tmp_path / "deep").exists()
 
@@ -311,7 +314,7 @@ def test_a_refused_run_leaves_no_folder_behind(tmp_path):
 def test_what_is_no_path_is_one_sentence(tmp_path, name):
     with pytest.raises(InputError, match=r"is no path|folder not found"):
         load_cohort(f"{tmp_path}/{name}")
-    with pytest.raises(InputError, match="is no path"), write_together(f"{tmp_path}/{name}", []):
+    with pytest.raises(InputError, match="is no path"), write_atomically(f"{tmp_path}/{name}", []):
         pytest.fail("the work began")
 
 

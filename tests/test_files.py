@@ -10,7 +10,7 @@ import pytest
 from lesion_dash.core.errors import InputError
 from lesion_dash.files.listing import list_images, odd_name
 from lesion_dash.files.reading import read_bytes
-from lesion_dash.files.writing import prepare_results, write_together
+from lesion_dash.files.writing import prepare_results, write_atomically
 
 
 def touch(path: Path) -> Path:
@@ -102,16 +102,16 @@ def test_odd_names_are_told_from_plain_ones():
 
 def test_files_take_their_names_together(tmp_path):
     folder = tmp_path / "new"
-    with write_together(folder, ["a", "b"]) as outbox:
-        outbox.add("a", b"1")
-        outbox.add("b", b"2")
+    with write_atomically(folder, ["a", "b"]) as writer:
+        writer.add("a", b"1")
+        writer.add("b", b"2")
         assert not (folder / "a").exists()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"1", "b": b"2"}
 
 
 def stop_halfway(folder: Path) -> None:
-    with write_together(folder, ["a", "b"], overwrite=True) as outbox:
-        outbox.add("a", b"new")
+    with write_atomically(folder, ["a", "b"], overwrite=True) as writer:
+        writer.add("a", b"new")
         raise RuntimeError("stopped")
 
 

@@ -1,4 +1,4 @@
-"""The door for images: what is read equals nibabel, what is damaged is refused."""
+"""Images: what is read equals nibabel, what is damaged is refused."""
 
 from __future__ import annotations
 

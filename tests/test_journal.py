@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from phantoms import random_masks, write_masks
 
-from lesion_dash.files.writing import write_together
+from lesion_dash.files.writing import write_atomically
 
 JOURNAL = ".lesion_dash.journal"
 WAITING = ".a.k3x_9abc.lesion_dash.tmp"
@@ -67,8 +67,8 @@ def folder(tmp_path):
 
 
 def write(folder: Path) -> None:
-    with write_together(folder, ["b"]) as outbox:
-        outbox.add("b", b"new")
+    with write_atomically(folder, ["b"]) as writer:
+        writer.add("b", b"new")
 
 
 def check_all_is_kept(folder: Path, journal: bytes | None) -> None:
@@ -91,8 +91,8 @@ def test_what_is_no_journal_is_set_aside(folder, journal):
     with pytest.warns(UserWarning, match="journal"):
         write(folder)
     check_all_is_kept(folder, journal)
-    with write_together(folder, ["c"]) as outbox:  # and that was all: the next run has no note
-        outbox.add("c", b"newer")
+    with write_atomically(folder, ["c"]) as writer:  # and that was all: the next run has no note
+        writer.add("c", b"newer")
     assert (folder / "b").read_bytes() == b"new"
 
 

@@ -94,7 +94,7 @@ def test_columns_with_open_values_are_numbers_in_rising_order(cohort):
     age, crp, grade = describe_columns(cohort)
     assert (age.kind, age.low, age.high, age.missing) == ("number", 30, 89, 1)
     assert [value for value, _ in age.counts] == ["30", "44", "61", "89+"]
-    assert age.words == "age runs from 30 to 89+"
+    assert age.summary == "age runs from 30 to 89+"
     assert crp.kind == "number"
     assert [value for value, _ in crp.counts][2:] == ["5", "12", "> 40"]
     assert {value for value, _ in crp.counts[:2]} == {"<5", "≤5"}

@@ -21,8 +21,8 @@ from lesion_dash.scans.registration.levels import (
 )
 from lesion_dash.scans.registration.quality import Evidence, doubts, mirror_task
 from lesion_dash.scans.registration.search import (
-    End,
-    Search,
+    Optimum,
+    PoseSearch,
     distance,
     match_places,
     merge_ends,
@@ -180,8 +180,8 @@ def test_a_refinement_that_fits_worse_is_not_taken():
 # --- Ends -------------------------------------------------------------------------------------
 
 
-def end(mm, score, *starts) -> End:
-    return End(make_pose(shift=(mm, 0, 0)), score, starts)
+def end(mm, score, *starts) -> Optimum:
+    return Optimum(make_pose(shift=(mm, 0, 0)), score, starts)
 
 
 def test_ends_that_are_near_are_one_and_the_best_comes_first():
@@ -192,7 +192,7 @@ def test_ends_that_are_near_are_one_and_the_best_comes_first():
 def test_agreement_counts_starts_within_two_millimetres():
     rivals = (end(1.9, 0.8, "c"), end(2.1, 0.7, "d", "e"))
     level = make_level(Task(scan(), box(), "rigid", Transform()), foreground_of(box()), 8)
-    assert Search(end(0, 0.9, "a", "b"), level, rivals, 5).agreeing == 3
+    assert PoseSearch(end(0, 0.9, "a", "b"), level, rivals, 5).agreeing == 3
 
 
 def test_distances_are_those_of_points():

@@ -40,12 +40,12 @@ def url(folder, bucket):
 
 
 def test_a_url_gives_the_same_bits_as_a_folder(folder, url):
-    (roster, stats), (own, own_stats) = folder_stats(url, 2), folder_stats(folder, 2)
-    assert roster.patients == own.patients
-    assert {patient.status for patient in roster.patients} == {"used", "skipped"}
-    assert roster.notes == own.notes
-    assert roster.name == own.name == "masks"
-    assert roster.table.equals(own.table)
+    (listing, stats), (own, own_stats) = folder_stats(url, 2), folder_stats(folder, 2)
+    assert listing.patients == own.patients
+    assert {patient.status for patient in listing.patients} == {"used", "skipped"}
+    assert listing.notes == own.notes
+    assert listing.name == own.name == "masks"
+    assert listing.table.equals(own.table)
     assert stats.voxels == own_stats.voxels > 0
     for key, array in own_stats.arrays.items():
         np.testing.assert_array_equal(stats.arrays[key], array, strict=True)

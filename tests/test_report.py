@@ -23,7 +23,7 @@ from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled, InputError
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.images.maps import nifti_bytes
-from lesion_dash.images.masks import Choice
+from lesion_dash.images.masks import Binarization
 from lesion_dash.regions.counts import count_regions
 from lesion_dash.report.findings import ReportRequest
 from lesion_dash.report.report import file_names, make_report, save_report
@@ -135,7 +135,7 @@ def test_the_sentences_hold_the_numbers_of_numpy(root):
     ],
 )
 def test_the_methods_say_how_masks_were_made(root, choice, said):
-    cohort = load_cohort(root / "a", choice=Choice(**choice))
+    cohort = load_cohort(root / "a", choice=Binarization(**choice))
     page = make_report(cohort, None, None, ReportRequest(2, **choice)).files["report.html"]
     assert said in page.decode()
 

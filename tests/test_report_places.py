@@ -31,7 +31,7 @@ def test_the_shared_folder_is_one_of_a_study(places, shared):
 
 def test_words_say_where_to_run_and_what_to_write():
     def words(held=(), elsewhere=()):
-        return Places((), None, (), held, elsewhere).words
+        return Places((), None, (), held, elsewhere).summary
 
     assert words(("a", "b")) == "Run in the folder that holds a and b."
     assert words(("a",), ("t.nii",)).endswith(" t.nii lies elsewhere: write its path there.")

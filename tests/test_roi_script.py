@@ -19,7 +19,7 @@ from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.python_code import call, literal
-from lesion_dash.files.writing import write_together
+from lesion_dash.files.writing import write_atomically
 from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn, RoiRecipe, run_recipe
 from lesion_dash.rois.saving import add_run, names_of_run, save_rois, script_of
 from lesion_dash.rois.sources import (
@@ -176,8 +176,8 @@ def test_paths_and_lists_do_as_well_as_texts_and_tuples(study, tmp_path):
     run = run_recipe(given)
     same_runs(run, run_recipe(recipe))
     names = names_of_run(source_has_values=True)
-    with write_together(tmp_path / "out", names) as outbox:
-        add_run(outbox, run)
+    with write_atomically(tmp_path / "out", names) as writer:
+        add_run(writer, run)
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert provenance["parameters"]["steps"][0]["path"] == str(mask)
     one = SeriesSource(study / "1.nii", study / "1.tsv", "a", "b")
@@ -206,7 +206,7 @@ def same_runs(one, other):
         np.testing.assert_array_equal(a.indices, b.indices)
     assert one.every.table.equals(other.every.table)
     assert one.rois.table.equals(other.rois.table)
-    assert one.words == other.words
+    assert one.summary == other.summary
 
 
 CHANGES = {

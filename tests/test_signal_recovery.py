@@ -20,7 +20,7 @@ from lesion_dash.scans.sampling import (
 )
 from lesion_dash.scans.signal import measure_signal, resampled_medians
 from lesion_dash.scans.signal_definitions import resample
-from lesion_dash.scans.signal_measures import Drawing, estimate
+from lesion_dash.scans.signal_measures import Bootstrap, estimate
 
 IMAGES = 200
 NOMINAL = 0.95
@@ -251,7 +251,7 @@ def test_resampled_medians_of_a_series_are_those_of_numpy():
     for _ in range(20):
         drawn = generator.integers(0, 100, 100)
         expected.append(np.median(np.concatenate([values[4 * one : 4 * one + 4] for one in drawn])))
-    found = resampled_medians(sample, Drawing(4.0, 100, 9))
+    found = resampled_medians(sample, Bootstrap(4.0, 100, 9))
     np.testing.assert_array_equal(found[:20], expected)
 
 

@@ -99,7 +99,7 @@ def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
     restricted = restrict_cohort(cohort, [text])
     unread = load_cohort(folder, where=parse_conditions([text]))
     assert rows_of(restricted) == rows_of(unread) == wanted
-    assert restricted.name == unread.name == f"masks, {parse_condition(text).words}"
+    assert restricted.name == unread.name == f"masks, {parse_condition(text).summary}"
     assert restricted.notes == unread.notes
     for own in (restricted, unread):
         table = own.files_table
@@ -161,8 +161,8 @@ def test_restricted_maps_equal_those_of_a_folder_with_these_masks_alone(folder, 
     assert_same_bits(restricted, only)
     assert_same_bits(load_cohort(folder, where=where), only)
     _, expected = folder_stats(alone, 2)
-    roster, found = folder_stats(folder, 2, where=where)
-    assert roster.name == restricted.name
+    listing, found = folder_stats(folder, 2, where=where)
+    assert listing.name == restricted.name
     for key, array in expected.arrays.items():
         assert array.tobytes() == found.arrays[key].tobytes()
 

@@ -191,10 +191,10 @@ def test_a_parameter_out_of_range_is_refused(cohort, options, match):
 @pytest.mark.parametrize("min_patients", [1, 4, 12, 13])
 def test_masks_read_once_and_not_kept_give_the_same_bits(tmp_path, masks, min_patients):
     folder = write_masks(tmp_path / "c", masks)
-    roster, streamed = folder_stats(folder, min_patients)
+    listing, streamed = folder_stats(folder, min_patients)
     cohort = load_cohort(folder)
     kept = volume_stats(cohort, min_patients)
-    assert roster.patients == cohort.patients
+    assert listing.patients == cohort.patients
     assert streamed.voxels == kept.voxels
     for name, map_ in kept.files.items():
         np.testing.assert_array_equal(

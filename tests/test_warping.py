@@ -18,7 +18,13 @@ from lesion_dash.images.maps import Map
 from lesion_dash.images.masks import Mask
 from lesion_dash.transforms.files import field_bytes, itk_text
 from lesion_dash.transforms.transform import Field, Transform
-from lesion_dash.transforms.warping import kind_of, warp_any, warp_labels, warp_map, warp_mask
+from lesion_dash.transforms.warping import (
+    infer_image_type,
+    warp_any,
+    warp_labels,
+    warp_map,
+    warp_mask,
+)
 
 
 def centred(shape, spacing, turn) -> Grid:
@@ -321,14 +327,14 @@ def test_what_an_image_is_is_told():
     lesion = map_of(ball(STRAIGHT, 8).array.astype(np.uint8) * 255)
     whole = map_of(SCAN.astype(np.int16).clip(0))
     for found, kind in ((atlas, "labels"), (lesion, "mask"), (whole, "intensities")):
-        assert kind_of(found).kind == kind
-        assert f"taken for {'a mask' if kind == 'mask' else kind}" in kind_of(found).note
-    assert kind_of(map_of(SCAN)) == ("intensities", "")
-    assert kind_of(map_of(-atlas.array)).kind == "intensities"
-    assert kind_of(map_of(np.zeros(STRAIGHT.shape, np.int8))).kind == "intensities"
-    assert kind_of(ball(STRAIGHT, 8)).kind == "mask"
-    assert kind_of(lesion, as_labels=True).kind == "labels"
-    assert kind_of(atlas, as_labels=False).kind == "intensities"
+        assert infer_image_type(found).kind == kind
+        assert f"taken for {'a mask' if kind == 'mask' else kind}" in infer_image_type(found).note
+    assert infer_image_type(map_of(SCAN)) == ("intensities", "")
+    assert infer_image_type(map_of(-atlas.array)).kind == "intensities"
+    assert infer_image_type(map_of(np.zeros(STRAIGHT.shape, np.int8))).kind == "intensities"
+    assert infer_image_type(ball(STRAIGHT, 8)).kind == "mask"
+    assert infer_image_type(lesion, as_labels=True).kind == "labels"
+    assert infer_image_type(atlas, as_labels=False).kind == "intensities"
 
 
 def test_images_are_warped_as_what_they_are():

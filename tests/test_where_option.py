@@ -78,9 +78,9 @@ def test_masks_behind_a_url_are_restricted_alike(study):
     (study / "one" / "participants.tsv").write_bytes((study / "participants.tsv").read_bytes())
     with empty_bucket() as bucket:
         url = upload(study / "one", bucket, "memory://bucket/study/one")
-        roster, stats = folder_stats(url, 2, where=where)
+        listing, stats = folder_stats(url, 2, where=where)
     own, expected = folder_stats(study / "one", 2, where=where)
-    assert (roster.name, roster.notes, roster.patients) == (own.name, own.notes, own.patients)
+    assert (listing.name, listing.notes, listing.patients) == (own.name, own.notes, own.patients)
     for key, array in expected.arrays.items():
         assert stats.arrays[key].tobytes() == array.tobytes()
 

@@ -208,20 +208,20 @@ def run_assign(options: argparse.Namespace) -> int:
     from ..atlas.atlas import atlas_input
     from ..core.tables import csv_bytes
     from ..files.provenance import provenance_bytes
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
 
     assign = _choose(options)
     output = _output_path(options.output)
     beside = f"{output.stem}.provenance.json"
-    with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
+    with write_atomically(output.parent, [output.name, beside], options.overwrite) as writer:
         atlas = open_atlas(options.atlas, options.labels)
         found, table, source = assign(options, atlas)
-        outbox.add(output.name, csv_bytes(table))
+        writer.add(output.name, csv_bytes(table))
         own = {"like": options.like, "min_correlation": options.min_correlation}
         counts = {"rows": len(table), "notes": list(found.notes)}
         inputs = [source, atlas_input(atlas)]
-        outbox.add(
-            beside, provenance_bytes("assign", found.parameters | own, inputs, counts, outbox.sums)
+        writer.add(
+            beside, provenance_bytes("assign", found.parameters | own, inputs, counts, writer.sums)
         )
     _print(found, atlas)
     say(f"{len(table):,} rows in {output}")

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from .console import progress_bar, say, say_json
 
 if TYPE_CHECKING:
-    from .validation import DoorReport
+    from .validation import ValidationReport
 
 _MANY_FILES = 5
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Print the report of the door."""
-    from ..images.masks import Choice
+    """Print the validation report."""
+    from ..images.masks import Binarization
     from .validation import check_path
 
-    choice = Choice(options.threshold, options.label)
+    choice = Binarization(options.threshold, options.label)
     report = check_path(options.path, options.like, choice, progress_bar("checking files", "file"))
     if options.json:
         files = [
@@ -33,7 +33,7 @@ def run_check(options: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _print_report(report: DoorReport) -> None:
+def _print_report(report: ValidationReport) -> None:
     """A line for each file; a sentence that is said of many files stands once."""
     times = Counter(reason for file in report.files for reason in file.reasons)
     common = [reason for reason, count in times.items() if count > _MANY_FILES]

@@ -53,20 +53,20 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run_convert(options: argparse.Namespace) -> int:
     """Write the image and, beside it, how it was made."""
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..images.maps import file_parts
     from ..scans.arrays import read_array
     from ..scans.conversion import convert_array
 
     output, stem, _ = output_file(options.output, IMAGE, [options.like])
     beside = f"{stem}.provenance.json"
-    with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
+    with write_atomically(output.parent, [output.name, beside], options.overwrite) as writer:
         stored = read_array(options.array_file, options.array, options.unpack_mb)
         made = convert_array(
             stored, options.like, options.voxel_size, options.orientation, options.affine
         )
-        outbox.add(output.name, *file_parts(made.to_nifti(), output.name))
-        outbox.add(beside, _provenance(options, stored, made, outbox.sums))
+        writer.add(output.name, *file_parts(made.to_nifti(), output.name))
+        writer.add(beside, _provenance(options, stored, made, writer.sums))
     for note in (*stored.notes, *made.notes):
         say(f"note: {note}")
     volumes = f", {made.array.shape[3]} volumes" if made.array.ndim == 4 else ""

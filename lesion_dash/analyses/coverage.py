@@ -37,24 +37,24 @@ def run_coverage(options: argparse.Namespace) -> int:
     from ..cohort.cohort import cohort_input
     from ..core.tables import csv_bytes
     from ..files.provenance import provenance_bytes
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..stats.coverage import threshold_coverage
 
     output, stem, _ = output_file(options.output, TABLE)
     plot = _plot_path(options.plot, output) if options.plot else None
     beside = f"{stem}.provenance.json"
     names = [output.name, *([plot.name] if plot else []), beside]
-    with write_together(output.parent, names, options.overwrite) as outbox:
+    with write_atomically(output.parent, names, options.overwrite) as writer:
         cohort = load_folder(options.masks, options)
         found = threshold_coverage(cohort)
-        outbox.add(output.name, csv_bytes(found.table))
+        writer.add(output.name, csv_bytes(found.table))
         if plot:
-            outbox.add(plot.name, _plot_bytes(found, options.min_patients, plot))
+            writer.add(plot.name, _plot_bytes(found, options.min_patients, plot))
         parameters = {key: getattr(options, key) for key in _PARAMETERS}
         parameters["cluster"] = options.scheduler is not None
         inputs = [cohort_input(cohort)]
-        outbox.add(
-            beside, provenance_bytes("coverage", parameters, inputs, _counts(found), outbox.sums)
+        writer.add(
+            beside, provenance_bytes("coverage", parameters, inputs, _counts(found), writer.sums)
         )
     report_skipped(cohort)
     _print(found, options.min_patients)

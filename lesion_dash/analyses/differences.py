@@ -36,23 +36,23 @@ def run_compare(options: argparse.Namespace) -> int:
     """Write the three maps of differences and the provenance."""
     from ..cohort.cohort import cohort_input
     from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import check_space, write_together
+    from ..files.writing import check_space, write_atomically
     from ..images.maps import nifti_parts
     from ..stats.differences import FILE_NAMES, cohort_differences
 
     names = [*FILE_NAMES.values(), FILE_NAME]
-    with write_together(options.output, names, options.overwrite) as outbox:
+    with write_atomically(options.output, names, options.overwrite) as writer:
         a = load_folder(options.a, options_of(options, "a"))
         b = load_folder(options.b, options_of(options, "b"))
-        check_space(outbox.folder, 4 * len(FILE_NAMES) * a.grid.size)
+        check_space(writer.folder, 4 * len(FILE_NAMES) * a.grid.size)
         found = cohort_differences(a, b, options.min_patients, options.outside)
         for name, made in found.files.items():
-            outbox.add(name, *nifti_parts(made.to_nifti()))
+            writer.add(name, *nifti_parts(made.to_nifti()))
         parameters = {key: getattr(options, key) for key in (*_PARAMETERS, *_WHERE)}
         parameters["cluster"] = options.scheduler is not None
         inputs = [cohort_input(a), cohort_input(b)]
-        outbox.add(
-            FILE_NAME, provenance_bytes("compare", parameters, inputs, _counts(found), outbox.sums)
+        writer.add(
+            FILE_NAME, provenance_bytes("compare", parameters, inputs, _counts(found), writer.sums)
         )
     for cohort in (a, b):
         report_skipped(cohort)

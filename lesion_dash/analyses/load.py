@@ -17,7 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..files.writing import Outbox
+    from ..files.writing import AtomicWriter
     from ..regions.load import LesionLoad, Measure
 
 
@@ -31,25 +31,25 @@ def run_load(options: argparse.Namespace) -> int:
     from ..cohort.cohort import cohort_input
     from ..core.tables import csv_bytes
     from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..regions.load import lesion_load
 
     names = _result_names(options)
     wanted = [*(name for pair in names.values() for name in pair), "patients.csv", FILE_NAME]
-    with write_together(options.output, wanted, options.overwrite) as outbox:
+    with write_atomically(options.output, wanted, options.overwrite) as writer:
         atlases = load_atlases(options)
         cohort = load_folder(options.masks, options, options.participants)
         loads = [
             lesion_load(cohort, prepare_atlas(atlas, cohort.grid, options)) for atlas in atlases
         ]
         for (place, measure), files in names.items():
-            _add_files(outbox, loads[place], measure, files)
-        outbox.add("patients.csv", csv_bytes(cohort.files_table))
+            _add_files(writer, loads[place], measure, files)
+        writer.add("patients.csv", csv_bytes(cohort.files_table))
         parameters = {key: getattr(options, key) for key in _PARAMETERS}
         parameters["cluster"] = options.scheduler is not None
         inputs = [cohort_input(cohort), *map(atlas_input, atlases)]
         counts = {"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)}
-        outbox.add(FILE_NAME, provenance_bytes("load", parameters, inputs, counts, outbox.sums))
+        writer.add(FILE_NAME, provenance_bytes("load", parameters, inputs, counts, writer.sums))
     report_skipped(cohort)
     for load in loads:
         _print_load(load)
@@ -72,14 +72,16 @@ def _result_names(options: argparse.Namespace) -> dict[tuple[int, Measure], tupl
     return found
 
 
-def _add_files(outbox: Outbox, load: LesionLoad, measure: Measure, names: tuple[str, str]) -> None:
+def _add_files(
+    writer: AtomicWriter, load: LesionLoad, measure: Measure, names: tuple[str, str]
+) -> None:
     from ..core.tables import csv_bytes
     from ..plotting.charts import draw_load
     from ..plotting.figures import figure_bytes
 
     table, figure = names
-    outbox.add(table, csv_bytes(load.wide(measure)))
-    outbox.add(figure, figure_bytes(draw_load(load, measure)))
+    writer.add(table, csv_bytes(load.wide(measure)))
+    writer.add(figure, figure_bytes(draw_load(load, measure)))
 
 
 def _print_load(load: LesionLoad) -> None:

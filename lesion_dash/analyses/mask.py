@@ -62,14 +62,14 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run_mask(options: argparse.Namespace) -> int:
     """Write the image inside the region, the mask, and how they were made."""
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..images.maps import file_parts
     from ..scans.region_masks import mask_image
 
     own = [options.image, options.prob]
     output, stem, ending = output_file(options.output, IMAGE, own)
     names = [output.name, f"{stem}_mask{ending}", f"{stem}.provenance.json"]
-    with write_together(output.parent, names, options.overwrite) as outbox:
+    with write_atomically(output.parent, names, options.overwrite) as writer:
         cut = mask_image(
             options.image,
             options.prob,
@@ -80,9 +80,9 @@ def run_mask(options: argparse.Namespace) -> int:
             _transform(options.transform),
         )
         content, said = cut.to_bytes(is_compressed=ending.lower().endswith(".gz"))
-        outbox.add(names[0], content)
-        outbox.add(names[1], *file_parts(cut.mask.to_nifti(), names[1]))
-        outbox.add(names[2], _provenance(options, cut, said, outbox.sums))
+        writer.add(names[0], content)
+        writer.add(names[1], *file_parts(cut.mask.to_nifti(), names[1]))
+        writer.add(names[2], _provenance(options, cut, said, writer.sums))
     for note in (*cut.notes, *said):
         say(f"note: {note}")
     mask = cut.mask

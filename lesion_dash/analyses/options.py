@@ -12,7 +12,7 @@ from .console import LONGEST_LIST, progress_bar, say, warn
 
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
-    from ..cohort.cohort import Cohort, Roster
+    from ..cohort.cohort import Cohort, CohortListing
     from ..cohort.conditions import Condition
     from ..core.grid import Grid
     from ..regions.counts import RegionCounts
@@ -137,7 +137,7 @@ def conditions_of(options: argparse.Namespace) -> tuple[Condition, ...]:
     return parse_conditions(options.where)
 
 
-def say_unasked(options: argparse.Namespace, places: Sequence[str]) -> None:
+def check_where(options: argparse.Namespace, places: Sequence[str]) -> None:
     """Say of which places nothing can be asked: a mask is one patient's, or a map of many.
 
     Raises
@@ -199,13 +199,13 @@ def load_folder(path: str, options: argparse.Namespace, participants: str | None
     """A cohort kept in memory, or on disk where it is too large for that."""
     from ..cohort.loading import load_cohort
     from ..files.paths import as_path
-    from ..images.masks import Choice
+    from ..images.masks import Binarization
 
     return load_cohort(
         path,
         participants,
         options.pattern,
-        Choice(options.threshold, options.label),
+        Binarization(options.threshold, options.label),
         progress_bar(f"reading {as_path(path).name}", "file"),
         notice=_note,
         scheduler=options.scheduler,
@@ -217,7 +217,7 @@ def _note(text: str) -> None:
     warn(f"note: {text}")
 
 
-def report_skipped(cohort: Cohort | Roster, owner: str = "") -> None:
+def report_skipped(cohort: Cohort | CohortListing, owner: str = "") -> None:
     """Say which files were not used, and why; the notes count who is left out by a condition."""
     for note in cohort.notes:
         warn(f"note: {owner}{note}")

@@ -10,6 +10,7 @@ from ..core.text import printable
 from .console import say, warn
 from .options import (
     COHORT_PARAMETERS,
+    check_where,
     load_atlases,
     load_folder,
     names_by_atlas,
@@ -18,7 +19,6 @@ from .options import (
     prepare_atlas,
     report_skipped,
     say_notes,
-    say_unasked,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_overlap(options: argparse.Namespace) -> int:
     from ..atlas.atlas import atlas_input
     from ..core.tables import csv_bytes
     from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..images.maps import nifti_bytes
     from ..regions.counts import FILE_NAME as COUNTS_NAME
     from ..regions.counts import count_regions
@@ -45,10 +45,10 @@ def run_overlap(options: argparse.Namespace) -> int:
     from ..stats.overlap import overlap
 
     tables = names_by_atlas(COUNTS_NAME, options)
-    say_unasked(options, [options.a, options.b])
-    with write_together(
+    check_where(options, [options.a, options.b])
+    with write_atomically(
         options.output, [MAP_NAME, *tables, FILE_NAME], options.overwrite
-    ) as outbox:
+    ) as writer:
         atlases = load_atlases(options)
         loaded = [
             _load_map(path, options_of(options, letter))
@@ -59,20 +59,20 @@ def run_overlap(options: argparse.Namespace) -> int:
         counted = [
             count_regions(both, prepare_atlas(atlas, both.grid, options)) for atlas in atlases
         ]
-        outbox.add(MAP_NAME, nifti_bytes(both.to_nifti()))
+        writer.add(MAP_NAME, nifti_bytes(both.to_nifti()))
         for name, counts in zip(tables, counted, strict=True):
-            outbox.add(name, csv_bytes(counts.table))
+            writer.add(name, csv_bytes(counts.table))
         inputs = [*(found for _, found, _ in loaded), *map(atlas_input, atlases)]
         parameters = {key: getattr(options, key) for key in _OVERLAP_PARAMETERS}
         parameters["cluster"] = options.scheduler is not None
         sizes = _sizes(result) | {"atlas_notes": notes_on_atlases(counted)}
-        outbox.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, outbox.sums))
+        writer.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, writer.sums))
     for mask, _, cohort in loaded:
         if cohort is not None:
             _report_empty(cohort, mask)
     _print_overlap(result, counted)
     say("")
-    say(f"{len(outbox.sums)} files in {options.output}")
+    say(f"{len(writer.sums)} files in {options.output}")
     return 0
 
 

@@ -69,18 +69,18 @@ def run_register(options: argparse.Namespace) -> int:
     """Write the registered images, the transform, pictures, quality and provenance."""
     from ..files.listing import strip_ending
     from ..files.paths import as_path, local_path
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..scans.registration.task import NotCredible
     from .registration_files import REFUSED, file_names, registration_files
 
     others = [strip_ending(as_path(path).name) for path in options.others]
     names = file_names(options.kind, options.lesion is not None, others)
     try:
-        with write_together(options.output, names, options.overwrite) as outbox:
+        with write_atomically(options.output, names, options.overwrite) as writer:
             earlier = _earlier_files(local_path(options.output), names)
             found = _register(options)
             for name, content in registration_files(found, _parameters(options)).items():
-                outbox.add(name, content)
+                writer.add(name, content)
     except NotCredible as error:
         raise _with_picture(error, options.output) from None
     # What an earlier run left would speak against this one, or be taken for a part of it.
@@ -180,14 +180,14 @@ def _progress() -> Iterator[Report | None]:
 def _with_picture(error: NotCredible, folder: str) -> InputError:
     """The error with the place of a picture of what was found."""
     from ..files.paths import local_path
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from .registration_files import REFUSED, refused_picture
 
     picture = refused_picture(error)
     if picture is None:
         return error
-    with write_together(folder, [REFUSED], overwrite=True) as outbox:
-        outbox.add(REFUSED, picture)
+    with write_atomically(folder, [REFUSED], overwrite=True) as writer:
+        writer.add(REFUSED, picture)
     place = f"{local_path(folder) / REFUSED} shows it"
     remedy = f"{error.remedy}; {place}" if error.remedy else place
     others = tuple(reason for reason in error.details if reason not in error.problem)

@@ -40,24 +40,24 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run_report(options: argparse.Namespace) -> int:
     """Write the page, the maps, the tables and the provenance."""
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..report.report import file_names, make_report
 
     request = _request(options)
     names = file_names(options.b is not None, options.atlas is not None)
-    with write_together(options.output, names, options.overwrite) as outbox:
+    with write_atomically(options.output, names, options.overwrite) as writer:
         _check_folders(options, request)
         atlas = open_atlas(options.atlas, options.labels) if options.atlas is not None else None
         cohorts = _load(options)
         b = cohorts[1] if options.b is not None else None
         report = make_report(cohorts[0], b, atlas, request)
         for name, content in report.files.items():
-            outbox.add(name, content)
+            writer.add(name, content)
     for cohort in dict.fromkeys(cohorts):
         report_skipped(cohort)
     for sentence in report.sentences:
         say(sentence)
-    say(f"{len(names)} files in {options.output}: open {outbox.folder / names[0]}")
+    say(f"{len(names)} files in {options.output}: open {writer.folder / names[0]}")
     return 0
 
 

@@ -10,7 +10,7 @@ from ..core.errors import InputError
 from .console import LONGEST_LIST, say, say_script, warn
 
 if TYPE_CHECKING:
-    from ..files.writing import Outbox
+    from ..files.writing import AtomicWriter
     from ..rois.recipe import RecipeStep, RoiRecipe, RoiRun, Source
 
 
@@ -330,7 +330,7 @@ _QUANTITIES = {
 
 def run_roi(options: argparse.Namespace) -> int:
     """Write regions of interest, their values, pictures and provenance; or print the script."""
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..rois.recipe import run_recipe
     from ..rois.saving import add_run, names_of_run, script_of
     from ..rois.sources import MapSource
@@ -344,11 +344,11 @@ def run_roi(options: argparse.Namespace) -> int:
     has_values = not isinstance(recipe.source, MapSource)
     pictures = _picture_names(recipe, has_values)
     names = [*pictures, *names_of_run(has_values)]
-    with write_together(options.output, names, options.overwrite) as outbox:
+    with write_atomically(options.output, names, options.overwrite) as writer:
         run = run_recipe(recipe)
         _say_steps(run)
-        _add_pictures(outbox, run, pictures, options)
-        add_run(outbox, run)
+        _add_pictures(writer, run, pictures, options)
+        add_run(writer, run)
     _say_rois(run)
     say(f"{len(names)} files in {options.output}")
     return 0
@@ -373,7 +373,7 @@ def _kind_of(step: RecipeStep) -> str:
 
 
 def _add_pictures(
-    outbox: Outbox, run: RoiRun, names: list[str], options: argparse.Namespace
+    writer: AtomicWriter, run: RoiRun, names: list[str], options: argparse.Namespace
 ) -> None:
     from ..images.maps import read_map
     from ..plotting.figures import figure_bytes
@@ -384,7 +384,7 @@ def _add_pictures(
     if run.values is not None:
         figures.append(draw_values(run.values))
     for name, figure in zip(names, figures, strict=True):
-        outbox.add(name, figure_bytes(figure))
+        writer.add(name, figure_bytes(figure))
 
 
 def _say_steps(run: RoiRun) -> None:
@@ -393,7 +393,7 @@ def _say_steps(run: RoiRun) -> None:
         say(run.contrast.statement)
         for note in run.contrast.notes:
             warn(f"note: {note}")
-    for words, mask in zip(run.words, run.masks, strict=True):
+    for words, mask in zip(run.summary, run.masks, strict=True):
         say(f"{words}: {mask.voxels:,} voxels, {mask.volume_mm3:,.0f} mm³")
     for note in run.rois.notes:
         warn(f"note: {note}")

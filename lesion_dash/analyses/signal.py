@@ -123,13 +123,13 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
     from ..core.tables import csv_bytes
     from ..files.paths import as_path
     from ..files.provenance import provenance_bytes
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
 
     output, _, _ = output_file(options.output, TABLE)
     beside = f"{output.stem}.provenance.json"
-    with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
+    with write_atomically(output.parent, [output.name, beside], options.overwrite) as writer:
         found = _measure(options)
-        outbox.add(output.name, csv_bytes(found.table))
+        writer.add(output.name, csv_bytes(found.table))
         inputs = [
             {"kind": "file", "file": file, "sha256": sha256 or None}
             for file, sha256 in found.sources.items()
@@ -139,7 +139,7 @@ def _measure_and_write(options: argparse.Namespace) -> SignalQuality:
         masks = {name: file and str(as_path(file)) for name, file in given.items()}
         counts = {"measures": len(found.measures), "notes": list(found.notes)}
         parameters = masks | found.parameters
-        outbox.add(beside, provenance_bytes("snr", parameters, inputs, counts, outbox.sums))
+        writer.add(beside, provenance_bytes("snr", parameters, inputs, counts, writer.sums))
     return found
 
 

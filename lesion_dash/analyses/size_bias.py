@@ -50,7 +50,7 @@ def run_size_bias(options: argparse.Namespace) -> int:
     """Write the contrasts of the mean, the maps of the test, the patients and the provenance."""
     from ..core.tables import csv_bytes
     from ..files.provenance import FILE_NAME
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..images.maps import nifti_bytes
     from ..stats.permutation import permute_volumes
     from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
@@ -58,7 +58,7 @@ def run_size_bias(options: argparse.Namespace) -> int:
     from ..stats.size_bias import mean_contrast
 
     names = [*MEANS.values(), *PERMUTED.values(), "patients.csv", FILE_NAME]
-    with write_together(options.output, names, options.overwrite) as outbox:
+    with write_atomically(options.output, names, options.overwrite) as writer:
         cohort = load_folder(options.masks, options, options.participants)
         found = permute_volumes(
             cohort,
@@ -70,9 +70,9 @@ def run_size_bias(options: argparse.Namespace) -> int:
         )
         means = mean_contrast(cohort, options.min_patients)
         for name, image in (means.files | found.files).items():
-            outbox.add(name, nifti_bytes(image.to_nifti()))
-        outbox.add("patients.csv", csv_bytes(cohort.files_table))
-        outbox.add(FILE_NAME, _provenance(options, cohort, means, found, outbox.sums))
+            writer.add(name, nifti_bytes(image.to_nifti()))
+        writer.add("patients.csv", csv_bytes(cohort.files_table))
+        writer.add(FILE_NAME, _provenance(options, cohort, means, found, writer.sums))
     report_skipped(cohort)
     _print(means, found)
     say(f"{len(names)} files in {options.output}")

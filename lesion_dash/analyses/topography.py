@@ -13,13 +13,13 @@ def run_stats(options: argparse.Namespace) -> int:
     from ..cohort.cohort import cohort_input
     from ..core.tables import csv_bytes
     from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import check_space, write_together
+    from ..files.writing import check_space, write_atomically
     from ..images.maps import nifti_parts
-    from ..images.masks import Choice
+    from ..images.masks import Binarization
     from ..stats.topography import FILE_NAMES, folder_stats
 
     names = [*FILE_NAMES.values(), "patients.csv", FILE_NAME]
-    with write_together(options.output, names, options.overwrite) as outbox:
+    with write_atomically(options.output, names, options.overwrite) as writer:
         cohort, stats = folder_stats(
             options.masks,
             options.min_patients,
@@ -29,20 +29,20 @@ def run_stats(options: argparse.Namespace) -> int:
             options.scheduler,
             conditions_of(options),
             pattern=options.pattern,
-            choice=Choice(options.threshold, options.label),
+            choice=Binarization(options.threshold, options.label),
             progress=progress_bar("reading masks", "file"),
-            on_grid=lambda grid: check_space(outbox.folder, 16 * grid.size),
+            on_grid=lambda grid: check_space(writer.folder, 16 * grid.size),
         )
         voxels, most = stats.voxels, stats.most
         for name, found in stats.files.items():
-            outbox.add(name, *nifti_parts(found.to_nifti()))
+            writer.add(name, *nifti_parts(found.to_nifti()))
         del stats, found  # the tables of many patients take their place in memory
-        outbox.add("patients.csv", csv_bytes(cohort.files_table))
+        writer.add("patients.csv", csv_bytes(cohort.files_table))
         parameters = {key: getattr(options, key) for key in ("std", "outside", *COHORT_PARAMETERS)}
         parameters["cluster"] = options.scheduler is not None
         counts = {"patients": cohort.n_patients, "voxels": voxels}
         inputs = [cohort_input(cohort)]
-        outbox.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, outbox.sums))
+        writer.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, writer.sums))
     report_skipped(cohort)
     qualify = f", {voxels:,} voxels with at least {options.min_patients} of them" if voxels else ""
     say(f"{cohort.n_patients} patients{qualify}; {len(names)} files in {options.output}")

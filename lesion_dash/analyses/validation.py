@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
 from ..atlas.loading import load_atlas
 from ..atlas.tables import ENDINGS, read_label_table
-from ..cohort.cohort import Cohort, Roster
+from ..cohort.cohort import Cohort, CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, read_folder
 from ..core.errors import InputError
@@ -18,8 +18,8 @@ from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
-from ..images.masks import BINARY, Choice, mask_of, volume_grid
-from ..images.reading import read_header, read_stored
+from ..images.masks import BINARY, Binarization, mask_of, volume_grid
+from ..images.reading import read_header, read_raw_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class DoorReport:
+class ValidationReport:
     """What would become of each file of a folder, or of a single file.
 
     Parameters
@@ -97,7 +97,7 @@ class DoorReport:
 
         Examples
         --------
-        >>> DoorReport("x", (FileReport("a.nii", "warn", ("mask is empty",), True),)).sentence
+        >>> ValidationReport("x", (FileReport("a.nii", "warn", ("mask is empty",), True),)).sentence
         '1 used, 0 skipped, 1 with warnings'
         """
         counts = self.counts
@@ -120,9 +120,9 @@ class DoorReport:
 def check_path(
     path: PathInput,
     like: PathInput | None = None,
-    choice: Choice = BINARY,
+    choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
-) -> DoorReport:
+) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
     Parameters
@@ -133,7 +133,7 @@ def check_path(
         label table or a participants table.
     like : path or URL, optional
         A mask or a folder of masks on whose grid an image is to be used.
-    choice : Choice
+    choice : Binarization
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
@@ -158,13 +158,13 @@ def check_path(
         found = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
         found = FileReport(place.name, "reject", (error.reason,), used=False)
-    return DoorReport(str(place), (found,))
+    return ValidationReport(str(place), (found,))
 
 
-def report_of(cohort: Cohort | Roster) -> DoorReport:
-    """What the door said of a cohort that was read."""
+def report_of(cohort: Cohort | CohortListing) -> ValidationReport:
+    """The validation report of a cohort that was read."""
     whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
-    return DoorReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+    return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
 
 
 def _report_patient(patient: Patient) -> FileReport:
@@ -172,18 +172,20 @@ def _report_patient(patient: Patient) -> FileReport:
 
 
 def _check_folder(
-    folder: AnyPath, choice: Choice, progress: Callable[[int, int], None] | None
-) -> DoorReport:
+    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
+) -> ValidationReport:
     try:
         reading = read_folder(folder, choice=choice, progress=progress)
     except InputError as error:
-        return DoorReport(str(folder), (FileReport(".", "reject", (error.reason,), used=False),))
+        return ValidationReport(
+            str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
+        )
     atlases = _check_atlases(reading)
     reports = [
         _report_patient(patient) for patient in reading.patients if patient.file not in atlases
     ]
     whole = _check_whole(reading)
-    return DoorReport(str(folder), (*whole, *reports, *atlases.values()))
+    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()))
 
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
@@ -219,7 +221,7 @@ def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
 
 def _check_each(
     folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
-) -> DoorReport:
+) -> ValidationReport:
     """The report on a folder of atlases, each by its own outcome."""
     grid = _grid_of(as_path(like)) if like is not None else None
     reports = []
@@ -230,10 +232,10 @@ def _check_each(
             reports.append(FileReport(file, "warn" if notes else "accept", notes, used=True))
         except InputError as error:
             reports.append(FileReport(file, "reject", (error.reason,), used=False))
-    return DoorReport(str(folder), tuple(reports), of_atlases=True)
+    return ValidationReport(str(folder), tuple(reports), of_atlases=True)
 
 
-def _check_file(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
+def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
     if path.suffix.lower() in ENDINGS:
         return _check_table(path, grid)
     if not path.exists() and not path.is_symlink():
@@ -247,12 +249,12 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, 
     return _check_mask(path, grid, choice)
 
 
-def _check_mask(path: AnyPath, grid: Grid | None, choice: Choice) -> tuple[str, ...]:
+def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
     header = read_header(path)
     own = volume_grid(path, header)
     if grid is not None and not is_near(own, grid):
         raise InputError(path, own.difference(grid), "bring it onto the others' grid")
-    return mask_of(read_stored(path), choice).notes
+    return mask_of(read_raw_image(path), choice).notes
 
 
 def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def run_warp(options: argparse.Namespace) -> int:
     """Write the image on the other grid and, beside it, how it came there."""
     from dataclasses import replace
 
-    from ..files.writing import write_together
+    from ..files.writing import write_atomically
     from ..images.maps import read_map
     from ..images.masks import Mask
     from ..transforms.warping import warp_any
@@ -76,14 +76,14 @@ def run_warp(options: argparse.Namespace) -> int:
         option = "--moving" if options.inverse else "--template"
         raise InputError(option, "is needed", "give the image whose grid the result is to have")
     beside = f"{stem}.provenance.json"
-    with write_together(output.parent, [output.name, beside], options.overwrite) as outbox:
+    with write_atomically(output.parent, [output.name, beside], options.overwrite) as writer:
         transform = _read(options)
         image = read_map(options.image)
         image = replace(image, notes=_notes(options, image))
         as_labels = True if options.labels else False if options.intensities else None
         made = warp_any(image, transform, _grid(target), as_labels)
-        outbox.add(output.name, image_bytes(made, output.name))
-        outbox.add(beside, _provenance(options, image, made, transform, outbox.sums))
+        writer.add(output.name, image_bytes(made, output.name))
+        writer.add(beside, _provenance(options, image, made, transform, writer.sums))
     for note in made.notes:
         warn(f"note: {note}")
     if isinstance(made, Mask):

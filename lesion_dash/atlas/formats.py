@@ -51,7 +51,7 @@ class Region:
 class Numbering:
     """A reading of a table's numbers, and the words that tell it from others."""
 
-    words: str
+    summary: str
     rows: tuple[Region, ...]
 
 

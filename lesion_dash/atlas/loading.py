@@ -18,7 +18,7 @@ from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
-from ..images.reading import Progress, Stored
+from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
 from .atlas import LabelAtlas, ProbabilityAtlas
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
@@ -257,7 +257,7 @@ def _scaled(
 
 
 def volumes_atlas(
-    source: AnyPath | SpatialImage | Stored,
+    source: AnyPath | SpatialImage | RawImage,
     table: LabelTable | None,
     progress: Progress | None = None,
 ) -> ProbabilityAtlas:
@@ -472,13 +472,13 @@ def load_atlas(
         raise with_names(fault, image) from fault
 
 
-def atlas_of(stored: Stored) -> LabelAtlas | ProbabilityAtlas:
+def atlas_of(stored: RawImage) -> LabelAtlas | ProbabilityAtlas:
     """The atlas in an image that was read already, its regions called by their number."""
     return _of_image(stored, None, None)
 
 
 def _of_image(
-    source: AnyPath | SpatialImage | Stored, table: LabelTable | None, progress: Progress | None
+    source: AnyPath | SpatialImage | RawImage, table: LabelTable | None, progress: Progress | None
 ) -> LabelAtlas | ProbabilityAtlas:
     if count_volumes(source) > 1:
         return volumes_atlas(source, table, progress)
@@ -524,7 +524,7 @@ def _table_beside(source: AnyPath | SpatialImage) -> AnyPath | None:
     return find_label_table(as_path(file)) if file else None
 
 
-def _labelled(source: AnyPath | SpatialImage | Stored, table: LabelTable | None) -> LabelAtlas:
+def _labelled(source: AnyPath | SpatialImage | RawImage, table: LabelTable | None) -> LabelAtlas:
     data, grid, stored, notes = read_labels(source)
     path = stored.path
     if not data.any():

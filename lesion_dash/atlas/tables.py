@@ -86,7 +86,7 @@ class LabelTable:
         """
         readings = (*self._counts(), *self.others)
         chosen = max(readings, key=lambda reading: _fit(reading, present))
-        notes: tuple[str, ...] = (chosen.words,) if chosen.words else ()
+        notes: tuple[str, ...] = (chosen.summary,) if chosen.summary else ()
         kept = tuple(region for region in chosen.rows if region.label != 0)
         if len(kept) < len(chosen.rows):
             notes += ("label 0 is background: its row is not used",)

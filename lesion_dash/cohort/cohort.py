@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_FILES = ("patient", "file", "status", "reason", "voxels", "volume_mm3")
 
 
-class People:
+class CohortBase:
     """What a cohort and a roster tell of their patients."""
 
     patients: tuple[Patient, ...]
@@ -79,7 +79,7 @@ class People:
 
 
 @dataclass(frozen=True, eq=False)
-class Roster(People):
+class CohortListing(CohortBase):
     """The patients of a cohort whose masks were read once and not kept.
 
     Parameters
@@ -100,7 +100,7 @@ class Roster(People):
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort(People):
+class Cohort(CohortBase):
     """Patients with a lesion mask each, all on one grid.
 
     Parameters
@@ -239,7 +239,7 @@ def check_min_patients(min_patients: object) -> int:
     return int(min_patients)
 
 
-def cohort_input(cohort: Cohort | Roster) -> dict[str, Any]:
+def cohort_input(cohort: Cohort | CohortListing) -> dict[str, Any]:
     """A cohort as an input: its folder, grid, and every file with checksum and status.
 
     A skipped file has the reason as well.

@@ -11,7 +11,7 @@ from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
-from .cohort import People
+from .cohort import CohortBase
 from .participants import Participants, number_of, value_words
 
 # Cells that tell only on which side of a bound a number lies, such as ``89+`` or ``<18``.
@@ -44,7 +44,7 @@ class OpenValue:
     strict: bool = False
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is known, such as ``at least 89``."""
         words = {
             (True, False): "at least",
@@ -84,7 +84,7 @@ def open_value(cell: str) -> OpenValue | None:
 
     Examples
     --------
-    >>> open_value("89+").words, open_value("< 18").words
+    >>> open_value("89+").summary, open_value("< 18").summary
     ('at least 89', 'less than 18')
     >>> open_value("89") is None
     True
@@ -172,14 +172,14 @@ class Column:
     unit: str = ""
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What values there are, in words.
 
         Examples
         --------
-        >>> Column("age", "number", (("42", 1), ("89", 2)), 0, 42.0, 89.0).words
+        >>> Column("age", "number", (("42", 1), ("89", 2)), 0, 42.0, 89.0).summary
         'age runs from 42 to 89'
-        >>> Column("sex", "category", (("F", 20), ("M", 20)), 0).words
+        >>> Column("sex", "category", (("F", 20), ("M", 20)), 0).summary
         'sex is F or M'
         """
         if not self.counts:
@@ -219,12 +219,12 @@ class Column:
         return min(cuts)[1] if cuts else None
 
 
-def describe_columns(cohort: People) -> tuple[Column, ...]:
+def describe_columns(cohort: CohortBase) -> tuple[Column, ...]:
     """What can be asked of the patients of a cohort.
 
     Parameters
     ----------
-    cohort : Cohort or Roster
+    cohort : Cohort or CohortListing
 
     Returns
     -------

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
-from .cohort import Cohort, People
+from .cohort import Cohort, CohortBase
 from .columns import (
     Column,
     describe_column,
@@ -21,9 +21,9 @@ from .columns import (
     whole_column,
 )
 from .participants import (
-    Answer,
     Participants,
     Patient,
+    RestrictionResult,
     is_missing,
     leave_out,
     number_of,
@@ -68,7 +68,7 @@ class Condition:
 
     Examples
     --------
-    >>> Condition("sex", ("F",)).words, Condition("age", low=60, high=80).words
+    >>> Condition("sex", ("F",)).summary, Condition("age", low=60, high=80).summary
     ('sex = F', 'age = 60 to 80')
     >>> str(Condition("age", low=60, strict=True, missing=True))
     'age>60,missing'
@@ -120,7 +120,7 @@ class Condition:
         return self.low > -inf or self.high < inf
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The condition in words, such as ``sex = F``."""
         known = (
             self._values_in_words()
@@ -198,7 +198,7 @@ class Condition:
     def _is_unclear(self, cell: str) -> bool:
         return not is_missing(cell) and not self.is_certain(cell)
 
-    def ask(self, table: Participants, files: Sequence[str]) -> Answer:
+    def ask(self, table: Participants, files: Sequence[str]) -> RestrictionResult:
         """Which of these files belong to patients who do not meet the condition.
 
         Parameters
@@ -224,15 +224,15 @@ class Condition:
         }
         gaps = sum(not cell for cell in cells)
         notes = (self._count(len(unmet), len(files), gaps), *self._say_open(cells), *note)
-        return Answer(unmet, notes, describe_column(table, position, cells).words)
+        return RestrictionResult(unmet, notes, describe_column(table, position, cells).summary)
 
     def _reason(self, cell: str) -> str:
         """The same for all: what a patient's value is must not spread to other files."""
         why = "value missing" if not cell else "not met" if self.is_certain(cell) else "not certain"
-        return f"left out, {why}: {self.words}"
+        return f"left out, {why}: {self.summary}"
 
     def _count(self, unmet: int, total: int, gaps: int) -> str:
-        said = f"{self.words}: {unmet:,} of {total:,} patients left out"
+        said = f"{self.summary}: {unmet:,} of {total:,} patients left out"
         if not gaps:
             return said
         why = (
@@ -251,11 +251,11 @@ class Condition:
 
     def _say_one_open(self, cell: str, number: int) -> str:
         value = open_value(cell)
-        known = cell if value is None else f"{cell} is read as {value.words}"
+        known = cell if value is None else f"{cell} is read as {value.summary}"
         of = f"{number:,} {'patient has' if number == 1 else 'patients have'} it"
         if self.is_certain(cell):
-            return f"{self.words}: {known}; {of}"
-        return f"{self.words}: {known}, which does not tell and counts as missing; {of}"
+            return f"{self.summary}: {known}; {of}"
+        return f"{self.summary}: {known}, which does not tell and counts as missing; {of}"
 
     def _check(self, table: Participants, position: int, everybody: Column) -> tuple[str, ...]:
         """A note where the condition does nothing; an error where it cannot be meant."""
@@ -263,18 +263,18 @@ class Condition:
             if everybody.counts and not is_numeric(table, position):
                 words = [value for value, _ in everybody.counts if number_of(value) is None]
                 word = next((one for one in words if open_value(one) is None), words[0])
-                problem = f"{self.words} compares numbers, and {self.column} holds {word!r}"
-                raise InputError(table.path, problem, f"ask for values: {everybody.words}")
+                problem = f"{self.summary} compares numbers, and {self.column} holds {word!r}"
+                raise InputError(table.path, problem, f"ask for values: {everybody.summary}")
             return ()
         known = dict(everybody.counts)
         unknown = [value for value in self.values if value not in known]
         if not unknown:
             return ()
         if self.excludes:
-            return (f"{self.words}: nobody has {self.column} = {unknown[0]} anyway",)
+            return (f"{self.summary}: nobody has {self.column} = {unknown[0]} anyway",)
         remedy = did_you_mean(unknown[0], known) if everybody.kind == "category" else ""
         problem = f"nobody in it has {self.column} = {unknown[0]}"
-        raise InputError(table.path, problem, remedy or everybody.words)
+        raise InputError(table.path, problem, remedy or everybody.summary)
 
 
 def _range_words(condition: Condition, column: str, gap: str, to: str) -> str:
@@ -320,7 +320,7 @@ def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, 
 
     Examples
     --------
-    >>> [one.words for one in parse_conditions(["sex=F", "age>=60"])]
+    >>> [one.summary for one in parse_conditions(["sex=F", "age>=60"])]
     ['sex = F', 'age >= 60']
     """
     texts = [conditions] if isinstance(conditions, str) else conditions
@@ -408,7 +408,9 @@ def _number(text: str, part: str) -> float:
 # What is left to be asked of a cohort on which conditions are set already.
 
 
-def remaining_columns(cohort: People, conditions: Iterable[Condition | str]) -> tuple[Column, ...]:
+def remaining_columns(
+    cohort: CohortBase, conditions: Iterable[Condition | str]
+) -> tuple[Column, ...]:
     """Every column, counted among the patients whom the conditions on the other columns leave.
 
     So each count is the number of patients there would be if its value were all that is asked of
@@ -416,7 +418,7 @@ def remaining_columns(cohort: People, conditions: Iterable[Condition | str]) -> 
 
     Parameters
     ----------
-    cohort : Cohort or Roster
+    cohort : Cohort or CohortListing
         The whole, with a participants table.
     conditions : iterable of Condition or str
 
@@ -509,14 +511,14 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
     )
 
 
-def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> str:
+def restriction_words(cohort: CohortBase, conditions: Iterable[Condition | str]) -> str:
     """The conditions in words, with how many patients they leave out for want of a value alone.
 
     A patient whom another condition leaves out for sure is not counted.
 
     Parameters
     ----------
-    cohort : Cohort or Roster
+    cohort : Cohort or CohortListing
         The whole, with a participants table.
     conditions : iterable of Condition or str
 
@@ -526,9 +528,9 @@ def restriction_words(cohort: People, conditions: Iterable[Condition | str]) -> 
     >>> restriction_words(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
     'age >= 60, sex = F; 1 left out only because age is missing'
     """
-    ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.words, str(one)))
+    ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.summary, str(one)))
     table, files = cohort.participants, [patient.file for patient in cohort.used]
-    said = [", ".join(one.words for one in ordered)]
+    said = [", ".join(one.summary for one in ordered)]
     if table is not None:
         out = {one: one.unmet_files(table, files) for one in ordered}
         for one in ordered:

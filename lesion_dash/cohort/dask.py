@@ -115,7 +115,7 @@ TooMuch = WorkersEnded | WorkerMemory
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class RemoteResult:
     """A result that stays on the workers as long as this is held."""
 
     future: Any
@@ -161,7 +161,7 @@ class Cluster:
         function: Callable[[list[T]], tuple[A, Any]],
         chunks: Iterable[list[T]],
         failed: Callable[[T, TooMuch], A],
-    ) -> Generator[tuple[A, Kept]]:
+    ) -> Generator[tuple[A, RemoteResult]]:
         """Run a function on every chunk; two chunks a thread are under way at most.
 
         A chunk whose task ends its workers or their memory is run again item by item, with nothing
@@ -182,7 +182,7 @@ class Cluster:
             kept is the pair.
         """
         source = iter(chunks)
-        waiting: deque[tuple[list[T], Kept, Any]] = deque()
+        waiting: deque[tuple[list[T], RemoteResult, Any]] = deque()
         while True:
             for chunk in islice(source, max(0, 2 * self.threads - len(waiting))):
                 waiting.append((chunk, *self._start(function, chunk)))
@@ -201,17 +201,17 @@ class Cluster:
         function: Callable[[list[T]], tuple[A, Any]],
         chunk: list[T],
         failed: Callable[[T, TooMuch], A],
-    ) -> Generator[tuple[A, Kept]]:
+    ) -> Generator[tuple[A, RemoteResult]]:
         for item in chunk:
             kept, answer = self._start(function, [item])
             try:
                 yield self._result(answer), kept
             except (WorkersEnded, WorkerMemory) as error:
-                yield failed(item, error), Kept(None)
+                yield failed(item, error), RemoteResult(None)
 
     def combine(
         self,
-        kept: Sequence[tuple[Kept, str]],
+        kept: Sequence[tuple[RemoteResult, str]],
         cut: Callable[[G, tuple[Any, Any], str], Any],
         merge: Callable[[G, list[Any]], M],
         groups: Iterable[G],
@@ -220,7 +220,7 @@ class Cluster:
 
         Parameters
         ----------
-        kept : sequence of (Kept, str)
+        kept : sequence of (RemoteResult, str)
             What `map` kept, with a text that is handed on to `cut`.
         cut : callable
             ``cut(group, pair, text)`` takes a group's part out of what is kept.
@@ -283,9 +283,9 @@ class Cluster:
                 self._wait(future)
         return bool(blamed)
 
-    def _start(self, function: Callable[..., Any], chunk: list[T]) -> tuple[Kept, Any]:
+    def _start(self, function: Callable[..., Any], chunk: list[T]) -> tuple[RemoteResult, Any]:
         pair = self._submit(function, chunk)
-        return Kept(pair), self._submit(_first, pair)
+        return RemoteResult(pair), self._submit(_first, pair)
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self._connected():

@@ -18,12 +18,12 @@ from ..core.memory import bytes_in, free_memory
 from ..core.runs import voxels_of
 from ..files.listing import check_folder
 from ..files.paths import PathInput
-from ..images.masks import BINARY, Choice, Lesion
+from ..images.masks import BINARY, Binarization, Lesion
 from ..images.reading import Progress
-from .cohort import Cohort, Roster
+from .cohort import Cohort, CohortListing
 from .participants import LeftOut, Restriction, leave_out, read_participants
 from .readers import Reader, reader_on
-from .reading import Question, ReadOptions, read_folder
+from .reading import AssignmentRequest, ReadOptions, read_folder
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
@@ -168,9 +168,9 @@ def load_cohort(
     folder: PathInput,
     participants: PathInput | None = None,
     pattern: str = "*",
-    choice: Choice = BINARY,
+    choice: Binarization = BINARY,
     progress: Progress | None = None,
-    cancelled: Question | None = None,
+    cancelled: AssignmentRequest | None = None,
     on_grid: Callable[[Grid], None] | None = None,
     within: PathInput | None = None,
     notice: Notice | None = None,
@@ -189,7 +189,7 @@ def load_cohort(
         ``participants.csv`` in the folder or in the one above, where there is one.
     pattern : str
         Only files whose name matches, such as ``*lesion*``.
-    choice : Choice
+    choice : Binarization
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
@@ -229,7 +229,7 @@ def load_cohort(
     'cohort_a, age >= 60, sex = F'
     """
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
-        roster = read_roster(
+        listing = read_listing(
             folder,
             lambda lesion: positions.add(voxels_of(lesion.starts, lesion.lengths)),
             participants=participants,
@@ -243,16 +243,16 @@ def load_cohort(
             where=where,
         )
         starts, indices = positions.starts, positions.join()
-    notes = roster.notes + positions.notes
+    notes = listing.notes + positions.notes
     return Cohort(
-        roster.name,
-        roster.folder,
-        roster.grid,
-        roster.patients,
+        listing.name,
+        listing.folder,
+        listing.grid,
+        listing.patients,
         starts[:-1],
         starts[1:],
         indices,
-        roster.participants,
+        listing.participants,
         notes,
     )
 
@@ -263,7 +263,7 @@ def _show(positions: Positions, progress: Progress | None, done: int, total: int
         progress(done, total)
 
 
-def read_roster(
+def read_listing(
     folder: PathInput,
     keep: Callable[[Lesion], None] | None = None,
     participants: PathInput | None = None,
@@ -271,7 +271,7 @@ def read_roster(
     reader: Reader | None = None,
     where: Sequence[Restriction] = (),
     **options: Unpack[ReadOptions],
-) -> Roster:
+) -> CohortListing:
     """Read every mask of a folder once and hand each lesion to `keep`, in the files' order.
 
     A `reader` may keep the lesions elsewhere, and hand on none. The other parameters and the
@@ -292,4 +292,4 @@ def read_roster(
     root = reading.root
     notes += left_out.notes + reading.notes
     name = left_out.name(root.resolve().name)
-    return Roster(name, root, reading.grid, reading.patients, table, notes)
+    return CohortListing(name, root, reading.grid, reading.patients, table, notes)

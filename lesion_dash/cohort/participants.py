@@ -216,7 +216,7 @@ class Patient:
     status : str
         ``used`` or ``skipped``.
     outcome : str
-        What the door said: ``accept`` (where skipped: nothing is wrong with it, the patient is
+        What validation said: ``accept`` (where skipped: nothing is wrong with it, the patient is
         left out by a condition), ``warn`` (used and flagged, or passed over by its name), or
         ``reject`` (opened and refused).
     reasons : tuple of str
@@ -461,7 +461,7 @@ def _as_numbers(texts: pd.Series) -> pd.Series:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RestrictionResult:
     """What a restriction says of some files.
 
     Parameters
@@ -483,10 +483,10 @@ class Restriction(Protocol):
     """A question to a participants table, such as a `subgroups.Condition`."""
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The restriction in words, such as ``sex = F``."""
 
-    def ask(self, table: Participants, files: Sequence[str]) -> Answer:
+    def ask(self, table: Participants, files: Sequence[str]) -> RestrictionResult:
         """Which of these files, named by their paths below the folder, are not wanted."""
 
 
@@ -499,23 +499,23 @@ class LeftOut:
     reasons : dict
         File to the reasons.
     notes : tuple of str
-    words : str
+    summary : str
         The restrictions in words, empty where there is none.
     """
 
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    words: str = ""
+    summary: str = ""
 
     def name(self, cohort: str) -> str:
         """The name of a cohort with its restriction.
 
         Examples
         --------
-        >>> LeftOut(words="age >= 60, sex = F").name("cohort_a")
+        >>> LeftOut(summary="age >= 60, sex = F").name("cohort_a")
         'cohort_a, age >= 60, sex = F'
         """
-        return f"{cohort}, {self.words}" if self.words else cohort
+        return f"{cohort}, {self.summary}" if self.summary else cohort
 
 
 def leave_out(
@@ -543,12 +543,12 @@ def leave_out(
     InputError
         Where there is no table, or nobody is left.
     """
-    ordered = sorted(_check(where), key=lambda one: (one.words, str(one)))
+    ordered = sorted(_check(where), key=lambda one: (one.summary, str(one)))
     asked = [one for place, one in enumerate(ordered) if one not in ordered[:place]]
     if not asked:
         return LeftOut()
     if table is None:
-        problem = f"has no participants table that could answer {asked[0].words!r}"
+        problem = f"has no participants table that could answer {asked[0].summary!r}"
         remedy = "put participants.tsv there or in the folder above, or name a table"
         raise InputError(folder, problem, remedy, tuple(notes))
     answers = [one.ask(table, files) for one in asked]
@@ -562,7 +562,7 @@ def leave_out(
     if len(answers) > 1:
         told.append(f"{len(reasons):,} of {len(files):,} patients left out in all")
     found = {file: "; ".join(parts) for file, parts in reasons.items()}
-    return LeftOut(found, tuple(told), ", ".join(one.words for one in asked))
+    return LeftOut(found, tuple(told), ", ".join(one.summary for one in asked))
 
 
 def _check(where: Sequence[Restriction]) -> Sequence[Restriction]:
@@ -576,11 +576,11 @@ def _check(where: Sequence[Restriction]) -> Sequence[Restriction]:
 
 
 def _nobody(
-    folder: AnyPath, answers: Sequence[tuple[Restriction, Answer]], total: int
+    folder: AnyPath, answers: Sequence[tuple[Restriction, RestrictionResult]], total: int
 ) -> InputError:
     alone = [pair for pair in answers if len(pair[1].reasons) == total]
     told = alone[:1] or answers
-    words = " and ".join(one.words for one, _ in told)
+    words = " and ".join(one.summary for one, _ in told)
     problem = f"nobody is left: no patient of {total:,} meets {words}"
     hints = dict.fromkeys(answer.hint for _, answer in told)
     details = [note for _, answer in told for note in answer.notes]

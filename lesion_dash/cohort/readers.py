@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..core.errors import InputError, MissingFile, SetupError
 from ..core.grid import Grid
 from ..core.runs import BucketedRuns, bucketed
-from ..files.listing import keep_in_task, kept_roots
+from ..files.listing import confine_task, kept_roots
 from ..files.paths import AnyPath, UrlPath
 from ..files.reading import checksum
-from ..images.masks import Choice, Lesion, find_lesion, volume_grid
+from ..images.masks import Binarization, Lesion, find_lesion, volume_grid
 from ..images.nifti import Header
-from ..images.reading import read_header, read_stored
-from .dask import Cluster, Kept, TooMuch, connect, worker_address
+from ..images.reading import read_header, read_raw_image
+from .dask import Cluster, RemoteResult, TooMuch, connect, worker_address
 
 _THREADS = min(4, os.cpu_count() or 1)
 _URL_THREADS = 16  # what lies behind a URL is waited for, not computed
@@ -39,7 +39,7 @@ Job = tuple[AnyPath, Grid | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class LoadedMask:
     """What a mask's file holds.
 
     Parameters
@@ -68,7 +68,9 @@ class Reader(Protocol):
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
         """The header of every image of one volume, or why there is none."""
 
-    def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
+    def masks(
+        self, jobs: Sequence[Job], choice: Binarization
+    ) -> Generator[LoadedMask | InputError]:
         """Every mask, or why it cannot be used."""
 
 
@@ -89,7 +91,9 @@ class Threads:
         is_remote = any(isinstance(path, UrlPath) for path in paths)
         return _in_threads(header_of, paths, self._remote if is_remote else 1)
 
-    def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
+    def masks(
+        self, jobs: Sequence[Job], choice: Binarization
+    ) -> Generator[LoadedMask | InputError]:
         """Every mask, a few batches ahead of the one that is asked for."""
         is_remote = any(isinstance(path, UrlPath) for path, _ in jobs)
         read = partial(opened, choice=choice)
@@ -145,7 +149,7 @@ def header_of(path: AnyPath) -> Header | InputError:
     return header
 
 
-def opened(job: Job, choice: Choice) -> Opened | InputError:
+def opened(job: Job, choice: Binarization) -> LoadedMask | InputError:
     """A mask, or why it cannot be used.
 
     Raises
@@ -155,7 +159,7 @@ def opened(job: Job, choice: Choice) -> Opened | InputError:
     """
     path, grid = job
     try:
-        stored = read_stored(path)
+        stored = read_raw_image(path)
         lesion = find_lesion(stored, choice)
     except SetupError:
         raise
@@ -168,7 +172,7 @@ def opened(job: Job, choice: Choice) -> Opened | InputError:
     if lesion.grid != grid:
         return InputError(path, "changed during the run: its header is not what it was")
     fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
-    return Opened(lesion.voxels, lesion.notes, stored.sha256, fingerprint, lesion)
+    return LoadedMask(lesion.voxels, lesion.notes, stored.sha256, fingerprint, lesion)
 
 
 # Masks that are read by the workers of a cluster.
@@ -203,7 +207,7 @@ class Sent:
         Bytes it has on this computer, by which a worker knows that it sees the same file; None
         behind a URL, and where it is not there any more.
     roots : tuple of Path
-        Folders of this process out of which no link may lead, see `keep_within`.
+        Folders of this process out of which no link may lead, see `confine_to`.
     """
 
     path: AnyPath
@@ -242,12 +246,12 @@ class ChunkReading:
     stamp : str
     """
 
-    results: list[Opened | InputError]
+    results: list[LoadedMask | InputError]
     ends: NDArray[np.int64]
     stamp: str
 
 
-KeepChunk = Callable[[Kept, ChunkReading], None]
+KeepChunk = Callable[[RemoteResult, ChunkReading], None]
 
 
 class Workers:
@@ -273,7 +277,9 @@ class Workers:
         for path, header in zip(paths, headers, strict=True):
             yield _seen_here(path, header)
 
-    def masks(self, jobs: Sequence[Job], choice: Choice) -> Generator[Opened | InputError]:
+    def masks(
+        self, jobs: Sequence[Job], choice: Binarization
+    ) -> Generator[LoadedMask | InputError]:
         """Every mask."""
         read = partial(_read_chunk, choice, self._keep is not None)
         chunks = ([(_sent(path), grid) for path, grid in chunk] for chunk in self._chunks(jobs))
@@ -282,8 +288,8 @@ class Workers:
             yield _seen_here(path, result)
 
     def _keep_runs(
-        self, answers: Iterable[tuple[ChunkReading, Kept]]
-    ) -> Iterator[Opened | InputError]:
+        self, answers: Iterable[tuple[ChunkReading, RemoteResult]]
+    ) -> Iterator[LoadedMask | InputError]:
         """The results of every chunk, once what it left on the workers is noted."""
         for reading, kept in answers:
             if self._keep is not None and reading.ends.size:
@@ -307,9 +313,9 @@ def reader_on(scheduler: str | None) -> Iterator[Reader]:
         yield Workers(cluster)
 
 
-def stamp_of(results: Iterable[Opened | InputError]) -> str:
+def stamp_of(results: Iterable[LoadedMask | InputError]) -> str:
     """Checksum of all lesions of a chunk."""
-    prints = [each.fingerprint if isinstance(each, Opened) else "" for each in results]
+    prints = [each.fingerprint if isinstance(each, LoadedMask) else "" for each in results]
     return checksum("\n".join(prints).encode())
 
 
@@ -321,7 +327,7 @@ def _headers_of(files: list[Sent]) -> tuple[list[Header | InputError], None]:
 
 
 def _read_chunk(
-    choice: Choice, leave_runs: bool, jobs: list[SentJob]
+    choice: Binarization, leave_runs: bool, jobs: list[SentJob]
 ) -> tuple[ChunkReading, ChunkRuns | None]:
     """Read masks with the functions that read them on one computer."""
     local = [(file.path, grid) for file, grid in jobs]
@@ -331,16 +337,18 @@ def _read_chunk(
     stamp = stamp_of(results)
     if not leave_runs:
         return ChunkReading(results, np.empty(0, np.int64), stamp), None
-    lesions = [each.lesion for each in results if isinstance(each, Opened) and each.lesion]
+    lesions = [each.lesion for each in results if isinstance(each, LoadedMask) and each.lesion]
     runs = bucketed([(lesion.starts, lesion.lengths) for lesion in lesions])
-    told = [replace(each, lesion=None) if isinstance(each, Opened) else each for each in results]
+    told = [
+        replace(each, lesion=None) if isinstance(each, LoadedMask) else each for each in results
+    ]
     return ChunkReading(told, runs.ends, stamp), ChunkRuns(runs, stamp)
 
 
 @contextmanager
 def _on_this_worker(files: Sequence[Sent]) -> Iterator[None]:
     try:
-        with keep_in_task([*{root for file in files for root in file.roots}]):
+        with confine_task([*{root for file in files for root in file.roots}]):
             yield
     except SetupError as error:
         name = f"{error.subject} on the worker {worker_address()}"

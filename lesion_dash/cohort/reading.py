@@ -16,11 +16,11 @@ from ..core.errors import Cancelled, InputError
 from ..core.grid import SAME_GRID_MM, Grid, is_near
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
-from ..images.masks import BINARY, Choice, Lesion
+from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
 from .participants import Outcome, Patient, patient_ids, subject_of
-from .readers import Opened, Reader, Threads
+from .readers import LoadedMask, Reader, Threads
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
@@ -64,7 +64,7 @@ SHARE_ON_ONE_GRID = 0.9
 
 ALONE = "only one patient: no spread between patients can be computed"
 
-Question = Callable[[], bool]
+AssignmentRequest = Callable[[], bool]
 
 Unwanted = Callable[[Sequence[str]], Mapping[str, str]]
 """Told the files, as paths below the folder; answers which are not to be read, and why."""
@@ -74,14 +74,14 @@ class ReadOptions(TypedDict, total=False):
     """The options of `read_folder`, for functions that pass them on."""
 
     pattern: str
-    choice: Choice
+    choice: Binarization
     progress: Progress | None
-    cancelled: Question | None
+    cancelled: AssignmentRequest | None
     on_grid: Callable[[Grid], None] | None
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMask:
+class MaskRecord:
     """What is remembered of a mask that was read.
 
     Parameters
@@ -130,7 +130,7 @@ class FolderReading:
     twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
     left_out: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
-    read: dict[AnyPath, ReadMask] = field(default_factory=dict)
+    read: dict[AnyPath, MaskRecord] = field(default_factory=dict)
     grid: Grid | None = None
     fault: InputError | None = None
 
@@ -207,9 +207,9 @@ def _list(files: list[str]) -> str:
 def read_folder(
     folder: PathInput,
     pattern: str = "*",
-    choice: Choice = BINARY,
+    choice: Binarization = BINARY,
     progress: Progress | None = None,
-    cancelled: Question | None = None,
+    cancelled: AssignmentRequest | None = None,
     on_grid: Callable[[Grid], None] | None = None,
     keep: Callable[[Lesion], None] | None = None,
     reader: Reader | None = None,
@@ -249,7 +249,7 @@ def read_folder(
     return reading
 
 
-def _stop(cancelled: Question | None) -> None:
+def _stop(cancelled: AssignmentRequest | None) -> None:
     if cancelled and cancelled():
         raise Cancelled
 
@@ -355,7 +355,7 @@ def _off_grid(header: Header, common: Grid | None) -> str:
 
 
 def _sort_in(
-    reading: FolderReading, path: AnyPath, result: Opened | InputError, header: Header
+    reading: FolderReading, path: AnyPath, result: LoadedMask | InputError, header: Header
 ) -> Lesion | None:
     """Put what was read where it belongs; a usable lesion is placed on the common grid."""
     if isinstance(result, InputError):
@@ -368,7 +368,7 @@ def _sort_in(
     assert grid is not None, "a header was read, and has a grid"
     notes = (*result.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
     volume = result.voxels * grid.voxel_volume
-    reading.read[path] = ReadMask(result.voxels, volume, notes, result.sha256, result.fingerprint)
+    reading.read[path] = MaskRecord(result.voxels, volume, notes, result.sha256, result.fingerprint)
     lesion = result.lesion
     return lesion if lesion is None or lesion.grid is grid else replace(lesion, grid=grid)
 

@@ -175,7 +175,7 @@ def bucketed(lesions: Sequence[Runs]) -> BucketedRuns:
     runs["start"] = np.concatenate([starts for starts, _ in lesions])
     runs["length"] = np.concatenate([lengths for _, lengths in lesions])
     runs = _cut_at_buckets(runs)
-    # Sixteen bits sort by counting; a grid of more than 2**29 voxels is refused at the door.
+    # Sixteen bits sort by counting; a grid of more than 2**29 voxels is refused when it is read.
     buckets = (runs["start"] // BUCKET).astype(np.uint16)
     order = np.argsort(buckets, kind="stable")
     return BucketedRuns(runs[order], np.cumsum(np.bincount(buckets)))

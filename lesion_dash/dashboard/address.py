@@ -10,9 +10,9 @@ import anywidget
 import traitlets as t
 
 from ..core.errors import InputError
-from .bookmark import Bookmark
 from .controls import STATIC
-from .page_inputs import INPUTS, Kept, Value, Values
+from .page_inputs import INPUTS, PersistedField, Value, Values
+from .page_state import PageState
 
 LONGEST = 8000
 """Letters of an address; what is longer is neither written nor read."""
@@ -38,7 +38,7 @@ _NAMES = {
 _SIDES = {"neurological": False, "radiological": True}
 
 
-def to_address(bookmark: Bookmark) -> str:
+def to_address(bookmark: PageState) -> str:
     """Choices as one line; what is as on a new page is left out.
 
     Where it is too long it goes without the inputs of some pages, see `too_long_for`, and is empty
@@ -46,7 +46,7 @@ def to_address(bookmark: Bookmark) -> str:
 
     Examples
     --------
-    >>> to_address(Bookmark("cohort_a", where_a=("age>=60",), min_patients=7, mm=(-30.04, 4, 12)))
+    >>> to_address(PageState("cohort_a", where_a=("age>=60",), min_patients=7, mm=(-30.04, 4, 12)))
     'a=cohort_a&where_a=age%3E%3D60&k=7&mm=-30,4,12'
     """
     left_out = too_long_for(bookmark)
@@ -55,7 +55,7 @@ def to_address(bookmark: Bookmark) -> str:
     return text if len(text) <= LONGEST else ""
 
 
-def too_long_for(bookmark: Bookmark) -> tuple[str, ...]:
+def too_long_for(bookmark: PageState) -> tuple[str, ...]:
     """The pages whose inputs an address has no room for: those with most to say."""
     left = LONGEST - len(_line(_parts(bookmark)))
     lengths = {
@@ -70,7 +70,7 @@ def too_long_for(bookmark: Bookmark) -> tuple[str, ...]:
 
 
 def read_address(text: str) -> dict[str, object]:
-    """The values of an address under the names of `Bookmark`, unchecked.
+    """The values of an address under the names of `PageState`, unchecked.
 
     Raises
     ------
@@ -105,9 +105,9 @@ def read_address(text: str) -> dict[str, object]:
     return values | ({"inputs": inputs} if inputs else {})
 
 
-def _parts(bookmark: Bookmark) -> list[tuple[str, str]]:
+def _parts(bookmark: PageState) -> list[tuple[str, str]]:
     """The choices of the dashboard: name and text."""
-    usual = Bookmark()
+    usual = PageState()
     parts: list[tuple[str, str]] = []
     for short, name in _NAMES.items():
         value = getattr(bookmark, name)
@@ -138,13 +138,13 @@ def _input_texts(value: Value) -> tuple[str, ...]:
     )
 
 
-def _kept(short: str) -> Kept | None:
+def _kept(short: str) -> PersistedField | None:
     """The choice of a page that a part of an address is about; None where it is another."""
     page, _, name = short.partition(".")
     return INPUTS.get(page, {}).get(name)
 
 
-def _add_input(values: dict[str, object], name: str, text: str, kept: Kept) -> None:
+def _add_input(values: dict[str, object], name: str, text: str, kept: PersistedField) -> None:
     before = values.get(name, ())
     if kept.is_several and isinstance(before, tuple):
         values[name] = (*before, text)

@@ -9,15 +9,15 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..core.errors import LesionDashError
+from .app_context import AppContext
 from .controls import style_sheet
 from .data_root import configured_root
-from .desk import Desk
 from .own_server import check_host, is_plain_voila
 from .page_messages import filter_page_messages
 from .pages import PAGES
-from .returning import Returning
 from .session import Session
 from .tour import Tour
+from .url_state import UrlState
 
 _PLAIN_VOILA = (
     '<div role="note">Voila itself shows this page, without a token and without the limits of '
@@ -31,31 +31,31 @@ class App:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
         What the pages share.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self.context = context
         self._built: set[int] = set()
         self.tabs = widgets.Tab([widgets.Box() for _ in PAGES])
         self.tabs.titles = [page.TITLE for page in PAGES]
         self.tabs.add_class("ld-tabs")
-        self.tabs.observe(desk.banner.guard(self._opened), names="selected_index")
-        desk.show_brain = self._open_first
+        self.tabs.observe(context.banner.guard(self._opened), names="selected_index")
+        context.show_brain = self._open_first
         self._build(0)
         names = [page.__name__.rpartition(".")[2] for page in PAGES]
-        self.returning = Returning(desk, self.tabs, names)
-        hidden = [desk.saver, self.returning.bar]
+        self.returning = UrlState(context, self.tabs, names)
+        hidden = [context.saver, self.returning.bar]
         head = [style_sheet(), self._header(), *_warnings()]
-        parts = [*head, desk.banner.widget, self.tabs, *hidden]
+        parts = [*head, context.banner.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
         for part in hidden:
             part.add_class("ld-invisible")
 
     def _header(self) -> widgets.HBox:
-        root = html.escape(self.desk.session.root.path.name)
+        root = html.escape(self.context.session.root.path.name)
         title = widgets.HTML(
             f"<header><h1>lesion_dash</h1><span>lesion size topography and overlap</span>"
             f'<span class="ld-root">data: {root}</span></header>'
@@ -74,7 +74,7 @@ class App:
     def _build(self, index: int) -> None:
         if index not in self._built:
             self._built.add(index)
-            built = PAGES[index].build(self.desk)
+            built = PAGES[index].build(self.context)
             pages = list(self.tabs.children)
             pages[index] = built
             self.tabs.children = pages
@@ -97,7 +97,7 @@ def show() -> None:
     filter_page_messages()
     try:
         check_host()
-        app = App(Desk(Session(configured_root())))
+        app = App(AppContext(Session(configured_root())))
     except LesionDashError as error:
         message = html.escape(str(error))
         put(style_sheet(), widgets.HTML(f'<div class="ld-banner">{message}</div>'))

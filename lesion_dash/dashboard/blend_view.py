@@ -11,8 +11,8 @@ import traitlets as t
 
 from ..images.masks import Mask
 from .controls import STATIC
-from .inspecting import Voxel
-from .sight import Sight
+from .loaded_volume import Voxel
+from .volume_pair import VolumePair
 
 Clicked = Callable[[int, float, float], None]
 Turned = Callable[[int, int], None]
@@ -47,19 +47,23 @@ class BlendView(anywidget.AnyWidget):
         self._on_click, self._on_turn = on_click, on_turn
         self.on_msg(self._received)
 
-    def show(self, sight: Sight, voxel: Voxel, radiological: bool, region: Mask | None) -> None:
+    def show(
+        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+    ) -> None:
         """Show the slices through a voxel."""
-        panes, template, image = sight.panes(voxel, radiological)
+        panes, template, image = pair_of_volumes.panes(voxel, radiological)
         with self.hold_sync():
             self.panes, self.template, self.image = panes, template, image
-            self.can_blend = sight.template is not None
-            self.readout = sight.words(voxel)
-            self._mark(sight, voxel, radiological, region)
+            self.can_blend = pair_of_volumes.template is not None
+            self.readout = pair_of_volumes.summary(voxel)
+            self._mark(pair_of_volumes, voxel, radiological, region)
 
-    def mark(self, sight: Sight, voxel: Voxel, radiological: bool, region: Mask | None) -> None:
+    def mark(
+        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+    ) -> None:
         """Show another mask over the same slices."""
         with self.hold_sync():
-            self._mark(sight, voxel, radiological, region)
+            self._mark(pair_of_volumes, voxel, radiological, region)
 
     def clear(self, why: str) -> None:
         """Show nothing but the reason."""
@@ -69,10 +73,12 @@ class BlendView(anywidget.AnyWidget):
             self.can_blend = False
             self.readout = self.stamp = self.region_name = self.lesion_name = ""
 
-    def _mark(self, sight: Sight, voxel: Voxel, radiological: bool, region: Mask | None) -> None:
-        self.marks = sight.marks(voxel, radiological, region)
+    def _mark(
+        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+    ) -> None:
+        self.marks = pair_of_volumes.marks(voxel, radiological, region)
         self.region_name = "" if region is None else region.name
-        self.lesion_name = "" if sight.lesion is None else "lesion"
+        self.lesion_name = "" if pair_of_volumes.lesion is None else "lesion"
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A click or a key, checked here whatever the browser sends."""

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..core.grid import Grid
 from ..plotting.figures import OVERLAP_CLASSES, ColourClass, Layer, interactive_html
+from .app_context import AppContext
 from .controls import Probe, bind
-from .desk import Desk
 from .picture import Mm, Picture
 from .place_field import PlaceField
-from .tasks import Later
+from .tasks import Debounce
 from .viewer import BrainViewer
 
 MNI_2MM = Grid(
@@ -28,7 +28,7 @@ class BrainCanvas:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     on_move : callable
         Given the place in mm where the crosshair went.
     on_paint : callable
@@ -41,14 +41,14 @@ class BrainCanvas:
 
     def __init__(
         self,
-        desk: Desk,
+        context: AppContext,
         on_move: Callable[[Mm], None],
         on_paint: Callable[[], None],
         layer: Callable[[], Layer | None],
         classes: tuple[ColourClass, ...] = OVERLAP_CLASSES,
     ) -> None:
-        guard = desk.banner.guard
-        self._desk = desk
+        guard = context.banner.guard
+        self._desk = context
         self._layer = layer
         self._on_paint = on_paint
         self._on_move = on_move
@@ -60,10 +60,10 @@ class BrainCanvas:
             options=[("Neurological", False), ("Radiological", True)],
             tooltips=["Patient's left on the left", "Patient's left on the right"],
         )
-        self._drawer = desk.worker()
-        self._redraw = Later(0.4, guard(self._draw_without_webgl))
-        bind(desk.choices, "radiological", self.orientation)
-        desk.choices.observe(guard(self._orient), names="radiological")
+        self._drawer = context.worker()
+        self._redraw = Debounce(0.4, guard(self._draw_without_webgl))
+        bind(context.choices, "radiological", self.orientation)
+        context.choices.observe(guard(self._orient), names="radiological")
         self.probe.observe(guard(self._probed), names="webgl")
         self._orient()
         self.widgets = self._lay_out()

@@ -13,12 +13,12 @@ from ..regions.differences import FILE_NAME as DIFFERENCES_FILE
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.size_bias import FILE_NAME as CLUSTERS_FILE
 from ..stats.topography import FILE_NAMES
-from .assigning import MAPS_OF_COHORTS
-from .chances import ChanceRequest
-from .comparing import PairRequest
-from .inspecting import Voxel
-from .question import Question
+from .assignment_request import AssignmentRequest
+from .assignment_service import MAPS_OF_COHORTS
+from .comparison_service import PairRequest
+from .loaded_volume import Voxel
 from .session import PATIENTS_FILE, Session
+from .size_bias_service import SizeBiasRequest
 from .state import Selection
 
 ASSIGNMENT_FILE = "assignment.csv"
@@ -150,7 +150,7 @@ class Code:
         compare = ["compare", a.folder, b.folder, *sides, "-k", str(k), "-o", RESULTS]
         return _text(python), _commands([compare], _REGIONS_IN_PYTHON if atlas else "")
 
-    def chance(self, request: ChanceRequest | None, atlas: str = "") -> tuple[str, str]:
+    def chance(self, request: SizeBiasRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for lesion volumes against chance, with regions named after an atlas."""
         if request is None:
             return "", ""
@@ -176,7 +176,7 @@ class Code:
         command = ["size-bias", source.folder, *source.options, "-k", str(k), *draws, "-o", RESULTS]
         return _text(python), _commands([command], _CLUSTERS_IN_PYTHON)
 
-    def assign(self, question: Question) -> tuple[str, str]:
+    def assign(self, question: AssignmentRequest) -> tuple[str, str]:
         """The same for the assignment of a map to an atlas."""
         given = self._given(question) if question.atlas else None
         if given is None:
@@ -272,7 +272,7 @@ class Code:
         folder, where = self.session.origin(name)
         return Source(self._path(self.session.root.cohort_folder(folder)), where)
 
-    def _given(self, question: Question) -> Given | None:
+    def _given(self, question: AssignmentRequest) -> Given | None:
         """The image that is assigned; None where it is not chosen yet."""
         selection = question.selection
         if question.source not in MAPS_OF_COHORTS:
@@ -293,7 +293,7 @@ class Code:
         image = f"{RESULTS}/{FILE_NAMES[question.source]}"
         return Given(image, lines, before=[command], remark=remark)
 
-    def _overlap(self, question: Question, a: Source, b: Source) -> Given:
+    def _overlap(self, question: AssignmentRequest, a: Source, b: Source) -> Given:
         k = question.selection.min_patients
         both = _BOTH.format(a=f"a.at_least({k})", b=f"b.at_least({k})")
         lines = [f"a = {a.python}", f"b = {b.python}", both, "image = as_map(both)"]

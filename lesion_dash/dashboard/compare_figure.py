@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..plotting.figures import new_figure
+from .colour_scales import STEPS, ColourScale, PColours
 from .map_slices import MapLayer
 from .picture import Mm
-from .shading import STEPS, Gradient, PShade
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,13 +100,13 @@ def _draw_colours(figure: Figure, place: Any, layer: MapLayer) -> None:
     axes = figure.add_subplot(place)
     axes.set_axis_off()
     shade = layer.shade
-    if isinstance(shade, PShade):
+    if isinstance(shade, PColours):
         _draw_steps(axes, shade)
         return
     _draw_bar(axes, shade)
 
 
-def _draw_steps(axes: Any, shade: PShade) -> None:
+def _draw_steps(axes: Any, shade: PColours) -> None:
     from matplotlib.patches import Patch
 
     patches = [
@@ -118,7 +118,7 @@ def _draw_steps(axes: Any, shade: PShade) -> None:
     )  # fmt: skip
 
 
-def _draw_bar(axes: Any, shade: Gradient) -> None:
+def _draw_bar(axes: Any, shade: ColourScale) -> None:
     table = np.frombuffer(shade.palette, np.uint8).reshape(256, 4)[1:, :3]
     axes.imshow(table[None], extent=(0.02, 0.98, 0.5, 0.68), aspect="auto")
     axes.set_xlim(0, 1)

@@ -15,7 +15,7 @@ import traitlets as t
 from ..core.errors import Cancelled, LesionDashError
 from ..core.text import printable
 from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
-from .scale import Scale
+from .display_scale import DisplayScale
 from .tasks import guarded
 
 STATIC = Path(__file__).parent / "static"
@@ -206,12 +206,12 @@ def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widg
     return button
 
 
-def colour_bar(scale: Scale, outlined: str = "") -> str:
+def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
     """The colour bar or the legend of a map, as HTML.
 
     Parameters
     ----------
-    scale : Scale
+    scale : DisplayScale
     outlined : str, optional
         The patient whose lesion is outlined over the map.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..atlas.finding import atlases_in, name_atlases
 from ..atlas.tables import read_label_table
 from ..core.errors import InputError, LesionDashError
-from ..files.listing import has_image_ending, is_kept, keep_within, strip_ending
+from ..files.listing import confine_to, has_image_ending, is_confined, strip_ending
 from ..files.paths import sample_data
 from .environment import RESULTS_VARIABLE, ROOT_VARIABLE
 
@@ -26,7 +26,7 @@ class DataRoot:
     """A folder whose sub-folders hold masks and atlases.
 
     Nothing outside it is read: a choice is a name from its own listing, never a path. Once this
-    was made, no read of the process follows a link out of it, see `keep_within`.
+    was made, no read of the process follows a link out of it, see `confine_to`.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class DataRoot:
     path: Path
 
     def __post_init__(self) -> None:
-        keep_within(self.path)
+        confine_to(self.path)
 
     @cached_property
     def cohorts(self) -> dict[str, int]:
@@ -97,7 +97,7 @@ class DataRoot:
         if name not in self.cohorts:
             raise InputError(name, "is no folder of the data root", "choose one from the list")
         folder = self.path if name == "." else self.path / name
-        if not is_kept(folder):
+        if not is_confined(folder):
             raise InputError(name, "no longer lies below the data root", "choose another folder")
         return folder
 
@@ -118,7 +118,7 @@ class DataRoot:
         images = [path for path in files if has_image_ending(path.name)]
         for pair in atlases_in(folder, images, above=folder != self.path):
             image, table = (Path(str(path)) for path in pair)
-            if is_kept(image) and is_kept(table):
+            if is_confined(image) and is_confined(table):
                 yield image, table
 
     def _folders(self) -> Iterator[tuple[Path, list[str]]]:

@@ -10,7 +10,7 @@ from ..atlas.atlas import atlas_input
 from ..cohort.cohort import cohort_input
 from ..files.provenance import FILE_NAME as PROVENANCE_FILE
 from ..files.provenance import provenance_bytes
-from ..files.writing import new_folder, write_together
+from ..files.writing import new_folder, write_atomically
 from .session import Session
 from .state import Selection
 
@@ -28,11 +28,11 @@ def export(session: Session, selection: Selection, results: Path) -> Path:
     names = session.file_names(selection)
     with (
         new_folder(results, _folder_name(selection)) as place,
-        write_together(place, [*names, PROVENANCE_FILE]) as outbox,
+        write_atomically(place, [*names, PROVENANCE_FILE]) as writer,
     ):
         for name in names:
-            outbox.add(name, session.file_bytes(selection, name))
-        outbox.add(PROVENANCE_FILE, _provenance(session, selection, outbox.sums))
+            writer.add(name, session.file_bytes(selection, name))
+        writer.add(PROVENANCE_FILE, _provenance(session, selection, writer.sums))
     return place
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..files.listing import has_image_ending, is_kept
+from ..files.listing import has_image_ending, is_confined
 from .data_root import DataRoot
 
 
@@ -51,7 +51,7 @@ class ImageFiles:
         if name not in self.names(folder):
             raise InputError(name, "is no image of this folder", "choose one from the list")
         path = self._folder(folder) / name
-        if not is_kept(path):
+        if not is_confined(path):
             raise InputError(name, "lies outside the data root", "choose another image")
         return path
 

@@ -218,7 +218,7 @@ class WayChoices(t.HasTraits):
 
 
 @dataclass(frozen=True)
-class LabQuestion:
+class RoiRequest:
     """Everything that was chosen.
 
     Parameters

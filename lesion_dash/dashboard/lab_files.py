@@ -11,7 +11,7 @@ import traitlets as t
 
 from ..cohort.participants import Participants, read_participants
 from ..core.errors import InputError
-from ..files.listing import is_kept, strip_ending
+from ..files.listing import is_confined, strip_ending
 from .data_root import DataRoot
 from .image_files import ImageFiles
 
@@ -150,7 +150,7 @@ class LabFiles:
 
     @staticmethod
     def _inside(path: Path) -> Path:
-        if not is_kept(path):
+        if not is_confined(path):
             raise InputError(path.name, "lies outside the data root", "choose another one")
         return path
 

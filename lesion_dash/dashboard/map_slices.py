@@ -16,11 +16,11 @@ from ..core.grid import Grid
 from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
 from ..images.template import template_on
+from .colour_scales import AnyShade
 from .controls import STATIC
-from .inspecting import Plane, Voxel, planes_of
+from .loaded_volume import Plane, Voxel, planes_of
 from .pane_click import read_click
 from .picture import Mm
-from .shading import AnyShade
 
 _BLACK, _WHITE = 30, 250
 """Levels of the template that are drawn darkest and brightest, as on the page Topography."""
@@ -42,7 +42,7 @@ class MapLayer:
         The voxels that are drawn, linear positions in ascending order, the first axis fastest.
     values : array of float64, shape (voxels,)
         In the unit of the shade.
-    shade : Shade, DifferenceShade or PShade
+    shade : MapColours, DifferenceColours or PColours
     """
 
     grid: Grid

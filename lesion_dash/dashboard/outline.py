@@ -22,7 +22,7 @@ from ..plotting.figures import (
     OUTLINED_CLASSES,
     Layer,
 )
-from .desk import Desk
+from .app_context import AppContext
 from .picture import Mm, Picture
 from .session import Session
 from .state import Choices
@@ -60,7 +60,7 @@ class Outline:
         return bool(self.lesion.voxels) and self.lesion.grid == grid
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Who, and how large."""
         if not self.lesion.voxels:
             return f"{self.patient}, an empty mask"
@@ -83,22 +83,22 @@ def find_outline(session: Session, choices: Choices) -> Outline | None:
     return None
 
 
-def pick_patient(desk: Desk, name: str, row: int) -> None:
+def pick_patient(context: AppContext, name: str, row: int) -> None:
     """Outline a patient's lesion, and go there unless the crosshair is in it.
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     name : str
         Of the cohort.
     row : int
         Of the patient among those used.
     """
-    cohort = desk.session.load(name)
+    cohort = context.session.load(name)
     lesion = cohort.mask(row)
-    if lesion.voxels and not _holds(lesion, desk.choices.mm):
-        desk.choices.mm = deepest_mm(lesion)
-    desk.choices.patient = key_of(desk.session, name, cohort.used[row])
+    if lesion.voxels and not _holds(lesion, context.choices.mm):
+        context.choices.mm = deepest_mm(lesion)
+    context.choices.patient = key_of(context.session, name, cohort.used[row])
 
 
 def row_of_file(cohort: Cohort, file: str) -> int:

@@ -12,17 +12,17 @@ from ..core.text import printable
 from ..scans.registration.task import KINDS as REGISTRATIONS
 from ..stats.components import SHARED, SIGNS
 from ..stats.contrast import CORRECTIONS, TESTS
-from .assigning import MAPS_OF_COHORTS
-from .chances import PERMUTATIONS, SEED
-from .comparing import MAPS as COMPARED
+from .assignment_request import NO_FILTER
+from .assignment_service import MAPS_OF_COHORTS
+from .comparison_service import MAPS as COMPARED
 from .data_root import DataRoot
 from .file_field import MARK, split_file
 from .image_files import ImageFiles
 from .lab_choices import KINDS, MAPS
 from .lab_files import LabFiles
 from .lab_steps import step_of
-from .question import NO_FILTER
 from .registering import MNI
+from .size_bias_service import PERMUTATIONS, SEED
 
 Value = str | int | float | bool | tuple[str, ...]
 """What is kept of one choice."""
@@ -40,7 +40,7 @@ _OFFERED = re.compile(rf"{MARK}({MNI}|-?\d{{1,9}})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Kept:
+class PersistedField:
     """A choice of a page that is kept.
 
     Parameters
@@ -126,7 +126,7 @@ def check_inputs(root: DataRoot, found: object) -> tuple[dict[str, Values], list
 
 
 def _check_page(
-    root: DataRoot, kept: Mapping[str, Kept], found: Mapping[str, object]
+    root: DataRoot, kept: Mapping[str, PersistedField], found: Mapping[str, object]
 ) -> tuple[Values, list[InputError]]:
     taken: dict[str, Value] = {}
     faults = [
@@ -283,69 +283,69 @@ def _touch(root: DataRoot, value: object, given: Values) -> Value:
 
 _SIDES = ("above", "below", "both")
 
-INPUTS: dict[str, dict[str, Kept]] = {
-    "compare": {"map": Kept(_one_of(COMPARED))},
+INPUTS: dict[str, dict[str, PersistedField]] = {
+    "compare": {"map": PersistedField(_one_of(COMPARED))},
     "chance": {
-        "cohort": Kept(_one_of(("a", "b"))),
-        "side": Kept(_one_of(("larger", "smaller", "two-sided")), "larger"),
-        "permutations": Kept(_whole(20, 100_000), PERMUTATIONS),
-        "seed": Kept(_whole(0, 2**31 - 1), SEED),
+        "cohort": PersistedField(_one_of(("a", "b"))),
+        "side": PersistedField(_one_of(("larger", "smaller", "two-sided")), "larger"),
+        "permutations": PersistedField(_whole(20, 100_000), PERMUTATIONS),
+        "seed": PersistedField(_whole(0, 2**31 - 1), SEED),
     },
     "assign": {
-        "source": Kept(_source),
-        "file": Kept(_image, ""),
-        "atlas": Kept(_atlas, ""),
-        "threshold": Kept(_real(0, _LARGEST), 0.0),
-        "signs": Kept(_one_of(SIGNS), "positive"),
-        "connectivity": Kept(_touch, 18),
-        "min_size_mm3": Kept(_real(0, _LARGEST), 0.0),
-        "lower_threshold": Kept(_real(0, 1), 0.0),
-        "min_correlation": Kept(_real(-1, 1), NO_FILTER),
+        "source": PersistedField(_source),
+        "file": PersistedField(_image, ""),
+        "atlas": PersistedField(_atlas, ""),
+        "threshold": PersistedField(_real(0, _LARGEST), 0.0),
+        "signs": PersistedField(_one_of(SIGNS), "positive"),
+        "connectivity": PersistedField(_touch, 18),
+        "min_size_mm3": PersistedField(_real(0, _LARGEST), 0.0),
+        "lower_threshold": PersistedField(_real(0, 1), 0.0),
+        "min_correlation": PersistedField(_real(-1, 1), NO_FILTER),
     },
     "inspect": {
-        "file": Kept(_inspected, ""),
-        "dropped": Kept(_yes_or_no, False),
+        "file": PersistedField(_inspected, ""),
+        "dropped": PersistedField(_yes_or_no, False),
     },
     "roi": {
-        "kind": Kept(_one_of(KINDS), "series"),
-        "folder": Kept(_folder, ""),
-        "folder_b": Kept(_folder, ""),
-        "runs": Kept(_runs, (), is_several=True),
-        "table": Kept(_inside, ""),
-        "file": Kept(_inside, ""),
-        "column": Kept(_words, ""),
-        "a": Kept(_words, ""),
-        "b": Kept(_words, ""),
-        "delay_s": Kept(_real(-60, 60), 5.0),
-        "repetition_time": Kept(_real(0, 1000), 0.0),
-        "fwhm_mm": Kept(_real(0, 100), 0.0),
-        "mask": Kept(_file, ""),
-        "test": Kept(_one_of(TESTS), "student"),
-        "correction": Kept(_one_of(CORRECTIONS), "none"),
-        "min_patients": Kept(_whole(1, 1_000_000), 1),
-        "n_permutations": Kept(_whole(20, 1_000_000), 1000),
-        "seed": Kept(_whole(0, 2**32 - 1), 0),
-        "map_key": Kept(_one_of(("", *MAPS)), "minus_log10_p"),
-        "threshold": Kept(_real(-_LARGEST, _LARGEST), 3.0),
-        "threshold_side": Kept(_one_of(_SIDES), "above"),
-        "steps": Kept(_steps, (), is_several=True),
-        "connectivity": Kept(_touch, 26),
-        "min_voxels": Kept(_whole(1, 10**9), 1),
-        "min_mm3": Kept(_real(0, _LARGEST), 0.0),
-        "atlas": Kept(_atlas, ""),
+        "kind": PersistedField(_one_of(KINDS), "series"),
+        "folder": PersistedField(_folder, ""),
+        "folder_b": PersistedField(_folder, ""),
+        "runs": PersistedField(_runs, (), is_several=True),
+        "table": PersistedField(_inside, ""),
+        "file": PersistedField(_inside, ""),
+        "column": PersistedField(_words, ""),
+        "a": PersistedField(_words, ""),
+        "b": PersistedField(_words, ""),
+        "delay_s": PersistedField(_real(-60, 60), 5.0),
+        "repetition_time": PersistedField(_real(0, 1000), 0.0),
+        "fwhm_mm": PersistedField(_real(0, 100), 0.0),
+        "mask": PersistedField(_file, ""),
+        "test": PersistedField(_one_of(TESTS), "student"),
+        "correction": PersistedField(_one_of(CORRECTIONS), "none"),
+        "min_patients": PersistedField(_whole(1, 1_000_000), 1),
+        "n_permutations": PersistedField(_whole(20, 1_000_000), 1000),
+        "seed": PersistedField(_whole(0, 2**32 - 1), 0),
+        "map_key": PersistedField(_one_of(("", *MAPS)), "minus_log10_p"),
+        "threshold": PersistedField(_real(-_LARGEST, _LARGEST), 3.0),
+        "threshold_side": PersistedField(_one_of(_SIDES), "above"),
+        "steps": PersistedField(_steps, (), is_several=True),
+        "connectivity": PersistedField(_touch, 26),
+        "min_voxels": PersistedField(_whole(1, 10**9), 1),
+        "min_mm3": PersistedField(_real(0, _LARGEST), 0.0),
+        "atlas": PersistedField(_atlas, ""),
     },
     "template": {
-        "image": Kept(_file, ""),
-        "template": Kept(_file, ""),
-        "kind": Kept(_one_of(REGISTRATIONS), "affine"),
-        "lesion": Kept(_file, ""),
-        "map": Kept(_file, ""),
-        "region": Kept(_words, ""),
-        "threshold": Kept(_real(0.01, 1), 0.5),
-        "background": Kept(_file, ""),
-        "air": Kept(_file, ""),
-        "second": Kept(_file, ""),
-        "coils": Kept(_whole(1, 256), 1),
+        "image": PersistedField(_file, ""),
+        "template": PersistedField(_file, ""),
+        "kind": PersistedField(_one_of(REGISTRATIONS), "affine"),
+        "lesion": PersistedField(_file, ""),
+        "map": PersistedField(_file, ""),
+        "region": PersistedField(_words, ""),
+        "threshold": PersistedField(_real(0.01, 1), 0.5),
+        "background": PersistedField(_file, ""),
+        "air": PersistedField(_file, ""),
+        "second": PersistedField(_file, ""),
+        "coils": PersistedField(_whole(1, 256), 1),
     },
 }
 """The choices of single pages that are kept, by the page's name, in the order they are made."""

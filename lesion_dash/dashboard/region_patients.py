@@ -13,7 +13,7 @@ from ..cohort.cohort import Cohort
 from ..plotting.figures import ML
 from ..regions.counts import RegionCount, RegionCounts, middle_of
 from ..regions.load import LesionLoad
-from .here import Here, volumes_ml
+from .patients_at_voxel import PatientsAtVoxel, volumes_ml
 from .picture import Mm
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class RegionPatients(Here):
+class RegionPatients(PatientsAtVoxel):
     """Who is lesioned in a region, the highest lesion load first.
 
     Parameters

@@ -13,7 +13,7 @@ from ..scans.registration.register import register_image
 from ..scans.registration.task import Kind, NotCredible, Report
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_map, warp_mask
-from .sight import Sight
+from .volume_pair import VolumePair
 
 MNI = "mni152"
 MNI_NAME = "MNI152 brain, T1, 1 mm"
@@ -52,7 +52,7 @@ def read_template(name: str) -> Map:
     return read_map(name)
 
 
-def open_sight(request: Request) -> Sight:
+def open_sight(request: Request) -> VolumePair:
     """The image where its header puts it: on the template, or in its own space without one.
 
     Raises
@@ -63,14 +63,14 @@ def open_sight(request: Request) -> Sight:
     native = read_map(request.image)
     own = _own_lesion(request.lesion, native)
     if not request.template:
-        return _ready(Sight(native, native, lesion=own, native_lesion=own))
+        return _ready(VolumePair(native, native, lesion=own, native_lesion=own))
     template = read_template(request.template)
     placed = warp_map(native, Transform(), template.grid)
     lesion = None if own is None else warp_mask(own, Transform(), template.grid)
-    return _ready(Sight(native, placed, template, lesion, own))
+    return _ready(VolumePair(native, placed, template, lesion, own))
 
 
-def register_sight(request: Request, report: Report) -> Sight:
+def register_sight(request: Request, report: Report) -> VolumePair:
     """The image registered to its template; one that is not credible with the reason.
 
     Raises
@@ -95,7 +95,7 @@ def register_sight(request: Request, report: Report) -> Sight:
         if error.found is None:
             raise
         found, refusal = error.found, error
-    sight = Sight(
+    pair_of_volumes = VolumePair(
         found.moving,
         found.image,
         found.template,
@@ -104,7 +104,7 @@ def register_sight(request: Request, report: Report) -> Sight:
         found,
         refusal,
     )
-    return _ready(sight)
+    return _ready(pair_of_volumes)
 
 
 def engine_for(kind: Kind) -> str:
@@ -138,7 +138,7 @@ def _own_lesion(path: str, native: Map) -> Mask | None:
     return read_mask(path).on_grid(native.grid) if path else None
 
 
-def _ready(sight: Sight) -> Sight:
+def _ready(pair_of_volumes: VolumePair) -> VolumePair:
     """With the greys worked out: this happens beside the page."""
-    sight.levels  # noqa: B018
-    return sight
+    pair_of_volumes.levels  # noqa: B018
+    return pair_of_volumes

@@ -11,7 +11,7 @@ from ..plotting.figures import figure_bytes
 from ..rois.recipe import InsideRegions, RecipeStep, RoiRun, run_recipe
 from ..rois.saving import script_of
 from ..rois.values import RoiValues
-from .lab_choices import MAPS, LabQuestion
+from .lab_choices import MAPS, RoiRequest
 from .lab_files import LabFiles
 from .picture import Mm
 from .session import Session
@@ -27,16 +27,16 @@ _DPI_OF_PLOTS = 110
 
 
 @dataclass(frozen=True, eq=False)
-class LabAnswer:
+class RoiResult:
     """A run of a recipe, with what is needed to show it.
 
     Parameters
     ----------
-    question : LabQuestion
+    question : RoiRequest
     run : RoiRun
     """
 
-    question: LabQuestion
+    question: RoiRequest
     run: RoiRun
 
     @cached_property
@@ -60,7 +60,7 @@ class LabAnswer:
         return MAPS.get(self.question.way.map_key) or self.run.found.name
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The map, and of what it is."""
         contrast = self.run.contrast
         return self.map_words if contrast is None else f"{self.map_words} of {contrast.name}"
@@ -69,7 +69,7 @@ class LabAnswer:
     def steps(self) -> tuple[str, ...]:
         """A line for each picture: every step with what is left after it, and the regions."""
         recipe = self.run.recipe
-        words = (f"{self.map_words}, {recipe.threshold.words}", *map(_short, recipe.steps))
+        words = (f"{self.map_words}, {recipe.threshold.summary}", *map(_short, recipe.steps))
         lines = [
             f"{number}. {done}: {_count(mask.voxels, 'voxel')}"
             for number, (done, mask) in enumerate(zip(words, self.run.masks, strict=True), 1)
@@ -89,7 +89,7 @@ def _short(step: RecipeStep) -> str:
     """A step in words; many regions would fill more than a line."""
     if isinstance(step, InsideRegions) and len(step.names) > 2:
         return f"inside {step.names[0]} and {len(step.names) - 1} regions more"
-    return step.words
+    return step.summary
 
 
 def _count(number: int, noun: str) -> str:
@@ -113,16 +113,16 @@ class RoiLab:
     def __post_init__(self) -> None:
         self.files = LabFiles(self.session.root)
 
-    def answer(self, question: LabQuestion, watch: Watch | None = None) -> LabAnswer:
+    def answer(self, question: RoiRequest, watch: Watch | None = None) -> RoiResult:
         """Go the whole way, from the files or from where the last answer differs."""
         recipe = question.recipe(self.session.root)
-        answer = LabAnswer(question, run_recipe(recipe, self._last, watch=watch))
+        answer = RoiResult(question, run_recipe(recipe, self._last, watch=watch))
         answer.values, answer.table, answer.script  # noqa: B018  worked out beside the page
         self._last = answer.run
         return answer
 
 
-def draw_step(answer: LabAnswer, row: int, mm: Mm | None) -> bytes:
+def draw_step(answer: RoiResult, row: int, mm: Mm | None) -> bytes:
     """The picture of a step as PNG, the regions of interest after the last step."""
     from ..plotting.rois import background_of, draw_beyond, draw_mask, draw_rois
 
@@ -134,11 +134,11 @@ def draw_step(answer: LabAnswer, row: int, mm: Mm | None) -> bytes:
     elif row == 0:
         figure = draw_beyond(run.found, run.recipe.threshold, mm, under)
     else:
-        figure = draw_mask(run.masks[row], run.words[row], mm, under)
+        figure = draw_mask(run.masks[row], run.summary[row], mm, under)
     return figure_bytes(figure, dpi=_DPI)
 
 
-def draw_answer_values(answer: LabAnswer) -> bytes:
+def draw_answer_values(answer: RoiResult) -> bytes:
     """The values of every group in every region of interest as PNG; empty without values."""
     from ..plotting.rois import draw_values
 

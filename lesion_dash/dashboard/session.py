@@ -40,8 +40,8 @@ from ..stats.overlap import Overlap, overlap
 from ..stats.topography import FILE_NAMES, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
+from .display_scale import DisplayScale
 from .picture import Mm, Picture
-from .scale import Scale
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
@@ -237,18 +237,18 @@ class Session:
         key = (selection.cohort_a, selection.cohort_b, selection.min_patients, selection.atlas)
         return self._regions.get(key, lambda: count_regions(self.counted_mask(selection), atlas))
 
-    def scale(self, selection: Selection) -> Scale:
+    def scale(self, selection: Selection) -> DisplayScale:
         """What the colours of the selected map stand for."""
         if selection.map_key == "overlap":
             title = f"Voxels with at least {selection.min_patients} patients in A, in B, in both"
-            return Scale(title, "", 255.0, False, "")
+            return DisplayScale(title, "", 255.0, False, "")
         factor, unit = display_unit(selection.map_key)
         maximum = self._maximum(selection, factor)
         exceeded = bool(self._largest(selection) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
         title = f"{TITLES[selection.map_key]}{of_a}, {where}"
-        return Scale(title, unit, maximum, exceeded, COLORMAPS[selection.map_key])
+        return DisplayScale(title, unit, maximum, exceeded, COLORMAPS[selection.map_key])
 
     def _maximum(self, selection: Selection, factor: float) -> float:
         """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""

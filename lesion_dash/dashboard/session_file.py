@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from ..core.errors import InputError
-from .bookmark import Bookmark, Offer
+from .page_state import PageState, StateValidator
 
 FILE_NAME = "lesion_dash_session.json"
 LARGEST = 256_000
@@ -21,12 +21,12 @@ _NOT_KEPT = "The file that was dropped on “Inspect image” is not kept: drop 
 _REMEDY = "choose a file that “Save session” has written"
 
 
-def session_bytes(bookmark: Bookmark) -> bytes:
+def session_bytes(bookmark: PageState) -> bytes:
     """Choices as a file.
 
     Examples
     --------
-    >>> json.loads(session_bytes(Bookmark("cohort_a", min_patients=7)))["choices"]["min_patients"]
+    >>> json.loads(session_bytes(PageState("cohort_a", min_patients=7)))["choices"]["min_patients"]
     7
     """
     choices = {name: value for name, value in asdict(bookmark).items() if value is not None}
@@ -41,7 +41,7 @@ def session_bytes(bookmark: Bookmark) -> bytes:
     return f"{json.dumps(session, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def read_session(name: str, content: bytes, offer: Offer) -> Bookmark:
+def read_session(name: str, content: bytes, offer: StateValidator) -> PageState:
     """The choices of a file, all of which can be made here.
 
     Parameters
@@ -49,7 +49,7 @@ def read_session(name: str, content: bytes, offer: Offer) -> Bookmark:
     name : str
         Of the file.
     content : bytes
-    offer : Offer
+    offer : StateValidator
         What there is to choose from.
 
     Raises

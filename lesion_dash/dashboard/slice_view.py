@@ -10,7 +10,7 @@ import anywidget
 import traitlets as t
 
 from .controls import STATIC
-from .inspecting import Look, Voxel, refuse_drop
+from .loaded_volume import LoadedVolume, Voxel, refuse_drop
 from .pane_click import read_click
 
 LARGEST_DROP = 128_000_000
@@ -37,7 +37,7 @@ class SliceView(anywidget.AnyWidget):
         self._on_click = on_click
         self.on_msg(self._received)
 
-    def show(self, look: Look, voxel: Voxel, radiological: bool) -> None:
+    def show(self, look: LoadedVolume, voxel: Voxel, radiological: bool) -> None:
         """Show the slices through a voxel."""
         panes, pixels = look.panes(voxel, radiological)
         with self.hold_sync():

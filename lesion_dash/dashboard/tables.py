@@ -11,7 +11,7 @@ import pandas as pd
 from itables import JavascriptFunction
 
 from .steady_table import SteadyTable
-from .tasks import Later
+from .tasks import Debounce
 
 _REMEMBER = """function (settings, data) {
     sessionStorage.setItem("lesion-dash-NAME", JSON.stringify(data));
@@ -33,7 +33,7 @@ _BREAK = """function (row) {
 
 _WORDS = {
     "search": "",
-    "searchPlaceholder": "Search",
+    "searchPlaceholder": "PoseSearch",
     "info": "_START_ to _END_ of _TOTAL_",
     "infoEmpty": "",
     "infoFiltered": "(of _MAX_)",
@@ -87,7 +87,7 @@ class Table:
         self._on_row = on_row
         self._on_none = on_none
         # A click on another row takes back the one before, and is told only then.
-        self._later = Later(0.3, self._none)
+        self._later = Debounce(0.3, self._none)
         self._options = _PLAIN | {
             "select": {"style": "single", "info": False} if on_row else False,
             "pageLength": rows,

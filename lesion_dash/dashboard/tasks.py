@@ -125,7 +125,7 @@ class Worker:
             self._failed(error)
 
 
-class Later:
+class Debounce:
     """Call something once things have been quiet for a while; at once where no loop runs."""
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
@@ -154,7 +154,7 @@ class Later:
         self._action()
 
 
-class Paced:
+class Throttle:
     """Call something at once, and then no oftener than so; at once where no loop runs.
 
     What follows a click then waits for nothing, and what follows a drag does not pile up.

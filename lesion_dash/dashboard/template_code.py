@@ -9,9 +9,9 @@ from ..core.tables import csv_bytes
 from ..files.provenance import provenance_bytes
 from ..files.reading import checksum
 from ..images.maps import file_parts, masked_bytes, read_volume
-from .measuring import PERCENT, Noise, Placed, RegionChoice, SignalAnswer
+from .measurement_service import PERCENT, Noise, Placed, RegionChoice, SignalAnswer
 from .registering import MNI, Request, engine_for
-from .sight import Sight
+from .volume_pair import VolumePair
 
 SCRIPT_NAME = "template_and_signal.py"
 ZIP_NAME = "template_and_signal.zip"
@@ -107,25 +107,28 @@ def _of_signal(placed: Placed, noise: Noise) -> list[str]:
 
 
 def files_of(
-    request: Request, sight: Sight, placed: Placed | None, answer: SignalAnswer | None
+    request: Request,
+    pair_of_volumes: VolumePair,
+    placed: Placed | None,
+    answer: SignalAnswer | None,
 ) -> dict[str, bytes]:
     """Everything there is to save, by name.
 
     Parameters
     ----------
     request : Request
-    sight : Sight
+    pair_of_volumes : VolumePair
         Credible, or without a registration.
     placed : Placed or None
     answer : SignalAnswer or None
         Of the same region.
     """
     files: dict[str, bytes] = {}
-    if sight.found is not None:
+    if pair_of_volumes.found is not None:
         from ..analyses.registration_files import registration_files
 
-        files |= registration_files(sight.found)
-    if placed is not None and placed.mask is not None and sight.template is not None:
+        files |= registration_files(pair_of_volumes.found)
+    if placed is not None and placed.mask is not None and pair_of_volumes.template is not None:
         files["region_in_template.nii.gz"] = _image(placed.mask.to_nifti())
     if answer is not None:
         files["region_native.nii.gz"] = _image(answer.mask.to_nifti())
@@ -136,7 +139,7 @@ def files_of(
     noise = answer.noise if answer is not None else None
     files[SCRIPT_NAME] = script_of(request, placed, noise).encode("utf-8", "backslashreplace")
     sums = {name: checksum(content) for name, content in files.items()}
-    files[_PROVENANCE] = _provenance(request, sight, placed, answer, sums)
+    files[_PROVENANCE] = _provenance(request, pair_of_volumes, placed, answer, sums)
     return files
 
 
@@ -146,14 +149,14 @@ def _image(image: Any) -> bytes:
 
 def _provenance(
     request: Request,
-    sight: Sight,
+    pair_of_volumes: VolumePair,
     placed: Placed | None,
     answer: SignalAnswer | None,
     sums: dict[str, str],
 ) -> bytes:
     parameters: dict[str, Any] = asdict(request)
-    sources = dict(sight.found.sources) if sight.found is not None else {}
-    sources[request.image] = sight.native.sha256
+    sources = dict(pair_of_volumes.found.sources) if pair_of_volumes.found is not None else {}
+    sources[request.image] = pair_of_volumes.native.sha256
     counts: dict[str, Any] = {}
     if placed is not None:
         parameters |= {"region": asdict(placed.choice) | {"threshold": placed.threshold}}

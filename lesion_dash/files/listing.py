@@ -323,12 +323,12 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
-def keep_within(root: Path) -> None:
+def confine_to(root: Path) -> None:
     """From now on, read a file named below a folder only where it also lies there.
 
     Links within the folder are followed, such as those of git-annex to its store; those that lead
     out of it are refused. This holds for all threads of this process, and for every read: all of
-    them go through `open_kept`.
+    them go through `open_confined`.
 
     Parameters
     ----------
@@ -338,13 +338,13 @@ def keep_within(root: Path) -> None:
 
 
 def kept_roots() -> tuple[Path, ...]:
-    """The folders that were given to `keep_within`, for a task that another process runs."""
+    """The folders that were given to `confine_to`, for a task that another process runs."""
     return tuple(_roots)
 
 
 @contextmanager
-def keep_in_task(roots: Sequence[Path]) -> Iterator[None]:
-    """The same as `keep_within` for what this thread reads within the block, and nothing else."""
+def confine_task(roots: Sequence[Path]) -> Iterator[None]:
+    """The same as `confine_to` for what this thread reads within the block, and nothing else."""
     token = _roots_of_task.set({key: real for root in roots for key, real in _named(root).items()})
     try:
         yield
@@ -357,14 +357,14 @@ def _named(root: Path) -> dict[Path, Path]:
     return {Path(os.path.abspath(root)): real, real: real}
 
 
-def is_kept(path: Path) -> bool:
+def is_confined(path: Path) -> bool:
     """Whether a file named below such a folder lies there, of a pair both files."""
     roots = _roots_above(path)
     places = [Path(os.path.realpath(half)) for half in {path, *halves_of(path)}]
     return bool(roots) and all(place.is_relative_to(root) for place in places for root in roots)
 
 
-def open_kept(path: Path, flags: int) -> int:
+def open_confined(path: Path, flags: int) -> int:
     """Open a file and give its descriptor, where it does not lead out of a folder it is kept in.
 
     Raises

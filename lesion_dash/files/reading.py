@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ..core.errors import InputError, MissingFile
-from .listing import open_kept
+from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
 
 _LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, beside \n and \r
@@ -102,7 +102,7 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
 def open_file(path: Path) -> int:
     """Open a file of this computer for reading; gives its descriptor."""
     try:
-        return open_kept(path, _flags())
+        return open_confined(path, _flags())
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:

@@ -31,8 +31,8 @@ Moves = list[tuple[str, str]]
 """Temporary and final names of files in one folder."""
 
 
-class Outbox:
-    """Files waiting beside their final names; see :func:`write_together`."""
+class AtomicWriter:
+    """Files waiting beside their final names; see :func:`write_atomically`."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self.folder = folder
@@ -89,12 +89,12 @@ class Outbox:
 
 
 @contextmanager
-def write_together(
+def write_atomically(
     folder: str | os.PathLike[str],
     names: Iterable[str],
     overwrite: bool = False,
     space: int = 0,
-) -> Iterator[Outbox]:
+) -> Iterator[AtomicWriter]:
     """Write a set of files so that none is ever half there under its final name.
 
     The folder is made, checked and locked on entry, before any work is done; the files take their
@@ -121,8 +121,8 @@ def write_together(
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with write_together(folder, ["a.txt"]) as outbox:
-    ...         outbox.add("a.txt", b"whole")
+    ...     with write_atomically(folder, ["a.txt"]) as writer:
+    ...         writer.add("a.txt", b"whole")
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
@@ -134,12 +134,12 @@ def write_together(
         with _locked(path):
             _clear_leftovers(path)
             check_absent(path, wanted, overwrite)
-            outbox = Outbox(path, wanted)
+            writer = AtomicWriter(path, wanted)
             try:
-                yield outbox
-                outbox.commit()
+                yield writer
+                writer.commit()
             finally:
-                outbox.discard()
+                writer.discard()
     finally:
         for made in new_folders:
             with suppress(OSError, ValueError):  # it holds results, is gone, or never was

@@ -20,7 +20,7 @@ from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from .masks import Mask, volume_grid
 from .nifti import Header, half_step, make_image
-from .reading import LARGEST_IMAGE, Stored, read_header, read_stored, stored_of_image
+from .reading import LARGEST_IMAGE, RawImage, read_header, read_raw_image, stored_of_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
         path = as_path(source)
         # A series is refused by its header: no voxel of it is inflated.
         _check_volume(path, read_header(path))
-        stored = read_stored(path, LARGEST_IMAGE)
+        stored = read_raw_image(path, LARGEST_IMAGE)
     grid = _check_volume(stored.path, stored.header)
     values, notes = _check_values(stored)
     array = values.reshape(grid.shape, order="F")
@@ -104,7 +104,7 @@ def _check_volume(path: AnyPath, header: Header) -> Grid:
     return volume_grid(path, header)
 
 
-def _check_values(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
+def _check_values(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     """Values in the machine's byte order and as the header scales them; NaN is counted."""
     values, header = stored.values, stored.header
     if header.is_scaled:
@@ -224,15 +224,15 @@ class NotWhole(InputError):
 
 
 def read_labels(
-    source: AnyPath | nib.spatialimages.SpatialImage | Stored,
-) -> tuple[NDArray[np.integer], Grid, Stored, tuple[str, ...]]:
+    source: AnyPath | nib.spatialimages.SpatialImage | RawImage,
+) -> tuple[NDArray[np.integer], Grid, RawImage, tuple[str, ...]]:
     """Read an image of labels.
 
     Returns
     -------
     labels : array of int32 or int64, shape of the grid, read-only
     grid : Grid
-    stored : Stored
+    stored : RawImage
         The file as it was read.
     notes : tuple of str
 
@@ -242,13 +242,13 @@ def read_labels(
         Where the file is damaged or its values are not whole numbers of at least 0; `NotWhole`
         where they are fractions.
     """
-    if isinstance(source, Stored):
+    if isinstance(source, RawImage):
         stored = source
     elif isinstance(source, nib.spatialimages.SpatialImage):
         stored = stored_of_image(source)
     else:
         _check_volumes(source, read_header(source))
-        stored = read_stored(source, LARGEST_IMAGE)
+        stored = read_raw_image(source, LARGEST_IMAGE)
     path = stored.path
     _check_volumes(path, stored.header)
     grid = volume_grid(path, stored.header)
@@ -267,7 +267,7 @@ def _check_volumes(path: AnyPath, header: Header) -> None:
         raise InputError(path, problem, "give the atlas's maximum probability map")
 
 
-def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
+def _whole_numbers(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     header, values = stored.header, stored.values
     notes: tuple[str, ...] = ()
     if header.dtype.kind in "iu" and not header.is_scaled:
@@ -285,7 +285,7 @@ def _whole_numbers(stored: Stored) -> tuple[NDArray, tuple[str, ...]]:
     return whole.astype(np.int64), notes
 
 
-def _check_range(stored: Stored, values: NDArray) -> None:
+def _check_range(stored: RawImage, values: NDArray) -> None:
     lowest, largest = values.min(initial=0), values.max(initial=0)
     if lowest < -_FLOAT_ROUNDING:
         problem = f"negative label {lowest:g}"
@@ -366,7 +366,7 @@ def _of_nifti_type(array: NDArray) -> NDArray:
 # Images of which only the voxels inside a mask are kept.
 
 
-def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> Stored:
+def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> RawImage:
     """Read an image of one volume with its values as they are stored.
 
     Raises
@@ -385,7 +385,7 @@ def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> Stored:
         return stored
     path = as_path(source)
     _check_single(path, read_header(path))  # a series is refused before it is inflated
-    return read_stored(path, LARGEST_IMAGE)
+    return read_raw_image(path, LARGEST_IMAGE)
 
 
 def _check_single(path: AnyPath, header: Header) -> None:
@@ -395,12 +395,14 @@ def _check_single(path: AnyPath, header: Header) -> None:
     volume_grid(path, header)
 
 
-def masked_bytes(stored: Stored, mask: Mask, is_compressed: bool) -> tuple[bytes, tuple[str, ...]]:
+def masked_bytes(
+    stored: RawImage, mask: Mask, is_compressed: bool
+) -> tuple[bytes, tuple[str, ...]]:
     """An image with 0 outside a mask, as the content of a NIfTI file.
 
     Parameters
     ----------
-    stored : Stored
+    stored : RawImage
         Of one volume.
     mask : Mask
         On the image's grid.
@@ -427,7 +429,7 @@ def masked_bytes(stored: Stored, mask: Mask, is_compressed: bool) -> tuple[bytes
     return content, notes
 
 
-def _with_background(stored: Stored) -> tuple[NDArray, float, float, tuple[str, ...]]:
+def _with_background(stored: RawImage) -> tuple[NDArray, float, float, tuple[str, ...]]:
     """Stored values and their scaling, or the scaled values where no stored one means 0."""
     header = stored.header
     dtype, notes = _nifti_type(header.dtype)
@@ -504,7 +506,7 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
         shape = " x ".join(map(str, header.shape))
         problem = f"is no displacement field: {shape} numbers, x, y, z, 1, 3 expected"
         raise InputError(path, problem, "give a field of ITK or ANTs, or a linear transform")
-    stored = read_stored(path, LARGEST_IMAGE)
+    stored = read_raw_image(path, LARGEST_IMAGE)
     values = stored.values.reshape((*header.grid.shape, 3), order="F")
     if header.is_scaled:
         values = values * header.slope + header.intercept

@@ -16,7 +16,7 @@ from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from .nifti import Header, half_step, make_image
-from .reading import Stored, read_stored, stored_of_image
+from .reading import RawImage, read_raw_image, stored_of_image
 
 SAME_VALUE = 1e-4
 """Lesion values that differ by less than this share of the largest are one value."""
@@ -30,7 +30,7 @@ _MOST_SCALED = 2**25  # voxels that are converted to double precision
 
 
 @dataclass(frozen=True)
-class Choice:
+class Binarization:
     """How to make a mask of an image that is none.
 
     Parameters
@@ -54,7 +54,7 @@ class Choice:
             raise InputError("threshold", "given together with a label", "give one of them")
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def summary(self) -> tuple[str, ...]:
         """What was chosen, as a note; nothing for a plain mask."""
         if self.threshold is not None:
             return (f"voxels of at least {self.threshold:g} taken as the mask",)
@@ -63,7 +63,7 @@ class Choice:
         )
 
 
-BINARY = Choice()
+BINARY = Binarization()
 """The image is a mask already."""
 
 
@@ -91,7 +91,7 @@ class Lesion:
         return int(self.lengths.sum())
 
 
-def find_lesion(stored: Stored, choice: Choice = BINARY) -> Lesion:
+def find_lesion(stored: RawImage, choice: Binarization = BINARY) -> Lesion:
     """Find the lesioned voxels of an image that was read.
 
     Raises
@@ -144,14 +144,14 @@ def _touches_border(grid: Grid, starts: NDArray[np.int32], lengths: NDArray[np.i
     )
 
 
-def _choose(stored: Stored, choice: Choice) -> tuple[Runs, tuple[str, ...]]:
+def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ...]]:
     """Take the voxels of a threshold or a label; the comparison is made in stored values."""
     header, values = stored.header, stored.values
     if choice.threshold is None:
         tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
         wanted = ((choice.label or 0) - header.intercept) / header.slope
         chosen = (values >= wanted - tolerance) & (values <= wanted + tolerance)
-        return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words
+        return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary
     unknown = int(np.isnan(values).sum())
     if unknown == values.size:
         raise InputError(stored.path, "no finite value: every voxel is NaN")
@@ -163,10 +163,10 @@ def _choose(stored: Stored, choice: Choice) -> tuple[Runs, tuple[str, ...]]:
     wanted = (choice.threshold - _ROUNDING - header.intercept) / header.slope
     chosen = values >= wanted if header.slope > 0 else values <= wanted
     also = (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
-    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.words + also
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary + also
 
 
-def _find_binary(stored: Stored) -> tuple[Runs, tuple[str, ...]]:
+def _find_binary(stored: RawImage) -> tuple[Runs, tuple[str, ...]]:
     header = stored.header
     values = stored.values
     if header.intercept:
@@ -180,7 +180,7 @@ def _find_binary(stored: Stored) -> tuple[Runs, tuple[str, ...]]:
     return find_runs(indices), notes
 
 
-def _scaled(stored: Stored) -> NDArray[np.float64]:
+def _scaled(stored: RawImage) -> NDArray[np.float64]:
     if stored.values.size > _MOST_SCALED:
         problem = f"too large for a mask with an intercept: {stored.values.size:,} voxels"
         raise InputError(stored.path, problem, "save the mask as 0 and 1")
@@ -191,7 +191,7 @@ def _scaled(stored: Stored) -> NDArray[np.float64]:
 
 
 def _check_values(
-    stored: Stored, indices: NDArray[np.int32], found: NDArray
+    stored: RawImage, indices: NDArray[np.int32], found: NDArray
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Sort the values that are not stored as zero into lesion and background."""
     notes: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ def _snap(values: NDArray, half_step: float) -> NDArray:
     return np.where(np.abs(values - whole) <= half_step, whole, values) if half_step else values
 
 
-def _check_unknown(stored: Stored, unknown: NDArray[np.int32], any_known: bool) -> None:
+def _check_unknown(stored: RawImage, unknown: NDArray[np.int32], any_known: bool) -> None:
     """NaN is background where it reaches the image's border; enclosed, it is a hole in the data."""
     from scipy.ndimage import label
 
@@ -389,10 +389,10 @@ def read_mask(
     InputError
         Where the file is damaged or is no binary mask; the sentence names the remedy.
     """
-    choice = Choice(threshold, label)
+    choice = Binarization(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
         return mask_of(stored_of_image(path), choice)
-    return mask_of(read_stored(as_path(path)), choice)
+    return mask_of(read_raw_image(as_path(path)), choice)
 
 
 MaskLike = Mask | PathInput | nib.spatialimages.SpatialImage
@@ -404,7 +404,7 @@ def as_mask(source: MaskLike) -> Mask:
     return source if isinstance(source, Mask) else read_mask(source)
 
 
-def mask_of(stored: Stored, choice: Choice = BINARY) -> Mask:
+def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
     """Find the lesioned voxels of an image that was read."""
     mask = Mask.from_lesion(find_lesion(stored, choice), strip_ending(stored.path.name))
     return replace(mask, sha256=stored.sha256)

@@ -443,7 +443,7 @@ class Axis:
     angle: float
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Such as ``i grows to the left``."""
         return f"{self.name} grows {DIRECTIONS[self.letter]}"
 

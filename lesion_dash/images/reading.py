@@ -40,7 +40,7 @@ _LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class RawImage:
     """A file as it was read: header, stored values, checksum.
 
     Parameters
@@ -73,7 +73,7 @@ def parse_first_bytes(path: AnyPath, head: bytes) -> Header:
     return _parse(path, first_bytes(path, head))
 
 
-def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
+def read_raw_image(path: AnyPath, limit: int = LARGEST_MASK) -> RawImage:
     """Read an image whole and verify its length and, where compressed, its checksum.
 
     Parameters
@@ -90,19 +90,19 @@ def read_stored(path: AnyPath, limit: int = LARGEST_MASK) -> Stored:
     return _stored(path, *read_raw(path, limit))
 
 
-def stored_of_bytes(path: AnyPath, raw: bytes, limit: int = LARGEST_MASK) -> Stored:
+def stored_of_bytes(path: AnyPath, raw: bytes, limit: int = LARGEST_MASK) -> RawImage:
     """The same of a file whose content is at hand; the path gives its name only."""
     header = parse_first_bytes(path, raw[:_HEAD])
     check_size(path, header, len(raw), limit)
     return _stored(path, header, raw, checksum(raw))
 
 
-def _stored(path: AnyPath, header: Header, raw: bytes, digest: str) -> Stored:
+def _stored(path: AnyPath, header: Header, raw: bytes, digest: str) -> RawImage:
     expected = header.offset + header.voxel_bytes
     content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
     count = header.voxel_bytes // header.dtype.itemsize
     values = np.frombuffer(content, header.dtype, count, header.offset)
-    return Stored(path, header, values, digest, header.notes + notes)
+    return RawImage(path, header, values, digest, header.notes + notes)
 
 
 def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
@@ -155,7 +155,7 @@ def check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
         raise InputError(path, f"far larger than the other masks: {size}", "check the image's size")
 
 
-def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
+def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     """Take a nibabel image that is in memory already, its values scaled.
 
     Raises
@@ -165,7 +165,7 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
     """
     path = Path(image.get_filename() or "image in memory")
     if nib.is_proxy(image.dataobj) and has_image_ending(path.name):
-        return read_stored(path, LARGEST_IMAGE)  # its voxels are still in the file
+        return read_raw_image(path, LARGEST_IMAGE)  # its voxels are still in the file
     try:
         data = np.asarray(image.dataobj)
         affine = check_affine(image.affine, "affine")
@@ -181,7 +181,7 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> Stored:
         code = int(image.header["sform_code"] or image.header["qform_code"])
     grid = Grid(shape, affine, code)
     header = Header(data.shape, data.dtype, 0, 1.0, 0.0, grid, "sform", code, 0.0, ())
-    return Stored(path, header, np.ravel(data, order="F"), "", ())
+    return RawImage(path, header, np.ravel(data, order="F"), "", ())
 
 
 def _parse(path: AnyPath, block: bytes) -> Header:

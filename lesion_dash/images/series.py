@@ -23,11 +23,11 @@ from .reading import (
     LARGEST_MASK,
     Buffer,
     Progress,
-    Stored,
+    RawImage,
     contents_of,
     read_header,
     read_raw,
-    read_stored,
+    read_raw_image,
     stored_of_image,
 )
 
@@ -64,9 +64,9 @@ class Volumes:
     notes: tuple[str, ...]
 
 
-def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage | Stored) -> int:
+def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage | RawImage) -> int:
     """Number of volumes of an image; no voxel is read."""
-    if isinstance(source, Stored):
+    if isinstance(source, RawImage):
         return source.header.volumes
     if isinstance(source, nib.spatialimages.SpatialImage):
         return int(np.prod(source.shape[3:], dtype=np.int64))
@@ -74,7 +74,7 @@ def count_volumes(source: AnyPath | nib.spatialimages.SpatialImage | Stored) -> 
 
 
 def read_volumes(
-    source: AnyPath | nib.spatialimages.SpatialImage | Stored, progress: Progress | None = None
+    source: AnyPath | nib.spatialimages.SpatialImage | RawImage, progress: Progress | None = None
 ) -> Volumes:
     """Read the values of an image that are not zero, volume by volume.
 
@@ -91,7 +91,7 @@ def read_volumes(
     InputError
         Where the file is damaged, or a value is infinite.
     """
-    if isinstance(source, Stored):
+    if isinstance(source, RawImage):
         return _of_stored(source, progress)
     if isinstance(source, nib.spatialimages.SpatialImage):
         file = _file_of(source)
@@ -100,7 +100,7 @@ def read_volumes(
         source = file
     header, raw, sha256 = _read(source)
     if header.volumes == 1:
-        return _of_stored(read_stored(source), progress)
+        return _of_stored(read_raw_image(source), progress)
     said: list[str] = []
     size = header.voxel_bytes // header.volumes
     pieces = cut_voxels(_noted(contents_of(source, header, raw), said), header, size)
@@ -127,7 +127,7 @@ def _read(path: AnyPath) -> tuple[Header, bytes, str]:
     return read_raw(path, _LARGEST_IMAGE)
 
 
-def _of_stored(stored: Stored, progress: Progress | None) -> Volumes:
+def _of_stored(stored: RawImage, progress: Progress | None) -> Volumes:
     header = stored.header
     volumes = iter(stored.values.reshape(header.volumes, -1))
     return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
@@ -287,7 +287,7 @@ def read_series(
     grid = _common_grid(paths, headers)
     time, notes = _common_time(paths, headers)
     if len(paths) == 1:
-        stored = [read_stored(paths[0], LARGEST_IMAGE)]
+        stored = [read_raw_image(paths[0], LARGEST_IMAGE)]
         rows = _meant_values(stored[0])
     else:
         stored, rows = _join(paths, headers, grid)
@@ -367,18 +367,20 @@ def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, li
     return time, [f"repetition time is {time:g} without a unit: taken as seconds"]
 
 
-def _join(paths: list[AnyPath], headers: list[Header], grid: Grid) -> tuple[list[Stored], NDArray]:
+def _join(
+    paths: list[AnyPath], headers: list[Header], grid: Grid
+) -> tuple[list[RawImage], NDArray]:
     """Read one file after the other into its rows: no more than one is held beside the result."""
     dtype = np.result_type(*(_dtype_of(header) for header in headers))
     rows = np.empty((sum(header.volumes for header in headers), grid.size), dtype)
     stored, first = [], 0
     for path, header in zip(paths, headers, strict=True):
-        one = read_stored(path, LARGEST_IMAGE)
+        one = read_raw_image(path, LARGEST_IMAGE)
         if one.header.shape != header.shape:
             raise InputError(path, "changed while reading", "wait until it is copied whole")
         rows[first : first + header.volumes] = _meant_values(one)
         first += header.volumes
-        stored.append(Stored(one.path, one.header, np.empty(0), one.sha256, one.notes))
+        stored.append(RawImage(one.path, one.header, np.empty(0), one.sha256, one.notes))
     return stored, rows
 
 
@@ -387,7 +389,7 @@ def _dtype_of(header: Header) -> np.dtype:
     return np.dtype(np.float32) if header.is_scaled else header.dtype.newbyteorder("=")
 
 
-def _meant_values(stored: Stored) -> NDArray:
+def _meant_values(stored: RawImage) -> NDArray:
     """Values as they are meant, volumes x voxels; those of the file where nothing is changed."""
     header = stored.header
     given = stored.values.reshape(header.volumes, -1)

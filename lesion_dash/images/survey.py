@@ -30,14 +30,14 @@ from .reading import (
     LARGEST_IMAGE,
     LARGEST_MASK,
     Raw,
-    Stored,
+    RawImage,
     check_size,
     contents_of,
     files_of,
     first_bytes,
     parse_first_bytes,
     read_raw,
-    read_stored,
+    read_raw_image,
     stored_of_bytes,
 )
 from .series import cut_voxels
@@ -298,8 +298,8 @@ class ImageFile:
         shape = (*header.shape[:3], 1, 1)[:3]
         return np.frombuffer(content, header.dtype).reshape(shape, order="F")
 
-    def stored(self, limit: int = LARGEST_MASK) -> Stored:
-        """The image read whole and verified, as the door reads a mask.
+    def stored(self, limit: int = LARGEST_MASK) -> RawImage:
+        """The image read whole and verified, as a mask is read.
 
         Parameters
         ----------
@@ -308,7 +308,7 @@ class ImageFile:
         """
         if self.content is not None:
             return stored_of_bytes(self.path, self.content, limit)
-        return read_stored(self.path, limit)
+        return read_raw_image(self.path, limit)
 
     @property
     def _is_pair(self) -> bool:

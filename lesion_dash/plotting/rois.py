@@ -86,7 +86,7 @@ def draw_beyond(
     label = f"{name}, {found.unit}" if found.unit else name
     figure.colorbar(ScalarMappable(norm, colours), cax=place, label=label)
     place.yaxis.label.set_parse_math(False)
-    return _titled(figure, f"{threshold.words}: {_size(mask)}")
+    return _titled(figure, f"{threshold.summary}: {_size(mask)}")
 
 
 def draw_mask(
@@ -239,8 +239,8 @@ def draw_run(
     """
     point = cut_point(run.rois) if mm is None and len(run.rois) else mm
     background = background_of(run) if background is None else background
-    pictures = [(run.words[0], draw_beyond(run.found, run.recipe.threshold, point, background))]
-    for words, mask in zip(run.words[1:], run.masks[1:], strict=True):
+    pictures = [(run.summary[0], draw_beyond(run.found, run.recipe.threshold, point, background))]
+    for words, mask in zip(run.summary[1:], run.masks[1:], strict=True):
         pictures.append((words, draw_mask(mask, words, point, background)))
     return [*pictures, ("regions of interest", draw_rois(run.rois, point, background))]
 

@@ -9,7 +9,7 @@ from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
 from ..core.errors import InputError
 from ..images.maps import MapLike, as_map, resample_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
-from .overlap_scores import Match, RegionSums, match_regions, sum_regions
+from .overlap_scores import ComponentOverlap, RegionSums, match_regions, sum_regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ class Assignment:
     on : {"map", "atlas"}
         Whose grid the components and all numbers are on.
     components : Components
-    matches : tuple of Match
+    matches : tuple of ComponentOverlap
         Component by component: its regions in the order of the atlas, then what lies outside.
     rows : tuple of tuple
         The same in the order of `COLUMNS`.
@@ -91,7 +91,7 @@ class Assignment:
     atlas_name: str
     on: On
     components: Components
-    matches: tuple[Match, ...]
+    matches: tuple[ComponentOverlap, ...]
     rows: tuple[tuple[Any, ...], ...]
     notes: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -266,7 +266,7 @@ def make_assignment(
     components: Components, sums: RegionSums, on: On, parameters: dict[str, Any]
 ) -> Assignment:
     """Match components with the regions of an atlas on the same grid, and put it into rows."""
-    matches: list[Match] = []
+    matches: list[ComponentOverlap] = []
     rows: list[tuple[Any, ...]] = []
     for part, own in zip(components, match_regions(components.parts, sums), strict=True):
         head = _component_row(part, sums)
@@ -308,7 +308,7 @@ def _region_at_centroid(part: Component, sums: RegionSums) -> str:
     return OUTSIDE if voxel is None else sums.region_at(part.grid.linear_index(voxel))
 
 
-def _region_row(match: Match) -> tuple[Any, ...]:
+def _region_row(match: ComponentOverlap) -> tuple[Any, ...]:
     """The cells of `REGION_COLUMNS`."""
     return (
         match.label,
@@ -329,7 +329,7 @@ def _region_row(match: Match) -> tuple[Any, ...]:
     )
 
 
-def _siibra_row(match: Match) -> tuple[Any, ...]:
+def _siibra_row(match: ComponentOverlap) -> tuple[Any, ...]:
     """The cells of `SIIBRA_COLUMNS`."""
     return (
         match.component.number,

@@ -30,7 +30,7 @@ _CONSTANT = 1e-20
 
 
 @dataclass(frozen=True)
-class Match:
+class ComponentOverlap:
     """A component and a region that share at least one voxel.
 
     Let v1 be the region's probabilities (of a labelled atlas: 1 in the region) with those below
@@ -222,7 +222,7 @@ def _box(indices: NDArray[np.integer], grid: Grid) -> tuple[NDArray[np.int64], N
     return places.min(axis=1), places.max(axis=1)
 
 
-def match_regions(parts: Sequence[Component], sums: RegionSums) -> Iterator[list[Match]]:
+def match_regions(parts: Sequence[Component], sums: RegionSums) -> Iterator[list[ComponentOverlap]]:
     """Match components with every region that they touch.
 
     Parameters
@@ -245,7 +245,7 @@ def match_regions(parts: Sequence[Component], sums: RegionSums) -> Iterator[list
             left = float(rest[row])
             yield [
                 *found,
-                Match(part, -1, 0, OUTSIDE, int(outside[row]), expected_voxels=left),
+                ComponentOverlap(part, -1, 0, OUTSIDE, int(outside[row]), expected_voxels=left),
             ]
 
 
@@ -280,13 +280,13 @@ def _share(parts: Sequence[Component], sums: RegionSums) -> tuple[list[NDArray],
     return tables, outside, rest
 
 
-def _matches_of(part: Component, sums: RegionSums, shared: list[NDArray]) -> list[Match]:
+def _matches_of(part: Component, sums: RegionSums, shared: list[NDArray]) -> list[ComponentOverlap]:
     voxels, expected, highest, weighted = shared
     touched = np.flatnonzero(voxels)
     plain, padded = _correlate(part, sums, touched, weighted[touched])
     regions = sums.atlas.regions
     return [
-        Match(
+        ComponentOverlap(
             part,
             column,
             regions[column].label,

@@ -277,15 +277,15 @@ class Picture:
     caption: str
 
 
-Drawing = Callable[[], Picture]
+Bootstrap = Callable[[], Picture]
 
 
-def drawings(findings: Findings) -> dict[str, Drawing]:
+def drawings(findings: Findings) -> dict[str, Bootstrap]:
     """The pictures of a report by name, each drawn when it is called.
 
     Maps without a voxel are left out: there is nothing to see.
     """
-    found: dict[str, Drawing] = {"volumes": partial(_volumes, findings)}
+    found: dict[str, Bootstrap] = {"volumes": partial(_volumes, findings)}
     for side in findings.sides:
         if side.coverage.most:
             found[f"coverage_{side.letter}"] = partial(_coverage, findings, side)

@@ -131,7 +131,7 @@ class ReportRequest:
     pattern : str
         Which file names were read, as for `load_cohort`.
     threshold, label : float or int, optional
-        How masks were made of maps of probabilities or labels, as for `Choice`.
+        How masks were made of maps of probabilities or labels, as for `Binarization`.
 
     Raises
     ------
@@ -141,7 +141,7 @@ class ReportRequest:
     Examples
     --------
     >>> asked = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
-    >>> [one.words for one in asked.conditions("a")]
+    >>> [one.summary for one in asked.conditions("a")]
     ['age >= 60', 'nihss = 0 to 4', 'sex = F']
     >>> asked == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
     True
@@ -168,9 +168,9 @@ class ReportRequest:
         """All that is asked of the patients of A or B."""
         return _ordered([*self.where, *getattr(self, f"where_{letter}")])
 
-    def words(self, letter: str) -> str:
+    def summary(self, letter: str) -> str:
         """The same in words, empty where nothing is asked."""
-        return " and ".join(one.words for one in self.conditions(letter))
+        return " and ".join(one.summary for one in self.conditions(letter))
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..cohort.cohort import Cohort
 from ..core.tables import csv_bytes
 from ..files.provenance import FILE_NAME as PROVENANCE_NAME
 from ..files.reading import checksum
-from ..files.writing import write_together
+from ..files.writing import write_atomically
 from ..images.maps import Map, file_parts
 from ..images.masks import Mask
 from ..images.reading import Progress
@@ -50,13 +50,13 @@ class Item:
 
     Parameters
     ----------
-    words : str
+    summary : str
         What it holds.
     make : callable
         Gives its content.
     """
 
-    words: str
+    summary: str
     make: Callable[[], bytes]
 
 
@@ -233,7 +233,7 @@ def make_report(
     for name, item in items.items():
         results[name] = item.make()
         steps.advance()
-    words = [(name, item.words) for name, item in items.items()]
+    words = [(name, item.summary) for name, item in items.items()]
     page = make_page(findings, pictures, [*words, (PROVENANCE_NAME, _PROVENANCE_WORDS)], day)
     return _put_together(findings, day, page, results)
 
@@ -259,10 +259,10 @@ def save_report(report: Report, folder: str | os.PathLike[str], overwrite: bool 
     InputError
         Where the folder may not be written, already holds results, or the disk is full.
     """
-    with write_together(folder, report.files, overwrite) as outbox:
+    with write_atomically(folder, report.files, overwrite) as writer:
         for name, content in report.files.items():
-            outbox.add(name, content)
-    return outbox.folder / PAGE_NAME
+            writer.add(name, content)
+    return writer.folder / PAGE_NAME
 
 
 def _put_together(findings: Findings, day: date, page: str, results: dict[str, bytes]) -> Report:

@@ -129,7 +129,7 @@ class Places:
     elsewhere: tuple[str, ...]
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Where the command is to be run, and what must be written anew there."""
         told = [f"Run in the folder that holds {list_words(self.held)}."] if self.held else []
         if self.elsewhere:
@@ -391,7 +391,7 @@ def reproduction_section(findings: Findings) -> Html:
     inputs = report_inputs(findings)
     return section(
         "Make it again",
-        element("p", find_places(findings).words, class_="lead"),
+        element("p", find_places(findings).summary, class_="lead"),
         element("h3", "Command"),
         code(command(findings), "command"),
         element("h3", "Python"),

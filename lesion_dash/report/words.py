@@ -363,7 +363,7 @@ def condition_words(condition: Condition, units: Units) -> str:
     """
     unit = units.of(condition.column)
     has_unit = unit and condition.is_range and not condition.missing
-    return f"{condition.words} {unit}" if has_unit else condition.words
+    return f"{condition.summary} {unit}" if has_unit else condition.summary
 
 
 def plain_words(condition: Condition, units: Units) -> str:

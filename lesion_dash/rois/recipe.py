@@ -64,7 +64,7 @@ class InsideFile:
         return f"ld.Within({call('read_mask', literal(self.path), threshold=self.threshold)})"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         return f"inside {as_path(self.path).name}"
 
@@ -101,7 +101,7 @@ class InsideRegions:
         return f"ld.Within({call('mask_of_regions', atlas, literal(self.names))})"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         return f"inside {' + '.join(self.names)}"
 
@@ -133,7 +133,7 @@ class MoreIn:
         return f"ld.Within({side}.apply(contrast.map('effect')))"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         return f"where group {self.group.upper()} has more"
 
@@ -302,10 +302,10 @@ class RoiRun:
         return first if effect > 0 else second
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def summary(self) -> tuple[str, ...]:
         """What each of `masks` is."""
-        steps = (step.words for step in self.recipe.steps)
-        return (f"{self.found.name}: {self.recipe.threshold.words}", *steps)
+        steps = (step.summary for step in self.recipe.steps)
+        return (f"{self.found.name}: {self.recipe.threshold.summary}", *steps)
 
 
 def run_recipe(

@@ -14,7 +14,7 @@ from ..core.tables import csv_bytes, tsv_bytes
 from ..files.paths import as_path
 from ..files.provenance import FILE_NAME, provenance_bytes
 from ..files.reading import checksum, read_bytes
-from ..files.writing import Outbox, write_together
+from ..files.writing import AtomicWriter, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
 from ..stats.contrast import Correction
@@ -174,11 +174,11 @@ def save_rois(
     'ROI 3'
     """
     names = [ATLAS_NAME, TABLE_NAME, *((VALUES_NAME, SUMMARY_NAME) if values else ()), FILE_NAME]
-    with write_together(folder, names, overwrite) as outbox:
+    with write_atomically(folder, names, overwrite) as writer:
         for name, content in _roi_files(rois, values).items():
-            outbox.add(name, content)
+            writer.add(name, content)
         counts = _counts(rois)
-        outbox.add(FILE_NAME, provenance_bytes("roi", {}, [], counts, outbox.sums))
+        writer.add(FILE_NAME, provenance_bytes("roi", {}, [], counts, writer.sums))
 
 
 def names_of_run(source_has_values: bool) -> list[str]:
@@ -187,12 +187,12 @@ def names_of_run(source_has_values: bool) -> list[str]:
     return [ATLAS_NAME, TABLE_NAME, MAP_NAME, *values, SCRIPT_NAME, FILE_NAME]
 
 
-def add_run(outbox: Outbox, run: RoiRun) -> None:
-    """Put the files of a run into an outbox, the provenance of all that is in it last.
+def add_run(writer: AtomicWriter, run: RoiRun) -> None:
+    """Put the files of a run into a writer, the provenance of all that is in it last.
 
     Parameters
     ----------
-    outbox : Outbox
+    writer : AtomicWriter
         That waits for `names_of_run`, and may hold more, such as pictures.
     run : RoiRun
 
@@ -202,10 +202,10 @@ def add_run(outbox: Outbox, run: RoiRun) -> None:
         Where there is no region.
     """
     for name, content in run_files(run).items():
-        outbox.add(name, content)
+        writer.add(name, content)
     inputs = [*_inputs_of(run), *_inputs_of_steps(run)]
-    content = provenance_bytes("roi", _parameters(run.recipe), inputs, _counts_of(run), outbox.sums)
-    outbox.add(FILE_NAME, content)
+    content = provenance_bytes("roi", _parameters(run.recipe), inputs, _counts_of(run), writer.sums)
+    writer.add(FILE_NAME, content)
 
 
 def run_files(run: RoiRun) -> dict[str, bytes]:
@@ -259,7 +259,7 @@ def _counts(rois: Rois) -> dict[str, Any]:
 def _counts_of(run: RoiRun) -> dict[str, Any]:
     steps = [
         {"step": words, "voxels": mask.voxels}
-        for words, mask in zip(run.words, run.masks, strict=True)
+        for words, mask in zip(run.summary, run.masks, strict=True)
     ]
     tested: dict[str, Any] = {}
     if run.contrast is not None:

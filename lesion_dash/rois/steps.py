@@ -225,7 +225,7 @@ class Threshold:
         return Mask.from_array(inside, found.grid, found.name)
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         sign = {"above": ">", "below": "<", "both": "beyond ±"}[self.side]
         return f"threshold: {sign} {self.value:g}"
@@ -251,7 +251,7 @@ class Within:
         return Mask(mask.grid, common.astype(np.int32), mask.name, (*mask.notes, *how))
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         return f"inside {self.mask.name}"
 
@@ -270,7 +270,7 @@ class Morph:
         return morph_mask(mask, self.operation, self.radius, self.unit, self.connectivity)
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         if self.unit == "mm":
             return f"{self.operation} by a ball of {self.radius:g} mm"
@@ -287,7 +287,7 @@ class FillHoles:
         return fill_holes(mask)
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is done, for a list of steps."""
         return "fill holes"
 

@@ -44,7 +44,7 @@ class Verdict:
     outcome : str
         ``accept``; ``warn``: used, and something is said; ``reject``; ``unknown``: not tried.
     sentences : tuple of str
-        Why, or what is unusual, as the door says it.
+        Why, or what is unusual, as validation says it.
     """
 
     outcome: Literal["accept", "warn", "reject", "unknown"]
@@ -132,7 +132,7 @@ class Inspection:
     sha256 : str
         Checksum of the file; empty where it cannot be read to its end.
     as_mask, as_atlas : Verdict
-        What the door says.
+        What validation says.
     notes : tuple of str
         What is unusual, a sentence each.
     fault : str
@@ -279,7 +279,7 @@ class Inspection:
 
 
 def inspect_image(source: ImageSource) -> Inspection:
-    """Look into an image file: header, space, values, and what the door says of it.
+    """Look into an image file: header, space, values, and how it is validated.
 
     An image that cannot be used, such as one of colours or a truncated one, gives what its header
     says, and the fault. Values are read some millions at a time, so that a long series takes no

@@ -46,7 +46,7 @@ def describe(found: Inspection) -> tuple[Section, ...]:
         Section("Space", _space_rows(found)),
         Section("sform and qform", _form_rows(found)),
         Section("Values", _value_rows(found.survey)),
-        Section("Can it be used?", _door_rows(found)),
+        Section("Can it be used?", _validation_rows(found)),
         Section("Notes", _named_once("note", found.notes)),
     ]
     return tuple(section for section in sections if section.rows)
@@ -199,7 +199,7 @@ def share(value: float) -> str:
     return "> 99.9 %" if value > 1 - _FEW else f"{value * 100:.1f} %"
 
 
-def _door_rows(found: Inspection) -> tuple[tuple[str, str], ...]:
+def _validation_rows(found: Inspection) -> tuple[tuple[str, str], ...]:
     return (
         ("as a mask", verdict_words(found, found.as_mask)),
         ("as an atlas", verdict_words(found, found.as_atlas)),
@@ -207,7 +207,7 @@ def _door_rows(found: Inspection) -> tuple[tuple[str, str], ...]:
 
 
 def verdict_words(found: Inspection, verdict: Verdict) -> str:
-    """What the door says, without what is said of the file anyway."""
+    """What validation says, without what is said of the file anyway."""
     own = [one for one in verdict.sentences if one not in (*found.notes, found.fault)]
     said = "; ".join(own)
     return f"{verdict.answer}: {said}" if said else verdict.answer

@@ -18,9 +18,9 @@ from ..core.grid import Grid
 from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
-from ..images.masks import Choice, Mask, volume_grid
+from ..images.masks import Binarization, Mask, volume_grid
 from ..images.nifti import SpatialImage, half_step
-from ..images.reading import Stored, read_header
+from ..images.reading import RawImage, read_header
 from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
@@ -251,7 +251,7 @@ class RegionMap:
                 raise InputError(self.name, problem, "leave --threshold out")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
         share = DEFAULT_THRESHOLD if threshold is None else threshold
-        Choice(share)  # raises where it is no share
+        Binarization(share)  # raises where it is no share
         indices, values, notes = _on_grid(self, self.probabilities, grid)
         kept = indices[values >= share - _ROUNDING]
         if not kept.size:
@@ -464,7 +464,7 @@ class MaskedImage:
 
     Parameters
     ----------
-    stored : Stored
+    stored : RawImage
         The image as it was read.
     mask : Mask
         On the image's grid.
@@ -476,7 +476,7 @@ class MaskedImage:
         SHA-256 of the files that were read, by path.
     """
 
-    stored: Stored
+    stored: RawImage
     mask: Mask
     threshold: float | None
     notes: tuple[str, ...]
@@ -546,7 +546,9 @@ def mask_image(
     return MaskedImage(stored, mask, used, notes, sources)
 
 
-def _notes_of(stored: Stored, region: RegionMap, grid: Grid, shares_space: bool) -> tuple[str, ...]:
+def _notes_of(
+    stored: RawImage, region: RegionMap, grid: Grid, shares_space: bool
+) -> tuple[str, ...]:
     """What is unusual about the image, by its name."""
     name = stored.path.name
     own = tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))

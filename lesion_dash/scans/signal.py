@@ -24,9 +24,9 @@ from .region_masks import DEFAULT_THRESHOLD, RegionMap
 from .sampling import FEWEST_UNITS, Sample, cut_units, too_few, world_order
 from .signal_definitions import DEFINITIONS, Definition, draw_units, weighted_median
 from .signal_measures import (
-    Drawing,
+    Bootstrap,
     Measure,
-    Scene,
+    MeasurementSetup,
     SignalQuality,
     check_same_grid,
     choices_of,
@@ -110,7 +110,7 @@ def measure_signal(
     >>> round(measure_signal(Map("T1w", values, grid, "", ""), eye).value("snr_within"), 1)
     20.0
     """
-    drawing = Drawing(block_mm, resamples, seed)
+    drawing = Bootstrap(block_mm, resamples, seed)
     scene = set_scene(image, background, second, air, coils, drawing)
     mask = native_mask(signal, scene.image.name, scene.image.grid)
     refuse_overlap({"signal": mask} | scene.masks)
@@ -180,7 +180,7 @@ def temporal_snr(
     >>> round(found.value("snr_temporal"))
     20
     """
-    drawing = Drawing(block_mm, resamples, seed)
+    drawing = Bootstrap(block_mm, resamples, seed)
     series = time_series(image)
     mask = native_mask(signal, series.name, series.grid)
     measured, notes = measure_series(series, mask, drawing)
@@ -216,7 +216,9 @@ def source_of_series(image: PathInput | SpatialImage, series: Series) -> dict[st
     return {name: "".join(series.sha256)}
 
 
-def measure_series(series: Series, mask: Mask, drawing: Drawing) -> tuple[Measure, tuple[str, ...]]:
+def measure_series(
+    series: Series, mask: Mask, drawing: Bootstrap
+) -> tuple[Measure, tuple[str, ...]]:
     """Temporal signal to noise inside a mask on the grid of the series, and notes on it."""
     if not mask.voxels:
         raise InputError(mask.name, "mask is empty: no voxel of the image lies in it")
@@ -248,7 +250,7 @@ def _over_time(series: Series, indices: NDArray[np.integer]) -> tuple[NDArray[np
     return ratios, zeros / (indices.size * series.volumes)
 
 
-def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Drawing) -> Measure:
+def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Bootstrap) -> Measure:
     low, high, reason = _NAN, _NAN, ""
     if sample.unit_count < FEWEST_UNITS:
         reason = too_few(sample.unit_count)
@@ -274,7 +276,7 @@ def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Drawing) 
     )
 
 
-def resampled_medians(sample: Sample, drawing: Drawing) -> NDArray[np.float64]:
+def resampled_medians(sample: Sample, drawing: Bootstrap) -> NDArray[np.float64]:
     """The median of every bootstrap resample, shape (resamples,)."""
     generator = np.random.default_rng([drawing.seed, 0])
     order = np.argsort(sample.values)
@@ -338,7 +340,7 @@ def snr_by_region(
     >>> found.table.columns[:4].tolist()
     ['label', 'region', 'measure', 'value']
     """
-    drawing = Drawing(block_mm, resamples, seed)
+    drawing = Bootstrap(block_mm, resamples, seed)
     if isinstance(image, Map | Mask) or count_volumes(_opened(image)) == 1:
         subject = _still(set_scene(image, background, second, air, coils, drawing))
     else:
@@ -376,7 +378,7 @@ def _opened(image: PathInput | SpatialImage) -> AnyPath | SpatialImage:
     return image if isinstance(image, SpatialImage) else as_path(image)
 
 
-def _still(scene: Scene) -> _Subject:
+def _still(scene: MeasurementSetup) -> _Subject:
     def measure(mask: Mask) -> tuple[Measure, ...]:
         refuse_overlap({"region": mask} | scene.masks)
         return measure_all(scene.estimates(mask), scene.coils)
@@ -385,7 +387,7 @@ def _still(scene: Scene) -> _Subject:
     return _Subject(scene.image.name, grid, measure, scene.notes, choices, scene.sources)
 
 
-def _subject_over_time(image: PathInput | SpatialImage, drawing: Drawing) -> _Subject:
+def _subject_over_time(image: PathInput | SpatialImage, drawing: Bootstrap) -> _Subject:
     series = time_series(image)
 
     def measure(mask: Mask) -> tuple[Measure, ...]:

@@ -307,7 +307,7 @@ _CLOSE = 0.15
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Bootstrap:
     """How intervals are found.
 
     Parameters
@@ -338,7 +338,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class MeasurementSetup:
     """All that the regions of one image are measured with.
 
     Parameters
@@ -350,7 +350,7 @@ class Scene:
         Background and air, on the image's grid.
     noises : dict of role to Estimate
         Of these masks, and of the background of both acquisitions.
-    drawing : Drawing
+    drawing : Bootstrap
     coils : int
     notes : tuple of str
     sources : dict
@@ -361,7 +361,7 @@ class Scene:
     second: Map | None
     masks: dict[str, Mask]
     noises: dict[str, Estimate]
-    drawing: Drawing
+    drawing: Bootstrap
     coils: int
     notes: tuple[str, ...]
     sources: dict[str, str]
@@ -400,8 +400,8 @@ def set_scene(
     second: MapLike | None,
     air: MaskLike | None,
     coils: int,
-    drawing: Drawing,
-) -> Scene:
+    drawing: Bootstrap,
+) -> MeasurementSetup:
     """Read the image, bring the masks of noise to it, and see that they hold noise.
 
     Raises
@@ -440,10 +440,10 @@ def set_scene(
     for role, mask in given.items():
         if mask is not None:
             sources |= source_of(mask, masks[role])
-    return Scene(found, other, masks, noises, drawing, coils, notes, sources)
+    return MeasurementSetup(found, other, masks, noises, drawing, coils, notes, sources)
 
 
-def _draws(drawing: Drawing) -> tuple[int, int]:
+def _draws(drawing: Bootstrap) -> tuple[int, int]:
     return drawing.resamples, drawing.seed
 
 
@@ -512,10 +512,10 @@ def sample_notes(sample: Sample) -> list[str]:
     return notes
 
 
-def choices_of(made: Scene | Drawing) -> dict[str, Any]:
+def choices_of(made: MeasurementSetup | Bootstrap) -> dict[str, Any]:
     """The parameters that numbers and intervals depend on."""
-    drawing = made if isinstance(made, Drawing) else made.drawing
-    coils = {} if isinstance(made, Drawing) else {"coils": made.coils}
+    drawing = made if isinstance(made, Bootstrap) else made.drawing
+    coils = {} if isinstance(made, Bootstrap) else {"coils": made.coils}
     return coils | {
         "block_mm": drawing.block_mm,
         "resamples": drawing.resamples,

@@ -6,7 +6,7 @@ from tornado.web import authenticated
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from .kernels import NoSeat
+from .kernels import NoFreeKernel
 from .notices import PlainErrors, full_page
 
 _RETRY_SECONDS = 60
@@ -18,12 +18,12 @@ class DashboardPage(PlainErrors, TornadoVoilaHandler):  # type: ignore[misc]
     @authenticated
     async def get(self, path: str | None = None) -> None:
         """Give the page a kernel, or say that all are in use."""
-        if not await self.kernel_manager.find_seat():
+        if not await self.kernel_manager.has_free_kernel():
             self._say_full()
             return
         try:
             await TornadoVoilaHandler.get(self, path)
-        except NoSeat:
+        except NoFreeKernel:
             self._say_full()
         finally:
             # Voila does so itself, but not where the kernel it kept ready could not be used.

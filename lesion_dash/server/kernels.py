@@ -20,7 +20,7 @@ _SECONDS_TO_COME_BACK = 60
 _SECONDS_TO_SETTLE = 2
 
 
-class NoSeat(Exception):
+class NoFreeKernel(Exception):
     """All kernels are in use."""
 
 
@@ -54,7 +54,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
         begun = set(self.list_kernel_ids()) | self._starting
         return len(begun - self._ready()) - min(len(self._warming), self._unfinished())
 
-    async def find_seat(self) -> bool:
+    async def has_free_kernel(self) -> bool:
         """Whether one more page may have a kernel; a page that was left makes room for it."""
         if self.in_use() >= self.max_kernels:
             await self._end_abandoned()
@@ -67,7 +67,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
 
         Raises
         ------
-        NoSeat
+        NoFreeKernel
             Where a page asks for one too many.
         """
         variables = kernel_environment(env or {})
@@ -76,7 +76,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
         is_taken = not is_for_pool or self._unfinished() <= len(self._warming)
         # Pages that came in the same moment all found a seat.
         if is_taken and self.in_use() >= self.max_kernels:
-            raise NoSeat
+            raise NoFreeKernel
         identity = kernel_id or str(uuid.uuid4())
         self._starting.add(identity)
         if is_for_pool:

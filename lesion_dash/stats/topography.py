@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cohort.cohort import Cohort, Roster, check_min_patients
+from ..cohort.cohort import Cohort, CohortListing, check_min_patients
 from ..cohort.dask import connect
-from ..cohort.loading import read_roster
+from ..cohort.loading import read_listing
 from ..cohort.participants import Restriction
 from ..cohort.readers import Workers
 from ..cohort.reading import ReadOptions
@@ -236,7 +236,7 @@ def folder_stats(
     scheduler: str | None = None,
     where: Sequence[Restriction] = (),
     **options: Unpack[ReadOptions],
-) -> tuple[Roster, FolderStats]:
+) -> tuple[CohortListing, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
     Every mask is read once and only its runs are kept, on disk. The maps are worked out in double
@@ -253,7 +253,7 @@ def folder_stats(
 
     Returns
     -------
-    roster : Roster
+    roster : CohortListing
         The patients, without their masks.
     stats : FolderStats
 
@@ -264,18 +264,18 @@ def folder_stats(
     (40, 'mm³')
     """
     _check_choices(min_patients, std, outside)
-    read = partial(read_roster, folder, participants=participants, where=where, **options)
+    read = partial(read_listing, folder, participants=participants, where=where, **options)
     fill = partial(_fill_maps, std=std, outside=outside)
     if scheduler is None:
         with run_store() as store:
-            roster = read(keep=lambda lesion: store.add(lesion.starts, lesion.lengths))
-            found = fill(roster.grid, voxel_volumes(roster.grid, store, min_patients))
+            listing = read(keep=lambda lesion: store.add(lesion.starts, lesion.lengths))
+            found = fill(listing.grid, voxel_volumes(listing.grid, store, min_patients))
     else:
         with connect(scheduler) as cluster:
             runs = SpreadRuns(cluster)
-            roster = read(reader=Workers(cluster, keep=runs.add))
-            found = fill(roster.grid, runs.voxel_volumes(roster.grid, min_patients))
-    return roster, FolderStats(roster.grid, roster.n_patients, min_patients, std, *found)
+            listing = read(reader=Workers(cluster, keep=runs.add))
+            found = fill(listing.grid, runs.voxel_volumes(listing.grid, min_patients))
+    return listing, FolderStats(listing.grid, listing.n_patients, min_patients, std, *found)
 
 
 def _fill_maps(

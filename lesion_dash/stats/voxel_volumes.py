@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cohort.dask import Cluster, Kept
+from ..cohort.dask import Cluster, RemoteResult
 from ..cohort.readers import ChunkReading, ChunkRuns
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -285,10 +285,10 @@ class SpreadRuns:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._kept: list[tuple[Kept, str]] = []
+        self._kept: list[tuple[RemoteResult, str]] = []
         self._counts = np.zeros(0, np.int64)
 
-    def add(self, kept: Kept, reading: ChunkReading) -> None:
+    def add(self, kept: RemoteResult, reading: ChunkReading) -> None:
         """Add what a chunk left on the workers."""
         self._kept.append((kept, reading.stamp))
         counts = np.diff(reading.ends, prepend=0)

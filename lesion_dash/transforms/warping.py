@@ -19,14 +19,14 @@ _ALIKE = 0.5
 """Share of neighbouring voxels above 0 with one value, from which on whole numbers are labels."""
 
 
-class Taken(NamedTuple):
+class ImageType(NamedTuple):
     """What an image is taken for, and the sentence that says so; empty where it is no question."""
 
     kind: Literal["mask", "labels", "intensities"]
     note: str = ""
 
 
-def kind_of(found: Map | Mask, as_labels: bool | None = None) -> Taken:
+def infer_image_type(found: Map | Mask, as_labels: bool | None = None) -> ImageType:
     """Tell what an image is.
 
     Fractions and negative numbers are intensities; 0 and one other whole number are a mask; other
@@ -47,11 +47,11 @@ def kind_of(found: Map | Mask, as_labels: bool | None = None) -> Taken:
     Examples
     --------
     >>> from lesion_dash import read_map
-    >>> kind_of(read_map("sample_data/atlas/synthetic_atlas.nii.gz")).kind
+    >>> infer_image_type(read_map("sample_data/atlas/synthetic_atlas.nii.gz")).kind
     'labels'
     """
     if isinstance(found, Mask):
-        return Taken("mask")
+        return ImageType("mask")
     array = np.nan_to_num(found.array) if found.array.dtype.kind == "f" else found.array
     is_whole = array.dtype.kind != "f" or bool((array == np.rint(array)).all())
     if as_labels is not None:
@@ -59,19 +59,19 @@ def kind_of(found: Map | Mask, as_labels: bool | None = None) -> Taken:
             problem = "holds fractions, and is to be taken for labels"
             raise InputError(found.name, problem, "labels are whole numbers")
         return (
-            Taken("labels", "taken for labels, as was asked for")
+            ImageType("labels", "taken for labels, as was asked for")
             if as_labels
-            else Taken("intensities", "taken for intensities, as was asked for")
+            else ImageType("intensities", "taken for intensities, as was asked for")
         )
     if not is_whole or array.min(initial=0) < 0:
-        return Taken("intensities")
+        return ImageType("intensities")
     if np.count_nonzero(np.unique(array)) == 1:
-        return Taken("mask", "holds 0 and one other number: taken for a mask")
+        return ImageType("mask", "holds 0 and one other number: taken for a mask")
     alike = _share_alike(array)
     said = f"{alike:.0%} of neighbouring voxels above 0 are equal"
     if alike >= _ALIKE:
-        return Taken("labels", f"holds whole numbers, and {said}: taken for labels")
-    return Taken("intensities", f"holds whole numbers, but {said}: taken for intensities")
+        return ImageType("labels", f"holds whole numbers, and {said}: taken for labels")
+    return ImageType("intensities", f"holds whole numbers, but {said}: taken for intensities")
 
 
 def _share_alike(array: NDArray) -> float:
@@ -249,7 +249,7 @@ def warp_any(
 ) -> Map | Mask:
     """Bring an image to a template as what it is: mask, labels or intensities.
 
-    A note says which. See `kind_of` for the rule by which labels are told from intensities.
+    A note says which. `infer_image_type` tells labels from intensities.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def warp_any(
     >>> warp_any(found, Transform(), grid).voxels
     1
     """
-    taken = kind_of(found, as_labels)
+    taken = infer_image_type(found, as_labels)
     if isinstance(found, Mask):
         return warp_mask(found, transform, grid)
     if taken.kind == "mask":
@@ -284,7 +284,7 @@ def warp_any(
     return warp(_noted(found, taken), transform, grid)
 
 
-def _noted(found: Map, taken: Taken) -> Map:
+def _noted(found: Map, taken: ImageType) -> Map:
     return replace(found, notes=(*found.notes, taken.note)) if taken.note else found
 
 

@@ -1,4 +1,4 @@
-"""A desk without a kernel, and a served dashboard in a browser that must stay on this computer."""
+"""A context without a kernel, and a dashboard served to a browser that must stay on this computer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 from served_dashboard import find_port
 
 from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.session import Session
 
 # WebGL is drawn by software, the page itself without it, as a page would cost a third more time of
@@ -61,27 +61,27 @@ def session(sample_data: Path) -> Session:
 
 
 @pytest.fixture
-def desk(session: Session) -> Desk:
-    return Desk(session)
+def context(session: Session) -> AppContext:
+    return AppContext(session)
 
 
 @pytest.fixture
-def app(desk: Desk) -> App:
-    app = App(desk)
-    desk.open_first()
-    desk.wait()
-    assert desk.banner.message == ""
+def app(context: AppContext) -> App:
+    app = App(context)
+    context.open_first()
+    context.wait()
+    assert context.banner.message == ""
     return app
 
 
 @pytest.fixture
-def opened(desk: Desk) -> Callable[[type], Any]:
-    """A panel on a desk whose folder A is open."""
+def opened(context: AppContext) -> Callable[[type], Any]:
+    """A panel on a context whose folder A is open."""
 
     def build(panel: type) -> Any:
-        built = panel(desk)
-        desk.open_first()
-        desk.wait()
+        built = panel(context)
+        context.open_first()
+        context.wait()
         return built
 
     return build

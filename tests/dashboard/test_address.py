@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.bookmark import Bookmark, Offer
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.page_state import PageState, StateValidator
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.session_file import LARGEST, read_session, session_bytes
 from lesion_dash.dashboard.state import FIGURES, MAPS
@@ -32,7 +32,7 @@ PATIENT = "cohort_a/sub-a04_lesion.nii.gz"
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 TENTHS = st.integers(-2000, 2000).map(lambda number: number / 10)
 BOOKMARKS = st.builds(
-    Bookmark,
+    PageState,
     folder_a=NAMES,
     folder_b=st.just("") | NAMES,
     where_a=st.lists(NAMES, max_size=3).map(tuple),
@@ -49,21 +49,21 @@ BOOKMARKS = st.builds(
 
 
 @pytest.fixture
-def offer(sample_data: Path) -> Offer:
-    return Offer(DataRoot(sample_data), PAGES)
+def offer(sample_data: Path) -> StateValidator:
+    return StateValidator(DataRoot(sample_data), PAGES)
 
 
 @pytest.fixture
 def app(sample_data: Path) -> App:
-    app = App(Desk(Session(DataRoot(sample_data))))
+    app = App(AppContext(Session(DataRoot(sample_data))))
     app.returning.begin()
-    app.desk.wait()
+    app.context.wait()
     return app
 
 
 def arrive(app: App, text: str) -> None:
     app.returning.bar._handle_custom_msg({"address": text}, [])
-    app.desk.wait()
+    app.context.wait()
 
 
 def widgets_in(box: Any) -> Iterator[Any]:
@@ -73,27 +73,27 @@ def widgets_in(box: Any) -> Iterator[Any]:
 
 
 def choices_of(app: App) -> dict[str, object]:
-    return {name: getattr(app.desk.choices, name) for name in (*KEPT, *LOOKS)}
+    return {name: getattr(app.context.choices, name) for name in (*KEPT, *LOOKS)}
 
 
 @given(bookmark=BOOKMARKS)
-def test_an_address_says_what_was_chosen(bookmark: Bookmark) -> None:
+def test_an_address_says_what_was_chosen(bookmark: PageState) -> None:
     text = to_address(bookmark)
     assert text.isascii()
-    assert Bookmark(**read_address(text)) == bookmark
+    assert PageState(**read_address(text)) == bookmark
 
 
 @given(bookmark=BOOKMARKS)
-def test_a_file_says_what_was_chosen(bookmark: Bookmark) -> None:
+def test_a_file_says_what_was_chosen(bookmark: PageState) -> None:
     choices = json.loads(session_bytes(bookmark))["choices"]
     tuples = {name: tuple(one) if isinstance(one, list) else one for name, one in choices.items()}
-    assert Bookmark(**tuples) == bookmark
+    assert PageState(**tuples) == bookmark
 
 
 @given(text=st.text(max_size=200) | st.text("abk=&%,whermp_1-", max_size=200))
 def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
     root = DataRoot(Path("sample_data"))
-    bookmark, faults = Offer(root, PAGES).check(read_address(text))
+    bookmark, faults = StateValidator(root, PAGES).check(read_address(text))
     assert bookmark.folder_a in {None, "", *root.cohorts}
     assert all(isinstance(fault, InputError) for fault in faults)
 
@@ -127,19 +127,19 @@ def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
     ids=lambda text: text[:16],
 )
 def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
-    offer: Offer, text: str, reason: str
+    offer: StateValidator, text: str, reason: str
 ) -> None:
     bookmark, faults = offer.check(
         read_address(f"{text}&figure=glass" if "fig" not in text else text)
     )
     assert [fault.problem for fault in faults if reason in fault.problem]
     assert len(faults) == 1
-    assert "fig" in text or bookmark == Bookmark(figure="glass")
+    assert "fig" in text or bookmark == PageState(figure="glass")
 
 
-def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: Offer) -> None:
+def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: StateValidator) -> None:
     where = tuple(f"id=sub-{number:04}" for number in range(1000))
-    assert to_address(Bookmark("cohort_a", where_a=where)) == ""
+    assert to_address(PageState("cohort_a", where_a=where)) == ""
     with pytest.raises(InputError, match="too long"):
         read_address("a" * (LONGEST + 1))
     with pytest.raises(InputError, match="too long"):
@@ -161,7 +161,9 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: Offer) -
     ],
     ids=["empty", "bytes", "list", "deep", "foreign", "large", "newer", "cut", "types"],
 )
-def test_a_file_that_is_none_of_ours_is_refused(offer: Offer, content: bytes, reason: str) -> None:
+def test_a_file_that_is_none_of_ours_is_refused(
+    offer: StateValidator, content: bytes, reason: str
+) -> None:
     with pytest.raises(InputError, match=reason):
         read_session("session.json", content, offer)
 
@@ -196,85 +198,85 @@ def test_a_file_that_is_none_of_ours_is_refused(offer: Offer, content: bytes, re
     ],
 )
 def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, object]) -> None:
-    session = json.loads(session_bytes(Bookmark()))
+    session = json.loads(session_bytes(PageState()))
     session["choices"] = {"figure": "glass"} | choices
     before = choices_of(app)
     content = json.dumps(session).encode()
     app.returning.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
-    app.desk.wait()
-    assert "cannot be opened here" in app.desk.banner.message
-    assert "<b>" not in app.desk.banner.message
+    app.context.wait()
+    assert "cannot be opened here" in app.context.banner.message
+    assert "<b>" not in app.context.banner.message
     assert choices_of(app) == before
 
 
 def test_a_link_brings_every_choice_back(app: App) -> None:
-    choices = app.desk.choices
+    choices = app.context.choices
     choices.folder_b, choices.where_a, choices.where_b = "cohort_a", ("sex=F",), ("sex=M",)
-    app.desk.wait()
+    app.context.wait()
     choices.min_patients, choices.map_key, choices.figure = 4, "overlap", "glass"
     choices.mm, choices.radiological = (-30.0, 4.0, 12.0), True
     choices.patient, choices.region = PATIENT, 3
     app.tabs.selected_index = 2
     link = app.returning.bar.text
-    other = App(Desk(Session(app.desk.session.root)))
+    other = App(AppContext(Session(app.context.session.root)))
     arrive(other, link)
     assert choices_of(other) == choices_of(app)
     assert other.tabs.selected_index == 2
-    assert other.desk.choices.selection == choices.selection
+    assert other.context.choices.selection == choices.selection
     assert other.returning.bar.text == link
-    assert other.desk.banner.message == ""
+    assert other.context.banner.message == ""
 
 
 def test_a_session_file_brings_every_choice_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.desk.choices.min_patients = 7
-    app.desk.choices.map_key = "mean"
+    app.context.choices.min_patients = 7
+    app.context.choices.map_key = "mean"
     saved: list[tuple[str, bytes]] = []
-    monkeypatch.setattr(app.desk.saver, "save", lambda *file: saved.append(file))
+    monkeypatch.setattr(app.context.saver, "save", lambda *file: saved.append(file))
     app.returning.menu._handle_custom_msg({"type": "save"}, [])
-    other = App(Desk(Session(app.desk.session.root)))
+    other = App(AppContext(Session(app.context.session.root)))
     other.returning.begin()
-    other.desk.wait()
+    other.context.wait()
     other.returning.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
-    other.desk.wait()
+    other.context.wait()
     assert choices_of(other) == choices_of(app)
 
 
 def test_without_an_address_the_first_folder_is_opened(app: App) -> None:
-    assert app.desk.choices.cohort_a == "cohort_a"
+    assert app.context.choices.cohort_a == "cohort_a"
     assert read_address(app.returning.bar.text)["folder_a"] == "cohort_a"
 
 
 def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> None:
-    app = App(Desk(Session(DataRoot(sample_data))))
+    app = App(AppContext(Session(DataRoot(sample_data))))
     shown: list[str] = []
-    app.desk.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
+    app.context.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
     arrive(app, "a=cohort_b&k=3")
     assert shown == ["cohort_b"]
-    assert app.desk.choices.min_patients == 3
+    assert app.context.choices.min_patients == 3
 
 
 def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(sample_data: Path) -> None:
-    app = App(Desk(Session(DataRoot(sample_data))))
+    app = App(AppContext(Session(DataRoot(sample_data))))
     arrive(app, "a=cohort_b&b=gone&k=6&map=mean")
-    assert "gone is no folder of the data root" in app.desk.banner.message
-    choices = app.desk.choices
+    assert "gone is no folder of the data root" in app.context.banner.message
+    choices = app.context.choices
     assert (choices.cohort_a, choices.folder_b) == ("cohort_b", "")
     assert (choices.min_patients, choices.map_key) == (6, "mean")
 
 
 def test_a_link_to_a_folder_that_is_not_here_shows_no_other(sample_data: Path) -> None:
-    app = App(Desk(Session(DataRoot(sample_data))))
+    app = App(AppContext(Session(DataRoot(sample_data))))
     arrive(app, "a=gone&k=6")
-    assert "gone is no folder of the data root" in app.desk.banner.message
-    assert app.desk.choices.cohort_a == ""
+    assert "gone is no folder of the data root" in app.context.banner.message
+    assert app.context.choices.cohort_a == ""
 
 
-def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: Offer) -> None:
-    session = json.loads(session_bytes(Bookmark("cohort_a", min_patients=7))) | {"schema": 1}
+def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValidator) -> None:
+    session = json.loads(session_bytes(PageState("cohort_a", min_patients=7))) | {"schema": 1}
     for name in ("patient", "inputs"):
         del session["choices"][name]
     found = read_session("session.json", json.dumps(session).encode(), offer)
-    assert found == Bookmark("cohort_a", min_patients=7)
+    assert found == PageState("cohort_a", min_patients=7)
 
 
 @pytest.mark.parametrize(
@@ -291,25 +293,25 @@ def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: Offer) -> N
 def test_a_patient_or_a_region_that_is_not_shown_is_told(
     sample_data: Path, choice: str, reason: str
 ) -> None:
-    app = App(Desk(Session(DataRoot(sample_data))))
-    app.desk.choices.atlas = ""
+    app = App(AppContext(Session(DataRoot(sample_data))))
+    app.context.choices.atlas = ""
     arrive(app, f"a=cohort_a&k=4&{choice}")
-    choices = app.desk.choices
-    assert reason in app.desk.banner.message
+    choices = app.context.choices
+    assert reason in app.context.banner.message
     assert (choices.patient, choices.region, choices.min_patients) == ("", None, 4)
 
 
 def test_a_link_without_a_patient_takes_the_outline_away(app: App) -> None:
-    app.desk.choices.patient, app.desk.choices.region = PATIENT, 3
+    app.context.choices.patient, app.context.choices.region = PATIENT, 3
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas")
-    assert (app.desk.choices.patient, app.desk.choices.region) == ("", None)
+    assert (app.context.choices.patient, app.context.choices.region) == ("", None)
 
 
 def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
-    app.desk.choices.atlas = ""
-    app.desk.wait()
+    app.context.choices.atlas = ""
+    app.context.wait()
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
-    assert (app.desk.choices.loaded_atlas, app.desk.choices.region) == ("synthetic_atlas", 3)
+    assert (app.context.choices.loaded_atlas, app.context.choices.region) == ("synthetic_atlas", 3)
     assert read_address(app.returning.bar.text)["region"] == 3
 
 
@@ -323,39 +325,39 @@ def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
     for name in ("broken", "sub-1_lesion", "sub-2_lesion"):
         (tmp_path / "broken" / f"{name}.nii").write_bytes(b"no image")
     (tmp_path / "broken" / "broken.csv").write_text("index,name\n3,whole\n")
-    app = App(Desk(Session(DataRoot(tmp_path))))
-    app.desk.choices.atlas = "synthetic_atlas"
-    app.desk.wait()
+    app = App(AppContext(Session(DataRoot(tmp_path))))
+    app.context.choices.atlas = "synthetic_atlas"
+    app.context.wait()
     arrive(app, f"a=cohort_b&k=4&{link}&region=3")
-    choices = app.desk.choices
+    choices = app.context.choices
     assert (choices.cohort_a, choices.loaded_atlas) == ("cohort_b", "synthetic_atlas")
     assert choices.region is None
-    assert link.partition("=")[2][:4] in app.desk.banner.message
+    assert link.partition("=")[2][:4] in app.context.banner.message
 
 
 def test_a_link_is_followed_by_one_thread(app: App) -> None:
     """Two that change a table at once lose the region that it highlights."""
     threads: set[threading.Thread] = set()
-    app.desk.choices.atlas = ""
-    app.desk.wait()
-    for model in (app.desk.choices, *widgets_in(app.tabs)):
+    app.context.choices.atlas = ""
+    app.context.wait()
+    for model in (app.context.choices, *widgets_in(app.tabs)):
         model.observe(lambda _: threads.add(threading.current_thread()))
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
-    assert app.desk.choices.region == 3
+    assert app.context.choices.region == 3
     assert threads == {threading.current_thread()}
 
 
 def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:
     arrive(app, "a=cohort_a&k=900")
-    choices = app.desk.choices
+    choices = app.context.choices
     assert choices.min_patients == choices.most_patients
     assert choices.lowered_from == 900
 
 
 def test_conditions_that_cannot_be_asked_are_told(app: App) -> None:
     arrive(app, "a=cohort_a&where_a=no_such_column%3D1&k=3")
-    assert "no_such_column" in app.desk.banner.message
-    assert (app.desk.choices.where_a, app.desk.choices.min_patients) == ((), 3)
+    assert "no_such_column" in app.context.banner.message
+    assert (app.context.choices.where_a, app.context.choices.min_patients) == ((), 3)
 
 
 def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
@@ -370,14 +372,14 @@ def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
     ):
         app.returning.bar._handle_custom_msg(message, [])
         app.returning.menu._handle_custom_msg(message, [])
-    app.desk.wait()
+    app.context.wait()
     assert choices_of(app) == before
 
 
 def test_the_address_is_written_once_for_a_choice(app: App) -> None:
     written: list[str] = []
     app.returning.bar.observe(lambda change: written.append(change["new"]), names="text")
-    app.desk.choices.min_patients = 8
+    app.context.choices.min_patients = 8
     assert [read_address(text)["min_patients"] for text in written] == [8]
 
 

@@ -17,20 +17,20 @@ from ipywidgets import HTML, Box
 from lesion_dash.cli import main
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.assigning import Assigner
-from lesion_dash.dashboard.chances import ChanceRequest, Chances
+from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.assignment_request import AssignmentRequest
+from lesion_dash.dashboard.assignment_service import AssignmentService
 from lesion_dash.dashboard.code import ASSIGNMENT_FILE, Code
-from lesion_dash.dashboard.comparing import Comparing, PairRequest
+from lesion_dash.dashboard.comparison_service import ComparisonService, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.assign import AssignPage, assign_code
-from lesion_dash.dashboard.pages.chance import ChancePage, chance_code
+from lesion_dash.dashboard.pages.chance import SizeBiasPage, chance_code
 from lesion_dash.dashboard.pages.code import topography_code
 from lesion_dash.dashboard.pages.compare import ComparePage, compare_code
 from lesion_dash.dashboard.pages.inspect import InspectPage, inspect_code
 from lesion_dash.dashboard.pages.patients import PatientsPage, patients_code
-from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import PATIENTS_FILE, Session
+from lesion_dash.dashboard.size_bias_service import SizeBiasRequest, SizeBiasService
 from lesion_dash.dashboard.state import Selection
 from lesion_dash.scans.inspection import inspect_image
 from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
@@ -57,8 +57,8 @@ def session(parent: Path) -> Session:
 
 
 @pytest.fixture
-def desk(sample_data: Path) -> Desk:
-    return Desk(Session(DataRoot(sample_data)))
+def context(sample_data: Path) -> AppContext:
+    return AppContext(Session(DataRoot(sample_data)))
 
 
 @pytest.fixture
@@ -148,10 +148,10 @@ def test_patients_are_those_of_the_page(session: Session, here: Path) -> None:
 def test_assignment_is_that_of_the_page(session: Session, here: Path, source: str) -> None:
     selection = select(session, (), "cohort_b", ())
     file = "sub-a01_lesion.nii.gz" if source == ODD else ""
-    question = Question(
+    question = AssignmentRequest(
         source, file, selection, ATLAS, 2.5 if source == "n" else 0.0, min_size_mm3=50
     )
-    answer = Assigner(session).answer(question)
+    answer = AssignmentService(session).answer(question)
     assert answer is not None
     expected = csv_bytes(answer.table)
     python, commands = Code(session).assign(question)
@@ -163,8 +163,8 @@ def test_assignment_is_that_of_the_page(session: Session, here: Path, source: st
 
 
 def test_an_overlap_of_parts_is_assigned_alike(session: Session, here: Path) -> None:
-    question = Question("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
-    answer = Assigner(session).answer(question)
+    question = AssignmentRequest("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
+    answer = AssignmentService(session).answer(question)
     assert answer is not None
     python, commands = Code(session).assign(question)
     expected = csv_bytes(answer.table)
@@ -196,7 +196,7 @@ def test_differences_are_those_of_the_page(
 ) -> None:
     selection = select(session, where_a, b, where_b)
     request = PairRequest(selection.cohort_a, selection.cohort_b, 2)
-    comparing = Comparing(session)
+    comparing = ComparisonService(session)
     expected = {name: comparing.file_bytes(request, name) for name in DIFFERENCES.values()}
     python, commands = Code(session).compare(request)
     assert run_python(python, here) == expected
@@ -211,8 +211,8 @@ def test_differences_are_those_of_the_page(
 
 def test_chances_are_those_of_the_page(session: Session, here: Path) -> None:
     name = select(session, OLD_WOMEN, "", ()).cohort_a
-    request = ChanceRequest(name, 2, permutations=25, seed=3, side="two-sided")
-    chances = Chances(session)
+    request = SizeBiasRequest(name, 2, permutations=25, seed=3, side="two-sided")
+    chances = SizeBiasService(session)
     found = chances.permute(request)
     expected = {file: chances.file_bytes(request, file) for file in chances.file_names(request)}
     assert len(expected) > 3
@@ -228,8 +228,8 @@ def test_nothing_chosen_shows_no_code(session: Session) -> None:
     assert code.topography(Selection()) == ("", "")
     assert code.patients("") == ("", "")
     assert code.compare(None) == code.chance(None) == ("", "")
-    assert code.assign(Question("n", "", Selection(), ATLAS)) == ("", "")
-    assert code.assign(Question("cohort_b", "", Selection(), ATLAS)) == ("", "")
+    assert code.assign(AssignmentRequest("n", "", Selection(), ATLAS)) == ("", "")
+    assert code.assign(AssignmentRequest("cohort_b", "", Selection(), ATLAS)) == ("", "")
     assert code.inspect("", "", None, 0) == ("", "")
 
 
@@ -240,13 +240,13 @@ def test_nothing_of_the_computer_is_told(session: Session) -> None:
     assert "data of \\'ours" in shown or "data of 'ours" in shown
 
 
-CARDS: dict[str, Callable[[Desk], Box]] = {
-    "compare": lambda desk: compare_code(desk, ComparePage(desk)),
-    "chance": lambda desk: chance_code(desk, ChancePage(desk)),
-    "patients": lambda desk: patients_code(desk, PatientsPage(desk)),
-    "assign": lambda desk: assign_code(desk, AssignPage(desk)),
-    "inspect": lambda desk: inspect_code(desk, InspectPage(desk)),
-    "topography": lambda desk: topography_code(desk, Box()),
+CARDS: dict[str, Callable[[AppContext], Box]] = {
+    "compare": lambda context: compare_code(context, ComparePage(context)),
+    "chance": lambda context: chance_code(context, SizeBiasPage(context)),
+    "patients": lambda context: patients_code(context, PatientsPage(context)),
+    "assign": lambda context: assign_code(context, AssignPage(context)),
+    "inspect": lambda context: inspect_code(context, InspectPage(context)),
+    "topography": lambda context: topography_code(context, Box()),
 }
 
 
@@ -255,24 +255,24 @@ def code_of(page: Box) -> HTML:
 
 
 @pytest.mark.parametrize("name", CARDS)
-def test_a_page_without_choices_says_what_to_do(desk: Desk, name: str) -> None:
-    assert code_of(CARDS[name](desk)).value.startswith('<pre tabindex="0"># Choose')
+def test_a_page_without_choices_says_what_to_do(context: AppContext, name: str) -> None:
+    assert code_of(CARDS[name](context)).value.startswith('<pre tabindex="0"># Choose')
 
 
 @pytest.mark.parametrize("name", ["compare", "chance", "patients", "assign", "topography"])
-def test_the_code_of_a_page_follows_the_folders(desk: Desk, name: str) -> None:
-    page = CARDS[name](desk)
-    desk.open_first()
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+def test_the_code_of_a_page_follows_the_folders(context: AppContext, name: str) -> None:
+    page = CARDS[name](context)
+    context.open_first()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert "load_cohort(&#x27;sample_data/cohort_a&#x27;)" in code_of(page).value
 
 
-def test_the_code_of_an_image_follows_the_crosshair(desk: Desk) -> None:
-    page = InspectPage(desk)
-    made = inspect_code(desk, page)
+def test_the_code_of_an_image_follows_the_crosshair(context: AppContext) -> None:
+    page = InspectPage(context)
+    made = inspect_code(context, page)
     page.folder.value, page.file.value = "cohort_a", "sub-a01_lesion.nii.gz"
-    desk.wait()
+    context.wait()
     assert (
         "inspect_image(&#x27;sample_data/cohort_a/sub-a01_lesion.nii.gz&#x27;)"
         in code_of(made).value
@@ -284,7 +284,7 @@ def test_the_code_of_an_image_follows_the_crosshair(desk: Desk) -> None:
 def test_the_card_follows_the_choices(app: App) -> None:
     python = code_of(app.tabs.children[0])
     assert "volume_stats(a, 5)" in python.value
-    app.desk.choices.min_patients = 7
+    app.context.choices.min_patients = 7
     assert "volume_stats(a, 7)" in python.value
-    app.desk.choices.where_a = ("sex=F",)
+    app.context.choices.where_a = ("sex=F",)
     assert "sex=F" in python.value

@@ -15,37 +15,37 @@ from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled
 from lesion_dash.core.tables import csv_bytes
-from lesion_dash.dashboard.chances import ChanceRequest, Chances, p_layer
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.pages.chance import ChancePage
+from lesion_dash.dashboard.pages.chance import SizeBiasPage
 from lesion_dash.dashboard.pages.chance_clusters import shown_columns
 from lesion_dash.dashboard.pages.chance_words import foot_words, outcome_words, p_value
 from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.size_bias_service import SizeBiasRequest, SizeBiasService, p_layer
 from lesion_dash.stats.permutation import permute_volumes
 from lesion_dash.stats.size_bias import STATEMENT, find_size_clusters, mean_contrast
 
 A = "cohort_a"
-REQUEST = ChanceRequest(A, 5, 99, 3)
+REQUEST = SizeBiasRequest(A, 5, 99, 3)
 
 
 @pytest.fixture(scope="module")
-def chances(sample_data: Path) -> Chances:
-    return Chances(Session(DataRoot(sample_data)))
+def chances(sample_data: Path) -> SizeBiasService:
+    return SizeBiasService(Session(DataRoot(sample_data)))
 
 
 @pytest.fixture
-def page(sample_data: Path) -> Iterator[ChancePage]:
-    desk = Desk(Session(DataRoot(sample_data)))
-    desk.choices.folder_a = A
-    desk.wait()
-    page = ChancePage(desk)
-    desk.wait()
+def page(sample_data: Path) -> Iterator[SizeBiasPage]:
+    context = AppContext(Session(DataRoot(sample_data)))
+    context.choices.folder_a = A
+    context.wait()
+    page = SizeBiasPage(context)
+    context.wait()
     yield page
-    desk.wait()
+    context.wait()
 
 
-def test_contrasts_are_the_library_s(chances: Chances, sample_data: Path) -> None:
+def test_contrasts_are_the_library_s(chances: SizeBiasService, sample_data: Path) -> None:
     found, expected = chances.contrasts(A, 5), mean_contrast(load_cohort(sample_data / A), 5)
     for key in ("above_mean", "above_weighted_mean"):
         layer, map_ = getattr(found, key), getattr(expected, key)
@@ -57,8 +57,8 @@ def test_contrasts_are_the_library_s(chances: Chances, sample_data: Path) -> Non
 
 
 @pytest.mark.parametrize("side", ["larger", "two-sided"])
-def test_the_test_is_the_library_s(chances: Chances, sample_data: Path, side: str) -> None:
-    request = ChanceRequest(A, 5, 60, 7, side)
+def test_the_test_is_the_library_s(chances: SizeBiasService, sample_data: Path, side: str) -> None:
+    request = SizeBiasRequest(A, 5, 60, 7, side)
     assert chances.known(request) is None
     found = chances.permute(request)
     expected = permute_volumes(load_cohort(sample_data / A), 5, 60, 7, side)
@@ -69,7 +69,7 @@ def test_the_test_is_the_library_s(chances: Chances, sample_data: Path, side: st
 
 
 def test_downloads_are_what_the_command_line_writes(
-    chances: Chances, sample_data: Path, tmp_path: Path
+    chances: SizeBiasService, sample_data: Path, tmp_path: Path
 ) -> None:
     chances.permute(REQUEST)
     choices = ["-k", "5", "--permutations", "99", "--seed", "3"]
@@ -80,15 +80,15 @@ def test_downloads_are_what_the_command_line_writes(
         assert chances.file_bytes(REQUEST, name) == (tmp_path / "o" / name).read_bytes(), name
 
 
-def test_before_the_test_only_contrasts_can_be_saved(chances: Chances) -> None:
-    request = ChanceRequest(A, 6, 99, 4)
+def test_before_the_test_only_contrasts_can_be_saved(chances: SizeBiasService) -> None:
+    request = SizeBiasRequest(A, 6, 99, 4)
     assert not any("_p.nii" in name for name in chances.file_names(request))
     with pytest.raises(KeyError, match=r"lesion_size_p\.nii"):
         chances.file_bytes(request, "lesion_size_p.nii")
 
 
-def test_a_stopped_test_leaves_nothing(chances: Chances) -> None:
-    request, stop = ChanceRequest(A, 5, 500, 11), threading.Event()
+def test_a_stopped_test_leaves_nothing(chances: SizeBiasService) -> None:
+    request, stop = SizeBiasRequest(A, 5, 500, 11), threading.Event()
 
     def after_the_first(done: int, _total: int) -> None:
         stop.set()
@@ -100,7 +100,7 @@ def test_a_stopped_test_leaves_nothing(chances: Chances) -> None:
 
 
 def test_the_page_shows_the_corrected_p_with_its_statement(
-    page: ChancePage, sample_data: Path
+    page: SizeBiasPage, sample_data: Path
 ) -> None:
     assert page.p.view.panes == []
     assert "Shuffle volumes" in page.p.view.empty
@@ -127,14 +127,14 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
         assert p_value(p) in page.place.table.value
 
 
-def shuffle(page: ChancePage, permutations: int = 99) -> None:
+def shuffle(page: SizeBiasPage, permutations: int = 99) -> None:
     page.permutations.value = permutations
     page._desk.wait()
     page.run.click()
     page._desk.wait()
 
 
-def test_the_cohort_and_its_patients_are_named(page: ChancePage) -> None:
+def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
     page._desk.choices.where_a = ("sex=F",)
     page._desk.wait()
     shuffle(page)
@@ -146,7 +146,7 @@ def test_the_cohort_and_its_patients_are_named(page: ChancePage) -> None:
     assert name in page.clusters.caption.value
 
 
-def test_a_p_that_is_corrected_is_called_so(page: ChancePage) -> None:
+def test_a_p_that_is_corrected_is_called_so(page: SizeBiasPage) -> None:
     shuffle(page)
     assert page.found is not None
     x, y, z = page.found.grid.mm_of_index(page.found.indices[[7]])[0].tolist()
@@ -168,7 +168,7 @@ def test_a_p_that_is_corrected_is_called_so(page: ChancePage) -> None:
 
 
 def test_what_was_found_is_listed_and_gone_to(
-    page: ChancePage, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+    page: SizeBiasPage, sample_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Shuffle volumes" in page.clusters.about.value
     assert page.clusters.download.disabled
@@ -194,7 +194,7 @@ def test_what_was_found_is_listed_and_gone_to(
     assert saved == {"lesion_size_clusters.csv": csv_bytes(expected.table)}
 
 
-def test_nothing_found_is_said_with_the_smallest_p(page: ChancePage) -> None:
+def test_nothing_found_is_said_with_the_smallest_p(page: SizeBiasPage) -> None:
     page.side.value = "smaller"
     page._desk.wait()
     shuffle(page)
@@ -209,7 +209,7 @@ def test_nothing_found_is_said_with_the_smallest_p(page: ChancePage) -> None:
     assert page.clusters.download.disabled
 
 
-def test_regions_of_clusters_follow_the_atlas(page: ChancePage) -> None:
+def test_regions_of_clusters_follow_the_atlas(page: SizeBiasPage) -> None:
     shuffle(page)
     page._desk.choices.atlas = ""
     page._desk.wait()
@@ -221,7 +221,7 @@ def test_regions_of_clusters_follow_the_atlas(page: ChancePage) -> None:
     assert "ld-hidden" in page.clusters.widget._dom_classes  # there is no B
 
 
-def test_of_a_two_sided_test_the_side_is_told(page: ChancePage) -> None:
+def test_of_a_two_sided_test_the_side_is_told(page: SizeBiasPage) -> None:
     page.side.value = "two-sided"
     page._desk.wait()
     shuffle(page)
@@ -236,7 +236,7 @@ def test_of_a_two_sided_test_the_side_is_told(page: ChancePage) -> None:
     )
 
 
-def test_other_choices_take_the_p_map_away_and_bring_it_back(page: ChancePage) -> None:
+def test_other_choices_take_the_p_map_away_and_bring_it_back(page: SizeBiasPage) -> None:
     shuffle(page)
     before = page.p.view.over
     page._desk.choices.min_patients = 9
@@ -252,7 +252,7 @@ def test_other_choices_take_the_p_map_away_and_bring_it_back(page: ChancePage) -
 
 
 def test_cancel_stops_and_the_test_can_be_run_again(
-    page: ChancePage, monkeypatch: pytest.MonkeyPatch
+    page: SizeBiasPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, real = threading.Event(), page.chances.permute
 
@@ -282,7 +282,7 @@ def test_cancel_stops_and_the_test_can_be_run_again(
 
 
 def test_a_run_that_was_overtaken_hides_not_the_newer_one(
-    page: ChancePage, monkeypatch: pytest.MonkeyPatch
+    page: SizeBiasPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, let_go, real = threading.Event(), threading.Event(), page.chances.permute
     running: list[bool] = []
@@ -310,14 +310,14 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
     assert page.found is not None
 
 
-def test_a_message_asks_for_no_more_permutations_than_the_page(page: ChancePage) -> None:
+def test_a_message_asks_for_no_more_permutations_than_the_page(page: SizeBiasPage) -> None:
     page.permutations.set_state({"max": 10**9, "value": 10**9})
     wanted = page._wanted()
     assert wanted is not None
     assert wanted.permutations == 100_000
 
 
-def test_a_test_that_cannot_be_made_says_why(page: ChancePage, monkeypatch) -> None:
+def test_a_test_that_cannot_be_made_says_why(page: SizeBiasPage, monkeypatch) -> None:
     choices = page._desk.choices
     monkeypatch.setattr(type(choices), "_bound", lambda _self, proposal: proposal["value"])
     choices.most_patients = 100
@@ -330,16 +330,16 @@ def test_a_test_that_cannot_be_made_says_why(page: ChancePage, monkeypatch) -> N
 
 
 def test_without_a_folder_the_page_says_what_to_do(sample_data: Path) -> None:
-    desk = Desk(Session(DataRoot(sample_data)))
-    page = ChancePage(desk)
+    context = AppContext(Session(DataRoot(sample_data)))
+    page = SizeBiasPage(context)
     assert "Choose folder A on the page Topography" in page.controls.empty.value
     page.cohort.value = "b"
     assert "Choose folder B on the page Topography" in page.controls.empty.value
     page.run.click()
-    assert desk.banner.message == ""
+    assert context.banner.message == ""
 
 
-def test_b_is_tested_as_well(page: ChancePage, sample_data: Path) -> None:
+def test_b_is_tested_as_well(page: SizeBiasPage, sample_data: Path) -> None:
     page._desk.choices.folder_b = "cohort_b"
     page._desk.wait()
     page.cohort.value = "b"

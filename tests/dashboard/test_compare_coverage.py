@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from lesion_dash import cli
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.curve import Curve, CurveView, Frame, coverage_svg
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.coverage import FILE_NAME, CoveragePanel
 from lesion_dash.stats.coverage import threshold_coverage
 
 
 @pytest.fixture
-def panel(desk: Desk) -> CoveragePanel:
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    panel = CoveragePanel(desk)
-    desk.wait()
+def panel(context: AppContext) -> CoveragePanel:
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    panel = CoveragePanel(context)
+    context.wait()
     return panel
 
 
@@ -31,8 +31,8 @@ def test_a_click_on_a_number_chooses_it(most: int) -> None:
     assert (frame.least(0.0), frame.least(1.0)) == (1, most)
 
 
-def test_points_are_the_shares_of_the_library(desk: Desk) -> None:
-    found = threshold_coverage(desk.session.load("cohort_a"))
+def test_points_are_the_shares_of_the_library(context: AppContext) -> None:
+    found = threshold_coverage(context.session.load("cohort_a"))
     drawn = coverage_svg([Curve("A", found)], 5)
     points = re.search(r'points="([^"]+)"', drawn)
     assert points is not None
@@ -45,8 +45,8 @@ def test_points_are_the_shares_of_the_library(desk: Desk) -> None:
         assert share == pytest.approx(row.percent_of_brain, abs=0.05)
 
 
-def test_words_keep_apart_where_the_curves_do_not(desk: Desk) -> None:
-    found = threshold_coverage(desk.session.load("cohort_a"))
+def test_words_keep_apart_where_the_curves_do_not(context: AppContext) -> None:
+    found = threshold_coverage(context.session.load("cohort_a"))
     for k in (1, 5, found.most):
         drawn = coverage_svg([Curve("A", found), Curve("B", found)], k)
         places = re.findall(r'class="ld-curve-side" x="[^"]+" y="([^"]+)"', drawn)
@@ -54,49 +54,51 @@ def test_words_keep_apart_where_the_curves_do_not(desk: Desk) -> None:
         assert second - first >= 12
 
 
-def test_every_rule_that_a_voxel_reaches_is_marked(desk: Desk) -> None:
-    found = threshold_coverage(desk.session.load("cohort_a"))
+def test_every_rule_that_a_voxel_reaches_is_marked(context: AppContext) -> None:
+    found = threshold_coverage(context.session.load("cohort_a"))
     drawn = coverage_svg([Curve("A", found)], 5)
     for mark in found.marks:
         assert (mark.label in drawn) == (mark.min_patients <= found.most)
 
 
-def test_the_slider_the_curve_and_the_words_agree(desk: Desk, panel: CoveragePanel) -> None:
+def test_the_slider_the_curve_and_the_words_agree(
+    context: AppContext, panel: CoveragePanel
+) -> None:
     panel.view._handle_custom_msg({"x": Frame(panel.slider.max, 40.0).x(9) / 640}, [])
-    desk.wait()
-    assert desk.choices.min_patients == panel.slider.value == 9
+    context.wait()
+    assert context.choices.min_patients == panel.slider.value == 9
     assert "k = 9" in panel.view.picture
-    found = threshold_coverage(desk.session.load("cohort_a"))
-    assert found.at(9).sentence in panel.words.value
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
-    other = threshold_coverage(desk.session.load("cohort_b"))
-    assert other.at(9).sentence in html.unescape(panel.words.value)
+    found = threshold_coverage(context.session.load("cohort_a"))
+    assert found.at(9).sentence in panel.summary.value
+    context.choices.folder_b = "cohort_b"
+    context.wait()
+    other = threshold_coverage(context.session.load("cohort_b"))
+    assert other.at(9).sentence in html.unescape(panel.summary.value)
     assert panel.view.picture.count("ld-curve-line") == 2
 
 
-def test_what_the_browser_sends_is_checked(desk: Desk, panel: CoveragePanel) -> None:
-    before = desk.choices.min_patients
+def test_what_the_browser_sends_is_checked(context: AppContext, panel: CoveragePanel) -> None:
+    before = context.choices.min_patients
     for content in ({}, {"x": "nan"}, {"x": -1}, {"x": 1e9}, None, {"x": [1]}):
         panel.view._handle_custom_msg(content, [])
-    assert desk.choices.min_patients == before
+    assert context.choices.min_patients == before
     empty = CurveView(lambda _: pytest.fail("nothing is shown"))
     empty._handle_custom_msg({"x": 0.5}, [])
 
 
-def test_without_a_folder_it_says_what_to_do(desk: Desk) -> None:
-    panel = CoveragePanel(desk)
+def test_without_a_folder_it_says_what_to_do(context: AppContext) -> None:
+    panel = CoveragePanel(context)
     assert "Choose folder A on the page Topography" in panel.why.value
     assert panel.download.disabled
     assert panel.view.picture == ""
 
 
 def test_the_table_is_that_of_the_command_line(
-    desk: Desk, panel: CoveragePanel, sample_data: Path, tmp_path: Path,
+    context: AppContext, panel: CoveragePanel, sample_data: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     saved: dict[str, bytes] = {}
-    monkeypatch.setattr(desk.saver, "save", saved.__setitem__)
+    monkeypatch.setattr(context.saver, "save", saved.__setitem__)
     panel.download.click()
     out = tmp_path / "out" / "table.csv"
     assert cli.main(["coverage", str(sample_data / "cohort_a"), "-o", str(out)]) == 0

@@ -13,9 +13,9 @@ from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.conditions import parse_conditions
 from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.dashboard.comparing import MAPS, Comparing, PairRequest
+from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.comparison_service import MAPS, ComparisonService, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.map_slices import MapLayer
 from lesion_dash.dashboard.session import Session
 from lesion_dash.regions.differences import region_differences
@@ -26,8 +26,8 @@ A, B, K = "cohort_a", "cohort_b", 3
 
 
 @pytest.fixture(scope="module")
-def comparing(sample_data: Path) -> Comparing:
-    return Comparing(Session(DataRoot(sample_data)))
+def comparing(sample_data: Path) -> ComparisonService:
+    return ComparisonService(Session(DataRoot(sample_data)))
 
 
 def spread(layer: MapLayer) -> np.ndarray:
@@ -37,7 +37,7 @@ def spread(layer: MapLayer) -> np.ndarray:
     return flat.reshape(layer.grid.shape, order="F")
 
 
-def test_frequencies_and_their_difference(comparing: Comparing, sample_data: Path) -> None:
+def test_frequencies_and_their_difference(comparing: ComparisonService, sample_data: Path) -> None:
     pair = comparing.pair(PairRequest(A, B, K, "frequency"))
     cohorts = [load_cohort(sample_data / name) for name in (A, B)]
     for layer, cohort in zip((pair.a, pair.b), cohorts, strict=True):
@@ -50,7 +50,7 @@ def test_frequencies_and_their_difference(comparing: Comparing, sample_data: Pat
 
 @pytest.mark.parametrize("key", ["mean", "std"])
 def test_volumes_are_those_of_the_topography(
-    comparing: Comparing, sample_data: Path, key: str
+    comparing: ComparisonService, sample_data: Path, key: str
 ) -> None:
     pair = comparing.pair(PairRequest(A, B, K, key))
     cohorts = [load_cohort(sample_data / name) for name in (A, B)]
@@ -64,7 +64,7 @@ def test_volumes_are_those_of_the_topography(
     np.testing.assert_allclose(spread(pair.difference), both, atol=1e-9)
 
 
-def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: Comparing) -> None:
+def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: ComparisonService) -> None:
     for key in MAPS:
         pairs = [comparing.pair(PairRequest(A, B, k, key)) for k in (1, 3, 7)]
         assert len({pair.a.shade.maximum for pair in pairs}) == 1
@@ -75,7 +75,7 @@ def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: Compari
             assert pair.difference.shade.exceeded == beyond
 
 
-def test_exchanging_a_and_b_turns_the_difference(comparing: Comparing) -> None:
+def test_exchanging_a_and_b_turns_the_difference(comparing: ComparisonService) -> None:
     for key in MAPS:
         there = comparing.pair(PairRequest(A, B, K, key)).difference
         back = comparing.pair(PairRequest(B, A, K, key)).difference
@@ -86,7 +86,7 @@ def test_exchanging_a_and_b_turns_the_difference(comparing: Comparing) -> None:
 
 
 def test_everywhere_the_crosshair_tells_what_the_masks_hold(
-    comparing: Comparing, sample_data: Path
+    comparing: ComparisonService, sample_data: Path
 ) -> None:
     cohorts = [load_cohort(sample_data / name) for name in (A, B)]
     generator = np.random.default_rng(5)
@@ -113,14 +113,14 @@ def test_everywhere_the_crosshair_tells_what_the_masks_hold(
             assert found.difference(key) == pytest.approx(expected, nan_ok=True)
 
 
-def test_outside_the_image_there_is_nobody(comparing: Comparing) -> None:
+def test_outside_the_image_there_is_nobody(comparing: ComparisonService) -> None:
     found = comparing.place(PairRequest(A, B, K), (500.0, 0.0, 0.0))
     assert (found.a.n, found.b.n, found.is_compared) == (0, 0, False)
     assert found.difference("frequency") == 0
     assert np.isnan(found.difference("std"))
 
 
-def test_a_region_is_named(comparing: Comparing) -> None:
+def test_a_region_is_named(comparing: ComparisonService) -> None:
     atlas = "atlas/synthetic_atlas.nii.gz"
     names = [name for name in DataRoot(Path("sample_data")).atlases if "synthetic" in name]
     found = comparing.place(PairRequest(A, B, K), (-26.0, 0.0, 8.0), names[0] if names else atlas)
@@ -128,7 +128,7 @@ def test_a_region_is_named(comparing: Comparing) -> None:
 
 
 def test_regions_are_the_library_s_and_kept_for_every_k(
-    comparing: Comparing, sample_data: Path
+    comparing: ComparisonService, sample_data: Path
 ) -> None:
     name = next(name for name in DataRoot(sample_data).atlases if "synthetic" in name)
     atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
@@ -152,7 +152,7 @@ def test_b_in_another_order_of_voxels_is_the_same(sample_data: Path, tmp_path: P
                 affine[:3, 3] += (image.shape[0] - 1) * image.affine[:3, 0]
                 image = nib.Nifti1Image(np.asarray(image.dataobj)[::-1], affine)
             nib.save(image, tmp_path / name / file.name)
-    comparing = Comparing(Session(DataRoot(tmp_path)))
+    comparing = ComparisonService(Session(DataRoot(tmp_path)))
     for key in MAPS:
         plain, other = (comparing.pair(PairRequest(A, b, 2, key)) for b in (B, "turned"))
         np.testing.assert_array_equal(plain.b.indices, other.b.indices)
@@ -161,18 +161,18 @@ def test_b_in_another_order_of_voxels_is_the_same(sample_data: Path, tmp_path: P
 
 
 @pytest.fixture
-def split(sample_data: Path) -> Iterator[Desk]:
+def split(sample_data: Path) -> Iterator[AppContext]:
     """The women and the men of one folder as A and B."""
-    desk = Desk(Session(DataRoot(sample_data)))
-    desk.choices.where_a, desk.choices.where_b = ("sex=F",), ("sex=M",)
-    desk.choices.folder_a = desk.choices.folder_b = A
-    desk.wait()
-    yield desk
-    desk.wait()
+    context = AppContext(Session(DataRoot(sample_data)))
+    context.choices.where_a, context.choices.where_b = ("sex=F",), ("sex=M",)
+    context.choices.folder_a = context.choices.folder_b = A
+    context.wait()
+    yield context
+    context.wait()
 
 
 def test_downloads_are_what_the_command_line_writes(
-    split: Desk, sample_data: Path, tmp_path: Path
+    split: AppContext, sample_data: Path, tmp_path: Path
 ) -> None:
     choices = split.choices
     request = PairRequest(choices.cohort_a, choices.cohort_b, 2, "mean")
@@ -180,12 +180,14 @@ def test_downloads_are_what_the_command_line_writes(
     folder, out = str(sample_data / A), tmp_path / "out"
     assert cli.main(["compare", folder, folder, *sides, "-o", str(out), "-k", "2"]) == 0
     for name in FILE_NAMES.values():
-        assert Comparing(split.session).file_bytes(request, name) == (out / name).read_bytes()
+        assert (
+            ComparisonService(split.session).file_bytes(request, name) == (out / name).read_bytes()
+        )
 
 
-def test_parts_of_one_folder_are_compared(split: Desk, sample_data: Path) -> None:
+def test_parts_of_one_folder_are_compared(split: AppContext, sample_data: Path) -> None:
     request = PairRequest(split.choices.cohort_a, split.choices.cohort_b, 2, "mean")
-    found = Comparing(split.session).pair(request)
+    found = ComparisonService(split.session).pair(request)
     parts = [
         load_cohort(sample_data / A, where=parse_conditions([f"sex={sex}"])) for sex in ("F", "M")
     ]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lesion_dash.core.grid import Grid
+from lesion_dash.dashboard.colour_scales import STEPS, DifferenceColours, MapColours, PColours
 from lesion_dash.dashboard.map_slices import MapLayer, MapSlices, brain_greys
-from lesion_dash.dashboard.shading import STEPS, DifferenceShade, PShade, Shade
 from lesion_dash.stats.coverage import brain_on
 
 GRID = Grid((46, 55, 46), [[4, 0, 0, -90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
 FLIPPED = Grid((46, 55, 46), [[-4, 0, 0, 90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
-SHADE = Shade("Mean", "mL", 100.0, "plasma")
+SHADE = MapColours("Mean", "mL", 100.0, "plasma")
 
 
 def random_layer(grid: Grid) -> MapLayer:
@@ -112,7 +112,7 @@ def test_clicks_are_checked_whatever_the_browser_sends() -> None:
 
 
 def test_no_difference_is_the_middle_and_both_sides_are_alike() -> None:
-    shade = DifferenceShade("A − B", "mL", 50.0, ("B higher", "A higher"), exceeded=True)
+    shade = DifferenceColours("A − B", "mL", 50.0, ("B higher", "A higher"), exceeded=True)
     values = np.array([-80.0, -50.0, -10.0, 0.0, 10.0, 50.0, 80.0])
     levels = shade.levels(values).astype(int)
     np.testing.assert_array_equal(levels - 128, -(levels[::-1] - 128))
@@ -121,9 +121,11 @@ def test_no_difference_is_the_middle_and_both_sides_are_alike() -> None:
     assert shade.bar.index("B higher") < shade.bar.index("A higher")
 
 
-@pytest.mark.parametrize("shade", [SHADE, DifferenceShade("d", "mL", 1.0, ("b", "a")), PShade("p")])
+@pytest.mark.parametrize(
+    "shade", [SHADE, DifferenceColours("d", "mL", 1.0, ("b", "a")), PColours("p")]
+)
 def test_only_level_0_is_transparent_where_anything_is_drawn(
-    shade: Shade | DifferenceShade | PShade,
+    shade: MapColours | DifferenceColours | PColours,
 ) -> None:
     table = np.frombuffer(shade.palette, np.uint8).reshape(256, 4)
     drawn = np.unique(shade.levels(np.linspace(0, 1, 101)))
@@ -135,7 +137,7 @@ def test_only_level_0_is_transparent_where_anything_is_drawn(
 def test_dark_and_light_tell_values_apart_without_colour() -> None:
     """Lightness rises with a value from 0, and falls with a difference on either side."""
     weights = (0.2126, 0.7152, 0.0722)
-    for shade, middle in ((SHADE, 1), (DifferenceShade("d", "mL", 1.0, ("b", "a")), 128)):
+    for shade, middle in ((SHADE, 1), (DifferenceColours("d", "mL", 1.0, ("b", "a")), 128)):
         table = np.frombuffer(shade.palette, np.uint8).reshape(256, 4)[:, :3]
         light = table @ np.array(weights)
         up = np.diff(light[middle:])
@@ -148,11 +150,11 @@ def test_dark_and_light_tell_values_apart_without_colour() -> None:
 def test_steps_of_p_hold_their_limits() -> None:
     values = np.array([0.0005, 0.001, 0.0011, 0.01, 0.011, 0.05, 0.0501, 1.0])
     expected = [255, 255, 192, 192, 128, 128, 64, 64]
-    assert PShade("p").levels(values).tolist() == expected
-    assert all(step.label in PShade("p").bar for step in STEPS if ">" not in step.label)
+    assert PColours("p").levels(values).tolist() == expected
+    assert all(step.label in PColours("p").bar for step in STEPS if ">" not in step.label)
 
 
 def test_titles_are_escaped() -> None:
     hostile = "<img src=x onerror=alert(1)>"
-    for shade in (Shade(hostile, hostile, 1.0, "plasma"), PShade(hostile)):
+    for shade in (MapColours(hostile, hostile, 1.0, "plasma"), PColours(hostile)):
         assert "<img" not in shade.bar

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.stats.coverage import threshold_coverage
 
@@ -18,21 +18,21 @@ LONGEST = "k = 144: 1,234,567 voxels, < 0.1 % of the brain, < 0.1 % of all lesio
 
 
 def test_the_line_follows_the_slider_and_the_folder(app: App) -> None:
-    desk = app.desk
-    panel = ChoicesPanel(desk)
+    context = app.context
+    panel = ChoicesPanel(context)
     for least in (5, 1, 12):
         panel.min_patients.value = least
-        found = threshold_coverage(desk.session.load("cohort_a"))
+        found = threshold_coverage(context.session.load("cohort_a"))
         assert panel.coverage.value == found.at(least).sentence
-    desk.choices.folder_a = "cohort_b"
-    desk.wait()
-    found = threshold_coverage(desk.session.load("cohort_b"))
+    context.choices.folder_a = "cohort_b"
+    context.wait()
+    found = threshold_coverage(context.session.load("cohort_b"))
     shown = html.unescape(panel.coverage.value)
-    assert shown == found.at(desk.choices.min_patients).sentence
+    assert shown == found.at(context.choices.min_patients).sentence
 
 
-def test_without_a_folder_there_is_room_for_the_line_and_no_word(desk: Desk) -> None:
-    panel = ChoicesPanel(desk)
+def test_without_a_folder_there_is_room_for_the_line_and_no_word(context: AppContext) -> None:
+    panel = ChoicesPanel(context)
     assert panel.coverage.value == ""
     assert panel.coverage.layout.min_height == "54px"
 
@@ -48,7 +48,7 @@ def test_nothing_below_the_line_moves_with_the_slider(
     handle = page.locator(".ld-choices .noUi-handle").first
     handle.focus()
     tops, texts = set(), set()
-    for key in ("Home", "ArrowRight", "ArrowRight", "End"):
+    for key in ("Home", "ArrowRight", "ArrowRight", "Optimum"):
         before = line.inner_text()
         handle.press(key)
         page.wait_for_function(

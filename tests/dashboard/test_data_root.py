@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lesion_dash.core.errors import InputError
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot, configured_root
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.environment import ROOT_VARIABLE
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.inspect import InspectPage
@@ -92,9 +92,9 @@ def test_subjects_of_a_bids_folder_are_one_cohort(sample_data: Path, tmp_path: P
     study = DataRoot(tmp_path / "study")
     assert study.cohorts == {".": 3}
     assert study.words_of(".") == "study"
-    desk = Desk(Session(study))
-    assert ChoicesPanel(desk).folder_a.options[1] == ("study  (3 images)", ".")
-    shown = {text for text, _ in InspectPage(desk).folder.options}
+    context = AppContext(Session(study))
+    assert ChoicesPanel(context).folder_a.options[1] == ("study  (3 images)", ".")
+    shown = {text for text, _ in InspectPage(context).folder.options}
     assert "study (3)" in shown
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.environment import RESULTS_VARIABLE
 from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
@@ -130,13 +130,13 @@ def test_a_folder_is_left_only_where_files_were_written(
 
 
 def test_the_button_is_there_where_a_folder_is_configured(
-    app: App, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App, context: AppContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
-    panel = ChoicesPanel(desk)
+    panel = ChoicesPanel(context)
     panel.save_all.click()
-    desk.wait()
-    assert desk.banner.message == ""
+    context.wait()
+    assert context.banner.message == ""
     (place,) = tmp_path.iterdir()
     assert place.name in panel.exported.value
     assert (place / "patients.csv").exists()

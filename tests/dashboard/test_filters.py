@@ -13,8 +13,8 @@ from lesion_dash.cohort.columns import Column, describe_columns
 from lesion_dash.cohort.conditions import Condition, parse_condition, restrict_cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.filter_row import condition_of, row_of, shown_column
 from lesion_dash.dashboard.pages.filters import FilterPanel
@@ -33,19 +33,19 @@ UNSET = {"column": "nihss", "form": "range", "low": None, "high": None, "missing
 
 
 @pytest.fixture
-def desk(sample_data: Path) -> Iterator[Desk]:
-    desk = Desk(Session(DataRoot(sample_data)))
-    yield desk
-    desk.wait()
+def context(sample_data: Path) -> Iterator[AppContext]:
+    context = AppContext(Session(DataRoot(sample_data)))
+    yield context
+    context.wait()
 
 
 @pytest.fixture
-def panels(desk: Desk) -> tuple[FilterPanel, FilterPanel]:
+def panels(context: AppContext) -> tuple[FilterPanel, FilterPanel]:
     """The filters of A and B, with cohort_a as A."""
-    split = Split(desk)
-    panels = FilterPanel(desk, "a", split), FilterPanel(desk, "b", split)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
+    split = Split(context)
+    panels = FilterPanel(context, "a", split), FilterPanel(context, "b", split)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
     return panels
 
 
@@ -118,28 +118,30 @@ def test_columns_say_kind_range_and_gaps() -> None:
     assert shown_column(Column("empty", "category", (), 5))["caption"] == "empty · no values"
 
 
-def test_a_filter_is_told_in_words(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+def test_a_filter_is_told_in_words(
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
     a, b = panels
     assert (a.widget.count, a.widget.why) == ("All 40 patients", "")
     assert b.widget.count == "No folder yet"
     assert not b.widget.is_ready
     send(a, do="ask", rows=[WOMEN, OLD, UNSET])
-    assert desk.choices.where_a == ("sex=F", "age>=60")
-    assert desk.choices.where_b == ()
+    assert context.choices.where_a == ("sex=F", "age>=60")
+    assert context.choices.where_b == ()
     assert a.widget.count == "15 of 40 patients"
     assert a.widget.why == "age >= 60, sex = F; 1 left out only because age is missing"
     send(a, do="ask", rows=[])
-    assert (desk.choices.where_a, a.widget.count) == ((), "All 40 patients")
+    assert (context.choices.where_a, a.widget.count) == ((), "All 40 patients")
 
 
 def test_counts_are_of_those_whom_the_other_conditions_leave(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
 ) -> None:
     a, b = panels
     assert a.widget.left["sex"] == {"values": {"F": 20, "M": 20}, "missing": 0}
     assert b.widget.left == {}
     send(a, do="ask", rows=[WOMEN, OLD])
-    whole = desk.session.load("cohort_a")
+    whole = context.session.load("cohort_a")
     for sex in "FM":
         part = restrict_cohort(whole, ["age>=60", f"sex={sex}"])
         assert a.widget.left["sex"]["values"][sex] == part.n_patients
@@ -153,7 +155,7 @@ def test_counts_are_of_those_whom_the_other_conditions_leave(
     assert float(age["ends"][0]) >= 60
     send(a, do="ask", rows=[])
     assert a.widget.left["sex"]["values"] == {"F": 20, "M": 20}
-    desk.choices.folder_a = ""
+    context.choices.folder_a = ""
     assert (a.widget.left, a.widget.parts) == ({}, [])
 
 
@@ -166,22 +168,22 @@ def test_rows_of_the_editor_stay_while_it_asks(panels: tuple[FilterPanel, Filter
 
 
 def test_conditions_from_elsewhere_are_shown(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
 ) -> None:
-    desk.choices.where_a = ("age>=60", "sex=F")
+    context.choices.where_a = ("age>=60", "sex=F")
     (_, sex), widget = panels[0].widget.rows["rows"], panels[0].widget
     assert sex == WOMEN
     assert [one["name"] for one in widget.columns] == ["cohort", "sex", "age", "nihss"]
 
 
 def test_what_nobody_meets_is_taken_back_in_the_editor(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
 ) -> None:
     a, _ = panels
     send(a, do="ask", rows=[OLD])
     send(a, do="ask", rows=[OLD | {"low": 200}])
-    assert "age" in desk.banner.message
-    assert desk.choices.where_a == ("age>=60",)
+    assert "age" in context.banner.message
+    assert context.choices.where_a == ("age>=60",)
     assert a.widget.rows["rows"] == [OLD]
     assert a.widget.count.startswith("2")
 
@@ -199,31 +201,31 @@ def test_what_nobody_meets_is_taken_back_in_the_editor(
     ],
 )
 def test_what_no_page_of_ours_sends_changes_nothing(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any]
 ) -> None:
     send(panels[0], **content)
-    choices = desk.choices
+    choices = context.choices
     assert (choices.where_a, choices.where_b, choices.folder_b) == ((), (), "")
 
 
 def test_a_split_makes_two_cohorts_and_is_undone(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
 ) -> None:
     a, b = panels
-    choices = desk.choices
+    choices = context.choices
     choices.map_key = "mean"
     send(a, do="ask", rows=[WOMEN])
     send(a, do="split", column="age", cut="67")
     assert choices.folder_b == "cohort_a"
     assert (choices.where_a, choices.where_b) == (("sex=F", "age<67"), ("sex=F", "age>=67"))
     assert (choices.map_key, a.widget.is_split, b.widget.is_split) == ("overlap", True, False)
-    parts = [desk.session.load(getattr(choices, f"cohort_{side}")).n_patients for side in "ab"]
+    parts = [context.session.load(getattr(choices, f"cohort_{side}")).n_patients for side in "ab"]
     assert [panel.widget.count for panel in panels] == [f"{n} of 40 patients" for n in parts]
-    women = load_cohort(desk.session.root.path / "cohort_a", where=[Condition("sex", ("F",))])
+    women = load_cohort(context.session.root.path / "cohort_a", where=[Condition("sex", ("F",))])
     ages = next(one for one in describe_columns(women) if one.name == "age")
     assert sum(parts) == sum(number for _, number in ages.counts)
     send(a, do="split", column="sex", a="F", b="M")
-    assert "sex = M" in desk.banner.message
+    assert "sex = M" in context.banner.message
     assert choices.where_b == ("sex=F", "age>=67")
     send(a, do="join")
     assert (choices.folder_b, choices.where_a, choices.where_b) == ("", ("sex=F",), ())
@@ -240,33 +242,38 @@ def test_a_split_makes_two_cohorts_and_is_undone(
     ],
 )
 def test_a_split_that_cannot_be_is_refused(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any], match: str
+    context: AppContext,
+    panels: tuple[FilterPanel, FilterPanel],
+    content: dict[str, Any],
+    match: str,
 ) -> None:
     send(panels[0], do="split", **content)
-    assert match in desk.banner.message
-    choices = desk.choices
+    assert match in context.banner.message
+    choices = context.choices
     assert (choices.where_a, choices.folder_b, choices.cohort_b) == ((), "", "")
 
 
-def test_b_can_be_filtered_as_a_is(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+def test_b_can_be_filtered_as_a_is(
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
     a, b = panels
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert (a.widget.of_other, b.widget.of_other) == ("", "")
     send(a, do="ask", rows=[WOMEN, OLD])
     assert (a.widget.of_other, b.widget.of_other) == ("", "sex = F, age >= 60")
     send(a, do="same")
-    assert desk.choices.where_b == ()
+    assert context.choices.where_b == ()
     send(b, do="same")
-    whole = desk.session.load("cohort_b")
+    whole = context.session.load("cohort_b")
     part = restrict_cohort(whole, ["sex=F", "age>=60"])
-    assert desk.choices.where_b == ("sex=F", "age>=60")
+    assert context.choices.where_b == ("sex=F", "age>=60")
     assert b.widget.count == f"{part.n_patients} of {whole.n_patients} patients"
     assert (b.widget.rows["rows"], b.widget.of_other) == ([WOMEN, OLD], "")
     send(b, do="ask", rows=[])
     assert b.widget.of_other
-    desk.choices.folder_b = "cohort_a"
-    desk.wait()
+    context.choices.folder_b = "cohort_a"
+    context.wait()
     assert b.widget.of_other == ""
 
 
@@ -278,39 +285,41 @@ def test_b_is_not_offered_what_its_table_cannot_answer(
         shutil.copytree(sample_data / f"cohort_{name}", tmp_path / name)
     shutil.copyfile(sample_data / "participants.tsv", tmp_path / "a" / "participants.tsv")
     (tmp_path / "b" / "participants.tsv").write_text(f"participant_id\t{table}\n")
-    desk = Desk(Session(DataRoot(tmp_path)))
-    panel = FilterPanel(desk, "b", Split(desk))
-    desk.choices.folder_a, desk.choices.folder_b = "a", "b"
-    desk.wait()
-    desk.choices.where_a = ("age>=60",)
+    context = AppContext(Session(DataRoot(tmp_path)))
+    panel = FilterPanel(context, "b", Split(context))
+    context.choices.folder_a, context.choices.folder_b = "a", "b"
+    context.wait()
+    context.choices.where_a = ("age>=60",)
     assert panel.widget.of_other == ""
     send(panel, do="same")
-    assert desk.choices.where_b == ()
+    assert context.choices.where_b == ()
 
 
-def test_a_split_belongs_to_its_folder(desk: Desk, panels: tuple[FilterPanel, FilterPanel]) -> None:
+def test_a_split_belongs_to_its_folder(
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
+) -> None:
     send(panels[0], do="split", column="sex", a="F", b="M")
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert not panels[0].widget.is_split
     send(panels[0], do="join")
-    assert desk.choices.folder_b == "cohort_b"
+    assert context.choices.folder_b == "cohort_b"
 
 
 def test_without_a_table_the_editor_says_what_to_do(tmp_path: Path, sample_data: Path) -> None:
     shutil.copytree(sample_data / "cohort_a", tmp_path / "masks")
-    desk = Desk(Session(DataRoot(tmp_path)))
-    panel = FilterPanel(desk, "a", Split(desk))
-    desk.choices.folder_a = "masks"
-    desk.wait()
+    context = AppContext(Session(DataRoot(tmp_path)))
+    panel = FilterPanel(context, "a", Split(context))
+    context.choices.folder_a = "masks"
+    context.wait()
     assert "Put participants.tsv beside the masks" in panel.widget.advice
     assert (panel.widget.columns, panel.widget.count) == ([], "All 40 patients")
 
 
-def test_a_lowered_threshold_rises_again_with_the_cohort(desk: Desk) -> None:
-    choices, panel = desk.choices, ChoicesPanel(desk)
+def test_a_lowered_threshold_rises_again_with_the_cohort(context: AppContext) -> None:
+    choices, panel = context.choices, ChoicesPanel(context)
     choices.folder_a = "cohort_a"
-    desk.wait()
+    context.wait()
     choices.min_patients = 9
     choices.where_a = ("age<50",)
     assert choices.min_patients == choices.most_patients < 9
@@ -320,10 +329,10 @@ def test_a_lowered_threshold_rises_again_with_the_cohort(desk: Desk) -> None:
     assert (choices.min_patients, choices.lowered_from) == (9, 0)
 
 
-def test_a_threshold_that_was_touched_stays(desk: Desk) -> None:
-    choices = desk.choices
+def test_a_threshold_that_was_touched_stays(context: AppContext) -> None:
+    choices = context.choices
     choices.folder_a = "cohort_a"
-    desk.wait()
+    context.wait()
     choices.min_patients = 9
     choices.where_a = ("age<50",)
     choices.min_patients = 1
@@ -332,15 +341,15 @@ def test_a_threshold_that_was_touched_stays(desk: Desk) -> None:
 
 
 def test_a_folder_that_is_not_read_is_not_split(sample_data: Path) -> None:
-    desk = Desk(Session(DataRoot(sample_data)))
-    split = Split(desk)
+    context = AppContext(Session(DataRoot(sample_data)))
+    split = Split(context)
     with pytest.raises(InputError, match="is not read yet; split it when its map is shown"):
         split.make(Condition("sex", ("F",)), Condition("sex", ("M",)))
 
 
 def test_conditions_do_not_wait_for_an_atlas(
-    desk: Desk, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
 ) -> None:
-    desk.loading.start("atlas of many maps")
+    context.loading.start("atlas of many maps")
     send(panels[0], do="ask", rows=[WOMEN])
     assert panels[0].widget.count == "20 of 40 patients"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.inspecting import open_look, planes_of, window_of
+from lesion_dash.dashboard.loaded_volume import open_volume, planes_of, window_of
 from lesion_dash.dashboard.pages.inspect import InspectPage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.slice_view import LARGEST_DROP
@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(root: Path) -> InspectPage:
-    return InspectPage(Desk(Session(DataRoot(root))))
+    return InspectPage(AppContext(Session(DataRoot(root))))
 
 
 def choose(page: InspectPage, name: str) -> None:
@@ -71,7 +71,7 @@ def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: P
     assert "6 x 8 x 5 x 4 (4 axes)" in page.facts.value
     assert found.sha256 in page.facts.value
     assert f"{found.survey.distinct:,}" in page.values.value
-    assert "several volumes: 4" in page.door.value
+    assert "several volumes: 4" in page.validation.value
     for sentence in found.space.sentences:
         assert sentence in page.space.value
     assert "code 4: MNI152" in page.forms.value
@@ -181,7 +181,7 @@ def test_letters_and_clicks_are_right_for_every_orientation(order: Any, signs: A
     affine[:3, :3] = 0
     for axis, (world, sign) in enumerate(zip(order, signs, strict=True)):
         affine[world, axis] = sign * (axis + 1.0)
-    look = open_look(make(affine))
+    look = open_volume(make(affine))
     here, axes = (1, 6, 3), look.found.space.axes
     for radiological, plane in product((False, True), range(3)):
         view = planes_of(axes, radiological)[plane]
@@ -233,10 +233,10 @@ def test_highest_value_of_a_scaled_image_with_nan(slope: int) -> None:
     array[0, 0, 0] = np.nan
     content = bytearray(nib.Nifti1Image(array, AFFINE).to_bytes())
     content[112:120] = struct.pack("<ff", slope, 0)
-    look = open_look(("scaled.nii", bytes(content)))
+    look = open_volume(("scaled.nii", bytes(content)))
     assert look.value(look.highest) == pytest.approx(np.nanmax(array * slope))
     nothing = nib.Nifti1Image(np.full(SHAPE, np.nan, np.float32), AFFINE)
-    assert open_look(nothing).highest == (3, 4, 2)
+    assert open_volume(nothing).highest == (3, 4, 2)
 
 
 def test_radiological_view_swaps_the_sides(page: InspectPage) -> None:
@@ -252,7 +252,7 @@ def test_colours_show_their_header(page: InspectPage, root: Path) -> None:
     array = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     nib.save(nib.Nifti1Image(array, AFFINE), root / "scans" / "series.nii.gz")
     choose(page, "series.nii.gz")
-    assert "colour image" in page.door.value
+    assert "colour image" in page.validation.value
     assert "RGB, 3 bytes" in page.facts.value
     assert "no slices to show" in page.crosshair.readout.value
     assert page.crosshair.volume.disabled

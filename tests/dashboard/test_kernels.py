@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lesion_dash.server import kernels
-from lesion_dash.server.kernels import NoSeat, PatientKernelManager
+from lesion_dash.server.kernels import NoFreeKernel, PatientKernelManager
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=9)
 
@@ -52,7 +52,7 @@ def test_idle_kernel_is_ended_later(manager: Any) -> None:
     assert manager.ended == ["k"]
 
 
-class Kept:
+class PersistedField:
     """A finished task of Voila's pool."""
 
     def __init__(self, kernel_id: str | None) -> None:
@@ -74,10 +74,10 @@ class Kept:
 def test_kernels_kept_ready_are_not_in_use(manager: Any) -> None:
     kernels = manager.kernels
     assert kernels.in_use() == 1
-    kernels._pools = {"app.ipynb": [Kept("k")]}
+    kernels._pools = {"app.ipynb": [PersistedField("k")]}
     assert kernels.in_use() == 0
     kernels._starting, kernels._warming = {"warming", "cold"}, {"warming"}
-    kernels._pools = {"app.ipynb": [Kept(None)]}
+    kernels._pools = {"app.ipynb": [PersistedField(None)]}
     assert kernels.in_use() == 2
     kernels._pools = {"app.ipynb": []}
     assert kernels.in_use() == 3, "a page took the kernel that is still being started"
@@ -85,15 +85,15 @@ def test_kernels_kept_ready_are_not_in_use(manager: Any) -> None:
 
 def test_no_page_gets_a_kernel_too_many(manager: Any) -> None:
     manager.kernels.max_kernels = 1
-    assert not asyncio.run(manager.kernels.find_seat())
-    with pytest.raises(NoSeat, match=r"^$"):
+    assert not asyncio.run(manager.kernels.has_free_kernel())
+    with pytest.raises(NoFreeKernel, match=r"^$"):
         asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "False"}))
 
 
 def test_a_page_that_took_a_kernel_not_begun_is_counted(manager: Any) -> None:
     manager.kernels.max_kernels = 1
     manager.kernels._pools = {"app.ipynb": []}
-    with pytest.raises(NoSeat, match=r"^$"):
+    with pytest.raises(NoFreeKernel, match=r"^$"):
         asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "True"}))
 
 
@@ -101,10 +101,12 @@ def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.Monke
     manager.kernels.max_kernels = 2
     manager.kernels._kernels["seen"] = idle_kernel()
     manager.kernels._kernel_connections = {"k": 0, "seen": 1}
-    assert not asyncio.run(manager.kernels.find_seat()), "it may just have lost its connection"
+    assert not asyncio.run(manager.kernels.has_free_kernel()), (
+        "it may just have lost its connection"
+    )
     now = kernels.time.monotonic()
     monkeypatch.setattr(kernels.time, "monotonic", lambda: now + 61)
-    assert asyncio.run(manager.kernels.find_seat())
+    assert asyncio.run(manager.kernels.has_free_kernel())
     assert manager.ended == ["k"]
 
 
@@ -117,7 +119,7 @@ def test_a_page_that_came_back_keeps_its_kernel(
     manager.kernels.notify_connect("k")
     now = kernels.time.monotonic()
     monkeypatch.setattr(kernels.time, "monotonic", lambda: now + 3600)
-    assert not asyncio.run(manager.kernels.find_seat())
+    assert not asyncio.run(manager.kernels.has_free_kernel())
     assert manager.ended == []
 
 
@@ -127,5 +129,5 @@ def test_a_kernel_at_work_is_not_ended(manager: Any, monkeypatch: pytest.MonkeyP
     for later in (0.0, 3600.0):
         now = kernels.time.monotonic() + later
         monkeypatch.setattr(kernels.time, "monotonic", lambda now=now: now)
-        assert not asyncio.run(manager.kernels.find_seat())
+        assert not asyncio.run(manager.kernels.has_free_kernel())
     assert manager.ended == []

@@ -12,8 +12,9 @@ from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.controls import colour_bar
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.display_scale import DisplayScale
 from lesion_dash.dashboard.outline import (
     Outline,
     border_of,
@@ -28,7 +29,6 @@ from lesion_dash.dashboard.pages.brain import BrainPanel
 from lesion_dash.dashboard.pages.outline import OutlineLine
 from lesion_dash.dashboard.pages.patients import PatientsPage
 from lesion_dash.dashboard.picture import Picture
-from lesion_dash.dashboard.scale import Scale
 from lesion_dash.images.masks import Mask
 from lesion_dash.plotting.figures import (
     COLOUR_STOPS,
@@ -68,15 +68,15 @@ each_shape = pytest.mark.parametrize("array", SHAPES.values(), ids=SHAPES.keys()
 
 
 @pytest.fixture
-def cohort(desk: Desk) -> Cohort:
-    return desk.session.load("cohort_a")
+def cohort(context: AppContext) -> Cohort:
+    return context.session.load("cohort_a")
 
 
 @pytest.fixture
-def panel(desk: Desk) -> BrainPanel:
-    panel = BrainPanel(desk)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
+def panel(context: AppContext) -> BrainPanel:
+    panel = BrainPanel(context)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
     return panel
 
 
@@ -110,21 +110,21 @@ def test_the_crosshair_never_leaves_a_bent_lesion() -> None:
 def test_an_empty_lesion_has_no_border() -> None:
     empty = mask_of(np.zeros(GRID.shape, bool))
     assert border_of(empty).voxels == edge_of(empty).voxels == 0
-    assert Outline("sub-1", empty).words == "sub-1, an empty mask"
+    assert Outline("sub-1", empty).summary == "sub-1, an empty mask"
     assert not Outline("sub-1", empty).lies_on(GRID)
 
 
 def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
-    desk: Desk, panel: BrainPanel, cohort: Cohort
+    context: AppContext, panel: BrainPanel, cohort: Cohort
 ) -> None:
     for row in range(cohort.n_patients):
-        before = desk.choices.mm
+        before = context.choices.mm
         lesion = cohort.mask(row).array
         was_inside = lesion[cohort.grid.nearest_voxel(before)]
-        pick_patient(desk, "cohort_a", row)
-        assert lesion[cohort.grid.nearest_voxel(desk.choices.mm)]
-        assert (desk.choices.mm == before) == was_inside
-        assert panel.viewer.mm == desk.choices.mm
+        pick_patient(context, "cohort_a", row)
+        assert lesion[cohort.grid.nearest_voxel(context.choices.mm)]
+        assert (context.choices.mm == before) == was_inside
+        assert panel.viewer.mm == context.choices.mm
         assert panel.outline is not None
         np.testing.assert_array_equal(
             panel.outline.border.array, lesion & ~ndimage.binary_erosion(lesion)
@@ -132,10 +132,10 @@ def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
 
 
 def test_the_outline_is_drawn_over_the_map_and_taken_away(
-    desk: Desk, panel: BrainPanel, cohort: Cohort
+    context: AppContext, panel: BrainPanel, cohort: Cohort
 ) -> None:
     plain, overlay = panel.viewer._picture, panel.viewer._overlay
-    pick_patient(desk, "cohort_a", 3)
+    pick_patient(context, "cohort_a", 3)
     drawn = panel.viewer._picture
     rest = np.ones(drawn.levels.shape, bool)
     for level, mask in ((255, border_of(cohort.mask(3))), (254, edge_of(cohort.mask(3)))):
@@ -150,7 +150,7 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
     assert f"outline: lesion of {cohort.used[3].id}" in panel.scale.value
     panel.line.close.click()
     assert "outline" not in panel.scale.value
-    assert desk.choices.patient == ""
+    assert context.choices.patient == ""
     np.testing.assert_array_equal(panel.viewer._picture.levels, plain.levels)
     # The volume stays as it is in the browser: nothing is loaded anew, and zoom and crosshair stay.
     assert panel.viewer._overlay is overlay
@@ -159,47 +159,47 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
 
 
 def test_the_outline_follows_the_patient_from_cohort_to_cohort(
-    desk: Desk, panel: BrainPanel, cohort: Cohort
+    context: AppContext, panel: BrainPanel, cohort: Cohort
 ) -> None:
     women = [row for row, sex in enumerate(cohort.used_table["sex"]) if sex == "F"]
-    pick_patient(desk, "cohort_a", women[0])
-    desk.choices.where_a = ("sex = F",)
-    desk.wait()
+    pick_patient(context, "cohort_a", women[0])
+    context.choices.where_a = ("sex = F",)
+    context.wait()
     assert panel.outline is not None
     assert panel.outline.patient == cohort.used[women[0]].id
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert panel.outline is not None
     drawn = panel.viewer._picture.levels  # the overlap keeps its classes beside the outline
     assert {one.value for one in OUTLINED_CLASSES} >= set(np.unique(drawn).tolist()) - {0}
-    desk.choices.where_a = ("sex = M",)
-    desk.wait()
-    assert desk.banner.message == ""
+    context.choices.where_a = ("sex = M",)
+    context.wait()
+    assert context.banner.message == ""
     assert panel.outline is None
-    assert desk.choices.patient == ""
+    assert context.choices.patient == ""
 
 
-def test_another_folder_takes_the_outline_away(desk: Desk, panel: BrainPanel) -> None:
-    pick_patient(desk, "cohort_a", 0)
-    desk.choices.folder_a = "cohort_b"
-    desk.wait()
+def test_another_folder_takes_the_outline_away(context: AppContext, panel: BrainPanel) -> None:
+    pick_patient(context, "cohort_a", 0)
+    context.choices.folder_a = "cohort_b"
+    context.wait()
     assert panel.outline is None
     assert panel.viewer._outline is None
 
 
-def test_the_patients_page_outlines_and_says_so(desk: Desk, panel: BrainPanel) -> None:
-    page = PatientsPage(desk)
+def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: BrainPanel) -> None:
+    page = PatientsPage(context)
     page.table.click(5)
-    desk.wait()
-    patient = desk.session.load("cohort_a").patients[5]
+    context.wait()
+    patient = context.session.load("cohort_a").patients[5]
     assert panel.outline is not None
     assert panel.outline.patient == patient.id
     assert f">Outline: </span>{patient.id}</div>" in page.line.text.value
     told: list[str] = []
-    desk.show_brain = lambda: told.append("brain")
+    context.show_brain = lambda: told.append("brain")
     page.line.show.click()
     assert told == ["brain"]
-    pick_patient(desk, "cohort_a", 2)  # elsewhere
+    pick_patient(context, "cohort_a", 2)  # elsewhere
     assert page.table._table.selected_rows == [2]
     page.table._table.selected_rows = []  # the same row clicked again
     assert panel.outline is None
@@ -274,19 +274,19 @@ def test_outline_or_edge_stands_out_from_every_colour() -> None:
         assert max(ratios) > 4.5, colour
 
 
-def test_the_page_without_webgl_shows_the_outline(desk: Desk, panel: BrainPanel) -> None:
-    pick_patient(desk, "cohort_a", 1)
+def test_the_page_without_webgl_shows_the_outline(context: AppContext, panel: BrainPanel) -> None:
+    pick_patient(context, "cohort_a", 1)
     panel.canvas.probe.set_state({"webgl": "no"})
-    desk.wait()
+    context.wait()
     layer = panel._layer()
     assert layer is not None
     assert layer.colormap == "viridis_outlined"
     assert "<iframe" in panel.canvas.fallback.value
 
 
-def test_names_are_shown_as_text(desk: Desk) -> None:
-    line, lesion = OutlineLine(desk), mask_of(SHAPES["one voxel"])
+def test_names_are_shown_as_text(context: AppContext) -> None:
+    line, lesion = OutlineLine(context), mask_of(SHAPES["one voxel"])
     line.say(Outline(HOSTILE, lesion))
     assert "<img" not in line.text.value
-    assert "<img" not in colour_bar(Scale("map", "mL", 1.0, False, "viridis"), HOSTILE)
+    assert "<img" not in colour_bar(DisplayScale("map", "mL", 1.0, False, "viridis"), HOSTILE)
     assert "0.012 mL" in line.text.value

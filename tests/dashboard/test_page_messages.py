@@ -111,7 +111,7 @@ async def visit(served: Served) -> AsyncIterator[Page]:
         served.end(kernel)
 
 
-def kind_of(state: State) -> str:
+def infer_image_type(state: State) -> str:
     """Module and class of a widget of anywidget's, else its model's name."""
     return str(state.get("_anywidget_id") or state["_model_name"])
 
@@ -143,7 +143,7 @@ def walk(states: dict[str, State], place: str) -> Iterator[tuple[str, str, Any]]
     for model_id, state in states.items():
         if state["_model_name"] == "LayoutModel" or "StyleModel" in state["_model_name"]:
             continue
-        kind = kind_of(state)
+        kind = infer_image_type(state)
         for trait in state:
             if (kind, trait) not in seen:
                 yield "update", model_id, {trait: place}
@@ -172,7 +172,7 @@ def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
     async def probe() -> tuple[list[bytes], dict[str, State], dict[str, State]]:
         async with visit(served) as page:
             before = await page.states()
-            assert any("ipyniivue" in kind_of(state) for state in before.values())
+            assert any("ipyniivue" in infer_image_type(state) for state in before.values())
             for method, model_id, sent in walk(before, secret):
                 await getattr(page, method)(model_id, sent)
             return page.received, before, await page.states()
@@ -180,7 +180,7 @@ def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
     received, before, after = asyncio.run(asyncio.wait_for(probe(), 600))
     assert not any(CONTENT.encode() in raw for raw in received)
     holders = {
-        (kind_of(state), trait)
+        (infer_image_type(state), trait)
         for model_id, state in after.items()
         for trait, value in state.items()
         if value == secret and before.get(model_id, {}).get(trait) != secret
@@ -224,7 +224,7 @@ def test_the_log_names_what_was_dropped_once_and_bounded(served: Served) -> None
     async def probe() -> None:
         async with visit(served) as page:
             states = await page.states()
-            volume = next(key for key, held in states.items() if "Volume" in kind_of(held))
+            volume = next(key for key, held in states.items() if "Volume" in infer_image_type(held))
             for _ in range(3):
                 await page.update(volume, {"path": "/p"})
             for number in range(500):
@@ -245,7 +245,7 @@ def test_values_of_a_wrong_kind_show_no_traceback(served: Served) -> None:
             states = await page.states()
             # One widget of each kind.
             for model_id, state in {
-                kind_of(held): (key, held) for key, held in states.items()
+                infer_image_type(held): (key, held) for key, held in states.items()
             }.values():
                 for trait in {"value", "index", "selected_index", "mm", "scene"} & set(state):
                     for value in ("x", None, -1, 10**400, {"a": []}, [[]]):

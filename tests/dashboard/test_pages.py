@@ -16,9 +16,9 @@ from lesion_dash.analyses.validation import FileReport, report_of
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.controls import Banner, bind, colour_bar
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.brain import BrainPanel, readout_html
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
@@ -33,117 +33,125 @@ NAN = float("nan")
 
 
 def test_sample_data_are_open_at_once(app: App) -> None:
-    assert app.desk.choices.cohort_a == "cohort_a"
-    assert app.desk.choices.most_patients == app.desk.session.most_patients("cohort_a")
-    assert not app.desk.loading.running
+    assert app.context.choices.cohort_a == "cohort_a"
+    assert app.context.choices.most_patients == app.context.session.most_patients("cohort_a")
+    assert not app.context.loading.running
 
 
 def test_every_page_is_built_on_its_first_visit(app: App) -> None:
     for index in range(len(app.tabs.children)):
         app.tabs.selected_index = index
         assert app.tabs.children[index].children, index
-    assert app.desk.banner.message == ""
-    app.desk.show_brain()
+    assert app.context.banner.message == ""
+    app.context.show_brain()
     assert app.tabs.selected_index == 0
 
 
-def test_slider_is_bounded_by_the_cohort(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_slider_is_bounded_by_the_cohort(
+    opened: Callable[[type], Any], context: AppContext
+) -> None:
     panel = opened(ChoicesPanel)
-    assert panel.min_patients.max == desk.session.most_patients("cohort_a")
+    assert panel.min_patients.max == context.session.most_patients("cohort_a")
     panel.min_patients.set_state({"max": 10_000})
     panel.min_patients.set_state({"value": 5000})
-    assert desk.choices.min_patients == desk.session.most_patients("cohort_a")
+    assert context.choices.min_patients == context.session.most_patients("cohort_a")
 
 
-def test_picture_follows_the_slider(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_picture_follows_the_slider(opened: Callable[[type], Any], context: AppContext) -> None:
     panel = opened(BrainPanel)
-    desk.choices.min_patients = 9
+    context.choices.min_patients = 9
     shown = panel.viewer._picture.levels
-    expected = volume_stats(desk.session.load("cohort_a"), 9).n.array
+    expected = volume_stats(context.session.load("cohort_a"), 9).n.array
     assert (shown > 0).sum() == (expected > 0).sum() > 0
     assert "≥ 9 patients" in panel.scale.value
     assert "patients</span>" in panel.scale.value
 
 
-def test_viewer_is_opened_where_there_is_webgl(desk: Desk) -> None:
-    panel = BrainPanel(desk)
+def test_viewer_is_opened_where_there_is_webgl(context: AppContext) -> None:
+    panel = BrainPanel(context)
     assert panel.viewer.widget.children == ()
     panel.canvas.probe.set_state({"webgl": "yes"})
     assert len(panel.viewer.widget.children) == 1
 
 
-def test_nilearn_draws_where_there_is_no_webgl(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_nilearn_draws_where_there_is_no_webgl(
+    opened: Callable[[type], Any], context: AppContext
+) -> None:
     panel = opened(BrainPanel)
     panel.canvas.probe.set_state({"webgl": "no"})
-    desk.wait()
+    context.wait()
     assert 'sandbox="allow-scripts"' in panel.canvas.fallback.value
-    assert desk.loading.painted
+    assert context.loading.painted
 
 
-def test_row_moves_the_crosshair(opened: Callable[[type], Any], desk: Desk) -> None:
-    brain, panel = BrainPanel(desk), opened(RegionsPanel)
+def test_row_moves_the_crosshair(opened: Callable[[type], Any], context: AppContext) -> None:
+    brain, panel = BrainPanel(context), opened(RegionsPanel)
     panel.table.click(0)
-    counts = desk.session.regions(desk.choices.selection)
+    counts = context.session.regions(context.choices.selection)
     assert counts is not None
-    assert desk.choices.mm == peak_mm(counts, counts.rows[0], [desk.session.load("cohort_a")])
-    assert brain.viewer.mm == desk.choices.mm
+    assert context.choices.mm == peak_mm(counts, counts.rows[0], [context.session.load("cohort_a")])
+    assert brain.viewer.mm == context.choices.mm
     assert counts.rows[0].region in brain.readout.value
 
 
-def test_row_without_voxels_moves_nothing(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_row_without_voxels_moves_nothing(
+    opened: Callable[[type], Any], context: AppContext
+) -> None:
     panel = opened(RegionsPanel)
-    desk.choices.min_patients = desk.choices.most_patients
-    counts = desk.session.regions(desk.choices.selection)
+    context.choices.min_patients = context.choices.most_patients
+    counts = context.session.regions(context.choices.selection)
     assert counts is not None
     assert counts.rows[-1].voxels == 0  # the row of what lies outside is always shown
-    desk.wait()
-    before = desk.choices.mm
+    context.wait()
+    before = context.choices.mm
     panel.table.click(len(panel.table.frame) - 1)
-    assert desk.choices.mm == before
-    assert desk.banner.message == ""
+    assert context.choices.mm == before
+    assert context.banner.message == ""
 
 
-def test_table_says_what_it_counts(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_table_says_what_it_counts(opened: Callable[[type], Any], context: AppContext) -> None:
     panel = opened(RegionsPanel)
     assert "A alone: voxels lesioned in ≥ 5 patients of A" in panel.caption.value.replace(
         "&gt;", ">"
     )
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in panel.caption.value
     assert {"Volume (mL)", "% of map", "% of region"} <= set(panel.table.frame.columns)
 
 
 def test_an_empty_map_is_said_to_be_empty_and_why(
-    opened: Callable[[type], Any], desk: Desk
+    opened: Callable[[type], Any], context: AppContext
 ) -> None:
-    regions, choices = opened(RegionsPanel), ChoicesPanel(desk)
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
-    most = [desk.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
+    regions, choices = opened(RegionsPanel), ChoicesPanel(context)
+    context.choices.folder_b = "cohort_b"
+    context.wait()
+    most = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
     assert f"At most {most[0]} of A, {most[1]} of B at one voxel." in choices.bound.value
-    desk.choices.min_patients = k = int(most[0])
-    desk.wait()
+    context.choices.min_patients = k = int(most[0])
+    context.wait()
     told = html.unescape(regions.caption.value)
     assert f"No voxel is lesioned in ≥ {k} patients of A and of B: lower the minimum" in told
     assert "Dice" not in told
 
 
-def test_overlap_is_offered_with_a_second_folder(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_overlap_is_offered_with_a_second_folder(
+    opened: Callable[[type], Any], context: AppContext
+) -> None:
     panel = opened(ChoicesPanel)
     assert "overlap" not in dict(panel.map_key.options).values()
     panel.folder_b.value = "cohort_b"
-    desk.wait()
+    context.wait()
     panel.map_key.value = "overlap"
-    assert desk.choices.map_key == "overlap"
+    assert context.choices.map_key == "overlap"
     assert "overlap_map.nii" in dict(panel.file.options).values()
     panel.folder_b.value = ""
-    assert desk.choices.map_key == panel.map_key.value == "n"
+    assert context.choices.map_key == panel.map_key.value == "n"
     assert "overlap_map.nii" not in dict(panel.file.options).values()
 
 
 def test_a_file_to_be_saved_is_in_words_with_its_name_below(
-    opened: Callable[[type], Any], desk: Desk
+    opened: Callable[[type], Any], context: AppContext
 ) -> None:
     panel = opened(ChoicesPanel)
     assert panel.file.options[0][0] == "Patients per voxel"
@@ -153,7 +161,7 @@ def test_a_file_to_be_saved_is_in_words_with_its_name_below(
 
 
 def test_the_map_that_is_shown_is_the_first_to_be_saved(
-    opened: Callable[[type], Any], desk: Desk
+    opened: Callable[[type], Any], context: AppContext
 ) -> None:
     panel = opened(ChoicesPanel)
     files = FILE_NAMES | {"overlap": "overlap_map.nii"}
@@ -163,8 +171,8 @@ def test_the_map_that_is_shown_is_the_first_to_be_saved(
         assert panel.file.value == panel.file.options[0][1] == files[key]
         assert set(panel.file.options) == everything
     panel.folder_b.value = "cohort_b"  # which shows the overlap
-    desk.wait()
-    assert desk.choices.map_key == "overlap"
+    context.wait()
+    assert context.choices.map_key == "overlap"
     assert panel.file.value == panel.file.options[0][1] == files["overlap"]
     panel.file.value = "region_counts.csv"  # what the user chose stays
     panel.map_key.value = "mean"
@@ -175,106 +183,106 @@ def test_the_map_that_is_shown_is_the_first_to_be_saved(
 
 
 def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
-    opened: Callable[[type], Any], desk: Desk
+    opened: Callable[[type], Any], context: AppContext
 ) -> None:
     panel = opened(BrainPanel)
-    most = int(desk.session.load("cohort_a").counts.max())
+    most = int(context.session.load("cohort_a").counts.max())
     assert most == 14
     assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
     assert "16 patients</span>" in panel.scale.value
     for key in ("mean", "median"):
-        desk.choices.map_key = key
+        context.choices.map_key = key
         assert "Biased towards large lesions" in panel.remark.value
         assert "≥ 5 patients are lesioned" in panel.scale.value
         assert "mL</span>" in panel.scale.value
-    desk.choices.map_key = "std"
+    context.choices.map_key = "std"
     assert "of the population, divided by n" in panel.remark.value
     assert "mL</span>" in panel.scale.value
-    desk.choices.folder_a = ""
+    context.choices.folder_a = ""
     assert panel.remark.value == panel.scale.value == ""
 
 
-def test_the_same_folder_twice_is_said(opened: Callable[[type], Any], desk: Desk) -> None:
+def test_the_same_folder_twice_is_said(opened: Callable[[type], Any], context: AppContext) -> None:
     panel = opened(ChoicesPanel)
     panel.folder_b.value = "cohort_a"
-    desk.wait()
+    context.wait()
     assert "A and B are the same folder" in panel.overlap_hint.value
     panel.folder_b.value = "cohort_b"
-    desk.wait()
+    context.wait()
     assert panel.overlap_hint.value == ""
 
 
 def test_what_was_written_is_forgotten_with_another_minimum(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LESION_DASH_RESULTS", str(tmp_path))
-    panel = ChoicesPanel(desk)
-    desk.open_first()
-    desk.wait()
+    panel = ChoicesPanel(context)
+    context.open_first()
+    context.wait()
     panel.save_all.click()
-    desk.wait()
+    context.wait()
     assert "at_least_5" in panel.exported.value
-    desk.choices.min_patients = 8
+    context.choices.min_patients = 8
     assert panel.exported.value == ""
 
 
 def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
-    desk = Desk(Session(DataRoot(own_root)))
-    panel = ChoicesPanel(desk)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    panel.folder_a.value = next(name for name in desk.session.root.cohorts if "broken" in name)
-    desk.wait()
-    assert "no readable mask" in desk.banner.message
-    assert "<img" not in desk.banner.message
-    assert panel.folder_a.value == desk.choices.cohort_a == "cohort_a"
+    context = AppContext(Session(DataRoot(own_root)))
+    panel = ChoicesPanel(context)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    panel.folder_a.value = next(name for name in context.session.root.cohorts if "broken" in name)
+    context.wait()
+    assert "no readable mask" in context.banner.message
+    assert "<img" not in context.banner.message
+    assert panel.folder_a.value == context.choices.cohort_a == "cohort_a"
     panel.folder_a.value = "cohort_b"
-    desk.wait()
-    assert (desk.banner.message, desk.choices.cohort_a) == ("", "cohort_b")
+    context.wait()
+    assert (context.banner.message, context.choices.cohort_a) == ("", "cohort_b")
 
 
 @pytest.mark.parametrize("name", ["..", "/etc", "../../secret"])
-def test_folder_outside_the_root_is_refused(desk: Desk, name: str) -> None:
-    desk.choices.folder_a = name
-    desk.wait()
-    assert "is no folder of the data root" in desk.banner.message
-    assert (desk.choices.folder_a, desk.choices.cohort_a) == ("", "")
+def test_folder_outside_the_root_is_refused(context: AppContext, name: str) -> None:
+    context.choices.folder_a = name
+    context.wait()
+    assert "is no folder of the data root" in context.banner.message
+    assert (context.choices.folder_a, context.choices.cohort_a) == ("", "")
 
 
 def test_unreadable_atlas_goes_back(sample_data: Path, tmp_path: Path) -> None:
     (tmp_path / "atlas").mkdir()
     (tmp_path / "atlas" / "bad.nii").write_bytes(b"no image")
     (tmp_path / "atlas" / "bad.csv").write_text("index,name\n1,one\n")
-    desk = Desk(Session(DataRoot(tmp_path)))
-    assert desk.choices.atlas == "bad"
-    desk.open_first()
-    desk.wait()
-    assert "bad.nii" in desk.banner.message
-    assert desk.choices.atlas == ""
+    context = AppContext(Session(DataRoot(tmp_path)))
+    assert context.choices.atlas == "bad"
+    context.open_first()
+    context.wait()
+    assert "bad.nii" in context.banner.message
+    assert context.choices.atlas == ""
 
 
-def test_reading_can_be_cancelled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_can_be_cancelled(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     reached = threading.Event()
-    original = desk.session.load
+    original = context.session.load
 
     def slow(name: str, *watchers: Any) -> Any:
         reached.set()
-        assert desk._stop.wait(10)
+        assert context._stop.wait(10)
         return original(name, *watchers)
 
-    monkeypatch.setattr(desk.session, "load", slow)
-    desk.choices.folder_a = "cohort_b"
+    monkeypatch.setattr(context.session, "load", slow)
+    context.choices.folder_a = "cohort_b"
     assert reached.wait(10)
-    assert desk.loading.running
-    desk.cancel()
-    desk.wait()
-    assert not desk.loading.running
-    assert (desk.choices.folder_a, desk.banner.message) == ("", "")
+    assert context.loading.running
+    context.cancel()
+    context.wait()
+    assert not context.loading.running
+    assert (context.choices.folder_a, context.banner.message) == ("", "")
 
 
-def test_patients_page(app: App, desk: Desk) -> None:
-    page = PatientsPage(desk)
-    desk.wait()
+def test_patients_page(app: App, context: AppContext) -> None:
+    page = PatientsPage(context)
+    context.wait()
     assert len(page.table.frame) == 40
     assert "Volume (mL)" in page.table.frame.columns
     assert "<img" in page.histogram.value

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lesion_dash.dashboard.pages.patients_at_voxel import here_columns
 from phantoms import random_masks, write_masks
 
 from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.dashboard.here import find_here
-from lesion_dash.dashboard.pages.here import here_columns
 from lesion_dash.dashboard.pages.patients import shown_columns
+from lesion_dash.dashboard.patients_at_voxel import find_patients_at
 
 NAMES = ("Patient", "Status", "Voxels", "Volume (mL)", "% of lesion")
 
@@ -32,5 +32,5 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     for name in NAMES:
         assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
     voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
-    here = find_here(cohort, cohort.used_table, tuple(voxel))
+    here = find_patients_at(cohort, cohort.used_table, tuple(voxel))
     assert "sub-000" in here_columns(here, cohort.units)["Patient"].tolist()

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.canvas import BrainCanvas
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.place_field import PlaceField
 
 
@@ -17,8 +17,8 @@ def moves() -> list[tuple[float, float, float]]:
 
 
 @pytest.fixture
-def canvas(desk: Desk, moves: list[tuple[float, float, float]]) -> BrainCanvas:
-    return BrainCanvas(desk, moves.append, lambda: None, lambda: None)
+def canvas(context: AppContext, moves: list[tuple[float, float, float]]) -> BrainCanvas:
+    return BrainCanvas(context, moves.append, lambda: None, lambda: None)
 
 
 def test_a_typed_place_moves_the_crosshair_once(
@@ -53,7 +53,9 @@ def test_filling_tells_nobody(moves: list[tuple[float, float, float]]) -> None:
     assert (field.mm, moves) == ([4, 5, 6], [])
 
 
-def test_the_arrow_keys_know_which_side_is_shown_where(desk: Desk, canvas: BrainCanvas) -> None:
+def test_the_arrow_keys_know_which_side_is_shown_where(
+    context: AppContext, canvas: BrainCanvas
+) -> None:
     assert not canvas.place.radiological
-    desk.choices.radiological = True
+    context.choices.radiological = True
     assert canvas.place.radiological

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Session
@@ -24,8 +24,8 @@ from lesion_dash.regions.counts import RegionCounts
 
 
 @pytest.fixture
-def likely_desk(sample_data: Path, tmp_path: Path) -> Desk:
-    """A desk on folder A and an atlas of three maps: a ramp, its rest, and a far corner."""
+def likely_desk(sample_data: Path, tmp_path: Path) -> AppContext:
+    """A context on folder A and an atlas of three maps: a ramp, its rest, and a far corner."""
     shutil.copytree(sample_data / "cohort_a", tmp_path / "cohort_a")
     first = nib.load(next((tmp_path / "cohort_a").glob("*.nii.gz")))
     ramp = np.broadcast_to(np.linspace(0, 1, first.shape[0])[:, None, None], first.shape)
@@ -37,20 +37,20 @@ def likely_desk(sample_data: Path, tmp_path: Path) -> Desk:
     image.set_sform(first.affine, 4)
     nib.save(image, tmp_path / "atlas" / "likely.nii.gz")
     (tmp_path / "atlas" / "likely.csv").write_text("index,name\n1,ramp\n2,rest\n3,corner\n")
-    return Desk(Session(DataRoot(tmp_path)))
+    return AppContext(Session(DataRoot(tmp_path)))
 
 
-def open_panel(desk: Desk) -> tuple[RegionsPanel, RegionCounts]:
-    panel = RegionsPanel(desk)
-    desk.open_first()
-    desk.wait()
-    counts = desk.session.regions(desk.choices.selection)
+def open_panel(context: AppContext) -> tuple[RegionsPanel, RegionCounts]:
+    panel = RegionsPanel(context)
+    context.open_first()
+    context.wait()
+    counts = context.session.regions(context.choices.selection)
     assert counts is not None
     return panel, counts
 
 
-def test_regions_without_a_voxel_are_counted_not_shown(desk: Desk) -> None:
-    panel, counts = open_panel(desk)
+def test_regions_without_a_voxel_are_counted_not_shown(context: AppContext) -> None:
+    panel, counts = open_panel(context)
     *regions, outside = counts.rows
     touched = [row.region for row in regions if row.voxels]
     assert 0 < len(touched) < len(regions)
@@ -60,8 +60,8 @@ def test_regions_without_a_voxel_are_counted_not_shown(desk: Desk) -> None:
     assert len(counts.table) == len(regions) + 1
 
 
-def test_a_labelled_atlas_shows_dice_and_no_probability(desk: Desk) -> None:
-    panel, counts = open_panel(desk)
+def test_a_labelled_atlas_shows_dice_and_no_probability(context: AppContext) -> None:
+    panel, counts = open_panel(context)
     frame = panel.table.frame
     assert list(frame) == [
         "Region", "Label", "Voxels", "Volume (mL)", "% of map", "% of region", "Dice",
@@ -70,7 +70,7 @@ def test_a_labelled_atlas_shows_dice_and_no_probability(desk: Desk) -> None:
     assert frame["% of map"].sum() == pytest.approx(100, abs=0.1)
 
 
-def test_a_probabilistic_atlas_shows_what_is_expected(likely_desk: Desk) -> None:
+def test_a_probabilistic_atlas_shows_what_is_expected(likely_desk: AppContext) -> None:
     panel, counts = open_panel(likely_desk)
     assert likely_desk.banner.message == ""
     assert counts.probabilistic
@@ -89,7 +89,7 @@ def test_a_probabilistic_atlas_shows_what_is_expected(likely_desk: Desk) -> None
     assert outside in html.unescape(panel.caption.value)
 
 
-def test_a_row_of_a_probabilistic_atlas_moves_the_crosshair(likely_desk: Desk) -> None:
+def test_a_row_of_a_probabilistic_atlas_moves_the_crosshair(likely_desk: AppContext) -> None:
     panel, counts = open_panel(likely_desk)
     panel.table.click(0)
     cohort = likely_desk.session.load("cohort_a")
@@ -98,7 +98,7 @@ def test_a_row_of_a_probabilistic_atlas_moves_the_crosshair(likely_desk: Desk) -
     assert readout.region in {"ramp", "rest"}
 
 
-def test_the_saved_table_lists_every_region(likely_desk: Desk, tmp_path: Path) -> None:
+def test_the_saved_table_lists_every_region(likely_desk: AppContext, tmp_path: Path) -> None:
     open_panel(likely_desk)
     selection = likely_desk.choices.selection
     file = tmp_path / "saved.csv"
@@ -109,7 +109,9 @@ def test_the_saved_table_lists_every_region(likely_desk: Desk, tmp_path: Path) -
     assert set(table["label"].dropna()) == {1, 2, 3}
 
 
-def test_all_files_are_saved_with_a_probabilistic_atlas(likely_desk: Desk, tmp_path: Path) -> None:
+def test_all_files_are_saved_with_a_probabilistic_atlas(
+    likely_desk: AppContext, tmp_path: Path
+) -> None:
     open_panel(likely_desk)
     folder = likely_desk.export(tmp_path / "results")
     provenance = json.loads((folder / "provenance.json").read_text())
@@ -126,57 +128,57 @@ def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> No
     swap = {" L,": " R,", " R,": " L,"}
     rows = table.read_text().splitlines()
     table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
-    desk = Desk(Session(DataRoot(root)))
-    panel = RegionsPanel(desk)
-    desk.open_first()
-    desk.wait()
+    context = AppContext(Session(DataRoot(root)))
+    panel = RegionsPanel(context)
+    context.open_first()
+    context.wait()
     assert "left and right are swapped" in panel.remark.value
     assert "ld-alarm" in panel.remark._dom_classes
 
 
 def test_regions_of_an_atlas_that_was_left_are_not_shown(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    panel = RegionsPanel(desk)
-    begun, go, count = threading.Event(), threading.Event(), desk.session.regions
+    panel = RegionsPanel(context)
+    begun, go, count = threading.Event(), threading.Event(), context.session.regions
 
     def wait(selection: Selection) -> RegionCounts | None:
         begun.set()
         assert go.wait(30)
         return count(selection)
 
-    monkeypatch.setattr(desk.session, "regions", wait)
-    desk.open_first()
-    while not desk.choices.loaded_atlas:
-        desk.run_calls()
+    monkeypatch.setattr(context.session, "regions", wait)
+    context.open_first()
+    while not context.choices.loaded_atlas:
+        context.run_calls()
     assert begun.wait(30)
-    desk.choices.atlas = ""
+    context.choices.atlas = ""
     go.set()
-    desk.wait()
+    context.wait()
     assert panel.table.frame.empty
     assert "Choose an atlas" in panel.caption.value
 
 
 def test_a_row_of_the_atlas_before_asks_for_no_region(
-    likely_desk: Desk, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+    likely_desk: AppContext, sample_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(sample_data / "atlas", likely_desk.session.root.path / "zones")
-    desk = Desk(Session(DataRoot(likely_desk.session.root.path)))
-    panel, _ = open_panel(desk)
-    go, count = threading.Event(), desk.session.regions
+    context = AppContext(Session(DataRoot(likely_desk.session.root.path)))
+    panel, _ = open_panel(context)
+    go, count = threading.Event(), context.session.regions
 
     def wait(selection: Selection) -> RegionCounts | None:
         assert go.wait(30)
         return count(selection)
 
-    monkeypatch.setattr(desk.session, "regions", wait)
-    desk.session.atlas("synthetic_atlas")
-    desk.choices.atlas = "synthetic_atlas"
-    place = desk.choices.mm
+    monkeypatch.setattr(context.session, "regions", wait)
+    context.session.atlas("synthetic_atlas")
+    context.choices.atlas = "synthetic_atlas"
+    place = context.choices.mm
     panel.table.click(1)
-    assert (desk.choices.loaded_atlas, desk.choices.region) == ("synthetic_atlas", None)
-    assert desk.choices.mm == place
+    assert (context.choices.loaded_atlas, context.choices.region) == ("synthetic_atlas", None)
+    assert context.choices.mm == place
     go.set()
-    desk.wait()
+    context.wait()
     panel.table.click(0)
-    assert desk.choices.region is not None
+    assert context.choices.region is not None

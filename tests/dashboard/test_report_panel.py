@@ -14,9 +14,9 @@ from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.archive import zip_of
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.report import ReportPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.dashboard.session import Session
@@ -29,35 +29,37 @@ DAY = date(2026, 1, 31)
 
 
 @pytest.fixture
-def desk(sample_data: Path) -> Desk:
-    return Desk(Session(DataRoot(sample_data)))
+def context(sample_data: Path) -> AppContext:
+    return AppContext(Session(DataRoot(sample_data)))
 
 
 def make(reporting: Reporting, choice: ReportChoice) -> dict[str, bytes]:
     return reporting.make(choice, DAY, lambda _done, _total: None, threading.Event()).files
 
 
-def test_nothing_is_asked_without_a_folder(desk: Desk) -> None:
-    panel = ReportPanel(desk)
+def test_nothing_is_asked_without_a_folder(context: AppContext) -> None:
+    panel = ReportPanel(context)
     assert panel.make.disabled
     assert panel.page.disabled
     assert "Choose folder A" in panel.state.value
 
 
-def test_report_of_a_part_is_the_commands(desk: Desk, sample_data: Path, tmp_path: Path) -> None:
-    panel = ReportPanel(desk)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    desk.choices.where_a = ("age>=60",)
-    desk.choices.min_patients = 4
+def test_report_of_a_part_is_the_commands(
+    context: AppContext, sample_data: Path, tmp_path: Path
+) -> None:
+    panel = ReportPanel(context)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    context.choices.where_a = ("age>=60",)
+    context.choices.min_patients = 4
     panel.title.value = "Over sixty"
     panel.make.click()
-    desk.wait()
+    context.wait()
     made = panel.report
     assert made is not None
     assert not panel.page.disabled
     asked = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
-    atlas = ["--atlas", str(sample_data / ATLAS)] if desk.choices.loaded_atlas else []
+    atlas = ["--atlas", str(sample_data / ATLAS)] if context.choices.loaded_atlas else []
     out = tmp_path / "out"
     folder = str(sample_data / "cohort_a")
     assert cli.main(["report", folder, *asked, *atlas, "-o", str(out)]) == 0
@@ -65,8 +67,8 @@ def test_report_of_a_part_is_the_commands(desk: Desk, sample_data: Path, tmp_pat
     assert made.html.startswith("<!DOCTYPE html>")
 
 
-def test_report_of_a_split_is_the_librarys(desk: Desk, sample_data: Path) -> None:
-    session = desk.session
+def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Path) -> None:
+    session = context.session
     session.load("cohort_a")
     names = [session.part("cohort_a", (f"sex={sex}",)) for sex in "FM"]
     atlas_name = session.root.first_named_atlas()
@@ -78,35 +80,35 @@ def test_report_of_a_split_is_the_librarys(desk: Desk, sample_data: Path) -> Non
     assert found == expected.files
 
 
-def test_a_stop_ends_it(desk: Desk) -> None:
-    desk.session.load("cohort_a")
+def test_a_stop_ends_it(context: AppContext) -> None:
+    context.session.load("cohort_a")
     stop = threading.Event()
     stop.set()
     choice = ReportChoice("cohort_a", "", 5, "")
     with pytest.raises(Cancelled, match="stopped"):
-        Reporting(desk.session).make(choice, DAY, lambda _done, _total: None, stop)
-    assert Reporting(desk.session).known(choice, DAY) is None
+        Reporting(context.session).make(choice, DAY, lambda _done, _total: None, stop)
+    assert Reporting(context.session).known(choice, DAY) is None
 
 
-def test_another_choice_takes_the_report_away(desk: Desk) -> None:
-    panel = ReportPanel(desk)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
+def test_another_choice_takes_the_report_away(context: AppContext) -> None:
+    panel = ReportPanel(context)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
     panel.make.click()
-    desk.wait()
+    context.wait()
     assert panel.report is not None
-    desk.choices.min_patients += 1
+    context.choices.min_patients += 1
     assert panel.report is None
     assert panel.page.disabled
     assert not panel.make.disabled
 
 
 def test_a_run_that_was_overtaken_hides_not_the_newer_one(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    panel = ReportPanel(desk)
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
+    panel = ReportPanel(context)
+    context.choices.folder_a = "cohort_a"
+    context.wait()
     begun, let_go, running = threading.Event(), threading.Event(), []
 
     def make(choice, day, tell, stop):  # type: ignore[no-untyped-def]
@@ -122,7 +124,7 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
     panel.title.value = "second"
     panel.make.click()
     let_go.set()
-    desk.wait()
+    context.wait()
     assert running == [("second", True)]
 
 

@@ -69,7 +69,7 @@ def test_from_one_click_to_the_same_regions_as_the_library(
     page.get_by_role("button", name="Add step").click()
     steps = Morph("dilate", 1, "voxels", 6)
     recipe = recipe_of(root, steps=(steps,))
-    wait_for(page, ".ld-roi-look select", steps.words)
+    wait_for(page, ".ld-roi-look select", steps.summary)
     expected = run_recipe(recipe)
     wait_for(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
     parts = expected_parts(expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from lesion_dash.dashboard.tasks import Paced, Worker
+from lesion_dash.dashboard.tasks import Throttle, Worker
 
 PACE = 0.05
 
@@ -15,7 +15,7 @@ def test_what_is_asked_often_is_done_at_once_and_then_once_more() -> None:
 
     async def ask() -> None:
         loop = asyncio.get_running_loop()
-        paced = Paced(PACE, lambda: done.append(loop.time()))
+        paced = Throttle(PACE, lambda: done.append(loop.time()))
         for _ in range(5):
             paced()
         assert len(done) == 1
@@ -32,7 +32,7 @@ def test_what_is_asked_often_is_done_at_once_and_then_once_more() -> None:
 
 def test_without_a_loop_nothing_is_left_waiting() -> None:
     done: list[int] = []
-    paced = Paced(PACE, lambda: done.append(1))
+    paced = Throttle(PACE, lambda: done.append(1))
     paced()
     paced()
     assert len(done) == 2

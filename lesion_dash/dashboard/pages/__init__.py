@@ -1,4 +1,4 @@
-"""The pages in the order of their tabs. A page is a file with TITLE and build(desk)."""
+"""The pages in the order of their tabs. A page is a file with TITLE and build(context)."""
 
 from . import assign, chance, compare, inspect, patients, roi, template, topography
 

@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...plotting.figures import nice_ceiling
-from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
+from ..app_context import AppContext
+from ..assignment_request import AssignChoices
+from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
 from ..controls import bind, card, labelled, note, set_text
-from ..desk import Desk
-from ..question import AssignChoices
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
 _BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
@@ -27,13 +27,15 @@ class AskPanel:
 
     Parameters
     ----------
-    desk : Desk
-    assigner : Assigner
+    context : AppContext
+    assigner : AssignmentService
     choices : AssignChoices
     """
 
-    def __init__(self, desk: Desk, assigner: Assigner, choices: AssignChoices) -> None:
-        self._desk, self._assigner, self._choices = desk, assigner, choices
+    def __init__(
+        self, context: AppContext, assigner: AssignmentService, choices: AssignChoices
+    ) -> None:
+        self._desk, self._assigner, self._choices = context, assigner, choices
         self.source = widgets.Dropdown()
         self.file = widgets.Dropdown()
         self.atlas = widgets.Dropdown()
@@ -51,13 +53,13 @@ class AskPanel:
         self._start()
         self._bind()
         self.widget = self._lay_out()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         choices.observe(guard(self._source_chosen), names="source")
         choices.observe(guard(self._start), names="file")
-        desk.choices.observe(guard(self._cohort_chosen), names="cohort_a")
-        desk.choices.observe(guard(self._offer_sources), names="cohort_b")
+        context.choices.observe(guard(self._cohort_chosen), names="cohort_a")
+        context.choices.observe(guard(self._offer_sources), names="cohort_b")
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: AssignmentResult) -> None:
         """Fit the ranges to the map and the atlas that were read."""
         source = answer.source
         unit = f" ({source.unit})" if source.unit else ""
@@ -147,7 +149,7 @@ class AskPanel:
         self.threshold.max = max(self.threshold.max, self._choices.threshold)
 
 
-def _of_range(answer: Answer) -> str:
+def _of_range(answer: AssignmentResult) -> str:
     source = answer.source
     if source.is_binary:
         return "A map of 0 and 1 needs none."
@@ -156,7 +158,7 @@ def _of_range(answer: Answer) -> str:
     return f"Range {low:.3g} to {high:.3g}".replace("-", "−") + start
 
 
-def _top(answer: Answer) -> float:
+def _top(answer: AssignmentResult) -> float:
     """The end of the slider: that of the range which is shown, by the sign of the values."""
     source = answer.source
     low, high = (float(f"{value:.3g}") for value in source.range)

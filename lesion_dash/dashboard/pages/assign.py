@@ -14,30 +14,30 @@ from ...core.errors import Cancelled, LesionDashError
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
 from ...regions.assignment import COLUMNS, rank_rows
-from ...regions.overlap_scores import Match
-from ..assigning import MAPS_OF_COHORTS, Answer, Assigner
+from ...regions.overlap_scores import ComponentOverlap
+from ..app_context import AppContext
+from ..assignment_request import NO_FILTER, AssignChoices, AssignmentRequest
+from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
 from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
-from ..desk import Desk
-from ..kept_inputs import control
 from ..page_inputs import INPUTS
-from ..question import NO_FILTER, AssignChoices, Question
+from ..persisted_inputs import control
 from ..tables import Table
-from ..tasks import Later
+from ..tasks import Debounce
 from .ask import AskPanel
 from .code import CHOSEN, CodeCard, place_below
 from .match import MatchPanel
 
 
-def assign_code(desk: Desk, page: AssignPage) -> widgets.Box:
+def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
     """The page, and below it the code of the assignment of a map to an atlas."""
-    code = Code(desk.session)
+    code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        return code.assign(page.choices.ask(desk.choices.selection))
+        return code.assign(page.choices.ask(context.choices.selection))
 
     nothing = "# Choose a map and an atlas: the Python that does the same stands here."
-    made = CodeCard(desk, lines, nothing).follow(desk.choices, *CHOSEN)
+    made = CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     return place_below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
 
 
@@ -96,38 +96,38 @@ _OF_CORRELATION = (
 )
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """The question on the left, the brain and the best matches, and all matches below."""
-    page = AssignPage(desk)
+    page = AssignPage(context)
     lists = ("source", "file", "atlas", "signs", "connectivity")
     fields = {name: control(getattr(page.ask, name)) for name in lists}
     numbers = {name: control(page.choices, name) for name in INPUTS["assign"] if name not in lists}
-    desk.inputs.follow("assign", fields | numbers)
-    return assign_code(desk, page)
+    context.inputs.follow("assign", fields | numbers)
+    return assign_code(context, page)
 
 
 class AssignPage:
     """Components of a map, and the regions they touch."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.assigner = Assigner(desk.session)
-        start = "overlap" if desk.choices.cohort_b else "n"
-        self.choices = AssignChoices(atlas=desk.choices.atlas, source=start)
-        self.ask = AskPanel(desk, self.assigner, self.choices)
-        self.brain = MatchPanel(desk)
-        guard = desk.banner.guard
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.assigner = AssignmentService(context.session)
+        start = "overlap" if context.choices.cohort_b else "n"
+        self.choices = AssignChoices(atlas=context.choices.atlas, source=start)
+        self.ask = AskPanel(context, self.assigner, self.choices)
+        self.brain = MatchPanel(context)
+        guard = context.banner.guard
         self.best = Table("best", guard(self._best_clicked), rows=5)
         self.table = Table("matches", guard(self._row_clicked), rows=10)
         self.best_caption, self.caption, self.remark = note(), note(), note()
         self.meaning = note()
         self.download = download_button("CSV", f"Save {FILE_NAME}, all rows", guard(self._save))
-        self.answer: Answer | None = None
+        self.answer: AssignmentResult | None = None
         self._rows = self._best_rows = NO_ROWS
-        self._asked: Question | None = None
+        self._asked: AssignmentRequest | None = None
         self._busy = ""
-        self._say_later = Later(0.3, guard(self._say_busy))
-        self._worker = desk.worker(self._failed)
+        self._say_later = Debounce(0.3, guard(self._say_busy))
+        self._worker = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
 
@@ -137,7 +137,7 @@ class AssignPage:
         asked = [name for name in self.choices.trait_names() if name != "min_correlation"]
         self.choices.observe(update, names=asked)
         self.choices.observe(guard(self._show_rows), names="min_correlation")
-        later = Later(0.25, update)
+        later = Debounce(0.25, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
         self._desk.choices.observe(lambda _: later(), names=names)
         update()
@@ -194,7 +194,7 @@ class AssignPage:
                 set_text(text, self._busy)
             self.brain.say(self._busy)
 
-    def _work(self, question: Question) -> Answer | Exception | None:
+    def _work(self, question: AssignmentRequest) -> AssignmentResult | Exception | None:
         def show(done: int, total: int) -> None:
             if self._asked is None or self._asked.atlas != question.atlas:
                 raise Cancelled
@@ -210,21 +210,23 @@ class AssignPage:
             return error  # to be shown only if it is still asked for
         return answer
 
-    def _show_progress(self, question: Question, done: int, total: int) -> None:
+    def _show_progress(self, question: AssignmentRequest, done: int, total: int) -> None:
         reading = f"Reading atlas {question.atlas}: {done} of {total}"
         self._busy = _WORKING if done == total else reading
         self._say_busy()
 
-    def _done(self, question: Question, result: Answer | Exception | None) -> None:
+    def _done(
+        self, question: AssignmentRequest, result: AssignmentResult | Exception | None
+    ) -> None:
         asked = self._asked
         if asked is None or asked.subject != question.subject:
             return  # the choice was taken back meanwhile
-        if isinstance(result, Answer):
+        if isinstance(result, AssignmentResult):
             self._show(result)
         elif question == asked and result is not None and not isinstance(result, Cancelled):
             self._failed(result)
 
-    def _show(self, answer: Answer) -> None:
+    def _show(self, answer: AssignmentResult) -> None:
         self.answer = answer
         if not self._is_waiting:  # the range for other signs would cut the threshold off
             self.ask.show(answer)
@@ -289,7 +291,7 @@ class AssignPage:
             self._desk.saver.save(FILE_NAME, csv_bytes(self.answer.table))
 
 
-def _missing(question: Question) -> str:
+def _missing(question: AssignmentRequest) -> str:
     """What to do first, where something is not chosen yet."""
     if question.source in MAPS_OF_COHORTS and not question.selection.cohort_a:
         return "Choose folder A on the first page, or a folder of files as the map."
@@ -300,7 +302,7 @@ def _missing(question: Question) -> str:
     return "" if question.atlas else "Choose an atlas to see which regions the map lies in."
 
 
-def _describe(answer: Answer) -> str:
+def _describe(answer: AssignmentResult) -> str:
     """The map, what counts of it, and how much that is."""
     parts = answer.found.components
     if not len(parts):
@@ -310,16 +312,16 @@ def _describe(answer: Answer) -> str:
     above = "" if answer.source.is_binary else f", {answer.question.range_in_words}{unit}"
     volume = sum(part.volume_mm3 for part in parts)
     size = f"{volume:,.0f} mm³ ({volume / ML:,.1f} mL)"
-    return f"{number}, {size}: {answer.source.words}{above}"
+    return f"{number}, {size}: {answer.source.summary}{above}"
 
 
-def _meaning(answer: Answer) -> str:
+def _meaning(answer: AssignmentResult) -> str:
     """What the columns are."""
     chances = [_OF_CHANCES] if answer.is_probabilistic else []
     return " ".join([_OF_SHARES, *chances, _OF_CORRELATION])
 
 
-def _remark(answer: Answer) -> str:
+def _remark(answer: AssignmentResult) -> str:
     """What was unusual about map and atlas, and how the atlas was brought to the map."""
     rows = len(answer.table)
     most = f"the first {_MOST_ROWS} rows are shown, {FILE_NAME} has all {rows:,}"
@@ -334,7 +336,7 @@ def ranked(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
     return table.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
 
 
-def row_of(match: Match | None, rows: pd.DataFrame) -> int | None:
+def row_of(match: ComponentOverlap | None, rows: pd.DataFrame) -> int | None:
     """Position of the row of a match, None where it is not among them."""
     if match is None or rows.empty:
         return None
@@ -348,7 +350,7 @@ def best_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return _shown(rows, _BEST)
 
 
-def shown_columns(rows: pd.DataFrame, answer: Answer | None) -> pd.DataFrame:
+def shown_columns(rows: pd.DataFrame, answer: AssignmentResult | None) -> pd.DataFrame:
     """The matches as they are shown: other columns for a labelled atlas and a probabilistic one."""
     is_labelled = answer is None or not answer.is_probabilistic
     shown = _shown(rows, _LABELLED if is_labelled else _PROBABLE)

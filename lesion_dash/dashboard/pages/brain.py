@@ -9,9 +9,9 @@ import ipywidgets as widgets
 
 from ...core.grid import Grid
 from ...plotting.figures import OUTLINED_CLASSES, Layer
+from ..app_context import AppContext
 from ..canvas import MNI_2MM, BrainCanvas
 from ..controls import card, colour_bar, heading, note, set_text
-from ..desk import Desk
 from ..outline import Outline, outlined_layer
 from ..picture import Mm
 from ..places import place_words
@@ -34,13 +34,15 @@ _KINDS = {"population": "of the population, divided by n", "sample": "of a sampl
 class BrainPanel:
     """The map on the brain."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.canvas = BrainCanvas(desk, self._moved, self._painted, self._layer, OUTLINED_CLASSES)
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.canvas = BrainCanvas(
+            context, self._moved, self._painted, self._layer, OUTLINED_CLASSES
+        )
         self.viewer = self.canvas.viewer
         self.readout = widgets.HTML()
         self.scale, self.remark = widgets.HTML(), note()
-        self.line = OutlineLine(desk, source=".ld-here")
+        self.line = OutlineLine(context, source=".ld-here")
         self.outline: Outline | None = None
         self._placed = False
         self._follow()

@@ -11,15 +11,22 @@ import ipywidgets as widgets
 from ...atlas.atlas import OUTSIDE
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
-from ..chances import PERMUTATIONS, SEED, ChanceRequest, Chances, Contrasts, p_layer
+from ..app_context import AppContext
 from ..code import Code
 from ..compare_figure import Panel, draw_panels
 from ..controls import card, heading, labelled, note, set_text
-from ..desk import Desk
-from ..kept_inputs import control
 from ..map_slices import MapLayer, MapSlices
+from ..persisted_inputs import control
 from ..picture import Mm
 from ..places import place_words
+from ..size_bias_service import (
+    PERMUTATIONS,
+    SEED,
+    Contrasts,
+    SizeBiasRequest,
+    SizeBiasService,
+    p_layer,
+)
 from .chance_clusters import ClustersPanel
 from .chance_words import (
     ABOVE_MEAN,
@@ -39,17 +46,17 @@ from .map_controls import MapControls
 from .place_panel import PlacePanel
 
 
-def chance_code(desk: Desk, page: ChancePage) -> widgets.Box:
+def chance_code(context: AppContext, page: SizeBiasPage) -> widgets.Box:
     """The page, and below it the code of lesion volumes against chance."""
-    code = Code(desk.session)
+    code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        name = str(getattr(desk.choices, f"cohort_{page.cohort.value}"))
+        name = str(getattr(context.choices, f"cohort_{page.cohort.value}"))
         draws = int(page.permutations.value), int(page.seed.value), page.side.value
-        request = ChanceRequest(name, desk.choices.min_patients, *draws) if name else None
-        return code.chance(request, desk.choices.loaded_atlas)
+        request = SizeBiasRequest(name, context.choices.min_patients, *draws) if name else None
+        return code.chance(request, context.choices.loaded_atlas)
 
-    made = CodeCard(desk, lines).follow(desk.choices, *CHOSEN)
+    made = CodeCard(context, lines).follow(context.choices, *CHOSEN)
     for field in (page.cohort, page.permutations, page.seed, page.side):
         made.follow(field, "value")
     return place_below(page.widget, made)
@@ -67,42 +74,42 @@ _MOST = 100_000
 _HIGHEST_SEED = 2**31 - 1
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """Two contrasts and the p map, with one crosshair, and what they show and what not."""
-    page = ChancePage(desk)
+    page = SizeBiasPage(context)
     names = ("cohort", "side", "permutations", "seed")
-    desk.inputs.follow("chance", {name: control(getattr(page, name)) for name in names})
-    return chance_code(desk, page)
+    context.inputs.follow("chance", {name: control(getattr(page, name)) for name in names})
+    return chance_code(context, page)
 
 
-class ChancePage:
+class SizeBiasPage:
     """The lesions of A or of B against chance.
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.chances = Chances(desk.session)
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.chances = SizeBiasService(context.session)
         self.contrasts: Contrasts | None = None
         self.found: VolumePermutations | None = None
         self._p: MapLayer | None = None
-        self._running: ChanceRequest | None = None
+        self._running: SizeBiasRequest | None = None
         self._stop = threading.Event()
-        self._maker, self._drawer = desk.worker(), desk.worker()
-        self._shuffler = desk.worker(self._failed)
+        self._maker, self._drawer = context.worker(), context.worker()
+        self._shuffler = context.worker(self._failed)
         self._make_fields()
-        clicked = desk.banner.guard(self._clicked)
+        clicked = context.banner.guard(self._clicked)
         names = ("above mean", "above weighted mean", "corrected p")
         views = [MapSlices(name, clicked) for name in names]
         self.above = MapCard("Above the typical patient?", "chance-mean", views[0])
         self.weighted = MapCard("Beyond what size explains?", "chance-weighted", views[1])
         self.p = MapCard("Corrected p (family-wise)", "chance-p", views[2])
-        saves = desk.banner.guard(self._save_file), desk.banner.guard(self._save_figure)
+        saves = context.banner.guard(self._save_file), context.banner.guard(self._save_figure)
         self.place = PlacePanel("chance-place", "File", *saves)
-        self.clusters = ClustersPanel(desk, self.chances)
+        self.clusters = ClustersPanel(context, self.chances)
         self.widget = self._lay_out()
         self._follow()
         self._update()
@@ -158,14 +165,14 @@ class ChancePage:
             row.add_class("ld-compare-bar")
         return both
 
-    def _wanted(self) -> ChanceRequest | None:
+    def _wanted(self) -> SizeBiasRequest | None:
         choices = self._desk.choices
         name = str(getattr(choices, f"cohort_{self.cohort.value}"))
         if not name:
             return None
         # A message can move the bounds of a field as well.
         numbers = min(int(self.permutations.value), _MOST), int(self.seed.value)
-        return ChanceRequest(name, choices.min_patients, *numbers, self.side.value)
+        return SizeBiasRequest(name, choices.min_patients, *numbers, self.side.value)
 
     def _update(self) -> None:
         wanted, side = self._wanted(), self.cohort.value.upper()
@@ -180,7 +187,7 @@ class ChancePage:
         job = partial(self.chances.contrasts, wanted.cohort, wanted.min_patients)
         self._maker.submit(job, partial(self._show, wanted))
 
-    def _show(self, wanted: ChanceRequest, contrasts: Contrasts) -> None:
+    def _show(self, wanted: SizeBiasRequest, contrasts: Contrasts) -> None:
         if wanted != self._wanted():
             return  # something else was chosen meanwhile
         self.contrasts = contrasts
@@ -193,7 +200,7 @@ class ChancePage:
         self.weighted.ask(ABOVE_WEIGHTED.format(**words), contrasts.above_weighted_mean.shade.bar)
         self._take(wanted, contrasts)
 
-    def _take(self, wanted: ChanceRequest, contrasts: Contrasts) -> None:
+    def _take(self, wanted: SizeBiasRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
         self.found = found = self.chances.known(wanted)
         self._p = p_layer(found) if found else None
@@ -219,7 +226,7 @@ class ChancePage:
         job = partial(self.chances.permute, wanted, tell, self._stop)
         self._shuffler.submit(job, partial(self._finish, wanted))
 
-    def _finish(self, done: ChanceRequest, _found: VolumePermutations) -> None:
+    def _finish(self, done: SizeBiasRequest, _found: VolumePermutations) -> None:
         if self._running == done:
             self._running = None
         wanted = self._wanted()
@@ -232,7 +239,7 @@ class ChancePage:
         set_text(self.state, "Stopped." if self._stop.is_set() else "")
         self._desk.banner.show(error)
 
-    def _show_progress(self, request: ChanceRequest, done: int, total: int) -> None:
+    def _show_progress(self, request: SizeBiasRequest, done: int, total: int) -> None:
         if request == self._running:
             self.bar.max, self.bar.value = total, done
             set_text(self.state, f"{done:,} of {total:,} permutations")

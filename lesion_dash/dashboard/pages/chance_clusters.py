@@ -10,9 +10,9 @@ import pandas as pd
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
 from ...stats.size_bias import FILE_NAME, LEVEL, SizeClusters, VolumePermutations
-from ..chances import ChanceRequest, Chances
+from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
-from ..desk import Desk
+from ..size_bias_service import SizeBiasRequest, SizeBiasService
 from ..tables import Table
 
 _ASK = "Press “Shuffle volumes” to list the places that the test finds."
@@ -34,25 +34,25 @@ class ClustersPanel:
 
     Parameters
     ----------
-    desk : Desk
-    chances : Chances
+    context : AppContext
+    chances : SizeBiasService
     """
 
-    def __init__(self, desk: Desk, chances: Chances) -> None:
-        self._desk, self._chances = desk, chances
-        self._asked: tuple[ChanceRequest, VolumePermutations, str] | None = None
+    def __init__(self, context: AppContext, chances: SizeBiasService) -> None:
+        self._desk, self._chances = context, chances
+        self._asked: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
         self.clusters: SizeClusters | None = None
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.table = Table("clusters", guard(self._go_to))
         self.caption, self.about = note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
-        self._finder = desk.worker()
+        self._finder = context.worker()
         head = widgets.HBox([heading("What the test found"), self.caption, self.download])
         self.widget = card(head, self.about, self.table.widget, name="chance-clusters")
-        desk.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
+        context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
         self.ask(None)
 
-    def ask(self, asked: tuple[ChanceRequest, VolumePermutations, str] | None) -> None:
+    def ask(self, asked: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:
         """List what a test found in a cohort, or say how to make one.
 
         Parameters
@@ -82,7 +82,7 @@ class ClustersPanel:
 
     def _show(
         self,
-        asked: tuple[ChanceRequest, VolumePermutations, str],
+        asked: tuple[SizeBiasRequest, VolumePermutations, str],
         atlas: str,
         clusters: SizeClusters,
     ) -> None:

@@ -7,9 +7,9 @@ import math
 
 from ...plotting.figures import ML
 from ...stats.size_bias import LEVEL, STATEMENT, VolumePermutations
-from ..chances import Contrasts
 from ..map_slices import MapLayer
 from ..picture import Mm
+from ..size_bias_service import Contrasts
 from .compare_place import NOTHING, signed
 
 ABOVE_MEAN = (

@@ -11,12 +11,12 @@ from ...regions.counts import FILE_NAME as REGIONS_FILE
 from ...stats.coverage import coverage_at
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
 from ...stats.topography import FILE_NAMES
+from ..app_context import AppContext
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
-from ..desk import Desk
 from ..session import PATIENTS_FILE
 from ..state import MAPS
-from ..tasks import Later
+from ..tasks import Debounce
 from .filters import FilterPanel
 from .split import Split
 
@@ -34,17 +34,17 @@ _THREE_LINES = "54px"
 class ChoicesPanel:
     """Folders, threshold, atlas, map, and what can be saved."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self.folder_a = widgets.Dropdown()
         self.folder_b = widgets.Dropdown()
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
         self.atlas = widgets.Dropdown()
         self.map_key = widgets.RadioButtons()
         self.file = widgets.Dropdown()
-        self.reading = LoadingLine(desk)
-        split = Split(desk)
-        self.filter_a, self.filter_b = (FilterPanel(desk, side, split) for side in "ab")
+        self.reading = LoadingLine(context)
+        split = Split(context)
+        self.filter_a, self.filter_b = (FilterPanel(context, side, split) for side in "ab")
         self.overlap_hint = note()
         self.bound, self.coverage, self.file_name = note(), note(), note()
         self.coverage.layout.min_height = _THREE_LINES
@@ -52,15 +52,17 @@ class ChoicesPanel:
         self._offer_folders()
         self._bind()
         # Once the map is on its way: every voxel is counted for it.
-        self._cover = Later(0, desk.banner.guard(self._show_coverage))
+        self._cover = Debounce(0, context.banner.guard(self._show_coverage))
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
-            desk.choices.observe(desk.banner.guard(self._update), names=name)
-        desk.choices.observe(desk.banner.guard(lambda _: self._offer_files()), names="map_key")
-        desk.choices.observe(lambda _: self._cover(), names="min_patients")
+            context.choices.observe(context.banner.guard(self._update), names=name)
+        context.choices.observe(
+            context.banner.guard(lambda _: self._offer_files()), names="map_key"
+        )
+        context.choices.observe(lambda _: self._cover(), names="min_patients")
         # What was written belongs to the choices before.
-        desk.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
-        self.file.observe(desk.banner.guard(self._name_file), names="value")
+        context.choices.observe(lambda _: set_text(self.exported, ""), names="min_patients")
+        self.file.observe(context.banner.guard(self._name_file), names="value")
         self._update()
 
     def _offer_folders(self) -> None:
@@ -194,18 +196,18 @@ class ChoicesPanel:
 class LoadingLine:
     """Progress and a cancel button while reading, what was read otherwise, in one fixed space."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._loading = desk.loading
+    def __init__(self, context: AppContext) -> None:
+        self._loading = context.loading
         self.bar = widgets.IntProgress(min=0, max=1)
         self.text = note()
         self._summary = ""
         self.cancel = widgets.Button(description="Cancel", tooltip="Stop reading")
         self.cancel.add_class("ld-button")
-        self.cancel.on_click(lambda _: desk.cancel())
+        self.cancel.on_click(lambda _: context.cancel())
         self.row = widgets.HBox([self.bar, self.cancel])
         self.widget = widgets.VBox([self.text, self.row])
         self.widget.add_class("ld-loading")
-        self._loading.observe(desk.banner.guard(self._update))
+        self._loading.observe(context.banner.guard(self._update))
         self._update()
 
     def set_summary(self, text: str) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 from traitlets import HasTraits
 
+from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note
-from ..desk import Desk
-from ..tasks import Later
+from ..tasks import Debounce
 from .roi_code import CopyButton
 
 if TYPE_CHECKING:
@@ -32,24 +32,24 @@ class CodeCard:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     lines : callable
         Gives the Python and the commands, both empty where nothing is chosen yet.
     nothing : str
         What stands there then.
     """
 
-    def __init__(self, desk: Desk, lines: Lines, nothing: str = _NOTHING) -> None:
+    def __init__(self, context: AppContext, lines: Lines, nothing: str = _NOTHING) -> None:
         self._lines, self._nothing = lines, nothing
         self.python, self.commands = widgets.HTML(), widgets.HTML()
         self.copy, self.copy_commands = CopyButton(), CopyButton()
         self._script = ""
-        save = desk.banner.guard(lambda: desk.saver.save(SCRIPT_NAME, self._script.encode()))
+        save = context.banner.guard(lambda: context.saver.save(SCRIPT_NAME, self._script.encode()))
         self.script = download_button("Script", f"Save {SCRIPT_NAME}", save)
-        self._later = Later(_QUIET, desk.banner.guard(self.update))
+        self._later = Debounce(_QUIET, context.banner.guard(self.update))
         for code in (self.python, self.commands):
             code.add_class("ld-code")
-        about = _ABOUT.format(desk.session.root.path.name)
+        about = _ABOUT.format(context.session.root.path.name)
         head = widgets.HBox([heading("Show me the code"), note(about), self.copy, self.script])
         below = widgets.HBox([note("The same in a terminal"), self.copy_commands])
         below.add_class("ld-card-head")
@@ -75,11 +75,11 @@ class CodeCard:
         return self
 
 
-def topography_code(desk: Desk, page: widgets.Box) -> widgets.Box:
+def topography_code(context: AppContext, page: widgets.Box) -> widgets.Box:
     """The page, and below it the code of maps, overlap and regions."""
-    code = Code(desk.session)
-    made = CodeCard(desk, lambda: code.topography(desk.choices.selection))
-    return place_below(page, made.follow(desk.choices, *CHOSEN))
+    code = Code(context.session)
+    made = CodeCard(context, lambda: code.topography(context.choices.selection))
+    return place_below(page, made.follow(context.choices, *CHOSEN))
 
 
 def place_below(page: widgets.Box, made: CodeCard) -> widgets.Box:

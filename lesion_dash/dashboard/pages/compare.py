@@ -8,13 +8,13 @@ import ipywidgets as widgets
 
 from ...plotting.figures import figure_bytes
 from ...stats.differences import FILE_NAMES
+from ..app_context import AppContext
 from ..code import Code
 from ..compare_figure import draw_panels
-from ..comparing import FREQUENCY, MAPS, MEAN, SD, Comparing, Pair, PairRequest
+from ..comparison_service import FREQUENCY, MAPS, MEAN, SD, ComparisonService, Pair, PairRequest
 from ..controls import card, labelled, note, set_text
-from ..desk import Desk
-from ..kept_inputs import control
 from ..map_slices import MapSlices
+from ..persisted_inputs import control
 from ..picture import Mm
 from ..places import place_words
 from .code import CHOSEN, CodeCard, place_below
@@ -26,18 +26,20 @@ from .map_controls import MapControls
 from .place_panel import PlacePanel
 
 
-def compare_code(desk: Desk, page: ComparePage) -> widgets.Box:
+def compare_code(context: AppContext, page: ComparePage) -> widgets.Box:
     """The page, and below it the code of the differences of A and B."""
-    code = Code(desk.session)
+    code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        chosen = desk.choices
+        chosen = context.choices
         pair = PairRequest(chosen.cohort_a, chosen.cohort_b, chosen.min_patients)
         is_pair = chosen.cohort_a and chosen.cohort_b
         return code.compare(pair if is_pair else None, chosen.loaded_atlas)
 
     nothing = "# Choose folders A and B: the Python that does the same stands here."
-    return place_below(page.widget, CodeCard(desk, lines, nothing).follow(desk.choices, *CHOSEN))
+    return place_below(
+        page.widget, CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
+    )
 
 
 # Compare: the maps of A and B side by side, and what A has more of than B.
@@ -79,11 +81,11 @@ _FEET = {
 _NOWHERE = "No voxel is lesioned in {least} patients of A and in {least} of B: choose a smaller k."
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """Three maps with one crosshair, both cohorts at it, and the coverage curve."""
-    page = ComparePage(desk)
-    desk.inputs.follow("compare", {"map": control(page.map_key)})
-    return compare_code(desk, page)
+    page = ComparePage(context)
+    context.inputs.follow("compare", {"map": control(page.map_key)})
+    return compare_code(context, page)
 
 
 class ComparePage:
@@ -91,17 +93,17 @@ class ComparePage:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.comparing = Comparing(desk.session)
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.comparing = ComparisonService(context.session)
         self.pair: Pair | None = None
-        self._maker, self._drawer = desk.worker(), desk.worker()
-        guard = desk.banner.guard
+        self._maker, self._drawer = context.worker(), context.worker()
+        guard = context.banner.guard
         self.map_key = widgets.ToggleButtons(options=[(text, key) for key, text in MAPS.items()])
-        self.controls = MapControls(desk)
+        self.controls = MapControls(context)
         self.state = note()
         self.to_a = plain_button("Max A > B", "Put the crosshair where A exceeds B most")
         self.to_b = plain_button("Max B > A", "Put the crosshair where B exceeds A most")
@@ -112,8 +114,8 @@ class ComparePage:
         saves = guard(self._save_file), guard(self._save_figure)
         self.place = PlacePanel("compare-place", "Map as NIfTI", *saves)
         self.place.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
-        self.regions = RegionsOfTwo(desk, self.comparing)
-        self.coverage = CoveragePanel(desk)
+        self.regions = RegionsOfTwo(context, self.comparing)
+        self.coverage = CoveragePanel(context)
         self.widget = self._lay_out()
         self._follow()
         self._update()
@@ -127,7 +129,7 @@ class ComparePage:
         self.to_b.on_click(guard(lambda _: self._go_to_extreme(False)))
 
     def _offer_file(self) -> None:
-        """Offer the file of the map that is shown."""
+        """StateValidator the file of the map that is shown."""
         self.place.file.value = FILE_NAMES[self.map_key.value]
 
     def _lay_out(self) -> widgets.Box:
@@ -160,7 +162,7 @@ class ComparePage:
             return
         self.controls.slider.disabled = wanted.map_key == FREQUENCY
         if self.pair is None:
-            set_text(self.state, "Comparing ...")
+            set_text(self.state, "ComparisonService ...")
         self._maker.submit(partial(self.comparing.pair, wanted), self._show)
 
     def _show(self, pair: Pair) -> None:

@@ -6,7 +6,7 @@ import html
 import math
 
 from ...stats.differences import FILE_NAMES
-from ..comparing import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
+from ..comparison_service import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
 from ..map_slices import MapLayer
 from ..picture import Mm
 

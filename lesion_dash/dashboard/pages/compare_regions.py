@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
 from ...regions.differences import FILE_NAME, RegionDifferences
-from ..comparing import Comparing, PairRequest
+from ..app_context import AppContext
+from ..comparison_service import ComparisonService, PairRequest
 from ..controls import card, download_button, heading, note, set_text
-from ..desk import Desk
 from ..tables import Table
-from ..tasks import Later
+from ..tasks import Debounce
 
 _ABOUT = (
     "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
@@ -25,7 +25,7 @@ _ABOUT = (
 _LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
 _NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
 _READING = "Reading the atlas ..."
-_WORKING = "Comparing region by region ..."
+_WORKING = "ComparisonService region by region ..."
 
 
 class RegionsOfTwo:
@@ -33,28 +33,28 @@ class RegionsOfTwo:
 
     Parameters
     ----------
-    desk : Desk
-    comparing : Comparing
+    context : AppContext
+    comparing : ComparisonService
     """
 
-    def __init__(self, desk: Desk, comparing: Comparing) -> None:
-        self._desk, self._comparing = desk, comparing
+    def __init__(self, context: AppContext, comparing: ComparisonService) -> None:
+        self._desk, self._comparing = context, comparing
         self._asked: PairRequest | None = None
         self.found: RegionDifferences | None = None
         self._rows: list[int] = []
         self._atlas = ""  # whose regions the rows are
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.table = Table("compare-regions", guard(self._go_to), on_none=guard(self._leave))
         self.caption, self.about, self.remark = note(), note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
-        self._worker = desk.worker()
-        self._later = Later(0.25, guard(self._update))
+        self._worker = context.worker()
+        self._later = Debounce(0.25, guard(self._update))
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
         parts = self.about, self.table.widget, self.remark
         self.widget = card(head, *parts, name="compare-regions")
         update = guard(lambda _: self.ask(self._asked))
-        desk.choices.observe(update, names=["atlas", "loaded_atlas"])
-        desk.choices.observe(guard(lambda _: self._mark()), names="region")
+        context.choices.observe(update, names=["atlas", "loaded_atlas"])
+        context.choices.observe(guard(lambda _: self._mark()), names="region")
 
     def ask(self, request: PairRequest | None) -> None:
         """Show two cohorts, or nothing."""

@@ -10,10 +10,10 @@ import ipywidgets as widgets
 
 from ...core.tables import csv_bytes
 from ...stats.coverage import threshold_coverage
+from ..app_context import AppContext
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..curve import Curve, CurveView
-from ..desk import Desk
-from ..tasks import Later
+from ..tasks import Debounce
 
 FILE_NAME = "coverage.csv"
 """What is saved: the table that `lesion-dash coverage` writes."""
@@ -30,32 +30,32 @@ class CoveragePanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        guard = desk.banner.guard
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        guard = context.banner.guard
         self.view = CurveView(guard(self._choose))
         self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
-        self.words = widgets.HTML()
+        self.summary = widgets.HTML()
         self.rules = widgets.HTML()
         self.why = note()
         self.download = download_button("CSV", "Save every k of A as a table", guard(self._save))
         self._curves: tuple[Curve, ...] = ()
-        self._counter = desk.worker()
+        self._counter = context.worker()
         self.widget = self._lay_out()
-        bind(desk.choices, "min_patients", self.slider)
-        update = Later(0.03, guard(self._update))
+        bind(context.choices, "min_patients", self.slider)
+        update = Debounce(0.03, guard(self._update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
-        desk.choices.observe(lambda _: update(), names=names)
+        context.choices.observe(lambda _: update(), names=names)
         self._update()
 
     def _lay_out(self) -> widgets.VBox:
-        self.words.add_class("ld-curve-words")
+        self.summary.add_class("ld-curve-words")
         self.rules.add_class("ld-curve-rules")
         field = labelled("Minimum patients at a voxel (k)", self.slider)
-        beside = widgets.VBox([field, self.words, self.rules, self.download])
+        beside = widgets.VBox([field, self.summary, self.rules, self.download])
         row = widgets.HBox([self.view, beside])
         row.add_class("ld-curve-row")
         return card("How much of the brain does each k leave?", self.why, row, name="curve-card")
@@ -71,7 +71,7 @@ class CoveragePanel:
             self._curves = ()
             set_text(self.why, _EMPTY)
             self.view.show((), 1)
-            self.words.value = self.rules.value = ""
+            self.summary.value = self.rules.value = ""
             return
         names = {"A": choices.cohort_a, "B": choices.cohort_b}
         job = partial(self._count, {side: name for side, name in names.items() if name})
@@ -90,7 +90,7 @@ class CoveragePanel:
         least = self._desk.choices.min_patients
         set_text(self.why, _WHY)
         self.view.show(curves, least)
-        self.words.value = _words(curves, least)
+        self.summary.value = _words(curves, least)
         self.rules.value = _rules(curves[0])
 
 

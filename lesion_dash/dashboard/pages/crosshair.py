@@ -11,9 +11,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...images.nifti import number, point
+from ..app_context import AppContext
 from ..controls import bind, card, heading, labelled, note
-from ..desk import Desk
-from ..inspecting import Look, Voxel, planes_of
+from ..loaded_volume import LoadedVolume, Voxel, planes_of
 from ..slice_view import SliceView
 
 EMPTY = "Choose an image on the left, or drop one onto this page."
@@ -24,17 +24,17 @@ class CrosshairPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     on_volume : callable
         Given the number of the volume that is wanted.
     """
 
-    def __init__(self, desk: Desk, on_volume: Callable[[int], None]) -> None:
-        self._desk, self._on_volume = desk, on_volume
-        self.look: Look | None = None
+    def __init__(self, context: AppContext, on_volume: Callable[[int], None]) -> None:
+        self._desk, self._on_volume = context, on_volume
+        self.look: LoadedVolume | None = None
         self.voxel: Voxel = (0, 0, 0)
         self._is_filling = False
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.slices = SliceView(guard(self._clicked))
         self.stage = widgets.VBox([self.slices])
         self.readout = widgets.HTML()
@@ -48,8 +48,8 @@ class CrosshairPanel:
         self.hint, self.remark = note(), note()
         self.to_middle = _button("Middle", "Put the crosshair in the middle of the image")
         self.to_highest = _button("Highest value", "Put the crosshair on the highest value")
-        bind(desk.choices, "radiological", self.orientation)
-        desk.choices.observe(guard(lambda _: self._draw()), names="radiological")
+        bind(context.choices, "radiological", self.orientation)
+        context.choices.observe(guard(lambda _: self._draw()), names="radiological")
         self.to_middle.on_click(guard(self._go_to_middle))
         self.to_highest.on_click(guard(self._go_to_highest))
         for field in self.ijk:
@@ -61,7 +61,7 @@ class CrosshairPanel:
         self.widget = self._lay_out()
         self.clear(EMPTY)
 
-    def show(self, look: Look) -> None:
+    def show(self, look: LoadedVolume) -> None:
         """Show an image, or another volume of it with the crosshair where it was."""
         is_same = self.look is not None and self.look.found is look.found
         self.look = look
@@ -180,7 +180,7 @@ class CrosshairPanel:
         self.hint.value = html.escape(self._exactly(look))
         self.remark.value = html.escape(_remark(look))
 
-    def _words(self, look: Look) -> str:
+    def _words(self, look: LoadedVolume) -> str:
         value = look.value(self.voxel)
         shown = number(value) if math.isfinite(value) else str(value).replace("nan", "NaN")
         volume = f" · volume {look.volume}" if look.found.volumes > 1 else ""
@@ -191,7 +191,7 @@ class CrosshairPanel:
             f"· grey from {number(low)} (black) to {number(high)} (white)"
         )
 
-    def _exactly(self, look: Look) -> str:
+    def _exactly(self, look: LoadedVolume) -> str:
         x, y, z = (float(field.value) for field in self.xyz)
         return f"there (i, j, k) = {point(round(one, 2) for one in look.found.to_voxel(x, y, z))}"
 
@@ -202,7 +202,7 @@ def _button(text: str, tooltip: str) -> widgets.Button:
     return button
 
 
-def _remark(look: Look) -> str:
+def _remark(look: LoadedVolume) -> str:
     """How the slices lie, and what the letters at their edges stand for."""
     space = look.found.space
     if space is None:

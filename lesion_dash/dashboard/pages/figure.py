@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...plotting.figures import FILE_FORMATS, draw_map, figure_bytes
+from ..app_context import AppContext
 from ..controls import bind, card, download_button, heading
-from ..desk import Desk
 from ..state import FIGURES, Selection
-from ..tasks import Later
+from ..tasks import Debounce
 
 _NOTHING = "A figure of the map appears here."
 
@@ -20,19 +20,19 @@ _NOTHING = "A figure of the map appears here."
 class FigurePanel:
     """A figure of the map for a paper or a slide."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self.kind = widgets.ToggleButtons(options=[(text, key) for key, text in FIGURES.items()])
         self.image = widgets.HTML()
         self.state = widgets.Label()
         self._turn = 0
-        self._drawer = desk.worker(self._failed)
-        self._draw_later = Later(0.35, desk.banner.guard(self._draw))
-        bind(desk.choices, "figure", self.kind)
+        self._drawer = context.worker(self._failed)
+        self._draw_later = Debounce(0.35, context.banner.guard(self._draw))
+        bind(context.choices, "figure", self.kind)
         names = ["cohort_a", "cohort_b", "min_patients", "map_key", "figure", "radiological"]
-        desk.choices.observe(lambda _: self._redraw(), names=names)
-        desk.choices.observe(self._moved, names="mm")
-        desk.loading.observe(lambda _: self._redraw(), names="painted")
+        context.choices.observe(lambda _: self._redraw(), names=names)
+        context.choices.observe(self._moved, names="mm")
+        context.loading.observe(lambda _: self._redraw(), names="painted")
         self.widget = self._lay_out()
         self._tell(_NOTHING)
 

@@ -87,7 +87,7 @@ def row_of(condition: Condition, columns: Sequence[Column]) -> Row:
     """The row of controls that shows a condition; a fixed text where no control can."""
     column = next((one for one in columns if one.name == condition.column), None)
     fixed: Row = {"column": condition.column, "form": "fixed", "text": str(condition)}
-    fixed["words"] = condition.words
+    fixed["words"] = condition.summary
     if column is None or condition.strict:
         return fixed
     row: Row = {"column": condition.column, "missing": condition.missing}

@@ -11,8 +11,8 @@ import traitlets as t
 from ...cohort.cohort import Cohort
 from ...cohort.columns import Column, describe_columns
 from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_words
+from ..app_context import AppContext
 from ..controls import STATIC
-from ..desk import Desk
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
@@ -67,23 +67,23 @@ class FilterPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     side : str
         ``a`` or ``b``.
     split : Split
     """
 
-    def __init__(self, desk: Desk, side: str, split: Split) -> None:
-        self._desk, self._side, self._split = desk, side, split
+    def __init__(self, context: AppContext, side: str, split: Split) -> None:
+        self._desk, self._side, self._split = context, side, split
         self._folder = self._said = ""
         self._columns: tuple[Column, ...] = ()
         self._asked: tuple[str, ...] = ()
-        self.widget = FilterView(side.upper(), desk.banner.guard(self._received))
+        self.widget = FilterView(side.upper(), context.banner.guard(self._received))
         self.widget.add_class("ld-filter-box")
         names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
-        desk.choices.observe(desk.banner.guard(self._update), names=names)
+        context.choices.observe(context.banner.guard(self._update), names=names)
         if side == "b":
-            desk.choices.observe(desk.banner.guard(self._offer), names="where_a")
+            context.choices.observe(context.banner.guard(self._offer), names="where_a")
         self._update()
 
     def _received(self, content: Any) -> None:
@@ -103,7 +103,7 @@ class FilterPanel:
             return
 
     def _ask(self, conditions: Sequence[Condition]) -> None:
-        """Restrict; what the desk takes back is shown as it was."""
+        """Restrict; what the application's context takes back is shown as it was."""
         self._desk.banner.clear()
         self._asked = tuple(dict.fromkeys(str(one) for one in conditions))
         self._desk.choices.set_trait(f"where_{self._side}", self._asked)
@@ -142,7 +142,7 @@ class FilterPanel:
             one.column in kinds and (kinds[one.column] == "number" or not one.is_range)
             for one in conditions
         )
-        return ", ".join(one.words for one in conditions) if is_known else ""
+        return ", ".join(one.summary for one in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:
         self._folder, self._said, self._columns, self._asked = "", "", (), ()

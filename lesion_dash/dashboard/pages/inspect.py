@@ -12,22 +12,22 @@ import traitlets as t
 
 from ...images.survey import ImageSource, Survey
 from ...plotting.figures import draw_values, figure_bytes
+from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, heading, labelled, note, set_text
-from ..desk import Desk
 from ..file_field import file_text, split_file
 from ..image_facts import forms_html, section_html, space_html
 from ..image_files import ImageFiles
-from ..inspecting import Look, open_look, other_volume
-from ..kept_inputs import Control, control
+from ..loaded_volume import LoadedVolume, open_volume, other_volume
+from ..persisted_inputs import Control, control
 from ..slice_view import LARGEST_DROP, FileDrop
 from .code import CodeCard, place_below
 from .crosshair import EMPTY, CrosshairPanel
 
 
-def inspect_code(desk: Desk, page: InspectPage) -> widgets.Box:
+def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
     """The page, and below it the code of what is in an image."""
-    code = Code(desk.session)
+    code = Code(context.session)
 
     def lines() -> tuple[str, str]:
         look = page.look
@@ -39,7 +39,7 @@ def inspect_code(desk: Desk, page: InspectPage) -> widgets.Box:
         return code.inspect(folder, file, voxel, look.volume)
 
     nothing = "# Choose an image: the Python that does the same stands here."
-    made = CodeCard(desk, lines, nothing).follow(page.crosshair.readout, "value")
+    made = CodeCard(context, lines, nothing).follow(page.crosshair.readout, "value")
     return place_below(page.widget, made.follow(page.name, "value"))
 
 
@@ -55,16 +55,16 @@ _PRIVATE = (
 _DROP_AGAIN = "The file that was dropped here is not kept: drop it again."
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """The file and the crosshair on the left, slices and facts beside them."""
-    page = InspectPage(desk)
+    page = InspectPage(context)
     lists = (page.folder, page.file)
     fields = {
         "file": Control(lambda: page.chosen, page.choose, lists),
         "dropped": control(page.dropped, "is_shown"),
     }
-    desk.inputs.follow("inspect", fields, page.miss_dropped)
-    return inspect_code(desk, page)
+    context.inputs.follow("inspect", fields, page.miss_dropped)
+    return inspect_code(context, page)
 
 
 class Dropped(t.HasTraits):
@@ -76,24 +76,24 @@ class Dropped(t.HasTraits):
 class InspectPage:
     """One image file, looked into."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.files = ImageFiles(desk.session.root)
-        self.look: Look | None = None
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.files = ImageFiles(context.session.root)
+        self.look: LoadedVolume | None = None
         self.dropped = Dropped()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.folder = widgets.Dropdown()
         self.file = widgets.Dropdown()
-        self.drop = FileDrop(guard(self._dropped), desk.banner.show)
-        self.crosshair = CrosshairPanel(desk, guard(self._volume_wanted))
+        self.drop = FileDrop(guard(self._dropped), context.banner.show)
+        self.crosshair = CrosshairPanel(context, guard(self._volume_wanted))
         self.name = note()
-        self.facts, self.space, self.forms, self.door, self.values = (
+        self.facts, self.space, self.forms, self.validation, self.values = (
             widgets.HTML() for _ in range(5)
         )
         self.histogram = widgets.HTML()
         self.log_counts = widgets.ToggleButtons(options=[("Counts", False), ("Log counts", True)])
-        self._reader = desk.worker(self._failed)
-        self._drawer = desk.worker()
+        self._reader = context.worker(self._failed)
+        self._drawer = context.worker()
         self.widget = self._lay_out()
         self._offer_folders()
         self.folder.observe(guard(self._folder_chosen), names="value")
@@ -116,7 +116,7 @@ class InspectPage:
             self._show_nothing(_DROP_AGAIN)
 
     def _lay_out(self) -> widgets.Box:
-        for part in (self.facts, self.space, self.forms, self.door, self.values):
+        for part in (self.facts, self.space, self.forms, self.validation, self.values):
             part.add_class("ld-facts")
         self.histogram.add_class("ld-histogram")
         ask = card(
@@ -131,7 +131,7 @@ class InspectPage:
         file = widgets.HBox([heading("File"), self.name])
         self._cards = [
             card(file, self.facts, name="inspect-file"),
-            card("Can it be used?", self.door, name="inspect-door"),
+            card("Can it be used?", self.validation, name="inspect-validation"),
             card(values, self.values, self.histogram, name="inspect-values"),
             card("Voxels and millimetres", self.space, name="inspect-space"),
             card("The two forms of the header", self.forms, name="inspect-forms"),
@@ -170,26 +170,26 @@ class InspectPage:
     def _open(self, source: ImageSource, name: str) -> None:
         self._desk.banner.clear()
         self._show_nothing(f"Reading {name} ...")
-        self._reader.submit(partial(open_look, source), self._show)
+        self._reader.submit(partial(open_volume, source), self._show)
 
     def _volume_wanted(self, volume: int) -> None:
         if self.look is not None:
             job = partial(other_volume, self.look, volume)
             self._reader.submit(job, self._show_volume)
 
-    def _show_volume(self, look: Look) -> None:
+    def _show_volume(self, look: LoadedVolume) -> None:
         if self.look is not None and self.look.found is look.found:
             self.look = look
             self.crosshair.show(look)
 
-    def _show(self, look: Look) -> None:
+    def _show(self, look: LoadedVolume) -> None:
         self.look = look
         found = look.found
         for one in self._cards:
             one.remove_class("ld-hidden")
         set_text(self.name, found.name)
         self.facts.value = section_html(found, "File", "Voxels")
-        self.door.value = section_html(
+        self.validation.value = section_html(
             found, "This image cannot be used", "Can it be used?", "Notes"
         )
         self.values.value = section_html(found, "Values")
@@ -201,7 +201,14 @@ class InspectPage:
     def _show_nothing(self, why: str) -> None:
         self.look = None
         set_text(self.name, "")
-        for part in (self.facts, self.space, self.forms, self.door, self.values, self.histogram):
+        for part in (
+            self.facts,
+            self.space,
+            self.forms,
+            self.validation,
+            self.values,
+            self.histogram,
+        ):
             part.value = ""
         self.crosshair.look = None
         self.crosshair.clear(why)

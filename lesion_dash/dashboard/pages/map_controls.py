@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
+from ..app_context import AppContext
 from ..controls import bind, labelled, set_text
-from ..desk import Desk
 from ..map_slices import MapLayer
-from ..tasks import Later
+from ..tasks import Debounce
 
 
 class MapControls:
@@ -17,19 +17,19 @@ class MapControls:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
         self.orientation = widgets.ToggleButtons(
             options=[("Neurological", False), ("Radiological", True)],
             tooltips=["Patient's left on the left", "Patient's left on the right"],
         )
         self.empty = widgets.HTML()
-        bind(desk.choices, "min_patients", self.slider)
-        bind(desk.choices, "radiological", self.orientation)
+        bind(context.choices, "min_patients", self.slider)
+        bind(context.choices, "radiological", self.orientation)
 
     @property
     def fields(self) -> tuple[widgets.Widget, widgets.Widget]:
@@ -37,16 +37,16 @@ class MapControls:
         least = labelled("Minimum patients at a voxel (k)", self.slider)
         return least, labelled("Sides", self.orientation)
 
-    def follow(self, update: Callable[[], None], draw: Callable[[], None]) -> Later:
+    def follow(self, update: Callable[[], None], draw: Callable[[], None]) -> Debounce:
         """Call `update` where cohorts or k change, and `draw` where the place or the sides do.
 
         Returns
         -------
-        Later
+        Debounce
             Asks for an update, a moment later.
         """
         choices, guard = self._desk.choices, self._desk.banner.guard
-        later = Later(0.03, guard(update))
+        later = Debounce(0.03, guard(update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         choices.observe(lambda _: later(), names=names)
         choices.observe(guard(lambda _: draw()), names=["mm", "radiological", "loaded_atlas"])

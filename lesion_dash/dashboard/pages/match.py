@@ -8,12 +8,12 @@ import math
 import ipywidgets as widgets
 
 from ...plotting.figures import ColourClass, Layer
-from ...regions.overlap_scores import Match
+from ...regions.overlap_scores import ComponentOverlap
 from ...stats.components import Component
-from ..assigning import CHOSEN, CLASSES, CONTOUR, OTHERS, Answer
+from ..app_context import AppContext
+from ..assignment_service import CHOSEN, CLASSES, CONTOUR, OTHERS, AssignmentResult
 from ..canvas import BrainCanvas
 from ..controls import card, css_colour, heading
-from ..desk import Desk
 from ..picture import Mm, Picture
 from ..places import place_words
 
@@ -21,23 +21,23 @@ from ..places import place_words
 class MatchPanel:
     """The picked component and the contour of its region; the other components are paler."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.canvas = BrainCanvas(desk, self._moved, lambda: None, self._layer, CLASSES)
+    def __init__(self, context: AppContext) -> None:
+        self.canvas = BrainCanvas(context, self._moved, lambda: None, self._layer, CLASSES)
         self.viewer = self.canvas.viewer
         self.readout = widgets.HTML()
         self.legend = widgets.HTML()
-        self._answer: Answer | None = None
+        self._answer: AssignmentResult | None = None
         self.picture: Picture | None = None
         self._parts: Picture | None = None
         self._column = -1
-        self.match: Match | None = None
+        self.match: ComponentOverlap | None = None
         self._picked: tuple[Mm, int] | None = None
         title = widgets.HBox([heading("Brain"), self.canvas.orientation])
         self.readout.add_class("ld-readout")
         self.legend.add_class("ld-scale-box")
         self.widget = card(title, *self.canvas.widgets, self.readout, self.legend, name="match")
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: AssignmentResult) -> None:
         """Show an answer, and pick the best match of the largest component.
 
         Of the same map and atlas, what was picked stays where it still is a component in a region.
@@ -64,7 +64,7 @@ class MatchPanel:
         self.say(why)
         self.legend.value = ""
 
-    def pick(self, match: Match) -> None:
+    def pick(self, match: ComponentOverlap) -> None:
         """Go to a component where its region holds it, and show both."""
         answer = self._answer
         if answer is not None:
@@ -74,7 +74,7 @@ class MatchPanel:
             self.viewer.move_to(place)
             self._paint(answer)
 
-    def _paint(self, answer: Answer) -> None:
+    def _paint(self, answer: AssignmentResult) -> None:
         chosen = None if self.match is None else self.match.component
         self._column = -1 if self.match is None else self.match.column
         self._parts = answer.picture(chosen)
@@ -94,7 +94,7 @@ class MatchPanel:
         return None if answer is None or picture is None else answer.layer(picture)
 
 
-def legend_html(answer: Answer, chosen: Component | None, column: int) -> str:
+def legend_html(answer: AssignmentResult, chosen: Component | None, column: int) -> str:
     """What the colours stand for; names are escaped."""
     parts: list[tuple[ColourClass, str]] = []
     if chosen is not None:
@@ -112,7 +112,7 @@ def legend_html(answer: Answer, chosen: Component | None, column: int) -> str:
     return f'<div class="ld-scale"><div class="ld-legend">{shown}</div></div>'
 
 
-def _where(answer: Answer) -> str:
+def _where(answer: AssignmentResult) -> str:
     """Where the contour runs, in an atlas of probabilities."""
     if not answer.is_probabilistic:
         return ""
@@ -120,7 +120,7 @@ def _where(answer: Answer) -> str:
     return f" (where its probability is {f'≥ {least:g}' if least else 'above 0'})"
 
 
-def place_html(answer: Answer, mm: Mm) -> str:
+def place_html(answer: AssignmentResult, mm: Mm) -> str:
     """One line on a place: coordinates, value of the map, component, region."""
     source = answer.source
     parts = [f"<b>{place_words(mm, source.found.grid)}</b>"]

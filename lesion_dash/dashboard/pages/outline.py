@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..desk import Desk
+from ..app_context import AppContext
 from ..into_view import IntoView
 from ..outline import Outline, find_outline
 
@@ -17,7 +17,7 @@ class OutlineLine:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     title : str
         The word before it.
     source : str, optional
@@ -27,19 +27,23 @@ class OutlineLine:
     """
 
     def __init__(
-        self, desk: Desk, title: str = "Outline", source: str = "", leads_to_brain: bool = False
+        self,
+        context: AppContext,
+        title: str = "Outline",
+        source: str = "",
+        leads_to_brain: bool = False,
     ) -> None:
-        self._desk = desk
+        self._desk = context
         self._title = title
         self._leads_to_brain = leads_to_brain
         self.text = widgets.HTML()
         self.source = IntoView(source)
         self.back = widgets.Button(icon="list", tooltip="Back to the list of patients")
-        self.back.on_click(desk.banner.guard(lambda _: self.source.bring()))
+        self.back.on_click(context.banner.guard(lambda _: self.source.bring()))
         self.close = widgets.Button(icon="times", tooltip="Take the outline away")
-        self.close.on_click(desk.banner.guard(self._clear))
+        self.close.on_click(context.banner.guard(self._clear))
         self.show = widgets.Button(description="To the brain", tooltip="Show the lesion there")
-        self.show.on_click(desk.banner.guard(lambda _: desk.show_brain()))
+        self.show.on_click(context.banner.guard(lambda _: context.show_brain()))
         self.show.add_class("ld-outline-show")
         back = [self.back, self.source] if source else []
         show = [self.show] if leads_to_brain else []
@@ -54,7 +58,7 @@ class OutlineLine:
             self.widget.add_class("ld-hidden")
             return
         # Beside a table with all volumes, and with the longer button, there is room for the id.
-        words = html.escape(f"{self._title}: {outline.words}")
+        words = html.escape(f"{self._title}: {outline.summary}")
         brief = f'<span class="ld-unseen">{self._title}: </span>{html.escape(outline.patient)}'
         shown = brief if self._leads_to_brain else words
         self.text.value = (
@@ -66,10 +70,10 @@ class OutlineLine:
         self._desk.choices.patient = ""
 
 
-def shown_outline(desk: Desk) -> Outline | None:
+def shown_outline(context: AppContext) -> Outline | None:
     """The outline of the chosen patient; a choice that no cohort has is taken back."""
-    choices = desk.choices
-    outline = find_outline(desk.session, choices) if choices.patient else None
+    choices = context.choices
+    outline = find_outline(context.session, choices) if choices.patient else None
     if outline is None and choices.cohort_a:
         choices.patient = ""
     return outline

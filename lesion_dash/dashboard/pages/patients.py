@@ -1,4 +1,4 @@
-"""The patients of a cohort: volumes as a table and a histogram, and what the door said of files."""
+"""The patients of a cohort: volumes as a table and a histogram, and how files were validated."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ...cohort.columns import with_unit
 from ...cohort.participants import Units
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML, draw_histogram, figure_bytes
+from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
-from ..desk import Desk
 from ..outline import find_outline, key_of, pick_patient, row_of_file
 from ..session import PATIENTS_FILE
 from ..tables import Table
@@ -27,18 +27,18 @@ from .code import CodeCard, place_below
 from .outline import OutlineLine
 
 
-def patients_code(desk: Desk, page: PatientsPage) -> widgets.Box:
+def patients_code(context: AppContext, page: PatientsPage) -> widgets.Box:
     """The page, and below it the code of the patients of A or B."""
-    code = Code(desk.session)
+    code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        return code.patients(str(getattr(desk.choices, f"cohort_{page.side.value}")))
+        return code.patients(str(getattr(context.choices, f"cohort_{page.side.value}")))
 
-    made = CodeCard(desk, lines).follow(desk.choices, "cohort_a", "cohort_b")
+    made = CodeCard(context, lines).follow(context.choices, "cohort_a", "cohort_b")
     return place_below(page.widget, made.follow(page.side, "value"))
 
 
-# The patients of a cohort: volumes as a table and a histogram, and what the door said of files.
+# The patients of a cohort: volumes as a table and a histogram, and how files were validated.
 
 
 TITLE = "Patients"
@@ -52,35 +52,35 @@ _FEW = 3
 """So many files are named one by one."""
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """A table of patients, a histogram of their volumes, and the report on their files."""
-    return patients_code(desk, PatientsPage(desk))
+    return patients_code(context, PatientsPage(context))
 
 
 class PatientsPage:
     """The patients of A or B."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
         self._shown = ""
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.table = Table(
             "patients", guard(self._pick), rows=18, order=(1, "desc"), on_none=guard(self._leave)
         )
-        self.line = OutlineLine(desk, leads_to_brain=True)
+        self.line = OutlineLine(context, leads_to_brain=True)
         self.histogram = widgets.HTML()
         self.report_caption = note()
         self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
-        save = desk.banner.guard(self._save)
+        save = context.banner.guard(self._save)
         self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)
-        self._drawer = desk.worker()
+        self._drawer = context.worker()
         self.widget = self._lay_out()
-        update = desk.banner.guard(self._update)
+        update = context.banner.guard(self._update)
         say = guard(self._say_outline)
-        desk.choices.observe(update, names=["cohort_a", "cohort_b"])
-        desk.choices.observe(say, names=["cohort_a", "cohort_b", "patient"])
+        context.choices.observe(update, names=["cohort_a", "cohort_b"])
+        context.choices.observe(say, names=["cohort_a", "cohort_b", "patient"])
         for shown in (update, say):
             self.side.observe(shown, names="value")
         self._update()

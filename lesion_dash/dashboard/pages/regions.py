@@ -13,37 +13,37 @@ import pandas as pd
 from ...atlas.grouping import SWAPPED
 from ...plotting.figures import ML
 from ...regions.counts import FILE_NAME, RegionCount, RegionCounts
+from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
-from ..desk import Desk
 from ..region_patients import peak_mm
 from ..state import Selection
 from ..tables import Table
-from ..tasks import Paced
+from ..tasks import Throttle
 
 
 class RegionsPanel:
     """A row per region; a click on it moves the crosshair there, and asks for its patients."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
         self._asked: Selection | None = None
         self._atlas = ""  # whose regions the rows are
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
-        self._counter = desk.worker()
+        self._counter = context.worker()
         self.caption = note()
         self.remark = note()
-        save = desk.banner.guard(lambda: desk.save(FILE_NAME))
+        save = context.banner.guard(lambda: context.save(FILE_NAME))
         self.download = download_button("CSV", f"Save {FILE_NAME}", save)
         title = widgets.HBox([heading("Regions"), self.caption, self.download])
         self.widget = card(title, self.table.widget, self.remark, name="regions")
-        guarded = desk.banner.guard(self._update)
-        update = Paced(0.05, guarded)
+        guarded = context.banner.guard(self._update)
+        update = Throttle(0.05, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
-        desk.choices.observe(lambda _: update(), names=names)
-        desk.choices.observe(guard(lambda _: self._mark()), names="region")
+        context.choices.observe(lambda _: update(), names=names)
+        context.choices.observe(guard(lambda _: self._mark()), names="region")
         guarded()
 
     def _update(self) -> None:

@@ -10,9 +10,9 @@ import ipywidgets as widgets
 
 from ...report.page import PAGE_NAME
 from ...report.report import Report
+from ..app_context import AppContext
 from ..archive import zip_of
 from ..controls import card, download_button, heading, labelled, note, set_text
-from ..desk import Desk
 from ..reporting import ReportChoice, Reporting
 from .map_card import plain_button
 
@@ -30,21 +30,21 @@ class ReportPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.reporting = Reporting(desk.session)
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.reporting = Reporting(context.session)
         self._stop = threading.Event()
         self._running: ReportChoice | None = None
-        self._maker = desk.worker(self._failed)
+        self._maker = context.worker(self._failed)
         self.title = widgets.Text(placeholder="Title (optional)", continuous_update=False)
         self.make = plain_button("Make the report", "Takes some seconds")
         self.cancel = plain_button("Cancel", "Stop making the report")
         self.bar = widgets.IntProgress(min=0, max=1)
         self.state = note()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.page = download_button("Save page", f"Save {PAGE_NAME}", guard(self._save_page))
         self.all = download_button(
             "Save all files",
@@ -56,7 +56,7 @@ class ReportPanel:
         self.cancel.on_click(guard(lambda _: self._stop.set()))
         self.title.observe(guard(lambda _: self._update()), names="value")
         names = ["cohort_a", "cohort_b", "min_patients", "loaded_atlas"]
-        desk.choices.observe(guard(lambda _: self._update()), names=names)
+        context.choices.observe(guard(lambda _: self._update()), names=names)
         self._update()
 
     def _lay_out(self) -> widgets.VBox:

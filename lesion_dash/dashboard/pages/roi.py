@@ -11,15 +11,15 @@ import ipywidgets as widgets
 
 from ...core.errors import Cancelled, LesionDashError
 from ...rois.saving import SCRIPT_NAME, VALUES_NAME, run_files
+from ..app_context import AppContext
 from ..controls import card, heading, note, set_text
-from ..desk import Desk
-from ..kept_inputs import Control, control, file_control
-from ..lab_choices import FIRST_THRESHOLDS, InputChoices, LabQuestion, Setup, Way, WayChoices
+from ..lab_choices import FIRST_THRESHOLDS, InputChoices, RoiRequest, Setup, Way, WayChoices
 from ..lab_inputs import missing, setup_of
 from ..lab_steps import step_of, step_text
+from ..persisted_inputs import Control, control, file_control
 from ..picture import Mm
-from ..roi_lab import LabAnswer, RoiLab, draw_answer_values, draw_step
-from ..tasks import Later
+from ..roi_lab import RoiLab, RoiResult, draw_answer_values, draw_step
+from ..tasks import Debounce
 from .roi_code import CodePanel
 from .roi_contrast import ContrastPanel
 from .roi_input import InputPanel
@@ -34,10 +34,10 @@ _CHANGED = "These choices changed: press “{}” to see them."
 _NOTHING = "Nothing to show: see the message at the top."
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """Input and test on the left, what comes of them beside."""
-    page = RoiPage(desk)
-    desk.inputs.follow("roi", roi_controls(page, desk), page.come_back)
+    page = RoiPage(context)
+    context.inputs.follow("roi", roi_controls(page, context), page.come_back)
     return page.widget
 
 
@@ -47,29 +47,29 @@ class RoiPage:
     The button settles files and test; everything after it follows at once.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.lab = RoiLab(desk.session)
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.lab = RoiLab(context.session)
         self.choices, self.way = InputChoices(), WayChoices()
-        atlases = desk.session.root.atlases
+        atlases = context.session.root.atlases
         # With several, which one fits the images is not known.
         self.way.atlas = next(iter(atlases)) if len(atlases) == 1 else ""
-        guard = desk.banner.guard
-        self.answer: LabAnswer | None = None
-        self._asked: LabQuestion | None = None
+        guard = context.banner.guard
+        self.answer: RoiResult | None = None
+        self._asked: RoiRequest | None = None
         self._returned: Setup | None = None
         self._stop = threading.Event()
-        self.input = InputPanel(desk, self.lab.files, self.choices)
-        self.test = ContrastPanel(desk, self.choices, guard(self._run), self._cancel)
-        self.steps = StepsPanel(desk, self.lab, self.way)
+        self.input = InputPanel(context, self.lab.files, self.choices)
+        self.test = ContrastPanel(context, self.choices, guard(self._run), self._cancel)
+        self.steps = StepsPanel(context, self.lab, self.way)
         self.picture = PicturePanel(guard(self._draw))
-        self.parts = PartsPanel(desk, self.way, self._go_to)
+        self.parts = PartsPanel(context, self.way, self._go_to)
         self.values = ValuesPanel(partial(guard(self._save), VALUES_NAME))
         self.code = CodePanel(guard(self._save))
         self.caption = note()
-        self._worker = desk.worker(self._failed)
-        self._drawer, self._writer = desk.worker(), desk.worker()
-        self._drawn: LabAnswer | None = None
+        self._worker = context.worker(self._failed)
+        self._drawer, self._writer = context.worker(), context.worker()
+        self._drawn: RoiResult | None = None
         self.widget = self._lay_out()
         self._follow()
         self._show_nothing()
@@ -77,9 +77,9 @@ class RoiPage:
 
     def _follow(self) -> None:
         guard = self._desk.banner.guard
-        settled = Later(0.1, guard(self._choices_changed))
+        settled = Debounce(0.1, guard(self._choices_changed))
         self.choices.observe(lambda _: settled())
-        later = Later(0.2, guard(self._way_changed))
+        later = Debounce(0.2, guard(self._way_changed))
         self.way.observe(lambda _: later())
         # A picked part has another number where the parts are others.
         names = [name for name in self.way.trait_names() if name not in ("picks", "atlas")]
@@ -123,7 +123,7 @@ class RoiPage:
         steps = self.way.steps
         if not steps or self._returned is None or self._returned != self._setup_or_none():
             return ""
-        return f" Then: {', '.join(step.words for step in steps)}."
+        return f" Then: {', '.join(step.summary for step in steps)}."
 
     @property
     def _is_busy(self) -> bool:
@@ -145,7 +145,7 @@ class RoiPage:
             self.test.say(lacking)
             return
         setup = setup_of(self.choices, self.lab.files)
-        self._ask(LabQuestion(setup, self._way_after(setup)))
+        self._ask(RoiRequest(setup, self._way_after(setup)))
 
     def _way_after(self, setup: Setup) -> Way:
         """The way as it is, without what other files or another test leave no sense in."""
@@ -175,7 +175,7 @@ class RoiPage:
         if shown is not None and self.way.way.unpicked != shown.unpicked:
             self.way.picks = ()
 
-    def _ask(self, question: LabQuestion) -> None:
+    def _ask(self, question: RoiRequest) -> None:
         self._asked = question
         self.way.take(question.way)
         self._stop.clear()
@@ -185,7 +185,7 @@ class RoiPage:
         self.picture.image.add_class("ld-busy")
         self._worker.submit(partial(self._work, question), self._show)
 
-    def _work(self, question: LabQuestion) -> LabAnswer:
+    def _work(self, question: RoiRequest) -> RoiResult:
         try:
             return self.lab.answer(question, partial(self._watch, question))
         except LesionDashError as error:
@@ -193,13 +193,13 @@ class RoiPage:
                 raise Cancelled from error  # nobody waits for it any more
             raise
 
-    def _watch(self, question: LabQuestion, words: str) -> None:
+    def _watch(self, question: RoiRequest, words: str) -> None:
         """Within a job: show how far it has come, and end it where nobody waits for it."""
         if self._stop.is_set() or question != self._asked:
             raise Cancelled
         self._worker.tell(self._say_progress, question, words)
 
-    def _say_progress(self, question: LabQuestion, words: str) -> None:
+    def _say_progress(self, question: RoiRequest, words: str) -> None:
         if question == self._asked and self._is_busy:
             self.test.say(f"{words[:1].upper()}{words[1:]} ...", is_running=True)
 
@@ -207,13 +207,13 @@ class RoiPage:
         self._stop.set()
         self.test.say("Stopping ...", is_running=True)
 
-    def _show(self, answer: LabAnswer) -> None:
+    def _show(self, answer: RoiResult) -> None:
         if answer.question != self._asked:
             return  # a newer question is being answered
         self.answer = answer
         self.test.show(answer.run.contrast)
         self._choices_changed()
-        set_text(self.caption, answer.words)
+        set_text(self.caption, answer.summary)
         self.steps.show(answer)
         self.picture.show(answer)
         self.parts.show(answer)
@@ -259,15 +259,15 @@ class RoiPage:
             self._drawer.submit(job, self._paint)
 
     def _draw_both(
-        self, answer: LabAnswer, row: int, mm: Mm | None
-    ) -> tuple[LabAnswer, int, bytes, bytes | None]:
+        self, answer: RoiResult, row: int, mm: Mm | None
+    ) -> tuple[RoiResult, int, bytes, bytes | None]:
         """The picture of a step; and the box plots, where these are not drawn yet."""
         values = None if self._drawn is answer else draw_answer_values(answer)
         picture = draw_step(answer, row, mm)
         self._drawn = answer
         return answer, row, picture, values
 
-    def _paint(self, drawn: tuple[LabAnswer, int, bytes, bytes | None]) -> None:
+    def _paint(self, drawn: tuple[RoiResult, int, bytes, bytes | None]) -> None:
         answer, row, picture, values = drawn
         if values is not None and answer is self.answer:
             self.values.paint(values)
@@ -308,9 +308,9 @@ _OF_PARTS = ("connectivity", "min_voxels", "min_mm3", "atlas")
 """Fields that bear the name of their choice."""
 
 
-def roi_controls(page: RoiPage, desk: Desk) -> dict[str, Control]:
+def roi_controls(page: RoiPage, context: AppContext) -> dict[str, Control]:
     """The choices by their names; fields take nothing but what they offer."""
-    root, way = desk.session.root, page.way
+    root, way = context.session.root, page.way
     parts = ((page.input, _OF_INPUT), (page.test, _OF_TEST), (page.parts, _OF_PARTS))
 
     def read_steps() -> tuple[str, ...]:

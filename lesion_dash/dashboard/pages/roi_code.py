@@ -11,7 +11,7 @@ import traitlets as t
 
 from ...rois.saving import SCRIPT_NAME, names_of_run
 from ..controls import STATIC, card, download_button, heading, labelled, note
-from ..roi_lab import LabAnswer
+from ..roi_lab import RoiResult
 
 _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
 
@@ -48,7 +48,7 @@ class CodePanel:
         self.widget = card(head, self.code, files, name="roi-code")
         self.clear()
 
-    def show(self, answer: LabAnswer) -> None:
+    def show(self, answer: RoiResult) -> None:
         """Show the script of an answer, and offer its files."""
         self.code.value = f'<pre tabindex="0">{html.escape(answer.script)}</pre>'
         self.copy.text = answer.script

@@ -8,8 +8,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...stats.contrast import CORRECTIONS, TESTS, Contrast
+from ..app_context import AppContext
 from ..controls import bind, card, heading, labelled, note, set_text
-from ..desk import Desk
 from ..lab_choices import TESTS_OF, InputChoices, corrections_of
 
 _TEST_NAMES = {
@@ -36,7 +36,7 @@ class ContrastPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     choices : InputChoices
     run, cancel : callable
         What the two buttons do.
@@ -44,7 +44,7 @@ class ContrastPanel:
 
     def __init__(
         self,
-        desk: Desk,
+        context: AppContext,
         choices: InputChoices,
         run: Callable[[], None],
         cancel: Callable[[], None],
@@ -66,7 +66,7 @@ class ContrastPanel:
         self._offer_tests()
         for name in ("test", "correction", "min_patients", "n_permutations", "seed"):
             bind(choices, name, getattr(self, name))
-        guard = desk.banner.guard
+        guard = context.banner.guard
         choices.observe(guard(self._kind_chosen), names="kind")
         choices.observe(guard(self._describe), names=["test", "correction"])
         self._kind_chosen()

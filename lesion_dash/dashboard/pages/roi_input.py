@@ -8,8 +8,8 @@ import ipywidgets as widgets
 
 from ...core.errors import LesionDashError
 from ...images.events import list_conditions
+from ..app_context import AppContext
 from ..controls import bind, card, labelled, note, set_text
-from ..desk import Desk
 from ..file_field import FileField
 from ..lab_choices import KINDS, InputChoices
 from ..lab_files import LabFiles
@@ -46,13 +46,13 @@ class InputPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     files : LabFiles
     choices : InputChoices
     """
 
-    def __init__(self, desk: Desk, files: LabFiles, choices: InputChoices) -> None:
-        self._desk, self._files, self._choices = desk, files, choices
+    def __init__(self, context: AppContext, files: LabFiles, choices: InputChoices) -> None:
+        self._desk, self._files, self._choices = context, files, choices
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in KINDS.items()])
         self.folder, self.folder_b = widgets.Dropdown(), widgets.Dropdown()
         self.runs = PickList("run", rows=4)
@@ -71,7 +71,7 @@ class InputPanel:
                            name="roi-input")  # fmt: skip
         self._offer_folders()
         self._bind()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.kind.observe(guard(self._kind_chosen), names="value")
         choices.observe(guard(self._folder_chosen), names="folder")
         choices.observe(guard(self._offer_groups), names=["runs", "table", "column"])

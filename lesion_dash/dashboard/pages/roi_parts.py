@@ -7,12 +7,12 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import pandas as pd
 
+from ..app_context import AppContext
 from ..controls import bind, card, heading, labelled, note, set_text
-from ..desk import Desk
 from ..lab_choices import WayChoices
 from ..pick_list import offer_several
 from ..picture import Mm
-from ..roi_lab import LabAnswer
+from ..roi_lab import RoiResult
 from ..tables import Table, short
 
 _TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
@@ -39,37 +39,39 @@ class PartsPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     choices : WayChoices
     on_row : callable
         Given the peak of a part whose row is clicked, mm.
     """
 
-    def __init__(self, desk: Desk, choices: WayChoices, on_row: Callable[[Mm], None]) -> None:
+    def __init__(
+        self, context: AppContext, choices: WayChoices, on_row: Callable[[Mm], None]
+    ) -> None:
         self._choices, self._on_row = choices, on_row
         self.connectivity = widgets.Dropdown(options=_TOUCH)
         self.min_voxels = widgets.BoundedIntText(min=1, max=10**9)
         self.min_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
-        atlases = [(name, name) for name in desk.session.root.atlases]
+        atlases = [(name, name) for name in context.session.root.atlases]
         self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
         self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
-        self.table = Table("rois", desk.banner.guard(self._clicked), rows=6)
-        self._answer: LabAnswer | None = None
+        self.table = Table("rois", context.banner.guard(self._clicked), rows=6)
+        self._answer: RoiResult | None = None
         self._is_filling = False
         for name in ("connectivity", "min_voxels", "min_mm3", "atlas"):
             bind(choices, name, getattr(self, name))
-        self.picks.observe(desk.banner.guard(self._picked), names="value")
+        self.picks.observe(context.banner.guard(self._picked), names="value")
         self.widget = self._lay_out()
 
-    def show(self, answer: LabAnswer) -> None:
+    def show(self, answer: RoiResult) -> None:
         """Show the parts of an answer."""
         self._answer = answer
         every, kept = answer.run.every, answer.run.rois
         mm3 = kept.mask.volume_mm3
         more = f" (of {len(every):,})" if len(kept) < len(every) else ""
         size = f"{kept.mask.voxels:,} voxels, {mm3:,.0f} mm³"
-        said = f"{answer.words}: {len(kept):,}{more} kept, {size}"
+        said = f"{answer.summary}: {len(kept):,}{more} kept, {size}"
         set_text(self.caption, said if len(every) else _NO_PARTS)
         self.table.show(shown_columns(answer.table.head(_MOST_ROWS), answer))
         set_text(self.remark, _remark(answer))
@@ -115,7 +117,7 @@ class PartsPanel:
             self._choices.picks = tuple(change["new"])
 
 
-def _remark(answer: LabAnswer) -> str:
+def _remark(answer: RoiResult) -> str:
     """What was unusual, and how the atlas was brought to the map."""
     count = len(answer.table)
     most = [f"the first {_MOST_ROWS} of {count:,} are listed"] if count > _MOST_ROWS else []
@@ -124,7 +126,7 @@ def _remark(answer: LabAnswer) -> str:
     return "; ".join([*tested, *most, *answer.run.every.notes])
 
 
-def shown_columns(table: pd.DataFrame, answer: LabAnswer) -> pd.DataFrame:
+def shown_columns(table: pd.DataFrame, answer: RoiResult) -> pd.DataFrame:
     """The table of regions of interest as it is shown; the peak bears the name of its map."""
     shown = pd.DataFrame(
         {

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from ..controls import labelled
 from ..picture import Mm
-from ..roi_lab import LabAnswer
+from ..roi_lab import RoiResult
 
 _WAYS = [("Automatic", True), ("Typed", False)]
 
@@ -51,7 +51,7 @@ class PicturePanel:
         x, y, z = (float(field.value) for field in self.mm)
         return x, y, z
 
-    def show(self, answer: LabAnswer) -> None:
+    def show(self, answer: RoiResult) -> None:
         """List the steps; the last one is shown where another one is new."""
         was_last = not self.steps.options or self.steps.index == len(self.steps.options) - 1
         kept = self.row

@@ -9,12 +9,12 @@ import ipywidgets as widgets
 from ...core.errors import InputError
 from ...rois.recipe import InsideFile, InsideRegions, MoreIn, RecipeStep
 from ...rois.steps import FillHoles, Morph
+from ..app_context import AppContext
 from ..controls import labelled, note, set_text
-from ..desk import Desk
 from ..file_field import FileField
 from ..lab_choices import WayChoices
 from ..pick_list import PickList
-from ..roi_lab import LabAnswer, RoiLab
+from ..roi_lab import RoiLab, RoiResult
 from .roi_threshold import ThresholdField
 
 _KINDS = {
@@ -42,16 +42,16 @@ class StepsPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     lab : RoiLab
     choices : WayChoices
     """
 
-    def __init__(self, desk: Desk, lab: RoiLab, choices: WayChoices) -> None:
-        self._desk, self._lab, self._choices = desk, lab, choices
-        self.threshold = ThresholdField(desk, choices)
+    def __init__(self, context: AppContext, lab: RoiLab, choices: WayChoices) -> None:
+        self._desk, self._lab, self._choices = context, lab, choices
+        self.threshold = ThresholdField(context, choices)
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in _KINDS.items()])
-        atlases = [(name, name) for name in desk.session.root.atlases]
+        atlases = [(name, name) for name in context.session.root.atlases]
         self.atlas = widgets.Dropdown(options=[("Choose an atlas", ""), *atlases])
         self.regions = PickList("region", rows=4)
         self.file = FileField(lab.files, "Choose a folder")
@@ -60,12 +60,12 @@ class StepsPanel:
         self.unit = widgets.Dropdown(options=_UNITS)
         self.add = widgets.Button(description="Add step", icon="plus")
         self.undo = widgets.Button(description="Undo last step", icon="undo", disabled=True)
-        self._namer = desk.worker()
+        self._namer = context.worker()
         self.widget = self._lay_out()
         self._connect()
         self.kind.value = "dilate"
 
-    def show(self, answer: LabAnswer) -> None:
+    def show(self, answer: RoiResult) -> None:
         """Fit the form to what was computed."""
         self.threshold.show(answer)
         self.add.disabled = False

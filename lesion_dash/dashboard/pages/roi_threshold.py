@@ -9,10 +9,10 @@ import ipywidgets as widgets
 import numpy as np
 
 from ...plotting.figures import nice_ceiling
+from ..app_context import AppContext
 from ..controls import bind, labelled, note, set_text
-from ..desk import Desk
 from ..lab_choices import MAPS, WayChoices
-from ..roi_lab import LabAnswer
+from ..roi_lab import RoiResult
 
 _SIDES = [("Above", "above"), ("Below", "below"), ("Beyond ±", "both")]
 _FEWEST_STEPS = 50
@@ -25,11 +25,11 @@ class ThresholdField:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     choices : WayChoices
     """
 
-    def __init__(self, desk: Desk, choices: WayChoices) -> None:
+    def __init__(self, context: AppContext, choices: WayChoices) -> None:
         self._choices = choices
         self.map_key = widgets.Dropdown(options=[(words, key) for key, words in MAPS.items()])
         self.side = widgets.ToggleButtons(options=_SIDES)
@@ -44,17 +44,17 @@ class ThresholdField:
         )
         self.widget.add_class("ld-plain")
         self._is_filling = False
-        self._bind(desk)
+        self._bind(context)
         self._follow()
 
-    def _bind(self, desk: Desk) -> None:
+    def _bind(self, context: AppContext) -> None:
         bind(self._choices, "side", self.side)
-        self.map_key.observe(desk.banner.guard(self._map_chosen), names="value")
+        self.map_key.observe(context.banner.guard(self._map_chosen), names="value")
         self.threshold.observe(self._moved, names="value")
         self._choices.observe(self._follow, names=["threshold", "map_key"])
 
-    def show(self, answer: LabAnswer) -> None:
-        """Offer the maps there are, and the range of the one that is shown."""
+    def show(self, answer: RoiResult) -> None:
+        """StateValidator the maps there are, and the range of the one that is shown."""
         contrast = answer.run.contrast
         keys = [key for key in MAPS if contrast is not None and key in contrast.keys]
         options = [(MAPS[key], key) for key in keys] or [("The map of the file", "")]
@@ -65,7 +65,7 @@ class ThresholdField:
         self._fit(answer)
         self._is_filling = False
 
-    def _fit(self, answer: LabAnswer) -> None:
+    def _fit(self, answer: RoiResult) -> None:
         values = answer.run.found.array
         known = values[np.isfinite(values)]
         # + 0.0: −log10 of 1 is a negative zero.
@@ -105,7 +105,7 @@ class ThresholdField:
         self._is_filling = False
 
 
-def _sides(answer: LabAnswer) -> str:
+def _sides(answer: RoiResult) -> str:
     """What a p does not tell."""
     contrast = answer.run.contrast
     if contrast is None or not answer.question.way.map_key.endswith("p"):

@@ -11,7 +11,7 @@ import pandas as pd
 from ...rois.sources import MapSource
 from ...rois.values import CAUTION
 from ..controls import card, download_button, heading, note, set_text
-from ..roi_lab import LabAnswer
+from ..roi_lab import RoiResult
 from ..tables import Table, short
 
 _COLUMNS = ("Region", "Group", "n", "Mean", "SD", "Median")
@@ -37,7 +37,7 @@ class ValuesPanel:
         head = widgets.HBox([heading("5  Values"), self.caption, self.download])
         self.widget = card(head, row, self.caution, name="roi-values")
 
-    def show(self, answer: LabAnswer) -> None:
+    def show(self, answer: RoiResult) -> None:
         """Show the values of an answer; their picture comes later."""
         values = answer.values
         if values is None:

@@ -8,7 +8,7 @@ from typing import Any
 from ...cohort.conditions import Condition
 from ...cohort.participants import number_of
 from ...core.errors import InputError
-from ..desk import Desk
+from ..app_context import AppContext
 
 _KEPT = ("folder_b", "where_a", "where_b", "map_key")
 
@@ -18,11 +18,11 @@ class Split:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self._before: dict[str, Any] = {}
         self._folder = ""
 
@@ -92,5 +92,5 @@ def conditions_of_split(asked: Mapping[str, Any]) -> tuple[Condition, Condition]
         return Condition(column, high=cut, strict=True), Condition(column, low=cut)
     a, b = Condition(column, (str(asked["a"]),)), Condition(column, (str(asked["b"]),))
     if a == b:
-        raise InputError(column, f"{a.words} is asked of A and of B", "choose two values")
+        raise InputError(column, f"{a.summary} is asked of A and of B", "choose two values")
     return a, b

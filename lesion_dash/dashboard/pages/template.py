@@ -9,11 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...core.errors import Cancelled, LesionDashError
+from ..app_context import AppContext
 from ..archive import zip_of
-from ..desk import Desk
-from ..kept_inputs import Control, control, file_control
 from ..lab_files import LabFiles
-from ..measuring import (
+from ..measurement_service import (
     MapFacts,
     Noise,
     Placed,
@@ -23,13 +22,14 @@ from ..measuring import (
     open_facts,
     place_region,
 )
+from ..persisted_inputs import Control, control, file_control
 from ..registering import Request, open_sight, register_sight
-from ..sight import Sight
-from ..tasks import Done, Job, Later, Worker
+from ..tasks import Debounce, Done, Job, Worker
 from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of
+from ..volume_pair import VolumePair
 from .template_code import CodePanel
 from .template_images import ImagesPanel
-from .template_look import EMPTY, LookPanel
+from .template_look import EMPTY, VolumePanel
 from .template_region import RegionPanel
 from .template_signal import SignalPanel
 
@@ -45,10 +45,10 @@ _CHOOSE_IMAGE = "Choose an image first."
 _CHOOSE_FILE = "Choose a file in each folder."
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """Images on the left, what comes of them beside."""
-    page = TemplatePage(desk)
-    desk.inputs.follow("template", _controls(page))
+    page = TemplatePage(context)
+    context.inputs.follow("template", _controls(page))
     return page.widget
 
 
@@ -73,31 +73,31 @@ class TemplatePage:
     The button registers; everything else follows the choices at once.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.files = LabFiles(desk.session.root)
-        self.sight: Sight | None = None
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.files = LabFiles(context.session.root)
+        self.pair_of_volumes: VolumePair | None = None
         self.placed: Placed | None = None
         self.answer: SignalAnswer | None = None
         self.request: Request | None = None
         self._wanted: Request | None = None
-        self._before: tuple[Request, Sight] | None = None
-        self._registered: tuple[Request, Sight] | None = None
+        self._before: tuple[Request, VolumePair] | None = None
+        self._registered: tuple[Request, VolumePair] | None = None
         self._stop = threading.Event()
-        guard = desk.banner.guard
-        settled = Later(0.1, guard(self._choices_changed))
-        measured = Later(0.3, guard(self._measure))
+        guard = context.banner.guard
+        settled = Debounce(0.1, guard(self._choices_changed))
+        measured = Debounce(0.3, guard(self._measure))
         self._measure_soon = measured
-        self.images = ImagesPanel(desk, self.files, settled, guard(self._run), self._cancel)
-        self.look = LookPanel(desk)
-        self.region = RegionPanel(desk, self.files, self._map_chosen, self._region_changed)
-        self.signal = SignalPanel(desk, self.files, measured)
+        self.images = ImagesPanel(context, self.files, settled, guard(self._run), self._cancel)
+        self.look = VolumePanel(context)
+        self.region = RegionPanel(context, self.files, self._map_chosen, self._region_changed)
+        self.signal = SignalPanel(context, self.files, measured)
         self.code = CodePanel(guard(self._save))
-        self._opener = desk.worker(self._opening_failed)
-        self._mapper = desk.worker(self._map_failed)
-        self._placer = desk.worker(self._map_failed)
-        self._measurer = desk.worker(self._measuring_failed)
-        self._writer = desk.worker(self._packing_failed)
+        self._opener = context.worker(self._opening_failed)
+        self._mapper = context.worker(self._map_failed)
+        self._placer = context.worker(self._map_failed)
+        self._measurer = context.worker(self._measuring_failed)
+        self._writer = context.worker(self._packing_failed)
         self.widget = self._lay_out()
         self._choices_changed()
 
@@ -138,12 +138,12 @@ class TemplatePage:
         self.images.say("Reading ...")
         self._do(self._opener, partial(_opened, request), self._show_before)
 
-    def _is_of(self, known: tuple[Request, Sight], request: Request) -> bool:
+    def _is_of(self, known: tuple[Request, VolumePair], request: Request) -> bool:
         if known[1].found is None:
             return known[0].subject == request.subject
         return known[0] == request
 
-    def _show_before(self, opened: tuple[Request, Sight]) -> None:
+    def _show_before(self, opened: tuple[Request, VolumePair]) -> None:
         if self._wanted is not None and opened[0].subject == self._wanted.subject:
             self._before = opened
             self._show(self._wanted, opened[1])
@@ -158,7 +158,7 @@ class TemplatePage:
         self.images.start()
         self._do(self._opener, partial(self._register, request), self._show_registered)
 
-    def _register(self, request: Request) -> tuple[Request, Sight]:
+    def _register(self, request: Request) -> tuple[Request, VolumePair]:
         def report(share: float, words: str) -> None:
             if self._stop.is_set():
                 raise Cancelled
@@ -170,19 +170,19 @@ class TemplatePage:
         self._stop.set()
         self.images.say("Stopping ...")
 
-    def _show_registered(self, made: tuple[Request, Sight]) -> None:
+    def _show_registered(self, made: tuple[Request, VolumePair]) -> None:
         self.images.stop()
         self._registered = made
         self._show(*made)
 
-    def _show(self, request: Request, sight: Sight) -> None:
-        self.request, self.sight = request, sight
-        self.look.show(sight)
-        self.images.settle(sight.found is not None or not request.template)
-        if sight.found is not None:
-            self.images.say(f"Refused. {_SEE_ABOVE}" if sight.refusal else "Done.")
-        if sight.refusal is not None:
-            self._desk.banner.show(sight.refusal)
+    def _show(self, request: Request, pair_of_volumes: VolumePair) -> None:
+        self.request, self.pair_of_volumes = request, pair_of_volumes
+        self.look.show(pair_of_volumes)
+        self.images.settle(pair_of_volumes.found is not None or not request.template)
+        if pair_of_volumes.found is not None:
+            self.images.say(f"Refused. {_SEE_ABOVE}" if pair_of_volumes.refusal else "Done.")
+        if pair_of_volumes.refusal is not None:
+            self._desk.banner.show(pair_of_volumes.refusal)
         self._region_changed()
 
     def _opening_failed(self, error: Exception) -> None:
@@ -196,7 +196,7 @@ class TemplatePage:
         self._desk.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
-        self.request = self.sight = self._wanted = self._before = None
+        self.request = self.pair_of_volumes = self._wanted = self._before = None
         self.look.clear(why)
         self._region_changed()
 
@@ -223,8 +223,10 @@ class TemplatePage:
     def _region_changed(self) -> None:
         choice = self.region.choice
         self.signal.background.offer(self.region.others)
-        if choice is not None and self.sight is not None:
-            self._do(self._placer, partial(place_region, choice, self.sight), self._show_placed)
+        if choice is not None and self.pair_of_volumes is not None:
+            self._do(
+                self._placer, partial(place_region, choice, self.pair_of_volumes), self._show_placed
+            )
             return
         if choice is not None:
             self.region.say(_CHOOSE_IMAGE)
@@ -234,7 +236,10 @@ class TemplatePage:
         self._measure_soon()
 
     def _show_placed(self, placed: Placed) -> None:
-        if placed.choice != self.region.choice or placed.sight is not self.sight:
+        if (
+            placed.choice != self.region.choice
+            or placed.pair_of_volumes is not self.pair_of_volumes
+        ):
             return  # a newer one is on its way
         before, self.placed = self.placed, placed
         self.region.show(placed)
@@ -258,13 +263,13 @@ class TemplatePage:
         self._show_code()
 
     def _why_not_measured(self) -> str:
-        if self.sight is None:
+        if self.pair_of_volumes is None:
             return _CHOOSE_IMAGE
         if self.placed is None or self.placed.mask is None:
             return _CHOOSE_REGION
-        if self.sight.refusal is not None:
+        if self.pair_of_volumes.refusal is not None:
             return _REFUSED
-        if not self.sight.can_measure:
+        if not self.pair_of_volumes.can_measure:
             return _FIRST_REGISTER
         return "" if self.signal.noise is not None else _CHOOSE_FILE
 
@@ -289,21 +294,21 @@ class TemplatePage:
         return self.answer.noise if self.answer is not None else None
 
     def _show_code(self) -> None:
-        sight, request = self.sight, self.request
-        if sight is None or request is None or sight.refusal is not None:
+        pair_of_volumes, request = self.pair_of_volumes, self.request
+        if pair_of_volumes is None or request is None or pair_of_volumes.refusal is not None:
             self.code.show("", False)
             return
-        can_save = sight.found is not None or self.answer is not None
+        can_save = pair_of_volumes.found is not None or self.answer is not None
         self.code.show(script_of(request, self.placed, self._noise), can_save)
 
     def _save(self, name: str) -> None:
-        sight, request = self.sight, self.request
-        if sight is None or request is None or sight.refusal is not None:
+        pair_of_volumes, request = self.pair_of_volumes, self.request
+        if pair_of_volumes is None or request is None or pair_of_volumes.refusal is not None:
             return
         if name == SCRIPT_NAME:
             self._desk.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
             return
-        job = partial(files_of, request, sight, self.placed, self.answer)
+        job = partial(files_of, request, pair_of_volumes, self.placed, self.answer)
         self.code.pack(True)
         self._do(self._writer, lambda: zip_of(job()), self._save_all)
 
@@ -316,11 +321,11 @@ class TemplatePage:
         self._desk.banner.show(error)
 
 
-def _opened(request: Request) -> tuple[Request, Sight]:
+def _opened(request: Request) -> tuple[Request, VolumePair]:
     return request, open_sight(request)
 
 
 def _subject(placed: Placed) -> tuple[RegionChoice, Any]:
     """What a new crosshair is worth: another region, or another space; no other threshold."""
     choice = placed.choice
-    return RegionChoice(choice.path, choice.label), placed.sight.grid
+    return RegionChoice(choice.path, choice.label), placed.pair_of_volumes.grid

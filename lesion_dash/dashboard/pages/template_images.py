@@ -8,8 +8,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...scans.registration.task import KINDS
+from ..app_context import AppContext
 from ..controls import card, heading, labelled, note, set_text
-from ..desk import Desk
 from ..lab_files import LabFiles
 from ..registering import MNI, MNI_NAME, Request, why_not
 from ..source_field import SourceField
@@ -31,7 +31,7 @@ class ImagesPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     files : LabFiles
     changed, run, cancel : callable
         Told that a choice changed; what the two buttons do.
@@ -39,7 +39,7 @@ class ImagesPanel:
 
     def __init__(
         self,
-        desk: Desk,
+        context: AppContext,
         files: LabFiles,
         changed: Callable[[], None],
         run: Callable[[], None],
@@ -56,7 +56,7 @@ class ImagesPanel:
         self.busy, self.hint = note(), note()
         self._missing = {kind: why_not(kind) for kind in KINDS}
         self.is_running = False
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.run.on_click(lambda _: run())
         self.cancel.on_click(lambda _: cancel())
         for field in (self.image, self.template, self.lesion):

@@ -13,12 +13,12 @@ from ...images.nifti import Space
 from ...images.survey import axis_codes
 from ...plotting.figures import ML
 from ...scans.registration.task import Registration
+from ..app_context import AppContext
 from ..blend_view import BlendView
 from ..controls import bind, card, heading, note, set_text
-from ..desk import Desk
 from ..image_facts import table_html
-from ..inspecting import Voxel
-from ..sight import Sight
+from ..loaded_volume import Voxel
+from ..volume_pair import VolumePair
 
 EMPTY = "Choose an image on the left, then a template, and press “Register”."
 _ENOUGH = 50_000
@@ -30,20 +30,20 @@ _OWN = "The image in its own space"
 _REFUSED = "Refused: this is not where the image belongs"
 
 
-class LookPanel:
+class VolumePanel:
     """The slices, and the numbers beside them.
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.sight: Sight | None = None
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
+        self.pair_of_volumes: VolumePair | None = None
         self.voxel: Voxel = (0, 0, 0)
         self._region: Mask | None = None
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.view = BlendView(guard(self._clicked), guard(self._turned))
         self.caption = note()
         self.facts = widgets.HTML()
@@ -54,43 +54,49 @@ class LookPanel:
             options=[("Neurological", False), ("Radiological", True)],
             tooltips=["Patient's left on the left", "Patient's left on the right"],
         )
-        bind(desk.choices, "radiological", self.orientation)
-        desk.choices.observe(guard(lambda _: self._draw()), names="radiological")
+        bind(context.choices, "radiological", self.orientation)
+        context.choices.observe(guard(lambda _: self._draw()), names="radiological")
         self.to_region.on_click(guard(lambda _: self.go_to_region()))
         self.widget = self._lay_out()
         self.clear(EMPTY)
 
-    def show(self, sight: Sight) -> None:
+    def show(self, pair_of_volumes: VolumePair) -> None:
         """Show an image; on the same grid the crosshair stays."""
-        is_same = self.sight is not None and self.sight.grid.matches(sight.grid)
-        self.sight, self._region = sight, None
+        is_same = self.pair_of_volumes is not None and self.pair_of_volumes.grid.matches(
+            pair_of_volumes.grid
+        )
+        self.pair_of_volumes, self._region = pair_of_volumes, None
         self.to_region.disabled = True
-        self.voxel = self.voxel if is_same else sight.middle
-        self.view.stamp = "refused" if sight.refusal is not None else ""
-        is_refused = sight.refusal is not None
-        found = sight.found
-        words = _OWN if sight.template is None else _BEFORE
+        self.voxel = self.voxel if is_same else pair_of_volumes.middle
+        self.view.stamp = "refused" if pair_of_volumes.refusal is not None else ""
+        is_refused = pair_of_volumes.refusal is not None
+        found = pair_of_volumes.found
+        words = _OWN if pair_of_volumes.template is None else _BEFORE
         if found is not None:
-            words = _REFUSED if is_refused else f"{sight.native.name} on {found.template.name}"
+            words = (
+                _REFUSED
+                if is_refused
+                else f"{pair_of_volumes.native.name} on {found.template.name}"
+            )
         set_text(self.caption, words)
         (self.caption.add_class if is_refused else self.caption.remove_class)("ld-alarm")
-        self.facts.value = facts_html(sight)
+        self.facts.value = facts_html(pair_of_volumes)
         self._draw()
 
     def show_region(self, mask: Mask | None, is_new: bool) -> None:
         """Show the mask of the region; the crosshair goes to a region that is new."""
         self._region = mask
         self.to_region.disabled = mask is None or not mask.voxels
-        if self.sight is None:
+        if self.pair_of_volumes is None:
             return
         if is_new and mask is not None and mask.voxels:
             self.go_to_region()
         else:
-            self.view.mark(self.sight, self.voxel, self._is_radiological, mask)
+            self.view.mark(self.pair_of_volumes, self.voxel, self._is_radiological, mask)
 
     def go_to_region(self) -> None:
         """Put the crosshair on the voxel of the region that is nearest to its middle."""
-        if self.sight is not None and self._region is not None and self._region.voxels:
+        if self.pair_of_volumes is not None and self._region is not None and self._region.voxels:
             self.move(middle_of(self._region))
 
     def move(self, voxel: Voxel) -> None:
@@ -100,7 +106,7 @@ class LookPanel:
 
     def clear(self, why: str) -> None:
         """Show nothing but the reason."""
-        self.sight, self._region = None, None
+        self.pair_of_volumes, self._region = None, None
         self.view.clear(why)
         set_text(self.caption, "")
         self.to_region.disabled = True
@@ -122,16 +128,16 @@ class LookPanel:
         return card(head, row, name="template-look")
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.sight is not None:
-            self.move(self.sight.voxel(pane, x, y, self.voxel, self._is_radiological))
+        if self.pair_of_volumes is not None:
+            self.move(self.pair_of_volumes.voxel(pane, x, y, self.voxel, self._is_radiological))
 
     def _turned(self, pane: int, step: int) -> None:
-        if self.sight is not None:
-            self.move(self.sight.deeper(pane, step, self.voxel))
+        if self.pair_of_volumes is not None:
+            self.move(self.pair_of_volumes.deeper(pane, step, self.voxel))
 
     def _draw(self, _change: Any = None) -> None:
-        if self.sight is not None:
-            self.view.show(self.sight, self.voxel, self._is_radiological, self._region)
+        if self.pair_of_volumes is not None:
+            self.view.show(self.pair_of_volumes, self.voxel, self._is_radiological, self._region)
 
 
 def middle_of(mask: Mask) -> Voxel:
@@ -143,16 +149,21 @@ def middle_of(mask: Mask) -> Voxel:
     return i, j, k
 
 
-def facts_html(sight: Sight) -> str:
+def facts_html(pair_of_volumes: VolumePair) -> str:
     """Numbers of a registration with their units, and the volumes of the lesion."""
-    own = Space(sight.native.grid, axis_codes(sight.native.grid.affine))
+    own = Space(pair_of_volumes.native.grid, axis_codes(pair_of_volumes.native.grid.affine))
     rows = [("Image", f"{own.orientation}, {own.size_words}")]
-    if sight.template is not None:
-        rows.append(("Template", Space(sight.grid, axis_codes(sight.grid.affine)).size_words))
-    if sight.found is not None:
-        rows += quality_rows(sight.found)
-    rows += lesion_rows(sight)
-    notes = (_SIMILARITY, *sight.found.notes) if sight.found is not None else ()
+    if pair_of_volumes.template is not None:
+        rows.append(
+            (
+                "Template",
+                Space(pair_of_volumes.grid, axis_codes(pair_of_volumes.grid.affine)).size_words,
+            )
+        )
+    if pair_of_volumes.found is not None:
+        rows += quality_rows(pair_of_volumes.found)
+    rows += lesion_rows(pair_of_volumes)
+    notes = (_SIMILARITY, *pair_of_volumes.found.notes) if pair_of_volumes.found is not None else ()
     said = "".join(f"<li>{html.escape(one)}</li>" for one in notes)
     return table_html(rows) + (f"<ul>{said}</ul>" if said else "")
 
@@ -172,11 +183,13 @@ def quality_rows(found: Registration) -> list[tuple[str, str]]:
     ]
 
 
-def lesion_rows(sight: Sight) -> list[tuple[str, str]]:
+def lesion_rows(pair_of_volumes: VolumePair) -> list[tuple[str, str]]:
     """The lesion's volume is that in the native image."""
-    if sight.native_lesion is None:
+    if pair_of_volumes.native_lesion is None:
         return []
-    rows = [("Lesion volume", f"{sight.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
-    if sight.lesion is not None and sight.found is not None:
-        rows.append(("… in template", f"{sight.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted"))
+    rows = [("Lesion volume", f"{pair_of_volumes.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
+    if pair_of_volumes.lesion is not None and pair_of_volumes.found is not None:
+        rows.append(
+            ("… in template", f"{pair_of_volumes.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted")
+        )
     return rows

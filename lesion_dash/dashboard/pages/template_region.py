@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.formats import Region
+from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
-from ..desk import Desk
 from ..lab_files import LabFiles
-from ..measuring import ONE, PERCENT, MapFacts, Placed, RegionChoice
+from ..measurement_service import ONE, PERCENT, MapFacts, Placed, RegionChoice
 from ..source_field import SourceField
 from .template_images import unseen
 
@@ -24,7 +24,7 @@ class RegionPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     files : LabFiles
     map_chosen, changed : callable
         Told the path of another map; told that region or threshold changed.
@@ -32,7 +32,7 @@ class RegionPanel:
 
     def __init__(
         self,
-        desk: Desk,
+        context: AppContext,
         files: LabFiles,
         map_chosen: Callable[[str], None],
         changed: Callable[[], None],
@@ -48,7 +48,7 @@ class RegionPanel:
         self.facts: MapFacts | None = None
         self._awaited = ""
         self._is_filling = False
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.map.observe(guard(self._file_chosen), names=["folder", "name"])
         self.label.observe(guard(self._moved), names="value")
         self.threshold.observe(guard(self._moved), names="value")
@@ -89,7 +89,7 @@ class RegionPanel:
         return {str(r.label): name_of(r) for r in regions if str(r.label) != self.label.value}
 
     def offer(self, facts: MapFacts) -> None:
-        """Offer the regions of a map."""
+        """StateValidator the regions of a map."""
         self.facts = facts
         options = [(name_of(region), str(region.label)) for region in facts.regions]
         if facts.may_be_percent:

@@ -10,10 +10,10 @@ import ipywidgets as widgets
 
 from ...scans.signal_definitions import Definition
 from ...scans.signal_measures import Measure
+from ..app_context import AppContext
 from ..controls import card, heading, labelled, note, set_text
-from ..desk import Desk
 from ..lab_files import LabFiles
-from ..measuring import Noise, SignalAnswer
+from ..measurement_service import Noise, SignalAnswer
 from ..source_field import SourceField
 
 _COLUMNS = ("Definition", "Value", "95 % interval", "Signal in", "Noise in", "Factor")
@@ -29,20 +29,20 @@ class SignalPanel:
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
     files : LabFiles
     changed : callable
         Told that a choice changed.
     """
 
-    def __init__(self, desk: Desk, files: LabFiles, changed: Callable[[], None]) -> None:
+    def __init__(self, context: AppContext, files: LabFiles, changed: Callable[[], None]) -> None:
         self.background = SourceField(files, "None", title="Background")
         self.air = SourceField(files, "None", title="Air")
         self.second = SourceField(files, "None", title="Second acquisition")
         self.coils = widgets.BoundedIntText(value=1, min=1, max=256, tooltip="Receive coils")
         self.caption, self.remark = note(), note()
         self.table = widgets.HTML()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         for field in (self.background, self.air, self.second):
             field.observe(guard(lambda _: changed()), names=["folder", "name"])
         self.coils.observe(guard(lambda _: changed()), names="value")
@@ -72,7 +72,7 @@ class SignalPanel:
     def show(self, answer: SignalAnswer) -> None:
         """Show what was measured."""
         quality = answer.signal.quality
-        set_text(self.caption, _WHERE[answer.placed.sight.transform is not None])
+        set_text(self.caption, _WHERE[answer.placed.pair_of_volumes.transform is not None])
         self.table.remove_class("ld-busy")
         self.table.value = table_html(answer)
         intervals = dict.fromkeys(one.interval for one in quality.measures if one.interval)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 
-from ..desk import Desk
+from ..app_context import AppContext
 from ..help import add_help
 from .brain import BrainPanel
 from .choices import ChoicesPanel
 from .code import topography_code
 from .figure import FigurePanel
-from .here import HerePanel
+from .patients_at_voxel import PatientsAtVoxelPanel
 from .regions import RegionsPanel
 from .report import ReportPanel
 
 TITLE = "Topography"
 
 
-def build(desk: Desk) -> widgets.Widget:
+def build(context: AppContext) -> widgets.Widget:
     """Choices on the left, the brain in the centre, its figure beside it; tables, report below."""
-    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, HerePanel, ReportPanel)
-    panels = [kind(desk) for kind in kinds]
+    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, PatientsAtVoxelPanel, ReportPanel)
+    panels = [kind(context) for kind in kinds]
     page = widgets.Box([panel.widget for panel in panels])
     page.add_class("ld-topography")
     add_help(page)
-    return topography_code(desk, page)
+    return topography_code(context, page)

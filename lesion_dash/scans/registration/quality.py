@@ -14,9 +14,9 @@ from ...core.errors import SetupError
 from ...transforms.transform import Transform, jacobian_map
 from .levels import Level, coarsen, coarsen_mask, finest_mm, foreground_of, make_level
 from .search import (
-    End,
     Model,
-    Search,
+    Optimum,
+    PoseSearch,
     Steps,
     distance,
     maximise_correlation,
@@ -133,7 +133,7 @@ class Evidence:
     agreeing: int = 0
 
 
-def gather_evidence(search: Search, transform: Transform, mirrored: float) -> Evidence:
+def gather_evidence(search: PoseSearch, transform: Transform, mirrored: float) -> Evidence:
     """Measure what speaks for a linear transform, and against it."""
     level, matrix = search.level, transform.matrix
     similarity, _ = level.similarity(transform)
@@ -226,7 +226,7 @@ def _doubt_shape(stretches: tuple[float, ...]) -> Iterator[str]:
         )
 
 
-def _similarity_of(level: Level, end: End) -> float:
+def _similarity_of(level: Level, end: Optimum) -> float:
     return level.similarity(Transform(end.matrix))[0]
 
 

@@ -344,7 +344,7 @@ CROP_MM = 25.0
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class InitialPose:
     """A pose to begin with.
 
     Parameters
@@ -358,7 +358,7 @@ class Start:
     matrix: NDArray[np.float64]
 
 
-def propose_starts(level: Level) -> list[Start]:
+def propose_starts(level: Level) -> list[InitialPose]:
     """Poses that the right one may be near to.
 
     The headers' own (world coordinates); centres of mass upon each other, of all and of what lies
@@ -369,16 +369,16 @@ def propose_starts(level: Level) -> list[Start]:
     target = _centre_of_mass(Volume(level.known_template, template.grid))
     near = _cropped(moving, template)
     starts = [
-        Start("world coordinates", np.eye(4)),
-        Start("centre of mass", _shift(target - _centre_of_mass(moving))),
-        Start("centre of the field of view", _shift(_middle(template) - _middle(moving))),
+        InitialPose("world coordinates", np.eye(4)),
+        InitialPose("centre of mass", _shift(target - _centre_of_mass(moving))),
+        InitialPose("centre of the field of view", _shift(_middle(template) - _middle(moving))),
     ]
     if near is not None:
-        starts.append(Start("centre of mass near the template", _shift(target - near)))
+        starts.append(InitialPose("centre of mass near the template", _shift(target - near)))
     step_mm = float(template.grid.voxel_size.max())
     known = Volume(level.known_template, template.grid)
     matched = match_places(moving, known, step_mm, MATCHES)
-    starts += [Start(f"match {place}", pose) for place, pose in enumerate(matched, start=1)]
+    starts += [InitialPose(f"match {place}", pose) for place, pose in enumerate(matched, start=1)]
     return starts
 
 
@@ -437,7 +437,7 @@ _FINEST_COARSE_MM = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class End:
+class Optimum:
     """Where the search from some starts ended.
 
     Parameters
@@ -456,23 +456,23 @@ class End:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class PoseSearch:
     """What the search found.
 
     Parameters
     ----------
-    best : End
+    best : Optimum
     level : Level
         At which ends were compared.
-    rivals : tuple of End
+    rivals : tuple of Optimum
         Others that were followed, the best first.
     starts : int
         How many there were.
     """
 
-    best: End
+    best: Optimum
     level: Level
-    rivals: tuple[End, ...] = field(default=())
+    rivals: tuple[Optimum, ...] = field(default=())
     starts: int = 0
 
     @property
@@ -493,7 +493,7 @@ def search_pose(
     model: Model,
     report: Report,
     most: int = CARRIED,
-) -> Search | None:
+) -> PoseSearch | None:
     """Find where the moving image lies on the template, to about a millimetre.
 
     Parameters
@@ -530,7 +530,7 @@ def search_pose(
         if matrix is not None:
             carried.append(_end(fine, matrix, end.starts))
     merged = merge_ends(carried, fine.points(), SAME_END_MM)
-    return Search(merged[0], fine, tuple(merged[1:]), len(starts)) if merged else None
+    return PoseSearch(merged[0], fine, tuple(merged[1:]), len(starts)) if merged else None
 
 
 def coarsest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
@@ -547,13 +547,13 @@ def _follow(level: Level, matrix: NDArray, model: Model) -> NDArray[np.float64] 
     return level.better(maximise_information(level, found, "affine", AFFINE_STEPS), found)
 
 
-def _end(level: Level, matrix: NDArray, starts: tuple[str, ...]) -> End:
-    return End(matrix, level.score(matrix), starts)
+def _end(level: Level, matrix: NDArray, starts: tuple[str, ...]) -> Optimum:
+    return Optimum(matrix, level.score(matrix), starts)
 
 
-def merge_ends(ends: list[End], points: NDArray, within_mm: float) -> list[End]:
+def merge_ends(ends: list[Optimum], points: NDArray, within_mm: float) -> list[Optimum]:
     """Ends, the best first; those near a better one are counted with it."""
-    kept: list[End] = []
+    kept: list[Optimum] = []
     for end in sorted(ends, key=lambda end: -end.score):
         same = (
             place

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.assign import AssignPage
 from lesion_dash.dashboard.session import Session
 
@@ -37,17 +37,17 @@ def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(root: Path) -> Desk:
-    return Desk(Session(DataRoot(root)))
+def context(root: Path) -> AppContext:
+    return AppContext(Session(DataRoot(root)))
 
 
 @pytest.fixture
-def page(desk: Desk) -> AssignPage:
+def page(context: AppContext) -> AssignPage:
     """The page on folder A and the synthetic atlas."""
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    desk.choices.atlas = "synthetic_atlas"
-    page = AssignPage(desk)
-    desk.wait()
-    assert desk.banner.message == ""
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    context.choices.atlas = "synthetic_atlas"
+    page = AssignPage(context)
+    context.wait()
+    assert context.banner.message == ""
     return page

@@ -11,7 +11,7 @@ import pytest
 
 from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.core.grid import Grid
-from lesion_dash.dashboard.assigning import CHOSEN, CONTOUR, OTHERS
+from lesion_dash.dashboard.assignment_service import CHOSEN, CONTOUR, OTHERS
 from lesion_dash.dashboard.pages.assign import AssignPage
 from lesion_dash.dashboard.pages.match import place_html
 from lesion_dash.dashboard.picture import contour

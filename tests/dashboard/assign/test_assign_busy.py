@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
+from lesion_dash.dashboard.assignment_request import AssignmentRequest
 from lesion_dash.dashboard.pages.assign import AssignPage
-from lesion_dash.dashboard.question import Question
 from lesion_dash.dashboard.session import Session
 
 from .assign_page import SHAPE, save, saved
@@ -84,7 +84,7 @@ def test_an_error_of_a_choice_taken_back_is_not_shown(
 ) -> None:
     go, work = threading.Event(), page.assigner.answer
 
-    def fail(question: Question, *more: object) -> object:
+    def fail(question: AssignmentRequest, *more: object) -> object:
         if question.threshold != 9:
             return work(question, *more)
         assert go.wait(30)
@@ -127,9 +127,9 @@ def test_an_answer_for_other_signs_does_not_cut_the_threshold_off(
     depths: str, page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go, work = threading.Event(), threading.Event(), page.assigner.answer
-    asked: list[Question] = []
+    asked: list[AssignmentRequest] = []
 
-    def wait(question: Question, *more: object) -> object:
+    def wait(question: AssignmentRequest, *more: object) -> object:
         asked.append(question)
         begun.set()
         assert go.wait(30)

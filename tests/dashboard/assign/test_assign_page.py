@@ -12,7 +12,7 @@ from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.assign import AssignPage, ranked
 from lesion_dash.images.maps import read_map
 from lesion_dash.regions.assignment import assign_regions
@@ -24,8 +24,8 @@ from .assign_page import HOSTILE, choose, saved, text
 
 def test_the_first_page_leads_to_an_answer(app: App) -> None:
     app.tabs.selected_index = app.tabs.titles.index("Assign")
-    app.desk.wait()
-    assert app.desk.banner.message == ""
+    app.context.wait()
+    assert app.context.banner.message == ""
 
 
 @pytest.mark.parametrize("source", ["n", "mean", "overlap"])
@@ -209,8 +209,8 @@ def test_another_map_starts_without_threshold_and_file(page: AssignPage) -> None
     assert page.ask.file.disabled
 
 
-def test_what_is_missing_is_said(desk: Desk) -> None:
-    page = AssignPage(desk)
+def test_what_is_missing_is_said(context: AppContext) -> None:
+    page = AssignPage(context)
     assert "Choose folder A" in page.caption.value
     assert page.brain.readout.value == f"<div>{page.caption.value}</div>"
     choose(page, source="maps")
@@ -219,7 +219,7 @@ def test_what_is_missing_is_said(desk: Desk) -> None:
     assert "Choose an atlas" in page.caption.value
     assert page.download.disabled
     assert page.answer is None
-    assert desk.banner.message == ""
+    assert context.banner.message == ""
 
 
 def test_nothing_above_the_threshold_is_no_error(page: AssignPage) -> None:

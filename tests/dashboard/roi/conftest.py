@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.roi import RoiPage
 from lesion_dash.dashboard.session import Session
 
@@ -35,13 +35,13 @@ def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(root: Path) -> Desk:
-    return Desk(Session(DataRoot(root)))
+def context(root: Path) -> AppContext:
+    return AppContext(Session(DataRoot(root)))
 
 
 @pytest.fixture
-def page(desk: Desk) -> RoiPage:
+def page(context: AppContext) -> RoiPage:
     """The page on the sample series, as it opens."""
-    page = RoiPage(desk)
+    page = RoiPage(context)
     page.input.folder.value = "series"
     return page

@@ -14,7 +14,7 @@ import pytest
 from lesion_dash.core.errors import Cancelled
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.lab_choices import MAPS, LabQuestion
+from lesion_dash.dashboard.lab_choices import MAPS, RoiRequest
 from lesion_dash.dashboard.pages.roi import RoiPage
 from lesion_dash.rois.recipe import InsideRegions, MoreIn, run_recipe
 from lesion_dash.rois.saving import names_of_run, run_files, script_of
@@ -45,8 +45,8 @@ def test_one_click_on_the_sample_data_finds_the_effect(app: App) -> None:
     built = app.tabs.children[app.tabs.selected_index]
     buttons = [one for one in every_widget(built) if isinstance(one, widgets.Button)]
     next(one for one in buttons if one.description == "Run the test").click()
-    app.desk.wait()
-    assert app.desk.banner.message == ""
+    app.context.wait()
+    assert app.context.banner.message == ""
     lists = [one for one in every_widget(built) if isinstance(one, widgets.Select)]
     assert [line for line, _ in lists[0].options][-1].endswith("regions of interest")
 
@@ -292,7 +292,7 @@ def test_cancel_ends_the_work_and_keeps_what_is_shown(
     told: list[str] = []
     watch = page._watch
 
-    def stop(question: LabQuestion, words: str) -> None:
+    def stop(question: RoiRequest, words: str) -> None:
         watch(question, words)
         told.append(words)
         if words.startswith("permutation"):

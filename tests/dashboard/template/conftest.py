@@ -11,8 +11,8 @@ import pytest
 from heads import BRAIN, apply, make_grid, make_head
 
 from lesion_dash.dashboard import registering
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.template import TemplatePage
 from lesion_dash.dashboard.session import Session
 
@@ -73,4 +73,4 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(root: Path, monkeypatch: pytest.MonkeyPatch) -> TemplatePage:
     monkeypatch.setattr(registering, "register_image", register_phantom)
     monkeypatch.setattr(registering, "engine_named", lambda _name, _kind: None)  # none is needed
-    return TemplatePage(Desk(Session(DataRoot(root))))
+    return TemplatePage(AppContext(Session(DataRoot(root))))

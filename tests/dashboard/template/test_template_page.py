@@ -13,11 +13,11 @@ import pytest
 from lesion_dash.core.errors import SetupError
 from lesion_dash.dashboard import registering
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.template import TITLE, TemplatePage
 from lesion_dash.dashboard.pages.template_look import facts_html, middle_of
 from lesion_dash.dashboard.registering import Request, register_sight
-from lesion_dash.dashboard.sight import LESION, Sight
+from lesion_dash.dashboard.volume_pair import LESION, VolumePair
 from lesion_dash.images.maps import read_map
 from lesion_dash.images.masks import read_mask
 from lesion_dash.scans.region_masks import read_region
@@ -41,10 +41,10 @@ from .template_page import (
 )
 
 
-def test_the_page_is_a_tab(desk: Desk) -> None:
-    app = App(desk)
+def test_the_page_is_a_tab(context: AppContext) -> None:
+    app = App(context)
     app.tabs.selected_index = app.tabs.titles.index(TITLE)
-    assert desk.banner.message == ""
+    assert context.banner.message == ""
 
 
 def test_empty_page_says_what_to_do(page: TemplatePage) -> None:
@@ -99,7 +99,7 @@ def test_registered_image_and_its_numbers(page: TemplatePage, root: Path) -> Non
     for words in ("0.25 → 0.75", "98 % of the template", "phantom 1.0", "2 s, 100 MB"):
         assert words in facts, words
     native = read_mask(root / "scans" / "lesion.nii.gz")
-    brought = page.sight.lesion
+    brought = page.pair_of_volumes.lesion
     assert f"{native.volume_mm3 / 1000:.2f} mL (native)" in facts
     assert f"{brought.volume_mm3 / 1000:.2f} mL, not to be quoted" in facts
     assert "nothing was unusual" in facts
@@ -173,7 +173,7 @@ def test_cancel_ends_the_registration_and_changes_nothing(
 ) -> None:
     told: list[str] = []
 
-    def register_and_stop(request: Request, report: Callable[[float, str], None]) -> Sight:
+    def register_and_stop(request: Request, report: Callable[[float, str], None]) -> VolumePair:
         def stop(share: float, words: str) -> None:
             report(share, words)
             told.append(words)
@@ -186,12 +186,12 @@ def test_cancel_ends_the_registration_and_changes_nothing(
 
     monkeypatch.setattr("lesion_dash.dashboard.pages.template.register_sight", register_and_stop)
     choose_images(page)
-    before = page.sight
+    before = page.pair_of_volumes
     register(page)
     assert told == list(WORDS[:2])
     assert banner(page) == ""
     assert text(page.images.busy) == "Stopped: nothing was changed."
-    assert page.sight is before
+    assert page.pair_of_volumes is before
     assert hidden(page.images.cancel)
     assert not page.images.image.folders.disabled
     assert not page.images.run.disabled
@@ -212,7 +212,7 @@ def test_what_is_not_credible_is_shown_and_goes_no_further(
     assert "covers 9 % of the template; give another template" in banner(page)
     assert page.look.view.stamp == "refused"
     assert "Refused" in text(page.look.caption)
-    assert page.sight.found is not None
+    assert page.pair_of_volumes.found is not None
     assert "registration was refused" in text(page.signal.table)
     assert page.code.all.disabled
     assert page.code.script.disabled
@@ -231,10 +231,10 @@ def test_a_fault_of_the_engine_leaves_the_page_as_it_was(
 
     monkeypatch.setattr(registering, "register_image", crash)
     choose_images(page)
-    before = page.sight
+    before = page.pair_of_volumes
     register(page)
     assert "killed by signal 9" in banner(page)
-    assert page.sight is before
+    assert page.pair_of_volumes is before
     assert not page.images.run.disabled
 
 
@@ -263,15 +263,15 @@ def test_another_choice_shows_the_way_before_and_the_old_one_comes_back(
 ) -> None:
     choose_images(page)
     register(page)
-    done = page.sight
+    done = page.pair_of_volumes
     page.images.kind.value = "rigid"
     page._desk.wait()
-    assert page.sight.found is None
+    assert page.pair_of_volumes.found is None
     assert "ld-primary" in page.images.run._dom_classes
     monkeypatch.setattr(registering, "register_image", None)
     page.images.kind.value = "affine"
     page._desk.wait()
-    assert page.sight is done
+    assert page.pair_of_volumes is done
     assert banner(page) == ""
 
 
@@ -280,7 +280,7 @@ def test_the_brain_of_nilearn_is_a_template(page: TemplatePage) -> None:
     names = dict(page.images.template.folders.options)
     choose(page, page.images.template, names["MNI152 brain, T1, 1 mm"])
     assert banner(page) == ""
-    assert page.sight.grid.shape == (197, 233, 189)
+    assert page.pair_of_volumes.grid.shape == (197, 233, 189)
     assert "load_template()" in page.code.copy.text
 
 
@@ -290,7 +290,7 @@ def test_series_and_files_outside_the_root_are_refused(page: TemplatePage) -> No
     assert "see the message" in page.look.view.empty
     choose(page, page.images.image, "scans", "link.nii.gz")
     assert "outside the data root" in banner(page)
-    assert page.sight is None
+    assert page.pair_of_volumes is None
 
 
 def test_names_are_escaped(page: TemplatePage) -> None:
@@ -305,7 +305,7 @@ def test_names_are_escaped(page: TemplatePage) -> None:
 def test_clicks_and_keys_move_the_crosshair(page: TemplatePage) -> None:
     choose_images(page)
     view, k = page.look.view, page.look.voxel[2]
-    nx, ny, _ = page.sight.grid.shape
+    nx, ny, _ = page.pair_of_volumes.grid.shape
     view._received(None, {"pane": 2, "x": 0.5 / nx, "y": 0.5 / ny}, [])
     assert page.look.voxel == (0, ny - 1, k)
     page._desk.choices.radiological = True
@@ -328,5 +328,5 @@ def test_clicks_and_keys_move_the_crosshair(page: TemplatePage) -> None:
 
 def test_facts_are_those_of_the_sight(page: TemplatePage) -> None:
     choose_images(page)
-    assert "LPS, 6 mm voxels" in html.unescape(facts_html(page.sight))
-    assert "Similarity" not in facts_html(page.sight)
+    assert "LPS, 6 mm voxels" in html.unescape(facts_html(page.pair_of_volumes))
+    assert "Similarity" not in facts_html(page.pair_of_volumes)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
-from lesion_dash.dashboard.measuring import MapFacts, open_facts
+from lesion_dash.dashboard.measurement_service import MapFacts, open_facts
 from lesion_dash.dashboard.pages.template import TemplatePage
 from lesion_dash.dashboard.pages.template_look import middle_of
-from lesion_dash.dashboard.sight import REGION, Sight
 from lesion_dash.dashboard.source_field import SourceField
+from lesion_dash.dashboard.volume_pair import REGION, VolumePair
 from lesion_dash.scans.region_masks import native_region, read_region
 from lesion_dash.scans.signal import leave_out, measure_native
 
@@ -39,7 +39,7 @@ def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
     for threshold in (0.2, 0.5, 0.9):
         page.region.threshold.value = threshold
         page._desk.wait()
-        mask = region.mask_on(page.sight.grid, threshold)
+        mask = region.mask_on(page.pair_of_volumes.grid, threshold)
         assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
         assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, here[2]].T[::-1])
         sizes.append(mask.voxels)
@@ -154,12 +154,12 @@ def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
         native_region(
             read_region(path(root, "atlas/maps.nii.gz"), label),
             0.05,
-            page.sight.transform,
-            page.sight.native.grid,
+            page.pair_of_volumes.transform,
+            page.pair_of_volumes.native.grid,
         )
         for label in (1, 2)
     )
-    expected = measure_native(page.sight.native, own, leave_out(other, own))
+    expected = measure_native(page.pair_of_volumes.native, own, leave_out(other, own))
     assert page.answer.signal.quality.table.equals(expected.quality.table)
 
 
@@ -208,8 +208,8 @@ def test_a_background_waits_for_the_map_whose_region_it_is(
     monkeypatch.setattr("lesion_dash.dashboard.pages.template.open_facts", slow)
     show = page.look.show
 
-    def show_and_go_on(sight: Sight) -> None:
-        show(sight)
+    def show_and_go_on(pair_of_volumes: VolumePair) -> None:
+        show(pair_of_volumes)
         slow.go.set()
 
     monkeypatch.setattr(page.look, "show", show_and_go_on)

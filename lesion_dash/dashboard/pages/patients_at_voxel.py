@@ -11,16 +11,16 @@ import pandas as pd
 
 from ...cohort.participants import Units
 from ...regions.load import LesionLoad, lesion_load
+from ..app_context import AppContext
 from ..cache import Cache
 from ..controls import card, heading, note, set_text
-from ..desk import Desk
-from ..here import Here, find_here, volumes_svg
 from ..into_view import IntoView
 from ..outline import pick_patient
+from ..patients_at_voxel import PatientsAtVoxel, find_patients_at, volumes_svg
 from ..picture import Mm
 from ..region_patients import RegionPatients, find_in_region
 from ..tables import Table
-from ..tasks import Paced
+from ..tasks import Throttle
 from .patients import shown_columns
 
 AT, IN = "mm", "region"
@@ -31,33 +31,33 @@ _LONGEST = 30  # letters of a region's name on a button
 _FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", "loaded_atlas"]
 
 
-class HerePanel:
+class PatientsAtVoxelPanel:
     """Who is lesioned at the crosshair or in a region, and their volumes among those of all."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AppContext) -> None:
+        self._desk = context
         self.place = widgets.ToggleButtons(options=_places(""))
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
-        guard = desk.banner.guard
+        guard = context.banner.guard
         make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
         self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
         self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
-        self.here: Here | None = None
+        self.here: PatientsAtVoxel | None = None
         self._asked: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
         self._tables, self._measured = Cache(2), Cache(2)
-        self._finder = desk.worker(self._failed)
+        self._finder = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
 
     def _follow(self) -> None:
         guard, choices = self._desk.banner.guard, self._desk.choices
         guarded = guard(self._update)
-        update = Paced(0.05, guarded)
+        update = Throttle(0.05, guarded)
         self.place.observe(guard(self._place_chosen), names="value")
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
@@ -105,7 +105,7 @@ class HerePanel:
         if missing := self._missing(name, is_region):
             self._show_nothing(missing)
             return
-        find: Callable[[], Here]
+        find: Callable[[], PatientsAtVoxel]
         if is_region:
             asked: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
             find = partial(self._find_in_region, *asked)
@@ -142,10 +142,10 @@ class HerePanel:
         self.loads.show(nobody)
         self.strip.value = ""
 
-    def _find(self, name: str, mm: Mm) -> Here:
-        return find_here(self._desk.session.load(name), self._table_of(name), mm)
+    def _find(self, name: str, mm: Mm) -> PatientsAtVoxel:
+        return find_patients_at(self._desk.session.load(name), self._table_of(name), mm)
 
-    def _find_in_region(self, name: str, atlas_name: str, label: int) -> Here:
+    def _find_in_region(self, name: str, atlas_name: str, label: int) -> PatientsAtVoxel:
         session = self._desk.session
 
         def measure() -> LesionLoad:
@@ -159,11 +159,11 @@ class HerePanel:
     def _table_of(self, name: str) -> pd.DataFrame:
         return self._tables.get(name, lambda: self._desk.session.load(name).used_table)
 
-    def _show(self, asked: tuple[Any, ...], here: Here) -> None:
+    def _show(self, asked: tuple[Any, ...], here: PatientsAtVoxel) -> None:
         if asked != self._asked:
             return  # another place was chosen meanwhile
         self.here, self._name = here, asked[0]
-        set_text(self.caption, here.words)
+        set_text(self.caption, here.summary)
         table = self.loads if isinstance(here, RegionPatients) else self.table
         table.show(here_columns(here, self._desk.session.load(self._name).units))
         self._mark()
@@ -188,7 +188,7 @@ class HerePanel:
         table.mark(keys.index(patient) if patient in keys else None)
 
 
-def here_columns(here: Here, units: Units) -> pd.DataFrame:
+def here_columns(here: PatientsAtVoxel, units: Units) -> pd.DataFrame:
     """The patients as they are shown, of a region with their lesion load."""
     shown: Any = shown_columns(here.table.drop(columns="status"), units)
     shown = shown.reset_index(drop=True)

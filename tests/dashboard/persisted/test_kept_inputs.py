@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address, too_long_for
-from lesion_dash.dashboard.bookmark import Bookmark, Offer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.page_inputs import INPUTS
+from lesion_dash.dashboard.page_state import PageState, StateValidator
 from lesion_dash.dashboard.session_file import session_bytes
 
 from .kept_page import (
@@ -43,12 +43,12 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
         open_page(app, page)
         app.tabs.selected_index = 0
     arrive(app, link_to(page, MADE[page]).replace(f"&page={page}", ""))
-    assert app.desk.inputs.values[page] == MADE[page]
+    assert app.context.inputs.values[page] == MADE[page]
     open_page(app, page)
-    assert app.desk.inputs.values[page] == MADE[page]
-    assert app.desk.banner.message == ""
+    assert app.context.inputs.values[page] == MADE[page]
+    assert app.context.banner.message == ""
     told = read_address(app.returning.bar.text)["inputs"]
-    assert Offer(root, NAMES).check({"inputs": told})[0].inputs[page] == MADE[page]
+    assert StateValidator(root, NAMES).check({"inputs": told})[0].inputs[page] == MADE[page]
 
 
 @pytest.mark.parametrize("page", ["chance", "assign", "roi"])
@@ -57,24 +57,24 @@ def test_a_file_brings_the_inputs_back_and_what_it_leaves_out_is_usual(
 ) -> None:
     name = next(iter(MADE[page]))
     less = {name: MADE[page][name]}
-    content = session_bytes(Bookmark("cohort_a", "cohort_b", min_patients=4, inputs={page: less}))
+    content = session_bytes(PageState("cohort_a", "cohort_b", min_patients=4, inputs={page: less}))
     app = open_app(root)
     arrive(app, link_to(page, MADE[page]))
     app.returning.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
-    app.desk.wait()
-    found = dict(app.desk.inputs.values[page])
+    app.context.wait()
+    found = dict(app.context.inputs.values[page])
     if page == "roi":  # the folder decides which runs and conditions are offered first
         assert found.pop("a", "") == found.pop("b", "") == ""
     assert found == less
-    assert app.desk.banner.message == ""
+    assert app.context.banner.message == ""
 
 
 def test_pages_of_which_nothing_is_said_stay_as_they_are(root: DataRoot) -> None:
     app = open_app(root)
     arrive(app, link_to("chance", MADE["chance"]))
     arrive(app, "a=cohort_a&b=cohort_b&k=4&compare.map=mean")
-    assert app.desk.inputs.values["chance"] == MADE["chance"]
-    assert app.desk.inputs.values["compare"] == {"map": "mean"}
+    assert app.context.inputs.values["chance"] == MADE["chance"]
+    assert app.context.inputs.values["compare"] == {"map": "mean"}
 
 
 def test_what_is_usual_is_not_told(root: DataRoot) -> None:
@@ -143,7 +143,9 @@ def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
     root: DataRoot, text: str, reason: str
 ) -> None:
     text = text.replace('"', "%22").replace("[", "%5B").replace("{", "%7B")
-    bookmark, faults = Offer(root, NAMES).check(read_address(f"compare.map=mean&{text}&k=3"))
+    bookmark, faults = StateValidator(root, NAMES).check(
+        read_address(f"compare.map=mean&{text}&k=3")
+    )
     if text.startswith("compare"):
         assert bookmark.inputs == {}
     else:
@@ -169,7 +171,7 @@ PAGE_VALUES = st.sampled_from([(page, name) for page, kept in INPUTS.items() for
 @given(where=PAGE_VALUES, value=JSON)
 def test_whatever_stands_in_a_file_is_taken_or_told(where: tuple[str, str], value: object) -> None:
     page, name = where
-    bookmark, faults = Offer(ROOT, NAMES).check({"inputs": {page: {name: value}}})
+    bookmark, faults = StateValidator(ROOT, NAMES).check({"inputs": {page: {name: value}}})
     taken = bookmark.inputs.get(page, {})
     assert len(faults) + len(taken) == 1
     assert all(isinstance(fault, InputError) for fault in faults)
@@ -194,37 +196,37 @@ NUMBERS = st.fixed_dictionaries(
 @given(chance=SIMPLE, assign=NUMBERS)
 def test_an_address_tells_numbers_exactly(chance: dict[str, Any], assign: dict[str, Any]) -> None:
     inputs = {"chance": chance, "assign": assign}
-    text = to_address(Bookmark(inputs=inputs))
-    assert Offer(ROOT, NAMES).check(read_address(text))[0].inputs == inputs
+    text = to_address(PageState(inputs=inputs))
+    assert StateValidator(ROOT, NAMES).check(read_address(text))[0].inputs == inputs
 
 
 def test_a_link_counts_what_cannot_be_made(root: DataRoot) -> None:
     app = open_app(root)
     arrive(app, "a=cohort_a&k=4&chance.seed=1e9999&chance.side=up&assign.file=%2e%2e/x&map=n")
-    assert "3 of its choices cannot be made here" in app.desk.banner.message
+    assert "3 of its choices cannot be made here" in app.context.banner.message
 
 
 def test_what_a_page_does_not_offer_is_told_when_it_is_opened(root: DataRoot) -> None:
     app = open_app(root)
     arrive(app, "a=cohort_a&k=4&roi.folder=series&roi.a=elsewhere&roi.b=nowhere&roi.fwhm_mm=3")
-    assert app.desk.banner.message == ""
+    assert app.context.banner.message == ""
     open_page(app, "roi")
-    assert "2 of its choices cannot be made here" in app.desk.banner.message
-    assert app.desk.inputs.values["roi"]["fwhm_mm"] == 3
+    assert "2 of its choices cannot be made here" in app.context.banner.message
+    assert app.context.inputs.values["roi"]["fwhm_mm"] == 3
 
 
 def test_a_map_of_two_cohorts_needs_both(root: DataRoot) -> None:
     app = open_app(root)
     open_page(app, "assign")
     arrive(app, "a=cohort_a&k=4&page=assign&assign.source=overlap")
-    assert "overlap is none of the choices there are" in app.desk.banner.message
-    assert app.desk.inputs.values["assign"]["source"] == "n"
+    assert "overlap is none of the choices there are" in app.context.banner.message
+    assert app.context.inputs.values["assign"]["source"] == "n"
 
 
 def test_a_long_choice_makes_room_for_the_others(root: DataRoot) -> None:
     long = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
     inputs = {"roi": {"folder": "series", "runs": long}, "chance": MADE["chance"]}
-    bookmark = Bookmark("cohort_a", inputs=inputs)
+    bookmark = PageState("cohort_a", inputs=inputs)
     assert too_long_for(bookmark) == ("roi",)
     text = to_address(bookmark)
     assert len(text) <= LONGEST

@@ -20,7 +20,7 @@ _LARGEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Bookmark:
+class PageState:
     """Choices of a page; None where nothing is said of a choice, and the page makes it.
 
     Parameters
@@ -67,7 +67,7 @@ class Bookmark:
 
 
 @dataclass(frozen=True)
-class Offer:
+class StateValidator:
     """What there is to choose from.
 
     Parameters
@@ -80,18 +80,18 @@ class Offer:
     root: DataRoot
     pages: tuple[str, ...] = ()
 
-    def check(self, values: Mapping[str, object]) -> tuple[Bookmark, tuple[InputError, ...]]:
+    def check(self, values: Mapping[str, object]) -> tuple[PageState, tuple[InputError, ...]]:
         """A bookmark of what can be taken, and why the rest cannot.
 
         Parameters
         ----------
         values : mapping
-            Under the names of `Bookmark`; whatever somebody wrote.
+            Under the names of `PageState`; whatever somebody wrote.
 
         Examples
         --------
         >>> from pathlib import Path
-        >>> offer = Offer(DataRoot(Path("sample_data")), ("topography",))
+        >>> offer = StateValidator(DataRoot(Path("sample_data")), ("topography",))
         >>> found, faults = offer.check({"folder_a": "../secret", "min_patients": 7})
         >>> found.folder_a, found.min_patients, faults[0].problem
         (None, 7, 'is no folder of the data root')
@@ -109,7 +109,7 @@ class Offer:
                 faults.append(error)
         if "atlas" in values and "atlas" not in taken:
             taken.pop("region", None)  # the same label is another region in another atlas
-        return Bookmark(**taken), tuple(faults)
+        return PageState(**taken), tuple(faults)
 
     def _check_one(self, name: str, value: object) -> object:
         if name not in _CHECKS:
@@ -117,34 +117,34 @@ class Offer:
         return _CHECKS[name](self, value)
 
 
-def _folder(offer: Offer, value: object) -> str:
+def _folder(offer: StateValidator, value: object) -> str:
     name = text_of(value)
     if name and name not in offer.root.cohorts:
         raise InputError(shown(name), "is no folder of the data root")
     return name
 
 
-def _atlas(offer: Offer, value: object) -> str:
+def _atlas(offer: StateValidator, value: object) -> str:
     name = text_of(value)
     if name and name not in offer.root.atlases:
         raise InputError(shown(name), "is no atlas of the data root")
     return name
 
 
-def _conditions(_offer: Offer, value: object) -> tuple[str, ...]:
+def _conditions(_offer: StateValidator, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > _MOST_CONDITIONS:
         raise InputError(shown(value), f"is no list of at most {_MOST_CONDITIONS} conditions")
     texts = [text_of(one) for one in value]
     return tuple(str(one) for one in parse_conditions(texts))
 
 
-def _patients(_offer: Offer, value: object) -> int:
+def _patients(_offer: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PATIENTS:
         return value
     raise InputError(shown(value), "is no number of patients", "give a whole number from 1 on")
 
 
-def _place(_offer: Offer, value: object) -> Mm:
+def _place(_offer: StateValidator, value: object) -> Mm:
     numbers = value if isinstance(value, list | tuple) and len(value) == 3 else ()
     mm = [float(v) for v in numbers if _is_coordinate(v)]
     if len(mm) != 3:
@@ -158,20 +158,20 @@ def _is_coordinate(value: object) -> bool:
     return -_FARTHEST_MM <= value <= _FARTHEST_MM
 
 
-def _patient(offer: Offer, value: object) -> str:
+def _patient(offer: StateValidator, value: object) -> str:
     key = text_of(value)
     if key and not any(key.startswith(f"{folder}/") for folder in offer.root.cohorts):
         raise InputError(shown(key), "is no patient of the data root")
     return key
 
 
-def _region(_offer: Offer, value: object) -> int:
+def _region(_offer: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_LABEL:
         return value
     raise InputError(shown(value), "is no label of a region")
 
 
-def _yes_or_no(_offer: Offer, value: object) -> bool:
+def _yes_or_no(_offer: StateValidator, value: object) -> bool:
     if not isinstance(value, bool):
         raise InputError(shown(value), "is neither true nor false")
     return value
@@ -183,7 +183,7 @@ def _one_of(value: object, names: tuple[str, ...], kind: str) -> str:
     return value
 
 
-_CHECKS: dict[str, Callable[[Offer, object], object]] = {
+_CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "folder_a": _folder,
     "folder_b": _folder,
     "where_a": _conditions,

@@ -9,15 +9,15 @@ import ipywidgets as widgets
 
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
-from .bookmark import Bookmark, Offer
-from .desk import Desk
-from .kept_inputs import QUIET, one_error
+from .app_context import AppContext
 from .niivue import QuickNiiVue
 from .outline import key_of
 from .page_inputs import shown
+from .page_state import PageState, StateValidator
+from .persisted_inputs import QUIET, one_error
 from .session_file import FILE_NAME, read_session, session_bytes
 from .session_menu import SessionMenu
-from .tasks import Later, running_loop
+from .tasks import Debounce, running_loop
 
 _KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
 _LOOKS = ("figure", "radiological", "mm", "patient", "region")
@@ -27,35 +27,35 @@ _OF_FOLDERS = ("folder_a", "min_patients", "map_key", "mm", "patient", "region")
 _LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them."
 
 
-class Returning:
-    """The choices of a desk in the page's address and in session files.
+class UrlState:
+    """The choices of a context in the page's address and in session files.
 
     Parameters
     ----------
-    desk : Desk
+    context : AppContext
         Its panels are there already, and hear of every change before this does.
     tabs : widgets.Tab
     pages : sequence of str
         Names of the tabs.
     """
 
-    def __init__(self, desk: Desk, tabs: widgets.Tab, pages: Sequence[str]) -> None:
-        self._desk, self._tabs, self._pages = desk, tabs, tuple(pages)
-        self._offer = Offer(desk.session.root, self._pages)
-        self._awaited: Bookmark | None = None
+    def __init__(self, context: AppContext, tabs: widgets.Tab, pages: Sequence[str]) -> None:
+        self._desk, self._tabs, self._pages = context, tabs, tuple(pages)
+        self._offer = StateValidator(context.session.root, self._pages)
+        self._awaited: PageState | None = None
         self._region: tuple[str, int] | None = None  # of an atlas that is to be read first
         self._faults: list[InputError] = []
         self._is_open = False
-        guard = desk.banner.guard
+        guard = context.banner.guard
         self.bar = AddressBar(guard(self._addressed), guard(self._repaint))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
-        self._write_later = Later(QUIET, guard(self._settle))
-        desk.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
+        self._write_later = Debounce(QUIET, guard(self._settle))
+        context.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
         tabs.observe(lambda _: self._write_later(), names="selected_index")
-        desk.inputs.observe(self._write_later)
+        context.inputs.observe(self._write_later)
         came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlas"]
-        desk.choices.observe(self._look, names=came)
-        desk.loading.observe(self._look, names="running")
+        context.choices.observe(self._look, names=came)
+        context.loading.observe(self._look, names="running")
 
     def begin(self) -> None:
         """Open what the address asks for, or the first folder, once a browser has said which.
@@ -68,23 +68,23 @@ class Returning:
             self._desk.read_ahead()
 
     @property
-    def bookmark(self) -> Bookmark:
+    def bookmark(self) -> PageState:
         """The choices as they are now."""
         choices = self._desk.choices
         values: dict[str, Any] = {name: getattr(choices, name) for name in (*_KEPT, *_LOOKS)}
         if not choices.folder_a:
-            usual = Bookmark()
+            usual = PageState()
             values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
         index = self._tabs.selected_index or 0
         page = self._pages[index] if index else ""
-        return Bookmark(**values, page=page, inputs=self._desk.inputs.values)
+        return PageState(**values, page=page, inputs=self._desk.inputs.values)
 
-    def restore(self, bookmark: Bookmark, faults: Sequence[InputError] = ()) -> None:
+    def restore(self, bookmark: PageState, faults: Sequence[InputError] = ()) -> None:
         """Make these choices: folders and atlas at once, what depends on them when they are read.
 
         Parameters
         ----------
-        bookmark : Bookmark
+        bookmark : PageState
         faults : sequence of InputError
             Why other choices cannot be made, to be told then.
         """
@@ -152,7 +152,7 @@ class Returning:
         if self._awaited is None and self._region is not None:
             self._show_region(*self._region)
 
-    def _show_map(self, bookmark: Bookmark) -> list[InputError]:
+    def _show_map(self, bookmark: PageState) -> list[InputError]:
         """Make the choices that belong to the folders; returns why one of them cannot be made."""
         choices = self._desk.choices
         wanted = bookmark.min_patients

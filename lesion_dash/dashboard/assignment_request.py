@@ -15,7 +15,7 @@ NO_FILTER = -1.0
 
 
 @dataclass(frozen=True)
-class Question:
+class AssignmentRequest:
     """A map, an atlas, and which parts of the map count.
 
     Parameters
@@ -73,10 +73,10 @@ class AssignChoices(t.HasTraits):
     lower_threshold = t.Float(0.0, min=0.0, max=1.0)
     min_correlation = t.Float(NO_FILTER, min=-1.0, max=1.0)
 
-    def ask(self, selection: Selection) -> Question:
+    def ask(self, selection: Selection) -> AssignmentRequest:
         """The question as it is now, about the cohorts of a selection."""
         cohorts = Selection(selection.cohort_a, selection.cohort_b, selection.min_patients)
-        return Question(
+        return AssignmentRequest(
             self.source,
             self.file,
             cohorts,

@@ -6,9 +6,9 @@ from typing import Any
 
 from lesion_dash.dashboard.address import to_address
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.bookmark import Bookmark
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
+from lesion_dash.dashboard.page_state import PageState
 from lesion_dash.dashboard.pages import PAGES
 from lesion_dash.dashboard.session import Session
 
@@ -69,25 +69,25 @@ MADE: dict[str, dict[str, Any]] = {
 
 
 def open_app(root: DataRoot) -> App:
-    app = App(Desk(Session(root)))
+    app = App(AppContext(Session(root)))
     app.returning.begin()
-    app.desk.wait()
+    app.context.wait()
     return app
 
 
 def open_page(app: App, page: str) -> None:
     app.tabs.selected_index = NAMES.index(page)
-    app.desk.wait()
+    app.context.wait()
 
 
 def arrive(app: App, text: str) -> None:
     app.returning.bar._handle_custom_msg({"address": text}, [])
-    app.desk.wait()
+    app.context.wait()
 
 
 def link_to(page: str, values: dict[str, Any]) -> str:
     return to_address(
-        Bookmark(
+        PageState(
             "cohort_a", "cohort_b", min_patients=4, map_key="n", page=page, inputs={page: values}
         )
     )

@@ -1,4 +1,4 @@
-"""The desk reads folders and atlases beside the page: nothing waits, nothing is taken half read."""
+"""The context reads folders and atlases beside the page: nothing waits or is taken half read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lesion_dash.atlas.formats import Region
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.grid import Grid
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
-from lesion_dash.dashboard.desk import Desk
 from lesion_dash.dashboard.pages.choices import LoadingLine
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.session import Session
@@ -55,118 +55,122 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> SlowAtlases:
 
 
 @pytest.fixture
-def desk(sample_data: Path, tmp_path: Path) -> Desk:
-    """A desk of two atlases, none of them opened, and one folder."""
+def context(sample_data: Path, tmp_path: Path) -> AppContext:
+    """A context of two atlases, none of them opened, and one folder."""
     shutil.copytree(sample_data / "cohort_a", tmp_path / "cohort_a")
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.nii").write_bytes(b"no image")
         (tmp_path / name / f"{name}.csv").write_text("index,name\n1,whole\n")
-    return Desk(Session(DataRoot(tmp_path)))
+    return AppContext(Session(DataRoot(tmp_path)))
 
 
-def test_an_atlas_is_read_beside_the_page(desk: Desk, slow: SlowAtlases) -> None:
-    line, regions = LoadingLine(desk), RegionsPanel(desk)
-    desk.open_first()
+def test_an_atlas_is_read_beside_the_page(context: AppContext, slow: SlowAtlases) -> None:
+    line, regions = LoadingLine(context), RegionsPanel(context)
+    context.open_first()
     slow.wait_for("one")
-    desk.run_calls()
-    assert (desk.choices.atlas, desk.choices.loaded_atlas) == ("one", "")
-    assert desk.choices.cohort_a == "cohort_a"  # shown already
+    context.run_calls()
+    assert (context.choices.atlas, context.choices.loaded_atlas) == ("one", "")
+    assert context.choices.cohort_a == "cohort_a"  # shown already
     assert line.text.value == "Reading atlas one: 0 of 3"
     slow.go.set()
-    desk.wait()
-    assert (desk.choices.loaded_atlas, desk.choices.cohort_a) == ("one", "cohort_a")
-    assert desk.choices.selection.atlas == "one"
-    assert not desk.loading.running
+    context.wait()
+    assert (context.choices.loaded_atlas, context.choices.cohort_a) == ("one", "cohort_a")
+    assert context.choices.selection.atlas == "one"
+    assert not context.loading.running
     assert "Reading" not in regions.caption.value + line.text.value
 
 
-def test_the_regions_wait_for_their_atlas(desk: Desk, slow: SlowAtlases) -> None:
-    desk.choices.atlas = ""
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    regions = RegionsPanel(desk)
+def test_the_regions_wait_for_their_atlas(context: AppContext, slow: SlowAtlases) -> None:
+    context.choices.atlas = ""
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    regions = RegionsPanel(context)
     assert "Choose an atlas" in regions.caption.value
-    desk.choices.atlas = "two"
+    context.choices.atlas = "two"
     slow.wait_for("two")
     assert regions.caption.value == "Reading the atlas ..."
-    desk.cancel()
+    context.cancel()
     slow.go.set()
-    desk.wait()
+    context.wait()
     assert "Choose an atlas" in regions.caption.value
 
 
-def test_reading_an_atlas_can_be_cancelled(desk: Desk, slow: SlowAtlases) -> None:
-    desk.choices.atlas = "two"
+def test_reading_an_atlas_can_be_cancelled(context: AppContext, slow: SlowAtlases) -> None:
+    context.choices.atlas = "two"
     slow.wait_for("two")
-    desk.cancel()
+    context.cancel()
     slow.go.set()
-    desk.wait()
-    assert (desk.choices.atlas, desk.choices.loaded_atlas) == ("", "")
-    assert (desk.loading.running, desk.banner.message, slow.read) == (False, "", [])
+    context.wait()
+    assert (context.choices.atlas, context.choices.loaded_atlas) == ("", "")
+    assert (context.loading.running, context.banner.message, slow.read) == (False, "", [])
 
 
 @pytest.mark.parametrize("name", ["one", ""])
-def test_another_choice_overtakes_an_atlas(desk: Desk, slow: SlowAtlases, name: str) -> None:
-    desk.choices.atlas = "two"
+def test_another_choice_overtakes_an_atlas(
+    context: AppContext, slow: SlowAtlases, name: str
+) -> None:
+    context.choices.atlas = "two"
     slow.wait_for("two")
-    desk.choices.atlas = name
+    context.choices.atlas = name
     slow.go.set()
-    desk.wait()
-    assert (desk.choices.atlas, desk.choices.loaded_atlas) == (name, name)
-    assert (desk.loading.running, desk.banner.message) == (False, "")
+    context.wait()
+    assert (context.choices.atlas, context.choices.loaded_atlas) == (name, name)
+    assert (context.loading.running, context.banner.message) == (False, "")
     assert slow.read == [name][: len(name)]
 
 
 def test_what_is_chosen_while_something_is_read_is_not_taken_back(
-    desk: Desk, slow: SlowAtlases
+    context: AppContext, slow: SlowAtlases
 ) -> None:
-    desk.choices.atlas = "two"
+    context.choices.atlas = "two"
     slow.wait_for("two")
-    desk.choices.folder_a = "cohort_a"
+    context.choices.folder_a = "cohort_a"
     slow.go.set()
-    desk.wait()
-    assert (desk.choices.cohort_a, desk.choices.loaded_atlas) == ("cohort_a", "two")
+    context.wait()
+    assert (context.choices.cohort_a, context.choices.loaded_atlas) == ("cohort_a", "two")
     assert slow.read == ["two"]
 
 
-def test_folders_that_cannot_be_compared_are_told(desk: Desk, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_compared_are_told(context: AppContext, tmp_path: Path) -> None:
     write_masks(tmp_path / "other", random_masks(2))
-    desk = Desk(Session(DataRoot(tmp_path)))
-    desk.choices.folder_a = "cohort_a"
-    desk.choices.atlas = ""
-    desk.wait()
-    desk.choices.folder_b = "other"
-    desk.wait()
-    assert "is not on the grid of the other map" in desk.banner.message
-    assert (desk.choices.cohort_a, desk.choices.folder_b) == ("cohort_a", "")
+    context = AppContext(Session(DataRoot(tmp_path)))
+    context.choices.folder_a = "cohort_a"
+    context.choices.atlas = ""
+    context.wait()
+    context.choices.folder_b = "other"
+    context.wait()
+    assert "is not on the grid of the other map" in context.banner.message
+    assert (context.choices.cohort_a, context.choices.folder_b) == ("cohort_a", "")
 
 
-def test_a_bad_atlas_does_not_stop_the_folder(desk: Desk) -> None:
-    desk.open_first()
-    desk.wait()
-    assert "one.nii" in desk.banner.message
-    assert (desk.choices.cohort_a, desk.choices.atlas) == ("cohort_a", "")
+def test_a_bad_atlas_does_not_stop_the_folder(context: AppContext) -> None:
+    context.open_first()
+    context.wait()
+    assert "one.nii" in context.banner.message
+    assert (context.choices.cohort_a, context.choices.atlas) == ("cohort_a", "")
 
 
 def test_a_bad_folder_does_not_stop_the_atlas(own_root: Path) -> None:
-    desk = Desk(Session(DataRoot(own_root)))
-    desk.choices.folder_a = next(name for name in desk.session.root.cohorts if "broken" in name)
-    desk.wait()
-    assert "no readable mask" in desk.banner.message
-    assert (desk.choices.folder_a, desk.choices.loaded_atlas) == ("", "synthetic_atlas")
+    context = AppContext(Session(DataRoot(own_root)))
+    context.choices.folder_a = next(
+        name for name in context.session.root.cohorts if "broken" in name
+    )
+    context.wait()
+    assert "no readable mask" in context.banner.message
+    assert (context.choices.folder_a, context.choices.loaded_atlas) == ("", "synthetic_atlas")
 
 
 def test_an_atlas_does_not_undo_what_was_said_of_the_folder(session: Session) -> None:
-    desk = Desk(session)
-    choices = desk.choices
+    context = AppContext(session)
+    choices = context.choices
     choices.most_patients = 99
     choices.min_patients = 99
-    desk.open_first()
-    desk.wait()
+    context.open_first()
+    context.wait()
     assert choices.lowered_from == 99
     choices.atlas = ""
-    desk.wait()
+    context.wait()
     assert choices.lowered_from == 99
 
 
@@ -175,11 +179,11 @@ def test_a_folder_of_own_results_is_told_as_one(tmp_path: Path, sample_data: Pat
     (tmp_path / "results").mkdir()
     for name, found in volume_stats(cohort, 5).files.items():
         (tmp_path / "results" / name).write_bytes(nifti_bytes(found.to_nifti()))
-    desk = Desk(Session(DataRoot(tmp_path)))
-    desk.choices.folder_a = "results"
-    desk.wait()
-    assert "results: holds results of lesion_dash, no masks; choose" in desk.banner.message
-    assert "no .nii" not in desk.banner.message
+    context = AppContext(Session(DataRoot(tmp_path)))
+    context.choices.folder_a = "results"
+    context.wait()
+    assert "results: holds results of lesion_dash, no masks; choose" in context.banner.message
+    assert "no .nii" not in context.banner.message
 
 
 def test_threads_that_ask_at_once_read_an_atlas_once(

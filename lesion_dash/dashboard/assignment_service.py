@@ -15,11 +15,11 @@ from ..images.maps import Map, as_map, read_map
 from ..images.reading import Progress
 from ..plotting.figures import ML, ColourClass, Layer
 from ..regions.assignment import Assignment, assign_regions
-from ..regions.overlap_scores import Match
+from ..regions.overlap_scores import ComponentOverlap
 from ..stats.components import Component
+from .assignment_request import AssignmentRequest
 from .image_files import ImageFiles
 from .picture import Mm, Picture, contour
-from .question import Question
 from .session import Session
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Source:
     Parameters
     ----------
     found : Map
-    words : str
+    summary : str
         What it shows.
     unit : str
         Of the screen; empty where it is not known.
@@ -55,7 +55,7 @@ class Source:
     """
 
     found: Map
-    words: str
+    summary: str
     unit: str = ""
     scale: float = 1.0
 
@@ -80,19 +80,19 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class AssignmentResult:
     """An assignment with what is needed to show it.
 
     Parameters
     ----------
-    question : Question
+    question : AssignmentRequest
     source : Source
     atlas : Atlas
         On the grid of the map.
     found : Assignment
     """
 
-    question: Question
+    question: AssignmentRequest
     source: Source
     atlas: Atlas
     found: Assignment
@@ -119,16 +119,16 @@ class Answer:
         return self.found.best
 
     @cached_property
-    def _by_name(self) -> dict[tuple[int, int, str], Match]:
+    def _by_name(self) -> dict[tuple[int, int, str], ComponentOverlap]:
         matches = self.found.matches
         return {(one.component.number, one.label, one.region): one for one in matches}
 
-    def match_of(self, component: int, label: int, region: str) -> Match:
+    def match_of(self, component: int, label: int, region: str) -> ComponentOverlap:
         """The match behind a row of the tables."""
         return self._by_name[component, label, region]
 
     @cached_property
-    def best_match(self) -> Match | None:
+    def best_match(self) -> ComponentOverlap | None:
         """The best match of the largest component, None where there is no component."""
         part = largest(self.found.components.parts)
         if part is None:
@@ -136,7 +136,7 @@ class Answer:
         row = self.best[self.best["component"] == part.number].iloc[0]
         return self.match_of(part.number, int(row["label"]), row["region"])
 
-    def match_at(self, mm: Mm, column: int) -> Match | None:
+    def match_at(self, mm: Mm, column: int) -> ComponentOverlap | None:
         """The component at a place with a region; None where there is no such row."""
         part = self.component_at(mm)
         if part is None:
@@ -144,7 +144,7 @@ class Answer:
         own = (one for one in self.found.matches if one.component.number == part.number)
         return next((one for one in own if one.column == column and one.voxels), None)
 
-    def place_of(self, match: Match) -> Mm:
+    def place_of(self, match: ComponentOverlap) -> Mm:
         """The component's peak, in mm; where the region does not hold it, the highest it does."""
         part, shared = match.component, self._shared(match)
         if shared.any() and part.peak_index not in part.indices[shared]:
@@ -152,7 +152,7 @@ class Answer:
         x, y, z = part.peak_mm.tolist()
         return x, y, z
 
-    def _shared(self, match: Match) -> NDArray[np.bool_]:
+    def _shared(self, match: ComponentOverlap) -> NDArray[np.bool_]:
         """Which voxels of the component lie in the region, or outside every region."""
         voxels = match.component.indices
         if match.column >= 0:
@@ -195,7 +195,7 @@ class Answer:
 
     def layer(self, picture: Picture) -> Layer:
         """The same for nilearn."""
-        words = f"Components of {self.source.words}"
+        words = f"Components of {self.source.summary}"
         return Layer(picture.levels, picture.grid, words, "", 255.0, classes=CLASSES)
 
     def _voxels_of(self, column: int) -> NDArray[np.integer]:
@@ -209,7 +209,7 @@ class Answer:
 
 
 @dataclass(eq=False)
-class Assigner:
+class AssignmentService:
     """Answers questions; the map asked for last is kept.
 
     Parameters
@@ -225,7 +225,9 @@ class Assigner:
     def __post_init__(self) -> None:
         self.files = ImageFiles(self.session.root)
 
-    def answer(self, question: Question, progress: Progress | None = None) -> Answer | None:
+    def answer(
+        self, question: AssignmentRequest, progress: Progress | None = None
+    ) -> AssignmentResult | None:
         """Assign the map to the atlas; None where one of them is not chosen yet.
 
         `progress` is told how many maps of the atlas are read, where it is not read yet.
@@ -243,9 +245,9 @@ class Assigner:
             min_size_mm3=question.min_size_mm3,
             lower_threshold=question.lower_threshold,
         )
-        return Answer(question, source, atlas.on_grid(source.found.grid), found)
+        return AssignmentResult(question, source, atlas.on_grid(source.found.grid), found)
 
-    def source(self, question: Question) -> Source | None:
+    def source(self, question: AssignmentRequest) -> Source | None:
         """The map of a question, None where it is not chosen yet."""
         key = question.source, question.file, question.selection
         if self._kept is not None and self._kept[0] == key:
@@ -258,13 +260,13 @@ class Assigner:
             self._kept = key, source
         return source
 
-    def _map_of_file(self, question: Question) -> Source | None:
+    def _map_of_file(self, question: AssignmentRequest) -> Source | None:
         if not question.file:
             return None
         path = self.files.path(question.source, question.file)
         return Source(read_map(path), words_of(question))
 
-    def _map_of_cohorts(self, question: Question) -> Source | None:
+    def _map_of_cohorts(self, question: AssignmentRequest) -> Source | None:
         selection = question.selection
         words = words_of(question)
         if not selection.cohort_a:
@@ -278,7 +280,7 @@ class Assigner:
         return Source(stats.n, words, "patients")
 
 
-def words_of(question: Question) -> str:
+def words_of(question: AssignmentRequest) -> str:
     """The map of a question in words."""
     if question.source not in MAPS_OF_COHORTS:
         return question.file

@@ -26,8 +26,8 @@ from ..stats.size_bias import (
 from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
 from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from .cache import Cache
+from .colour_scales import DifferenceColours, PColours
 from .map_slices import MapLayer
-from .shading import DifferenceShade, PShade
 from .state import Selection
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _SIDES = ("below", "above")
 
 
 @dataclass(frozen=True)
-class ChanceRequest:
+class SizeBiasRequest:
     """A cohort, and how its volumes are shuffled.
 
     Parameters
@@ -85,7 +85,7 @@ class Contrasts:
         return f"{self.name} ({n} patient{'' if n == 1 else 's'}{lesioned})"
 
 
-class Chances:
+class SizeBiasService:
     """What follows from a cohort of a session.
 
     Parameters
@@ -105,7 +105,7 @@ class Chances:
 
     def permute(
         self,
-        request: ChanceRequest,
+        request: SizeBiasRequest,
         progress: Callable[[int, int], None] | None = None,
         stop: threading.Event | None = None,
     ) -> VolumePermutations:
@@ -137,24 +137,24 @@ class Chances:
 
         return self._permuted.get(request, shuffle)
 
-    def known(self, request: ChanceRequest) -> VolumePermutations | None:
+    def known(self, request: SizeBiasRequest) -> VolumePermutations | None:
         """What was worked out before; None where it was not, or long ago."""
         return self.permute(request) if request in self._permuted else None
 
     def clusters(
-        self, request: ChanceRequest, found: VolumePermutations, atlas: str
+        self, request: SizeBiasRequest, found: VolumePermutations, atlas: str
     ) -> SizeClusters:
         """Where the corrected p of a test is small, as `find_size_clusters` has it."""
         return self._clusters.get(
             (request, atlas), lambda: self._find_clusters(request, found, atlas)
         )
 
-    def file_names(self, request: ChanceRequest) -> tuple[str, ...]:
+    def file_names(self, request: SizeBiasRequest) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""
         permuted = PERMUTED.values() if request in self._permuted else ()
         return (*MEANS.values(), *permuted, PATIENTS_FILE)
 
-    def file_bytes(self, request: ChanceRequest, name: str) -> bytes:
+    def file_bytes(self, request: SizeBiasRequest, name: str) -> bytes:
         """One of `file_names`, with the bytes that `lesion-dash size-bias` writes."""
         if name not in self.file_names(request):
             raise KeyError(name)
@@ -166,7 +166,7 @@ class Chances:
         return nifti_bytes(self.permute(request).files[name].to_nifti())
 
     def _find_clusters(
-        self, request: ChanceRequest, found: VolumePermutations, atlas: str
+        self, request: SizeBiasRequest, found: VolumePermutations, atlas: str
     ) -> SizeClusters:
         means = self.contrasts(request.cohort, request.min_patients).means
         return find_size_clusters(found, means, self._session.atlas(atlas), LEVEL)
@@ -184,7 +184,7 @@ class Chances:
         ):
             values = (means.mean - base) / ML
             exceeded = bool((np.abs(values) > maximum).any())
-            shade = DifferenceShade(words, "mL", maximum, _SIDES, exceeded)
+            shade = DifferenceColours(words, "mL", maximum, _SIDES, exceeded)
             layers.append(MapLayer(means.grid, means.indices, values, shade))
         return Contrasts(loaded.name, means, *layers)
 
@@ -192,4 +192,4 @@ class Chances:
 def p_layer(found: VolumePermutations) -> MapLayer:
     """The corrected p; the uncorrected is never shown as a map."""
     title = f"Corrected p (family-wise) of {found.tested:,} voxels tested"
-    return MapLayer(found.grid, found.indices, found.corrected_p, PShade(title))
+    return MapLayer(found.grid, found.indices, found.corrected_p, PColours(title))

@@ -15,27 +15,27 @@ from lesion_dash.atlas.atlas import Atlas, LabelAtlas
 from lesion_dash.atlas.formats import Region
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
-from lesion_dash.dashboard.desk import Desk
-from lesion_dash.dashboard.here import find_here, volumes_svg
+from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.brain import BrainPanel
-from lesion_dash.dashboard.pages.here import AT, IN, HerePanel, here_columns
+from lesion_dash.dashboard.pages.patients_at_voxel import AT, IN, PatientsAtVoxelPanel, here_columns
 from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.patients_at_voxel import find_patients_at, volumes_svg
 from lesion_dash.dashboard.region_patients import find_in_region, peak_mm
 from lesion_dash.regions.counts import count_regions
 from lesion_dash.regions.load import LesionLoad, lesion_load
 
 
 @pytest.fixture
-def cohort(desk: Desk) -> Cohort:
-    return desk.session.load("cohort_a")
+def cohort(context: AppContext) -> Cohort:
+    return context.session.load("cohort_a")
 
 
 @pytest.fixture
-def panel(desk: Desk) -> HerePanel:
-    desk.choices.folder_a = "cohort_a"
-    desk.wait()
-    panel = HerePanel(desk)
-    desk.wait()
+def panel(context: AppContext) -> PatientsAtVoxelPanel:
+    context.choices.folder_a = "cohort_a"
+    context.wait()
+    panel = PatientsAtVoxelPanel(context)
+    context.wait()
     return panel
 
 
@@ -45,7 +45,7 @@ def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Co
     elsewhere = generator.choice(cohort.grid.size, 20)
     for index in (*lesioned, *elsewhere):
         mm = tuple(cohort.grid.mm_of_index([index])[0].tolist())
-        here = find_here(cohort, cohort.used_table, mm)
+        here = find_patients_at(cohort, cohort.used_table, mm)
         expected = [row for row in range(cohort.n_patients) if index in cohort.mask(row).indices]
         assert here.table["patient"].tolist() == [cohort.used[row].id for row in expected]
         volumes = [cohort.mask(row).volume_mm3 / 1000 for row in expected]
@@ -54,14 +54,14 @@ def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Co
 
 
 def test_outside_the_image_there_is_nobody(cohort: Cohort) -> None:
-    here = find_here(cohort, cohort.used_table, (500.0, 0.0, 0.0))
-    assert here.words == "none of 40 patients of cohort_a is lesioned at MNI 500, 0, 0"
+    here = find_patients_at(cohort, cohort.used_table, (500.0, 0.0, 0.0))
+    assert here.summary == "none of 40 patients of cohort_a is lesioned at MNI 500, 0, 0"
     assert 'aria-label="Volumes of the 0 patients here among all 40"' in volumes_svg(here)
 
 
 def test_the_strip_has_a_line_for_each_patient(cohort: Cohort) -> None:
-    here = find_here(cohort, cohort.used_table, (-26.0, 0.0, 8.0))
-    assert here.words == "10 of 40 patients of cohort_a are lesioned at MNI −26, 0, 8"
+    here = find_patients_at(cohort, cohort.used_table, (-26.0, 0.0, 8.0))
+    assert here.summary == "10 of 40 patients of cohort_a are lesioned at MNI −26, 0, 8"
     drawn = volumes_svg(here)
     everybody, some = (
         drawn.partition(f'class="ld-strip-{name}" d="')[2].partition('"')[0]
@@ -72,18 +72,20 @@ def test_the_strip_has_a_line_for_each_patient(cohort: Cohort) -> None:
     assert np.array_equal(np.argsort(x, kind="stable"), np.argsort(here.all_ml, kind="stable"))
 
 
-def test_the_panel_follows_the_crosshair_and_the_side(desk: Desk, panel: HerePanel) -> None:
-    desk.choices.mm = (-26.0, 0.0, 8.0)
-    desk.wait()
+def test_the_panel_follows_the_crosshair_and_the_side(
+    context: AppContext, panel: PatientsAtVoxelPanel
+) -> None:
+    context.choices.mm = (-26.0, 0.0, 8.0)
+    context.wait()
     assert panel.table.frame is not None
-    patients = {patient.id for patient in desk.session.load("cohort_a").patients_at((-26, 0, 8))}
+    patients = {patient.id for patient in context.session.load("cohort_a").patients_at((-26, 0, 8))}
     assert set(panel.table.frame["Patient"]) == patients
     assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(panel.table.frame.columns)
     panel.side.value = "b"
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
     assert "of 40 patients of cohort_b" in panel.caption.value
 
 
@@ -163,24 +165,26 @@ def test_the_list_of_a_region_is_that_of_the_command(
         np.testing.assert_allclose(shown["% of region"], 100 * here.of_region, atol=0.005)
 
 
-def load_of(desk: Desk, name: str) -> LesionLoad:
-    atlas = desk.session.atlas(desk.choices.loaded_atlas)
+def load_of(context: AppContext, name: str) -> LesionLoad:
+    atlas = context.session.atlas(context.choices.loaded_atlas)
     assert atlas is not None
-    return lesion_load(desk.session.load(name), atlas)
+    return lesion_load(context.session.load(name), atlas)
 
 
 def test_a_click_on_a_region_lists_its_patients_and_goes_there(
-    desk: Desk, panel: HerePanel
+    context: AppContext, panel: PatientsAtVoxelPanel
 ) -> None:
-    brain, regions = BrainPanel(desk), RegionsPanel(desk)
-    desk.wait()
+    brain, regions = BrainPanel(context), RegionsPanel(context)
+    context.wait()
     regions.table.click(2)
-    desk.wait()
+    context.wait()
     label = int(regions.table.frame["Label"][2])
-    expected = find_in_region(load_of(desk, "cohort_a"), desk.session.load("cohort_a").table, label)
+    expected = find_in_region(
+        load_of(context, "cohort_a"), context.session.load("cohort_a").table, label
+    )
     assert panel.place.value == IN
     assert panel.place.label == f"In {regions.table.frame['Region'][2]}"
-    assert html.unescape(panel.caption.value) == expected.words
+    assert html.unescape(panel.caption.value) == expected.summary
     assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
     assert f"Volumes of the {len(expected.table)} patients here" in panel.strip.value
     assert "ld-hidden" in panel.table.widget._dom_classes
@@ -194,47 +198,51 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     panel.loads._table.selected_rows = []  # the same row clicked again
     assert brain.outline is None
     assert len(asked) == 1
-    desk.choices.mm = (0.0, 0.0, 0.0)  # the list stays that of the region
-    desk.wait()
+    context.choices.mm = (0.0, 0.0, 0.0)  # the list stays that of the region
+    context.wait()
     assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
     panel.place.value = AT
-    desk.wait()
+    context.wait()
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
     assert "ld-hidden" in panel.loads.widget._dom_classes
-    assert desk.choices.region is None
+    assert context.choices.region is None
     assert regions.table._table.selected_rows == []
 
 
-def test_the_region_is_left_with_its_row_and_with_its_atlas(desk: Desk, panel: HerePanel) -> None:
-    regions = RegionsPanel(desk)
-    desk.wait()
+def test_the_region_is_left_with_its_row_and_with_its_atlas(
+    context: AppContext, panel: PatientsAtVoxelPanel
+) -> None:
+    regions = RegionsPanel(context)
+    context.wait()
     regions.table.click(0)
     regions.table._table.selected_rows = []  # the same row clicked again
-    assert desk.choices.region is None
+    assert context.choices.region is None
     assert panel.place.value == AT
     regions.table.click(1)
-    desk.choices.min_patients = 3  # the table is counted anew, and the region stays
-    desk.wait()
+    context.choices.min_patients = 3  # the table is counted anew, and the region stays
+    context.wait()
     (row,) = regions.table._table.selected_rows
-    assert regions.table.frame["Label"][row] == desk.choices.region
-    desk.choices.atlas = ""
-    desk.wait()
-    assert desk.choices.region is None
+    assert regions.table.frame["Label"][row] == context.choices.region
+    context.choices.atlas = ""
+    context.wait()
+    assert context.choices.region is None
     panel.place.value = IN
     assert "Choose an atlas" in panel.caption.value
 
 
-def test_the_other_cohort_and_the_empty_states_say_what_to_do(desk: Desk, panel: HerePanel) -> None:
+def test_the_other_cohort_and_the_empty_states_say_what_to_do(
+    context: AppContext, panel: PatientsAtVoxelPanel
+) -> None:
     panel.place.value = IN
     assert "Click a row of the table Regions" in panel.caption.value
-    desk.choices.region = 12345  # as somebody may have written it in an address
+    context.choices.region = 12345  # as somebody may have written it in an address
     assert "Click a row of the table Regions" in panel.caption.value
     panel.side.value = "b"
     assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
-    desk.choices.folder_b = "cohort_b"
-    desk.wait()
-    desk.choices.region = load_of(desk, "cohort_b").atlas.regions[0].label
-    desk.wait()
+    context.choices.folder_b = "cohort_b"
+    context.wait()
+    context.choices.region = load_of(context, "cohort_b").atlas.regions[0].label
+    context.wait()
     assert "of 40 patients of cohort_b" in panel.caption.value
     assert " lesioned in " in panel.caption.value
-    assert desk.banner.message == ""
+    assert context.banner.message == ""

@@ -11,7 +11,7 @@ import traitlets as t
 from ..core.errors import InputError, LesionDashError
 from .file_field import FileField
 from .page_inputs import INPUTS, Value, Values, shown
-from .tasks import Later
+from .tasks import Debounce
 
 QUIET = 0.4
 """Seconds of no change: after them no page that follows a choice clears the banner any more."""
@@ -48,7 +48,7 @@ def file_control(field: FileField) -> Control:
     return Control(lambda: field.text, field.choose, (field,))
 
 
-class KeptInputs:
+class PersistedInputs:
     """What was chosen on pages, whether they are open or not.
 
     Parameters
@@ -60,7 +60,7 @@ class KeptInputs:
     def __init__(self, failed: Callable[[Exception], None]) -> None:
         self._failed = failed
         self._faults: list[InputError] = []
-        self._tell_later = Later(QUIET, self._tell)
+        self._tell_later = Debounce(QUIET, self._tell)
         self._controls: dict[str, Mapping[str, Control]] = {}
         self._made: dict[str, Callable[[], None]] = {}
         self._waiting: dict[str, Values] = {}

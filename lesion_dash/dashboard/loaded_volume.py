@@ -88,7 +88,7 @@ def planes_of(axes: tuple[Axis, ...], radiological: bool) -> tuple[Plane, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class LoadedVolume:
     """An inspected image with one of its volumes.
 
     Parameters
@@ -160,17 +160,17 @@ class Look:
         return np.rint(np.nan_to_num(share) * 255).astype(np.uint8)
 
 
-def open_look(source: ImageSource) -> Look:
+def open_volume(source: ImageSource) -> LoadedVolume:
     """Inspect an image and read its first volume."""
     found = inspect_image(source)
     if found.survey is None or found.space is None:
-        return Look(found, None, 0, (0.0, 1.0))
-    return Look(found, found.stored_volume(0), 0, window_of(found.survey))
+        return LoadedVolume(found, None, 0, (0.0, 1.0))
+    return LoadedVolume(found, found.stored_volume(0), 0, window_of(found.survey))
 
 
-def other_volume(look: Look, volume: int) -> Look:
+def other_volume(look: LoadedVolume, volume: int) -> LoadedVolume:
     """The same image with another volume."""
-    return Look(look.found, look.found.stored_volume(volume), volume, look.window)
+    return LoadedVolume(look.found, look.found.stored_volume(volume), volume, look.window)
 
 
 def window_of(survey: Survey) -> tuple[float, float]:

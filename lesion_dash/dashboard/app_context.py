@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import Cancelled, LesionDashError
 from .controls import Banner, Saver
 from .export import export
-from .kept_inputs import KeptInputs
+from .persisted_inputs import PersistedInputs
 from .session import Session
 from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
@@ -25,7 +25,7 @@ _ATLAS = "atlas "
 
 
 @dataclass(eq=False)
-class Desk:
+class AppContext:
     """The choices of one user, what follows from them, and who is told.
 
     Parameters
@@ -38,11 +38,11 @@ class Desk:
     loading: Loading = field(default_factory=Loading)
     banner: Banner = field(init=False)
     saver: Saver = field(default_factory=Saver)
-    inputs: KeptInputs = field(init=False)
+    inputs: PersistedInputs = field(init=False)
 
     def __post_init__(self) -> None:
         self.banner = Banner(str(self.session.root.path))
-        self.inputs = KeptInputs(self.banner.show)
+        self.inputs = PersistedInputs(self.banner.show)
         self.show_brain: Callable[[], None] = lambda: None  # where pages are in tabs, the first one
         self._calls = CallQueue()
         self._stop = threading.Event()

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from lesion_dash.dashboard.bookmark import Offer
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.lab_steps import step_of, step_text
+from lesion_dash.dashboard.page_state import StateValidator
 from lesion_dash.dashboard.session_file import read_session, session_bytes
 from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn
 from lesion_dash.rois.steps import FillHoles, Morph
@@ -38,13 +38,13 @@ def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data
     content = (sample_data / "series" / MASK).read_bytes()
     drop = find_widget(app.tabs.children[NAMES.index("inspect")], "FileDrop")
     drop._on_file("Jane Doe.nii.gz", content)
-    app.desk.wait()
+    app.context.wait()
     link = app.returning.bar.text
     assert "Jane" not in link
     saved = session_bytes(app.returning.bookmark)
     assert "is not kept: drop it there again" in json.loads(saved)["note"]
     assert b"Jane" not in saved
-    assert read_session("one.json", saved, Offer(root, NAMES)) == app.returning.bookmark
+    assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.returning.bookmark
     other = open_app(root)
     arrive(other, link)
     said = find_widget(other.tabs.children[NAMES.index("inspect")], "", "drop it again")
@@ -86,9 +86,9 @@ def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -
     page = app.tabs.children[NAMES.index("roi")]
     find_widget(page, "", "to begin. Then: dilate by 2 voxels")
     find_button(page, "Run the test").click()
-    app.desk.wait()
-    assert app.desk.banner.message == ""
-    values = app.desk.inputs.values["roi"]
+    app.context.wait()
+    assert app.context.banner.message == ""
+    values = app.context.inputs.values["roi"]
     assert (values["map_key"], values["threshold"]) == ("t", 2.0)
     assert values["steps"] == ('["dilate",2,"voxels",6]',)
     assert "2. dilate" in str(steps_of(page))
@@ -99,11 +99,11 @@ def test_what_is_shown_is_of_the_choices_before_a_link(root: DataRoot) -> None:
     open_page(app, "roi")
     page = app.tabs.children[NAMES.index("roi")]
     find_button(page, "Run the test").click()
-    app.desk.wait()
+    app.context.wait()
     assert any("1. −log10 p" in one for one in steps_of(page))
     arrive(app, link_to("roi", MADE["roi"]))
     assert not any("1. −log10 p" in one for one in steps_of(page))
-    assert app.desk.inputs.values["roi"] == MADE["roi"]
+    assert app.context.inputs.values["roi"] == MADE["roi"]
 
 
 def test_nothing_is_shuffled_by_a_link(root: DataRoot) -> None:
@@ -119,7 +119,7 @@ def test_a_page_that_comes_back_has_its_brain_drawn_whole(
 ) -> None:
     app = open_app(root)
     find_widget(app.tabs, "Probe").set_state({"webgl": "yes"})
-    app.desk.wait()
+    app.context.wait()
     niivue = find_widget(app.tabs, "QuickNiiVue")
     assert len(niivue.volumes) == 2
     painted: list[str] = []

@@ -16,7 +16,7 @@ from ..images.nifti import Axis, Space, point
 from ..images.survey import axis_codes
 from ..scans.registration.task import NotCredible, Registration
 from ..transforms.transform import Transform
-from .inspecting import Plane, Voxel, planes_of
+from .loaded_volume import Plane, Voxel, planes_of
 from .picture import Mm
 
 REGION, LESION = 1, 2
@@ -28,7 +28,7 @@ _WINDOW = (1.0, 99.5)
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class VolumePair:
     """An image on the grid of its template, or on its own where there is none.
 
     Parameters
@@ -98,7 +98,7 @@ class Sight:
         x, y, z = self.grid.to_mm(voxel).tolist()
         return x, y, z
 
-    def words(self, voxel: Voxel) -> str:
+    def summary(self, voxel: Voxel) -> str:
         """Where the crosshair is, in the space of the slices and in the native image."""
         place = self.place(voxel)
         space = "image" if self.template is None else "template"

@@ -1,4 +1,4 @@
-"""The report of the door, on a corpus of odd and bad files made here."""
+"""The validation report, on a corpus of odd and bad files made here."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _SMALLEST_ML = 0.01  # where an empty mask stands, which a logarithm has no plac
 
 
 @dataclass(frozen=True, eq=False)
-class Here:
+class PatientsAtVoxel:
     """Who is lesioned at a place or in a region.
 
     Parameters
@@ -46,7 +46,7 @@ class Here:
     all_ml: NDArray[np.float64]
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """How many, where, and how large."""
         count = f"{self.here_ml.size} of {self.all_ml.size} patients of {self.cohort}"
         place = f"lesioned {self.where}"
@@ -55,7 +55,7 @@ class Here:
         return f"{count} {'is' if self.here_ml.size == 1 else 'are'} {place}"
 
 
-def find_here(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> Here:
+def find_patients_at(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> PatientsAtVoxel:
     """The patients of a cohort lesioned at the voxel that holds a place.
 
     Parameters
@@ -71,7 +71,7 @@ def find_here(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> Here:
         rows = cohort.rows_at(cohort.grid.linear_index(voxel))
     volumes = volumes_ml(cohort)
     where = f"at {place_words(mm, cohort.grid)}"
-    return Here(cohort.name, where, table.iloc[rows], volumes[rows], volumes)
+    return PatientsAtVoxel(cohort.name, where, table.iloc[rows], volumes[rows], volumes)
 
 
 def volumes_ml(cohort: Cohort) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def volumes_ml(cohort: Cohort) -> NDArray[np.float64]:
     return volumes
 
 
-def volumes_svg(here: Here) -> str:
+def volumes_svg(here: PatientsAtVoxel) -> str:
     """A line for each patient along a logarithmic axis of volume: all above, those here below."""
     largest = max(float(here.all_ml.max(initial=0)), 1.0)
     smallest = max(float(here.all_ml.min(initial=largest)), _SMALLEST_ML)

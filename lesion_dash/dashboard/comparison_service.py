@@ -14,9 +14,9 @@ from ..plotting.figures import ML, nice_ceiling
 from ..regions.differences import RegionDifferences, region_differences
 from ..stats.differences import FILE_NAMES, CohortDifferences, cohort_differences
 from .cache import Cache
+from .colour_scales import DifferenceColours, MapColours
 from .map_slices import MapLayer
 from .picture import Mm
-from .shading import DifferenceShade, Shade
 from .state import Selection
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class PlaceOfTwo:
         return self.a.mean_ml - self.b.mean_ml
 
 
-class Comparing:
+class ComparisonService:
     """What follows from two cohorts of a session.
 
     Parameters
@@ -213,7 +213,7 @@ class Comparing:
         shown = [n >= least for n in found.n]
         values = [each[at] for each, at in zip(_of_each(found, key), shown, strict=True)]
         exceeded = any(bool((one > maximum).any()) for one in values)
-        shade = Shade(MAPS[key], _UNITS[key], maximum, _COLORMAPS[key], exceeded)
+        shade = MapColours(MAPS[key], _UNITS[key], maximum, _COLORMAPS[key], exceeded)
         a, b = (
             MapLayer(found.grid, found.indices[at], one, shade)
             for at, one in zip(shown, values, strict=True)
@@ -229,7 +229,7 @@ class Comparing:
         unit = "percentage points" if key == FREQUENCY else _UNITS[key]
         maximum = self._range(request)
         exceeded = bool((np.abs(values) > maximum).any())
-        shade = DifferenceShade(DIFFERENCES[key], unit, maximum, SIDES, exceeded)
+        shade = DifferenceColours(DIFFERENCES[key], unit, maximum, SIDES, exceeded)
         return MapLayer(found.grid, found.indices[shown], values, shade)
 
     def _maximum(self, request: PairRequest) -> float:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ..plotting.figures import ML, counted_maximum, display_unit, fixed_maximum, nice_ceiling
 
-__all__ = ["ML", "Scale", "counted_maximum", "display_unit", "fixed_maximum", "nice_ceiling"]
+__all__ = ["ML", "DisplayScale", "counted_maximum", "display_unit", "fixed_maximum", "nice_ceiling"]
 
 
 @dataclass(frozen=True)
-class Scale:
+class DisplayScale:
     """What the colours of a map stand for.
 
     Parameters

@@ -27,7 +27,7 @@ B_TO_A: tuple[tuple[int, Colour], ...] = (
 )
 
 
-class Gradient:
+class ColourScale:
     """What a scale with a colour bar can be asked for."""
 
     title: str
@@ -75,7 +75,7 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Shade(Gradient):
+class MapColours(ColourScale):
     """A scale from 0 upwards.
 
     Parameters
@@ -114,7 +114,7 @@ class Shade(Gradient):
 
 
 @dataclass(frozen=True)
-class DifferenceShade(Gradient):
+class DifferenceColours(ColourScale):
     """A scale on both sides of 0, as wide on one as on the other.
 
     Parameters
@@ -177,7 +177,7 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class PShade:
+class PColours:
     """Steps of p, each with a colour of its own."""
 
     title: str
@@ -211,4 +211,4 @@ class PShade:
         )
 
 
-AnyShade = Shade | DifferenceShade | PShade
+AnyShade = MapColours | DifferenceColours | PColours
