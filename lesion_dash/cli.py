@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from pydantic.fields import FieldInfo
+
 from .analyses import (
     assignment,
     atlases,
@@ -33,10 +35,13 @@ from .analyses.console import (
     complain,
     lasting_streams,
     open_missing_streams,
+    progress_bar,
     sentences_for_warnings,
+    show,
     tell_faults,
 )
 from .analyses.options import add_where, add_where_each
+from .analyses.request import Request, about, argument_of, choices_of, flag_of, help_of, value_types
 from .cohort.dask import SCHEDULER_VARIABLE
 from .core.errors import LesionDashError
 
@@ -132,6 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     options = _make_parser().parse_args(arguments)
     try:
+        if "request" in options:
+            values = {k: v for k, v in vars(options).items() if k != "request"}
+            result = options.request(**values).execute(progress_bar)
+            show(result)
+            return result.exit_code
         return int(options.run(options) or 0)
     except LesionDashError as error:
         return complain(str(error), getattr(error, "details", ()))
@@ -157,7 +167,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("lesion-dash"))
     parsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_stats(parsers)
-    _add_size_bias(parsers)
+    _add_request(parsers, size_bias.SizeBias)
     _add_overlap(parsers)
     _add_compare(parsers)
     _add_coverage(parsers)
@@ -181,6 +191,57 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_demo(parsers)
     _add_serve(parsers)
     return parser
+
+
+def _add_request(parsers: Any, kind: type[Request]) -> None:
+    """The command of a request: its fields as arguments, its documentation as help."""
+    first, rest = about(kind)
+    parser = parsers.add_parser(
+        kind.command,
+        help=first[0].lower() + first[1:],
+        description=f"{first}.",
+        epilog=rest.replace("%", "%%"),
+        formatter_class=(
+            argparse.RawDescriptionHelpFormatter if "\n  " in rest else argparse.HelpFormatter
+        ),
+    )
+    groups: dict[str, Any] = {"": parser}
+    fields = kind.model_fields.items()
+    # Where both are positional, the input comes before the output.
+    for name, info in sorted(fields, key=lambda pair: pair[0] == "output"):
+        title = argument_of(info).group
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_field(groups[title], kind, name, info)
+    parser.set_defaults(request=kind)
+
+
+def _add_field(parser: Any, kind: type[Request], name: str, info: FieldInfo) -> None:
+    argument, choices = argument_of(info), choices_of(info)
+    value, count = value_types(info)
+    options: dict[str, Any] = {
+        "help": help_of(info).replace("%", "%%"),
+        "default": argparse.SUPPRESS,  # a request knows its defaults, and which values are given
+    }
+    if value is bool:
+        options["action"] = "store_true"
+    else:
+        options["metavar"] = argument.metavar or "{" + ",".join(map(str, choices)) + "}"
+        if argument.several:
+            options |= {"nargs": "+", "action": "extend"}
+        elif count is None:
+            options["action"] = "append"
+        elif count > 1:
+            options["nargs"] = count
+    if choices:
+        # A text that is no choice stays a text, which the request refuses in its own words.
+        options["type"] = lambda text: next((c for c in choices if str(c) == text), text)
+    if argument.positional:
+        nargs = {} if info.is_required() else {"nargs": "?"}
+        parser.add_argument(name, **options, **nargs)
+    else:
+        flags = dict.fromkeys(filter(None, [argument.flag, flag_of(kind, name)]))
+        parser.add_argument(*flags, dest=name, required=info.is_required(), **options)
 
 
 def _add_command(parsers: Any, name: str, run: Callable[..., int], text: str) -> Any:
@@ -244,14 +305,6 @@ def _add_stats(parsers: Any) -> None:
         help="what maps hold where fewer than K patients are lesioned (default zero)",
     )
     parser.add_argument("--participants", metavar="TABLE", help="participants .tsv or .csv")
-
-
-def _add_size_bias(parsers: Any) -> None:
-    run, text = size_bias.run_size_bias, size_bias.TEXT
-    parser = _add_command(parsers, "size-bias", run, text)
-    size_bias.add_choices(parser)
-    _add_results(parser)
-    _add_cohort_choices(parser)
 
 
 def _add_overlap(parsers: Any) -> None:

@@ -77,8 +77,8 @@ def test_a_subgroup_is_shuffled_among_itself(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        (("--permutations", 5), "5 permutations give no p below 0.17; give at least 20"),
-        (("--seed", -4), "seed: is -4; give a whole number of at least 0"),
+        (("--permutations", 5), "--permutations: 5 is below 20"),
+        (("--seed", -4), "--seed: -4 is below 0"),
         (("-k", 9), "no voxel is lesioned in at least 9 patients and not in all"),
         (("--side", "large"), "'large' is not known; did you mean larger?"),
     ],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.text import printable
+from .request import Result
 
 
 class _Output(io.RawIOBase):
@@ -136,6 +137,14 @@ def say_script(script: str) -> None:
 def warn(line: str) -> None:
     """Print a line that is not the result."""
     print(printable(line), file=sys.stderr)
+
+
+def show(result: Result) -> None:
+    """Print the lines of a result, and what is not the result first."""
+    for line in result.warnings:
+        warn(line)
+    for line in result.lines:
+        say(line)
 
 
 def complain(sentence: str, details: Sequence[str] = (), code: int = 2) -> int:

@@ -1,121 +1,119 @@
-"""What `lesion-dash size-bias` does: where lesions are larger than with shuffled volumes."""
+"""`lesion-dash size-bias`: where lesions are larger than with shuffled volumes."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from .console import progress_bar, say, warn
-from .options import load_folder, report_skipped
+from ..core.defaults import SIGNIFICANCE_LEVEL
+from .fields import (
+    Label,
+    Masks,
+    MinPatients,
+    Output,
+    Overwrite,
+    Participants,
+    Pattern,
+    Permutations,
+    Scheduler,
+    Seed,
+    Threshold,
+    Where,
+)
+from .inputs import load_folder, skipped_files
+from .request import Argument, Progress, Request, Result
 
 if TYPE_CHECKING:
-    from ..cohort.cohort import Cohort
     from ..stats.size_bias import MeanContrast, VolumePermutations
 
 
-TEXT = "where lesions are larger than with volumes shuffled among patients, by permutations"
-_LEVEL = 0.05
-_PARAMETERS = ("pattern", "threshold", "label", "where", "participants")
+class SizeBias(Request):
+    """Where lesions are larger than with volumes shuffled among patients, by permutations.
 
+    A large lesion covers more voxels, so means are above the cohort's nearly everywhere by
+    construction; docs/size_bias.md says what the test shows, and what it does not.
+    """
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command, but for those of every folder of masks."""
-    parser.add_argument(
-        "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
-    )
-    parser.add_argument(
-        "--permutations",
-        metavar="N",
-        type=int,
-        default=1000,
-        help="shuffles of the volumes; no p is below 1 / (N + 1) (default 1000)",
-    )
-    parser.add_argument(
-        "--seed", metavar="S", type=int, default=0, help="of the shuffles (default 0)"
-    )
-    parser.add_argument(
-        "--side",
-        choices=("larger", "smaller", "two-sided"),
-        default="larger",
-        help="what counts as extreme: means that are larger (the default), smaller, or either",
-    )
-    parser.add_argument("--participants", metavar="TABLE", help="participants .tsv or .csv")
-    parser.epilog = (
-        "A large lesion covers more voxels, so means are above the cohort's nearly everywhere by "
-        "construction; docs/size_bias.md says what the test shows, and what it does not."
+    command = "size-bias"
+    examples = (
+        (
+            "masks/ -o size_bias/ --permutations 1000",
+            "where lesions are larger than with volumes shuffled among patients",
+        ),
     )
 
+    masks: Masks
+    output: Output
+    overwrite: Overwrite
+    min_patients: MinPatients
+    permutations: Permutations
+    seed: Seed
+    side: Annotated[
+        Literal["larger", "smaller", "two-sided"],
+        Argument("what counts as extreme: means that are larger, smaller, or either"),
+    ] = "larger"
+    pattern: Pattern
+    threshold: Threshold
+    label: Label
+    where: Where
+    participants: Participants
+    scheduler: Scheduler
 
-def run_size_bias(options: argparse.Namespace) -> int:
-    """Write the contrasts of the mean, the maps of the test, the patients and the provenance."""
-    from ..core.tables import csv_bytes
-    from ..files.provenance import FILE_NAME
-    from ..files.writing import write_atomically
-    from ..images.maps import nifti_bytes
-    from ..stats.permutation import permute_volumes
-    from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
-    from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
-    from ..stats.size_bias import mean_contrast
+    def outputs(self) -> list[str]:
+        from ..stats.size_bias import MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
 
-    names = [*MEANS.values(), *PERMUTED.values(), "patients.csv", FILE_NAME]
-    with write_atomically(options.output, names, options.overwrite) as writer:
-        cohort = load_folder(options.masks, options, options.participants)
-        found = permute_volumes(
+        return [*MEAN_FILE_NAMES.values(), *PERMUTATION_FILE_NAMES.values(), "patients.csv"]
+
+    def run(self, progress: Progress) -> Result:
+        from ..cohort.cohort import cohort_input
+        from ..core.tables import csv_bytes
+        from ..images.maps import nifti_bytes
+        from ..stats.permutation import permute_volumes
+        from ..stats.size_bias import STATEMENT, mean_contrast
+
+        cohort = load_folder(self.masks, self, progress, self.participants)
+        test = permute_volumes(
             cohort,
-            options.min_patients,
-            options.permutations,
-            options.seed,
-            options.side,
-            progress_bar("shuffling volumes", "permutation"),
+            self.min_patients,
+            self.permutations,
+            self.seed,
+            self.side,
+            progress("shuffling volumes", "permutation"),
         )
-        means = mean_contrast(cohort, options.min_patients)
-        for name, image in (means.files | found.files).items():
-            writer.add(name, nifti_bytes(image.to_nifti()))
-        writer.add("patients.csv", csv_bytes(cohort.files_table))
-        writer.add(FILE_NAME, _provenance(options, cohort, means, found, writer.sums))
-    report_skipped(cohort)
-    _print(means, found)
-    say(f"{len(names)} files in {options.output}")
-    return 0
+        means = mean_contrast(cohort, self.min_patients)
+        maps = [
+            (name, nifti_bytes(image.to_nifti()))
+            for name, image in (means.files | test.files).items()
+        ]
+        counts = {
+            "patients": test.n_patients,
+            "cohort_mean_mm3": means.cohort_mean,
+            "size_weighted_mean_mm3": means.weighted_mean,
+            "voxels_tested": test.tested,
+            "patterns": test.patterns,
+            f"voxels_corrected_p_at_most_{SIGNIFICANCE_LEVEL:g}": test.significant(),
+            "notes": list(test.notes),
+            "statement": STATEMENT,
+        }
+        return Result(
+            files=[*maps, ("patients.csv", csv_bytes(cohort.files_table))],
+            inputs=[cohort_input(cohort)],
+            counts=counts,
+            lines=[*_summary(means, test), STATEMENT, self.files_line()],
+            warnings=[*skipped_files(cohort), *(f"note: {note}" for note in test.notes)],
+        )
 
 
-def _provenance(
-    options: argparse.Namespace,
-    cohort: Cohort,
-    means: MeanContrast,
-    found: VolumePermutations,
-    sums: dict[str, str],
-) -> bytes:
-    from ..cohort.cohort import cohort_input
-    from ..files.provenance import provenance_bytes
-    from ..stats.size_bias import STATEMENT
-
-    parameters = found.parameters | {key: getattr(options, key) for key in _PARAMETERS}
-    parameters["cluster"] = options.scheduler is not None
-    counts: dict[str, Any] = {
-        "patients": found.n_patients,
-        "cohort_mean_mm3": means.cohort_mean,
-        "size_weighted_mean_mm3": means.weighted_mean,
-        "voxels_tested": found.tested,
-        "patterns": found.patterns,
-        f"voxels_corrected_p_at_most_{_LEVEL:g}": found.significant(_LEVEL),
-        "notes": list(found.notes),
-        "statement": STATEMENT,
-    }
-    return provenance_bytes("size-bias", parameters, [cohort_input(cohort)], counts, sums)
-
-
-def _print(means: MeanContrast, found: VolumePermutations) -> None:
-    from ..stats.size_bias import STATEMENT
-
-    for note in found.notes:
-        warn(f"note: {note}")
-    mean, weighted = (value / 1000 for value in (means.cohort_mean, means.weighted_mean))
-    say(f"mean volume of the cohort {mean:,.2f} mL, size-weighted mean {weighted:,.2f} mL")
-    shares = [(means.mean > value).mean() for value in (means.cohort_mean, means.weighted_mean)]
-    above = f"{100 * shares[0]:.1f} % of voxels, above the size-weighted mean at"
-    say(f"mean at a voxel: above the cohort's at {above} {100 * shares[1]:.1f} %")
-    say(found.sentence)
-    count, tested = found.significant(_LEVEL), found.tested
-    say(f"corrected p at most {_LEVEL:g}: {count:,} voxels ({100 * count / tested:.1f} %)")
-    say(STATEMENT)
+def _summary(means: MeanContrast, test: VolumePermutations) -> list[str]:
+    mean, weighted = means.cohort_mean / 1000, means.weighted_mean / 1000
+    above, above_weighted = (
+        f"{100 * (means.mean > value).mean():.1f} %"
+        for value in (means.cohort_mean, means.weighted_mean)
+    )
+    over = f"above the cohort's at {above} of voxels, above the size-weighted mean"
+    count, percent = test.significant(), 100 * test.significant() / test.tested
+    return [
+        f"mean volume of the cohort {mean:,.2f} mL, size-weighted mean {weighted:,.2f} mL",
+        f"mean at a voxel: {over} at {above_weighted}",
+        test.sentence,
+        f"corrected p at most {SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
+    ]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike, fspath
 
-import numpy as np
-
 _WIDTH = 92
 
 Value = object
@@ -18,15 +16,16 @@ def literal(value: Value) -> str:
 
     Examples
     --------
+    >>> import numpy as np
     >>> literal("it's"), literal(np.float64(0.1)), literal(("C:\\data", 2))
     ('"it\'s"', '0.1', "['C:\\\\data', 2]")
     """
-    if isinstance(value, np.generic):
-        return repr(value.item())
+    if (to_python := getattr(value, "item", None)) is not None:
+        return repr(to_python())  # a number of numpy, whose own repr names its type
     if isinstance(value, PathLike):
         return repr(fspath(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        parts = [literal(one) for one in value]
+        parts = [literal(part) for part in value]
         line = f"[{', '.join(parts)}]"
         return line if len(line) <= _WIDTH else "\n        ".join(["[", *_ended(parts)]) + "\n    ]"
     return repr(value)
@@ -50,12 +49,16 @@ def call(name: str, *arguments: str, **values: Value) -> str:
     "ld.read_conditions('events.tsv', series, delay_s=5.0)"
     """
     given = [f"{key}={literal(value)}" for key, value in values.items() if value is not None]
-    every = [*arguments, *given]
-    line = f"ld.{name}({', '.join(every)})"
+    return layout(f"ld.{name}", [*arguments, *given])
+
+
+def layout(name: str, arguments: Sequence[str]) -> str:
+    """A call on one line, or on a line for each argument where that is too long."""
+    line = f"{name}({', '.join(arguments)})"
     if len(line) <= _WIDTH:
         return line
-    return "\n    ".join([f"ld.{name}(", *_ended(every)]) + "\n)"
+    return "\n    ".join([f"{name}(", *_ended(arguments)]) + "\n)"
 
 
-def _ended(parts: list[str]) -> list[str]:
+def _ended(parts: Sequence[str]) -> list[str]:
     return [f"{part}," for part in parts]

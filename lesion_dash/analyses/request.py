@@ -1,0 +1,467 @@
+"""An analysis as one frozen request, from which all that a user meets of it follows.
+
+Its command and ``--help``, the text of that command, Python and JSON, the parameters in the
+provenance and a row of the documentation come from the fields of the request, so that a default or
+a bound stands in one place. A new analysis is one subclass of `Request` (see `size_bias`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+
+from ..core.errors import InputError
+from ..core.python_code import layout, literal
+from ..core.text import shell_word
+
+Progress = Callable[[str, str], Callable[[int, int], None] | None]
+"""Takes what is done and its unit, such as file; gives what is called with (done, total)."""
+
+
+def no_progress(text: str, unit: str) -> None:
+    """Show nothing."""
+
+
+ANALYSES: dict[str, type[Request]] = {}
+"""Every request by the name of its command."""
+
+IMAGE: tuple[str, ...] = (".nii", ".nii.gz")
+TABLE: tuple[str, ...] = (".csv",)
+_KINDS = {TABLE: "CSV", IMAGE: "NIfTI"}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """How a field is written on the command line, and what it means.
+
+    Parameters
+    ----------
+    help : str
+        In lower case, without a full stop. The default and the bounds are added to it.
+    metavar : str or tuple of str
+        What stands for the value in ``--help``; a tuple has one for each of several values.
+    flag : str
+        In place of ``--`` and the name of the field, or a letter beside it, such as ``-k``.
+    positional : bool
+        Without a flag.
+    several : bool
+        One flag takes all values of the field, in place of one flag for each.
+    is_path : bool
+        An input: a path or URL, whose file or folder the provenance lists with its checksum.
+    is_recorded : bool, optional
+        Whether it is among the parameters of the provenance; inputs are not unless this says so.
+    group : str
+        Heading in ``--help``.
+    """
+
+    help: str
+    metavar: str | tuple[str, ...] = ""
+    flag: str = ""
+    positional: bool = False
+    several: bool = False
+    is_path: bool = False
+    is_recorded: bool | None = None
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an analysis found, as files and as lines to print.
+
+    Parameters
+    ----------
+    files : iterable of (str, bytes or sequence of bytes)
+        Names, as `Request.outputs` announces them, and contents. A generator makes each file when
+        the one before it is written, so that only one of them is in memory.
+    inputs : iterable of dict
+        With checksums, for the provenance.
+    counts, parameters : mapping
+        For the provenance; parameters are added to those of the request.
+    lines, warnings : sequence of str
+        For standard output and standard error.
+    exit_code : int
+    obsolete : sequence of Path
+        Files of an earlier run that the new ones contradict: removed once those are written.
+    """
+
+    files: Iterable[tuple[str, bytes | Sequence[bytes | memoryview]]] = ()
+    inputs: Iterable[dict[str, Any]] = ()
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    exit_code: int = 0
+    obsolete: Sequence[Path] = ()
+
+
+class Target(NamedTuple):
+    """Where the results of a request go."""
+
+    folder: Path
+    path: Path
+    stem: str
+    """Of the file, without its ending."""
+    ending: str
+    """As it was written, such as ``.NII.gz``."""
+    record: str
+    """Name of the provenance."""
+
+
+class Request(BaseModel):
+    """What an analysis is asked for: validated, frozen and comparable.
+
+    The first line of a subclass's docstring is the help of its command; what follows stands below
+    the options.
+
+    Raises
+    ------
+    InputError
+        Where a value is missing, out of bounds, of another type, or does not fit the others.
+
+    Examples
+    --------
+    >>> from lesion_dash.analyses.size_bias import SizeBias
+    >>> request = SizeBias(masks="masks", output="out", min_patients=3)
+    >>> request.as_command()
+    'lesion-dash size-bias masks --output out --min-patients 3'
+    >>> SizeBias(**request.changed) == request
+    True
+    >>> SizeBias(masks="masks", output="out", permutations=5)
+    Traceback (most recent call last):
+    lesion_dash.core.errors.InputError: --permutations: 5 is below 20
+    """
+
+    # Schemas are built when a request is made: of 20 commands, one run needs one.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True,
+        defer_build=True,
+    )  # fmt: skip
+
+    command: ClassVar[str]
+    examples: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Arguments of the command, and what they do."""
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Of `output` where it is one file, `TABLE` or `IMAGE`; without them it is a folder."""
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Fields of which at most one may be given."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "command" in cls.__dict__:
+            ANALYSES[cls.command] = cls
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _as_input_error(type(self), error) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _paths_are_text(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [fspath(one) if isinstance(one, PathLike) else one for one in value]
+        return fspath(value) if isinstance(value, PathLike) else value
+
+    @model_validator(mode="after")
+    def _check_exclusive(self) -> Request:
+        for names in self.exclusive:
+            given = [flag_of(type(self), name) for name in names if getattr(self, name)]
+            if len(given) > 1:
+                raise InputError(" and ".join(given), "both given", "give one of them")
+        return self
+
+    def outputs(self) -> list[str]:
+        """Names of the files it writes, without the provenance; none where it only prints."""
+        return []
+
+    def run(self, progress: Progress) -> Result:
+        """Compute the result; files are written by `execute`."""
+        raise NotImplementedError
+
+    @property
+    def target(self) -> Target:
+        """The folder of the results; for a request with `endings`, the file as well.
+
+        Raises
+        ------
+        InputError
+            Where the file ends otherwise, or is one of the inputs.
+        """
+        from ..files.paths import as_path, local_path
+        from ..files.provenance import FILE_NAME
+
+        output = vars(self)["output"]
+        path = local_path(output)
+        if not self.endings:
+            return Target(path, path, "", "", FILE_NAME)
+        ending = max(
+            (e for e in self.endings if path.name.lower().endswith(e)), key=len, default=""
+        )
+        if not ending:
+            endings = " or ".join(sorted(self.endings, key=len, reverse=True))
+            problem = f"is no name of a {_KINDS[self.endings]} file"
+            raise InputError(output, problem, f"let it end in {endings}")
+        if any(_is_same(path, as_path(file)) for file in self._paths()):
+            problem = "is read and would be replaced by its own result"
+            raise InputError(output, problem, "write to another file")
+        stem = path.name[: -len(ending)]
+        record = f"{stem}.provenance.json"
+        return Target(path.parent, path, stem, path.name[-len(ending) :], record)
+
+    def _paths(self) -> Iterator[str]:
+        """The files and folders that are read."""
+        for name, info in type(self).model_fields.items():
+            if argument_of(info).is_path and (value := getattr(self, name)):
+                yield from [value] if isinstance(value, str) else value
+
+    def execute(self, progress: Progress = no_progress) -> Result:
+        """Run, and write all files with their provenance, or none.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Takes what is done and its unit; gives a function that takes (done, total).
+
+        Returns
+        -------
+        Result
+            Its files are written already.
+
+        Raises
+        ------
+        InputError
+            Where an input cannot be used, or the results cannot be written.
+        """
+        if not (names := self.outputs()):
+            return self.run(progress)
+        from ..files.provenance import provenance_bytes
+        from ..files.writing import write_atomically
+
+        folder, record = self.target.folder, self.target.record
+        with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
+            result = self.run(progress)
+            for name, content in result.files:
+                writer.add(name, *([content] if isinstance(content, bytes) else content))
+                del content  # the next one takes its place in memory
+            if record not in writer.sums:
+                parameters = self.parameters() | dict(result.parameters)
+                inputs = list(result.inputs)
+                writer.add(
+                    record,
+                    provenance_bytes(self.command, parameters, inputs, result.counts, writer.sums),
+                )
+        for path in result.obsolete:
+            path.unlink(missing_ok=True)
+        return result
+
+    def files_line(self) -> str:
+        """How many files are written where, for the last line."""
+        return f"{len(self.outputs()) + 1} files in {vars(self)['output']}"
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The values that differ from their defaults, as JSON has them: enough to repeat it."""
+        fields = type(self).model_fields
+        names = {name for name, info in fields.items() if getattr(self, name) != default_of(info)}
+        return self.model_dump(mode="json", include=names)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every choice, as the provenance records it; of a URL no password."""
+        recorded = {}
+        for name, info in type(self).model_fields.items():
+            argument, value = argument_of(info), getattr(self, name)
+            if name == "scheduler":
+                recorded["cluster"] = value is not None
+            elif argument.is_recorded or (argument.is_recorded is None and not argument.is_path):
+                recorded[name] = shown_path(value) if argument.is_path else value
+        return recorded
+
+    def as_python(self) -> str:
+        """Python that writes the same files.
+
+        Examples
+        --------
+        >>> from lesion_dash.analyses.inspection import Inspect
+        >>> print(Inspect(image="scan.nii", volume=2).as_python())
+        from lesion_dash.analyses.inspection import Inspect
+        <BLANKLINE>
+        Inspect(image='scan.nii', volume=2).execute()
+        """
+        kind = type(self)
+        values = [f"{name}={literal(value)}" for name, value in self.changed.items()]
+        head = f"from {kind.__module__} import {kind.__name__}"
+        return f"{head}\n\n{layout(kind.__name__, values)}.execute()"
+
+    def as_command(self) -> str:
+        """The command line of the same request."""
+        positional, options = [], []
+        for name, info in type(self).model_fields.items():
+            if (value := getattr(self, name)) == default_of(info):
+                continue
+            if argument_of(info).positional:
+                positional.append((name == "output", _as_text(value)))
+            else:
+                options += _as_option(flag_of(type(self), name), value, info)
+        places = [text for _, text in sorted(positional, key=lambda pair: pair[0])]
+        if any(text.startswith("-") for text in places):
+            arguments = [*options, "--", *places]
+        else:
+            arguments = [*places, *options]
+        return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
+
+
+# Fields of a request, read by the command line, the texts and the documentation.
+
+
+def argument_of(info: FieldInfo) -> Argument:
+    """How a field is written on the command line."""
+    return next(extra for extra in reversed(info.metadata) if isinstance(extra, Argument))
+
+
+def default_of(info: FieldInfo) -> Any:
+    """The default of a field; pydantic's own mark where there is none."""
+    return info.get_default(call_default_factory=True, validated_data={})
+
+
+def flag_of(kind: type[Request], name: str) -> str:
+    """The long flag of a field, or its metavar where it is positional."""
+    argument = argument_of(kind.model_fields[name])
+    if argument.positional:
+        return str(argument.metavar)
+    return argument.flag if argument.flag.startswith("--") else f"--{name.replace('_', '-')}"
+
+
+def value_types(info: FieldInfo) -> tuple[Any, int | None]:
+    """The type of one value of a field, and how many it takes; None for any number.
+
+    Examples
+    --------
+    >>> from lesion_dash.analyses.inspection import Inspect
+    >>> [value_types(Inspect.model_fields[name]) for name in ("volume", "voxel")]
+    [(<class 'int'>, 1), (<class 'int'>, 3)]
+    """
+    kind: Any = info.annotation
+    if get_origin(kind) in (types.UnionType, Union):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is not tuple:
+        return kind, 1
+    parts = get_args(kind)
+    return parts[0], None if parts[-1] is Ellipsis else len(parts)
+
+
+def choices_of(info: FieldInfo) -> tuple[Any, ...]:
+    """The values of a field that has a few."""
+    kind, _ = value_types(info)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def bounds_of(info: FieldInfo) -> str:
+    """The bounds of a number in words."""
+    words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le")}
+    return ", ".join(
+        f"{words[type(extra)][0]} {getattr(extra, words[type(extra)][1]):g}"
+        for extra in info.metadata
+        if type(extra) in words
+    )
+
+
+def help_of(info: FieldInfo) -> str:
+    """What a field means, with its default and its bounds."""
+    default = None if info.is_required() else default_of(info)
+    shown = (
+        "" if default is None or default is False or default in ((), "") else f"default {default}"
+    )
+    more = "; ".join(filter(None, [shown, bounds_of(info)]))
+    return argument_of(info).help + (f" ({more})" if more else "")
+
+
+def about(kind: type[Request]) -> tuple[str, str]:
+    """The first sentence of a request's documentation, and the rest."""
+    first, _, rest = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")
+    return " ".join(first.split()).removesuffix("."), rest
+
+
+def shown_path(value: Any) -> Any:
+    """A path, or several, as text in which no password of a URL stands."""
+    from ..files.paths import as_path
+
+    if isinstance(value, tuple):
+        return [shown_path(path) for path in value]
+    return value and str(as_path(value))
+
+
+def suggest(word: str, choices: Iterable[Any]) -> str:
+    """The choice that may have been meant; nothing where none is alike."""
+    alike = get_close_matches(word, [str(choice) for choice in choices], 1)
+    return f"did you mean {alike[0]}?" if alike else ""
+
+
+def _is_same(path: Path, other: Any) -> bool:
+    return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
+
+
+def _as_text(value: Any) -> str:
+    # Not in the form 1e-05: the command line would take -1e-05 for an option.
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+
+
+def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
+    if value is True:
+        return [flag]
+    _, count = value_types(info)
+    texts = [_as_text(one) for one in value] if isinstance(value, tuple) else [_as_text(value)]
+    if (count or 1) > 1 or argument_of(info).several:
+        return [flag, *texts]
+    return [
+        word
+        for text in texts
+        for word in ([f"{flag}={text}"] if text.startswith("-") else [flag, text])
+    ]
+
+
+# What pydantic finds, as one sentence.
+
+
+def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
+    first = error.errors(include_url=False)[0]
+    context, what, value = first.get("ctx", {}), first["type"], first["input"]
+    if isinstance(context.get("error"), InputError):
+        return context["error"]
+    name = str(first["loc"][0]) if first["loc"] else kind.command
+    if what == "extra_forbidden":
+        return InputError(name, f"is no field of {kind.__name__}", suggest(name, kind.model_fields))
+    info = kind.model_fields[name]
+    subject = flag_of(kind, name)
+    if what == "missing":
+        return InputError(subject, "is missing", "give it as well")
+    return InputError(subject, *_problem(what, value, context, info))
+
+
+def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo) -> tuple[str, str]:
+    """What is wrong with a value, and what to give."""
+    if what == "literal_error":
+        choices = [str(choice) for choice in choices_of(info)]
+        remedy = suggest(str(value), choices) or f"choose one of {', '.join(choices)}"
+        return f"{value!r} is not known", remedy
+    for bound, word in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):
+        if bound in context:
+            return f"{value} {word} {context[bound]:g}", ""
+    kind, count = value_types(info)
+    if what.startswith(("int_", "float_", "finite_")):
+        noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
+        return f"{value!r} is not {noun}", ""
+    if what in ("too_short", "too_long", "missing"):
+        return f"takes {count} values", ""
+    return f"{value!r} cannot be used", "see --help"
