@@ -15,8 +15,8 @@ from lesion_dash import cli
         ("load m --atlas a -o o --mesure=all", "did you mean --measure?"),
         ("load m --atlas a -o o --zzz", "`lesion-dash load --help` lists the options"),
         ("load m --atlas a -o o --measure reigon", "'reigon' is not known; did you mean region?"),
-        ("assign t --signs q --atlas a -o b", "--signs: 'q' is not known; choose from positive"),
-        ("stats m n -o o", "n: is one word too many for lesion-dash stats"),
+        ("assign t --signs q --atlas a -o b", "--signs: 'q' is not known; choose one of positive"),
+        ("stats m n -o o", "n: is one argument too many for lesion-dash stats"),
         (
             "stats m",
             "the following arguments are required: -o/--output; `lesion-dash stats --help`",
@@ -25,8 +25,11 @@ from lesion_dash import cli
     ],
 )
 def test_a_typing_error_is_one_sentence(capsys, words, sentence):
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(words.split())
+    try:
+        code = cli.main(words.split())
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
     error = capsys.readouterr().err
     assert sentence in error
     assert error.startswith("lesion-dash: error: ")

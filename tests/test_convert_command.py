@@ -55,10 +55,10 @@ def test_the_command_writes_what_the_library_gives(store, like, tmp_path, capsys
     assert provenance["inputs"][0]["sha256"] == stored.sha256
     assert provenance["outputs"] == {name: hashlib.sha256(out.read_bytes()).hexdigest()}
     assert provenance["counts"]["affine"] == found.affine.tolist()
-    shown = capsys.readouterr().out
-    assert "note: placed like like.nii.gz" in shown
-    assert "note: int64 is saved as int32" in shown
-    assert "3 x 4 x 5 voxels" in shown
+    shown = capsys.readouterr()
+    assert "note: placed like like.nii.gz" in shown.err
+    assert "note: int64 is saved as int32" in shown.err
+    assert "3 x 4 x 5 voxels" in shown.out
 
 
 @pytest.mark.parametrize("way", ["--like", "--affine"])

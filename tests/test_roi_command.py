@@ -15,7 +15,6 @@ import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash import cli
-from lesion_dash.analyses.rois import recipe_of
 from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn, RoiRecipe, run_recipe
 from lesion_dash.rois.saving import script_of
 from lesion_dash.rois.sources import (
@@ -46,7 +45,7 @@ def run(*arguments) -> int:
 
 
 def recipe(*arguments) -> RoiRecipe:
-    return recipe_of(cli._make_parser().parse_args(["roi", *map(str, arguments)]))
+    return cli.read_request(["roi", *map(str, arguments), "-o", "out"]).recipe
 
 
 def test_the_files_are_what_the_library_gives(folders, tmp_path, capsys):
@@ -259,9 +258,11 @@ def test_steps_that_are_none_are_refused(step, capsys):
         (("--split", "a", "--a", "F", "--b", "M", *BEYOND), "--split: needs --column"),
         (("--map", "t.nii", "--fwhm", 4, *BEYOND), "--fwhm: is not for --map"),
         (("--cohorts", "a", "b", "--column", "x", *BEYOND), "--column: is not for --cohorts"),
-        (("--map", "t.nii"), "--threshold: is missing"),
         (("--map", "t.nii", *BEYOND), "--output: no results folder"),
-        (("--map", "t.nii", *BEYOND, "--step", "regions:x"), "no atlas; name one with --atlas"),
+        (
+            ("--map", "t.nii", *BEYOND, "--step", "regions:x", "-o", "o"),
+            "no atlas; name one with --atlas",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments, sentence, capsys):

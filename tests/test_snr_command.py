@@ -147,7 +147,7 @@ def test_nothing_is_written_where_the_air_is_cut(files, capsys):
 
 def test_a_password_of_a_url_is_not_in_the_provenance(files, monkeypatch):
     found = measure_signal(files / "scan.nii.gz", files / "white.nii.gz", resamples=100)
-    monkeypatch.setattr("lesion_dash.analyses.signal._measure", lambda _: found)
+    monkeypatch.setattr("lesion_dash.scans.signal.measure_signal", lambda *_, **__: found)
     options = ("--signal", "s3://me:secret@bucket/white.nii", "-o", files / "snr.csv")
     assert run("snr", files / "scan.nii.gz", *options) == 0
     content = (files / "snr.provenance.json").read_text()

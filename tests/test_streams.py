@@ -127,7 +127,6 @@ def test_an_error_that_cannot_be_printed_keeps_its_exit_code(tmp_path):
 
 
 def test_a_note_that_cannot_be_printed_stops_no_run(tmp_path):
-    """`roi` prints its steps before its files are written."""
     nib.save(image(np.eye(9, 8)[None].repeat(7, 0).astype(np.float32)), tmp_path / "map.nii")
     asked = ("roi", "--map", tmp_path / "map.nii", "--threshold", 0.5)
     for number, streams in enumerate([">/dev/full", ">/dev/full 2>&1"]):
@@ -160,13 +159,17 @@ def test_a_stream_that_does_not_wait_gets_all_of_it():
     fcntl = pytest.importorskip("fcntl")
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         pytest.skip("pipes have one size here")
-    whole = subprocess.run([*COMMAND, "--help"], check=True, capture_output=True, timeout=60).stdout
+    whole = subprocess.run(
+        [*COMMAND, "roi", "--help"], check=True, capture_output=True, timeout=60
+    ).stdout
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     assert len(whole) > fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
     os.set_blocking(writer, False)
     with os.fdopen(reader, "rb") as read, os.fdopen(writer) as given:
-        process = subprocess.Popen([*COMMAND, "--help"], stdout=given, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*COMMAND, "roi", "--help"], stdout=given, stderr=subprocess.PIPE
+        )
         given.close()
         assert read.read() == whole
         _, said = process.communicate(timeout=60)

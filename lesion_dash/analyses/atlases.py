@@ -1,15 +1,17 @@
-"""What `lesion-dash atlases` does: list the atlases there are."""
+"""`lesion-dash atlases`: list the atlases there are."""
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.text import printable
-from .console import say, say_json
+from . import fields
+from .console import json_lines
+from .options import option, source
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..atlas.finding import Listed
@@ -17,6 +19,49 @@ if TYPE_CHECKING:
 
 _OURS = "made for lesion_dash, of no brain; licence: BSD-3-Clause"
 _PUBLISHED = "published, by nilearn"
+
+
+class Atlases(Request):
+    """List the atlases there are: bundled, in a folder of yours, and published ones by name.
+
+    Nothing is downloaded to list them.
+    """
+
+    command = "atlases"
+    example = "--atlases my_atlases/"
+
+    atlases: str | None = source(
+        "folder whose atlases are listed as well, with subfolders", "DIR", default=None
+    )
+    all: bool = option("a row for every name, where several differ in a number", default=False)
+    as_json: fields.AsJson
+
+    def run(self, progress: Progress) -> Result:
+        groups = self._find()
+        if self.as_json:
+            rows = {title: [asdict(atlas) for atlas in group] for title, group in groups.items()}
+            return Result(lines=json_lines(rows))
+        lines: list[str] = []
+        for title, group in groups.items():
+            families = _families(group, is_each_one=self.all or title != _PUBLISHED)
+            last = "path for --atlas" if title != _PUBLISHED else "on disk"
+            lines += [f"{title}:", *_table_lines(families, last), *_credit_lines(families), ""]
+        hint = (
+            "Give a path, or a name that begins with nilearn:, as --atlas; the published atlas is"
+        )
+        more = "downloaded on first use. N stands for one of the numbers; --all shows every name."
+        return Result(lines=[*lines, hint, more])
+
+    def _find(self) -> dict[str, list[Listed]]:
+        """The atlases by where they come from; nothing is downloaded."""
+        from ..atlas.finding import list_atlases
+        from ..files.paths import sample_data
+
+        bundled = sample_data() / "atlas"
+        groups = {self.atlases: list(list_atlases(self.atlases))} if self.atlases else {}
+        if bundled.is_dir():
+            groups["bundled"] = [replace(atlas, credit=_OURS) for atlas in list_atlases(bundled)]
+        return groups | {_PUBLISHED: list(list_atlases())}
 
 
 @dataclass(frozen=True)
@@ -28,44 +73,12 @@ class _Family:
     atlases: tuple[Listed, ...]
 
 
-def run_atlases(options: argparse.Namespace) -> int:
-    """Print the atlases of a folder, the bundled one, and the published ones with a name."""
-    found = _find(options)
-    if options.json:
-        groups = {title: [asdict(one) for one in atlases] for title, atlases in found.items()}
-        say_json(groups)
-        return 0
-    for title, atlases in found.items():
-        say(f"{title}:")
-        families = _families(atlases, apart=options.all or title != _PUBLISHED)
-        _print_table(families, "path for --atlas" if title != _PUBLISHED else "on disk")
-        _print_credits(families)
-        say("")
-    say("Give a path, or a name that begins with nilearn:, as --atlas; the published atlas is")
-    say("downloaded on first use. N stands for one of the numbers; --all shows every name.")
-    return 0
-
-
-def _find(options: argparse.Namespace) -> dict[str, list[Listed]]:
-    """The atlases by where they come from; nothing is downloaded."""
-    from ..atlas.finding import list_atlases
-    from ..files.paths import sample_data
-
-    bundled = sample_data() / "atlas"
-    found = {}
-    if options.atlases:
-        found[options.atlases] = list(list_atlases(options.atlases))
-    if bundled.is_dir():
-        found["bundled"] = [replace(one, credit=_OURS) for one in list_atlases(bundled)]
-    return found | {_PUBLISHED: list(list_atlases())}
-
-
-def _families(atlases: Sequence[Listed], apart: bool) -> list[_Family]:
+def _families(atlases: Sequence[Listed], is_each_one: bool) -> list[_Family]:
     """Put atlases that differ in a number only into one family, in the order they come."""
     members: dict[str, list[Listed]] = {}
-    for one in atlases:
-        key = one.name if apart else re.sub(r"_\d+", "_N", one.name, count=1)
-        members.setdefault(key, []).append(one)
+    for atlas in atlases:
+        key = atlas.name if is_each_one else re.sub(r"_\d+", "_N", atlas.name, count=1)
+        members.setdefault(key, []).append(atlas)
     return [_family(key, own) for key, own in members.items()]
 
 
@@ -76,19 +89,20 @@ def _family(key: str, atlases: list[Listed]) -> _Family:
 
 
 def _numbers(atlases: Sequence[Listed]) -> list[str]:
-    return [re.findall(r"_(\d+)", one.name)[0] for one in atlases]
+    return [re.findall(r"_(\d+)", atlas.name)[0] for atlas in atlases]
 
 
-def _print_table(families: list[_Family], last: str) -> None:
+def _table_lines(families: list[_Family], last: str) -> list[str]:
     header = ("name", "kind", "regions", "space", last)
     rows = [tuple(map(printable, _row(family))) for family in families]
     if not rows:
-        say("  no atlas: an image with a label table named after it, or a folder of maps")
-        return
+        return ["  no atlas: an image with a label table named after it, or a folder of maps"]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
-        say(f"  {'  '.join(cells)}".rstrip())
+    cells = [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in (header, *rows)
+    ]
+    return [f"  {line}".rstrip() for line in cells]
 
 
 def _row(family: _Family) -> tuple[str, str, str, str, str]:
@@ -96,20 +110,21 @@ def _row(family: _Family) -> tuple[str, str, str, str, str]:
     if not family.numbers:
         regions = "?" if first.regions is None else str(first.regions)
         return first.name, first.kind, regions, first.space, first.place or "-"
-    there = [
+    on_disk = [
         number
-        for one, number in zip(family.atlases, _numbers(family.atlases), strict=True)
-        if one.place
+        for atlas, number in zip(family.atlases, _numbers(family.atlases), strict=True)
+        if atlas.place
     ]
-    return family.name, first.kind, "N", first.space, f"N = {', '.join(there)}" if there else "-"
+    last = f"N = {', '.join(on_disk)}" if on_disk else "-"
+    return family.name, first.kind, "N", first.space, last
 
 
-def _print_credits(families: list[_Family]) -> None:
+def _credit_lines(families: list[_Family]) -> Iterator[str]:
     """The numbers that N stands for, then what to cite, once for all atlases of one source."""
     names: dict[str, list[str]] = {}
     for family in families:
         if family.numbers:
-            say(f"  {family.name}: {family.numbers}")
+            yield f"  {family.name}: {family.numbers}"
         names.setdefault(family.atlases[0].credit, []).append(family.name)
     for credit, own in names.items():
-        say(f"  {', '.join(own)}: {credit}")
+        yield f"  {', '.join(own)}: {credit}"

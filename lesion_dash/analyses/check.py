@@ -1,39 +1,60 @@
-"""What `lesion-dash check` does: print a validation report."""
+"""`lesion-dash check`: print a validation report."""
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .console import progress_bar, say, say_json
+from . import fields
+from .console import json_lines
+from .options import source
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from .validation import ValidationReport
 
 _MANY_FILES = 5
+"""A reason of more files is printed once; arbitrary."""
 
 
-def run_check(options: argparse.Namespace) -> int:
-    """Print the validation report."""
-    from ..images.masks import Binarization
-    from .validation import check_path
+class Check(Request):
+    """What would become of each file of a folder, of a mask, an atlas or a table.
 
-    choice = Binarization(options.threshold, options.label)
-    report = check_path(options.path, options.like, choice, progress_bar("checking files", "file"))
-    if options.json:
-        files = [
-            {"file": file.file, "outcome": file.outcome, "reasons": list(file.reasons)}
-            for file in report.files
-        ]
-        summary = {"path": report.path, "outcome": report.outcome, **report.counts}
-        say_json({"files": files, "summary": summary})
-        return report.exit_code
-    _print_report(report)
-    return report.exit_code
+    Exit code: 0 all is well, 1 there are warnings, 2 nothing is usable.
+    """
+
+    command = "check"
+    example = "masks/"
+
+    path: str = source("folder, image or table, or the URL of one", "PATH", positional=True)
+    as_json: fields.AsJson
+    like: str | None = source(
+        "a mask or folder on whose grid PATH is to be used", "MASKS", default=None
+    )
+    threshold: fields.Threshold
+    label: fields.Label
+
+    def run(self, progress: Progress) -> Result:
+        from ..images.masks import Binarization
+        from .validation import check_path
+
+        choice = Binarization(self.threshold, self.label)
+        report = check_path(self.path, self.like, choice, progress("checking files", "file"))
+        lines = _json(report) if self.as_json else [*_lines(report)]
+        return Result(lines=lines, exit_code=report.exit_code)
 
 
-def _print_report(report: ValidationReport) -> None:
+def _json(report: ValidationReport) -> list[str]:
+    files = [
+        {"file": file.file, "outcome": file.outcome, "reasons": list(file.reasons)}
+        for file in report.files
+    ]
+    summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+    return json_lines({"files": files, "summary": summary})
+
+
+def _lines(report: ValidationReport) -> Iterator[str]:
     """A line for each file; a sentence that is said of many files stands once."""
     times = Counter(reason for file in report.files for reason in file.reasons)
     common = [reason for reason, count in times.items() if count > _MANY_FILES]
@@ -41,7 +62,7 @@ def _print_report(report: ValidationReport) -> None:
         own = [reason for reason in file.reasons if reason not in common]
         if file.outcome == "reject" or own:
             name = "the folder" if file.file == "." else file.file
-            say(f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}")
+            yield f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}"
     for reason in common:
-        say(f"{times[reason]} files: {reason}")
-    say(report.sentence)
+        yield f"{times[reason]} files: {reason}"
+    yield report.sentence

@@ -122,16 +122,10 @@ def say(line: str) -> None:
     print(printable(line))
 
 
-def say_json(content: Any) -> None:
-    """Print an object as JSON for programs, in ASCII: names come out of it as they are."""
-    # The only sign of ASCII that json leaves as it is, and a terminal does not show.
-    print(json.dumps(content, indent=2).replace("\x7f", "\\u007f"))
-
-
-def say_script(script: str) -> None:
-    """Print the lines of a script."""
-    for line in script.split("\n"):
-        say(line)
+def json_lines(content: Any) -> list[str]:
+    """An object as lines of JSON for programs, in ASCII: names come out of it as they are."""
+    # The only character of ASCII that json leaves as it is, and a terminal does not show.
+    return json.dumps(content, indent=2).replace("\x7f", "\\u007f").split("\n")
 
 
 def warn(line: str) -> None:
@@ -141,7 +135,7 @@ def warn(line: str) -> None:
 
 def show(result: Result) -> None:
     """Print the lines of a result, and what is not the result first."""
-    for line in result.warnings:
+    for line in (*result.warnings, *(f"note: {note}" for note in result.notes)):
         warn(line)
     for line in result.lines:
         say(line)

@@ -1,108 +1,99 @@
-"""What `lesion-dash coverage` does: how much of the brain each number of patients leaves."""
+"""`lesion-dash coverage`: how much of the brain each minimum number of patients leaves."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
-from .console import say
-from .options import TABLE, load_folder, output_file, report_skipped
+from . import fields
+from .inputs import load_folder, skipped_files
+from .options import option
+from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..stats.coverage import Coverage
 
 
-TEXT = "help to choose K: voxels and share of the brain left at every minimum number of patients"
-_PARAMETERS = ("min_patients", "pattern", "threshold", "label", "where")
+class CoverageRequest(Request):
+    """Help to choose K: voxels and share of the brain left at every minimum number of patients."""
 
+    command = "coverage"
+    endings = TABLE
+    example = "masks/ -o coverage.csv --plot coverage.png"
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
-    """The masks, the table and the figure; how folders are read is chosen as for `stats`."""
-    parser.add_argument(
-        "masks", metavar="MASKS", help="folder or URL of binary masks, one a patient"
+    masks: fields.Masks
+    output: fields.OutputTable
+    plot: str | None = option(
+        "the curve as .png, .svg or .pdf, in the same folder",
+        "OUT.png",
+        is_recorded=False,
+        default=None,
     )
-    parser.add_argument(
-        "-o", "--output", metavar="OUT.csv", required=True, help="the table; provenance beside it"
-    )
-    parser.add_argument(
-        "--plot", metavar="OUT.png", help="the curve as .png, .svg or .pdf, in the same folder"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    overwrite: fields.Overwrite
+    min_patients: fields.MinPatients
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    where: fields.Where
+    scheduler: fields.Scheduler
 
+    def outputs(self) -> list[str]:
+        table = self.target.path
+        return [table.name, self._plot_path(table).name] if self.plot else [table.name]
 
-def run_coverage(options: argparse.Namespace) -> int:
-    """Write the table, the figure where one is wanted, and how they were made."""
-    from ..cohort.cohort import cohort_input
-    from ..core.tables import csv_bytes
-    from ..files.provenance import provenance_bytes
-    from ..files.writing import write_atomically
-    from ..stats.coverage import threshold_coverage
+    def _plot_path(self, table: Path) -> Path:
+        """The figure's place: with the table, so that both are written or neither."""
+        from ..files.paths import local_path
+        from ..plotting.figures import FILE_FORMATS
 
-    output, stem, _ = output_file(options.output, TABLE)
-    plot = _plot_path(options.plot, output) if options.plot else None
-    beside = f"{stem}.provenance.json"
-    names = [output.name, *([plot.name] if plot else []), beside]
-    with write_atomically(output.parent, names, options.overwrite) as writer:
-        cohort = load_folder(options.masks, options)
-        found = threshold_coverage(cohort)
-        writer.add(output.name, csv_bytes(found.table))
-        if plot:
-            writer.add(plot.name, _plot_bytes(found, options.min_patients, plot))
-        parameters = {key: getattr(options, key) for key in _PARAMETERS}
-        parameters["cluster"] = options.scheduler is not None
-        inputs = [cohort_input(cohort)]
-        writer.add(
-            beside, provenance_bytes("coverage", parameters, inputs, _counts(found), writer.sums)
+        path = local_path(self.plot or "")
+        if path.suffix[1:].lower() not in FILE_FORMATS:
+            endings = " or ".join(f".{ending}" for ending in FILE_FORMATS)
+            raise InputError(path, "is no name of a figure", f"let it end in {endings}")
+        if path.parent.resolve() != table.parent.resolve():
+            remedy = f"give --plot {table.parent / path.name}"
+            raise InputError(path, f"is not in the folder of {table}", remedy)
+        return path
+
+    def run(self, progress: Progress) -> Result:
+        from ..cohort.cohort import cohort_input
+        from ..core.tables import csv_bytes
+        from ..plotting.charts import draw_coverage
+        from ..plotting.figures import figure_bytes
+        from ..stats.coverage import threshold_coverage
+
+        cohort = load_folder(self.masks, self, progress)
+        coverage = threshold_coverage(cohort)
+        contents = [csv_bytes(coverage.table)]
+        if self.plot:
+            figure = draw_coverage(coverage, self.min_patients)
+            contents.append(figure_bytes(figure, Path(self.plot).suffix[1:].lower()))
+        return Result(
+            files=zip(self.outputs(), contents, strict=True),
+            inputs=[cohort_input(cohort)],
+            counts={
+                "patients": coverage.n_patients,
+                "most_at_a_voxel": coverage.most,
+                "brain_voxels": coverage.brain_voxels,
+                "lesioned_voxels_outside_brain": coverage.outside_brain,
+                "conventions": {mark.label: mark.min_patients for mark in coverage.marks},
+            },
+            lines=[*_lines(coverage, self.min_patients), self.files_line()],
+            warnings=skipped_files(cohort),
         )
-    report_skipped(cohort)
-    _print(found, options.min_patients)
-    say(f"{len(names)} files in {output.parent}")
-    return 0
 
 
-def _plot_path(text: str, output: Path) -> Path:
-    """The figure's place; it is written together with the table, so that neither is left over."""
-    from ..files.paths import local_path
-    from ..plotting.figures import FILE_FORMATS
-
-    path = local_path(text)
-    if path.suffix[1:].lower() not in FILE_FORMATS:
-        endings = " or ".join(f".{ending}" for ending in FILE_FORMATS)
-        raise InputError(text, "is no name of a figure", f"let it end in {endings}")
-    if path.parent.resolve() != output.parent.resolve():
-        remedy = f"give --plot {output.parent / path.name}"
-        raise InputError(text, f"is not in the folder of {output}", remedy)
-    return path
-
-
-def _plot_bytes(found: Coverage, min_patients: int, plot: Path) -> bytes:
-    from ..plotting.charts import draw_coverage
-    from ..plotting.figures import figure_bytes
-
-    return figure_bytes(draw_coverage(found, min_patients), plot.suffix[1:].lower())
-
-
-def _counts(found: Coverage) -> dict[str, Any]:
-    return {
-        "patients": found.n_patients,
-        "most_at_a_voxel": found.most,
-        "brain_voxels": found.brain_voxels,
-        "lesioned_voxels_outside_brain": found.outside_brain,
-        "conventions": {mark.label: mark.min_patients for mark in found.marks},
-    }
-
-
-def _print(found: Coverage, min_patients: int) -> None:
-    patients = f"{found.n_patients} patient{'' if found.n_patients == 1 else 's'}"
-    say(f"{found.name}: {patients}, at most {found.most} share a voxel")
-    if found.outside_brain:
-        share = 100 * found.outside_brain / found.at(1).voxels
-        outside = f"{found.outside_brain:,} lesioned voxels ({share:.1f} %)"
-        say(f"{outside} lie outside the MNI152 brain: no part of its share")
-    say(found.at(min_patients).sentence)
-    say("what others ask for; there is no general rule:")
-    for mark in found.marks:
-        say(f"  {mark.label} ({mark.reference})")
-        say(f"    {found.at(mark.min_patients).sentence}")
+def _lines(coverage: Coverage, min_patients: int) -> list[str]:
+    patients = f"{coverage.n_patients} patient{'' if coverage.n_patients == 1 else 's'}"
+    lines = [f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"]
+    if coverage.outside_brain:
+        percent = 100 * coverage.outside_brain / coverage.at(1).voxels
+        outside = f"{coverage.outside_brain:,} lesioned voxels ({percent:.1f} %)"
+        lines.append(f"{outside} lie outside the MNI152 brain: no part of its share")
+    lines.append(coverage.at(min_patients).sentence)
+    lines.append("what others ask for; there is no general rule:")
+    for mark in coverage.marks:
+        lines.append(f"  {mark.label} ({mark.reference})")
+        lines.append(f"    {coverage.at(mark.min_patients).sentence}")
+    return lines

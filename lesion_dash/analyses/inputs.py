@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
 from .console import LONGEST_LIST, warn
@@ -82,6 +82,13 @@ def skipped_files(cohort: Cohort | CohortListing, owner: str = "") -> list[str]:
     if len(skipped) > LONGEST_LIST:
         lines.append(f"  ... and {len(skipped) - LONGEST_LIST} more")
     return lines
+
+
+def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Files, each with its checksum where there is one, as inputs for the provenance."""
+    return [
+        {"kind": "file", "file": file, "sha256": sha256 or None} for file, sha256 in sources.items()
+    ]
 
 
 def open_atlas(image: str, table: str | None) -> Atlas:

@@ -1,83 +1,81 @@
-"""What `lesion-dash inspect` does: say what is in an image file."""
+"""`lesion-dash inspect`: what is in an image file."""
 
 from __future__ import annotations
 
-import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
-from .console import say, say_json
+from . import fields
+from .console import json_lines
+from .options import option, source
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..scans.inspection import Inspection
 
 
-def run_inspect(options: argparse.Namespace) -> int:
-    """Print what an image holds, or the value at a voxel or place."""
-    from ..scans.inspection import inspect_image
+class Inspect(Request):
+    """What is in an image file: header, space, values, and how it is validated.
 
-    found = inspect_image(options.image)
-    point = _point(found, options)
-    if options.json:
-        say_json(found.to_json() | ({"at": point} if point else {}))
-    elif point:
-        _print_point(point)
-    else:
-        _print_all(found)
-    return 2 if found.fault else 0
+    Exit code: 0; 2 where the image cannot be used, though its header is shown.
+    """
 
+    command = "inspect"
+    example = "scan.nii.gz"
+    exclusive = (("voxel", "mm"),)
 
-def add_inspect_choices(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("image", metavar="IMAGE", help="a NIfTI image, or the URL of one")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--voxel",
-        nargs=3,
-        type=int,
-        metavar=("I", "J", "K"),
-        help="print place and value of this voxel, counted from 0",
+    image: str = source("a NIfTI image, or the URL of one", "IMAGE", positional=True)
+    as_json: fields.AsJson
+    voxel: tuple[int, int, int] | None = option(
+        "print place and value of this voxel, counted from 0", ("I", "J", "K"), default=None
     )
-    place.add_argument(
-        "--mm",
-        nargs=3,
-        type=float,
-        metavar=("X", "Y", "Z"),
-        help="print the voxel at this place, and its value",
+    mm: tuple[float, float, float] | None = option(
+        "print the voxel at this place, and its value", ("X", "Y", "Z"), default=None
     )
-    parser.add_argument(
-        "--volume", type=int, default=0, metavar="T", help="of a 4D image, counted from 0 (0)"
-    )
-    parser.epilog = "Exit code: 0; 2 where the image cannot be used, though its header is shown."
+    volume: int = option("of a 4D image, counted from 0", "T", default=0)
+
+    def run(self, progress: Progress) -> Result:
+        from ..scans.inspection import inspect_image
+
+        inspection = inspect_image(self.image)
+        point = self._point(inspection)
+        if self.as_json:
+            lines = json_lines(inspection.to_json() | ({"at": point} if point else {}))
+        else:
+            lines = _point_lines(point) if point else _all_lines(inspection)
+        return Result(lines=lines, exit_code=2 if inspection.fault else 0)
+
+    def _point(self, inspection: Inspection) -> dict[str, Any] | None:
+        """The voxel that is asked for, its place and its value."""
+        if self.mm is not None:
+            i, j, k = inspection.nearest_voxel(*self.mm)
+        elif self.voxel is not None:
+            i, j, k = self.voxel
+        else:
+            return None
+        value = inspection.value_at(i, j, k, self.volume)
+        at = {"voxel": [i, j, k], "mm": list(inspection.to_mm(i, j, k)), "volume": self.volume}
+        return at | {"value": value if math.isfinite(value) else str(value)}
 
 
-def _point(found: Inspection, options: argparse.Namespace) -> dict[str, Any] | None:
-    """The voxel that was asked for, its place and its value."""
-    if options.voxel is None and options.mm is None:
-        return None
-    voxel = tuple(options.voxel) if options.voxel else found.nearest_voxel(*options.mm)
-    i, j, k = voxel
-    value = found.value_at(i, j, k, options.volume)
-    at = {"voxel": [i, j, k], "mm": list(found.to_mm(i, j, k)), "volume": options.volume}
-    return at | {"value": value if math.isfinite(value) else str(value)}
-
-
-def _print_point(point: dict[str, Any]) -> None:
+def _point_lines(point: dict[str, Any]) -> list[str]:
     from ..images.nifti import numbers
 
     mm, voxel = (numbers(round(value, 4) for value in point[key]) for key in ("mm", "voxel"))
-    say(f"voxel (i, j, k)  {voxel}")
-    say(f"centre (x, y, z) {mm} mm")
-    say(f"value            {point['value']}")
-    if point["volume"]:
-        say(f"volume           {point['volume']}")
+    volume = [f"volume           {point['volume']}"] if point["volume"] else []
+    return [
+        f"voxel (i, j, k)  {voxel}",
+        f"centre (x, y, z) {mm} mm",
+        f"value            {point['value']}",
+        *volume,
+    ]
 
 
-def _print_all(found: Inspection) -> None:
+def _all_lines(inspection: Inspection) -> list[str]:
     from ..scans.inspection_text import describe
 
-    for section in describe(found):
-        say(section.title)
-        for name, text in section.rows:
-            say(f"  {name:<18}{text}")
+    return [
+        line
+        for section in describe(inspection)
+        for line in (section.title, *(f"  {name:<18}{text}" for name, text in section.rows))
+    ]

@@ -1,98 +1,108 @@
-"""What `lesion-dash load` does: the lesion load of a folder of masks."""
+"""`lesion-dash load`: the lesion load of a folder of masks."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
-from .console import say
-from .options import (
-    load_atlases,
+from . import fields
+from .inputs import (
+    atlas_notes,
     load_folder,
     names_by_atlas,
     notes_on_atlases,
+    open_atlases,
     prepare_atlas,
-    report_skipped,
-    say_notes,
+    skipped_files,
 )
+from .options import option
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
-    from ..files.writing import AtomicWriter
     from ..regions.load import LesionLoad, Measure
 
+_MAX_REGIONS = 5
+"""Printed of each atlas; arbitrary, the table holds them all."""
 
-_MOST_REGIONS = 5
-_PARAMETERS = ("by", "measure", "pattern", "threshold", "label", "participants", "where")
 
+class Load(Request):
+    """Lesion load: how much of each region of an atlas every patient's lesion takes."""
 
-def run_load(options: argparse.Namespace) -> int:
-    """Write the lesion load as tables and heat maps, the patients and the provenance."""
-    from ..atlas.atlas import atlas_input
-    from ..cohort.cohort import cohort_input
-    from ..core.tables import csv_bytes
-    from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import write_atomically
-    from ..regions.load import lesion_load
+    command = "load"
+    example = "masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/"
 
-    names = _result_names(options)
-    wanted = [*(name for pair in names.values() for name in pair), "patients.csv", FILE_NAME]
-    with write_atomically(options.output, wanted, options.overwrite) as writer:
-        atlases = load_atlases(options)
-        cohort = load_folder(options.masks, options, options.participants)
+    masks: fields.Masks
+    atlas: fields.Atlases
+    labels: fields.LabelsOfEach
+    output: fields.Output
+    overwrite: fields.Overwrite
+    by: fields.By
+    measure: Literal["region", "lesion", "mm3", "all"] = option(
+        "share of the region, share of the lesion, or volume", default="all"
+    )
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    participants: fields.Participants
+    where: fields.Where
+    scheduler: fields.Scheduler
+
+    def outputs(self) -> list[str]:
+        names = [name for _, _, *pair in self._tables() for name in pair]
+        return [*names, "patients.csv"]
+
+    def _tables(self) -> Iterator[tuple[int, Measure, str, str]]:
+        """Place of the atlas, measure, name of its table and of its heat map."""
+        from ..plotting import charts
+        from ..regions.load import FILE_NAMES, MEASURES
+
+        for measure in MEASURES:
+            if self.measure in (measure, "all"):
+                tables = names_by_atlas(FILE_NAMES[measure], self)
+                figures = names_by_atlas(charts.FILE_NAMES[measure], self)
+                for place, (table, figure) in enumerate(zip(tables, figures, strict=True)):
+                    yield place, measure, table, figure
+
+    def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
+        from ..cohort.cohort import cohort_input
+        from ..regions.load import lesion_load
+
+        atlases = open_atlases(self)
+        cohort = load_folder(self.masks, self, progress, self.participants)
         loads = [
-            lesion_load(cohort, prepare_atlas(atlas, cohort.grid, options)) for atlas in atlases
+            lesion_load(cohort, prepare_atlas(atlas, cohort.grid, self.by)) for atlas in atlases
         ]
-        for (place, measure), files in names.items():
-            _add_files(writer, loads[place], measure, files)
-        writer.add("patients.csv", csv_bytes(cohort.files_table))
-        parameters = {key: getattr(options, key) for key in _PARAMETERS}
-        parameters["cluster"] = options.scheduler is not None
-        inputs = [cohort_input(cohort), *map(atlas_input, atlases)]
-        counts = {"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)}
-        writer.add(FILE_NAME, provenance_bytes("load", parameters, inputs, counts, writer.sums))
-    report_skipped(cohort)
-    for load in loads:
-        _print_load(load)
-    say(f"{len(wanted)} files in {options.output}")
-    return 0
+        return Result(
+            files=self._files(loads),
+            inputs=[cohort_input(cohort), *map(atlas_input, atlases)],
+            counts={"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)},
+            lines=[*(line for load in loads for line in _lines(load)), self.files_line()],
+            warnings=skipped_files(cohort),
+        )
+
+    def _files(self, loads: list[LesionLoad]) -> Iterator[tuple[str, Any]]:
+        from ..core.tables import csv_bytes
+        from ..plotting.charts import draw_load
+        from ..plotting.figures import figure_bytes
+
+        for place, measure, table, figure in self._tables():
+            yield table, csv_bytes(loads[place].wide(measure))
+            yield figure, figure_bytes(draw_load(loads[place], measure))
+        yield "patients.csv", csv_bytes(loads[0].cohort.files_table)
 
 
-def _result_names(options: argparse.Namespace) -> dict[tuple[int, Measure], tuple[str, str]]:
-    """Table and heat map of each atlas (by its place) and measure."""
-    from ..plotting import charts
-    from ..regions.load import FILE_NAMES, MEASURES
-
-    measures = [one for one in MEASURES if options.measure in (one, "all")]
-    found = {}
-    for measure in measures:
-        tables = names_by_atlas(FILE_NAMES[measure], options)
-        figures = names_by_atlas(charts.FILE_NAMES[measure], options)
-        for place, pair in enumerate(zip(tables, figures, strict=True)):
-            found[place, measure] = pair
-    return found
-
-
-def _add_files(
-    writer: AtomicWriter, load: LesionLoad, measure: Measure, names: tuple[str, str]
-) -> None:
-    from ..core.tables import csv_bytes
-    from ..plotting.charts import draw_load
-    from ..plotting.figures import figure_bytes
-
-    table, figure = names
-    writer.add(table, csv_bytes(load.wide(measure)))
-    writer.add(figure, figure_bytes(draw_load(load, measure)))
-
-
-def _print_load(load: LesionLoad) -> None:
+def _lines(load: LesionLoad) -> list[str]:
     """The regions that are lesioned most often, with their mean load over all patients."""
-    say_notes(load.notes, "note on the atlas: ")
     patients, regions = load.voxels.shape
+    lines = atlas_notes(load.notes)
+    lines.append(
+        f"{load.atlas.name}: {patients} patients x {regions} regions; most often lesioned:"
+    )
     touched = (load.voxels > 0).sum(axis=0)
-    say(f"{load.atlas.name}: {patients} patients x {regions} regions; most often lesioned:")
-    order = sorted(range(regions), key=lambda column: -int(touched[column]))
-    for column in order[:_MOST_REGIONS]:
+    for column in sorted(range(regions), key=lambda column: -int(touched[column]))[:_MAX_REGIONS]:
         if touched[column]:
-            name, share = load.atlas.regions[column].name, load.of_region[:, column].mean()
+            name, mean = load.atlas.regions[column].name, 100 * load.of_region[:, column].mean()
             many = f"in {touched[column]} of {patients} patients"
-            say(f"  {name}: {many}; {100 * share:.1f} % of the region, mean of all patients")
+            lines.append(f"  {name}: {many}; {mean:.1f} % of the region, mean of all patients")
+    return lines

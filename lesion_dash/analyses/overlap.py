@@ -1,101 +1,143 @@
-"""What `lesion-dash overlap` does: the overlap of two binary maps, and its regions."""
+"""`lesion-dash overlap`: the overlap of two binary maps, and its regions."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import InputError
 from ..core.text import printable
-from .console import say, warn
-from .options import (
-    COHORT_PARAMETERS,
-    check_where,
-    load_atlases,
+from . import fields
+from .inputs import (
+    atlas_notes,
     load_folder,
     names_by_atlas,
     notes_on_atlases,
-    options_of,
+    open_atlases,
     prepare_atlas,
-    report_skipped,
-    say_notes,
+    skipped_files,
 )
+from .options import source
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
-    from ..cohort.cohort import Cohort
+    from collections.abc import Sequence
+
     from ..images.masks import Mask
     from ..regions.counts import RegionCounts
     from ..stats.overlap import Overlap
 
+_MAX_REGIONS = 20
+"""Printed of each atlas; arbitrary, the table holds them all."""
 
-_MOST_REGIONS = 20
-_OVERLAP_PARAMETERS = (*COHORT_PARAMETERS, "where_a", "where_b", "by")
+_MAP = "a mask, or a folder of masks, or the URL of one"
 
 
-def run_overlap(options: argparse.Namespace) -> int:
-    """Write the overlap of two maps, its region counts and the provenance."""
-    from ..atlas.atlas import atlas_input
-    from ..core.tables import csv_bytes
-    from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import write_atomically
-    from ..images.maps import nifti_bytes
-    from ..regions.counts import FILE_NAME as COUNTS_NAME
-    from ..regions.counts import count_regions
-    from ..stats.overlap import FILE_NAME as MAP_NAME
-    from ..stats.overlap import overlap
+class OverlapRequest(Request):
+    """Overlap of two binary maps, counted in the regions of an atlas."""
 
-    tables = names_by_atlas(COUNTS_NAME, options)
-    check_where(options, [options.a, options.b])
-    with write_atomically(
-        options.output, [MAP_NAME, *tables, FILE_NAME], options.overwrite
-    ) as writer:
-        atlases = load_atlases(options)
-        loaded = [
-            _load_map(path, options_of(options, letter))
-            for letter, path in (("a", options.a), ("b", options.b))
-        ]
-        result = overlap(loaded[0][0], loaded[1][0])
+    command = "overlap"
+    example = "group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o overlap/"
+
+    a: str = source(_MAP, "A", positional=True)
+    b: str = source(_MAP, "B", positional=True)
+    atlas: fields.Atlases
+    labels: fields.LabelsOfEach
+    output: fields.Output
+    overwrite: fields.Overwrite
+    min_patients: fields.MinPatients
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    where: fields.Where
+    where_a: fields.WhereA
+    where_b: fields.WhereB
+    by: fields.By
+    scheduler: fields.Scheduler
+
+    def outputs(self) -> list[str]:
+        from ..regions.counts import FILE_NAME as COUNTS_NAME
+        from ..stats.overlap import FILE_NAME as MAP_NAME
+
+        return [MAP_NAME, *names_by_atlas(COUNTS_NAME, self)]
+
+    def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
+        from ..core.tables import csv_bytes
+        from ..images.maps import nifti_bytes
+        from ..regions.counts import count_regions
+        from ..stats.overlap import overlap
+
+        warnings = self._check_where()
+        atlases = open_atlases(self)
+        masks, inputs = [], []
+        for path, where in ((self.a, self.where_a), (self.b, self.where_b)):
+            mask, source, notes = self._load_map(path, where, progress)
+            masks.append(mask)
+            inputs.append(source)
+            warnings += notes
+        result = overlap(*masks)
         both = result.both
         counted = [
-            count_regions(both, prepare_atlas(atlas, both.grid, options)) for atlas in atlases
+            count_regions(both, prepare_atlas(atlas, both.grid, self.by)) for atlas in atlases
         ]
-        writer.add(MAP_NAME, nifti_bytes(both.to_nifti()))
-        for name, counts in zip(tables, counted, strict=True):
-            writer.add(name, csv_bytes(counts.table))
-        inputs = [*(found for _, found, _ in loaded), *map(atlas_input, atlases)]
-        parameters = {key: getattr(options, key) for key in _OVERLAP_PARAMETERS}
-        parameters["cluster"] = options.scheduler is not None
-        sizes = _sizes(result) | {"atlas_notes": notes_on_atlases(counted)}
-        writer.add(FILE_NAME, provenance_bytes("overlap", parameters, inputs, sizes, writer.sums))
-    for mask, _, cohort in loaded:
-        if cohort is not None:
-            _report_empty(cohort, mask)
-    _print_overlap(result, counted)
-    say("")
-    say(f"{len(writer.sums)} files in {options.output}")
-    return 0
+        contents = [nifti_bytes(both.to_nifti()), *(csv_bytes(each.table) for each in counted)]
+        lines = [*_maps_lines(result), *(line for each in counted for line in _regions_lines(each))]
+        return Result(
+            files=zip(self.outputs(), contents, strict=True),
+            inputs=[*inputs, *map(atlas_input, atlases)],
+            counts=_sizes(result) | {"atlas_notes": notes_on_atlases(counted)},
+            lines=[*lines, "", self.files_line()],
+            warnings=warnings,
+        )
 
+    def _check_where(self) -> list[str]:
+        """Refuse conditions on masks: one is of one patient, or a map of many; note where one is.
 
-def _load_map(path: str, options: argparse.Namespace) -> tuple[Mask, dict[str, Any], Cohort | None]:
-    """A binary map from a file, or from a folder at the chosen number of patients."""
-    from ..cohort.cohort import cohort_input
-    from ..files.paths import as_path
-    from ..images.masks import mask_input, read_mask
+        Raises
+        ------
+        InputError
+            Where it holds for both maps, or for the one that has a condition of its own.
+        """
+        from ..files.paths import as_path
 
-    place = as_path(path)
-    if not place.is_dir():
-        mask = read_mask(place, options.threshold, options.label)
-        return mask, mask_input(place, mask), None
-    cohort = load_folder(path, options)
-    return cohort.at_least(options.min_patients), cohort_input(cohort), cohort
+        masks = [path for path in (self.a, self.b) if not as_path(path).is_dir()]
+        remedy = "leave it out, or give a folder"
+        for flag, path, where in (
+            ("--where-a", self.a, self.where_a),
+            ("--where-b", self.b, self.where_b),
+        ):
+            if where and path in masks:
+                problem = f"{path} is no folder of masks, and has no participants table"
+                raise InputError(flag, problem, remedy)
+        if not self.where:
+            return []
+        if len(masks) == 2:
+            problem = f"{self.a} and {self.b} are no folders of masks, and have no participants"
+            raise InputError("--where", f"{problem} table", remedy)
+        return [
+            f"note: {mask} is one mask, used as it is: --where asks about a folder of masks"
+            for mask in masks
+        ]
 
+    def _load_map(
+        self, path: str, where: tuple[str, ...], progress: Progress
+    ) -> tuple[Mask, dict[str, Any], list[str]]:
+        """A binary map, of a folder at the chosen number of patients; its source; warnings."""
+        from ..cohort.cohort import cohort_input
+        from ..files.paths import as_path
+        from ..images.masks import mask_input, read_mask
 
-def _report_empty(cohort: Cohort, mask: Mask) -> None:
-    """Who was skipped, and whether too few share any voxel."""
-    report_skipped(cohort, f"{cohort.folder.name}: ")
-    if not mask.voxels:
-        most = cohort.counts.max()
-        warn(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
+        place = as_path(path)
+        if not place.is_dir():
+            mask = read_mask(place, self.threshold, self.label)
+            return mask, mask_input(place, mask), []
+        cohort = load_folder(path, self, progress, more=where)
+        mask = cohort.at_least(self.min_patients)
+        warnings = skipped_files(cohort, f"{cohort.folder.name}: ")
+        if not mask.voxels:
+            most = cohort.counts.max()
+            warnings.append(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
+        return mask, cohort_input(cohort), warnings
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:
@@ -105,35 +147,33 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
-def _print_overlap(result: Overlap, counted: Sequence[RegionCounts]) -> None:
+def _maps_lines(result: Overlap) -> list[str]:
+    lines = []
     for letter, mask in (("A", result.a), ("B", result.b)):
-        say(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
-        for note in mask.notes:
-            say(f"   note: {note}")
+        lines.append(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
+        lines += [f"   note: {note}" for note in mask.notes]
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
-    say(f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}")
-    for counts in counted:
-        _print_regions(counts)
+    return [*lines, f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}"]
 
 
-def _print_regions(counts: RegionCounts) -> None:
+def _regions_lines(counts: RegionCounts) -> Sequence[str]:
     """The regions of one atlas; in a probabilistic one, by their expected voxels."""
-    say("")
-    say(f"atlas: {counts.atlas.name}")
-    say_notes(counts.notes, "note on the atlas: ")
     *regions, outside = counts.rows
     touched = [row for row in regions if row.voxels]
-    shown = [*touched[:_MOST_REGIONS], outside]
-    names = [printable(row.region) for row in shown]
+    rows = [*touched[:_MAX_REGIONS], outside]
+    names = [printable(row.region) for row in rows]
     width = max(map(len, names))
     kind = "expected" if counts.probabilistic else "voxels"
     head = f"{'region':{width}}  {kind:>9}  {'mL':>11}"
-    say(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
-    for name, row in zip(names, shown, strict=True):
-        share = row.expected_percent_of_region
-        of_region = f"{share:11.1f}" if share == share else f"{'-':>11}"
+    lines = ["", f"atlas: {counts.atlas.name}", *atlas_notes(counts.notes)]
+    lines.append(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
+    for name, row in zip(names, rows, strict=True):
+        percent = row.expected_percent_of_region
+        of_region = f"{percent:11.1f}" if percent == percent else f"{'-':>11}"
         amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3 / 1000:11,.3f}"
-        say(f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
-    if len(touched) > _MOST_REGIONS:
-        say(f"and {len(touched) - _MOST_REGIONS} more regions, in the table that was written")
+        lines.append(f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
+    if len(touched) > _MAX_REGIONS:
+        more = len(touched) - _MAX_REGIONS
+        lines.append(f"and {more} more regions, in the table that was written")
+    return lines

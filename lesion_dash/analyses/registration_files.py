@@ -17,6 +17,7 @@ from ..plotting.figures import figure_bytes
 from ..plotting.registration import draw_checkerboard, draw_overlay
 from ..scans.registration.task import Kind, NotCredible, Registration
 from ..transforms.files import field_bytes, itk_text, matrix_text
+from .inputs import file_inputs
 
 IMAGE = "registered_image.nii.gz"
 LESION = "registered_lesion.nii.gz"
@@ -196,11 +197,7 @@ def _provenance(
     registration: Registration, parameters: Mapping[str, Any], files: Mapping[str, bytes]
 ) -> bytes:
     chosen = {"kind": registration.kind, "engine": registration.engine, **parameters}
-    inputs = [
-        {"kind": "file", "file": file, "sha256": sha256 or None}
-        for file, sha256 in registration.sources.items()
-    ]
-    counts = quality_report(registration)
+    inputs, counts = file_inputs(registration.sources), quality_report(registration)
     sums = {name: checksum(content) for name, content in files.items()}
     return provenance_bytes("register", chosen, inputs, counts, sums)
 

@@ -8,22 +8,20 @@ a bound stands in one place. A new analysis is one subclass of `Request` (see `s
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, ClassVar, NamedTuple
 
-from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from ..core.errors import InputError
 from ..core.python_code import layout, literal
 from ..core.text import shell_word
+from .options import argument_of, choices_of, default_of, flag_of, suggest, value_type
 
 Progress = Callable[[str, str], Callable[[int, int], None] | None]
 """Takes what is done and its unit, such as file; gives what is called with (done, total)."""
@@ -36,43 +34,9 @@ def no_progress(text: str, unit: str) -> None:
 ANALYSES: dict[str, type[Request]] = {}
 """Every request by the name of its command."""
 
-IMAGE: tuple[str, ...] = (".nii", ".nii.gz")
+IMAGE: tuple[str, ...] = (".nii.gz", ".nii")
 TABLE: tuple[str, ...] = (".csv",)
 _KINDS = {TABLE: "CSV", IMAGE: "NIfTI"}
-
-
-@dataclass(frozen=True)
-class Argument:
-    """How a field is written on the command line, and what it means.
-
-    Parameters
-    ----------
-    help : str
-        In lower case, without a full stop. The default and the bounds are added to it.
-    metavar : str or tuple of str
-        What stands for the value in ``--help``; a tuple has one for each of several values.
-    flag : str
-        In place of ``--`` and the name of the field, or a letter beside it, such as ``-k``.
-    positional : bool
-        Without a flag.
-    several : bool
-        One flag takes all values of the field, in place of one flag for each.
-    is_path : bool
-        An input: a path or URL, whose file or folder the provenance lists with its checksum.
-    is_recorded : bool, optional
-        Whether it is among the parameters of the provenance; inputs are not unless this says so.
-    group : str
-        Heading in ``--help``.
-    """
-
-    help: str
-    metavar: str | tuple[str, ...] = ""
-    flag: str = ""
-    positional: bool = False
-    several: bool = False
-    is_path: bool = False
-    is_recorded: bool | None = None
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,10 +50,12 @@ class Result:
         the one before it is written, so that only one of them is in memory.
     inputs : iterable of dict
         With checksums, for the provenance.
-    counts, parameters : mapping
-        For the provenance; parameters are added to those of the request.
-    lines, warnings : sequence of str
-        For standard output and standard error.
+    counts : mapping
+        For the provenance.
+    parameters : mapping, optional
+        For the provenance, in place of those of the request.
+    lines, warnings, notes : sequence of str
+        For standard output, and for standard error.
     exit_code : int
     obsolete : sequence of Path
         Files of an earlier run that the new ones contradict: removed once those are written.
@@ -98,9 +64,10 @@ class Result:
     files: Iterable[tuple[str, bytes | Sequence[bytes | memoryview]]] = ()
     inputs: Iterable[dict[str, Any]] = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] | None = None
     lines: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
     exit_code: int = 0
     obsolete: Sequence[Path] = ()
 
@@ -149,8 +116,8 @@ class Request(BaseModel):
     )  # fmt: skip
 
     command: ClassVar[str]
-    examples: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Arguments of the command, and what they do."""
+    example: ClassVar[str]
+    """Arguments of the command that are typical of its use."""
     endings: ClassVar[tuple[str, ...]] = ()
     """Of `output` where it is one file, `TABLE` or `IMAGE`; without them it is a folder."""
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
@@ -177,14 +144,22 @@ class Request(BaseModel):
     @model_validator(mode="after")
     def _check_exclusive(self) -> Request:
         for names in self.exclusive:
-            given = [flag_of(type(self), name) for name in names if getattr(self, name)]
+            given = [self.flag(name) for name in names if getattr(self, name)]
             if len(given) > 1:
                 raise InputError(" and ".join(given), "both given", "give one of them")
         return self
 
+    @classmethod
+    def flag(cls, name: str) -> str:
+        """How a field is given on the command line, such as ``--min-patients``."""
+        return flag_of(name, cls.model_fields[name])
+
     def outputs(self) -> list[str]:
-        """Names of the files it writes, without the provenance; none where it only prints."""
-        return []
+        """Names of the files it writes, without the provenance; none where it only prints.
+
+        By default the one that `output` names.
+        """
+        return [self.target.path.name] if vars(self).get("output") else []
 
     def run(self, progress: Progress) -> Result:
         """Compute the result; files are written by `execute`."""
@@ -206,13 +181,10 @@ class Request(BaseModel):
         path = local_path(output)
         if not self.endings:
             return Target(path, path, "", "", FILE_NAME)
-        ending = max(
-            (e for e in self.endings if path.name.lower().endswith(e)), key=len, default=""
-        )
+        ending = next((end for end in self.endings if path.name.lower().endswith(end)), "")
         if not ending:
-            endings = " or ".join(sorted(self.endings, key=len, reverse=True))
             problem = f"is no name of a {_KINDS[self.endings]} file"
-            raise InputError(output, problem, f"let it end in {endings}")
+            raise InputError(output, problem, f"let it end in {' or '.join(self.endings)}")
         if any(_is_same(path, as_path(file)) for file in self._paths()):
             problem = "is read and would be replaced by its own result"
             raise InputError(output, problem, "write to another file")
@@ -256,7 +228,7 @@ class Request(BaseModel):
                 writer.add(name, *([content] if isinstance(content, bytes) else content))
                 del content  # the next one takes its place in memory
             if record not in writer.sums:
-                parameters = self.parameters() | dict(result.parameters)
+                parameters = self.parameters() if result.parameters is None else result.parameters
                 inputs = list(result.inputs)
                 writer.add(
                     record,
@@ -266,9 +238,16 @@ class Request(BaseModel):
             path.unlink(missing_ok=True)
         return result
 
+    def check_space(self, size: int) -> None:
+        """Refuse, before a long computation, where the disk has no room for so many bytes."""
+        from ..files.writing import check_space
+
+        if self.target.folder.exists():
+            check_space(self.target.folder, size)
+
     def files_line(self) -> str:
         """How many files are written where, for the last line."""
-        return f"{len(self.outputs()) + 1} files in {vars(self)['output']}"
+        return f"{len(self.outputs()) + 1} files in {self.target.folder}"
 
     @property
     def changed(self) -> dict[str, Any]:
@@ -284,7 +263,7 @@ class Request(BaseModel):
             argument, value = argument_of(info), getattr(self, name)
             if name == "scheduler":
                 recorded["cluster"] = value is not None
-            elif argument.is_recorded or (argument.is_recorded is None and not argument.is_path):
+            elif argument.is_recorded:
                 recorded[name] = shown_path(value) if argument.is_path else value
         return recorded
 
@@ -313,7 +292,7 @@ class Request(BaseModel):
             if argument_of(info).positional:
                 positional.append((name == "output", _as_text(value)))
             else:
-                options += _as_option(flag_of(type(self), name), value, info)
+                options += _as_option(self.flag(name), value, info)
         places = [text for _, text in sorted(positional, key=lambda pair: pair[0])]
         if any(text.startswith("-") for text in places):
             arguments = [*options, "--", *places]
@@ -322,69 +301,7 @@ class Request(BaseModel):
         return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
 
 
-# Fields of a request, read by the command line, the texts and the documentation.
-
-
-def argument_of(info: FieldInfo) -> Argument:
-    """How a field is written on the command line."""
-    return next(extra for extra in reversed(info.metadata) if isinstance(extra, Argument))
-
-
-def default_of(info: FieldInfo) -> Any:
-    """The default of a field; pydantic's own mark where there is none."""
-    return info.get_default(call_default_factory=True, validated_data={})
-
-
-def flag_of(kind: type[Request], name: str) -> str:
-    """The long flag of a field, or its metavar where it is positional."""
-    argument = argument_of(kind.model_fields[name])
-    if argument.positional:
-        return str(argument.metavar)
-    return argument.flag if argument.flag.startswith("--") else f"--{name.replace('_', '-')}"
-
-
-def value_types(info: FieldInfo) -> tuple[Any, int | None]:
-    """The type of one value of a field, and how many it takes; None for any number.
-
-    Examples
-    --------
-    >>> from lesion_dash.analyses.inspection import Inspect
-    >>> [value_types(Inspect.model_fields[name]) for name in ("volume", "voxel")]
-    [(<class 'int'>, 1), (<class 'int'>, 3)]
-    """
-    kind: Any = info.annotation
-    if get_origin(kind) in (types.UnionType, Union):
-        kind = next(part for part in get_args(kind) if part is not type(None))
-    if get_origin(kind) is not tuple:
-        return kind, 1
-    parts = get_args(kind)
-    return parts[0], None if parts[-1] is Ellipsis else len(parts)
-
-
-def choices_of(info: FieldInfo) -> tuple[Any, ...]:
-    """The values of a field that has a few."""
-    kind, _ = value_types(info)
-    return get_args(kind) if get_origin(kind) is Literal else ()
-
-
-def bounds_of(info: FieldInfo) -> str:
-    """The bounds of a number in words."""
-    words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le")}
-    return ", ".join(
-        f"{words[type(extra)][0]} {getattr(extra, words[type(extra)][1]):g}"
-        for extra in info.metadata
-        if type(extra) in words
-    )
-
-
-def help_of(info: FieldInfo) -> str:
-    """What a field means, with its default and its bounds."""
-    default = None if info.is_required() else default_of(info)
-    shown = (
-        "" if default is None or default is False or default in ((), "") else f"default {default}"
-    )
-    more = "; ".join(filter(None, [shown, bounds_of(info)]))
-    return argument_of(info).help + (f" ({more})" if more else "")
+# What requests need.
 
 
 def about(kind: type[Request]) -> tuple[str, str]:
@@ -402,12 +319,6 @@ def shown_path(value: Any) -> Any:
     return value and str(as_path(value))
 
 
-def suggest(word: str, choices: Iterable[Any]) -> str:
-    """The choice that may have been meant; nothing where none is alike."""
-    alike = get_close_matches(word, [str(choice) for choice in choices], 1)
-    return f"did you mean {alike[0]}?" if alike else ""
-
-
 def _is_same(path: Path, other: Any) -> bool:
     return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
 
@@ -420,7 +331,7 @@ def _as_text(value: Any) -> str:
 def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
     if value is True:
         return [flag]
-    _, count = value_types(info)
+    _, count = value_type(info)
     texts = [_as_text(one) for one in value] if isinstance(value, tuple) else [_as_text(value)]
     if (count or 1) > 1 or argument_of(info).several:
         return [flag, *texts]
@@ -443,7 +354,7 @@ def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
     if what == "extra_forbidden":
         return InputError(name, f"is no field of {kind.__name__}", suggest(name, kind.model_fields))
     info = kind.model_fields[name]
-    subject = flag_of(kind, name)
+    subject = kind.flag(name)
     if what == "missing":
         return InputError(subject, "is missing", "give it as well")
     return InputError(subject, *_problem(what, value, context, info))
@@ -458,7 +369,7 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
     for bound, word in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):
         if bound in context:
             return f"{value} {word} {context[bound]:g}", ""
-    kind, count = value_types(info)
+    kind, count = value_type(info)
     if what.startswith(("int_", "float_", "finite_")):
         noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
         return f"{value!r} is not {noun}", ""

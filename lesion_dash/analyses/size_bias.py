@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
-from .fields import (
-    Label,
-    Masks,
-    MinPatients,
-    Output,
-    Overwrite,
-    Participants,
-    Pattern,
-    Permutations,
-    Scheduler,
-    Seed,
-    Threshold,
-    Where,
-)
+from . import fields
 from .inputs import load_folder, skipped_files
-from .request import Argument, Progress, Request, Result
+from .options import option
+from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..stats.size_bias import MeanContrast, VolumePermutations
@@ -34,29 +22,23 @@ class SizeBias(Request):
     """
 
     command = "size-bias"
-    examples = (
-        (
-            "masks/ -o size_bias/ --permutations 1000",
-            "where lesions are larger than with volumes shuffled among patients",
-        ),
-    )
+    example = "masks/ -o size_bias/ --permutations 1000"
 
-    masks: Masks
-    output: Output
-    overwrite: Overwrite
-    min_patients: MinPatients
-    permutations: Permutations
-    seed: Seed
-    side: Annotated[
-        Literal["larger", "smaller", "two-sided"],
-        Argument("what counts as extreme: means that are larger, smaller, or either"),
-    ] = "larger"
-    pattern: Pattern
-    threshold: Threshold
-    label: Label
-    where: Where
-    participants: Participants
-    scheduler: Scheduler
+    masks: fields.Masks
+    output: fields.Output
+    overwrite: fields.Overwrite
+    min_patients: fields.MinPatients
+    permutations: fields.Permutations
+    seed: fields.Seed
+    side: Literal["larger", "smaller", "two-sided"] = option(
+        "what counts as extreme: means that are larger, smaller, or either", default="larger"
+    )
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    where: fields.Where
+    participants: fields.Participants
+    scheduler: fields.Scheduler
 
     def outputs(self) -> list[str]:
         from ..stats.size_bias import MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
@@ -99,7 +81,8 @@ class SizeBias(Request):
             inputs=[cohort_input(cohort)],
             counts=counts,
             lines=[*_summary(means, test), STATEMENT, self.files_line()],
-            warnings=[*skipped_files(cohort), *(f"note: {note}" for note in test.notes)],
+            warnings=skipped_files(cohort),
+            notes=test.notes,
         )
 
 

@@ -1,53 +1,99 @@
-"""What `lesion-dash stats` does: maps of lesion size topography."""
+"""`lesion-dash stats`: maps of lesion size topography."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
-from .console import progress_bar, say, warn
-from .options import COHORT_PARAMETERS, conditions_of, report_skipped
+from . import fields
+from .inputs import skipped_files
+from .options import option
+from .request import Progress, Request, Result
+
+if TYPE_CHECKING:
+    from ..cohort.cohort import CohortListing
+    from ..stats.topography import FolderStats
+
+_BYTES_OF_A_VOXEL = 16
+"""Four maps of float32."""
 
 
-def run_stats(options: argparse.Namespace) -> int:
-    """Write the maps of lesion size topography, the patients and the provenance."""
-    from ..cohort.cohort import cohort_input
-    from ..core.tables import csv_bytes
-    from ..files.provenance import FILE_NAME, provenance_bytes
-    from ..files.writing import check_space, write_atomically
-    from ..images.maps import nifti_parts
-    from ..images.masks import Binarization
-    from ..stats.topography import FILE_NAMES, folder_stats
+class Stats(Request):
+    """Mean, SD and median of total lesion volume at each voxel of a folder of masks."""
 
-    names = [*FILE_NAMES.values(), "patients.csv", FILE_NAME]
-    with write_atomically(options.output, names, options.overwrite) as writer:
-        cohort, stats = folder_stats(
-            options.masks,
-            options.min_patients,
-            options.std,
-            options.outside,
-            options.participants,
-            options.scheduler,
-            conditions_of(options),
-            pattern=options.pattern,
-            choice=Binarization(options.threshold, options.label),
-            progress=progress_bar("reading masks", "file"),
-            on_grid=lambda grid: check_space(writer.folder, 16 * grid.size),
+    command = "stats"
+    example = "masks/ -o results/ --min-patients 5"
+
+    masks: fields.Masks
+    output: fields.Output
+    overwrite: fields.Overwrite
+    std: Literal["population", "sample"] = option(
+        "SD divided by n (population) or by n - 1", default="population"
+    )
+    outside: Literal["zero", "nan"] = option(
+        "value of maps where fewer than K patients are lesioned", default="zero"
+    )
+    min_patients: fields.MinPatients
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    where: fields.Where
+    participants: fields.Participants
+    scheduler: fields.Scheduler
+
+    def outputs(self) -> list[str]:
+        from ..stats.topography import FILE_NAMES
+
+        return [*FILE_NAMES.values(), "patients.csv"]
+
+    def parameters(self) -> dict[str, Any]:
+        # The table is among the inputs, with its checksum.
+        return {key: value for key, value in super().parameters().items() if key != "participants"}
+
+    def run(self, progress: Progress) -> Result:
+        from ..cohort.cohort import cohort_input
+        from ..cohort.conditions import parse_conditions
+        from ..images.masks import Binarization
+        from ..stats.topography import folder_stats
+
+        listing, stats = folder_stats(
+            self.masks,
+            self.min_patients,
+            self.std,
+            self.outside,
+            self.participants,
+            self.scheduler,
+            parse_conditions(self.where),
+            pattern=self.pattern,
+            choice=Binarization(self.threshold, self.label),
+            progress=progress("reading masks", "file"),
+            on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
         )
-        voxels, most = stats.voxels, stats.most
-        for name, found in stats.files.items():
-            writer.add(name, *nifti_parts(found.to_nifti()))
-        del stats, found  # the tables of many patients take their place in memory
-        writer.add("patients.csv", csv_bytes(cohort.files_table))
-        parameters = {key: getattr(options, key) for key in ("std", "outside", *COHORT_PARAMETERS)}
-        parameters["cluster"] = options.scheduler is not None
-        counts = {"patients": cohort.n_patients, "voxels": voxels}
-        inputs = [cohort_input(cohort)]
-        writer.add(FILE_NAME, provenance_bytes("stats", parameters, inputs, counts, writer.sums))
-    report_skipped(cohort)
-    qualify = f", {voxels:,} voxels with at least {options.min_patients} of them" if voxels else ""
-    say(f"{cohort.n_patients} patients{qualify}; {len(names)} files in {options.output}")
-    if not voxels:
-        share = f"at most {most} share one" if most else "none is lesioned anywhere"
-        few = f"no voxel is lesioned in {options.min_patients} patients: the maps are empty"
-        warn(f"{few}; {share}")
-    return 0
+        lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.most)
+        return Result(
+            files=_files(listing, stats),
+            inputs=map(cohort_input, [listing]),  # made when the maps are out of memory
+            counts={"patients": listing.n_patients, "voxels": stats.voxels},
+            lines=lines,
+            warnings=[*skipped_files(listing), *warnings],
+        )
+
+    def _summary(self, patients: int, voxels: int, most: int) -> tuple[list[str], list[str]]:
+        least = self.min_patients
+        if voxels:
+            with_least = f"{voxels:,} voxels with at least {least} of them"
+            return [f"{patients} patients, {with_least}; {self.files_line()}"], []
+        shared = f"at most {most} share one" if most else "none is lesioned anywhere"
+        warning = f"no voxel is lesioned in {least} patients: the maps are empty; {shared}"
+        return [f"{patients} patients; {self.files_line()}"], [warning]
+
+
+def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:
+    """The maps one by one; the tables of many patients take their place in memory."""
+    from ..core.tables import csv_bytes
+    from ..images.maps import nifti_parts
+
+    for name, image in stats.files.items():
+        yield name, nifti_parts(image.to_nifti())
+    del stats, image
+    yield "patients.csv", csv_bytes(listing.files_table)

@@ -203,9 +203,16 @@ def add_run(writer: AtomicWriter, run: RoiRun) -> None:
     """
     for name, content in run_files(run).items():
         writer.add(name, content)
-    inputs = [*_inputs_of(run), *_inputs_of_steps(run)]
-    content = provenance_bytes("roi", _parameters(run.recipe), inputs, _counts_of(run), writer.sums)
-    writer.add(FILE_NAME, content)
+    writer.add(FILE_NAME, provenance_bytes("roi", **record_of_run(run), outputs=writer.sums))
+
+
+def record_of_run(run: RoiRun) -> dict[str, Any]:
+    """Parameters, inputs and counts of a run, for its provenance."""
+    return {
+        "parameters": _parameters(run.recipe),
+        "inputs": [*_inputs_of(run), *_inputs_of_steps(run)],
+        "counts": _counts_of(run),
+    }
 
 
 def run_files(run: RoiRun) -> dict[str, bytes]:
