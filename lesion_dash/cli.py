@@ -6,30 +6,12 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
-from .analyses import (
-    assignment,
-    atlases,
-    check,
-    conversion,
-    coverage,
-    differences,
-    inspection,
-    load,
-    mask,
-    overlap,
-    registration,
-    report,
-    rois,
-    signal,
-    size_bias,
-    topography,
-    warping,
-)
 from .analyses.console import (
     complain,
     lasting_streams,
@@ -50,6 +32,15 @@ from .analyses.options import (
 )
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core.errors import LesionDashError
+
+_MODULES = (
+    *("topography", "size_bias", "overlap", "differences", "coverage", "report", "load"),
+    *("assignment", "rois", "atlases", "conversion", "registration", "warping", "mask", "signal"),
+    *("check", "inspection"),
+)
+"""Whose requests are commands, in the order of ``--help``; those from elsewhere follow."""
+
+_ORDER = [import_module(f".analyses.{name}", __package__).__name__ for name in _MODULES]
 
 Port = Annotated[int, option("port on this computer", "PORT", default=8866)]
 
@@ -116,30 +107,6 @@ class Serve(Request):
         options: dict[str, Any] = self.model_dump(exclude={"data_root", "results", "port"})
         serve(root, results, self.port, **options)
         return Result()
-
-
-_IN_ORDER: tuple[type[Request], ...] = (
-    topography.Stats,
-    size_bias.SizeBias,
-    overlap.OverlapRequest,
-    differences.Compare,
-    coverage.CoverageRequest,
-    report.WriteReport,
-    load.Load,
-    assignment.Assign,
-    rois.Roi,
-    atlases.Atlases,
-    conversion.Convert,
-    registration.Register,
-    warping.Warp,
-    mask.MaskImage,
-    signal.Snr,
-    check.Check,
-    inspection.Inspect,
-    Demo,
-    Serve,
-)
-"""Commands as ``--help`` lists them; those that were defined elsewhere come after them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -216,7 +183,8 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
 
 def make_parser() -> argparse.ArgumentParser:
     """The whole command line, from the requests alone."""
-    kinds = dict.fromkeys([*_IN_ORDER, *ANALYSES.values()])
+    places = {name: place for place, name in enumerate(_ORDER)}
+    kinds = sorted(ANALYSES.values(), key=lambda kind: places.get(kind.__module__, len(places)))
     parser = Parser(
         prog="lesion-dash",
         description="Lesion masks in a common brain space: how big are the lesions that touch each "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -51,12 +51,7 @@ def option(
     flag: str = "",
     *,
     default: Any = PydanticUndefined,
-    positional: bool = False,
-    several: bool = False,
-    is_path: bool = False,
-    is_recorded: bool = True,
-    group: str = "",
-    **bounds: Any,
+    **more: Any,
 ) -> Any:
     """Define a field that is chosen; a required one has no default.
 
@@ -64,14 +59,16 @@ def option(
     ----------
     text : str
         What it means, in lower case, without a full stop; default and bounds are added in help.
-    metavar, flag, positional, several, is_path, is_recorded, group
+    metavar, flag : str
         See `Argument`.
-    **bounds : object
-        As pydantic's ``Field`` takes them, such as ``ge=1``.
+    default : object, optional
+    **more : object
+        The rest of an `Argument`, and bounds as pydantic's ``Field`` takes them, such as ``ge=1``.
     """
-    argument = Argument(metavar, flag, positional, several, is_path, is_recorded, group)
-    extra: Any = {"argument": asdict(argument)}
-    return Field(default=default, description=text, json_schema_extra=extra, **bounds)
+    names = [name for name in Argument.__dataclass_fields__ if name in more]
+    argument = {name: more.pop(name) for name in names} | {"metavar": metavar, "flag": flag}
+    extra: Any = {"argument": argument}
+    return Field(default=default, description=text, json_schema_extra=extra, **more)
 
 
 def source(text: str, metavar: str | tuple[str, ...], flag: str = "", **more: Any) -> Any:

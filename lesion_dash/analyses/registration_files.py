@@ -33,43 +33,25 @@ CHECKERBOARD = "checkerboard.png"
 REFUSED = "refused.png"
 
 _DPI = 110
+"""Of pictures: legible, and below 1 MB; arbitrary."""
 _LONGEST = 80
-_MOST_SHADES = 2**31
+"""Characters of an image's name in that of a file; with the rest below the usual limit of 255."""
+_LABELS_END = 2**31
 """Whole numbers below this fit a file of labels."""
 
 
 def file_names(kind: Kind, has_lesion: bool = False, others: Sequence[str] = ()) -> list[str]:
-    """The files of a registration, known before it is run.
-
-    Parameters
-    ----------
-    kind : str
-    has_lesion : bool
-    others : sequence of str
-        Names of the images that are brought along.
-
-    Returns
-    -------
-    list of str
+    """The files of a registration, known before it is run; `others` are brought along.
 
     Examples
     --------
     >>> file_names("affine", others=["atlas"])[:2]
     ['registered_image.nii.gz', 'registered_atlas.nii.gz']
     """
-    transforms = [ITK_AFFINE, MOVING_FIELD, TEMPLATE_FIELD] if kind == "deformable" else [ITK]
-    return [
-        IMAGE,
-        *([LESION] if has_lesion else []),
-        *other_names(others),
-        TO_TEMPLATE,
-        TO_MOVING,
-        *transforms,
-        QUALITY,
-        OVERLAY,
-        CHECKERBOARD,
-        FILE_NAME,
-    ]
+    lesion = [LESION] if has_lesion else []
+    itk = [ITK_AFFINE, MOVING_FIELD, TEMPLATE_FIELD] if kind == "deformable" else [ITK]
+    rest = [QUALITY, OVERLAY, CHECKERBOARD, FILE_NAME]
+    return [IMAGE, *lesion, *other_names(others), TO_TEMPLATE, TO_MOVING, *itk, *rest]
 
 
 def other_names(others: Sequence[str]) -> list[str]:
@@ -110,29 +92,40 @@ def registration_files(
         Content by file name, as in `file_names`.
     """
     transform = registration.transform
-    files = {IMAGE: image_bytes(registration.image, IMAGE)}
+    images: list[Map | Mask] = [registration.image, *registration.others]
     if registration.lesion is not None:
-        files[LESION] = image_bytes(registration.lesion, LESION)
-    names = other_names([other.name for other in registration.others])
-    for name, other in zip(names, registration.others, strict=True):
-        files[name] = image_bytes(other, name)
+        images.insert(1, registration.lesion)
+    names = file_names(
+        registration.kind,
+        registration.lesion is not None,
+        [other.name for other in registration.others],
+    )
+    files = {name: image_bytes(image, name) for name, image in zip(names, images, strict=False)}
     files[TO_TEMPLATE] = matrix_text(transform)
     files[TO_MOVING] = matrix_text(transform, inverse=True)
-    files |= _itk_files(registration)
-    files[QUALITY] = _json(quality_report(registration))
+    if transform.to_moving is None or transform.to_template is None:
+        files[ITK] = itk_text(transform)
+    else:
+        files[ITK_AFFINE] = itk_text(transform)
+        files[MOVING_FIELD] = field_bytes(transform.to_moving, MOVING_FIELD)
+        files[TEMPLATE_FIELD] = field_bytes(transform.to_template, TEMPLATE_FIELD)
+    quality = quality_report(registration)
+    files[QUALITY] = (json.dumps(quality, indent=2, ensure_ascii=False) + "\n").encode()
     files[OVERLAY] = figure_bytes(draw_overlay(registration), dpi=_DPI)
     files[CHECKERBOARD] = figure_bytes(draw_checkerboard(registration), dpi=_DPI)
-    files[FILE_NAME] = _provenance(registration, parameters or {}, files)
+    chosen = {"kind": registration.kind, "engine": registration.engine, **(parameters or {})}
+    sums = {name: checksum(content) for name, content in files.items()}
+    inputs = file_inputs(registration.sources)
+    files[FILE_NAME] = provenance_bytes("register", chosen, inputs, quality, sums)
     return files
 
 
 def refused_picture(error: NotCredible) -> bytes | None:
-    """What was found and is not believed, as a PNG file; None where nothing was handed on."""
-    if error.found is None:
+    """A registration that is not credible, as a PNG file; None where the error has none."""
+    if (registration := error.found) is None:
         return None
-    found = error.found
-    title = f"NOT CREDIBLE: {found.moving.name} on {found.template.name}"
-    return figure_bytes(draw_overlay(found, title), dpi=_DPI)
+    title = f"NOT CREDIBLE: {registration.moving.name} on {registration.template.name}"
+    return figure_bytes(draw_overlay(registration, title), dpi=_DPI)
 
 
 def quality_report(registration: Registration) -> dict[str, Any]:
@@ -140,7 +133,11 @@ def quality_report(registration: Registration) -> dict[str, Any]:
     report: dict[str, Any] = {
         "kind": registration.kind,
         "engine": registration.engine,
-        **{name: _known(value) for name, value in asdict(registration.quality).items()},
+        # JSON has no NaN.
+        **{
+            name: value if isfinite(value) else None
+            for name, value in asdict(registration.quality).items()
+        },
     }
     native, lesion = registration.native_lesion, registration.lesion
     if native is not None and lesion is not None:
@@ -150,11 +147,6 @@ def quality_report(registration: Registration) -> dict[str, Any]:
     report["memory_mb"] = round(registration.memory_mb)
     report["notes"] = all_notes(registration)
     return report
-
-
-def _known(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if isfinite(value) else None
 
 
 def all_notes(registration: Registration) -> list[str]:
@@ -168,39 +160,11 @@ def all_notes(registration: Registration) -> list[str]:
     return list(dict.fromkeys(note for note in notes if "standard space" not in note))
 
 
-def image_bytes(found: Map | Mask, name: str) -> bytes:
+def image_bytes(image: Map | Mask, name: str) -> bytes:
     """An image as the content of a NIfTI file; masks are uint8, whole numbers stay whole."""
-    return b"".join(file_parts(_nifti(found), name))
-
-
-def _nifti(found: Map | Mask) -> Any:
-    if isinstance(found, Mask) or found.array.dtype.kind == "f":
-        return found.to_nifti()
-    low, high = int(found.array.min(initial=0)), int(found.array.max(initial=0))
-    if low >= -(2**15) and high < _MOST_SHADES:
-        return labels_to_nifti(found.array, found.grid, "lesion_dash: whole numbers")
-    return found.to_nifti()
-
-
-def _itk_files(registration: Registration) -> dict[str, bytes]:
-    transform = registration.transform
-    if transform.to_moving is None or transform.to_template is None:
-        return {ITK: itk_text(transform)}
-    return {
-        ITK_AFFINE: itk_text(transform),
-        MOVING_FIELD: field_bytes(transform.to_moving, MOVING_FIELD),
-        TEMPLATE_FIELD: field_bytes(transform.to_template, TEMPLATE_FIELD),
-    }
-
-
-def _provenance(
-    registration: Registration, parameters: Mapping[str, Any], files: Mapping[str, bytes]
-) -> bytes:
-    chosen = {"kind": registration.kind, "engine": registration.engine, **parameters}
-    inputs, counts = file_inputs(registration.sources), quality_report(registration)
-    sums = {name: checksum(content) for name, content in files.items()}
-    return provenance_bytes("register", chosen, inputs, counts, sums)
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    nifti = image.to_nifti()
+    if isinstance(image, Map) and image.array.dtype.kind != "f":
+        low, high = int(image.array.min(initial=0)), int(image.array.max(initial=0))
+        if low >= -(2**15) and high < _LABELS_END:
+            nifti = labels_to_nifti(image.array, image.grid, "lesion_dash: whole numbers")
+    return b"".join(file_parts(nifti, name))
