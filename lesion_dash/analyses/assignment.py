@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from ..core.defaults import (
-    CONNECTIVITY,
-    LOWER_THRESHOLD,
-    MIN_SIZE_MM3,
-    MIN_SIZE_VOXELS,
-    THRESHOLD,
-)
+from ..core.defaults import CONNECTIVITY, LOWER_THRESHOLD, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST

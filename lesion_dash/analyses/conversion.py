@@ -39,9 +39,7 @@ class Convert(Request):
         default=None,
     )
     like: str | None = source(
-        "the voxels lie where those of IMAGE lie, of the same shape",
-        "IMAGE",
-        default=None,
+        "the voxels lie where those of IMAGE lie, of the same shape", "IMAGE", default=None
     )
     affine: str | None = source(
         "4 x 4 matrix from voxels to mm (RAS): text or .npy", "FILE", default=None

@@ -37,9 +37,7 @@ class Snr(Request):
     example = "scan.nii.gz --signal lens_mask.nii.gz --air air.nii.gz"
 
     image: str = source(
-        "as it was acquired, neither registered nor filtered; or 4D",
-        "IMAGE",
-        positional=True,
+        "as it was acquired, neither registered nor filtered; or 4D", "IMAGE", positional=True
     )
     signal: str | None = source("the region of interest, as a binary mask", "MASK", default=None)
     background: str | None = source(
@@ -53,9 +51,7 @@ class Snr(Request):
         "channels combined as the root of the sum of squares", "N", is_recorded=False, default=1
     )
     atlas: str | None = source(
-        "every region of it in place of --signal, in IMAGE's space",
-        "ATLAS",
-        default=None,
+        "every region of it in place of --signal, in IMAGE's space", "ATLAS", default=None
     )
     labels: fields.Labels
     block_mm: float = option(

@@ -39,9 +39,7 @@ class Warp(Request):
         default=None,
     )
     moving: str | None = source(
-        "the image that was registered: FLIRT's files and --inverse need it",
-        "IMAGE",
-        default=None,
+        "the image that was registered: FLIRT's files and --inverse need it", "IMAGE", default=None
     )
     inverse: bool = option(
         "from the template back: IMAGE lies in the template's space, the result on the grid of "
