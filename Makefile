@@ -1,4 +1,4 @@
-# make demo | test | bench | format | lock | clean; `make` alone prints this list.
+# make demo | test | bench | format | docs | lock | clean; `make` alone prints this list.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +28,7 @@ stamp = rm -f $(VENV)/.pins-*; touch $(1)
 EXTRAS := [cluster,deformable,lab,test]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format lock clean
+.PHONY: help demo test bench format docs lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -51,6 +51,9 @@ bench: $(STAMP)-test  ## Measure speed and memory
 format: $(STAMP)-test  ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)-test  ## Write the table of commands and options
+	$(BIN)/python docs/write_commands.py
 
 # Keeps the releases that are pinned already; LOCK_OPTIONS=--upgrade takes the newest.
 lock:  ## Write constraints.txt and constraints-all.txt (needs uv: pip install uv)

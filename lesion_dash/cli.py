@@ -173,10 +173,15 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
     return request
 
 
+def commands() -> list[type[Request]]:
+    """Every request, in the order of ``--help``."""
+    places = {name: place for place, name in enumerate(_ORDER)}
+    return sorted(ANALYSES.values(), key=lambda kind: places.get(kind.__module__, len(places)))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The whole command line, from the requests alone."""
-    places = {name: place for place, name in enumerate(_ORDER)}
-    kinds = sorted(ANALYSES.values(), key=lambda kind: places.get(kind.__module__, len(places)))
+    kinds = commands()
     parser = Parser(
         prog="lesion-dash",
         description="Lesion masks in a common brain space: how big are the lesions that touch each "

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le
 from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -124,16 +123,17 @@ def choices_of(info: FieldInfo) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
+
+
 def bounds_of(info: FieldInfo) -> str:
     """The bounds of a number in words."""
-    bounds = []
-    for extra in info.metadata:
-        if isinstance(extra, Ge):
-            bounds.append(f"at least {extra.ge}")
-        elif isinstance(extra, Gt):
-            bounds.append(f"above {extra.gt}")
-        elif isinstance(extra, Le):
-            bounds.append(f"at most {extra.le}")
+    bounds = [
+        f"{words} {getattr(extra, name)}"
+        for extra in info.metadata
+        for name, words in _BOUNDS.items()
+        if hasattr(extra, name)
+    ]
     return ", ".join(bounds)
 
 

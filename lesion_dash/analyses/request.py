@@ -364,7 +364,9 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
     """What is wrong with a value, and what to give."""
     if what == "literal_error":
         choices = [str(choice) for choice in choices_of(info)]
-        remedy = suggest(str(value), choices) or f"choose one of {', '.join(choices)}"
+        is_number = isinstance(choices_of(info)[0], int)  # 18 is not what 8 was meant to be
+        alike = "" if is_number else suggest(str(value), choices)
+        remedy = alike or f"choose one of {', '.join(choices)}"
         return f"{value!r} is not known", remedy
     for bound, word in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):
         if bound in context:

@@ -89,12 +89,13 @@ class Snr(Request):
             reasons = tuple(dict.fromkeys(row["reason"] for row in quality.rows if row["reason"]))
             problem = ": ".join(["nothing could be measured", *reasons[:1]])
             raise InputError(quality.image, problem, _TRY, reasons[1:])
+        written = [f"{len(quality.table):,} rows in {self.target.path}"] if self.output else []
         return Result(
             files=((name, csv_bytes(quality.table)) for name in self.outputs()),
             inputs=file_inputs(quality.sources),
             counts={"measures": len(quality.measures), "notes": list(quality.notes)},
             parameters={"image": shown_path(self.image)} | self.parameters() | quality.parameters,
-            lines=_json(quality) if self.as_json else _lines(quality),
+            lines=_json(quality) if self.as_json else [*_lines(quality), *written],
             notes=[] if self.as_json else quality.notes,
         )
 

@@ -1,0 +1,49 @@
+"""Write docs/commands.md, the table of commands and options, from the requests: `make docs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lesion_dash.analyses.options import argument_of, bounds_of, choices_of, default_text, flag_of
+from lesion_dash.analyses.request import Request, about
+from lesion_dash.cli import commands
+
+PAGE = Path(__file__).with_name("commands.md")
+HEAD = """# Commands and options
+
+Written by `make docs` from the requests in `lesion_dash/analyses/`, each of which can be made in
+Python as well: `Stats(masks="masks", output="results").execute()` does what
+`lesion-dash stats masks -o results` does.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(line for kind in commands() for line in _section(kind))])
+
+
+def _section(kind: type[Request]) -> Iterator[str]:
+    first, rest = about(kind)
+    origin = f"`{kind.__module__}.{kind.__name__}`"
+    yield from (f"## lesion-dash {kind.command}", "", f"{first}. In Python: {origin}.", "")
+    yield from ("```text", f"lesion-dash {kind.command} {kind.example}".rstrip(), "```", "")
+    yield from ("| option | meaning | default | values |", "|---|---|---|---|")
+    for name, info in kind.model_fields.items():
+        flags = [argument_of(info).flag, flag_of(name, info)]
+        values = ", ".join(map(str, choices_of(info))) or bounds_of(info)
+        option = ", ".join(f"`{flag}`" for flag in dict.fromkeys(filter(None, flags)))
+        default = "required" if info.is_required() else _code(default_text(info))
+        cells = (option, info.description or "", default, values)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield ""
+    if rest:
+        yield from ([rest, ""] if "\n  " not in rest else ["```text", rest, "```", ""])
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
