@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 
@@ -122,25 +121,6 @@ def test_an_empty_result_has_its_columns_and_says_why(files, capsys):
     assert tuple(table) == SIIBRA_COLUMNS
 
 
-def test_provenance_lies_beside_the_table(files):
-    assign(files, files / "t.nii.gz")
-    content = json.loads((files / "out/regions.provenance.json").read_text())
-    table = (files / "out/regions.csv").read_bytes()
-    assert content["command"] == "assign"
-    assert content["outputs"] == {"regions.csv": hashlib.sha256(table).hexdigest()}
-    source, atlas = content["inputs"]
-    assert source["kind"] == "map"
-    assert source["sha256"] == hashlib.sha256((files / "t.nii.gz").read_bytes()).hexdigest()
-    assert [entry["file"] for entry in atlas["files"]] == [
-        str(files / "maps.nii.gz"),
-        str(files / "names.csv"),
-    ]
-    assert sorted(path.name for path in (files / "out").iterdir()) == [
-        "regions.csv",
-        "regions.provenance.json",
-    ]
-
-
 def printed_components(text):
     """The number of each component, with the regions below it, as they are printed."""
     parts = re.split(r"^component (\d+): ", text, flags=re.MULTILINE)[1:]
@@ -188,17 +168,6 @@ def test_shares_of_a_labelled_atlas_name_what_they_are_of(files, capsys):
     text = capsys.readouterr().out
     assert re.search(r"^    one: \d+ % of the component, \d+ % of the region", text, re.MULTILINE)
     assert "probability" not in text
-
-
-def test_an_earlier_table_needs_overwrite(files, capsys):
-    assign(files, files / "t.nii.gz")
-    before = (files / "out/regions.csv").read_bytes()
-    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz", "--threshold", 2)
-    assert run(*arguments, "-o", files / "out/regions.csv") == 2
-    assert "already holds results (regions.csv" in capsys.readouterr().err
-    assert (files / "out/regions.csv").read_bytes() == before
-    assert run(*arguments, "-o", files / "out/regions.csv", "--overwrite") == 0
-    assert (files / "out/regions.csv").read_bytes() != before
 
 
 def test_one_point(files, capsys):
@@ -249,22 +218,3 @@ def test_an_error_is_one_sentence_and_nothing_is_written(files, capsys, argument
     assert "internal error" not in error
     assert len(error.splitlines()) == 1
     assert not (files / "o").exists()
-
-
-def test_the_table_is_a_csv_file(files, capsys):
-    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz")
-    assert run(*arguments, "-o", files / "results") == 2
-    assert "is no name of a CSV file; let it end in .csv" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("choice", [("--connectivity", 8), ("--signs", "up"), ("--on", "moon")])
-def test_a_choice_that_is_not_offered_is_refused(files, capsys, choice):
-    arguments = ("assign", files / "t.nii.gz", "--atlas", files / "maps.nii.gz", "-o", "o.csv")
-    assert run(*arguments, *choice) == 2
-    assert choice[0] in capsys.readouterr().err
-
-
-def test_help_is_there(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        run("assign", "--help")
-    assert "--lower-threshold" in capsys.readouterr().out

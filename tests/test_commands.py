@@ -305,6 +305,10 @@ def unescaped(match: re.Match) -> bytes:
         ("size-bias m -o o --permutations 5", "--permutations: 5 is below 20"),
         ("size-bias m -o o --seed -4", "--seed: -4 is below 0"),
         ("inspect i --voxel 1 2 3 --mm 1 2 3", "--voxel and --mm: both given; give one of them"),
+        ("assign t --atlas a -o out", "is no name of a CSV file; let it end in .csv"),
+        ("convert a out.mgz", "is no name of a NIfTI file; let it end in .nii.gz or .nii"),
+        ("mask a --prob b -o out.nii.gz.txt", "is no name of a NIfTI file; let it end in .nii.gz"),
+        ("roi --map t.nii -o out", "the following arguments are required: --threshold"),
         ("inspect i --voxel 1 2 x", "--voxel: 'x' is not a whole number"),
     ],
 )

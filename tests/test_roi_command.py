@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -134,19 +132,6 @@ def test_every_file_that_was_read_is_named_with_its_checksum(tmp_path):
         assert one["sha256"] == hashlib.sha256(Path(one["file"]).read_bytes()).hexdigest()
 
 
-def test_the_script_that_is_printed_is_the_one_that_is_saved_and_runs(folders, tmp_path, capsys):
-    arguments = ("roi", "--cohorts", *folders, *BEYOND, "--step", "close:1")
-    assert run(*arguments, "--print-code") == 0
-    printed = capsys.readouterr().out
-    assert run(*arguments, "-o", tmp_path / "out") == 0
-    saved = tmp_path / "out" / "roi_script.py"
-    assert saved.read_text() == printed.removesuffix("\n")
-    command = [sys.executable, saved]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
-    one, other = (tmp_path / name / "mask_atlas.nii" for name in ("out", "rois"))
-    assert one.read_bytes() == other.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("options", "of"),
     [
@@ -164,14 +149,6 @@ def test_a_peak_is_told_with_its_quantity_and_unit(folders, tmp_path, capsys, op
     assert told
     for line, peak in zip(told, table["peak_value"], strict=False):
         assert f", peak {peak:.3g} ({of}) at " in line
-
-
-def test_earlier_results_need_overwrite(folders, tmp_path, capsys):
-    arguments = ("roi", "--cohorts", *folders, *BEYOND, "-o", tmp_path / "out")
-    assert run(*arguments) == 0
-    assert run(*arguments) == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert run(*arguments, "--overwrite") == 0
 
 
 def test_nothing_beyond_the_threshold_leaves_no_file(folders, tmp_path, capsys):
