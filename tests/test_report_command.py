@@ -272,6 +272,13 @@ def test_what_cannot_be_is_one_sentence_and_writes_nothing(root, capsys, argumen
     assert not (root / "out").exists()
 
 
+def test_an_earlier_report_is_not_replaced_unasked(root, capsys):
+    assert run("report", "a", "-o", "out") == 0
+    assert run("report", "a", "-o", "out") == 2
+    assert "already holds results (report.html, " in capsys.readouterr().err
+    assert run("report", "a", "-o", "out", "--overwrite") == 0
+
+
 def test_files_that_are_not_used_are_told(root, capsys):
     (root / "a" / "sub-900_lesion.nii.gz").write_bytes(b"no image")
     assert run("report", "a", "-o", "out") == 0
