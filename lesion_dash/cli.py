@@ -247,7 +247,7 @@ def _add_field(parser: Any, kind: type[Request], name: str, info: FieldInfo) -> 
         elif count > 1:
             options["nargs"] = count
     if choices:
-        # A text that is no choice stays a text, which the request refuses in its own words.
+        # A text that is no choice stays a text, which the request refuses.
         options["type"] = lambda text: next((c for c in choices if str(c) == text), text)
     if argument.positional:
         nargs = {} if info.is_required() else {"nargs": "?"}

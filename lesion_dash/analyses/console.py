@@ -166,8 +166,8 @@ def tell_faults(faults: Mapping[str, OSError], code: int) -> int:
     for name, fault in faults.items():
         if fault.errno != errno.EPIPE:
             problem = f"cannot be written ({fault.strerror}), what was to be printed is lost"
-            kept = "; what goes to files is complete" if done else ""
-            sentence = f"lesion-dash: error: {_STREAMS[name]}: {problem}{kept}"
+            files_note = "; what goes to files is complete" if done else ""
+            sentence = f"lesion-dash: error: {_STREAMS[name]}: {problem}{files_note}"
             (warn if name == "stdout" else say)(sentence)
             code = _UNTOLD if done else code
     return code

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
+from ..core.text import counted
 from . import fields
 from .inputs import load_folder, skipped_files
 from .options import option
@@ -85,7 +86,7 @@ class CoverageRequest(Request):
 
 
 def _lines(coverage: Coverage, min_patients: int) -> list[str]:
-    patients = f"{coverage.n_patients} patient{'' if coverage.n_patients == 1 else 's'}"
+    patients = counted(coverage.n_patients, "patient")
     lines = [f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"]
     if coverage.outside_brain:
         percent = 100 * coverage.outside_brain / coverage.at(1).voxels

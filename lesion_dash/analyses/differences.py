@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core.text import counted
 from . import fields
 from .inputs import load_folder, skipped_files
 from .options import option, source
@@ -78,16 +79,16 @@ def _counts(differences: CohortDifferences) -> dict[str, Any]:
 def _summary(differences: CohortDifferences) -> tuple[list[str], list[str]]:
     """Lines, and warnings."""
     lines = [
-        f"{letter}: {name}: {size} patient{'' if size == 1 else 's'}"
+        f"{letter}: {name}: {counted(size, 'patient')}"
         for letter, name, size in zip("AB", differences.names, differences.sizes, strict=True)
     ]
     low, high = _range(differences.frequency)
     lines.append(f"patients lesioned, A - B: from {low:+.1f} to {high:+.1f} percentage points")
-    voxels, least = differences.compared.voxels, differences.min_patients
+    voxels, min_patients = differences.compared.voxels, differences.min_patients
     if not voxels:
-        few = f"no voxel is lesioned in {least} patients of A and in {least} of B"
+        few = f"no voxel is lesioned in {min_patients} patients of A and in {min_patients} of B"
         return lines, [f"{few}: mean volumes are compared nowhere; lower --min-patients"]
-    where = f"{voxels:,} voxels with at least {least} patient{'' if least == 1 else 's'} of each"
+    where = f"{voxels:,} voxels with at least {counted(min_patients, 'patient')} of each"
     for what, image in (("mean", differences.mean), ("SD of", differences.std)):
         low, high = (end / 1000 for end in _range(image))
         lines.append(f"{what} lesion volume, A - B: from {low:+,.1f} to {high:+,.1f} mL in {where}")

@@ -22,7 +22,7 @@ class Argument:
     metavar : str or tuple of str
         What stands for the value in ``--help``; a tuple has one for each of several values.
     flag : str
-        In place of ``--`` and the name of the field; or a letter beside it, such as ``-k``.
+        In place of ``--`` and the name of the field; or a short one in addition, such as ``-k``.
     positional : bool
         Without a flag.
     several : bool
@@ -127,11 +127,11 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
 
 
 def bounds_of(info: FieldInfo) -> str:
-    """The bounds of a number in words."""
+    """The bounds of a number as text."""
     bounds = [
-        f"{words} {getattr(extra, name)}"
+        f"{relation} {getattr(extra, name)}"
         for extra in info.metadata
-        for name, words in _BOUNDS.items()
+        for name, relation in _BOUNDS.items()
         if hasattr(extra, name)
     ]
     return ", ".join(bounds)

@@ -135,8 +135,10 @@ class OverlapRequest(Request):
         mask = cohort.at_least(self.min_patients)
         warnings = skipped_files(cohort, f"{cohort.folder.name}: ")
         if not mask.voxels:
-            most = cohort.counts.max()
-            warnings.append(f"{cohort.name}: no voxel qualifies, at most {most} patients share one")
+            maximum = cohort.counts.max()
+            warnings.append(
+                f"{cohort.name}: no voxel qualifies, at most {maximum} patients share one"
+            )
         return mask, cohort_input(cohort), warnings
 
 

@@ -138,7 +138,7 @@ class Request(BaseModel):
     @classmethod
     def _paths_are_text(cls, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return [fspath(one) if isinstance(one, PathLike) else one for one in value]
+            return [fspath(path) if isinstance(path, PathLike) else path for path in value]
         return fspath(value) if isinstance(value, PathLike) else value
 
     @model_validator(mode="after")
@@ -239,7 +239,7 @@ class Request(BaseModel):
         return result
 
     def check_space(self, size: int) -> None:
-        """Refuse, before a long computation, where the disk has no room for so many bytes."""
+        """Refuse, before a long computation, where the disk has fewer free bytes than that."""
         from ..files.writing import check_space
 
         if self.target.folder.exists():
@@ -332,13 +332,13 @@ def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
     if value is True:
         return [flag]
     _, count = value_type(info)
-    texts = [_as_text(one) for one in value] if isinstance(value, tuple) else [_as_text(value)]
+    texts = [_as_text(item) for item in value] if isinstance(value, tuple) else [_as_text(value)]
     if (count or 1) > 1 or argument_of(info).several:
         return [flag, *texts]
     return [
-        word
+        argument
         for text in texts
-        for word in ([f"{flag}={text}"] if text.startswith("-") else [flag, text])
+        for argument in ([f"{flag}={text}"] if text.startswith("-") else [flag, text])
     ]
 
 
@@ -368,9 +368,9 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
         alike = "" if is_number else suggest(str(value), choices)
         remedy = alike or f"choose one of {', '.join(choices)}"
         return f"{value!r} is not known", remedy
-    for bound, word in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):
+    for bound, relation in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):
         if bound in context:
-            return f"{value} {word} {context[bound]:g}", ""
+            return f"{value} {relation} {context[bound]:g}", ""
     kind, count = value_type(info)
     if what.startswith(("int_", "float_", "finite_")):
         noun = {int: "a whole number", float: "a number"}.get(kind, "a number")

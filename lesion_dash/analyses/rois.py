@@ -346,7 +346,7 @@ def _picture_names(recipe: RoiRecipe, has_values: bool) -> list[str]:
 
 
 def _kind_of(step: RecipeStep) -> str:
-    """A step in a word that can be part of a file's name."""
+    """What a step is called in the name of a file."""
     from ..rois.recipe import InsideFile, InsideRegions
     from ..rois.steps import FillHoles, Morph
 

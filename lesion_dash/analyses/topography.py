@@ -78,13 +78,13 @@ class Stats(Request):
             warnings=[*skipped_files(listing), *warnings],
         )
 
-    def _summary(self, patients: int, voxels: int, most: int) -> tuple[list[str], list[str]]:
-        least = self.min_patients
+    def _summary(self, patients: int, voxels: int, maximum: int) -> tuple[list[str], list[str]]:
+        minimum = self.min_patients
         if voxels:
-            with_least = f"{voxels:,} voxels with at least {least} of them"
+            with_least = f"{voxels:,} voxels with at least {minimum} of them"
             return [f"{patients} patients, {with_least}; {self.files_line()}"], []
-        shared = f"at most {most} share one" if most else "none is lesioned anywhere"
-        warning = f"no voxel is lesioned in {least} patients: the maps are empty; {shared}"
+        shared = f"at most {maximum} share one" if maximum else "none is lesioned anywhere"
+        warning = f"no voxel is lesioned in {minimum} patients: the maps are empty; {shared}"
         return [f"{patients} patients; {self.files_line()}"], [warning]
 
 

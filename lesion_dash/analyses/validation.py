@@ -155,10 +155,10 @@ def check_path(
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
         outcome: Outcome = "warn" if notes else "accept"
-        found = FileReport(place.name, outcome, notes, used=True)
+        report_on_file = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        found = FileReport(place.name, "reject", (error.reason,), used=False)
-    return ValidationReport(str(place), (found,))
+        report_on_file = FileReport(place.name, "reject", (error.reason,), used=False)
+    return ValidationReport(str(place), (report_on_file,))
 
 
 def report_of(cohort: Cohort | CohortListing) -> ValidationReport:
@@ -275,8 +275,8 @@ def _image_of(table: AnyPath) -> AnyPath | None:
     """The image beside a label table to which it belongs."""
     images = [path for path in table.parent.iterdir() if has_image_ending(path.name)]
     images.sort(key=lambda path: path.name)
-    found = atlases_in(table.parent, images)
-    return next((image for image, own in found if own == table and image != table.parent), None)
+    atlases = atlases_in(table.parent, images)
+    return next((image for image, own in atlases if own == table and image != table.parent), None)
 
 
 def _grid_of(path: AnyPath) -> Grid:
