@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import shlex
@@ -16,11 +17,20 @@ from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 from registered import make_registered
 
-from lesion_dash import __version__, cli
-from lesion_dash.analyses.options import argument_of, choices_of, flag_of, value_type
+from lesion_dash import (
+    RoiRecipe,
+    __version__,
+    assign_regions,
+    cli,
+    cohort_differences,
+    measure_signal,
+    permute_volumes,
+)
+from lesion_dash.analyses.options import argument_of, choices_of, default_of, flag_of, value_type
 from lesion_dash.analyses.request import ANALYSES
 from lesion_dash.core.errors import InputError
 from lesion_dash.scans.registration import register
+from lesion_dash.stats.topography import folder_stats
 
 # A small run of each command, in the folder of the fixture `study`.
 RUNS = {
@@ -283,6 +293,31 @@ def quoted(match: re.Match) -> str:
 
 def unescaped(match: re.Match) -> bytes:
     return bytes.fromhex(match[1].decode()) if match[1] else match[2]
+
+
+# The function, or class, of the library that each field is for, where its name is another one.
+LIBRARY = {
+    "stats": (folder_stats, {}),
+    "size-bias": (permute_volumes, {}),
+    "compare": (cohort_differences, {}),
+    "assign": (assign_regions, {}),
+    "roi": (RoiRecipe, {"permutations": "n_permutations"}),
+    "register": (register.register_image, {}),
+    "snr": (measure_signal, {}),
+}
+
+
+@pytest.mark.parametrize("command", LIBRARY)
+def test_a_default_of_a_command_is_that_of_the_library(command):
+    function, names = LIBRARY[command]
+    parameters, compared = inspect.signature(function).parameters, 0
+    for name, info in ANALYSES[command].model_fields.items():
+        parameter = parameters.get(names.get(name, name))
+        own = None if info.is_required() else default_of(info)
+        if parameter and isinstance(own, (int, float, str)):
+            assert parameter.default in (own, parameter.empty), name
+            compared += parameter.default == own
+    assert compared
 
 
 @pytest.mark.parametrize(

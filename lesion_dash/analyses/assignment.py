@@ -8,7 +8,6 @@ from pydantic import model_validator
 
 from ..core.defaults import CONNECTIVITY, LOWER_THRESHOLD, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
 from ..core.errors import InputError
-from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
 from .inputs import open_atlas
@@ -103,10 +102,7 @@ class Assign(Request):
             inputs=[source, atlas_input(atlas)],
             counts={"rows": len(table), "notes": list(assignment.notes)},
             parameters=assignment.parameters | own,
-            lines=[
-                *_lines(assignment, atlas),
-                f"{counted(len(table), 'row')} in {self.target.path}",
-            ],
+            lines=[*_lines(assignment, atlas), self.rows_line(table)],
             warnings=warnings,
             notes=[note for note in assignment.notes if note not in warned],
         )

@@ -187,7 +187,7 @@ def sentences_for_warnings() -> Iterator[None]:
         warnings.showwarning = shown
 
 
-def progress_bar(text: str, unit: str) -> Callable[[int, int], None] | None:
+def progress_bar(text: str, unit: str) -> Callable[..., None] | None:
     """A progress bar on stderr, where somebody may be looking.
 
     Parameters
@@ -200,18 +200,22 @@ def progress_bar(text: str, unit: str) -> Callable[[int, int], None] | None:
     Returns
     -------
     callable or None
-        Told how many of how many are done; None where stderr is no terminal.
+        Takes how many of how many are done, and what is being done now where that changes; None
+        where stderr is no terminal.
     """
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm
 
-    bar = tqdm(desc=printable(text), unit=unit, leave=False)
+    percent = "{desc} {percentage:3.0f} %|{bar}| {elapsed}" if unit == "%" else None
+    bar = tqdm(desc=printable(text), unit=unit, leave=False, bar_format=percent)
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int, step: str = "") -> None:
         bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
+        bar.update(min(max(done, 0), total) - bar.n)
+        if step:
+            bar.set_description_str(printable(step))
+        if done >= total:
             bar.close()
 
     return show

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError
-from ..core.text import printable
 from . import fields
 from .options import option, source
 from .request import Progress, Request, Result, no_progress, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ..images.maps import MapLike
-    from ..scans.registration.task import NotCredible, Registration, Report
+    from ..scans.registration.task import NotCredible, Registration
 
 
 MNI = "mni152"
@@ -86,16 +82,16 @@ class Register(Request):
 
         folder = self.target.folder
         obsolete = [*_earlier_files(folder, self.outputs()), folder / REFUSED]
-        with _progress() as report:
-            registration = register_image(
-                self.moving,
-                open_template(self.template),
-                self.kind,
-                lesion=self.lesion,
-                others=list(self.others),
-                engine=self.engine,
-                report=report,
-            )
+        show = progress("registering", "%")
+        registration = register_image(
+            self.moving,
+            open_template(self.template),
+            self.kind,
+            lesion=self.lesion,
+            others=list(self.others),
+            engine=self.engine,
+            report=show and (lambda fraction, step: show(round(100 * fraction), 100, step)),
+        )
         return Result(
             files=registration_files(registration, self.parameters()).items(),
             lines=[*_lines(registration), self.files_line()],
@@ -154,27 +150,6 @@ def open_template(name: str) -> MapLike:
     from ..images.template import load_template
 
     return replace(as_map(load_template()), name=MNI)
-
-
-@contextmanager
-def _progress() -> Iterator[Report | None]:
-    """A progress bar on stderr with the name of the step, where somebody may be looking."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    bar = tqdm(total=100, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}| {elapsed}")
-
-    def show(fraction: float, step: str) -> None:
-        bar.set_description_str(printable(step), refresh=False)
-        bar.n = 100 * min(max(fraction, 0.0), 1.0)
-        bar.refresh()
-
-    try:
-        yield show
-    finally:
-        bar.close()
 
 
 def _lines(registration: Registration) -> list[str]:

@@ -8,7 +8,7 @@ a bound stands in one place. A new analysis is one subclass of `Request` (see `s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from decimal import Decimal
 from os import PathLike, fspath
@@ -20,11 +20,11 @@ from pydantic.fields import FieldInfo
 
 from ..core.errors import InputError
 from ..core.python_code import layout, literal
-from ..core.text import shell_word
+from ..core.text import counted, shell_word
 from .options import argument_of, choices_of, default_of, flag_of, suggest, value_type
 
-Progress = Callable[[str, str], Callable[[int, int], None] | None]
-"""Takes what is done and its unit, such as file; gives what is called with (done, total)."""
+Progress = Callable[[str, str], Callable[..., None] | None]
+"""Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
 
 
 def no_progress(text: str, unit: str) -> None:
@@ -244,6 +244,10 @@ class Request(BaseModel):
 
         if self.target.folder.exists():
             check_space(self.target.folder, size)
+
+    def rows_line(self, table: Sized) -> str:
+        """How many rows are written where, for the last line."""
+        return f"{counted(len(table), 'row')} in {self.target.path}"
 
     def files_line(self) -> str:
         """How many files are written where, for the last line."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from ..core.errors import InputError
-from ..core.text import counted, printable
+from ..core.text import printable
 from . import fields
 from .console import LONGEST_LIST, json_lines
 from .inputs import file_inputs
@@ -89,9 +89,7 @@ class Snr(Request):
             reasons = tuple(dict.fromkeys(row["reason"] for row in quality.rows if row["reason"]))
             problem = ": ".join(["nothing could be measured", *reasons[:1]])
             raise InputError(quality.image, problem, _TRY, reasons[1:])
-        written = (
-            [f"{counted(len(quality.table), 'row')} in {self.target.path}"] if self.output else []
-        )
+        written = [self.rows_line(quality.table)] if self.output else []
         return Result(
             files=((name, csv_bytes(quality.table)) for name in self.outputs()),
             inputs=file_inputs(quality.sources),
