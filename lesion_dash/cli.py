@@ -126,7 +126,7 @@ class Parser(argparse.ArgumentParser):
             text = unknown[0].partition("=")[0]
             options = [option for action in self._actions for option in action.option_strings]
             remedy = suggest(text, options) or f"`{self.prog} --help` lists the options"
-            what = "is no option of" if text.startswith("-") else "is one argument too many for"
+            what = "is not an option of" if text.startswith("-") else "is one argument too many for"
             raise SystemExit(complain(f"{text}: {what} {self.prog}; {remedy}"))
         return known, left
 
@@ -247,7 +247,7 @@ def _add_field(parser: Any, kind: type[Request], name: str, info: FieldInfo) -> 
         elif count > 1:
             options["nargs"] = count
     if choices:
-        # A text that is no choice stays a text, which the request refuses.
+        # Other text stays as it is, and the request refuses it.
         options["type"] = lambda text: next((c for c in choices if str(c) == text), text)
     if argument.positional:
         nargs = {} if info.is_required() else {"nargs": "?"}

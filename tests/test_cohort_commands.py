@@ -269,10 +269,10 @@ def test_overlap_asks_nothing_of_a_single_mask(study, out, capsys):
     assert run("overlap", study / "a", mask, "--where-b", "sex=F", *rest) == 2
     assert "--where-b: " in capsys.readouterr().err
     assert run("overlap", mask, mask, *where("sex=F"), *rest) == 2
-    assert "are no folders of masks" in capsys.readouterr().err
+    assert "are single masks" in capsys.readouterr().err
     assert not out.exists()
     assert run("overlap", study / "a", mask, *where("sex=F"), *rest) == 0
-    assert "is one mask, used as it is" in capsys.readouterr().err
+    assert "is a single mask, used as it is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("outside", ["nan", "zero"])
@@ -344,8 +344,12 @@ def test_characters_of_formulas_in_a_name_are_drawn_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("output", "plot", "problem"),
     [
-        ("k.txt", "k.png", "k.txt: is no name of a CSV file; let it end in .csv"),
-        ("k.csv", "k.gif", "k.gif: is no name of a figure; let it end in .png or .svg or .pdf"),
+        ("k.txt", "k.png", "k.txt: is not the name of a CSV file; let it end in .csv"),
+        (
+            "k.csv",
+            "k.gif",
+            "is not the name of a figure; let it end in .png or .svg or .pdf",
+        ),
         ("k.csv", "elsewhere/k.png", "is not in the folder of"),
     ],
 )

@@ -187,12 +187,11 @@ def test_command_json_and_python_say_the_same_as_the_request(study, capsys, name
     if name in RUNS:
         before = written(study / "out")
         (study / "out").rename(study / "first")
-    exec(request.as_python(), names := {})
-    assert names
+    exec(request.as_python(), {})
     if name in RUNS:
         assert written(study / "out") == before
     else:
-        assert printed.splitlines() == [*map(str, request.run(lambda *_: None).lines)]
+        assert capsys.readouterr().out == printed
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -324,7 +323,10 @@ def test_a_default_of_a_command_is_that_of_the_library(command):
     ("command", "sentence"),
     [
         ("laod masks", "COMMAND: 'laod' is not known; did you mean load?"),
-        ("load m --atlas a -o o --mesure all", "--mesure: is no option of lesion-dash load; did"),
+        (
+            "load m --atlas a -o o --mesure all",
+            "--mesure: is not an option of lesion-dash load; did",
+        ),
         ("load m --atlas a -o o --mesure=all", "did you mean --measure?"),
         ("load m --atlas a -o o --zzz", "`lesion-dash load --help` lists the options"),
         ("load m --atlas a -o o --measure reigon", "'reigon' is not known; did you mean region?"),
@@ -340,9 +342,12 @@ def test_a_default_of_a_command_is_that_of_the_library(command):
         ("size-bias m -o o --permutations 5", "--permutations: 5 is below 20"),
         ("size-bias m -o o --seed -4", "--seed: -4 is below 0"),
         ("inspect i --voxel 1 2 3 --mm 1 2 3", "--voxel and --mm: both given; give one of them"),
-        ("assign t --atlas a -o out", "is no name of a CSV file; let it end in .csv"),
-        ("convert a out.mgz", "is no name of a NIfTI file; let it end in .nii.gz or .nii"),
-        ("mask a --prob b -o out.nii.gz.txt", "is no name of a NIfTI file; let it end in .nii.gz"),
+        ("assign t --atlas a -o out", "is not the name of a CSV file; let it end in .csv"),
+        ("convert a out.mgz", "is not the name of a NIfTI file; let it end in .nii.gz or .nii"),
+        (
+            "mask a --prob b -o out.nii.gz.txt",
+            "is not the name of a NIfTI file; let it end in .nii.gz",
+        ),
         ("roi --map t.nii -o out", "the following arguments are required: --threshold"),
         ("inspect i --voxel 1 2 x", "--voxel: 'x' is not a whole number"),
     ],

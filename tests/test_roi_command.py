@@ -222,7 +222,7 @@ def test_steps_are_taken_in_their_order():
 )
 def test_steps_that_are_none_are_refused(step, capsys):
     assert run("roi", "--map", "t.nii", *BEYOND, "--step", step, "--print-code") == 2
-    assert f"--step {step}: is no" in capsys.readouterr().err
+    assert f"--step {step}: is not a" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,8 @@ def test_a_template_that_does_not_say_where_left_is_is_noted(capsys):
 @pytest.mark.parametrize(
     ("transform", "options", "problem"),
     [
-        ("ours.txt", (), "--template: is needed"),
-        ("ours.txt", ("--inverse",), "--moving: is needed"),
+        ("ours.txt", (), "--template: is missing"),
+        ("ours.txt", ("--inverse",), "--moving: is missing"),
         ("no.txt", ONTO, "no.txt: file not found"),
         ("ours.txt", ("--template", "no.nii.gz"), "no.nii.gz: file not found"),
         ("scan.nii.gz", ("--template", "scan.nii.gz"), "is no displacement field"),

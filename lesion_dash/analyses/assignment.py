@@ -58,7 +58,7 @@ class Assign(Request):
     )
     min_size_mm3: float = option("and at least V mm³", "V", default=MIN_SIZE_MM3)
     on: Literal["map", "atlas"] | None = option(
-        "whose grid everything is on (default map; atlas with --like siibra)", default=None
+        "grid of the comparison (default map; atlas with --like siibra)", default=None
     )
     lower_threshold: float = option(
         "probabilities of the atlas below P count as 0", "P", default=LOWER_THRESHOLD
@@ -84,7 +84,7 @@ class Assign(Request):
         of_maps = [name for name in _OF_MAPS if name in self.model_fields_set]
         if self.points and of_maps:
             flag = self.flag(of_maps[0])
-            raise InputError(flag, "is for maps", "leave it out with --points")
+            raise InputError(flag, "is for maps", "omit it with --points")
         return self
 
     def run(self, progress: Progress) -> Result:
@@ -139,7 +139,7 @@ class Assign(Request):
         path = as_path(self.points[0]) if len(self.points) == 1 else None
         points = read_points(path) if path else Points(_point(self.points), None, "")
         if points.sigma_mm is not None and self.sigma is not None:
-            raise InputError(path, "holds a sigma for every point", "leave --sigma out")
+            raise InputError(path, "holds a sigma for every point", "omit --sigma")
         sigma = points.sigma_mm if points.sigma_mm is not None else self.sigma or 0.0
         assignment = assign_points(points.mm, atlas, sigma, self.lower_threshold)
         file = str(path) if path else None
@@ -154,7 +154,7 @@ def _point(texts: Sequence[str]) -> NDArray[np.float64]:
     try:
         return np.array(texts, float).reshape(1, 3)
     except ValueError:
-        problem = f"{' '.join(texts)!r} is no point"
+        problem = f"{' '.join(texts)!r} is not a point"
         raise InputError("--points", problem, "give a file, or x y z of one point in mm") from None
 
 
@@ -193,7 +193,7 @@ def _components_lines(assignment: Assignment, is_probabilistic: bool) -> Iterato
         yield f"and {more:,} smaller components, in the table that was written"
     if tiny > 1:
         few = f"of all {len(parts):,} components have fewer than {_TINY} voxels"
-        yield f"{tiny:,} {few}; --min-size-voxels {_TINY - 1} leaves them out"
+        yield f"{tiny:,} {few}; --min-size-voxels {_TINY - 1} excludes them"
 
 
 def _points_lines(assignment: PointAssignment) -> list[str]:

@@ -31,7 +31,7 @@ class Atlases(Request):
     example = "--atlases my_atlases/"
 
     atlases: str | None = source(
-        "folder whose atlases are listed as well, with subfolders", "DIR", default=None
+        "also list the atlases of this folder and its subfolders", "DIR", default=None
     )
     all: bool = option("a row for every name, where several differ in a number", default=False)
     as_json: fields.AsJson

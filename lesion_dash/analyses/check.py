@@ -29,9 +29,7 @@ class Check(Request):
 
     path: str = source("folder, image or table, or the URL of one", "PATH", positional=True)
     as_json: fields.AsJson
-    like: str | None = source(
-        "a mask or folder on whose grid PATH is to be used", "MASKS", default=None
-    )
+    like: str | None = source("a mask or folder: PATH is to fit on its grid", "MASKS", default=None)
     threshold: fields.Threshold
     label: fields.Label
 
@@ -55,7 +53,7 @@ def _json(report: ValidationReport) -> list[str]:
 
 
 def _lines(report: ValidationReport) -> Iterator[str]:
-    """A line for each file; a sentence that is said of many files stands once."""
+    """A line per file; a reason that many files share is printed once."""
     times = Counter(reason for file in report.files for reason in file.reasons)
     common = [reason for reason, count in times.items() if count > _MANY_FILES]
     for file in report.files:

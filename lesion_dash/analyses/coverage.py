@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CoverageRequest(Request):
-    """Help to choose K: voxels and share of the brain left at every minimum number of patients."""
+    """Help to choose K: voxels and percent of the brain left at each minimum number of patients."""
 
     command = "coverage"
     endings = TABLE
@@ -51,7 +51,7 @@ class CoverageRequest(Request):
         path = local_path(self.plot or "")
         if path.suffix[1:].lower() not in FILE_FORMATS:
             endings = " or ".join(f".{ending}" for ending in FILE_FORMATS)
-            raise InputError(path, "is no name of a figure", f"let it end in {endings}")
+            raise InputError(path, "is not the name of a figure", f"let it end in {endings}")
         if path.parent.resolve() != table.parent.resolve():
             remedy = f"give --plot {table.parent / path.name}"
             raise InputError(path, f"is not in the folder of {table}", remedy)
@@ -91,9 +91,9 @@ def _lines(coverage: Coverage, min_patients: int) -> list[str]:
     if coverage.outside_brain:
         percent = 100 * coverage.outside_brain / coverage.at(1).voxels
         outside = f"{coverage.outside_brain:,} lesioned voxels ({percent:.1f} %)"
-        lines.append(f"{outside} lie outside the MNI152 brain: no part of its share")
+        lines.append(f"{outside} lie outside the MNI152 brain, not counted in its percentage")
     lines.append(coverage.at(min_patients).sentence)
-    lines.append("what others ask for; there is no general rule:")
+    lines.append("published minimums; there is no general rule:")
     for mark in coverage.marks:
         lines.append(f"  {mark.label} ({mark.reference})")
         lines.append(f"    {coverage.at(mark.min_patients).sentence}")

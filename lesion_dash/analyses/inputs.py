@@ -1,4 +1,4 @@
-"""Cohorts and atlases as requests name them, and what is to be said of them."""
+"""Cohorts and atlases as requests name them, and the notes on them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Load(Request):
     overwrite: fields.Overwrite
     by: fields.By
     measure: Literal["region", "lesion", "mm3", "all"] = option(
-        "share of the region, share of the lesion, or volume", default="all"
+        "fraction of the region, fraction of the lesion, or volume", default="all"
     )
     pattern: fields.Pattern
     threshold: fields.Threshold

@@ -23,8 +23,8 @@ class MaskImage(Request):
 
     image: fields.Image
     prob: str = source(
-        "probabilities (0 to 1 or percent; 3D, or 4D with a region a volume) or labels, as NIfTI,"
-        " or as .npy beside a NIfTI image of its shape",
+        "probabilities (0 to 1 or percent; 3D, or 4D with one region per volume) or labels, as "
+        "NIfTI, or as .npy beside a NIfTI image of its shape",
         "MAP",
     )
     label: str | None = option(
@@ -35,7 +35,7 @@ class MaskImage(Request):
     )
     labels: fields.Labels
     percent: bool = option(
-        "a 3D map holds percent of one region: whole numbers are no labels, and 1 is 1 %",
+        "a 3D map holds percent of one region: whole numbers are not labels, and 1 is 1 %",
         default=False,
     )
     transform: str | None = source(
@@ -100,6 +100,6 @@ def _read_transform(path: str | None) -> Transform | None:
     if not transform.leads_to_template:
         problem = "is a displacement field, which does not say between which images it leads"
         remedy = "bring the map to the image by `lesion-dash warp` and the field of that way"
-        remedy += " (to_template_field.nii.gz), and leave --transform out"
+        remedy += " (to_template_field.nii.gz), and omit --transform"
         raise InputError(as_path(path), problem, remedy)
     return transform

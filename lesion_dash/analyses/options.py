@@ -140,8 +140,8 @@ def bounds_of(info: FieldInfo) -> str:
 def default_text(info: FieldInfo) -> str:
     """The default of a field; empty where it has none, or none that is worth saying."""
     default = None if info.is_required() else default_of(info)
-    is_said = default is not None and default is not False and default not in ((), "")
-    return str(default) if is_said else ""
+    is_shown = default is not None and default is not False and default not in ((), "")
+    return str(default) if is_shown else ""
 
 
 def help_of(info: FieldInfo) -> str:

@@ -101,21 +101,21 @@ class OverlapRequest(Request):
         from ..files.paths import as_path
 
         masks = [path for path in (self.a, self.b) if not as_path(path).is_dir()]
-        remedy = "leave it out, or give a folder"
+        remedy = "omit it, or give a folder"
         for flag, path, where in (
             ("--where-a", self.a, self.where_a),
             ("--where-b", self.b, self.where_b),
         ):
             if where and path in masks:
-                problem = f"{path} is no folder of masks, and has no participants table"
+                problem = f"{path} is a single mask, without a participants table"
                 raise InputError(flag, problem, remedy)
         if not self.where:
             return []
         if len(masks) == 2:
-            problem = f"{self.a} and {self.b} are no folders of masks, and have no participants"
-            raise InputError("--where", f"{problem} table", remedy)
+            problem = f"{self.a} and {self.b} are single masks, without a participants table"
+            raise InputError("--where", problem, remedy)
         return [
-            f"note: {mask} is one mask, used as it is: --where asks about a folder of masks"
+            f"note: {mask} is a single mask, used as it is: --where applies to folders of masks"
             for mask in masks
         ]
 

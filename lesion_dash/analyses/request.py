@@ -86,7 +86,7 @@ class Target(NamedTuple):
 
 
 class Request(BaseModel):
-    """What an analysis is asked for: validated, frozen and comparable.
+    """All choices of an analysis: validated, frozen and comparable.
 
     The first line of a subclass's docstring is the help of its command; what follows stands below
     the options.
@@ -183,7 +183,7 @@ class Request(BaseModel):
             return Target(path, path, "", "", FILE_NAME)
         ending = next((end for end in self.endings if path.name.lower().endswith(end)), "")
         if not ending:
-            problem = f"is no name of a {_KINDS[self.endings]} file"
+            problem = f"is not the name of a {_KINDS[self.endings]} file"
             raise InputError(output, problem, f"let it end in {' or '.join(self.endings)}")
         if any(_is_same(path, as_path(file)) for file in self._paths()):
             problem = "is read and would be replaced by its own result"
@@ -272,7 +272,7 @@ class Request(BaseModel):
         return recorded
 
     def as_python(self) -> str:
-        """Python that writes the same files.
+        r"""Python that writes the same files, or prints the same lines.
 
         Examples
         --------
@@ -280,12 +280,14 @@ class Request(BaseModel):
         >>> print(Inspect(image="scan.nii", volume=2).as_python())
         from lesion_dash.analyses.inspection import Inspect
         <BLANKLINE>
-        Inspect(image='scan.nii', volume=2).execute()
+        print(*Inspect(image='scan.nii', volume=2).execute().lines, sep="\n")
         """
         kind = type(self)
         values = [f"{name}={literal(value)}" for name, value in self.changed.items()]
         head = f"from {kind.__module__} import {kind.__name__}"
-        return f"{head}\n\n{layout(kind.__name__, values)}.execute()"
+        call = f"{layout(kind.__name__, values)}.execute()"
+        line = call if self.outputs() else f'print(*{call}.lines, sep="\\n")'
+        return f"{head}\n\n{line}"
 
     def as_command(self) -> str:
         """The command line of the same request."""
@@ -356,7 +358,9 @@ def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
         return context["error"]
     name = str(first["loc"][0]) if first["loc"] else kind.command
     if what == "extra_forbidden":
-        return InputError(name, f"is no field of {kind.__name__}", suggest(name, kind.model_fields))
+        return InputError(
+            name, f"is not a field of {kind.__name__}", suggest(name, kind.model_fields)
+        )
     info = kind.model_fields[name]
     subject = kind.flag(name)
     if what == "missing":

@@ -185,7 +185,7 @@ class Roi(Request):
             raise InputError(f"--{kinds[0]}", f"needs {flags}", "give it as well")
         if excess := sorted(given - {*needed, *may_have}):
             problem = f"is not for --{kinds[0]}"
-            raise InputError(self.flag(excess[0]), problem, "leave it out")
+            raise InputError(self.flag(excess[0]), problem, "omit it")
         if self.output is None and not self.print_code:
             problem = "no results folder"
             raise InputError("--output", problem, "give one with -o, or --print-code")
@@ -296,7 +296,7 @@ def _step(text: str, request: Roi) -> RecipeStep:
     if kind in ("dilate", "erode", "open", "close"):
         return _morph(text, kind, rest)
     remedy = "see the steps below `lesion-dash roi --help`"
-    raise InputError(f"--step {text}", "is no step", remedy)
+    raise InputError(f"--step {text}", "is not a step", remedy)
 
 
 def _morph(text: str, operation: Any, rest: str) -> RecipeStep:
@@ -307,7 +307,7 @@ def _morph(text: str, operation: Any, rest: str) -> RecipeStep:
     radius = _number(size.removesuffix("mm"))
     if radius is None or (colon and (in_mm or neighbours not in _CONNECTIVITIES)):
         remedy = f"write {operation}:2, {operation}:2:26 or {operation}:4mm"
-        raise InputError(f"--step {text}", "is no size", remedy)
+        raise InputError(f"--step {text}", "is not a size", remedy)
     if in_mm:
         return Morph(operation, radius, "mm")
     steps: Any = _CONNECTIVITIES[neighbours or "6"]

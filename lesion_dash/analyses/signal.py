@@ -41,7 +41,7 @@ class Snr(Request):
     )
     signal: str | None = source("the region of interest, as a binary mask", "MASK", default=None)
     background: str | None = source(
-        "whose SD is the plain recipe's noise; other tissue", "MASK", default=None
+        "other tissue; its SD is the noise of snr_plain", "MASK", default=None
     )
     second: str | None = source(
         "a second acquisition of the image, on its grid", "IMAGE", default=None
@@ -77,8 +77,7 @@ class Snr(Request):
             problem = "give one of them" if self.signal is None else "both given"
             raise InputError("--signal and --atlas", problem, "a mask, or all regions of an atlas")
         if self.labels is not None and self.atlas is None:
-            problem = "names regions of an atlas, and there is none"
-            raise InputError("--labels", problem, "leave it out")
+            raise InputError("--labels", "there is no atlas", "omit it, or give --atlas")
         return self
 
     def run(self, progress: Progress) -> Result:
@@ -114,8 +113,8 @@ class Snr(Request):
         if count_volumes(as_path(self.image)) == 1:
             return measure_signal(self.image, signal, **options)
         if given := [name for name, path in noise.items() if path is not None]:
-            problem = "given with a time series, whose noise is its spread over time"
-            raise InputError(f"--{given[0]}", problem, "leave it out")
+            problem = "given with a time series: its noise is the SD over time"
+            raise InputError(f"--{given[0]}", problem, "omit it")
         return temporal_snr(self.image, signal, block_mm=self.block_mm)
 
 

@@ -80,7 +80,7 @@ class ValidationReport:
 
     @property
     def outcome(self) -> Outcome:
-        """``reject`` where nothing is usable, ``warn`` where anything was said."""
+        """``reject`` where nothing is usable, ``warn`` where there is any note."""
         whole = [report for report in self.files if report.file == "."]
         if not self.counts["used"] or any(report.outcome == "reject" for report in whole):
             return "reject"

@@ -33,7 +33,7 @@ class Warp(Request):
         "--transform",
     )
     template: str | None = source(
-        "whose grid the result has (not with --inverse): a NIfTI image, or "
+        "image with the grid of the result (not with --inverse): a NIfTI image, or "
         f"{MNI} for the MNI152 brain that is shipped",
         "IMAGE",
         default=None,
@@ -46,8 +46,8 @@ class Warp(Request):
         "--moving",
         default=False,
     )
-    labels: bool = option("IMAGE holds labels, whatever it seems", default=False)
-    intensities: bool = option("IMAGE holds no labels", default=False)
+    labels: bool = option("take IMAGE for labels, whatever it seems to hold", default=False)
+    intensities: bool = option("take IMAGE for intensities", default=False)
     output: fields.OutputImage
     overwrite: fields.Overwrite
 
@@ -64,7 +64,7 @@ class Warp(Request):
         target = self.moving if self.inverse else self.template
         if target is None:
             option = "--moving" if self.inverse else "--template"
-            raise InputError(option, "is needed", "give the image whose grid the result is to have")
+            raise InputError(option, "is missing", "give the image with the grid of the result")
         transform = self._read_transform()
         image = read_map(self.image)
         image = replace(image, notes=self._notes(image))
@@ -95,7 +95,7 @@ class Warp(Request):
 
         for path in self.transforms:
             if not self.inverse and stated_way(path) == "template":
-                problem = "leads from the template to the moving image, and IMAGE is to go the"
+                problem = "leads from the template to the moving image, and IMAGE goes the"
                 remedy = "add --inverse --moving to go from the template, or give the file of the"
                 raise InputError(path, f"{problem} other way", f"{remedy} way there")
         moving, template = (
@@ -143,5 +143,5 @@ def _grid(image: str) -> Grid:
     path = as_path(image)
     grid = read_header(path).grid
     if grid is None:
-        raise InputError(path, "is no volume: it has fewer than three axes")
+        raise InputError(path, "is not a volume: it has fewer than three axes")
     return grid
