@@ -7,6 +7,8 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -358,6 +360,24 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
     assert sentence in error
     assert error.startswith("lesion-dash: error: ")
     assert len(error.splitlines()) == 1
+
+
+IMPORTED = """
+import sys
+import lesion_dash
+assert not {"pydantic", "numpy"} & {*sys.modules}, "import lesion_dash is quick"
+from lesion_dash import cli
+try:
+    cli.main(["--help"])
+except SystemExit:
+    heavy = {"numpy", "pandas", "scipy", "nibabel", "nilearn", "matplotlib", "SimpleITK", "dask"}
+    assert not heavy & {*sys.modules}, heavy & {*sys.modules}
+"""
+
+
+def test_help_and_import_load_no_heavy_library():
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_what_nobody_foresaw_is_still_one_sentence(study, capsys, monkeypatch):
