@@ -42,7 +42,7 @@ OPENERS = {
     "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py", "images/template.py",
     "report/page.py", "scans/registration/deformable.py", "scans/registration/process.py",
     "scans/registration/engines.py", "server/landlock.py", "server/served_folder.py",
-    "server/token_file.py",
+    "server/access.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",

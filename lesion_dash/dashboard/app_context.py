@@ -227,9 +227,9 @@ class AppContext:
         self.banner.guard(self._take)(self._readable("a"), self._readable("b"))
 
     def _readable(self, side: str) -> str:
-        wanted = str(getattr(self.choices, f"folder_{side}"))
-        if not wanted or self.session.has(wanted):
-            return wanted
+        folder = str(getattr(self.choices, f"folder_{side}"))
+        if not folder or self.session.has(folder):
+            return folder
         return self.session.origin(str(getattr(self.choices, f"cohort_{side}")))[0]
 
     def _take(self, a: str, b: str) -> None:
@@ -262,23 +262,23 @@ class AppContext:
             return self.session.part(folder, where), None
         except LesionDashError as error:
             shown = str(getattr(self.choices, f"cohort_{side}"))
-            before, kept = self.session.origin(shown)
+            before, conditions = self.session.origin(shown)
             if before != folder:
-                shown, kept = folder, ()
-            setattr(self.choices, f"where_{side}", kept)
+                shown, conditions = folder, ()
+            setattr(self.choices, f"where_{side}", conditions)
             return shown, error
 
     def _show_cohorts(self, folders: dict[str, str], names: dict[str, str]) -> None:
         choices = self.choices
         a, b = names["a"], names["b"]
         had_b = bool(choices.cohort_b)
-        most = self.session.most_patients(a) if a else choices.most_patients
+        most_patients = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
-            choices.most_patients = most
+            choices.most_patients = most_patients
             # What a smaller cohort lowered rises again with a larger one.
-            wanted = max(choices.lowered_from, choices.min_patients)
-            choices.lowered_from = wanted if wanted > most else 0
-            choices.min_patients = min(wanted, most)
+            min_patients = max(choices.lowered_from, choices.min_patients)
+            choices.lowered_from = min_patients if min_patients > most_patients else 0
+            choices.min_patients = min(min_patients, most_patients)
             choices.folder_a, choices.folder_b = folders["a"], folders["b"]
             choices.cohort_a, choices.cohort_b = a, b
             if b and not had_b:

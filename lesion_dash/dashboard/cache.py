@@ -37,16 +37,16 @@ class Cache:
         try:
             with making:
                 with self._lock:  # another thread may drop it between two looks
-                    found: Any = self._kept.get(key, _NOTHING)
-                if found is _NOTHING:
-                    found = make()
+                    cached: Any = self._kept.get(key, _NOTHING)
+                if cached is _NOTHING:
+                    cached = make()
                 with self._lock:
-                    self._kept[key] = found
+                    self._kept[key] = cached
                     self._kept.move_to_end(key)
                     while len(self._kept) > self._size:
                         self._kept.popitem(last=False)
         finally:
             with self._lock:
                 self._making.pop(key, None)
-        kept: T = found
-        return kept
+        value: T = cached
+        return value

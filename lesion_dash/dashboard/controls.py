@@ -221,9 +221,9 @@ def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
         title += f'<span class="ld-swatch ld-outlined"><i></i>{words}</span>'
     if not scale.colormap:
         swatches = "".join(
-            f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'
-            f"{html.escape(one.label)}</span>"
-            for one in OVERLAP_CLASSES
+            f'<span class="ld-swatch"><i style="background:{css_colour(colour_class.colour)}"></i>'
+            f"{html.escape(colour_class.label)}</span>"
+            for colour_class in OVERLAP_CLASSES
         )
         return (
             f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'

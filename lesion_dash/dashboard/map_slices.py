@@ -88,15 +88,15 @@ class MapLayer:
         x, y, z = self.grid.to_mm(voxel).tolist()
         return x, y, z
 
-    def clicked(self, pane: int, x: float, y: float, here: Voxel, radiological: bool) -> Voxel:
+    def clicked(self, pane: int, x: float, y: float, current: Voxel, radiological: bool) -> Voxel:
         """The voxel at a share of width and height of a slice."""
-        return planes_of(self.axes, radiological)[pane].voxel(x, y, here, self.grid.shape)
+        return planes_of(self.axes, radiological)[pane].voxel(x, y, current, self.grid.shape)
 
     def cuts(self, voxel: Voxel, radiological: bool) -> list[tuple[Plane, NDArray, NDArray]]:
         """Each plane through a voxel, with its slice of the brain and of the map."""
         brain = brain_greys(self.grid)
         planes = planes_of(self.axes, radiological)
-        return [(one, one.cut(brain, voxel), one.cut(self.levels, voxel)) for one in planes]
+        return [(plane, plane.cut(brain, voxel), plane.cut(self.levels, voxel)) for plane in planes]
 
     def facts(self, plane: Plane, voxel: Voxel) -> dict[str, Any]:
         """What the browser needs to know of a slice."""

@@ -70,7 +70,7 @@ class Placed:
     Parameters
     ----------
     choice : RegionChoice
-    pair_of_volumes : VolumePair
+    volumes : VolumePair
     region : RegionMap
     mask : Mask or None
         None where no voxel reaches the threshold.
@@ -79,7 +79,7 @@ class Placed:
     """
 
     choice: RegionChoice
-    pair_of_volumes: VolumePair
+    volumes: VolumePair
     region: RegionMap
     mask: Mask | None
     why: str = ""
@@ -168,7 +168,7 @@ def _read(path: str, label: str, _changed: int) -> RegionMap:
     return read_region(path, label or None)
 
 
-def place_region(choice: RegionChoice, pair_of_volumes: VolumePair) -> Placed:
+def place_region(choice: RegionChoice, volumes: VolumePair) -> Placed:
     """The region's mask on the grid that is looked at.
 
     Raises
@@ -179,10 +179,10 @@ def place_region(choice: RegionChoice, pair_of_volumes: VolumePair) -> Placed:
     region = read_choice(choice.path, choice.label)
     threshold = None if region.probabilities is None else choice.threshold
     try:
-        mask = _on_grid(region, pair_of_volumes.grid).mask_on(pair_of_volumes.grid, threshold)
+        mask = _on_grid(region, volumes.grid).mask_on(volumes.grid, threshold)
     except InputError as error:
-        return Placed(choice, pair_of_volumes, region, None, str(error).replace("--", ""))
-    return Placed(choice, pair_of_volumes, region, mask)
+        return Placed(choice, volumes, region, None, str(error).replace("--", ""))
+    return Placed(choice, volumes, region, mask)
 
 
 @lru_cache(maxsize=2)
@@ -198,24 +198,20 @@ def measure(placed: Placed, noise: Noise) -> SignalAnswer:
     InputError
         Where the region has no voxel there, or the image cannot be used.
     """
-    pair_of_volumes = placed.pair_of_volumes
-    mask = native_region(
-        placed.region, placed.threshold, pair_of_volumes.transform, pair_of_volumes.native.grid
-    )
+    volumes = placed.volumes
+    mask = native_region(placed.region, placed.threshold, volumes.transform, volumes.native.grid)
     own: Mask | None = None
     if noise.background_label:
         other = read_choice(placed.choice.path, noise.background_label)
-        beside = native_region(
-            other, placed.threshold, pair_of_volumes.transform, pair_of_volumes.native.grid
-        )
-        own = leave_out(beside, mask)
+        region = native_region(other, placed.threshold, volumes.transform, volumes.native.grid)
+        own = leave_out(region, mask)
     background: Mask | PathInput | None = own or noise.background or None
-    found = measure_native(
-        pair_of_volumes.native,
+    quality = measure_native(
+        volumes.native,
         mask,
         background,
         second=noise.second or None,
         air=noise.air or None,
         coils=noise.coils,
     )
-    return SignalAnswer(placed, noise, mask, own, found)
+    return SignalAnswer(placed, noise, mask, own, quality)

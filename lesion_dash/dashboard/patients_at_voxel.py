@@ -80,10 +80,10 @@ def volumes_ml(cohort: Cohort) -> NDArray[np.float64]:
     return volumes
 
 
-def volumes_svg(here: PatientsAtVoxel) -> str:
+def volumes_svg(patients: PatientsAtVoxel) -> str:
     """A line for each patient along a logarithmic axis of volume: all above, those here below."""
-    largest = max(float(here.all_ml.max(initial=0)), 1.0)
-    smallest = max(float(here.all_ml.min(initial=largest)), _SMALLEST_ML)
+    largest = max(float(patients.all_ml.max(initial=0)), 1.0)
+    smallest = max(float(patients.all_ml.min(initial=largest)), _SMALLEST_ML)
     low, high = math.floor(math.log10(smallest)), math.ceil(math.log10(largest))
     high = max(high, low + 1)
 
@@ -92,14 +92,14 @@ def volumes_svg(here: PatientsAtVoxel) -> str:
         return _LEFT + share * (_RIGHT - _LEFT)
 
     parts = [
-        _row(_ALL, "all", here.all_ml, across, "ld-strip-all"),
-        _row(_HERE, "here", here.here_ml, across, "ld-strip-here"),
+        _row(_ALL, "all", patients.all_ml, across, "ld-strip-all"),
+        _row(_HERE, "here", patients.here_ml, across, "ld-strip-here"),
     ]
     ticks = [
         f'<text x="{across(10.0**power):.1f}" y="{_AXIS + 14:.0f}">{10.0**power:g}</text>'
         for power in range(low, high + 1)
     ]
-    label = f"Volumes of the {here.here_ml.size} patients here among all {here.all_ml.size}"
+    label = f"Volumes of the {patients.here_ml.size} patients here among all {patients.all_ml.size}"
     return (
         f'<svg class="ld-strip" viewBox="0 0 400 {_HEIGHT}" role="img" aria-label="{label}">'
         f'<path class="ld-strip-axis" d="M{_LEFT} {_AXIS}H{_RIGHT}"/>{"".join(parts)}'

@@ -37,9 +37,9 @@ class SliceView(anywidget.AnyWidget):
         self._on_click = on_click
         self.on_msg(self._received)
 
-    def show(self, look: LoadedVolume, voxel: Voxel, radiological: bool) -> None:
+    def show(self, volume: LoadedVolume, voxel: Voxel, radiological: bool) -> None:
         """Show the slices through a voxel."""
-        panes, pixels = look.panes(voxel, radiological)
+        panes, pixels = volume.panes(voxel, radiological)
         with self.hold_sync():
             self.panes, self.pixels = panes, pixels
 

@@ -1,4 +1,4 @@
-"""A context without a kernel, and a dashboard served to a browser that must stay on this computer."""
+"""A context without a kernel, and a dashboard served to a browser that stays on this computer."""
 
 from __future__ import annotations
 

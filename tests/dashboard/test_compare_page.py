@@ -172,7 +172,7 @@ def test_regions_are_compared_and_gone_to(
     page: ComparePage, context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "A (40 patients) and B (40 patients) in " in page.regions.caption.value
-    found, frame = page.regions.found, page.regions.table.frame
+    found, frame = page.regions.differences, page.regions.table.frame
     assert found is not None
     assert frame is not None
     points = [abs(float(value)) for value in frame["A − B (% points)"][:-1]]

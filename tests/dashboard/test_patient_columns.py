@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lesion_dash.dashboard.pages.patients_at_voxel import here_columns
 from phantoms import random_masks, write_masks
 
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.pages.patients import shown_columns
+from lesion_dash.dashboard.pages.patients_at_voxel import here_columns
 from lesion_dash.dashboard.patients_at_voxel import find_patients_at
 
 NAMES = ("Patient", "Status", "Voxels", "Volume (mL)", "% of lesion")

@@ -35,11 +35,11 @@ class ClustersPanel:
     Parameters
     ----------
     context : AppContext
-    chances : SizeBiasService
+    service : SizeBiasService
     """
 
-    def __init__(self, context: AppContext, chances: SizeBiasService) -> None:
-        self._desk, self._chances = context, chances
+    def __init__(self, context: AppContext, service: SizeBiasService) -> None:
+        self._context, self._service = context, service
         self._asked: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
         self.clusters: SizeClusters | None = None
         guard = context.banner.guard
@@ -52,16 +52,16 @@ class ClustersPanel:
         context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
         self.ask(None)
 
-    def ask(self, asked: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:
+    def ask(self, request: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:
         """List what a test found in a cohort, or say how to make one.
 
         Parameters
         ----------
-        asked : tuple or None
+        request : tuple or None
             The request, the test, and the cohort in words.
         """
-        if asked != self._asked or asked is None:
-            self._asked, self.clusters = asked, None
+        if request != self._asked or request is None:
+            self._asked, self.clusters = request, None
             self._find()
 
     def _find(self) -> None:
@@ -69,10 +69,10 @@ class ClustersPanel:
         if self._asked is None:
             self._say(_ASK)
             return
-        request, found, _ = asked = self._asked
-        atlas = str(self._desk.choices.loaded_atlas)
-        job = partial(self._chances.clusters, request, found, atlas)
-        self._finder.submit(job, partial(self._show, asked, atlas))
+        request, permutations, _ = current = self._asked
+        atlas = str(self._context.choices.loaded_atlas)
+        job = partial(self._service.clusters, request, permutations, atlas)
+        self._finder.submit(job, partial(self._show, current, atlas))
 
     def _say(self, words: str) -> None:
         """Say why there is no table."""
@@ -82,22 +82,22 @@ class ClustersPanel:
 
     def _show(
         self,
-        asked: tuple[SizeBiasRequest, VolumePermutations, str],
+        request: tuple[SizeBiasRequest, VolumePermutations, str],
         atlas: str,
         clusters: SizeClusters,
     ) -> None:
-        if asked != self._asked or atlas != self._desk.choices.loaded_atlas:
+        if request != self._asked or atlas != self._context.choices.loaded_atlas:
             return  # something else was chosen meanwhile
         self.clusters = clusters
-        found = asked[1]
+        permutations = request[1]
         self.download.disabled = not len(clusters)
         if not len(clusters):
-            smallest = float(found.corrected_p.min())
-            self._say(_NONE.format(level=LEVEL, tested=found.tested, smallest=smallest))
-            set_text(self.caption, asked[2])
+            smallest = float(permutations.corrected_p.min())
+            self._say(_NONE.format(level=LEVEL, tested=permutations.tested, smallest=smallest))
+            set_text(self.caption, request[2])
             return
         number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
-        set_text(self.caption, f"{number} of {asked[2]}")
+        set_text(self.caption, f"{number} of {request[2]}")
         about = _ABOUT.format(level=LEVEL)
         set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
         self.table.widget.remove_class("ld-hidden")
@@ -105,11 +105,11 @@ class ClustersPanel:
 
     def _go_to(self, position: int) -> None:
         if self.clusters is not None:
-            self._desk.choices.mm = self.clusters.rows[position].mm
+            self._context.choices.mm = self.clusters.rows[position].mm
 
     def _save(self) -> None:
         if self.clusters is not None:
-            self._desk.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
+            self._context.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
 
 
 def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:

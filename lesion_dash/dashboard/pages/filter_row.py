@@ -85,7 +85,7 @@ def condition_of(row: Mapping[str, Any]) -> Condition | None:
 
 def row_of(condition: Condition, columns: Sequence[Column]) -> Row:
     """The row of controls that shows a condition; a fixed text where no control can."""
-    column = next((one for one in columns if one.name == condition.column), None)
+    column = next((column for column in columns if column.name == condition.column), None)
     fixed: Row = {"column": condition.column, "form": "fixed", "text": str(condition)}
     fixed["words"] = condition.summary
     if column is None or condition.strict:

@@ -74,7 +74,7 @@ class FilterPanel:
     """
 
     def __init__(self, context: AppContext, side: str, split: Split) -> None:
-        self._desk, self._side, self._split = context, side, split
+        self._context, self._side, self._split = context, side, split
         self._folder = self._said = ""
         self._columns: tuple[Column, ...] = ()
         self._asked: tuple[str, ...] = ()
@@ -91,26 +91,32 @@ class FilterPanel:
         try:
             action = content["do"]
             if action == "ask":
-                self._ask([one for one in map(condition_of, content["rows"]) if one is not None])
+                self._ask(
+                    [
+                        condition
+                        for condition in map(condition_of, content["rows"])
+                        if condition is not None
+                    ]
+                )
             elif action == "split" and self._side == "a":
                 self._split.make(*conditions_of_split(content))
             elif action == "join" and self._side == "a":
                 self._split.undo()
             elif action == "same" and self._of_other():
-                self._desk.banner.clear()
-                self._desk.choices.where_b = self._desk.choices.where_a
+                self._context.banner.clear()
+                self._context.choices.where_b = self._context.choices.where_a
         except (AttributeError, KeyError, TypeError):
             return
 
     def _ask(self, conditions: Sequence[Condition]) -> None:
         """Restrict; what the application's context takes back is shown as it was."""
-        self._desk.banner.clear()
-        self._asked = tuple(dict.fromkeys(str(one) for one in conditions))
-        self._desk.choices.set_trait(f"where_{self._side}", self._asked)
+        self._context.banner.clear()
+        self._asked = tuple(dict.fromkeys(str(condition) for condition in conditions))
+        self._context.choices.set_trait(f"where_{self._side}", self._asked)
         self._show_rows()
 
     def _update(self, _change: Any = None) -> None:
-        choices, session = self._desk.choices, self._desk.session
+        choices, session = self._context.choices, self._context.session
         name = str(getattr(choices, f"cohort_{self._side}"))
         folder = session.origin(name)[0]
         with self.widget.hold_sync():
@@ -132,23 +138,24 @@ class FilterPanel:
 
     def _of_other(self) -> str:
         """What is asked of A, where it can be asked of B, and B is not asked anything."""
-        choices = self._desk.choices
+        choices = self._context.choices
         is_same = choices.folder_a == choices.folder_b
         if self._side == "a" or is_same or choices.where_b or not choices.where_a:
             return ""
         conditions = parse_conditions(choices.where_a)
         kinds = {column.name: column.kind for column in self._columns}
         is_known = all(
-            one.column in kinds and (kinds[one.column] == "number" or not one.is_range)
-            for one in conditions
+            condition.column in kinds
+            and (kinds[condition.column] == "number" or not condition.is_range)
+            for condition in conditions
         )
-        return ", ".join(one.summary for one in conditions) if is_known else ""
+        return ", ".join(condition.summary for condition in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:
         self._folder, self._said, self._columns, self._asked = "", "", (), ()
         self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
         self.widget.is_ready = False
-        is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
+        is_chosen = bool(getattr(self._context.choices, f"folder_{self._side}"))
         self.widget.count = "Being read ..." if is_chosen else "No folder yet"
         self.widget.why = self.widget.advice = self.widget.of_other = ""
         self.widget.show_rows([])
@@ -163,7 +170,7 @@ class FilterPanel:
 
     def _show_rows(self) -> None:
         """Bring the editor up to date, where it was not what changed the conditions."""
-        where = getattr(self._desk.choices, f"where_{self._side}")
+        where = getattr(self._context.choices, f"where_{self._side}")
         if where != self._asked:
             self._asked = where
             self.widget.show_rows(

@@ -48,7 +48,7 @@ class RoiPage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.lab = RoiLab(context.session)
         self.choices, self.way = InputChoices(), WayChoices()
         atlases = context.session.root.atlases
@@ -76,7 +76,7 @@ class RoiPage:
         self.input.open_first()
 
     def _follow(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         settled = Debounce(0.1, guard(self._choices_changed))
         self.choices.observe(lambda _: settled())
         later = Debounce(0.2, guard(self._way_changed))
@@ -91,8 +91,8 @@ class RoiPage:
         row = widgets.HBox([self.steps.widget, self.picture.widget])
         row.add_class("ld-roi-row")
         head = widgets.HBox([heading("3  From the map to a mask"), self.caption])
-        look = card(head, row, name="roi-steps")
-        right = widgets.VBox([look, self.parts.widget, self.values.widget, self.code.widget])
+        steps_card = card(head, row, name="roi-steps")
+        right = widgets.VBox([steps_card, self.parts.widget, self.values.widget, self.code.widget])
         right.add_class("ld-roi-show")
         page = widgets.Box([left, right])
         page.add_class("ld-roi")
@@ -139,7 +139,7 @@ class RoiPage:
 
     def _run(self) -> None:
         """Settle files and test: what is no longer possible after them begins anew."""
-        self._desk.banner.clear()
+        self._context.banner.clear()
         lacking = missing(self.choices, self.lab.files)
         if lacking:
             self.test.say(lacking)
@@ -161,7 +161,7 @@ class RoiPage:
 
     def _way_changed(self) -> None:
         if self._asked is not None and self.way.way != self._asked.way:
-            self._desk.banner.clear()
+            self._context.banner.clear()
             self._ask(replace(self._asked, way=self.way.way))
 
     def come_back(self) -> None:
@@ -236,7 +236,7 @@ class RoiPage:
             self.way.take(self.answer.question.way)
             self.picture.image.remove_class("ld-busy")
             self._choices_changed()
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_nothing(self) -> None:
         set_text(self.caption, "")
@@ -280,10 +280,10 @@ class RoiPage:
             return
         if name == SCRIPT_NAME:
             content = answer.script.encode("utf-8", "backslashreplace")
-            self._desk.saver.save(name, content)
+            self._context.saver.save(name, content)
             return
         job = partial(run_files, answer.run)
-        self._writer.submit(job, lambda files: self._desk.saver.save(name, files[name]))
+        self._writer.submit(job, lambda files: self._context.saver.save(name, files[name]))
 
 
 def _maps_of(setup: Setup) -> tuple[object, ...]:

@@ -53,9 +53,9 @@ class CodePanel:
         self.code.value = f'<pre tabindex="0">{html.escape(answer.script)}</pre>'
         self.copy.text = answer.script
         names = names_of_run(answer.values is not None)[:-1]  # the last is the provenance
-        kept = self.file.value
+        file = self.file.value
         self.file.options = names
-        self.file.value = kept if kept in names else names[0]
+        self.file.value = file if file in names else names[0]
         has_rois = len(answer.run.rois) > 0
         self.file.disabled = self.download.disabled = not has_rois
         self.script.disabled = False

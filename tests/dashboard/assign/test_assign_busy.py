@@ -38,18 +38,18 @@ def test_an_old_answer_is_greyed_out_until_the_new_one_is_there(
     page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = page.answer
-    slow = SlowAtlas(page._desk.session, "likely")
-    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    slow = SlowAtlas(page._context.session, "likely")
+    monkeypatch.setattr(page._context.session, "atlas", slow)
     page.ask.atlas.value = "likely"
     assert slow.begun.wait(30)
-    page._desk.run_calls()
+    page._context.run_calls()
     assert "ld-stale" in page.widget._dom_classes
     for words in (page.caption, page.best_caption, page.brain.readout):
         assert "Reading atlas likely: 1 of 3" in words.value
     assert page.download.disabled
     assert saved(page, monkeypatch) == {}
     slow.go.set()
-    page._desk.wait()
+    page._context.wait()
     assert page.answer is not old
     assert "ld-stale" not in page.widget._dom_classes
     assert not page.download.disabled
@@ -59,13 +59,13 @@ def test_an_old_answer_is_greyed_out_until_the_new_one_is_there(
 def test_a_slow_threshold_is_told_and_saves_nothing(
     page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, work = threading.Event(), page.assigner.answer
+    go, work = threading.Event(), page.service.answer
 
     def wait(*asked: object) -> object:
         assert go.wait(30)
         return work(*asked)
 
-    monkeypatch.setattr(page.assigner, "answer", wait)
+    monkeypatch.setattr(page.service, "answer", wait)
     page.ask.threshold.value = 9
     assert "Working ..." in page.caption.value
     assert page.download.disabled
@@ -74,7 +74,7 @@ def test_a_slow_threshold_is_told_and_saves_nothing(
     page.table.click(2)
     assert page.brain.viewer.mm == place
     go.set()
-    page._desk.wait()
+    page._context.wait()
     assert "above 9 patients" in page.caption.value
     assert len(saved(page, monkeypatch)) == 1
 
@@ -82,7 +82,7 @@ def test_a_slow_threshold_is_told_and_saves_nothing(
 def test_an_error_of_a_choice_taken_back_is_not_shown(
     page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, work = threading.Event(), page.assigner.answer
+    go, work = threading.Event(), page.service.answer
 
     def fail(question: AssignmentRequest, *more: object) -> object:
         if question.threshold != 9:
@@ -90,29 +90,29 @@ def test_an_error_of_a_choice_taken_back_is_not_shown(
         assert go.wait(30)
         raise InputError("map", "is broken")
 
-    monkeypatch.setattr(page.assigner, "answer", fail)
+    monkeypatch.setattr(page.service, "answer", fail)
     page.ask.threshold.value = 9
     page.ask.threshold.value = 8
     go.set()
-    page._desk.wait()
-    assert page._desk.banner.message == ""
+    page._context.wait()
+    assert page._context.banner.message == ""
     assert "above 8 patients" in page.caption.value
 
 
 def test_a_choice_taken_back_stops_the_reading(
     page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = SlowAtlas(page._desk.session, "likely")
-    monkeypatch.setattr(page._desk.session, "atlas", slow)
+    slow = SlowAtlas(page._context.session, "likely")
+    monkeypatch.setattr(page._context.session, "atlas", slow)
     page.ask.atlas.value = "likely"
     assert slow.begun.wait(30)
     page.ask.atlas.value = "synthetic_atlas"
     slow.go.set()
-    page._desk.wait()
+    page._context.wait()
     assert "likely" not in slow.read
     assert page.answer.question.atlas == "synthetic_atlas"
     assert "ld-stale" not in page.widget._dom_classes
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def depths(root: Path) -> str:
 def test_an_answer_for_other_signs_does_not_cut_the_threshold_off(
     depths: str, page: AssignPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go, work = threading.Event(), threading.Event(), page.assigner.answer
+    begun, go, work = threading.Event(), threading.Event(), page.service.answer
     asked: list[AssignmentRequest] = []
 
     def wait(question: AssignmentRequest, *more: object) -> object:
@@ -136,14 +136,14 @@ def test_an_answer_for_other_signs_does_not_cut_the_threshold_off(
         return work(question, *more)
 
     page.ask.source.value = depths
-    page._desk.wait()
-    monkeypatch.setattr(page.assigner, "answer", wait)
+    page._context.wait()
+    monkeypatch.setattr(page.service, "answer", wait)
     page.ask.file.value = "depths.nii.gz"
     assert begun.wait(30)
     page.choices.threshold = 5.0
     page.ask.signs.value = "negative"
     go.set()
-    page._desk.wait()
+    page._context.wait()
     assert asked[0].signs == "positive"
     assert (page.choices.threshold, page.ask.threshold.value) == (5.0, 5.0)
     assert page.answer.question == asked[-1]

@@ -32,8 +32,8 @@ def test_the_first_page_leads_to_an_answer(app: App) -> None:
 def test_file_is_the_librarys(
     page: AssignPage, root: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    page._desk.choices.folder_b = "cohort_b"
-    page._desk.wait()
+    page._context.choices.folder_b = "cohort_b"
+    page._context.wait()
     choose(page, source=source)
     choose(page, threshold={"n": 7, "mean": 60.0, "overlap": 0}[source], min_size_mm3=100)
     a, b = (load_cohort(root / name) for name in ("cohort_a", "cohort_b"))
@@ -86,8 +86,8 @@ def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     assert ask.threshold_name.value == "Values above (mL)"
     choose(page, atlas="likely", source="maps", file="both.nii.gz")
     assert (ask.lower_threshold.disabled, ask.signs.disabled) == (False, False)
-    page._desk.choices.folder_b = "cohort_b"
-    page._desk.wait()
+    page._context.choices.folder_b = "cohort_b"
+    page._context.wait()
     choose(page, source="overlap")
     assert ask.threshold.disabled
 
@@ -115,20 +115,20 @@ def test_the_overlap_is_offered_with_a_second_folder(page: AssignPage) -> None:
     offered = page.ask.source
     assert "overlap" not in dict(offered.options).values()
     choose(page, source="mean")
-    page._desk.choices.folder_b = "cohort_b"
-    page._desk.wait()
+    page._context.choices.folder_b = "cohort_b"
+    page._context.wait()
     assert (offered.value, page.choices.source) == ("mean", "mean")
     choose(page, source="overlap")
-    page._desk.choices.folder_b = ""
-    page._desk.wait()
+    page._context.choices.folder_b = ""
+    page._context.wait()
     assert (offered.value, page.choices.source) == ("n", "n")
     assert "overlap" not in dict(offered.options).values()
 
 
 def test_a_new_second_folder_keeps_the_chosen_file(page: AssignPage) -> None:
     choose(page, source="maps", file="both.nii.gz", threshold=2.0)
-    page._desk.choices.folder_b = "cohort_b"
-    page._desk.wait()
+    page._context.choices.folder_b = "cohort_b"
+    page._context.wait()
     assert (page.ask.file.value, page.choices.threshold) == ("both.nii.gz", 2.0)
     assert page.answer.question.file == "both.nii.gz"
 
@@ -154,7 +154,7 @@ def assert_both_tables_show_the_match(page: AssignPage) -> None:
 
 
 def test_the_best_match_of_the_largest_is_highlighted_at_first(page: AssignPage) -> None:
-    largest = max(page.answer.found.components.parts, key=lambda part: part.voxels)
+    largest = max(page.answer.assignment.components.parts, key=lambda part: part.voxels)
     assert page.brain.match.component.number == largest.number
     assert marked(page)[0] == [0]
     assert_both_tables_show_the_match(page)
@@ -227,16 +227,16 @@ def test_nothing_above_the_threshold_is_no_error(page: AssignPage) -> None:
     assert "No component is left" in page.caption.value
     assert page.table.frame is not None
     assert page.table.frame.empty
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
 
 
 def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
     choose(page, source="maps", file="series.nii.gz")
-    assert "several volumes" in page._desk.banner.message
+    assert "several volumes" in page._context.banner.message
     assert page.answer is None
     assert "see the message at the top" in page.caption.value
     choose(page, file="both.nii.gz")
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     assert page.answer is not None
 
 
@@ -248,7 +248,7 @@ def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
     numbers = pd.to_numeric(frame["Correlation"]).dropna()
     assert numbers.is_monotonic_decreasing
     choose(page, min_correlation=0.1)
-    kept = page.answer.found.filter(0.1)
+    kept = page.answer.assignment.filter(0.1)
     assert 0 < len(kept) < len(frame)
     assert page.table.frame["Region"].tolist() == kept["region"].tolist()
 
@@ -273,8 +273,8 @@ def test_names_are_shown_as_text(page: AssignPage) -> None:
 
 
 def test_the_minimum_patients_of_the_first_page_hold(page: AssignPage) -> None:
-    page._desk.choices.min_patients = 9
-    page._desk.wait()
+    page._context.choices.min_patients = 9
+    page._context.wait()
     assert "≥ 9 patients" in page.caption.value
-    counts = page.answer.source.found.array
+    counts = page.answer.source.image.array
     assert counts[counts > 0].min() == 9

@@ -49,7 +49,7 @@ def test_a_run_without_a_table_is_told_beside_it(page: RoiPage) -> None:
     page.input.runs.list.value = ("sub-01_brain_mask.nii.gz", RUNS[0])
     assert "sub-01_brain_mask.nii.gz" in text(page.input.hint)
     assert page.test.run.disabled
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     page.input.table.value = RUNS[0].replace("_bold.nii.gz", "_events.tsv")
     assert page.choices.a == "face"
 

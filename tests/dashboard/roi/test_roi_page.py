@@ -107,19 +107,19 @@ def test_the_table_says_which_condition_is_higher_and_names_the_map(
 
 def test_files_are_the_librarys(page: RoiPage, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, bytes] = {}
-    monkeypatch.setattr(page._desk.saver, "save", files.__setitem__)
+    monkeypatch.setattr(page._context.saver, "save", files.__setitem__)
     run(page)
     expected = run_recipe(recipe_of(root, series_of(root)))
     for name in page.code.file.options:
         page.code.file.value = name
         page.code.download.click()
-        page._desk.wait()
+        page._context.wait()
     assert [*files, "provenance.json"] == names_of_run(True)
     assert files == run_files(expected)
     assert expected.values is not None
     files.clear()
     page.values.download.click()
-    page._desk.wait()
+    page._context.wait()
     assert files == {"roi_values.csv": csv_bytes(expected.values.table)}
 
 
@@ -137,10 +137,10 @@ def test_steps_are_added_and_undone_in_order(page: RoiPage, root: Path) -> None:
     run(page)
     choose(page, page.steps, kind="more_in_a")
     page.steps.add.click()
-    page._desk.wait()
+    page._context.wait()
     choose(page, page.steps, kind="dilate", radius=2, unit=("voxels", 26))
     page.steps.add.click()
-    page._desk.wait()
+    page._context.wait()
     steps = (MoreIn("a"), Morph("dilate", 2, "voxels", 26))
     expected = run_recipe(recipe_of(root, series_of(root), steps=steps))
     assert_same(page.answer.run, expected)
@@ -148,11 +148,11 @@ def test_steps_are_added_and_undone_in_order(page: RoiPage, root: Path) -> None:
     assert len(lines) == 4
     assert lines[1] == f"2. where group A has more: {expected.masks[1].voxels} voxels"
     page.steps.undo.click()
-    page._desk.wait()
+    page._context.wait()
     assert page.answer.run.recipe.steps == steps[:1]
     assert page.way.steps == steps[:1]
     page.steps.undo.click()
-    page._desk.wait()
+    page._context.wait()
     assert page.steps.undo.disabled
 
 
@@ -163,13 +163,13 @@ def test_regions_are_taken_by_name(page: RoiPage, root: Path) -> None:
     assert set(page.steps.regions.shown) == {f"Synthetic temporal {n} L" for n in range(1, 7)}
     page.steps.regions.all.click()
     page.steps.add.click()
-    page._desk.wait()
+    page._context.wait()
     step = page.answer.run.recipe.steps[0]
     assert isinstance(step, InsideRegions)
     assert step.names == page.steps.regions.shown
     line = page.picture.steps.options[1][0]
     assert line.startswith("2. inside Synthetic temporal 1 L and 5 regions more: ")
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
 
 
 def test_a_step_that_cannot_be_done_is_taken_back(page: RoiPage) -> None:
@@ -178,8 +178,8 @@ def test_a_step_that_cannot_be_done_is_taken_back(page: RoiPage) -> None:
     choose(page, page.steps.file, folders="cohort_a")
     choose(page, page.steps.file, names="sub-a01_lesion.nii.gz")
     page.steps.add.click()
-    page._desk.wait()
-    assert "grid" in page._desk.banner.message
+    page._context.wait()
+    assert "grid" in page._context.banner.message
     assert page.answer.run is first
     assert page.way.steps == ()
     assert page._asked == page.answer.question
@@ -200,7 +200,7 @@ def test_picks_keep_their_numbers_until_the_parts_change(page: RoiPage, root: Pa
 def test_a_row_leads_to_its_peak(page: RoiPage) -> None:
     found = run(page)
     page.parts.table.click(1)
-    page._desk.wait()
+    page._context.wait()
     assert page.picture.cut == tuple(found.rois.parts[1].peak_mm)
     assert not page.picture.is_automatic.value
 
@@ -266,7 +266,7 @@ def test_every_map_has_a_threshold_to_begin_with(page: RoiPage, key: str) -> Non
     choose(page, page.test, correction="fdr")
     run(page)
     choose(page, page.steps.threshold, map_key=key)
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     assert page.answer.run.recipe.map_key == key
     assert page.steps.threshold.threshold.value == page.way.threshold
     assert 0 < page.answer.run.masks[0].voxels < page.answer.run.contrast.tested
@@ -276,7 +276,7 @@ def test_nothing_left_is_said_and_can_be_undone(page: RoiPage) -> None:
     run(page)
     choose(page, page.steps.threshold, threshold=20.0)
     choose(page, page.parts, min_voxels=1000)
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     assert "Nothing is left" in text(page.parts.caption)
     assert page.values.download.disabled
     assert page.code.download.disabled
@@ -301,9 +301,9 @@ def test_cancel_ends_the_work_and_keeps_what_is_shown(
     monkeypatch.setattr(page, "_watch", stop)
     choose(page, page.test, correction="fwe")
     page.test.run.click()
-    page._desk.wait()
+    page._context.wait()
     assert sum(words.startswith("permutation") for words in told) == 1
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     assert page.answer.run is first
     assert page.way.map_key == "minus_log10_p"
     assert hidden(page.test.cancel)
@@ -313,9 +313,9 @@ def test_only_the_newest_question_is_answered(page: RoiPage) -> None:
     run(page)
     for value in (4.0, 5.0, 6.0, 7.0):
         page.steps.threshold.threshold.value = value
-    page._desk.wait()
+    page._context.wait()
     assert page.answer.run.recipe.threshold.value == 7.0
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     question = page._asked
     page._asked = None
     with pytest.raises(Cancelled, match="stopped"):

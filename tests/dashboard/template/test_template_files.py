@@ -23,7 +23,7 @@ from .template_page import banner, choose, choose_images, register, register_pha
 @pytest.fixture
 def saved(page: TemplatePage, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    monkeypatch.setattr(page._desk.saver, "save", found.__setitem__)
+    monkeypatch.setattr(page._context.saver, "save", found.__setitem__)
     return found
 
 
@@ -47,7 +47,7 @@ def test_the_script_measures_the_same(
 ) -> None:
     measure(page, has_template)
     page.code.script.click()
-    page._desk.wait()
+    page._context.wait()
     script = saved["template_and_signal.py"].decode()
     assert script == page.code.copy.text
     monkeypatch.setattr(register_module, "register_image", register_phantom)
@@ -63,7 +63,7 @@ def test_the_script_measures_the_same(
 def test_all_files_in_one(page: TemplatePage, saved: dict[str, bytes], root: Path) -> None:
     measure(page)
     page.code.all.click()
-    page._desk.wait()
+    page._context.wait()
     assert banner(page) == ""
     with zipfile.ZipFile(io.BytesIO(saved["template_and_signal.zip"])) as archive:
         assert archive.testzip() is None
@@ -104,7 +104,7 @@ def test_without_a_template_nothing_registered_is_saved(
 ) -> None:
     measure(page, has_template=False)
     page.code.all.click()
-    page._desk.wait()
+    page._context.wait()
     with zipfile.ZipFile(io.BytesIO(saved["template_and_signal.zip"])) as archive:
         names = set(archive.namelist())
     assert "region_native.nii.gz" in names

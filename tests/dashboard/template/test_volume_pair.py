@@ -45,9 +45,9 @@ def test_a_large_slice_is_thinned_with_its_marks() -> None:
     array[2000:] = 1
     found = scan(array)
     mask = Mask.from_array(array, found.grid, "region")
-    pair_of_volumes = VolumePair(found, found, lesion=mask)
-    panes, template, image = pair_of_volumes.panes(pair_of_volumes.middle, False)
-    marks = np.frombuffer(pair_of_volumes.marks(pair_of_volumes.middle, False, mask), np.uint8)
+    volumes = VolumePair(found, found, lesion=mask)
+    panes, template, image = volumes.panes(volumes.middle, False)
+    marks = np.frombuffer(volumes.marks(volumes.middle, False, mask), np.uint8)
     sizes = [width * height for width, height in (pane["pixels"] for pane in panes)]
     assert max(max(pane["pixels"]) for pane in panes) <= 1024
     assert len(template) == len(image) == marks.size == sum(sizes)
@@ -58,7 +58,7 @@ def test_a_large_slice_is_thinned_with_its_marks() -> None:
 
 
 def test_the_crosshair_stays_inside() -> None:
-    pair_of_volumes = VolumePair(*[scan(np.ones((3, 4, 5)))] * 2)
-    assert pair_of_volumes.clip((-2, 9, 2)) == (0, 3, 2)
-    assert pair_of_volumes.deeper(2, 1, (1, 1, 4)) == (1, 1, 4)
-    assert pair_of_volumes.deeper(0, 1, (1, 1, 4)) == (2, 1, 4)
+    volumes = VolumePair(*[scan(np.ones((3, 4, 5)))] * 2)
+    assert volumes.clip((-2, 9, 2)) == (0, 3, 2)
+    assert volumes.deeper(2, 1, (1, 1, 4)) == (1, 1, 4)
+    assert volumes.deeper(0, 1, (1, 1, 4)) == (2, 1, 4)

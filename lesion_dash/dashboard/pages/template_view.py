@@ -39,8 +39,8 @@ class VolumePanel:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
-        self.pair_of_volumes: VolumePair | None = None
+        self._context = context
+        self.volumes: VolumePair | None = None
         self.voxel: Voxel = (0, 0, 0)
         self._region: Mask | None = None
         guard = context.banner.guard
@@ -60,43 +60,39 @@ class VolumePanel:
         self.widget = self._lay_out()
         self.clear(EMPTY)
 
-    def show(self, pair_of_volumes: VolumePair) -> None:
+    def show(self, volumes: VolumePair) -> None:
         """Show an image; on the same grid the crosshair stays."""
-        is_same = self.pair_of_volumes is not None and self.pair_of_volumes.grid.matches(
-            pair_of_volumes.grid
-        )
-        self.pair_of_volumes, self._region = pair_of_volumes, None
+        is_same = self.volumes is not None and self.volumes.grid.matches(volumes.grid)
+        self.volumes, self._region = volumes, None
         self.to_region.disabled = True
-        self.voxel = self.voxel if is_same else pair_of_volumes.middle
-        self.view.stamp = "refused" if pair_of_volumes.refusal is not None else ""
-        is_refused = pair_of_volumes.refusal is not None
-        found = pair_of_volumes.found
-        words = _OWN if pair_of_volumes.template is None else _BEFORE
-        if found is not None:
+        self.voxel = self.voxel if is_same else volumes.middle
+        self.view.stamp = "refused" if volumes.refusal is not None else ""
+        is_refused = volumes.refusal is not None
+        registration = volumes.registration
+        words = _OWN if volumes.template is None else _BEFORE
+        if registration is not None:
             words = (
-                _REFUSED
-                if is_refused
-                else f"{pair_of_volumes.native.name} on {found.template.name}"
+                _REFUSED if is_refused else f"{volumes.native.name} on {registration.template.name}"
             )
         set_text(self.caption, words)
         (self.caption.add_class if is_refused else self.caption.remove_class)("ld-alarm")
-        self.facts.value = facts_html(pair_of_volumes)
+        self.facts.value = facts_html(volumes)
         self._draw()
 
     def show_region(self, mask: Mask | None, is_new: bool) -> None:
         """Show the mask of the region; the crosshair goes to a region that is new."""
         self._region = mask
         self.to_region.disabled = mask is None or not mask.voxels
-        if self.pair_of_volumes is None:
+        if self.volumes is None:
             return
         if is_new and mask is not None and mask.voxels:
             self.go_to_region()
         else:
-            self.view.mark(self.pair_of_volumes, self.voxel, self._is_radiological, mask)
+            self.view.mark(self.volumes, self.voxel, self._is_radiological, mask)
 
     def go_to_region(self) -> None:
         """Put the crosshair on the voxel of the region that is nearest to its middle."""
-        if self.pair_of_volumes is not None and self._region is not None and self._region.voxels:
+        if self.volumes is not None and self._region is not None and self._region.voxels:
             self.move(middle_of(self._region))
 
     def move(self, voxel: Voxel) -> None:
@@ -106,7 +102,7 @@ class VolumePanel:
 
     def clear(self, why: str) -> None:
         """Show nothing but the reason."""
-        self.pair_of_volumes, self._region = None, None
+        self.volumes, self._region = None, None
         self.view.clear(why)
         set_text(self.caption, "")
         self.to_region.disabled = True
@@ -114,7 +110,7 @@ class VolumePanel:
 
     @property
     def _is_radiological(self) -> bool:
-        return bool(self._desk.choices.radiological)
+        return bool(self._context.choices.radiological)
 
     def _lay_out(self) -> widgets.VBox:
         self.to_region.add_class("ld-button")
@@ -125,19 +121,19 @@ class VolumePanel:
         row = widgets.HBox([stage, self.facts])
         row.add_class("ld-blend-row")
         head = widgets.HBox([heading("2  Look"), self.caption, self.to_region, self.orientation])
-        return card(head, row, name="template-look")
+        return card(head, row, name="template-view")
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.pair_of_volumes is not None:
-            self.move(self.pair_of_volumes.voxel(pane, x, y, self.voxel, self._is_radiological))
+        if self.volumes is not None:
+            self.move(self.volumes.voxel(pane, x, y, self.voxel, self._is_radiological))
 
     def _turned(self, pane: int, step: int) -> None:
-        if self.pair_of_volumes is not None:
-            self.move(self.pair_of_volumes.deeper(pane, step, self.voxel))
+        if self.volumes is not None:
+            self.move(self.volumes.deeper(pane, step, self.voxel))
 
     def _draw(self, _change: Any = None) -> None:
-        if self.pair_of_volumes is not None:
-            self.view.show(self.pair_of_volumes, self.voxel, self._is_radiological, self._region)
+        if self.volumes is not None:
+            self.view.show(self.volumes, self.voxel, self._is_radiological, self._region)
 
 
 def middle_of(mask: Mask) -> Voxel:
@@ -149,28 +145,28 @@ def middle_of(mask: Mask) -> Voxel:
     return i, j, k
 
 
-def facts_html(pair_of_volumes: VolumePair) -> str:
+def facts_html(volumes: VolumePair) -> str:
     """Numbers of a registration with their units, and the volumes of the lesion."""
-    own = Space(pair_of_volumes.native.grid, axis_codes(pair_of_volumes.native.grid.affine))
+    own = Space(volumes.native.grid, axis_codes(volumes.native.grid.affine))
     rows = [("Image", f"{own.orientation}, {own.size_words}")]
-    if pair_of_volumes.template is not None:
+    if volumes.template is not None:
         rows.append(
             (
                 "Template",
-                Space(pair_of_volumes.grid, axis_codes(pair_of_volumes.grid.affine)).size_words,
+                Space(volumes.grid, axis_codes(volumes.grid.affine)).size_words,
             )
         )
-    if pair_of_volumes.found is not None:
-        rows += quality_rows(pair_of_volumes.found)
-    rows += lesion_rows(pair_of_volumes)
-    notes = (_SIMILARITY, *pair_of_volumes.found.notes) if pair_of_volumes.found is not None else ()
-    said = "".join(f"<li>{html.escape(one)}</li>" for one in notes)
-    return table_html(rows) + (f"<ul>{said}</ul>" if said else "")
+    if volumes.registration is not None:
+        rows += quality_rows(volumes.registration)
+    rows += lesion_rows(volumes)
+    notes = (_SIMILARITY, *volumes.registration.notes) if volumes.registration is not None else ()
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return table_html(rows) + (f"<ul>{items}</ul>" if items else "")
 
 
-def quality_rows(found: Registration) -> list[tuple[str, str]]:
+def quality_rows(registration: Registration) -> list[tuple[str, str]]:
     """How well the image lies on its template."""
-    quality = found.quality
+    quality = registration.quality
     before, after = quality.similarity_before, quality.similarity_after
     return [
         ("Similarity", f"{before:.2f} → {after:.2f} (0 to 1)"),
@@ -178,18 +174,18 @@ def quality_rows(found: Registration) -> list[tuple[str, str]]:
         ("Determinant", f"{quality.determinant:.3f} (volume in template / native)"),
         ("Smallest Jacobian", f"{quality.smallest_jacobian:.3f}"),
         ("Starts", f"{quality.agreeing_starts} agree, of {quality.starts}"),
-        ("Engine", found.engine),
-        ("Took", f"{found.seconds:.0f} s, {found.memory_mb:,.0f} MB"),
+        ("Engine", registration.engine),
+        ("Took", f"{registration.seconds:.0f} s, {registration.memory_mb:,.0f} MB"),
     ]
 
 
-def lesion_rows(pair_of_volumes: VolumePair) -> list[tuple[str, str]]:
+def lesion_rows(volumes: VolumePair) -> list[tuple[str, str]]:
     """The lesion's volume is that in the native image."""
-    if pair_of_volumes.native_lesion is None:
+    if volumes.native_lesion is None:
         return []
-    rows = [("Lesion volume", f"{pair_of_volumes.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
-    if pair_of_volumes.lesion is not None and pair_of_volumes.found is not None:
+    rows = [("Lesion volume", f"{volumes.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
+    if volumes.lesion is not None and volumes.registration is not None:
         rows.append(
-            ("… in template", f"{pair_of_volumes.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted")
+            ("… in template", f"{volumes.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted")
         )
     return rows
