@@ -147,8 +147,8 @@ class Session:
         if not (folder and where):
             return folder
         known = (name for name, source in self._asked.items() if source == (folder, where))
-        if (found := next(known, "")) in self._parts:
-            return found
+        if (name := next(known, "")) in self._parts:
+            return name
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
