@@ -303,7 +303,7 @@ def _whole(findings: Findings) -> str:
     asked, places = findings.request, find_places(findings)
     lines = ["import lesion_dash as ld"]
     if asked.threshold is not None or asked.label is not None:
-        lines.append("from lesion_dash.images.masks import Choice")
+        lines.append("from lesion_dash.images.masks import Binarization")
     lines.append("")
     lines += [
         f"{side.letter} = {_load(findings, folder, places.participants)}"
@@ -333,7 +333,7 @@ def _load(findings: Findings, folder: str, participants: str | None) -> str:
     source = call("load_cohort", literal(folder), **values)
     if asked.threshold is None and asked.label is None:
         return source
-    choice = f"Choice({literal(asked.threshold)}, {literal(asked.label)})"
+    choice = f"Binarization({literal(asked.threshold)}, {literal(asked.label)})"
     return f"{source.removesuffix(')')}, choice={choice})"
 
 
