@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.error import URLError
 
 import pytest
+from ipywidgets import Widget
 from served_dashboard import find_port
 
 from lesion_dash.dashboard.app import App
@@ -53,6 +55,14 @@ FOLLOW = """async (link) => {
   const { kernel } = window.jupyterapp.widgetManager;
   for (let turn = 0; turn < 2; turn += 1) await kernel.requestKernelInfo();
 }"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_widgets() -> Iterator[None]:
+    """Let go of the widgets of a module: each is registered for good, with all that it refers to."""
+    yield
+    Widget.close_all()
+    gc.collect()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ...core.errors import Cancelled, LesionDashError
 from ..app_context import AppContext
 from ..archive import zip_of
+from ..cache import Cache
 from ..lab_files import LabFiles
 from ..measurement_service import (
     MapFacts,
@@ -96,6 +97,7 @@ class TemplatePage:
         self._opener = context.worker(self._opening_failed)
         self._mapper = context.worker(self._map_failed)
         self._placer = context.worker(self._map_failed)
+        self._regions = Cache(4)
         self._measurer = context.worker(self._measuring_failed)
         self._writer = context.worker(self._packing_failed)
         self.widget = self._lay_out()
@@ -224,7 +226,8 @@ class TemplatePage:
         choice = self.region.choice
         self.signal.background.offer(self.region.others)
         if choice is not None and self.volumes is not None:
-            self._do(self._placer, partial(place_region, choice, self.volumes), self._show_placed)
+            job = partial(place_region, choice, self.volumes, self._regions)
+            self._do(self._placer, job, self._show_placed)
             return
         if choice is not None:
             self.region.say(_CHOOSE_IMAGE)
@@ -254,7 +257,11 @@ class TemplatePage:
         noise = self.signal.noise
         if self.placed is not None and noise is not None:
             self.signal.wait()
-            self._do(self._measurer, partial(measure, self.placed, noise), self._show_answer)
+            self._do(
+                self._measurer,
+                partial(measure, self.placed, noise, self._regions),
+                self._show_answer,
+            )
         self._show_code()
 
     def _why_not_measured(self) -> str:
