@@ -59,7 +59,7 @@ FOLLOW = """async (link) => {
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_widgets() -> Iterator[None]:
-    """Let go of the widgets of a module: each is registered for good, with all that it refers to."""
+    """Let go of the widgets of a module: each is registered for good."""
     yield
     Widget.close_all()
     gc.collect()
