@@ -10,9 +10,9 @@ import anywidget
 import traitlets as t
 
 from ..core.errors import InputError
-from .controls import STATIC
 from .page_inputs import INPUTS, PersistedField, Value, Values
 from .page_state import PageState
+from .scripts import static_text
 
 LONGEST = 8000
 """Letters of an address; what is longer is neither written nor read."""
@@ -192,7 +192,7 @@ class AddressBar(anywidget.AnyWidget):
         Called when the page has made its connection anew.
     """
 
-    _esm = STATIC / "address.js"
+    _esm = static_text("address.js")
     text = t.Unicode("").tag(sync=True)
 
     def __init__(self, on_open: Callable[[str], None], on_back: Callable[[], None]) -> None:

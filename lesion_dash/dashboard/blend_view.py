@@ -10,8 +10,8 @@ import anywidget
 import traitlets as t
 
 from ..images.masks import Mask
-from .controls import STATIC
 from .loaded_volume import Voxel
+from .scripts import static_text
 from .volume_pair import VolumePair
 
 Clicked = Callable[[int, float, float], None]
@@ -29,7 +29,7 @@ class BlendView(anywidget.AnyWidget):
         Given the number of the slice, and by how many slices to go on.
     """
 
-    _esm = STATIC / "blend.js"
+    _esm = static_text("blend.js")
     panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
     template = t.Bytes(b"").tag(sync=True)
     image = t.Bytes(b"").tag(sync=True)

@@ -13,7 +13,7 @@ import traitlets as t
 
 from ..plotting.figures import nice_ceiling
 from ..stats.coverage import Coverage, Mark
-from .controls import STATIC
+from .scripts import static_text
 
 _WIDTH, _HEIGHT = 640, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 628.0, 58.0, 206.0
@@ -178,7 +178,7 @@ class CurveView(anywidget.AnyWidget):
         Given the number of patients.
     """
 
-    _esm = STATIC / "curve.js"
+    _esm = static_text("curve.js")
     picture = t.Unicode("", help="SVG, made of escaped words only").tag(sync=True)
 
     def __init__(self, on_choice: Callable[[int], None]) -> None:

@@ -17,10 +17,10 @@ from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
 from ..images.template import template_on
 from .colour_scales import AnyShade
-from .controls import STATIC
 from .loaded_volume import Plane, Voxel, planes_of
 from .pane_click import read_click
 from .picture import Mm
+from .scripts import static_text
 
 _BLACK, _WHITE = 30, 250
 """Levels of the template that are drawn darkest and brightest, as on the page Topography."""
@@ -141,7 +141,7 @@ class MapSlices(anywidget.AnyWidget):
         Given the number of the slice and the place in it, as shares of width and height.
     """
 
-    _esm = STATIC / "maps.js"
+    _esm = static_text("maps.js")
     name = t.Unicode("").tag(sync=True)
     panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
     under = t.Bytes(b"", help="slices of the brain").tag(sync=True)

@@ -12,7 +12,7 @@ from ...cohort.cohort import Cohort
 from ...cohort.columns import Column, describe_columns
 from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_words
 from ..app_context import AppContext
-from ..controls import STATIC
+from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
@@ -36,7 +36,7 @@ class FilterView(anywidget.AnyWidget):
         Given what the page asks for, as it came.
     """
 
-    _esm = STATIC / "filters.js"
+    _esm = static_text("filters.js")
     side = t.Unicode("A").tag(sync=True)
     columns: t.List[Row] = t.List().tag(sync=True)
     left: t.Dict[str, Row] = t.Dict(

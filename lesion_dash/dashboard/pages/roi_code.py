@@ -10,8 +10,9 @@ import ipywidgets as widgets
 import traitlets as t
 
 from ...rois.saving import SCRIPT_NAME, names_of_run
-from ..controls import STATIC, card, download_button, heading, labelled, note
+from ..controls import card, download_button, heading, labelled, note
 from ..roi_lab import RoiResult
+from ..scripts import static_text
 
 _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
 
@@ -19,7 +20,7 @@ _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the 
 class CopyButton(anywidget.AnyWidget):
     """Puts a text onto the clipboard of the browser."""
 
-    _esm = STATIC / "copy.js"
+    _esm = static_text("copy.js")
     text = t.Unicode("").tag(sync=True)
 
 
