@@ -33,8 +33,10 @@ from ..plotting.figures import (
     new_figure,
     nice_ceiling,
 )
+from ..stats.differences import CohortDifferences
+from ..stats.overlap import Overlap
 from .findings import Findings, Side
-from .words import count_words, fixed, list_words, ml, percent_words, scale_words
+from .formatting import counted, fixed, ml, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,49 +263,55 @@ _COVERAGE_INCHES = (7.2, 4.4)
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page.
+    """A figure of the page, with what its caption tells of its colours.
 
     Parameters
     ----------
     png : bytes
-    alt : str
-        What it shows, in words.
-    caption : str
-        What it is, with units, n, and what its colours stand for.
+    title : str
+        What is drawn, where the caption cannot know it.
+    unit : str
+    low, high : str
+        Least and greatest value.
+    scale_end : float
+        Value of the last colour; width of the bins of a histogram.
+    is_beyond : bool
+        Whether values lie beyond the last colour.
     """
 
     png: bytes
-    alt: str
-    caption: str
+    title: str = ""
+    unit: str = ""
+    low: str = ""
+    high: str = ""
+    scale_end: float = 0.0
+    is_beyond: bool = False
 
 
-Bootstrap = Callable[[], Picture]
-
-
-def drawings(findings: Findings) -> dict[str, Bootstrap]:
+def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
     """The pictures of a report by name, each drawn when it is called.
 
     Maps without a voxel are left out: there is nothing to see.
     """
-    found: dict[str, Bootstrap] = {"volumes": partial(_volumes, findings)}
+    calls: dict[str, Callable[[], Picture]] = {"volumes": partial(_volumes, findings)}
     for side in findings.sides:
         if side.coverage.most:
-            found[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
+            calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
-        return found
+        return calls
     cuts = choose_cuts(findings.a.cohort.grid, findings.lesioned)
     for side in findings.sides:
         if side.stats.voxels:
-            found |= {
+            calls |= {
                 f"{key}_{side.letter}": partial(_map, findings, side, key, cuts) for key in _KEYS
             }
     if findings.overlap is not None and findings.overlap.either.voxels:
-        found["overlap"] = partial(_overlap, findings, cuts)
+        calls["overlap"] = partial(_overlap, findings.overlap, cuts)
     if findings.differences is not None:
-        found["frequency"] = partial(_frequency, findings, cuts)
+        calls["frequency"] = partial(_frequency, findings.differences, cuts)
         if findings.differences.compared.voxels:
-            found["difference"] = partial(_mean_difference, findings, cuts)
-    return found
+            calls["difference"] = partial(_mean_difference, findings.differences, cuts)
+    return calls
 
 
 def png_bytes(figure: Figure) -> bytes:
@@ -321,22 +329,7 @@ def _title(findings: Findings, side: Side) -> str:
 
 def _volumes(findings: Findings) -> Picture:
     volumes = {_title(findings, side): side.volumes_mm3 / ML for side in findings.sides}
-    width = scale_words(float(bin_edges(volumes)[1]))
-    who = list_words([_who(findings, side) for side in findings.sides])
-    spreads = list_words([_spread(findings, side) for side in findings.sides])
-    shared = ", the same for A and B; bars are shares of each cohort" if findings.is_pair else ""
-    caption = f"Total lesion volume (mL) of {who}. Bins of {width} mL{shared}; line: median."
-    alt = f"Histogram of total lesion volume: {spreads}."
-    return Picture(png_bytes(draw_volumes(volumes)), alt, caption)
-
-
-def _who(findings: Findings, side: Side) -> str:
-    return f"{count_words(side.cohort.n_patients, 'patient')} of {findings.owner(side)}"
-
-
-def _spread(findings: Findings, side: Side) -> str:
-    low, median, high = (ml(float(one)) for one in np.percentile(side.volumes_mm3, (0, 50, 100)))
-    return f"median {median} mL, from {low} to {high} mL, in {_who(findings, side)}"
+    return Picture(png_bytes(draw_volumes(volumes)), scale_end=float(bin_edges(volumes)[1]))
 
 
 def _coverage(findings: Findings, side: Side) -> Picture:
@@ -344,109 +337,60 @@ def _coverage(findings: Findings, side: Side) -> Picture:
     figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), row.min_patients)
     figure.set_size_inches(_COVERAGE_INCHES)
     figure.supxlabel("")  # who asks for what stands beside the table
-    chosen = (
-        f"k = {row.min_patients}: {count_words(row.voxels, 'voxel')}, "
-        f"{percent_words(row.percent_of_brain)} of the brain, "
-        f"{percent_words(row.percent_of_lesioned)} of all lesioned voxels"
+    title = (
+        f"k = {row.min_patients}: {counted(row.voxels, 'voxel')}, "
+        f"{share(row.percent_of_brain)} of the brain, "
+        f"{share(row.percent_of_lesioned)} of all lesioned voxels"
     )
-    figure.axes[0].set_title(chosen, loc="left", fontsize=9)
-    alt = f"Curve of the share of brain left at each minimum of patients, falling; {chosen}."
-    caption = (
-        f"What each minimum of patients (k) leaves in {findings.owner(side)}. Solid line: the k of "
-        "this report. Dashed lines: what others ask for."
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure.axes[0].set_title(title, loc="left", fontsize=9)
+    return Picture(png_bytes(figure), title)
 
 
 def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
     factor, unit = display_unit(key)
-    found = getattr(side.stats, key)
+    drawn = getattr(side.stats, key)
     values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
     label = f"{TITLES[key]} ({unit})"
-    figure = draw_values(found.array * factor, found.grid, cuts, label, maximum, COLORMAPS[key])
-    ends = float(values.min()), float(values.max())
-    low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in ends)
-    least = count_words(findings.request.min_patients, "patient")
-    where = f"{count_words(values.size, 'voxel')} lesioned in at least {least}"
-    owner, spread = findings.owner(side), f"{low} to {high} {unit}"
-    alt = f"Slices of the brain. {TITLES[key]} of {owner}: {spread} in {where}."
-    patients = count_words(side.cohort.n_patients, "patient")
-    scale = _scale(ends[1] * factor, maximum, unit, findings.is_pair)
-    care = " Biased towards large lesions: see above." if key == "mean" else ""
-    caption = f"{TITLES[key]} of {owner} (n = {patients}), in {where}: {spread}. {scale}{care}"
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_values(drawn.array * factor, drawn.grid, cuts, label, maximum, COLORMAPS[key])
+    low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in (values.min(), values.max()))
+    is_beyond = bool(values.max() * factor > maximum)
+    return Picture(png_bytes(figure), TITLES[key], unit, low, high, maximum, is_beyond)
 
 
-def _overlap(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.overlap
-    assert found is not None, "is drawn of two cohorts"
+def _overlap(found: Overlap, cuts: Cuts) -> Picture:
     flat = np.zeros(found.a.grid.size)
-    for mask, one in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
-        flat[mask.indices] = one.value
+    for mask, voxel_class in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
+        flat[mask.indices] = voxel_class.value
     array = flat.reshape(found.a.grid.shape, order="F")
-    figure = draw_classes(array, found.a.grid, cuts, OVERLAP_CLASSES)
-    counts = (
-        f"{count_words(found.only_a.voxels, 'voxel')} in A only, {found.only_b.voxels:,} in B "
-        f"only, {found.both.voxels:,} in both"
-    )
-    least = count_words(findings.request.min_patients, "patient")
-    alt = f"Slices of the brain: voxels lesioned in at least {least} of A and of B; {counts}."
-    caption = f"Voxels lesioned in at least {least} of A, of B, and of each: {counts}."
-    return Picture(png_bytes(figure), alt, caption)
+    return Picture(png_bytes(draw_classes(array, found.a.grid, cuts, OVERLAP_CLASSES)))
 
 
-def _frequency(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.differences
-    assert found is not None, "is drawn of two cohorts"
-    values = found.frequency.array
-    maximum = _end(values[values != 0])
+def _frequency(differences: CohortDifferences, cuts: Cuts) -> Picture:
+    values = differences.frequency.array
+    maximum = _scale_end(values[values != 0])
     label = "Patients lesioned, A - B (percentage points)"
-    figure = draw_difference(values, found.grid, cuts, label, maximum)
-    low, high = (fixed(float(end), 1, plus=True) for end in (values.min(), values.max()))
-    sizes = " and ".join(map(str, found.sizes))
-    spread = f"from {low} to {high} percentage points"
-    alt = f"Slices of the brain: patients lesioned in percent of A minus those of B, {spread}."
-    caption = (
-        f"Patients lesioned in percent of A minus those in percent of B (n = {sizes}), at each of "
-        f"{count_words(found.indices.size, 'voxel')} that any patient has lesioned: {spread}. "
-        f"Orange: more often in A; blue: more often in B. No test. "
-        f"{_ends(float(np.abs(values).max()), maximum, 'percentage points')}"
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_difference(values, differences.grid, cuts, label, maximum)
+    return _picture_of_difference(figure, values, 1, "percentage points", maximum)
 
 
-def _mean_difference(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.differences
-    assert found is not None, "is drawn of two cohorts"
-    array = found.mean.array / ML
+def _mean_difference(differences: CohortDifferences, cuts: Cuts) -> Picture:
+    array = differences.mean.array / ML
     values = array[np.isfinite(array)]
-    maximum = _end(values)
+    maximum = _scale_end(values)
     label = "Mean total lesion volume, A - B (mL)"
-    figure = draw_difference(array, found.grid, cuts, label, maximum)
-    low, high = (fixed(float(end), 2, plus=True) for end in (values.min(), values.max()))
-    spread = f"from {low} to {high} mL"
-    least = count_words(found.min_patients, "patient")
-    where = f"{count_words(values.size, 'voxel')} lesioned in at least {least} of A and of B"
-    alt = f"Slices of the brain: mean total lesion volume of A minus that of B, {spread}."
-    caption = (
-        f"Mean total lesion volume of A minus that of B (mL), in {where}: {spread}. Orange: larger "
-        f"in A; blue: larger in B. No test. {_ends(float(np.abs(values).max()), maximum, 'mL')}"
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_difference(array, differences.grid, cuts, label, maximum)
+    return _picture_of_difference(figure, values, 2, "mL", maximum)
 
 
-def _end(values: np.ndarray) -> float:
+def _picture_of_difference(
+    figure: Figure, values: NDArray[Any], decimals: int, unit: str, maximum: float
+) -> Picture:
+    low, high = (fixed(float(end), decimals, plus=True) for end in (values.min(), values.max()))
+    is_beyond = bool(np.abs(values).max() > maximum)
+    return Picture(png_bytes(figure), "", unit, low, high, maximum, is_beyond)
+
+
+def _scale_end(values: NDArray[Any]) -> float:
     """The end of a scale around 0, which a few extreme voxels do not stretch."""
     return nice_ceiling(float(np.percentile(np.abs(values), 99))) if values.size else 1.0
-
-
-def _scale(highest: float, maximum: float, unit: str, is_pair: bool) -> str:
-    more = " and more" if highest > maximum else ""
-    whose = " and for A and B alike" if is_pair else ""
-    return f"Colours run from 0 to {scale_words(maximum)} {unit}{more}, at every k{whose}."
-
-
-def _ends(farthest: float, maximum: float, unit: str) -> str:
-    more = " and beyond" if farthest > maximum else ""
-    return f"Colours run to {scale_words(maximum)} {unit}{more} either way; 0 is not coloured."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePath
@@ -17,13 +18,14 @@ from ..atlas.atlas import Atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
+from ..cohort.loading import MEMORY_VARIABLE
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
 from ..core.errors import InputError
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..images.masks import Mask
-from ..regions.counts import RegionCounts, count_regions
+from ..regions.counts import RegionCount, RegionCounts, count_regions
 from ..stats.coverage import Coverage, threshold_coverage
 from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
@@ -222,23 +224,30 @@ class Side:
         return self.folder + self.cohort.name.removeprefix(self.cohort.folder.resolve().name)
 
     @property
+    def skipped(self) -> tuple[Patient, ...]:
+        """The files that are not counted."""
+        return tuple(patient for patient in self.cohort.patients if patient.status == "skipped")
+
+    @property
     def left_out(self) -> tuple[Patient, ...]:
         """The patients who do not meet the conditions."""
-        return tuple(one for one in self._skipped if one.outcome == "accept")
+        return tuple(patient for patient in self.skipped if patient.outcome == "accept")
 
     @property
     def not_usable(self) -> tuple[Patient, ...]:
         """The files that could not be used."""
-        return tuple(one for one in self._skipped if one.outcome != "accept")
-
-    @property
-    def _skipped(self) -> tuple[Patient, ...]:
-        return tuple(one for one in self.cohort.patients if one.status == "skipped")
+        return tuple(patient for patient in self.skipped if patient.outcome != "accept")
 
     @property
     def volumes_mm3(self) -> NDArray[np.float64]:
         """Total lesion volume of each patient in mm³."""
         return self.cohort.volumes.astype(np.float64) * self.cohort.grid.voxel_volume
+
+    @property
+    def volume_quantiles(self) -> list[float]:
+        """Minimum, quartiles, median and maximum of these volumes in mm³, in their order."""
+        quantiles: list[float] = np.percentile(self.volumes_mm3, (0, 25, 50, 75, 100)).tolist()
+        return quantiles
 
     @property
     def peak_mm(self) -> tuple[float, float, float] | None:
@@ -305,6 +314,43 @@ class Findings:
     def owner(self, side: Side) -> str:
         """A cohort in words: ``A (cohort_a)``, or its name where it is the only one."""
         return f"{side.letter.upper()} ({side.name})" if self.is_pair else side.name
+
+    @property
+    def largest_region(self) -> RegionCount | None:
+        """The region that holds most of what is counted; None where no region does."""
+        if self.regions is None or len(self.regions.rows) < 2:  # the last one is outside
+            return None
+        return self.regions.rows[0] if self.regions.rows[0].voxels else None
+
+    def exclusions(self, side: Side) -> dict[str, list[str]]:
+        """The files of a cohort that are not counted, by reason."""
+        return self._by_reason((each.file, each.reason) for each in side.not_usable + side.left_out)
+
+    def remarks(self, side: Side) -> dict[str, list[str]]:
+        """The files that are counted and are unusual, by what was unusual."""
+        return self._by_reason(
+            (patient.file, reason)
+            for patient in side.cohort.used
+            if patient.outcome == "warn"
+            for reason in patient.reasons
+        )
+
+    def notes(self, side: Side) -> list[str]:
+        """What is unusual about the masks as a group."""
+        means = side.means.notes if side.means is not None else ()
+        # How this computer kept the masks says nothing of the patients, and differs elsewhere.
+        own = [note for note in side.cohort.notes if MEMORY_VARIABLE not in note]
+        return self.without_folders([*own, *means])
+
+    def without_folders(self, texts: Iterable[str]) -> list[str]:
+        """Sentences in which the folders of the cohorts are called by their names."""
+        return [without_folders(text, self.cohorts) for text in texts]
+
+    def _by_reason(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for file, reason in pairs:
+            files[without_folders(reason, self.cohorts)].append(file)
+        return dict(files)
 
 
 def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRequest) -> Findings:

@@ -24,9 +24,9 @@ from ..stats.overlap import FILE_NAME as OVERLAP_NAME
 from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import Picture, drawings
 from .findings import Findings, ReportRequest, Side, find_all
-from .page import PAGE_NAME, make_page
+from .formatting import counted
+from .page import PAGE_NAME, make_page, summary
 from .reproduction import report_provenance
-from .words import count_words, summary
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -122,7 +122,7 @@ def _of_side(findings: Findings, side: Side) -> dict[str, Item]:
 
 
 def _least(findings: Findings) -> str:
-    return count_words(findings.request.min_patients, "patient")
+    return counted(findings.request.min_patients, "patient")
 
 
 def _stats_bytes(side: Side, key: str, name: str) -> bytes:
