@@ -308,7 +308,7 @@ def test_what_cannot_be_made_again_or_asked_is_refused(a):
     part = ld.restrict_cohort(a, ["sex=F"])
     with pytest.raises(ld.InputError, match="give the whole cohort, and the conditions in the req"):
         report_on(part)
-    with pytest.raises(ld.InputError, match="there is no cohort B to ask"):
+    with pytest.raises(ld.InputError, match="there is no cohort B; give cohort B, or"):
         report_on(a, where_b=["sex=F"])
 
 

@@ -1,13 +1,11 @@
-"""What a report is asked for, and all results it tells."""
+"""The choices of a report, and all results it tells."""
 
 from __future__ import annotations
 
-import platform
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,22 +22,12 @@ from ..cohort.participants import Patient
 from ..core.errors import InputError
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
-from ..images.masks import Mask
 from ..regions.counts import RegionCount, RegionCounts, count_regions
 from ..stats.coverage import Coverage, threshold_coverage
 from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
 from ..stats.size_bias import MeanContrast, mean_contrast
 from ..stats.topography import VolumeStats, volume_stats
-
-_PACKAGES = ("numpy", "scipy", "nibabel", "nilearn", "matplotlib", "pandas")
-
-
-def versions() -> dict[str, str]:
-    """Name and version of what was used."""
-    own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
-    return own | {name: version(name) for name in _PACKAGES}
-
 
 # What folders and files are called in a report: by names that hold on any computer.
 
@@ -93,8 +81,8 @@ def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
         if table is None:
             continue
         places = (place / name for place in (folder, folder.parent) for name in PARTICIPANTS_NAMES)
-        found = next((place for place in places if place.is_file()), None)
-        if found is None or found.resolve() != table.path.resolve():
+        nearby = next((place for place in places if place.is_file()), None)
+        if nearby is None or nearby.resolve() != table.path.resolve():
             return table.path
     return None
 
@@ -109,7 +97,7 @@ def without_folders(text: str, cohorts: Sequence[Cohort]) -> str:
     return text
 
 
-# What a report is asked for.
+# The choices.
 
 
 Conditions = Sequence[str | Condition]
@@ -117,7 +105,7 @@ Conditions = Sequence[str | Condition]
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a report is to tell, and how the masks it is about were read.
+    """The choices of a report, and how its masks were read.
 
     Parameters
     ----------
@@ -142,10 +130,10 @@ class ReportRequest:
 
     Examples
     --------
-    >>> asked = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
-    >>> [one.summary for one in asked.conditions("a")]
+    >>> request = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
+    >>> [condition.summary for condition in request.conditions("a")]
     ['age >= 60', 'nihss = 0 to 4', 'sex = F']
-    >>> asked == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
+    >>> request == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
     True
     """
 
@@ -167,28 +155,24 @@ class ReportRequest:
             object.__setattr__(self, name, value)
 
     def conditions(self, letter: str) -> tuple[Condition, ...]:
-        """All that is asked of the patients of A or B."""
+        """The conditions that patients of A, or of B, must meet."""
         return _ordered([*self.where, *getattr(self, f"where_{letter}")])
-
-    def summary(self, letter: str) -> str:
-        """The same in words, empty where nothing is asked."""
-        return " and ".join(one.summary for one in self.conditions(letter))
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        texts = {name: [*map(str, given[name])] for name in ("where", "where_a", "where_b")}
-        return given | texts
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        texts = {name: [*map(str, values[name])] for name in ("where", "where_a", "where_b")}
+        return values | texts
 
 
 def _ordered(conditions: Conditions) -> tuple[Condition, ...]:
     """Each once and in one order, so that one question is one request."""
-    found = {str(one): one for one in parse_conditions(conditions)}
-    return tuple(found[text] for text in sorted(found))
+    by_text = {str(condition): condition for condition in parse_conditions(conditions)}
+    return tuple(by_text[text] for text in sorted(by_text))
 
 
-# All that a report tells, worked out by the rooms that know how.
+# All that a report tells, computed by `stats` and `regions`.
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,11 +236,11 @@ class Side:
     @property
     def peak_mm(self) -> tuple[float, float, float] | None:
         """Where most patients are lesioned, in mm; None where nobody is."""
-        found = self.everywhere
-        if not found.indices.size:
+        stats = self.everywhere
+        if not stats.indices.size:
             return None
-        place = found.indices[[np.argmax(found.values["n"])]]
-        x, y, z = found.grid.mm_of_index(place)[0].tolist()
+        peak = stats.indices[[np.argmax(stats.values["n"])]]
+        x, y, z = stats.grid.mm_of_index(peak)[0].tolist()
         return x, y, z
 
 
@@ -308,8 +292,8 @@ class Findings:
     @property
     def lesioned(self) -> NDArray[np.int32]:
         """Voxels of the grid of A that any patient of A or B has lesioned."""
-        found = self.differences
-        return self.a.everywhere.indices if found is None else found.indices
+        stats = self.a.everywhere if self.differences is None else self.differences
+        return stats.indices
 
     def owner(self, side: Side) -> str:
         """A cohort in words: ``A (cohort_a)``, or its name where it is the only one."""
@@ -362,47 +346,39 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         Where a cohort is not whole, where a condition cannot be asked or nobody meets it, where
         voxels of A and B do not coincide, or the atlas lies elsewhere.
     """
-    given = (a,) if b is None else (a, b)
+    whole = (a,) if b is None else (a, b)
     if b is None and request.where_b:
-        raise InputError("where_b", "there is no cohort B to ask", "give one, or leave it out")
+        raise InputError("where_b", "there is no cohort B", "give cohort B, or leave where_b out")
     # What may be refused comes first: conditions, then places, then the maps.
-    least = request.min_patients
-    own = [_restrict(letter, one, request) for letter, one in zip("ab", given, strict=False)]
-    both = overlap(*(cohort.at_least(least) for cohort in own)) if b is not None else None
-    counted = own[0].at_least(least) if both is None else both.both
-    regions = _count(counted, atlas)
+    k = request.min_patients
+    parts = [
+        _restrict(cohort, request.conditions(letter))
+        for letter, cohort in zip("ab", whole, strict=False)
+    ]
+    masks = [cohort.at_least(k) for cohort in parts]
+    both = overlap(*masks) if b is not None else None
+    counted = masks[0] if both is None else both.both
+    regions = count_regions(counted, atlas) if atlas is not None else None
     sides = tuple(
-        _find_side(letter, folder, cohort, least)
-        for letter, folder, cohort in zip("ab", folder_names(given), own, strict=False)
+        Side(
+            letter,
+            folder,
+            cohort,
+            volume_stats(cohort, 1),
+            volume_stats(cohort, k),
+            threshold_coverage(cohort),
+            mean_contrast(cohort, k) if cohort.volumes.any() else None,
+        )
+        for letter, folder, cohort in zip("ab", folder_names(whole), parts, strict=False)
     )
-    differences = cohort_differences(own[0], own[1], least) if b is not None else None
+    differences = cohort_differences(parts[0], parts[1], k) if b is not None else None
     return Findings(request, sides, atlas, regions, both, differences)
 
 
-def _restrict(letter: str, cohort: Cohort, request: ReportRequest) -> Cohort:
-    _check_whole(cohort)
-    return restrict_cohort(cohort, request.conditions(letter))
-
-
-def _find_side(letter: str, folder: str, cohort: Cohort, least: int) -> Side:
-    return Side(
-        letter,
-        folder,
-        cohort,
-        volume_stats(cohort, 1),
-        volume_stats(cohort, least),
-        threshold_coverage(cohort),
-        mean_contrast(cohort, least) if cohort.volumes.any() else None,
-    )
-
-
-def _check_whole(cohort: Cohort) -> None:
-    """The page could not say how a part came about, nor how to make it again."""
-    if any(one.status == "skipped" and one.outcome == "accept" for one in cohort.patients):
-        problem = "is a part of a cohort: conditions were asked of it before"
+def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:
+    # The page could not say how a part came about, nor how to make it again.
+    if any(each.status == "skipped" and each.outcome == "accept" for each in cohort.patients):
+        problem = "conditions have restricted this cohort already"
         remedy = "give the whole cohort, and the conditions in the request"
         raise InputError(cohort.name, problem, remedy)
-
-
-def _count(mask: Mask, atlas: Atlas | None) -> RegionCounts | None:
-    return count_regions(mask, atlas) if atlas is not None else None
+    return restrict_cohort(cohort, conditions)

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ..core.text import printable
 from ..regions.counts import RegionCount
 from ..stats.coverage import Mark
 from .figures import Picture
-from .findings import Findings, Side, atlas_files, file_name, versions
+from .findings import Findings, Side, atlas_files, file_name
 from .formatting import (
     counted,
     decimals_of,
@@ -32,11 +35,7 @@ from .formatting import (
 )
 from .participants import age_summary, column_rows, condition_label, criteria, sex_summary
 from .references import atlas_credit, cited_in, rules
-from .reproduction import checksum_tables, command, find_places, python_lines
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markupsafe import Markup
+from .reproduction import checksum_tables, command, find_places, python_lines, versions
 
 PAGE_NAME = "report.html"
 
@@ -60,8 +59,6 @@ def make_page(
     day : date
         On which the report was made.
     """
-    from markupsafe import Markup
-
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     # The page may show its own pictures in its own style, and nothing else, whatever it holds.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -97,8 +94,6 @@ def make_page(
 
 def summary(findings: Findings) -> tuple[str, ...]:
     """What one wants to know first: a sentence each, as plain text."""
-    from markupsafe import Markup
-
     template = _environment().get_template("summary.html.jinja")
     items = re.findall("<li>(.*?)</li>", template.render(_context(findings)), re.DOTALL)
     return tuple(_flowing(Markup(item)).unescape() for item in items)
@@ -107,8 +102,6 @@ def summary(findings: Findings) -> tuple[str, ...]:
 @cache
 def _environment() -> Environment:
     """The templates: whatever they print is escaped, and an unknown name is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
@@ -143,36 +136,26 @@ def _finalize(value: object) -> object:
 
 
 def _escaped(text: str) -> Markup:
-    from markupsafe import escape
-
     return escape(_finalize(text))
 
 
 def _flowing(text: str) -> Markup:
     """Text whose lines are those of a template, as one line."""
-    from markupsafe import Markup
-
     return Markup(re.sub(r"\s*\n\s*", " ", _escaped(text).strip()))
 
 
 def _prose(text: str) -> Markup:
     """Flowing text in which a number and its unit stay on one line."""
-    from markupsafe import Markup
-
     return Markup(_BEFORE_UNIT.sub(_NO_BREAK, _flowing(text)))
 
 
 def _breakable(name: str) -> Markup:
     """A long name that may go on in the next line after each underscore."""
-    from markupsafe import Markup
-
     return Markup("_<wbr>").join(_escaped(part) for part in name.split("_"))
 
 
 def _code(lines: str) -> Markup:
     """Lines of code, as they are."""
-    from markupsafe import Markup
-
     return Markup("\n").join(_escaped(line) for line in lines.split("\n"))
 
 
@@ -199,8 +182,6 @@ def _context(findings: Findings) -> dict[str, Any]:
 
 def _of_each(findings: Findings, describe: Callable[[Side], str]) -> Markup:
     """What is said of the cohort, or of A and then of B; of neither, where nothing is."""
-    from markupsafe import Markup
-
     texts = {side.letter.upper(): _flowing(describe(side)) for side in findings.sides}
     if not findings.is_pair:
         return texts["A"]
@@ -220,9 +201,16 @@ def _convention_rows(findings: Findings) -> list[list[str]]:
         own = Mark(findings.request.min_patients, "this report", "")
         for mark in (own, *side.coverage.marks):
             row = side.coverage.at(mark.min_patients)
-            shares = percent(row.percent_of_brain), percent(row.percent_of_lesioned)
-            numbers = str(row.min_patients), counted(row.voxels), ml(row.volume_mm3), *shares
-            rows.append([f"{of}{mark.label}", *numbers])
+            rows.append(
+                [
+                    f"{of}{mark.label}",
+                    str(row.min_patients),
+                    counted(row.voxels),
+                    ml(row.volume_mm3),
+                    percent(row.percent_of_brain),
+                    percent(row.percent_of_lesioned),
+                ]
+            )
     return rows
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,13 @@ def _by_name(file: dict[str, Any]) -> dict[str, Any]:
     """A file as an input, and that of its units, called by their names without folders."""
     units = {"units": _by_name(file["units"])} if "units" in file else {}
     return file | {"file": file_name(file["file"])} | units
+
+
+def versions() -> dict[str, str]:
+    """Name and version of what was used."""
+    own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
+    packages = ("numpy", "scipy", "nibabel", "nilearn", "matplotlib", "pandas")
+    return own | {name: version(name) for name in packages}
 
 
 # Where the inputs lie, seen from one folder in which command and Python can be run.
