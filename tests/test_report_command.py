@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import html
 import os
 import re
@@ -18,8 +17,6 @@ from lesion_dash import cli
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.session import Session
 from lesion_dash.report.reproduction import Places, shared_folder
-from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
-from lesion_dash.stats.topography import FILE_NAMES as STATS
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 
@@ -98,25 +95,6 @@ def test_the_folder_is_the_library_s_and_the_dashboard_s(root, capsys):
     loaded = [session.load(name) for name in "ab"]
     other = report_on(*loaded, atlas=session.atlas("areas"), **request)
     assert written == undated(other.files)
-
-
-def test_maps_and_tables_are_those_of_the_other_commands(root):
-    """Each map of the report, unpacked, has the bytes that stats, overlap and compare write."""
-    chosen = ("-k", 2, "--where", "age>=61")
-    atlas = ("--atlas", "areas.nii.gz")
-    assert run("report", "a", "b", *atlas, *chosen, "-o", "out") == 0
-    assert run("overlap", "a", "b", *atlas, *chosen, "-o", "other") == 0
-    assert run("compare", "a", "b", *chosen, "-o", "other", "--overwrite") == 0
-    made, other = content(root / "out"), content(root / "other")
-    for letter in "ab":
-        assert run("stats", letter, *chosen, "-o", f"stats_{letter}") == 0
-        stats = content(root / f"stats_{letter}")
-        other |= {f"{letter}_{name}": data for name, data in stats.items()}
-    compared = {name: data for name, data in other.items() if not name.endswith("provenance.json")}
-    assert len(compared) == 2 * (len(STATS) + 1) + len(DIFFERENCES) + 2
-    for name, data in compared.items():
-        own = gzip.decompress(made[f"{name}.gz"]) if name.endswith(".nii") else made[name]
-        assert own == data, name
 
 
 @pytest.mark.parametrize(
