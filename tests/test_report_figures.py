@@ -54,6 +54,7 @@ def test_there_is_a_picture_for_everything_that_is_told(findings):
 
 
 def test_a_picture_has_the_same_bytes_each_time_and_no_date(findings):
+    """Some seconds, as it is the first to import nilearn's plotting."""
     curves = [drawings(findings)["coverage_a"]().png for _ in range(2)]
     maps = [png_bytes(draw_difference(ball((0, 0, 10)), GRID, CUTS, "", 1.0)) for _ in range(2)]
     for first, second in (curves, maps):
