@@ -251,7 +251,11 @@ def test_provenance_names_inputs_and_outputs(pair, atlas):
     files = report_on(*pair, atlas=atlas, where=["sex=F"]).files
     content = json.loads(files["provenance.json"])
     assert content["created"] == "2026-03-01"
-    assert [one.get("folder", one.get("name")) for one in content["inputs"]] == ["a", "b", "areas"]
+    assert [each.get("folder", each.get("name")) for each in content["inputs"]] == [
+        "a",
+        "b",
+        "areas",
+    ]
     assert content["parameters"]["where"] == ["sex=F"]
     assert set(content["outputs"]) == set(files) - {"report.html", "provenance.json"}
     sums = {file["file"]: file["sha256"] for file in content["inputs"][0]["files"]}
@@ -301,7 +305,8 @@ def test_a_saved_report_among_the_masks_is_no_patient(report, copy):
     ld.save_report(report, copy / "a" / "report")
     again = ld.load_cohort(copy / "a")
     assert again.n_patients == 8
-    assert all("looks like a result" in one.reason for one in again.patients if one.voxels == 0)
+    skipped = [patient for patient in again.patients if patient.voxels == 0]
+    assert all("looks like a result" in patient.reason for patient in skipped)
 
 
 def test_what_cannot_be_made_again_or_asked_is_refused(a):

@@ -93,11 +93,11 @@ def test_what_files_name_is_text(hostile):
 
 def test_the_page_asks_for_nothing(hostile):
     assert [link["href"] for link in hostile.all("link")] == ["data:,"]
-    assert all(one["src"].startswith("data:image/png;base64,") for one in hostile.all("img"))
+    assert all(img["src"].startswith("data:image/png;base64,") for img in hostile.all("img"))
     style = re.search("<style>(.*?)</style>", hostile.page, re.DOTALL)
     assert style
     assert not re.search(r"url\(|@import|expression", style[1])
-    policy = next(one["content"] for one in hostile.all("meta") if "http-equiv" in one)
+    policy = next(meta["content"] for meta in hostile.all("meta") if "http-equiv" in meta)
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     assert policy.split("; ") == [
         "default-src 'none'",

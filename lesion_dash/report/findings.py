@@ -29,7 +29,7 @@ from ..stats.overlap import Overlap, overlap
 from ..stats.size_bias import MeanContrast, mean_contrast
 from ..stats.topography import VolumeStats, volume_stats
 
-# What folders and files are called in a report: by names that hold on any computer.
+# Names of folders and files in a report, which hold on any computer.
 
 
 def folder_names(cohorts: Sequence[Cohort]) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def atlas_files(atlas: Atlas) -> tuple[str, ...]:
 
 
 def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
-    """A participants table that must be named, as it does not lie where it is looked for."""
+    """The participants table, where it is not the one that is found beside the masks."""
     for cohort in cohorts:
         table, folder = cohort.participants, cohort.folder.resolve()
         if table is None:
@@ -246,7 +246,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a report tells.
+    """All results of a report.
 
     Parameters
     ----------
@@ -338,13 +338,13 @@ class Findings:
 
 
 def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRequest) -> Findings:
-    """Restrict the cohorts as asked, and work out what a report tells.
+    """Restrict the cohorts by the conditions, and compute all results of a report.
 
     Raises
     ------
     InputError
-        Where a cohort is not whole, where a condition cannot be asked or nobody meets it, where
-        voxels of A and B do not coincide, or the atlas lies elsewhere.
+        Where a cohort is restricted already, where a condition names no column or no patient meets
+        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
     """
     whole = (a,) if b is None else (a, b)
     if b is None and request.where_b:

@@ -93,7 +93,7 @@ def make_page(
 
 
 def summary(findings: Findings) -> tuple[str, ...]:
-    """What one wants to know first: a sentence each, as plain text."""
+    """The report in short: a few sentences of plain text."""
     template = _environment().get_template("summary.html.jinja")
     items = re.findall("<li>(.*?)</li>", template.render(_context(findings)), re.DOTALL)
     return tuple(_flowing(Markup(item)).unescape() for item in items)
@@ -101,7 +101,7 @@ def summary(findings: Findings) -> tuple[str, ...]:
 
 @cache
 def _environment() -> Environment:
-    """The templates: whatever they print is escaped, and an unknown name is an error."""
+    """The templates; every value is escaped, and an unknown name is an error."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
@@ -130,7 +130,7 @@ def _environment() -> Environment:
 
 
 def _finalize(value: object) -> object:
-    """Text of files and folders may hold characters that cannot be printed, or line breaks."""
+    """Spell out line breaks and unprintable characters, which names of files may hold."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return printable(str(value)) if is_text else value
 
@@ -140,7 +140,7 @@ def _escaped(text: str) -> Markup:
 
 
 def _flowing(text: str) -> Markup:
-    """Text whose lines are those of a template, as one line."""
+    """Text in one line, where a template breaks it."""
     return Markup(re.sub(r"\s*\n\s*", " ", _escaped(text).strip()))
 
 
@@ -160,7 +160,7 @@ def _code(lines: str) -> Markup:
 
 
 def _context(findings: Findings) -> dict[str, Any]:
-    """What every template may name."""
+    """Values and functions for every template."""
     return {
         "findings": findings,
         "sides": findings.sides,
@@ -181,7 +181,7 @@ def _context(findings: Findings) -> dict[str, Any]:
 
 
 def _of_each(findings: Findings, describe: Callable[[Side], str]) -> Markup:
-    """What is said of the cohort, or of A and then of B; of neither, where nothing is."""
+    """The text on the cohort, or ``... in A and ... in B`` without empty ones."""
     texts = {side.letter.upper(): _flowing(describe(side)) for side in findings.sides}
     if not findings.is_pair:
         return texts["A"]

@@ -1,4 +1,4 @@
-"""Columns and conditions in words: summed up, never one patient's values."""
+"""Columns and conditions as text: summed up, never one patient's values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sex_summary(side: Side) -> str:
 
 
 def sex_of(value: str) -> str:
-    """A value of the column sex in words, where it is written as usual.
+    """The name of a value of the column sex, where it is coded as BIDS does.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def sex_of(value: str) -> str:
 
 
 def condition_label(condition: Condition, units: Units) -> str:
-    """A condition as it was asked, with the unit where that is known.
+    """A condition as it was written, with the unit where that is known.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def condition_label(condition: Condition, units: Units) -> str:
 
 
 def criteria(findings: Findings) -> dict[str, Any]:
-    """Inclusion criteria in words: ``common`` to all cohorts, and of ``a`` and ``b`` alone."""
+    """Inclusion criteria as text: ``common`` to all cohorts, and of ``a`` and ``b`` alone."""
     own = {
         side.letter: [
             criterion(condition, side.cohort.units)
@@ -100,7 +100,7 @@ def criteria(findings: Findings) -> dict[str, Any]:
 
 
 def criterion(condition: Condition, units: Units) -> str:
-    """A condition in words for a paper, to stand behind "patients with".
+    """A condition for a paper, to stand behind "patients with".
 
     Examples
     --------

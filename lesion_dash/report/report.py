@@ -109,7 +109,7 @@ class Report:
     ----------
     title : str
     day : date
-        On which it was made; the one thing that inputs and request do not decide.
+        On which it was made; inputs and request decide all else.
     sentences : tuple of str
         The report in short.
     html : str
@@ -159,7 +159,7 @@ def make_report(
     Parameters
     ----------
     a, b : Cohort
-        Whole: the conditions of the request are asked here.
+        Whole cohorts: the request holds the conditions.
     atlas : LabelAtlas or ProbabilityAtlas, optional
         For the table of regions.
     request : ReportRequest, optional
@@ -176,8 +176,8 @@ def make_report(
     Raises
     ------
     InputError
-        Where a cohort is not whole, where a condition cannot be asked or nobody meets it, where
-        voxels of A and B do not coincide, or the atlas lies elsewhere.
+        Where a cohort is restricted already, where a condition names no column or no patient meets
+        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def make_report(
 def _call_each(
     calls: Mapping[str, Callable[[], T]], before: int, total: int, progress: Progress | None
 ) -> dict[str, T]:
-    """What each call gives; progress is told after each, so that it can end the work."""
+    """The result of each call; `progress` is called after each and may raise to end the work."""
     results = {}
     for done, (name, call) in enumerate(calls.items(), before + 1):
         results[name] = call()

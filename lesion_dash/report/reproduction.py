@@ -103,11 +103,11 @@ def versions() -> dict[str, str]:
     return own | {name: version(name) for name in packages}
 
 
-# Where the inputs lie, seen from one folder in which command and Python can be run.
+# Where the inputs lie, relative to one folder in which command and Python can be run.
 #
-# A report holds no path of the computer it was made on, so that it is the same wherever a study is
-# copied to, and tells nothing of anybody's folders. It does hold the short ways down from the
-# folder that all inputs share: they belong to the study.
+# A report holds no absolute path, so that it is the same wherever a study is copied to, and tells
+# nothing of anybody's folders. It does hold the short paths below the folder that all inputs share:
+# they belong to the study.
 
 
 _MAX_DEPTH = 2
@@ -118,25 +118,25 @@ _HOMES = ("home", "Users")
 """Folders right below the root whose folders are called after persons."""
 
 _UNKNOWN = Path(os.sep)
-"""Where that which has no place is taken to lie: far from everything."""
+"""Assumed folder of an input that is not on this computer: near no other input."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """What the inputs of a report are called in a command.
+    """Names of the inputs of a report in its command.
 
     Parameters
     ----------
     folders : tuple of str
         Of the cohorts.
     participants : str or None
-        A table that must be named, as it does not lie where it is looked for.
+        The table, where it is not the one that is found beside the masks and must be given.
     atlas : tuple of str
         Image or folder of maps, and label table; or a name of the library.
     held : tuple of str
-        What lies in the folder in which the command is run, by which one knows it.
+        Inputs in the folder in which the command is to be run; they identify it.
     elsewhere : tuple of str
-        What does not, and is called by its name alone.
+        Other inputs, by their names alone.
     """
 
     folders: tuple[str, ...]
@@ -147,7 +147,7 @@ class Places:
 
     @property
     def summary(self) -> str:
-        """Where the command is to be run, and what must be written anew there."""
+        """In which folder the command is to be run, and which paths must be filled in there."""
         lines = [f"Run in the folder that holds {enumerated(self.held)}."] if self.held else []
         if self.elsewhere:
             is_one = len(self.elsewhere) == 1
@@ -158,7 +158,7 @@ class Places:
 
 @dataclass(frozen=True)
 class _Input:
-    """A folder or file; its name is enough where it has no place on this computer."""
+    """A folder or file; `place` is None for a URL and for a name of the atlas library."""
 
     name: str
     place: Path | None
@@ -167,14 +167,14 @@ class _Input:
         return base is not None and self.place is not None and _is_near(base, self.place)
 
     def seen_from(self, base: Path | None) -> str:
-        """The way down to it, or its name where there is none."""
+        """Its path below the folder, or its name where it does not lie there."""
         if base is None or self.place is None or not _is_near(base, self.place):
             return self.name
         return self.place.relative_to(base).as_posix()
 
 
 def find_places(findings: Findings) -> Places:
-    """What the inputs are called, seen from the folder that they share."""
+    """Names of the inputs, relative to the folder that they share."""
     cohorts = [_input(side.folder, side.cohort.folder.resolve()) for side in findings.sides]
     named, implied = _tables(findings)
     atlas = _atlas_inputs(findings.atlas) if findings.atlas is not None else []
@@ -193,7 +193,7 @@ def find_places(findings: Findings) -> Places:
 
 
 def _tables(findings: Findings) -> tuple[list[_Input], list[_Input]]:
-    """Participants tables that must be named, and those that are found above a cohort's folder."""
+    """Participants tables that must be given, and those that are found above a cohort's folder."""
     path = table_to_name(findings.cohorts)
     if path is not None:
         return [_input(path.name, path)], []
@@ -207,7 +207,7 @@ def _tables(findings: Findings) -> tuple[list[_Input], list[_Input]]:
 
 
 def _atlas_inputs(atlas: Atlas) -> list[_Input]:
-    """Image, or the folder of several, and table; a name of the library lies nowhere."""
+    """Image, or the folder of several, and table; or a name of the library."""
     names = atlas_files(atlas)
     if is_library_name(atlas.name):
         return [_Input(name, None) for name in names]
@@ -221,7 +221,7 @@ def _atlas_inputs(atlas: Atlas) -> list[_Input]:
 
 
 def _input(name: str, path: AnyPath | str) -> _Input:
-    """A local folder or file, a link by its own name; or what lies behind a URL."""
+    """A local folder or file, or a URL; of a symbolic link the place of the link itself."""
     if not isinstance(path, Path) and "://" in str(path):
         return _Input(str(path), None)
     local = Path(str(path))
@@ -231,7 +231,7 @@ def _input(name: str, path: AnyPath | str) -> _Input:
 
 
 def shared_folder(places: Sequence[Path]) -> Path | None:
-    """The deepest folder that holds all of them; None where that is no folder of a study.
+    """The deepest folder that holds all places; None where that is no folder of a study.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def _is_near(base: Path, place: Path) -> bool:
 
 
 OUTPUT = "report"
-"""The folder of the commands that are shown."""
+"""The folder of results in command and Python."""
 
 _WIDTH = 92
 """Longer commands are shown on several lines; arbitrary, about the width of the page."""
