@@ -226,15 +226,13 @@ def test_columns_are_summed_up(copy):
 
 
 def test_regions_of_probabilities_are_told_by_expected_voxels(a, likely):
-    sentence = report_on(a, atlas=likely).sentences[2]
+    """The atlas has no file, and is called by its name."""
+    made = report_on(a, atlas=likely)
     inside = a.at_least(2).array[:5].sum()
     share = 100 * inside / (5 * SHAPE[1] * SHAPE[2])
-    assert f"likely, {0.75 * inside:,.1f} expected voxels" in sentence
-    assert sentence.endswith(f"mL), {share:.1f} % of the region.")
-
-
-def test_an_atlas_without_a_file_is_called_by_its_name(a, likely):
-    page = text_of(report_on(a, atlas=likely).html)
+    assert f"likely, {0.75 * inside:,.1f} expected voxels" in made.sentences[2]
+    assert made.sentences[2].endswith(f"mL), {share:.1f} % of the region.")
+    page = text_of(made.html)
     assert f"{likely.name} lies elsewhere: write its path there." in page
     assert f"load_atlas('{likely.name}')" in page
 
