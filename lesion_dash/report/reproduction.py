@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def _by_name(file: dict[str, Any]) -> dict[str, Any]:
     return file | {"file": file_name(file["file"])} | units
 
 
+@cache  # reading the metadata of eight packages takes half as long as the rest of a page
 def versions() -> dict[str, str]:
     """Name and version of what was used."""
     own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
