@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -28,6 +29,16 @@ def layouts(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "one axis", array[0, 0]
     yield "0-d", np.array(array[1, 2, 3])
     yield "scalar", array[1, 2, 3]
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes that are held at once while it runs."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class OnlyNumpy(pickle.Unpickler):

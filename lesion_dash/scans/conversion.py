@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
 from ..images.nifti import HeaderFault, Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
-from .arrays import ENDINGS, StoredArray, read_array
+from .arrays import StoredArray, read_array
 
 Shape = tuple[int, int, int]
 
@@ -205,7 +206,7 @@ def read_affine(source: PathInput) -> NDArray[np.float64]:
         Where the file holds anything else.
     """
     path = as_path(source)
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in ARRAY_ENDINGS:
         array = read_array(path).array
         if array.dtype.kind not in "iuf" or array.shape != (4, 4):
             raise _no_matrix(path)

@@ -15,7 +15,7 @@ from ..atlas.formats import Region
 from ..atlas.loading import check_scale, load_atlas, to_probabilities
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.listing import has_image_ending, strip_ending
+from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
 from ..images.masks import Binarization, Mask, volume_grid
@@ -24,7 +24,7 @@ from ..images.reading import RawImage, read_header
 from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
-from .arrays import ENDINGS, StoredArray, read_array
+from .arrays import StoredArray, read_array
 from .conversion import convert_array
 from .placing import check_overlap, place_mask, space_notes
 
@@ -109,7 +109,7 @@ def list_regions(regions: Sequence[Region]) -> str:
 
 def is_array_file(path: AnyPath) -> bool:
     """Whether a file's name says that it holds an array, such as ``.npy``."""
-    return path.suffix.lower() in ENDINGS
+    return path.suffix.lower() in ARRAY_ENDINGS
 
 
 def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
