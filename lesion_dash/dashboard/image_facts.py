@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..images.nifti import number
 from ..images.survey import Form
 from ..scans.inspection import Inspection
-from ..scans.inspection_text import Section, describe, form_words, forms_words
+from ..scans.inspection_text import Section, describe, disagreement_text, form_text
 
 Row = tuple[str, str]
 
@@ -75,7 +75,7 @@ def forms_html(inspection: Inspection) -> str:
     """Sform and qform side by side, and how far they disagree."""
     forms = (("sform", inspection.facts.sform), ("qform", inspection.facts.qform))
     sides = "".join(_form_html(name, form, inspection.form_used == name) for name, form in forms)
-    difference = forms_words(inspection)
+    difference = disagreement_text(inspection)
     is_same = difference and round(inspection.forms_apart_mm, 4) == 0
     message = "They are the same." if is_same else f"They disagree by {difference}."
     return f'<div class="ld-forms-pair">{sides}</div>' + (f"<p>{message}</p>" if difference else "")
@@ -84,5 +84,5 @@ def forms_html(inspection: Inspection) -> str:
 def _form_html(name: str, form: Form, is_used: bool) -> str:
     used = " <b>used</b>" if is_used else ""
     matrix = matrix_html(form.affine.tolist()) if form.affine is not None else ""
-    words = html.escape(form_words(form))
+    words = html.escape(form_text(form))
     return f"<div><h3>{name}{used}</h3><p>{words}</p>{matrix}</div>"
