@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -111,34 +111,8 @@ def _explain_shapes(shape: tuple[int, ...], target: Shape) -> str:
     return "give the image whose voxels the array holds"
 
 
-def place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
-    """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm.
-
-    Parameters
-    ----------
-    shape : tuple of int, length 3
-    voxel_size : sequence of float, length 3
-        Edges in mm, along the axes of the array.
-    orientation : str
-        Where each axis of the array grows to: R or L, A or P, S or I, in their order, such as
-        ``RAS``.
-
-    Returns
-    -------
-    Placement
-        Its space is that of no template.
-
-    Raises
-    ------
-    InputError
-        Where they are no sizes, or no orientation.
-
-    Examples
-    --------
-    >>> placement = place_centred((5, 3, 1), (2, 2, 3), "LAS")
-    >>> placement.grid.to_mm([[0, 0, 0], [4, 2, 0]]).tolist()
-    [[4.0, -2.0, 0.0], [-4.0, 2.0, 0.0]]
-    """
+def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
+    """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm of no template."""
     sizes = [float(size) for size in voxel_size]
     if len(sizes) != 3 or not all(isfinite(size) and size > 0 for size in sizes):
         raise InputError("--voxel-size", f"{sizes} are no three edges in mm", "give X Y Z above 0")
@@ -156,27 +130,10 @@ def place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -
     return Placement(Grid(shape, affine + 0.0, 0), source)  # + 0.0: no -0.0
 
 
-def place_by_affine(shape: Shape, affine: ArrayLike, subject: object, source: str) -> Placement:
-    """Voxels by a matrix.
-
-    Parameters
-    ----------
-    shape : tuple of int, length 3
-    affine : array, shape (4, 4)
-        Takes a voxel (i, j, k) to the centre of that voxel in mm, RAS.
-    subject : object
-        The file the matrix comes from.
-    source : str
-        How that is known, as text.
-
-    Raises
-    ------
-    InputError
-        Where the matrix takes a volume to no volume.
-    """
-    matrix = np.asarray(affine, np.float64)
-    if matrix.shape != (4, 4):
-        raise InputError(subject, *_NO_MATRIX)
+def _place_by_affine(
+    shape: Shape, matrix: NDArray[np.float64], subject: object, source: str
+) -> Placement:
+    """Voxels by a 4 x 4 matrix from voxels to mm, which the subject (a file) holds."""
     if not np.array_equal(matrix[3], [0, 0, 0, 1]):
         row = ", ".join(f"{number:g}" for number in matrix[3])
         remedy = "give the matrix from voxels to mm, four rows of four numbers"
@@ -353,11 +310,11 @@ def _given_placement(
         return place_like(like, shape)
     volume: Shape = (shape[0], shape[1], shape[2])
     if voxel_size is not None and orientation is not None:
-        return place_centred(volume, voxel_size, orientation)
+        return _place_centred(volume, voxel_size, orientation)
     if affine is not None:
         path = as_path(affine)
         source = f"placed by the affine of {path.name}"
-        placement = place_by_affine(volume, read_affine(path), path, source)
+        placement = _place_by_affine(volume, read_affine(path), path, source)
         return replace(placement, sources={str(path): _file_checksum(path)})
     return None
 
@@ -371,7 +328,7 @@ def _reconcile(
             problem = "an array does not say where its voxels lie"
             raise InputError(stored.path, problem, _PLACEMENT_MISSING)
         return given, given.source
-    own = place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
+    own = _place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
     if given is None:
         return own, own.source
     if not (_same_axes(own.grid, given.grid) if is_centred else own.grid.matches(given.grid)):

@@ -42,36 +42,11 @@ _BLOCK = 2**20  # arbitrary: values that are compared together
 _NOT_STANDARD = "not marked as standard space"
 
 
-def pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
-    """Find a region by its number or its name; capitals do not matter.
-
-    Parameters
-    ----------
-    subject : str or path
-        The map, for messages.
-    regions : sequence of Region
-    label : str, int or None
-        A number, also as text, or a name.
-
-    Returns
-    -------
-    int
-        Its place among the regions.
-
-    Raises
-    ------
-    InputError
-        Where none or several are called so, or nothing was chosen; it lists what there is.
-
-    Examples
-    --------
-    >>> eye = (Region(1, "lens"), Region(2, "globe"))
-    >>> pick_region("eye.nii", eye, "Globe"), pick_region("eye.nii", eye, "2")
-    (1, 1)
-    """
+def _pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
+    """The place of a region among others, by its number or its name; capitals do not matter."""
     if label is None:
         problem = f"holds {len(regions)} regions, and a threshold would not tell them apart"
-        raise InputError(subject, problem, f"choose one with --label: {list_regions(regions)}")
+        raise InputError(subject, problem, f"choose one with --label: {_list_regions(regions)}")
     text = str(label).strip()
     numbers = [str(region.label) for region in regions]
     names = [region.name.casefold() for region in regions]
@@ -87,19 +62,13 @@ def pick_region(subject: object, regions: Sequence[Region], label: str | int | N
     close = get_close_matches(text.casefold(), by_name, n=5, cutoff=0.5)
     parts = [name for name in by_name if text.casefold() in name and name not in close]
     likely = [by_name[name] for name in [*close, *parts]]
-    remedy = f"did you mean {list_regions(likely)}?"
-    remedy = remedy if likely else f"choose of {list_regions(regions)}"
+    remedy = f"did you mean {_list_regions(likely)}?"
+    remedy = remedy if likely else f"choose of {_list_regions(regions)}"
     raise InputError(subject, f"has no region {text!r}", remedy)
 
 
-def list_regions(regions: Sequence[Region]) -> str:
-    """Numbers with names, as far as they fit a sentence.
-
-    Examples
-    --------
-    >>> list_regions([Region(1, "lens"), Region(2, "label 2")])
-    '1 (lens), 2'
-    """
+def _list_regions(regions: Sequence[Region]) -> str:
+    """Numbers with names, such as ``1 (lens), 2 (globe)``, as far as they fit a sentence."""
     shown = [
         str(region.label)
         if region.name in ("", f"label {region.label}")
@@ -311,7 +280,7 @@ def _read(
         return _of_atlas(atlas, label)
     # A threshold on labels would take the union of all that are larger.
     problem = f"is a map of labels: whole numbers up to {largest:g}, which a threshold would join"
-    remedy = f"choose one with --label: {list_regions(atlas.regions)}"
+    remedy = f"choose one with --label: {_list_regions(atlas.regions)}"
     if largest <= _LARGEST_PERCENT:
         remedy += "; or say --percent where they are per cent of one region"
     raise InputError(path, problem, remedy)
@@ -334,7 +303,7 @@ def _is_whole(values: NDArray, tolerance: float) -> bool:
 
 
 def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
-    place = pick_region(atlas.name, atlas.regions, label)
+    place = _pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
     note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
     first, last = atlas.maps.indptr[place : place + 2].tolist()
