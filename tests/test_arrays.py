@@ -151,14 +151,14 @@ def test_a_dict_brings_its_affine(read, protocol):
             assert stored.name == "img"
             np.testing.assert_array_equal(stored.affine, affine)
             assert stored.affine.dtype == float
-            assert stored.notes == ("of the file, img is used; left out: TR, 3",)
+            assert stored.notes == ("array img is used; the file also holds TR, 3",)
 
 
 def test_an_archive_brings_its_affine(read):
     affine = np.diag([2.0, 2, 3, 1])
     stored = read(npz(data=numbers("f4"), affine=affine, spacing=np.ones(3)), "npz")
     np.testing.assert_array_equal(stored.affine, affine)
-    assert stored.notes == ("of the file, data is used; left out: spacing",)
+    assert stored.notes == ("array data is used; the file also holds spacing",)
 
 
 def test_affine_none_is_no_affine(read):
@@ -170,7 +170,9 @@ def test_affine_none_is_no_affine(read):
 )
 def test_a_wrong_affine_is_refused(read, wrong):
     content = pickle.dumps({"x": numbers("i2"), "affine": wrong})
-    with pytest.raises(InputError, match=r"array\.pkl: its affine is no matrix of 4 x 4 numbers"):
+    with pytest.raises(
+        InputError, match=r"array\.pkl: its affine is not a matrix of 4 x 4 numbers"
+    ):
         read(content, "pkl")
 
 
@@ -198,7 +200,7 @@ def test_the_only_image_is_taken(read):
     for file, ending in ((pickle.dumps(content), "pkl"), (npz(**content), "npz")):
         stored = read(file, ending)
         assert stored.name == "image"
-        assert "left out: spacing, tr" in stored.notes[0]
+        assert "the file also holds spacing, tr" in stored.notes[0]
 
 
 def test_one_array_shared_by_two_names(read):
@@ -386,7 +388,7 @@ def test_files_without_the_array_that_is_asked_for(read):
     single, empty = pickle.dumps(numbers("u1")), pickle.dumps(np.zeros((2, 0, 3)), 5)
     table = pickle.dumps(pd.DataFrame({"a": [1, 2]}))
     for content, ending, name, match in (
-        (single, "pkl", "data", "it is the only array and has no name"),
+        (single, "pkl", "data", "the file holds one array, without a name: omit --array"),
         (empty, "pkl", None, r"holds no values: its shape is \(2, 0, 3\)"),
         (table, "pkl", None, r"a pandas table .*table\.to_numpy"),
         (zipped(), "npz", None, "holds no array of numbers"),

@@ -166,19 +166,21 @@ def test_size_and_orientation(store, tmp_path, orientation, size):
 
 @pytest.mark.parametrize("orientation", ["", "RA", "RASI", "RLS", "RAX", "RRR"])
 def test_no_orientation(store, orientation):
-    with pytest.raises(InputError, match=r"--orientation: .* is no orientation; give one of"):
+    with pytest.raises(InputError, match=r"--orientation: .* is not an orientation; give one of"):
         convert_array(store(numbers("u1")), voxel_size=(1, 1, 1), orientation=orientation)
 
 
 @pytest.mark.parametrize("size", [(1, 1, 0), (1, -1, 1), (1, 1), (1, 1, float("nan"))])
 def test_no_size(store, size):
-    with pytest.raises(InputError, match=r"--voxel-size: .* no three edges in mm"):
+    with pytest.raises(InputError, match=r"--voxel-size: .* is not three edges in mm"):
         convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
 
 
 @pytest.mark.parametrize("size", [(1e39, 1, 1), (1, 1e-30, 1)])
 def test_a_size_that_a_header_cannot_hold(store, size):
-    with pytest.raises(InputError, match=r"--voxel-size: voxels of .* none of an image; give mm"):
+    with pytest.raises(
+        InputError, match=r"--voxel-size: voxels of .* beyond the range of images; give mm"
+    ):
         convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
 
 
@@ -201,13 +203,16 @@ def test_an_affine_of_a_file(store, tmp_path, write):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("1 0 0\n0 1 0\n0 0 1\n", "no matrix of 4 x 4 numbers"),
-        ("a b c d\n" * 4, "no matrix of 4 x 4 numbers"),
+        ("1 0 0\n0 1 0\n0 0 1\n", "not a matrix of 4 x 4 numbers"),
+        ("a b c d\n" * 4, "not a matrix of 4 x 4 numbers"),
         ("1 0 0 0\n0 1 0 0\n0 0 0 0\n0 0 0 1\n", "cannot be inverted"),
         ("1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "not a number"),
         ("1 0 0 0\n0 1 0 0\n0 0 1 0\n5 6 7 1\n", "last row of the affine is 5, 6, 7, 1"),
         ("1e39 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", r"voxels of 1e\+39 x 1 x 1 mm.*; give mm"),
-        ("1 0 0 1e9\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "or so far away, are none of an image"),
+        (
+            "1 0 0 1e9\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
+            "or so far away, are beyond the range of images",
+        ),
     ],
 )
 def test_a_wrong_affine_file(store, tmp_path, text, match):
@@ -244,7 +249,7 @@ def test_two_places_must_agree(store, like, tmp_path):
     near = SHEARED.copy()
     near[:3, 3] += 1e-4
     made = convert_array(store(numbers("u1"), near), like)
-    assert "placed like like.nii.gz, as the affine in its file has it" in made.notes
+    assert "placed like like.nii.gz, in agreement with the affine in its file" in made.notes
     mirrored = SHEARED @ np.diag([-1, 1, 1, 1])
     for other, match in ((SHEARED * [[1], [1], [1.01], [1]], "differs"), (mirrored, "left and")):
         with pytest.raises(
@@ -266,7 +271,7 @@ def test_an_affine_and_a_size_must_agree(store):
 
 @pytest.mark.parametrize("shape", [(), (60,), (12, 5), (2, 3, 2, 5, 1, 2)])
 def test_what_is_no_volume(store, shape):
-    with pytest.raises(InputError, match=r"is no volume: .*three or four axes needed; save"):
+    with pytest.raises(InputError, match=r"not a volume: .*three or four axes needed; save"):
         convert_array(store(numbers("u1", shape), AFFINE))
 
 
@@ -274,7 +279,7 @@ def test_axes_of_length_one_at_the_end(store):
     array = numbers("u1", (3, 4, 5, 1, 1))
     made = convert_array(store(array, AFFINE))
     np.testing.assert_array_equal(made.array, array[..., 0, 0])
-    assert "axes of length one at the end are left out" in made.notes[0]
+    assert "trailing axes of length one are dropped" in made.notes[0]
 
 
 def test_volumes_come_last(store, tmp_path):

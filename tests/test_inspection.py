@@ -211,7 +211,9 @@ def test_a_series_is_read_volume_by_volume(tmp_path):
     for volume in range(5):
         np.testing.assert_array_equal(found.stored_volume(volume), array[..., volume])
     assert found.value_at(3, 8, 1, 4) == array[3, 8, 1, 4]
-    with pytest.raises(InputError, match="5 is no volume of the image; volumes count from 0 to 4"):
+    with pytest.raises(
+        InputError, match="5 is not a volume of the image; volumes count from 0 to 4"
+    ):
         found.stored_volume(5)
 
 
@@ -352,7 +354,7 @@ def test_what_lies_outside_is_refused():
     found = inspect_image(image(values()))
     with pytest.raises(InputError, match="i from 0 to 6, j from 0 to 8, k from 0 to 7"):
         found.value_at(7, 0, 0)
-    with pytest.raises(InputError, match="is no voxel"):
+    with pytest.raises(InputError, match="is not a voxel"):
         found.value_at(0, -1, 0)
     with pytest.raises(InputError, match=r"lies outside the image; the image spans \(-7, -9, -8\)"):
         found.nearest_voxel(0, 0, 99)

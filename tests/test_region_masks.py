@@ -91,7 +91,7 @@ def test_a_map_of_labels_asks_which(scan, labels):
     match += r"would join; choose one with --label: 1 \(lens\), 2 \(globe\), 9 \(optic nerve\); or "
     with pytest.raises(InputError, match=f"{match}say --percent"):
         mask_image(scan, labels)
-    with pytest.raises(InputError, match=r"globe: is a map of labels: .*leave --threshold out"):
+    with pytest.raises(InputError, match=r"globe: is a map of labels: .*omit --threshold"):
         mask_image(scan, labels, "globe", threshold=0.5)
 
 
@@ -152,7 +152,7 @@ def test_percent_of_1_are_percent_where_that_is_said(tmp_path, scan):
 
 
 def test_percent_is_no_choice_where_each_volume_is_a_region(scan, maps):
-    with pytest.raises(InputError, match=r"maps: holds a region a volume: .*; leave --percent out"):
+    with pytest.raises(InputError, match=r"maps: holds a region a volume: .*; omit --percent"):
         mask_image(scan, maps, 1, percent=True)
 
 
@@ -160,7 +160,7 @@ def test_whole_numbers_are_percent_where_that_is_said(tmp_path, scan):
     whole = np.rint(100 * CHANCES).astype(np.uint8)
     path = saved(tmp_path / "whole.nii.gz", whole)
     np.testing.assert_array_equal(inside(mask_image(scan, path, percent=True)), whole >= 50)
-    with pytest.raises(InputError, match=r"whole: is the map of one region's .*leave --label out"):
+    with pytest.raises(InputError, match=r"whole: is the map of one region's .*omit --label"):
         mask_image(scan, path, "lens", percent=True)
 
 
@@ -175,7 +175,7 @@ def test_a_mask_of_0_and_1_is_a_map_as_well(tmp_path, scan):
         (None, r"maps: holds 3 regions, .* --label: 1 \(lens\), 2 \(globe\), 3 \(optic nerve\)"),
         ("glob", r"maps: has no region 'glob'; did you mean 2 \(globe\)\?"),
         ("nerve", r"maps: has no region 'nerve'; did you mean 3 \(optic nerve\)\?"),
-        ("17", r"maps: has no region '17'; choose of 1 \(lens\)"),
+        ("17", r"maps: has no region '17'; choose one of 1 \(lens\)"),
     ],
 )  # fmt: skip
 def test_a_region_that_is_not_there_is_told(scan, maps, label, match):
@@ -194,7 +194,7 @@ def test_a_name_that_two_regions_have_asks_for_the_number(scan, labels):
     [
         (CHANCES * 3.3, {"threshold": 1.5}, "threshold: 1.5 is not between 0 and 1"),
         (CHANCES * 0.4, {}, r"no voxel .* of at least 0.5: the largest is 0\.399; give a lower"),
-        (CHANCES, {"label": "lens"}, "prob: is the map of one region's .*leave --label out"),
+        (CHANCES, {"label": "lens"}, "prob: is the map of one region's .*omit --label"),
         (CHANCES - 0.5, {}, "prob.nii.gz: is no probabilistic atlas: negative value -0.5"),
         (CHANCES * 300, {}, "prob.nii.gz: is no probabilistic atlas: 1 volumes .* up to 29"),
         (CHANCES * 0, {}, "prob.nii.gz: atlas is empty: no voxel has a probability above 0"),

@@ -105,7 +105,7 @@ def read_array(
     path = as_path(source)
     suffix = path.suffix.lower()
     if suffix not in ARRAY_ENDINGS:
-        problem = f"is no file of an array: its name ends in none of {', '.join(ARRAY_ENDINGS)}"
+        problem = f"is not an array file: its name ends in none of {', '.join(ARRAY_ENDINGS)}"
         raise InputError(path, problem, SAVE_AGAIN)
     limit = UNPACKED if unpack_mb is None else unpack_mb * 1e6
     if not 0 < limit <= LARGEST_FILE:
@@ -126,7 +126,7 @@ def read_array(
         notes.append(f"{size - contents.end:,} bytes after the array are ignored")
     others = [key for key in (*contents.arrays, *contents.others) if key != chosen]
     if rest := [key for key in others if key.casefold() != _AFFINE]:
-        notes.append(f"of the file, {chosen} is used; left out: {_listed(rest)}")
+        notes.append(f"array {chosen} is used; the file also holds {_listed(rest)}")
     return StoredArray(path, chosen, array, affine, tuple(notes), sha256)
 
 
@@ -148,7 +148,7 @@ def _choose(contents: _Contents, name: str | None) -> str:
     remedy = f"name one with `lesion-dash convert --array`: {_listed(described)}"
     if name is not None:
         if names == [""]:
-            remedy = "it is the only array and has no name: leave --array out"
+            remedy = "the file holds one array, without a name: omit --array"
         raise ArrayFault(f"holds no array named {name!r}", remedy)
     if not names:
         rest = _listed(contents.others) or ("its affine" if contents.arrays else "nothing else")
@@ -192,7 +192,7 @@ def _find_affine(contents: _Contents) -> NDArray[np.float64] | None:
             return array.build().astype(np.float64)
     elif _is_square(value):
         return np.array(value, np.float64)
-    raise ArrayFault("its affine is no matrix of 4 x 4 numbers", "save it as an array")
+    raise ArrayFault("its affine is not a matrix of 4 x 4 numbers", "save it as an array")
 
 
 def _is_square(value: object) -> bool:

@@ -32,10 +32,10 @@ _EDGES_MM = (1e-6, 1e6)
 _SIZE_TOLERANCE_MM = 1e-3  # arbitrary: far below the voxels of any scanner
 _MAX_VOLUMES = 2**15 - 1  # int16, as NIfTI-1 keeps the lengths of axes
 _DESCRIPTION = "lesion_dash: made from an array"
-_NO_MATRIX = ("is no matrix of 4 x 4 numbers", "give four rows of four numbers")
+_NO_MATRIX = ("is not a matrix of 4 x 4 numbers", "give four rows of four numbers")
 _PLACEMENT_MISSING = (
-    "say it with --like IMAGE (of the same shape), with --voxel-size X Y Z and --orientation RAS, "
-    "or with --affine FILE"
+    "give --like IMAGE (of the same shape), --voxel-size X Y Z with --orientation RAS, "
+    "or --affine FILE"
 )
 
 
@@ -115,12 +115,12 @@ def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) 
     """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm of no template."""
     sizes = [float(size) for size in voxel_size]
     if len(sizes) != 3 or not all(isfinite(size) and size > 0 for size in sizes):
-        raise InputError("--voxel-size", f"{sizes} are no three edges in mm", "give X Y Z above 0")
+        raise InputError("--voxel-size", f"{sizes} is not three edges in mm", "give X Y Z above 0")
     characters = orientation.upper()
     directions = [_DIRECTIONS[axis] for axis in characters if axis in _DIRECTIONS]
     if len(characters) != 3 or sorted(axis for axis, _ in directions) != [0, 1, 2]:
         rule = "give one of R and L, one of A and P, one of S and I, such as RAS"
-        raise InputError("--orientation", f"{orientation!r} is no orientation", rule)
+        raise InputError("--orientation", f"{orientation!r} is not an orientation", rule)
     affine = np.eye(4) * [0, 0, 0, 1]
     for column, (axis, sign) in enumerate(directions):
         affine[axis, column] = sign * sizes[column]
@@ -151,7 +151,7 @@ def _check_lengths(subject: object, affine: NDArray[np.float64]) -> None:
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     if edges.min() < smallest or np.abs(affine).max() > largest:
         shown = " x ".join(f"{edge:g}" for edge in edges)
-        problem = f"voxels of {shown} mm, or so far away, are none of an image"
+        problem = f"voxels of {shown} mm, or so far away, are beyond the range of images"
         raise InputError(subject, problem, f"give mm, from {smallest:g} to {largest:,.0f}")
 
 
@@ -276,9 +276,9 @@ def _check_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim < len(shape):
-        notes = (f"of shape {shape}: axes of length one at the end are left out",)
+        notes = (f"of shape {shape}: trailing axes of length one are dropped",)
     if array.ndim not in (3, 4):
-        problem = f"is no volume: an array of shape {shape}, three or four axes needed"
+        problem = f"not a volume: an array of shape {shape}, three or four axes needed"
         remedy = "save a slice as array[:, :, None]" if array.ndim == 2 else "save one volume of it"
         raise InputError(stored.path, problem, remedy)
     if array.ndim == 4 and array.shape[3] > _MAX_VOLUMES:
@@ -334,10 +334,10 @@ def _reconcile(
     if not (_same_axes(own.grid, given.grid) if is_centred else own.grid.matches(given.grid)):
         difference = own.grid.difference(given.grid)
         problem = f"the affine in the file contradicts what is given: {difference}"
-        raise InputError(stored.path, problem, "leave out what is given, or save the array alone")
+        raise InputError(stored.path, problem, "omit what is given, or save the array alone")
     if is_centred:
         return own, own.source
-    return given, f"{given.source}, as the affine in its file has it"
+    return given, f"{given.source}, in agreement with the affine in its file"
 
 
 def _same_axes(own: Grid, given: Grid) -> bool:
@@ -369,4 +369,4 @@ def _narrowed(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, 
             note = f"{array.dtype.name} is saved as {dtype.name}"
             return array.astype(dtype), (f"{note}: every value fits, and every reader has it",)
     problem = f"holds whole numbers from {low} to {high}, more than 32 bits"
-    raise InputError(stored.path, problem, "save array.astype(float), where that is meant")
+    raise InputError(stored.path, problem, "save array.astype(float) if rounding is acceptable")

@@ -233,15 +233,15 @@ class Inspection:
         )
         if not inside:
             ranges = ", ".join(f"{a} from 0 to {n - 1}" for a, n in zip("ijk", shape, strict=True))
-            problem = f"{point((i, j, k))} is no voxel of the image"
-            raise InputError("voxel", problem, f"whole numbers are wanted: {ranges}")
+            problem = f"{point((i, j, k))} is not a voxel of the image"
+            raise InputError("voxel", problem, f"give whole numbers: {ranges}")
 
     def stored_volume(self, volume: int = 0) -> NDArray:
         """The values of one volume as they are stored, shape (x, y, z); see `scaled`."""
         if self.header is None or self.survey is None:
             raise InputError(self.name, self.fault or "its values cannot be read")
         if not 0 <= volume < self.volumes:
-            problem = f"{volume} is no volume of the image"
+            problem = f"{volume} is not a volume of the image"
             raise InputError("volume", problem, f"volumes count from 0 to {self.volumes - 1}")
         return self.file.volume(self.header, volume)
 

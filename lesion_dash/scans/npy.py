@@ -100,7 +100,7 @@ def number_type(code: str, byte_order: str = "=") -> np.dtype:
         kind = _KINDS.get(code[:1], f"values of type {code[:20]!r}")
         raise ArrayFault(f"not a number array: it holds {kind}", SAVE_AGAIN)
     if byte_order not in ("<", ">", "=", "|"):
-        raise ArrayFault(f"byte order {byte_order[:20]!r} is none of <, > and =", COPY_AGAIN)
+        raise ArrayFault(f"byte order {byte_order[:20]!r} is not one of <, > and =", COPY_AGAIN)
     dtype = np.dtype(code)
     return dtype if byte_order in "=|" else dtype.newbyteorder(byte_order)  # type: ignore[arg-type]
 

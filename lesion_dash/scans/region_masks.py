@@ -63,7 +63,7 @@ def _pick_region(subject: object, regions: Sequence[Region], label: str | int | 
     parts = [name for name in by_name if text.casefold() in name and name not in close]
     likely = [by_name[name] for name in [*close, *parts]]
     remedy = f"did you mean {_list_regions(likely)}?"
-    remedy = remedy if likely else f"choose of {_list_regions(regions)}"
+    remedy = remedy if likely else f"choose one of {_list_regions(regions)}"
     raise InputError(subject, f"has no region {text!r}", remedy)
 
 
@@ -180,7 +180,7 @@ class RegionMap:
         if self.probabilities is None:
             if threshold is not None:
                 problem = "is a map of labels: it has no probability to compare"
-                raise InputError(self.name, problem, "leave --threshold out")
+                raise InputError(self.name, problem, "omit --threshold")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
         share = DEFAULT_THRESHOLD if threshold is None else threshold
         Binarization(share)  # raises where it is no share
@@ -261,7 +261,7 @@ def _read(
             problem = (
                 "holds a region a volume: the largest value of all tells whether it is percent"
             )
-            raise InputError(atlas.name, problem, "leave --percent out")
+            raise InputError(atlas.name, problem, "omit --percent")
         return _of_atlas(atlas, label)
     image = read_map(place)
     path = Path(image.name) if isinstance(place, SpatialImage) else place
@@ -274,7 +274,7 @@ def _read(
         return _of_single(image, values, path, percent)
     if label is not None and (percent or (largest <= 1 and not is_whole)):
         problem = "is the map of one region's probabilities: it holds no labels"
-        raise InputError(image.name, problem, "leave --label out")
+        raise InputError(image.name, problem, "omit --label")
     atlas = load_atlas(place, table)
     if label is not None:
         return _of_atlas(atlas, label)
