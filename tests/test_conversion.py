@@ -11,7 +11,6 @@ from nibabel.orientations import aff2axcodes
 from phantoms import AFFINE, image
 from pickled import TYPES, layouts, numbers
 
-from lesion_dash import cli
 from lesion_dash.core.errors import InputError
 from lesion_dash.images.maps import file_parts
 from lesion_dash.scans.arrays import read_array
@@ -20,10 +19,6 @@ from lesion_dash.scans.conversion import convert_array
 SHAPE = (3, 4, 5)
 KEPT = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")
 SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], [0, 0, 0, 1]])
-
-
-def run(*arguments) -> int:
-    return cli.main([str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -54,12 +49,11 @@ def saved(made, tmp_path, name="out.nii.gz"):
 @pytest.mark.parametrize("code", KEPT)
 def test_types_of_nifti_are_kept(store, like, tmp_path, code):
     for name, array in layouts(numbers(code)):
-        if array.ndim != 3 or array.shape != SHAPE:
-            continue
-        found = saved(convert_array(store(array), like), tmp_path)
-        assert found.get_data_dtype() == np.dtype(code).newbyteorder("="), name
-        np.testing.assert_array_equal(np.asarray(found.dataobj), array)
-        assert np.isnan(found.header["scl_slope"]) or found.header["scl_slope"] in (0, 1)
+        if array.shape == SHAPE:
+            result = saved(convert_array(store(array), like), tmp_path)
+            assert result.get_data_dtype() == np.dtype(code).newbyteorder("="), name
+            np.testing.assert_array_equal(np.asarray(result.dataobj), array)
+            assert np.isnan(result.header["scl_slope"]) or result.header["scl_slope"] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -72,38 +66,32 @@ def test_types_of_nifti_are_kept(store, like, tmp_path, code):
     ],
 )
 def test_other_types_change_and_say_so(store, like, tmp_path, code, saved_as, note):
-    array = numbers(code)
-    made = convert_array(store(array), like)
-    assert any(note in one for one in made.notes)
-    found = saved(made, tmp_path)
-    assert found.get_data_dtype() == saved_as
-    np.testing.assert_array_equal(np.asarray(found.dataobj), array)
+    converted = convert_array(store(numbers(code)), like)
+    assert any(note in line for line in converted.notes)
+    result = saved(converted, tmp_path)
+    assert result.get_data_dtype() == saved_as
+    np.testing.assert_array_equal(np.asarray(result.dataobj), numbers(code))
 
 
 def test_wide_numbers_are_kept_or_refused(store, like):
     array = np.zeros(SHAPE, np.int64)
     array[0, 0, 0] = 2**32 - 1
-    made = convert_array(store(array), like)
-    assert made.array.dtype == np.uint32
-    np.testing.assert_array_equal(made.array, array)
+    converted = convert_array(store(array), like)
+    assert converted.array.dtype == np.uint32
+    np.testing.assert_array_equal(converted.array, array)
     for low, high in ((-1, 2**31), (0, 2**32), (-(2**31) - 1, 0)):
         array[0, 0, :2] = low, high
         with pytest.raises(InputError, match=rf"from {low} to {high}, more than 32 bits; save"):
             convert_array(store(array), like)
 
 
-@pytest.mark.parametrize("code", ["c8", "c16"])
-def test_complex_values_are_refused(store, like, code):
-    with pytest.raises(InputError, match=r"complex values .*numpy\.abs"):
-        convert_array(store(numbers(code)), like)
-
-
 def test_every_type_that_is_read_is_decided(store, like):
     for code in TYPES:
-        try:
+        if np.dtype(code).kind != "c":
             convert_array(store(numbers(code)), like)
-        except InputError as error:
-            assert "complex" in str(error)  # noqa: PT017 - the only ones refused
+            continue
+        with pytest.raises(InputError, match=r"complex values .*numpy\.abs"):
+            convert_array(store(numbers(code)), like)
 
 
 def test_bytes_that_are_no_truth_values_count_as_true(store, like):
@@ -164,24 +152,30 @@ def test_size_and_orientation(store, tmp_path, orientation, size):
     assert "the middle of the array at 0, 0, 0 mm" in made.notes[0]
 
 
-@pytest.mark.parametrize("orientation", ["", "RA", "RASI", "RLS", "RAX", "RRR"])
-def test_no_orientation(store, orientation):
-    with pytest.raises(InputError, match=r"--orientation: .* is not an orientation; give one of"):
-        convert_array(store(numbers("u1")), voxel_size=(1, 1, 1), orientation=orientation)
-
-
-@pytest.mark.parametrize("size", [(1, 1, 0), (1, -1, 1), (1, 1), (1, 1, float("nan"))])
-def test_no_size(store, size):
-    with pytest.raises(InputError, match=r"--voxel-size: .* is not three edges in mm"):
-        convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
-
-
-@pytest.mark.parametrize("size", [(1e39, 1, 1), (1, 1e-30, 1)])
-def test_a_size_that_a_header_cannot_hold(store, size):
-    with pytest.raises(
-        InputError, match=r"--voxel-size: voxels of .* beyond the range of images; give mm"
-    ):
-        convert_array(store(numbers("u1")), voxel_size=size, orientation="RAS")
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        *(
+            ({"orientation": orientation}, r"--orientation: .* is not an orientation; give one of")
+            for orientation in ("", "RA", "RASI", "RLS", "RAX", "RRR")
+        ),
+        *(
+            ({"voxel_size": size}, r"--voxel-size: .* is not three edges in mm")
+            for size in ((1, 1, 0), (1, -1, 1), (1, 1), (1, 1, float("nan")))
+        ),
+        # Which a header cannot hold.
+        ({"voxel_size": (1e39, 1, 1)}, r"--voxel-size: voxels of .* beyond the range of images"),
+        ({"voxel_size": (1, 1e-30, 1)}, r"--voxel-size: voxels of .* beyond the range .*; give mm"),
+        ({"voxel_size": None, "orientation": None}, r"array\.pkl: .* where .* lie; .*--like IMAGE"),
+        ({"orientation": None}, "--orientation: is missing"),
+        ({"voxel_size": None}, "--voxel-size: is missing"),
+        ({"like": "other.nii"}, "--like and --voxel-size: are both given"),
+    ],
+)
+def test_options_that_place_no_voxels(store, options, match):
+    given = {"voxel_size": (1, 1, 1), "orientation": "RAS", **options}
+    with pytest.raises(InputError, match=match):
+        convert_array(store(numbers("u1")), **given)
 
 
 @pytest.mark.parametrize("write", ["text", "commas", "npy", "pkl"])
@@ -222,23 +216,6 @@ def test_a_wrong_affine_file(store, tmp_path, text, match):
         convert_array(store(numbers("u1")), affine=path)
 
 
-def test_nothing_is_assumed(store):
-    with pytest.raises(InputError, match=r"array\.pkl: .* does not say where .*--like IMAGE"):
-        convert_array(store(numbers("u1")))
-
-
-def test_size_and_orientation_go_together(store):
-    with pytest.raises(InputError, match="--orientation: is missing"):
-        convert_array(store(numbers("u1")), voxel_size=(1, 1, 1))
-    with pytest.raises(InputError, match="--voxel-size: is missing"):
-        convert_array(store(numbers("u1")), orientation="RAS")
-
-
-def test_one_place_at_a_time(store, like):
-    with pytest.raises(InputError, match="--like and --voxel-size: are both given"):
-        convert_array(store(numbers("u1")), like, (1, 1, 1), "RAS")
-
-
 def test_the_affine_of_the_file_is_used_and_said(store, tmp_path):
     made = convert_array(store(numbers("u1"), SHEARED))
     np.testing.assert_array_equal(made.placement.grid.affine, SHEARED)
@@ -269,10 +246,12 @@ def test_an_affine_and_a_size_must_agree(store):
         convert_array(stored, voxel_size=(2, 2, 3), orientation="RAS")
 
 
-@pytest.mark.parametrize("shape", [(), (60,), (12, 5), (2, 3, 2, 5, 1, 2)])
-def test_what_is_no_volume(store, shape):
-    with pytest.raises(InputError, match=r"not a volume: .*three or four axes needed; save"):
-        convert_array(store(numbers("u1", shape), AFFINE))
+def test_what_is_no_volume(store):
+    for shape in ((), (60,), (12, 5), (2, 3, 2, 5, 1, 2)):
+        with pytest.raises(InputError, match=r"not a volume: .*three or four axes needed; save"):
+            convert_array(store(numbers("u1", shape), AFFINE))
+    with pytest.raises(InputError, match="has 40,000 volumes, 32,767 at most"):
+        convert_array(store(np.zeros((1, 1, 2, 40_000), np.uint8), AFFINE))
 
 
 def test_axes_of_length_one_at_the_end(store):
@@ -316,11 +295,6 @@ def test_infinite_values_are_kept_and_told(store, like):
     assert "infinite value in 2 voxels, which other commands refuse" in made.notes
     array[0, 0, :2] = np.nan
     assert not any("infinite" in note for note in convert_array(store(array), like).notes)
-
-
-def test_too_many_volumes(store):
-    with pytest.raises(InputError, match="has 40,000 volumes, 32,767 at most"):
-        convert_array(store(np.zeros((1, 1, 2, 40_000), np.uint8), AFFINE))
 
 
 def test_both_files_of_a_pair_are_inputs(store, tmp_path):
