@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
 import nibabel as nib
 import numpy as np
@@ -12,9 +13,7 @@ from phantoms import AFFINE, SHAPE, image
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
-from lesion_dash.images.masks import Mask
-from lesion_dash.scans.placing import place_mask
-from lesion_dash.scans.region_masks import mask_image
+from lesion_dash.scans.region_masks import mask_image, read_region
 
 GRID = Grid(SHAPE, AFFINE)
 GENERATOR = np.random.default_rng(0)
@@ -53,37 +52,25 @@ def inside(found) -> np.ndarray:
 
 @pytest.mark.parametrize("threshold", [None, 0.3, 0.5, 1.0])
 def test_a_map_of_probabilities_is_cut_at_the_threshold_and_above(tmp_path, scan, threshold):
-    map_file = saved(tmp_path / "prob.nii.gz", np.where(CHANCES > 0.95, 1, CHANCES))
-    found = mask_image(scan, map_file, threshold=threshold)
+    chances = np.where(CHANCES > 0.95, 1, CHANCES)
     share = 0.5 if threshold is None else threshold
-    expected = np.where(CHANCES > 0.95, 1, CHANCES).astype(np.float32) >= np.float32(share)
-    np.testing.assert_array_equal(inside(found), expected)
-    assert f"voxels of at least {share:g} taken as the mask" in found.notes
-    assert found.threshold == share
+    for factor in (1, 100):  # percent are told from shares
+        prob = saved(tmp_path / "prob.nii.gz", factor * chances)
+        masked = mask_image(scan, prob, threshold=threshold)
+        np.testing.assert_array_equal(masked.mask.array, chances >= np.float32(share))
+        assert f"voxels of at least {share:g} taken as the mask" in masked.notes
+        assert masked.threshold == share
 
 
-def test_percent_are_told_from_shares(tmp_path, scan):
-    percent = saved(tmp_path / "percent.nii.gz", 100 * CHANCES)
-    share = saved(tmp_path / "share.nii.gz", CHANCES)
-    np.testing.assert_array_equal(
-        inside(mask_image(scan, percent, threshold=0.7)),
-        inside(mask_image(scan, share, threshold=0.7)),
-    )
-
-
-@pytest.mark.parametrize("label", ["Globe", "globe", "2", 2])
-def test_a_label_is_chosen_by_name_or_number(scan, labels, label):
-    found = mask_image(scan, labels, label)
-    np.testing.assert_array_equal(inside(found), LABELS == 2)
-    assert found.mask.name == "globe"
-    assert found.threshold is None
-
-
-@pytest.mark.parametrize(("label", "place"), [("lens", 0), ("1", 0), ("Optic Nerve", 2), (3, 2)])
-def test_a_volume_is_chosen_by_name_or_number(scan, maps, label, place):
-    found = mask_image(scan, maps, label)
-    volume = nib.load(maps).get_fdata(dtype=np.float32)[..., place]
-    np.testing.assert_array_equal(inside(found), volume >= 0.5)
+def test_a_region_is_chosen_by_name_or_number(scan, labels, maps):
+    for label in ("Globe", "globe", "2", 2):
+        masked = mask_image(scan, labels, label)
+        np.testing.assert_array_equal(masked.mask.array, LABELS == 2)
+        assert (masked.mask.name, masked.threshold) == ("globe", None)
+    volumes = nib.load(maps).get_fdata(dtype=np.float32)
+    for label, place in (("lens", 0), ("1", 0), ("Optic Nerve", 2), (3, 2)):
+        masked = mask_image(scan, maps, label)
+        np.testing.assert_array_equal(masked.mask.array, volumes[..., place] >= 0.5)
 
 
 def test_a_map_of_labels_asks_which(scan, labels):
@@ -129,16 +116,11 @@ def test_labels_through_a_slope_are_labels(tmp_path, scan, top, is_loaded):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
-@pytest.mark.parametrize("scale", [1, 100])
-def test_probabilities_through_a_slope_are_none(tmp_path, scan, dtype, scale):
-    path = rescaled(tmp_path / "prob.nii.gz", scale * CHANCES, dtype)
-    found = inside(mask_image(scan, path))
-    values = nib.load(path).get_fdata()
-    np.testing.assert_array_equal(found, values >= scale * (0.5 - 1e-6))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
-def test_a_mask_through_a_slope_is_one_region(tmp_path, scan, dtype):
+def test_probabilities_and_masks_through_a_slope_are_no_labels(tmp_path, scan, dtype):
+    for scale in (1, 100):
+        path = rescaled(tmp_path / "prob.nii.gz", scale * CHANCES, dtype)
+        expected = nib.load(path).get_fdata() >= scale * (0.5 - 1e-6)
+        np.testing.assert_array_equal(inside(mask_image(scan, path)), expected)
     path = rescaled(tmp_path / "mask.nii.gz", LABELS == 9, dtype)
     np.testing.assert_array_equal(inside(mask_image(scan, path)), LABELS == 9)
 
@@ -151,36 +133,32 @@ def test_percent_of_1_are_percent_where_that_is_said(tmp_path, scan):
         mask_image(scan, path, percent=True)
 
 
-def test_percent_is_no_choice_where_each_volume_is_a_region(scan, maps):
-    with pytest.raises(InputError, match=r"maps: holds a region a volume: .*; omit --percent"):
-        mask_image(scan, maps, 1, percent=True)
-
-
 def test_whole_numbers_are_percent_where_that_is_said(tmp_path, scan):
     whole = np.rint(100 * CHANCES).astype(np.uint8)
     path = saved(tmp_path / "whole.nii.gz", whole)
     np.testing.assert_array_equal(inside(mask_image(scan, path, percent=True)), whole >= 50)
-    with pytest.raises(InputError, match=r"whole: is the map of one region's .*omit --label"):
-        mask_image(scan, path, "lens", percent=True)
 
 
 def test_a_mask_of_0_and_1_is_a_map_as_well(tmp_path, scan):
     path = saved(tmp_path / "roi.nii.gz", (LABELS == 9).astype(np.uint8))
     np.testing.assert_array_equal(inside(mask_image(scan, path)), LABELS == 9)
+    with pytest.raises(InputError, match=r"roi: is the map of one region's .*omit --label"):
+        mask_image(scan, path, "lens", percent=True)
 
 
 @pytest.mark.parametrize(
-    ("label", "match"),
+    ("options", "match"),
     [
-        (None, r"maps: holds 3 regions, .* --label: 1 \(lens\), 2 \(globe\), 3 \(optic nerve\)"),
-        ("glob", r"maps: has no region 'glob'; did you mean 2 \(globe\)\?"),
-        ("nerve", r"maps: has no region 'nerve'; did you mean 3 \(optic nerve\)\?"),
-        ("17", r"maps: has no region '17'; choose one of 1 \(lens\)"),
+        ({}, r"maps: holds 3 regions, .* --label: 1 \(lens\), 2 \(globe\), 3 \(optic nerve\)"),
+        ({"label": "glob"}, r"maps: has no region 'glob'; did you mean 2 \(globe\)\?"),
+        ({"label": "nerve"}, r"maps: has no region 'nerve'; did you mean 3 \(optic nerve\)\?"),
+        ({"label": "17"}, r"maps: has no region '17'; choose one of 1 \(lens\)"),
+        ({"label": 1, "percent": True}, "maps: holds a region a volume: .*; omit --percent"),
     ],
-)  # fmt: skip
-def test_a_region_that_is_not_there_is_told(scan, maps, label, match):
+)
+def test_a_region_that_is_not_there_is_told(scan, maps, options, match):
     with pytest.raises(InputError, match=match):
-        mask_image(scan, maps, label)
+        mask_image(scan, maps, **options)
 
 
 def test_a_name_that_two_regions_have_asks_for_the_number(scan, labels):
@@ -219,23 +197,18 @@ def test_a_colour_picture_is_refused_for_what_it_is(tmp_path, scan):
         mask_image(scan, path)
 
 
-def test_a_mirrored_and_permuted_map_gives_the_same_mask(tmp_path, scan, labels):
-    arrays, grid = turned([CHANCES, LABELS], GRID)
-    prob = saved(tmp_path / "turned.nii.gz", arrays[0], grid.affine)
-    turned_labels = saved(tmp_path / "turned_labels.nii.gz", arrays[1], grid.affine)
-    found = mask_image(scan, prob)
-    np.testing.assert_array_equal(inside(found), CHANCES >= 0.5)
-    assert any("reoriented" in note for note in found.notes)
-    found = mask_image(scan, turned_labels, 9)
-    np.testing.assert_array_equal(inside(found), LABELS == 9)
-
-
-def test_a_mirrored_and_permuted_image_gets_the_same_mask(tmp_path):
-    (moved,), grid = turned([SCAN], GRID)
-    path = saved(tmp_path / "scan.nii.gz", moved, grid.affine)
-    prob = saved(tmp_path / "prob.nii.gz", CHANCES)
+def test_a_mirrored_and_permuted_map_or_image_gives_the_same_mask(tmp_path, scan):
+    (chances, labels, moved), grid = turned([CHANCES, LABELS, SCAN], GRID)
+    prob = saved(tmp_path / "turned.nii.gz", chances, grid.affine)
+    masked = mask_image(scan, prob)
+    np.testing.assert_array_equal(inside(masked), CHANCES >= 0.5)
+    assert any("reoriented" in note for note in masked.notes)
+    path = saved(tmp_path / "labels.nii.gz", labels, grid.affine)
+    np.testing.assert_array_equal(inside(mask_image(scan, path, 9)), LABELS == 9)
+    turned_scan = saved(tmp_path / "moved.nii.gz", moved, grid.affine)
+    straight = saved(tmp_path / "prob.nii.gz", CHANCES)
     expected, _ = turned([CHANCES >= 0.5], GRID)
-    np.testing.assert_array_equal(inside(mask_image(path, prob)), expected[0])
+    np.testing.assert_array_equal(inside(mask_image(turned_scan, straight)), expected[0])
 
 
 FINE = Grid(
@@ -295,14 +268,6 @@ def test_an_image_that_does_not_say_where_it_lies_is_told(tmp_path, labels, code
     assert not any("scan.nii.gz" in one for one in plain.notes)
 
 
-def test_a_mask_between_the_voxels_of_an_image_is_told():
-    coarse = Grid((2, 2, 2), AFFINE @ np.diag([4.0, 4, 4, 1]))
-    between = Mask.from_array(np.arange(504).reshape(SHAPE) == 80, GRID, "lens")
-    match = r"lens: has no voxel on the image: its 8 mm³ lie between .* of 512 mm³; give a larger"
-    with pytest.raises(InputError, match=match):
-        place_mask(between, coarse)
-
-
 def test_a_series_is_no_image_to_mask(tmp_path, maps, labels):
     with pytest.raises(InputError, match=r"maps.nii.gz: several volumes: 3 in one file"):
         mask_image(maps, labels, 9)
@@ -311,19 +276,17 @@ def test_a_series_is_no_image_to_mask(tmp_path, maps, labels):
 @pytest.mark.parametrize(
     "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.float32, np.float64]
 )
-@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
-def test_values_inside_are_those_of_the_image_bit_by_bit(tmp_path, labels, dtype, ending):
+def test_values_inside_are_those_of_the_image_bit_by_bit(tmp_path, labels, dtype):
     values = np.abs(SCAN).astype(dtype)
-    made = nib.Nifti1Image(values, AFFINE, dtype=values.dtype)
-    nib.save(made, tmp_path / "typed.nii")
-    found = mask_image(tmp_path / "typed.nii", labels, 9)
-    content, notes = found.to_bytes(ending == ".nii.gz")
-    (tmp_path / f"out{ending}").write_bytes(content)
-    written = nib.load(tmp_path / f"out{ending}")
-    assert written.get_data_dtype() == dtype
-    np.testing.assert_array_equal(np.asarray(written.dataobj), np.where(LABELS == 9, values, 0))
-    np.testing.assert_array_equal(written.affine, AFFINE)
-    assert notes == ()
+    nib.save(nib.Nifti1Image(values, AFFINE, dtype=values.dtype), tmp_path / "typed.nii")
+    masked = mask_image(tmp_path / "typed.nii", labels, 9)
+    for is_compressed in (True, False):
+        content, notes = masked.to_bytes(is_compressed)
+        written = nib.Nifti1Image.from_bytes(gzip.decompress(content) if is_compressed else content)
+        assert written.get_data_dtype() == dtype
+        np.testing.assert_array_equal(np.asarray(written.dataobj), np.where(LABELS == 9, values, 0))
+        np.testing.assert_array_equal(written.affine, AFFINE)
+        assert notes == ()
 
 
 @pytest.mark.parametrize(("code", "written"), [(">i2", "i2"), ("f2", "f4"), ("longdouble", "f8")])
@@ -346,11 +309,8 @@ def test_types_of_memory_that_a_file_lacks(labels, code, written):
     ],
 )
 def test_scaling_is_kept_where_it_has_a_stored_0(tmp_path, labels, slope, intercept, dtype):
-    made = image(np.abs(SCAN))
-    made.header.set_slope_inter(slope, intercept)
     stored = np.abs(SCAN).astype(np.uint8 if intercept == 500 else np.int16)
-    scaled = nib.Nifti1Image(stored, AFFINE)
-    content = bytearray(scaled.to_bytes())
+    content = bytearray(nib.Nifti1Image(stored, AFFINE).to_bytes())
     content[112:120] = np.array([slope, intercept], np.float32).tobytes()
     (tmp_path / "scaled.nii").write_bytes(content)
     expected = nib.load(tmp_path / "scaled.nii").get_fdata()
@@ -379,10 +339,64 @@ def test_nan_inside_stays_and_outside_is_0(tmp_path, labels):
     assert not np.nansum(written)
 
 
-def test_a_mask_is_placed_by_its_voxels_centres():
-    coarse = Grid((4, 5, 4), AFFINE @ np.diag([2.0, 2, 2, 1]))
-    own = Mask.from_array(LABELS == 9, GRID, "nerve")
-    found = place_mask(own, coarse).array
-    for voxel in np.ndindex(coarse.shape):
-        place = GRID.nearest_voxel(coarse.to_mm(voxel))
-        assert found[voxel] == (place is not None and LABELS[place] == 9)
+# Arrays, which take the space of the image in their folder.
+
+
+def test_an_array_takes_the_space_of_the_image_beside_it(tmp_path, scan, labels):
+    saved(tmp_path / "elsewhere.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
+    np.save(tmp_path / "max_prob_map.npy", LABELS)
+    found = mask_image(scan, tmp_path / "max_prob_map.npy", "globe")
+    np.testing.assert_array_equal(found.mask.array, LABELS == 2)
+    note = "max_prob_map.npy takes the space of max_prob_map.nii.gz beside it"
+    assert note in found.notes
+    for name in ("max_prob_map.npy", "max_prob_map.nii.gz"):
+        content = (tmp_path / name).read_bytes()
+        assert found.sources[str(tmp_path / name)] == hashlib.sha256(content).hexdigest()
+
+
+def test_an_array_takes_the_only_space_of_its_shape(tmp_path):
+    folder = tmp_path / "atlas"
+    folder.mkdir()
+    moved = AFFINE @ [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    saved(folder / "template.nii.gz", SCAN, moved)
+    saved(folder / "other.nii.gz", np.zeros((3, 3, 3), np.int16), moved)
+    np.save(folder / "prob.npy", CHANCES)
+    region = read_region(folder / "prob.npy")
+    np.testing.assert_array_equal(region.grid.affine, moved)
+    assert region.name == "prob"
+
+
+def test_an_array_without_a_clear_space_is_refused(tmp_path):
+    folder = tmp_path / "atlas"
+    folder.mkdir()
+    np.save(folder / "prob.npy", CHANCES)
+    with pytest.raises(InputError, match=r"prob.npy: has no space of its own, and no NIfTI image"):
+        read_region(folder / "prob.npy")
+    saved(folder / "a.nii.gz", SCAN)
+    saved(folder / "b.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
+    with pytest.raises(InputError, match=r"a.nii.gz and b.nii.gz beside it lie in different"):
+        read_region(folder / "prob.npy")
+
+
+def test_what_cannot_be_read_beside_an_array_says_nothing_of_it(tmp_path):
+    (tmp_path / "damaged.nii").write_bytes(b"junk")
+    nib.save(image(SCAN, code=0), tmp_path / "a_lost.nii")
+    saved(tmp_path / "template.nii.gz", SCAN)
+    np.save(tmp_path / "prob.npy", CHANCES)
+    assert "placed like template.nii.gz" in read_region(tmp_path / "prob.npy").notes
+    (tmp_path / "prob.nii").write_bytes(b"junk")  # which is meant, by its name
+    with pytest.raises(InputError, match=r"prob\.nii: header incomplete"):
+        read_region(tmp_path / "prob.npy")
+
+
+def test_several_arrays_are_chosen_by_convert(tmp_path):
+    np.savez(tmp_path / "two.npz", lens=CHANCES, globe=CHANCES)
+    with pytest.raises(InputError, match="name one with `lesion-dash convert --array`: lens"):
+        read_region(tmp_path / "two.npz")
+
+
+def test_an_array_that_is_a_picture_is_refused(tmp_path):
+    saved(tmp_path / "rgb.nii.gz", SCAN)
+    np.save(tmp_path / "rgb.npy", GENERATOR.integers(0, 255, (*SHAPE, 3)).astype(np.uint8))
+    with pytest.raises(InputError, match=r"rgb.npy: colour picture \(RGB\)"):
+        read_region(tmp_path / "rgb.npy")

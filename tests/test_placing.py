@@ -1,17 +1,19 @@
-"""A file that is no binary mask is refused with the file that is meant, or with what makes one."""
+"""Masks on the grid of an image, and what is said of a file that is no mask."""
 
 from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
 import pytest
-from phantoms import SHAPE, image
+from phantoms import AFFINE, SHAPE, image
 
 from lesion_dash import cli
 from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 from lesion_dash.images.masks import Mask
-from lesion_dash.scans.placing import binary_mask
+from lesion_dash.scans.placing import binary_mask, place_mask
 
+GRID = Grid(SHAPE, AFFINE)
 LABELS = np.random.default_rng(0).choice([0, 1, 2], SHAPE).astype(np.uint8)
 CHANCES = np.random.default_rng(0).random(SHAPE).astype(np.float32)
 COMMAND = "give a mask: `lesion-dash mask IMAGE --prob THIS_FILE` cuts"
@@ -68,3 +70,20 @@ def test_no_option_is_advised_that_the_command_lacks(tmp_path, monkeypatch, caps
     assert COMMAND in said
     assert "--label" not in said
     assert "--threshold" not in said
+
+
+def test_a_mask_between_the_voxels_of_an_image_is_told():
+    coarse = Grid((2, 2, 2), AFFINE @ np.diag([4.0, 4, 4, 1]))
+    between = Mask.from_array(np.arange(504).reshape(SHAPE) == 80, GRID, "lens")
+    match = r"lens: has no voxel on the image: its 8 mm³ lie between .* of 512 mm³; give a larger"
+    with pytest.raises(InputError, match=match):
+        place_mask(between, coarse)
+
+
+def test_a_mask_is_placed_by_its_voxels_centres():
+    coarse = Grid((4, 5, 4), AFFINE @ np.diag([2.0, 2, 2, 1]))
+    own = Mask.from_array(LABELS == 2, GRID, "nerve")
+    found = place_mask(own, coarse).array
+    for voxel in np.ndindex(coarse.shape):
+        place = GRID.nearest_voxel(coarse.to_mm(voxel))
+        assert found[voxel] == (place is not None and LABELS[place] == 2)
