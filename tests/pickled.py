@@ -96,12 +96,17 @@ def number(value: int) -> bytes:
     return b"J" + struct.pack("<i", value)
 
 
-def dtype(code: str = "u1", order: str = "|") -> bytes:
-    return call(name("numpy", "dtype"), word(code), b"\x89", b"\x88") + type_state(order) + b"b"
+def plain_type(code: str) -> bytes:
+    """A type that is not finished: its byte order is that of this machine."""
+    return call(name("numpy", "dtype"), word(code), b"\x89\x88")
 
 
-def type_state(order: str) -> bytes:
-    return tuple_of(number(3), word(order), b"NNN", number(-1), number(-1), number(0))
+def dtype(code: str = "u1", order: str = "|", flags: int = 0) -> bytes:
+    return plain_type(code) + type_state(order, flags) + b"b"
+
+
+def type_state(order: str, flags: int = 0) -> bytes:
+    return tuple_of(number(3), word(order), b"NNN", number(-1), number(-1), number(flags))
 
 
 def blank(home: str = "numpy._core.multiarray") -> bytes:

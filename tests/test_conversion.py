@@ -101,10 +101,10 @@ def test_bytes_that_are_no_truth_values_count_as_true(store, like):
 
 
 def test_like_takes_the_other_images_space(store, like, tmp_path):
-    found = saved(convert_array(store(numbers("f4")), like), tmp_path)
-    np.testing.assert_allclose(found.affine, SHEARED, rtol=1e-6)
-    assert found.header["sform_code"] == 4
-    assert found.header.get_xyzt_units()[0] == "mm"
+    result = saved(convert_array(store(numbers("f4")), like), tmp_path)
+    np.testing.assert_allclose(result.affine, SHEARED, rtol=1e-6)
+    assert result.header["sform_code"] == 4
+    assert result.header.get_xyzt_units()[0] == "mm"
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_what_is_odd_about_the_other_images_space_is_told(store, tmp_path):
 @pytest.mark.parametrize("size", [(1, 1, 1), (0.9, 2, 3.5)])
 def test_size_and_orientation(store, tmp_path, orientation, size):
     made = convert_array(store(numbers("u1")), voxel_size=size, orientation=orientation)
-    found = saved(made, tmp_path)
-    assert "".join(aff2axcodes(found.affine)) == orientation.upper()
-    np.testing.assert_allclose(nib.affines.voxel_sizes(found.affine), size, rtol=1e-6)
-    middle = nib.affines.apply_affine(found.affine, (np.array(SHAPE) - 1) / 2)
+    result = saved(made, tmp_path)
+    assert "".join(aff2axcodes(result.affine)) == orientation.upper()
+    np.testing.assert_allclose(nib.affines.voxel_sizes(result.affine), size, rtol=1e-6)
+    middle = nib.affines.apply_affine(result.affine, (np.array(SHAPE) - 1) / 2)
     np.testing.assert_allclose(middle, 0, atol=1e-5)
-    assert found.header["sform_code"] not in (0, 3, 4, 5)  # the space of no template
+    assert result.header["sform_code"] not in (0, 3, 4, 5)  # the space of no template
     assert "the middle of the array at 0, 0, 0 mm" in made.notes[0]
 
 
@@ -271,11 +271,11 @@ def test_volumes_come_last(store, tmp_path):
     for like, seconds in ((series, 2.5), (None, 0)):
         stored = store(array) if like else store(array, AFFINE)
         made = convert_array(stored, like)
-        found = saved(made, tmp_path)
-        assert found.shape == array.shape
-        np.testing.assert_array_equal(np.asarray(found.dataobj), array)
-        assert found.header["pixdim"][4] == seconds
-        assert found.header.get_xyzt_units() == ("mm", "sec" if like else "unknown")
+        result = saved(made, tmp_path)
+        assert result.shape == array.shape
+        np.testing.assert_array_equal(np.asarray(result.dataobj), array)
+        assert result.header["pixdim"][4] == seconds
+        assert result.header.get_xyzt_units() == ("mm", "sec" if like else "unknown")
         assert ("the time between volumes is not stated" in made.notes) is not bool(like)
 
 

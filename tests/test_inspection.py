@@ -160,23 +160,23 @@ def test_survey_is_numpys(tmp_path, monkeypatch, dtype, slope):
     seen = nib.load(path).get_fdata()
     whole = inspect_image(path)
     assert whole.facts.byte_order.startswith("big" if order == ">" else "little")
-    found = whole.survey
+    result = whole.survey
     known = seen[np.isfinite(seen)]
-    assert (found.lowest, found.highest) == (known.min(), known.max())
-    assert found.voxels == seen.size
-    assert found.nans == np.isnan(seen).sum()
-    assert found.infinities == np.isinf(seen).sum()
-    assert found.zeros == (seen == 0).sum()
-    assert found.zero_share == (seen == 0).mean()
-    assert (found.distinct, found.has_more) == (np.unique(known).size, False)
-    np.testing.assert_array_equal(found.counts, np.histogram(known, found.edges)[0])
-    assert found.counts.sum() == known.size
+    assert (result.lowest, result.highest) == (known.min(), known.max())
+    assert result.voxels == seen.size
+    assert result.nans == np.isnan(seen).sum()
+    assert result.infinities == np.isinf(seen).sum()
+    assert result.zeros == (seen == 0).sum()
+    assert result.zero_share == (seen == 0).mean()
+    assert (result.distinct, result.has_more) == (np.unique(known).size, False)
+    np.testing.assert_array_equal(result.counts, np.histogram(known, result.edges)[0])
+    assert result.counts.sum() == known.size
 
 
 def test_many_values_are_counted_up_to_a_bound(monkeypatch):
     monkeypatch.setattr(survey, "MOST_DISTINCT", 50)
-    found = inspect_image(image(np.arange(504, dtype=np.float32).reshape(SHAPE)))
-    assert (found.survey.distinct, found.survey.has_more) == (50, True)
+    inspection = inspect_image(image(np.arange(504, dtype=np.float32).reshape(SHAPE)))
+    assert (inspection.survey.distinct, inspection.survey.has_more) == (50, True)
 
 
 @pytest.mark.parametrize("value", [np.nan, 1, *(np.finfo(float).max * np.array([1, -1]))])
@@ -197,23 +197,23 @@ def test_a_series_is_read_volume_by_volume(tmp_path):
         header["pixdim"][4] = 2500
 
     path = save(tmp_path, array, change=change)
-    found = inspect_image(path)
-    assert (found.volumes, found.repetition_time) == (5, 2.5)
+    inspection = inspect_image(path)
+    assert (inspection.volumes, inspection.repetition_time) == (5, 2.5)
     for volume in range(5):
-        np.testing.assert_array_equal(found.stored_volume(volume), array[..., volume])
-    assert found.value_at(3, 8, 1, 4) == array[3, 8, 1, 4]
+        np.testing.assert_array_equal(inspection.stored_volume(volume), array[..., volume])
+    assert inspection.value_at(3, 8, 1, 4) == array[3, 8, 1, 4]
     with pytest.raises(
         InputError, match="5 is not a volume of the image; volumes count from 0 to 4"
     ):
-        found.stored_volume(5)
+        inspection.stored_volume(5)
 
 
 def test_values_are_scaled(tmp_path):
     path = save(tmp_path, values(), name="scaled.nii")
     scale(path, 0.5, 7)
-    found = inspect_image(path)
-    assert found.value_at(1, 2, 3) == nib.load(path).get_fdata()[1, 2, 3]
-    assert "value = stored x 0.5 + 7" in str(describe(found))
+    inspection = inspect_image(path)
+    assert inspection.value_at(1, 2, 3) == nib.load(path).get_fdata()[1, 2, 3]
+    assert "value = stored x 0.5 + 7" in str(describe(inspection))
 
 
 @pytest.mark.parametrize("way", WAYS[::7])
@@ -266,22 +266,24 @@ def test_forms_are_compared_at_the_farthest_corner(tmp_path):
     other[:3, :3] = euler2mat(0.01, 0.02, 0) @ other[:3, :3]
     made = image(values())
     made.set_qform(other, 1)
-    found = inspect_image(made)
+    inspection = inspect_image(made)
     corners = list(product(*[(0, n - 1) for n in SHAPE]))
-    apart = apply_affine(AFFINE, corners) - apply_affine(made.get_qform(), corners)
-    assert found.forms_apart_mm == pytest.approx(np.linalg.norm(apart, axis=1).max(), abs=1e-5)
-    assert (found.form_used, found.facts.sform.space) == ("sform", "MNI152")
-    assert found.facts.qform.space == "scanner"
+    shifts = apply_affine(AFFINE, corners) - apply_affine(made.get_qform(), corners)
+    assert inspection.forms_apart_mm == pytest.approx(
+        np.linalg.norm(shifts, axis=1).max(), abs=1e-5
+    )
+    assert (inspection.form_used, inspection.facts.sform.space) == ("sform", "MNI152")
+    assert inspection.facts.qform.space == "scanner"
 
 
 def test_forms_that_are_not_set():
     made = image(values())
     made.set_sform(None, 0)
     made.set_qform(None, 0)
-    found = inspect_image(made)
-    assert (found.form_used, found.facts.sform.affine) == ("none", None)
-    assert np.isnan(found.forms_apart_mm)
-    assert "left and right are not known" in str(describe(found))
+    inspection = inspect_image(made)
+    assert (inspection.form_used, inspection.facts.sform.affine) == ("none", None)
+    assert np.isnan(inspection.forms_apart_mm)
+    assert "left and right are not known" in str(describe(inspection))
 
 
 COLOURS = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
@@ -326,24 +328,24 @@ def test_checksum_sizes_and_a_damaged_end(tmp_path):
 @pytest.mark.parametrize("shape", [(7,), (7, 9)])
 def test_images_of_one_or_two_axes(tmp_path, shape):
     path = save(tmp_path, values(shape))
-    found = inspect_image(path)
-    assert (found.shape, found.space, found.fault) == (shape, None, "")
-    assert found.survey.voxels == np.prod(shape)
-    assert "three expected" in found.as_mask.sentences[0]
+    inspection = inspect_image(path)
+    assert (inspection.shape, inspection.space, inspection.fault) == (shape, None, "")
+    assert inspection.survey.voxels == np.prod(shape)
+    assert "three expected" in inspection.as_mask.sentences[0]
     with pytest.raises(InputError, match="not a volume"):
-        found.to_mm(0, 0, 0)
+        inspection.to_mm(0, 0, 0)
 
 
 def test_what_lies_outside_is_refused():
-    found = inspect_image(image(values()))
+    inspection = inspect_image(image(values()))
     with pytest.raises(InputError, match="i from 0 to 6, j from 0 to 8, k from 0 to 7"):
-        found.value_at(7, 0, 0)
+        inspection.value_at(7, 0, 0)
     with pytest.raises(InputError, match="is not a voxel"):
-        found.value_at(0, -1, 0)
+        inspection.value_at(0, -1, 0)
     with pytest.raises(InputError, match=r"lies outside the image; the image spans \(-7, -9, -8\)"):
-        found.nearest_voxel(0, 0, 99)
+        inspection.nearest_voxel(0, 0, 99)
     with pytest.raises(InputError, match="lies outside"):
-        found.nearest_voxel(0, float("nan"), 0)
+        inspection.nearest_voxel(0, float("nan"), 0)
 
 
 @pytest.mark.parametrize(

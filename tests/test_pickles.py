@@ -22,11 +22,12 @@ from pickled import (
     name,
     number,
     peak_of,
+    plain_type,
     raw,
     tuple_of,
     type_state,
     word,
-)  # fmt: skip
+)
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.scans import pickles
@@ -35,8 +36,10 @@ from lesion_dash.scans.arrays import read_array
 SENTINEL = "hostile_sentinel"
 TOUCH = word(f"touch {SENTINEL}")
 PYTHON = word(f"open({SENTINEL!r}, 'w')")
-MULTIARRAY = "numpy._core.multiarray"
+RECONSTRUCT = name("numpy._core.multiarray", "_reconstruct")
+FROM_BUFFER = name("numpy._core.numeric", "_frombuffer")
 GOOD = raw(bytes(24))
+STATE = tuple_of(number(1), tuple_of(number(24)), dtype(), b"\x89", GOOD) + b"b"
 MEGABYTE = 2**20
 FIXED = 2 * MEGABYTE  # for as many operations as are followed, whatever they are
 
@@ -93,14 +96,8 @@ RUN_CODE = {
     "dotted attribute": call(stack_global("numpy", "f2py.diagnose.os.system"), TOUCH),
     "dotted module": call(stack_global("numpy._core.multiarray.scalar", "__call__"), TOUCH),
     "name with a NUL": call(stack_global("numpy\0.x", "dtype"), word("u1")),
-    "reconstruct of a class": call(
-        name(MULTIARRAY, "_reconstruct"), name("posix", "system"), tuple_of(TOUCH), raw(b"b")
-    ),
-    "reconstruct of a type": call(
-        name(MULTIARRAY, "_reconstruct"), name("numpy", "dtype"), tuple_of(number(0)), raw(b"b")
-    )
-    + tuple_of(number(1), tuple_of(number(24)), dtype(), b"\x89", GOOD)
-    + b"b",
+    "reconstruct of a class": call(RECONSTRUCT, name("posix", "system"), b")", raw(b"b")),
+    "reconstruct of a type": call(RECONSTRUCT, name("numpy", "dtype"), b")", raw(b"b")) + STATE,
     "instance": b"(" + TOUCH + b"iposix\nsystem\n",
     "object": b"(" + name("posix", "system") + TOUCH + b"o",
     "new object": name("numpy", "ndarray") + tuple_of(tuple_of(number(8))) + b"\x81",
@@ -117,11 +114,7 @@ RUN_CODE = {
     "call with no tuple": name("numpy", "dtype") + b"]R",
     "stack name of numbers": number(1) + number(2) + b"\x93",
     "stack name of an array": array(GOOD) + word("system") + b"\x93",
-    "build of a function": name(MULTIARRAY, "_reconstruct")
-    + b"}"
-    + word("__name__")
-    + word("system")
-    + b"sb",
+    "build of a function": RECONSTRUCT + b"}" + word("__name__") + word("system") + b"sb",
     "build of the type": name("numpy", "dtype") + b"}" + word("x") + word("y") + b"sb",
     "build of a list": b"]}b",
     "build by a dict": blank() + b"}" + word("__class__") + number(1) + b"sb",
@@ -146,50 +139,26 @@ SIZES = {
     "8 GiB at once": call(name("numpy", "ndarray"), tuple_of(number(2**31 - 1), number(4))),
     "8 GiB of a bytearray": call(name("builtins", "bytearray"), number(2**31 - 1)),
     "shape of text": blank() + tuple_of(number(1), word("24"), dtype(), b"\x89", GOOD) + b"b",
-    "shape of tuples": blank()
-    + tuple_of(number(1), tuple_of(tuple_of(number(24))), dtype(), b"\x89", GOOD)
-    + b"b",
+    "shape of tuples": blank() + tuple_of(b"K\1", b"K\x18\x85\x85", dtype(), b"\x89", GOOD) + b"b",
     "objects": array(b"]", kind=dtype("O8", "|")),
     "objects as numbers": array(b"(" + number(1) + b"l"),
     "records": array(GOOD, kind=dtype("V24", "|")),
-    "sub-array": array(GOOD, kind=call(name("numpy", "dtype"), word("(1000,1000)f8"), b"\x89\x88")),
-    "fields": array(GOOD, kind=call(name("numpy", "dtype"), word("u1,u1"), b"\x89\x88")),
-    "type by a name": array(GOOD, kind=call(name("numpy", "dtype"), word("float64"), b"\x89\x88")),
+    "sub-array": array(GOOD, kind=plain_type("(1000,1000)f8")),
+    "fields": array(GOOD, kind=plain_type("u1,u1")),
+    "type by a name": array(GOOD, kind=plain_type("float64")),
     "type of a huge name": array(GOOD, kind=call(name("numpy", "dtype"), word("f" * 400))),
     "type of an array": array(GOOD, kind=call(name("numpy", "dtype"), array(GOOD))),
     "byte order": array(GOOD, kind=dtype("u1", "x")),
     "type twice": array(GOOD, (12,), dtype("i2", "<") + type_state(">") + b"b"),
     "type of nothing": array(GOOD, kind=dtype() + tuple_of(*[b"N"] * 8) + b"b"),
-    "flags of a type": array(
-        GOOD,
-        kind=call(name("numpy", "dtype"), word("u1"), b"\x89\x88")
-        + tuple_of(number(3), word("|"), b"NNN", number(-1), number(-1), number(63))
-        + b"b",
-    ),
-    "fields of a type": array(
-        GOOD,
-        kind=call(name("numpy", "dtype"), word("u1"), b"\x89\x88")
-        + tuple_of(number(3), word("|"), b"N", tuple_of(word("a")), b"}" + number(1) * 2)
-        + b"b",
-    ),
+    "flags of a type": array(GOOD, kind=dtype("u1", "|", 63)),
+    "fields of a type": array(GOOD, kind=plain_type("u1") + b"(K\3" + word("|") + b"N]}NNNtb"),
     "no type": array(GOOD, kind=b"N"),
-    "array twice": array(GOOD) + tuple_of(tuple_of(number(24)), dtype(), b"\x89", GOOD) + b"b",
+    "array twice": array(GOOD) + STATE,
     "never finished": blank(),
-    "order of axes": call(
-        name("numpy._core.numeric", "_frombuffer"),
-        GOOD, dtype(), tuple_of(number(24)), word("K"), tuple_of(number(7)),
-    ),
-    "order": call(
-        name("numpy._core.numeric", "_frombuffer"),
-        GOOD, dtype(), tuple_of(number(24)), word("Z"),
-    ),
-}  # fmt: skip
-
-
-def nested_keys(depth: int = 60) -> bytes:
-    """A dict whose key is a pair of pairs of pairs ...: its hash takes 2**60 steps."""
-    pair = b")" + b"2\x86" * depth
-    return b"}" + pair + b"Ns"
+    "order of axes": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", word("K"), b"K\x07\x85"),
+    "order": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", word("Z")),
+}
 
 
 BOMBS = {
@@ -202,8 +171,8 @@ BOMBS = {
     "long of many digits": b"L" + b"9" * MEGABYTE + b"L\n",
     "place in the memory": b"NI1\n0r" + b"\xff\xff\xff\x7f" + b"p9999999999999999999\n",
     "place of a negative": b"Np-1\n" + b"g-2\n",
-    "many lists": b"(" + b"]" * 3 * MEGABYTE,
-    "many marks": b"(" * 3 * MEGABYTE,
+    "many lists": b"(" + b"]" * MEGABYTE,
+    "many marks": b"(" * MEGABYTE,
     "many dicts": b"}2" * MEGABYTE,
     "many numbers": b"](" + b"K\x01" * MEGABYTE + b"e",
     "a list in itself": b"]q\0h\0a" + b"h\0h\0a0" * 1000,
@@ -212,15 +181,13 @@ BOMBS = {
     + word("data") + array(GOOD) + b"s",
     "a dict in itself": b"}q\0" + word("affine") + b"h\0s" + word("data") + array(GOOD) + b"s",
     "a thousand laughs": b"]q\0" + b"(h\0h\0h\0h\0h\0h\0h\0h\0h\0h\0lq\0" * 1000,
-    "keys of pairs of pairs": nested_keys(),
+    # A key of a dict that is a pair of pairs of pairs ...: its hash takes 2**60 steps.
+    "keys of pairs of pairs": b"})" + b"2\x86" * 60 + b"Ns",
     "a tower of tuples": b")" + b"\x85" * 19_000,
-    "encoded again and again": b"]"
-    + word("x" * MEGABYTE)
-    + b"q\0"
-    + b"0(" + (name("_codecs", "encode") + b"h\0" + word("latin1") + b"\x86R") * 3000 + b"e",
+    "encoded again and again": word("x" * MEGABYTE) + b"q\x000]("
+    + (name("_codecs", "encode") + b"h\0" + word("latin1") + b"\x86R") * 3000 + b"e",
     "arrays of one text": word("x" * MEGABYTE)
-    + b"q\0"
-    + b"0](" + array(b"h\0", (MEGABYTE,)) * 200 + b"e",
+    + b"q\x000](" + array(b"h\0", (MEGABYTE,)) * 200 + b"e",
     "wide characters": array(word("\U0001f600" + "x" * MEGABYTE), (MEGABYTE + 1,)),
     "escapes": array(b"V" + rb"\U0001f600" * 100_000 + b"\n", (100_000,)),
     "names of a megabyte": name("numpy", "x" * MEGABYTE),
@@ -294,7 +261,8 @@ def test_beside_an_honest_array(hostile, case):
     def read():
         with suppress(InputError):
             result = read_array(hostile, "data").array
-            np.testing.assert_array_equal(result, np.zeros((2, 3, 4)))
+            assert result.shape == (2, 3, 4)
+            assert not result.any()
 
     assert peak_of(read) < 8 * len(content) + FIXED
 

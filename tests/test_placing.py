@@ -26,9 +26,9 @@ def save(path, array):
 
 def test_a_mask_is_what_it_was(tmp_path):
     path = save(tmp_path / "lens_mask.nii.gz", (LABELS == 1).astype(np.uint8))
-    found = binary_mask(path)
-    np.testing.assert_array_equal(found.array, LABELS == 1)
-    assert binary_mask(found) is found
+    mask = binary_mask(path)
+    np.testing.assert_array_equal(mask.array, LABELS == 1)
+    assert binary_mask(mask) is mask
     assert isinstance(binary_mask(nib.load(path)), Mask)
 
 
@@ -65,11 +65,11 @@ def test_no_option_is_advised_that_the_command_lacks(tmp_path, monkeypatch, caps
     save(tmp_path / "labels.nii", np.digitize(large, [0, 1]).astype(np.uint8))
     save(tmp_path / "good.nii", (large > 2).astype(np.uint8))
     assert cli.main(command) == 2
-    said = capsys.readouterr().err
-    assert "labels.nii: more than one label" in said
-    assert COMMAND in said
-    assert "--label" not in said
-    assert "--threshold" not in said
+    message = capsys.readouterr().err
+    assert "labels.nii: more than one label" in message
+    assert COMMAND in message
+    assert "--label" not in message
+    assert "--threshold" not in message
 
 
 def test_a_mask_between_the_voxels_of_an_image_is_told():
@@ -83,7 +83,7 @@ def test_a_mask_between_the_voxels_of_an_image_is_told():
 def test_a_mask_is_placed_by_its_voxels_centres():
     coarse = Grid((4, 5, 4), AFFINE @ np.diag([2.0, 2, 2, 1]))
     own = Mask.from_array(LABELS == 2, GRID, "nerve")
-    found = place_mask(own, coarse).array
+    placed = place_mask(own, coarse).array
     for voxel in np.ndindex(coarse.shape):
         place = GRID.nearest_voxel(coarse.to_mm(voxel))
-        assert found[voxel] == (place is not None and LABELS[place] == 2)
+        assert placed[voxel] == (place is not None and LABELS[place] == 2)

@@ -46,8 +46,8 @@ def maps(tmp_path):
     return saved(tmp_path / "maps.nii.gz", np.stack(parts, axis=-1))
 
 
-def inside(found) -> np.ndarray:
-    return found.mask.array
+def inside(masked) -> np.ndarray:
+    return masked.mask.array
 
 
 @pytest.mark.parametrize("threshold", [None, 0.3, 0.5, 1.0])
@@ -127,8 +127,8 @@ def test_probabilities_and_masks_through_a_slope_are_no_labels(tmp_path, scan, d
 
 def test_percent_of_1_are_percent_where_that_is_said(tmp_path, scan):
     path = saved(tmp_path / "low.nii.gz", CHANCES)  # no voxel has more than 1 %
-    found = mask_image(scan, path, threshold=0.004, percent=True)
-    np.testing.assert_array_equal(inside(found), np.float32(0.4) <= CHANCES)
+    masked = mask_image(scan, path, threshold=0.004, percent=True)
+    np.testing.assert_array_equal(inside(masked), np.float32(0.4) <= CHANCES)
     with pytest.raises(InputError, match=r"of at least 0.5: the largest is 0\.009"):
         mask_image(scan, path, percent=True)
 
@@ -261,11 +261,11 @@ def test_maps_that_lie_elsewhere_are_refused(tmp_path, scan):
 )
 def test_an_image_that_does_not_say_where_it_lies_is_told(tmp_path, labels, code, note):
     nib.save(image(SCAN, np.diag([1.9, 2, 2, 1]), code=code), tmp_path / "scan.nii.gz")
-    found = mask_image(tmp_path / "scan.nii.gz", labels, 9)
-    assert sum(one.startswith(note) for one in found.notes) == 1
+    masked = mask_image(tmp_path / "scan.nii.gz", labels, 9)
+    assert sum(line.startswith(note) for line in masked.notes) == 1
     nib.save(image(SCAN), tmp_path / "scan.nii.gz")
     plain = mask_image(tmp_path / "scan.nii.gz", labels, 9)
-    assert not any("scan.nii.gz" in one for one in plain.notes)
+    assert not any("scan.nii.gz" in line for line in plain.notes)
 
 
 def test_a_series_is_no_image_to_mask(tmp_path, maps, labels):
@@ -293,9 +293,9 @@ def test_values_inside_are_those_of_the_image_bit_by_bit(tmp_path, labels, dtype
 def test_types_of_memory_that_a_file_lacks(labels, code, written):
     scan = nib.spatialimages.SpatialImage(SCAN.astype(code), AFFINE)
     content, notes = mask_image(scan, labels, 9).to_bytes(is_compressed=False)
-    found = nib.Nifti1Image.from_bytes(content)
-    assert found.get_data_dtype() == written
-    np.testing.assert_array_equal(np.asarray(found.dataobj), np.where(LABELS == 9, SCAN, 0))
+    written_image = nib.Nifti1Image.from_bytes(content)
+    assert written_image.get_data_dtype() == written
+    np.testing.assert_array_equal(np.asarray(written_image.dataobj), np.where(LABELS == 9, SCAN, 0))
     assert [" is written as " in note for note in notes] == ([] if written == "i2" else [True])
 
 
@@ -314,8 +314,8 @@ def test_scaling_is_kept_where_it_has_a_stored_0(tmp_path, labels, slope, interc
     content[112:120] = np.array([slope, intercept], np.float32).tobytes()
     (tmp_path / "scaled.nii").write_bytes(content)
     expected = nib.load(tmp_path / "scaled.nii").get_fdata()
-    found = mask_image(tmp_path / "scaled.nii", labels, 9)
-    content, notes = found.to_bytes(is_compressed=True)
+    masked = mask_image(tmp_path / "scaled.nii", labels, 9)
+    content, notes = masked.to_bytes(is_compressed=True)
     written = nib.Nifti1Image.from_bytes(gzip.decompress(content))
     assert written.get_data_dtype() == dtype
     np.testing.assert_array_equal(written.get_fdata(), np.where(LABELS == 9, expected, 0))
@@ -345,13 +345,13 @@ def test_nan_inside_stays_and_outside_is_0(tmp_path, labels):
 def test_an_array_takes_the_space_of_the_image_beside_it(tmp_path, scan, labels):
     saved(tmp_path / "elsewhere.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
     np.save(tmp_path / "max_prob_map.npy", LABELS)
-    found = mask_image(scan, tmp_path / "max_prob_map.npy", "globe")
-    np.testing.assert_array_equal(found.mask.array, LABELS == 2)
+    masked = mask_image(scan, tmp_path / "max_prob_map.npy", "globe")
+    np.testing.assert_array_equal(masked.mask.array, LABELS == 2)
     note = "max_prob_map.npy takes the space of max_prob_map.nii.gz beside it"
-    assert note in found.notes
+    assert note in masked.notes
     for name in ("max_prob_map.npy", "max_prob_map.nii.gz"):
         content = (tmp_path / name).read_bytes()
-        assert found.sources[str(tmp_path / name)] == hashlib.sha256(content).hexdigest()
+        assert masked.sources[str(tmp_path / name)] == hashlib.sha256(content).hexdigest()
 
 
 def test_an_array_takes_the_only_space_of_its_shape(tmp_path):
