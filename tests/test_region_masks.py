@@ -20,6 +20,8 @@ GENERATOR = np.random.default_rng(0)
 CHANCES = np.round(GENERATOR.random(SHAPE), 3).astype(np.float32)
 LABELS = GENERATOR.choice([0, 1, 2, 9], SHAPE).astype(np.uint8)
 SCAN = GENERATOR.integers(-500, 500, SHAPE).astype(np.int16)
+WHOLE = np.rint(100 * CHANCES).astype(np.uint8)
+NINE = LABELS == 9
 TABLE = "index,name\n1,lens\n2,globe\n9,optic nerve\n"
 
 
@@ -46,8 +48,8 @@ def maps(tmp_path):
     return saved(tmp_path / "maps.nii.gz", np.stack(parts, axis=-1))
 
 
-def inside(masked) -> np.ndarray:
-    return masked.mask.array
+def assert_inside(masked, expected):
+    np.testing.assert_array_equal(masked.mask.array, expected)
 
 
 @pytest.mark.parametrize("threshold", [None, 0.3, 0.5, 1.0])
@@ -57,7 +59,7 @@ def test_a_map_of_probabilities_is_cut_at_the_threshold_and_above(tmp_path, scan
     for factor in (1, 100):  # percent are told from shares
         prob = saved(tmp_path / "prob.nii.gz", factor * chances)
         masked = mask_image(scan, prob, threshold=threshold)
-        np.testing.assert_array_equal(masked.mask.array, chances >= np.float32(share))
+        assert_inside(masked, chances >= np.float32(share))
         assert f"voxels of at least {share:g} taken as the mask" in masked.notes
         assert masked.threshold == share
 
@@ -65,31 +67,65 @@ def test_a_map_of_probabilities_is_cut_at_the_threshold_and_above(tmp_path, scan
 def test_a_region_is_chosen_by_name_or_number(scan, labels, maps):
     for label in ("Globe", "globe", "2", 2):
         masked = mask_image(scan, labels, label)
-        np.testing.assert_array_equal(masked.mask.array, LABELS == 2)
+        assert_inside(masked, LABELS == 2)
         assert (masked.mask.name, masked.threshold) == ("globe", None)
+    with pytest.raises(InputError, match=r"1 \(lens\), 2 \(globe\), 9 \(optic nerve\)"):
+        mask_image(scan, labels)
     volumes = nib.load(maps).get_fdata(dtype=np.float32)
     for label, place in (("lens", 0), ("1", 0), ("Optic Nerve", 2), (3, 2)):
         masked = mask_image(scan, maps, label)
-        np.testing.assert_array_equal(masked.mask.array, volumes[..., place] >= 0.5)
+        assert_inside(masked, volumes[..., place] >= 0.5)
 
 
-def test_a_map_of_labels_asks_which(scan, labels):
-    match = r"max_prob_map.nii.gz: is a map of labels: whole numbers up to 9, which a threshold "
-    match += r"would join; choose one with --label: 1 \(lens\), 2 \(globe\), 9 \(optic nerve\); or "
-    with pytest.raises(InputError, match=f"{match}say --percent"):
-        mask_image(scan, labels)
-    with pytest.raises(InputError, match=r"globe: is a map of labels: .*omit --threshold"):
-        mask_image(scan, labels, "globe", threshold=0.5)
+@pytest.mark.parametrize(
+    ("array", "options", "expected"),
+    [
+        (WHOLE, {"percent": True}, WHOLE >= 50),
+        # No voxel has more than 1 %.
+        (CHANCES, {"percent": True, "threshold": 0.004}, np.float32(0.4) <= CHANCES),
+        (NINE.astype(np.uint8), {}, NINE),
+        (LABELS + np.float32(1e-6) * (LABELS > 0), {"label": 9}, NINE),
+    ],
+    ids=["percent", "little percent", "mask", "labels that miss whole numbers by a rounding"],
+)
+def test_maps_that_are_told_apart(tmp_path, scan, array, options, expected):
+    path = saved(tmp_path / "map.nii.gz", array)
+    assert_inside(mask_image(scan, path, **options), expected)
 
 
-def test_labels_that_miss_whole_numbers_by_a_rounding_are_labels(tmp_path, scan):
-    path = saved(tmp_path / "labels.nii.gz", LABELS + np.float32(1e-6) * (LABELS > 0))
-    with pytest.raises(InputError, match=r"labels.nii.gz: is a map of labels: whole numbers up to"):
-        mask_image(scan, path, threshold=0.05)
-    np.testing.assert_array_equal(inside(mask_image(scan, path, 9)), LABELS == 9)
-    below = saved(tmp_path / "below.nii.gz", LABELS - np.float32(1e-6))
-    with pytest.raises(InputError, match=r"below.nii.gz: is a map of labels: whole numbers up to"):
-        mask_image(scan, below, threshold=0.05)
+OF_LABELS = r"map.nii.gz: is a map of labels: whole numbers up to 9, which a threshold would join"
+PICTURE = GENERATOR.integers(0, 255, (*SHAPE, 3)).astype(np.uint8)
+COLOURS = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "match"),
+    [
+        (LABELS, {}, rf"{OF_LABELS}; choose one with --label: 1, 2, 9; or say --percent"),
+        (
+            LABELS,
+            {"label": 2, "threshold": 0.5},
+            r"label 2: is a map of labels: .*omit --thr",
+        ),
+        (LABELS + np.float32(1e-6) * (LABELS > 0), {"threshold": 0.05}, OF_LABELS),
+        (LABELS - np.float32(1e-6), {"threshold": 0.05}, OF_LABELS),
+        (CHANCES, {"percent": True}, r"of at least 0.5: the largest is 0\.009"),
+        (CHANCES * 3.3, {"threshold": 1.5}, "threshold: 1.5 is not between 0 and 1"),
+        (CHANCES * 0.4, {}, r"no voxel .* of at least 0.5: the largest is 0\.399; give a lower"),
+        (CHANCES, {"label": "lens"}, "map: is the map of one region's .*omit --label"),
+        (WHOLE, {"label": "lens", "percent": True}, "map: is the map of one region's .*--label"),
+        (CHANCES - 0.5, {}, "map.nii.gz: is no probabilistic atlas: negative value -0.5"),
+        (CHANCES * 300, {}, "map.nii.gz: is no probabilistic atlas: 1 volumes .* up to 29"),
+        (CHANCES * 0, {}, "map.nii.gz: atlas is empty: no voxel has a probability above 0"),
+        (np.full(SHAPE, np.nan), {}, "map.nii.gz: atlas is empty"),
+        (COLOURS, {}, "map.nii.gz: colour image: a picture has no lesion and"),
+        (PICTURE, {}, r"map.nii.gz: colour picture \(RGB\): 3 volumes"),
+    ],
+)
+def test_what_is_no_map_of_one_region_is_refused(tmp_path, scan, array, options, match):
+    nib.save(nib.Nifti1Image(array, AFFINE), tmp_path / "map.nii.gz")
+    with pytest.raises(InputError, match=match):
+        mask_image(scan, tmp_path / "map.nii.gz", **options)
 
 
 def rescaled(path, array, dtype):
@@ -112,7 +148,7 @@ def test_labels_through_a_slope_are_labels(tmp_path, scan, top, is_loaded):
     with pytest.raises(InputError, match=rf"is a map of labels: whole numbers up to {top}, which"):
         mask_image(scan, source)
     label = int(many.max())
-    np.testing.assert_array_equal(inside(mask_image(scan, source, label)), many == label)
+    assert_inside(mask_image(scan, source, label), many == label)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
@@ -120,30 +156,9 @@ def test_probabilities_and_masks_through_a_slope_are_no_labels(tmp_path, scan, d
     for scale in (1, 100):
         path = rescaled(tmp_path / "prob.nii.gz", scale * CHANCES, dtype)
         expected = nib.load(path).get_fdata() >= scale * (0.5 - 1e-6)
-        np.testing.assert_array_equal(inside(mask_image(scan, path)), expected)
-    path = rescaled(tmp_path / "mask.nii.gz", LABELS == 9, dtype)
-    np.testing.assert_array_equal(inside(mask_image(scan, path)), LABELS == 9)
-
-
-def test_percent_of_1_are_percent_where_that_is_said(tmp_path, scan):
-    path = saved(tmp_path / "low.nii.gz", CHANCES)  # no voxel has more than 1 %
-    masked = mask_image(scan, path, threshold=0.004, percent=True)
-    np.testing.assert_array_equal(inside(masked), np.float32(0.4) <= CHANCES)
-    with pytest.raises(InputError, match=r"of at least 0.5: the largest is 0\.009"):
-        mask_image(scan, path, percent=True)
-
-
-def test_whole_numbers_are_percent_where_that_is_said(tmp_path, scan):
-    whole = np.rint(100 * CHANCES).astype(np.uint8)
-    path = saved(tmp_path / "whole.nii.gz", whole)
-    np.testing.assert_array_equal(inside(mask_image(scan, path, percent=True)), whole >= 50)
-
-
-def test_a_mask_of_0_and_1_is_a_map_as_well(tmp_path, scan):
-    path = saved(tmp_path / "roi.nii.gz", (LABELS == 9).astype(np.uint8))
-    np.testing.assert_array_equal(inside(mask_image(scan, path)), LABELS == 9)
-    with pytest.raises(InputError, match=r"roi: is the map of one region's .*omit --label"):
-        mask_image(scan, path, "lens", percent=True)
+        assert_inside(mask_image(scan, path), expected)
+    path = rescaled(tmp_path / "mask.nii.gz", NINE, dtype)
+    assert_inside(mask_image(scan, path), NINE)
 
 
 @pytest.mark.parametrize(
@@ -167,73 +182,35 @@ def test_a_name_that_two_regions_have_asks_for_the_number(scan, labels):
         mask_image(scan, labels, "rectus")
 
 
-@pytest.mark.parametrize(
-    ("array", "choice", "match"),
-    [
-        (CHANCES * 3.3, {"threshold": 1.5}, "threshold: 1.5 is not between 0 and 1"),
-        (CHANCES * 0.4, {}, r"no voxel .* of at least 0.5: the largest is 0\.399; give a lower"),
-        (CHANCES, {"label": "lens"}, "prob: is the map of one region's .*omit --label"),
-        (CHANCES - 0.5, {}, "prob.nii.gz: is no probabilistic atlas: negative value -0.5"),
-        (CHANCES * 300, {}, "prob.nii.gz: is no probabilistic atlas: 1 volumes .* up to 29"),
-        (CHANCES * 0, {}, "prob.nii.gz: atlas is empty: no voxel has a probability above 0"),
-        (np.full(SHAPE, np.nan), {}, "prob.nii.gz: atlas is empty"),
-    ],
-    ids=["threshold", "too low", "label", "negative", "large", "empty", "nan"],
-)
-def test_what_is_no_map_of_one_region_is_refused(tmp_path, scan, array, choice, match):
-    path = saved(tmp_path / "prob.nii.gz", array.astype(np.float32))
-    with pytest.raises(InputError, match=match):
-        mask_image(scan, path, **choice)
-
-
-def test_a_colour_picture_is_refused_for_what_it_is(tmp_path, scan):
-    colours = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    nib.save(nib.Nifti1Image(colours, AFFINE), tmp_path / "rgb.nii.gz")
-    with pytest.raises(InputError, match=r"rgb.nii.gz: colour image: a picture has no lesion and"):
-        mask_image(scan, tmp_path / "rgb.nii.gz")
-    volumes = GENERATOR.integers(0, 255, (*SHAPE, 3)).astype(np.uint8)
-    path = saved(tmp_path / "volumes.nii.gz", volumes)
-    with pytest.raises(InputError, match=r"volumes.nii.gz: colour picture \(RGB\): 3 volumes"):
-        mask_image(scan, path)
-
-
 def test_a_mirrored_and_permuted_map_or_image_gives_the_same_mask(tmp_path, scan):
     (chances, labels, moved), grid = turned([CHANCES, LABELS, SCAN], GRID)
     prob = saved(tmp_path / "turned.nii.gz", chances, grid.affine)
     masked = mask_image(scan, prob)
-    np.testing.assert_array_equal(inside(masked), CHANCES >= 0.5)
+    assert_inside(masked, CHANCES >= 0.5)
     assert any("reoriented" in note for note in masked.notes)
     path = saved(tmp_path / "labels.nii.gz", labels, grid.affine)
-    np.testing.assert_array_equal(inside(mask_image(scan, path, 9)), LABELS == 9)
+    assert_inside(mask_image(scan, path, 9), NINE)
     turned_scan = saved(tmp_path / "moved.nii.gz", moved, grid.affine)
     straight = saved(tmp_path / "prob.nii.gz", CHANCES)
     expected, _ = turned([CHANCES >= 0.5], GRID)
-    np.testing.assert_array_equal(inside(mask_image(turned_scan, straight)), expected[0])
-
-
-FINE = Grid(
-    (14, 18, 16),
-    AFFINE @ [[0.5, 0, 0, -0.25], [0, 0.5, 0, -0.25], [0, 0, 0.5, -0.25], [0, 0, 0, 1]],
-)
+    assert_inside(mask_image(turned_scan, straight), expected[0])
 
 
 def test_probabilities_are_interpolated_and_labels_are_not(tmp_path, labels):
     """On voxels half as large: by hand, voxel by voxel, in world coordinates."""
-    path = saved(tmp_path / "fine.nii.gz", np.ones(FINE.shape, np.int16), FINE.affine)
+    affine = AFFINE @ [[0.5, 0, 0, -0.25], [0, 0.5, 0, -0.25], [0, 0, 0.5, -0.25], [0, 0, 0, 1]]
+    fine = Grid((14, 18, 16), affine)
+    path = saved(tmp_path / "fine.nii.gz", np.ones(fine.shape, np.int16), affine)
     prob = saved(tmp_path / "prob.nii.gz", CHANCES)
-    likely, nerve = inside(mask_image(path, prob)), inside(mask_image(path, labels, 9))
+    likely, nerve = mask_image(path, prob).mask.array, mask_image(path, labels, 9).mask.array
     padded = np.pad(CHANCES.astype(float), 1)
-    for voxel in np.ndindex(FINE.shape):
-        place = GRID.to_voxel(FINE.to_mm(voxel))
-        assert nerve[voxel] == (LABELS[tuple(np.rint(place).astype(int))] == 9)
+    for voxel in np.ndindex(fine.shape):
+        place = GRID.to_voxel(fine.to_mm(voxel))
+        assert nerve[voxel] == NINE[tuple(np.rint(place).astype(int))]
         low = np.floor(place).astype(int)
-        share = place - low
         box = padded[tuple(slice(start + 1, start + 3) for start in low)]
-        weights = np.multiply.outer(
-            np.multiply.outer([1 - share[0], share[0]], [1 - share[1], share[1]]),
-            [1 - share[2], share[2]],
-        )
-        value = (box * weights).sum()
+        x, y, z = (np.array([1 - share, share]) for share in place - low)
+        value = np.einsum("ijk,i,j,k", box, x, y, z)
         if abs(value - 0.5) > 1e-5:
             assert likely[voxel] == (value > 0.5)
 
@@ -252,20 +229,16 @@ def test_maps_that_lie_elsewhere_are_refused(tmp_path, scan):
 @pytest.mark.parametrize(
     ("code", "note"),
     [
-        (
-            0,
-            "scan.nii.gz: orientation unknown: sform and qform codes are both 0, left may be right",
-        ),
+        (0, "scan.nii.gz: orientation unknown: sform and qform codes are both 0, left may be"),
         (1, "the map is marked as standard space and scan.nii.gz is not: wrong unless both were"),
+        (4, "scan.nii.gz"),
     ],
 )
 def test_an_image_that_does_not_say_where_it_lies_is_told(tmp_path, labels, code, note):
-    nib.save(image(SCAN, np.diag([1.9, 2, 2, 1]), code=code), tmp_path / "scan.nii.gz")
+    affine = AFFINE if code == 4 else np.diag([1.9, 2, 2, 1])
+    nib.save(image(SCAN, affine, code), tmp_path / "scan.nii.gz")
     masked = mask_image(tmp_path / "scan.nii.gz", labels, 9)
-    assert sum(line.startswith(note) for line in masked.notes) == 1
-    nib.save(image(SCAN), tmp_path / "scan.nii.gz")
-    plain = mask_image(tmp_path / "scan.nii.gz", labels, 9)
-    assert not any("scan.nii.gz" in line for line in plain.notes)
+    assert sum(line.startswith(note) for line in masked.notes) == (code != 4)
 
 
 def test_a_series_is_no_image_to_mask(tmp_path, maps, labels):
@@ -284,7 +257,7 @@ def test_values_inside_are_those_of_the_image_bit_by_bit(tmp_path, labels, dtype
         content, notes = masked.to_bytes(is_compressed)
         written = nib.Nifti1Image.from_bytes(gzip.decompress(content) if is_compressed else content)
         assert written.get_data_dtype() == dtype
-        np.testing.assert_array_equal(np.asarray(written.dataobj), np.where(LABELS == 9, values, 0))
+        np.testing.assert_array_equal(np.asarray(written.dataobj), np.where(NINE, values, 0))
         np.testing.assert_array_equal(written.affine, AFFINE)
         assert notes == ()
 
@@ -295,7 +268,7 @@ def test_types_of_memory_that_a_file_lacks(labels, code, written):
     content, notes = mask_image(scan, labels, 9).to_bytes(is_compressed=False)
     written_image = nib.Nifti1Image.from_bytes(content)
     assert written_image.get_data_dtype() == written
-    np.testing.assert_array_equal(np.asarray(written_image.dataobj), np.where(LABELS == 9, SCAN, 0))
+    np.testing.assert_array_equal(np.asarray(written_image.dataobj), np.where(NINE, SCAN, 0))
     assert [" is written as " in note for note in notes] == ([] if written == "i2" else [True])
 
 
@@ -318,24 +291,18 @@ def test_scaling_is_kept_where_it_has_a_stored_0(tmp_path, labels, slope, interc
     content, notes = masked.to_bytes(is_compressed=True)
     written = nib.Nifti1Image.from_bytes(gzip.decompress(content))
     assert written.get_data_dtype() == dtype
-    np.testing.assert_array_equal(written.get_fdata(), np.where(LABELS == 9, expected, 0))
+    np.testing.assert_array_equal(written.get_fdata(), np.where(NINE, expected, 0))
     assert bool(notes) == (dtype == np.float64)
 
 
-def test_nothing_of_the_header_that_names_a_patient_is_written(tmp_path, labels):
-    made = image(SCAN)
+def test_nan_inside_stays_and_no_name_of_a_patient_is_written(tmp_path, labels):
+    made = image(np.full(SHAPE, np.nan, np.float32))
     made.header["descrip"] = b"Mustermann^Erika"
-    nib.save(made, tmp_path / "named.nii")
-    content, _ = mask_image(tmp_path / "named.nii", labels, 9).to_bytes(is_compressed=False)
+    nib.save(made, tmp_path / "nan.nii")
+    content, _ = mask_image(tmp_path / "nan.nii", labels, 9).to_bytes(is_compressed=False)
     assert b"Mustermann" not in content
-
-
-def test_nan_inside_stays_and_outside_is_0(tmp_path, labels):
-    values = np.full(SHAPE, np.nan, np.float32)
-    path = saved(tmp_path / "nan.nii", values)
-    content, _ = mask_image(path, labels, 9).to_bytes(is_compressed=False)
     written = nib.Nifti1Image.from_bytes(content).get_fdata()
-    np.testing.assert_array_equal(np.isnan(written), LABELS == 9)
+    np.testing.assert_array_equal(np.isnan(written), NINE)
     assert not np.nansum(written)
 
 
@@ -346,7 +313,7 @@ def test_an_array_takes_the_space_of_the_image_beside_it(tmp_path, scan, labels)
     saved(tmp_path / "elsewhere.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
     np.save(tmp_path / "max_prob_map.npy", LABELS)
     masked = mask_image(scan, tmp_path / "max_prob_map.npy", "globe")
-    np.testing.assert_array_equal(masked.mask.array, LABELS == 2)
+    assert_inside(masked, LABELS == 2)
     note = "max_prob_map.npy takes the space of max_prob_map.nii.gz beside it"
     assert note in masked.notes
     for name in ("max_prob_map.npy", "max_prob_map.nii.gz"):
@@ -355,27 +322,18 @@ def test_an_array_takes_the_space_of_the_image_beside_it(tmp_path, scan, labels)
 
 
 def test_an_array_takes_the_only_space_of_its_shape(tmp_path):
-    folder = tmp_path / "atlas"
-    folder.mkdir()
-    moved = AFFINE @ [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    saved(folder / "template.nii.gz", SCAN, moved)
-    saved(folder / "other.nii.gz", np.zeros((3, 3, 3), np.int16), moved)
-    np.save(folder / "prob.npy", CHANCES)
-    region = read_region(folder / "prob.npy")
+    np.save(tmp_path / "prob.npy", CHANCES)
+    with pytest.raises(InputError, match=r"prob.npy: has no space of its own, and no NIfTI image"):
+        read_region(tmp_path / "prob.npy")
+    moved = AFFINE + 2 * np.eye(4, k=3)
+    saved(tmp_path / "a.nii.gz", SCAN, moved)
+    saved(tmp_path / "other.nii.gz", np.zeros((3, 3, 3), np.int16))
+    region = read_region(tmp_path / "prob.npy")
     np.testing.assert_array_equal(region.grid.affine, moved)
     assert region.name == "prob"
-
-
-def test_an_array_without_a_clear_space_is_refused(tmp_path):
-    folder = tmp_path / "atlas"
-    folder.mkdir()
-    np.save(folder / "prob.npy", CHANCES)
-    with pytest.raises(InputError, match=r"prob.npy: has no space of its own, and no NIfTI image"):
-        read_region(folder / "prob.npy")
-    saved(folder / "a.nii.gz", SCAN)
-    saved(folder / "b.nii.gz", SCAN, AFFINE + np.diag([1, 0, 0, 0]))
+    saved(tmp_path / "b.nii.gz", SCAN)
     with pytest.raises(InputError, match=r"a.nii.gz and b.nii.gz beside it lie in different"):
-        read_region(folder / "prob.npy")
+        read_region(tmp_path / "prob.npy")
 
 
 def test_what_cannot_be_read_beside_an_array_says_nothing_of_it(tmp_path):
@@ -389,14 +347,11 @@ def test_what_cannot_be_read_beside_an_array_says_nothing_of_it(tmp_path):
         read_region(tmp_path / "prob.npy")
 
 
-def test_several_arrays_are_chosen_by_convert(tmp_path):
+def test_arrays_that_are_several_or_a_picture_are_refused(tmp_path):
     np.savez(tmp_path / "two.npz", lens=CHANCES, globe=CHANCES)
     with pytest.raises(InputError, match="name one with `lesion-dash convert --array`: lens"):
         read_region(tmp_path / "two.npz")
-
-
-def test_an_array_that_is_a_picture_is_refused(tmp_path):
     saved(tmp_path / "rgb.nii.gz", SCAN)
-    np.save(tmp_path / "rgb.npy", GENERATOR.integers(0, 255, (*SHAPE, 3)).astype(np.uint8))
+    np.save(tmp_path / "rgb.npy", PICTURE)
     with pytest.raises(InputError, match=r"rgb.npy: colour picture \(RGB\)"):
         read_region(tmp_path / "rgb.npy")
