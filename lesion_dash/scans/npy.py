@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
 import struct
 import tokenize
 import warnings
@@ -49,16 +48,23 @@ _LONGEST_HEADER = 10_000  # bytes, numpy's own limit
 _LARGEST_DIRECTORY = 2**20  # bytes; arbitrary: some 17,000 arrays, and 10 MB in memory
 _MAX_AXES = 32  # numpy 1 has no more
 _NPY_MARK = b"\x93NUMPY"
-_KINDS = dict(zip("OVSaUMm", ["Python objects", "records of several fields", "text", "text",
-              "text", "dates", "time spans"], strict=True))  # fmt: skip
+_KINDS = {
+    "O": "Python objects",
+    "V": "records of several fields",
+    "S": "text",
+    "a": "text",
+    "U": "text",
+    "M": "dates",
+    "m": "time spans",
+}
 # A long double means another thing on each computer.
 _NUMBER_TYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8",
                  "c8", "c16")  # fmt: skip
 # What numpy and Python's parser raise on a header that is damaged, or nested too deep.
 _HEADER_ERRORS = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError,
                   RecursionError, MemoryError)  # fmt: skip
-_ZIP_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
-               EOFError, OSError, ValueError, RuntimeError, IndexError)  # fmt: skip
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
+               RuntimeError, IndexError)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +216,7 @@ def read_npz(raw: bytes, limit: int = UNPACKED) -> dict[str, LazyArray | ArrayFa
         raise ArrayFault(problem, "save fewer arrays in one file")
     try:
         archive = zipfile.ZipFile(io.BytesIO(raw))
-    except (*_ZIP_ERRORS, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise _damaged(error) from None
     arrays: dict[str, LazyArray | ArrayFault] = {}
     for member in archive.infolist():
@@ -227,14 +233,13 @@ def _archived(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, length: int, limit: int
 ) -> LazyArray:
     """One array, its size checked before anything is allocated."""
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (
-        member.flag_bits & 1
-    ):
+    is_encrypted = member.flag_bits & 1
+    if is_encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArrayFault("is encrypted, or compressed as numpy doesn't compress", SAVE_AGAIN)
     try:
         with archive.open(member) as stream:
             start = stream.read(_LONGEST_HEADER + 64)
-    except (*_ZIP_ERRORS, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise _damaged(error) from None
     dtype, shape, _, _, end = _read_header(start)
 

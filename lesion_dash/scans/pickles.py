@@ -195,10 +195,10 @@ def _operations(raw: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, memoryview
     view, end, limit = memoryview(raw), 0, _max_operations(len(raw))
     for _ in range(limit):
         # Past the end stands the stop that is missing.
-        opcode = _OPCODES.get(raw[end] if end < len(raw) else ord("."))
-        if opcode is None:
-            raise ValueError(f"byte {raw[end]} at {end}")
-        start = end + 1
+        code = raw[end] if end < len(raw) else ord(".")
+        if code not in _OPCODES:
+            raise ValueError(f"byte {code} at {end}")
+        opcode, start = _OPCODES[code], end + 1
         size = 0 if opcode.arg is None else opcode.arg.n
         if size == pickletools.UP_TO_NEWLINE:
             end = raw.find(b"\n", start) + 1
