@@ -114,13 +114,9 @@ def test_numpy_1_calls_its_modules_by_other_names(read, protocol):
     content = content.replace(b"numpy._core", b"numpy.core")
     assert b"numpy._core" not in content
     assert_same(read(content, "pkl"), array)
-
-
-@pytest.mark.parametrize("home", ["multiarray", "_multiarray_umath"])
-@pytest.mark.parametrize("core", ["core", "_core"])
-def test_modules_of_both_versions_of_numpy(read, core, home):
-    content = pickled.array(pickled.raw(bytes(range(24))), home=f"numpy.{core}.{home}") + b"."
-    assert_same(read(content, "pkl"), np.arange(24, dtype="u1").reshape(2, 3, 4))
+    content = pickle.dumps(array, 2).replace(b".multiarray\n", b"._multiarray_umath\n")
+    for module in (b"numpy._core", b"numpy.core"):
+        assert_same(read(content.replace(b"numpy._core", module), "pkl"), array)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +150,11 @@ def test_a_dict_brings_its_affine(read, protocol):
             assert stored.notes == ("array img is used; the file also holds TR, 3",)
 
 
-def test_an_archive_brings_its_affine(read):
+def test_affines_of_archives_and_none(read):
     affine = np.diag([2.0, 2, 3, 1])
     stored = read(npz(data=numbers("f4"), affine=affine, spacing=np.ones(3)), "npz")
     np.testing.assert_array_equal(stored.affine, affine)
     assert stored.notes == ("array data is used; the file also holds spacing",)
-
-
-def test_affine_none_is_no_affine(read):
     assert read(pickle.dumps({"x": numbers("i2"), "affine": None}), "pkl").affine is None
 
 
