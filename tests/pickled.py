@@ -71,7 +71,7 @@ def numpy_reads(content: bytes):
 # Programs, an operation after the other.
 
 
-def word(text: str | bytes) -> bytes:
+def utf8(text: str | bytes) -> bytes:
     content = text.encode() if isinstance(text, str) else text
     return b"X" + struct.pack("<I", len(content)) + content
 
@@ -98,7 +98,7 @@ def number(value: int) -> bytes:
 
 def plain_type(code: str) -> bytes:
     """A type that is not finished: its byte order is that of this machine."""
-    return call(name("numpy", "dtype"), word(code), b"\x89\x88")
+    return call(name("numpy", "dtype"), utf8(code), b"\x89\x88")
 
 
 def dtype(code: str = "u1", order: str = "|", flags: int = 0) -> bytes:
@@ -106,7 +106,7 @@ def dtype(code: str = "u1", order: str = "|", flags: int = 0) -> bytes:
 
 
 def type_state(order: str, flags: int = 0) -> bytes:
-    return tuple_of(number(3), word(order), b"NNN", number(-1), number(-1), number(flags))
+    return tuple_of(number(3), utf8(order), b"NNN", number(-1), number(-1), number(flags))
 
 
 def blank(home: str = "numpy._core.multiarray") -> bytes:

@@ -1,4 +1,4 @@
-"""Arrays made images: the numbers stay, and where they lie is what was said."""
+"""Images made of arrays: the numbers stay, and the voxels lie where the user says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lesion_dash.scans.arrays import read_array
 from lesion_dash.scans.conversion import convert_array
 
 SHAPE = (3, 4, 5)
-KEPT = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")
+NIFTI_TYPES = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")
 SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], [0, 0, 0, 1]])
 
 
@@ -46,7 +46,7 @@ def saved(made, tmp_path, name="out.nii.gz"):
     return nib.load(path)
 
 
-@pytest.mark.parametrize("code", KEPT)
+@pytest.mark.parametrize("code", NIFTI_TYPES)
 def test_types_of_nifti_are_kept(store, like, tmp_path, code):
     for name, array in layouts(numbers(code)):
         if array.shape == SHAPE:

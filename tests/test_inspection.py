@@ -1,4 +1,4 @@
-"""The inspector: words for every orientation, places both ways, values, and what is damaged."""
+"""The inspector: labels of every orientation, places both ways, values, and what is damaged."""
 
 from __future__ import annotations
 

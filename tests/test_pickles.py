@@ -26,7 +26,7 @@ from pickled import (
     raw,
     tuple_of,
     type_state,
-    word,
+    utf8,
 )
 
 from lesion_dash.core.errors import InputError
@@ -34,8 +34,8 @@ from lesion_dash.scans import pickles
 from lesion_dash.scans.arrays import read_array
 
 SENTINEL = "hostile_sentinel"
-TOUCH = word(f"touch {SENTINEL}")
-PYTHON = word(f"open({SENTINEL!r}, 'w')")
+TOUCH = utf8(f"touch {SENTINEL}")
+PYTHON = utf8(f"open({SENTINEL!r}, 'w')")
 RECONSTRUCT = name("numpy._core.multiarray", "_reconstruct")
 FROM_BUFFER = name("numpy._core.numeric", "_frombuffer")
 GOOD = raw(bytes(24))
@@ -45,12 +45,12 @@ FIXED = 2 * MEGABYTE  # for as many operations as are followed, whatever they ar
 
 
 def stack_global(module: str, attribute: str) -> bytes:
-    return word(module) + word(attribute) + b"\x93"
+    return utf8(module) + utf8(attribute) + b"\x93"
 
 
 def in_dict(program: bytes) -> bytes:
     """Beside an honest array."""
-    return b"}" + word("data") + array(GOOD) + b"s" + word("more") + program + b"s"
+    return b"}" + utf8("data") + array(GOOD) + b"s" + utf8("more") + program + b"s"
 
 
 class Reduced:
@@ -65,24 +65,24 @@ CALLS = [
     ("subprocess", "getoutput", TOUCH),
     ("builtins", "eval", PYTHON),
     ("__builtin__", "execfile", PYTHON),  # of Python 2
-    ("operator", "attrgetter", word("system")),
+    ("operator", "attrgetter", utf8("system")),
     ("numpy.testing._private.utils", "runstring", PYTHON, b"}"),
     ("numpy.f2py.crackfortran", "getlincoef", PYTHON, b"}"),
     ("numpy.f2py.diagnose", "os.system", TOUCH),
-    ("numpy", "ndarray.tofile", array(GOOD), word(SENTINEL)),
-    ("numpy", "load", word("other.pkl")),
-    ("numpy", "memmap", word(SENTINEL)),
-    ("numpy._core.multiarray", "fromfile", word("/etc/hostname")),
-    ("importlib", "import_module", word("antigravity")),
-    ("numpy", "dtype ", word("u1")),
-    ("Numpy", "Dtype", word("u1")),
+    ("numpy", "ndarray.tofile", array(GOOD), utf8(SENTINEL)),
+    ("numpy", "load", utf8("other.pkl")),
+    ("numpy", "memmap", utf8(SENTINEL)),
+    ("numpy._core.multiarray", "fromfile", utf8("/etc/hostname")),
+    ("importlib", "import_module", utf8("antigravity")),
+    ("numpy", "dtype ", utf8("u1")),
+    ("Numpy", "Dtype", utf8("u1")),
     ("pickle", "loads", raw(b"cos\nsystem\n.")),
     ("copyreg", "_reconstructor", name("builtins", "object"), b"NN"),
     ("numpy", "ndarray", tuple_of(number(2))),
-    ("_codecs", "encode", word("x")),
-    ("_codecs", "encode", word("x"), word("zlib_codec")),
-    ("_codecs", "encode", word("x"), word("utf-32")),
-    ("_codecs", "encode", word("x"), word("latin1"), word("ignore")),
+    ("_codecs", "encode", utf8("x")),
+    ("_codecs", "encode", utf8("x"), utf8("zlib_codec")),
+    ("_codecs", "encode", utf8("x"), utf8("utf-32")),
+    ("_codecs", "encode", utf8("x"), utf8("latin1"), utf8("ignore")),
 ]
 RUN_CODE = {
     **{
@@ -91,11 +91,11 @@ RUN_CODE = {
     },
     "system of a stack": call(stack_global("posix", "system"), TOUCH),
     "getattr chain": call(
-        call(name("builtins", "getattr"), name("numpy", "ndarray"), word("tofile")), PYTHON
+        call(name("builtins", "getattr"), name("numpy", "ndarray"), utf8("tofile")), PYTHON
     ),
     "dotted attribute": call(stack_global("numpy", "f2py.diagnose.os.system"), TOUCH),
     "dotted module": call(stack_global("numpy._core.multiarray.scalar", "__call__"), TOUCH),
-    "name with a NUL": call(stack_global("numpy\0.x", "dtype"), word("u1")),
+    "name with a NUL": call(stack_global("numpy\0.x", "dtype"), utf8("u1")),
     "reconstruct of a class": call(RECONSTRUCT, name("posix", "system"), b")", raw(b"b")),
     "reconstruct of a type": call(RECONSTRUCT, name("numpy", "dtype"), b")", raw(b"b")) + STATE,
     "instance": b"(" + TOUCH + b"iposix\nsystem\n",
@@ -113,32 +113,32 @@ RUN_CODE = {
     "call of an array": array(GOOD) + b")R",
     "call with no tuple": name("numpy", "dtype") + b"]R",
     "stack name of numbers": number(1) + number(2) + b"\x93",
-    "stack name of an array": array(GOOD) + word("system") + b"\x93",
-    "build of a function": RECONSTRUCT + b"}" + word("__name__") + word("system") + b"sb",
-    "build of the type": name("numpy", "dtype") + b"}" + word("x") + word("y") + b"sb",
+    "stack name of an array": array(GOOD) + utf8("system") + b"\x93",
+    "build of a function": RECONSTRUCT + b"}" + utf8("__name__") + utf8("system") + b"sb",
+    "build of the type": name("numpy", "dtype") + b"}" + utf8("x") + utf8("y") + b"sb",
     "build of a list": b"]}b",
-    "build by a dict": blank() + b"}" + word("__class__") + number(1) + b"sb",
+    "build by a dict": blank() + b"}" + utf8("__class__") + number(1) + b"sb",
     "build by two states": blank() + tuple_of(b"}", b"}") + b"b",
-    "build by attributes": dtype("u1") + b"}" + word("__reduce__") + TOUCH + b"sb",
+    "build by attributes": dtype("u1") + b"}" + utf8("__reduce__") + TOUCH + b"sb",
 }
 SIZES = {
     "more bytes": array(raw(bytes(25))),
     "fewer bytes": array(raw(bytes(23))),
-    "fewer bytes of text": array(word(bytes(23))),
-    "more bytes of text": array(word(bytes(25))),
-    "wide text": array(word("ä" * 12)),
-    "text that is no bytes": array(word("€" * 24)),
-    "half a character": array(word(b"\xc3" * 24)),
+    "fewer bytes of text": array(utf8(bytes(23))),
+    "more bytes of text": array(utf8(bytes(25))),
+    "wide text": array(utf8("ä" * 12)),
+    "text that is no bytes": array(utf8("€" * 24)),
+    "half a character": array(utf8(b"\xc3" * 24)),
     "negative shape": array(GOOD, (-2, -3, 4)),
     "shape of two negatives": array(GOOD, (-24, -1)),
     "empty shape": array(raw(b""), (0, 4)),
     "forty axes": array(raw(b"x"), (1,) * 40),
     "8 GiB": array(GOOD, (2**11, 2**11, 2**11)),
-    "8 GiB of text": array(word("x" * 24), (2**11, 2**11, 2**11)),
+    "8 GiB of text": array(utf8("x" * 24), (2**11, 2**11, 2**11)),
     "more than 64 bits": array(GOOD, (2**31 - 1,) * 30),
     "8 GiB at once": call(name("numpy", "ndarray"), tuple_of(number(2**31 - 1), number(4))),
     "8 GiB of a bytearray": call(name("builtins", "bytearray"), number(2**31 - 1)),
-    "shape of text": blank() + tuple_of(number(1), word("24"), dtype(), b"\x89", GOOD) + b"b",
+    "shape of text": blank() + tuple_of(number(1), utf8("24"), dtype(), b"\x89", GOOD) + b"b",
     "shape of tuples": blank() + tuple_of(b"K\1", b"K\x18\x85\x85", dtype(), b"\x89", GOOD) + b"b",
     "objects": array(b"]", kind=dtype("O8", "|")),
     "objects as numbers": array(b"(" + number(1) + b"l"),
@@ -146,26 +146,26 @@ SIZES = {
     "sub-array": array(GOOD, kind=plain_type("(1000,1000)f8")),
     "fields": array(GOOD, kind=plain_type("u1,u1")),
     "type by a name": array(GOOD, kind=plain_type("float64")),
-    "type of a huge name": array(GOOD, kind=call(name("numpy", "dtype"), word("f" * 400))),
+    "type of a huge name": array(GOOD, kind=call(name("numpy", "dtype"), utf8("f" * 400))),
     "type of an array": array(GOOD, kind=call(name("numpy", "dtype"), array(GOOD))),
     "byte order": array(GOOD, kind=dtype("u1", "x")),
     "type twice": array(GOOD, (12,), dtype("i2", "<") + type_state(">") + b"b"),
     "type of nothing": array(GOOD, kind=dtype() + tuple_of(*[b"N"] * 8) + b"b"),
     "flags of a type": array(GOOD, kind=dtype("u1", "|", 63)),
-    "fields of a type": array(GOOD, kind=plain_type("u1") + b"(K\3" + word("|") + b"N]}NNNtb"),
+    "fields of a type": array(GOOD, kind=plain_type("u1") + b"(K\3" + utf8("|") + b"N]}NNNtb"),
     "no type": array(GOOD, kind=b"N"),
     "array twice": array(GOOD) + STATE,
     "never finished": blank(),
-    "order of axes": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", word("K"), b"K\x07\x85"),
-    "order": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", word("Z")),
+    "order of axes": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", utf8("K"), b"K\x07\x85"),
+    "order": call(FROM_BUFFER, GOOD, dtype(), b"K\x18\x85", utf8("Z")),
 }
 
 
 BOMBS = {
-    "text said to be long": b"\x8d" + (2**62).to_bytes(8, "little") + b"x",
-    "bytes said to be long": b"\x8e" + (2**63 - 1).to_bytes(8, "little") + b"x",
-    "bytearray said to be long": b"\x96" + (2**40).to_bytes(8, "little") + b"x",
-    "frame said to be long": b"\x80\x04\x95" + (2**62).to_bytes(8, "little") + array(GOOD),
+    "text of a huge length": b"\x8d" + (2**62).to_bytes(8, "little") + b"x",
+    "bytes of a huge length": b"\x8e" + (2**63 - 1).to_bytes(8, "little") + b"x",
+    "bytearray of a huge length": b"\x96" + (2**40).to_bytes(8, "little") + b"x",
+    "frame of a huge length": b"\x80\x04\x95" + (2**62).to_bytes(8, "little") + array(GOOD),
     "number of a megabyte": b"\x8b" + MEGABYTE.to_bytes(4, "little") + bytes(MEGABYTE),
     "number of many digits": b"I" + b"9" * MEGABYTE + b"\n",
     "long of many digits": b"L" + b"9" * MEGABYTE + b"L\n",
@@ -177,29 +177,29 @@ BOMBS = {
     "many numbers": b"](" + b"K\x01" * MEGABYTE + b"e",
     "a list in itself": b"]q\0h\0a" + b"h\0h\0a0" * 1000,
     "a tuple of a list of itself": b"]q\0(h\0ta",
-    "an affine of lists of itself": b"}" + word("affine") + b"]q\0(h\0h\0h\0h\0es"
-    + word("data") + array(GOOD) + b"s",
-    "a dict in itself": b"}q\0" + word("affine") + b"h\0s" + word("data") + array(GOOD) + b"s",
+    "an affine of lists of itself": b"}" + utf8("affine") + b"]q\0(h\0h\0h\0h\0es"
+    + utf8("data") + array(GOOD) + b"s",
+    "a dict in itself": b"}q\0" + utf8("affine") + b"h\0s" + utf8("data") + array(GOOD) + b"s",
     "a thousand laughs": b"]q\0" + b"(h\0h\0h\0h\0h\0h\0h\0h\0h\0h\0lq\0" * 1000,
     # A key of a dict that is a pair of pairs of pairs ...: its hash takes 2**60 steps.
     "keys of pairs of pairs": b"})" + b"2\x86" * 60 + b"Ns",
     "a tower of tuples": b")" + b"\x85" * 19_000,
-    "encoded again and again": word("x" * MEGABYTE) + b"q\x000]("
-    + (name("_codecs", "encode") + b"h\0" + word("latin1") + b"\x86R") * 3000 + b"e",
-    "arrays of one text": word("x" * MEGABYTE)
+    "encoded again and again": utf8("x" * MEGABYTE) + b"q\x000]("
+    + (name("_codecs", "encode") + b"h\0" + utf8("latin1") + b"\x86R") * 3000 + b"e",
+    "arrays of one text": utf8("x" * MEGABYTE)
     + b"q\x000](" + array(b"h\0", (MEGABYTE,)) * 200 + b"e",
-    "wide characters": array(word("\U0001f600" + "x" * MEGABYTE), (MEGABYTE + 1,)),
+    "wide characters": array(utf8("\U0001f600" + "x" * MEGABYTE), (MEGABYTE + 1,)),
     "escapes": array(b"V" + rb"\U0001f600" * 100_000 + b"\n", (100_000,)),
     "names of a megabyte": name("numpy", "x" * MEGABYTE),
     "stack names of a megabyte": stack_global("numpy", "x" * MEGABYTE),
-    "key of a megabyte": b"}" + word("x" * MEGABYTE) + array(GOOD) + b"s",
+    "key of a megabyte": b"}" + utf8("x" * MEGABYTE) + array(GOOD) + b"s",
     "quotes": array(b"S'" + rb"\N{EURO SIGN}" * 4 + b"'\n", (2,)),
     "unquoted": array(b"S" + b"x" * 24 + b"\n"),
     "underflow": b"0000R",
     "two on an empty stack": b"\x86",
-    "dict of three": b"(" + word("a") + array(GOOD) + word("b") + b"d",
+    "dict of three": b"(" + utf8("a") + array(GOOD) + utf8("b") + b"d",
     "append to an array": array(GOOD) + b"Na",
-    "item of a list": b"]" + word("a") + b"Ns",
+    "item of a list": b"]" + utf8("a") + b"Ns",
 }  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def test_beside_an_honest_array(hostile, case):
 
 
 PARTS = [bytes([code]) for code in b"()]}02tlduesabR\x81\x85\x86\x87\x8f\x90\x91\x93\x94NQo"]
-PARTS += [b"q\0", b"h\0", b"h\1", b"K\1", GOOD, word("u1"), word("numpy"), word("dtype"), dtype()]
+PARTS += [b"q\0", b"h\0", b"h\1", b"K\1", GOOD, utf8("u1"), utf8("numpy"), utf8("dtype"), dtype()]
 PARTS += [array(GOOD), blank(), name("numpy", "ndarray"), name("_codecs", "encode")]
 
 

@@ -20,8 +20,8 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.core.text import printable, shell_word
 
 FORGED = "lesion-dash: error: forged"
-SIGNS = "\x1b[2J\x9b1m\r\x07\x7f\u2028\u202e\u200f"
-HOSTILE = f"x\n{FORGED}\n{SIGNS}"
+CONTROLS = "\x1b[2J\x9b1m\r\x07\x7f\u2028\u202e\u200f"
+HOSTILE = f"x\n{FORGED}\n{CONTROLS}"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="names of files are stricter here")
 
 
@@ -38,7 +38,7 @@ def study(tmp_path_factory):
     labels[:3] = 2
     write_masks(root / f"atlas{HOSTILE}", [labels], names=["areas.nii.gz"])
     (root / f"atlas{HOSTILE}" / "areas.csv").write_text(
-        f"index,name\n1,left {SIGNS}\n2,right\n", newline=""
+        f"index,name\n1,left {CONTROLS}\n2,right\n", newline=""
     )
     return root
 
@@ -109,7 +109,7 @@ def test_programs_get_names_as_they_are(study, capsys, command):
     run(study, command)
     text = capsys.readouterr().out
     assert all(line.isprintable() for line in text.split("\n"))
-    assert any(HOSTILE in text or SIGNS in text for text in texts_of(json.loads(text)))
+    assert any(HOSTILE in text or CONTROLS in text for text in texts_of(json.loads(text)))
 
 
 def texts_of(content):
