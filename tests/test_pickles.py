@@ -252,7 +252,11 @@ def test_nothing_runs_and_little_is_allocated(hostile, case):
         assert "contains code" in refused(hostile, in_dict(program) + b".")
 
 
-@pytest.mark.parametrize("case", {**SIZES, **BOMBS})
+# Operations are counted over the whole file: too many of them are as many beside an array.
+FEW = [case for case in {**SIZES, **BOMBS} if not case.startswith("many ")]
+
+
+@pytest.mark.parametrize("case", FEW)
 def test_beside_an_honest_array(hostile, case):
     """What is never asked for is never made: the array is right, or the file is refused."""
     content = in_dict({**SIZES, **BOMBS}[case]) + b"."
