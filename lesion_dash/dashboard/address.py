@@ -93,7 +93,7 @@ def read_address(text: str) -> dict[str, object]:
     inputs: dict[str, dict[str, object]] = {}
     for short, value in pairs:
         name = _NAMES.get(short, short)
-        if (persisted := _kept(short)) is not None:
+        if (persisted := _persisted(short)) is not None:
             page, _, name = short.partition(".")
             _add_input(inputs.setdefault(page, {}), name, value, persisted)
         elif name in {"where_a", "where_b"}:
@@ -140,7 +140,7 @@ def _input_texts(value: Value) -> tuple[str, ...]:
     )
 
 
-def _kept(short: str) -> PersistedField | None:
+def _persisted(short: str) -> PersistedField | None:
     """The choice of a page that a part of an address is about; None where it is another."""
     page, _, name = short.partition(".")
     return INPUTS.get(page, {}).get(name)

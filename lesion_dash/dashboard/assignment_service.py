@@ -224,7 +224,7 @@ class AssignmentService:
 
     session: Session
     files: ImageFiles = field(init=False)
-    _kept: tuple[object, Source] | None = field(default=None, init=False)
+    _source: tuple[object, Source] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.files = ImageFiles(self.session.root)
@@ -254,14 +254,14 @@ class AssignmentService:
     def source(self, question: AssignmentRequest) -> Source | None:
         """The map of a question, None where it is not chosen yet."""
         key = question.source, question.file, question.selection
-        if self._kept is not None and self._kept[0] == key:
-            return self._kept[1]
+        if self._source is not None and self._source[0] == key:
+            return self._source[1]
         if question.source in MAPS_OF_COHORTS:
             source = self._map_of_cohorts(question)
         else:
             source = self._map_of_file(question)
         if source is not None:
-            self._kept = key, source
+            self._source = key, source
         return source
 
     def _map_of_file(self, question: AssignmentRequest) -> Source | None:

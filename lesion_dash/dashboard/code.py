@@ -61,7 +61,7 @@ class Source:
         """Of a command that reads it."""
         return [f"--where={condition}" for condition in self.where]
 
-    def options_beside(self, other: Source) -> list[str]:
+    def options_with(self, other: Source) -> list[str]:
         """Of a command that reads it as A, and the other as B."""
         if self.where == other.where:
             return self.options
@@ -263,7 +263,7 @@ class Code:
         if not selection.atlas:
             return _commands([stats], _NO_ATLAS)
         atlas = self._atlas_options(selection.atlas)
-        overlap = ["overlap", a.folder, b.folder, *a.options_beside(b), *atlas, *k]
+        overlap = ["overlap", a.folder, b.folder, *a.options_with(b), *atlas, *k]
         return _commands([stats, [*overlap, "-o", f"{RESULTS}/regions"]])
 
     def _sources(self, selection: Selection) -> tuple[Source, Source | None]:
@@ -299,7 +299,7 @@ class Code:
         k = question.selection.min_patients
         both = _BOTH.format(a=f"a.at_least({k})", b=f"b.at_least({k})")
         lines = [f"a = {a.python}", f"b = {b.python}", both, "image = as_map(both)"]
-        command = ["overlap", a.folder, b.folder, *a.options_beside(b)]
+        command = ["overlap", a.folder, b.folder, *a.options_with(b)]
         command += [*self._atlas_options(question.atlas), "-k", str(k), "-o", RESULTS]
         return Given(f"{RESULTS}/{OVERLAP_FILE}", lines, [_AS_MAP], [command])
 

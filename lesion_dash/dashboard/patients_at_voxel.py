@@ -35,24 +35,24 @@ class PatientsAtVoxel:
         The place in words, such as ``at MNI −30, 4, 12`` or ``in insula L``.
     table : DataFrame
         The rows of `Cohort.used_table` of these patients; its index is their position there.
-    here_ml, all_ml : array of float64
+    lesioned_ml, all_ml : array of float64
         Total lesion volumes of these patients, and of all.
     """
 
     cohort: str
     where: str
     table: pd.DataFrame
-    here_ml: NDArray[np.float64]
+    lesioned_ml: NDArray[np.float64]
     all_ml: NDArray[np.float64]
 
     @property
     def summary(self) -> str:
         """How many, where, and how large."""
-        count = f"{self.here_ml.size} of {self.all_ml.size} patients of {self.cohort}"
+        count = f"{self.lesioned_ml.size} of {self.all_ml.size} patients of {self.cohort}"
         place = f"lesioned {self.where}"
-        if not self.here_ml.size:
+        if not self.lesioned_ml.size:
             return f"none {count[2:]} is {place}"
-        return f"{count} {'is' if self.here_ml.size == 1 else 'are'} {place}"
+        return f"{count} {'is' if self.lesioned_ml.size == 1 else 'are'} {place}"
 
 
 def find_patients_at(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> PatientsAtVoxel:
@@ -93,13 +93,14 @@ def volumes_svg(patients: PatientsAtVoxel) -> str:
 
     parts = [
         _row(_ALL, "all", patients.all_ml, across, "ld-strip-all"),
-        _row(_HERE, "here", patients.here_ml, across, "ld-strip-here"),
+        _row(_HERE, "here", patients.lesioned_ml, across, "ld-strip-here"),
     ]
     ticks = [
         f'<text x="{across(10.0**power):.1f}" y="{_AXIS + 14:.0f}">{10.0**power:g}</text>'
         for power in range(low, high + 1)
     ]
-    label = f"Volumes of the {patients.here_ml.size} patients here among all {patients.all_ml.size}"
+    n, total = patients.lesioned_ml.size, patients.all_ml.size
+    label = f"Volumes of the {n} patients here among all {total}"
     return (
         f'<svg class="ld-strip" viewBox="0 0 400 {_HEIGHT}" role="img" aria-label="{label}">'
         f'<path class="ld-strip-axis" d="M{_LEFT} {_AXIS}H{_RIGHT}"/>{"".join(parts)}'

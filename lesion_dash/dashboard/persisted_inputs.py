@@ -131,7 +131,7 @@ class PersistedInputs:
 
     def _tell(self) -> None:
         if self._faults:
-            self._failed(one_error(self._faults, "What was kept of this page"))
+            self._failed(joined_error(self._faults, "What was kept of this page"))
             self._faults = []
 
     def _changed(self, _change: Any = None) -> None:
@@ -139,7 +139,7 @@ class PersistedInputs:
             heard()
 
 
-def one_error(faults: Sequence[InputError], whose: str = "The link") -> InputError:
+def joined_error(faults: Sequence[InputError], whose: str = "The link") -> InputError:
     """One sentence for all that a link asks for and is not here."""
     reasons = tuple(f"{fault.subject} {fault.problem}" for fault in faults)
     remedy = "the rest of it is shown"

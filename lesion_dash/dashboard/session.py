@@ -45,7 +45,7 @@ from .picture import Mm, Picture
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
-_MOST_ASKED = 64
+_MAX_ORIGINS = 64
 """Parts of folders whose conditions are remembered."""
 
 
@@ -92,7 +92,7 @@ class Session:
     root: DataRoot
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
-    _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -107,7 +107,7 @@ class Session:
         notice: Callable[[str], None] | None = None,
     ) -> Cohort:
         """Read a folder of the data root, or what `part` named, or take it from the cache."""
-        if (source := self._asked.get(name)) is not None:
+        if (source := self._origins.get(name)) is not None:
             folder, where = source
             return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
 
@@ -146,7 +146,7 @@ class Session:
         """
         if not (folder and where):
             return folder
-        known = (name for name, source in self._asked.items() if source == (folder, where))
+        known = (name for name, source in self._origins.items() if source == (folder, where))
         if (name := next(known, "")) in self._parts:
             return name
         whole = self.load(folder)
@@ -154,22 +154,22 @@ class Session:
         # Folders of one name may lie in several places, and words may mean several conditions.
         name = f"{folder}{part.name.removeprefix(whole.name)}"
         source = (folder, where)
-        while name in self.root.cohorts or self._asked.get(name, source) != source:
+        while name in self.root.cohorts or self._origins.get(name, source) != source:
             name = f"{name} *"
-        self._asked[name] = source
+        self._origins[name] = source
         self._parts.get(name, lambda: part)
         self._forget_parts()
         return name
 
     def _forget_parts(self) -> None:
         """Forget what was asked for long ago; parts that are shown are among the last used."""
-        old = [name for name in self._asked if name not in self._parts]
-        for name in old[: max(len(self._asked) - _MOST_ASKED, 0)]:
-            del self._asked[name]
+        old = [name for name in self._origins if name not in self._parts]
+        for name in old[: max(len(self._origins) - _MAX_ORIGINS, 0)]:
+            del self._origins[name]
 
     def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The folder of a cohort, and the conditions that its patients meet."""
-        return self._asked.get(name, (name, ()))
+        return self._origins.get(name, (name, ()))
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""

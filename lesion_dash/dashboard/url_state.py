@@ -14,7 +14,7 @@ from .niivue import QuickNiiVue
 from .outline import key_of
 from .page_inputs import shown
 from .page_state import PageState, StateValidator
-from .persisted_inputs import QUIET, one_error
+from .persisted_inputs import QUIET, joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
 from .session_menu import SessionMenu
 from .tasks import Debounce, running_loop
@@ -163,10 +163,10 @@ class UrlState:
             choices.map_key = state.map_key
         if state.mm is not None:
             choices.mm = state.mm
-        is_here = not state.patient or self._has(state.patient)
-        choices.patient, choices.region = state.patient if is_here else "", None
+        is_listed = not state.patient or self._has(state.patient)
+        choices.patient, choices.region = state.patient if is_listed else "", None
         problem = "is no patient of the folders that are shown"
-        return [] if is_here else [InputError(shown(state.patient), problem)]
+        return [] if is_listed else [InputError(shown(state.patient), problem)]
 
     def _has(self, patient: str) -> bool:
         """Whether a patient is among those of A or B."""
@@ -203,8 +203,8 @@ class UrlState:
         choices = self._context.choices
         folder = getattr(choices, f"folder_{side}")
         where = getattr(choices, f"where_{side}") if folder else ()
-        shown_one = self._context.session.origin(getattr(choices, f"cohort_{side}"))
-        return bool(shown_one == (folder, where))
+        shown_source = self._context.session.origin(getattr(choices, f"cohort_{side}"))
+        return bool(shown_source == (folder, where))
 
     def _settle(self) -> None:
         """Once it is quiet, write the address, and say what of it cannot be made."""
@@ -215,7 +215,7 @@ class UrlState:
         titles = [self._tabs.get_title(self._pages.index(page)) for page in too_long_for(state)]
         self.menu.lacking = _LACKING.format(", ".join(titles)) if titles else ""
         if self._faults and not self._context.banner.message:
-            self._context.banner.show(one_error(self._faults))
+            self._context.banner.show(joined_error(self._faults))
         self._faults = []
 
 

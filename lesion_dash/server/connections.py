@@ -68,7 +68,7 @@ class BoundedServer(HTTPServer):
         # Both in the order in which the connections came into that state.
         self._waiting: dict[IOStream, None] = {}
         self._answered: dict[IOStream, None] = {}
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def accept_at(self, port: int, address: str) -> None:
         """Accept connections.
@@ -142,8 +142,8 @@ class BoundedServer(HTTPServer):
     def _tell(self, sentence: str) -> None:
         """Log a sentence, but once a minute at most."""
         now = time.monotonic()
-        if now >= self._told.get(sentence, -_SECONDS_BETWEEN_LINES) + _SECONDS_BETWEEN_LINES:
-            self._told[sentence] = now
+        if now >= self._logged.get(sentence, -_SECONDS_BETWEEN_LINES) + _SECONDS_BETWEEN_LINES:
+            self._logged[sentence] = now
             log_sentence(sentence)
 
 

@@ -312,7 +312,7 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
 
 def test_a_message_asks_for_no_more_permutations_than_the_page(page: SizeBiasPage) -> None:
     page.permutations.set_state({"max": 10**9, "value": 10**9})
-    wanted = page._wanted()
+    wanted = page._request_now()
     assert wanted is not None
     assert wanted.permutations == 100_000
 

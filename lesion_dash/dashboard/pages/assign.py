@@ -124,7 +124,7 @@ class AssignPage:
         self.download = download_button("CSV", f"Save {FILE_NAME}, all rows", guard(self._save))
         self.answer: AssignmentResult | None = None
         self._rows = self._best_rows = NO_ROWS
-        self._asked: AssignmentRequest | None = None
+        self._request: AssignmentRequest | None = None
         self._busy = ""
         self._say_later = Debounce(0.3, guard(self._say_busy))
         self._worker = context.worker(self._failed)
@@ -159,10 +159,10 @@ class AssignPage:
     def _update(self, _change: Any = None) -> None:
         question = self.choices.ask(self._context.choices.selection)
         if missing := _missing(question):
-            self._asked = None
+            self._request = None
             self._show_nothing(missing)
             return
-        self._asked = question
+        self._request = question
         self._context.banner.clear()
         self._wait()
         done = self._context.banner.guard(partial(self._done, question))
@@ -171,12 +171,12 @@ class AssignPage:
     @property
     def _is_waiting(self) -> bool:
         """Whether what is shown does not belong to the choices."""
-        request, answer = self._asked, self.answer
+        request, answer = self._request, self.answer
         return request is not None and (answer is None or answer.question != request)
 
     def _wait(self) -> None:
         """Say at once that another map or atlas is coming, and of a threshold if it takes long."""
-        request, answer = self._asked, self.answer
+        request, answer = self._request, self.answer
         if request is None or not self._is_waiting:
             return
         self.download.disabled = True
@@ -196,7 +196,7 @@ class AssignPage:
 
     def _work(self, question: AssignmentRequest) -> AssignmentResult | Exception | None:
         def show(done: int, total: int) -> None:
-            if self._asked is None or self._asked.atlas != question.atlas:
+            if self._request is None or self._request.atlas != question.atlas:
                 raise Cancelled
             # One step in fifty is enough for the eye, and each is a message to the browser.
             if done == total or done % max(total // 50, 1) == 0:
@@ -218,7 +218,7 @@ class AssignPage:
     def _done(
         self, question: AssignmentRequest, result: AssignmentResult | Exception | None
     ) -> None:
-        request = self._asked
+        request = self._request
         if request is None or request.subject != question.subject:
             return  # the choice was taken back meanwhile
         if isinstance(result, AssignmentResult):
@@ -270,7 +270,7 @@ class AssignPage:
         self.brain.clear(why)
 
     def _failed(self, error: Exception) -> None:
-        self._asked = None
+        self._request = None
         self._show_nothing("Nothing to show: see the message at the top.")
         self._context.banner.show(error)
 

@@ -165,7 +165,7 @@ class SizeBiasPage:
             row.add_class("ld-compare-bar")
         return both
 
-    def _wanted(self) -> SizeBiasRequest | None:
+    def _request_now(self) -> SizeBiasRequest | None:
         choices = self._context.choices
         name = str(getattr(choices, f"cohort_{self.cohort.value}"))
         if not name:
@@ -175,7 +175,7 @@ class SizeBiasPage:
         return SizeBiasRequest(name, choices.min_patients, *numbers, self.side.value)
 
     def _update(self) -> None:
-        request, side = self._wanted(), self.cohort.value.upper()
+        request, side = self._request_now(), self.cohort.value.upper()
         if self._running is not None and self._running != request:
             self._stop.set()  # what is being worked out is no longer asked for
         self.controls.show(self._parts, "" if request else _EMPTY.format(side=side))
@@ -188,7 +188,7 @@ class SizeBiasPage:
         self._maker.submit(job, partial(self._show, request))
 
     def _show(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
-        if request != self._wanted():
+        if request != self._request_now():
             return  # something else was chosen meanwhile
         self.contrasts = contrasts
         means = contrasts.means
@@ -215,7 +215,7 @@ class SizeBiasPage:
         self._draw()
 
     def _start(self) -> None:
-        request = self._wanted()
+        request = self._request_now()
         if request is None or self._running == request:
             return
         self._context.banner.clear()
@@ -229,7 +229,7 @@ class SizeBiasPage:
     def _finish(self, done: SizeBiasRequest, _found: VolumePermutations) -> None:
         if self._running == done:
             self._running = None
-        request = self._wanted()
+        request = self._request_now()
         if request is not None and self.contrasts is not None:
             self._take(request, self.contrasts)
 
@@ -247,7 +247,7 @@ class SizeBiasPage:
 
     def _show_running(self) -> None:
         is_running, permutations = self._running is not None, self.permuted
-        self.run.disabled = is_running and self._running == self._wanted()
+        self.run.disabled = is_running and self._running == self._request_now()
         (self._progress.remove_class if is_running else self._progress.add_class)("ld-unseen")
         if not is_running:
             ready = (
@@ -285,7 +285,7 @@ class SizeBiasPage:
             self.controls.click(self.contrasts.above_mean, pane, x, y)
 
     def _save_file(self, name: str) -> None:
-        request = self._wanted()
+        request = self._request_now()
         if request is not None and name:
             job = partial(self.service.file_bytes, request, name)
             self._drawer.submit(job, partial(self._context.saver.save, name))

@@ -40,7 +40,7 @@ class ClustersPanel:
 
     def __init__(self, context: AppContext, service: SizeBiasService) -> None:
         self._context, self._service = context, service
-        self._asked: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
+        self._request: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
         self.clusters: SizeClusters | None = None
         guard = context.banner.guard
         self.table = Table("clusters", guard(self._go_to))
@@ -60,16 +60,16 @@ class ClustersPanel:
         request : tuple or None
             The request, the test, and the cohort in words.
         """
-        if request != self._asked or request is None:
-            self._asked, self.clusters = request, None
+        if request != self._request or request is None:
+            self._request, self.clusters = request, None
             self._find()
 
     def _find(self) -> None:
         self.download.disabled = True
-        if self._asked is None:
+        if self._request is None:
             self._say(_ASK)
             return
-        request, permutations, _ = current = self._asked
+        request, permutations, _ = current = self._request
         atlas = str(self._context.choices.loaded_atlas)
         job = partial(self._service.clusters, request, permutations, atlas)
         self._finder.submit(job, partial(self._show, current, atlas))
@@ -86,7 +86,7 @@ class ClustersPanel:
         atlas: str,
         clusters: SizeClusters,
     ) -> None:
-        if request != self._asked or atlas != self._context.choices.loaded_atlas:
+        if request != self._request or atlas != self._context.choices.loaded_atlas:
             return  # something else was chosen meanwhile
         self.clusters = clusters
         permutations = request[1]

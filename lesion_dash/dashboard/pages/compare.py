@@ -143,7 +143,7 @@ class ComparePage:
         page.add_class("ld-compare")
         return page
 
-    def _wanted(self) -> PairRequest | None:
+    def _request_now(self) -> PairRequest | None:
         choices = self._context.choices
         if not (choices.cohort_a and choices.cohort_b):
             return None
@@ -151,7 +151,7 @@ class ComparePage:
         return PairRequest(choices.cohort_a, choices.cohort_b, choices.min_patients, key)
 
     def _update(self) -> None:
-        request = self._wanted()
+        request = self._request_now()
         missing = NO_B if self._context.choices.cohort_a else NO_A
         self.controls.show(self._parts, "" if request else missing)
         self.regions.ask(request)
@@ -166,7 +166,7 @@ class ComparePage:
         self._maker.submit(partial(self.service.pair, request), self._show)
 
     def _show(self, pair: Pair) -> None:
-        if pair.request != self._wanted():
+        if pair.request != self._request_now():
             return  # something else was chosen meanwhile
         self.pair = pair
         min_patients, key = pair.request.min_patients, pair.request.map_key
@@ -212,7 +212,7 @@ class ComparePage:
             self._context.choices.mm = place
 
     def _save_file(self, name: str) -> None:
-        request = self._wanted()
+        request = self._request_now()
         if request is not None:
             self._context.saver.save(name, self.service.file_bytes(request, name))
 

@@ -39,7 +39,7 @@ class RegionsOfTwo:
 
     def __init__(self, context: AppContext, service: ComparisonService) -> None:
         self._context, self._service = context, service
-        self._asked: PairRequest | None = None
+        self._request: PairRequest | None = None
         self.differences: RegionDifferences | None = None
         self._rows: list[int] = []
         self._atlas = ""  # whose regions the rows are
@@ -52,20 +52,20 @@ class RegionsOfTwo:
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
         parts = self.about, self.table.widget, self.remark
         self.widget = card(head, *parts, name="compare-regions")
-        update = guard(lambda _: self.ask(self._asked))
+        update = guard(lambda _: self.ask(self._request))
         context.choices.observe(update, names=["atlas", "loaded_atlas"])
         context.choices.observe(guard(lambda _: self._mark()), names="region")
 
     def ask(self, request: PairRequest | None) -> None:
         """Show two cohorts, or nothing."""
-        self._asked = request
+        self._request = request
         # The room of the table is held while it is made, so that nothing below jumps.
         hold = request is not None and bool(self._context.choices.atlas)
         (self.widget.add_class if hold else self.widget.remove_class)("ld-held")
         self._later()
 
     def _update(self) -> None:
-        request, choices = self._asked, self._context.choices
+        request, choices = self._request, self._context.choices
         if request is None or not choices.loaded_atlas:
             self._show_nothing(_READING if choices.atlas else _NO_ATLAS)
             return
@@ -85,7 +85,7 @@ class RegionsOfTwo:
     def _show(
         self, current: tuple[PairRequest, str], differences: RegionDifferences | None
     ) -> None:
-        if differences is None or current != (self._asked, self._context.choices.loaded_atlas):
+        if differences is None or current != (self._request, self._context.choices.loaded_atlas):
             return  # something else was chosen meanwhile
         self.differences, self._rows, self._atlas = differences, shown_rows(differences), current[1]
         self.download.disabled = False

@@ -70,7 +70,7 @@ class FigurePanel:
         if not self._context.loading.painted:
             return  # importing nilearn now would keep the brain from being drawn
         if choices.cohort_a:
-            job = partial(self._render, *self._wanted(), "png")
+            job = partial(self._render, *self._figure_request(), "png")
             if "<img" not in self.image.value:
                 self._tell("Drawing ...")
             self._allow(False, "Drawing ...")
@@ -79,7 +79,7 @@ class FigurePanel:
         else:
             self._tell(_NOTHING)
 
-    def _wanted(self) -> tuple[Selection, Any, Any, bool]:
+    def _figure_request(self) -> tuple[Selection, Any, Any, bool]:
         choices = self._context.choices
         return choices.selection, choices.figure, choices.mm, choices.radiological
 
@@ -112,5 +112,5 @@ class FigurePanel:
         if not choices.cohort_a:
             return
         name = f"{choices.map_key}_{choices.figure}.{file_format}"
-        job = partial(self._render, *self._wanted(), file_format)
+        job = partial(self._render, *self._figure_request(), file_format)
         self._drawer.submit(job, partial(self._context.saver.save, name))

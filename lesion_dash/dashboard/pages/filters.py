@@ -22,7 +22,7 @@ _NO_TABLE = (
     "load the page again."
 )
 
-Asked = Callable[[dict[str, Any]], None]
+OnAsk = Callable[[dict[str, Any]], None]
 
 
 class FilterView(anywidget.AnyWidget):
@@ -53,7 +53,7 @@ class FilterView(anywidget.AnyWidget):
     is_split = t.Bool(False).tag(sync=True)
     of_other = t.Unicode("", help="what is asked of A and could be of B").tag(sync=True)
 
-    def __init__(self, side: str, on_ask: Asked) -> None:
+    def __init__(self, side: str, on_ask: OnAsk) -> None:
         super().__init__(side=side)
         self.on_msg(lambda _widget, content, _buffers: on_ask(content))
 
@@ -75,9 +75,9 @@ class FilterPanel:
 
     def __init__(self, context: AppContext, side: str, split: Split) -> None:
         self._context, self._side, self._split = context, side, split
-        self._folder = self._said = ""
+        self._folder = self._reported = ""
         self._columns: tuple[Column, ...] = ()
-        self._asked: tuple[str, ...] = ()
+        self._conditions: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), context.banner.guard(self._received))
         self.widget.add_class("ld-filter-box")
         names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
@@ -111,8 +111,8 @@ class FilterPanel:
     def _ask(self, conditions: Sequence[Condition]) -> None:
         """Restrict; what the application's context takes back is shown as it was."""
         self._context.banner.clear()
-        self._asked = tuple(dict.fromkeys(str(condition) for condition in conditions))
-        self._context.choices.set_trait(f"where_{self._side}", self._asked)
+        self._conditions = tuple(dict.fromkeys(str(condition) for condition in conditions))
+        self._context.choices.set_trait(f"where_{self._side}", self._conditions)
         self._show_rows()
 
     def _update(self, _change: Any = None) -> None:
@@ -129,8 +129,8 @@ class FilterPanel:
                 self._show_folder(folder, whole)
             self._offer()
             self._show_rows()
-            if name != self._said:
-                self._said = name
+            if name != self._reported:
+                self._reported = name
                 self._say(whole, session.load(name), session.origin(name)[1])
 
     def _offer(self, _change: Any = None) -> None:
@@ -152,7 +152,7 @@ class FilterPanel:
         return ", ".join(condition.summary for condition in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:
-        self._folder, self._said, self._columns, self._asked = "", "", (), ()
+        self._folder, self._reported, self._columns, self._conditions = "", "", (), ()
         self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
         self.widget.is_ready = False
         is_chosen = bool(getattr(self._context.choices, f"folder_{self._side}"))
@@ -161,7 +161,7 @@ class FilterPanel:
         self.widget.show_rows([])
 
     def _show_folder(self, folder: str, whole: Cohort) -> None:
-        self._folder, self._columns, self._asked = folder, describe_columns(whole), ()
+        self._folder, self._columns, self._conditions = folder, describe_columns(whole), ()
         self.widget.columns = [shown_column(column) for column in self._columns]
         unused = [note for note in whole.notes if "beside the masks is not used" in note]
         self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE
@@ -171,8 +171,8 @@ class FilterPanel:
     def _show_rows(self) -> None:
         """Bring the editor up to date, where it was not what changed the conditions."""
         where = getattr(self._context.choices, f"where_{self._side}")
-        if where != self._asked:
-            self._asked = where
+        if where != self._conditions:
+            self._conditions = where
             self.widget.show_rows(
                 [row_of(condition, self._columns) for condition in parse_conditions(where)]
             )

@@ -85,7 +85,7 @@ class InspectPage:
         self.folder = widgets.Dropdown()
         self.file = widgets.Dropdown()
         self.drop = FileDrop(guard(self._dropped), context.banner.show)
-        self.crosshair = CrosshairPanel(context, guard(self._volume_wanted))
+        self.crosshair = CrosshairPanel(context, guard(self._volume_chosen))
         self.name = note()
         self.facts, self.space, self.forms, self.validation, self.values = (
             widgets.HTML() for _ in range(5)
@@ -172,7 +172,7 @@ class InspectPage:
         self._show_nothing(f"Reading {name} ...")
         self._reader.submit(partial(open_volume, source), self._show)
 
-    def _volume_wanted(self, volume: int) -> None:
+    def _volume_chosen(self, volume: int) -> None:
         if self.loaded is not None:
             job = partial(other_volume, self.loaded, volume)
             self._reader.submit(job, self._show_volume)

@@ -45,8 +45,8 @@ class PatientsAtVoxelPanel:
         self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
-        self.here: PatientsAtVoxel | None = None
-        self._asked: tuple[Any, ...] = ()
+        self.patients: PatientsAtVoxel | None = None
+        self._shown_for: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
         self._tables, self._measured = Cache(2), Cache(2)
@@ -118,8 +118,8 @@ class PatientsAtVoxelPanel:
         else:
             current = (name, choices.mm)
             find = partial(self._find, *current)
-        if current != self._asked:
-            self._asked = current
+        if current != self._shown_for:
+            self._shown_for = current
             self._finder.submit(find, partial(self._show, current))
 
     def _missing(self, name: str, is_region: bool) -> str:
@@ -139,7 +139,7 @@ class PatientsAtVoxelPanel:
         self._context.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
-        self.here, self._asked = None, ()
+        self.patients, self._shown_for = None, ()
         set_text(self.caption, why)
         nobody = shown_columns(_NOBODY, Units())
         self.table.show(nobody)
@@ -164,18 +164,18 @@ class PatientsAtVoxelPanel:
         return self._tables.get(name, lambda: self._context.session.load(name).used_table)
 
     def _show(self, current: tuple[Any, ...], patients: PatientsAtVoxel) -> None:
-        if current != self._asked:
+        if current != self._shown_for:
             return  # another place was chosen meanwhile
-        self.here, self._name = patients, current[0]
+        self.patients, self._name = patients, current[0]
         set_text(self.caption, patients.summary)
         table = self.loads if isinstance(patients, RegionPatients) else self.table
-        table.show(here_columns(patients, self._context.session.load(self._name).units))
+        table.show(patient_columns(patients, self._context.session.load(self._name).units))
         self._mark()
         self.strip.value = volumes_svg(patients)
 
     def _pick(self, position: int) -> None:
-        if self.here is not None:
-            pick_patient(self._context, self._name, int(self.here.table.index[position]))
+        if self.patients is not None:
+            pick_patient(self._context, self._name, int(self.patients.table.index[position]))
             self.brain.bring()  # the list may be a screen below it
 
     def _leave(self) -> None:
@@ -183,16 +183,16 @@ class PatientsAtVoxelPanel:
 
     def _mark(self) -> None:
         """Highlight the patient whose lesion is outlined."""
-        if self.here is None:
+        if self.patients is None:
             return
         folder = self._context.session.origin(self._name)[0]
-        keys = [f"{folder}/{file}" for file in self.here.table["file"]]
+        keys = [f"{folder}/{file}" for file in self.patients.table["file"]]
         patient = self._context.choices.patient
-        table = self.loads if isinstance(self.here, RegionPatients) else self.table
+        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
         table.mark(keys.index(patient) if patient in keys else None)
 
 
-def here_columns(patients: PatientsAtVoxel, units: Units) -> pd.DataFrame:
+def patient_columns(patients: PatientsAtVoxel, units: Units) -> pd.DataFrame:
     """The patients as they are shown, of a region with their lesion load."""
     shown: Any = shown_columns(patients.table.drop(columns="status"), units)
     shown = shown.reset_index(drop=True)

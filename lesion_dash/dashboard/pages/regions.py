@@ -28,7 +28,7 @@ class RegionsPanel:
         self._context = context
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
-        self._asked: Selection | None = None
+        self._shown_for: Selection | None = None
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
         self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
@@ -52,9 +52,9 @@ class RegionsPanel:
             self._show_nothing(self._missing(selection))
             return
         current = replace(selection, map_key="")  # whichever map is shown
-        if current == self._asked:
+        if current == self._shown_for:
             return
-        self._asked = current
+        self._shown_for = current
         if not self._rows:
             set_text(self.caption, "Counting ...")
         self._counter.submit(partial(self._count, selection), partial(self._show, current))
@@ -70,9 +70,9 @@ class RegionsPanel:
         return None if counts is None else (counts, self._describe(selection, counts))
 
     def _show(self, current: Selection, counted: tuple[RegionCounts, str] | None) -> None:
-        if counted is None or self._asked is None:
+        if counted is None or self._shown_for is None:
             return
-        if current != replace(self._asked, min_patients=current.min_patients):
+        if current != replace(self._shown_for, min_patients=current.min_patients):
             return  # other folders or another atlas were chosen meanwhile
         counts, caption = counted
         self._atlas = current.atlas
@@ -87,7 +87,7 @@ class RegionsPanel:
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
-        self._rows, self._counts, self._asked = [], None, None
+        self._rows, self._counts, self._shown_for = [], None, None
         self.download.disabled = True
         set_text(self.caption, caption)
         self.table.show(shown_columns([]))

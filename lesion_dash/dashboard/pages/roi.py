@@ -56,7 +56,7 @@ class RoiPage:
         self.way.atlas = next(iter(atlases)) if len(atlases) == 1 else ""
         guard = context.banner.guard
         self.answer: RoiResult | None = None
-        self._asked: RoiRequest | None = None
+        self._request: RoiRequest | None = None
         self._returned: Setup | None = None
         self._stop = threading.Event()
         self.input = InputPanel(context, self.lab.files, self.choices)
@@ -127,8 +127,8 @@ class RoiPage:
 
     @property
     def _is_busy(self) -> bool:
-        return self._asked is not None and (
-            self.answer is None or self.answer.question != self._asked
+        return self._request is not None and (
+            self.answer is None or self.answer.question != self._request
         )
 
     def _setup_or_none(self) -> Setup | None:
@@ -150,7 +150,7 @@ class RoiPage:
     def _way_after(self, setup: Setup) -> Way:
         """The way as it is, without what other files or another test leave no sense in."""
         way = self.way.way.unpicked
-        before = self._asked.setup if self._asked is not None else self._returned
+        before = self._request.setup if self._request is not None else self._returned
         if before is None or before.source.reading != setup.source.reading:
             way = replace(way, steps=())
         if before is None or _maps_of(before) != _maps_of(setup):
@@ -160,23 +160,23 @@ class RoiPage:
         return way
 
     def _way_changed(self) -> None:
-        if self._asked is not None and self.way.way != self._asked.way:
+        if self._request is not None and self.way.way != self._request.way:
             self._context.banner.clear()
-            self._ask(replace(self._asked, way=self.way.way))
+            self._ask(replace(self._request, way=self.way.way))
 
     def come_back(self) -> None:
         """Other choices were made than those that are shown: the button is to be pressed."""
-        self._asked = self.answer = self._drawn = None
+        self._request = self.answer = self._drawn = None
         self._returned = self._setup_or_none()
         self._show_nothing()
 
     def _forget_picks(self, _change: Any) -> None:
-        shown = self._asked.way if self._asked is not None else None
+        shown = self._request.way if self._request is not None else None
         if shown is not None and self.way.way.unpicked != shown.unpicked:
             self.way.picks = ()
 
     def _ask(self, question: RoiRequest) -> None:
-        self._asked = question
+        self._request = question
         self.way.take(question.way)
         self._stop.clear()
         self.test.say("Working ...", is_running=True)
@@ -189,18 +189,18 @@ class RoiPage:
         try:
             return self.lab.answer(question, partial(self._watch, question))
         except LesionDashError as error:
-            if question != self._asked:
+            if question != self._request:
                 raise Cancelled from error  # nobody waits for it any more
             raise
 
     def _watch(self, question: RoiRequest, words: str) -> None:
         """Within a job: show how far it has come, and end it where nobody waits for it."""
-        if self._stop.is_set() or question != self._asked:
+        if self._stop.is_set() or question != self._request:
             raise Cancelled
         self._worker.tell(self._say_progress, question, words)
 
     def _say_progress(self, question: RoiRequest, words: str) -> None:
-        if question == self._asked and self._is_busy:
+        if question == self._request and self._is_busy:
             self.test.say(f"{words[:1].upper()}{words[1:]} ...", is_running=True)
 
     def _cancel(self) -> None:
@@ -208,7 +208,7 @@ class RoiPage:
         self.test.say("Stopping ...", is_running=True)
 
     def _show(self, answer: RoiResult) -> None:
-        if answer.question != self._asked:
+        if answer.question != self._request:
             return  # a newer question is being answered
         self.answer = answer
         self.test.show(answer.run.contrast)
@@ -227,7 +227,7 @@ class RoiPage:
             return
         self._stop.clear()
         self._returned = None  # a step that cannot be made is not made again
-        self._asked = self.answer.question if self.answer is not None else None
+        self._request = self.answer.question if self.answer is not None else None
         if self.answer is None:
             self._show_nothing()
             if not isinstance(error, Cancelled):

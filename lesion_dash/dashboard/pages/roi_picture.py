@@ -32,7 +32,7 @@ class PicturePanel:
         self.is_automatic = widgets.ToggleButtons(options=_WAYS)
         self.mm = tuple(widgets.FloatText(step=1, disabled=True) for _ in "xyz")
         self.widget = self._lay_out()
-        self.steps.observe(self._asked, names="index")
+        self.steps.observe(self._step_chosen, names="index")
         self.is_automatic.observe(self._way_chosen, names="value")
         for field in self.mm:
             field.observe(self._typed, names="value")
@@ -110,12 +110,12 @@ class PicturePanel:
     def _way_chosen(self, change: dict[str, Any]) -> None:
         for field in self.mm:
             field.disabled = bool(change["new"])
-        self._asked()
+        self._step_chosen()
 
     def _typed(self, _change: Any) -> None:
         if not self.is_automatic.value:
-            self._asked()
+            self._step_chosen()
 
-    def _asked(self, _change: Any = None) -> None:
+    def _step_chosen(self, _change: Any = None) -> None:
         if not self._is_filling and self.steps.options:
             self._redraw()

@@ -81,7 +81,7 @@ class TemplatePage:
         self.placed: Placed | None = None
         self.answer: SignalAnswer | None = None
         self.request: Request | None = None
-        self._wanted: Request | None = None
+        self._pending: Request | None = None
         self._before: tuple[Request, VolumePair] | None = None
         self._registered: tuple[Request, VolumePair] | None = None
         self._stop = threading.Event()
@@ -130,7 +130,7 @@ class TemplatePage:
                 self._show_nothing(EMPTY)
             self.images.settle(False)
             return
-        self._wanted = request
+        self._pending = request
         for known in (self._registered, self._before):
             if known is not None and self._is_of(known, request):
                 self._show(request, known[1])
@@ -146,9 +146,9 @@ class TemplatePage:
         return known[0] == request
 
     def _show_before(self, opened: tuple[Request, VolumePair]) -> None:
-        if self._wanted is not None and opened[0].subject == self._wanted.subject:
+        if self._pending is not None and opened[0].subject == self._pending.subject:
             self._before = opened
-            self._show(self._wanted, opened[1])
+            self._show(self._pending, opened[1])
 
     def _run(self) -> None:
         request = self.images.request
@@ -156,7 +156,7 @@ class TemplatePage:
             return
         self._context.banner.clear()
         self._stop.clear()
-        self._wanted = request
+        self._pending = request
         self.images.start()
         self._do(self._opener, partial(self._register, request), self._show_registered)
 
@@ -198,7 +198,7 @@ class TemplatePage:
         self._context.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
-        self.request = self.volumes = self._wanted = self._before = None
+        self.request = self.volumes = self._pending = self._before = None
         self.slices.clear(why)
         self._region_changed()
 

@@ -189,7 +189,7 @@ def test_a_step_that_cannot_be_done_is_taken_back(page: RoiPage) -> None:
     assert "grid" in page._context.banner.message
     assert page.answer.run is first
     assert page.way.steps == ()
-    assert page._asked == page.answer.question
+    assert page._request == page.answer.question
 
 
 def test_picks_keep_their_numbers_until_the_parts_change(page: RoiPage, root: Path) -> None:
@@ -323,8 +323,8 @@ def test_only_the_newest_question_is_answered(page: RoiPage) -> None:
     page._context.wait()
     assert page.answer.run.recipe.threshold.value == 7.0
     assert page._context.banner.message == ""
-    question = page._asked
-    page._asked = None
+    question = page._request
+    page._request = None
     with pytest.raises(Cancelled, match="stopped"):
         page._watch(question, "reading the images")
 
