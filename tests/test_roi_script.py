@@ -236,7 +236,7 @@ def test_another_question_about_the_same_files_does_not_read_them_again(study, k
     recipes = recipes_of(study)
     split = run_recipe(recipes["split"])
     run = run_recipe(recipes[kind], split)
-    assert run.data is split.data
+    assert run.data.cohorts[0] is split.data.cohorts[0]
     same_runs(run, run_recipe(recipes[kind]))
 
 

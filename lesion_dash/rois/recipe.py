@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas
 from ..atlas.loading import load_atlas
 from ..core.errors import InputError
-from ..core.grid import Grid
-from ..core.python_code import call, literal
 from ..files.paths import as_path
 from ..images.maps import Map
 from ..images.masks import Mask, read_mask
 from ..stats.components import Connectivity
 from ..stats.contrast import Contrast, Correction, correct_contrast
+from .calls import Call, call_of, calls_in, evaluate
 from .sources import (
     CohortsSource,
     ImagesSource,
@@ -40,6 +39,14 @@ if TYPE_CHECKING:
 Source = SeriesSource | ImagesSource | CohortsSource | SplitSource | ScoreSource | MapSource
 
 
+def _within(mask: Any) -> Any:
+    return call_of(Within, mask, pattern="ld.Within({})")
+
+
+def _grid_of(found: Map) -> Any:
+    return found.grid
+
+
 @dataclass(frozen=True)
 class InsideFile:
     """A step: only what lies inside a mask that is a file.
@@ -54,14 +61,9 @@ class InsideFile:
     path: str
     threshold: float | None = None
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Read the mask."""
-        return Within(read_mask(self.path, self.threshold))
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        return f"ld.Within({call('read_mask', literal(self.path), threshold=self.threshold)})"
+    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that reads the mask."""
+        return _within(call_of(read_mask, self.path, threshold=self.threshold))
 
     @property
     def summary(self) -> str:
@@ -89,16 +91,11 @@ class InsideRegions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", as_texts(self.names))
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Read the atlas and bring it onto the grid of the map."""
-        atlas = load_atlas(self.atlas, self.labels).on_grid(grid)
-        return Within(mask_of_regions(atlas, self.names))
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        atlas = f"{call('load_atlas', literal(self.atlas), labels=self.labels)}.on_grid(found.grid)"
-        return f"ld.Within({call('mask_of_regions', atlas, literal(self.names))})"
+    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that reads the atlas and brings it onto the grid of the map."""
+        atlas = call_of(load_atlas, self.atlas, labels=self.labels)
+        grid = call_of(_grid_of, found, pattern="{}.grid")
+        return _within(call_of(mask_of_regions, call_of("on_grid", atlas, grid), self.names))
 
     @property
     def summary(self) -> str:
@@ -115,22 +112,13 @@ class MoreIn:
 
     group: Literal["a", "b"]
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Make the mask of the side."""
+    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes the mask of the group."""
         if contrast is None:
             remedy = "choose the side of the threshold instead"
             raise InputError("more in", "there are no groups in a map from a file", remedy)
-        return Within(self._threshold.apply(contrast.map("effect")))
-
-    @property
-    def _threshold(self) -> Threshold:
-        return Threshold(0.0, "above" if self.group == "a" else "below")
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        side = call("Threshold", "0.0", literal(self._threshold.side))
-        return f"ld.Within({side}.apply(contrast.map('effect')))"
+        threshold = Threshold(0.0, "above" if self.group == "a" else "below")
+        return _within(call_of("apply", threshold.call, call_of("map", contrast, "effect")))
 
     @property
     def summary(self) -> str:
@@ -140,23 +128,6 @@ class MoreIn:
 
 RecipeStep = InsideFile | InsideRegions | MoreIn | Morph | FillHoles
 """A step as it can be written down: files by their paths."""
-
-
-def prepare_step(step: RecipeStep, grid: Grid, contrast: Contrast | None) -> Step:
-    """A step with its file read, on the grid of the map."""
-    return step if isinstance(step, (Morph, FillHoles)) else step.prepare(grid, contrast)
-
-
-def code_of_step(step: RecipeStep) -> str:
-    """A step as Python; it has a method `apply`."""
-    if isinstance(step, FillHoles):
-        return call("FillHoles")
-    if isinstance(step, Morph):
-        # A ball in mm has no neighbours to choose.
-        steps = step.connectivity if step.unit == "voxels" else None
-        size = literal(step.operation), literal(step.radius)
-        return call("Morph", *size, unit=step.unit, connectivity=steps)
-    return step.code
 
 
 @dataclass(frozen=True)
@@ -209,9 +180,70 @@ class RoiRecipe:
         object.__setattr__(self, "picks", tuple(int(number) for number in self.picks))
 
     @property
+    def plan(self) -> RoiPlan:
+        """The calls that a run makes and a script writes.
+
+        Raises
+        ------
+        InputError
+            Where a map from a file is to be corrected or split by groups, which it does not have.
+        """
+        source, contrast = self.source, None
+        if not isinstance(source, MapSource):
+            contrast = source.contrast
+            if self.correction != "none":
+                options: dict[str, Any] = {}
+                if self.correction == "fwe":
+                    options = {"n_permutations": self.n_permutations, "seed": self.seed}
+                arguments = (contrast, self.correction)
+                contrast = call_of(correct_contrast, *arguments, name="contrast", **options)
+        elif self.correction != "none":
+            remedy = "leave it out: a map from a file is not tested"
+            raise InputError("correction", f"is {self.correction!r}", remedy)
+        data = source.data
+        found: Any = data.found
+        if contrast is not None:
+            found = call_of("map", contrast, self.map_key, name="found")
+        steps = tuple(step.call(found, contrast) for step in self.steps)
+        masks = [call_of("apply", self.threshold.call, found, name="mask")]
+        for step in steps:
+            masks.append(call_of("apply", step, masks[-1], name="mask"))
+        atlas = None
+        if self.atlas is not None:
+            atlas = call_of(load_atlas, self.atlas, name="atlas", labels=self.labels)
+        every = call_of(
+            find_rois,
+            masks[-1],
+            found,
+            name="rois",
+            atlas=atlas,
+            side=self.threshold.side,
+            connectivity=self.connectivity,
+            min_voxels=self.min_voxels,
+            min_mm3=self.min_mm3,
+        )
+        rois = call_of("pick", every, self.picks, name="rois") if self.picks else every
+        values = None if isinstance(source, MapSource) else source.values(rois)
+        return RoiPlan(data, contrast, found, steps, tuple(masks), atlas, every, rois, values)
+
+    @property
     def undone(self) -> RoiRecipe:
         """The recipe without its last step, and without picks, whose numbers it may change."""
         return replace(self, steps=self.steps[:-1], picks=())
+
+
+class RoiPlan(NamedTuple):
+    """What a recipe comes to, as calls; see `RoiRun`."""
+
+    data: RoiData
+    contrast: Any
+    found: Any
+    steps: tuple[Any, ...]
+    masks: tuple[Any, ...]
+    atlas: Any
+    every: Any
+    rois: Any
+    values: Any
 
 
 # A run of a recipe: the contrast, the mask after each step, the regions and their values.
@@ -242,6 +274,8 @@ class RoiRun:
         All regions of interest.
     rois : Rois
         Those that were picked.
+    known : dict of Call to value
+        All of these by the calls that gave them, for another run to take up.
     """
 
     recipe: RoiRecipe
@@ -253,6 +287,7 @@ class RoiRun:
     atlas: Atlas | None
     every: Rois
     rois: Rois
+    known: dict[Call, Any] = field(repr=False)
 
     @cached_property
     def values(self) -> RoiValues | None:
@@ -263,8 +298,8 @@ class RoiRun:
         InputError
             Where there is no region.
         """
-        source = self.recipe.source
-        return None if isinstance(source, MapSource) else source.values(self.data, self.rois)
+        values: RoiValues | None = evaluate(self.recipe.plan.values, dict(self.known))
+        return values
 
     def table_of(self, rois: Rois) -> pd.DataFrame:
         """The table of regions of interest, with what the test found at each peak.
@@ -341,113 +376,35 @@ def run_recipe(
     >>> more.contrast is run.contrast, more.masks[0].voxels > run.masks[0].voxels
     (True, True)
     """
-    tell = watch or _tell_nobody
-    data = _read(recipe, earlier, tell)
-    contrast = _contrast(recipe, data, earlier, tell)
-    found = data.found if contrast is None else _map_of(contrast, recipe.map_key, earlier)
-    assert found is not None
+    plan = recipe.plan
+    known: dict[Call, Any] = {} if earlier is None else dict(earlier.known)
+    tell = watch or _ignore
+
+    def tell_done(done: int, total: int) -> None:
+        tell(f"permutation {done:,} of {total:,}")
+
+    def value_of(part: Any) -> Any:
+        return evaluate(part, known, {correct_contrast: {"progress": tell_done}})
+
+    def drop_intermediate() -> None:
+        """Let go what values were made of, such as a series before it was smoothed."""
+        kept = set(calls_in(plan))
+        for call in [call for call in known if call not in kept]:
+            del known[call]
+
+    if not known.keys() >= set(calls_in(plan.data)):
+        tell("reading the images")
+    data = RoiData(*value_of(plan.data))
+    drop_intermediate()
+    if plan.contrast is not None and plan.contrast not in known:
+        tell("testing each voxel")
+    contrast, found = value_of((plan.contrast, plan.found))
     tell("steps and regions of interest")
-    steps = _prepare(recipe, contrast, found, earlier)
-    masks = _masks(recipe, steps, found, earlier)
-    atlas = _atlas(recipe, earlier)
-    every = find_rois(
-        masks[-1],
-        found,
-        side=recipe.threshold.side,
-        connectivity=recipe.connectivity,
-        min_voxels=recipe.min_voxels,
-        min_mm3=recipe.min_mm3,
-        atlas=atlas,
-    )
-    rois = every.pick(recipe.picks) if recipe.picks else every
-    return RoiRun(recipe, data, contrast, found, steps, masks, atlas, every, rois)
+    steps, masks = value_of((plan.steps, plan.masks))
+    atlas, every, rois = value_of((plan.atlas, plan.every, plan.rois))
+    drop_intermediate()
+    return RoiRun(recipe, data, contrast, found, steps, masks, atlas, every, rois, known)
 
 
-def _tell_nobody(_words: str) -> None:
+def _ignore(_message: str) -> None:
     pass
-
-
-def _read(recipe: RoiRecipe, earlier: RoiRun | None, tell: Watch) -> RoiData:
-    if earlier is not None and earlier.recipe.source.reading == recipe.source.reading:
-        return earlier.data
-    tell("reading the images")
-    return recipe.source.read()
-
-
-def _contrast(
-    recipe: RoiRecipe, data: RoiData, earlier: RoiRun | None, tell: Watch
-) -> Contrast | None:
-    source = recipe.source
-    if isinstance(source, MapSource):
-        if recipe.correction != "none":
-            remedy = "leave it out: a map from a file is not tested"
-            raise InputError("correction", f"is {recipe.correction!r}", remedy)
-        return None
-    if earlier is not None and _test_of(earlier.recipe) == _test_of(recipe):
-        return earlier.contrast
-    tell("testing each voxel")
-    contrast = source.contrast(data)
-    if recipe.correction == "none":
-        return contrast
-    return correct_contrast(
-        contrast,
-        recipe.correction,
-        n_permutations=recipe.n_permutations,
-        seed=recipe.seed,
-        progress=lambda done, total: tell(f"permutation {done:,} of {total:,}"),
-    )
-
-
-def _test_of(recipe: RoiRecipe) -> Sequence[object]:
-    return recipe.source, recipe.correction, recipe.n_permutations, recipe.seed
-
-
-def _map_of(contrast: Contrast, key: str, earlier: RoiRun | None) -> Map:
-    if earlier is not None and earlier.contrast is contrast and earlier.recipe.map_key == key:
-        return earlier.found
-    return contrast.map(key)
-
-
-def _prepare(
-    recipe: RoiRecipe, contrast: Contrast | None, found: Map, earlier: RoiRun | None
-) -> tuple[Step, ...]:
-    """The steps with their files read; a file of an earlier run is not read again."""
-    known: dict[RecipeStep, Step] = {}
-    if earlier is not None and earlier.contrast is contrast and earlier.found.grid == found.grid:
-        known = dict(zip(earlier.recipe.steps, earlier.steps, strict=True))
-    return tuple(
-        known.get(step) or prepare_step(step, found.grid, contrast) for step in recipe.steps
-    )
-
-
-def _masks(
-    recipe: RoiRecipe, steps: tuple[Step, ...], found: Map, earlier: RoiRun | None
-) -> tuple[Mask, ...]:
-    """The masks after threshold and steps; those of an earlier run up to the first that differs."""
-    masks: list[Mask] = []
-    if (
-        earlier is not None
-        and earlier.found is found
-        and earlier.recipe.threshold == recipe.threshold
-    ):
-        masks += earlier.masks[: _in_common(steps, earlier.steps) + 1]
-    else:
-        masks += [recipe.threshold.apply(found)]
-    for step in steps[len(masks) - 1 :]:
-        masks.append(step.apply(masks[-1]))
-    return tuple(masks)
-
-
-def _in_common(own: Sequence[object], other: Sequence[object]) -> int:
-    """Number of steps at the beginning that are the same."""
-    pairs = enumerate(zip(own, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(own), len(other)))
-
-
-def _atlas(recipe: RoiRecipe, earlier: RoiRun | None) -> Atlas | None:
-    if recipe.atlas is None:
-        return None
-    wanted = (recipe.atlas, recipe.labels)
-    if earlier is not None and (earlier.recipe.atlas, earlier.recipe.labels) == wanted:
-        return earlier.atlas
-    return load_atlas(recipe.atlas, recipe.labels)

@@ -17,8 +17,8 @@ from ..files.reading import checksum, read_bytes
 from ..files.writing import AtomicWriter, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
-from ..stats.contrast import Correction
-from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun, code_of_step
+from .calls import Call, lines_of
+from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun
 from .sources import ImagesSource, MapSource, SeriesSource
 from .steps import Within
 from .values import Rois, RoiValues
@@ -67,64 +67,25 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     print(rois.table.to_string(index=False))
     ...
     """
-    to_map = ["# From the files to a map", *recipe.source.code, *_test_code(recipe)]
-    to_rois = ["# From the map to regions of interest", *_steps_code(recipe), *_rois_code(recipe)]
-    parts = [_HEAD, "\n".join(to_map), "\n".join(to_rois), "\n".join(_saving_code(recipe, folder))]
-    return "\n".join(f"{part}\n" if part is not _HEAD else part for part in parts)
-
-
-def _test_code(recipe: RoiRecipe) -> list[str]:
-    if isinstance(recipe.source, MapSource):
-        return []
-    lines = []
-    if recipe.correction != "none":
-        correction: Correction = recipe.correction
-        draws = {"n_permutations": recipe.n_permutations, "seed": recipe.seed}
-        choices = draws if correction == "fwe" else {}
-        corrected = call("correct_contrast", "contrast", literal(correction), **choices)
-        lines += [f"contrast = {corrected}"]
-    return [
-        *lines,
-        "print(contrast.sentence)",
-        f"found = contrast.map({literal(recipe.map_key)})",
+    plan, written = recipe.plan, set[Call]()
+    test = [] if plan.contrast is None else lines_of(plan.contrast, written)
+    shown = [] if plan.contrast is None else ["print(contrast.sentence)"]
+    to_map = [*test, *shown, *lines_of(plan.found, written)]
+    to_rois = [*lines_of(plan.rois, written), "print(rois.table.to_string(index=False))"]
+    saved = ["# Saved", call("save_rois", "rois", literal(folder))]
+    if plan.values is not None:
+        saved = [
+            "# Values in the regions, saved with them",
+            *lines_of(plan.values, written),
+            "print(values.summary.to_string(index=False))",
+            call("save_rois", "rois", literal(folder), "values"),
+        ]
+    parts = [
+        ["# From the files to a map", *to_map],
+        ["# From the map to regions of interest", *to_rois],
+        saved,
     ]
-
-
-def _steps_code(recipe: RoiRecipe) -> list[str]:
-    threshold = recipe.threshold
-    beyond = call("Threshold", literal(threshold.value), literal(threshold.side))
-    return [
-        f"mask = {beyond}.apply(found)",
-        *(f"mask = {code_of_step(step)}.apply(mask)" for step in recipe.steps),
-    ]
-
-
-def _rois_code(recipe: RoiRecipe) -> list[str]:
-    choices = {
-        "side": recipe.threshold.side,
-        "connectivity": recipe.connectivity,
-        "min_voxels": recipe.min_voxels,
-        "min_mm3": recipe.min_mm3,
-    }
-    lines, atlas = [], []
-    if recipe.atlas is not None:
-        names = call("load_atlas", literal(recipe.atlas), labels=recipe.labels)
-        lines, atlas = [f"atlas = {names}"], ["atlas=atlas"]
-    lines += [f"rois = {call('find_rois', 'mask', 'found', *atlas, **choices)}"]
-    if recipe.picks:
-        lines += [f"rois = rois.pick({literal(recipe.picks)})"]
-    return [*lines, "print(rois.table.to_string(index=False))"]
-
-
-def _saving_code(recipe: RoiRecipe, folder: str) -> list[str]:
-    if isinstance(recipe.source, MapSource):
-        return ["# Saved", call("save_rois", "rois", literal(folder))]
-    return [
-        "# Values in the regions, saved with them",
-        f"values = {recipe.source.values_code}",
-        "print(values.summary.to_string(index=False))",
-        call("save_rois", "rois", literal(folder), "values"),
-    ]
+    return "\n".join([_HEAD, *("\n".join(lines) + "\n" for lines in parts)])
 
 
 # Regions of interest as files.

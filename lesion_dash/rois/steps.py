@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
 from ..stats.components import SHARED, Connectivity
+from .calls import call_of
 
 Unit = Literal["voxels", "mm"]
 Operation = Literal["dilate", "erode", "open", "close"]
@@ -27,7 +29,7 @@ _SCIPY = {
     "close": "binary_closing",
 }
 _LARGEST_BALL = 10**5
-"""Voxels of the box around a ball."""
+"""Voxels of the box around a ball; arbitrary, since a larger one takes minutes."""
 
 _SLACK_MM = 1e-4
 """Affines are stored as float32: a voxel 4 mm away may be computed as 4.0000001 mm away."""
@@ -79,13 +81,8 @@ def morph_mask(
         remedy = f"choose one of {', '.join(_SCIPY)}"
         raise InputError("operation", f"is {operation!r}", remedy)
     structure, steps = _element(mask.grid, radius, unit, connectivity)
-    if not mask.voxels:
-        return mask
-    box = _box_around(mask, steps * (np.array(structure.shape) // 2))
-    array = np.zeros(mask.grid.shape, bool)
-    function = getattr(ndimage, _SCIPY[operation])
-    array[box] = function(mask.array[box], structure, iterations=steps)
-    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
+    function = partial(getattr(ndimage, _SCIPY[operation]), structure=structure, iterations=steps)
+    return _change_box(mask, steps * (np.array(structure.shape) // 2), function)
 
 
 def fill_holes(mask: Mask) -> Mask:
@@ -112,20 +109,24 @@ def fill_holes(mask: Mask) -> Mask:
     """
     from scipy.ndimage import binary_fill_holes
 
+    return _change_box(mask, np.zeros(3, int), binary_fill_holes)
+
+
+def _change_box(
+    mask: Mask,
+    reach: NDArray[np.integer],
+    function: Callable[[NDArray[np.bool_]], NDArray[np.bool_]],
+) -> Mask:
+    """Change the smallest box that holds a mask and all it can grow to; elsewhere all is empty."""
     if not mask.voxels:
         return mask
-    box = _box_around(mask, np.zeros(3, int))
-    array = np.zeros(mask.grid.shape, bool)
-    array[box] = binary_fill_holes(mask.array[box])
-    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
-
-
-def _box_around(mask: Mask, reach: NDArray[np.integer]) -> tuple[slice, ...]:
-    """The smallest box that holds the mask and all it can grow to; elsewhere nothing happens."""
     voxels = np.stack(np.unravel_index(mask.indices, mask.grid.shape, order="F"))
-    first = np.maximum(voxels.min(axis=1) - reach, 0)
-    last = np.minimum(voxels.max(axis=1) + reach, np.array(mask.grid.shape) - 1)
-    return tuple(slice(a, b + 1) for a, b in zip(first.tolist(), last.tolist(), strict=True))
+    first = np.maximum(voxels.min(axis=1) - reach, 0).tolist()
+    last = np.minimum(voxels.max(axis=1) + reach, np.array(mask.grid.shape) - 1).tolist()
+    box = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
+    array = np.zeros(mask.grid.shape, bool)
+    array[box] = function(mask.array[box])
+    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
 
 
 def _element(
@@ -188,15 +189,16 @@ def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
     return inside
 
 
-# Steps from a map to a mask, each a small value that can be told, undone and redone.
+# Steps from a map to a mask. Each is a small value that says what it does: `apply` does it,
+# `summary` says it to a reader, and `call` is its part of a recipe (see `calls`).
 
 
 Side = Literal["above", "below", "both"]
 
 
 def check_side(side: str) -> None:
-    """Raise InputError where a side of a threshold is none."""
-    if side not in ("above", "below", "both"):
+    """Raise InputError where a threshold has no such side."""
+    if side not in get_args(Side):
         raise InputError("side", f"is {side!r}", "choose above, below or both")
 
 
@@ -223,6 +225,11 @@ class Threshold:
         if self.side == "both":
             inside = inside | (found.array < -self.value)
         return Mask.from_array(inside, found.grid, found.name)
+
+    @property
+    def call(self) -> Any:
+        """The call that makes it."""
+        return call_of(Threshold, self.value, self.side)
 
     @property
     def summary(self) -> str:
@@ -269,6 +276,13 @@ class Morph:
         """The changed mask."""
         return morph_mask(mask, self.operation, self.radius, self.unit, self.connectivity)
 
+    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes it."""
+        # A ball in mm has no neighbours to choose.
+        neighbours = self.connectivity if self.unit == "voxels" else None
+        size = (self.operation, self.radius)
+        return call_of(Morph, *size, unit=self.unit, connectivity=neighbours)
+
     @property
     def summary(self) -> str:
         """What is done, for a list of steps."""
@@ -285,6 +299,10 @@ class FillHoles:
     def apply(self, mask: Mask) -> Mask:
         """The filled mask."""
         return fill_holes(mask)
+
+    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes it."""
+        return call_of(FillHoles)
 
     @property
     def summary(self) -> str:

@@ -151,7 +151,7 @@ class RoiPage:
         """The way as it is, without what other files or another test leave no sense in."""
         way = self.way.way.unpicked
         before = self._request.setup if self._request is not None else self._returned
-        if before is None or before.source.reading != setup.source.reading:
+        if before is None or before.source.data != setup.source.data:
             way = replace(way, steps=())
         if before is None or _maps_of(before) != _maps_of(setup):
             key = _first_map(setup)
