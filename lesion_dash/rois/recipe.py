@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..atlas.loading import load_atlas
@@ -317,24 +316,14 @@ class RoiRun:
             that was not tested.
         """
         table = rois.table
-        effects = np.array([self._effect_at(part.peak_mm) for part in rois], np.float64)
-        table["peak_effect"] = effects
-        table["higher_in"] = [self._more_in(effect) for effect in effects.tolist()]
+        effects, groups = np.full(len(rois), np.nan), ("", "")
+        if self.contrast is not None:
+            voxels = [self.found.grid.nearest_voxel(roi.peak_mm) for roi in rois]
+            array = self.contrast.map("effect").array
+            effects[:], groups = [float(array[voxel]) for voxel in voxels], self.contrast.groups
+        higher = np.where(effects > 0, groups[0], np.where(effects < 0, groups[1], ""))
+        table["peak_effect"], table["higher_in"] = effects, higher.astype(object)
         return table
-
-    @cached_property
-    def _effect(self) -> Map | None:
-        return None if self.contrast is None else self.contrast.map("effect")
-
-    def _effect_at(self, mm: NDArray[np.float64]) -> float:
-        voxel = self.found.grid.nearest_voxel(mm)
-        return float("nan") if self._effect is None else float(self._effect.array[voxel])
-
-    def _more_in(self, effect: float) -> str:
-        if self.contrast is None or not abs(effect) > 0:
-            return ""
-        first, second = self.contrast.groups
-        return first if effect > 0 else second
 
     @property
     def summary(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from os import PathLike, fspath
 from typing import Any
@@ -12,8 +13,7 @@ from ..cohort.cohort import cohort_input
 from ..core.python_code import call, literal
 from ..core.tables import csv_bytes, tsv_bytes
 from ..files.paths import as_path
-from ..files.provenance import FILE_NAME, provenance_bytes
-from ..files.reading import checksum, read_bytes
+from ..files.provenance import FILE_NAME, file_input, provenance_bytes
 from ..files.writing import AtomicWriter, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
@@ -22,11 +22,6 @@ from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun
 from .sources import ImagesSource, MapSource, SeriesSource
 from .steps import Within
 from .values import Rois, RoiValues
-
-_HEAD = """# Makes the same regions of interest anew; paths lead from the folder where it is run.
-
-import lesion_dash as ld
-"""
 
 
 def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
@@ -42,7 +37,7 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     -------
     str
         Run in the same working directory it saves the same ``mask_atlas.nii``, bit by bit. Paths
-        and names stand in it as text, whatever signs they hold.
+        and names stand in it as text, whatever characters they hold.
 
     Examples
     --------
@@ -68,24 +63,22 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     ...
     """
     plan, written = recipe.plan, set[Call]()
-    test = [] if plan.contrast is None else lines_of(plan.contrast, written)
-    shown = [] if plan.contrast is None else ["print(contrast.sentence)"]
-    to_map = [*test, *shown, *lines_of(plan.found, written)]
+    head = "# Makes the same regions of interest anew; paths lead from the folder where it is run."
+    parts = [[head], ["import lesion_dash as ld"]]
+    to_map = lines_of(plan.contrast, written)
+    if plan.contrast is not None:
+        to_map.append("print(contrast.sentence)")
+    parts.append(["# From the files to a map", *to_map, *lines_of(plan.found, written)])
     to_rois = [*lines_of(plan.rois, written), "print(rois.table.to_string(index=False))"]
-    saved = ["# Saved", call("save_rois", "rois", literal(folder))]
-    if plan.values is not None:
-        saved = [
-            "# Values in the regions, saved with them",
-            *lines_of(plan.values, written),
-            "print(values.summary.to_string(index=False))",
-            call("save_rois", "rois", literal(folder), "values"),
-        ]
-    parts = [
-        ["# From the files to a map", *to_map],
-        ["# From the map to regions of interest", *to_rois],
-        saved,
-    ]
-    return "\n".join([_HEAD, *("\n".join(lines) + "\n" for lines in parts)])
+    parts.append(["# From the map to regions of interest", *to_rois])
+    if plan.values is None:
+        parts.append(["# Saved", call("save_rois", "rois", literal(folder))])
+    else:
+        to_values = lines_of(plan.values, written)
+        shown = "print(values.summary.to_string(index=False))"
+        saved = call("save_rois", "rois", literal(folder), "values")
+        parts.append(["# Values in the regions, saved with them", *to_values, shown, saved])
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 # Regions of interest as files.
@@ -138,8 +131,7 @@ def save_rois(
     with write_atomically(folder, names, overwrite) as writer:
         for name, content in _roi_files(rois, values).items():
             writer.add(name, content)
-        counts = _counts(rois)
-        writer.add(FILE_NAME, provenance_bytes("roi", {}, [], counts, writer.sums))
+        writer.add(FILE_NAME, provenance_bytes("roi", {}, [], _counts(rois), writer.sums))
 
 
 def names_of_run(source_has_values: bool) -> list[str]:
@@ -164,8 +156,8 @@ def add_run(writer: AtomicWriter, run: RoiRun) -> None:
     """
     for name, content in run_files(run).items():
         writer.add(name, content)
-    inputs = [*_inputs_of(run), *_inputs_of_steps(run)]
-    content = provenance_bytes("roi", _parameters(run.recipe), inputs, _counts_of(run), writer.sums)
+    given = ("roi", _parameters(run.recipe), _inputs_of(run), _counts_of(run))
+    content = provenance_bytes(*given, writer.sums)
     writer.add(FILE_NAME, content)
 
 
@@ -188,16 +180,9 @@ def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
     """Every choice, with paths as text."""
     source = {"kind": type(recipe.source).__name__, **asdict(recipe.source)}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
-    plain: dict[str, Any] = _plain({**asdict(recipe), "source": source, "steps": steps})
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return fspath(value) if isinstance(value, PathLike) else value
+    choices = {**asdict(recipe), "source": source, "steps": steps}
+    parameters: dict[str, Any] = json.loads(json.dumps(choices, default=fspath))
+    return parameters
 
 
 def _roi_files(rois: Rois, values: RoiValues | None) -> dict[str, bytes]:
@@ -218,18 +203,14 @@ def _counts(rois: Rois) -> dict[str, Any]:
 
 
 def _counts_of(run: RoiRun) -> dict[str, Any]:
-    steps = [
-        {"step": words, "voxels": mask.voxels}
-        for words, mask in zip(run.summary, run.masks, strict=True)
-    ]
-    tested: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     if run.contrast is not None:
-        tested = {
-            "test": run.contrast.sentence,
-            "tested_voxels": run.contrast.tested,
-            "test_notes": list(run.contrast.notes),
-        }
-    return {**tested, "masks": steps, **_counts(run.rois)}
+        counts["test"] = run.contrast.sentence
+        counts["tested_voxels"] = run.contrast.tested
+        counts["test_notes"] = list(run.contrast.notes)
+    steps = zip(run.summary, run.masks, strict=True)
+    counts["masks"] = [{"step": summary, "voxels": mask.voxels} for summary, mask in steps]
+    return counts | _counts(run.rois)
 
 
 def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
@@ -238,25 +219,18 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
     if data.series is not None and data.conditions is not None:
         pairs = zip(data.series.paths, data.series.sha256, strict=True)
         inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
-        inputs += [
-            {"kind": "table", "file": str(path), "sha256": checksum(read_bytes(path))}
-            for path in data.conditions.sources
-        ]
+        inputs += [file_input("table", path) for path in data.conditions.sources]
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
         inputs.append(mask_input(as_path(source.mask or ""), data.tested))
     if isinstance(source, MapSource):
         inputs.append(map_input(as_path(source.image), run.found))
-    return inputs
-
-
-def _inputs_of_steps(run: RoiRun) -> list[dict[str, Any]]:
-    recipe = run.recipe
-    inputs = [atlas_input(run.atlas)] if run.atlas is not None else []
-    for step, prepared in zip(recipe.steps, run.steps, strict=True):
+    if run.atlas is not None:
+        inputs.append(atlas_input(run.atlas))
+    for step, prepared in zip(run.recipe.steps, run.steps, strict=True):
         if isinstance(step, InsideFile) and isinstance(prepared, Within):
             inputs.append(mask_input(as_path(step.path), prepared.mask))
         if isinstance(step, InsideRegions):
-            named = (step.atlas, step.labels)
-            if named != (recipe.atlas, recipe.labels):
-                inputs.append(atlas_input(load_atlas(*named)))
+            given = (step.atlas, step.labels)
+            if given != (run.recipe.atlas, run.recipe.labels):
+                inputs.append(atlas_input(load_atlas(*given)))
     return inputs

@@ -167,11 +167,10 @@ class Rois:
             Where a number is none of them.
         """
         known = [part.number for part in self.parts]
-        for number in numbers:
-            if number not in known:
-                remedy = f"choose from {', '.join(map(str, known[:12]))}"
-                remedy = remedy if known else "nothing is beyond the threshold"
-                raise InputError(self.name, f"has no region of interest {number}", remedy)
+        if unknown := [number for number in numbers if number not in known]:
+            choices = f"choose from {', '.join(map(str, known[:12]))}"
+            remedy = choices if known else "nothing is beyond the threshold"
+            raise InputError(self.name, f"has no region of interest {unknown[0]}", remedy)
         return replace(self, parts=tuple(part for part in self.parts if part.number in numbers))
 
 
