@@ -257,9 +257,9 @@ def test_resampled_medians_of_a_series_are_those_of_numpy():
 
 def test_what_shares_a_mask_is_drawn_together_and_the_rest_is_not():
     sample = take_sample(gaussian(16), SIGNAL)
-    signal = estimate("signal", sample, 100, seed=3).resampled.mean
+    signal = estimate("signal", sample, Bootstrap(0, 100, 3)).resampled.mean
     for role in ("pair_signal", "difference"):
-        np.testing.assert_array_equal(estimate(role, sample, 100, seed=3).resampled.mean, signal)
+        np.testing.assert_array_equal(estimate(role, sample, Bootstrap(0, 100, 3)).resampled.mean, signal)
     for role in ("background", "pair_background", "air"):
-        other = estimate(role, sample, 100, seed=3).resampled.mean
+        other = estimate(role, sample, Bootstrap(0, 100, 3)).resampled.mean
         assert abs(np.corrcoef(signal, other)[0, 1]) < 0.5
