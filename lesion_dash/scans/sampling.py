@@ -14,7 +14,8 @@ from ..images.maps import Map
 from ..images.masks import Mask
 
 _CORRELATED = 0.2
-"""Beyond it, an interval that takes voxels as independent holds the truth far less often."""
+"""Beyond it, an interval that takes voxels as independent holds the truth far less often than
+95 % of the time; measured by simulation, see tests/test_signal_recovery.py."""
 
 
 def neighbour_correlation(
@@ -41,7 +42,7 @@ def neighbour_correlation(
     0.5
     """
     order = np.argsort(indices)
-    ordered, apart = indices[order].astype(np.int64), values[order] - values.mean()
+    ordered, deviations = indices[order].astype(np.int64), values[order] - values.mean()
     places = np.unravel_index(ordered, shape, order="F")
     steps = (1, shape[0], shape[0] * shape[1])
     products, pairs = 0.0, 0
@@ -49,13 +50,14 @@ def neighbour_correlation(
         first = np.flatnonzero(places[axis] < shape[axis] - 1)
         other = np.minimum(np.searchsorted(ordered, ordered[first] + step), ordered.size - 1)
         is_there = ordered[other] == ordered[first] + step
-        products += float(apart[first[is_there]] @ apart[other[is_there]])
+        products += float(deviations[first[is_there]] @ deviations[other[is_there]])
         pairs += int(is_there.sum())
-    spread = float(np.mean(apart**2))
+    spread = float(np.mean(deviations**2))
     if not pairs or not spread:
         return 0.0
-    found = products / pairs / spread
-    return found if found > _CORRELATED + 2 / sqrt(pairs) else 0.0
+    correlation = products / pairs / spread
+    # By chance, that of independent values lies within 2 / √pairs in 95 % of samples.
+    return correlation if correlation > _CORRELATED + 2 / sqrt(pairs) else 0.0
 
 
 # The values of an image inside a mask, and whether noise can be measured among them.
@@ -65,16 +67,15 @@ FEWEST_VOXELS = 10
 """An SD of fewer is off by more than a quarter as a rule (1 / √(2n))."""
 
 FEWEST_VALUES = 5
-"""Noise that takes fewer different values was rounded away."""
+"""Noise that takes fewer different values was rounded away; arbitrary."""
 
 MOST_ZEROS = 0.10
-"""Share of zeros beyond which a region was cut or filled: its SD is that of the cut."""
+"""Share of zeros beyond which a region was cut or filled: its SD is that of the cut; arbitrary."""
 
 MOST_UNITS = 20_000
-"""Units that are drawn; a larger region is drawn in blocks of neighbours."""
+"""Units that are drawn; a larger region is drawn in blocks of neighbours, to save time."""
 
-_NO_UNITS = np.empty(0, np.intp)
-_ALIKE = 1e-9  # of the largest: values that differ by less do so by rounding
+_ALIKE = 1e-9  # of the largest: far above float64 rounding, far below any step of a scanner
 _ORDER_MM = 3  # digits of a millimetre by which voxels are put in order
 
 
@@ -135,9 +136,9 @@ def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
     InputError
         Where the mask is empty on the image, or holds fewer than ten numbers.
     """
-    voxels = _voxels_of(image.grid, mask)
-    sample = Sample(mask.name, _values_at(image, voxels[0]), _NO_UNITS, block_mm, 0, image.name)
-    return _cut(sample, *voxels, image.grid)
+    indices, millimetres = _voxels_of(image.grid, mask)
+    values = _values_at(image, indices)
+    return _sample(mask.name, image.name, values, indices, millimetres, image.grid, block_mm)
 
 
 def take_pair(first: Map, second: Map, mask: Mask, block_mm: float = 0.0) -> tuple[Sample, Sample]:
@@ -146,12 +147,11 @@ def take_pair(first: Map, second: Map, mask: Mask, block_mm: float = 0.0) -> tup
     Only the voxels of the mask are computed, and both samples are drawn alike. The parameters are
     those of `take_sample`, and so is what is raised.
     """
-    voxels = _voxels_of(first.grid, mask)
-    one, other = _values_at(first, voxels[0]), _values_at(second, voxels[0])
-    name = f"{first.name} and {second.name}"
-    both = Sample(mask.name, (one + other) / 2, _NO_UNITS, block_mm, 0, name)
-    apart = Sample(f"difference in {mask.name}", one - other, _NO_UNITS, block_mm, 0, name)
-    return _cut(both, *voxels, first.grid), _cut(apart, *voxels, first.grid)
+    indices, millimetres = _voxels_of(first.grid, mask)
+    a, b = _values_at(first, indices), _values_at(second, indices)
+    name, voxels = f"{first.name} and {second.name}", (indices, millimetres, first.grid)
+    mean = _sample(mask.name, name, (a + b) / 2, *voxels, block_mm)
+    return mean, _sample(f"difference in {mask.name}", name, a - b, *voxels, block_mm)
 
 
 def _voxels_of(grid: Grid, mask: Mask) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
@@ -165,20 +165,25 @@ def _values_at(image: Map, indices: NDArray[np.integer]) -> NDArray[np.float64]:
     return image.array[places].astype(np.float64)
 
 
-def _cut(
-    sample: Sample, indices: NDArray[np.integer], millimetres: NDArray[np.float64], grid: Grid
+def _sample(
+    name: str,
+    image: str,
+    values: NDArray[np.float64],
+    indices: NDArray[np.integer],
+    millimetres: NDArray[np.float64],
+    grid: Grid,
+    block_mm: float,
 ) -> Sample:
-    """The sample without its NaN, cut in units."""
-    known = ~np.isnan(sample.values)
-    count, unknown = int(known.sum()), int((~known).sum())
+    """The values without NaN, cut in units."""
+    known = ~np.isnan(values)
+    count = int(known.sum())
     if count < FEWEST_VOXELS:
-        problem = f"holds {count} voxels with a number in {sample.image}"
-        raise InputError(sample.name, problem, f"at least {FEWEST_VOXELS} are needed")
-    shortest = float(grid.voxel_size.min())
-    units, edge = cut_units(millimetres[known], sample.block_mm, shortest)
-    values = sample.values[known]
-    alike = 0.0 if edge else neighbour_correlation(values, indices[known], grid.shape)
-    return Sample(sample.name, values, units, edge, unknown, sample.image, alike)
+        problem = f"holds {count} voxels with a number in {image}"
+        raise InputError(name, problem, f"at least {FEWEST_VOXELS} are needed")
+    values, indices = values[known], indices[known]
+    units, edge = cut_units(millimetres[known], block_mm, float(grid.voxel_size.min()))
+    correlation = 0.0 if edge else neighbour_correlation(values, indices, grid.shape)
+    return Sample(name, values, units, edge, known.size - count, image, correlation)
 
 
 def world_order(
@@ -270,16 +275,16 @@ def _different(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Differences of whole numbers that a slope scaled miss one another in the last digit.
     """
-    found = np.unique(values)
-    near = np.diff(found) <= _ALIKE * max(abs(found[0]), abs(found[-1]))
-    return found[np.concatenate([[True], ~near])]
+    levels = np.unique(values)
+    near = np.diff(levels) <= _ALIKE * max(abs(levels[0]), abs(levels[-1]))
+    return levels[np.concatenate([[True], ~near])]
 
 
 # Bootstrap intervals of ratios of a mean to a spread.
 
 
 FEWEST_UNITS = 10
-"""Fewer units do not show how an estimate varies."""
+"""Fewer units do not show how an estimate varies; arbitrary."""
 
 COVERAGE = 0.95
 

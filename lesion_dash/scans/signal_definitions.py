@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 MOST_COILS = 1024
-"""More would leave no digits of the difference the factor is the root of."""
+"""More would leave too few digits of the difference that the factor is the root of."""
 
 
 def noise_factor(coils: int = 1) -> float:
@@ -69,8 +69,8 @@ Number = float | NDArray[np.float64]
 NORMAL_MAD = 0.6744897501960817
 """Median absolute deviation of a normal distribution of SD 1."""
 
-_MOST_LEVELS = 2**16
-_ROUNDED = 1e-4  # of the SD
+_MOST_LEVELS = 2**16  # arbitrary; each resample sorts so many values
+_ROUNDED = 1e-4  # of the SD: far below the error of a MAD of fewer than 10^7 voxels
 _TOGETHER = 32  # resamples; the counts of the voxels are read once for all of them
 
 
@@ -145,10 +145,9 @@ def resample(
     """
     count = int(units.max()) + 1
     centre = values.mean()  # sums of squares lose no digits where values are large
-    apart = values - centre
-    sums = np.stack(
-        [np.bincount(units, weights, count) for weights in (None, apart, apart**2)], axis=1
-    )
+    deviations = values - centre
+    powers = (None, deviations, deviations**2)
+    sums = np.stack([np.bincount(units, weights, count) for weights in powers], axis=1)
     totals, mads = np.empty((resamples, 3)), np.full(resamples, np.nan)
     levels, voxels = _count_levels(values, units) if with_mad else (values, None)
     for start in range(0, resamples, _TOGETHER):
@@ -184,9 +183,9 @@ def _count_levels(
 
 
 def _weighted_mad(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    apart = np.abs(values - weighted_median(values, weights))
-    order = np.argsort(apart, kind="stable")  # two ordered runs, which this kind only merges
-    return weighted_median(apart[order], weights[order]) / NORMAL_MAD
+    deviations = np.abs(values - weighted_median(values, weights))
+    order = np.argsort(deviations, kind="stable")  # two ordered runs, which this kind only merges
+    return weighted_median(deviations[order], weights[order]) / NORMAL_MAD
 
 
 def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
