@@ -34,8 +34,8 @@ _NEAREST: dict[str, Any] = {"resampling_interpolation": "nearest"}
 # Paul Tol's "bright": seven colours that differ for colour-blind eyes as well.
 _COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#BBBBBB")
 _OUTLINE = "#D81B60"
-_MOST_NAMED = 12
-_MOST_POINTS = 2000
+_MOST_NAMED = 12  # arbitrary: so many names fit beside the slices, so many boxes on a page
+_MOST_POINTS = 2000  # of a group; arbitrary: more only cover one another
 
 
 def draw_beyond(
@@ -295,7 +295,7 @@ def _draw_background(mm: Mm, background: Map | None) -> tuple[Figure, Any]:
 
 
 def _titled(figure: Figure, title: str) -> Figure:
-    # Names of files and conditions are no formulas, whatever dollar signs they hold.
+    # Names of files and conditions are no formulas, whatever dollar characters they hold.
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     return figure
 
@@ -319,8 +319,8 @@ def _colours_of(found: Map, mask: Mask) -> tuple[Colormap, Normalize]:
     values = _finite(found.array)[mask.array]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if low < 0 < high:
-        most = max(-low, high)
-        return colormaps["RdBu_r"], Normalize(-most, most)
+        limit = max(-low, high)
+        return colormaps["RdBu_r"], Normalize(-limit, limit)
     if high <= low:
         low, high = low - 0.5, high + 0.5
     return colormaps["viridis"], Normalize(low, high)

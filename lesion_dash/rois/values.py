@@ -28,18 +28,8 @@ if TYPE_CHECKING:
 
 
 COLUMNS = (
-    "index",
-    "name",
-    "voxels",
-    "volume_mm3",
-    "peak_value",
-    "peak_x_mm",
-    "peak_y_mm",
-    "peak_z_mm",
-    "x_mm",
-    "y_mm",
-    "z_mm",
-    "region",
+    *("index", "name", "voxels", "volume_mm3", "peak_value", "peak_x_mm", "peak_y_mm", "peak_z_mm"),
+    *("x_mm", "y_mm", "z_mm", "region"),
 )
 
 

@@ -15,7 +15,7 @@ from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.paths import AnyPath, PathInput, as_path
+from ..files.paths import PathInput, as_path
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
 from ..images.nifti import SpatialImage
@@ -113,11 +113,12 @@ def measure_signal(
 
 
 def _measure_mask(setup: MeasurementSetup | _SeriesSetup, signal: MaskLike) -> SignalQuality:
-    mask = native_mask(signal, setup.name, setup.grid)
+    image = setup.image
+    mask = native_mask(signal, image.name, image.grid)
     measures, notes = setup.measure(mask)
     unique = tuple(dict.fromkeys((*setup.notes, *native_notes(mask.notes), *notes)))
     sources = setup.sources | source_of(signal, mask)
-    return SignalQuality(setup.name, measures, unique, setup.parameters, sources)
+    return SignalQuality(image.name, measures, unique, setup.parameters, sources)
 
 
 # Temporal signal to noise of a time series.
@@ -183,18 +184,10 @@ def temporal_snr(
 class _SeriesSetup:
     """As `MeasurementSetup`, for the spread over time."""
 
-    series: Series
+    image: Series
     bootstrap: Bootstrap
     notes: tuple[str, ...]
     sources: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        return self.series.name
-
-    @property
-    def grid(self) -> Grid:
-        return self.series.grid
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -203,13 +196,13 @@ class _SeriesSetup:
     def measure(self, mask: Mask) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
         if not mask.voxels:
             raise InputError(mask.name, "mask is empty: no voxel of the image lies in it")
-        indices, millimetres = world_order(self.grid, mask.indices)
-        ratios, zeros = _over_time(self.series, indices)
+        indices, millimetres = world_order(self.image.grid, mask.indices)
+        ratios, zeros = _over_time(self.image, indices)
         varies = np.isfinite(ratios)
         if not varies.any():
             problem = f"is constant over time: none of its {mask.voxels:,} voxels varies"
             raise InputError(mask.name, problem, "let the mask lie where the series has signal")
-        edge = float(self.grid.voxel_size.min())
+        edge = float(self.image.grid.voxel_size.min())
         units, block_mm = cut_units(millimetres[varies], self.bootstrap.block_mm, edge)
         sample = Sample(mask.name, ratios[varies], units, block_mm, int((~varies).sum()))
         excluded = f"{mask.name}: {sample.unknown:,} voxels that are constant or NaN left out"
@@ -228,9 +221,9 @@ class _SeriesSetup:
             high=float(high),
             formula=_FORMULA,
             source=_SOURCE,
-            image=self.name,
+            image=self.image.name,
             signal=sample.name,
-            noise=f"{self.series.volumes} volumes",
+            noise=f"{self.image.volumes} volumes",
             signal_voxels=sample.values.size,
             noise_voxels=sample.values.size,
             signal_zeros_percent=100 * zeros,
@@ -332,7 +325,9 @@ def snr_by_region(
     """
     bootstrap = Bootstrap(block_mm, resamples, seed)
     setup: MeasurementSetup | _SeriesSetup
-    if isinstance(image, Map | Mask) or count_volumes(_opened(image)) == 1:
+    if not isinstance(image, Map | Mask | SpatialImage):
+        image = as_path(image)
+    if isinstance(image, Map | Mask) or count_volumes(image) == 1:
         setup = set_up(image, background, second, air, coils, bootstrap)
         measure = partial(setup.measure, role="region")
     else:
@@ -342,28 +337,25 @@ def snr_by_region(
             raise InputError(excess[0], problem, "leave it out")
         setup = _set_up_series(image, bootstrap)
         measure = partial(setup.measure)
-    local = atlas.on_grid(setup.grid)
-    notes = space_notes(f"atlas {atlas.name}", atlas.grid, setup.name, setup.grid)
+    name, grid = setup.image.name, setup.image.grid
+    local = atlas.on_grid(grid)
+    notes = space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
     rows: list[tuple[Region, Measure]] = []
     for region, mask in _masks(local):
         try:
             measures, _ = measure(mask)
         except InputError as error:  # of one region; the others are measured
-            names: dict[str, Any] = {"image": setup.name, "signal": mask.name}
-            measures = (Measure(**names, signal_voxels=mask.voxels, reason=error.reason),)
+            empty = Measure(image=name, signal=mask.name, signal_voxels=mask.voxels)
+            measures = (replace(empty, reason=error.reason),)
         rows += [(region, row) for row in measures]
     return SignalQuality(
-        setup.name,
+        name,
         tuple(row for _, row in rows),
         (*setup.notes, *native_notes(local.notes), *notes),
         setup.parameters | {"atlas": atlas.name},
         setup.sources | atlas.sources,
         tuple((region.label, region.name) for region, _ in rows),
     )
-
-
-def _opened(image: PathInput | SpatialImage) -> AnyPath | SpatialImage:
-    return image if isinstance(image, SpatialImage) else as_path(image)
 
 
 def _masks(atlas: Atlas) -> Iterator[tuple[Region, Mask]]:

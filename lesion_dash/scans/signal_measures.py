@@ -166,15 +166,7 @@ class Estimate:
 
 
 def estimate(role: str, sample: Sample, bootstrap: Bootstrap) -> Estimate:
-    """Measure and resample a sample; roles that share a mask draw the same voxels.
-
-    Parameters
-    ----------
-    role : str
-        See `signal_definitions.Role`.
-    sample : Sample
-    bootstrap : Bootstrap
-    """
+    """Measure and resample a sample of a `Role`; those that share a mask draw the same voxels."""
     generator = np.random.default_rng([bootstrap.seed, _SEEDS[_SHARES_MASK.get(role, role)]])
     # Only the definitions that divide by the MAD of air need it, and it takes long.
     options = (bootstrap.resamples, generator, role == "air")
@@ -184,13 +176,7 @@ def estimate(role: str, sample: Sample, bootstrap: Bootstrap) -> Estimate:
 
 
 def measure_all(estimates: Mapping[str, Estimate], coils: int) -> tuple[Measure, ...]:
-    """Every definition whose regions are there.
-
-    Parameters
-    ----------
-    estimates : mapping of role to Estimate
-    coils : int
-    """
+    """Every definition whose regions are there; estimates by their roles."""
     given = [row for row in DEFINITIONS if set(row.needs) <= set(estimates)]
     return tuple(_measure(definition, estimates, coils) for definition in given)
 
@@ -341,16 +327,6 @@ class MeasurementSetup:
     coils: int
     notes: tuple[str, ...]
     sources: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        """Name of the image."""
-        return self.image.name
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the image."""
-        return self.image.grid
 
     @property
     def parameters(self) -> dict[str, Any]:
