@@ -41,8 +41,10 @@ def pins(file: str) -> dict[str, tuple[str, ...]]:
 def pins_here(file: str) -> dict[str, str]:
     """The releases for this computer and this Python."""
     every = map(Requirement, pins(file))
-    here = [pin for pin in every if pin.marker is None or pin.marker.evaluate()]
-    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in here}
+    applicable = [pin for pin in every if pin.marker is None or pin.marker.evaluate()]
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in applicable
+    }
 
 
 def needed(roots: list[str]) -> set[str]:
@@ -52,11 +54,13 @@ def needed(roots: list[str]) -> set[str]:
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        for extra in {"", *requirement.extras} - {extra for one, extra in seen if one == name}:
+        for extra in {"", *requirement.extras} - {extra for other, extra in seen if other == name}:
             seen.add((name, extra))
             own = map(Requirement, requires(name) or [])
             waiting += [
-                one for one in own if one.marker is None or one.marker.evaluate({"extra": extra})
+                each
+                for each in own
+                if each.marker is None or each.marker.evaluate({"extra": extra})
             ]
     return {name for name, _ in seen}
 
@@ -134,5 +138,5 @@ def test_make_installs_again_when_other_releases_are_asked_for(tmp_path):
         made = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
         return "Installing" in made.stdout
 
-    asked = ("yes", "yes", "no", "no", "yes")
-    assert [installs(pins) for pins in asked] == [True, False, True, False, True]
+    choices = ("yes", "yes", "no", "no", "yes")
+    assert [installs(pins) for pins in choices] == [True, False, True, False, True]

@@ -57,10 +57,10 @@ def is_png(figure) -> bool:
 
 @pytest.mark.parametrize("name", AFFINES)
 def test_each_step_is_drawn_where_it_lies(name):
-    found = blobs(Grid(SHAPE, AFFINES[name]))
-    background = replace(BACKGROUND, grid=found.grid)
-    mask = Threshold(3).apply(found)
-    rois = find_rois(mask, found)
+    stat_map = blobs(Grid(SHAPE, AFFINES[name]))
+    background = replace(BACKGROUND, grid=stat_map.grid)
+    mask = Threshold(3).apply(stat_map)
+    rois = find_rois(mask, stat_map)
     figure = draw_rois(rois, background=background)
     assert {"ROI 1", "ROI 2", "L", "R"} <= words(figure)
     assert "2 regions of interest: 56 voxels, 448 mm³" in words(figure)
@@ -73,13 +73,13 @@ def test_each_step_is_drawn_where_it_lies(name):
     figure = draw_mask(mask, "dilate by 1 voxel", background=background)
     assert pixels_of(figure, OUTLINE) > 50
     assert "dilate by 1 voxel: 56 voxels, 448 mm³" in words(figure)
-    figure = draw_beyond(found, Threshold(3), background=background)
+    figure = draw_beyond(stat_map, Threshold(3), background=background)
     assert {"t of a - b, a unit", "threshold: > 3: 56 voxels, 448 mm³"} <= words(figure)
     # Only what is beyond the threshold is drawn.
-    point = found.grid.to_mm([3, 5, 4])
-    both = pixels_of(draw_beyond(found, Threshold(3), point, background), HIGHEST)
-    high = draw_beyond(found, Threshold(5), point, background)
-    low = replace(found, array=np.where(found.array == 6, 0, found.array))
+    point = stat_map.grid.to_mm([3, 5, 4])
+    both = pixels_of(draw_beyond(stat_map, Threshold(3), point, background), HIGHEST)
+    high = draw_beyond(stat_map, Threshold(5), point, background)
+    low = replace(stat_map, array=np.where(stat_map.array == 6, 0, stat_map.array))
     assert both > pixels_of(draw_beyond(low, Threshold(5), point, background), HIGHEST)
     assert "threshold: > 5: 8 voxels, 64 mm³" in words(high)
     assert pixels_of(high, LOWEST) == 0
@@ -111,12 +111,12 @@ NOISE = np.random.default_rng(1).normal(size=SHAPE)
     ],
 )
 def test_any_map_can_be_drawn(array):
-    found, threshold = Map(ODD_NAME, array, BACKGROUND.grid, "", ""), Threshold(0.5, "both")
-    mask = threshold.apply(found)
+    stat_map, threshold = Map(ODD_NAME, array, BACKGROUND.grid, "", ""), Threshold(0.5, "both")
+    mask = threshold.apply(stat_map)
     figures = [
-        draw_beyond(found, threshold, background=BACKGROUND),
+        draw_beyond(stat_map, threshold, background=BACKGROUND),
         draw_mask(mask, ODD_NAME, background=BACKGROUND),
-        draw_rois(find_rois(mask, found, connectivity=6, min_voxels=9), background=BACKGROUND),
+        draw_rois(find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND),
     ]
     assert all(map(is_png, figures))
     # Names are drawn as they are, whatever characters they hold.

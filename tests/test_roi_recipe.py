@@ -215,7 +215,7 @@ def test_a_value_stands_in_the_code_as_the_same_value(value, other):
 
 
 def check_same(run, other):
-    np.testing.assert_array_equal(run.found.array, other.found.array)
+    np.testing.assert_array_equal(run.stat_map.array, other.stat_map.array)
     for a, b in zip(run.masks, other.masks, strict=True):
         np.testing.assert_array_equal(a.indices, b.indices)
     assert run.every.table.equals(other.every.table)
@@ -272,10 +272,10 @@ def test_only_what_follows_a_change_is_computed_again(study, recipes, tmp_path):
         file.unlink()
     undone = run_recipe(recipe.undone, run)
     assert undone.contrast is run.contrast
-    assert undone.found is run.found
+    assert undone.stat_map is run.stat_map
     assert all(a is b for a, b in zip(undone.masks, run.masks[:-1], strict=True))
     moved = run_recipe(replace(recipe, threshold=Threshold(1.0)), run)
-    assert moved.found is run.found
+    assert moved.stat_map is run.stat_map
     assert moved.steps == run.steps
     with pytest.raises(InputError, match="no masks found"):
         run_recipe(recipe)
@@ -307,7 +307,7 @@ def test_more_in_a_and_more_in_b_part_the_map(recipes):
     # The table says which group has more at each peak.
     for run, group in ((a, "a"), (b, "b")):
         table = run.table_of(run.rois)
-        peaks = [run.found.grid.nearest_voxel(roi.peak_mm) for roi in run.rois]
+        peaks = [run.stat_map.grid.nearest_voxel(roi.peak_mm) for roi in run.rois]
         assert table["peak_effect"].tolist() == [effect[voxel] for voxel in peaks]
         assert set(table["higher_in"]) == {group}
 

@@ -80,9 +80,9 @@ def test_regions_are_the_connected_parts_that_are_large_enough(
     rois = find_rois(mask_of(array), map_of(np.zeros(SHAPE)), connectivity=connectivity, **sizes)
     parts = flood(array, connectivity)
     expected = {part for part in parts if len(part) >= min_voxels and len(part) * 8 >= min_mm3}
-    found = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
-    assert set(found) == expected
-    assert len(found) == len(expected)
+    voxels = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
+    assert set(voxels) == expected
+    assert len(voxels) == len(expected)
     structure = ndimage.generate_binary_structure(3, AXES[connectivity])
     assert len(parts) == ndimage.label(array, structure)[1]
     # Numbered from the largest, then in the order of the file.
@@ -149,8 +149,8 @@ def test_picked_regions_keep_their_numbers():
 def test_saved_regions_are_read_back_as_an_atlas(tmp_path):
     # Every second voxel: by faces, each is a region of its own.
     array = np.indices(SHAPE).sum(axis=0) % 2 == 0
-    found = map_of(np.random.default_rng(0).normal(size=SHAPE))
-    rois = find_rois(mask_of(array), found, connectivity=6)
+    stat_map = map_of(np.random.default_rng(0).normal(size=SHAPE))
+    rois = find_rois(mask_of(array), stat_map, connectivity=6)
     save_rois(rois, tmp_path)
     assert nib.load(tmp_path / "mask_atlas.nii").get_data_dtype() == np.int16
     atlas = load_atlas(tmp_path / "mask_atlas.nii")
@@ -203,8 +203,8 @@ ELSEWHERE = Grid(SHAPE, AFFINE + np.outer([1, 1, 1, 0], [0, 0, 0, 1]))
 
 def rois_on(grid=GRID, share=0.25):
     array = np.random.default_rng(4).random(SHAPE) < share
-    found = map_of(np.random.default_rng(5).normal(size=SHAPE), grid)
-    return find_rois(mask_of(array, grid), found, connectivity=6, min_voxels=2)
+    stat_map = map_of(np.random.default_rng(5).normal(size=SHAPE), grid)
+    return find_rois(mask_of(array, grid), stat_map, connectivity=6, min_voxels=2)
 
 
 def series_of(array):

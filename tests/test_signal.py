@@ -59,8 +59,8 @@ def by_measure(quality):
 
 
 def check_same(quality, other):
-    for one, two in zip(quality.measures, other.measures, strict=True):
-        assert (one.value, one.low, one.high) == (two.value, two.low, two.high)
+    for first, two in zip(quality.measures, other.measures, strict=True):
+        assert (first.value, first.low, first.high) == (two.value, two.low, two.high)
 
 
 def by_hand() -> dict[str, float]:
@@ -222,7 +222,7 @@ COUNTED = np.arange(GRID.size).reshape(GRID.shape)
         pytest.param(FIRST.array * (np.arange(8) > 2), id="zero-filled"),
         pytest.param(COUNTED % 3 + 1, id="few values"),
         pytest.param(
-            np.select([COUNTED % 50 == n for n in range(4)], [8, 9, 11, 12], 10), id="rounded"
+            np.select([n == COUNTED % 50 for n in range(4)], [8, 9, 11, 12], 10), id="rounded"
         ),
         pytest.param(np.full(GRID.shape, np.nan), id="nan"),
     ],
@@ -388,8 +388,12 @@ def test_every_region_has_the_numbers_of_its_own_mask():
     table = snr_by_region(FIRST, ATLAS, **options).table.set_index(["label", "measure"])
     for label in (2, 5):
         for row in measure_signal(FIRST, mask(label == LABELS, "own"), **options).measures:
-            found = table.loc[label, row.measure]
-            assert (found["value"], found["low"], found["high"]) == (row.value, row.low, row.high)
+            expected_row = table.loc[label, row.measure]
+            assert (expected_row["value"], expected_row["low"], expected_row["high"]) == (
+                row.value,
+                row.low,
+                row.high,
+            )
     assert "holds 4 voxels" in table.loc[9, ""]["reason"]
 
 

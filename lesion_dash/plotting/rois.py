@@ -39,13 +39,13 @@ _MOST_POINTS = 2000  # of a group; arbitrary: more only cover one another
 
 
 def draw_beyond(
-    found: Map, threshold: Threshold, mm: ArrayLike | None = None, background: Map | None = None
+    stat_map: Map, threshold: Threshold, mm: ArrayLike | None = None, background: Map | None = None
 ) -> Figure:
     """Draw where a map is beyond its threshold.
 
     Parameters
     ----------
-    found : Map
+    stat_map : Map
     threshold : Threshold
     mm : array, shape (3,), optional
         Where the slices cut, mm; by default through the highest value.
@@ -60,19 +60,19 @@ def draw_beyond(
     Examples
     --------
     >>> from lesion_dash import read_map
-    >>> found = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
-    >>> draw_beyond(found, Threshold(0.5), (30, 20, 10)).get_suptitle()
+    >>> stat_map = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> draw_beyond(stat_map, Threshold(0.5), (30, 20, 10)).get_suptitle()
     'threshold: > 0.5: ... voxels, ... mm³'
     """
     from matplotlib.cm import ScalarMappable
 
-    mask = threshold.apply(found)
-    colours, norm = _colours_of(found, mask)
-    figure, display = _draw_background(_cut(mm, mask, found), background)
+    mask = threshold.apply(stat_map)
+    colours, norm = _colours_of(stat_map, mask)
+    figure, display = _draw_background(_cut(mm, mask, stat_map), background)
     if mask.voxels:
-        shown = np.where(mask.array, _finite(found.array), 0)
+        shown = np.where(mask.array, _finite(stat_map.array), 0)
         display.add_overlay(
-            Map(found.name, shown, found.grid, "", "").to_nifti(),
+            Map(stat_map.name, shown, stat_map.grid, "", "").to_nifti(),
             threshold=None,
             transparency=mask.to_nifti(),
             transparency_range=[0, 1],
@@ -82,8 +82,8 @@ def draw_beyond(
             **_NEAREST,
         )
     place = figure.add_axes((0.9, 0.12, 0.018, 0.68))
-    name = found.name.replace("minus_log10_", "−log10 ").replace("corrected_p", "corrected p")
-    label = f"{name}, {found.unit}" if found.unit else name
+    name = stat_map.name.replace("minus_log10_", "−log10 ").replace("corrected_p", "corrected p")
+    label = f"{name}, {stat_map.unit}" if stat_map.unit else name
     figure.colorbar(ScalarMappable(norm, colours), cax=place, label=label)
     place.yaxis.label.set_parse_math(False)
     return _titled(figure, f"{threshold.summary}: {_size(mask)}")
@@ -146,8 +146,8 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
     Examples
     --------
     >>> from lesion_dash import find_rois, read_map
-    >>> found = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
-    >>> draw_rois(find_rois(Threshold(0.5).apply(found), found)).get_suptitle()
+    >>> stat_map = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> draw_rois(find_rois(Threshold(0.5).apply(stat_map), stat_map)).get_suptitle()
     '1 region of interest: ... voxels, ... mm³'
     """
     from matplotlib.colors import ListedColormap
@@ -239,7 +239,9 @@ def draw_run(
     """
     point = cut_point(run.rois) if mm is None and len(run.rois) else mm
     background = background_of(run) if background is None else background
-    pictures = [(run.summary[0], draw_beyond(run.found, run.recipe.threshold, point, background))]
+    pictures = [
+        (run.summary[0], draw_beyond(run.stat_map, run.recipe.threshold, point, background))
+    ]
     for words, mask in zip(run.summary[1:], run.masks[1:], strict=True):
         pictures.append((words, draw_mask(mask, words, point, background)))
     return [*pictures, ("regions of interest", draw_rois(run.rois, point, background))]
@@ -256,14 +258,14 @@ def cut_point(rois: Rois) -> Mm:
     return x, y, z
 
 
-def _cut(mm: ArrayLike | None, mask: Mask, found: Map | None = None) -> Mm:
+def _cut(mm: ArrayLike | None, mask: Mask, stat_map: Map | None = None) -> Mm:
     """The point that was asked for; else the highest voxel of a map, else nilearn's choice."""
     if mm is not None:
         x, y, z = np.asarray(mm, np.float64).tolist()
     elif not mask.voxels:
         x, y, z = mask.grid.to_mm((np.array(mask.grid.shape) - 1) / 2).tolist()
-    elif found is not None:
-        values = np.abs(_finite(np.ravel(found.array, order="F")[mask.indices]))
+    elif stat_map is not None:
+        values = np.abs(_finite(np.ravel(stat_map.array, order="F")[mask.indices]))
         x, y, z = mask.grid.mm_of_index([mask.indices[values.argmax()]])[0].tolist()
     else:
         from nilearn.plotting import find_xyz_cut_coords
@@ -311,12 +313,12 @@ def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=high, neginf=low)
 
 
-def _colours_of(found: Map, mask: Mask) -> tuple[Colormap, Normalize]:
+def _colours_of(stat_map: Map, mask: Mask) -> tuple[Colormap, Normalize]:
     """Two-sided colours around 0 where both signs are shown, else one scale of what is shown."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    values = _finite(found.array)[mask.array]
+    values = _finite(stat_map.array)[mask.array]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if low < 0 < high:
         limit = max(-low, high)
@@ -333,8 +335,8 @@ def _colour(row: int) -> str:
 def _draw_groups(axes: Axes, values: RoiValues, column: int) -> None:
     groups = values.group_names
     samples = [values.of_group(group, column) for group in groups]
-    kept = [sample if sample.size else np.array([np.nan]) for sample in samples]
-    axes.boxplot(kept, showfliers=False, widths=0.6, medianprops={"color": "black"})
+    drawn = [sample if sample.size else np.array([np.nan]) for sample in samples]
+    axes.boxplot(drawn, showfliers=False, widths=0.6, medianprops={"color": "black"})
     # The same places for the same values: two pictures of one table are equal.
     generator = np.random.default_rng(0)
     for place, sample in enumerate(samples, 1):

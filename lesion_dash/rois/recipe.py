@@ -42,8 +42,8 @@ def _within(mask: Any) -> Any:
     return call_of(Within, mask, pattern="ld.Within({})")
 
 
-def _grid_of(found: Map) -> Any:
-    return found.grid
+def _grid_of(stat_map: Map) -> Any:
+    return stat_map.grid
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class InsideFile:
     path: str
     threshold: float | None = None
 
-    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that reads the mask."""
         return _within(call_of(read_mask, self.path, threshold=self.threshold))
 
@@ -90,10 +90,10 @@ class InsideRegions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", as_texts(self.names))
 
-    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that reads the atlas and brings it onto the grid of the map."""
         atlas = call_of(load_atlas, self.atlas, labels=self.labels)
-        grid = call_of(_grid_of, found, pattern="{}.grid")
+        grid = call_of(_grid_of, stat_map, pattern="{}.grid")
         return _within(call_of(mask_of_regions, call_of("on_grid", atlas, grid), self.names))
 
     @property
@@ -111,7 +111,7 @@ class MoreIn:
 
     group: Literal["a", "b"]
 
-    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that makes the mask of the group."""
         if contrast is None:
             remedy = "choose the side of the threshold instead"
@@ -200,11 +200,11 @@ class RoiRecipe:
             remedy = "leave it out: a map from a file is not tested"
             raise InputError("correction", f"is {self.correction!r}", remedy)
         data = source.data
-        found: Any = data.found
+        stat_map: Any = data.stat_map
         if contrast is not None:
-            found = call_of("map", contrast, self.map_key, name="found")
-        steps = tuple(step.call(found, contrast) for step in self.steps)
-        masks = [call_of("apply", self.threshold.call, found, name="mask")]
+            stat_map = call_of("map", contrast, self.map_key, name="found")
+        steps = tuple(step.call(stat_map, contrast) for step in self.steps)
+        masks = [call_of("apply", self.threshold.call, stat_map, name="mask")]
         for step in steps:
             masks.append(call_of("apply", step, masks[-1], name="mask"))
         atlas = None
@@ -213,7 +213,7 @@ class RoiRecipe:
         every = call_of(
             find_rois,
             masks[-1],
-            found,
+            stat_map,
             name="rois",
             atlas=atlas,
             side=self.threshold.side,
@@ -223,7 +223,7 @@ class RoiRecipe:
         )
         rois = call_of("pick", every, self.picks, name="rois") if self.picks else every
         values = None if isinstance(source, MapSource) else source.values(rois)
-        return RoiPlan(data, contrast, found, steps, tuple(masks), atlas, every, rois, values)
+        return RoiPlan(data, contrast, stat_map, steps, tuple(masks), atlas, every, rois, values)
 
     @property
     def undone(self) -> RoiRecipe:
@@ -236,7 +236,7 @@ class RoiPlan(NamedTuple):
 
     data: RoiData
     contrast: Any
-    found: Any
+    stat_map: Any
     steps: tuple[Any, ...]
     masks: tuple[Any, ...]
     atlas: Any
@@ -261,7 +261,7 @@ class RoiRun:
     data : RoiData
     contrast : Contrast or None
         None for a map from a file.
-    found : Map
+    stat_map : Map
         What the threshold was for.
     steps : tuple of Within, Morph or FillHoles
         Those of the recipe, with their files read.
@@ -280,7 +280,7 @@ class RoiRun:
     recipe: RoiRecipe
     data: RoiData
     contrast: Contrast | None
-    found: Map
+    stat_map: Map
     steps: tuple[Step, ...]
     masks: tuple[Mask, ...]
     atlas: Atlas | None
@@ -318,7 +318,7 @@ class RoiRun:
         table = rois.table
         effects, groups = np.full(len(rois), np.nan), ("", "")
         if self.contrast is not None:
-            voxels = [self.found.grid.nearest_voxel(roi.peak_mm) for roi in rois]
+            voxels = [self.stat_map.grid.nearest_voxel(roi.peak_mm) for roi in rois]
             array = self.contrast.map("effect").array
             effects[:], groups = [float(array[voxel]) for voxel in voxels], self.contrast.groups
         higher = np.where(effects > 0, groups[0], np.where(effects < 0, groups[1], ""))
@@ -329,7 +329,7 @@ class RoiRun:
     def summary(self) -> tuple[str, ...]:
         """What each of `masks` is."""
         steps = (step.summary for step in self.recipe.steps)
-        return (f"{self.found.name}: {self.recipe.threshold.summary}", *steps)
+        return (f"{self.stat_map.name}: {self.recipe.threshold.summary}", *steps)
 
 
 def run_recipe(
@@ -377,8 +377,8 @@ def run_recipe(
 
     def drop_intermediate() -> None:
         """Let go what values were made of, such as a series before it was smoothed."""
-        kept = set(calls_in(plan))
-        for call in [call for call in known if call not in kept]:
+        needed = set(calls_in(plan))
+        for call in [call for call in known if call not in needed]:
             del known[call]
 
     if not known.keys() >= set(calls_in(plan.data)):
@@ -387,12 +387,12 @@ def run_recipe(
     drop_intermediate()
     if plan.contrast is not None and plan.contrast not in known:
         tell("testing each voxel")
-    contrast, found = value_of((plan.contrast, plan.found))
+    contrast, stat_map = value_of((plan.contrast, plan.stat_map))
     tell("steps and regions of interest")
     steps, masks = value_of((plan.steps, plan.masks))
     atlas, every, rois = value_of((plan.atlas, plan.every, plan.rois))
     drop_intermediate()
-    return RoiRun(recipe, data, contrast, found, steps, masks, atlas, every, rois, known)
+    return RoiRun(recipe, data, contrast, stat_map, steps, masks, atlas, every, rois, known)
 
 
 def _ignore(_message: str) -> None:

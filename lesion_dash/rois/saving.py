@@ -68,7 +68,7 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     to_map = lines_of(plan.contrast, written)
     if plan.contrast is not None:
         to_map.append("print(contrast.sentence)")
-    parts.append(["# From the files to a map", *to_map, *lines_of(plan.found, written)])
+    parts.append(["# From the files to a map", *to_map, *lines_of(plan.stat_map, written)])
     to_rois = [*lines_of(plan.rois, written), "print(rois.table.to_string(index=False))"]
     parts.append(["# From the map to regions of interest", *to_rois])
     if plan.values is None:
@@ -120,8 +120,8 @@ def save_rois(
     >>> import tempfile
     >>> import numpy as np
     >>> from lesion_dash import Grid, Map, Threshold, find_rois, load_atlas
-    >>> found = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
-    >>> rois = find_rois(Threshold(3).apply(found), found, connectivity=6)
+    >>> stat_map = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
+    >>> rois = find_rois(Threshold(3).apply(stat_map), stat_map, connectivity=6)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_rois(rois, folder)
     ...     load_atlas(f"{folder}/mask_atlas.nii").region_at([0, 2, 2])
@@ -171,7 +171,7 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
     """
     files = _roi_files(run.rois, run.values)
     files[TABLE_NAME] = tsv_bytes(run.table_of(run.rois))
-    files[MAP_NAME] = nifti_bytes(run.found.to_nifti())
+    files[MAP_NAME] = nifti_bytes(run.stat_map.to_nifti())
     files[SCRIPT_NAME] = script_of(run.recipe).encode("utf-8", "backslashreplace")
     return files
 
@@ -223,7 +223,7 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
         inputs.append(mask_input(as_path(source.mask or ""), data.tested))
     if isinstance(source, MapSource):
-        inputs.append(map_input(as_path(source.image), run.found))
+        inputs.append(map_input(as_path(source.image), run.stat_map))
     if run.atlas is not None:
         inputs.append(atlas_input(run.atlas))
     for step, prepared in zip(run.recipe.steps, run.steps, strict=True):

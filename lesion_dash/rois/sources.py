@@ -36,7 +36,7 @@ class RoiData(NamedTuple):
     cohorts : tuple of Cohort
     tested : Mask or None
         The voxels to be tested; all where it is None.
-    found : Map or None
+    stat_map : Map or None
         A map that was made elsewhere.
     """
 
@@ -44,7 +44,7 @@ class RoiData(NamedTuple):
     conditions: Conditions | None = None
     cohorts: tuple[Cohort, ...] = ()
     tested: Mask | None = None
-    found: Map | None = None
+    stat_map: Map | None = None
 
 
 def as_texts(given: object) -> tuple[str, ...]:
@@ -245,7 +245,7 @@ class MapSource:
     @property
     def data(self) -> RoiData:
         """The map."""
-        return RoiData(found=call_of(read_map, self.image, name="found"))
+        return RoiData(stat_map=call_of(read_map, self.image, name="found"))
 
 
 @dataclass(frozen=True)

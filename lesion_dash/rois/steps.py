@@ -216,15 +216,17 @@ class Threshold:
     value: float
     side: Side = "above"
 
-    def apply(self, found: Map) -> Mask:
+    def apply(self, stat_map: Map) -> Mask:
         """The mask of a map."""
         if not np.isfinite(self.value):
             raise InputError("threshold", f"is {self.value}", "give a number")
         check_side(self.side)
-        inside = found.array < self.value if self.side == "below" else found.array > self.value
+        inside = (
+            stat_map.array < self.value if self.side == "below" else stat_map.array > self.value
+        )
         if self.side == "both":
-            inside = inside | (found.array < -self.value)
-        return Mask.from_array(inside, found.grid, found.name)
+            inside = inside | (stat_map.array < -self.value)
+        return Mask.from_array(inside, stat_map.grid, stat_map.name)
 
     @property
     def call(self) -> Any:
@@ -276,7 +278,7 @@ class Morph:
         """The changed mask."""
         return morph_mask(mask, self.operation, self.radius, self.unit, self.connectivity)
 
-    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that makes it."""
         # A ball in mm has no neighbours to choose.
         neighbours = self.connectivity if self.unit == "voxels" else None
@@ -300,7 +302,7 @@ class FillHoles:
         """The filled mask."""
         return fill_holes(mask)
 
-    def call(self, found: Any, contrast: Any) -> Any:  # noqa: ARG002
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that makes it."""
         return call_of(FillHoles)
 
@@ -314,12 +316,12 @@ Step = Within | Morph | FillHoles
 """A step from a mask to a mask."""
 
 
-def run_steps(found: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> tuple[Mask, ...]:
+def run_steps(stat_map: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> tuple[Mask, ...]:
     """The mask after the threshold and after each further step, in their order.
 
     Parameters
     ----------
-    found : Map
+    stat_map : Map
     threshold : Threshold
     steps : sequence of Within, Morph or FillHoles
         A step depends on those before it only: undoing the last one is leaving it out.
@@ -334,11 +336,11 @@ def run_steps(found: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> t
     >>> from lesion_dash import Grid, Map
     >>> values = np.zeros((5, 5, 5))
     >>> values[2, 2, 1:4] = 3, 5, 4
-    >>> found = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")
-    >>> [mask.voxels for mask in run_steps(found, Threshold(3), [Morph("dilate", 1)])]
+    >>> stat_map = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")
+    >>> [mask.voxels for mask in run_steps(stat_map, Threshold(3), [Morph("dilate", 1)])]
     [2, 12]
     """
-    masks = [threshold.apply(found)]
+    masks = [threshold.apply(stat_map)]
     for step in steps:
         masks.append(step.apply(masks[-1]))
     return tuple(masks)
@@ -381,8 +383,8 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
         near = get_close_matches(missing[0], known, n=1, cutoff=0.5) if missing else []
         remedy = "give names as in its label table" + (f", such as {near[0]!r}" if near else "")
         raise InputError(atlas.name, problem, remedy)
-    asked = frozenset(names)
-    columns = [column for column, name in enumerate(known) if name in asked]
+    requested = frozenset(names)
+    columns = [column for column, name in enumerate(known) if name in requested]
     rows = [atlas.maps[:, [column]].tocoo().coords[0] for column in columns]
     indices = np.unique(np.concatenate(rows)).astype(np.int32)
     return Mask(atlas.grid, indices, " + ".join(names))

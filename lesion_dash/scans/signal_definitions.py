@@ -98,8 +98,8 @@ def measure(values: NDArray[np.float64]) -> Moments:
 
     Examples
     --------
-    >>> found = measure(np.array([1.0, 2.0, 3.0, 10.0]))
-    >>> found.mean, round(found.sd, 3), round(found.mad * NORMAL_MAD, 3)
+    >>> moments = measure(np.array([1.0, 2.0, 3.0, 10.0]))
+    >>> moments.mean, round(moments.sd, 3), round(moments.mad * NORMAL_MAD, 3)
     (4.0, 3.536, 1.0)
     """
     return Moments(values.size, float(values.mean()), float(values.std()), _mad(values))

@@ -112,7 +112,7 @@ class SignalQuality:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """A dict for each measure, with label and region before it where there are several."""
-        plain = [asdict(one) for one in self.measures]
+        plain = [asdict(measure) for measure in self.measures]
         if not self.regions:
             return plain
         pairs = zip(self.regions, plain, strict=True)
