@@ -99,10 +99,8 @@ def draw_mask(
     mask : Mask
     title : str
         Such as the step that made it.
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the middle of the mask's largest part.
-    background : Map, optional
-        By default the MNI152 template.
+    mm, background
+        See `draw_beyond`; by default the slices cut the middle of the mask's largest part.
 
     Returns
     -------
@@ -129,15 +127,13 @@ def draw_mask(
 
 
 def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = None) -> Figure:
-    """Draw regions of interest in a colour each, the largest ones named beside.
+    """Draw regions of interest in one colour each, with the names of the largest ones.
 
     Parameters
     ----------
     rois : Rois
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the peak of the largest region.
-    background : Map, optional
-        By default the MNI152 template.
+    mm, background
+        See `draw_beyond`; by default the slices cut the peak of the largest region.
 
     Returns
     -------
@@ -180,7 +176,7 @@ def draw_values(values: RoiValues) -> Figure:
     """Draw the values of every group in every region: a box of the quartiles, and the points.
 
     Whiskers reach to the farthest value within 1.5 interquartile ranges of the box. Points are
-    moved sideways so that they can be told apart; the move has no meaning.
+    moved sideways so that they do not cover one another; the move has no meaning.
 
     Parameters
     ----------
@@ -226,10 +222,8 @@ def draw_run(
     Parameters
     ----------
     run : RoiRun
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the peak of the largest region.
-    background : Map, optional
-        By default the mean of a series, and the MNI152 template under everything else.
+    mm, background
+        See `draw_rois`; the default background of a series is its mean.
 
     Returns
     -------
@@ -242,8 +236,8 @@ def draw_run(
     pictures = [
         (run.summary[0], draw_beyond(run.stat_map, run.recipe.threshold, point, background))
     ]
-    for words, mask in zip(run.summary[1:], run.masks[1:], strict=True):
-        pictures.append((words, draw_mask(mask, words, point, background)))
+    for summary, mask in zip(run.summary[1:], run.masks[1:], strict=True):
+        pictures.append((summary, draw_mask(mask, summary, point, background)))
     return [*pictures, ("regions of interest", draw_rois(run.rois, point, background))]
 
 
@@ -259,7 +253,7 @@ def cut_point(rois: Rois) -> Mm:
 
 
 def _cut(mm: ArrayLike | None, mask: Mask, stat_map: Map | None = None) -> Mm:
-    """The point that was asked for; else the highest voxel of a map, else nilearn's choice."""
+    """The point given; else the highest voxel of a map, else nilearn's choice."""
     if mm is not None:
         x, y, z = np.asarray(mm, np.float64).tolist()
     elif not mask.voxels:

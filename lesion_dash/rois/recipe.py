@@ -66,7 +66,7 @@ class InsideFile:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {as_path(self.path).name}"
 
 
@@ -98,7 +98,7 @@ class InsideRegions:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {' + '.join(self.names)}"
 
 
@@ -121,7 +121,7 @@ class MoreIn:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"where group {self.group.upper()} has more"
 
 
@@ -136,10 +136,10 @@ class RoiRecipe:
     Parameters
     ----------
     source : SeriesSource, ImagesSource, CohortsSource, SplitSource, ScoreSource or MapSource
-        The files, and what is asked of them.
+        The files, and the test on them.
     threshold : Threshold
     map_key : str
-        Which map of the contrast the threshold is for; without meaning for a `MapSource`.
+        The map of the contrast that is thresholded; ignored for a `MapSource`.
     correction : {"none", "bonferroni", "fdr", "fwe"}
     n_permutations, seed : int
         For ``fwe``.
@@ -150,7 +150,7 @@ class RoiRecipe:
     atlas, labels : str or None
         To name the region at each peak.
     picks : tuple of int
-        Numbers of the regions that are kept; all where it is empty.
+        Numbers of the regions to keep; all where it is empty.
 
     Examples
     --------
@@ -344,7 +344,7 @@ def run_recipe(
         A run of another recipe: what both have in common, from the files to the first step that
         differs, is taken from it and not computed again. Its files are not read again either.
     watch : callable, optional
-        Told in words what is done next; what it raises stops the run.
+        Called with a message before each stage; an exception that it raises stops the run.
 
     Returns
     -------
@@ -354,7 +354,7 @@ def run_recipe(
     Raises
     ------
     InputError
-        Where a file cannot be used, or a choice is none.
+        Where a file cannot be used, or a choice is invalid.
 
     Examples
     --------

@@ -65,7 +65,7 @@ def morph_mask(
     Raises
     ------
     InputError
-        Where an argument is none of these, or a ball holds no neighbour of a voxel.
+        Where an argument is invalid, or a ball holds no neighbour of a voxel.
 
     Examples
     --------
@@ -189,8 +189,8 @@ def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
     return inside
 
 
-# Steps from a map to a mask. Each is a small value that says what it does: `apply` does it,
-# `summary` says it to a reader, and `call` is its part of a recipe (see `calls`).
+# Steps from a map to a mask. Each is a small value: `apply` does the step, `summary` names it in a
+# list, and `call` is its part of a recipe (see `calls`).
 
 
 Side = Literal["above", "below", "both"]
@@ -235,7 +235,7 @@ class Threshold:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         sign = {"above": ">", "below": "<", "both": "beyond ±"}[self.side]
         return f"threshold: {sign} {self.value:g}"
 
@@ -261,7 +261,7 @@ class Within:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {self.mask.name}"
 
 
@@ -287,7 +287,7 @@ class Morph:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         if self.unit == "mm":
             return f"{self.operation} by a ball of {self.radius:g} mm"
         steps = f"{self.radius:g} voxel{'' if self.radius == 1 else 's'}"
@@ -308,7 +308,7 @@ class FillHoles:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return "fill holes"
 
 
@@ -324,7 +324,7 @@ def run_steps(stat_map: Map, threshold: Threshold, steps: Sequence[Step] = ()) -
     stat_map : Map
     threshold : Threshold
     steps : sequence of Within, Morph or FillHoles
-        A step depends on those before it only: undoing the last one is leaving it out.
+        A step depends only on those before it, so the last one is undone by leaving it out.
 
     Returns
     -------
@@ -352,9 +352,9 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     Parameters
     ----------
     atlas : LabelAtlas or ProbabilityAtlas
-        On the grid the mask is wanted on; see their `on_grid`.
+        On the grid that the mask is to have; see their `on_grid`.
     names : sequence of str
-        As in the atlas's label table. A name that several regions bear means all of them.
+        As in the atlas's label table. A name of several regions means all of them.
 
     Returns
     -------
@@ -364,7 +364,7 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     Raises
     ------
     InputError
-        Where a name is none of the atlas, or no name is given.
+        Where the atlas has no region of a name, or no name is given.
 
     Examples
     --------

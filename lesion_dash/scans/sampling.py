@@ -23,14 +23,8 @@ def neighbour_correlation(
 ) -> float:
     """The correlation of voxels that share a face; 0 where it is small, or may be chance.
 
-    Parameters
-    ----------
-    values : array of float64, shape (voxels,)
-        Without NaN.
-    indices : array of int, shape (voxels,)
-        Their linear positions, first axis fastest, in any order.
-    shape : tuple of int, length 3
-        Of the grid.
+    The values are without NaN, shape (voxels,); their linear positions, the first axis fastest,
+    are in any order.
 
     Examples
     --------
@@ -121,15 +115,7 @@ class Sample:
 
 
 def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
-    """The values of an image inside a mask on its grid.
-
-    Parameters
-    ----------
-    image : Map
-    mask : Mask
-    block_mm : float
-        Edge of the cubes of neighbours that are resampled together; 0 for single voxels. A region
-        of more than `MOST_UNITS` units is cut in larger cubes.
+    """The values of an image inside a mask on its grid, cut in units; see `cut_units`.
 
     Raises
     ------
@@ -144,8 +130,8 @@ def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
 def take_pair(first: Map, second: Map, mask: Mask, block_mm: float = 0.0) -> tuple[Sample, Sample]:
     """Mean and difference of two acquisitions on one grid, voxel by voxel inside a mask.
 
-    Only the voxels of the mask are computed, and both samples are drawn alike. The parameters are
-    those of `take_sample`, and so is what is raised.
+    Only the voxels of the mask are computed, and both samples are drawn alike. Errors are those of
+    `take_sample`.
     """
     indices, millimetres = _voxels_of(first.grid, mask)
     a, b = _values_at(first, indices), _values_at(second, indices)
@@ -240,13 +226,9 @@ def _cubes(millimetres: NDArray[np.float64], edge: float) -> NDArray[np.intp]:
 
 
 def noise_fault(sample: Sample, may_hold_zeros: bool = False) -> str:
-    """Why the SD of a sample is not that of noise, in words; empty where nothing speaks against.
+    """Why the SD of a sample is not that of noise; empty where nothing speaks against it.
 
-    Parameters
-    ----------
-    sample : Sample
-    may_hold_zeros : bool
-        As a difference of two images may.
+    A difference of two images may hold zeros.
 
     Examples
     --------
@@ -271,7 +253,7 @@ def noise_fault(sample: Sample, may_hold_zeros: bool = False) -> str:
 
 
 def _different(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values that occur, ascending; those of one step apart from one another by rounding.
+    """The values that occur, ascending; those that differ by rounding count as one.
 
     Differences of whole numbers that a slope scaled miss one another in the last digit.
     """

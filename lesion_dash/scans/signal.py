@@ -412,16 +412,11 @@ class NativeSignal:
 def region_on(region: RegionMap, grid: Grid) -> RegionMap:
     """A region with its probabilities on another grid, for many thresholds to be tried there.
 
-    Parameters
-    ----------
-    region : RegionMap
-    grid : Grid
-
     Returns
     -------
     RegionMap
-        Whose masks on the grid are those of the region, found faster; a region of labels, and one
-        that lies on the grid, as it is.
+        Its masks on the grid are those of the region, computed faster; a region of labels, and one
+        that lies on the grid, stay as they are.
 
     Raises
     ------
@@ -440,12 +435,8 @@ def region_on(region: RegionMap, grid: Grid) -> RegionMap:
 def leave_out(mask: Mask, other: Mask) -> Mask:
     """A mask without the voxels of another one, such as that of its neighbour.
 
-    Two regions that touch may come to share voxels where an image is coarser than their map.
-
-    Parameters
-    ----------
-    mask, other : Mask
-        On one grid.
+    Two regions that touch may come to share voxels where an image is coarser than their map. Both
+    masks are on one grid.
 
     Examples
     --------
@@ -472,7 +463,7 @@ def measure_native(
     air: MaskLike | None = None,
     coils: int = 1,
 ) -> NativeSignal:
-    """Measure what can be measured: a background that holds no noise does not refuse the rest.
+    """Measure what can be measured: a background without noise does not stop the rest.
 
     Parameters are those of `measure_signal`.
 

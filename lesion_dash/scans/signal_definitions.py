@@ -42,7 +42,7 @@ def noise_factor(coils: int = 1) -> float:
     Raises
     ------
     InputError
-        Where it is no number of coils.
+        Where it is not a whole number from 1 to 1024.
 
     References
     ----------
@@ -82,7 +82,7 @@ class Moments:
     ----------
     n : int
         Voxels of the region.
-    mean, sd, mad : float, or array with a value a resample
+    mean, sd, mad : float, or array with one value per resample
         Mean; standard deviation with divisor n; median absolute deviation divided by 0.6745, so
         that it is the SD where values are normal.
     """
@@ -225,7 +225,7 @@ class Definition:
     needs : tuple of str
         The roles of the regions it takes; the last is where its noise is measured.
     compute : function
-        Of the regions by role, and the factor of air; gives a number, or one a resample.
+        Of the regions by role, and the factor of air; gives a number, or one per resample.
     in_air : str
         Which factor it takes: ``coils`` for that of the coils, ``single`` for that of one coil.
     spread : str

@@ -129,7 +129,7 @@ class SignalQuality:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a measure; columns as the fields of `Measure`."""
+        """One row per measure; the columns are the fields of `Measure`."""
         import pandas as pd
 
         columns = [field.name for field in fields(Measure)]
@@ -176,7 +176,7 @@ def estimate(role: str, sample: Sample, bootstrap: Bootstrap) -> Estimate:
 
 
 def measure_all(estimates: Mapping[str, Estimate], coils: int) -> tuple[Measure, ...]:
-    """Every definition whose regions are there; estimates by their roles."""
+    """Every definition whose regions are there, of estimates by their roles."""
     given = [row for row in DEFINITIONS if set(row.needs) <= set(estimates)]
     return tuple(_measure(definition, estimates, coils) for definition in given)
 
@@ -270,7 +270,7 @@ _CLOSE = 0.15
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are found.
+    """How intervals are computed.
 
     Parameters
     ----------
