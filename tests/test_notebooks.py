@@ -118,15 +118,15 @@ ASKING = "import urllib.request; urllib.request.urlopen('http://example.org', ti
 
 
 @pytest.mark.parametrize(
-    ("cell", "words"),
+    ("cell", "match"),
     [
         (new_code_cell(ASKING), r"must not ask example\.org"),
         (new_markdown_cell(WRONG), "AssertionError"),
     ],
     ids=["internet", "wrong answer"],
 )
-def test_a_lesson_that_asks_the_internet_or_has_a_wrong_answer_fails(kernel, cell, words):
-    with pytest.raises(CellExecutionError, match=words):
+def test_a_lesson_that_asks_the_internet_or_has_a_wrong_answer_fails(kernel, cell, match):
+    with pytest.raises(CellExecutionError, match=match):
         run(kernel, [cell])
 
 

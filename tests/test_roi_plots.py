@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from phantoms import AFFINE
 
-from lesion_dash import Map, RoiValues, Threshold, find_rois
+import lesion_dash as ld
 from lesion_dash.core.grid import Grid
 from lesion_dash.plotting.figures import figure_bytes
 from lesion_dash.plotting.rois import cut_point, draw_beyond, draw_mask, draw_rois, draw_values
@@ -27,19 +27,19 @@ LOWEST, HIGHEST = "#440154", "#fde725"  # the ends of viridis
 ODD_NAME = r"$\sum_$ & <b>"
 
 
-def blobs(grid=None) -> Map:
+def blobs(grid=None) -> ld.Map:
     """Two blobs of one height each, both cut by the slices through the first."""
     values = np.zeros(SHAPE)
     values[2:5, 4:8, 3:7], values[8:10, 5:7, 4:6] = 4, 6
     values[0, 0, 0] = np.nan
     values.setflags(write=False)
-    return Map("t of a - b", values, grid or Grid(SHAPE, AFFINE), "a unit", "")
+    return ld.Map("t of a - b", values, grid or Grid(SHAPE, AFFINE), "a unit", "")
 
 
-BACKGROUND = Map("mean", np.random.default_rng(0).random(SHAPE), Grid(SHAPE, AFFINE), "", "")
+BACKGROUND = ld.Map("mean", np.random.default_rng(0).random(SHAPE), Grid(SHAPE, AFFINE), "", "")
 
 
-def words(figure) -> set[str]:
+def texts(figure) -> set[str]:
     return {text.get_text() for text in figure.findobj(Text)}
 
 
@@ -59,43 +59,43 @@ def is_png(figure) -> bool:
 def test_each_step_is_drawn_where_it_lies(name):
     stat_map = blobs(Grid(SHAPE, AFFINES[name]))
     background = replace(BACKGROUND, grid=stat_map.grid)
-    mask = Threshold(3).apply(stat_map)
-    rois = find_rois(mask, stat_map)
+    mask = ld.Threshold(3).apply(stat_map)
+    rois = ld.find_rois(mask, stat_map)
     figure = draw_rois(rois, background=background)
-    assert {"ROI 1", "ROI 2", "L", "R"} <= words(figure)
-    assert "2 regions of interest: 56 voxels, 448 mm³" in words(figure)
+    assert {"ROI 1", "ROI 2", "L", "R"} <= texts(figure)
+    assert "2 regions of interest: 56 voxels, 448 mm³" in texts(figure)
     assert pixels_of(figure, BLUE) > 200
     # A region that was not picked is not drawn, the other one is.
     alone = draw_rois(rois.pick([1]), background=background)
-    assert "ROI 2" not in words(alone)
+    assert "ROI 2" not in texts(alone)
     assert pixels_of(alone, RED) == 0
     assert pixels_of(alone, BLUE) == pixels_of(figure, BLUE)
     figure = draw_mask(mask, "dilate by 1 voxel", background=background)
     assert pixels_of(figure, OUTLINE) > 50
-    assert "dilate by 1 voxel: 56 voxels, 448 mm³" in words(figure)
-    figure = draw_beyond(stat_map, Threshold(3), background=background)
-    assert {"t of a - b, a unit", "threshold: > 3: 56 voxels, 448 mm³"} <= words(figure)
+    assert "dilate by 1 voxel: 56 voxels, 448 mm³" in texts(figure)
+    figure = draw_beyond(stat_map, ld.Threshold(3), background=background)
+    assert {"t of a - b, a unit", "threshold: > 3: 56 voxels, 448 mm³"} <= texts(figure)
     # Only what is beyond the threshold is drawn.
     point = stat_map.grid.to_mm([3, 5, 4])
-    both = pixels_of(draw_beyond(stat_map, Threshold(3), point, background), HIGHEST)
-    high = draw_beyond(stat_map, Threshold(5), point, background)
+    both = pixels_of(draw_beyond(stat_map, ld.Threshold(3), point, background), HIGHEST)
+    high = draw_beyond(stat_map, ld.Threshold(5), point, background)
     low = replace(stat_map, array=np.where(stat_map.array == 6, 0, stat_map.array))
-    assert both > pixels_of(draw_beyond(low, Threshold(5), point, background), HIGHEST)
-    assert "threshold: > 5: 8 voxels, 64 mm³" in words(high)
+    assert both > pixels_of(draw_beyond(low, ld.Threshold(5), point, background), HIGHEST)
+    assert "threshold: > 5: 8 voxels, 64 mm³" in texts(high)
     assert pixels_of(high, LOWEST) == 0
 
 
 @pytest.mark.parametrize("mm", [None, (3.0, -2.0, 1.0), (300.0, 0.0, 0.0)])
 def test_slices_cut_through_the_largest_peak_or_the_point_given(mm):
-    rois = find_rois(Threshold(3).apply(blobs()), blobs())
+    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
     np.testing.assert_allclose(cut_point(rois), rois.parts[0].peak_mm)
     figure = draw_rois(rois, mm, BACKGROUND)
-    shown = {word for word in words(figure) if word[:2] in ("x=", "y=", "z=")}
+    shown = {text for text in texts(figure) if text[:2] in ("x=", "y=", "z=")}
     point = cut_point(rois) if mm is None else mm
     assert shown == {f"{axis}={int(value)}" for axis, value in zip("xyz", point, strict=True)}
     # A point beyond the image is no error.
     assert is_png(draw_mask(rois.mask, "step", mm, BACKGROUND))
-    assert is_png(draw_beyond(blobs(), Threshold(3), mm, BACKGROUND))
+    assert is_png(draw_beyond(blobs(), ld.Threshold(3), mm, BACKGROUND))
 
 
 NOISE = np.random.default_rng(1).normal(size=SHAPE)
@@ -111,20 +111,25 @@ NOISE = np.random.default_rng(1).normal(size=SHAPE)
     ],
 )
 def test_any_map_can_be_drawn(array):
-    stat_map, threshold = Map(ODD_NAME, array, BACKGROUND.grid, "", ""), Threshold(0.5, "both")
+    stat_map, threshold = (
+        ld.Map(ODD_NAME, array, BACKGROUND.grid, "", ""),
+        ld.Threshold(0.5, "both"),
+    )
     mask = threshold.apply(stat_map)
     figures = [
         draw_beyond(stat_map, threshold, background=BACKGROUND),
         draw_mask(mask, ODD_NAME, background=BACKGROUND),
-        draw_rois(find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND),
+        draw_rois(
+            ld.find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND
+        ),
     ]
     assert all(map(is_png, figures))
     # Names are drawn as they are, whatever characters they hold.
-    assert all(any(ODD_NAME in text for text in words(figure)) for figure in figures[:2])
+    assert all(any(ODD_NAME in text for text in texts(figure)) for figure in figures[:2])
 
 
 def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
-    rois = find_rois(Threshold(3).apply(blobs()), blobs())
+    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
     assert figure_bytes(draw_rois(rois), dpi=50) == figure_bytes(draw_rois(rois), dpi=50)
     assert plt.get_fignums() == []
 
@@ -132,7 +137,7 @@ def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
 def values_of(groups, regions=2):
     names = tuple(f"ROI {number + 1}" for number in range(regions))
     numbers = np.random.default_rng(0).normal(size=(len(groups), regions))
-    return RoiValues(tuple(map(str, range(len(groups)))), groups, names, numbers, "mean signal")
+    return ld.RoiValues(tuple(map(str, range(len(groups)))), groups, names, numbers, "mean signal")
 
 
 def test_boxes_are_the_quartiles_and_every_sample_is_a_point():
@@ -150,7 +155,7 @@ def test_boxes_are_the_quartiles_and_every_sample_is_a_point():
             assert np.abs(line.get_xdata() - place).max() < 0.3
             quartiles = np.percentile(own, [25, 50, 75])
             assert {round(level, 9) for level in quartiles} <= levels
-    assert {"ROI 1", "ROI 2", "mean signal", f"{ODD_NAME}\nn = 8", "house\nn = 8"} <= words(figure)
+    assert {"ROI 1", "ROI 2", "mean signal", f"{ODD_NAME}\nn = 8", "house\nn = 8"} <= texts(figure)
     assert is_png(figure)
 
 

@@ -16,25 +16,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lesion_dash import (
-    InputError,
-    Map,
-    Mask,
-    Series,
-    contrast_conditions,
-    convert_array,
-    correct_contrast,
-    load_atlas,
-    mask_image,
-    measure_signal,
-    read_array,
-    read_conditions,
-    read_map,
-    read_mask,
-    read_series,
-    read_transform,
-    warp_mask,
-)
+import lesion_dash as ld
 from lesion_dash.core.grid import Grid
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
@@ -78,8 +60,8 @@ def known() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def scan() -> Map:
-    return read_map(convert_array(read_array(PICKLE)).to_nifti())
+def scan() -> ld.Map:
+    return ld.read_map(ld.convert_array(ld.read_array(PICKLE)).to_nifti())
 
 
 def voxels_of(file: Path) -> np.ndarray:
@@ -187,7 +169,7 @@ def test_images_of_the_series_are_what_the_readme_says():
         assert image.header.get_zooms() == (8, 8, 8, 2.5)
         assert image.header.get_xyzt_units() == ("mm", "sec")
         assert [int(image.header[form]) for form in ("sform_code", "qform_code")] == [4, 4]
-        conditions = read_conditions(events, read_series(file))
+        conditions = ld.read_conditions(events, ld.read_series(file))
         assert conditions.counts == {"face": 16, "house": 16}
         assert conditions.of_volume.count("") == 16
     brain = nib.load(BRAIN)
@@ -197,22 +179,22 @@ def test_images_of_the_series_are_what_the_readme_says():
 
 def test_the_balls_lie_in_the_brain_and_share_no_voxel(scripts):
     face, house = (scripts["series"].ball(name) for name in ("face", "house"))
-    brain = read_mask(BRAIN).array
+    brain = ld.read_mask(BRAIN).array
     assert brain[face].all()
     assert brain[house].all()
     assert not (face & house).any()
     centres = [scripts["series"].BALLS[name].centre for name in ("face", "house")]
-    names = [load_atlas(ATLAS).region_at(centre) for centre in centres]
+    names = [ld.load_atlas(ATLAS).region_at(centre) for centre in centres]
     assert names == ["Synthetic temporal 6 L", "Synthetic hippocampus R"]
 
 
 @pytest.mark.parametrize("runs", [slice(0, 1), slice(1, 2), slice(0, 2)])
 @pytest.mark.parametrize("method", ["fwe", "bonferroni"])
 def test_the_effect_is_found_where_it_was_put_and_nowhere_else(scripts, runs, method):
-    series = read_series(RUNS[runs])
-    conditions = read_conditions(EVENTS[runs], series)
-    contrast = contrast_conditions(series, conditions, "face", "house", mask=read_mask(BRAIN))
-    corrected = correct_contrast(contrast, method)
+    series = ld.read_series(RUNS[runs])
+    conditions = ld.read_conditions(EVENTS[runs], series)
+    contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=ld.read_mask(BRAIN))
+    corrected = ld.correct_contrast(contrast, method)
     passed, t = corrected.map("corrected_p").array <= 0.05, corrected.map("t").array
     np.testing.assert_array_equal(passed & (t > 0), scripts["series"].ball("face"))
     np.testing.assert_array_equal(passed & (t < 0), scripts["series"].ball("house"))
@@ -220,15 +202,15 @@ def test_the_effect_is_found_where_it_was_put_and_nowhere_else(scripts, runs, me
 
 def test_new_noise_gives_false_voxels_as_rarely_as_promised(scripts):
     """Over many seeds, a voxel outside the balls passes in one of twenty draws."""
-    script, brain, first = scripts["series"], read_mask(BRAIN), read_series(RUNS[0])
+    script, brain, first = scripts["series"], ld.read_mask(BRAIN), ld.read_series(RUNS[0])
     inside = script.ball("face") | script.ball("house")
-    conditions = read_conditions(EVENTS[0], first)
+    conditions = ld.read_conditions(EVENTS[0], first)
     draws, wrong, complete = 40, 0, 0
     for seed in range(draws):
         array = script.make_run(np.random.default_rng(seed), script.RUNS[0])
-        series = Series("run", first.grid, array, 2.5, (48,))
-        contrast = contrast_conditions(series, conditions, "face", "house", mask=brain)
-        p = correct_contrast(contrast, "fwe", n_permutations=99).map("corrected_p").array
+        series = ld.Series("run", first.grid, array, 2.5, (48,))
+        contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=brain)
+        p = ld.correct_contrast(contrast, "fwe", n_permutations=99).map("corrected_p").array
         wrong += bool((p[~inside] <= 0.05).any())
         complete += bool((p[inside] <= 0.05).all())
     # At a true rate of 0.05, so many happen in fewer than one of 10,000 such tests.
@@ -239,11 +221,11 @@ def test_new_noise_gives_false_voxels_as_rarely_as_promised(scripts):
 # A template of an eye, and a scan to be registered to it.
 
 
-def region_in_the_scan(known: np.ndarray, label: int, percent: int) -> Mask:
+def region_in_the_scan(known: np.ndarray, label: int, percent: int) -> ld.Mask:
     """The voxels of a region, its grid moved to where the scan has it: nothing is resampled."""
     image = nib.load(MAPS)
     grid = Grid(image.shape[:3], np.linalg.inv(known) @ image.affine)
-    return Mask.from_array(voxels_of(MAPS)[..., label - 1] >= percent, grid, f"region {label}")
+    return ld.Mask.from_array(voxels_of(MAPS)[..., label - 1] >= percent, grid, f"region {label}")
 
 
 def test_images_of_the_atlas_share_a_grid_of_a_template_of_its_own(scripts):
@@ -257,7 +239,7 @@ def test_images_of_the_atlas_share_a_grid_of_a_template_of_its_own(scripts):
         assert image.get_data_dtype() == expected, name
     names = [name for name, _ in scripts["template"].REGIONS.values()]
     for file in (LABELS, MAPS):
-        atlas = load_atlas(file)
+        atlas = ld.load_atlas(file)
         regions = [(region.label, region.name) for region in atlas.regions]
         assert regions == list(enumerate(names, start=1))
         assert not any("without" in note for note in atlas.notes)
@@ -275,21 +257,21 @@ def test_labels_are_the_most_probable_ones_and_nothing_counts_as_well():
 
 def test_a_threshold_alone_is_refused_for_the_map_of_labels():
     image = TEMPLATE / "template.nii.gz"
-    with pytest.raises(InputError, match="is a map of labels"):
-        mask_image(image, LABELS)
-    lens = mask_image(image, MAPS, "lens", 0.5).mask
-    alone = mask_image(image, TEMPLATE / "lens_prob.nii.gz", threshold=0.5).mask
+    with pytest.raises(ld.InputError, match="is a map of labels"):
+        ld.mask_image(image, LABELS)
+    lens = ld.mask_image(image, MAPS, "lens", 0.5).mask
+    alone = ld.mask_image(image, TEMPLATE / "lens_prob.nii.gz", threshold=0.5).mask
     np.testing.assert_array_equal(lens.indices, alone.indices)
 
 
 def test_the_pickle_holds_what_plain_pickle_would_give_and_every_numpy_reads(scan):
     content = PICKLE.read_bytes()
-    plain, stored = pickle.loads(content), read_array(PICKLE)  # our own file
+    plain, stored = pickle.loads(content), ld.read_array(PICKLE)  # our own file
     np.testing.assert_array_equal(stored.array, plain["array"])
     np.testing.assert_array_equal(stored.affine, plain["affine"])
     assert (stored.array.dtype, stored.array.shape) == (np.uint8, (108, 76, 72))
     assert scan.grid.orientation == "LPS"
-    assert scan.grid.matches(read_map(SECOND).grid)
+    assert scan.grid.matches(ld.read_map(SECOND).grid)
     assert content[:2] == b"\x80\x03"
     assert b"cnumpy.core.multiarray\n_reconstruct\n" in content
     assert b"numpy._core" not in content
@@ -299,12 +281,12 @@ def test_the_text_is_the_transform_that_masks_can_go_back_by(scripts, scan, know
     np.testing.assert_array_equal(known, scripts["template"].known_transform())
     sizes = scripts["template"].SCAN_SIZES
     assert np.linalg.det(known) == pytest.approx(np.prod(sizes), rel=1e-5)
-    transform = read_transform(TEMPLATE / "known_transform.txt")
+    transform = ld.read_transform(TEMPLATE / "known_transform.txt")
     np.testing.assert_allclose(transform.matrix, known, atol=1e-9)
-    globe = mask_image(TEMPLATE / "template.nii.gz", MAPS, "globe", 0.95).mask
-    native = warp_mask(globe, transform.inverse(), scan.grid)
+    globe = ld.mask_image(TEMPLATE / "template.nii.gz", MAPS, "globe", 0.95).mask
+    native = ld.warp_mask(globe, transform.inverse(), scan.grid)
     assert native.volume_mm3 == pytest.approx(globe.volume_mm3 / np.linalg.det(known), rel=0.02)
-    quality = measure_signal(scan, native, air=AIR, resamples=100)
+    quality = ld.measure_signal(scan, native, air=AIR, resamples=100)
     assert quality.value("snr_air") == pytest.approx(12, rel=0.04)
 
 
@@ -318,7 +300,7 @@ def test_the_scan_is_off_by_its_header_and_far_off_by_its_centre(scan, known):
     assert np.all(true < scan.grid.corners().max(axis=0))
     centres = [
         item.grid.to_mm(np.argwhere(item.array >= 0)).T @ item.array.ravel() / item.array.sum()
-        for item in (read_map(TEMPLATE / "template.nii.gz"), scan)
+        for item in (ld.read_map(TEMPLATE / "template.nii.gz"), scan)
     ]
     moved = labelled - centres[0] + centres[1]
     assert np.linalg.norm(moved - true, axis=1).mean() > 30
@@ -333,7 +315,7 @@ def test_the_heads_of_the_atlas_are_on_average_the_one_that_was_scanned(scripts)
 
 
 def test_the_air_holds_noise_alone_and_of_the_known_size(scripts, scan):
-    air, second, sd = read_mask(AIR), read_map(SECOND), scripts["template"].NOISE
+    air, second, sd = ld.read_mask(AIR), ld.read_map(SECOND), scripts["template"].NOISE
     clean = scripts["template"].scan_without_noise()
     assert clean[air.array].max() == 0
     for image in (scan, second):
@@ -347,13 +329,13 @@ def test_the_air_holds_noise_alone_and_of_the_known_size(scripts, scan):
 def test_signal_and_contrast_are_the_known_ones(scan, known):
     """Lens 120, vitreous 48, noise 4: 30, 12 and 18; Rician noise and borders add a little."""
     lens, globe = (region_in_the_scan(known, label, 95) for label in (1, 2))
-    quality = measure_signal(scan, lens, globe, second=SECOND, air=AIR, resamples=200)
+    quality = ld.measure_signal(scan, lens, globe, second=SECOND, air=AIR, resamples=200)
     assert quality.value("snr_air") == pytest.approx(30, rel=0.03)
     assert quality.value("cnr_air") == pytest.approx(18, rel=0.04)
     rows = {row.measure: row for row in quality.measures}
     for name, truth in (("snr_difference", 30), ("cnr_difference", 18)):
         assert rows[name].low < truth < rows[name].high
     # A generous mask takes its border for noise.
-    generous = measure_signal(scan, region_in_the_scan(known, 1, 50), air=AIR, resamples=100)
+    generous = ld.measure_signal(scan, region_in_the_scan(known, 1, 50), air=AIR, resamples=100)
     assert generous.value("snr_within") < 0.5 * quality.value("snr_within")
     assert generous.value("snr_air") < quality.value("snr_air")

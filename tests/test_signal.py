@@ -28,7 +28,7 @@ from noise import (
 from phantoms import image as nifti
 from scipy import optimize, stats
 
-from lesion_dash import InputError, LabelAtlas, Map, Mask, Transform
+import lesion_dash as ld
 from lesion_dash.atlas.formats import Region
 from lesion_dash.core.grid import Grid
 from lesion_dash.scans.region_masks import RegionMap, native_region
@@ -108,37 +108,16 @@ def test_the_factor_is_the_spread_of_the_chi_distribution(coils):
     assert noise_factor(1) == pytest.approx(sqrt(2 - pi / 2), rel=1e-14)
 
 
-@pytest.mark.parametrize("coils", [1, 4])
-def test_the_factor_is_what_simulated_coils_show(coils):
-    parts = np.random.default_rng(5).normal(size=(2 * coils, 100_000))
-    spread = np.sqrt((parts**2).sum(axis=0)).std()
-    # The SD of an SD is below 1 / sqrt(2n) of it for these distributions: five of them.
-    assert noise_factor(coils) == pytest.approx(spread, rel=5 / np.sqrt(2 * 100_000))
-
-
 @pytest.mark.parametrize("coils", [0, -1, 5000, 1.5, float("nan")])
 def test_what_is_no_number_of_coils_is_refused(coils):
-    with pytest.raises(InputError, match=r"coils: .* give a whole number"):
+    with pytest.raises(ld.InputError, match=r"coils: .* give a whole number"):
         noise_factor(coils)
-    with pytest.raises(InputError, match="coils: "):  # it would stand in the provenance
+    with pytest.raises(ld.InputError, match="coils: "):  # it would stand in the provenance
         measure_signal(FIRST, SIGNAL, coils=coils)
 
 
-def test_a_brighter_image_has_the_same_numbers_and_an_offset_adds_to_signal_alone():
+def test_a_brighter_image_has_the_same_numbers_and_intervals():
     check_same(measured(as_image(8 * FIRST.array), second=as_image(8 * SECOND.array)), measured())
-    shifted = numbers(measured(as_image(FIRST.array + 64), second=as_image(SECOND.array + 64)))
-    plain = numbers(measured())
-    for name in (name for name in plain if name.startswith("cnr")):
-        assert shifted[name] == pytest.approx(plain[name], rel=1e-9)
-    added = 64 / np.std(values(FIRST, BACKGROUND))
-    assert shifted["snr_plain"] == pytest.approx(plain["snr_plain"] + added, rel=1e-12)
-
-
-def test_swapped_tissues_turn_the_sign_of_contrast():
-    there, back = measured(), measured(signal=BACKGROUND, background=SIGNAL)
-    contrast = there.value("cnr_plain") * np.std(values(FIRST, BACKGROUND))
-    assert back.value("cnr_plain") * np.std(values(FIRST, SIGNAL)) == pytest.approx(-contrast)
-    assert back.value("cnr_mriqc") == pytest.approx(there.value("cnr_mriqc"), rel=1e-12)
 
 
 @pytest.mark.parametrize("block_mm", [0.0, 4.0])
@@ -229,7 +208,7 @@ COUNTED = np.arange(GRID.size).reshape(GRID.shape)
 )
 def test_air_without_noise_is_refused(air, message):
     image = as_image(np.where(PLACE >= 16, air, FIRST.array))
-    with pytest.raises(InputError, match="air: ") as error:
+    with pytest.raises(ld.InputError, match="air: ") as error:
         measure_signal(image, SIGNAL, air=AIR, resamples=100)
     message(error.value)
 
@@ -250,7 +229,7 @@ SHIFTED = Grid(GRID.shape, GRID.affine + np.outer([1, 0, 0, 0], [0, 0, 0, 1]))
     ],
 )
 def test_regions_and_images_that_cannot_be_used_are_refused(given, message):
-    with pytest.raises(InputError, match="other") as error:
+    with pytest.raises(ld.InputError, match="other") as error:
         measured(**given)
     message(error.value)
 
@@ -260,7 +239,7 @@ def test_regions_and_images_that_cannot_be_used_are_refused(given, message):
 )
 def test_intervals_that_cannot_be_are_refused(choice):
     (name, value), *_ = choice.items()
-    with pytest.raises(InputError, match=f"{name}: {value} "):
+    with pytest.raises(ld.InputError, match=f"{name}: {value} "):
         measure_signal(FIRST, SIGNAL, **choice)
 
 
@@ -303,7 +282,7 @@ KNOWN = {
 def hits(voxels: int | None) -> dict[str, int]:
     """How many of the simulated images have the truth inside their interval; takes seconds."""
     signal, background, air = (
-        Mask(GRID, region.indices[:voxels], region.name) for region in (SIGNAL, BACKGROUND, AIR)
+        ld.Mask(GRID, region.indices[:voxels], region.name) for region in (SIGNAL, BACKGROUND, AIR)
     )
     count = dict.fromkeys(KNOWN, 0)
     for seed in range(IMAGES):
@@ -352,7 +331,7 @@ def test_a_bias_field_hides_in_the_noise_of_a_region_and_not_of_a_difference():
 
 SERIES = np.random.default_rng(7).normal(50, 2, (*GRID.shape, 30))
 LABELS = np.select([SIGNAL.array, BACKGROUND.array & (PLACE < 12), FEW], [2, 5, 9], 0)
-ATLAS = LabelAtlas(
+ATLAS = ld.LabelAtlas(
     "tissue", GRID, LABELS, (Region(2, "white"), Region(5, "grey"), Region(9, "few"))
 )
 
@@ -364,7 +343,7 @@ def test_temporal_snr_is_the_median_of_the_voxels():
     row = quality.measures[0]
     assert row.low < row.value < row.high
     assert row.noise == "30 volumes"
-    with pytest.raises(InputError, match="no time series: 1 volumes"):
+    with pytest.raises(ld.InputError, match="no time series: 1 volumes"):
         temporal_snr(nib.Nifti1Image(SERIES[..., 0], GRID.affine), SIGNAL)
 
 
@@ -379,7 +358,7 @@ def test_temporal_snr_leaves_constant_voxels_out(tmp_path):
     assert quality.value("snr_temporal") == pytest.approx(np.median(ratios), rel=1e-12)
     assert quality.measures[0].signal_zeros_percent == pytest.approx(100 * 8 / SIGNAL.voxels)
     assert "white: 8 voxels that are constant or NaN left out" in quality.notes
-    with pytest.raises(InputError, match="dead: is constant over time"):
+    with pytest.raises(ld.InputError, match="dead: is constant over time"):
         temporal_snr(tmp_path / "bold.nii.gz", mask(SIGNAL.array & ~inside, "dead"))
 
 
@@ -420,7 +399,7 @@ def test_regions_of_a_series_are_temporal():
     series = nib.Nifti1Image(SERIES, GRID.affine)
     table = snr_by_region(series, ATLAS, resamples=100).table
     assert table["measure"].tolist() == ["snr_temporal"] * 3
-    with pytest.raises(InputError, match="air: given with a time series"):
+    with pytest.raises(ld.InputError, match="air: given with a time series"):
         snr_by_region(series, ATLAS, air=AIR)
 
 
@@ -444,14 +423,14 @@ def eye(radius: float = 14.0) -> RegionMap:
     return RegionMap("eye", CUBE, indices, flat[indices])
 
 
-def noisy(seed: int = 0) -> Map:
+def noisy(seed: int = 0) -> ld.Map:
     array = np.random.default_rng(seed).normal(100, 5, CUBE.shape)
-    return Map(f"scan {seed}", array, CUBE, "", "")
+    return ld.Map(f"scan {seed}", array, CUBE, "", "")
 
 
-def box(low: int, high: int, name: str) -> Mask:
+def box(low: int, high: int, name: str) -> ld.Mask:
     place = np.indices(CUBE.shape)[0] // 2
-    return Mask.from_array((place >= low) & (place < high), CUBE, name)
+    return ld.Mask.from_array((place >= low) & (place < high), CUBE, name)
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5])
@@ -463,7 +442,7 @@ def test_a_region_comes_back_through_the_inverse(threshold):
     matrix[:3, 3] = [-6, 4, -5]
     affine = np.diag([1.5, -1.5, 1.5, 1]) + np.outer([0, 1, 0, 0], [0, 0, 0, 60])
     native = Grid((40, 44, 38), affine)
-    region = native_region(eye(), threshold, Transform(matrix), native)
+    region = native_region(eye(), threshold, ld.Transform(matrix), native)
     in_template = points(native) @ matrix[:3, :3].T + matrix[:3, 3]
     ball = np.linalg.norm(in_template - CENTRE, axis=-1) <= 14 * (1 - threshold)
     assert region.voxels == pytest.approx(ball.sum(), rel=0.12)
@@ -483,7 +462,7 @@ def test_thresholds_on_another_grid_are_those_of_the_region():
     plain = native_region(eye(), 0.5, None, CUBE)
     assert np.array_equal(plain.indices, eye().mask_on(CUBE, 0.5).indices)
     away = Grid((4, 4, 4), np.eye(4) + np.outer([1, 0, 0, 0], [0, 0, 0, 900]))
-    with pytest.raises(InputError, match="does not overlap"):
+    with pytest.raises(ld.InputError, match="does not overlap"):
         region_on(eye(), away)
 
 
@@ -507,7 +486,7 @@ def test_all_is_measured_where_nothing_is_wrong():
 
 def test_a_background_without_noise_refuses_its_definitions_alone():
     background, signal, air = box(4, 8, "skull"), box(0, 4, "signal"), box(8, 12, "air")
-    stripped = Map("stripped", np.where(background.array, 0, noisy().array), CUBE, "", "")
+    stripped = ld.Map("stripped", np.where(background.array, 0, noisy().array), CUBE, "", "")
     native = measure_native(stripped, signal, background, air=air)
     assert native.quality.table.equals(measure_signal(stripped, signal, air=air).table)
     refused = {definition.name: str(error) for definition, error in native.refused}
@@ -524,15 +503,15 @@ def test_several_refusals_each_say_their_own():
 
 
 @pytest.mark.parametrize(
-    ("masks", "second", "words"),
+    ("masks", "second", "match"),
     [
-        ([box(0, 4, "signal")], Map("again", np.ones((12, 13, 11)), SHIFTED, "", ""), "again: "),
+        ([box(0, 4, "signal")], ld.Map("again", np.ones((12, 13, 11)), SHIFTED, "", ""), "again: "),
         ([box(0, 4, "signal"), box(4, 8, "grey"), box(7, 12, "air")], None, r"\(grey\).*\(air\)"),
-        ([Mask(CUBE, np.empty(0, np.int32), "nothing"), box(4, 8, "grey")], None, "nothing"),
+        ([ld.Mask(CUBE, np.empty(0, np.int32), "nothing"), box(4, 8, "grey")], None, "nothing"),
     ],
     ids=["other grid", "overlap of noise", "empty signal"],
 )
-def test_what_concerns_all_definitions_refuses_all(masks, second, words):
+def test_what_concerns_all_definitions_refuses_all(masks, second, match):
     signal, background, air = (*masks, None, None)[:3]
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(ld.InputError, match=match):
         measure_native(noisy(), signal, background, second=second, air=air)
