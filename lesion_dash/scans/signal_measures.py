@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
 
 _NAN = float("nan")
-_SEEDS = {"signal": 0, "background": 1, "air": 2}  # so that masks are drawn independently
-_SHARES_MASK = {
-    "pair_signal": "signal",
-    "difference": "signal",
-    "pair_background": "background",
+_SEEDS = {
+    **dict.fromkeys(("signal", "pair_signal", "difference"), 0),
+    **dict.fromkeys(("background", "pair_background"), 1),
+    "air": 2,
 }
-"""Roles that are drawn together with the mask they share."""
+"""Roles that share a mask are drawn together, and different masks independently."""
 
 _TISSUE = ("background", "pair_background")
 """Roles of the tissue that a contrast compares with."""
@@ -167,7 +166,7 @@ class Estimate:
 
 def estimate(role: str, sample: Sample, bootstrap: Bootstrap) -> Estimate:
     """Measure and resample a sample of a `Role`; those that share a mask draw the same voxels."""
-    generator = np.random.default_rng([bootstrap.seed, _SEEDS[_SHARES_MASK.get(role, role)]])
+    generator = np.random.default_rng([bootstrap.seed, _SEEDS[role]])
     # Only the definitions that divide by the MAD of air need it, and it takes long.
     options = (bootstrap.resamples, generator, role == "air")
     fault = noise_fault(sample, may_hold_zeros=role == "difference")
