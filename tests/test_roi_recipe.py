@@ -140,20 +140,6 @@ def test_the_scripts_give_the_same_files_in_another_process(recipes, tmp_path):
         np.testing.assert_array_equal(np.asarray(stored.dataobj), run.rois.atlas.labels)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_script_names_public_functions_only(recipes, kind):
-    text = ld.script_of(recipes[kind])
-    nodes = list(ast.walk(ast.parse(text)))
-    used = {
-        node.attr
-        for node in nodes
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "ld"
-    }
-    assert used <= set(ld.__all__)
-    assert sum(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes) == 1
-    assert max(map(len, text.splitlines())) < 400
-
-
 def test_paths_and_lists_do_as_well_as_texts_and_tuples(study, recipes, tmp_path):
     atlas, mask = study / "atlas.nii.gz", study / "mask.nii.gz"
     recipe = ld.RoiRecipe(
