@@ -82,7 +82,7 @@ def test_words_are_right_for_every_order_and_direction(order, signs):
     affine = turned(order, signs)
     space = inspect_image(image(values(), affine)).space
     assert space.orientation == "".join(nib.aff2axcodes(affine))
-    parts = re.sub(r"^i grows| \([A-Z]{3}\)$", "", space.axes_words).split(", ")
+    parts = re.sub(r"^i grows| \([A-Z]{3}\)$", "", space.axes_summary).split(", ")
     words = [part.strip().removeprefix("j ").removeprefix("k ") for part in parts]
     for axis, word in enumerate(words):
         world, sign = MEANING[word]
@@ -109,7 +109,7 @@ def test_oblique_images(seed):
     angle = np.degrees(obliquity(used)).max()
     assert found.space.oblique_degrees == pytest.approx(angle, abs=1e-5)
     assert f"oblique by {angle:.4g}°" in " ".join(found.space.sentences)
-    assert "i grows mainly" in found.space.axes_words
+    assert "i grows mainly" in found.space.axes_summary
     assert found.space.is_mirrored == bool(seed % 2)
     assert all(abs(a - 90) < 1e-3 for a in found.space.between_degrees.values())
 

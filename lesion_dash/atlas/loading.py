@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,12 @@ from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
 from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
-from .atlas import LabelAtlas, ProbabilityAtlas
+from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
 from .formats import Region
 from .grouping import SWAPPED, check_map_sides, check_sides, shorten
 from .published import Fetched, alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
-
-if TYPE_CHECKING:
-    from scipy import sparse
-
 
 _LIST = "`lesion-dash atlases` lists the names"
 
@@ -385,18 +380,9 @@ def _make(
     notes += said + _compare_volumes(named, regions, len(columns))
     empty = np.empty(0, np.int32), np.empty(0)
     filled = [*probabilities, *[empty] * (len(named) - len(columns))]
-    maps = _stack(filled, read.grid.size)
+    maps = stack_columns(filled, read.grid.size)
     notes += check_map_sides(read.grid, maps, named)
     return ProbabilityAtlas(name, read.grid, maps, named, notes, sources)
-
-
-def _stack(columns: Sequence[Column], voxels: int) -> sparse.csc_array:
-    from scipy import sparse
-
-    bounds = np.cumsum([0, *(indices.size for indices, _ in columns)])
-    values = np.concatenate([values for _, values in columns])
-    rows = np.concatenate([indices for indices, _ in columns])
-    return sparse.csc_array((values, rows, bounds), (voxels, len(columns)))
 
 
 def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
@@ -426,7 +412,7 @@ def load_atlas(
     image: PathInput | SpatialImage,
     labels: PathInput | None = None,
     progress: Progress | None = None,
-) -> LabelAtlas | ProbabilityAtlas:
+) -> Atlas:
     """Read an atlas, labelled or of probabilities, and the table of its region names.
 
     Parameters
@@ -472,14 +458,14 @@ def load_atlas(
         raise with_names(fault, image) from fault
 
 
-def atlas_of(stored: RawImage) -> LabelAtlas | ProbabilityAtlas:
+def atlas_of(stored: RawImage) -> Atlas:
     """The atlas in an image that was read already, its regions called by their number."""
     return _of_image(stored, None, None)
 
 
 def _of_image(
     source: AnyPath | SpatialImage | RawImage, table: LabelTable | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
+) -> Atlas:
     if count_volumes(source) > 1:
         return volumes_atlas(source, table, progress)
     try:
@@ -490,21 +476,17 @@ def _of_image(
         return volumes_atlas(source, table, progress)  # the map of a single region
 
 
-def _of_library(
-    fetched: Fetched, labels: PathInput | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
+def _of_library(fetched: Fetched, labels: PathInput | None, progress: Progress | None) -> Atlas:
     table = read_label_table(as_path(labels)) if labels is not None else fetched.table
     atlas = _of_image(fetched.image, table, progress)
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
     sources = sources or {fetched.entry.name: ""}
     notes = atlas.notes + fetched.entry.notes
-    return replace(atlas, name=fetched.entry.name, notes=notes, sources=sources)
+    return atlas.replaced(name=fetched.entry.name, notes=notes, sources=sources)
 
 
-def _of_folder(
-    folder: AnyPath, labels: PathInput | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
+def _of_folder(folder: AnyPath, labels: PathInput | None, progress: Progress | None) -> Atlas:
     images = maps_in(folder)
     if not images:
         raise without_image(folder)

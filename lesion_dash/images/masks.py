@@ -25,6 +25,8 @@ TINY = 1e-6
 """Values below this share of the largest are background noise of an interpolation."""
 
 
+SEVERAL = "several volumes: {} in one file, one expected"
+OWN_IMAGE = "save the volume of interest as an image of its own"
 _ROUNDING = 1e-6  # of a slope that is stored as float32
 _MOST_SCALED = 2**25  # voxels that are converted to double precision
 
@@ -104,14 +106,20 @@ def find_lesion(stored: RawImage, choice: Binarization = BINARY) -> Lesion:
     return Lesion(grid, *runs, stored.notes + notes + _unusual_shape(grid, runs))
 
 
-def volume_grid(path: AnyPath, header: Header) -> Grid:
+def volume_grid(
+    path: AnyPath, header: Header, problem: str = SEVERAL, remedy: str = "save one mask per patient"
+) -> Grid:
     """The grid of an image of exactly one volume, or an error that says what it is instead."""
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
     if header.volumes > 1:
-        problem = f"several volumes: {header.volumes} in one file, one expected"
-        raise InputError(path, problem, "save one mask a patient")
+        raise InputError(path, problem.format(header.volumes), remedy)
     return header.grid
+
+
+def nan_note(voxels: int) -> tuple[str, ...]:
+    """What is said of so many voxels that are NaN; nothing where there are none."""
+    return (f"NaN treated as background in {voxels:,} voxels",) if voxels else ()
 
 
 def _unusual_shape(grid: Grid, runs: Runs) -> tuple[str, ...]:
@@ -162,8 +170,8 @@ def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ..
         raise InputError(stored.path, problem, "give --label for a label map")
     wanted = (choice.threshold - _ROUNDING - header.intercept) / header.slope
     chosen = values >= wanted if header.slope > 0 else values <= wanted
-    also = (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
-    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary + also
+    notes = choice.summary + nan_note(unknown)
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), notes
 
 
 def _find_binary(stored: RawImage) -> tuple[Runs, tuple[str, ...]]:
@@ -184,10 +192,7 @@ def _scaled(stored: RawImage) -> NDArray[np.float64]:
     if stored.values.size > _MOST_SCALED:
         problem = f"too large for a mask with an intercept: {stored.values.size:,} voxels"
         raise InputError(stored.path, problem, "save the mask as 0 and 1")
-    values = stored.values.astype(np.float64)
-    values *= stored.header.slope
-    values += stored.header.intercept
-    return values
+    return stored.header.scaled(stored.values)
 
 
 def _check_values(

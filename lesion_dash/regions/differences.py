@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, ProbabilityAtlas
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
 from ..cohort.cohort import Cohort, check_min_patients
 from ..core.grid import Grid
 from ..stats.differences import cohort_differences
@@ -166,7 +166,7 @@ def region_differences(
         (n_a, n_b),
         (mean_a, mean_b),
         places,
-        isinstance(atlas, ProbabilityAtlas),
+        atlas.is_probabilistic,
         tuple(notes),
     )
 

@@ -303,7 +303,7 @@ def inspect_image(source: ImageSource) -> Inspection:
     Examples
     --------
     >>> found = inspect_image("sample_data/atlas/synthetic_atlas.nii.gz")
-    >>> found.space.size_words, found.space.orientation, found.survey.distinct
+    >>> found.space.size_summary, found.space.orientation, found.survey.distinct
     ('2 mm voxels', 'RAS', 63)
     >>> found.to_mm(0, 0, 0)
     (-90.0, -126.0, -72.0)

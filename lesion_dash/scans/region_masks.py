@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import LabelAtlas, ProbabilityAtlas, resample_sparse
+from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import check_scale, load_atlas, to_probabilities
 from ..core.errors import InputError
@@ -372,13 +372,13 @@ def _of_several(
     place: AnyPath | SpatialImage, label: str | int | None, table: PathInput | None, percent: bool
 ) -> RegionMap:
     atlas = load_atlas(place, table)
-    if percent and isinstance(atlas, ProbabilityAtlas):
+    if percent and atlas.is_probabilistic:
         problem = "holds a region a volume: the largest value of all tells whether it is percent"
         raise InputError(atlas.name, problem, "leave --percent out")
     return _of_atlas(atlas, label)
 
 
-def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
+def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
     place = pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
     note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
@@ -386,7 +386,7 @@ def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> 
     indices = atlas.maps.indices[first:last]
     if not indices.size:
         raise InputError(atlas.name, f"region {region.name} has no voxel", "choose another one")
-    values = None if isinstance(atlas, LabelAtlas) else atlas.maps.data[first:last]
+    values = atlas.maps.data[first:last] if atlas.is_probabilistic else None
     return RegionMap(
         region.name, atlas.grid, indices, values, (*atlas.notes, note), dict(atlas.sources)
     )

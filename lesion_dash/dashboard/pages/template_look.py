@@ -152,12 +152,12 @@ def middle_of(mask: Mask) -> Voxel:
 def facts_html(pair_of_volumes: VolumePair) -> str:
     """Numbers of a registration with their units, and the volumes of the lesion."""
     own = Space(pair_of_volumes.native.grid, axis_codes(pair_of_volumes.native.grid.affine))
-    rows = [("Image", f"{own.orientation}, {own.size_words}")]
+    rows = [("Image", f"{own.orientation}, {own.size_summary}")]
     if pair_of_volumes.template is not None:
         rows.append(
             (
                 "Template",
-                Space(pair_of_volumes.grid, axis_codes(pair_of_volumes.grid.affine)).size_words,
+                Space(pair_of_volumes.grid, axis_codes(pair_of_volumes.grid.affine)).size_summary,
             )
         )
     if pair_of_volumes.found is not None:
