@@ -6,11 +6,16 @@ import csv
 import io
 import json
 
+import nibabel as nib
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phantoms import image
 
-from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.finding import find_atlases
+from lesion_dash.atlas.formats import FORMATS, Parsed, Region, label_table
+from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.atlas.tables import read_label_table
 from lesion_dash.core.errors import InputError
 
@@ -267,3 +272,29 @@ def test_volumes_without_a_row_and_rows_without_a_volume_are_kept(tmp_path):
     found = table(tmp_path, "index,name\n1,a\n3,c\n9,ghost\n")
     regions, _ = found.for_volumes(4)
     assert [region and region.name for region in regions] == ["a", None, "c", None, "ghost"]
+
+
+@pytest.fixture
+def arrows():
+    """A format from outside the package, as a line of ``1 -> name`` for each region."""
+
+    @label_table(".arrows")
+    def parse_arrows(lines):
+        rows = [line.split(" -> ") for line in lines]
+        if any(len(row) != 2 for row in rows):
+            return None
+        return Parsed(tuple(Region(int(number), name) for number, name in rows))
+
+    yield
+    FORMATS[:] = [entry for entry in FORMATS if entry[0] is not parse_arrows]
+
+
+@pytest.mark.usefixtures("arrows")
+def test_a_format_from_outside_is_one_function(tmp_path):
+    nib.save(image(np.arange(3, dtype=np.int16).reshape(3, 1, 1)), tmp_path / "own.nii")
+    (tmp_path / "own.arrows").write_text("1 -> Left a\n2 -> Right b\n")
+    assert find_atlases(tmp_path) == {"own": (tmp_path / "own.nii", tmp_path / "own.arrows")}
+    atlas = load_atlas(tmp_path / "own.nii")
+    assert pairs(atlas.regions) == [(1, "Left a"), (2, "Right b")]
+    assert str(tmp_path / "own.arrows") in atlas.sources
+    assert pairs(table(tmp_path, GOOD["csv"]).regions) == [(1, "Left a"), (2, "Right b")]

@@ -17,8 +17,9 @@ from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
 from ..images.reading import read_header
 from ..images.series import count_volumes
+from .formats import has_table_ending
 from .published import LIBRARY, probable_credit
-from .tables import ENDINGS, is_label_table, read_label_table
+from .tables import is_label_table, read_label_table
 
 _GENERIC = {
     *("", "atlas", "atlases", "map", "maps", "prob", "dseg", "mask", "lesion", "nii", "gz"),
@@ -112,7 +113,7 @@ def maps_in(folder: AnyPath) -> tuple[AnyPath, ...]:
 
 def _tables_in(folder: AnyPath) -> list[_Table]:
     beside: list[AnyPath] = list(folder.iterdir())
-    files = [path for path in beside if path.suffix.lower() in ENDINGS]
+    files = [path for path in beside if has_table_ending(path)]
     return [
         _Table(path, strip_ending(path.stem).lower(), _words(path.name))
         for path in sorted(files, key=lambda path: path.name)

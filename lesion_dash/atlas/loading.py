@@ -421,10 +421,10 @@ def load_atlas(
         A 3D image of labels: whole numbers, 0 is outside the atlas. A 4D image, or a folder of 3D
         images: a map of probabilities for every region, from 0 to 1 or in percent; that of a
         single region may be a 3D image, from 0 to 1. A folder with one image stands for that
-        image. A name such as ``nilearn:schaefer_400`` is one of `atlas_library.LIBRARY`,
+        image. A name such as ``nilearn:schaefer_400`` is one of `published.LIBRARY`,
         downloaded on first use.
     labels : path or URL, optional
-        Table of the regions in any of the formats of `label_tables.PARSERS`. By default the one
+        Table of the regions in any of the formats of `formats.FORMATS`. By default the one
         that lies beside the image and is named after it; see `find_label_table`.
     progress : callable, optional
         Called with (maps done, maps in all) of an atlas of probabilities; what it raises ends
