@@ -152,7 +152,7 @@ def test_formula_is_the_affine(seed):
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", ">i2", "u2", "i4", "f4", ">f4", "f8", "i8"])
 @pytest.mark.parametrize("slope", [None, 0.25])
 def test_survey_is_numpys(tmp_path, monkeypatch, dtype, slope):
-    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 11)
+    monkeypatch.setattr("lesion_dash.images.reading._BLOCK", 11)
     array = np.random.default_rng(4).integers(0, 90, (5, 4, 3, 2)).astype(dtype)
     if array.dtype.kind == "f":
         array = array * np.array(0.3, dtype)
@@ -180,7 +180,7 @@ def test_survey_is_numpys(tmp_path, monkeypatch, dtype, slope):
 
 
 def test_many_values_are_counted_up_to_a_bound(monkeypatch):
-    monkeypatch.setattr(survey, "MOST_DISTINCT", 50)
+    monkeypatch.setattr(survey, "MAX_DISTINCT", 50)
     found = inspect_image(image(np.arange(504, dtype=np.float32).reshape(SHAPE)))
     assert (found.survey.distinct, found.survey.has_more) == (50, True)
 
@@ -386,7 +386,7 @@ def test_checksum_and_sizes(tmp_path):
 
 @pytest.mark.parametrize("name", ["long.nii", "long.nii.gz"])
 def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 2**15)
+    monkeypatch.setattr("lesion_dash.images.reading._BLOCK", 2**15)
     array = np.random.default_rng(0).normal(size=(32, 32, 32, 100)).astype(np.float32)
     path = save(tmp_path, array, name=name)
     size = array.nbytes

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,25 +13,23 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..files.listing import has_image_ending, list_images, strip_ending
+from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from .maps import Map
 from .nifti import Header, make_image
 from .reading import (
     LARGEST_IMAGE,
     LARGEST_MASK,
-    Buffer,
+    LARGEST_SERIES,
     Progress,
     RawImage,
-    contents_of,
+    file_of_image,
     read_header,
     read_raw,
     read_raw_image,
     stored_of_image,
+    voxel_parts,
 )
-
-_LARGEST_IMAGE = 2**36
-"""Bytes all volumes may take uncompressed; only one of them is held at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,29 +91,19 @@ def read_volumes(
     if isinstance(source, RawImage):
         return _of_stored(source, progress)
     if isinstance(source, nib.spatialimages.SpatialImage):
-        file = _file_of(source)
+        file = file_of_image(source)
         if file is None:
             return _of_stored(stored_of_image(source), progress)
         source = file
     header, raw, sha256 = _read(source)
     if header.volumes == 1:
         return _of_stored(read_raw_image(source), progress)
-    said: list[str] = []
+    notes: list[str] = []
     size = header.voxel_bytes // header.volumes
-    pieces = cut_voxels(_noted(contents_of(source, header, raw), said), header, size)
-    volumes = (np.frombuffer(piece, header.dtype) for piece in pieces)
-    found = _collect(source, header, volumes, sha256, header.notes, progress)
-    return replace(found, notes=(*found.notes, *said))
-
-
-def _noted(pieces: Generator[bytes, None, tuple[str, ...]], notes: list[str]) -> Iterator[bytes]:
-    notes += yield from pieces
-
-
-def _file_of(image: nib.spatialimages.SpatialImage) -> Path | None:
-    """The file that still holds an image's voxels, None where they are in memory."""
-    path = Path(image.get_filename() or "")
-    return path if nib.is_proxy(image.dataobj) and has_image_ending(path.name) else None
+    parts = voxel_parts(source, header, raw, size, notes)
+    volumes = (np.frombuffer(part, header.dtype) for part in parts)
+    read = _collect(source, header, volumes, sha256, header.notes, progress)
+    return replace(read, notes=(*read.notes, *notes))
 
 
 def _read(path: AnyPath) -> tuple[Header, bytes, str]:
@@ -124,31 +111,13 @@ def _read(path: AnyPath) -> tuple[Header, bytes, str]:
     if header.voxel_bytes // header.volumes > LARGEST_MASK:
         size = f"{header.voxel_bytes // header.volumes / 1e6:,.0f} MB of voxels a volume"
         raise InputError(path, f"is too large: {size}", "check the image's size")
-    return read_raw(path, _LARGEST_IMAGE)
+    return read_raw(path, LARGEST_SERIES)
 
 
 def _of_stored(stored: RawImage, progress: Progress | None) -> Volumes:
     header = stored.header
     volumes = iter(stored.values.reshape(header.volumes, -1))
     return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
-
-
-def cut_voxels(pieces: Iterator[Buffer], header: Header, size: int) -> Iterator[bytes]:
-    """Cut a stream into parts of `size` bytes, such as volumes; the header comes before the first.
-
-    The last part holds what is left.
-    """
-    waiting, before = bytearray(), header.offset
-    for piece in pieces:
-        waiting += piece
-        if before and len(waiting) >= before:
-            del waiting[:before]
-            before = 0
-        while not before and len(waiting) >= size:
-            yield bytes(waiting[:size])
-            del waiting[:size]
-    if waiting and not before:
-        yield bytes(waiting)
 
 
 def _collect(
@@ -278,43 +247,36 @@ def read_series(
     ((18, 22, 18, 48), 2.5)
     """
     if isinstance(sources, nib.spatialimages.SpatialImage):
-        return _of_image(sources)
-    given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
-    paths = [path for source in given for path in images_of(source)]
-    if not paths:
+        stored = [stored_of_image(sources)]
+        files, headers = [stored[0].path], [stored[0].header]
+    else:
+        stored = []
+        given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
+        files = [path for source in given for path in images_of(source)]
+        headers = [read_header(path) for path in files]
+    if not files:
         raise InputError("series", "holds no image", "give a 4D image, or a folder of images")
-    headers = [read_header(path) for path in paths]
-    grid = _common_grid(paths, headers)
-    time, notes = _common_time(paths, headers)
-    if len(paths) == 1:
-        stored = [read_raw_image(paths[0], LARGEST_IMAGE)]
+    grid = _common_grid(files, headers)
+    time, notes = _common_time(files, headers)
+    is_from_files = not stored
+    if len(files) == 1:
+        stored = stored or [read_raw_image(files[0], LARGEST_IMAGE)]
         rows = _meant_values(stored[0])
     else:
-        stored, rows = _join(paths, headers, grid)
+        stored, rows = _join(files, headers, grid)
     array = rows.T.reshape((*grid.shape, len(rows)), order="F")
     array.setflags(write=False)
-    said = [f"{one.path.name}: {note}" for one in stored for note in one.notes]
+    file_notes = [f"{raw.path.name}: {note}" for raw in stored for note in raw.notes]
     return Series(
-        strip_ending(paths[0].name) if len(paths) == 1 else f"{len(paths)} images",
+        strip_ending(files[0].name) if len(files) == 1 else f"{len(files)} images",
         grid,
         array,
         time,
         tuple(header.volumes for header in headers),
-        tuple(paths),
-        tuple(one.sha256 for one in stored),
-        tuple(dict.fromkeys([*said, *notes])),
+        tuple(files) if is_from_files else (),
+        tuple(raw.sha256 for raw in stored) if is_from_files else (),
+        tuple(dict.fromkeys([*file_notes, *notes])),
     )
-
-
-def _of_image(image: nib.spatialimages.SpatialImage) -> Series:
-    stored = stored_of_image(image)
-    paths, headers = [stored.path], [stored.header]
-    grid = _common_grid(paths, headers)
-    time, notes = _common_time(paths, headers)
-    array = _meant_values(stored).T.reshape((*grid.shape, stored.header.volumes), order="F")
-    array.setflags(write=False)
-    name, said = strip_ending(stored.path.name), (*stored.notes, *notes)
-    return Series(name, grid, array, time, (stored.header.volumes,), notes=said)
 
 
 def images_of(source: PathInput) -> tuple[AnyPath, ...]:
@@ -328,10 +290,10 @@ def images_of(source: PathInput) -> tuple[AnyPath, ...]:
     path = as_path(source)
     if not path.is_dir():
         return (path,)
-    found = list_images(path).images
-    if not found:
+    images = list_images(path).images
+    if not images:
         raise InputError(path, "holds no image", "give a folder of .nii or .nii.gz images")
-    return found
+    return images
 
 
 def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
@@ -375,12 +337,12 @@ def _join(
     rows = np.empty((sum(header.volumes for header in headers), grid.size), dtype)
     stored, first = [], 0
     for path, header in zip(paths, headers, strict=True):
-        one = read_raw_image(path, LARGEST_IMAGE)
-        if one.header.shape != header.shape:
+        raw = read_raw_image(path, LARGEST_IMAGE)
+        if raw.header.shape != header.shape:
             raise InputError(path, "changed while reading", "wait until it is copied whole")
-        rows[first : first + header.volumes] = _meant_values(one)
+        rows[first : first + header.volumes] = _meant_values(raw)
         first += header.volumes
-        stored.append(RawImage(one.path, one.header, np.empty(0), one.sha256, one.notes))
+        stored.append(replace(raw, values=np.empty(0)))
     return stored, rows
 
 

@@ -16,14 +16,13 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.masks import mask_of, volume_grid
 from ..images.nifti import Header, Space, point
+from ..images.reading import ImageFile, ImageSource, as_image_file
 from ..images.survey import (
     Form,
     HeaderFacts,
-    ImageFile,
-    ImageSource,
     Survey,
-    as_image_file,
     axis_codes,
+    read_facts,
     scale_values,
     survey_values,
 )
@@ -311,7 +310,7 @@ def inspect_image(source: ImageSource) -> Inspection:
     49.0
     """
     file = as_image_file(source)
-    facts = file.facts()
+    facts = read_facts(file)
     header, survey, fault = None, None, None
     notes: tuple[str, ...] = ()
     try:

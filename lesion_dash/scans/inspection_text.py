@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..images.nifti import number
-from ..images.survey import MOST_DISTINCT, Form, Survey
+from ..images.survey import MAX_DISTINCT, Form, Survey
 
 if TYPE_CHECKING:
     from .inspection import Inspection, Verdict
@@ -181,7 +181,7 @@ def _value_rows(survey: Survey | None) -> tuple[tuple[str, str], ...]:
 
 def distinct_words(survey: Survey) -> str:
     """How many values there are, and whether all were counted."""
-    return f"more than {MOST_DISTINCT:,}" if survey.has_more else f"{survey.distinct:,}"
+    return f"more than {MAX_DISTINCT:,}" if survey.has_more else f"{survey.distinct:,}"
 
 
 def share(value: float) -> str:
