@@ -230,21 +230,7 @@ class LabelAtlas(Atlas):
         return replace(self, name=name, regions=regions, labels=labels)
 
     def _resampled(self, grid: Grid) -> dict[str, Any]:
-        from scipy.ndimage import affine_transform
-
-        inverse = np.linalg.inv(self.grid.affine)
-        steps = inverse @ grid.affine
-        nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
-        labels = affine_transform(
-            self.labels,
-            steps[:3, :3],
-            steps[:3, 3] + nudge,
-            output_shape=grid.shape,
-            order=0,
-            mode="grid-constant",
-            cval=0,
-            prefilter=False,
-        )
+        labels = resample_labels(self.labels, self.grid, grid)
         labels.setflags(write=False)
         return {"labels": labels}
 
@@ -333,6 +319,26 @@ def stack_columns(
     values = np.concatenate([values for _, values in columns])
     indices = np.concatenate([indices for indices, _ in columns])
     return sparse.csc_array((values, indices, bounds), (voxels, len(columns)))
+
+
+def resample_labels(labels: NDArray, own: Grid, grid: Grid) -> NDArray:
+    """Bring labels onto another grid by nearest neighbour, 0 elsewhere; ties as in `TIE_MM`."""
+    from scipy.ndimage import affine_transform
+
+    inverse = np.linalg.inv(own.affine)
+    steps = inverse @ grid.affine
+    nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
+    resampled: NDArray = affine_transform(
+        labels,
+        steps[:3, :3],
+        steps[:3, 3] + nudge,
+        output_shape=grid.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
+        prefilter=False,
+    )
+    return resampled
 
 
 def resample_sparse(
