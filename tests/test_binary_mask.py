@@ -24,9 +24,9 @@ def save(path, array):
 
 def test_a_mask_is_what_it_was(tmp_path):
     path = save(tmp_path / "lens_mask.nii.gz", (LABELS == 1).astype(np.uint8))
-    found = binary_mask(path)
-    np.testing.assert_array_equal(found.array, LABELS == 1)
-    assert binary_mask(found) is found
+    mask = binary_mask(path)
+    np.testing.assert_array_equal(mask.array, LABELS == 1)
+    assert binary_mask(mask) is mask
     assert isinstance(binary_mask(nib.load(path)), Mask)
 
 
@@ -63,8 +63,8 @@ def test_no_option_is_advised_that_the_command_lacks(tmp_path, monkeypatch, caps
     save(tmp_path / "labels.nii", np.digitize(large, [0, 1]).astype(np.uint8))
     save(tmp_path / "good.nii", (large > 2).astype(np.uint8))
     assert cli.main(command) == 2
-    said = capsys.readouterr().err
-    assert "labels.nii: more than one label" in said
-    assert COMMAND in said
-    assert "--label" not in said
-    assert "--threshold" not in said
+    error = capsys.readouterr().err
+    assert "labels.nii: more than one label" in error
+    assert COMMAND in error
+    for option in ("--label", "--threshold"):
+        assert option not in error

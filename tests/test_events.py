@@ -48,10 +48,8 @@ def test_haxbys_labels_have_a_row_for_each_volume_of_all_runs(tmp_path):
 @pytest.mark.parametrize("column", ["labels", "Condition", "trial_type", "group"])
 def test_labels_are_found_by_the_name_of_their_column(tmp_path, separator, column):
     lines = [separator.join(line) for line in (["run", column], ["1", "face"], ["1", "n/a"])]
-    assert read_conditions(write(tmp_path / "a.txt", *lines), series_of(2)).of_volume == (
-        "face",
-        "",
-    )
+    conditions = read_conditions(write(tmp_path / "a.txt", *lines), series_of(2))
+    assert conditions.of_volume == ("face", "")
 
 
 def test_a_table_of_one_column_may_hold_several_words(tmp_path):
@@ -59,12 +57,12 @@ def test_a_table_of_one_column_may_hold_several_words(tmp_path):
     assert read_conditions(path, series_of(2)).of_volume == ("small face", "big house")
 
 
-def test_one_table_of_labels_for_each_run(tmp_path):
-    one = write(tmp_path / "1.txt", "labels", "a", "b")
-    two = write(tmp_path / "2.txt", "labels", "c")
-    assert read_conditions([one, two], series_of(2, 1)).of_volume == ("a", "b", "c")
+def test_each_run_may_have_a_table_of_labels(tmp_path):
+    first = write(tmp_path / "1.txt", "labels", "a", "b")
+    second = write(tmp_path / "2.txt", "labels", "c")
+    assert read_conditions([first, second], series_of(2, 1)).of_volume == ("a", "b", "c")
     with pytest.raises(InputError, match=r"2\.txt: has 1 rows for 2 volumes"):
-        read_conditions([two, one], series_of(2, 1))
+        read_conditions([second, first], series_of(2, 1))
 
 
 @pytest.mark.parametrize(
@@ -93,11 +91,8 @@ def test_a_volume_belongs_to_the_event_that_was_on_before_it(tmp_path):
     )
     at_once = read_conditions(path, series_of(10), delay_s=0.0)
     assert at_once.of_volume == ("", "face", "face", "", "house", "", "", "", "", "")
-
-
-def test_haxbys_events_hold_nine_volumes_each(tmp_path):
-    rows = [(15.0, 22.5, "scissors"), (52.5, 22.5, "face"), (87.5, 22.5, "cat")]
-    found = read_conditions(events(tmp_path / "a.tsv", *rows), series_of(121, time=2.5))
+    haxbys = [(15.0, 22.5, "scissors"), (52.5, 22.5, "face"), (87.5, 22.5, "cat")]
+    found = read_conditions(events(tmp_path / "b.tsv", *haxbys), series_of(121, time=2.5))
     assert found.counts == {"cat": 9, "face": 9, "scissors": 9}
 
 
@@ -128,17 +123,20 @@ def test_a_volume_within_two_events_belongs_to_none(tmp_path):
     found = read_conditions(path, series_of(8), delay_s=0.0)
     assert found.of_volume == ("a", "a", "", "b", "", "a", "a", "a")
     assert "1 volumes within two events at once belong to none" in found.notes
+    mixed = ((0, 4, "a"), (2, 4, "a"), (5, 3, "b"), (9, 0, "a"), (10, 99, "b"), (-5, 6, "b"))
+    found = read_conditions(events(tmp_path / "b.tsv", *mixed), series_of(12, time=1), delay_s=0)
+    assert found.of_volume == ("", "a", "a", "a", "a", "", "b", "b", "", "", "b", "b")
 
 
 def test_each_run_has_events_of_its_own(tmp_path):
-    one = events(tmp_path / "1.tsv", (0, 4, "a"))
-    two = events(tmp_path / "2.tsv", (2, 2, "b"), (0, 2, "n/a"))
-    found = read_conditions([one, two], series_of(3, 2), delay_s=0.0)
+    first = events(tmp_path / "1.tsv", (0, 4, "a"))
+    second = events(tmp_path / "2.tsv", (2, 2, "b"), (0, 2, "n/a"))
+    found = read_conditions([first, second], series_of(3, 2), delay_s=0.0)
     assert found.of_volume == ("a", "a", "", "", "b")
     with pytest.raises(InputError, match=r"1\.tsv: holds the events of one run, and there are 2"):
-        read_conditions(one, series_of(3, 2))
+        read_conditions(first, series_of(3, 2))
     with pytest.raises(InputError, match="2 tables for 3 runs"):
-        read_conditions([one, two], series_of(1, 1, 1))
+        read_conditions([first, second], series_of(1, 1, 1))
 
 
 def test_the_repetition_time_must_be_known_for_events(tmp_path):
@@ -201,12 +199,11 @@ def test_two_folders_are_two_groups(tmp_path):
     np.testing.assert_array_equal(series.array[..., 4], last)
 
 
-def test_folders_of_one_name_are_told_apart(tmp_path):
-    a = write_people(tmp_path / "old" / "maps", range(2), 1)
-    b = write_people(tmp_path / "young" / "maps", range(2), 2)
-    assert read_groups(a, b)[1].counts == {"old/maps": 2, "young/maps": 2}
-    with pytest.raises(InputError, match="2 images are in both groups, such as sub-00_map"):
-        read_groups(a, a)
+@pytest.mark.parametrize("inner", ["maps", "func/maps"])
+def test_folders_of_one_name_are_called_by_as_many_names_as_it_takes(tmp_path, inner):
+    a = write_people(tmp_path / "old" / inner, range(2), 1)
+    b = write_people(tmp_path / "young" / inner, range(2), 2)
+    assert read_groups(a, b)[1].counts == {f"old/{inner}": 2, f"young/{inner}": 2}
 
 
 @pytest.mark.parametrize("name", [".", "../patients"])
@@ -217,12 +214,6 @@ def test_a_folder_is_known_by_any_of_its_names(tmp_path, monkeypatch, name):
     assert read_groups(name, b)[1].counts == {"controls": 2, "patients": 2}
     with pytest.raises(InputError, match="2 images are in both groups, such as sub-00_map"):
         read_groups(name, a)
-
-
-def test_folders_are_told_apart_by_as_many_names_as_it_takes(tmp_path):
-    a = write_people(tmp_path / "old" / "func" / "maps", range(2), 1)
-    b = write_people(tmp_path / "young" / "func" / "maps", range(2), 2)
-    assert read_groups(a, b)[1].counts == {"old/func/maps": 2, "young/func/maps": 2}
 
 
 def test_a_quote_that_is_not_closed_takes_no_other_row_in(tmp_path):
