@@ -174,7 +174,7 @@ def test_a_group_is_as_likely_as_its_regions_together():
     ("by", "match"),
     [
         ("parent", "made: no region has a parent; give a label table"),
-        ("size", "'size' is no way to group regions"),
+        ("size", "'size' cannot group regions"),
     ],
 )
 def test_regions_that_cannot_be_grouped_are_told(by, match):

@@ -276,8 +276,8 @@ def test_maps_a_little_beside_the_others_are_told(tmp_path):
     moved = AFFINE.copy()
     moved[0, 3] += 0.25
     nib.save(image(PERCENT[..., 1], moved), folder / "Insula.nii.gz")
-    words = "1 of 3 maps, such as Insula.nii.gz, lie up to 0.25 mm beside Brainstem.nii.gz"
-    assert any(words in note for note in load_atlas(folder).notes)
+    expected = "1 of 3 maps, such as Insula.nii.gz, lie up to 0.25 mm beside Brainstem.nii.gz"
+    assert any(expected in note for note in load_atlas(folder).notes)
 
 
 def test_progress_is_told_and_may_end_the_reading(tmp_path):
@@ -384,8 +384,8 @@ def test_maps_of_different_scales_are_refused(tmp_path, dtype):
     folder = write_maps(tmp_path / "maps", PERCENT.astype(np.float32))
     nib.save(image(np.zeros(SHAPE, dtype)), folder / "Empty.nii.gz")
     nib.save(image((PERCENT[..., 1] / 100 > 0.5).astype(dtype)), folder / "Insula.nii.gz")
-    words = "Insula.nii.gz: values up to 1, while those of Brainstem.nii.gz go up to 100; bring"
-    with pytest.raises(InputError, match=words):
+    match = "Insula.nii.gz: values up to 1, while those of Brainstem.nii.gz go up to 100; bring"
+    with pytest.raises(InputError, match=match):
         load_atlas(folder)
 
 

@@ -119,14 +119,14 @@ def test_a_table_of_fsl_names_its_images_beside_or_below_it(tmp_path, place):
     for name, array in images.items():
         nib.save(image(array), tmp_path / "Two" / f"{name}.nii.gz")
     nib.save(image(LABELS), tmp_path / "Two" / "Three-maxprob-thr0-2mm.nii.gz")
-    found = find_atlases(tmp_path)
-    assert {name: table.name for name, (_, table) in found.items()} == dict.fromkeys(
+    atlases = find_atlases(tmp_path)
+    assert {name: table.name for name, (_, table) in atlases.items()} == dict.fromkeys(
         images, "Atlas-of-Two.xml"
     )
-    assert DataRoot(tmp_path).atlases == found
-    chances = load_atlas(found["Two-prob-1mm"][0])
+    assert DataRoot(tmp_path).atlases == atlases
+    chances = load_atlas(atlases["Two-prob-1mm"][0])
     assert [(region.label, region.name) for region in chances.regions] == [(0, "a"), (1, "b")]
-    labels = load_atlas(found["Two-maxprob-thr0-2mm"][0])
+    labels = load_atlas(atlases["Two-maxprob-thr0-2mm"][0])
     assert labels.names == {0: "outside the atlas", 1: "a", 2: "b"}
     assert any("numbers plus 1" in note for note in labels.notes)
 
@@ -145,23 +145,23 @@ def test_what_is_listed_is_what_is_loaded(tmp_path):
     nib.save(image(CHANCES), tmp_path / "chance.nii.gz")
     (tmp_path / "chance.csv").write_text("index,name\n0,a\n1,b\n")
     write_maps(tmp_path / "tracts")
-    listed = {one.name: one for one in list_atlases(tmp_path)}
-    assert {name: one.kind for name, one in listed.items()} == {
+    listed = {atlas.name: atlas for atlas in list_atlases(tmp_path)}
+    assert {name: atlas.kind for name, atlas in listed.items()} == {
         "aal": "labels",
         "chance": "probabilities",
         "tracts": "probabilities",
     }
-    for one in listed.values():
-        assert len(load_atlas(one.place).regions) == one.regions == 2
+    for atlas in listed.values():
+        assert len(load_atlas(atlas.place).regions) == atlas.regions == 2
     assert listed["aal"].space == "MNI152"
 
 
 def test_an_atlas_that_cannot_be_read_is_listed_with_the_reason(tmp_path):
     (tmp_path / "aal.nii.gz").write_bytes(b"no image")
     (tmp_path / "aal.csv").write_text("index,name\n1,a\n")
-    (found,) = list_atlases(tmp_path)
-    assert found.kind == "unreadable"
-    assert "not a gzip file" in found.credit
+    (unreadable,) = list_atlases(tmp_path)
+    assert unreadable.kind == "unreadable"
+    assert "not a gzip file" in unreadable.credit
 
 
 def test_atlases_of_one_name_are_told_apart(tmp_path):
@@ -170,10 +170,10 @@ def test_atlases_of_one_name_are_told_apart(tmp_path):
         path.parent.mkdir(exist_ok=True)
         nib.save(image(LABELS), path)
         path.with_name(f"{path.name.partition('.')[0]}.csv").write_text("index,name\n1,a\n2,b\n")
-    found = find_atlases(tmp_path)
-    assert set(found) == {"aal", "fine/aal", "other"}
-    assert found["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
-    assert DataRoot(tmp_path).atlases == found
+    atlases = find_atlases(tmp_path)
+    assert set(atlases) == {"aal", "fine/aal", "other"}
+    assert atlases["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
+    assert DataRoot(tmp_path).atlases == atlases
     twins = [tmp_path / "aal.nii", tmp_path / "aal.nii.gz"]
     assert name_atlases(twins, tmp_path) == ["aal.nii", "aal.nii.gz"]
 

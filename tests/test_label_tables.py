@@ -113,8 +113,8 @@ def test_a_table_that_breaks_the_rules_is_refused(tmp_path, case):
 
 @pytest.mark.parametrize("case", FLAGGED)
 def test_what_is_odd_is_said(tmp_path, case):
-    content, words = FLAGGED[case]
-    assert words in " ".join(table(tmp_path, content).notes)
+    content, note = FLAGGED[case]
+    assert note in " ".join(table(tmp_path, content).notes)
 
 
 def delimited(separator):
@@ -214,9 +214,9 @@ def test_a_long_line_is_read_in_one_pass(tmp_path):
 
 @pytest.mark.parametrize("name", ["Background", "Unknown", "Clear Label", "???", "*", ""])
 def test_a_row_for_the_background_is_not_used_in_an_image_of_labels(tmp_path, name):
-    found = table(tmp_path, f"id,name\n0,{name}\n1,a\n")
-    regions, notes = found.for_labels({1})
-    assert pairs(regions) == pairs(found.regions) == [(1, "a")]
+    parsed = table(tmp_path, f"id,name\n0,{name}\n1,a\n")
+    regions, notes = parsed.for_labels({1})
+    assert pairs(regions) == pairs(parsed.regions) == [(1, "a")]
     assert notes == ("label 0 is background: its row is not used",)
 
 
@@ -236,13 +236,13 @@ DECIDED = {
 
 @pytest.mark.parametrize("case", DECIDED)
 def test_the_image_decides_which_number_is_the_label(tmp_path, case):
-    text, present, words = DECIDED[case]
+    text, present, note = DECIDED[case]
     regions, notes = table(tmp_path, text).for_labels(present)
-    wanted = sorted({1, 2, 3} if "as written" in case else present)
-    assert [region.label for region in regions] == wanted
+    expected = sorted({1, 2, 3} if "as written" in case else present)
+    assert [region.label for region in regions] == expected
     assert [region.name[0].lower() for region in regions] == ["a", "b", "c"]
-    assert words in " ".join(notes)
-    assert bool(notes) == bool(words)
+    assert note in " ".join(notes)
+    assert bool(notes) == bool(note)
 
 
 def test_numbers_of_fsl_are_taken_as_written_where_the_image_says_so(tmp_path):
@@ -263,15 +263,15 @@ VOLUMES = {
 
 @pytest.mark.parametrize("case", VOLUMES)
 def test_volumes_are_counted_as_the_table_counts(tmp_path, case):
-    text, labels, words = VOLUMES[case]
+    text, labels, note = VOLUMES[case]
     regions, notes = table(tmp_path, text).for_volumes(3)
     assert pairs(regions) == list(zip(labels, "abc", strict=True))
-    assert words in " ".join(notes)
+    assert note in " ".join(notes)
 
 
 def test_volumes_without_a_row_and_rows_without_a_volume_are_kept(tmp_path):
-    found = table(tmp_path, "index,name\n1,a\n3,c\n9,ghost\n")
-    regions, _ = found.for_volumes(4)
+    parsed = table(tmp_path, "index,name\n1,a\n3,c\n9,ghost\n")
+    regions, _ = parsed.for_volumes(4)
     assert [region and region.name for region in regions] == ["a", None, "c", None, "ghost"]
 
 

@@ -129,7 +129,7 @@ def test_a_file_of_an_array_leads_to_convert(tmp_path, ending, length):
     path = tmp_path / f"scan.{ending}"
     path.write_bytes(bytes(length))
     for read in (read_mask, read_map):
-        with pytest.raises(InputError, match=r"holds an array and is no image; .*dash convert`"):
+        with pytest.raises(InputError, match=r"is an array, not an image; .*dash convert`"):
             read(path)
 
 

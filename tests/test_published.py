@@ -49,10 +49,10 @@ def empty_home(monkeypatch, tmp_path):
 def offer(monkeypatch):
     """Let nilearn's fetcher of that name answer without a network."""
 
-    def put(fetcher, found):
+    def put(fetcher, bunch):
         calls = []
         monkeypatch.setattr(
-            datasets, f"fetch_atlas_{fetcher}", lambda **options: calls.append(options) or found
+            datasets, f"fetch_atlas_{fetcher}", lambda **options: calls.append(options) or bunch
         )
         return calls
 

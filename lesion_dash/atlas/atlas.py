@@ -122,13 +122,13 @@ class Atlas(ABC):
         """
         if self.grid.matches(grid):
             return self
-        return self._on_grids.get(grid, lambda: self._brought(grid))
+        return self._on_grids.get(grid, lambda: self._resample(grid))
 
     @cached_property
     def _on_grids(self) -> GridCache[Self]:
         return GridCache()
 
-    def _brought(self, grid: Grid) -> Self:
+    def _resample(self, grid: Grid) -> Self:
         check_boxes_meet(self.name, self.grid, grid)
         subject, way = self._resampling
         change = f"from {self.grid} onto the map's grid ({grid})"

@@ -54,7 +54,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Numbering:
-    """A reading of a table's numbers, and the words that tell it from others."""
+    """A reading of a table's numbers, and a note that tells it from others."""
 
     summary: str
     rows: tuple[Region, ...]
@@ -298,8 +298,8 @@ def _split(lines: list[str]) -> list[list[str]]:
 def _from_header(lines: list[str]) -> list[str]:
     """The lines from the header on; a header may be a comment itself."""
     for start, line in enumerate(lines):
-        words = {_bare(cell) for cell in _split([line.lstrip("# ")])[0]}
-        if not words.isdisjoint(_INDEX_NAMES) and words & {*_REGION_NAMES} and len(words) > 1:
+        cells = {_bare(cell) for cell in _split([line.lstrip("# ")])[0]}
+        if not cells.isdisjoint(_INDEX_NAMES) and cells & {*_REGION_NAMES} and len(cells) > 1:
             return [line.lstrip("# "), *lines[start + 1 :]]
         if not line.startswith("#"):
             break
@@ -488,7 +488,7 @@ def parse_xml(lines: list[str]) -> Parsed | None:
     """FSL's ``<label index="0" x= y= z=>name</label>``, or SPM's ``<index>`` and ``<name>``.
 
     FSL numbers the volumes of a probabilistic atlas from 0; its images of labels hold that
-    number plus 1. Positions are left out: they are voxels of one image, not properties of a region.
+    number plus 1. Positions are ignored: they are voxels of one image, not properties of a region.
 
     Examples
     --------

@@ -91,8 +91,7 @@ def hemisphere_of(region: Region) -> str:
     >>> hemisphere_of(Region(3, "Brainstem"))
     ''
     """
-    said = region.extra.get("hemisphere", "")
-    side = _named_side(said) if said else _named_side(region.name)
+    side = _named_side(region.extra.get("hemisphere", "") or region.name)
     return {-1: "left", 1: "right"}.get(side, "")
 
 
@@ -160,7 +159,7 @@ def group_regions(atlas: AnyAtlas, by: By) -> AnyAtlas:
     ['left', 'right']
     """
     if by not in _TELL:
-        raise InputError("by", f"{by!r} is no way to group regions", "give hemisphere or parent")
+        raise InputError("by", f"{by!r} cannot group regions", "give hemisphere or parent")
     groups = [_TELL[by](region) for region in atlas.regions]
     if not any(groups):
         remedy = f"give a label table with a column {by}"

@@ -82,7 +82,7 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     """
     if both < _MIN_NAMED * labels:
         problem = f"names {both:,} of the image's {labels:,} labels: it is another atlas's table"
-        remedy = "give the table of this atlas with --labels, or take this one from beside it"
+        remedy = "give the table of this atlas with --labels, or move this one out of the folder"
         raise InputError(table, problem, remedy)
     differences = []
     if both < _SURE * labels:
@@ -93,7 +93,7 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
 
 
 def doubts(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes on an atlas that make all its names doubtful, to be said before any result."""
+    """The notes on an atlas that make all its names doubtful, to be shown before any result."""
     return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(SWAPPED))
 
 
@@ -177,10 +177,10 @@ def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, large
         raise InputError(path, problem, "give the image of labels or the maps of probabilities")
     remedy = "probabilities from 0 to 1 or percent are expected"
     if largest > scale * (1 + NOISE):
-        problem = f"is no probabilistic atlas: {count} volumes with values up to {largest:g}"
-        raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
+        problem = f"not a probabilistic atlas: {count} volumes with values up to {largest:g}"
+        raise InputError(path, problem, f"{remedy}; a time series or a statistic is not an atlas")
     if lowest < -scale * NOISE:
-        raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+        raise InputError(path, f"not a probabilistic atlas: negative value {lowest:g}", remedy)
     return scale
 
 
@@ -229,7 +229,7 @@ def _volumes_atlas(
     if table is None:
         numbers = range(1, len(read.columns) + 1)
         regions: tuple[Region | None, ...] = tuple(Region(n, f"label {n}") for n in numbers)
-        notes: tuple[str, ...] = ("no label table found: regions are called by their number",)
+        notes: tuple[str, ...] = ("no label table found: regions are named by their number",)
     else:
         regions, notes = table.for_volumes(len(read.columns))
         notes = _check_volumes(table, regions, len(read.columns)) + notes + table.notes
@@ -283,7 +283,7 @@ def _check_volumes(
 def _read_single(path: AnyPath) -> Volumes:
     if (volumes := count_volumes(path)) > 1:
         problem = f"several volumes: {volumes} in one file among the maps of a folder"
-        raise InputError(path, problem, "give that image alone, or one map a file")
+        raise InputError(path, problem, "give that image alone, or one map per file")
     return read_volumes(path)
 
 
@@ -298,7 +298,7 @@ def _name_files(
 ) -> tuple[tuple[Region | None, ...], tuple[str, ...]]:
     """The region of each file, in order, then the rows of the table that no file belongs to."""
     if table is None:
-        note = "no label table found: regions are called after their files"
+        note = "no label table found: regions are named after their files"
         return tuple(Region(n, name) for n, name in enumerate(names, start=1)), (note,)
     rows = {row.name.casefold(): row for row in table.rows}
     regions = [rows.pop(name.casefold(), None) for name in names]
@@ -308,7 +308,7 @@ def _name_files(
 
 
 def _map_notes(maps: list[Volumes]) -> tuple[str, ...]:
-    """What is said of several maps, and how far some lie from the first."""
+    """Notes of several maps, and how far some lie from the first."""
     times = Counter(note for read in maps for note in read.notes)
     notes = tuple(f"{note} ({times[note]} of {len(maps)} maps)" for note in times)
     first = maps[0]
@@ -467,7 +467,7 @@ def _labelled(source: AnyPath | SpatialImage | RawImage, table: LabelTable | Non
             remedy = "give an atlas; where one region is meant, give its label table with --labels"
             raise InputError(path, problem, remedy)
         regions: tuple[Region, ...] = ()
-        notes += ("no label table found: regions are called by their number",)
+        notes += ("no label table found: regions are named by their number",)
     else:
         sources[str(table.path)] = table.sha256
         regions, reading_notes = table.for_labels(present)

@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of any result with this atlas."""
+        """Notes on any result with this atlas."""
         notes = [self.credit]
         if self.space == "Talairach":
             notes.append("atlas is in Talairach space: its regions lie elsewhere in MNI space")
@@ -310,7 +310,7 @@ def probable_credit(file: str, regions: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Lower case, words apart, no marks within a word."""
+    """Lower case, single spaces between words, no marks within a word."""
     return re.sub(r"[\W_]+", " ", text.lower().replace("'", "")).strip()
 
 
@@ -422,7 +422,7 @@ def _short_wait() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in few words: a failed request tells its whole history otherwise."""
+    """What went wrong, briefly: the text of a failed request tells its whole history."""
     url = getattr(getattr(error, "request", None), "url", None)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if url is not None:

@@ -91,7 +91,7 @@ class LabelTable:
         if first == 1:
             rows.pop(0, None)
         if len(rows) == count and max(rows) != count - 1 + first:
-            note = "the numbers of the table are no counts: its rows name the volumes in order"
+            note = "table numbers are not volume numbers: its rows name the volumes in order"
             return tuple(rows.values()), (note,)
         named = [rows.pop(number, None) for number in range(first, first + count)]
         notes = ("volumes are counted from 0, as in the table",) if first == 0 else ()

@@ -121,7 +121,7 @@ def _read_single(
     problem: str = SEVERAL,
     remedy: str = OWN_IMAGE,
 ) -> tuple[RawImage, Grid]:
-    """Read an image of one volume; what is to be said of several is given."""
+    """Read an image of one volume; problem and remedy are those of several volumes."""
     if isinstance(source, RawImage):
         stored = source
     elif isinstance(source, nib.spatialimages.SpatialImage):
@@ -158,7 +158,7 @@ def as_map(source: MapLike) -> Map:
     Raises
     ------
     InputError
-        Where the image cannot be read, or the map's array is none of finite numbers on its grid.
+        Where the image cannot be read, or the map's array does not hold finite numbers on its grid.
     """
     if isinstance(source, Map):
         _check_array(source)
@@ -233,7 +233,7 @@ _LARGEST_LABEL = 2**53
 
 
 class NotWhole(InputError):
-    """Values of an image that are no whole numbers, though within the range of labels.
+    """Values of an image that are not whole numbers, though within the range of labels.
 
     Parameters
     ----------
@@ -343,10 +343,12 @@ def resample_map(source: Map, grid: Grid) -> Map:
     Map
         On the grid, with a note that says how; the map itself where it lies there already.
     """
-    return source if source.grid == grid else source.on_grids.get(grid, lambda: _at(source, grid))
+    if source.grid == grid:
+        return source
+    return source.on_grids.get(grid, lambda: _resample(source, grid))
 
 
-def _at(source: Map, grid: Grid) -> Map:
+def _resample(source: Map, grid: Grid) -> Map:
     from nilearn.image import resample_img
 
     way = "nearest" if np.array_equal(np.unique(source.array), [0, 1]) else "linear"
@@ -501,7 +503,7 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
     header = read_header(path)
     if len(header.shape) != 5 or header.shape[3:] != (1, 3) or header.grid is None:
         shape = " x ".join(map(str, header.shape))
-        problem = f"is no displacement field: {shape} numbers, x, y, z, 1, 3 expected"
+        problem = f"not a displacement field: {shape} numbers, x, y, z, 1, 3 expected"
         raise InputError(path, problem, "give a field of ITK or ANTs, or a linear transform")
     stored = read_raw_image(path, LARGEST_IMAGE)
     values = stored.values.reshape((*header.grid.shape, 3), order="F")

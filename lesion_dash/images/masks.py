@@ -167,7 +167,7 @@ def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ..
     ends = np.array([np.nanmin(values), np.nanmax(values)]) * header.slope + header.intercept
     lowest, largest = sorted(ends.tolist())
     if not (lowest >= -_ROUNDING and largest <= 1 + _ROUNDING):
-        problem = f"is no probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
+        problem = f"not a probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
         raise InputError(stored.path, problem, "give --label for a label map")
     threshold = (choice.threshold - _ROUNDING - header.intercept) / header.slope
     chosen = values >= threshold if header.slope > 0 else values <= threshold

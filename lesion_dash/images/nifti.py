@@ -1,4 +1,4 @@
-"""NIfTI headers, checked before any voxel is read, and the space they state, in words."""
+"""NIfTI headers, checked before any voxel is read, and a summary of the space they state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MNI_CODES = (3, 4, 5)
 """NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
-"""What the codes of a form mean that are no standard space."""
+"""Meaning of the codes of a form that are not a standard space."""
 
 _UNITS = {1: "metre", 2: "mm", 3: "micrometre"}
 _TIME_UNITS = {0: 1, 8: 1, 16: 1_000, 24: 1_000_000}
@@ -118,7 +118,7 @@ class Header:
 def half_step(header: Header) -> float:
     """How far whole numbers may be off that were written through an integer type and a slope.
 
-    Half a scale step; nothing where the steps are so wide that labels could not be told apart.
+    Half a scale step; nothing where the steps are so wide that labels could not be distinguished.
     """
     is_rounded = header.is_scaled and header.dtype.kind in "iu" and abs(header.slope) <= 0.5
     # A slope is stored as float32: the sixth digit of the border is not known.
@@ -316,7 +316,7 @@ def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
 
 
 def _free_text(header: nib.Nifti1Header) -> list[str]:
-    """Say that a header holds words of somebody's own: they may name a patient."""
+    """Note that a header holds a text of somebody's own: it may name a patient."""
     present = header.keys()
     for field in _TEXT_FIELDS:
         text = bytes(header[field].tobytes()).partition(b"\0")[0] if field in present else b""
@@ -352,7 +352,7 @@ def fault_of(path: object, fault: HeaderFault) -> InputError:
     """The error a user sees: the file's name before what is wrong with its header."""
     problem, _, remedy = str(fault).partition("; ")
     if str(path).lower().endswith(ARRAY_ENDINGS):
-        problem, remedy = "holds an array and is no image", "make one by `lesion-dash convert`"
+        problem, remedy = "is an array, not an image", "make one by `lesion-dash convert`"
     return InputError(str(path), problem, remedy)
 
 
@@ -379,7 +379,7 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     return image
 
 
-# An affine in plain words: where each axis of an image points, and how large its voxels are.
+# An affine as sentences: where each axis of an image points, and how large its voxels are.
 
 
 DIRECTIONS = {
@@ -509,7 +509,7 @@ class Space:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The affine in words: size, axes, first and last voxel, and what is unusual."""
+        """The affine as sentences: size, axes, first and last voxel, and what is unusual."""
         last = [n - 1 for n in self.grid.shape]
         ends = (
             f"the first voxel, (0, 0, 0), is at {point(self.grid.to_mm((0, 0, 0)))} mm; "

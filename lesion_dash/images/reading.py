@@ -51,7 +51,7 @@ LARGEST_MASK = 2**29
 LARGEST_SERIES = 2**36
 """Bytes that may be gone through uncompressed, a part held at a time; arbitrary."""
 
-_MOST_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
+_MAX_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
 _LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
 
 
@@ -277,8 +277,8 @@ def _inflate_pieces(path: AnyPath, raw: Raw, expected: int, notes: list[str]) ->
     try:
         while not position or (length < expected and raw.startswith(_GZIP_MEMBER, position)):
             members += 1
-            if members > _MOST_MEMBERS:
-                raise InputError(path, f"has more than {_MOST_MEMBERS:,} gzip members", _COPY_AGAIN)
+            if members > _MAX_MEMBERS:
+                raise InputError(path, f"has more than {_MAX_MEMBERS:,} gzip members", _COPY_AGAIN)
             stream = zlib.decompressobj(31)
             for piece, reached in _pieces(stream, raw, position):
                 position = reached
@@ -321,10 +321,9 @@ def _explain(error: zlib.error) -> str:
     return f"gzip data is damaged ({text})"
 
 
-def _missing(found: int, expected: int) -> str:
-    if found <= LONGEST_HEADER:
-        return f"voxel data missing: {found:,} bytes, {expected:,} expected"
-    return f"file is truncated: {found:,} bytes, {expected:,} expected"
+def _missing(length: int, expected: int) -> str:
+    problem = "voxel data missing" if length <= LONGEST_HEADER else "file is truncated"
+    return f"{problem}: {length:,} bytes, {expected:,} expected"
 
 
 def voxel_parts(

@@ -160,7 +160,7 @@ def _values_of_volume(path: AnyPath, header: Header, stored: NDArray) -> tuple[N
 
 
 _WIDEST_MM = 100.0
-"""The largest width of smoothing: more than half a head, and the kernel still fits the memory."""
+"""The largest width of smoothing; arbitrary: half a head, and the kernel still fits the memory."""
 
 _SHORTEST_MS = 100.0
 """A repetition time from here on that bears no unit is one in ms: no scan takes so many seconds."""
@@ -251,8 +251,7 @@ def read_series(
         files, headers = [stored[0].path], [stored[0].header]
     else:
         stored = []
-        given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
-        files = [path for source in given for path in images_of(source)]
+        files = [image for path in as_paths(sources) for image in images_of(path)]
         headers = [read_header(path) for path in files]
     if not files:
         raise InputError("series", "holds no image", "give a 4D image, or a folder of images")
@@ -277,6 +276,13 @@ def read_series(
         tuple(raw.sha256 for raw in stored) if is_from_files else (),
         tuple(dict.fromkeys([*file_notes, *notes])),
     )
+
+
+def as_paths(sources: PathInput | Sequence[PathInput]) -> list[AnyPath]:
+    """One path or URL, or several, as a list."""
+    if isinstance(sources, (str, PathLike, UrlPath)):
+        return [as_path(sources)]
+    return [as_path(source) for source in sources]
 
 
 def images_of(source: PathInput) -> tuple[AnyPath, ...]:
@@ -310,7 +316,7 @@ def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
 
 
 def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, list[str]]:
-    """Repetition time in seconds, NaN where it is not known, and what is to be said of it."""
+    """Repetition time in seconds, NaN where it is not known, and notes on it."""
     if all(header.volumes == 1 for header in headers):
         return float("nan"), []
     times = {header.repetition_time for header in headers}
@@ -332,7 +338,7 @@ def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, li
 def _join(
     paths: list[AnyPath], headers: list[Header], grid: Grid
 ) -> tuple[list[RawImage], NDArray]:
-    """Read one file after the other into its rows: no more than one is held beside the result."""
+    """Read one file after the other into its rows: no more than one is held besides the result."""
     dtype = np.result_type(*(_dtype_of(header) for header in headers))
     rows = np.empty((sum(header.volumes for header in headers), grid.size), dtype)
     stored, first = [], 0
