@@ -18,8 +18,8 @@ from xml.etree import ElementTree as ET
 
 from ..files.paths import AnyPath
 from ..files.reading import SMALLER, TABLE
+from ..images.maps import LARGEST_LABEL
 
-_LARGEST_LABEL = 2**53  # whole numbers up to here are exact in float64
 _BACKGROUND = re.compile(
     r"[\W_]*(background|unknown|clear label|clear|outside.*|none|unlabell?ed|unclassified|"
     r"undefined|unassigned|empty|medial wall)?[\W_]*",
@@ -151,7 +151,7 @@ def parse_label(number: int, text: str) -> int:
         value = float(text)
     except ValueError:
         raise TableFault(f"row {number}: id {text[:40]!r} is not a number") from None
-    if not abs(value) < _LARGEST_LABEL:
+    if not abs(value) < LARGEST_LABEL:
         raise TableFault(f"row {number}: id {text[:40]} is too large for a label")
     if not value.is_integer():
         raise TableFault(f"row {number}: id is not a whole number: {text}")

@@ -228,8 +228,9 @@ def compressed(content: bytes) -> bytes:
 # Label images: a whole number at every voxel.
 
 
-_FLOAT_ROUNDING = 1e-4
-_LARGEST_LABEL = 2**53
+_FLOAT_ROUNDING = 1e-4  # of labels up to some thousand that are stored as float32
+LARGEST_LABEL = 2**53
+"""Whole numbers up to here are exact in float64."""
 
 
 class NotWhole(InputError):
@@ -300,8 +301,8 @@ def _check_range(stored: RawImage, values: NDArray) -> None:
     if lowest < -_FLOAT_ROUNDING:
         problem = f"negative label {lowest:g}"
         raise InputError(stored.path, problem, "labels start at 1, 0 is outside")
-    if largest > _LARGEST_LABEL:
-        raise InputError(stored.path, f"label {largest:g} is larger than {_LARGEST_LABEL:,}")
+    if largest > LARGEST_LABEL:
+        raise InputError(stored.path, f"label {largest:g} is larger than {LARGEST_LABEL:,}")
 
 
 def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -> nib.Nifti1Image:

@@ -33,9 +33,7 @@ Progress = Callable[[int, int], None]
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_MEMBER = b"\x1f\x8b\x08"
 _HEAD = 65536  # bytes, arbitrary: a header with the extensions that scanners write, and to spare
-_PIECE = (
-    65536  # bytes that are inflated at once; arbitrary: far below any image, above a disk's block
-)
+_PIECE = 65536  # bytes inflated at once; arbitrary: far below an image, above a block of a disk
 _CHUNK = 2**20  # bytes of a file that are hashed at once
 _BLOCK = 2**22  # values that are looked at together, some ten MB
 _LONGEST_TAIL = 2**28  # bytes behind an image that are still inflated to verify them; arbitrary
@@ -43,16 +41,16 @@ _IN_MEMORY = "image in memory"
 _COPY_AGAIN = "copy it again from its source"
 _TRAILING = "extra bytes after the image are ignored"
 LARGEST_IMAGE = 2**31 - 1
-"""Bytes an uncompressed image may have when nothing else is known of its size."""
+"""Bytes an uncompressed image may have when nothing else is known of its size; arbitrary."""
 
 LARGEST_MASK = 2**29
-"""Bytes the voxels of one mask may take; arbitrary: 500 times those of the usual template."""
+"""Bytes the voxels of one mask may take; arbitrary: some 600 times the voxels at 2 mm."""
 
 LARGEST_SERIES = 2**36
 """Bytes that may be gone through uncompressed, a part held at a time; arbitrary."""
 
 _MAX_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
-_LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
+_LARGEST_RATIO = 1032  # of deflate: zlib.net/zlib_tech.html, "maximum compression factor"
 
 
 @dataclass(frozen=True, eq=False)
