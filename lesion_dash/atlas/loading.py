@@ -23,7 +23,7 @@ from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
 from .formats import Region
 from .grouping import SWAPPED, check_map_sides, check_sides, shorten
-from .published import Fetched, alike_names, fetch_atlas, is_library_name
+from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
 
 
@@ -394,7 +394,7 @@ def load_atlas(
     'outside the atlas'
     """
     if isinstance(image, str) and is_library_name(image):
-        return _of_library(fetch_atlas(image), labels, progress)
+        return _of_library(image, labels, progress)
     source = image if isinstance(image, SpatialImage) else as_path(image)
     if not isinstance(source, SpatialImage) and source.is_dir():
         return _of_folder(source, labels, progress)
@@ -424,14 +424,14 @@ def _of_image(
         return _volumes_atlas(source, table, progress)  # the map of a single region
 
 
-def _of_library(fetched: Fetched, labels: PathInput | None, progress: Progress | None) -> Atlas:
-    table = read_label_table(as_path(labels)) if labels is not None else fetched.table
-    atlas = _of_image(fetched.image, table, progress)
+def _of_library(name: str, labels: PathInput | None, progress: Progress | None) -> Atlas:
+    entry, image, table = fetch_atlas(name)
+    table = read_label_table(as_path(labels)) if labels is not None else table
+    atlas = _of_image(image, table, progress)
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
-    sources = sources or {fetched.entry.name: ""}
-    notes = atlas.notes + fetched.entry.notes
-    return atlas.replaced(name=fetched.entry.name, notes=notes, sources=sources)
+    sources = sources or {entry.name: ""}
+    return atlas.replaced(name=entry.name, notes=atlas.notes + entry.notes, sources=sources)
 
 
 def _of_folder(folder: AnyPath, labels: PathInput | None, progress: Progress | None) -> Atlas:

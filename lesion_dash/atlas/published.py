@@ -324,15 +324,6 @@ _CONNECT_S = 4.0
 """Seconds in which a server must take a connection; arbitrary: a slow one takes well below 1."""
 
 
-@dataclass(frozen=True, eq=False)
-class Fetched:
-    """An atlas of the library, on this computer."""
-
-    entry: Entry
-    image: Path | SpatialImage
-    table: LabelTable
-
-
 def is_library_name(text: str) -> bool:
     """Whether a text names an atlas of the library rather than a file.
 
@@ -366,7 +357,7 @@ def will_download(name: str) -> bool:
     return name in LIBRARY and not LIBRARY[name].on_disk
 
 
-def fetch_atlas(name: str) -> Fetched:
+def fetch_atlas(name: str) -> tuple[Entry, Path | SpatialImage, LabelTable]:
     """Download an atlas by its name, or take it from nilearn's cache.
 
     Parameters
@@ -398,7 +389,7 @@ def fetch_atlas(name: str) -> Fetched:
         raise InputError(name, problem, remedy) from error
     maps = bunch["maps"]
     image = maps if isinstance(maps, SpatialImage) else Path(maps)
-    return Fetched(entry, image, LabelTable(Path(name), _rows_of(entry, bunch)))
+    return entry, image, LabelTable(Path(name), _rows_of(entry, bunch))
 
 
 @contextmanager

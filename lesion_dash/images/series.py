@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -88,46 +88,29 @@ def read_volumes(
     InputError
         Where the file is damaged, or a value is infinite.
     """
-    if isinstance(source, RawImage):
-        return _of_stored(source, progress)
     if isinstance(source, nib.spatialimages.SpatialImage):
-        file = file_of_image(source)
-        if file is None:
-            return _of_stored(stored_of_image(source), progress)
-        source = file
-    header, raw, sha256 = _read(source)
-    if header.volumes == 1:
-        return _of_stored(read_raw_image(source), progress)
-    notes: list[str] = []
+        source = file_of_image(source) or stored_of_image(source)
+    if isinstance(source, RawImage):
+        return _collect(source, source.values.reshape(source.header.volumes, -1), progress)
+    header = read_header(source)
     size = header.voxel_bytes // header.volumes
+    if size > LARGEST_MASK:
+        problem = f"is too large: {size / 1e6:,.0f} MB of voxels per volume"
+        raise InputError(source, problem, "check the image's size")
+    if header.volumes == 1:
+        stored = read_raw_image(source)
+        return _collect(stored, [stored.values], progress)
+    header, raw, sha256 = read_raw(source, LARGEST_SERIES)
+    notes: list[str] = []
     parts = voxel_parts(source, header, raw, size, notes)
     volumes = (np.frombuffer(part, header.dtype) for part in parts)
-    read = _collect(source, header, volumes, sha256, header.notes, progress)
+    file = RawImage(source, header, np.empty(0), sha256, header.notes)
+    read = _collect(file, volumes, progress)
     return replace(read, notes=(*read.notes, *notes))
 
 
-def _read(path: AnyPath) -> tuple[Header, bytes, str]:
-    header = read_header(path)
-    if header.voxel_bytes // header.volumes > LARGEST_MASK:
-        size = f"{header.voxel_bytes // header.volumes / 1e6:,.0f} MB of voxels a volume"
-        raise InputError(path, f"is too large: {size}", "check the image's size")
-    return read_raw(path, LARGEST_SERIES)
-
-
-def _of_stored(stored: RawImage, progress: Progress | None) -> Volumes:
-    header = stored.header
-    volumes = iter(stored.values.reshape(header.volumes, -1))
-    return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
-
-
-def _collect(
-    path: AnyPath,
-    header: Header,
-    volumes: Iterator[NDArray],
-    sha256: str,
-    notes: tuple[str, ...],
-    progress: Progress | None,
-) -> Volumes:
+def _collect(file: RawImage, volumes: Iterable[NDArray], progress: Progress | None) -> Volumes:
+    path, header, notes = file.path, file.header, file.notes
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
     columns, unknown = [], 0
@@ -142,7 +125,7 @@ def _collect(
         notes += (f"NaN treated as 0 in {unknown:,} places",)
     # Programs write 1 in images that are no series; they state no unit of time then.
     time = header.repetition_time if header.states_time_unit else 0.0
-    return Volumes(path, header.grid, tuple(columns), header.dtype, time, sha256, notes)
+    return Volumes(path, header.grid, tuple(columns), header.dtype, time, file.sha256, notes)
 
 
 def _values_of_volume(path: AnyPath, header: Header, stored: NDArray) -> tuple[NDArray, int]:
