@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import weakref
-from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from phantoms import AFFINE, SHAPE
 
 import lesion_dash as ld
 from lesion_dash.atlas.formats import Region
-from lesion_dash.images.maps import resample_map
 
 GRID = ld.Grid(SHAPE, AFFINE)
 FINE = ld.Grid((14, 18, 16), AFFINE @ np.diag([0.5, 0.5, 0.5, 1]))
@@ -29,14 +27,13 @@ MAKE = {
 @pytest.mark.parametrize("kind", MAKE)
 def test_what_was_resampled_is_kept_with_what_it_was_made_of(kind):
     made = MAKE[kind]()
-    bring = partial(resample_map, made) if kind == "map" else made.on_grid
-    brought = bring(FINE)
-    assert bring(FINE) is brought
+    brought = made.on_grid(FINE)
+    assert made.on_grid(FINE) is brought
     for scale in (0.6, 0.7, 0.8, 0.9):  # only the last few grids are kept
-        bring(ld.Grid(SHAPE, AFFINE @ np.diag([scale, scale, scale, 1])))
-    assert bring(FINE) is not brought
+        made.on_grid(ld.Grid(SHAPE, AFFINE @ np.diag([scale, scale, scale, 1])))
+    assert made.on_grid(FINE) is not brought
     gone = [weakref.ref(made), weakref.ref(brought)]
-    del made, brought, bring
+    del made, brought
     assert [reference() for reference in gone] == [None, None]
 
 

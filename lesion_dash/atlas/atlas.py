@@ -97,13 +97,13 @@ class Atlas(ABC):
         """A row per region: label, region, its size on this grid, the table's other columns."""
         import pandas as pd
 
-        columns = ["label", "region", self._size_column]
+        size, sizes = self._size_column, self.sizes
         rows = [
-            dict(zip(columns, (region.label, region.name, size), strict=True)) | region.extra
+            {"label": region.label, "region": region.name, size: sizes.get(region.label, 0)}
+            | region.extra
             for region in self.regions
-            for size in [self.sizes.get(region.label, 0)]
         ]
-        return pd.DataFrame(rows, columns=None if rows else columns)
+        return pd.DataFrame(rows, columns=None if rows else ["label", "region", size])
 
     def on_grid(self, grid: Grid) -> Self:
         """Bring the atlas onto a grid through world coordinates.

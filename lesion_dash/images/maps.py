@@ -78,9 +78,25 @@ class Map:
         voxel = self.grid.nearest_voxel(mm)
         return float(self.array[voxel]) if voxel else float("nan")
 
+    def on_grid(self, grid: Grid) -> Map:
+        """Bring the map onto another grid as siibra and nilearn do.
+
+        A map of 0 and 1 is brought there by nearest neighbour, any other one by linear
+        interpolation (`nilearn.image.resample_img`); voxels outside the map are 0, NaN stays NaN at
+        its nearest voxels, and values keep their type: those of a map of integers are rounded.
+
+        Returns
+        -------
+        Map
+            On the grid, with a note that says how; the map itself where it lies there already. It
+            keeps what it gave for the last few grids.
+        """
+        if self.grid == grid:
+            return self
+        return self._on_grids.get(grid, lambda: _resample(self, grid))
+
     @cached_property
-    def on_grids(self) -> GridCache[Map]:
-        """The map on other grids, as `resample_map` brought it there."""
+    def _on_grids(self) -> GridCache[Map]:
         return GridCache()
 
     def to_nifti(self) -> nib.Nifti1Image:
@@ -324,29 +340,6 @@ def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -
 
 
 _CODE = 4  # nilearn asks for a stated sform, whichever
-
-
-def resample_map(source: Map, grid: Grid) -> Map:
-    """Bring a map onto another grid as siibra and nilearn do.
-
-    A map of 0 and 1 is brought there by nearest neighbour, any other one by linear interpolation
-    (`nilearn.image.resample_img`); voxels outside the map are 0, NaN stays NaN at its nearest
-    voxels, and values keep their type: those of a map of integers are rounded. The map keeps what
-    it gave for the last few grids.
-
-    Parameters
-    ----------
-    source : Map
-    grid : Grid
-
-    Returns
-    -------
-    Map
-        On the grid, with a note that says how; the map itself where it lies there already.
-    """
-    if source.grid == grid:
-        return source
-    return source.on_grids.get(grid, lambda: _resample(source, grid))
 
 
 def _resample(source: Map, grid: Grid) -> Map:

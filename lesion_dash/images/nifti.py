@@ -111,8 +111,13 @@ class Header:
         return (self.slope, self.intercept) != (1.0, 0.0)
 
     def scaled(self, stored: NDArray) -> NDArray[np.float64]:
-        """Stored values as they are meant, in double precision."""
-        return stored.astype(np.float64) * self.slope + self.intercept
+        """Stored values as they are meant, in double precision; too large ones are infinite."""
+        values = stored.astype(np.float64)
+        if self.is_scaled:
+            with np.errstate(over="ignore", invalid="ignore"):
+                values *= self.slope
+                values += self.intercept
+        return values
 
 
 def half_step(header: Header) -> float:

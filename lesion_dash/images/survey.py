@@ -259,16 +259,6 @@ def _survey_wide(file: ImageFile, header: Header) -> tuple[Survey, tuple[str, ..
     return counter.survey(total), tuple(notes)
 
 
-def scale_values(stored: NDArray, header: Header) -> NDArray[np.float64]:
-    """Stored values as they are meant: stored * slope + intercept, in double precision."""
-    values = stored.astype(np.float64)
-    if header.is_scaled:
-        with np.errstate(over="ignore", invalid="ignore"):
-            values *= header.slope
-            values += header.intercept
-    return values
-
-
 class _Counter:
     """Range, zeros and distinct values of what it was given."""
 
@@ -280,12 +270,10 @@ class _Counter:
         self.distinct = np.empty(0, header.dtype)
         self.has_more = False
 
-    def count(self, stored: NDArray, times: NDArray[np.int64] | None = None) -> None:
+    def count(self, stored: NDArray, times: NDArray[np.int64] | int = 1) -> None:
         """Count stored values, each of them once or as often as `times` says."""
-        if times is None:
-            times = np.ones(1, np.int64)
         times = np.broadcast_to(times, stored.shape)
-        values = scale_values(stored, self.header)
+        values = self.header.scaled(stored)
         is_known = np.isfinite(values)
         self.voxels += int(times.sum())
         self.nans += int(times[np.isnan(values)].sum())
@@ -296,14 +284,10 @@ class _Counter:
             self.lowest = min(self.lowest, float(known.min()))
             self.highest = max(self.highest, float(known.max()))
             self.is_whole = self.is_whole and bool((known == np.rint(known)).all())
-            self._tell_apart(stored[is_known])
-
-    def _tell_apart(self, stored: NDArray) -> None:
-        if self.has_more:
-            return
-        distinct = np.union1d(self.distinct, stored)
-        self.has_more = distinct.size > MAX_DISTINCT
-        self.distinct = distinct[:MAX_DISTINCT]
+        if is_known.any() and not self.has_more:
+            distinct = np.union1d(self.distinct, stored[is_known])
+            self.has_more = distinct.size > MAX_DISTINCT
+            self.distinct = distinct[:MAX_DISTINCT]
 
     @property
     def bins(self) -> tuple[int, float, float] | None:
@@ -330,7 +314,7 @@ class _Counter:
         if self.bins is None:
             return np.empty(0, np.int64)
         number, low, high = self.bins
-        values = scale_values(stored, self.header)
+        values = self.header.scaled(stored)
         is_known = np.isfinite(values)
         weights = None if times is None else times[is_known]
         counts = np.histogram(values[is_known], number, (low, high), weights=weights)[0]

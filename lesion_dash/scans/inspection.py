@@ -23,7 +23,6 @@ from ..images.survey import (
     Survey,
     axis_codes,
     read_facts,
-    scale_values,
     survey_values,
 )
 
@@ -263,7 +262,7 @@ class Inspection:
         """Stored values as they are meant: stored * slope + intercept."""
         if self.header is None:
             raise InputError(self.name, self.fault)
-        return scale_values(stored, self.header)
+        return self.header.scaled(stored)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values that `json.dumps` takes; what is not known is None."""
