@@ -82,7 +82,7 @@ def test_words_are_right_for_every_order_and_direction(order):
         affine = turned(order, signs)
         space = inspect_image(image(values(), affine)).space
         assert space.orientation == "".join(nib.aff2axcodes(affine))
-        parts = re.sub(r"^i grows| \([A-Z]{3}\)$", "", space.axes_words).split(", ")
+        parts = re.sub(r"^i grows| \([A-Z]{3}\)$", "", space.axes_summary).split(", ")
         for axis, part in enumerate(parts):
             world, sign = MEANING[part.strip().removeprefix("j ").removeprefix("k ")]
             step = affine[:3, axis]
@@ -107,7 +107,7 @@ def test_oblique_images(seed):
     angle = np.degrees(obliquity(used)).max()
     assert space.oblique_degrees == pytest.approx(angle, abs=1e-5)
     assert f"oblique by {angle:.4g}°" in " ".join(space.sentences)
-    assert "i grows mainly" in space.axes_words
+    assert "i grows mainly" in space.axes_summary
     assert space.is_mirrored == bool(seed % 2)
     assert all(abs(a - 90) < 1e-3 for a in space.between_degrees.values())
     for lines, names, compute in (
@@ -145,7 +145,7 @@ def test_shear_is_told_with_its_angle():
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", ">i2", "u2", "i4", "f4", ">f4", "f8", "i8"])
 @pytest.mark.parametrize("slope", [None, 0.25])
 def test_survey_is_numpys(tmp_path, monkeypatch, dtype, slope):
-    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 11)
+    monkeypatch.setattr("lesion_dash.images.reading._BLOCK", 11)
     array = np.random.default_rng(4).integers(0, 90, (5, 4, 3, 2)).astype(dtype)
     if array.dtype.kind == "f":
         array = array * np.array(0.3, dtype)
@@ -364,7 +364,7 @@ def test_what_is_no_image_is_refused(source, fault):
 
 @pytest.mark.parametrize("name", ["long.nii", "long.nii.gz"])
 def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("lesion_dash.images.survey._BLOCK", 2**15)
+    monkeypatch.setattr("lesion_dash.images.reading._BLOCK", 2**15)
     array = np.tile(values((32, 32, 32, 1)).astype(np.float32), 100)  # of which gzip is fast
     path = save(tmp_path, array, name=name)
     inspect_image(save(tmp_path, values()))  # what is imported on the way is not counted

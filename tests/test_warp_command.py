@@ -222,7 +222,7 @@ def test_provenance_names_all_files_and_the_matrix(files):
         (["--transform", "ours.txt", "--inverse"], "--moving: is needed"),
         (["--transform", "no.txt", "--template", "template.nii.gz"], "no.txt: file not found"),
         (["--transform", "ours.txt", "--template", "no.nii.gz"], "no.nii.gz: file not found"),
-        (["--transform", "scan.nii.gz", "--template", "scan.nii.gz"], "is no displacement field"),
+        (["--transform", "scan.nii.gz", "--template", "scan.nii.gz"], "not a displacement field"),
         (["--transform", "flirt.mat", "--template", "scan.nii.gz"], "is an affine of FLIRT"),
     ],
 )

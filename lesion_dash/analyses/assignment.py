@@ -229,7 +229,6 @@ def run_assign(options: argparse.Namespace) -> int:
 
 
 def _print(found: Assignment | PointAssignment, atlas: Atlas) -> None:
-    from ..atlas.atlas import ProbabilityAtlas
     from ..atlas.loading import doubts
     from ..regions.assignment import Assignment
 
@@ -238,7 +237,7 @@ def _print(found: Assignment | PointAssignment, atlas: Atlas) -> None:
         if note not in said:
             say(f"note: {note}")
     if isinstance(found, Assignment):
-        print_components(found, isinstance(atlas, ProbabilityAtlas))
+        print_components(found, atlas.is_probabilistic)
     else:
         print_points(found)
 

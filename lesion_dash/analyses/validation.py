@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.formats import has_table_ending
 from ..atlas.loading import load_atlas
-from ..atlas.tables import ENDINGS, read_label_table
+from ..atlas.tables import read_label_table
 from ..cohort.cohort import Cohort, CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, read_folder
@@ -236,7 +237,7 @@ def _check_each(
 
 
 def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
-    if path.suffix.lower() in ENDINGS:
+    if has_table_ending(path):
         return _check_table(path, grid)
     if not path.exists() and not path.is_symlink():
         raise InputError(path, "file not found", "check the spelling of the path")

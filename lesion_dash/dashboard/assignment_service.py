@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import Atlas, ProbabilityAtlas
+from ..atlas.atlas import Atlas
 from ..images.maps import Map, as_map, read_map
 from ..images.reading import Progress
 from ..plotting.figures import ML, ColourClass, Layer
@@ -106,7 +106,7 @@ class AssignmentResult:
     @property
     def is_probabilistic(self) -> bool:
         """Whether the atlas holds probabilities."""
-        return isinstance(self.atlas, ProbabilityAtlas)
+        return self.atlas.is_probabilistic
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..images.nifti import Axis
-from ..images.survey import ImageSource, Survey
+from ..images.reading import ImageSource
+from ..images.survey import Survey
 from ..scans.inspection import Inspection, inspect_image
 
 Voxel = tuple[int, int, int]

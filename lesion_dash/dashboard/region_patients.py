@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import ProbabilityAtlas
 from ..cohort.cohort import Cohort
 from ..plotting.figures import ML
 from ..regions.counts import RegionCount, RegionCounts, middle_of
@@ -65,7 +64,7 @@ def find_in_region(load: LesionLoad, table: pd.DataFrame, label: int) -> RegionP
         load.of_region[rows, column],
         load.volume_mm3[rows, column] / ML,
         load.of_lesion[rows, column],
-        isinstance(load.atlas, ProbabilityAtlas),
+        load.atlas.is_probabilistic,
     )
 
 

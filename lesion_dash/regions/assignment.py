@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
 from ..core.errors import InputError
-from ..images.maps import MapLike, as_map, resample_map
+from ..images.maps import MapLike, as_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
 from .overlap_scores import ComponentOverlap, RegionSums, match_regions, sum_regions
 
@@ -194,7 +194,7 @@ def assign_regions(
     ----------
     image : Map, Mask, path or nibabel image
         NaN is background.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
     threshold, signs, connectivity, min_size_voxels, min_size_mm3
         Which components there are; see `find_components`.
     lower_threshold : float
@@ -239,7 +239,7 @@ def assign_regions(
         local = atlas.on_grid(found.grid)
     else:
         check_boxes_meet(atlas.name, atlas.grid, found.grid)
-        local, found = atlas, resample_map(found, atlas.grid)
+        local, found = atlas, found.on_grid(atlas.grid)
     components = find_components(found, *choices)
     sums = sum_regions(local, lower_threshold)
     parameters = {

@@ -94,7 +94,7 @@ def assign_points(
     ----------
     points_mm : array, shape (n, 3) or (3,)
         World coordinates (x, y, z) in the atlas's space.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
     sigma_mm : float or array, shape (n,)
         Standard deviation in mm along each axis, from 0 to 20; 0 is an exact point, which lies in
         its nearest voxel (of equally near ones the one to the left, back and below).

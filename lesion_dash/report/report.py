@@ -160,7 +160,7 @@ def make_report(
     ----------
     a, b : Cohort
         Whole cohorts: the request holds the conditions.
-    atlas : LabelAtlas or ProbabilityAtlas, optional
+    atlas : Atlas, optional
         For the table of regions.
     request : ReportRequest, optional
         By default voxels of at least 5 patients, and no condition.

@@ -351,7 +351,7 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
 
     Parameters
     ----------
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         On the grid that the mask is to have; see their `on_grid`.
     names : sequence of str
         As in the atlas's label table. A name of several regions means all of them.

@@ -190,7 +190,7 @@ def find_rois(
         Parts of fewer voxels are left out.
     min_mm3 : float
         And so are those of a smaller volume.
-    atlas : LabelAtlas or ProbabilityAtlas, optional
+    atlas : Atlas, optional
         To name the region at each peak.
 
     Returns

@@ -16,15 +16,13 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.masks import mask_of, volume_grid
 from ..images.nifti import Header, Space, point
+from ..images.reading import ImageFile, ImageSource, as_image_file
 from ..images.survey import (
     Form,
     HeaderFacts,
-    ImageFile,
-    ImageSource,
     Survey,
-    as_image_file,
     axis_codes,
-    scale_values,
+    read_facts,
     survey_values,
 )
 
@@ -249,7 +247,7 @@ class Inspection:
         """Stored values as they are meant: stored * slope + intercept."""
         if self.header is None:
             raise InputError(self.name, self.fault)
-        return scale_values(stored, self.header)
+        return self.header.scaled(stored)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values that `json.dumps` takes; what is not known is None."""
@@ -314,7 +312,7 @@ def inspect_image(source: ImageSource) -> Inspection:
     Examples
     --------
     >>> atlas = inspect_image("sample_data/atlas/synthetic_atlas.nii.gz")
-    >>> atlas.space.size_words, atlas.space.orientation, atlas.survey.distinct
+    >>> atlas.space.size_summary, atlas.space.orientation, atlas.survey.distinct
     ('2 mm voxels', 'RAS', 63)
     >>> atlas.to_mm(0, 0, 0)
     (-90.0, -126.0, -72.0)
@@ -322,7 +320,7 @@ def inspect_image(source: ImageSource) -> Inspection:
     49.0
     """
     file = as_image_file(source)
-    facts = file.facts()
+    facts = read_facts(file)
     header, survey, fault = None, None, ""
     notes: tuple[str, ...] = ()
     as_mask = as_atlas = Verdict("unknown")

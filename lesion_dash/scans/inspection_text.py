@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..images.nifti import number
-from ..images.survey import MOST_DISTINCT, Form, Survey
+from ..images.survey import MAX_DISTINCT, Form, Survey
 
 if TYPE_CHECKING:
     from .inspection import Inspection, Verdict
@@ -166,7 +166,7 @@ def _value_rows(survey: Survey | None) -> Rows:
     if survey is None:
         return ()
     ends = f"{number(survey.lowest)} to {number(survey.highest)}"
-    distinct = f"more than {MOST_DISTINCT:,}" if survey.has_more else f"{survey.distinct:,}"
+    distinct = f"more than {MAX_DISTINCT:,}" if survey.has_more else f"{survey.distinct:,}"
     rows = [
         ("range", ends if survey.finite else "no finite value"),
         ("distinct values", distinct),

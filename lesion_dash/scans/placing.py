@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atlas.atlas import TIE_MM
+from ..atlas.atlas import resample_labels
 from ..core.errors import InputError, NotBinary
 from ..core.grid import Grid
 from ..files.listing import has_image_ending, strip_ending
@@ -48,29 +48,12 @@ def place_mask(mask: Mask, grid: Grid) -> Mask:
     """
     if mask.grid.matches(grid):
         return replace(mask, grid=grid)
-    placed = Mask.from_array(_nearest(mask, grid), grid, mask.name)
+    labels = resample_labels(mask.array.view(np.uint8), mask.grid, grid)
+    placed = Mask.from_array(labels, grid, mask.name)
     if mask.voxels and not placed.voxels:
         raise _lost(mask, grid)
     notes = (*mask.notes, _how(mask, placed))
     return replace(placed, notes=notes, sha256=mask.sha256)
-
-
-def _nearest(mask: Mask, grid: Grid) -> np.ndarray:
-    from scipy.ndimage import affine_transform
-
-    inverse = np.linalg.inv(mask.grid.affine)
-    steps = inverse @ grid.affine
-    nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
-    return affine_transform(
-        mask.array.view(np.uint8),
-        steps[:3, :3],
-        steps[:3, 3] + nudge,
-        output_shape=grid.shape,
-        order=0,
-        mode="grid-constant",
-        cval=0,
-        prefilter=False,
-    )
 
 
 def _lost(mask: Mask, grid: Grid) -> InputError:

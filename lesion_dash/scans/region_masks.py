@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import LabelAtlas, ProbabilityAtlas, resample_sparse
+from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import check_scale, load_atlas, to_probabilities
 from ..core.errors import InputError
@@ -257,7 +257,7 @@ def _read(
     is_folder = not isinstance(place, SpatialImage) and place.is_dir()
     if is_folder or count_volumes(place) > 1:
         atlas = load_atlas(place, table)
-        if percent and isinstance(atlas, ProbabilityAtlas):
+        if percent and atlas.is_probabilistic:
             problem = (
                 "holds a region a volume: the largest value of all tells whether it is percent"
             )
@@ -302,7 +302,7 @@ def _is_whole(values: NDArray, tolerance: float) -> bool:
     return all(bool(np.all(np.abs(block - np.rint(block)) <= tolerance)) for block in blocks)
 
 
-def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
+def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
     place = _pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
     note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
@@ -310,7 +310,7 @@ def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> 
     indices = atlas.maps.indices[first:last]
     if not indices.size:
         raise InputError(atlas.name, f"region {region.name} has no voxel", "choose another one")
-    values = None if isinstance(atlas, LabelAtlas) else atlas.maps.data[first:last]
+    values = atlas.maps.data[first:last] if atlas.is_probabilistic else None
     return RegionMap(
         region.name, atlas.grid, indices, values, (*atlas.notes, note), dict(atlas.sources)
     )

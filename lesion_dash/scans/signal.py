@@ -300,7 +300,7 @@ def snr_by_region(
     ----------
     image, background, second, air, coils, block_mm, resamples, seed
         See `measure_signal`; a series takes none of background, second and air.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         In the space of the image. Of probabilities, a region is where it has at least 0.5.
 
     Returns

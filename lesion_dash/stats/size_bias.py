@@ -456,7 +456,7 @@ def find_size_clusters(
     found : VolumePermutations
     means : MeanContrast
         Of the same cohort and minimum of patients.
-    atlas : LabelAtlas or ProbabilityAtlas, optional
+    atlas : Atlas, optional
         To name the region at each peak.
     level : float
         Voxels whose corrected p is at most this belong to a cluster.

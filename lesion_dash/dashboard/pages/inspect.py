@@ -10,7 +10,8 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets as t
 
-from ...images.survey import ImageSource, Survey
+from ...images.reading import ImageSource
+from ...images.survey import Survey
 from ...plotting.figures import draw_values, figure_bytes
 from ..app_context import AppContext
 from ..code import Code

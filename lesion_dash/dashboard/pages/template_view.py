@@ -148,12 +148,12 @@ def middle_of(mask: Mask) -> Voxel:
 def facts_html(volumes: VolumePair) -> str:
     """Numbers of a registration with their units, and the volumes of the lesion."""
     own = Space(volumes.native.grid, axis_codes(volumes.native.grid.affine))
-    rows = [("Image", f"{own.orientation}, {own.size_words}")]
+    rows = [("Image", f"{own.orientation}, {own.size_summary}")]
     if volumes.template is not None:
         rows.append(
             (
                 "Template",
-                Space(volumes.grid, axis_codes(volumes.grid.affine)).size_words,
+                Space(volumes.grid, axis_codes(volumes.grid.affine)).size_summary,
             )
         )
     if volumes.registration is not None:
