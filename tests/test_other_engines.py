@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import psutil
@@ -18,7 +16,6 @@ from scipy import ndimage
 
 from lesion_dash.core.errors import Cancelled, InputError, SetupError
 from lesion_dash.core.grid import Grid
-from lesion_dash.scans.registration import process
 from lesion_dash.scans.registration.deformable import (
     AntsEngine,
     GreedyEngine,
@@ -27,7 +24,7 @@ from lesion_dash.scans.registration.deformable import (
     run_program,
     write_image,
 )
-from lesion_dash.scans.registration.process import run_apart
+from lesion_dash.scans.registration.process import run_in_worker
 from lesion_dash.scans.registration.task import Task, Volume
 from lesion_dash.transforms.transform import Transform
 
@@ -197,7 +194,7 @@ def test_a_program_does_not_outlive_an_engine_that_was_killed(install, task, tmp
         "os.kill(os.getppid(), 9)\ntime.sleep(60)",
     )
     with pytest.raises(InputError, match="was ended from outside"):
-        run_apart(task, "ants", quiet)
+        run_in_worker(task, "ants", quiet)
     until = time.monotonic() + 5
     while is_running(int(pid.read_text())) and time.monotonic() < until:
         time.sleep(0.05)
@@ -209,18 +206,6 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@pytest.mark.parametrize("where", ["full", "missing"])
-def test_a_temporary_folder_that_cannot_be_used_is_told(task, monkeypatch, tmp_path, where):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / where))
-    if where == "full":
-        (tmp_path / where).mkdir()
-        full = OSError("590976 requested and 51168 written")
-        monkeypatch.setattr(process, "write_task", mock.Mock(side_effect=full))
-    with pytest.raises(InputError, match=r"cannot keep the images .* in TMPDIR"):
-        run_apart(task, "simpleitk", quiet)
-    assert not list(tmp_path.glob("*/*"))
 
 
 def test_a_program_that_cannot_be_started_is_told(tmp_path, monkeypatch, task):

@@ -21,7 +21,7 @@ from ...transforms.warping import warp_any, warp_map, warp_mask
 from ..placing import binary_mask
 from .deformable import working_grid
 from .engines import engine_named
-from .process import Outcome, run_apart
+from .process import Outcome, run_in_worker
 from .quality import Found, doubts
 from .task import Kind, NotCredible, Quality, Registration, Report, Task, Volume
 
@@ -31,7 +31,7 @@ FEWEST_VOXELS = 8
 MOST_LESIONED = 0.75
 """Of the image's brighter voxels; beyond that, too little is left to register by."""
 
-_BYTES_A_VOXEL = 24  # as float32 in both processes, in the file between them, and smoothed
+_BYTES_A_VOXEL = 24  # as float32 in both processes, whole, and smoothed at most levels
 _BASE_BYTES = 7e8  # the engine's program and its work on at most 16 million voxels
 _FIELD_BYTES = 48  # a voxel of displacement: three float32 twice, there and back
 
@@ -234,7 +234,7 @@ def register_image(
     chosen = engine_named(engine, kind)
     told = report or (lambda _share, _words: None)
     inputs = read_inputs(moving, template, lesion, others, kind)
-    outcome = run_apart(inputs.task(kind), chosen.name, told)
+    outcome = run_in_worker(inputs.task(kind), chosen.name, told)
     told(0.98, "images brought to the template")
     registration = _assemble(inputs, kind, chosen.version(), outcome)
     if reasons := doubts(outcome.found.evidence):
