@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,8 @@ def coarsen(volume: Volume, voxel_mm: float) -> Volume:
     grid = coarse_grid(volume.grid, factors)
     sigma = np.where(factors > 1.05, 0.5 * factors, 0.0)
     smooth = ndimage.gaussian_filter(volume.array, sigma, mode="nearest", truncate=3)
-    return Volume(_sample(smooth, np.linalg.inv(volume.grid.affine) @ grid.affine, grid), grid)
+    steps = np.linalg.inv(volume.grid.affine) @ grid.affine
+    return Volume(resample(smooth, steps, grid, "nearest"), grid)
 
 
 def coarse_grid(grid: Grid, factors: NDArray[np.float64]) -> Grid:
@@ -135,7 +137,7 @@ def coarsen_mask(mask: NDArray[np.bool_], grid: Grid, coarse: Grid) -> NDArray[n
     reach = 2 * np.floor(factors / 2 + 1e-6).astype(int) + 1
     spread = ndimage.maximum_filter(mask.astype(np.uint8), tuple(reach.tolist()))
     steps = np.linalg.inv(grid.affine) @ coarse.affine
-    return _sample(spread.astype(np.float32), steps, coarse) > 0.01
+    return resample(spread.astype(np.float32), steps, coarse, "nearest") > 0.01
 
 
 def sample(volume: Volume, matrix: NDArray, grid: Grid) -> NDArray[np.float32]:
@@ -150,7 +152,7 @@ def sample(volume: Volume, matrix: NDArray, grid: Grid) -> NDArray[np.float32]:
         In the template's space.
     """
     steps = np.linalg.inv(volume.grid.affine) @ np.linalg.inv(matrix) @ grid.affine
-    return _sample(volume.array, steps, grid, np.nan)
+    return resample(volume.array, steps, grid, "constant", np.nan)
 
 
 def sample_moved(volume: Volume, transform: Transform, grid: Grid) -> NDArray[np.float32]:
@@ -175,18 +177,29 @@ def sample_moved(volume: Volume, transform: Transform, grid: Grid) -> NDArray[np
     return found
 
 
-def _sample(
-    array: NDArray[np.float32], steps: NDArray, grid: Grid, outside: float | None = None
+def resample(
+    array: NDArray[np.float32], steps: NDArray, grid: Grid, mode: str, outside: float = 0.0
 ) -> NDArray[np.float32]:
-    """Linear interpolation; the nearest voxel, or a given value, outside."""
+    """Linear interpolation at the voxels of a grid; beyond the array what scipy's mode says.
+
+    Parameters
+    ----------
+    array : array, shape (x, y, z)
+    steps : array, shape (4, 4)
+        From voxels of the grid to those of the array.
+    grid : Grid
+    mode : str
+        Of `scipy.ndimage.affine_transform`.
+    outside : float
+    """
     return ndimage.affine_transform(
         array,
         steps[:3, :3],
         steps[:3, 3],
         grid.shape,
         order=1,
-        mode="nearest" if outside is None else "constant",
-        cval=outside or 0.0,
+        mode=mode,
+        cval=outside,
         output=np.float32,
     )
 
@@ -293,13 +306,13 @@ def make_level(task: Task, foreground: NDArray[np.bool_], voxel_mm: float) -> Le
     lesion = task.lesion
     if lesion is not None and moving.grid != task.moving.grid:
         lesion = coarsen_mask(lesion, task.moving.grid, moving.grid)
-    box = _box_of(front, template.grid)
+    box = _foreground_box(front, template.grid)
     return Level(moving, _cut(template, box), front[box], lesion)
 
 
 def finest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
     """The voxel size at which the template's foreground box has a bearable number of voxels."""
-    shape = [side.stop - side.start for side in _box_of(foreground, task.template.grid)]
+    shape = [side.stop - side.start for side in _foreground_box(foreground, task.template.grid)]
     volume = float(np.prod(shape, dtype=float)) * task.template.grid.voxel_volume
     own = task.template.grid.voxel_volume ** (1 / 3)
     return max(own, (volume / MOST_VOXELS) ** (1 / 3))
@@ -332,14 +345,18 @@ def _otsu(array: NDArray, high: float) -> float:
     return float(edges[1 + int(np.argmax(below * above * means**2))])
 
 
-def _box_of(foreground: NDArray[np.bool_], grid: Grid) -> tuple[slice, ...]:
-    """The foreground's box with room for a window of the local correlation."""
-    reach = np.ceil(FOREGROUND_RIM_MM / grid.voxel_size).astype(int)
-    box = ndimage.find_objects(foreground.astype(np.uint8))[0]
+def box_around(mask: NDArray[np.bool_], margins: Sequence[int]) -> tuple[slice, ...]:
+    """The smallest box that holds all voxels of a mask, and so many beyond them along each axis."""
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
     return tuple(
-        slice(max(side.start - more, 0), min(side.stop + more, edge))
-        for side, more, edge in zip(box, reach.tolist(), grid.shape, strict=True)
+        slice(max(side.start - margin, 0), min(side.stop + margin, size))
+        for side, margin, size in zip(box, margins, mask.shape, strict=True)
     )
+
+
+def _foreground_box(foreground: NDArray[np.bool_], grid: Grid) -> tuple[slice, ...]:
+    """With room for a window of the local correlation."""
+    return box_around(foreground, np.ceil(FOREGROUND_RIM_MM / grid.voxel_size).astype(int).tolist())
 
 
 def _cut(volume: Volume, box: tuple[slice, ...]) -> Volume:

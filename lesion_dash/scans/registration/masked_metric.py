@@ -9,8 +9,8 @@ from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
-RADIUS = 4
-"""Of the window in voxels: 9 x 9 x 9, as SyN is published."""
+from .deformable import RADIUS
+from .levels import box_around
 
 SMOOTHING = 2.0
 """Standard deviation in voxels of the smoothing of each step."""
@@ -61,9 +61,9 @@ class MaskedCC(CCMetric):
         if self.unknown is None:
             return
         known = ~self.unknown
-        box = _box_around(self.unknown, 2 * self.radius)
+        box = box_around(self.unknown, [2 * self.radius] * 3)
         images = np.asarray(self.static_image)[box], np.asarray(self.moving_image)[box]
-        inner = _box_around(self.unknown[box], self.radius)
+        inner = box_around(self.unknown[box], [self.radius] * 3)
         factors = masked_factors(*images, known[box], self.radius)
         self.factors[box][inner] = factors[inner]
         self.silent = ndimage.binary_dilation(self.unknown)
@@ -131,12 +131,3 @@ def _window_sum(values: NDArray, radius: int) -> NDArray[np.float64]:
     edge = 2 * radius + 1
     mean = ndimage.uniform_filter(np.asarray(values, np.float64), edge, mode="constant")
     return mean * edge**3
-
-
-def _box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The smallest box that holds all voxels of a mask, and so many beyond them."""
-    found = ndimage.find_objects(mask.view(np.uint8))[0]
-    return tuple(
-        slice(max(part.start - margin, 0), min(part.stop + margin, size))
-        for part, size in zip(found, mask.shape, strict=True)
-    )

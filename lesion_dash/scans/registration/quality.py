@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import SetupError
 from ...transforms.transform import Transform, jacobian_map
 from .levels import Level, coarsen, coarsen_mask, finest_mm, foreground_of, make_level
 from .search import (
@@ -24,7 +22,7 @@ from .search import (
     search_pose,
     turn_about,
 )
-from .task import Engine, Kind, Report, Task, Volume
+from .task import Engine, Kind, Report, Task, Volume, package_version
 
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, most=100, sampling=0.25, patience=0.7)
 CORRELATION = Steps(first_mm=0.2, last_mm=0.001, most=20, patience=0.5)
@@ -45,11 +43,7 @@ class SimpleITKEngine:
 
     def version(self) -> str:
         """Its name and version; raises `SetupError` where it is not installed."""
-        try:
-            return f"SimpleITK {version('simpleitk')}"
-        except PackageNotFoundError:
-            remedy = "install it: pip install SimpleITK"
-            raise SetupError("SimpleITK", "is not installed", remedy) from None
+        return package_version("SimpleITK", "pip install SimpleITK")
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""

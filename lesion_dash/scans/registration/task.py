@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import InputError
+from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import Map
 from ...images.masks import Mask
@@ -163,3 +164,17 @@ class Engine(Protocol):
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""
+
+
+def package_version(name: str, command: str) -> str:
+    """Name and version of an engine's Python package.
+
+    Raises
+    ------
+    SetupError
+        Where it is not installed; the command installs it.
+    """
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        raise SetupError(name, "is not installed", f"install it: {command}") from None
