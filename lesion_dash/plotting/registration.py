@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.grid import Grid
 from ..images.maps import Map
+from ..scans.registration.levels import otsu_threshold
 from ..scans.registration.task import Registration
 from .figures import new_figure
 
@@ -203,18 +204,7 @@ def _outlines(template: Map) -> tuple[Any, list[float]]:
     levels = _levels(template.array)
     smooth = gaussian_filter(levels, _SMOOTH_MM / template.grid.voxel_size)
     shown = Map("", smooth, template.grid, "", "").to_nifti()
-    return shown, sorted({_BORDER, _parting(smooth[smooth > _BORDER])})
-
-
-def _parting(values: NDArray[np.float32]) -> float:
-    """The value below and above which the means lie furthest apart, weighted by their sizes."""
-    counts, edges = np.histogram(values, 64, (_BORDER, 1.0))
-    weights = counts * (edges[1:] + edges[:-1]) / 2
-    below, above = np.cumsum(counts), counts[::-1].cumsum()[::-1]
-    low, high = np.cumsum(weights), weights[::-1].cumsum()[::-1]
-    below, low, above, high = below[:-1], low[:-1], above[1:], high[1:]
-    apart = low / np.maximum(below, 1) - high / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * apart**2)])
+    return shown, sorted({_BORDER, otsu_threshold(smooth[smooth > _BORDER], 64, (_BORDER, 1.0))})
 
 
 def _foreground(template: Map) -> NDArray[np.bool_]:

@@ -12,6 +12,14 @@ from scipy import ndimage
 from ..core.errors import InputError
 from ..core.grid import Grid
 
+_ALL = slice(None)
+
+
+def points_of(grid: Grid, i: slice = _ALL, j: slice = _ALL, k: slice = _ALL) -> NDArray[np.float64]:
+    """Where the voxels of a part of a grid lie; mm, RAS, shape (x, y, z, 3)."""
+    spans = [np.arange(n)[part] for n, part in zip(grid.shape, (i, j, k), strict=True)]
+    return grid.to_mm(np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1))
+
 
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -48,8 +56,7 @@ class Field:
         """
         mm = np.empty((*grid.shape, 3), np.float32)
         for k in range(grid.shape[2]):
-            spans = (np.arange(grid.shape[0]), np.arange(grid.shape[1]), [k])
-            points = grid.to_mm(np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1))
+            points = points_of(grid, k=slice(k, k + 1))
             mm[:, :, k] = (move(points) - points)[:, :, 0]
         return cls(grid, mm)
 
@@ -276,9 +283,7 @@ def jacobian_map(transform: Transform, grid: Grid) -> NDArray[np.float32]:
 
 def _determinants(transform: Transform, grid: Grid, low: int, high: int) -> NDArray[np.float64]:
     """Volume in the moving image per volume in the template, for some slices."""
-    spans = [np.arange(grid.shape[0]), np.arange(grid.shape[1]), np.arange(low, high)]
-    voxels = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1)
-    moved = transform.moving_points(grid.to_mm(voxels))
+    moved = transform.moving_points(points_of(grid, k=slice(low, high)))
     along = [
         np.gradient(moved, axis=axis) if moved.shape[axis] > 1 else _constant(transform, grid, axis)
         for axis in range(3)

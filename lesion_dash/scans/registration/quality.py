@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import cast
 
 import numpy as np
@@ -13,7 +14,6 @@ from ...transforms.transform import Transform, jacobian_map
 from .levels import Level, coarsen, coarsen_mask, finest_mm, foreground_of, make_level
 from .search import (
     Model,
-    Optimum,
     PoseSearch,
     Steps,
     distance,
@@ -24,8 +24,8 @@ from .search import (
 )
 from .task import Engine, Kind, Report, Task, Volume, package_version
 
-INFORMATION = Steps(first_mm=0.25, last_mm=0.005, most=100, sampling=0.25, patience=0.7)
-CORRELATION = Steps(first_mm=0.2, last_mm=0.001, most=20, patience=0.5)
+INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)
+CORRELATION = Steps(first_mm=0.2, last_mm=0.001, iterations=20, patience=0.5)
 
 
 class SimpleITKEngine:
@@ -39,7 +39,7 @@ class SimpleITKEngine:
     kinds: tuple[Kind, ...] = ("rigid", "affine")
 
     def __init__(self, polishes: bool = True) -> None:
-        self.polishes = polishes
+        self.polishes = polishes  # not for the benchmark of mutual information alone
 
     def version(self) -> str:
         """Its name and version; raises `SetupError` where it is not installed."""
@@ -64,26 +64,26 @@ class SimpleITKEngine:
 # Whether a registration that was found is to be believed.
 
 
-LEAST_COVERAGE = 0.3
+MIN_COVERAGE = 0.3
 """Of the template's foreground inside the image. A slab of a third of the brain was still right."""
 
-LEAST_SIMILARITY = 0.2
+MIN_SIMILARITY = 0.2
 """At the level of the search: noise, smooth or not, reaches 0.02 to 0.39; see also the next."""
 
-LEAST_CONTRAST = 1.6
+MIN_CONTRAST = 1.6
 """Similarity over the most that the same image reaches 15 or 30 mm, or 30 degrees, away. Noise
 reaches 1.0 to 1.4, a wrong place of a head 1.1 to 2.2, the right one 2.5 and more."""
 
-LARGEST_RIVAL = 0.85
+MAX_RIVAL = 0.85
 """Of the similarity, reached by an end of the search at another place: both cannot be right."""
 
 RIVAL_MM = 15.0
 """How far away another place is; nearer ends are on their way to the same one."""
 
-LARGEST_MIRRORED = 1.1
+MAX_MIRRORED = 1.1
 """Similarity of the mirrored image over the image's own. Heads are alike to a few percent."""
 
-LEAST_AGREEING = 3
+MIN_AGREEING = 3
 """Starts that end at the result. Of about ten, a wrong place has drawn one or two."""
 
 CLEAR_CONTRAST = 2.3
@@ -96,7 +96,7 @@ brain is made 1.04 to 1.24 times as long, up to 1.6 for that of a newborn."""
 DETERMINANT = (0.4, 4.0)
 """Of volumes: 1.9 / 1.0 litres for a small adult brain, 1.9 / 0.5 for that of a newborn."""
 
-MOST_UNEVEN = 1.6
+MAX_UNEVEN = 1.6
 """The largest stretch over the smallest: heads differ in shape by some 20 percent."""
 
 
@@ -133,11 +133,11 @@ def gather_evidence(search: PoseSearch, transform: Transform, mirrored: float) -
     similarity, _ = level.similarity(transform)
     points = level.points()
     ends = (search.best, *search.rivals)
-    places = [end for end in ends if distance(end.matrix, matrix, points) > RIVAL_MM]
+    rivals = [end for end in ends if distance(end.matrix, matrix, points) > RIVAL_MM]
     return Evidence(
         similarity,
         max(_misplaced(level, matrix), default=0.0),
-        max((_similarity_of(level, end) for end in places), default=0.0),
+        max((level.similarity(Transform(end.matrix))[0] for end in rivals), default=0.0),
         mirrored,
         level.coverage(transform),
         tuple(np.linalg.svd(matrix[:3, :3], compute_uv=False).tolist()),
@@ -148,9 +148,8 @@ def gather_evidence(search: PoseSearch, transform: Transform, mirrored: float) -
 
 def search_mirrored(task: Task, foreground: NDArray[np.bool_], report: Report) -> float:
     """Similarity at the best place of the image with its left and right exchanged."""
-    mirrored = mirror_task(task)
-    found = search_pose(mirrored, foreground, "affine", report, most=1)
-    return _similarity_of(found.level, found.best) if found else 0.0
+    search = search_pose(mirror_task(task), foreground, "affine", report, max_ends=1)
+    return search.level.similarity(Transform(search.best.matrix))[0] if search else 0.0
 
 
 def mirror_task(task: Task) -> Task:
@@ -171,17 +170,17 @@ def _doubt_fit(seen: Evidence) -> Iterator[str]:
     if seen.starts == 0 or seen.coverage == 0:
         yield "from no start do the two images come to lie on each other"
         return
-    if seen.coverage < LEAST_COVERAGE:
+    if seen.coverage < MIN_COVERAGE:
         yield (
             f"the image covers {seen.coverage:.0%} of the template's foreground, "
-            f"at least {LEAST_COVERAGE:.0%} needed"
+            f"at least {MIN_COVERAGE:.0%} needed"
         )
-    if seen.similarity < LEAST_SIMILARITY:
+    if seen.similarity < MIN_SIMILARITY:
         yield (
             f"local similarity is {seen.similarity:.2f} on a scale from 0 to 1, "
-            f"at least {LEAST_SIMILARITY} needed"
+            f"at least {MIN_SIMILARITY} needed"
         )
-    if seen.similarity < LEAST_CONTRAST * seen.elsewhere:
+    if seen.similarity < MIN_CONTRAST * seen.elsewhere:
         yield (
             f"similarity {seen.similarity:.2f} hardly stands out: the image reaches "
             f"{seen.elsewhere:.2f} where it is misplaced on purpose"
@@ -189,18 +188,18 @@ def _doubt_fit(seen: Evidence) -> Iterator[str]:
 
 
 def _doubt_place(seen: Evidence) -> Iterator[str]:
-    if seen.rival > LARGEST_RIVAL * seen.similarity:
+    if seen.rival > MAX_RIVAL * seen.similarity:
         yield (
             f"another place, more than {RIVAL_MM:g} mm away, fits about as well "
             f"(similarity {seen.rival:.2f} against {seen.similarity:.2f})"
         )
-    if seen.mirrored > LARGEST_MIRRORED * seen.similarity:
+    if seen.mirrored > MAX_MIRRORED * seen.similarity:
         yield (
             f"the mirrored image fits better (similarity {seen.mirrored:.2f} against "
             f"{seen.similarity:.2f}): its header may exchange left and right"
         )
     is_clear = seen.similarity >= CLEAR_CONTRAST * seen.elsewhere
-    needed = LEAST_AGREEING - 1 if is_clear else LEAST_AGREEING
+    needed = MIN_AGREEING - 1 if is_clear else MIN_AGREEING
     if seen.starts > 0 and seen.agreeing < needed:
         yield f"{seen.agreeing} of {seen.starts} starts led here, at least {needed} needed"
 
@@ -208,10 +207,10 @@ def _doubt_place(seen: Evidence) -> Iterator[str]:
 def _doubt_shape(stretches: tuple[float, ...]) -> Iterator[str]:
     low, high = min(stretches), max(stretches)
     volume = float(np.prod(stretches))
-    if low < STRETCH[0] or high > STRETCH[1] or high > MOST_UNEVEN * low:
+    if low < STRETCH[0] or high > STRETCH[1] or high > MAX_UNEVEN * low:
         yield (
             f"the image would be stretched {low:.2f} to {high:.2f} times; between {STRETCH[0]} "
-            f"and {STRETCH[1]}, and no more than {MOST_UNEVEN} times unevenly, is possible"
+            f"and {STRETCH[1]}, and no more than {MAX_UNEVEN} times unevenly, is possible"
         )
     if not DETERMINANT[0] <= volume <= DETERMINANT[1]:
         yield (
@@ -220,31 +219,22 @@ def _doubt_shape(stretches: tuple[float, ...]) -> Iterator[str]:
         )
 
 
-def _similarity_of(level: Level, end: Optimum) -> float:
-    return level.similarity(Transform(end.matrix))[0]
-
-
 def _misplaced(level: Level, matrix: NDArray) -> Iterator[float]:
-    for displacement in _displacements(level.centre):
-        similarity, share = level.similarity(Transform(displacement @ matrix))
-        if share >= LEAST_COVERAGE:
-            yield similarity
-
-
-def _displacements(centre: NDArray) -> Iterator[NDArray[np.float64]]:
-    for axis in range(3):
-        for sign in (-1, 1):
-            for mm in (15.0, 30.0):
-                shift = np.eye(4)
-                shift[axis, 3] = sign * mm
-                yield shift
-            yield turn_about(centre, [30.0 * sign * (axis == place) for place in range(3)])
+    """Similarities of the image moved away, where it still covers enough of the template."""
+    for axis, sign in product(range(3), (-1, 1)):
+        away = [np.eye(4), np.eye(4)]
+        away[0][axis, 3], away[1][axis, 3] = sign * 15.0, sign * 30.0
+        turn = turn_about(level.centre, [30.0 * sign * (axis == other) for other in range(3)])
+        for displacement in (*away, turn):
+            similarity, covered = level.similarity(Transform(displacement @ matrix))
+            if covered >= MIN_COVERAGE:
+                yield similarity
 
 
 # The transform between two images: found, refined, and what speaks for it.
 
 
-MOST_VOXELS = 16_000_000
+MAX_VOXELS = 16_000_000
 """Of either image as it is worked on; finer ones are averaged. A head at 1 mm has 11 million."""
 
 
@@ -275,7 +265,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
 
     A deformable engine is started where an affine is credible, and only there.
     """
-    asked, task = task, _bounded(task)
+    whole, task = task, _bounded(task)
     foreground = foreground_of(task.template)
     model: Model = "rigid" if task.kind == "rigid" else "affine"
     search = search_pose(task, foreground, model, _part(report, 0.0, 0.2))
@@ -290,7 +280,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
     evidence = gather_evidence(search, transform, mirrored)
     if is_deformable and not doubts(evidence):
         # It makes fields on the grids that were asked for.
-        deforming = replace(asked, start=transform)
+        deforming = replace(whole, start=transform)
         transform = engine.register(deforming, _part(report, 0.45, 0.95))
     report(0.97, "how well it fits")
     return _measure(task, foreground, transform, evidence)
@@ -320,9 +310,9 @@ def _bounded(task: Task) -> Task:
 
 
 def _bounded_volume(volume: Volume) -> Volume:
-    if volume.grid.size <= MOST_VOXELS:
+    if volume.grid.size <= MAX_VOXELS:
         return volume
-    edge = (volume.grid.size * volume.grid.voxel_volume / MOST_VOXELS) ** (1 / 3)
+    edge = (volume.grid.size * volume.grid.voxel_volume / MAX_VOXELS) ** (1 / 3)
     return coarsen(volume, edge)
 
 
