@@ -15,7 +15,7 @@ from ...transforms.transform import Transform, points_of
 from .task import Task, Volume
 
 WINDOW_MM = 10.0
-"""Edge of the cube within which two images are correlated: some gyri wide. Arbitrary."""
+"""Edge of the cube within which two images are correlated. Arbitrary."""
 
 _MIN_KNOWN = 0.5  # fraction of a window's voxels that both images must know; arbitrary
 _FLAT = 1e-3  # of an image's standard deviation; a window that varies less is rounding alone

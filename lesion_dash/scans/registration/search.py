@@ -26,7 +26,7 @@ from .task import Report, Task, Volume
 Model = Literal["rigid", "affine"]
 
 _BINS = 32  # of the joint histogram, as ITK's examples and ANTs have it
-_RADIUS = 2  # voxels of the local correlation on either side, as ANTs' affines have it
+_RADIUS = 2  # voxels of the local correlation on either side; arbitrary
 _NO_OVERLAP = (
     "All samples map outside",
     "No valid points were found",
@@ -320,7 +320,7 @@ def _distinct(
 
 
 MATCHES = 6
-"""Places found by matching that are followed. Arbitrary: the right one was among the first two."""
+"""Places found by matching that are followed. Arbitrary."""
 
 CROP_MM = 25.0
 """How far beyond the template's box an image is kept where it is much larger than the template:
