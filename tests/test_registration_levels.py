@@ -15,9 +15,7 @@ from lesion_dash.scans.registration.levels import (
     finest_mm,
     foreground_of,
     make_level,
-    mean_similarity,
     sample,
-    sample_moved,
     squared_correlation,
 )
 from lesion_dash.scans.registration.task import Task, Volume
@@ -61,12 +59,12 @@ def test_volumes_are_sampled_where_the_matrix_says_and_a_field_does_as_its_affin
     """Against the formula of the head itself."""
     grid = make_grid(110, 2, apply(np.linalg.inv(POSE), (20, 40, 30)))
     scan = Volume(make_head(grid, POSE), grid)
-    moved = sample(scan, POSE, BOX_GRID)
+    moved = sample(scan, Transform(POSE), BOX_GRID)
     assert np.isfinite(moved).all()
     assert np.abs(moved - BOX.array).mean() < 2.5
     points = points_of(BOX_GRID)
     mm = (apply(np.linalg.inv(POSE), points) - points).astype(np.float32)
-    by_field = sample_moved(scan, Transform(POSE, Field(BOX_GRID, mm)), BOX_GRID)
+    by_field = sample(scan, Transform(POSE, Field(BOX_GRID, mm)), BOX_GRID)
     np.testing.assert_allclose(by_field, moved, atol=0.02)
 
 
@@ -125,4 +123,8 @@ def test_flat_windows_of_the_template_say_nothing_and_those_of_the_image_are_unl
     of_image = squared_correlation(image, flat, (3, 3, 3))
     assert np.isnan(of_template[1:5, 1:-1, 1:-1]).all()
     assert (of_image[1:5, 1:-1, 1:-1] == 0).all()
-    assert mean_similarity(np.full((5, 5, 5), np.nan), np.ones((5, 5, 5)), (3, 3, 3)) == 0
+
+
+def test_images_that_do_not_meet_are_not_similar():
+    level = make_level(Task(HEAD, BOX, "rigid", Transform()), foreground_of(BOX), 5)
+    assert level.similarity(Transform(make_pose(shift=(900, 0, 0)))) == (0, 0)

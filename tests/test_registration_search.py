@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from unittest import mock
 
@@ -19,8 +20,7 @@ from lesion_dash.scans.registration.search import (
     Steps,
     distance,
     match_places,
-    maximise_correlation,
-    maximise_information,
+    maximise,
     merge_ends,
     propose_starts,
     turn_about,
@@ -88,13 +88,13 @@ STEPS = Steps(first_mm=2, last_mm=0.5, iterations=5)
 @pytest.mark.parametrize("model", ["rigid", "affine"])
 def test_images_that_part_are_a_failed_start(model):
     away = make_pose(shift=(9000, 0, 0))
-    assert maximise_information(level(), away, model, STEPS) is None
-    assert maximise_information(level(), np.eye(4), model, STEPS) is not None
+    assert maximise(level(), away, model, STEPS) is None
+    assert maximise(level(), np.eye(4), model, STEPS) is not None
 
 
-@pytest.mark.parametrize("maximise", [maximise_information, maximise_correlation])
+@pytest.mark.parametrize("similarity", ["information", "correlation"])
 def test_only_images_that_part_are_a_failed_start_another_failure_is_an_error(
-    monkeypatch, maximise
+    monkeypatch, similarity
 ):
     where = "Exception thrown in SimpleITK ImageRegistrationMethod_Execute: /tmp/x.hxx:9:"
 
@@ -102,7 +102,7 @@ def test_only_images_that_part_are_a_failed_start_another_failure_is_an_error(
         error = RuntimeError(f"{where}\nITK ERROR: Thing(0x55): {reason}")
         fail = mock.Mock(side_effect=error)
         monkeypatch.setattr(sitk.ImageRegistrationMethod, "Execute", fail)
-        return maximise(level(), np.eye(4), "rigid", STEPS)
+        return maximise(level(), np.eye(4), "rigid", replace(STEPS, similarity=similarity))
 
     for reason in ("All samples map outside", "No valid points were found", "PDF summed to zero"):
         assert maximise_failing(reason) is None

@@ -17,15 +17,16 @@ from .search import (
     PoseSearch,
     Steps,
     distance,
-    maximise_correlation,
-    maximise_information,
+    maximise,
     search_pose,
     turn_about,
 )
 from .task import Engine, Kind, Report, Task, Volume, package_version
 
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)
-CORRELATION = Steps(first_mm=0.2, last_mm=0.001, iterations=20, patience=0.5)
+CORRELATION = Steps(
+    first_mm=0.2, last_mm=0.001, iterations=20, patience=0.5, similarity="correlation"
+)
 
 
 class SimpleITKEngine:
@@ -53,10 +54,10 @@ class SimpleITKEngine:
         level = make_level(task, foreground, voxel_mm)
         matrix = task.start.matrix
         report(0.1, f"mutual information at {voxel_mm:.2g} mm")
-        matrix = level.better(maximise_information(level, matrix, model, INFORMATION), matrix)
+        matrix = level.better(maximise(level, matrix, model, INFORMATION), matrix)
         if self.polishes and level.lesion is None:
             report(0.3, f"local correlation at {voxel_mm:.2g} mm")
-            matrix = level.better(maximise_correlation(level, matrix, model, CORRELATION), matrix)
+            matrix = level.better(maximise(level, matrix, model, CORRELATION), matrix)
         # The order in which threads add up differs with their number, in the last bits alone.
         return Transform(np.round(matrix, 9))
 
@@ -162,61 +163,42 @@ def mirror_task(task: Task) -> Task:
 
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
-    """Why a registration isn't to be believed, a sentence each; none where it is."""
-    return (*_doubt_fit(evidence), *_doubt_place(evidence), *_doubt_shape(evidence.stretches))
+    """Why a registration isn't credible, a sentence each; none where it is."""
+    if evidence.starts == 0 or evidence.coverage == 0:
+        return ("from no start do the two images come to lie on each other",)
+    return tuple(_doubts(evidence))
 
 
-def _doubt_fit(seen: Evidence) -> Iterator[str]:
-    if seen.starts == 0 or seen.coverage == 0:
-        yield "from no start do the two images come to lie on each other"
-        return
+def _doubts(seen: Evidence) -> Iterator[str]:
+    similarity = seen.similarity
     if seen.coverage < MIN_COVERAGE:
-        yield (
-            f"the image covers {seen.coverage:.0%} of the template's foreground, "
-            f"at least {MIN_COVERAGE:.0%} needed"
-        )
-    if seen.similarity < MIN_SIMILARITY:
-        yield (
-            f"local similarity is {seen.similarity:.2f} on a scale from 0 to 1, "
-            f"at least {MIN_SIMILARITY} needed"
-        )
-    if seen.similarity < MIN_CONTRAST * seen.elsewhere:
-        yield (
-            f"similarity {seen.similarity:.2f} hardly stands out: the image reaches "
-            f"{seen.elsewhere:.2f} where it is misplaced on purpose"
-        )
-
-
-def _doubt_place(seen: Evidence) -> Iterator[str]:
-    if seen.rival > MAX_RIVAL * seen.similarity:
-        yield (
-            f"another place, more than {RIVAL_MM:g} mm away, fits about as well "
-            f"(similarity {seen.rival:.2f} against {seen.similarity:.2f})"
-        )
-    if seen.mirrored > MAX_MIRRORED * seen.similarity:
-        yield (
-            f"the mirrored image fits better (similarity {seen.mirrored:.2f} against "
-            f"{seen.similarity:.2f}): its header may exchange left and right"
-        )
-    is_clear = seen.similarity >= CLEAR_CONTRAST * seen.elsewhere
-    needed = MIN_AGREEING - 1 if is_clear else MIN_AGREEING
-    if seen.starts > 0 and seen.agreeing < needed:
-        yield f"{seen.agreeing} of {seen.starts} starts led here, at least {needed} needed"
-
-
-def _doubt_shape(stretches: tuple[float, ...]) -> Iterator[str]:
-    low, high = min(stretches), max(stretches)
-    volume = float(np.prod(stretches))
+        covered, needed = f"{seen.coverage:.0%}", f"{MIN_COVERAGE:.0%}"
+        yield f"the image covers {covered} of the template's foreground, at least {needed} needed"
+    if similarity < MIN_SIMILARITY:
+        needed = f"at least {MIN_SIMILARITY} needed"
+        yield f"local similarity is {similarity:.2f} on a scale from 0 to 1, {needed}"
+    if similarity < MIN_CONTRAST * seen.elsewhere:
+        elsewhere = f"the image reaches {seen.elsewhere:.2f} where it is misplaced on purpose"
+        yield f"similarity {similarity:.2f} hardly stands out: {elsewhere}"
+    if seen.rival > MAX_RIVAL * similarity:
+        both = f"(similarity {seen.rival:.2f} against {similarity:.2f})"
+        yield f"another place, more than {RIVAL_MM:g} mm away, fits about as well {both}"
+    if seen.mirrored > MAX_MIRRORED * similarity:
+        both = f"(similarity {seen.mirrored:.2f} against {similarity:.2f})"
+        yield f"the mirrored image fits better {both}: its header may exchange left and right"
+    is_clear = similarity >= CLEAR_CONTRAST * seen.elsewhere
+    min_agreeing = MIN_AGREEING - 1 if is_clear else MIN_AGREEING
+    if seen.agreeing < min_agreeing:
+        led = f"{seen.agreeing} of {seen.starts} starts led here"
+        yield f"{led}, at least {min_agreeing} needed"
+    low, high, volume = min(seen.stretches), max(seen.stretches), float(np.prod(seen.stretches))
     if low < STRETCH[0] or high > STRETCH[1] or high > MAX_UNEVEN * low:
-        yield (
-            f"the image would be stretched {low:.2f} to {high:.2f} times; between {STRETCH[0]} "
-            f"and {STRETCH[1]}, and no more than {MAX_UNEVEN} times unevenly, is possible"
-        )
+        possible = f"between {STRETCH[0]} and {STRETCH[1]}, and no more than {MAX_UNEVEN} times"
+        possible += " unevenly, is possible"
+        yield f"the image would be stretched {low:.2f} to {high:.2f} times; {possible}"
     if not DETERMINANT[0] <= volume <= DETERMINANT[1]:
-        yield (
-            f"volumes would change {volume:.2f} times; {DETERMINANT[0]} to {DETERMINANT[1]} "
-            f"is possible"
-        )
+        possible = f"{DETERMINANT[0]} to {DETERMINANT[1]} is possible"
+        yield f"volumes would change {volume:.2f} times; {possible}"
 
 
 def _misplaced(level: Level, matrix: NDArray) -> Iterator[float]:

@@ -51,6 +51,8 @@ class Steps:
         At most.
     sampling : float
         Fraction of the template's voxels that is looked at.
+    similarity : str
+        ``information`` (mutual) or ``correlation`` (local), which a bias field doesn't mislead.
     patience : float
         By how much the step shrinks where the direction turns. At 0.5 many starts end degrees
         away from where they lead; at 0.85 they get there.
@@ -61,12 +63,13 @@ class Steps:
     iterations: int
     sampling: float = 1.0
     patience: float = 0.85
+    similarity: Literal["information", "correlation"] = "information"
 
 
-def maximise_information(
+def maximise(
     level: Level, matrix: NDArray, model: Model, steps: Steps
 ) -> NDArray[np.float64] | None:
-    """Move the image until its mutual information with the template is largest.
+    """Move the image until it is most similar to the template.
 
     Voxels of the lesion, and those outside the template's foreground, don't count.
 
@@ -89,33 +92,20 @@ def maximise_information(
     InputError
         Where ITK fails for any other reason, with what it said.
     """
-    method = _make_method(level, steps)
-    method.SetMetricAsMattesMutualInformation(_BINS)
+    import SimpleITK
+
+    itk: Any = SimpleITK
+    method = itk.ImageRegistrationMethod()
+    if steps.similarity == "information":
+        method.SetMetricAsMattesMutualInformation(_BINS)
+    else:
+        method.SetMetricAsANTSNeighborhoodCorrelation(_RADIUS)
     if steps.sampling < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)
         method.SetMetricSamplingPercentage(steps.sampling, _SEED)
-    # Several threads add up the histogram in whichever order they end: the last bits would change.
-    return _run(method, level, matrix, model, threads=1)
-
-
-def maximise_correlation(
-    level: Level, matrix: NDArray, model: Model, steps: Steps
-) -> NDArray[np.float64] | None:
-    """The same with the local correlation, which a bias field doesn't mislead."""
-    method = _make_method(level, steps)
-    method.SetMetricAsANTSNeighborhoodCorrelation(_RADIUS)
-    return _run(method, level, matrix, model, threads=os.cpu_count() or 1)
-
-
-def _itk() -> Any:
-    import SimpleITK
-
-    return SimpleITK
-
-
-def _make_method(level: Level, steps: Steps) -> Any:
-    itk = _itk()
-    method = itk.ImageRegistrationMethod()
+    # Several threads add up a histogram in whichever order they end: the last bits would change.
+    threads = 1 if steps.similarity == "information" else os.cpu_count() or 1
+    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     method.SetInterpolator(itk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
         steps.first_mm, steps.last_mm, steps.iterations, steps.patience, 1e-8
@@ -125,20 +115,11 @@ def _make_method(level: Level, steps: Steps) -> Any:
     if level.lesion is not None:
         known = (~level.lesion).astype(np.uint8)
         method.SetMetricMovingMask(_to_itk(known, level.moving.grid))
-    return method
-
-
-def _run(
-    method: Any, level: Level, matrix: NDArray, model: Model, threads: int
-) -> NDArray[np.float64] | None:
-    itk = _itk()
-    start = _to_itk_transform(matrix, level.centre, model)
-    method.SetInitialTransform(start, inPlace=True)
-    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    transform = _to_itk_transform(matrix, level.centre, model)
+    method.SetInitialTransform(transform, inPlace=True)
     try:
-        method.Execute(
-            *(_to_itk(image.array, image.grid) for image in (level.template, level.moving))
-        )
+        images = (_to_itk(image.array, image.grid) for image in (level.template, level.moving))
+        method.Execute(*images)
     except RuntimeError as error:
         if any(text in str(error) for text in _NO_OVERLAP):
             return None
@@ -147,12 +128,14 @@ def _run(
         reason = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
         problem = f"the engine failed: {reason}"
         raise InputError("SimpleITK", problem, "try another engine", tuple(lines)) from error
-    matrix = _matrix_of(start)
+    matrix = _matrix_of(transform)
     return matrix if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-3 else None
 
 
 def _to_itk(array: NDArray, grid: Grid) -> Any:
-    image = _itk().GetImageFromArray(np.ascontiguousarray(array.T))
+    import SimpleITK
+
+    image: Any = SimpleITK.GetImageFromArray(np.ascontiguousarray(array.T))
     affine, size = grid.affine, grid.voxel_size
     image.SetSpacing(size.tolist())
     image.SetOrigin(affine[:3, 3].tolist())
@@ -162,7 +145,9 @@ def _to_itk(array: NDArray, grid: Grid) -> Any:
 
 def _to_itk_transform(matrix: NDArray, centre: NDArray, model: Model) -> Any:
     """ITK's goes from the fixed image, the template, to the moving one."""
-    itk = _itk()
+    import SimpleITK
+
+    itk: Any = SimpleITK
     to_moving = np.linalg.inv(matrix)
     linear = to_moving[:3, :3]
     if model == "rigid":
@@ -249,7 +234,7 @@ def _on_lattice(volume: Volume, matrix: NDArray, step_mm: float) -> Volume:
     affine = np.diag([step_mm, step_mm, step_mm, 1.0])
     affine[:3, 3] = (low + high) / 2 - step_mm * (shape - 1) / 2
     grid = Grid(tuple(shape.tolist()), affine)
-    return Volume(sample(volume, matrix, grid), grid)
+    return Volume(sample(volume, Transform(matrix), grid), grid)
 
 
 def _gradient_length(array: NDArray) -> NDArray:
@@ -482,16 +467,16 @@ def search_pose(
     ends = []
     for number, (name, start) in enumerate(starts.items(), start=1):
         report(0.2 + 0.4 * number / len(starts), f"search from {name}")
-        pose = maximise_information(coarse, start, "rigid", COARSE_STEPS)
+        pose = maximise(coarse, start, "rigid", COARSE_STEPS)
         if pose is not None:
             ends.append(Optimum(pose, fine.score(pose), (name,)))
     refined = []
     distinct = merge_ends(ends, fine.points(), step_mm)[:max_ends]
     for number, end in enumerate(distinct, start=1):
         report(0.6 + 0.4 * number / len(distinct), f"best places at {step_mm / 2:.2g} mm")
-        pose = maximise_information(fine, end.matrix, "rigid", FINE_STEPS)
+        pose = maximise(fine, end.matrix, "rigid", FINE_STEPS)
         if pose is not None and model == "affine":
-            pose = fine.better(maximise_information(fine, pose, "affine", AFFINE_STEPS), pose)
+            pose = fine.better(maximise(fine, pose, "affine", AFFINE_STEPS), pose)
         if pose is not None:
             refined.append(Optimum(pose, fine.score(pose), end.starts))
     merged = merge_ends(refined, fine.points(), SAME_END_MM)
