@@ -54,7 +54,7 @@ def test_an_affine_is_found_to_a_tenth_of_a_voxel_on_the_mni152_template():
     assert errors(Transform(), pose, points).mean() > 8
     assert errors(found.transform, pose, points).mean() < 0.3
     assert errors(found.transform, pose, points).max() < 0.7
-    assert found.after > 0.85 > 0.3 > found.before
+    assert found.quality.similarity_after > 0.85 > 0.3 > found.quality.similarity_before
     assert not doubts(found.evidence)
 
 

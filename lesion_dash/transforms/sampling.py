@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,18 +27,11 @@ _EDGE = 1e-6
 rounding does."""
 
 
-@dataclass(frozen=True, eq=False)
-class Corners:
+class Corners(NamedTuple):
     """What lies around some voxels of the template.
 
-    Parameters
-    ----------
-    indices : array of int, shape (n,)
-        Linear indices of those voxels, the first axis fastest.
-    codes : array of int32, shape (n, k)
-        Of the voxels of the image around them.
-    weights : array of float32, shape (n, k)
-        Of each, for linear interpolation.
+    Their linear indices, the first axis fastest, shape (n,); codes of the voxels of the image
+    around each, and their weights for linear interpolation, both of shape (n, k).
     """
 
     indices: NDArray[np.int64]

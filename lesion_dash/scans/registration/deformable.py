@@ -192,7 +192,13 @@ class ProgramEngine:
     def version(self) -> str:
         """Its name and version; raises `SetupError` where it is not installed."""
         command = [self._find_program(), self.version_option]
-        return f"{self.title} {_program_version(command, self.version_pattern)}".strip()
+        pipes: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace"}
+        try:
+            done = subprocess.run(command, check=False, timeout=60, **pipes)
+        except (OSError, subprocess.TimeoutExpired):
+            return self.title
+        match = re.search(self.version_pattern, done.stdout + done.stderr)
+        return f"{self.title} {match[1]}" if match else self.title
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""
@@ -240,17 +246,6 @@ class ProgramEngine:
 
     def _arguments(self, pair: WorkingPair) -> list[str]:
         raise NotImplementedError
-
-
-def _program_version(command: list[str], pattern: str) -> str:
-    try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, errors="replace", timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    match = re.search(pattern, done.stdout + done.stderr)
-    return match.group(1) if match else ""
 
 
 def run_program(command: list[str], folder: Path, each_line: Callable[[str], None]) -> None:

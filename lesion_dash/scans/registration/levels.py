@@ -21,15 +21,8 @@ _MIN_KNOWN = 0.5  # fraction of a window's voxels that both images must know; ar
 _FLAT = 1e-3  # of an image's standard deviation; a window that varies less is rounding alone
 
 
-def window_of(voxel_size: NDArray[np.float64]) -> tuple[int, int, int]:
-    """Voxels of a window along each axis: odd, and at least 3."""
-    half = np.maximum(np.round((WINDOW_MM / voxel_size - 1) / 2), 1).astype(int)
-    i, j, k = (2 * half + 1).tolist()
-    return i, j, k
-
-
 def squared_correlation(
-    first: NDArray, second: NDArray, window: tuple[int, int, int]
+    first: NDArray, second: NDArray, window: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """The squared correlation of two images in the window around each voxel.
 
@@ -81,7 +74,7 @@ def _standardised(image: NDArray, known: NDArray[np.bool_]) -> tuple[NDArray[np.
     return result, _FLAT**2
 
 
-def _window_mean(image: NDArray, window: tuple[int, int, int]) -> NDArray[np.float64]:
+def _window_mean(image: NDArray, window: tuple[int, ...]) -> NDArray[np.float64]:
     """With 0 beyond the array."""
     return ndimage.uniform_filter(image, window, output=np.float64, mode="constant")
 
@@ -99,24 +92,22 @@ def coarsen(volume: Volume, voxel_mm: float) -> Volume:
     An axis that is coarser already stays as it is; the outer borders of the volume stay where
     they are to within a new voxel.
     """
-    factors = np.maximum(voxel_mm / volume.grid.voxel_size, 1.0)
+    own = volume.grid
+    factors = np.maximum(voxel_mm / own.voxel_size, 1.0)
     if np.all(factors < 1.05):
         return volume
-    grid = coarse_grid(volume.grid, factors)
+    shape = np.maximum(np.round(np.array(own.shape) / factors), 1).astype(int)
+    affine = own.affine @ np.diag([*factors, 1.0])
+    affine[:3, 3] = centre_of(own) - affine[:3, :3] @ ((shape - 1) / 2)
+    grid = Grid(tuple(shape.tolist()), affine)
     sigma = np.where(factors > 1.05, 0.5 * factors, 0.0)
     smooth = ndimage.gaussian_filter(volume.array, sigma, mode="nearest", truncate=3)
-    steps = np.linalg.inv(volume.grid.affine) @ grid.affine
-    return Volume(resample(smooth, steps, grid, "nearest"), grid)
+    return Volume(resample(smooth, np.linalg.inv(own.affine) @ affine, grid, "nearest"), grid)
 
 
-def coarse_grid(grid: Grid, factors: NDArray[np.float64]) -> Grid:
-    """A grid with voxels so many times as long, about the same centre."""
-    shape = np.maximum(np.round(np.array(grid.shape) / factors), 1).astype(int)
-    affine = grid.affine.copy()
-    affine[:3, :3] *= factors
-    centre = grid.to_mm((np.array(grid.shape) - 1) / 2)
-    affine[:3, 3] = centre - affine[:3, :3] @ ((shape - 1) / 2)
-    return Grid(tuple(shape.tolist()), affine)
+def centre_of(grid: Grid) -> NDArray[np.float64]:
+    """The middle of a grid, mm."""
+    return grid.to_mm((np.array(grid.shape) - 1) / 2)
 
 
 def coarsen_mask(mask: NDArray[np.bool_], grid: Grid, coarse: Grid) -> NDArray[np.bool_]:
@@ -223,7 +214,8 @@ class Level:
         0 where nothing can be compared.
         """
         moved = sample(self.known_moving, transform, self.template.grid)
-        window = window_of(self.template.grid.voxel_size)
+        half = np.maximum(np.round((WINDOW_MM / self.template.grid.voxel_size - 1) / 2), 1)
+        window = tuple((2 * half + 1).astype(int).tolist())
         squared = squared_correlation(self.known_template, moved, window)
         squared = squared[self.foreground & np.isfinite(moved) & np.isfinite(squared)]
         similarity = float(squared.mean(dtype=np.float64)) if squared.size else 0.0

@@ -13,13 +13,14 @@ from .deformable import RADIUS
 from .levels import box_around
 
 SMOOTHING = 2.0
-"""Standard deviation in voxels of the smoothing of each step."""
+"""Standard deviation in voxels of the smoothing of each step: dipy's default."""
 
 _FEW = 8
-"""Voxels of a window below which its correlation says nothing."""
+"""Voxels of a window below which its correlation says nothing. Arbitrary."""
 
-_LEAST_WEIGHT = 1e-3
-"""Below this share of known neighbours a step fades to 0 instead of being carried on."""
+_MIN_WEIGHT = 1e-3
+"""Below this fraction of known neighbours a step fades to 0 instead of being carried on: deep in a
+lesion there is nothing to carry on. Arbitrary."""
 
 
 class MaskedCC(CCMetric):
@@ -38,21 +39,23 @@ class MaskedCC(CCMetric):
     def __init__(self, unknown: NDArray[np.bool_] | None = None) -> None:
         super().__init__(3, sigma_diff=SMOOTHING, radius=RADIUS)
         self.static_image: Any
-        self.share = None if unknown is None or not unknown.any() else unknown.astype(np.float32)
+        self.partial_volume = (
+            None if unknown is None or not unknown.any() else unknown.astype(np.float32)
+        )
         self.unknown: NDArray[np.bool_] | None = None
 
     def use_static_image_dynamics(self, _: Any, transformation: Any) -> None:
         """Bring the unknown voxels to where the static image is now; a voxel part unknown is so."""
-        if self.share is None:
+        if self.partial_volume is None:
             return
-        share = transformation.transform(
-            self.share,
+        moved = transformation.transform(
+            self.partial_volume,
             interpolation="linear",
             image_world2grid=None,
             out_shape=np.array(self.static_image.shape, np.int32),
             out_grid2world=self.static_affine,
         )
-        unknown = np.asarray(share) > 0
+        unknown = np.asarray(moved) > 0
         self.unknown = unknown if unknown.any() else None
 
     def initialize_iteration(self) -> None:
@@ -89,7 +92,7 @@ class MaskedCC(CCMetric):
         weight = ndimage.gaussian_filter((~self.silent).astype(np.float32), self.sigma_diff)
         for axis in range(3):
             smooth = ndimage.gaussian_filter(step[..., axis], self.sigma_diff)
-            step[..., axis] = smooth / np.maximum(weight, _LEAST_WEIGHT)
+            step[..., axis] = smooth / np.maximum(weight, _MIN_WEIGHT)
         return step
 
 

@@ -12,8 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -67,33 +66,26 @@ def run_in_worker(task: Task, engine: str, report: Report) -> Outcome:
         Where the process raised one or ended without a result, or there is no temporary folder.
     """
     began = time.perf_counter()
-    with _temporary_folder() as folder, (folder / "stderr.txt").open("w+b") as stderr:
-        with _start(folder, stderr) as process:
-            result = _listen(process, (task, engine), report)
-        if result is None:
-            raise _crash(process.returncode, folder / "stderr.txt")
-    found, memory_mb = result
-    return Outcome(found, time.perf_counter() - began, memory_mb)
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="lesion_dash_", ignore_cleanup_errors=True)
     except OSError as error:
         problem = f"cannot be used as the temporary folder ({error.strerror or error})"
-        raise InputError(
-            tempfile.tempdir or "TMPDIR", problem, "name another folder in TMPDIR"
-        ) from error
-    with folder as name:
-        yield Path(name)
+        remedy = "name another folder in TMPDIR"
+        raise InputError(tempfile.tempdir or "TMPDIR", problem, remedy) from error
+    with folder as name, Path(name, "stderr.txt").open("w+b") as stderr:
+        with _start(name, stderr) as process:
+            result = _listen(process, (task, engine), report)
+        if result is None:
+            raise _crash(process.returncode, stderr)
+    found, memory_mb = result
+    return Outcome(found, time.perf_counter() - began, memory_mb)
 
 
-def _start(folder: Path, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(folder: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     # Found wherever this package was imported from, and nothing from the current folder.
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "lesion_dash.scans.registration.process", str(folder)],
+        [sys.executable, "-P", "-m", "lesion_dash.scans.registration.process", folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -101,7 +93,7 @@ def _start(folder: Path, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
-            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),
         },
         start_new_session=True,
     )
@@ -174,9 +166,10 @@ def _kill_children(pid: int) -> None:
             child.kill()
 
 
-def _crash(code: int, stderr: Path) -> InputError:
+def _crash(code: int, stderr: IO[bytes]) -> InputError:
     """Say in a sentence how a process ended that left nothing."""
-    lines = stderr.read_text(encoding="utf-8", errors="replace").splitlines()[-_DETAIL_LINES:]
+    stderr.seek(0)
+    lines = stderr.read().decode(errors="replace").splitlines()[-_DETAIL_LINES:]
     details = tuple(line for line in lines if line.strip())
     if code == -getattr(signal, "SIGKILL", 9):
         problem = "was ended from outside (signal 9), most often because memory ran out"

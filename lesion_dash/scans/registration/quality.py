@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from .search import (
     search_pose,
     turn_about,
 )
-from .task import Engine, Kind, Report, Task, Volume, package_version
+from .task import Engine, Kind, Quality, Report, Task, Volume, package_version
 
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)
 CORRELATION = Steps(
@@ -220,26 +220,12 @@ MAX_VOXELS = 16_000_000
 """Of either image as it is worked on; finer ones are averaged. A head at 1 mm has 11 million."""
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A transform and what is known of it.
-
-    Parameters
-    ----------
-    transform : Transform
-    evidence : Evidence
-        Of its linear part.
-    before, after : float
-        Mean squared local correlation by the headers, and by the transform.
-    jacobians : tuple of two floats
-        The smallest and the largest over the template's foreground.
-    """
+class Found(NamedTuple):
+    """A transform, what speaks for its linear part, and how well it fits."""
 
     transform: Transform
     evidence: Evidence
-    before: float = 0.0
-    after: float = 0.0
-    jacobians: tuple[float, float] = (1.0, 1.0)
+    quality: Quality
 
 
 def find_transform(task: Task, engine: Engine, report: Report) -> Found:
@@ -252,7 +238,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
     model: Model = "rigid" if task.kind == "rigid" else "affine"
     search = search_pose(task, foreground, model, _part(report, 0.0, 0.2))
     if search is None:
-        return Found(Transform(), Evidence())
+        return Found(Transform(), Evidence(), Quality(0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0, 0))
     mirrored = search_mirrored(task, foreground, _part(report, 0.2, 0.35))
     start = Transform(search.best.matrix)
     is_deformable = task.kind == "deformable"
@@ -265,28 +251,34 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
         deforming = replace(whole, start=transform)
         transform = engine.register(deforming, _part(report, 0.45, 0.95))
     report(0.97, "how well it fits")
-    return _measure(task, foreground, transform, evidence)
+    return Found(transform, evidence, _measure(task, foreground, transform, evidence))
 
 
 def _measure(
     task: Task, foreground: NDArray[np.bool_], transform: Transform, evidence: Evidence
-) -> Found:
+) -> Quality:
     level = make_level(task, foreground, finest_mm(task, foreground))
-    before, _ = level.similarity(Transform())
-    after, _ = level.similarity(transform)
-    if transform.is_linear:
-        jacobians = (transform.volume_factor, transform.volume_factor)
-    else:
+    smallest = largest = transform.volume_factor
+    if not transform.is_linear:
         ratios = jacobian_map(transform, task.template.grid)[foreground]
-        jacobians = (float(ratios.min()), float(ratios.max()))
-    return Found(transform, evidence, before, after, jacobians)
+        smallest, largest = float(ratios.min()), float(ratios.max())
+    return Quality(
+        similarity_before=level.similarity(Transform())[0],
+        similarity_after=level.similarity(transform)[0],
+        coverage=evidence.coverage,
+        determinant=transform.volume_factor,
+        smallest_jacobian=smallest,
+        largest_jacobian=largest,
+        starts=evidence.starts,
+        agreeing_starts=evidence.agreeing,
+    )
 
 
 def _bounded(task: Task) -> Task:
     """The same images with no more voxels than can be worked on."""
     moving, template = _bounded_volume(task.moving), _bounded_volume(task.template)
     lesion = task.lesion
-    if lesion is not None and moving is not task.moving:
+    if lesion is not None:
         lesion = coarsen_mask(lesion, task.moving.grid, moving.grid)
     return replace(task, moving=moving, template=template, lesion=lesion)
 
@@ -294,10 +286,9 @@ def _bounded(task: Task) -> Task:
 def _bounded_volume(volume: Volume) -> Volume:
     if volume.grid.size <= MAX_VOXELS:
         return volume
-    edge = (volume.grid.size * volume.grid.voxel_volume / MAX_VOXELS) ** (1 / 3)
-    return coarsen(volume, edge)
+    return coarsen(volume, (volume.grid.size * volume.grid.voxel_volume / MAX_VOXELS) ** (1 / 3))
 
 
 def _part(report: Report, begin: float, end: float) -> Report:
     """Tell of a part of the work as a part of the whole."""
-    return lambda share, words: report(begin + (end - begin) * share, words)
+    return lambda done, label: report(begin + (end - begin) * done, label)

@@ -21,9 +21,10 @@ from ...transforms.warping import warp_any, warp_map, warp_mask
 from ..placing import binary_mask
 from .deformable import working_grid
 from .engines import engine_named
+from .levels import centre_of
 from .process import Outcome, run_in_worker
 from .quality import Found, doubts
-from .task import Kind, NotCredible, Quality, Registration, Report, Task, Volume
+from .task import Kind, NotCredible, Registration, Report, Task, Volume
 
 MIN_VOXELS = 8
 """Along each axis: fewer hold no structure that a position could be told from. Arbitrary."""
@@ -238,7 +239,7 @@ def register_image(
 
 
 def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Registration:
-    found, evidence = outcome.found, outcome.found.evidence
+    found = outcome.found
     transform, grid = found.transform, inputs.template.grid
     return Registration(
         moving=inputs.moving,
@@ -247,16 +248,7 @@ def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Regi
         engine=engine,
         transform=transform,
         image=warp_map(inputs.moving, transform, grid),
-        quality=Quality(
-            similarity_before=found.before,
-            similarity_after=found.after,
-            coverage=evidence.coverage,
-            determinant=transform.volume_factor,
-            smallest_jacobian=found.jacobians[0],
-            largest_jacobian=found.jacobians[1],
-            starts=evidence.starts,
-            agreeing_starts=evidence.agreeing,
-        ),
+        quality=found.quality,
         lesion=None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid),
         native_lesion=inputs.lesion,
         others=tuple(warp_any(other, transform, grid) for other in inputs.others),
@@ -280,7 +272,7 @@ def _unusual(inputs: Inputs, found: Found) -> tuple[str, ...]:
     if not found.transform.is_linear:
         edge = working_grid(inputs.template.grid).voxel_size.max()
         notes.append(f"the warp was computed on voxels of {edge:.3g} mm")
-    if found.jacobians[0] <= 0:
+    if found.quality.smallest_jacobian <= 0:
         notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
     if inputs.lesion is not None:
         notes.append("the lesion's voxels were excluded when the images were compared")
@@ -291,6 +283,6 @@ def _moved_by(transform: Transform, grid: Grid) -> tuple[float, float]:
     """By how many degrees an image is turned, and by how many mm its centre is moved."""
     left, _, right = np.linalg.svd(transform.matrix[:3, :3])
     cosine = np.clip((np.trace(left @ right) - 1) / 2, -1, 1)
-    centre = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    centre = centre_of(grid)
     away = transform.matrix[:3, :3] @ centre + transform.matrix[:3, 3] - centre
     return float(np.degrees(np.arccos(cosine))), float(np.linalg.norm(away))

@@ -15,7 +15,7 @@ from scipy import fft, ndimage
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...transforms.transform import Transform, points_of
-from .levels import Level, make_level, sample
+from .levels import Level, centre_of, make_level, sample
 from .task import Report, Task, Volume
 
 # SimpleITK's optimiser, given and giving a 4 x 4 matrix in RAS mm.
@@ -201,7 +201,7 @@ def match_places(moving: Volume, template: Volume, step_mm: float, max_poses: in
         From the moving image to the template, mm; the best first.
     """
     target = _on_lattice(template, np.eye(4), step_mm)
-    centre = moving.grid.to_mm((np.array(moving.grid.shape) - 1) / 2)
+    centre = centre_of(moving.grid)
     scored: list[tuple[float, NDArray]] = []
     for degrees in product(TURNS, repeat=3):
         turn = turn_about(centre, degrees)
@@ -325,7 +325,7 @@ def propose_starts(level: Level) -> dict[str, NDArray[np.float64]]:
     starts = {
         "world coordinates": np.eye(4),
         "centre of mass": _shift(target - _centre_of_mass(moving)),
-        "centre of the field of view": _shift(_middle(template.grid) - _middle(moving.grid)),
+        "centre of the field of view": _shift(centre_of(template.grid) - centre_of(moving.grid)),
     }
     if (near := _cropped(moving, template.grid)) is not None:
         starts["centre of mass near the template"] = _shift(target - _centre_of_mass(near))
@@ -351,10 +351,6 @@ def _cropped(moving: Volume, template: Grid) -> Volume | None:
     near = ((points >= low) & (points <= high)).all(axis=-1)
     array = np.where(near, moving.array, np.float32(np.nan))
     return None if near.all() or not np.isfinite(array).any() else Volume(array, moving.grid)
-
-
-def _middle(grid: Grid) -> NDArray[np.float64]:
-    return grid.to_mm((np.array(grid.shape) - 1) / 2)
 
 
 def _shift(mm: NDArray) -> NDArray[np.float64]:
