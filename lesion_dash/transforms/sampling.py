@@ -143,9 +143,9 @@ class Sampling:
         return np.asarray(np.all((voxels >= -margin) & (voxels <= last + margin), axis=0))
 
 
-def _parts(size: int, most: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, size, max(most, 1)):
-        yield np.arange(start, min(start + most, size))
+def _parts(size: int, length: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, size, length):
+        yield np.arange(start, min(start + length, size))
 
 
 def _box_of_values(array: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -425,9 +425,9 @@ def _run_syn(pair: WorkingPair, iterations: tuple[int, ...], report: Report) -> 
         if stage != stages.ITER_END:
             return
         level = len(iterations) - 1 - optimiser.current_level
-        step, most = optimiser.niter + 1, iterations[level]
+        step = optimiser.niter + 1
         mm = float(pair.grid.voxel_size[0]) * 2.0**optimiser.current_level
-        label = f"SyN at {mm:.3g} mm, iteration {step} of {most}"
+        label = f"SyN at {mm:.3g} mm, iteration {step} of {iterations[level]}"
         report(0.02 + 0.95 * work_done(iterations, level, step), label)
 
     optimiser = SymmetricDiffeomorphicRegistration(

@@ -20,7 +20,7 @@ import psutil
 
 from ...core.errors import InputError, LesionDashError
 from .engines import engine_named
-from .quality import Found, find_transform
+from .quality import Fit, find_transform
 from .task import Report, Task
 
 # Not `multiprocessing`: its spawned processes run the user's script again, which ends in an error
@@ -40,7 +40,7 @@ _REMEDY = "close other programs, or bring the images to coarser voxels first"
 class Outcome(NamedTuple):
     """What was found, in how many seconds, and the most memory (MB) that took."""
 
-    found: Found
+    fit: Fit
     seconds: float
     memory_mb: float
 
@@ -77,8 +77,8 @@ def run_in_worker(task: Task, engine: str, report: Report) -> Outcome:
             result = _listen(process, (task, engine), report)
         if result is None:
             raise _crash(process.returncode, stderr)
-    found, memory_mb = result
-    return Outcome(found, time.perf_counter() - began, memory_mb)
+    fit, memory_mb = result
+    return Outcome(fit, time.perf_counter() - began, memory_mb)
 
 
 def _start(folder: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -101,7 +101,7 @@ def _start(folder: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
 
 def _listen(
     process: subprocess.Popen[bytes], request: tuple[Task, str], report: Report
-) -> tuple[Found, float] | None:
+) -> tuple[Fit, float] | None:
     """Pass on what the process tells, and return its result; None where it ended without one."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # A thread, because pipes cannot be read with a time limit on every system.
@@ -199,8 +199,8 @@ def _work(folder: Path) -> None:
         task, name = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
         engine = engine_named(name, task.kind)
-        found = find_transform(task, engine, lambda share, label: send("progress", share, label))
-        send("result", found, peak_memory_mb())
+        fit = find_transform(task, engine, lambda share, label: send("progress", share, label))
+        send("result", fit, peak_memory_mb())
     except (EOFError, pickle.UnpicklingError):  # the parent ended before all of the task came
         _end_with_parent(folder)
     except LesionDashError as error:

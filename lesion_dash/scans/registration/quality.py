@@ -220,7 +220,7 @@ MAX_VOXELS = 16_000_000
 """Of either image as it is worked on; finer ones are averaged. A head at 1 mm has 11 million."""
 
 
-class Found(NamedTuple):
+class Fit(NamedTuple):
     """A transform, what speaks for its linear part, and how well it fits."""
 
     transform: Transform
@@ -228,7 +228,7 @@ class Found(NamedTuple):
     quality: Quality
 
 
-def find_transform(task: Task, engine: Engine, report: Report) -> Found:
+def find_transform(task: Task, engine: Engine, report: Report) -> Fit:
     """Search from several starts, refine the best, and measure how well it fits.
 
     A deformable engine is started where an affine is credible, and only there.
@@ -238,7 +238,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
     model: Model = "rigid" if task.kind == "rigid" else "affine"
     search = search_pose(task, foreground, model, _part(report, 0.0, 0.2))
     if search is None:
-        return Found(Transform(), Evidence(), Quality(0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0, 0))
+        return Fit(Transform(), Evidence(), Quality(0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0, 0))
     mirrored = search_mirrored(task, foreground, _part(report, 0.2, 0.35))
     start = Transform(search.best.matrix)
     is_deformable = task.kind == "deformable"
@@ -251,7 +251,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
         deforming = replace(whole, start=transform)
         transform = engine.register(deforming, _part(report, 0.45, 0.95))
     report(0.97, "how well it fits")
-    return Found(transform, evidence, _measure(task, foreground, transform, evidence))
+    return Fit(transform, evidence, _measure(task, foreground, transform, evidence))
 
 
 def _measure(

@@ -23,7 +23,7 @@ from .deformable import working_grid
 from .engines import engine_named
 from .levels import centre_of
 from .process import Outcome, run_in_worker
-from .quality import Found, doubts
+from .quality import Fit, doubts
 from .task import Kind, NotCredible, Registration, Report, Task, Volume
 
 MIN_VOXELS = 8
@@ -228,7 +228,7 @@ def register_image(
     outcome = run_in_worker(inputs.task(kind), chosen.name, report)
     report(0.98, "images brought to the template")
     registration = _assemble(inputs, kind, chosen.version(), outcome)
-    if reasons := doubts(outcome.found.evidence):
+    if reasons := doubts(outcome.fit.evidence):
         name, onto = registration.moving.name, registration.template.name
         problem = f"registration to {onto} is not credible: {reasons[0]}"
         remedy = "see whether both show the same part of the body and their headers are right"
@@ -239,8 +239,8 @@ def register_image(
 
 
 def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Registration:
-    found = outcome.found
-    transform, grid = found.transform, inputs.template.grid
+    fit = outcome.fit
+    transform, grid = fit.transform, inputs.template.grid
     return Registration(
         moving=inputs.moving,
         template=inputs.template,
@@ -248,31 +248,31 @@ def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Regi
         engine=engine,
         transform=transform,
         image=warp_map(inputs.moving, transform, grid),
-        quality=found.quality,
+        quality=fit.quality,
         lesion=None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid),
         native_lesion=inputs.lesion,
         others=tuple(warp_any(other, transform, grid) for other in inputs.others),
-        notes=(*inputs.notes, *_unusual(inputs, found)),
+        notes=(*inputs.notes, *_unusual(inputs, fit)),
         sources=inputs.sources,
         seconds=outcome.seconds,
         memory_mb=outcome.memory_mb,
     )
 
 
-def _unusual(inputs: Inputs, found: Found) -> tuple[str, ...]:
+def _unusual(inputs: Inputs, fit: Fit) -> tuple[str, ...]:
     notes = []
-    degrees, mm = _moved_by(found.transform, inputs.moving.grid)
+    degrees, mm = _moved_by(fit.transform, inputs.moving.grid)
     if degrees > FAR_TURN or mm > FAR_MM:
         notes.append(
             f"the header puts {inputs.moving.name} {mm:.0f} mm and {degrees:.0f} degrees away "
             "from where it was found: compare left and right with another image of the patient"
         )
-    if found.evidence.coverage < 0.95:
-        notes.append(f"the image covers {found.evidence.coverage:.0%} of the template's foreground")
-    if not found.transform.is_linear:
+    if fit.evidence.coverage < 0.95:
+        notes.append(f"the image covers {fit.evidence.coverage:.0%} of the template's foreground")
+    if not fit.transform.is_linear:
         edge = working_grid(inputs.template.grid).voxel_size.max()
         notes.append(f"the warp was computed on voxels of {edge:.3g} mm")
-    if found.quality.smallest_jacobian <= 0:
+    if fit.quality.smallest_jacobian <= 0:
         notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
     if inputs.lesion is not None:
         notes.append("the lesion's voxels were excluded when the images were compared")
