@@ -277,7 +277,7 @@ V4 = "neither text nor a Matlab file of version 4"
         ("a.txt", f"# template to template\n{EYE}", "does not say between which"),
         ("a.txt", EYE, "does not say between which spaces it leads; name it .mat"),
         ("a.txt", itk("BSplineTransform", "0"), "not linear;"),
-        ("a.txt", itk("StrangeTransform", "0"), "no linear transform known"),
+        ("a.txt", itk("StrangeTransform", "0"), "no known linear transform"),
         ("a.txt", f"{ITK}Parameters: 1 2 3\n", "damaged ITK transform: no line 'Transform:'"),
         ("a.txt", ITK, "a.txt: holds no transform"),
         ("a.txt", itk("AffineTransform", "1 0"), "has 2 parameters, 12 expected of one in 3D"),

@@ -41,8 +41,8 @@ _KINDS = {
 they are optimised alone: their parameters are the same."""
 
 _FAR_MM = 1024.0
-"""Where a transform is asked for its matrix. Far from 0, so that the shift rounds off none of its
-digits; a power of 2, so that dividing by it rounds nothing."""
+"""Distance of the points that give a transform's matrix. Far from 0, so that the shift rounds off
+none of its digits; a power of 2, so that dividing by it rounds nothing."""
 
 
 def _itk_matrix(path: AnyPath, part: Part) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ def _not_linear(path: AnyPath, name: str) -> InputError:
     if "BSpline" in name or "Field" in name:
         remedy = "give a displacement field as NIfTI (antsApplyTransforms -o [field.nii.gz,1])"
         return InputError(path, f"{name} is not linear", remedy)
-    return InputError(path, f"{name} is no linear transform known here", "save it as an affine")
+    return InputError(path, f"{name} is no known linear transform", "save it as an affine")
 
 
 def _of_itk(path: AnyPath, parts: list[Part]) -> Transform:
@@ -102,7 +102,7 @@ def _of_itk(path: AnyPath, parts: list[Part]) -> Transform:
 
 
 def _itk_text_parts(path: AnyPath, text: str) -> list[Part]:
-    # Read here and not by SimpleITK, which takes the first of several transforms without a word.
+    # Read here and not by SimpleITK, which takes the first of several transforms silently.
     sections: list[dict[str, str]] = []
     for line in text.splitlines():
         key, colon, value = line.partition(":")
@@ -259,7 +259,7 @@ def _linear_part(field: Field) -> NDArray[np.float64]:
     terms = np.column_stack([points - centre, np.ones(len(points))])
     solved = np.linalg.lstsq(terms, moved, rcond=None)[0].T
     matrix = np.eye(4)
-    if min(grid.shape) > 1:  # a plane does not tell an affine in space
+    if min(grid.shape) > 1:  # an affine in space does not follow from a plane
         matrix[:3, :3] = solved[:, :3]
     matrix[:3, 3] = moved.mean(axis=0) - matrix[:3, :3] @ centre
     return matrix
@@ -450,7 +450,7 @@ def _numbers(path: AnyPath, text: str) -> NDArray[np.float64]:
     rows = [line.split("#")[0].replace(",", " ").split() for line in text.splitlines()]
     rows = [row for row in rows if row]
     try:
-        numbers = [[float(word) for word in row] for row in rows]
+        numbers = [[float(text) for text in row] for row in rows]
     except ValueError:
         problem = "is no transform: neither 4 x 4 numbers, nor a file of ITK, ANTs or FLIRT"
         raise InputError(path, problem, "give a file that one of them wrote") from None

@@ -52,8 +52,8 @@ class Field:
         ----------
         grid : Grid
         move : callable
-            Given points (mm, RAS, shape (..., 3)), says where they go; asked for a slice at a
-            time, to keep memory small.
+            Given points (mm, RAS, shape (..., 3)), returns where they go; called for a slice at
+            a time, to keep memory small.
         """
         mm = np.empty((*grid.shape, 3), np.float32)
         for k in range(grid.shape[2]):

@@ -259,7 +259,7 @@ def warp_any(
 ) -> Map | Mask:
     """Bring an image to a template as what it is: mask, labels or intensities.
 
-    A note says which. `infer_image_type` tells labels from intensities.
+    A note says which. `infer_image_type` separates labels from intensities.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def work_done(iterations: tuple[int, ...], level: int, steps: int) -> float:
     return float((costs[:level].sum() + costs[level] * steps / iterations[level]) / costs.sum())
 
 
-# Programs that a user has installed: found, run, and the files they read and write.
+# Programs that a user has installed, and the files they read and write.
 
 
 _LAST_LINES = 200  # of a program's output, among which an error is looked for; arbitrary
@@ -171,8 +171,8 @@ _TO_LPS = np.array([-1, -1, 1], np.float32)
 class ProgramEngine:
     """Deformable registration by a program; the subject is the fixed image.
 
-    An engine says which program it is, how it is told what to do, which files it leaves, and which
-    of the lines that it prints tell its progress: a pattern with groups ``step`` and, unless each
+    An engine names its program, the arguments, the files that it leaves, and the pattern of the
+    lines that report progress, with groups ``step`` and, unless each
     level begins with step 1, ``level``.
     """
 

@@ -8,14 +8,14 @@ from .quality import SimpleITKEngine
 from .task import KINDS, Engine, Kind
 
 ENGINES: tuple[Engine, ...] = (SimpleITKEngine(), DipyEngine(), GreedyEngine(), AntsEngine())
-"""All that can be asked for by name, installed or not."""
+"""All engines, installed or not."""
 
 AUTO: dict[Kind, str] = {"rigid": "simpleitk", "affine": "simpleitk", "deformable": "dipy"}
 """What `engine="auto"` stands for."""
 
 
 def engine_named(name: str, kind: Kind) -> Engine:
-    """Find the engine to be asked for a kind of registration.
+    """Find the engine for a kind of registration.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ def engine_named(name: str, kind: Kind) -> Engine:
         raise InputError("engine", f"{name!r} is none of {', '.join(['auto', *engines])}")
     if kind not in chosen.kinds:
         able = ", ".join(engine.name for engine in ENGINES if kind in engine.kinds)
-        raise InputError("engine", f"{name} does no {kind} registration", f"choose of {able}")
+        raise InputError("engine", f"{name} does no {kind} registration", f"choose one of: {able}")
     chosen.version()
     return chosen
 
 
 def installed_engines() -> tuple[Engine, ...]:
-    """The engines that can be asked on this machine."""
+    """The engines that are installed on this machine."""
     return tuple(engine for engine in ENGINES if _is_installed(engine))
 
 

@@ -162,7 +162,7 @@ def resample(
 
 
 FOREGROUND_RIM_MM = 5.0
-"""How far beyond its bright voxels a template is looked at: the outline tells much. Arbitrary."""
+"""How far beyond its bright voxels a template counts: its outline holds much. Arbitrary."""
 
 MAX_VOXELS = 900_000
 """Of a template's foreground box at the finest level: the MNI152 brain at 2 mm has 600,000."""
@@ -275,7 +275,7 @@ def finest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
 def foreground_of(template: Volume) -> NDArray[np.bool_]:
     """Where a template shows something: what is brighter than air, filled, with a rim.
 
-    A template that was skull-stripped is told by its exact background; else the limit is half of
+    A skull-stripped template is recognised by its exact background; else the limit is half of
     Otsu's, since cerebrospinal fluid is darker than what Otsu's parts from air.
     """
     array = template.array

@@ -38,7 +38,7 @@ _REMEDY = "close other programs, or bring the images to coarser voxels first"
 
 
 class Outcome(NamedTuple):
-    """What was found, in how many seconds, and the most memory (MB) that took."""
+    """A transform, the seconds that it took, and the peak memory (MB)."""
 
     fit: Fit
     seconds: float
@@ -57,8 +57,8 @@ def run_in_worker(task: Task, engine: str, report: Report) -> Outcome:
     engine : str
         Name of the engine.
     report : callable
-        Told the progress at least five times a second, in this thread; what it raises, such as
-        `Cancelled`, ends the process.
+        Called with the progress at least five times a second, in this thread; what it raises,
+        such as `Cancelled`, ends the process.
 
     Raises
     ------
@@ -102,21 +102,21 @@ def _start(folder: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
 def _listen(
     process: subprocess.Popen[bytes], request: tuple[Task, str], report: Report
 ) -> tuple[Fit, float] | None:
-    """Pass on what the process tells, and return its result; None where it ended without one."""
+    """Report the progress of a process and return its result, None where it ended without."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # A thread, because pipes cannot be read with a time limit on every system.
     exchange = threading.Thread(target=_exchange, args=(process, request, messages), daemon=True)
     exchange.start()
-    share, label = 0.0, "engine starts"
+    done, label = 0.0, "engine starts"
     try:
         while True:
-            report(share, label)
+            report(done, label)
             try:
                 kind, *content = messages.get(timeout=_TURN_S)
             except queue.Empty:
                 continue
             if kind == "progress":
-                share, label = content
+                done, label = content
             elif kind == "result":
                 return content[0], content[1]
             elif kind == "error":
@@ -199,7 +199,7 @@ def _work(folder: Path) -> None:
         task, name = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
         engine = engine_named(name, task.kind)
-        fit = find_transform(task, engine, lambda share, label: send("progress", share, label))
+        fit = find_transform(task, engine, lambda done, label: send("progress", done, label))
         send("result", fit, peak_memory_mb())
     except (EOFError, pickle.UnpicklingError):  # the parent ended before all of the task came
         _end_with_parent(folder)

@@ -62,9 +62,6 @@ class SimpleITKEngine:
         return Transform(np.round(matrix, 9))
 
 
-# Whether a registration that was found is to be believed.
-
-
 MIN_COVERAGE = 0.3
 """Of the template's foreground inside the image. A slab of a third of the brain was still right."""
 
@@ -213,9 +210,6 @@ def _misplaced(level: Level, matrix: NDArray) -> Iterator[float]:
                 yield similarity
 
 
-# The transform between two images: found, refined, and what speaks for it.
-
-
 MAX_VOXELS = 16_000_000
 """Of either image as it is worked on; finer ones are averaged. A head at 1 mm has 11 million."""
 
@@ -247,7 +241,7 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Fit:
     transform = refines.register(linear, _part(report, 0.35, 0.45 if is_deformable else 0.95))
     evidence = gather_evidence(search, transform, mirrored)
     if is_deformable and not doubts(evidence):
-        # It makes fields on the grids that were asked for.
+        # Its fields lie on the grids of the images as they were given.
         deforming = replace(whole, start=transform)
         transform = engine.register(deforming, _part(report, 0.45, 0.95))
     report(0.97, "how well it fits")

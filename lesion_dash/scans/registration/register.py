@@ -27,7 +27,7 @@ from .quality import Fit, doubts
 from .task import Kind, NotCredible, Registration, Report, Task, Volume
 
 MIN_VOXELS = 8
-"""Along each axis: fewer hold no structure that a position could be told from. Arbitrary."""
+"""Along each axis: fewer hold no structure that determines a position. Arbitrary."""
 
 MAX_LESIONED = 0.75
 """Of the image's brighter voxels; beyond that, too little is left to register by. Arbitrary."""
@@ -66,7 +66,7 @@ class Inputs:
     sources: dict[str, str] = field(default_factory=dict)
 
     def task(self, kind: Kind) -> Task:
-        """What an engine is asked for, NaN filled with the darkest value."""
+        """The task of an engine, NaN filled with the darkest value."""
         lesion = None if self.lesion is None else self.lesion.array
         return Task(_volume(self.moving), _volume(self.template), kind, Transform(), lesion)
 
@@ -200,8 +200,8 @@ def register_image(
     engine : str
         ``auto`` (SimpleITK, or dipy for ``deformable``) or the name of one.
     report : callable, optional
-        Told the fraction that is done, 0 to 1, and what is being done, about five times a
-        second; what it raises ends the work.
+        Called about five times a second with the fraction that is done, 0 to 1, and what is
+        being done; what it raises ends the work.
 
     Returns
     -------

@@ -50,7 +50,7 @@ class Steps:
     iterations : int
         At most.
     sampling : float
-        Fraction of the template's voxels that is looked at.
+        Fraction of the template's voxels that is compared.
     similarity : str
         ``information`` (mutual) or ``correlation`` (local), which a bias field doesn't mislead.
     patience : float
@@ -391,7 +391,7 @@ class Optimum:
     score : float
         Mean squared local correlation, times the fraction of the foreground it was found in.
     starts : tuple of str
-        That led here.
+        Those that led to it.
     """
 
     matrix: NDArray[np.float64]
@@ -401,7 +401,7 @@ class Optimum:
 
 @dataclass(frozen=True, eq=False)
 class PoseSearch:
-    """What the search found.
+    """The result of a search.
 
     Parameters
     ----------
