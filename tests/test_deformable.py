@@ -33,7 +33,7 @@ from lesion_dash.scans.registration.process import run_in_worker
 from lesion_dash.scans.registration.task import Task, Volume, package_version
 from lesion_dash.transforms.transform import Field, Transform
 
-VOXEL_MM = 4.5
+VOXEL_MM = 6.0
 GRID = make_grid((144, 180, 162), VOXEL_MM, (0, -15, 16))
 POSE = make_pose((5, -4, 6), (6, -4, 5), 1 / 1.05)
 CENTRE, REACH = np.array([25.0, -20, 30]), 27.0
@@ -98,7 +98,7 @@ def lesion_in_template(task, transform):
     return found.sum() / is_lesion(all_points(GRID)).sum(), error
 
 
-FEW = DipyEngine((20, 20, 6))  # the tests ask for less than a voxel of 4.5 mm
+FEW = DipyEngine((20, 20, 6))  # the tests ask for less than a voxel of 6 mm
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +149,8 @@ def test_progress_grows_and_names_the_resolution(plain):
     shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert shares[-1] > 0.9
-    assert any(label.startswith("SyN at 9 mm, iteration 1 of ") for _, label in reports)
-    assert any(label.startswith("SyN at 4.5 mm") for _, label in reports)
+    assert any(label.startswith("SyN at 12 mm, iteration 1 of ") for _, label in reports)
+    assert any(label.startswith("SyN at 6 mm") for _, label in reports)
 
 
 def test_the_same_task_gives_the_same_transform():

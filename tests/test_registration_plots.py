@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 from grids import affine, rotation
-from registered import TEMPLATE_GRID, make_registered
+from heads import make_grid
+from registered import make_registered
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import Map
@@ -18,12 +19,13 @@ from lesion_dash.plotting.registration import draw_checkerboard, draw_overlay
 from lesion_dash.transforms.transform import Transform
 from lesion_dash.transforms.warping import warp_map
 
+GRID = make_grid((184, 224, 232), 8)
 DRAW = {"overlay": draw_overlay, "checkerboard": draw_checkerboard}
 
 
 @cache
 def registered():
-    return make_registered()
+    return make_registered(voxel_mm=8)
 
 
 @cache
@@ -61,10 +63,10 @@ def test_titles_say_what_is_shown():
 
 def test_left_is_drawn_on_the_left():
     """A template that is bright on its left side alone is bright under the letter L."""
-    array = np.zeros(TEMPLATE_GRID.shape, np.float32)
-    x = TEMPLATE_GRID.to_mm(np.stack(np.indices(array.shape), axis=-1))[..., 0]
+    array = np.zeros(GRID.shape, np.float32)
+    x = GRID.to_mm(np.stack(np.indices(array.shape), axis=-1))[..., 0]
     array[:] = np.where(x < 0, 100, 1)
-    one = Map("left", array, TEMPLATE_GRID, "", "")
+    one = Map("left", array, GRID, "", "")
     figure = draw_checkerboard(replace(registered(), template=one, image=one, lesion=None))
     views = [axes for axes in figure.axes if {"L", "R"} <= {t.get_text() for t in axes.texts}]
     assert len(views) == 12
@@ -80,7 +82,7 @@ def test_left_is_drawn_on_the_left():
 
 def test_both_pictures_change_where_the_image_is_shifted():
     shift = Transform(affine((1, 1, 1), (15, 0, 0)) @ registered().transform.matrix)
-    wrong = replace(registered(), image=warp_map(registered().moving, shift, TEMPLATE_GRID))
+    wrong = replace(registered(), image=warp_map(registered().moving, shift, GRID))
     for name, draw in DRAW.items():
         changed = np.abs(pixels(drawn(name)) - pixels(draw(wrong))).max(axis=-1) > 60
         assert changed.mean() > 0.02
@@ -92,16 +94,15 @@ def test_the_same_registration_gives_the_same_picture():
 
 
 def test_empty_images_and_unknown_values_are_drawn():
-    empty = Map("none", np.zeros(TEMPLATE_GRID.shape, np.float32), TEMPLATE_GRID, "", "")
+    empty = Map("none", np.zeros(GRID.shape, np.float32), GRID, "", "")
     unknown = np.where(registered().image.array > 50, np.nan, registered().image.array)
-    nothing = Mask(TEMPLATE_GRID, np.zeros(0, np.int32), "none")
-    for changed in (
-        replace(registered(), image=empty, lesion=nothing),
-        replace(registered(), template=empty, image=empty),
-        replace(registered(), image=replace(empty, array=unknown)),
+    nothing = Mask(GRID, np.zeros(0, np.int32), "none")
+    for draw, change in (
+        (draw_overlay, {"image": empty, "lesion": nothing}),
+        (draw_overlay, {"template": empty, "image": empty}),
+        (draw_checkerboard, {"template": empty, "image": replace(empty, array=unknown)}),
     ):
-        for draw in (draw_overlay, draw_checkerboard):
-            assert pixels(draw(changed)).size
+        assert pixels(draw(replace(registered(), **change))).size
 
 
 def test_a_small_oblique_template_is_drawn():

@@ -133,12 +133,8 @@ def _scaled(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def join(task: Task, to_template: Field, to_subject: Field) -> Transform:
     """The affine and a warp within the template's space as one transform.
 
-    Parameters
-    ----------
-    task : Task
-    to_template, to_subject : Field
-        On the working grid: from points of the moving image, placed by the affine, to those of the
-        template, and back.
+    The fields lie on the working grid: they take points of the moving image, placed by the affine,
+    to those of the template, and back.
     """
     start = task.start
     return Transform(
@@ -251,13 +247,7 @@ class ProgramEngine:
 def run_program(command: list[str], folder: Path, each_line: Callable[[str], None]) -> None:
     """Run a program in a folder and hand on each line it prints.
 
-    Parameters
-    ----------
-    command : list of str
-        The program and its arguments, as they are: no shell reads them.
-    folder : Path
-    each_line : callable
-        What it raises ends the program.
+    The arguments go as they are: no shell reads them. What `each_line` raises ends the program.
 
     Raises
     ------

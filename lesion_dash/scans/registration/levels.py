@@ -245,12 +245,7 @@ class Level:
 def make_level(task: Task, foreground: NDArray[np.bool_], voxel_mm: float) -> Level:
     """Smooth and sample both images, and cut the template to its foreground.
 
-    Parameters
-    ----------
-    task : Task
-    foreground : array of bool, shape of the template
-    voxel_mm : float
-        Voxels of an image that is coarser already stay as they are.
+    Voxels of an image that is coarser already stay as they are.
     """
     moving, template = coarsen(task.moving, voxel_mm), coarsen(task.template, voxel_mm)
     foreground = coarsen_mask(foreground, task.template.grid, template.grid)

@@ -440,20 +440,8 @@ def search_pose(
 ) -> PoseSearch | None:
     """Find where the moving image lies on the template, to about a millimetre.
 
-    Parameters
-    ----------
-    task : Task
-    foreground : array of bool, shape of the template
-    model : str
-        ``rigid`` or ``affine``.
-    report : callable
-    max_ends : int
-        Ends of the coarse search that are followed.
-
-    Returns
-    -------
-    PoseSearch or None
-        None where no start led to images that meet.
+    Of the coarse search, the best `max_ends` ends are followed. None where no start led to images
+    that meet.
     """
     step_mm = coarsest_mm(task, foreground)
     coarse = make_level(task, foreground, step_mm)
@@ -500,14 +488,6 @@ def merge_ends(ends: list[Optimum], points: NDArray, within_mm: float) -> list[O
 
 
 def distance(first: NDArray, second: NDArray, points: NDArray) -> float:
-    """Mean distance in mm between where two poses see points of the template.
-
-    Parameters
-    ----------
-    first, second : array, shape (4, 4)
-        From the moving image to the template.
-    points : array, shape (n, 3)
-        Of the template, mm.
-    """
+    """Mean distance (mm) in the moving image of points (n, 3) of the template, by two poses."""
     moved = [Transform(matrix).moving_points(points) for matrix in (first, second)]
     return float(np.linalg.norm(moved[0] - moved[1], axis=1).mean())
