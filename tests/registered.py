@@ -41,7 +41,7 @@ def make_registered(kind: Kind = "affine", voxel_mm: float = 4) -> Registration:
         QUALITY,
         warp_mask(lesion, transform, template_grid),
         lesion,
-        tuple(warp_any(one, transform, template_grid) for one in (labels(), intensities())),
+        tuple(warp_any(image, transform, template_grid) for image in (labels(), intensities())),
         ("the template is small",),
         {"scan.nii.gz": "a" * 64},
     )

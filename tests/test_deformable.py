@@ -31,7 +31,7 @@ from lesion_dash.scans.registration.deformable import (
 )
 from lesion_dash.scans.registration.process import run_in_worker
 from lesion_dash.scans.registration.task import Task, Volume, package_version
-from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.transform import Field, Transform, points_of
 
 VOXEL_MM = 6.0
 GRID = make_grid((144, 180, 162), VOXEL_MM, (0, -15, 16))
@@ -39,8 +39,8 @@ POSE = make_pose((5, -4, 6), (6, -4, 5), 1 / 1.05)
 CENTRE, REACH = np.array([25.0, -20, 30]), 27.0
 
 
-def quiet(share, label):
-    assert 0 <= share <= 1
+def quiet(done, label):
+    assert 0 <= done <= 1
     assert label
 
 
@@ -64,10 +64,6 @@ def to_moving(points):
     return apply(np.linalg.inv(POSE), placed)
 
 
-def all_points(grid):
-    return grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
-
-
 def is_lesion(points):
     """Of points of the template, so that its true volume there is known."""
     return np.linalg.norm((points - CENTRE) / [1, 1.2, 0.9], axis=-1) < REACH
@@ -78,24 +74,24 @@ def noisy(values, seed):
     return np.hypot(values + parts[0], parts[1]).astype(np.float32)
 
 
-def make_task(lesion=False, grid=GRID):
-    places = to_template(all_points(grid))
-    values = head_at(places)
-    mask = is_lesion(places) if lesion else None
+def make_task(lesion=False):
+    points = to_template(points_of(GRID))
+    values = head_at(points)
+    mask = is_lesion(points) if lesion else None
     if mask is not None:
         values = np.where(mask, 20.0, values)
     template = Volume(make_head(GRID, noise=2, seed=1), GRID)
-    return Task(Volume(noisy(values, 2), grid), template, "deformable", Transform(POSE), mask)
+    return Task(Volume(noisy(values, 2), GRID), template, "deformable", Transform(POSE), mask)
 
 
 def lesion_in_template(task, transform):
-    """Share of the lesion's true volume in the template, and the mean error inside it in mm."""
+    """Fraction of the lesion's true volume in the template, and the mean error inside it in mm."""
     inside = task.moving.grid.to_mm(np.argwhere(task.lesion))
     error = np.linalg.norm(transform.template_points(inside) - to_template(inside), axis=1).mean()
-    voxels = task.moving.grid.to_voxel(transform.moving_points(all_points(GRID)))
-    share = task.lesion.astype(np.float32)
-    found = ndimage.map_coordinates(share, np.moveaxis(voxels, -1, 0), order=1) >= 0.5
-    return found.sum() / is_lesion(all_points(GRID)).sum(), error
+    voxels = task.moving.grid.to_voxel(transform.moving_points(points_of(GRID)))
+    lesion = task.lesion.astype(np.float32)
+    warped = ndimage.map_coordinates(lesion, np.moveaxis(voxels, -1, 0), order=1) >= 0.5
+    return warped.sum() / is_lesion(points_of(GRID)).sum(), error
 
 
 FEW = DipyEngine((20, 20, 6))  # the tests ask for less than a voxel of 6 mm
@@ -104,51 +100,37 @@ FEW = DipyEngine((20, 20, 6))  # the tests ask for less than a voxel of 6 mm
 @pytest.fixture(scope="module")
 def plain():
     task, reports = make_task(), []
-    transform = FEW.register(task, lambda share, label: reports.append((share, label)))
+    transform = FEW.register(task, lambda done, label: reports.append((done, label)))
     return task, transform, reports
 
 
-@pytest.fixture(scope="module")
-def masked():
-    task = make_task(lesion=True)
-    return task, FEW.register(task, quiet)
-
-
-def test_a_known_warp_is_found_to_a_fraction_of_a_voxel(plain):
-    _, found, _ = plain
-    brain = to_moving(brain_points())
-    error = np.linalg.norm(found.template_points(brain) - to_template(brain), axis=1)
-    affine = np.linalg.norm(apply(POSE, brain) - to_template(brain), axis=1)
-    assert affine.mean() > 2
-    assert error.mean() < 0.25 * VOXEL_MM
-
-
-def test_both_ways_are_each_others_inverse(plain):
-    _, found, _ = plain
+def test_a_known_warp_is_found_to_a_fraction_of_a_voxel_both_ways(plain):
+    task, transform, _ = plain
     template = brain_points()
-    there = found.moving_points(template)
-    assert np.linalg.norm(found.template_points(there) - template, axis=1).mean() < 0.1
     moving = to_moving(template)
-    back = found.moving_points(found.template_points(moving))
+    error = np.linalg.norm(transform.template_points(moving) - template, axis=1)
+    assert np.linalg.norm(apply(POSE, moving) - template, axis=1).mean() > 2
+    assert error.mean() < 0.25 * VOXEL_MM
+    there = transform.template_points(transform.moving_points(template))
+    back = transform.moving_points(transform.template_points(moving))
+    assert np.linalg.norm(there - template, axis=1).mean() < 0.1
     assert np.linalg.norm(back - moving, axis=1).mean() < 0.1
+    assert transform.to_moving.grid == task.template.grid
+    assert transform.to_template.grid == task.moving.grid
+    np.testing.assert_array_equal(transform.matrix, task.start.matrix)
 
 
-def test_fields_are_finite_and_space_is_not_folded(plain):
-    task, found, _ = plain
-    assert found.to_moving.grid == task.template.grid
-    assert found.to_template.grid == task.moving.grid
-    assert found.to_moving.mm.dtype == found.to_template.mm.dtype == np.float32
-    np.testing.assert_array_equal(found.matrix, task.start.matrix)
-    where = found.moving_points(all_points(GRID))
+def test_space_is_not_folded(plain):
+    where = plain[1].moving_points(points_of(GRID))
     slopes = [np.gradient(where[..., axis], VOXEL_MM) for axis in range(3)]
     assert np.linalg.det(np.moveaxis(np.array(slopes), (0, 1), (-2, -1))).min() > 0.1
 
 
 def test_progress_grows_and_names_the_resolution(plain):
     _, _, reports = plain
-    shares = [share for share, _ in reports]
-    assert shares == sorted(shares)
-    assert shares[-1] > 0.9
+    progress = [done for done, _ in reports]
+    assert progress == sorted(progress)
+    assert progress[-1] > 0.9
     assert any(label.startswith("SyN at 12 mm, iteration 1 of ") for _, label in reports)
     assert any(label.startswith("SyN at 6 mm") for _, label in reports)
 
@@ -160,16 +142,13 @@ def test_the_same_task_gives_the_same_transform():
     np.testing.assert_array_equal(once.to_template.mm, again.to_template.mm)
 
 
-def test_a_masked_lesion_keeps_its_volume(masked):
-    share, error = lesion_in_template(*masked)
-    assert share == pytest.approx(1, abs=0.05)
+def test_a_masked_lesion_keeps_its_volume_one_that_is_ignored_does_not():
+    task = make_task(lesion=True)
+    fraction, error = lesion_in_template(task, FEW.register(task, quiet))
+    assert fraction == pytest.approx(1, abs=0.05)
     assert error < 2
-
-
-def test_a_lesion_that_is_ignored_does_not(masked):
-    task = masked[0]
-    share, error = lesion_in_template(task, FEW.register(replace(task, lesion=None), quiet))
-    assert share < 0.8
+    fraction, error = lesion_in_template(task, FEW.register(replace(task, lesion=None), quiet))
+    assert fraction < 0.8
     assert error > 3
 
 
@@ -184,7 +163,7 @@ def test_what_lies_under_the_mask_does_not_matter():
 
 
 def test_the_engine_stops_when_it_is_told_to():
-    def stop(share, label):
+    def stop(done, label):
         if label.startswith("SyN") and "iteration 2" in label:
             raise Cancelled
 
@@ -198,10 +177,10 @@ def test_a_template_of_few_voxels_is_worked_on_at_fewer_levels():
     tiny = Volume(array.astype(np.float32), grid)
     labels = []
     task = Task(tiny, tiny, "deformable", Transform())
-    found = FEW.register(task, lambda share, label: labels.append(label))
+    transform = FEW.register(task, lambda done, label: labels.append(label))
     assert not any("SyN at 8 mm" in label for label in labels)
     points = grid.to_mm([[4, 7, 6], [5, 9, 8]])
-    np.testing.assert_allclose(found.template_points(points), points, atol=0.1)
+    np.testing.assert_allclose(transform.template_points(points), points, atol=0.1)
 
 
 def test_a_package_that_is_missing_comes_with_its_remedy():
@@ -215,15 +194,15 @@ def test_both_images_are_brought_to_one_place():
     turn = np.array([[0, -3.0, 0, 60], [0, 0, 2.5, -70], [3.0, 0, 0, -80], [0, 0, 0, 1]])
     grid = Grid((60, 50, 64), turn)
     mark = np.array([20.0, -8, 12])
-    points = all_points(grid)
+    points = points_of(grid)
     values = np.exp(-(np.linalg.norm(points - mark, axis=-1) ** 2) / 100).astype(np.float32)
     template = Volume(np.ones(GRID.shape, np.float32), GRID)
     lesion = np.linalg.norm(points - mark, axis=-1) < 15
     task = Task(Volume(values, grid), template, "deformable", Transform(POSE), lesion)
     pair = bring_together(task)
-    found = ndimage.center_of_mass(pair.subject)
-    np.testing.assert_allclose(pair.grid.to_mm(found), apply(POSE, mark), atol=0.2)
-    inside = np.linalg.norm(all_points(pair.grid) - apply(POSE, mark), axis=-1) < 13
+    centre = ndimage.center_of_mass(pair.subject)
+    np.testing.assert_allclose(pair.grid.to_mm(centre), apply(POSE, mark), atol=0.2)
+    inside = np.linalg.norm(points_of(pair.grid) - apply(POSE, mark), axis=-1) < 13
     assert pair.unknown[inside].all()
 
 
@@ -232,7 +211,7 @@ def test_tissue_that_the_moving_image_does_not_cover_is_left_out():
     half = Grid((*GRID.shape[:2], 20), GRID.affine)
     cut = Volume(task.moving.array[..., :20], half)
     pair = bring_together(replace(task, moving=cut))
-    above = task.start.moving_points(all_points(pair.grid))[..., 2] - half.corners()[:, 2].max()
+    above = task.start.moving_points(points_of(pair.grid))[..., 2] - half.corners()[:, 2].max()
     assert pair.unknown[above > 0.1 * VOXEL_MM].all()
     brain = brain_points()
     below = task.start.moving_points(brain)[:, 2] < half.corners()[:, 2].max() - VOXEL_MM
@@ -252,14 +231,14 @@ def test_a_warp_and_an_affine_become_one_transform(turn):
     grid = working_grid(template.grid)
     np.testing.assert_allclose(grid.to_mm([BORDER] * 3), GRID.to_mm([0, 0, 0]))
     assert grid.shape == tuple(n + 2 * BORDER for n in GRID.shape)
-    fields = [Field(grid, (way * bend(all_points(grid))).astype(np.float32)) for way in (1, -1)]
-    found = join(task, *fields)
+    fields = [Field(grid, (way * bend(points_of(grid))).astype(np.float32)) for way in (1, -1)]
+    transform = join(task, *fields)
     points = brain_points(20)
     placed = apply(POSE, points)
     expected = placed + bend(placed)
-    np.testing.assert_allclose(found.template_points(points), expected, atol=0.15)
+    np.testing.assert_allclose(transform.template_points(points), expected, atol=0.15)
     expected = apply(np.linalg.inv(POSE), points - bend(points))
-    np.testing.assert_allclose(found.moving_points(points), expected, atol=0.15)
+    np.testing.assert_allclose(transform.moving_points(points), expected, atol=0.15)
 
 
 def test_the_grid_is_no_finer_than_can_be_worked_on():
@@ -342,13 +321,13 @@ def test_a_program_is_told_what_to_do_and_its_fields_become_a_transform(
     task, (engine, *_, flag) = program_task, PROGRAMS[program]
     assert engine.version() in ("greedy 1.2.3", "ANTs v2.5.4")
     reports = []
-    found = engine.register(task, lambda share, label: reports.append((share, label)))
+    transform = engine.register(task, lambda done, label: reports.append((done, label)))
     points = task.moving.grid.to_mm([[6, 7, 6], [8, 9, 8]])
     turned = apply(task.start.matrix, points)
-    np.testing.assert_allclose(found.template_points(points), turned + SHIFT, atol=1e-4)
-    np.testing.assert_allclose(found.moving_points(turned + SHIFT), points, atol=1e-4)
-    shares = [share for share, _ in reports]
-    assert shares == sorted(shares)
+    np.testing.assert_allclose(transform.template_points(points), turned + SHIFT, atol=1e-4)
+    np.testing.assert_allclose(transform.moving_points(turned + SHIFT), points, atol=1e-4)
+    progress = [done for done, _ in reports]
+    assert progress == sorted(progress)
     assert sum("iteration" in label for _, label in reports) == 3
     # The subject is the fixed image, its lesion does not count, and the folder is gone.
     *arguments, folder = record.read_text().splitlines()
@@ -406,7 +385,7 @@ def test_a_program_is_ended_when_the_user_stops(install, program_task, program, 
         f"print({line.format(0)!r}, flush=True)\ntime.sleep(60)",
     )
 
-    def stop(share, label):
+    def stop(done, label):
         if "iteration" in label:
             raise Cancelled
 

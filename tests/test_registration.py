@@ -25,9 +25,9 @@ HEAD = Map("head", make_head(GRID), GRID, "", "")
 POSE = make_pose((7, -5, 9), (14, -9, 6))
 
 
-def errors(found: Transform, points) -> np.ndarray:
+def errors(transform: Transform, points) -> np.ndarray:
     """How far (mm, in the template) points of the moving image are from where they belong."""
-    return np.linalg.norm(found.template_points(points) - apply(POSE, points), axis=1)
+    return np.linalg.norm(transform.template_points(points) - apply(POSE, points), axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def with_lesion():
         "rigid",
         lesion=mask,
         others=[labels, replace(image, name="again")],
-        report=lambda share, label: reports.append((share, label)),
+        report=lambda done, label: reports.append((done, label)),
     )
     return registration, mask, reports
 
@@ -96,9 +96,9 @@ def test_quality_and_progress_are_reported(with_lesion):
     assert registration.engine.startswith("SimpleITK 2.")
     assert registration.seconds > 0
     assert 50 < registration.memory_mb < 3000
-    shares = [share for share, _ in reports]
-    assert shares == sorted(shares)
-    assert 0 <= shares[0] <= shares[-1] <= 1
+    progress = [done for done, _ in reports]
+    assert progress == sorted(progress)
+    assert 0 <= progress[0] <= progress[-1] <= 1
 
 
 def test_something_else_is_refused_and_can_be_looked_at():

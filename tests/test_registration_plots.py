@@ -45,11 +45,11 @@ def pixels(figure) -> np.ndarray:
 
 @pytest.mark.parametrize("name", DRAW)
 def test_sides_and_places_are_written_on_every_slice(name):
-    found = texts(drawn(name))
-    assert found.count("L") == found.count("R") == 12
-    assert found.count("P") == found.count("A") == 6
+    labels = texts(drawn(name))
+    assert labels.count("L") == labels.count("R") == 12
+    assert labels.count("P") == labels.count("A") == 6
     for axis in "xyz":
-        assert sum(text.startswith(f"{axis}=") for text in found) == 6
+        assert sum(text.startswith(f"{axis}=") for text in labels) == 6
 
 
 def test_titles_say_what_is_shown():
@@ -66,8 +66,8 @@ def test_left_is_drawn_on_the_left():
     array = np.zeros(GRID.shape, np.float32)
     x = GRID.to_mm(np.stack(np.indices(array.shape), axis=-1))[..., 0]
     array[:] = np.where(x < 0, 100, 1)
-    one = Map("left", array, GRID, "", "")
-    figure = draw_checkerboard(replace(registered(), template=one, image=one, lesion=None))
+    image = Map("left", array, GRID, "", "")
+    figure = draw_checkerboard(replace(registered(), template=image, image=image, lesion=None))
     views = [axes for axes in figure.axes if {"L", "R"} <= {t.get_text() for t in axes.texts}]
     assert len(views) == 12
     picture = pixels(figure).sum(axis=-1)
@@ -108,7 +108,7 @@ def test_empty_images_and_unknown_values_are_drawn():
 def test_a_small_oblique_template_is_drawn():
     grid = Grid((30, 26, 20), rotation(12, 20, -8) @ affine((2, 2, 2), (-20, 40, -60)))
     array = np.random.default_rng(0).random(grid.shape).astype(np.float32)
-    one = Map("eye $x$", array, grid, "", "")
-    found = replace(registered(), template=one, image=one, lesion=None)
-    assert "eye $x$" in draw_overlay(found).get_suptitle()
-    assert pixels(draw_checkerboard(found)).size
+    image = Map("eye $x$", array, grid, "", "")
+    registration = replace(registered(), template=image, image=image, lesion=None)
+    assert "eye $x$" in draw_overlay(registration).get_suptitle()
+    assert pixels(draw_checkerboard(registration)).size

@@ -52,9 +52,9 @@ class Report:
     def __init__(self, act=None):
         self.labels, self.act, self.acted = [], act, 0.0
 
-    def __call__(self, share, label):
+    def __call__(self, done, label):
         self.labels.append(label)
-        if self.act and share > 0 and not self.acted:
+        if self.act and done > 0 and not self.acted:
             self.acted = time.perf_counter()
             self.act()
 
@@ -65,7 +65,7 @@ def test_a_task_is_done_in_any_thread_bit_by_bit_as_in_this_process():
         target=lambda: outcomes.append(run_in_worker(TASK, "simpleitk", report))
     )
     work.start()
-    expected = find_transform(TASK, SimpleITKEngine(), lambda share, label: None)
+    expected = find_transform(TASK, SimpleITKEngine(), lambda done, label: None)
     work.join()
     (outcome,) = outcomes
     np.testing.assert_array_equal(outcome.fit.transform.matrix, expected.transform.matrix)
@@ -135,8 +135,8 @@ def test_the_worker_ends_when_the_process_that_started_it_is_killed(folder, mome
         "import sys\n"
         f"sys.path[:0] = {sys.path!r}\n"
         "from test_registration_process import TASK, run_in_worker, workers\n"
-        "def report(share, label):\n"
-        f"    if share or {moment == 'task'} and workers(): print(workers()[0].pid, flush=True)\n"
+        "def report(done, label):\n"
+        f"    if done or {moment == 'task'} and workers(): print(workers()[0].pid, flush=True)\n"
         "run_in_worker(TASK, 'simpleitk', report)\n"
     )
     command = [sys.executable, str(script)]

@@ -25,7 +25,7 @@ HEAD_GRID = make_grid((172, 212, 236), 6, (0, -10, 0))
 HEAD = Volume(make_head(HEAD_GRID), HEAD_GRID)
 EYE_GRID = make_grid(60, 2.5, (32, 60, -35))
 EYE = Volume(make_head(EYE_GRID), EYE_GRID)
-QUIET = lambda share, label: None  # noqa: E731
+QUIET = lambda done, label: None  # noqa: E731
 
 
 def scan(pose, voxel_mm) -> Volume:
@@ -34,10 +34,10 @@ def scan(pose, voxel_mm) -> Volume:
     return Volume(make_head(grid, pose, noise=3), grid)
 
 
-def errors(found: Transform, pose, points) -> np.ndarray:
+def errors(transform: Transform, pose, points) -> np.ndarray:
     """How far (mm, in the moving image) points of the template are from where they belong."""
     return np.linalg.norm(
-        found.moving_points(points) - Transform(pose).moving_points(points), axis=1
+        transform.moving_points(points) - Transform(pose).moving_points(points), axis=1
     )
 
 
@@ -49,13 +49,13 @@ def test_an_affine_is_found_to_a_tenth_of_a_voxel_on_the_mni152_template():
     template = Volume(np.asarray(template_on(grid).dataobj, np.float32), grid)
     pose = np.linalg.inv(make_pose((4.6, 4.6, 4.6), (6, -4, 5), 1.05, (0, -18, 10)))
     task = Task(placed_mni(pose, grid), template, "affine", Transform())
-    found = find_transform(task, SimpleITKEngine(), QUIET)
+    fit = find_transform(task, SimpleITKEngine(), QUIET)
     points = grid.to_mm(np.argwhere(template.array > 30)[::5])
     assert errors(Transform(), pose, points).mean() > 8
-    assert errors(found.transform, pose, points).mean() < 0.3
-    assert errors(found.transform, pose, points).max() < 0.7
-    assert found.quality.similarity_after > 0.85 > 0.3 > found.quality.similarity_before
-    assert not doubts(found.evidence)
+    assert errors(fit.transform, pose, points).mean() < 0.3
+    assert errors(fit.transform, pose, points).max() < 0.7
+    assert fit.quality.similarity_after > 0.85 > 0.3 > fit.quality.similarity_before
+    assert not doubts(fit.evidence)
 
 
 def placed_mni(pose, grid) -> Volume:
@@ -73,10 +73,10 @@ def placed_mni(pose, grid) -> Volume:
 def test_a_whole_head_is_found_on_a_template_of_an_eye():
     pose = make_pose((-14, 9, 17), (-35, 20, 30))
     task = Task(scan(pose, 4), EYE, "rigid", Transform())
-    found = find_transform(task, SimpleITKEngine(), QUIET)
+    fit = find_transform(task, SimpleITKEngine(), QUIET)
     points = EYE_GRID.to_mm(np.argwhere(EYE.array > 10)[::20])
     assert errors(Transform(), pose, points).mean() > 30
-    assert errors(found.transform, pose, points).max() < 1
+    assert errors(fit.transform, pose, points).max() < 1
 
 
 def test_an_image_that_is_stored_otherwise_is_found_at_the_same_place():

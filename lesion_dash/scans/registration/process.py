@@ -201,7 +201,8 @@ def _work(folder: Path) -> None:
         engine = engine_named(name, task.kind)
         fit = find_transform(task, engine, lambda done, label: send("progress", done, label))
         send("result", fit, peak_memory_mb())
-    except (EOFError, pickle.UnpicklingError):  # the parent ended before all of the task came
+    except (EOFError, pickle.UnpicklingError, BrokenPipeError):
+        # The parent ended, before all of the task came or while this process reports to it.
         _end_with_parent(folder)
     except LesionDashError as error:
         send("error", error)
