@@ -39,8 +39,8 @@ def textures():
 
 @pytest.mark.parametrize("unknown", [None, np.zeros_like(UNKNOWN)], ids=["none", "empty"])
 def test_without_a_mask_the_metric_is_the_plain_one_bit_by_bit(textures, unknown):
-    plain = step_of(CCMetric(3, sigma_diff=2.0, radius=4), *textures)
-    masked = step_of(MaskedCC(unknown), *textures)
+    plain = step_of(CCMetric(3, sigma_diff=2.0, radius=RADIUS), *textures)
+    masked = step_of(MaskedCC(RADIUS, unknown), *textures)
     for first, second in zip(plain, masked, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -48,19 +48,21 @@ def test_without_a_mask_the_metric_is_the_plain_one_bit_by_bit(textures, unknown
 def test_no_value_under_the_mask_has_any_effect(textures):
     static, moving = textures
     noise = 0.5 * np.random.default_rng(6).random(static.shape)
-    once = step_of(MaskedCC(UNKNOWN), static, moving)
+    once = step_of(MaskedCC(RADIUS, UNKNOWN), static, moving)
     for pair in (
         (np.where(UNKNOWN, noise, static).astype(np.float32), moving),
         (static, np.where(UNKNOWN, 0, moving)),
     ):
-        for first, second in zip(once[:2], step_of(MaskedCC(UNKNOWN), *pair)[:2], strict=True):
+        for first, second in zip(
+            once[:2], step_of(MaskedCC(RADIUS, UNKNOWN), *pair)[:2], strict=True
+        ):
             np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
-    seen = step_of(MaskedCC(), static, moving)[0]
+    seen = step_of(MaskedCC(RADIUS), static, moving)[0]
     assert np.abs(seen - once[0]).max() > 0.05 * np.abs(once[0]).max()
 
 
 def test_a_step_is_carried_into_the_mask(textures):
-    forward, backward, _ = step_of(MaskedCC(UNKNOWN), *textures)
+    forward, backward, _ = step_of(MaskedCC(RADIUS, UNKNOWN), *textures)
     for step in (forward, backward):
         lengths = np.linalg.norm(step, axis=-1)
         assert lengths[UNKNOWN].min() > 0

@@ -421,7 +421,7 @@ def _run_syn(pair: WorkingPair, iterations: tuple[int, ...], report: Report) -> 
         report(0.02 + 0.95 * work_done(iterations, level, step), label)
 
     optimiser = SymmetricDiffeomorphicRegistration(
-        MaskedCC(pair.unknown), level_iters=list(iterations), callback=progress
+        MaskedCC(RADIUS, pair.unknown), level_iters=list(iterations), callback=progress
     )
     optimiser.verbosity = 0
     warp = optimiser.optimize(

@@ -9,7 +9,6 @@ from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .deformable import RADIUS
 from .levels import box_around
 
 SMOOTHING = 2.0
@@ -32,12 +31,14 @@ class MaskedCC(CCMetric):
 
     Parameters
     ----------
+    radius : int
+        Of the window, in voxels.
     unknown : array of bool, optional
         On the grid of the static image.
     """
 
-    def __init__(self, unknown: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(3, sigma_diff=SMOOTHING, radius=RADIUS)
+    def __init__(self, radius: int, unknown: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(3, sigma_diff=SMOOTHING, radius=radius)
         self.static_image: Any
         self.partial_volume = (
             None if unknown is None or not unknown.any() else unknown.astype(np.float32)
