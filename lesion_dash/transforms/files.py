@@ -212,37 +212,24 @@ _COORDINATE_GROWTH = 0.5
 Displacements in LPS do so only where x and y shrink to half, and z grows by half."""
 
 
-def read_field(path: AnyPath) -> Transform:
-    """Read a displacement field, which takes points of the template to the moving image.
+def _read_field(path: AnyPath) -> Transform:
+    """Read a displacement field (x, y, z, 1, 3), mm, LPS: from the template to the moving image.
 
-    Parameters
-    ----------
-    path : path or URL
-        NIfTI image of shape (x, y, z, 1, 3), mm, LPS.
-
-    Returns
-    -------
-    Transform
-        Its matrix is the affine that comes closest to the field. The way from the moving image to
-        the template is another file, and not known.
+    The matrix is the affine that comes closest to the field. The way from the moving image to the
+    template is another file, and not known.
     """
     grid, vectors = read_vectors(path)
     try:
         field = Field(grid, (vectors * np.diag(FLIP)[:3]).astype(np.float32))
-        linear = _linear_part(field)
-        _check_displacements(linear)
-        matrix = Transform(linear).inverse().matrix
     except InputError as error:
-        raise InputError(path, error.reason) from None
-    return Transform(matrix, field)
-
-
-def _check_displacements(linear: NDArray[np.float64]) -> None:
-    """Refuse what SPM writes: its ``y_`` files look the same, and hold coordinates in RAS."""
+        raise InputError(path, error.problem, error.remedy) from None
+    linear = _linear_part(field)
     growth = np.diag(FLIP @ (linear - np.eye(4)))[:3]
     if (growth > _COORDINATE_GROWTH).all():
+        # SPM's ``y_`` files look the same, and hold coordinates in RAS.
         problem = "holds coordinates and no displacements, as SPM writes them"
-        raise InputError("displacement field", problem, "give a field of ITK or ANTs")
+        raise InputError(path, problem, "give a field of ITK or ANTs")
+    return Transform(_checked(path, linear).inverse().matrix, field)
 
 
 def _linear_part(field: Field) -> NDArray[np.float64]:
@@ -387,7 +374,7 @@ def read_transform(
     """
     file = as_path(path)
     if has_image_ending(file.name):
-        return read_field(file)
+        return _read_field(file)
     content = read_bytes(file, most=_MAX_BYTES)
     text = _text_of(content)
     if text is None:

@@ -37,8 +37,8 @@ _TISSUE = 0.1
 """Fraction of the brightest intensity above which a voxel is not background. Arbitrary."""
 
 _TOUCHED = 0.05
-"""Lesioned fraction of a voxel from which on it does not count. Above 0 only for the sake of
-rounding: a masked lesion must not pull."""
+"""Lesioned fraction of a voxel from which on it does not count. Arbitrary, and small: a masked
+lesion must not pull."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ...core.errors import InputError, SetupError
 from .deformable import AntsEngine, DipyEngine, GreedyEngine
 from .quality import SimpleITKEngine
@@ -51,12 +53,9 @@ def engine_named(name: str, kind: Kind) -> Engine:
 
 def installed_engines() -> tuple[Engine, ...]:
     """The engines that are installed on this machine."""
-    return tuple(engine for engine in ENGINES if _is_installed(engine))
-
-
-def _is_installed(engine: Engine) -> bool:
-    try:
-        engine.version()
-    except SetupError:
-        return False
-    return True
+    installed = []
+    for engine in ENGINES:
+        with suppress(SetupError):
+            engine.version()
+            installed.append(engine)
+    return tuple(installed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -200,7 +201,7 @@ def _work(folder: Path) -> None:
         threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
         engine = engine_named(name, task.kind)
         fit = find_transform(task, engine, lambda done, label: send("progress", done, label))
-        send("result", fit, peak_memory_mb())
+        send("result", fit, _peak_memory_mb())
     except (EOFError, pickle.UnpicklingError, BrokenPipeError):
         # The parent ended, before all of the task came or while this process reports to it.
         _end_with_parent(folder)
@@ -210,26 +211,20 @@ def _work(folder: Path) -> None:
         send("error", InputError("registration", "memory ran out", _REMEDY))
 
 
-def peak_memory_mb() -> float:
+def _peak_memory_mb() -> float:
     """The most memory this process had, in MB; where Linux hides /proc, an upper bound of it."""
     if sys.platform == "win32":
         return float(psutil.Process().memory_info().peak_wset) / 1e6
     import resource
 
-    # Kilobytes, but bytes on a Mac.
-    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # On Linux that begins with the memory of the process that started this one.
+    with suppress(OSError):  # no Linux, or a process that may not read it
+        if peak := re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()):
+            own = int(peak[1])
     programs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    own = _own_peak_kb() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return max(own, programs) * unit / 1e6
-
-
-def _own_peak_kb() -> int:
-    """Of Linux, whose other number begins with the memory of the process that started this one."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:  # no Linux, or a process that may not read it
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+    # Kilobytes, but bytes on a Mac.
+    return max(own, programs) * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def _private_output() -> IO[bytes]:

@@ -162,11 +162,10 @@ def _to_itk_transform(matrix: NDArray, centre: NDArray, model: Model) -> Any:
 
 
 def _matrix_of(transform: Any) -> NDArray[np.float64]:
-    linear = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre, shift = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
     to_moving = np.eye(4)
-    to_moving[:3, :3] = linear
-    to_moving[:3, 3] = shift + centre - linear @ centre
+    to_moving[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre, shift = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
+    to_moving[:3, 3] = shift + centre - to_moving[:3, :3] @ centre
     return np.asarray(np.linalg.inv(to_moving), np.float64)
 
 
@@ -443,7 +442,8 @@ def search_pose(
     Of the coarse search, the best `max_ends` ends are followed. None where no start led to images
     that meet.
     """
-    step_mm = coarsest_mm(task, foreground)
+    sides = (np.ptp(np.argwhere(foreground), axis=0) + 1) * task.template.grid.voxel_size
+    step_mm = float(np.clip(sides.min() / _MIN_SIDE, _FINEST_COARSE_MM, COARSE_MM))
     coarse = make_level(task, foreground, step_mm)
     fine = make_level(task, foreground, step_mm / 2)
     report(0.05, "places where the template fits")
@@ -465,13 +465,6 @@ def search_pose(
             refined.append(Optimum(pose, fine.score(pose), end.starts))
     merged = merge_ends(refined, fine.points(), SAME_END_MM)
     return PoseSearch(merged[0], fine, tuple(merged[1:]), len(starts)) if merged else None
-
-
-def coarsest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
-    """Voxel size at which the shortest side of the template's foreground has 12 voxels."""
-    sides = np.ptp(np.argwhere(foreground), axis=0) + 1
-    shortest = float((sides * task.template.grid.voxel_size).min())
-    return float(np.clip(shortest / _MIN_SIDE, _FINEST_COARSE_MM, COARSE_MM))
 
 
 def merge_ends(ends: list[Optimum], points: NDArray, within_mm: float) -> list[Optimum]:
