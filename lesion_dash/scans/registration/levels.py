@@ -170,15 +170,7 @@ MAX_VOXELS = 900_000
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """Both images at one resolution.
-
-    Parameters
-    ----------
-    moving, template : Volume
-        The template is cut to the box of its foreground.
-    foreground : array of bool, shape of the template
-    lesion : array of bool, shape of the moving image, or None
-    """
+    """Both images at one resolution, the template cut to the box of its foreground."""
 
     moving: Volume
     template: Volume
@@ -214,6 +206,7 @@ class Level:
         0 where nothing can be compared.
         """
         moved = sample(self.known_moving, transform, self.template.grid)
+        # Odd, so that a window has a voxel at its centre.
         half = np.maximum(np.round((WINDOW_MM / self.template.grid.voxel_size - 1) / 2), 1)
         window = tuple((2 * half + 1).astype(int).tolist())
         squared = squared_correlation(self.known_template, moved, window)

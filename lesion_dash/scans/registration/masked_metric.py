@@ -102,18 +102,8 @@ def masked_factors(
 ) -> NDArray[np.float32]:
     """What a local correlation is made of, over the known voxels of each window.
 
-    Parameters
-    ----------
-    static, moving : array, shape (x, y, z)
-    known : array of bool, the same shape
-    radius : int
-        Of the window in voxels; it ends where the array does.
-
-    Returns
-    -------
-    array of float32, shape (x, y, z, 5)
-        Both images less their means, the sum of their products, and of the squares of each; 0
-        where a voxel is unknown itself.
+    A window ends where the array does. Shape (x, y, z, 5): both images less their means, the sum
+    of their products, and of the squares of each; 0 where a voxel is unknown itself.
     """
     weight = known.astype(np.float64)
     first, second = static * weight, moving * weight

@@ -165,13 +165,7 @@ class Engine(Protocol):
 
 
 def package_version(name: str, command: str) -> str:
-    """Name and version of an engine's Python package.
-
-    Raises
-    ------
-    SetupError
-        Where it is not installed; the command installs it.
-    """
+    """Name and version of an engine's Python package; `SetupError` where it is not installed."""
     try:
         return f"{name} {version(name)}"
     except PackageNotFoundError:
