@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -169,16 +170,9 @@ def test_series_and_pictures_are_refused(tmp_path, shape, dtype, match):
         read_inputs(path, HEAD, None, (), "affine")
 
 
-@pytest.mark.parametrize("limit", ["machine", "container"])
-def test_images_too_large_for_the_memory_are_refused(monkeypatch, tmp_path, limit):
-    if limit == "machine":
-        monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 1e6}))
-    else:
-        monkeypatch.setattr("lesion_dash.core.memory._OWN_GROUPS", tmp_path / "own")
-        monkeypatch.setattr("lesion_dash.core.memory._ALL_GROUPS", tmp_path)
-        (tmp_path / "own").write_text("0::/\n")
-        (tmp_path / "memory.max").write_text("60000000")
-        (tmp_path / "memory.current").write_text("50000000")
+def test_images_too_large_for_the_memory_are_refused(monkeypatch):
+    """Containers' limits: test_memory.py."""
+    monkeypatch.setattr("psutil.virtual_memory", lambda: mock.Mock(available=1e6))
     with pytest.raises(InputError, match=r"takes about .* GB of memory, and 0.0 GB are free"):
         read_inputs(changed(HEAD.array), HEAD, None, (), "affine")
 

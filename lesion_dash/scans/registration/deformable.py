@@ -160,7 +160,7 @@ def work_done(iterations: tuple[int, ...], level: int, steps: int) -> float:
 
 
 _LAST_LINES = 200  # of a program's output, among which an error is looked for; arbitrary
-_SHOWN_LINES = 3
+_SHOWN_LINES = 3  # of them, in an error
 _TO_LPS = np.array([-1, -1, 1], np.float32)
 
 

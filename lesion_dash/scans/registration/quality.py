@@ -23,6 +23,7 @@ from .search import (
 )
 from .task import Engine, Kind, Quality, Report, Task, Volume, package_version
 
+# Arbitrary; benchmarks/bench_register.py measures what they reach.
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)
 CORRELATION = Steps(
     first_mm=0.2, last_mm=0.001, iterations=20, patience=0.5, similarity="correlation"
