@@ -32,7 +32,7 @@ KEPT_TO = {
     "nibabel": {"images"},
     "dask": {"cohort"},
     "distributed": {"cohort"},
-    "SimpleITK": {"scans"},
+    "SimpleITK": {"transforms", "scans"},
     "dipy": {"scans"},
 }
 # Modules that open files by themselves: their own, the system's, or other packages'. A user's

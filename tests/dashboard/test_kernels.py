@@ -402,7 +402,7 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     from lesion_dash import Grid
     from lesion_dash.core.errors import Cancelled
     from lesion_dash.scans.registration.task import Task, Volume
-    from lesion_dash.scans.registration.process import run_apart
+    from lesion_dash.scans.registration.process import run_in_worker
     from lesion_dash.transforms.transform import Transform
 
     def stop(share, words):
@@ -415,9 +415,9 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     array[8:22, 8:22, 8:22] += 5
     volume = Volume(array, Grid(array.shape, centred))
     task = lambda kind: Task(volume, volume, kind, Transform())
-    print(run_apart(task("rigid"), "simpleitk", lambda share, words: None).memory_mb > 50)
+    print(run_in_worker(task("rigid"), "simpleitk", lambda share, words: None).memory_mb > 50)
     try:
-        run_apart(task("deformable"), "ants", stop)
+        run_in_worker(task("deformable"), "ants", stop)
     except Cancelled:
         print("stopped")
     """
