@@ -39,7 +39,7 @@ KEPT_TO = {
 # images and tables are read by the package "files" alone, so that no link leads out of a root.
 OPENERS = {
     "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
-    "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py", "images/template.py",
+    "core/lazy.py", "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py", "images/template.py",
     "report/page.py", "scans/registration/deformable.py", "scans/registration/process.py",
     "scans/registration/engines.py", "server/landlock.py", "server/served_folder.py",
     "server/access.py",

@@ -320,7 +320,7 @@ def test_fields_of_coordinates_are_not_taken_for_displacements(tmp_path, turn):
 def test_images_that_are_no_field_are_refused(tmp_path):
     path = tmp_path / "scan.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), path)
-    with pytest.raises(InputError, match="no displacement field: 3 x 4 x 5 numbers, x, y, z, 1"):
+    with pytest.raises(InputError, match="not a displacement field: 3 x 4 x 5 numbers, x, y, z, 1"):
         read_transform(path)
     broken = np.full((3, 4, 5, 1, 3), np.nan, np.float32)
     nib.save(nib.Nifti1Image(broken, np.eye(4)), path)
