@@ -13,7 +13,7 @@ from lesion_dash.cohort.conditions import (
     parse_condition,
     parse_conditions,
     restrict_cohort,
-    restriction_words,
+    restriction_summary,
 )
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
@@ -129,7 +129,7 @@ def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text, rows):
 
 def test_notes_say_how_they_were_read_and_count_them(cohort):
     assert restrict_cohort(cohort, ["age>=60"]).notes == (
-        "age >= 60: 3 of 6 patients left out, 1 of them because the value is missing",
+        "age >= 60: 3 of 6 patients excluded, 1 of them because the value is missing",
         "age >= 60: 89+ is read as at least 89; 2 patients have it",
     )
     unclear = restrict_cohort(cohort, ["age<92"])
@@ -140,13 +140,13 @@ def test_notes_say_how_they_were_read_and_count_them(cohort):
 
 
 def test_the_words_of_a_restriction_tell_who_is_left_out_for_want_of_a_value(cohort):
-    words = restriction_words(cohort, ["grade!=3+", "age<92"])
+    words = restriction_summary(cohort, ["grade!=3+", "age<92"])
     assert words == (
-        "age < 92, grade != 3+; 3 left out only because age is missing or not certain; "
-        "1 left out only because grade is missing"
+        "age < 92, grade != 3+; 3 excluded only because age is missing or not certain; "
+        "1 excluded only because grade is missing"
     )
-    assert restriction_words(cohort, ["age>=60,missing"]) == "age >= 60 or age missing"
-    assert restriction_words(cohort, []) == ""
+    assert restriction_summary(cohort, ["age>=60,missing"]) == "age >= 60 or age missing"
+    assert restriction_summary(cohort, []) == ""
 
 
 def test_nobody_certain_is_nobody(cohort):

@@ -20,6 +20,7 @@ from lesion_dash.cohort.conditions import (
     restrict_cohort,
 )
 from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.reading import ReadOptions
 from lesion_dash.core.errors import InputError
 from lesion_dash.stats.group_contrasts import split_cohort
 from lesion_dash.stats.topography import folder_stats, volume_stats
@@ -161,7 +162,7 @@ def test_restricted_maps_equal_those_of_a_folder_with_these_masks_alone(folder, 
     assert_same_bits(restricted, only)
     assert_same_bits(load_cohort(folder, where=where), only)
     _, expected = folder_stats(alone, 2)
-    listing, found = folder_stats(folder, 2, where=where)
+    listing, found = folder_stats(folder, 2, options=ReadOptions(where=where))
     assert listing.name == restricted.name
     for key, array in expected.arrays.items():
         assert array.tobytes() == found.arrays[key].tobytes()
@@ -175,7 +176,7 @@ def test_the_order_of_conditions_does_not_matter(folder, cohort):
         step = restrict_cohort(step, [text])
     assert rows_of(one) == rows_of(two) == rows_of(step)
     assert (one.name, one.notes, one.patients) == (two.name, two.notes, two.patients)
-    assert one.notes[-1] == "7 of 10 patients left out in all"
+    assert one.notes[-1] == "7 of 10 patients excluded in all"
     assert_same_bits(one, two)
     assert_same_bits(one, step)
     first, last = (
@@ -226,9 +227,11 @@ def test_files_of_patients_who_are_left_out_are_not_opened(folder, tmp_path):
 
 def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
     (note,) = restrict_cohort(cohort, ["sex=F"]).notes
-    assert note == "sex = F: 7 of 10 patients left out, 3 of them because the value is missing"
+    assert note == "sex = F: 7 of 10 patients excluded, 3 of them because the value is missing"
     (note,) = restrict_cohort(cohort, ["age>=61,missing"]).notes
-    expected = "age >= 61 or age missing: 2 of 10 patients left out, 3 kept whose value is missing"
+    expected = (
+        "age >= 61 or age missing: 2 of 10 patients excluded, 3 included whose value is missing"
+    )
     assert note == expected
     notes = restrict_cohort(cohort, ["sex!=Q"]).notes
     assert notes[1] == "sex != Q: nobody has sex = Q anyway"
@@ -320,14 +323,14 @@ def test_what_cannot_be_asked_is_one_sentence_in_both_ways(folder, cohort, texts
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("age", "age: is no condition; write sex=F, .* in quotes"),
-        ("=F", "is no condition"),
-        ("age=>60", "'=>' is no sign"),
-        ("age>=old", "'old' is no number"),
-        ("age>=", "'' is no number"),
-        ("age>=nan", "'nan' is no number"),
-        ("age=80..60", r"80..60 is no range, its first bound is the larger"),
-        ("age=60..old", "'old' is no number"),
+        ("age", "age: is not a condition; write sex=F, .* in quotes"),
+        ("=F", "is not a condition"),
+        ("age=>60", "'=>' is not an operator"),
+        ("age>=old", "'old' is not a number"),
+        ("age>=", "'' is not a number"),
+        ("age>=nan", "'nan' is not a number"),
+        ("age=80..60", r"80..60 is not a range, its first bound is the larger"),
+        ("age=60..old", "'old' is not a number"),
         ("age!=60..80", "a range cannot be excluded; ask for what is below or above"),
         ("sex=", "a value is empty; write missing"),
         ("sex=F,", "a value is empty; write missing"),
@@ -344,7 +347,7 @@ def test_text_that_is_no_condition_is_refused(text, match):
         ({}, "no value and no range is asked for"),
         ({"values": ("F",), "low": 3}, "at once"),
         ({"values": ("n/a",)}, "missing value is asked for by its word"),
-        ({"low": float("nan")}, "a bound is no number"),
+        ({"low": float("nan")}, "a bound is not a number"),
         ({"low": 3, "high": 4, "strict": True}, "strict belongs to a range with one bound"),
     ],
 )
@@ -392,7 +395,7 @@ def test_what_remains_needs_a_table_with_the_column(cohort, tmp_path):
     assert remaining_columns(alone, []) == ()
 
 
-def test_text_given_to_load_cohort_says_what_to_write(folder):
-    for where in ("sex=F", ["sex=F"]):
-        with pytest.raises(InputError, match=r"where=parse_conditions\(\['sex=F'\]\)"):
-            load_cohort(folder, where=where)
+def test_text_is_a_condition_for_load_cohort_too(folder):
+    expected = load_cohort(folder, where=parse_conditions(["sex=F"])).patients
+    assert load_cohort(folder, where="sex=F").patients == expected
+    assert load_cohort(folder, where=["sex=F"]).patients == expected

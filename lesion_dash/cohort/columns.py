@@ -11,8 +11,8 @@ from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
-from .cohort import CohortBase
-from .participants import Participants, number_of, value_words
+from .cohort import CohortListing
+from .participants import Participants, number_of, value_text
 
 # Cells that tell only on which side of a bound a number lies, such as ``89+`` or ``<18``.
 #
@@ -219,12 +219,12 @@ class Column:
         return min(cuts)[1] if cuts else None
 
 
-def describe_columns(cohort: CohortBase) -> tuple[Column, ...]:
+def describe_columns(cohort: CohortListing) -> tuple[Column, ...]:
     """What can be asked of the patients of a cohort.
 
     Parameters
     ----------
-    cohort : Cohort or CohortListing
+    cohort : CohortListing
 
     Returns
     -------
@@ -253,7 +253,7 @@ def describe_columns(cohort: CohortBase) -> tuple[Column, ...]:
 
 def describe_column(table: Participants, position: int, cells: Sequence[str]) -> Column:
     """A column at this place of the table, as some patients fill it."""
-    present = Counter(value_words(cell) for cell in cells if cell)
+    present = Counter(value_text(cell) for cell in cells if cell)
     missing = len(cells) - present.total()
     name = table.columns[position]
     if not is_numeric(table, position):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cohort.columns import Column, describe_columns, with_unit
 from ..cohort.conditions import Condition
-from ..cohort.participants import Units, number_of, value_words
+from ..cohort.participants import Units, number_of, value_text
 from ..core.text import printable
 from ..plotting.figures import ML
 from ..regions.counts import RegionCount
@@ -385,7 +385,7 @@ def plain_words(condition: Condition, units: Units) -> str:
 
 def _range_words(condition: Condition, units: Units) -> str:
     name, unit = condition.column, units.of(condition.column)
-    low, high = value_words(condition.low), value_words(condition.high)
+    low, high = value_text(condition.low), value_text(condition.high)
     if "inf" not in (low, high) and "-inf" not in (low, high):
         said = f"{name} from {low} to {high}"
     elif high == "inf":
@@ -483,7 +483,7 @@ def _counts(column: Column) -> str:
     if len(column.counts) > _FEW_VALUES:
         return "" if column.kind == "number" else f"{len(column.counts):,} different values"
     return ", ".join(
-        f"{value_words(value)}: {count:,} ({percent_words(100 * count / total)})"
+        f"{value_text(value)}: {count:,} ({percent_words(100 * count / total)})"
         for value, count in column.counts
     )
 
