@@ -312,9 +312,9 @@ def test_a_refused_run_leaves_no_folder_behind(tmp_path):
 
 @pytest.mark.parametrize("name", ["x" * 300, "nul\0"])
 def test_what_is_no_path_is_one_sentence(tmp_path, name):
-    with pytest.raises(InputError, match=r"is no path|folder not found"):
+    with pytest.raises(InputError, match=r"is not a path|folder not found"):
         load_cohort(f"{tmp_path}/{name}")
-    with pytest.raises(InputError, match="is no path"), write_atomically(f"{tmp_path}/{name}", []):
+    with pytest.raises(InputError, match="is not a path"), write_atomically(f"{tmp_path}/{name}", []):
         pytest.fail("the work began")
 
 

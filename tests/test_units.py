@@ -77,8 +77,8 @@ def test_without_a_file_bids_knows_age_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ("[1]", "does not describe columns by their names"),
         ("", "is empty"),
     ],

@@ -51,7 +51,7 @@ def test_a_url_is_a_path_among_paths():
         ("memory://bucket/none", r"memory://bucket/none: folder not found; check .* the bucket"),
         ("memory://bucket/study/masks/notes.txt", "is a file, not a folder"),
         ("memory://bucket/study/masks/.hidden/nothing", "folder not found"),
-        ("nosuch://bucket/masks", "nosuch:// is no protocol that is known here"),
+        ("nosuch://bucket/masks", "nosuch:// is not a known protocol"),
     ],
 )
 def test_a_folder_that_cannot_be_read_is_one_sentence(url, match, folder, bucket):

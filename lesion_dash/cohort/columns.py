@@ -14,12 +14,6 @@ from ..core.errors import InputError
 from .cohort import CohortListing
 from .participants import Participants, number_of, value_text
 
-# Cells that tell only on which side of a bound a number lies, such as ``89+`` or ``<18``.
-#
-# De-identified tables have them: whoever is older than 89 is ``89+``. So do laboratory values
-# below what can be measured.
-
-
 _NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 _SIGNED = re.compile(rf"(>=|<=|>|<|≥|≤)\s*({_NUMBER})")
 _ENDED = re.compile(rf"({_NUMBER})\s*\+")
@@ -27,7 +21,10 @@ _ENDED = re.compile(rf"({_NUMBER})\s*\+")
 
 @dataclass(frozen=True)
 class OpenValue:
-    """A number that is not known, but on which side of a bound it lies.
+    """A number of which only one bound is known, such as ``89+`` or ``<18``.
+
+    De-identified tables hold such values: whoever is older than 89 is ``89+``. So do laboratory
+    values below the limit of detection.
 
     Parameters
     ----------
@@ -46,13 +43,11 @@ class OpenValue:
     @property
     def summary(self) -> str:
         """What is known, such as ``at least 89``."""
-        words = {
-            (True, False): "at least",
-            (True, True): "more than",
-            (False, False): "at most",
-            (False, True): "less than",
-        }
-        return f"{words[self.above, self.strict]} {self.bound:g}"
+        if self.above:
+            side = "more than" if self.strict else "at least"
+        else:
+            side = "less than" if self.strict else "at most"
+        return f"{side} {self.bound:g}"
 
     def lies_within(self, low: float, high: float, strict: bool = False) -> bool | None:
         """Whether the number lies within a range, or None where it may and may not.
@@ -66,8 +61,8 @@ class OpenValue:
 
         Examples
         --------
-        >>> found = open_value("89+")
-        >>> found.lies_within(60, inf), found.lies_within(20, 40), found.lies_within(92, inf)
+        >>> age = open_value("89+")
+        >>> age.lies_within(60, inf), age.lies_within(20, 40), age.lies_within(92, inf)
         (True, False, None)
         """
         near, far, bound = low, high, self.bound
@@ -80,7 +75,7 @@ class OpenValue:
 
 
 def open_value(cell: str) -> OpenValue | None:
-    """What a cell such as ``89+``, ``>89``, ``>=90`` or ``<18`` tells; None where it is no such.
+    """What a cell such as ``89+``, ``>89``, ``>=90`` or ``<18`` tells; None for other cells.
 
     Examples
     --------
@@ -112,32 +107,28 @@ def holds_numbers(cells: Iterable[str]) -> bool:
     present = {cell for cell in cells if cell}
     numbers = {cell: number_of(cell) for cell in present}
     exact = [number for number in numbers.values() if number is not None]
-    others = [open_value(cell) for cell, number in numbers.items() if number is None]
-    ended = {cell for cell in present if cell.endswith("+")}
-    if not exact or any(one is None for one in others):
+    values = {cell: open_value(cell) for cell, number in numbers.items() if number is None}
+    if not exact or None in values.values():
         return False
-    tops = {one.bound for cell in ended if (one := open_value(cell)) is not None}
+    tops = {value.bound for cell, value in values.items() if value and cell.endswith("+")}
     return not tops or (len(tops) == 1 and max(exact) <= min(tops))
 
 
 def place_of(value: str) -> tuple[float, int]:
-    """Where a value stands among numbers in rising order: ``<18`` before 18, ``18+`` behind it.
+    """A key that sorts values as numbers: ``<18`` before 18, ``18+`` after it.
 
     Raises
     ------
     ValueError
-        Where the value is no number, and not open at a bound.
+        Where the value is not a number, and not open at a bound.
     """
-    found = open_value(value)
-    return (float(value), 0) if found is None else (found.bound, 1 if found.above else -1)
-
-
-# The columns of a participants table: numbers or categories, and who has no value.
+    limit = open_value(value)
+    return (float(value), 0) if limit is None else (limit.bound, 1 if limit.above else -1)
 
 
 Kind = Literal["number", "category"]
 
-_MOST_NAMED = 12
+_MAX_NAMED = 12  # values of a column in a sentence, arbitrary
 
 
 @dataclass(frozen=True)
@@ -152,8 +143,8 @@ class Column:
         bound as ``89+`` and ``<18`` are; otherwise ``category``. The whole table decides, so that
         the kind is the same in every subgroup.
     counts : tuple of (str, int)
-        Each value with its number of patients: numbers in rising order, words in that of the
-        alphabet. 1 and 1.0 are one value.
+        Each value with its number of patients, numbers in rising order, others in alphabetical
+        order. 1 and 1.0 are one value.
     missing : int
         Patients without a value, or without a row in the table.
     low, high : float or None
@@ -173,7 +164,7 @@ class Column:
 
     @property
     def summary(self) -> str:
-        """What values there are, in words.
+        """The values in a sentence.
 
         Examples
         --------
@@ -186,7 +177,7 @@ class Column:
             return f"{self.name} is missing for every patient"
         if self.kind == "number":
             return f"{self.name} runs from {self.counts[0][0]} to {self.counts[-1][0]}"
-        named = [value for value, _ in self.counts[:_MOST_NAMED]]
+        named = [value for value, _ in self.counts[:_MAX_NAMED]]
         more = len(self.counts) - len(named)
         rest = [f"one of {more:,} more"] if more else []
         return f"{self.name} is {' or '.join([*named, *rest])}"
@@ -198,9 +189,9 @@ class Column:
 
     @property
     def even_cut(self) -> float | None:
-        """The number that parts the patients most evenly: below it, and from it on.
+        """The number that splits the patients most evenly: below it, and from it on.
 
-        None where a column holds words, or fewer than two numbers.
+        None where a column holds categories, or fewer than two numbers.
 
         Examples
         --------
@@ -220,7 +211,7 @@ class Column:
 
 
 def describe_columns(cohort: CohortListing) -> tuple[Column, ...]:
-    """What can be asked of the patients of a cohort.
+    """The columns of a cohort's participants table, and their values.
 
     Parameters
     ----------
@@ -301,6 +292,6 @@ def find_column(table: Participants, name: str) -> int:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question that names what is spelt alike, or an empty string."""
-    folded = {one.casefold(): one for one in known}
+    folded = {name.casefold(): name for name in known}
     alike = get_close_matches(word.casefold(), folded, 1)
     return f"did you mean {folded[alike[0]]}?" if alike else ""

@@ -90,14 +90,14 @@ class Threads:
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
         """The header of every image; those behind a URL are asked for together."""
         is_remote = any(isinstance(path, UrlPath) for path in paths)
-        return _in_threads(load_header, paths, self._remote if is_remote else 1)
+        return _in_threads(_load_header, paths, self._remote if is_remote else 1)
 
     def masks(
         self, jobs: Sequence[Job], choice: Binarization
     ) -> Generator[LoadedMask | InputError]:
         """Every mask, a few batches ahead of the one that is asked for."""
         is_remote = any(isinstance(path, UrlPath) for path, _ in jobs)
-        read = partial(load_mask, choice=choice)
+        read = partial(_load_mask, choice=choice)
         return _in_threads(read, jobs, self._remote if is_remote else self._local)
 
 
@@ -120,48 +120,30 @@ def _in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) ->
         pool.shutdown(cancel_futures=True)
 
 
-def gone(path: AnyPath) -> InputError:
-    """What is said of a file that was listed and is not found any more."""
-    problem = "file not found, although it was listed a moment ago"
-    return InputError(path, problem, "run this again when nobody moves files there")
-
-
-def load_header(path: AnyPath) -> Header | InputError:
-    """The header of an image of one volume, or why it cannot be used.
-
-    Raises
-    ------
-    SetupError
-        Where this machine lacks what is needed to read any file.
-    """
+def _load_header(path: AnyPath) -> Header | InputError:
+    """The header of an image of one volume, or why it cannot be used."""
     try:
         header = read_header(path)
         volume_grid(path, header)
-    except SetupError:
+    except SetupError:  # this machine lacks what is needed to read any file
         raise
     except MissingFile:
-        return gone(path)
+        return _gone(path)
     except InputError as error:
         return error
     return header
 
 
-def load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
-    """A mask, or why it cannot be used.
-
-    Raises
-    ------
-    SetupError
-        Where this machine lacks what is needed to read any file.
-    """
+def _load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
+    """A mask, or why it cannot be used."""
     path, grid = job
     try:
-        stored = read_raw_image(path)
-        lesion = find_lesion(stored, choice)
+        raw = read_raw_image(path)
+        lesion = find_lesion(raw, choice)
     except SetupError:
         raise
     except MissingFile:
-        return gone(path)
+        return _gone(path)
     except InputError as error:
         return error
     except MemoryError:
@@ -169,7 +151,12 @@ def load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
     if lesion.grid != grid:
         return InputError(path, "changed during the run: its header is not what it was")
     fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
-    return LoadedMask(lesion.voxels, lesion.notes, stored.sha256, fingerprint, lesion)
+    return LoadedMask(lesion.voxels, lesion.notes, raw.sha256, fingerprint, lesion)
+
+
+def _gone(path: AnyPath) -> InputError:
+    problem = "file not found, although it was listed a moment ago"
+    return InputError(path, problem, "run this again when nobody moves files there")
 
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task, arbitrary
@@ -214,30 +201,17 @@ SentJob = tuple[Sent, Grid | None]
 
 
 @dataclass(frozen=True, eq=False)
-class ChunkRuns:
-    """The runs of a chunk's lesions, kept on the worker that read them.
-
-    Parameters
-    ----------
-    runs : BucketedRuns
-    stamp : str
-        Checksum of the lesions. A chunk that has to be read again must have the same.
-    """
-
-    runs: BucketedRuns
-    stamp: str
-
-
-@dataclass(frozen=True, eq=False)
 class ChunkReading:
-    """What is told of a chunk: each mask or why it cannot be used, and how its runs are spread.
+    """What came of a chunk; its runs stay on the worker that read them.
 
     Parameters
     ----------
     results : list
+        Each mask, or why it cannot be used.
     ends : array of int64
         As those of `BucketedRuns`; empty where lesions are handed over whole.
     stamp : str
+        Checksum of the lesions. A chunk that has to be read again must have the same.
     """
 
     results: list[LoadedMask | InputError]
@@ -313,7 +287,7 @@ def _read_headers(files: list[Sent]) -> tuple[list[Header | InputError], None]:
 
 def _read_chunk(
     choice: Binarization, leave_runs: bool, jobs: list[SentJob]
-) -> tuple[ChunkReading, ChunkRuns | None]:
+) -> tuple[ChunkReading, BucketedRuns | None]:
     """Read masks with the functions that read them on one computer."""
     local = [(file.path, grid) for file, grid in jobs]
     with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as read:
@@ -330,7 +304,7 @@ def _read_chunk(
     summaries = [
         replace(each, lesion=None) if isinstance(each, LoadedMask) else each for each in results
     ]
-    return ChunkReading(summaries, runs.ends, stamp), ChunkRuns(runs, stamp)
+    return ChunkReading(summaries, runs.ends, stamp), runs
 
 
 @contextmanager
@@ -379,7 +353,7 @@ def check_here(path: AnyPath, result: T | InputError) -> T | InputError:
     if not isinstance(result, Unseen):
         return result
     if not path.exists():
-        return gone(path)
+        return _gone(path)
     if result.size is not None and result.size != _size(path):
         return InputError(path, "changed during the run", "wait until it is copied whole")
     raise result

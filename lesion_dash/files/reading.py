@@ -37,12 +37,13 @@ class TableLimits(NamedTuple):
         >>> TABLE.fault(rows=400), TABLE.fault(rows=400_000)
         ('', 'has 400,000 rows, 30,000 are allowed')
         """
-        counts = zip(("rows", "columns", "cells"), (rows, columns, cells), self[1:], strict=True)
-        found = (f"has {n:,} {what}, {most:,} are allowed" for what, n, most in counts if n > most)
-        return next(found, "")
+        for kind, number in (("rows", rows), ("columns", columns), ("cells", cells)):
+            if number > (limit := getattr(self, kind)):
+                return f"has {number:,} {kind}, {limit:,} are allowed"
+        return ""
 
     def fault_of(self, text: str, separators: str) -> str:
-        """The same of a text that is not taken apart yet: its lines, and what parts its cells.
+        """The same of a text before it is parsed: its lines, and what separates its cells.
 
         Examples
         --------
@@ -67,10 +68,9 @@ SMALLER = "leave out empty rows, and rows and columns that are not needed"
 """What to do about a table that is too large."""
 
 
-# Read a file whole.
-
-
 _RIGHT_FILE = "check that it is the right file"
+_EMPTY = "file is empty", "copy it again from its source"
+_CHANGED = "changed while reading", "wait until it is copied whole"
 
 
 def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) -> bytes:
@@ -101,21 +101,17 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
 
 def open_file(path: Path) -> int:
     """Open a file of this computer for reading; gives its descriptor."""
+    # Each system lacks one of the two. Without O_NONBLOCK, opening a named pipe waits for a writer
+    # for ever; without O_BINARY, Windows ends a file at its first 26 and changes its line ends.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        return open_confined(path, _flags())
+        return open_confined(path, flags)
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:
         raise MissingFile(path, "file not found", "check the spelling of the path") from error
     except OSError as error:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
-
-
-def _flags() -> int:
-    """How a file is opened; each system lacks one of the two."""
-    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever; without O_BINARY,
-    # Windows ends a file at its first 26 and changes its line ends.
-    return os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
@@ -125,13 +121,17 @@ def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | N
         # One byte more than expected shows a file that grows meanwhile.
         content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
     except OSError as error:
-        problem = f"reading stopped ({error.strerror})"
-        raise InputError(path, problem, "check the disk or network share") from error
+        raise _stopped(path, error) from error
     after = os.fstat(descriptor)
     whole = head is not None or len(content) == before.st_size
     if not whole or after.st_mtime_ns != before.st_mtime_ns:
-        raise InputError(path, "changed while reading", "wait until it is copied whole")
+        raise InputError(path, *_CHANGED)
     return content
+
+
+def _stopped(path: Path, error: OSError) -> InputError:
+    problem = f"reading stopped ({error.strerror})"
+    return InputError(path, problem, "check the disk or network share")
 
 
 def check_status(path: Path, status: os.stat_result, most: int | None = None) -> None:
@@ -142,7 +142,7 @@ def check_status(path: Path, status: os.stat_result, most: int | None = None) ->
     if not status.st_mode & 0o444:
         raise InputError(path, "no permission to read: closed to everybody", "ask its owner")
     if status.st_size == 0:
-        raise InputError(path, "file is empty", "copy it again from its source")
+        raise InputError(path, *_EMPTY)
     if most is not None and status.st_size > most:
         problem = f"is too large: {status.st_size:,} bytes, {most:,} allowed"
         raise InputError(path, problem, _RIGHT_FILE)
@@ -165,21 +165,18 @@ def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
         if most is not None and size is not None and size > most:
             problem = f"is too large: {size:,} bytes, {most:,} allowed"
             raise InputError(path, problem, _RIGHT_FILE)
-    allowed = head if head is not None else _one_more_than(most if size is None else size)
+    expected = most if size is None else size
+    # One byte more than expected shows a larger file, however large it is.
+    allowed = head if head is not None or expected is None else expected + 1
     content = ask(path, partial(_content, system, place, allowed))
     if not content:
-        raise InputError(path, "file is empty", "copy it again from its source")
+        raise InputError(path, *_EMPTY)
     if size is not None and len(content) != size:
-        raise InputError(path, "changed while reading", "wait until it is copied whole")
+        raise InputError(path, *_CHANGED)
     if head is None and most is not None and len(content) > most:
         problem = f"is too large: more than the {most:,} bytes allowed"
         raise InputError(path, problem, _RIGHT_FILE)
     return content
-
-
-def _one_more_than(count: int | None) -> int | None:
-    """One byte more than expected shows a larger file, however large it is."""
-    return None if count is None else count + 1
 
 
 def _content(system: Any, place: str, allowed: int | None) -> bytes:
@@ -205,7 +202,7 @@ def read_text(
     limits : TableLimits
         A larger table is refused before it is taken apart.
     separators : str
-        Each of these letters ends a cell.
+        Each of these characters ends a cell.
 
     Returns
     -------
@@ -240,9 +237,6 @@ def checksum(*parts: bytes | memoryview) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
-
-
-# Look into a file of any size without holding it.
 
 
 class FileView:
@@ -286,8 +280,7 @@ class FileView:
         before = self._status
         is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
         if kind is None and not is_same:
-            problem = "changed while reading"
-            raise InputError(self._path, problem, "wait until it is copied whole")
+            raise InputError(self._path, *_CHANGED)
 
     def __len__(self) -> int:
         return self._status.st_size
@@ -301,8 +294,7 @@ class FileView:
                 pieces.append(piece)
                 start += len(piece)
         except OSError as error:
-            problem = f"reading stopped ({error.strerror})"
-            raise InputError(self._path, problem, "check the disk or network share") from error
+            raise _stopped(self._path, error) from error
         return b"".join(pieces)
 
     def startswith(self, mark: bytes, start: int = 0) -> bool:
