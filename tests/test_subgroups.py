@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
-from lesion_dash.cohort.columns import describe_columns
+from lesion_dash.cohort.columns import describe_columns, holds_numbers, open_value
 from lesion_dash.cohort.conditions import (
     Condition,
     parse_condition,
     parse_conditions,
     remaining_columns,
     restrict_cohort,
+    restriction_summary,
 )
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.cohort.reading import ReadOptions
@@ -25,16 +27,16 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.stats.group_contrasts import split_cohort
 from lesion_dash.stats.topography import folder_stats, volume_stats
 
-TABLE = """participant_id\tsex\tage\tsite\tgroup\tempty
-sub-000\tF\t61\t1\ta, b\tn/a
-sub-001\tM\t72.5\t2\ta\tn/a
-sub-002\tF\tn/a\t1.0\tB\tn/a
-sub-003\tM\t44\t3\tB\tn/a
-sub-004\tF\t80\t01\ta\tn/a
-sub-005\tn/a\t61.0\t2\t>c\tmissing
-sub-006\tM\t90\tNaN\ta\tn/a
-sub-007\tf\t55\t3\tB\tn/a
-sub-099\tX\t20\t9\tZ\tn/a
+TABLE = """participant_id\tsex\tage\tsite\tgroup\tempty\tmRS>2\told\tcrp\tgrade
+sub-000\tF\t61\t1\ta, b\tn/a\t1\t61\t<5\t1+
+sub-001\tM\t72.5\t2\ta\tn/a\t0\t89+\t5\t2+
+sub-002\tF\tn/a\t1.0\tB\tn/a\t1\tn/a\t12\t0
+sub-003\tM\t44\t3\tB\tn/a\t0\t44\t> 40\t1+
+sub-004\tF\t80\t01\ta\tn/a\t0\t89+\tn/a\tn/a
+sub-005\tn/a\t61.0\t2\t>c\tmissing\t0\t30\t≤5\t3+
+sub-006\tM\t90\tNaN\ta\tn/a\t0\tn/a\tn/a\tn/a
+sub-007\tf\t55\t3\tB\tn/a\t0\tn/a\tn/a\tn/a
+sub-099\tX\t20\t9\tZ\tn/a\t0\tn/a\tn/a\tn/a
 """  # sub-008 and sub-009 have no row, sub-099 has no mask
 SEXES = ["F", "M", "F", "M", "F", None, "M", "f", None, None]
 AGES = [61, 72.5, None, 44, 80, 61, 90, 55, None, None]
@@ -65,18 +67,39 @@ CONDITIONS = {
     'group="a, b"': [n == 0 for n in range(N)],
     'group=">c",B': [n in (2, 3, 5, 7) for n in range(N)],
     "empty=missing": [True] * N,
+    '"mRS>2"=1': [n in (0, 2) for n in range(N)],
+    "old>=60": [n in (0, 1, 4) for n in range(N)],
+    "old>=89": [n in (1, 4) for n in range(N)],
+    "old<60": [n in (3, 5) for n in range(N)],
+    "old<89": [n in (0, 3, 5) for n in range(N)],
+    "old=40..95": [n in (0, 3) for n in range(N)],
+    "old<92,missing": [True] * N,
+    "old=89+": [n in (1, 4) for n in range(N)],
+    "crp<5": [n == 0 for n in range(N)],
+    "crp<=5": [n in (0, 1, 5) for n in range(N)],
+    "crp>=5": [n in (1, 2, 3) for n in range(N)],
+    "crp>40": [n == 3 for n in range(N)],
+    "grade=1+": [n in (0, 3) for n in range(N)],
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = write_masks(tmp_path_factory.mktemp("study") / "masks", random_masks(N))
-    (folder / "participants.tsv").write_text(TABLE)
+    (folder / "participants.tsv").write_text(TABLE, encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def cohort(folder):
+    return load_cohort(folder)
+
+
+def cohort_of(folder: Path, column: str, values: list[str]):
+    """A cohort of a patient for each value of a column."""
+    write_masks(folder, random_masks(len(values)))
+    rows = [f"sub-{number:03}\t{value}" for number, value in enumerate(values)]
+    (folder / "participants.tsv").write_text("\n".join([f"participant_id\t{column}", *rows, ""]))
     return load_cohort(folder)
 
 
@@ -96,6 +119,7 @@ def assert_same_bits(a, b):
 
 @pytest.mark.parametrize("text", CONDITIONS)
 def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
+    assert parse_condition(str(parse_condition(text))) == parse_condition(text)
     wanted = [row for row, is_met in enumerate(CONDITIONS[text]) if is_met]
     restricted = restrict_cohort(cohort, [text])
     unread = load_cohort(folder, where=parse_conditions([text]))
@@ -117,37 +141,41 @@ def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
     pd.testing.assert_frame_equal(restricted.files_table[kept], unread.files_table[kept])
 
 
-@pytest.mark.parametrize("text", CONDITIONS)
-def test_a_condition_reads_back_as_it_is_written(text):
-    condition = parse_condition(text)
-    assert parse_condition(str(condition)) == condition
-
-
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
 
 
-@given(values=st.lists(words, max_size=3), excludes=st.booleans(), missing=st.booleans())
-def test_any_values_read_back(values, excludes, missing):
+names = st.text(st.sampled_from('ab =<>!≥≤≠",'), min_size=1, max_size=8)
+values = st.text(st.sampled_from('ab1 =<>!",'), min_size=1, max_size=6).map(str.strip)
+
+
+@given(
+    name=names.filter(lambda name: name == name.strip()),
+    values=st.lists(words | values.filter(bool), max_size=3),
+    excludes=st.booleans(),
+    missing=st.booleans(),
+)
+def test_any_column_and_any_values_read_back(name, values, excludes, missing):
     try:
-        condition = Condition("a column", tuple(values), excludes=excludes, missing=missing)
+        condition = Condition(name, tuple(values), excludes=excludes, missing=missing)
     except InputError:
         return
     assert parse_condition(str(condition)) == condition
 
 
 @given(
+    name=names.filter(lambda name: name == name.strip()),
     bounds=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2),
     age=st.floats(allow_nan=False, allow_infinity=False),
 )
-def test_ranges_read_back_and_hold_their_bounds(bounds, age):
+def test_ranges_read_back_and_hold_their_bounds(name, bounds, age):
     low, high = sorted(bounds)
-    span = Condition("age", low=low, high=high)
+    span = Condition(name, low=low, high=high)
     assert parse_condition(str(span)) == span
     assert span.is_met(str(age)) == (low <= age <= high)
-    for sign, found in ((">", age > low), (">=", age >= low), ("<", age < low), ("<=", age <= low)):
-        one = parse_condition(f"age{sign}{low}")
-        assert one.is_met(str(age)) == found
-        assert parse_condition(str(one)) == one
+    for sign, met in ((">", age > low), (">=", age >= low), ("<", age < low), ("<=", age <= low)):
+        condition = parse_condition(f"age{sign}{low}")
+        assert condition.is_met(str(age)) == met
+        assert parse_condition(str(condition)) == condition
 
 
 def test_restricted_maps_equal_those_of_a_folder_with_these_masks_alone(folder, cohort, tmp_path):
@@ -233,6 +261,14 @@ def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
         "age >= 61 or age missing: 2 of 10 patients excluded, 3 included whose value is missing"
     )
     assert note == expected
+    assert restrict_cohort(cohort, ["old>=60"]).notes[1:] == (
+        "old >= 60: 89+ is read as at least 89; 2 patients have it",
+    )
+    unclear = restrict_cohort(cohort, ["old<92"])
+    why = "which does not tell and counts as missing; 2 patients have it"
+    assert unclear.notes[1] == f"old < 92: 89+ is read as at least 89, {why}"
+    reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
+    assert reasons.count(("left out, not certain: old < 92",)) == 2
     notes = restrict_cohort(cohort, ["sex!=Q"]).notes
     assert notes[1] == "sex != Q: nobody has sex = Q anyway"
     assert restrict_cohort(cohort, []) is cohort
@@ -240,7 +276,7 @@ def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
 
 def test_columns_are_typed_and_counted(cohort):
     columns = {column.name: column for column in describe_columns(cohort)}
-    assert list(columns) == ["sex", "age", "site", "group", "empty"]
+    assert list(columns)[:6] == ["sex", "age", "site", "group", "empty", "mRS>2"]
     sex, age, site = columns["sex"], columns["age"], columns["site"]
     assert (sex.kind, sex.counts, sex.missing) == (
         "category",
@@ -250,6 +286,14 @@ def test_columns_are_typed_and_counted(cohort):
     assert (age.kind, age.low, age.high, age.missing) == ("number", 44, 90, 3)
     assert site.counts == (("1", 3), ("2", 2), ("3", 2))
     assert (columns["empty"].counts, columns["empty"].missing) == ((), N)
+    old, crp, grade = columns["old"], columns["crp"], columns["grade"]
+    assert (old.kind, old.low, old.high, old.missing) == ("number", 30, 89, 5)
+    assert [value for value, _ in old.counts] == ["30", "44", "61", "89+"]
+    assert old.summary == "old runs from 30 to 89+"
+    assert crp.kind == "number"
+    assert [value for value, _ in crp.counts][2:] == ["5", "12", "> 40"]
+    assert {value for value, _ in crp.counts[:2]} == {"<5", "≤5"}
+    assert (grade.kind, grade.is_whole, grade.even_cut) == ("category", False, None)
     young = {one.name: one for one in describe_columns(restrict_cohort(cohort, ["age<50"]))}
     assert (young["age"].counts, young["age"].low) == ((("44", 1),), 44)
     for column in columns.values():
@@ -259,10 +303,7 @@ def test_columns_are_typed_and_counted(cohort):
 
 
 def test_one_word_makes_a_column_of_categories(tmp_path):
-    folder = write_masks(tmp_path / "masks", random_masks(3))
-    table = "participant_id\tmrs\nsub-000\t3\nsub-001\t10\nsub-002\tdead\n"
-    (folder / "participants.tsv").write_text(table)
-    cohort = load_cohort(folder)
+    cohort = cohort_of(tmp_path, "mrs", ["3", "10", "dead"])
     (column,) = describe_columns(cohort)
     assert (column.kind, column.low) == ("category", None)
     assert column.counts == (("10", 1), ("3", 1), ("dead", 1))
@@ -304,6 +345,8 @@ def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):
     [
         (["Sexe=F"], r"has no column 'Sexe'; did you mean sex\?"),
         (["nihss=3"], "has no column 'nihss'; choose one of sex, age, site"),
+        (["old>=92"], r"nobody is left: .* old >= 92; old runs from 30 to 89\+"),
+        (["grade>=1"], r"compares numbers, and grade holds '1\+'"),
         (["group=b"], r"nobody in it has group = b; did you mean B\?"),
         (["age=62"], "nobody in it has age = 62; age runs from 20 to 90"),
         (["sex>=3"], "sex >= 3 compares numbers, and sex holds 'F'; ask for values: sex is F or M"),
@@ -325,6 +368,12 @@ def test_what_cannot_be_asked_is_one_sentence_in_both_ways(folder, cohort, texts
     [
         ("age", "age: is not a condition; write sex=F, .* in quotes"),
         ("=F", "is not a condition"),
+        ("", "is not a condition"),
+        ("sex=a\nb", "is not a condition"),
+        # It took half a minute for 2,000 blanks.
+        (" " * 20_000, "is not a condition"),
+        ("a" + " " * 20_000, "is not a condition"),
+        ("a=" + " " * 20_000 + "\n", "a value is empty"),
         ("age=>60", "'=>' is not an operator"),
         ("age>=old", "'old' is not a number"),
         ("age>=", "'' is not a number"),
@@ -376,7 +425,7 @@ def patients_who_meet(cohort, conditions) -> int:
 def test_what_remains_is_counted_as_if_it_were_asked(cohort, texts):
     conditions = parse_conditions(texts)
     remaining = remaining_columns(cohort, texts)
-    assert len(remaining) == 5
+    assert len(remaining) == 9
     for whole, column in zip(describe_columns(cohort), remaining, strict=True):
         assert (whole.name, whole.kind) == (column.name, column.kind)
         others = [one for one in conditions if one.column != column.name]
@@ -399,3 +448,72 @@ def test_text_is_a_condition_for_load_cohort_too(folder):
     expected = load_cohort(folder, where=parse_conditions(["sex=F"])).patients
     assert load_cohort(folder, where="sex=F").patients == expected
     assert load_cohort(folder, where=["sex=F"]).patients == expected
+
+
+def test_the_summary_of_a_restriction_tells_who_is_excluded_for_want_of_a_value(cohort):
+    assert restriction_summary(cohort, ["grade!=3+", "old<92"]) == (
+        "grade != 3+, old < 92; 5 excluded only because grade is missing; "
+        "7 excluded only because old is missing or not certain"
+    )
+    assert restriction_summary(cohort, ["old>=60,missing"]) == "old >= 60 or old missing"
+    assert restriction_summary(cohort, []) == ""
+
+
+@given(
+    bound=st.integers(-6, 6),
+    sign=st.sampled_from([">", ">=", "≥", "<", "<=", "≤", "+"]),
+    low=st.integers(-6, 6),
+    width=st.integers(0, 6),
+    form=st.sampled_from(["x>={}", "x>{}", "x<={}", "x<{}", "x={}..{}"]),
+)
+def test_certain_is_what_holds_for_every_number(bound, sign, low, width, form):
+    """Quarters from -20 to 20 stand for all numbers: bounds are whole, so nothing lies between."""
+    numbers = np.arange(-80, 81) / 4
+    condition = parse_condition(form.format(low, low + width))
+    compare = {">": np.greater, "<": np.less}.get(sign)
+    if compare is None:
+        compare = np.less_equal if sign in ("<=", "≤") else np.greater_equal
+    met = {condition.is_met(str(number)) for number in numbers[compare(numbers, bound)]}
+    cell = f"{bound}+" if sign == "+" else f"{sign} {bound}"
+    certain = open_value(cell).lies_within(condition.low, condition.high, condition.strict)
+    assert certain == (met.pop() if len(met) == 1 else None)
+    assert condition.is_met(cell) == bool(certain)
+    assert condition.is_certain(cell) == (certain is not None)
+
+
+@pytest.mark.parametrize(
+    "cell", ["89", "F", "+", ">", "> old", "1_0+", "nan+", ">inf", "89+ y", "++3"]
+)
+def test_other_cells_are_not_open(cell):
+    assert open_value(cell) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_numeric"),
+    [
+        (["61", "89+", ""], True),
+        (["89", "89+"], True),
+        (["90", "89+"], False),
+        (["1", "2+", "3+"], False),
+        (["<3", "<5", "7", ">40", ">80"], True),
+        (["<18", ">=18"], False),
+        (["<18", "20", "F"], False),
+        ([], False),
+    ],
+)
+def test_which_columns_hold_numbers(cells, is_numeric):
+    assert holds_numbers(cells) is is_numeric
+
+
+@pytest.mark.parametrize(
+    "values", [["1", "2", "3", "4"], ["1", "1", "1", "2"], ["0", "5+", "3"]], ids=",".join
+)
+def test_the_even_cut_splits_as_evenly_as_any(values, tmp_path):
+    (column,) = describe_columns(cohort_of(tmp_path, "x", values))
+    numbers = [float(value.rstrip("+")) for value in values]
+    unevenness = {
+        cut: abs(sum(1 if number < cut else -1 for number in numbers)) for cut in set(numbers)
+    }
+    exact = {float(value) for value in values if "+" not in value} - {min(numbers)}
+    assert column.even_cut in exact
+    assert unevenness[column.even_cut] == min(unevenness[cut] for cut in exact)
