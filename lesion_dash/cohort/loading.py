@@ -50,7 +50,7 @@ def memory_limit() -> int:
         try:
             return bytes_in(text)
         except ValueError:
-            problem = f"{text!r} is no size"
+            problem = f"{text!r} is not a size"
             raise InputError(MEMORY_VARIABLE, problem, "give one such as 4GB") from None
     return int(_SHARE_OF_MEMORY * free_memory())
 
