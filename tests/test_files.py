@@ -1,16 +1,17 @@
-"""Finding, reading and writing files."""
+"""Finding and reading files."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.files.listing import list_images, odd_name
-from lesion_dash.files.reading import read_bytes
-from lesion_dash.files.writing import prepare_results, write_atomically
+from lesion_dash.files.reading import FileView, read_bytes
 
 
 def touch(path: Path) -> Path:
@@ -100,43 +101,6 @@ def test_odd_names_are_told_from_plain_ones():
     assert "Windows" in odd_name("CON.nii.gz")
 
 
-def test_files_take_their_names_together(tmp_path):
-    folder = tmp_path / "new"
-    with write_atomically(folder, ["a", "b"]) as writer:
-        writer.add("a", b"1")
-        writer.add("b", b"2")
-        assert not (folder / "a").exists()
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"1", "b": b"2"}
-
-
-def stop_halfway(folder: Path) -> None:
-    with write_atomically(folder, ["a", "b"], overwrite=True) as writer:
-        writer.add("a", b"new")
-        raise RuntimeError("stopped")
-
-
-def test_nothing_is_left_of_a_set_that_was_not_finished(tmp_path):
-    (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="stopped"):
-        stop_halfway(tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
-    with pytest.raises(RuntimeError, match="stopped"):
-        stop_halfway(tmp_path / "made")
-    assert not (tmp_path / "made").exists()
-
-
-def test_earlier_results_are_kept_unless_it_is_said(tmp_path):
-    touch(tmp_path / "a")
-    with pytest.raises(InputError, match="already holds results"):
-        prepare_results(tmp_path, ["a"])
-    assert prepare_results(tmp_path, ["a"], overwrite=True) == tmp_path
-
-
-def test_a_results_folder_that_is_a_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not a folder"):
-        prepare_results(touch(tmp_path / "out"), [])
-
-
 def test_a_linked_folder_counts_nobody_twice_whatever_it_is_called(tmp_path):
     for number in range(3):
         touch(tmp_path / "b" / f"sub-{number}.nii")
@@ -164,12 +128,6 @@ def test_a_link_to_itself_is_passed_over(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(InputError, match="not a regular file"):
         read_bytes(tmp_path)
-
-
-def test_results_that_cannot_take_their_name_are_refused_before(tmp_path):
-    (tmp_path / "a").mkdir()
-    with pytest.raises(InputError, match="holds a folder named a"):
-        prepare_results(tmp_path, ["a"], overwrite=True)
 
 
 def test_a_file_is_read_whole_where_a_system_lacks_the_flags_of_others(tmp_path, monkeypatch):
@@ -200,3 +158,58 @@ def test_a_pair_is_passed_over_where_a_link_leads_out_of_the_folder(tmp_path, en
     assert not listing.images
     assert [path.name for path, _ in listing.skipped] == ["sub-1.hdr", "sub-1.img"]
     assert all("outside the data folder" in reason for _, reason in listing.skipped)
+
+
+# A view of a file gives what its bytes would give, and holds nothing.
+
+
+CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "file").write_bytes(CONTENT)
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 10), (4990, 6000), (7000, 8000), (3, 3), (-5, None)]
+)
+def test_slices_are_those_of_bytes(path, start, stop):
+    with FileView(path) as view:
+        assert len(view) == len(CONTENT)
+        assert view[start:stop] == CONTENT[start:stop]
+        assert view.startswith(CONTENT[20:25], 20)
+        assert not view.startswith(b"\0" * 600, 20)
+
+
+def test_a_file_that_changes_is_refused(path):
+    with pytest.raises(InputError, match="changed while reading"), FileView(path):
+        os.utime(path, ns=(1, 1))
+
+
+def open_files():
+    """The status of what this process has open."""
+    for entry in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # that of the listing itself
+            yield os.fstat(int(entry.name))
+
+
+def test_an_error_inside_is_not_hidden(path):
+    def fail():
+        with FileView(path):
+            path.write_bytes(b"other")
+            raise KeyError("own")
+
+    with pytest.raises(KeyError, match="own"):
+        fail()
+
+
+def test_descriptors_are_closed_and_folders_refused(path, tmp_path):
+    with FileView(path):
+        assert any(os.path.samestat(path.stat(), status) for status in open_files())
+    assert not any(os.path.samestat(path.stat(), status) for status in open_files())
+    with pytest.raises(InputError, match="not a regular file: is a folder"):
+        FileView(tmp_path)
+    with pytest.raises(InputError, match="file not found"):
+        FileView(tmp_path / "none")
