@@ -24,16 +24,7 @@ class OpenValue:
     """A number of which only one bound is known, such as ``89+`` or ``<18``.
 
     De-identified tables hold such values: whoever is older than 89 is ``89+``. So do laboratory
-    values below the limit of detection.
-
-    Parameters
-    ----------
-    bound : float
-        In the unit of the column.
-    above : bool
-        The number lies above the bound; otherwise below.
-    strict : bool
-        The number is not the bound itself.
+    values below the limit of detection. Where `strict`, the number is not the bound itself.
     """
 
     bound: float
@@ -52,12 +43,7 @@ class OpenValue:
     def lies_within(self, low: float, high: float, strict: bool = False) -> bool | None:
         """Whether the number lies within a range, or None where it may and may not.
 
-        Parameters
-        ----------
-        low, high : float
-            The range, bounds included; infinite where it has no bound there.
-        strict : bool
-            The bound of the range is not included.
+        The range includes its bounds, unless it is strict, and is infinite where it has none.
 
         Examples
         --------
@@ -247,7 +233,7 @@ def describe_column(table: Participants, position: int, cells: Sequence[str]) ->
     present = Counter(value_text(cell) for cell in cells if cell)
     missing = len(cells) - present.total()
     name = table.columns[position]
-    if not is_numeric(table, position):
+    if not holds_numbers(whole_column(table, position)):
         return Column(name, "category", tuple(sorted(present.items())), missing)
     unit = table.units.of(name)
     counts = tuple(sorted(present.items(), key=lambda pair: place_of(pair[0])))
@@ -269,11 +255,6 @@ def with_unit(name: str, unit: str) -> str:
 def whole_column(table: Participants, position: int) -> list[str]:
     """The cells of a column, of all patients of the table."""
     return [row[position] for row in table.rows.values()]
-
-
-def is_numeric(table: Participants, position: int) -> bool:
-    """Whether a column holds numbers, or values open at a bound, and nothing else but gaps."""
-    return holds_numbers(whole_column(table, position))
 
 
 def find_column(table: Participants, name: str) -> int:

@@ -172,13 +172,7 @@ class Condition:
         return False if value is None else value.lies_within(self.low, self.high, self.strict)
 
     def exclusions(self, table: Participants, files: Sequence[str]) -> Exclusions:
-        """Which of these files belong to patients who do not meet the condition.
-
-        Parameters
-        ----------
-        table : Participants
-        files : sequence of str
-            Paths below the cohort's folder.
+        """Which of these files, paths below the cohort's folder, do not meet the condition.
 
         Raises
         ------
@@ -377,7 +371,7 @@ def exclude_patients(
     folder: AnyPath,
     notes: Sequence[str] = (),
 ) -> Exclusions:
-    """Which of these files do not belong to patients who meet all conditions.
+    """Which of these files do not belong to patients who meet all conditions, in any order.
 
     The same function answers before a mask is read and for a cohort in memory, so that both ways
     read the table alike. A file that is excluded unread is not found faulty, though, and has no
@@ -386,13 +380,12 @@ def exclude_patients(
     Parameters
     ----------
     where : iterable of Condition or str
-        Their order does not matter.
     table : Participants or None
     files : sequence of str
         Paths below the folder.
     folder : Path or UrlPath
     notes : sequence of str
-        What was wrong with a table that could not be used.
+        What was wrong with a table that could not be used: details of the error that there is none.
 
     Raises
     ------
@@ -510,23 +503,7 @@ def remaining_columns(
     """Every column, counted among the patients whom the conditions on the other columns include.
 
     So each count is the number of patients there would be if its value were the only condition on
-    its column.
-
-    Parameters
-    ----------
-    cohort : CohortListing
-        The whole, with a participants table.
-    conditions : iterable of Condition or str
-
-    Returns
-    -------
-    tuple of Column
-        As of `describe_columns`, where no condition is given.
-
-    Raises
-    ------
-    InputError
-        Where the table has no column that a condition names.
+    its column. Columns are those of `describe_columns`; a condition on another one is an error.
 
     Examples
     --------
@@ -557,12 +534,6 @@ def restriction_summary(cohort: CohortListing, conditions: Iterable[Condition | 
     """The conditions in a sentence, with how many patients they exclude for want of a value alone.
 
     A patient whom another condition excludes for certain is not counted.
-
-    Parameters
-    ----------
-    cohort : CohortListing
-        The whole, with a participants table.
-    conditions : iterable of Condition or str
 
     Examples
     --------

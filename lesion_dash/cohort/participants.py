@@ -130,19 +130,10 @@ class Units:
 
 
 def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
-    """Read the units that the JSON file beside a participants table gives, such as for age.
+    """Read the units that the JSON file next to a participants table gives, such as for age.
 
-    Parameters
-    ----------
-    table : Path or UrlPath
-        ``participants.tsv``; the file is ``participants.json``.
-    root : Path or UrlPath, optional
-        A file that leads out of this folder is not read.
-
-    Returns
-    -------
-    Units
-        Without any where there is no file; of a file that cannot be used, a note: the table can be.
+    A file that leads out of the root is not read; of one that cannot be used there is a note, as
+    the table itself can be.
 
     References
     ----------

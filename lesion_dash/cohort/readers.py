@@ -178,17 +178,10 @@ class Unseen(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A file as a worker is asked for it.
+    """A file as a worker is asked for it: not by a relative path, as its folder is another.
 
-    Parameters
-    ----------
-    path : Path or UrlPath
-        Not relative: a worker's current folder is another.
-    size : int or None
-        Bytes it has on this computer, by which a worker knows that it sees the same file; None
-        behind a URL, and where it is not there any more.
-    roots : tuple of Path
-        Folders of this process out of which no link may lead, see `confine_to`.
+    By the size on this computer, None behind a URL and where the file is gone, a worker knows that
+    it sees the same file. No link may lead out of the roots, see `confine_to`.
     """
 
     path: AnyPath

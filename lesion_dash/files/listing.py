@@ -307,10 +307,6 @@ def confine_to(root: Path) -> None:
     Links within the folder are followed, such as those of git-annex to its store; those that lead
     out of it are refused. This holds for all threads of this process, and for every read: all of
     them go through `open_confined`.
-
-    Parameters
-    ----------
-    root : Path
     """
     _roots.update(_named(root))
 
@@ -343,14 +339,9 @@ def is_confined(path: Path) -> bool:
 
 
 def open_confined(path: Path, flags: int) -> int:
-    """Open a file and give its descriptor, where it does not lead out of a folder it is kept in.
+    """Open a file and give its descriptor.
 
-    Raises
-    ------
-    InputError
-        Where it does.
-    OSError
-        Where it cannot be opened.
+    Raises InputError where it leads out of a folder it is confined to, and OSError as `os.open`.
     """
     roots = _roots_above(path)
     if not roots:

@@ -179,17 +179,7 @@ def prepare_results(
 def new_folder(parent: Path, name: str) -> Iterator[Path]:
     """Make a folder that no other run has, and remove it where nothing was written into it.
 
-    Parameters
-    ----------
-    parent : Path
-        Made where it does not exist.
-    name : str
-        Gets a number where it is taken.
-
-    Raises
-    ------
-    InputError
-        Where the folder cannot be made.
+    The name gets a number where it is taken, and the parent is made where it does not exist.
 
     Examples
     --------
@@ -318,13 +308,7 @@ def _read_journal(folder: Path) -> Moves | None:
 
 
 def _is_move(folder: Path, temporary: str, final: str) -> bool:
-    """Whether a file of ours that waits in a folder is to take its final name in it.
-
-    Raises
-    ------
-    OSError, TypeError, ValueError
-        Where one of them is no name.
-    """
+    """Whether a file of ours that waits in a folder is to take its final name in it."""
     paths = [folder / temporary, folder / final]
     are_here = [path.name for path in paths] == [temporary, final]
     are_files = not any(path.is_dir() or b"\0" in os.fsencode(path) for path in paths)
