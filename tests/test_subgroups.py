@@ -393,9 +393,9 @@ def test_text_that_is_no_condition_is_refused(text, match):
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
-        ({}, "no value and no range is asked for"),
+        ({}, "no value and no range is given"),
         ({"values": ("F",), "low": 3}, "at once"),
-        ({"values": ("n/a",)}, "missing value is asked for by its word"),
+        ({"values": ("n/a",)}, "a missing value is given as text"),
         ({"low": float("nan")}, "a bound is not a number"),
         ({"low": 3, "high": 4, "strict": True}, "strict belongs to a range with one bound"),
     ],

@@ -269,7 +269,7 @@ def test_files_behind_a_url_are_checked_as_local_ones_are(bucket, table, driver)
         read_text(as_path("memory://bucket/none.csv"))
     assert (read_bytes(table, head=4), read_bytes(table)) == (b"0123", b"0123456789")
     with pytest.raises(InputError, match="is too large: 10 bytes, 5 allowed"):
-        read_bytes(table, most=5)
+        read_bytes(table, max_bytes=5)
     driver("info", lambda work, *_: work() | {"size": 11})
     with pytest.raises(InputError, match="changed while reading"):
         read_bytes(table)
@@ -316,9 +316,9 @@ def test_a_server_that_gives_more_than_was_asked_for_is_cut(table, driver, monke
     monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda self, path, **_: whole(self, path))
     driver("info", lambda work, *_: work() | {"size": None})
     assert read_bytes(table, head=4) == b"0123"
-    assert read_bytes(table, most=10) == read_bytes(table) == b"0123456789"
+    assert read_bytes(table, max_bytes=10) == read_bytes(table) == b"0123456789"
     with pytest.raises(InputError, match="is too large: more than the 9 bytes allowed"):
-        read_bytes(table, most=9)
+        read_bytes(table, max_bytes=9)
 
 
 def test_no_more_than_is_allowed_is_asked_for(table, monkeypatch):
@@ -329,7 +329,7 @@ def test_no_more_than_is_allowed_is_asked_for(table, monkeypatch):
         return cat(self, path, start, end, **options)
 
     monkeypatch.setattr(MemoryFileSystem, "cat_file", note)
-    read_bytes(table, most=50)
+    read_bytes(table, max_bytes=50)
     assert ends == [11]
 
 

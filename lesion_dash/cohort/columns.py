@@ -73,8 +73,12 @@ def open_value(cell: str) -> OpenValue | None:
     text = cell.strip()
     signed, ended = _SIGNED.fullmatch(text), _ENDED.fullmatch(text)
     if signed:
-        bound, sign = number_of(signed[2]), signed[1]
-        return None if bound is None else OpenValue(bound, sign in (">", ">=", "≥"), sign in "<>")
+        bound, operator = number_of(signed[2]), signed[1]
+        return (
+            None
+            if bound is None
+            else OpenValue(bound, operator in (">", ">=", "≥"), operator in "<>")
+        )
     bound = number_of(ended[1]) if ended else None
     return None if bound is None else OpenValue(bound, above=True)
 

@@ -22,11 +22,11 @@ from .columns import (
 )
 from .participants import Participants, is_missing, number_of, value_text
 
-SIGNS = "=<>!"
-_NOT_PLAIN = frozenset(SIGNS + "≥≤≠")
+_OPERATORS = "=<>!"
+_NOT_PLAIN = frozenset(_OPERATORS + "≥≤≠")
 _RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
 _PARTS = re.compile(r'("(?:[^"]|"")*"\s*|[^=<>!≥≤≠]+)(>=|<=|!=|==?|[><≥≤≠])(.*)', re.DOTALL)
-_SAME_SIGNS = {"≥": ">=", "≤": "<=", "≠": "!=", "==": "="}
+_SAME_OPERATORS = {"≥": ">=", "≤": "<=", "≠": "!=", "==": "="}
 _FORMS = "write sex=F, sex!=F, group=A,B, age>=60, age=60..80 or nihss=missing"
 _SHELL = "in quotes, as a shell takes > and < for itself"
 
@@ -101,13 +101,13 @@ class Condition:
             span = f"{value_text(self.low)}..{value_text(self.high)}"
             return f"{span} is not a range, its first bound is the larger"
         if bounds and (self.values or self.excludes):
-            return "a range and values are asked for at once"
+            return "a range and values are given at once"
         if self.strict and bounds != 1:
             return "strict belongs to a range with one bound"
         if any(is_missing(value) for value in self.values):
-            return "a missing value is asked for by its word"
+            return "a missing value is given as text"
         nothing = not (bounds or self.values or self.excludes or self.missing)
-        return "no value and no range is asked for" if nothing else ""
+        return "no value and no range is given" if nothing else ""
 
     @property
     def is_range(self) -> bool:
@@ -126,15 +126,15 @@ class Condition:
             return f"{self.column} not missing" if self.excludes else ""
         if not self.excludes:
             return f"{self.column} = {' or '.join(self.values)}"
-        sign = "none of" if len(self.values) > 1 else "!="
-        return f"{self.column} {sign} {', '.join(self.values)}"
+        operator = "none of" if len(self.values) > 1 else "!="
+        return f"{self.column} {operator} {', '.join(self.values)}"
 
     def _range(self, column: str, gap: str, to: str) -> str:
         low, high = value_text(self.low), value_text(self.high)
         if self.low > -inf and self.high < inf:
             return f"{column}{gap}={gap}{low}{to}{high}"
-        sign, bound = (">", low) if self.low > -inf else ("<", high)
-        return f"{column}{gap}{sign}{'' if self.strict else '='}{gap}{bound}"
+        operator, bound = (">", low) if self.low > -inf else ("<", high)
+        return f"{column}{gap}{operator}{'' if self.strict else '='}{gap}{bound}"
 
     def __str__(self) -> str:
         """The condition as `parse_condition` reads it."""
@@ -239,7 +239,7 @@ class Condition:
 
 def _quoted(value: str) -> str:
     """A value that means itself, whatever characters it holds."""
-    if value[0] in SIGNS or set(value) & set('",') or _RANGE.fullmatch(value):
+    if value[0] in _OPERATORS or set(value) & set('",') or _RANGE.fullmatch(value):
         return _in_quotes(value)
     return value
 
@@ -288,32 +288,32 @@ def parse_condition(text: str) -> Condition:
     parts = _PARTS.fullmatch(text.strip())
     if not parts or not parts[1].strip():
         raise InputError(text or "''", "is not a condition", f"{_FORMS}, {_SHELL}")
-    column, sign, asked = parts[1].strip(), parts[2], parts[3].strip()
+    column, operator, operand = parts[1].strip(), parts[2], parts[3].strip()
     if len(column) > 1 and column[0] == column[-1] == '"':
         column = column[1:-1].replace('""', '"')
-    sign = _SAME_SIGNS.get(sign, sign)
-    if asked[:1] and asked[0] in SIGNS:
-        raise InputError(text, f"{sign + asked[0]!r} is not an operator", _FORMS)
-    bounds, has_gap = _split_gap(asked)
+    operator = _SAME_OPERATORS.get(operator, operator)
+    if operand[:1] and operand[0] in _OPERATORS:
+        raise InputError(text, f"{operator + operand[0]!r} is not an operator", _FORMS)
+    bounds, has_gap = _split_gap(operand)
     span = _RANGE.fullmatch(bounds)
-    if span and sign == "!=":
+    if span and operator == "!=":
         raise InputError(text, "a range cannot be excluded", "ask for what is below or above it")
-    if sign == "=" and span:
+    if operator == "=" and span:
         low, high = (_number(text, bound) for bound in span.groups())
         return Condition(column, low=low, high=high, missing=has_gap)
-    if sign[0] in "<>":
+    if operator[0] in "<>":
         bound = _number(text, bounds)
-        low, high = (bound, inf) if sign[0] == ">" else (-inf, bound)
-        return Condition(column, low=low, high=high, strict=sign in "<>", missing=has_gap)
-    values = _split_values(text, asked)
+        low, high = (bound, inf) if operator[0] == ">" else (-inf, bound)
+        return Condition(column, low=low, high=high, strict=operator in "<>", missing=has_gap)
+    values = _split_values(text, operand)
     present = tuple(value for value in values if not is_missing(value))
-    return Condition(column, present, excludes=sign == "!=", missing=len(present) < len(values))
+    return Condition(column, present, excludes=operator == "!=", missing=len(present) < len(values))
 
 
-def _split_values(text: str, asked: str) -> list[str]:
+def _split_values(text: str, operand: str) -> list[str]:
     """The values between commas, those in double quotes as they are."""
     try:
-        values = next(csv.reader([asked], skipinitialspace=True), []) or [""]
+        values = next(csv.reader([operand], skipinitialspace=True), []) or [""]
     except csv.Error as error:
         raise InputError(text, f"is not a condition ({error})", _FORMS) from None
     values = [value.strip() for value in values]
@@ -322,10 +322,10 @@ def _split_values(text: str, asked: str) -> list[str]:
     return values
 
 
-def _split_gap(asked: str) -> tuple[str, bool]:
+def _split_gap(operand: str) -> tuple[str, bool]:
     """A range without the word ``missing`` behind it, and whether it was there."""
-    first, comma, last = asked.rpartition(",")
-    return (first, True) if comma and is_missing(last) and last.strip() else (asked, False)
+    first, comma, last = operand.rpartition(",")
+    return (first, True) if comma and is_missing(last) and last.strip() else (operand, False)
 
 
 def _number(text: str, part: str) -> float:

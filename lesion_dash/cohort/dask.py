@@ -191,7 +191,7 @@ class Cluster:
         """Run a function on every chunk; two chunks a thread are under way at most.
 
         A chunk whose task ends its workers or their memory is run again item by item, with nothing
-        of ours beside it, so that no other item is blamed.
+        of ours next to it, so that no other item is blamed.
 
         Parameters
         ----------
@@ -281,7 +281,7 @@ class Cluster:
         """Make again what was given up though it ended no worker; False where there is none.
 
         What is lost with a worker is made anew on others. Should a task that ends workers run
-        beside it, the scheduler blames both.
+        at the same time, the scheduler blames both.
         """
         blamed = [future for future in futures if future.status == "error"]
         if blamed:

@@ -150,7 +150,7 @@ def _disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
-        remedy = "make room there, or name another folder in TMPDIR"
+        remedy = "free some space there, or name another folder in TMPDIR"
         raise InputError(tempfile.gettempdir(), problem, remedy) from error
 
 

@@ -63,7 +63,7 @@ def is_own_result(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What is read of a folder of masks, and who is told meanwhile.
+    """What is read of a folder of masks, and the callbacks of the reading.
 
     Parameters
     ----------

@@ -233,7 +233,7 @@ PathInput = str | os.PathLike[str] | UrlPath
 
 
 def as_path(given: PathInput) -> AnyPath:
-    """A path on this computer (``~`` expanded), or one behind a URL: here alone this is decided.
+    """A path on this computer (``~`` expanded), or one behind a URL; only this function decides.
 
     Examples
     --------
@@ -392,7 +392,7 @@ def _status_of(error: Exception) -> int | None:
 
 
 def sample_data() -> Path:
-    """The folder of the sample data: beside the page, in a clone, or installed with the package."""
+    """The folder of the sample data: in the current folder, a clone, or installed."""
     places = (
         Path.cwd() / "sample_data",
         Path(__file__).parents[2] / "sample_data",

@@ -13,7 +13,7 @@ from ..core.errors import InputError, MissingFile
 from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
 
-_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, beside \n and \r
+_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, besides \n and \r
 
 
 class TableLimits(NamedTuple):
@@ -73,7 +73,7 @@ _EMPTY = "file is empty", "copy it again from its source"
 _CHANGED = "changed while reading", "wait until it is copied whole"
 
 
-def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) -> bytes:
+def read_bytes(path: AnyPath, head: int | None = None, max_bytes: int | None = None) -> bytes:
     """Read a regular file whole, or only its first `head` bytes.
 
     Parameters
@@ -81,7 +81,7 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
     path : Path or UrlPath
     head : int, optional
         Read no more than these bytes.
-    most : int, optional
+    max_bytes : int, optional
         Refuse a larger file.
 
     Raises
@@ -91,10 +91,10 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
         it is read.
     """
     if isinstance(path, UrlPath):
-        return _read_url(path, head, most)
+        return _read_url(path, head, max_bytes)
     descriptor = open_file(path)
     try:
-        return _read_open_file(descriptor, path, head, most)
+        return _read_open_file(descriptor, path, head, max_bytes)
     finally:
         os.close(descriptor)
 
@@ -114,9 +114,9 @@ def open_file(path: Path) -> int:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
 
 
-def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
+def _read_open_file(descriptor: int, path: Path, head: int | None, max_bytes: int | None) -> bytes:
     before = os.fstat(descriptor)
-    check_status(path, before, most)
+    check_status(path, before, max_bytes)
     try:
         # One byte more than expected shows a file that grows meanwhile.
         content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
@@ -134,8 +134,8 @@ def _stopped(path: Path, error: OSError) -> InputError:
     return InputError(path, problem, "check the disk or network share")
 
 
-def check_status(path: Path, status: os.stat_result, most: int | None = None) -> None:
-    """Refuse what is no regular file, is closed to everybody, empty, or larger than `most`."""
+def check_status(path: Path, status: os.stat_result, max_bytes: int | None = None) -> None:
+    """Refuse a file that is not regular, is closed to everybody, empty, or too large."""
     if not stat.S_ISREG(status.st_mode):
         what = "is a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
         raise InputError(path, f"not a regular file: {what}", "give the file itself")
@@ -143,8 +143,8 @@ def check_status(path: Path, status: os.stat_result, most: int | None = None) ->
         raise InputError(path, "no permission to read: closed to everybody", "ask its owner")
     if status.st_size == 0:
         raise InputError(path, *_EMPTY)
-    if most is not None and status.st_size > most:
-        problem = f"is too large: {status.st_size:,} bytes, {most:,} allowed"
+    if max_bytes is not None and status.st_size > max_bytes:
+        problem = f"is too large: {status.st_size:,} bytes, {max_bytes:,} allowed"
         raise InputError(path, problem, _RIGHT_FILE)
 
 
@@ -155,17 +155,17 @@ def _read_up_to(descriptor: int, count: int) -> bytes:
     return content
 
 
-def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
+def _read_url(path: UrlPath, head: int | None, max_bytes: int | None) -> bytes:
     """Read a file behind a URL; its first bytes take a single request."""
     system, place = path.system()
     size = None
     if head is None:
         # None where a server does not tell.
         size = ask(path, lambda: system.info(place)["size"])
-        if most is not None and size is not None and size > most:
-            problem = f"is too large: {size:,} bytes, {most:,} allowed"
+        if max_bytes is not None and size is not None and size > max_bytes:
+            problem = f"is too large: {size:,} bytes, {max_bytes:,} allowed"
             raise InputError(path, problem, _RIGHT_FILE)
-    expected = most if size is None else size
+    expected = max_bytes if size is None else size
     # One byte more than expected shows a larger file, however large it is.
     allowed = head if head is not None or expected is None else expected + 1
     content = ask(path, partial(_content, system, place, allowed))
@@ -173,8 +173,8 @@ def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
         raise InputError(path, *_EMPTY)
     if size is not None and len(content) != size:
         raise InputError(path, *_CHANGED)
-    if head is None and most is not None and len(content) > most:
-        problem = f"is too large: more than the {most:,} bytes allowed"
+    if head is None and max_bytes is not None and len(content) > max_bytes:
+        problem = f"is too large: more than the {max_bytes:,} bytes allowed"
         raise InputError(path, problem, _RIGHT_FILE)
     return content
 
@@ -200,7 +200,7 @@ def read_text(
     ----------
     path : Path or UrlPath
     limits : TableLimits
-        A larger table is refused before it is taken apart.
+        A larger table is refused before it is parsed.
     separators : str
         Each of these characters ends a cell.
 
@@ -217,7 +217,7 @@ def read_text(
     InputError
         Where the file is missing, empty, too large, or is no text.
     """
-    content = read_bytes(path, most=limits.bytes)
+    content = read_bytes(path, max_bytes=limits.bytes)
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     notes: tuple[str, ...] = ("read as UTF-16",) if wide else ()
     try:

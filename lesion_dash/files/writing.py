@@ -296,7 +296,7 @@ def _write_journal(folder: Path, moves: Moves) -> None:
 def _read_journal(folder: Path) -> Moves | None:
     """The moves of a run that was killed; None where no run of ours would have written them."""
     try:
-        read = json.loads(read_bytes(folder / JOURNAL_NAME, most=_LARGEST_JOURNAL))
+        read = json.loads(read_bytes(folder / JOURNAL_NAME, max_bytes=_LARGEST_JOURNAL))
         moves = [(temporary, final) for temporary, final in read]
         are_ours = all(_is_move(folder, *move) for move in moves)
     except (InputError, OSError, TypeError, ValueError, RecursionError):

@@ -112,7 +112,7 @@ def read_array(
         problem = f"is no file of an array: its name ends in none of {', '.join(ENDINGS)}"
         raise InputError(path, problem, SAVE_AGAIN)
     most = UNPACKED if unpack_mb is None else _megabytes(unpack_mb)
-    raw = read_bytes(path, most=LARGEST_FILE)
+    raw = read_bytes(path, max_bytes=LARGEST_FILE)
     try:
         contents = read(raw, most)
         chosen, notes = _choose(contents, name)

@@ -451,7 +451,7 @@ def read_transform(
     place = as_path(path)
     if has_image_ending(place.name):
         return read_field(place)
-    content = read_bytes(place, most=_LARGEST)
+    content = read_bytes(place, max_bytes=_LARGEST)
     text = _text_of(content)
     if text is None:
         return _of_matlab(place, content)
@@ -475,7 +475,7 @@ def stated_way(path: PathInput) -> str:
     place = as_path(path)
     if has_image_ending(place.name):
         return ""
-    stated = _DIRECTION.search(_text_of(read_bytes(place, most=_LARGEST)) or "")
+    stated = _DIRECTION.search(_text_of(read_bytes(place, max_bytes=_LARGEST)) or "")
     return stated[1].lower() if stated else ""
 
 
