@@ -15,25 +15,11 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import clusters
 import numpy as np
 import psutil
 import pytest
-from clusters import (
-    PATIENTS,
-    SHAPE,
-    all_parts,
-    assert_same,
-    deadly_merge,
-    die_when_made_again,
-    fail,
-    kept_part,
-    large_answer,
-    merge_out_of_memory,
-    tasks_of,
-    two_workers,
-    with_all_workers,
-    write_mixed,
-)
+from clusters import PATIENTS, SHAPE, assert_same, tasks_of, two_workers, with_all_workers
 from phantoms import random_masks, write_masks
 
 from lesion_dash import cli
@@ -59,7 +45,6 @@ distributed = pytest.importorskip("distributed")
 
 OWN_FOLDER = Path("/proc/self/cwd")
 """A path that each process sees its own folder behind, as machines do with other mounts."""
-own_folders = pytest.mark.skipif(not OWN_FOLDER.exists(), reason="this system has no /proc")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +82,7 @@ def few(tmp_path, masks):
 
 @pytest.fixture
 def mixed(tmp_path):
-    return write_mixed(tmp_path / "masks")
+    return clusters.write_mixed(tmp_path / "masks")
 
 
 def test_a_cluster_gives_the_same_bits(scheduler, mixed):
@@ -206,10 +191,10 @@ def test_a_file_that_ends_workers_is_named_and_the_others_count(
 def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler, tmp_path, client):
     counter = tmp_path / "times"
     with connect(scheduler) as cluster:
-        ((_, result),) = cluster.map(die_when_made_again, [[counter]], None)
+        ((_, result),) = cluster.map(clusters.die_when_made_again, [[counter]], None)
         for worker in client.run(os.getpid).values():
             os.kill(worker, signal.SIGKILL)
-        found = list(cluster.combine([(result, "")], kept_part, all_parts, [0]))
+        found = list(cluster.combine([(result, "")], clusters.kept_part, clusters.all_parts, [0]))
     assert found == [[42]]
     # Made, tried twice with its workers, made again; more where a worker ended on its own account.
     assert counter.read_text().startswith("xxxx")
@@ -218,15 +203,19 @@ def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler,
 @pytest.mark.parametrize(
     ("merge", "error", "match"),
     [
-        (deadly_merge, WorkersEnded, "a task ended 1 worker, out of memory perhaps.*more memory"),
-        (merge_out_of_memory, WorkerMemory, "needs more memory than a worker.*with more"),
+        (
+            clusters.deadly_merge,
+            WorkersEnded,
+            "a task ended 1 worker, out of memory.*more memory",
+        ),
+        (clusters.merge_out_of_memory, WorkerMemory, "needs more memory than a worker.*with more"),
     ],
 )
 def test_maps_that_workers_cannot_make_are_one_sentence(scheduler, client, merge, error, match):
     with no_second_try(client), connect(scheduler) as cluster:
-        ((_, result),) = cluster.map(large_answer, [[1]], None)
+        ((_, result),) = cluster.map(clusters.large_answer, [[1]], None)
         with pytest.raises(error, match=match):
-            list(cluster.combine([(result, "")], kept_part, merge, [0]))
+            list(cluster.combine([(result, "")], clusters.kept_part, merge, [0]))
 
 
 def test_several_workers_are_counted():
@@ -235,7 +224,7 @@ def test_several_workers_are_counted():
 
 def test_what_nobody_foresaw_on_a_worker_comes_through(scheduler):
     with connect(scheduler) as cluster, pytest.raises(ZeroDivisionError, match="surprise"):
-        list(cluster.map(fail, [[1]], None))
+        list(cluster.map(clusters.fail, [[1]], None))
     assert not tasks_of(scheduler)
 
 
@@ -245,7 +234,7 @@ def test_memory_here_does_not_grow_with_the_number_of_chunks(scheduler):
     def peak(chunks: int) -> int:
         with connect(scheduler) as cluster:
             tracemalloc.start()
-            results = cluster.map(large_answer, ([n] for n in range(chunks)), None)
+            results = cluster.map(clusters.large_answer, ([n] for n in range(chunks)), None)
             kept = [remote for answer, remote in results if len(answer) == 2**20]
             highest = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
@@ -287,30 +276,28 @@ def test_overlap_writes_the_same_regions_on_a_cluster(scheduler, masks, tmp_path
     assert b"Three" in here
 
 
-@own_folders
-def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(
-    scheduler, few, client, monkeypatch
+@pytest.mark.skipif(not OWN_FOLDER.exists(), reason="this system has no /proc")
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        ("none", "is not found by the worker tcp://127.*; mount the folder"),
+        (
+            "elsewhere",
+            r"has [\d,]+ bytes for the worker tcp://127.*, [\d,]+ on this computer: it sees another",
+        ),
+    ],
+)
+def test_a_file_that_a_worker_sees_otherwise_is_named_with_the_worker(
+    scheduler, few, client, monkeypatch, other, match
 ):
-    client.run(os.chdir, "/")
-    monkeypatch.chdir(few.parent)
-    match = r"sub-000_lesion.nii.gz: is not found by the worker tcp://127.*mount the folder"
-    with pytest.raises(InputError, match=match):
-        folder_stats(OWN_FOLDER / "masks", 2, scheduler=scheduler)
-    assert not tasks_of(scheduler)
-
-
-@own_folders
-def test_a_file_of_another_size_on_a_worker_is_another_file(scheduler, few, client, monkeypatch):
+    (few.parent / "none").mkdir()
     write_masks(few.parent / "elsewhere" / "masks", random_masks(8, seed=1))
-    client.run(os.chdir, few.parent / "elsewhere")
+    client.run(os.chdir, few.parent / other)
     monkeypatch.chdir(few.parent)
-    match = (
-        r"sub-000_lesion.nii.gz: has [\d,]+ bytes for the worker tcp://127.*, [\d,]+ on this "
-        r"computer: it sees another file of that name; mount the same folder"
-    )
-    with pytest.raises(InputError, match=match):
+    with pytest.raises(InputError, match=f"sub-000_lesion.nii.gz: {match}"):
         folder_stats(OWN_FOLDER / "masks", 2, scheduler=scheduler)
     client.run(os.chdir, "/")
+    assert not tasks_of(scheduler)
 
 
 def test_what_a_store_shows_to_this_computer_alone_is_named_with_the_worker(scheduler, few):
@@ -377,26 +364,23 @@ def test_a_worker_with_other_versions_is_refused(client, scheduler, package):
     with pytest.raises(InputError, match=match):
         cluster.check_workers()
     with pytest.raises(InputError, match=match):  # one that comes late is not checked before
-        list(cluster.map(large_answer, [[1]], None))
+        list(cluster.map(clusters.large_answer, [[1]], None))
+
+
+NO_ADDRESS = "is not the address of a scheduler; write it as tcp://host"
+NO_PORT = "port {} does not exist; give one from 1 to 65535"
 
 
 @pytest.mark.parametrize(
     ("address", "match"),
     [
-        *(
-            (address, r"is not the address of a scheduler; write it as tcp://host")
-            for address in (
-                *("", "127.0.0.1:8786", "http://127.0.0.1:8786", "tcp://127.0.0.1", "tcp://a b:1"),
-            )
-        ),
-        *(
-            (f"tcp://127.0.0.1:{port}", f"port {port} does not exist; give one from 1 to 65535")
-            for port in ("0", "65536", "99999")
-        ),
-        (
-            "tls://127.0.0.1:8786",
-            r"tls:// needs certificates.*set distributed.comm.tls.ca-file and",
-        ),
+        ("", NO_ADDRESS),
+        ("127.0.0.1:8786", NO_ADDRESS),
+        ("http://127.0.0.1:8786", NO_ADDRESS),
+        ("tcp://127.0.0.1", NO_ADDRESS),
+        ("tcp://a b:1", NO_ADDRESS),
+        *((f"tcp://127.0.0.1:{port}", NO_PORT.format(port)) for port in (0, 65536, 99999)),
+        ("tls://127.0.0.1:8786", "tls:// needs certificates.*set distributed.comm.tls.ca-file and"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_told(few, address, match):
@@ -425,19 +409,16 @@ def tls(ca: str, cert: str, key: str):
     )
 
 
-def test_certificates_that_cannot_be_read_are_told(few, tmp_path):
+def test_certificates_that_cannot_be_read_and_a_plain_scheduler_are_told(tmp_path):
     gone = str(tmp_path / "gone.pem")
     match = r"the certificates in Dask's configuration cannot be used \(.*No such file"
     with tls(gone, gone, gone), pytest.raises(InputError, match=match):
-        folder_stats(few, 2, scheduler="tls://127.0.0.1:8786")
-
-
-def test_a_plain_scheduler_where_encryption_is_asked_for_is_told(few):
+        connect("tls://127.0.0.1:8786").__enter__()
     with (
         dask.config.set({"distributed.comm.require-encryption": True}),
         pytest.raises(InputError, match=r"asks for encryption; use a tls:// scheduler"),
     ):
-        folder_stats(few, 2, scheduler="tcp://127.0.0.1:1")
+        connect("tcp://127.0.0.1:1").__enter__()
 
 
 def local_cluster(**options):
@@ -475,20 +456,16 @@ def test_dask_is_silent_as_long_as_any_connection_is_there_and_not_longer(schedu
     assert warnings.filters == filters
 
 
-def test_a_scheduler_that_does_not_answer_is_told():
+def test_a_scheduler_that_does_not_answer_or_has_no_workers_is_told():
     match = r"tcp://127.0.0.1:1: no scheduler answers within 0.5 s"
-    with pytest.raises(InputError, match=match), connect("tcp://127.0.0.1:1", Patience(0.5)):
-        pytest.fail("connected")
-
-
-def test_a_scheduler_without_workers_is_told():
+    with pytest.raises(InputError, match=match):
+        connect("tcp://127.0.0.1:1", Patience(0.5)).__enter__()
     match = r"has no workers; start one with `dask worker tcp:"
     with (
         local_cluster(n_workers=0, host="127.0.0.1") as cluster,
         pytest.raises(InputError, match=match),
-        connect(cluster.scheduler_address, Patience(0.5)),
     ):
-        pytest.fail("connected")
+        connect(cluster.scheduler_address, Patience(0.5)).__enter__()
 
 
 def start_dask(*arguments):

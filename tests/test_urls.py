@@ -446,9 +446,11 @@ def test_a_file_that_was_listed_and_has_gone_is_skipped_with_a_clear_reason(url,
 def test_a_participants_table_that_cannot_be_fetched_is_an_error_where_there_is_one(
     bucket, folder, url, driver
 ):
-    driver("cat_file", fails(ConnectionError(), where="participants"))
-    with pytest.raises(SetupError, match=r"participants.tsv: reading stopped"):
-        load_cohort(url)
+    bucket.pipe_file(f"{url}/participants.json", b"{}")  # with the units
+    for name in ("participants.json", "participants.tsv"):
+        driver("cat_file", fails(ConnectionError(), where=name))
+        with pytest.raises(SetupError, match=rf"{name}: reading stopped"):
+            load_cohort(url)
     # A folder above that may not be listed answers so whether the table is there or not.
     bucket.rm_file(f"{url}/participants.tsv")
     driver("info", fails(PermissionError(), where="participants"))

@@ -29,7 +29,9 @@ MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
 
 _SHARE_OF_MEMORY = 0.25  # arbitrary: the maps, and other programs, need memory as well
-_SAMPLE = 64  # masks that an estimate is made from, arbitrary; their mean is within some 10 %
+# Masks that an estimate is made from. Where volumes vary as much as their mean, the mean of 64 is
+# known to about 1 / sqrt(64) = 12 %.
+_SAMPLE = 64
 
 Notice = Callable[[str], None]
 

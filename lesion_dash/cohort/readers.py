@@ -26,7 +26,9 @@ from ..images.nifti import Header
 from ..images.reading import read_header, read_raw_image
 from .dask import Cluster, RemoteResult, TaskFailed, connect, worker_address
 
-_THREADS = min(4, os.cpu_count() or 1)  # arbitrary: the reading of one disk gains no more
+THREADS = min(4, os.cpu_count() or 1)
+"""Masks of this computer that are read together, arbitrary."""
+
 _URL_THREADS = 16  # arbitrary: what lies behind a URL is waited for, not computed
 _BATCH = 16  # masks that a thread reads before it hands them on, arbitrary
 _AHEAD = 4  # batches read and not yet used, or one a thread: a slow user must not fill the memory
@@ -84,7 +86,7 @@ class Threads:
         How many masks are read together, of this computer's and of those behind a URL.
     """
 
-    def __init__(self, local: int = _THREADS, remote: int = _URL_THREADS) -> None:
+    def __init__(self, local: int = THREADS, remote: int = _URL_THREADS) -> None:
         self._local, self._remote = local, remote
 
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:

@@ -352,7 +352,7 @@ def _off_grid(header: Header, common: Grid | None) -> str:
     same_size = np.allclose(own.voxel_size, common.voxel_size, atol=1e-3)
     if header.form == "none" and own.shape == common.shape and same_size:
         return ""
-    larger = own.size > 8 * common.size
+    larger = own.size > 8 * common.size  # as at half the voxel size, or of another template
     return own.difference(common) + (", far larger than the other masks" if larger else "")
 
 
