@@ -276,8 +276,8 @@ def test_columns_called_like_ours_stay_what_they_are(folder):
 
 @pytest.mark.parametrize("limit", ["0", "200", "1KB"])
 def test_a_cohort_on_disk_gives_the_same(folder, monkeypatch, limit):
-    kept = load_cohort(folder)
-    assert not isinstance(kept.indices, np.memmap)
+    in_memory = load_cohort(folder)
+    assert not isinstance(in_memory.indices, np.memmap)
     monkeypatch.setenv(MEMORY_VARIABLE, limit)
     notices = []
     mapped = load_cohort(folder, notice=notices.append)
@@ -285,13 +285,13 @@ def test_a_cohort_on_disk_gives_the_same(folder, monkeypatch, limit):
     assert mapped.notes[-1] == notices[0]
     assert re.match(r"about [\d.]+ (kB|bytes) of memory to put together its voxel pos", notices[0])
     assert re.search(rf", [\d.]+ (kB|bytes) allowed: kept on disk.*{MEMORY_VARIABLE}", notices[0])
-    np.testing.assert_array_equal(mapped.indices, kept.indices)
-    np.testing.assert_array_equal(mapped.counts, kept.counts)
-    for key, values in volume_stats(kept, 2).values.items():
+    np.testing.assert_array_equal(mapped.indices, in_memory.indices)
+    np.testing.assert_array_equal(mapped.counts, in_memory.counts)
+    for key, values in volume_stats(in_memory, 2).values.items():
         np.testing.assert_array_equal(volume_stats(mapped, 2).values[key], values)
-    at = int(kept.indices[0])
-    np.testing.assert_array_equal(mapped.rows_at(at), kept.rows_at(at))
-    np.testing.assert_array_equal(mapped.select([3, 1]).counts, kept.select([3, 1]).counts)
+    at = int(in_memory.indices[0])
+    np.testing.assert_array_equal(mapped.rows_at(at), in_memory.rows_at(at))
+    np.testing.assert_array_equal(mapped.select([3, 1]).counts, in_memory.select([3, 1]).counts)
 
 
 def test_a_sample_tells_of_the_whole_before_the_limit_is_reached():

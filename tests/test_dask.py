@@ -90,10 +90,10 @@ def test_a_cluster_gives_the_same_bits(scheduler, mixed):
     for min_patients, std, outside in ((1, "sample", "nan"), (5, "population", "zero")):
         arguments = (mixed, min_patients, std, outside)
         options = ReadOptions(progress=lambda *done: seen.append(done))
-        found = folder_stats(*arguments, scheduler=scheduler, options=options)
-        assert_same(found, folder_stats(*arguments))
-        assert found[0].n_patients == PATIENTS + 3
-        assert found[0].participants is not None
+        result = folder_stats(*arguments, scheduler=scheduler, options=options)
+        assert_same(result, folder_stats(*arguments))
+        assert result[0].n_patients == PATIENTS + 3
+        assert result[0].participants is not None
     assert seen[PATIENTS - 1] == (PATIENTS, seen[0][1])
     cohort, expected = load_cohort(mixed, scheduler=scheduler), load_cohort(mixed)
     assert cohort.patients == expected.patients
@@ -106,8 +106,8 @@ def test_a_relative_path_is_that_of_this_computer_and_a_mask_may_be_a_chunk(
     scheduler, few, monkeypatch
 ):
     monkeypatch.chdir(few.parent)
-    found = folder_stats("masks", 2, "sample", "nan", scheduler=scheduler)
-    assert_same(found, folder_stats("masks", 2, "sample", "nan"))
+    result = folder_stats("masks", 2, "sample", "nan", scheduler=scheduler)
+    assert_same(result, folder_stats("masks", 2, "sample", "nan"))
 
 
 def test_urls_are_read_by_the_workers(scheduler, mixed):
@@ -135,8 +135,8 @@ def test_a_worker_killed_with_the_runs_it_holds_changes_no_bit(scheduler, folder
             kill_a_worker(client)
 
     options = ReadOptions(progress=progress)
-    found = folder_stats(folder, 2, scheduler=scheduler, options=options)
-    assert_same(found, folder_stats(folder, 2))
+    result = folder_stats(folder, 2, scheduler=scheduler, options=options)
+    assert_same(result, folder_stats(folder, 2))
 
 
 def test_masks_that_changed_before_they_are_read_again_are_told(scheduler, folder, client):
@@ -194,8 +194,8 @@ def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler,
         ((_, result),) = cluster.map(clusters.die_when_made_again, [[counter]], None)
         for worker in client.run(os.getpid).values():
             os.kill(worker, signal.SIGKILL)
-        found = list(cluster.combine([(result, "")], clusters.kept_part, clusters.all_parts, [0]))
-    assert found == [[42]]
+        merged = list(cluster.combine([(result, "")], clusters.kept_part, clusters.all_parts, [0]))
+    assert merged == [[42]]
     # Made, tried twice with its workers, made again; more where a worker ended on its own account.
     assert counter.read_text().startswith("xxxx")
 
@@ -235,10 +235,10 @@ def test_memory_here_does_not_grow_with_the_number_of_chunks(scheduler):
         with connect(scheduler) as cluster:
             tracemalloc.start()
             results = cluster.map(clusters.large_answer, ([n] for n in range(chunks)), None)
-            kept = [remote for answer, remote in results if len(answer) == 2**20]
+            remotes = [remote for answer, remote in results if len(answer) == 2**20]
             highest = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert len(kept) == chunks
+            assert len(remotes) == chunks
         return highest
 
     few, many = peak(10), peak(40)
@@ -246,34 +246,23 @@ def test_memory_here_does_not_grow_with_the_number_of_chunks(scheduler):
     assert many < 20 * 2**20
 
 
-def test_the_command_writes_the_same_files(scheduler, mixed, tmp_path, monkeypatch):
-    arguments = ["stats", str(mixed), "--min-patients", "3", "-o"]
-    assert cli.main([*arguments, str(tmp_path / "here")]) == 0
-    monkeypatch.setenv(SCHEDULER_VARIABLE, scheduler)
-    assert cli.main([*arguments, str(tmp_path / "there")]) == 0
-    here, there = (
-        json.loads((tmp_path / name / "provenance.json").read_text()) for name in ("here", "there")
-    )
-    assert here["outputs"] == there["outputs"]
-    assert here["inputs"] == there["inputs"]
-    assert (here["parameters"]["cluster"], there["parameters"]["cluster"]) == (False, True)
-    assert "127.0.0.1" not in json.dumps(there)
-
-
-def test_overlap_writes_the_same_regions_on_a_cluster(scheduler, masks, tmp_path):
-    a = write_masks(tmp_path / "a", masks[:6])
-    b = write_masks(tmp_path / "b", masks[6:12])
+def test_commands_write_the_same_files(scheduler, mixed, masks, tmp_path, monkeypatch):
+    other = write_masks(tmp_path / "other", masks[6:12])
     labels = np.indices(SHAPE)[0] // 10 + 1
     atlas = write_masks(tmp_path / "atlas", [labels], names=["atlas.nii.gz"]) / "atlas.nii.gz"
     (atlas.parent / "atlas.csv").write_text("index,name\n1,One\n2,Two\n3,Three\n4,Four\n")
-    arguments = ["overlap", str(a), str(b), "--atlas", str(atlas), "-k", "2", "-o"]
-    assert cli.main([*arguments, str(tmp_path / "here")]) == 0
-    assert cli.main([*arguments, str(tmp_path / "there"), "--scheduler", scheduler]) == 0
-    here, there = (
-        (tmp_path / place / "region_counts.csv").read_bytes() for place in ("here", "there")
-    )
-    assert there == here
-    assert b"Three" in here
+    for command in (["stats", mixed], ["overlap", mixed, other, "--atlas", atlas]):
+        results = {}
+        for place, variable in (("local", ""), ("remote", scheduler)):
+            monkeypatch.setenv(SCHEDULER_VARIABLE, variable)
+            out = tmp_path / command[0] / place
+            assert cli.main([*map(str, command), "-k", "3", "-o", str(out)]) == 0
+            results[place] = json.loads((out / "provenance.json").read_text())
+        local, remote = results["local"], results["remote"]
+        assert local["outputs"] == remote["outputs"]
+        assert local["inputs"] == remote["inputs"]
+        assert (local["parameters"]["cluster"], remote["parameters"]["cluster"]) == (False, True)
+        assert "127.0.0.1" not in json.dumps(remote)
 
 
 @pytest.mark.skipif(not OWN_FOLDER.exists(), reason="this system has no /proc")
@@ -437,18 +426,18 @@ def test_tls_with_the_certificates_of_dasks_configuration(few, tmp_path):
         options = {"n_workers": 1, "host": "tls://127.0.0.1", "protocol": "tls://"}
         with local_cluster(**options, security=distributed.Security()) as secure:
             assert secure.scheduler_address.startswith("tls://")
-            found = folder_stats(few, 2, scheduler=secure.scheduler_address)
-    assert_same(found, folder_stats(few, 2))
+            result = folder_stats(few, 2, scheduler=secure.scheduler_address)
+    assert_same(result, folder_stats(few, 2))
 
 
 def test_dask_is_silent_as_long_as_any_connection_is_there_and_not_longer(scheduler):
     logger = logging.getLogger("distributed.comm")
     before, filters = logger.level, list(warnings.filters)
-    one, two = connect(scheduler), connect(scheduler)
-    one.__enter__()
+    first, two = connect(scheduler), connect(scheduler)
+    first.__enter__()
     two.__enter__()
     assert logger.level == logging.CRITICAL
-    one.__exit__(None, None, None)
+    first.__exit__(None, None, None)
     warnings.warn(distributed.versions.VersionMismatchWarning("x"), stacklevel=1)
     assert logger.level == logging.CRITICAL
     two.__exit__(None, None, None)
@@ -516,8 +505,8 @@ def test_a_cluster_that_has_lost_all_workers_is_not_awaited_for_ever(lone, few):
 
 
 def test_stopping_frees_the_cluster(scheduler, folder):
-    asked = iter(range(10_000))
-    options = ReadOptions(cancelled=lambda: next(asked) > PATIENTS + 5)
+    calls = iter(range(10_000))
+    options = ReadOptions(cancelled=lambda: next(calls) > PATIENTS + 5)
     with pytest.raises(Cancelled, match="stopped"):
         folder_stats(folder, 2, scheduler=scheduler, options=options)
     assert not tasks_of(scheduler)

@@ -170,5 +170,5 @@ def test_events_that_overlap_are_counted_as_before(tmp_path: Path) -> None:
     path = tmp_path / "events.tsv"
     path.write_text(f"onset\tduration\ttrial_type\n{events}")
     series = read_series(tmp_path / "bold.nii")
-    found = read_conditions(path, series, delay_s=0, repetition_time=1)
-    assert found.of_volume == ("", "a", "a", "a", "a", "", "b", "b", "", "", "b", "b")
+    conditions = read_conditions(path, series, delay_s=0, repetition_time=1)
+    assert conditions.of_volume == ("", "a", "a", "a", "a", "", "b", "b", "", "", "b", "b")
