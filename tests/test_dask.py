@@ -116,6 +116,7 @@ def test_urls_are_read_by_the_workers(scheduler, mixed):
     assert_same((listing, stats), folder_stats(mixed, 3))
 
 
+# Slow, as most tests with a worker that dies: it takes a while to die and to be replaced.
 def test_a_worker_killed_while_masks_are_read_changes_no_bit(scheduler, mixed, masks):
     write_masks(mixed, masks[:1], names=["sub-deadly.nii"])
     expected = folder_stats(mixed, 2)
@@ -188,6 +189,7 @@ def test_a_file_that_ends_workers_is_named_and_the_others_count(
     assert len(tasks_of(scheduler)) == 0
 
 
+# Slow: four workers die.
 def test_what_was_lost_and_is_blamed_with_a_deadly_task_is_made_again(scheduler, tmp_path, client):
     counter = tmp_path / "times"
     with connect(scheduler) as cluster:
@@ -483,6 +485,7 @@ def lone(tmp_path):
             process.wait()
 
 
+# Slow, as the next one: a scheduler and a worker are started as programs.
 def test_a_scheduler_lost_midway_is_one_sentence(lone, few):
     address, scheduler, _ = lone
 

@@ -177,6 +177,7 @@ def run_killed(program: str, root: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED + program, str(root)], check=True, timeout=120)
 
 
+# Slow: a program that imports all of the command and runs it twelve times.
 def test_a_command_that_is_killed_while_it_writes_leaves_whole_files(tmp_path):
     for seed, name in enumerate("ab"):
         write_masks(tmp_path / name, random_masks(9, seed=seed))
