@@ -184,11 +184,12 @@ class Condition:
         whole = describe_column(table, position, whole_column(table, position))
         check = self._check(table, whole)
         cells = {file: table.values_of(file)[position] for file in files}
-        reasons = {
-            file: f"left out, {self._why(cell)}: {self.summary}"
-            for file, cell in cells.items()
-            if not self.is_met(cell)
-        }
+        # The same reason for all: what a patient's value is must not spread to other files.
+        reasons = {}
+        for file, cell in cells.items():
+            if not self.is_met(cell):
+                known = "not met" if self.is_certain(cell) else "not certain"
+                reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
         count = f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
         if gaps := sum(not cell for cell in cells.values()):
             included = f"{gaps:,} included whose value is missing"
@@ -196,12 +197,6 @@ class Condition:
             count += f", {included if self.missing else excluded}"
         notes = (count, *self._notes_on_open_values(cells.values()), *check)
         return Exclusions(reasons, notes, self.summary)
-
-    def _why(self, cell: str) -> str:
-        """The same for all: what a patient's value is must not spread to other files."""
-        return (
-            "value missing" if not cell else "not met" if self.is_certain(cell) else "not certain"
-        )
 
     def _notes_on_open_values(self, cells: Iterable[str]) -> list[str]:
         """How values that are open at a bound were read, and how many patients have them."""

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -303,7 +304,9 @@ class Participants:
             name = column
             while name in table or name in added:
                 name = f"participant_{name}"
-            added[name] = _as_numbers(texts)
+            added[name] = texts
+            with suppress(ValueError):  # it holds more than numbers
+                added[name] = pd.to_numeric(texts)
         # Together: one by one, each of a thousand columns would copy those before it.
         return pd.concat([table, pd.DataFrame(added, table.index)], axis=1)
 
@@ -412,12 +415,3 @@ def _check_id(path: AnyPath, number: int, text: str) -> str:
 
 def _key(subject: str) -> str:
     return subject.removeprefix("sub-")
-
-
-def _as_numbers(texts: pd.Series) -> pd.Series:
-    import pandas as pd
-
-    try:
-        return pd.to_numeric(texts)
-    except ValueError:
-        return texts

@@ -119,7 +119,10 @@ def _read_open_file(descriptor: int, path: Path, head: int | None, max_bytes: in
     check_status(path, before, max_bytes)
     try:
         # One byte more than expected shows a file that grows meanwhile.
-        content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
+        count = head if head is not None else before.st_size + 1
+        content = os.read(descriptor, count)
+        while len(content) < count and (more := os.read(descriptor, count - len(content))):
+            content += more
     except OSError as error:
         raise _stopped(path, error) from error
     after = os.fstat(descriptor)
@@ -146,13 +149,6 @@ def check_status(path: Path, status: os.stat_result, max_bytes: int | None = Non
     if max_bytes is not None and status.st_size > max_bytes:
         problem = f"is too large: {status.st_size:,} bytes, {max_bytes:,} allowed"
         raise InputError(path, problem, _RIGHT_FILE)
-
-
-def _read_up_to(descriptor: int, count: int) -> bytes:
-    content = os.read(descriptor, count)
-    while len(content) < count and (more := os.read(descriptor, count - len(content))):
-        content += more
-    return content
 
 
 def _read_url(path: UrlPath, head: int | None, max_bytes: int | None) -> bytes:
