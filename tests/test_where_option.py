@@ -15,6 +15,7 @@ from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.conditions import parse_conditions, restrict_cohort
 from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.cohort.reading import ReadOptions
 from lesion_dash.regions.load import lesion_load
 from lesion_dash.stats.overlap import FILE_NAME as OVERLAP_NAME
 from lesion_dash.stats.topography import FILE_NAMES, folder_stats, volume_stats
@@ -65,8 +66,8 @@ def test_stats_writes_the_librarys_maps_and_who_was_left_out(study, capsys):
     assert reasons["sub-001"] == "left out, not met: age >= 50; left out, not met: sex = F"
     assert reasons["sub-002"] == "left out, value missing: age >= 50"
     shown = capsys.readouterr()
-    assert "note: sex = F: 6 of 12 patients left out" in shown.err
-    assert "8 of 12 patients left out in all" in shown.err
+    assert "note: sex = F: 6 of 12 patients excluded" in shown.err
+    assert "8 of 12 patients excluded in all" in shown.err
     assert "files skipped" not in shown.err
     assert "sub-0" not in shown.err
     assert "4 patients," in shown.out
@@ -78,8 +79,8 @@ def test_masks_behind_a_url_are_restricted_alike(study):
     (study / "one" / "participants.tsv").write_bytes((study / "participants.tsv").read_bytes())
     with empty_bucket() as bucket:
         url = upload(study / "one", bucket, "memory://bucket/study/one")
-        listing, stats = folder_stats(url, 2, where=where)
-    own, expected = folder_stats(study / "one", 2, where=where)
+        listing, stats = folder_stats(url, 2, options=ReadOptions(where=where))
+    own, expected = folder_stats(study / "one", 2, options=ReadOptions(where=where))
     assert (listing.name, listing.notes, listing.patients) == (own.name, own.notes, own.patients)
     for key, array in expected.arrays.items():
         assert stats.arrays[key].tobytes() == array.tobytes()
@@ -113,7 +114,7 @@ def test_overlap_restricts_both_cohorts(study, capsys):
     shown = capsys.readouterr()
     assert "A: one, age >= 50, sex = F, at least 2 patients" in shown.out
     for name in ("one", "two"):
-        assert f"note: {name}: sex = F: 6 of 12 patients left out" in shown.err
+        assert f"note: {name}: sex = F: 6 of 12 patients excluded" in shown.err
     content = json.loads((out / "provenance.json").read_text())
     assert [source.get("used") for source in content["inputs"]] == [4, 4, None]
 
@@ -172,7 +173,7 @@ def test_load_has_a_row_for_each_patient_who_is_left(study):
         ("sexe=F", "has no column 'sexe'; did you mean sex?"),
         ("sex=f", "nobody in it has sex = f; did you mean F?"),
         ("age>=200", "nobody is left: no patient of 12 meets age >= 200; age runs from 40 to 84"),
-        ("age", "age: is no condition; write"),
+        ("age", "age: is not a condition; write"),
     ],
 )
 def test_a_condition_that_cannot_be_asked_is_one_sentence_and_no_result(study, capsys, text, match):

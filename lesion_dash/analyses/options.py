@@ -217,7 +217,7 @@ def _note(text: str) -> None:
     warn(f"note: {text}")
 
 
-def report_skipped(cohort: Cohort | CohortListing, owner: str = "") -> None:
+def report_skipped(cohort: CohortListing, owner: str = "") -> None:
     """Say which files were not used, and why; the notes count who is left out by a condition."""
     for note in cohort.notes:
         warn(f"note: {owner}{note}")

@@ -75,14 +75,15 @@ def _request(options: argparse.Namespace) -> ReportRequest:
 
 def _check_folders(options: argparse.Namespace, request: ReportRequest) -> None:
     """Folders, tables and columns: a wrong name is told before many masks are read."""
-    from ..cohort.participants import leave_out, read_participants
+    from ..cohort.conditions import exclude_patients
+    from ..cohort.participants import read_participants
     from ..files.listing import check_folder
 
     for letter, folder in zip("ab", (options.a, options.b), strict=True):
         if folder is not None:
             place = check_folder(folder)
             table, notes = read_participants(place, options.participants)
-            leave_out(request.conditions(letter), table, (), place, notes)
+            exclude_patients(request.conditions(letter), table, (), place, notes)
 
 
 def _load(options: argparse.Namespace) -> list[Cohort]:

@@ -11,6 +11,7 @@ from .options import COHORT_PARAMETERS, conditions_of, report_skipped
 def run_stats(options: argparse.Namespace) -> int:
     """Write the maps of lesion size topography, the patients and the provenance."""
     from ..cohort.cohort import cohort_input
+    from ..cohort.reading import ReadOptions
     from ..core.tables import csv_bytes
     from ..files.provenance import FILE_NAME, provenance_bytes
     from ..files.writing import check_space, write_atomically
@@ -25,13 +26,15 @@ def run_stats(options: argparse.Namespace) -> int:
             options.min_patients,
             options.std,
             options.outside,
-            options.participants,
             options.scheduler,
-            conditions_of(options),
-            pattern=options.pattern,
-            choice=Binarization(options.threshold, options.label),
-            progress=progress_bar("reading masks", "file"),
-            on_grid=lambda grid: check_space(writer.folder, 16 * grid.size),
+            ReadOptions(
+                participants=options.participants,
+                pattern=options.pattern,
+                choice=Binarization(options.threshold, options.label),
+                progress=progress_bar("reading masks", "file"),
+                on_grid=lambda grid: check_space(writer.folder, 16 * grid.size),
+                where=conditions_of(options),
+            ),
         )
         voxels, most = stats.voxels, stats.most
         for name, found in stats.files.items():

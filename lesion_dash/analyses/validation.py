@@ -11,9 +11,9 @@ from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_map
 from ..atlas.formats import has_table_ending
 from ..atlas.loading import load_atlas
 from ..atlas.tables import read_label_table
-from ..cohort.cohort import Cohort, CohortListing
+from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
-from ..cohort.reading import FolderReading, read_folder
+from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
@@ -162,7 +162,7 @@ def check_path(
     return ValidationReport(str(place), (found,))
 
 
-def report_of(cohort: Cohort | CohortListing) -> ValidationReport:
+def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
     whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
     return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
@@ -176,7 +176,7 @@ def _check_folder(
     folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
 ) -> ValidationReport:
     try:
-        reading = read_folder(folder, choice=choice, progress=progress)
+        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
     except InputError as error:
         return ValidationReport(
             str(folder), (FileReport(".", "reject", (error.reason,), used=False),)

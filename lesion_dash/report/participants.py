@@ -8,7 +8,7 @@ from typing import Any
 
 from ..cohort.columns import Column, describe_columns, with_unit
 from ..cohort.conditions import Condition
-from ..cohort.participants import Units, number_of, value_words
+from ..cohort.participants import Units, number_of, value_text
 from .findings import Findings, Side
 from .formatting import decimals_of, fixed, share
 
@@ -118,7 +118,7 @@ def criterion(condition: Condition, units: Units) -> str:
 
 def _range_text(condition: Condition, units: Units) -> str:
     name, unit = condition.column, units.of(condition.column)
-    low, high = value_words(condition.low), value_words(condition.high)
+    low, high = value_text(condition.low), value_text(condition.high)
     if "inf" not in (low, high) and "-inf" not in (low, high):
         text = f"{name} from {low} to {high}"
     elif high == "inf":
@@ -173,7 +173,7 @@ def _counts(column: Column) -> str:
     if len(column.counts) > _MAX_COUNTED:
         return "" if column.kind == "number" else f"{len(column.counts):,} different values"
     return ", ".join(
-        f"{value_words(value)}: {count:,} ({share(100 * count / total)})"
+        f"{value_text(value)}: {count:,} ({share(100 * count / total)})"
         for value, count in column.counts
     )
 

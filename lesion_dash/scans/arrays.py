@@ -111,7 +111,7 @@ def read_array(
     if not 0 < limit <= LARGEST_FILE:
         problem = f"{unpack_mb:g} is not between 0 and {LARGEST_FILE / 1e6:,.0f}"
         raise InputError("--unpack-mb", problem, "give the megabytes that an array may take")
-    raw = read_bytes(path, most=LARGEST_FILE)
+    raw = read_bytes(path, max_bytes=LARGEST_FILE)
     sha256, size = checksum(raw), len(raw)
     try:
         contents = _read(raw, suffix, int(limit))

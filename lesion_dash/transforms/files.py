@@ -375,7 +375,7 @@ def read_transform(
     file = as_path(path)
     if has_image_ending(file.name):
         return _read_field(file)
-    content = read_bytes(file, most=_MAX_BYTES)
+    content = read_bytes(file, max_bytes=_MAX_BYTES)
     text = _text_of(content)
     if text is None:
         return _of_itk(file, _matlab_parts(file, content))
@@ -399,7 +399,7 @@ def stated_way(path: PathInput) -> str:
     file = as_path(path)
     if has_image_ending(file.name):
         return ""
-    stated = _DIRECTION.search(_text_of(read_bytes(file, most=_MAX_BYTES)) or "")
+    stated = _DIRECTION.search(_text_of(read_bytes(file, max_bytes=_MAX_BYTES)) or "")
     return stated[1].lower() if stated else ""
 
 

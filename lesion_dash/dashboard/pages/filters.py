@@ -10,7 +10,7 @@ import traitlets as t
 
 from ...cohort.cohort import Cohort
 from ...cohort.columns import Column, describe_columns
-from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_words
+from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_summary
 from ..app_context import AppContext
 from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
@@ -180,7 +180,7 @@ class FilterPanel:
     def _say(self, whole: Cohort, part: Cohort, where: tuple[str, ...]) -> None:
         if where:
             self.widget.count = f"{part.n_patients:,} of {whole.n_patients:,} patients"
-            self.widget.why = restriction_words(whole, where)
+            self.widget.why = restriction_summary(whole, where)
         else:
             self.widget.count = f"All {whole.n_patients:,} patients"
             self.widget.why = ""
