@@ -15,7 +15,7 @@ from measure import Cost, median_cost, repeat
 from plan import KINDS, Plan
 from synthetic import SHAPES
 
-from lesion_dash.cohort.readers import _THREADS as THREADS  # the floor has no fewer threads
+from lesion_dash.cohort.readers import THREADS  # the floor has no fewer threads
 
 FLOOR, OURS, NIBABEL, NAIVE = "floor", "lesion-dash", "nibabel loop", "naive script"
 COMPETITORS = (FLOOR, OURS, NIBABEL, NAIVE)

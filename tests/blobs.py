@@ -33,8 +33,8 @@ def chances(grid=GRID):
 
 def statistic(grid=GRID):
     """Two positive parts and a negative one."""
-    found = blob((-4, -3, 0), 2.5, 5, grid) + blob((7, 7, 3), 2, 3, grid)
-    return found - blob((6, -8, -6), 2.5, 4, grid)
+    positive = blob((-4, -3, 0), 2.5, 5, grid) + blob((7, 7, 3), 2, 3, grid)
+    return positive - blob((6, -8, -6), 2.5, 4, grid)
 
 
 def map_of(array, grid=GRID):

@@ -1,4 +1,4 @@
-"""Small clusters on this computer, folders for them to read, and a store that each process sees."""
+"""Small clusters on this computer, folders for them to read, and tasks for their workers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from phantoms import AFFINE, random_masks, write_masks
-
-from lesion_dash.cohort.readers import Workers
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -25,22 +23,21 @@ def two_workers() -> Iterator[LocalCluster]:
     """Two workers, each a process of its own; a task that ends two of them is given up."""
     import dask
     import distributed
+    import shared_store
 
     settings = {
         "distributed.scheduler.allowed-failures": 1,
         # A worker killed twice within this time would be closed while it starts the second time.
         "distributed.deploy.lost-worker-timeout": "1h",
     }
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": 60}
     with (
         dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=60,
-        ) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
+        shared_store.register()
+        client.register_plugin(shared_store.Registration())
         yield cluster
 
 
@@ -93,21 +90,52 @@ def write_mixed(folder: Path) -> Path:
     return folder
 
 
-def chunks_of(size, monkeypatch):
-    def cut(self, items):
-        return (list(items[first : first + size]) for first in range(0, len(items), size))
-
-    monkeypatch.setattr(Workers, "_chunks", cut)
-
-
-def assert_same(found, expected):
+def assert_same(result, expected):
     """CohortListing and maps to the last bit."""
-    (listing, stats), (own_roster, own_stats) = found, expected
-    assert listing.patients == own_roster.patients
-    assert listing.notes == own_roster.notes
-    assert listing.grid == own_roster.grid
+    (listing, stats), (own_listing, own_stats) = result, expected
+    assert listing.patients == own_listing.patients
+    assert listing.notes == own_listing.notes
+    assert listing.grid == own_listing.grid
     assert stats.voxels == own_stats.voxels
     for key, array in own_stats.arrays.items():
         np.testing.assert_array_equal(
             stats.arrays[key].view(np.uint32), array.view(np.uint32), err_msg=key, strict=True
         )
+
+
+def large_answer(items):
+    return bytes(2**20 * len(items)), bytes(2**20)
+
+
+def fail(items):
+    raise ZeroDivisionError("surprise")
+
+
+def die_when_made_again(counters):
+    """What this makes can be made the first time; the next two attempts end their workers."""
+    import shared_store
+
+    (counter,) = counters
+    with counter.open("a") as file:
+        file.write("x")
+    if counter.stat().st_size in (2, 3):
+        shared_store.kill()
+    return "answer", 42
+
+
+def kept_part(group, pair, text):
+    return pair[1]
+
+
+def all_parts(group, parts):
+    return parts
+
+
+def deadly_merge(group, parts):
+    import shared_store
+
+    shared_store.kill()
+
+
+def merge_out_of_memory(group, parts):
+    raise MemoryError

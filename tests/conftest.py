@@ -16,7 +16,7 @@ settings.register_profile("lesion_dash", deadline=None)
 settings.load_profile("lesion_dash")
 
 ROOT = Path(__file__).resolve().parent.parent
-OF_CLUSTERS = ("test_compute.py", "test_cluster_faults.py")
+OF_CLUSTERS = ("test_dask.py",)
 MESSAGES = Path(__file__).with_name("messages.txt")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

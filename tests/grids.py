@@ -13,11 +13,11 @@ LPS = np.diag([-1.0, -1, 1, 1])
 def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
     """A 4 x 4 rotation of angles in degrees, x first."""
     matrix = np.eye(4)
-    for angle, (one, other) in zip((x, y, z), ((1, 2), (2, 0), (0, 1)), strict=True):
+    for angle, (first, other) in zip((x, y, z), ((1, 2), (2, 0), (0, 1)), strict=True):
         turn = np.eye(4)
         cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        turn[one, one] = turn[other, other] = cosine
-        turn[one, other], turn[other, one] = -sine, sine
+        turn[first, first] = turn[other, other] = cosine
+        turn[first, other], turn[other, first] = -sine, sine
         matrix = turn @ matrix
     return matrix
 
@@ -65,5 +65,5 @@ def resampled(
 ) -> np.ndarray:
     """What SimpleITK's resampler makes of an image on another grid."""
     reference = to_sitk(np.zeros(grid.shape, np.float32), grid)
-    found = sitk.Resample(to_sitk(array, own), reference, transform, way, 0.0)
-    return sitk.GetArrayFromImage(found).T
+    warped = sitk.Resample(to_sitk(array, own), reference, transform, way, 0.0)
+    return sitk.GetArrayFromImage(warped).T

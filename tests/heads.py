@@ -83,18 +83,18 @@ def head_at(points: ArrayLike) -> NDArray[np.float64]:
     inside = np.maximum(_inside(points, SKIN), _inside(points, NOSE)) > 0
     where = points[inside]
     coarse, fine = _texture(where)
-    found = 62 + 14 * coarse + 8 * fine
+    intensity = 62 + 14 * coarse + 8 * fine
     rim = np.maximum(_inside(where, SKIN), _inside(where, NOSE)) < 0.09
-    found[rim] = 95
+    intensity[rim] = 95
     for shape, value in ((SKULL, 12.0), (CEREBROSPINAL_FLUID, 25.0)):
-        found = _cover(found, _inside(where, shape), value, 40)
+        intensity = _cover(intensity, _inside(where, shape), value, 40)
     brain = np.where(coarse + 0.6 * fine > 0.1, 100.0, 68.0) * 0.4 + 0.6 * (82 + 14 * coarse)
-    found = _cover(found, _inside(where, BRAIN), brain, 40)
+    intensity = _cover(intensity, _inside(where, BRAIN), brain, 40)
     for shape in VENTRICLES:
-        found = _cover(found, _inside(where, shape), 22.0, 8)
+        intensity = _cover(intensity, _inside(where, shape), 22.0, 8)
     for side, eye in zip((-1, 1), EYES, strict=True):
-        found = _put_eye(found, where, np.array(eye, float), side)
-    values[inside] = np.clip(found, 0, None)
+        intensity = _put_eye(intensity, where, np.array(eye, float), side)
+    values[inside] = np.clip(intensity, 0, None)
     return values
 
 
@@ -106,7 +106,7 @@ def brain_points(step_mm: float = 6.0) -> NDArray[np.float64]:
 
 
 def _put_eye(
-    found: NDArray[np.float64], points: NDArray, eye: NDArray, side: int
+    intensity: NDArray[np.float64], points: NDArray, eye: NDArray, side: int
 ) -> NDArray[np.float64]:
     nerve = np.array([-0.38 * side, -0.92, 0.1])
     away = points - eye
@@ -114,14 +114,14 @@ def _put_eye(
     across = np.linalg.norm(away - along[..., None] * nerve, axis=-1)
     distance = np.linalg.norm(away, axis=-1)
     cone = 1 - np.maximum(across / (19 - 0.35 * np.clip(along, 0, 40)), np.abs(along - 16) / 28)
-    found = _cover(found, cone, 93.0, 10)  # fat
+    intensity = _cover(intensity, cone, 93.0, 10)  # fat
     for turn in (-1, 1):
         muscle = np.linalg.norm(away - turn * np.array([11.0, 0, 0]) - [0, -14, 0], axis=-1)
-        found = _cover(found, 1 - muscle / 8 - np.abs(away[..., 2]) / 9, 55.0, 6)
-    found = _cover(found, 1 - np.maximum(across / 3, np.abs(along - 24) / 20), 60.0, 2)
-    found = _cover(found, 1 - distance / EYE_RADIUS, 18.0, 8)
+        intensity = _cover(intensity, 1 - muscle / 8 - np.abs(away[..., 2]) / 9, 55.0, 6)
+    intensity = _cover(intensity, 1 - np.maximum(across / 3, np.abs(along - 24) / 20), 60.0, 2)
+    intensity = _cover(intensity, 1 - distance / EYE_RADIUS, 18.0, 8)
     lens = np.linalg.norm((away - [0, 9, 0]) / [4.5, 2.2, 4.5], axis=-1)
-    return _cover(found, 1 - lens, 70.0, 3)
+    return _cover(intensity, 1 - lens, 70.0, 3)
 
 
 def _inside(points: NDArray, ellipsoid: tuple[ArrayLike, ArrayLike]) -> NDArray[np.float64]:
@@ -131,10 +131,10 @@ def _inside(points: NDArray, ellipsoid: tuple[ArrayLike, ArrayLike]) -> NDArray[
 
 
 def _cover(
-    found: NDArray, inside: NDArray, value: NDArray | float, steepness: float
+    intensity: NDArray, inside: NDArray, value: NDArray | float, steepness: float
 ) -> NDArray[np.float64]:
-    share = np.clip(0.5 + steepness * inside, 0, 1)
-    return found + share * (value - found)
+    weight = np.clip(0.5 + steepness * inside, 0, 1)
+    return intensity + weight * (value - intensity)
 
 
 def _texture(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -28,6 +29,16 @@ def layouts(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "one axis", array[0, 0]
     yield "0-d", np.array(array[1, 2, 3])
     yield "scalar", array[1, 2, 3]
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes that are held at once while it runs."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class OnlyNumpy(pickle.Unpickler):
@@ -60,7 +71,7 @@ def numpy_reads(content: bytes):
 # Programs, an operation after the other.
 
 
-def word(text: str | bytes) -> bytes:
+def utf8(text: str | bytes) -> bytes:
     content = text.encode() if isinstance(text, str) else text
     return b"X" + struct.pack("<I", len(content)) + content
 
@@ -85,12 +96,17 @@ def number(value: int) -> bytes:
     return b"J" + struct.pack("<i", value)
 
 
-def dtype(code: str = "u1", order: str = "|") -> bytes:
-    return call(name("numpy", "dtype"), word(code), b"\x89", b"\x88") + type_state(order) + b"b"
+def plain_type(code: str) -> bytes:
+    """A type that is not finished: its byte order is that of this machine."""
+    return call(name("numpy", "dtype"), utf8(code), b"\x89\x88")
 
 
-def type_state(order: str) -> bytes:
-    return tuple_of(number(3), word(order), b"NNN", number(-1), number(-1), number(0))
+def dtype(code: str = "u1", order: str = "|", flags: int = 0) -> bytes:
+    return plain_type(code) + type_state(order, flags) + b"b"
+
+
+def type_state(order: str, flags: int = 0) -> bytes:
+    return tuple_of(number(3), utf8(order), b"NNN", number(-1), number(-1), number(flags))
 
 
 def blank(home: str = "numpy._core.multiarray") -> bytes:

@@ -12,7 +12,7 @@ from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import Map
 from lesion_dash.images.masks import Mask
 from lesion_dash.scans.registration.task import Kind, Quality, Registration
-from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.transform import Field, Transform, points_of
 from lesion_dash.transforms.warping import warp_any, warp_map, warp_mask
 
 TEMPLATE_GRID = make_grid((184, 224, 232), 4)
@@ -29,7 +29,9 @@ def make_registered(kind: Kind = "affine", voxel_mm: float = 4) -> Registration:
     moving = Map("scan", make_head(MOVING_GRID, pose, noise=3), MOVING_GRID, "", "", (), "a" * 64)
     transform = Transform(pose)
     if kind == "deformable":
-        transform = Transform(pose, *_fields(transform, template_grid))
+        to_moving = Field.of(template_grid, transform.moving_points)
+        to_template = Field.of(MOVING_GRID, transform.template_points)
+        transform = Transform(pose, to_moving, to_template)
     lesion = native_lesion()
     return Registration(
         moving,
@@ -41,7 +43,7 @@ def make_registered(kind: Kind = "affine", voxel_mm: float = 4) -> Registration:
         QUALITY,
         warp_mask(lesion, transform, template_grid),
         lesion,
-        tuple(warp_any(one, transform, template_grid) for one in (labels(), intensities())),
+        tuple(warp_any(image, transform, template_grid) for image in (labels(), intensities())),
         ("the template is small",),
         {"scan.nii.gz": "a" * 64},
     )
@@ -49,8 +51,7 @@ def make_registered(kind: Kind = "affine", voxel_mm: float = 4) -> Registration:
 
 def native_lesion() -> Mask:
     centre = MOVING_GRID.to_mm((30, 34, 36))
-    points = MOVING_GRID.to_mm(np.stack(np.indices(MOVING_GRID.shape), axis=-1))
-    near = np.linalg.norm(points - centre, axis=-1) < 18
+    near = np.linalg.norm(points_of(MOVING_GRID) - centre, axis=-1) < 18
     return Mask.from_array(near, MOVING_GRID, "stroke")
 
 
@@ -63,12 +64,3 @@ def labels() -> Map:
 def intensities() -> Map:
     array = np.random.default_rng(0).normal(50, 9, MOVING_GRID.shape).astype(np.float32)
     return Map("flair", array, MOVING_GRID, "", "")
-
-
-def _fields(transform: Transform, template_grid: Grid) -> tuple[Field, Field]:
-    fields = []
-    ways = ((template_grid, transform.moving_points), (MOVING_GRID, transform.template_points))
-    for grid, way in ways:
-        points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
-        fields.append(Field(grid, (way(points) - points).astype(np.float32)))
-    return fields[0], fields[1]

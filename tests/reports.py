@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
+from lesion_dash import ReportRequest, load_atlas, load_cohort, make_report
 from lesion_dash.atlas.atlas import Atlas
-from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
-from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.report.report import Report
 
 DAY = date(2026, 3, 1)
 
@@ -31,9 +37,31 @@ def write_study(root: Path) -> Path:
     return root
 
 
-def cohorts(root: Path) -> list[Cohort]:
-    return [load_cohort(root / letter) for letter in "ab"]
+def cohorts(root: Path, letters: str = "ab") -> list[Cohort]:
+    return [load_cohort(root / letter) for letter in letters]
 
 
 def atlas_of(root: Path) -> Atlas:
     return load_atlas(root / "areas.nii.gz", root / "areas.csv")
+
+
+def report_on(
+    *given: Cohort, atlas: Atlas | None = None, day: date = DAY, k: int = 2, **request: Any
+) -> Report:
+    """A report on one cohort or two, of voxels of at least two patients unless told otherwise."""
+    a, b = (*given, None)[:2]
+    return make_report(a, b, atlas, ReportRequest(k, **request), day)
+
+
+@contextmanager
+def no_pictures() -> Iterator[None]:
+    """Reports without pictures, which take seconds and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesion_dash.report.report.drawings", lambda findings: {})
+        yield
+
+
+def text_of(page: str) -> str:
+    """What a reader sees of a page, or of a part of it, in one line."""
+    shown = re.sub("<(style|title).*?</\\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", shown.replace("<wbr>", ""))).split())

@@ -32,17 +32,17 @@ KEPT_TO = {
     "nibabel": {"images"},
     "dask": {"cohort"},
     "distributed": {"cohort"},
-    "SimpleITK": {"scans"},
+    "SimpleITK": {"transforms", "scans"},
     "dipy": {"scans"},
 }
 # Modules that open files by themselves: their own, the system's, or other packages'. A user's
 # images and tables are read by the package "files" alone, so that no link leads out of a root.
 OPENERS = {
     "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
-    "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py", "images/template.py",
-    "report/page.py", "scans/registration/deformable.py", "scans/registration/process.py",
-    "scans/registration/engines.py", "server/landlock.py", "server/served_folder.py",
-    "server/token_file.py",
+    "core/lazy.py", "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
+    "images/template.py", "report/page.py", "scans/registration/deformable.py",
+    "scans/registration/engines.py", "scans/registration/process.py", "server/access.py",
+    "server/landlock.py", "server/served_folder.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",

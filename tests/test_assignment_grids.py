@@ -25,7 +25,6 @@ from nilearn.image import resample_to_img
 from phantoms import image
 
 from lesion_dash.core.grid import Grid
-from lesion_dash.images.maps import resample_map
 from lesion_dash.images.masks import Mask
 from lesion_dash.regions.assignment import assign_regions
 from lesion_dash.stats.components import find_components
@@ -145,4 +144,4 @@ def test_on_the_same_grid_both_ways_are_one():
 
 def test_a_map_already_on_the_grid_is_not_resampled():
     found = map_of(statistic())
-    assert resample_map(found, Grid(SHAPE, GRID.affine)) is found
+    assert found.on_grid(Grid(SHAPE, GRID.affine)) is found

@@ -28,6 +28,7 @@ from lesion_dash import (
     volume_stats,
 )
 from lesion_dash.cohort.conditions import parse_conditions
+from lesion_dash.cohort.reading import ReadOptions
 from lesion_dash.plotting.figures import draw_histogram, figure_bytes
 from lesion_dash.stats import differences, topography
 from lesion_dash.stats.overlap import FILE_NAME as OVERLAP_NAME
@@ -130,8 +131,8 @@ def test_stats_of_some_patients_are_the_librarys_and_name_the_others(study, out,
     assert reasons["sub-001"] == "left out, not met: age >= 50; left out, not met: sex = F"
     assert reasons["sub-002"] == "left out, value missing: age >= 50"
     shown = capsys.readouterr()
-    assert "note: sex = F: 6 of 12 patients left out" in shown.err
-    assert "8 of 12 patients left out in all" in shown.err
+    assert "note: sex = F: 6 of 12 patients excluded" in shown.err
+    assert "8 of 12 patients excluded in all" in shown.err
     assert "files skipped" not in shown.err
     assert "sub-0" not in shown.err
     assert "4 patients," in shown.out
@@ -156,8 +157,9 @@ def test_masks_behind_a_url_are_restricted_alike(study):
         url = upload(study / "a", bucket, "memory://bucket/study/a")
         (study / "a" / "participants.tsv").unlink(missing_ok=True)
         table = study / "participants.tsv"
-        listing, stats = folder_stats(url, 2, participants=table, where=conditions)
-    own, expected = folder_stats(study / "a", 2, participants=table, where=conditions)
+        options = ReadOptions(participants=table, where=conditions)
+        listing, stats = folder_stats(url, 2, options=options)
+    own, expected = folder_stats(study / "a", 2, options=options)
     assert (listing.name, listing.notes, listing.patients) == (own.name, own.notes, own.patients)
     for key, array in expected.arrays.items():
         assert stats.arrays[key].tobytes() == array.tobytes()
@@ -169,7 +171,7 @@ def test_masks_behind_a_url_are_restricted_alike(study):
         ("sexe=F", "has no column 'sexe'; did you mean sex?"),
         ("sex=f", "nobody in it has sex = f; did you mean F?"),
         ("age>=200", "nobody is left: no patient of 12 meets age >= 200; age runs from 40 to 84"),
-        ("age", "age: is no condition; write"),
+        ("age", "age: is not a condition; write"),
     ],
 )
 def test_a_condition_that_cannot_be_asked_is_one_sentence(study, out, capsys, condition, problem):

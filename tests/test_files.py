@@ -1,175 +1,120 @@
-"""Finding, reading and writing files."""
+"""Finding and reading files."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.files.listing import list_images, odd_name
-from lesion_dash.files.reading import read_bytes
-from lesion_dash.files.writing import prepare_results, write_atomically
+from lesion_dash.files.reading import FileView, read_bytes
 
 
-def touch(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"x")
-    return path
+def write_tree(root: Path, *entries: str) -> Path:
+    """Files below a folder, and links where an entry is written as ``name -> target``."""
+    for entry in entries:
+        name, _, target = entry.partition(" -> ")
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if target:
+            path.symlink_to(target, target_is_directory=(path.parent / target).is_dir())
+        else:
+            path.write_bytes(b"x")
+    return root
 
 
-def names(listing) -> list[str]:
-    return [path.name for path in listing.images]
+LINKED = "not followed"
+OUTSIDE = "link points outside the data folder"
+TREES = {
+    "below, in capitals too, and sorted": (
+        ["b/sub-2.NII.GZ", "a/deep/sub-1.nii", "notes.txt", "sub-3.nii.gz"],
+        ["a/deep/sub-1.nii", "b/sub-2.NII.GZ", "sub-3.nii.gz"],
+        [],
+    ),
+    "a side file": (["._sub-1.nii.gz"], [], ["macOS side file"]),
+    "a lock": (["~$sub-1.nii.gz"], [], ["lock file"]),
+    "hidden": ([".sub-1.nii.gz"], [], ["hidden file"]),
+    "unfinished": (["sub-1.nii.gz.part"], [], ["unfinished copy"]),
+    "unfinished, hidden": ([".sub-1.nii.gz.Xq3dEf"], [], ["unfinished copy"]),
+    "a link to the own folder": (["sub-1.nii", "again -> ."], ["sub-1.nii"], ["link loop"]),
+    "links are followed inside the folder only": (
+        [
+            *("../other/sub-9.nii", "sub-1.nii", "alias.nii -> sub-1.nii"),
+            *("sub-2.nii -> ../other/sub-9.nii", "sub-3.nii -> gone.nii"),
+        ],
+        ["sub-1.nii"],
+        ["counted already", OUTSIDE, "target is missing"],
+    ),
+    "a linked folder, whatever it is called": (
+        ["b/sub-0.nii", "b/sub-1.nii", "a -> b", "c -> b"],
+        ["b/sub-0.nii", "b/sub-1.nii"],
+        [LINKED, LINKED],
+    ),
+    "links into a hidden store": (
+        [".git/annex/objects/x1.nii.gz", "sub-1.nii.gz -> .git/annex/objects/x1.nii.gz"],
+        ["sub-1.nii.gz"],
+        [],
+    ),
+    "a link to itself": (["x -> x", "sub-1.nii"], ["sub-1.nii"], []),
+    "a pair": (["sub-1.hdr", "sub-1.img"], ["sub-1.img"], []),
+    "a pair whose header is a link": (
+        ["../sub-1.hdr", "sub-1.hdr -> ../sub-1.hdr", "sub-1.img"],
+        [],
+        [OUTSIDE, OUTSIDE],
+    ),
+    "a pair whose voxels are a link": (
+        ["../sub-1.img", "sub-1.hdr", "sub-1.img -> ../sub-1.img"],
+        [],
+        [OUTSIDE, OUTSIDE],
+    ),
+}
 
 
-def reasons(listing) -> str:
-    return " ".join(reason for _, reason in listing.skipped)
+@pytest.mark.parametrize(("entries", "images", "reasons"), TREES.values(), ids=TREES)
+def test_images_are_found_once_and_the_others_passed_over_with_a_reason(
+    tmp_path, entries, images, reasons
+):
+    root = write_tree(tmp_path / "data", *entries)
+    listing = list_images(root)
+    assert [path.relative_to(root).as_posix() for path in listing.images] == images
+    skipped = [reason for _, reason in listing.skipped]
+    assert len(skipped) == len(reasons)
+    assert all(reason in text for reason, text in zip(reasons, skipped, strict=True))
 
 
-def test_images_are_found_below_in_capitals_too_and_sorted(tmp_path):
-    for name in ("b/sub-2.NII.GZ", "a/deep/sub-1.nii", "notes.txt", "sub-3.nii.gz"):
-        touch(tmp_path / name)
-    assert names(list_images(tmp_path)) == ["sub-1.nii", "sub-2.NII.GZ", "sub-3.nii.gz"]
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("._sub-1.nii.gz", "macOS side file"),
-        ("~$sub-1.nii.gz", "lock file"),
-        (".sub-1.nii.gz", "hidden file"),
-        ("sub-1.nii.gz.part", "unfinished copy"),
-        (".sub-1.nii.gz.Xq3dEf", "unfinished copy"),
-    ],
-)
-def test_what_is_no_image_is_passed_over_with_a_reason(tmp_path, name, reason):
-    touch(tmp_path / name)
-    listing = list_images(tmp_path)
-    assert not listing.images
-    assert reason in reasons(listing)
-
-
-def test_a_link_to_the_own_folder_counts_nobody_twice(tmp_path):
-    touch(tmp_path / "sub-1.nii")
-    (tmp_path / "again").symlink_to(".", target_is_directory=True)
-    listing = list_images(tmp_path)
-    assert names(listing) == ["sub-1.nii"]
-    assert "link loop" in reasons(listing)
-
-
-def test_links_are_followed_inside_the_folder_only(tmp_path):
-    touch(tmp_path / "other" / "sub-9.nii")
-    inside = touch(tmp_path / "data" / "sub-1.nii")
-    (tmp_path / "data" / "alias.nii").symlink_to(inside)
-    (tmp_path / "data" / "sub-2.nii").symlink_to("../other/sub-9.nii")
-    (tmp_path / "data" / "sub-3.nii").symlink_to("gone.nii")
-    listing = list_images(tmp_path / "data")
-    assert names(listing) == ["sub-1.nii"]
-    assert "counted already" in reasons(listing)
-    assert "outside the data folder" in reasons(listing)
-    assert "target is missing" in reasons(listing)
+def test_what_is_no_folder_is_said(tmp_path):
+    with pytest.raises(InputError, match="folder not found"):
+        list_images(tmp_path / "data")
+    write_tree(tmp_path, "data")
+    with pytest.raises(InputError, match="is a file, not a folder"):
+        list_images(tmp_path / "data")
 
 
 @pytest.mark.parametrize(
     ("make", "match"),
-    [(lambda path: None, "folder not found"), (touch, "is a file, not a folder")],
-    ids=["missing", "file"],
+    [
+        (os.mkfifo, "not a regular file"),
+        (Path.mkdir, "not a regular file: is a folder"),
+        (Path.touch, "file is empty"),
+        (lambda path: None, "file not found"),
+    ],
+    ids=["a pipe, at once", "a folder", "empty", "missing"],
 )
-def test_what_is_no_folder_is_said(tmp_path, make, match):
-    make(tmp_path / "data")
+@pytest.mark.parametrize("read", [read_bytes, FileView])
+def test_what_cannot_be_read_as_a_file_is_refused(tmp_path, make, match, read):
+    make(tmp_path / "sub-1.nii")
     with pytest.raises(InputError, match=match):
-        list_images(tmp_path / "data")
-
-
-def test_a_pipe_is_refused_at_once(tmp_path):
-    os.mkfifo(tmp_path / "sub-1.nii")
-    with pytest.raises(InputError, match="not a regular file"):
-        read_bytes(tmp_path / "sub-1.nii")
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    (tmp_path / "a.nii").touch()
-    with pytest.raises(InputError, match="file is empty"):
-        read_bytes(tmp_path / "a.nii")
+        read(tmp_path / "sub-1.nii")
 
 
 def test_odd_names_are_told_from_plain_ones():
     assert odd_name("sub-1.nii") == ""
     assert "control character" in odd_name("sub\x1b[31m.nii")
     assert "Windows" in odd_name("CON.nii.gz")
-
-
-def test_files_take_their_names_together(tmp_path):
-    folder = tmp_path / "new"
-    with write_atomically(folder, ["a", "b"]) as writer:
-        writer.add("a", b"1")
-        writer.add("b", b"2")
-        assert not (folder / "a").exists()
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"1", "b": b"2"}
-
-
-def stop_halfway(folder: Path) -> None:
-    with write_atomically(folder, ["a", "b"], overwrite=True) as writer:
-        writer.add("a", b"new")
-        raise RuntimeError("stopped")
-
-
-def test_nothing_is_left_of_a_set_that_was_not_finished(tmp_path):
-    (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="stopped"):
-        stop_halfway(tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
-    with pytest.raises(RuntimeError, match="stopped"):
-        stop_halfway(tmp_path / "made")
-    assert not (tmp_path / "made").exists()
-
-
-def test_earlier_results_are_kept_unless_it_is_said(tmp_path):
-    touch(tmp_path / "a")
-    with pytest.raises(InputError, match="already holds results"):
-        prepare_results(tmp_path, ["a"])
-    assert prepare_results(tmp_path, ["a"], overwrite=True) == tmp_path
-
-
-def test_a_results_folder_that_is_a_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not a folder"):
-        prepare_results(touch(tmp_path / "out"), [])
-
-
-def test_a_linked_folder_counts_nobody_twice_whatever_it_is_called(tmp_path):
-    for number in range(3):
-        touch(tmp_path / "b" / f"sub-{number}.nii")
-    for name in ("a", "c"):
-        (tmp_path / name).symlink_to("b", target_is_directory=True)
-    listing = list_images(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in listing.images] == [
-        f"b/sub-{number}.nii" for number in range(3)
-    ]
-    assert reasons(listing).count("not followed") == 2
-
-
-def test_links_into_a_hidden_store_are_followed(tmp_path):
-    store = touch(tmp_path / ".git" / "annex" / "objects" / "x1.nii.gz")
-    (tmp_path / "sub-1.nii.gz").symlink_to(store)
-    assert names(list_images(tmp_path)) == ["sub-1.nii.gz"]
-
-
-def test_a_link_to_itself_is_passed_over(tmp_path):
-    (tmp_path / "x").symlink_to("x")
-    touch(tmp_path / "sub-1.nii")
-    assert names(list_images(tmp_path)) == ["sub-1.nii"]
-
-
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="not a regular file"):
-        read_bytes(tmp_path)
-
-
-def test_results_that_cannot_take_their_name_are_refused_before(tmp_path):
-    (tmp_path / "a").mkdir()
-    with pytest.raises(InputError, match="holds a folder named a"):
-        prepare_results(tmp_path, ["a"], overwrite=True)
 
 
 def test_a_file_is_read_whole_where_a_system_lacks_the_flags_of_others(tmp_path, monkeypatch):
@@ -188,15 +133,50 @@ def test_a_file_is_read_whole_where_a_system_lacks_the_flags_of_others(tmp_path,
     assert flags == [os.O_RDONLY | 0x8000]
 
 
-@pytest.mark.parametrize("ending", [".hdr", ".img"])
-def test_a_pair_is_passed_over_where_a_link_leads_out_of_the_folder(tmp_path, ending):
-    for half in (".hdr", ".img"):
-        touch(tmp_path / "data" / f"sub-1{half}")
-    assert names(list_images(tmp_path / "data")) == ["sub-1.img"]
-    half = tmp_path / "data" / f"sub-1{ending}"
-    half.rename(tmp_path / half.name)
-    half.symlink_to(tmp_path / half.name)
-    listing = list_images(tmp_path / "data")
-    assert not listing.images
-    assert [path.name for path, _ in listing.skipped] == ["sub-1.hdr", "sub-1.img"]
-    assert all("outside the data folder" in reason for _, reason in listing.skipped)
+# A view of a file gives what its bytes would give, and holds nothing.
+
+
+CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "file").write_bytes(CONTENT)
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 10), (4990, 6000), (7000, 8000), (3, 3), (-5, None)]
+)
+def test_slices_are_those_of_bytes(path, start, stop):
+    with FileView(path) as view:
+        assert len(view) == len(CONTENT)
+        assert view[start:stop] == CONTENT[start:stop]
+        assert view.startswith(CONTENT[20:25], 20)
+        assert not view.startswith(b"\0" * 600, 20)
+
+
+def test_a_file_that_changes_is_refused_and_another_error_is_not_hidden(path):
+    with pytest.raises(InputError, match="changed while reading"), FileView(path):
+        os.utime(path, ns=(1, 1))
+
+    def fail():
+        with FileView(path):
+            path.write_bytes(b"other")
+            raise KeyError("own")
+
+    with pytest.raises(KeyError, match="own"):
+        fail()
+
+
+def test_descriptors_are_closed(path):
+    def is_open():
+        for entry in Path("/dev/fd").iterdir():
+            with suppress(OSError):  # that of the listing itself
+                if os.path.samestat(path.stat(), os.fstat(int(entry.name))):
+                    return True
+        return False
+
+    with FileView(path):
+        assert is_open()
+    assert not is_open()

@@ -8,8 +8,7 @@ import pytest
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash.analyses.validation import check_path
-from lesion_dash.atlas import finding
-from lesion_dash.atlas.finding import find_atlases, list_atlases, name_atlases
+from lesion_dash.atlas.finding import find_atlases, find_label_table, list_atlases, name_atlases
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.dashboard.data_root import DataRoot
 
@@ -33,8 +32,26 @@ def test_image_and_table_of_any_format_are_a_pair(tmp_path, name, array):
     (tmp_path / name).write_text(TABLES[name])
     assert find_atlases(tmp_path) == {"aal": (tmp_path / "aal.nii.gz", tmp_path / name)}
     assert DataRoot(tmp_path).atlases == find_atlases(tmp_path)
-    found = load_atlas(tmp_path / "aal.nii.gz").regions
-    assert [region.name for region in found] == ["a", "b"]
+    regions = load_atlas(tmp_path / "aal.nii.gz").regions
+    assert [region.name for region in regions] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("image_name", "table_name", "belongs"),
+    [
+        ("BN_Atlas_246_2mm.nii.gz", "BN_Atlas_246_LUT.txt", True),
+        ("aal.nii.gz", "aal.nii.txt", True),
+        ("atlas_harvard_oxford.nii.gz", "labels_harvard_oxford.csv", True),
+        ("atlas_aal.nii.gz", "atlas_destrieux.csv", False),
+        ("atlas.nii.gz", "README.txt", False),
+        ("sub-001_lesion.nii.gz", "participants.tsv", False),
+    ],
+)
+def test_a_table_belongs_to_the_image_it_is_named_after(tmp_path, image_name, table_name, belongs):
+    nib.save(image(LABELS), tmp_path / image_name)
+    (tmp_path / table_name).write_text(TABLES["aal.csv"])
+    table = tmp_path / table_name if belongs else None
+    assert find_label_table(tmp_path / image_name) == table
 
 
 def write_maps(folder, table="index,name\n1,a\n2,b\n", name="labels.csv"):
@@ -52,7 +69,7 @@ def test_a_folder_of_maps_with_a_table_is_an_atlas(tmp_path):
     assert [region.name for region in load_atlas(folder).regions] == ["a", "b"]
 
 
-def test_the_door_takes_a_folder_of_maps_for_the_atlas_it_is(tmp_path):
+def test_check_takes_a_folder_of_maps_for_the_atlas_it_is(tmp_path):
     folder = write_maps(tmp_path / "tracts")
     report = check_path(folder)
     assert report.sentence == "1 used, 0 skipped, 1 with warnings"
@@ -61,7 +78,7 @@ def test_the_door_takes_a_folder_of_maps_for_the_atlas_it_is(tmp_path):
     assert check_path(folder).sentence == "0 used, 2 skipped, 0 with warnings"
 
 
-def test_the_door_takes_a_folder_of_masks_with_such_a_table_for_masks(tmp_path):
+def test_check_takes_a_folder_of_masks_with_such_a_table_for_masks(tmp_path):
     folder = write_masks(tmp_path / "masks", random_masks(2))
     (folder / "labels.csv").write_text("index,name\n1,a\n2,b\n")
     assert check_path(folder).counts["used"] == 2
@@ -86,12 +103,6 @@ def test_a_sidecar_of_a_mask_is_no_label_table(tmp_path):
     assert find_atlases(tmp_path) == {}
 
 
-def test_an_image_in_memory_has_no_table_beside_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "memory.csv").write_text("index,name\n1,a\n2,b\n")
-    assert any("no label table" in note for note in load_atlas(image(LABELS)).notes)
-
-
 FSL = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <atlas version="1.0"><header><name>Two</name><type>Probabilistic</type><images>
 <imagefile>/Two/Two-prob-2mm</imagefile>
@@ -108,28 +119,24 @@ def test_a_table_of_fsl_names_its_images_beside_or_below_it(tmp_path, place):
     for name, array in images.items():
         nib.save(image(array), tmp_path / "Two" / f"{name}.nii.gz")
     nib.save(image(LABELS), tmp_path / "Two" / "Three-maxprob-thr0-2mm.nii.gz")
-    found = find_atlases(tmp_path)
-    assert {name: table.name for name, (_, table) in found.items()} == dict.fromkeys(
+    atlases = find_atlases(tmp_path)
+    assert {name: table.name for name, (_, table) in atlases.items()} == dict.fromkeys(
         images, "Atlas-of-Two.xml"
     )
-    assert DataRoot(tmp_path).atlases == found
-    chances = load_atlas(found["Two-prob-1mm"][0])
+    assert DataRoot(tmp_path).atlases == atlases
+    chances = load_atlas(atlases["Two-prob-1mm"][0])
     assert [(region.label, region.name) for region in chances.regions] == [(0, "a"), (1, "b")]
-    labels = load_atlas(found["Two-maxprob-thr0-2mm"][0])
+    labels = load_atlas(atlases["Two-maxprob-thr0-2mm"][0])
     assert labels.names == {0: "outside the atlas", 1: "a", 2: "b"}
     assert any("numbers plus 1" in note for note in labels.notes)
 
 
-def test_tables_above_the_data_root_are_not_read(tmp_path, monkeypatch):
+def test_tables_above_the_data_root_are_not_read(tmp_path):
     (tmp_path / "Two").mkdir()
     (tmp_path / "Two.xml").write_text(FSL)
     nib.save(image(CHANCES), tmp_path / "Two" / "Two-prob-2mm.nii.gz")
-    read = []
-    monkeypatch.setattr(finding, "read_text", lambda path: read.append(path) or ("", (), ""))
     assert DataRoot(tmp_path / "Two").atlases == {}
-    assert read == []
-    assert list(DataRoot(tmp_path).atlases) == []
-    assert read == [tmp_path / "Two.xml"]
+    assert list(DataRoot(tmp_path).atlases) == ["Two-prob-2mm"]
 
 
 def test_what_is_listed_is_what_is_loaded(tmp_path):
@@ -138,23 +145,23 @@ def test_what_is_listed_is_what_is_loaded(tmp_path):
     nib.save(image(CHANCES), tmp_path / "chance.nii.gz")
     (tmp_path / "chance.csv").write_text("index,name\n0,a\n1,b\n")
     write_maps(tmp_path / "tracts")
-    listed = {one.name: one for one in list_atlases(tmp_path)}
-    assert {name: one.kind for name, one in listed.items()} == {
+    listed = {atlas.name: atlas for atlas in list_atlases(tmp_path)}
+    assert {name: atlas.kind for name, atlas in listed.items()} == {
         "aal": "labels",
         "chance": "probabilities",
         "tracts": "probabilities",
     }
-    for one in listed.values():
-        assert len(load_atlas(one.place).regions) == one.regions == 2
+    for atlas in listed.values():
+        assert len(load_atlas(atlas.place).regions) == atlas.regions == 2
     assert listed["aal"].space == "MNI152"
 
 
 def test_an_atlas_that_cannot_be_read_is_listed_with_the_reason(tmp_path):
     (tmp_path / "aal.nii.gz").write_bytes(b"no image")
     (tmp_path / "aal.csv").write_text("index,name\n1,a\n")
-    (found,) = list_atlases(tmp_path)
-    assert found.kind == "unreadable"
-    assert "not a gzip file" in found.credit
+    (unreadable,) = list_atlases(tmp_path)
+    assert unreadable.kind == "unreadable"
+    assert "not a gzip file" in unreadable.credit
 
 
 def test_atlases_of_one_name_are_told_apart(tmp_path):
@@ -163,10 +170,10 @@ def test_atlases_of_one_name_are_told_apart(tmp_path):
         path.parent.mkdir(exist_ok=True)
         nib.save(image(LABELS), path)
         path.with_name(f"{path.name.partition('.')[0]}.csv").write_text("index,name\n1,a\n2,b\n")
-    found = find_atlases(tmp_path)
-    assert set(found) == {"aal", "fine/aal", "other"}
-    assert found["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
-    assert DataRoot(tmp_path).atlases == found
+    atlases = find_atlases(tmp_path)
+    assert set(atlases) == {"aal", "fine/aal", "other"}
+    assert atlases["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
+    assert DataRoot(tmp_path).atlases == atlases
     twins = [tmp_path / "aal.nii", tmp_path / "aal.nii.gz"]
     assert name_atlases(twins, tmp_path) == ["aal.nii", "aal.nii.gz"]
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import string
 
+import nibabel as nib
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phantoms import image
 
-from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.finding import find_atlases
+from lesion_dash.atlas.formats import FORMATS, Parsed, Region, label_table
+from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.atlas.tables import read_label_table
 from lesion_dash.core.errors import InputError
 
@@ -93,9 +99,9 @@ def pairs(regions):
 
 @pytest.mark.parametrize("case", GOOD)
 def test_every_known_format_says_the_same(tmp_path, case):
-    found = table(tmp_path, GOOD[case])
-    assert pairs(found.regions) == [(1, "Left a"), (2, "Right b")]
-    assert found.notes == NOTES.get(case, ())
+    parsed = table(tmp_path, GOOD[case])
+    assert pairs(parsed.regions) == [(1, "Left a"), (2, "Right b")]
+    assert parsed.notes == NOTES.get(case, ())
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -107,8 +113,8 @@ def test_a_table_that_breaks_the_rules_is_refused(tmp_path, case):
 
 @pytest.mark.parametrize("case", FLAGGED)
 def test_what_is_odd_is_said(tmp_path, case):
-    content, words = FLAGGED[case]
-    assert words in " ".join(table(tmp_path, content).notes)
+    content, note = FLAGGED[case]
+    assert note in " ".join(table(tmp_path, content).notes)
 
 
 def delimited(separator):
@@ -131,17 +137,23 @@ WRITERS = {
     "json": lambda rows: json.dumps({str(n): name for n, name in rows}),
     "json rows": lambda rows: json.dumps([{"id": n, "name": name} for n, name in rows]),
 }
-NAMES = st.from_regex(r"[A-Za-zéß][A-Za-z0-9éß_(),; .'-]{0,30}[A-Za-z)]", fullmatch=True)
+LETTERS = string.ascii_letters + "éß"
+NAMES = st.builds(
+    lambda first, middle, last: first + middle + last,
+    st.sampled_from(LETTERS),
+    st.text(LETTERS + string.digits + "_(),; .'-", max_size=30),
+    st.sampled_from(string.ascii_letters + ")"),
+)
 LABELS = st.lists(st.integers(1, 2**31), unique=True, min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize("form", WRITERS)
 @given(labels=LABELS, names=st.lists(NAMES, unique=True, min_size=8, max_size=8))
-def test_what_was_written_is_read(tmp_path_factory, form, labels, names):
+def test_what_was_written_in_any_format_is_read(tmp_path_factory, labels, names):
     rows = list(zip(labels, names, strict=False))
     path = tmp_path_factory.getbasetemp() / "written.txt"
-    path.write_text(WRITERS[form](rows), encoding="utf-8", newline="")
-    assert pairs(read_label_table(path).regions) == rows
+    for form, write in WRITERS.items():
+        path.write_text(write(rows), encoding="utf-8", newline="")
+        assert pairs(read_label_table(path).regions) == rows, form
 
 
 @given(st.text(max_size=300))
@@ -161,29 +173,23 @@ def test_columns_of_bids_are_kept(tmp_path):
         "index\tname\tabbreviation\tcolor\tmapping\themisphere\tlobe\n"
         "1\tInsula\tIns\t#ff0000\t7\tL\tlimbic\n"
     )
-    extra = {
-        "abbreviation": "Ins",
-        "color": "#ff0000",
-        "mapping": "7",
-        "hemisphere": "L",
-        "parent": "limbic",
-    }
+    extra = {"abbreviation": "Ins", "color": "#ff0000", "mapping": "7"}
+    extra |= {"hemisphere": "L", "parent": "limbic"}
     assert table(tmp_path, text).regions == (Region(1, "Insula", extra),)
 
 
 def test_pipes_without_a_header_keep_name_abbreviation_and_the_rest(tmp_path):
-    found = table(tmp_path, "1|ACAL|anterior cerebral left|1\n2|MLSL|medial left|1\n")
-    assert found.regions[0] == Region(
-        1, "anterior cerebral left", {"abbreviation": "ACAL", "column 4": "1"}
-    )
-    assert found.notes == ()
+    parsed = table(tmp_path, "1|ACAL|anterior cerebral left|1\n2|MLSL|medial left|1\n")
+    extra = {"abbreviation": "ACAL", "column 4": "1"}
+    assert parsed.regions[0] == Region(1, "anterior cerebral left", extra)
+    assert parsed.notes == ()
 
 
 @pytest.mark.parametrize("alpha", ["", " 0"])
 def test_a_name_may_end_in_a_number(tmp_path, alpha):
     text = f"1 Brodmann 17 255 0 0{alpha}\n2 Brodmann 18 0 255 0{alpha}\n"
-    found = table(tmp_path, text)
-    assert [region.name for region in found.regions] == ["Brodmann 17", "Brodmann 18"]
+    regions = table(tmp_path, text).regions
+    assert pairs(regions) == [(1, "Brodmann 17"), (2, "Brodmann 18")]
 
 
 @pytest.mark.parametrize(
@@ -208,9 +214,9 @@ def test_a_long_line_is_read_in_one_pass(tmp_path):
 
 @pytest.mark.parametrize("name", ["Background", "Unknown", "Clear Label", "???", "*", ""])
 def test_a_row_for_the_background_is_not_used_in_an_image_of_labels(tmp_path, name):
-    found = table(tmp_path, f"id,name\n0,{name}\n1,a\n")
-    regions, notes = found.for_labels({1})
-    assert pairs(regions) == pairs(found.regions) == [(1, "a")]
+    parsed = table(tmp_path, f"id,name\n0,{name}\n1,a\n")
+    regions, notes = parsed.for_labels({1})
+    assert pairs(regions) == pairs(parsed.regions) == [(1, "a")]
     assert notes == ("label 0 is background: its row is not used",)
 
 
@@ -230,13 +236,13 @@ DECIDED = {
 
 @pytest.mark.parametrize("case", DECIDED)
 def test_the_image_decides_which_number_is_the_label(tmp_path, case):
-    text, present, words = DECIDED[case]
+    text, present, note = DECIDED[case]
     regions, notes = table(tmp_path, text).for_labels(present)
-    wanted = sorted({1, 2, 3} if "as written" in case else present)
-    assert [region.label for region in regions] == wanted
+    expected = sorted({1, 2, 3} if "as written" in case else present)
+    assert [region.label for region in regions] == expected
     assert [region.name[0].lower() for region in regions] == ["a", "b", "c"]
-    assert words in " ".join(notes)
-    assert bool(notes) == bool(words)
+    assert note in " ".join(notes)
+    assert bool(notes) == bool(note)
 
 
 def test_numbers_of_fsl_are_taken_as_written_where_the_image_says_so(tmp_path):
@@ -257,13 +263,39 @@ VOLUMES = {
 
 @pytest.mark.parametrize("case", VOLUMES)
 def test_volumes_are_counted_as_the_table_counts(tmp_path, case):
-    text, labels, words = VOLUMES[case]
+    text, labels, note = VOLUMES[case]
     regions, notes = table(tmp_path, text).for_volumes(3)
     assert pairs(regions) == list(zip(labels, "abc", strict=True))
-    assert words in " ".join(notes)
+    assert note in " ".join(notes)
 
 
 def test_volumes_without_a_row_and_rows_without_a_volume_are_kept(tmp_path):
-    found = table(tmp_path, "index,name\n1,a\n3,c\n9,ghost\n")
-    regions, _ = found.for_volumes(4)
+    parsed = table(tmp_path, "index,name\n1,a\n3,c\n9,ghost\n")
+    regions, _ = parsed.for_volumes(4)
     assert [region and region.name for region in regions] == ["a", None, "c", None, "ghost"]
+
+
+@pytest.fixture
+def arrows():
+    """A format from outside the package, as a line of ``1 -> name`` for each region."""
+
+    @label_table(".arrows")
+    def parse_arrows(lines):
+        rows = [line.split(" -> ") for line in lines]
+        if any(len(row) != 2 for row in rows):
+            return None
+        return Parsed(tuple(Region(int(number), name) for number, name in rows))
+
+    yield
+    FORMATS[:] = [entry for entry in FORMATS if entry[0] is not parse_arrows]
+
+
+@pytest.mark.usefixtures("arrows")
+def test_a_format_from_outside_is_one_function(tmp_path):
+    nib.save(image(np.arange(3, dtype=np.int16).reshape(3, 1, 1)), tmp_path / "own.nii")
+    (tmp_path / "own.arrows").write_text("1 -> Left a\n2 -> Right b\n")
+    assert find_atlases(tmp_path) == {"own": (tmp_path / "own.nii", tmp_path / "own.arrows")}
+    atlas = load_atlas(tmp_path / "own.nii")
+    assert pairs(atlas.regions) == [(1, "Left a"), (2, "Right b")]
+    assert str(tmp_path / "own.arrows") in atlas.sources
+    assert pairs(table(tmp_path, GOOD["csv"]).regions) == [(1, "Left a"), (2, "Right b")]

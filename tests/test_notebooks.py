@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
@@ -34,6 +36,14 @@ def _refuse_others(event, arguments):
 
 sys.addaudithook(_refuse_others)
 """
+# Lessons share a kernel, for the time that imports take. Each begins without variables, and a new
+# filter lets warnings be shown that an earlier lesson had.
+BEGIN = """
+%reset -f
+import os, warnings
+os.chdir({folder!r})
+warnings.filterwarnings("ignore", "not a warning of {folder}")
+"""
 ANSWER = re.compile(r"<details>.*?</details>", re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
@@ -53,67 +63,75 @@ def answers_in(source: str) -> list[str]:
     return [code for answer in ANSWER.findall(source) for code in CODE.findall(answer)]
 
 
-def with_answers(lesson: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The lesson behind the guard, each hidden answer as a cell where it stands."""
-    cells = [new_code_cell(GUARD)]
-    for cell in lesson.cells:
-        cells.append(cell)
-        if cell.cell_type == "markdown":
-            cells += [new_code_cell(code) for code in answers_in(cell.source)]
-    return new_notebook(cells=cells, metadata=lesson.metadata)
-
-
-def run(lesson: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    client = NotebookClient(
-        lesson,
-        timeout=CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    return client.execute()
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory) -> Iterator[KernelManager]:
+    place = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(place / "ipython"))
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(place / "runtime"))
+        manager = KernelManager(kernel_name="python3")
+        manager.start_kernel()
+        run(manager, [new_code_cell(GUARD)])
+        yield manager
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path) -> Path:
     """Where a lesson runs: an empty folder beside a copy of the sample data."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=ignored)
     (tmp_path / "notebooks").mkdir()
     return tmp_path / "notebooks"
 
 
+def run(kernel: KernelManager, cells: list[nbformat.NotebookNode], folder: Path = ROOT):
+    """Run cells, and each hidden answer where it stands."""
+    every = [new_code_cell(BEGIN.format(folder=str(folder)))]
+    for cell in cells:
+        every.append(cell)
+        if cell.cell_type == "markdown":
+            every += [new_code_cell(code) for code in answers_in(cell.source)]
+    client = NotebookClient(new_notebook(cells=every), timeout=CELL_SECONDS, km=kernel)
+    try:
+        return client.execute().cells
+    finally:
+        client.kc.stop_channels()
+
+
+# Takes 30 s for each of the last two: they register a scan, or simulate many.
 @each_lesson
-def test_a_lesson_runs_without_an_error_a_warning_or_a_file_left(path, folder):
-    done = run(with_answers(read(path)), folder)
-    said = [output for cell in done.cells for output in cell.get("outputs", [])]
-    assert len(said) > 5
-    assert "".join(one.text for one in said if one.get("name") == "stderr") == ""
+def test_a_lesson_runs_without_an_error_a_warning_or_a_file_left(path, kernel, folder):
+    cells = run(kernel, read(path).cells, folder)
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert len(outputs) > 5
+    assert "".join(part.text for part in outputs if part.get("name") == "stderr") == ""
     assert list(folder.iterdir()) == []
-    kept = {file.relative_to(folder.parent) for file in (folder.parent / "sample_data").rglob("*")}
-    assert kept == {file.relative_to(ROOT) for file in data_files()}
+    files = {file.relative_to(folder.parent) for file in (folder.parent / "sample_data").rglob("*")}
+    stored = [file for file in (ROOT / "sample_data").rglob("*") if "__pycache__" not in file.parts]
+    assert files == {file.relative_to(ROOT) for file in stored}
 
 
-def data_files() -> list[Path]:
-    return [file for file in (ROOT / "sample_data").rglob("*") if "__pycache__" not in file.parts]
+WRONG = "<details><summary>Answer</summary>\n\n```python\nassert 1 == 2\n```\n\n</details>"
+ASKING = "import urllib.request; urllib.request.urlopen('http://example.org', timeout=1)"
 
 
-def test_a_lesson_that_asks_the_internet_fails(folder):
-    asking = "import urllib.request; urllib.request.urlopen('http://example.org', timeout=1)"
-    with pytest.raises(CellExecutionError, match=r"must not ask example\.org"):
-        run(with_answers(new_notebook(cells=[new_code_cell(asking)])), folder)
-
-
-def test_a_wrong_answer_fails(folder):
-    wrong = "<details><summary>Answer</summary>\n\n```python\nassert 1 == 2\n```\n\n</details>"
-    cell = nbformat.v4.new_markdown_cell(wrong)
-    with pytest.raises(CellExecutionError, match="AssertionError"):
-        run(with_answers(new_notebook(cells=[cell])), folder)
+@pytest.mark.parametrize(
+    ("cell", "match"),
+    [
+        (new_code_cell(ASKING), r"must not ask example\.org"),
+        (new_markdown_cell(WRONG), "AssertionError"),
+    ],
+    ids=["internet", "wrong answer"],
+)
+def test_a_lesson_that_asks_the_internet_or_has_a_wrong_answer_fails(kernel, cell, match):
+    with pytest.raises(CellExecutionError, match=match):
+        run(kernel, [cell])
 
 
 @each_lesson
-def test_a_lesson_is_stored_clean(path):
+def test_a_lesson_is_stored_clean_and_has_its_parts(path):
     lesson = read(path)
     nbformat.validate(lesson)
     assert (lesson.nbformat, lesson.nbformat_minor) == (4, 5)
@@ -124,11 +142,7 @@ def test_a_lesson_is_stored_clean(path):
         assert not cell.get("outputs"), f"clear the outputs of {cell.id} and save"
         assert cell.get("execution_count") is None, f"clear the outputs of {cell.id} and save"
     assert path.read_text(encoding="utf-8") == nbformat.writes(lesson) + "\n"
-
-
-@each_lesson
-def test_a_lesson_has_its_parts(path):
-    text = text_of(read(path))
+    text = text_of(lesson)
     assert text.startswith(f"# {path.name[0]} · ")
     assert "**What you will learn**" in text
     assert 4 <= len(re.findall(r"^## \d", text, re.MULTILINE)) <= 8
@@ -137,28 +151,16 @@ def test_a_lesson_has_its_parts(path):
     assert text.count("<details><summary>Answer</summary>\n\n") == exercises
     assert text.count("\n\n</details>") == exercises
     assert all(answers_in(answer) for answer in ANSWER.findall(text))
+    assert all((FOLDER / target).exists() for target in LINK.findall(text))
 
 
-@each_lesson
-def test_links_of_a_lesson_lead_somewhere(path):
-    links = LINK.findall(text_of(read(path)))
-    assert all((FOLDER / target).exists() for target in links)
-
-
-def test_there_are_seven_lessons_in_order():
+def test_there_are_seven_lessons_in_order_all_listed_and_installed_beside_the_sample_data():
     assert [path.name[:2] for path in LESSONS] == [f"{number}_" for number in range(1, 8)]
-
-
-def test_the_list_of_lessons_is_the_folder():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"\]\(([^)]+\.ipynb)\)", text)
-    assert listed == [path.name for path in LESSONS]
+    assert re.findall(r"\]\(([^)]+\.ipynb)\)", text) == [path.name for path in LESSONS]
     for path in LESSONS:
         title = text_of(read(path)).splitlines()[0].removeprefix("# ")
         assert f"[{title}]({path.name})" in text
-
-
-def test_the_lessons_are_installed_beside_the_sample_data():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
     assert Path(shared["notebooks"]).parent == Path(shared["sample_data"]).parent

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib import image
+from reports import text_of
 
 from lesion_dash.cli import main
 
@@ -179,8 +180,9 @@ def printed(arguments: list[str]) -> bytes:
 def content(path: Path) -> bytes:
     """The content of a file, without what differs between two runs on two computers.
 
-    Figures count as pixels, compressed images as what they hold; files of JSON without versions,
-    times, the checksums of other files, and the folder this runs in.
+    Figures count as pixels, compressed images as what they hold, pages as what a reader sees;
+    files of JSON without versions, times, the checksums of other files, and the folder this runs
+    in.
     """
     data = path.read_bytes()
     if path.suffix == ".png":
@@ -191,7 +193,7 @@ def content(path: Path) -> bytes:
         text = data.decode().replace(str(Path.cwd()), "FOLDER")
         values = json.loads(text, object_hook=lasting)
         return json.dumps(values | {"outputs": sorted(values.get("outputs", ()))}).encode()
-    return without_versions(data.decode()).encode() if path.suffix == ".html" else data
+    return without_versions(text_of(data.decode())).encode() if path.suffix == ".html" else data
 
 
 def lasting(values: dict[str, object]) -> dict[str, object]:

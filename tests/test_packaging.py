@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tomllib
-from dataclasses import dataclass
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -32,27 +31,20 @@ def bounds(lines: list[str]) -> dict[str, str]:
     return {canonicalize_name(each.name): str(each.specifier) for each in requirements}
 
 
-@dataclass(frozen=True)
-class Pin:
-    requirement: Requirement
-    hashes: tuple[str, ...]
-
-    @property
-    def release(self) -> tuple[str, str]:
-        return canonicalize_name(self.requirement.name), str(self.requirement.specifier)
-
-
-def pins(file: str) -> list[Pin]:
+def pins(file: str) -> dict[str, tuple[str, ...]]:
+    """The requirement lines of a file with their hashes."""
     text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", "")
     lines = [line.split(" --hash=") for line in text.splitlines() if not line.startswith("#")]
-    return [Pin(Requirement(line), tuple(one.strip() for one in hashes)) for line, *hashes in lines]
+    return {line.strip(): tuple(map(str.strip, hashes)) for line, *hashes in lines}
 
 
 def pins_here(file: str) -> dict[str, str]:
     """The releases for this computer and this Python."""
-    marked = [(pin, pin.requirement.marker) for pin in pins(file)]
-    here = dict(pin.release for pin, marker in marked if marker is None or marker.evaluate())
-    return {name: number.removeprefix("==") for name, number in here.items()}
+    every = map(Requirement, pins(file))
+    applicable = [pin for pin in every if pin.marker is None or pin.marker.evaluate()]
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in applicable
+    }
 
 
 def needed(roots: list[str]) -> set[str]:
@@ -62,11 +54,13 @@ def needed(roots: list[str]) -> set[str]:
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        for extra in {"", *requirement.extras} - {extra for one, extra in seen if one == name}:
+        for extra in {"", *requirement.extras} - {extra for other, extra in seen if other == name}:
             seen.add((name, extra))
             own = map(Requirement, requires(name) or [])
             waiting += [
-                one for one in own if one.marker is None or one.marker.evaluate({"extra": extra})
+                each
+                for each in own
+                if each.marker is None or each.marker.evaluate({"extra": extra})
             ]
     return {name for name, _ in seen}
 
@@ -83,28 +77,26 @@ def test_conda_users_get_the_same_dependencies():
     assert bounds(conda_lines()) == bounds(FOR_CONDA)
 
 
-@pytest.mark.parametrize("group", ["dependencies", *EXTRAS])
-def test_every_dependency_has_a_pin_within_its_bounds(group):
-    is_extra = group != "dependencies"
-    pinned = pins_here("constraints-all.txt" if is_extra else "constraints.txt")
-    for requirement in map(Requirement, EXTRAS[group] if is_extra else PROJECT["dependencies"]):
-        pin = pinned[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(pin), f"{requirement} but {pin} is pinned"
+def test_every_dependency_has_a_pin_within_its_bounds():
+    groups = [("constraints.txt", PROJECT["dependencies"]), ("constraints.txt", BUILD)]
+    groups += [("constraints-all.txt", lines) for lines in EXTRAS.values()]
+    for file, lines in groups:
+        pinned = pins_here(file)
+        for requirement in map(Requirement, lines):
+            pin = pinned[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(pin), f"{requirement} but {pin} is pinned"
+    assert set(PYPROJECT["build-system"]["requires"]) <= set(BUILD)
 
 
-@pytest.mark.parametrize("file", PINS)
-def test_every_pin_is_a_release_with_its_hashes(file):
-    for pin in pins(file):
-        assert re.fullmatch(r"==[A-Za-z0-9.!+_-]+", str(pin.requirement.specifier))
-        assert pin.requirement.url is None
-        assert pin.hashes
-        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in pin.hashes)
-
-
-def test_both_files_pin_the_same_releases():
-    everything = {pin.release: pin.hashes for pin in pins("constraints-all.txt")}
-    for pin in pins("constraints.txt"):
-        assert everything[pin.release] == pin.hashes
+def test_every_pin_is_a_release_with_its_hashes_and_both_files_pin_the_same():
+    every = pins("constraints-all.txt")
+    assert pins("constraints.txt").items() <= every.items()
+    for pin, hashes in every.items():
+        requirement = Requirement(pin)
+        assert re.fullmatch(r"==[A-Za-z0-9.!+_-]+", str(requirement.specifier))
+        assert requirement.url is None
+        assert hashes
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes)
 
 
 @pytest.mark.skipif(os.environ.get("PINS") == "no", reason="installed without the pins")
@@ -116,18 +108,10 @@ def test_what_is_installed_here_is_what_is_pinned(file):
     assert installed == pins_here(file)
 
 
-def test_the_build_backend_is_pinned_within_its_bounds():
-    assert set(PYPROJECT["build-system"]["requires"]) <= set(BUILD)
-    for requirement in map(Requirement, BUILD):
-        assert requirement.specifier.contains(pins_here("constraints.txt")[requirement.name])
-
-
-@pytest.mark.parametrize(
-    "file", ["pyproject.toml", "environment.yml", *PINS, "Makefile", ".ci/run"]
-)
-def test_no_file_names_an_address(file):
-    text = (ROOT / file).read_text(encoding="utf-8")
-    assert not re.search(r"https?:|file:|git\+|index-url|find-links", text)
+def test_no_file_names_an_address():
+    for file in ("pyproject.toml", "environment.yml", *PINS, "Makefile", ".ci/run"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert not re.search(r"https?:|file:|git\+|index-url|find-links", text), file
 
 
 def test_the_installed_version_is_the_one_everywhere():
@@ -154,5 +138,5 @@ def test_make_installs_again_when_other_releases_are_asked_for(tmp_path):
         made = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
         return "Installing" in made.stdout
 
-    asked = ("yes", "yes", "no", "no", "yes")
-    assert [installs(pins) for pins in asked] == [True, False, True, False, True]
+    choices = ("yes", "yes", "no", "no", "yes")
+    assert [installs(pins) for pins in choices] == [True, False, True, False, True]

@@ -20,8 +20,8 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.core.text import printable, shell_word
 
 FORGED = "lesion-dash: error: forged"
-SIGNS = "\x1b[2J\x9b1m\r\x07\x7f\u2028\u202e\u200f"
-HOSTILE = f"x\n{FORGED}\n{SIGNS}"
+CONTROLS = "\x1b[2J\x9b1m\r\x07\x7f\u2028\u202e\u200f"
+HOSTILE = f"x\n{FORGED}\n{CONTROLS}"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="names of files are stricter here")
 
 
@@ -38,7 +38,7 @@ def study(tmp_path_factory):
     labels[:3] = 2
     write_masks(root / f"atlas{HOSTILE}", [labels], names=["areas.nii.gz"])
     (root / f"atlas{HOSTILE}" / "areas.csv").write_text(
-        f"index,name\n1,left {SIGNS}\n2,right\n", newline=""
+        f"index,name\n1,left {CONTROLS}\n2,right\n", newline=""
     )
     return root
 
@@ -97,9 +97,9 @@ def run(study: Path, command: str) -> int:
 )
 def test_every_line_is_ours(study, capsys, command):
     run(study, command)
-    said = capsys.readouterr()
-    assert said.out + said.err
-    for line in (said.out + said.err).split("\n"):
+    printed = capsys.readouterr()
+    assert printed.out + printed.err
+    for line in (printed.out + printed.err).split("\n"):
         assert line.isprintable()
         assert not line.startswith(FORGED)
 
@@ -109,14 +109,14 @@ def test_programs_get_names_as_they_are(study, capsys, command):
     run(study, command)
     text = capsys.readouterr().out
     assert all(line.isprintable() for line in text.split("\n"))
-    assert any(HOSTILE in text or SIGNS in text for text in texts_of(json.loads(text)))
+    assert any(HOSTILE in text or CONTROLS in text for text in texts_of(json.loads(text)))
 
 
 def texts_of(content):
     if isinstance(content, dict):
-        return [text for one in (*content, *content.values()) for text in texts_of(one)]
+        return [text for item in (*content, *content.values()) for text in texts_of(item)]
     if isinstance(content, list):
-        return [text for one in content for text in texts_of(one)]
+        return [text for item in content for text in texts_of(item)]
     return [str(content)]
 
 
@@ -131,10 +131,10 @@ def test_a_progress_bar_is_one_line(study, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr("tqdm.tqdm", partial(tqdm.tqdm, mininterval=0))
     run(study, "overlap MASKS MASK --atlas ATLAS -o OUT -k 2 --overwrite")
-    said = capsys.readouterr().err
-    assert "reading masksx" in said
-    assert "\x1b[2J" not in said
-    assert f"\n{FORGED}" not in said
+    printed = capsys.readouterr().err
+    assert "reading masksx" in printed
+    assert "\x1b[2J" not in printed
+    assert f"\n{FORGED}" not in printed
 
 
 def test_an_error_is_one_line_for_a_program_of_python():

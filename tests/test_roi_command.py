@@ -211,7 +211,7 @@ def test_steps_are_taken_in_their_order():
     texts = [*STEPS, *reversed(STEPS)]
     options = [part for text in texts for part in ("--step", text)]
     atlas = ("--atlas", "atlas.nii", "--labels", "table.csv")
-    found = recipe("--map", "t.nii", *BEYOND, *options, *atlas)
+    found = recipe("--cohorts", "a", "b", *BEYOND, *options, *atlas)
     assert list(found.steps) == [STEPS[text] for text in texts]
     assert script_of(found).count(".apply(mask)") == len(texts)
 

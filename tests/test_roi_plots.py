@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -13,12 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from phantoms import AFFINE
 
+import lesion_dash as ld
 from lesion_dash.core.grid import Grid
-from lesion_dash.images.maps import Map
 from lesion_dash.plotting.figures import figure_bytes
 from lesion_dash.plotting.rois import cut_point, draw_beyond, draw_mask, draw_rois, draw_values
-from lesion_dash.rois.steps import Threshold
-from lesion_dash.rois.values import RoiValues, find_rois
 
 SHAPE = (12, 14, 10)
 AFFINES = {
@@ -26,30 +22,24 @@ AFFINES = {
     "mirrored": AFFINE @ np.diag([-1.0, 1, 1, 1]),
     "oblique": AFFINE @ np.array([[0.8, -0.6, 0, 3], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
 }
-BLUE, RED = "#4477AA", "#EE6677"
+BLUE, RED, OUTLINE = "#4477AA", "#EE6677", "#D81B60"
+LOWEST, HIGHEST = "#440154", "#fde725"  # the ends of viridis
+ODD_NAME = r"$\sum_$ & <b>"
 
 
-@pytest.fixture(params=AFFINES)
-def grid(request):
-    return Grid(SHAPE, AFFINES[request.param])
-
-
-@pytest.fixture
-def found(grid):
+def blobs(grid=None) -> ld.Map:
     """Two blobs of one height each, both cut by the slices through the first."""
     values = np.zeros(SHAPE)
     values[2:5, 4:8, 3:7], values[8:10, 5:7, 4:6] = 4, 6
     values[0, 0, 0] = np.nan
     values.setflags(write=False)
-    return Map("t of a - b", values, grid, "a unit", "")
+    return ld.Map("t of a - b", values, grid or Grid(SHAPE, AFFINE), "a unit", "")
 
 
-@pytest.fixture
-def background(grid):
-    return Map("mean", np.random.default_rng(0).random(SHAPE), grid, "", "")
+BACKGROUND = ld.Map("mean", np.random.default_rng(0).random(SHAPE), Grid(SHAPE, AFFINE), "", "")
 
 
-def words(figure) -> set[str]:
+def texts(figure) -> set[str]:
     return {text.get_text() for text in figure.findobj(Text)}
 
 
@@ -61,136 +51,118 @@ def pixels_of(figure, colour) -> int:
     return int((np.abs(drawn - to_rgb(colour)).max(axis=-1) < 0.02).sum())
 
 
-def test_regions_are_drawn_in_their_colours_with_sides_and_names(found, background):
-    rois = find_rois(Threshold(3).apply(found), found)
+def is_png(figure) -> bool:
+    return figure_bytes(figure, dpi=30).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_each_step_is_drawn_where_it_lies(name):
+    stat_map = blobs(Grid(SHAPE, AFFINES[name]))
+    background = replace(BACKGROUND, grid=stat_map.grid)
+    mask = ld.Threshold(3).apply(stat_map)
+    rois = ld.find_rois(mask, stat_map)
     figure = draw_rois(rois, background=background)
-    assert {"ROI 1", "ROI 2", "L", "R"} <= words(figure)
-    assert "2 regions of interest: 56 voxels, 448 mm³" in words(figure)
+    assert {"ROI 1", "ROI 2", "L", "R"} <= texts(figure)
+    assert "2 regions of interest: 56 voxels, 448 mm³" in texts(figure)
     assert pixels_of(figure, BLUE) > 200
     # A region that was not picked is not drawn, the other one is.
     alone = draw_rois(rois.pick([1]), background=background)
-    assert "ROI 2" not in words(alone)
+    assert "ROI 2" not in texts(alone)
     assert pixels_of(alone, RED) == 0
     assert pixels_of(alone, BLUE) == pixels_of(figure, BLUE)
-
-
-def test_slices_cut_through_the_largest_peak_or_where_they_are_told(found, background):
-    rois = find_rois(Threshold(3).apply(found), found)
-    np.testing.assert_allclose(cut_point(rois), rois.parts[0].peak_mm)
-    for mm in (None, (3.0, -2.0, 1.0)):
-        figure = draw_rois(rois, mm, background)
-        shown = {word for word in words(figure) if word[:2] in ("x=", "y=", "z=")}
-        place = cut_point(rois) if mm is None else mm
-        assert shown == {f"{axis}={int(value)}" for axis, value in zip("xyz", place, strict=True)}
-
-
-def test_a_point_beyond_the_image_is_no_error(found, background):
-    rois = find_rois(Threshold(3).apply(found), found)
-    figures = [
-        draw_rois(rois, (300, 0, 0), background),
-        draw_mask(rois.mask, "step", (0, -300, 0), background),
-        draw_beyond(found, Threshold(3), (0, 0, 300), background),
-    ]
-    for figure in figures:
-        assert figure_bytes(figure, dpi=30).startswith(b"\x89PNG")
-
-
-def test_a_map_has_a_colour_bar_with_its_unit(found, background):
-    figure = draw_beyond(found, Threshold(3), background=background)
-    assert "t of a - b, a unit" in words(figure)
-    assert "threshold: > 3: 56 voxels, 448 mm³" in words(figure)
-
-
-def test_only_what_is_beyond_the_threshold_is_drawn(found, background):
-    point = found.grid.to_mm([3, 5, 4])
-    colour = "#fde725"  # the last one of viridis: the value 6
-    both = pixels_of(draw_beyond(found, Threshold(3), point, background), colour)
-    high = draw_beyond(found, Threshold(5), point, background)
-    low = Map("t", np.where(found.array == 6, 0, found.array), found.grid, "", "")
-    assert both > pixels_of(draw_beyond(low, Threshold(5), point, background), colour)
-    assert "threshold: > 5: 8 voxels, 64 mm³" in words(high)
-    assert pixels_of(high, "#440154") == 0  # the first one of viridis: what lies below
-
-
-def test_a_mask_is_drawn_with_its_outline(found, background):
-    mask = Threshold(3).apply(found)
     figure = draw_mask(mask, "dilate by 1 voxel", background=background)
-    assert pixels_of(figure, "#D81B60") > 50
-    assert "dilate by 1 voxel: 56 voxels, 448 mm³" in words(figure)
+    assert pixels_of(figure, OUTLINE) > 50
+    assert "dilate by 1 voxel: 56 voxels, 448 mm³" in texts(figure)
+    figure = draw_beyond(stat_map, ld.Threshold(3), background=background)
+    assert {"t of a - b, a unit", "threshold: > 3: 56 voxels, 448 mm³"} <= texts(figure)
+    # Only what is beyond the threshold is drawn.
+    point = stat_map.grid.to_mm([3, 5, 4])
+    both = pixels_of(draw_beyond(stat_map, ld.Threshold(3), point, background), HIGHEST)
+    high = draw_beyond(stat_map, ld.Threshold(5), point, background)
+    low = replace(stat_map, array=np.where(stat_map.array == 6, 0, stat_map.array))
+    assert both > pixels_of(draw_beyond(low, ld.Threshold(5), point, background), HIGHEST)
+    assert "threshold: > 5: 8 voxels, 64 mm³" in texts(high)
+    assert pixels_of(high, LOWEST) == 0
 
 
-@pytest.mark.parametrize("values", ["nothing", "infinite", "negative", "one value"])
-def test_any_map_can_be_drawn(grid, background, values):
-    array = np.random.default_rng(1).normal(size=SHAPE)
-    array = {
-        "nothing": np.zeros(SHAPE),
-        "infinite": np.where(array > 1, np.inf, array),
-        "negative": -np.abs(array),
-        "one value": np.where(array > 1, 2.0, np.nan),
-    }[values]
-    found = Map("t", array, grid, "", "")
-    threshold = Threshold(0.5, "both")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for figure in (
-            draw_beyond(found, threshold, background=background),
-            draw_mask(threshold.apply(found), "step", background=background),
-            draw_rois(find_rois(threshold.apply(found), found), background=background),
-        ):
-            assert figure_bytes(figure, dpi=40).startswith(b"\x89PNG")
+@pytest.mark.parametrize("mm", [None, (3.0, -2.0, 1.0), (300.0, 0.0, 0.0)])
+def test_slices_cut_through_the_largest_peak_or_the_point_given(mm):
+    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
+    np.testing.assert_allclose(cut_point(rois), rois.parts[0].peak_mm)
+    figure = draw_rois(rois, mm, BACKGROUND)
+    shown = {text for text in texts(figure) if text[:2] in ("x=", "y=", "z=")}
+    point = cut_point(rois) if mm is None else mm
+    assert shown == {f"{axis}={int(value)}" for axis, value in zip("xyz", point, strict=True)}
+    # A point beyond the image is no error.
+    assert is_png(draw_mask(rois.mask, "step", mm, BACKGROUND))
+    assert is_png(draw_beyond(blobs(), ld.Threshold(3), mm, BACKGROUND))
 
 
-def test_pictures_are_the_same_each_time_and_pyplot_keeps_none(found):
-    rois = find_rois(Threshold(3).apply(found), found)
-    one, other = (figure_bytes(draw_rois(rois), dpi=50) for _ in range(2))
-    assert one == other
+NOISE = np.random.default_rng(1).normal(size=SHAPE)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(np.zeros(SHAPE), id="nothing"),
+        pytest.param(np.where(NOISE > 1, np.inf, NOISE), id="infinite"),
+        pytest.param(-np.abs(NOISE), id="negative"),
+        pytest.param(np.where(NOISE > 1, 2.0, np.nan), id="one value"),
+    ],
+)
+def test_any_map_can_be_drawn(array):
+    stat_map, threshold = (
+        ld.Map(ODD_NAME, array, BACKGROUND.grid, "", ""),
+        ld.Threshold(0.5, "both"),
+    )
+    mask = threshold.apply(stat_map)
+    figures = [
+        draw_beyond(stat_map, threshold, background=BACKGROUND),
+        draw_mask(mask, ODD_NAME, background=BACKGROUND),
+        draw_rois(
+            ld.find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND
+        ),
+    ]
+    assert all(map(is_png, figures))
+    # Names are drawn as they are, whatever characters they hold.
+    assert all(any(ODD_NAME in text for text in texts(figure)) for figure in figures[:2])
+
+
+def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
+    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
+    assert figure_bytes(draw_rois(rois), dpi=50) == figure_bytes(draw_rois(rois), dpi=50)
     assert plt.get_fignums() == []
 
 
 def values_of(groups, regions=2):
-    generator = np.random.default_rng(0)
     names = tuple(f"ROI {number + 1}" for number in range(regions))
-    samples = tuple(map(str, range(len(groups))))
-    numbers = generator.normal(size=(len(groups), regions))
-    return RoiValues(samples, groups, names, numbers, "mean signal")
+    numbers = np.random.default_rng(0).normal(size=(len(groups), regions))
+    return ld.RoiValues(tuple(map(str, range(len(groups)))), groups, names, numbers, "mean signal")
 
 
 def test_boxes_are_the_quartiles_and_every_sample_is_a_point():
-    values = values_of(("face",) * 9 + ("",) * 4 + ("house",) * 8)
+    values = values_of((ODD_NAME,) * 9 + ("",) * 4 + ("house",) * 8)
     values.values[0, 0] = np.nan
     figure = draw_values(values)
     for column, axes in enumerate(figure.axes):
         points = [line for line in axes.lines if line.get_marker() == "."]
         assert [len(line.get_ydata()) for line in points] == [9 - (column == 0), 8]
-        for place, (group, line) in enumerate(zip(("face", "house"), points, strict=True), 1):
+        boxes = [line for line in axes.lines if line not in points]
+        levels = {round(y, 9) for line in boxes for y in line.get_ydata()}
+        for place, (group, line) in enumerate(zip((ODD_NAME, "house"), points, strict=True), 1):
             own = values.of_group(group, column)
             np.testing.assert_array_equal(np.sort(line.get_ydata()), np.sort(own))
             assert np.abs(line.get_xdata() - place).max() < 0.3
-            levels = {
-                round(y, 9) for one in axes.lines for y in one.get_ydata() if one not in points
-            }
-            expected = np.percentile(own, [25, 50, 75])
-            assert {round(level, 9) for level in expected} <= levels
-    assert {"ROI 1", "ROI 2", "mean signal", "face\nn = 8", "house\nn = 8"} <= words(figure)
+            quartiles = np.percentile(own, [25, 50, 75])
+            assert {round(level, 9) for level in quartiles} <= levels
+    assert {"ROI 1", "ROI 2", "mean signal", f"{ODD_NAME}\nn = 8", "house\nn = 8"} <= texts(figure)
+    assert is_png(figure)
 
 
 @pytest.mark.parametrize("regions", [0, 1, 5, 30])
 def test_any_number_of_regions_has_its_boxes(regions):
-    figure = draw_values(values_of(tuple(itertools.islice(itertools.cycle("ab"), 12)), regions))
+    figure = draw_values(values_of(("a", "b") * 6, regions))
     drawn = [axes for axes in figure.axes if axes.axison]
     assert len(drawn) == min(regions, 12)
-    assert figure_bytes(figure, dpi=30).startswith(b"\x89PNG")
+    assert is_png(figure)
     assert ("18 more regions" in figure.get_suptitle()) == (regions == 30)
-
-
-def test_names_are_drawn_as_they_are_whatever_signs_they_hold(found, background):
-    name = r"$\sum_$ & <b>"
-    mask = Threshold(0.5).apply(found)
-    named = replace(found, name=name)
-    for figure in (
-        draw_values(values_of((name,) * 3 + ("house",) * 3)),
-        draw_mask(mask, name, background=background),
-        draw_beyond(named, Threshold(0.5), background=background),
-    ):
-        assert any(name in text for text in words(figure))
-        assert figure_bytes(figure, dpi=30).startswith(b"\x89PNG")

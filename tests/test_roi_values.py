@@ -1,55 +1,218 @@
-"""Values in regions of interest, against nilearn's masker on files and against plain numpy."""
+"""Regions of interest: parts of a mask, their peaks and files, and the values in them."""
 
 from __future__ import annotations
 
+import itertools
+import json
+
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from atlases import turned
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from nilearn.maskers import NiftiLabelsMasker
-from phantoms import AFFINE, SHAPE, random_masks, write_masks
+from phantoms import AFFINE, random_masks, write_masks
+from scipy import ndimage
 
-from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.errors import InputError
+import lesion_dash as ld
+from lesion_dash.atlas.formats import Region
 from lesion_dash.core.grid import Grid
-from lesion_dash.images.events import Conditions
-from lesion_dash.images.maps import Map
-from lesion_dash.images.masks import Mask
-from lesion_dash.images.series import Series
-from lesion_dash.rois.saving import save_rois
-from lesion_dash.rois.values import RoiValues, find_rois, load_in_rois, signal_in_rois
+from lesion_dash.images.maps import labels_to_nifti
 
+SHAPE = (5, 6, 4)
 GRID = Grid(SHAPE, AFFINE)
+MASKS = hnp.arrays(bool, SHAPE)
+VALUES = hnp.arrays(
+    np.float64, SHAPE, elements=st.one_of(st.integers(-9, 9).map(float), st.just(np.nan))
+)
+AXES = {6: 1, 18: 2, 26: 3}
+
+
+def mask_of(array, grid=GRID):
+    return ld.Mask.from_array(np.asarray(array), grid, "m")
+
+
+def map_of(array, grid=GRID):
+    return ld.Map("t", np.asarray(array), grid, "", "")
+
+
+def flood(array, connectivity):
+    """Connected sets of voxels by walking from voxel to voxel."""
+    every = itertools.product((-1, 0, 1), repeat=3)
+    steps = [step for step in every if 0 < sum(map(abs, step)) <= AXES[connectivity]]
+    left = {tuple(voxel) for voxel in np.argwhere(array).tolist()}
+    parts = []
+    while left:
+        waiting, part = [left.pop()], set()
+        while waiting:
+            voxel = waiting.pop()
+            part.add(voxel)
+            around = {tuple(a + b for a, b in zip(voxel, step, strict=True)) for step in steps}
+            waiting += sorted(around & left)
+            left -= around
+        parts.append(frozenset(part))
+    return parts
+
+
+@given(MASKS, st.sampled_from(sorted(AXES)), st.integers(1, 6), st.sampled_from([0.0, 24.0]))
+def test_regions_are_the_connected_parts_that_are_large_enough(
+    array, connectivity, min_voxels, min_mm3
+):
+    sizes = {"min_voxels": min_voxels, "min_mm3": min_mm3}
+    rois = ld.find_rois(mask_of(array), map_of(np.zeros(SHAPE)), connectivity=connectivity, **sizes)
+    parts = flood(array, connectivity)
+    expected = {part for part in parts if len(part) >= min_voxels and len(part) * 8 >= min_mm3}
+    voxels = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
+    assert set(voxels) == expected
+    assert len(voxels) == len(expected)
+    structure = ndimage.generate_binary_structure(3, AXES[connectivity])
+    assert len(parts) == ndimage.label(array, structure)[1]
+    # Numbered from the largest, then in the order of the file.
+    order = [(-roi.voxels, roi.mask.indices[0]) for roi in rois]
+    assert order == sorted(order)
+    assert [roi.number for roi in rois] == list(range(1, len(rois) + 1))
+    assert rois.mask.voxels == sum(map(len, expected))
+
+
+@given(MASKS, VALUES, st.sampled_from(["above", "below", "both"]))
+def test_a_peak_is_the_value_farthest_beyond_and_not_nan(array, values, side):
+    height = {"above": np.max, "below": np.min, "both": lambda own: np.abs(own).max()}[side]
+    for roi in ld.find_rois(mask_of(array), map_of(values), side=side):
+        own = values[roi.mask.array]
+        own = own[~np.isnan(own)]
+        shown = abs(roi.peak_value) if side == "both" else roi.peak_value
+        np.testing.assert_equal(shown, height(own) if own.size else np.nan)
+        voxel = GRID.nearest_voxel(roi.peak_mm)
+        assert roi.mask.array[voxel]
+        np.testing.assert_equal(float(values[voxel]), roi.peak_value)
+        centre = np.argwhere(roi.mask.array) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+        np.testing.assert_allclose(roi.centre_mm, centre.mean(axis=0), atol=1e-9)
+
+
+@given(MASKS, VALUES)
+def test_a_turned_and_mirrored_map_has_the_same_regions(array, values):
+    (moved, moved_values), grid = turned([array, values], GRID)
+    tables = []
+    for rois in (
+        ld.find_rois(mask_of(array), map_of(values)),
+        ld.find_rois(mask_of(moved, grid), map_of(moved_values, grid)),
+    ):
+        rows = [(roi.voxels, *roi.centre_mm, *roi.peak_mm, roi.peak_value) for roi in rois]
+        tables.append(sorted(np.round(rows, 6).tolist()))  # equally large ones in any order
+    np.testing.assert_equal(*tables)
+
+
+def test_the_region_of_an_atlas_is_that_at_the_peak():
+    values = np.zeros(SHAPE)
+    values[0, 0, 0], values[1, 0, 0], values[4, 5, 3] = 5, 9, 7
+    labels = np.zeros(SHAPE, int)
+    labels[0], labels[1] = 1, 2
+    atlas = ld.LabelAtlas("a", GRID, labels, (Region(1, "insula"), Region(2, "cuneus")))
+    rois = ld.find_rois(mask_of(values > 3), map_of(values), atlas=atlas)
+    assert rois.table["region"].tolist() == ["cuneus", "outside the atlas"]
+    few = ld.find_rois(mask_of(values > 3), map_of(values), min_voxels=2)
+    assert [roi.voxels for roi in few] == [2]
+    assert few.notes == ("1 of 2 components are too small and left out",)
+
+
+def test_picked_regions_keep_their_numbers():
+    diagonal = mask_of(np.eye(5, 6)[..., None] * [1, 0, 0, 0])
+    rois = ld.find_rois(diagonal, map_of(np.ones(SHAPE)), connectivity=6)
+    picked = rois.pick([4, 2])
+    assert picked.names == ("ROI 2", "ROI 4")
+    assert picked.table["index"].tolist() == [2, 4]
+    every = rois.atlas.labels
+    np.testing.assert_array_equal(picked.atlas.labels, np.where(np.isin(every, [2, 4]), every, 0))
+    assert picked.mask.voxels == 2
+    with pytest.raises(ld.InputError, match="no region of interest 6; choose from 1, 2, 3, 4, 5"):
+        rois.pick([6])
+
+
+def test_saved_regions_are_read_back_as_an_atlas(tmp_path):
+    # Every second voxel: by faces, each is a region of its own.
+    array = np.indices(SHAPE).sum(axis=0) % 2 == 0
+    stat_map = map_of(np.random.default_rng(0).normal(size=SHAPE))
+    rois = ld.find_rois(mask_of(array), stat_map, connectivity=6)
+    ld.save_rois(rois, tmp_path)
+    assert nib.load(tmp_path / "mask_atlas.nii").get_data_dtype() == np.int16
+    atlas = ld.load_atlas(tmp_path / "mask_atlas.nii")
+    np.testing.assert_array_equal(atlas.labels, rois.atlas.labels)
+    assert (atlas.names, atlas.notes) == (rois.atlas.names, ())
+    assert atlas.grid.matches(GRID)
+    table = pd.read_csv(tmp_path / "mask_atlas.tsv", sep="\t").drop(columns="region")
+    shown = rois.table.drop(columns="region")
+    pd.testing.assert_frame_equal(table, shown, rtol=1e-11, check_dtype=False)
+    with pytest.raises(ld.InputError, match="already holds results"):
+        ld.save_rois(rois, tmp_path)
+    ld.save_rois(rois.pick([1]), tmp_path, overwrite=True)
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
+    assert set(provenance["outputs"]) == {"mask_atlas.nii", "mask_atlas.tsv"}
+    assert provenance["counts"]["voxels"] == {"ROI 1": 1}
+
+
+def test_labels_are_written_in_the_smallest_type_that_holds_them():
+    for largest, kind in ((2**15 - 1, np.int16), (2**15, np.int32), (2**31 - 1, np.int32)):
+        labels = np.array([0, 7, largest]).reshape(3, 1, 1)
+        stored = labels_to_nifti(labels, Grid((3, 1, 1), AFFINE), "labels")
+        assert stored.get_data_dtype() == kind
+        np.testing.assert_array_equal(np.asarray(stored.dataobj), labels)
+
+
+def test_no_region_is_no_atlas_and_leaves_no_file(tmp_path):
+    rois = ld.find_rois(mask_of(np.zeros(SHAPE)), map_of(np.zeros(SHAPE)))
+    assert (len(rois), rois.table.empty, rois.mask.voxels) == (0, True, 0)
+    with pytest.raises(ld.InputError, match="no region of interest; lower the threshold"):
+        ld.save_rois(rois, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "choice", [{"connectivity": 8}, {"min_voxels": 0}, {"min_mm3": -1.0}, {"side": "left"}]
+)
+def test_sizes_that_cannot_be_are_refused(choice, message):
+    with pytest.raises(ld.InputError, match="is") as error:
+        ld.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE)), **choice)
+    message(error.value)
+
+
+# Values, against nilearn's masker on files and against plain numpy.
+
+
 VOLUMES = 6
-CONDITIONS = Conditions(("face", "house", "", "face", "house", "face"))
+CONDITIONS = ld.Conditions(("face", "house", "", "face", "house", "face"))
+ELSEWHERE = Grid(SHAPE, AFFINE + np.outer([1, 1, 1, 0], [0, 0, 0, 1]))
 
 
-def rois_on(grid=GRID, share=0.1):
+def rois_on(grid=GRID, share=0.25):
     array = np.random.default_rng(4).random(SHAPE) < share
-    found = Map("t", np.random.default_rng(5).normal(size=SHAPE), grid, "", "")
-    return find_rois(Mask.from_array(array, grid, "m"), found, connectivity=6, min_voxels=2)
+    stat_map = map_of(np.random.default_rng(5).normal(size=SHAPE), grid)
+    return ld.find_rois(mask_of(array, grid), stat_map, connectivity=6, min_voxels=2)
 
 
-def series_of(array, grid=GRID):
-    return Series("made", grid, np.asfortranarray(array), 2.5, (array.shape[3],))
+def series_of(array):
+    return ld.Series("made", GRID, np.asfortranarray(array), 2.5, (array.shape[3],))
 
 
-@pytest.fixture(params=[np.int16, np.float32, np.float64])
-def series(request):
+def random_series(dtype=np.float64):
     values = np.random.default_rng(3).uniform(300, 1500, (*SHAPE, VOLUMES))
-    return series_of(values.astype(request.param))
+    return values.astype(dtype)
 
 
-def test_signal_is_the_mean_that_numpy_and_nilearn_give(series, tmp_path):
-    rois = rois_on().pick([1, 3, 4])
-    values = signal_in_rois(series, CONDITIONS, rois)
-    assert values.values.shape == (VOLUMES, 3)
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+def test_signal_is_the_mean_that_numpy_and_nilearn_give(dtype, tmp_path):
+    series, rois = series_of(random_series(dtype)), rois_on().pick([1, 3])
+    values = ld.signal_in_rois(series, CONDITIONS, rois)
+    assert values.values.shape == (VOLUMES, 2)
     for column, roi in enumerate(rois):
         expected = series.array[roi.mask.array].mean(axis=0, dtype=np.float64)
         # nilearn gives means of float32 as float32.
-        exact = np.finfo(np.float32 if series.array.dtype == np.float32 else np.float64).eps
+        exact = np.finfo(np.float32 if dtype == np.float32 else np.float64).eps
         np.testing.assert_allclose(values.values[:, column], expected, rtol=4 * exact)
     # nilearn alone, on files.
-    save_rois(rois, tmp_path, values)
+    ld.save_rois(rois, tmp_path, values)
     series.to_nifti().to_filename(tmp_path / "series.nii")
     masker = NiftiLabelsMasker(tmp_path / "mask_atlas.nii", standardize=None)
     np.testing.assert_array_equal(masker.fit_transform(tmp_path / "series.nii"), values.values)
@@ -59,13 +222,12 @@ def test_signal_is_the_mean_that_numpy_and_nilearn_give(series, tmp_path):
 
 
 def test_a_voxel_without_a_value_is_left_out_of_the_mean():
-    array = np.random.default_rng(3).normal(900, 20, (*SHAPE, VOLUMES))
-    rois = rois_on()
+    array, rois = random_series(), rois_on()
     first = np.argwhere(rois.parts[0].mask.array)
     array[(*first[0], slice(2, 4))] = np.nan
     array[(*first[1], 5)] = np.nan
     array[rois.parts[1].mask.array, 4] = np.nan
-    values = signal_in_rois(series_of(array), CONDITIONS, rois).values
+    values = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
     for column, roi in enumerate(rois):
         for volume in range(VOLUMES):
             own = array[roi.mask.array, volume]
@@ -75,59 +237,53 @@ def test_a_voxel_without_a_value_is_left_out_of_the_mean():
     assert np.isnan(values).sum() == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_voxel_without_a_value_elsewhere_changes_nothing(dtype):
+    array, rois = random_series(dtype), rois_on()
+    expected = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
+    array[~rois.mask.array] = np.nan
+    array.setflags(write=False)
+    values = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
+    np.testing.assert_array_equal(values, expected)
+
+
 def test_load_is_the_share_of_the_region_that_is_lesioned(tmp_path):
-    masks = random_masks(5, seed=2)
-    a = load_cohort(write_masks(tmp_path / "a", masks[:3]))
-    b = load_cohort(write_masks(tmp_path / "b", masks[3:]))
+    masks = random_masks(5, seed=2, shape=SHAPE)
+    a = ld.load_cohort(write_masks(tmp_path / "a", masks[:3]))
+    b = ld.load_cohort(write_masks(tmp_path / "b", masks[3:]))
     rois = rois_on(a.grid)
-    values = load_in_rois((a, b), rois)
+    values = ld.load_in_rois((a, b), rois)
     assert values.groups == ("a", "a", "a", "b", "b")
     for row, mask in enumerate(masks):
         for column, roi in enumerate(rois):
             expected = 100 * (mask & roi.mask.array).sum() / roi.voxels
             assert values.values[row, column] == pytest.approx(expected, rel=1e-14)
+    with pytest.raises(ld.InputError, match="not on the grid of a"):
+        ld.load_in_rois((a,), rois_on(ELSEWHERE))
 
 
 def test_the_summary_is_that_of_pandas():
-    generator = np.random.default_rng(0)
-    numbers = generator.normal(size=(9, 2))
+    numbers = np.random.default_rng(0).normal(size=(9, 2))
     numbers[4, 1] = np.nan
     groups = ("b", "a", "", "b", "a", "b", "c", "", "a")
-    samples = tuple(map(str, range(9)))
-    values = RoiValues(samples, groups, ("ROI 1", "ROI 2"), numbers, "mean signal")
+    names = ("ROI 1", "ROI 2")
+    values = ld.RoiValues(tuple(map(str, range(9))), groups, names, numbers, "mean signal")
     long = values.table.melt(["sample", "group"], var_name="roi")
     grouped = long[long["group"] != ""].groupby(["roi", "group"])["value"]
     expected = grouped.agg(["count", "mean", "std", "median"])
-    found = values.summary.set_index(["roi", "group"])
-    assert found.index.tolist() == [
-        (roi, group) for roi in ("ROI 1", "ROI 2") for group in ("b", "a", "c")
-    ]
-    np.testing.assert_allclose(found, expected.loc[found.index], rtol=1e-13)
+    summary = values.summary.set_index(["roi", "group"])
+    assert summary.index.tolist() == list(itertools.product(names, "bac"))
+    np.testing.assert_allclose(summary, expected.loc[summary.index], rtol=1e-13)
 
 
-def test_what_does_not_belong_together_is_refused(series, tmp_path):
-    far = AFFINE.copy()
-    far[:3, 3] += 1
-    elsewhere = rois_on(Grid(SHAPE, far))
-    with pytest.raises(InputError, match="not on the grid of the series"):
-        signal_in_rois(series, CONDITIONS, elsewhere)
-    with pytest.raises(InputError, match="2 conditions for 6 volumes"):
-        signal_in_rois(series, Conditions(("a", "b")), rois_on())
-    cohort = load_cohort(write_masks(tmp_path / "a", random_masks(2)))
-    with pytest.raises(InputError, match="not on the grid of a"):
-        load_in_rois((cohort,), elsewhere)
-    nothing = rois_on(share=0)
-    with pytest.raises(InputError, match="no region of interest"):
-        signal_in_rois(series, CONDITIONS, nothing)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_voxel_without_a_value_elsewhere_changes_nothing(dtype):
-    array = np.random.default_rng(3).normal(900, 20, (*SHAPE, VOLUMES)).astype(dtype)
-    rois = rois_on()
-    expected = signal_in_rois(series_of(array), CONDITIONS, rois).values
-    array[~rois.mask.array] = np.nan
-    array.setflags(write=False)
-    np.testing.assert_array_equal(
-        signal_in_rois(series_of(array), CONDITIONS, rois).values, expected
-    )
+def test_what_does_not_belong_together_is_refused():
+    series = series_of(random_series())
+    with pytest.raises(ld.InputError, match="not on the grid of the map: "):
+        ld.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE), ELSEWHERE))
+    with pytest.raises(ld.InputError, match="not on the grid of the series"):
+        ld.signal_in_rois(series, CONDITIONS, rois_on(ELSEWHERE))
+    with pytest.raises(ld.InputError, match="2 conditions for 6 volumes"):
+        ld.signal_in_rois(series, ld.Conditions(("a", "b")), rois_on())
+    nothing = map_of(np.zeros(SHAPE))
+    with pytest.raises(ld.InputError, match="no region of interest"):
+        ld.signal_in_rois(series, CONDITIONS, ld.find_rois(ld.Threshold(1).apply(nothing), nothing))

@@ -1,9 +1,12 @@
-"""The sample data are what their README says, and their script makes them again."""
+"""The sample data are what their README says, their scripts make them again, and the right
+answers are found in them."""
 
 from __future__ import annotations
 
-import importlib.util
+import pickle
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -11,33 +14,39 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
+import lesion_dash as ld
+from lesion_dash.core.grid import Grid
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
 MASKS = sorted(SAMPLE_DATA.glob("cohort_?/*.nii.gz"))
 ATLAS = SAMPLE_DATA / "atlas" / "synthetic_atlas.nii.gz"
 TABLE = ATLAS.with_name("synthetic_atlas.csv")
+SERIES = SAMPLE_DATA / "series"
+RUNS = [SERIES / f"sub-01_task-pictures_run-{run}_bold.nii.gz" for run in (1, 2)]
+EVENTS = [SERIES / f"sub-01_task-pictures_run-{run}_events.tsv" for run in (1, 2)]
+BRAIN = SERIES / "sub-01_brain_mask.nii.gz"
+TEMPLATE = SAMPLE_DATA / "template"
+PICKLE = TEMPLATE / "moving_image.pkl"
+SECOND = TEMPLATE / "second_acquisition.nii.gz"
+LABELS = TEMPLATE / "max_prob_map.nii.gz"
+MAPS = TEMPLATE / "probability_maps.nii.gz"
+AIR = TEMPLATE / "air_mask.nii.gz"
 
-
-def voxels_of(file: Path) -> np.ndarray:
-    return np.asarray(nib.load(file).dataobj)
+MADE = {
+    "data": (SAMPLE_DATA, [ATLAS, TABLE, SAMPLE_DATA / "participants.tsv", *MASKS]),
+    "series": (SERIES, sorted(SERIES.iterdir())),
+    "template": (TEMPLATE, sorted(TEMPLATE.iterdir())),
+}
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    file = SAMPLE_DATA / "make_sample_data.py"
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def remade(script, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sample_data")
-    script.make_sample_data(folder)
-    return folder
+def scripts() -> Iterator[dict[str, ModuleType]]:
+    with pytest.MonkeyPatch.context() as patch:
+        # They import one another, as they do when they are run.
+        patch.setattr(sys, "path", [str(SAMPLE_DATA), *sys.path])
+        yield {name: import_module(f"make_sample_{name}") for name in MADE}
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +54,29 @@ def lesions() -> dict[str, np.ndarray]:
     return {file.name.split("_")[0]: voxels_of(file) for file in MASKS}
 
 
-def test_the_script_makes_the_same_files_again(remade):
-    made = sorted(file.relative_to(remade) for file in remade.rglob("*") if file.is_file())
-    kept = [ATLAS, TABLE, SAMPLE_DATA / "participants.tsv", *MASKS]
-    assert made == sorted(file.relative_to(SAMPLE_DATA) for file in kept)
+@pytest.fixture(scope="module")
+def known() -> np.ndarray:
+    return np.loadtxt(TEMPLATE / "known_transform.txt")
+
+
+@pytest.fixture(scope="module")
+def scan() -> ld.Map:
+    return ld.read_map(ld.convert_array(ld.read_array(PICKLE)).to_nifti())
+
+
+def voxels_of(file: Path) -> np.ndarray:
+    return np.asarray(nib.load(file).dataobj)
+
+
+# Takes 10 s a folder: lesions and orbits are drawn voxel by voxel.
+@pytest.mark.parametrize("name", MADE)
+def test_the_script_makes_the_same_files_again(scripts, name, tmp_path):
+    folder, files = MADE[name]
+    getattr(scripts[name], f"make_sample_{name}")(tmp_path)
+    made = sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file())
+    assert made == sorted(file.relative_to(folder) for file in files)
     for file in made:
-        old, new = SAMPLE_DATA / file, remade / file
+        old, new = folder / file, tmp_path / file
         # Another zlib may pack the same voxels into other bytes.
         if file.suffix == ".gz":
             assert np.array_equal(voxels_of(old), voxels_of(new)), file
@@ -58,79 +84,65 @@ def test_the_script_makes_the_same_files_again(remade):
             assert old.read_bytes() == new.read_bytes(), file
 
 
-def test_files_hold_neither_date_nor_name():
-    for file in [ATLAS, *MASKS]:
-        flags, *date = file.read_bytes()[3:8]
-        assert (flags, date) == (0, [0, 0, 0, 0]), file
+@pytest.mark.parametrize(("name", "size"), [("data", 3e6), ("series", 1.5e6), ("template", 1.5e6)])
+def test_files_hold_neither_date_nor_name_and_are_small(name, size):
+    folder, files = MADE[name]
+    for file in files:
+        if file.suffix == ".gz":
+            flags, *date = file.read_bytes()[3:8]
+            assert (flags, date) == (0, [0, 0, 0, 0]), file
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < size
 
 
-def test_the_folder_is_small():
-    assert sum(file.stat().st_size for file in SAMPLE_DATA.rglob("*") if file.is_file()) < 3e6
+# Two cohorts and an atlas.
 
 
-@pytest.mark.parametrize("letter", ["a", "b"])
-def test_a_cohort_has_forty_patients(letter):
-    names = [file.name for file in MASKS if file.parent.name == f"cohort_{letter}"]
-    assert names == [f"sub-{letter}{number:02d}_lesion.nii.gz" for number in range(1, 41)]
-
-
-@pytest.mark.parametrize("file", [*MASKS[:2], ATLAS], ids=lambda file: file.name)
-def test_images_are_on_the_2_mm_mni152_grid(file):
-    image = nib.load(file)
+def test_a_cohort_has_forty_patients_on_the_2_mm_mni152_grid():
+    for letter in "ab":
+        names = [file.name for file in MASKS if file.parent.name == f"cohort_{letter}"]
+        assert names == [f"sub-{letter}{number:02d}_lesion.nii.gz" for number in range(1, 41)]
     affine = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
-    assert image.shape == (91, 109, 91)
-    for where, code in (image.get_sform(coded=True), image.get_qform(coded=True)):
-        assert np.array_equal(where, affine)
-        assert code == 4
-    assert image.header.get_xyzt_units()[0] == "mm"
+    for file in (*MASKS[:2], ATLAS):
+        image = nib.load(file)
+        assert image.shape == (91, 109, 91)
+        for where, code in (image.get_sform(coded=True), image.get_qform(coded=True)):
+            assert np.array_equal(where, affine)
+            assert code == 4
+        assert image.header.get_xyzt_units()[0] == "mm"
 
 
-def test_lesions_are_binary_and_inside_the_brain_shape(script, lesions):
-    brain = script.brain_shape()
+def test_lesions_are_binary_in_one_hemisphere_of_the_brain_and_of_all_sizes(scripts, lesions):
+    brain = scripts["data"].brain_shape()
     for patient, lesion in lesions.items():
         assert lesion.dtype == np.uint8, patient
         assert set(np.unique(lesion)) == {0, 1}, patient
         assert not lesion[~brain].any(), patient
-
-
-def test_a_lesion_stays_in_one_hemisphere(lesions):
-    for patient, lesion in lesions.items():
         left, midline, right = lesion[:45].any(), lesion[45].any(), lesion[46:].any()
-        assert left != right, patient
-        assert not midline, patient
-
-
-def test_volumes_spread_from_less_than_1_to_about_150_ml(lesions):
+        assert (left != right, midline) == (True, False), patient
     volumes = np.array([lesion.sum() for lesion in lesions.values()]) * 0.008
     assert volumes.min() < 1
     assert 120 < volumes.max() < 155
     assert 4 < np.median(volumes) < 20
 
 
-@pytest.mark.parametrize(("k", "regions"), [(3, 10), (5, 6), (8, 2)])
-def test_the_cohorts_meet_in_several_regions(lesions, k, regions):
+def test_the_cohorts_meet_in_several_regions(lesions):
     a, b = (
-        sum(lesion for patient, lesion in lesions.items() if patient[4] == letter) >= k
+        sum(lesion for patient, lesion in lesions.items() if patient[4] == letter)
         for letter in "ab"
     )
-    labels = voxels_of(ATLAS)[a & b]
-    assert len(np.unique(labels[labels > 0])) >= regions
-    assert (labels == 0).any()
+    for min_patients, regions in ((3, 10), (5, 6), (8, 2)):
+        labels = voxels_of(ATLAS)[(a >= min_patients) & (b >= min_patients)]
+        assert len(np.unique(labels[labels > 0])) >= regions
+        assert (labels == 0).any()
 
 
-def test_the_atlas_and_its_table_agree(script):
-    table = pd.read_csv(TABLE)
-    labels = voxels_of(ATLAS)
+def test_the_atlas_and_its_table_agree_and_its_sides_are_mirrored(scripts):
+    table, labels = pd.read_csv(TABLE), voxels_of(ATLAS)
     assert list(table.columns) == ["index", "name", "hemisphere", "lobe"]
     assert sorted(set(np.unique(labels)) - {0}) == list(table["index"])
     assert table["name"].is_unique
     assert table["name"].str.startswith("Synthetic ").all()
-    assert not labels[~script.brain_shape()].any()
-
-
-def test_left_regions_lie_at_negative_x_and_mirror_the_right_ones():
-    table = pd.read_csv(TABLE)
-    labels = voxels_of(ATLAS)
+    assert not labels[~scripts["data"].brain_shape()].any()
     left = table.loc[table["hemisphere"] == "L", "index"]
     assert set(np.unique(labels[:45])) == {0, *left}
     assert not labels[45].any()
@@ -145,3 +157,185 @@ def test_the_participants_table_lacks_one_patient_and_a_few_values():
     assert list(table.columns) == ["participant_id", "cohort", "sex", "age", "nihss"]
     assert 1 <= table["nihss"].isna().sum() <= 12
     assert table["sex"].isin(["F", "M"]).all()
+
+
+# A series of volumes with an effect in two balls.
+
+
+def test_images_of_the_series_are_what_the_readme_says():
+    for file, events in zip(RUNS, EVENTS, strict=True):
+        image = nib.load(file)
+        assert (image.shape, image.get_data_dtype()) == ((18, 22, 18, 48), np.int16)
+        assert image.header.get_zooms() == (8, 8, 8, 2.5)
+        assert image.header.get_xyzt_units() == ("mm", "sec")
+        assert [int(image.header[form]) for form in ("sform_code", "qform_code")] == [4, 4]
+        conditions = ld.read_conditions(events, ld.read_series(file))
+        assert conditions.counts == {"face": 16, "house": 16}
+        assert conditions.of_volume.count("") == 16
+    brain = nib.load(BRAIN)
+    assert (brain.shape, brain.get_data_dtype()) == ((18, 22, 18), np.uint8)
+    np.testing.assert_array_equal(brain.affine, nib.load(RUNS[0]).affine)
+
+
+def test_the_balls_lie_in_the_brain_and_share_no_voxel(scripts):
+    face, house = (scripts["series"].ball(name) for name in ("face", "house"))
+    brain = ld.read_mask(BRAIN).array
+    assert brain[face].all()
+    assert brain[house].all()
+    assert not (face & house).any()
+    centres = [scripts["series"].BALLS[name].centre for name in ("face", "house")]
+    names = [ld.load_atlas(ATLAS).region_at(centre) for centre in centres]
+    assert names == ["Synthetic temporal 6 L", "Synthetic hippocampus R"]
+
+
+@pytest.mark.parametrize("runs", [slice(0, 1), slice(1, 2), slice(0, 2)])
+@pytest.mark.parametrize("method", ["fwe", "bonferroni"])
+def test_the_effect_is_found_where_it_was_put_and_nowhere_else(scripts, runs, method):
+    series = ld.read_series(RUNS[runs])
+    conditions = ld.read_conditions(EVENTS[runs], series)
+    contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=ld.read_mask(BRAIN))
+    corrected = ld.correct_contrast(contrast, method)
+    passed, t = corrected.map("corrected_p").array <= 0.05, corrected.map("t").array
+    np.testing.assert_array_equal(passed & (t > 0), scripts["series"].ball("face"))
+    np.testing.assert_array_equal(passed & (t < 0), scripts["series"].ball("house"))
+
+
+def test_new_noise_gives_false_voxels_as_rarely_as_promised(scripts):
+    """Over many seeds, a voxel outside the balls passes in one of twenty draws."""
+    script, brain, first = scripts["series"], ld.read_mask(BRAIN), ld.read_series(RUNS[0])
+    inside = script.ball("face") | script.ball("house")
+    conditions = ld.read_conditions(EVENTS[0], first)
+    draws, wrong, complete = 40, 0, 0
+    for seed in range(draws):
+        array = script.make_run(np.random.default_rng(seed), script.RUNS[0])
+        series = ld.Series("run", first.grid, array, 2.5, (48,))
+        contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=brain)
+        p = ld.correct_contrast(contrast, "fwe", n_permutations=99).map("corrected_p").array
+        wrong += bool((p[~inside] <= 0.05).any())
+        complete += bool((p[inside] <= 0.05).all())
+    # At a true rate of 0.05, so many happen in fewer than one of 10,000 such tests.
+    assert wrong <= stats.binom.isf(1e-4, draws, 0.05)
+    assert complete >= draws * 0.8
+
+
+# A template of an eye, and a scan to be registered to it.
+
+
+def region_in_the_scan(known: np.ndarray, label: int, percent: int) -> ld.Mask:
+    """The voxels of a region, its grid moved to where the scan has it: nothing is resampled."""
+    image = nib.load(MAPS)
+    grid = Grid(image.shape[:3], np.linalg.inv(known) @ image.affine)
+    return ld.Mask.from_array(voxels_of(MAPS)[..., label - 1] >= percent, grid, f"region {label}")
+
+
+def test_images_of_the_atlas_share_a_grid_of_a_template_of_its_own(scripts):
+    for name in ("template", "max_prob_map", "probability_maps", "lens_prob"):
+        image = nib.load(TEMPLATE / f"{name}.nii.gz")
+        assert image.shape[:3] == (56, 60, 48), name
+        assert nib.aff2axcodes(image.affine) == ("R", "A", "S"), name
+        assert image.header.get_zooms()[:3] == (1, 1, 1), name
+        assert [int(image.header[form]) for form in ("sform_code", "qform_code")] == [5, 5], name
+        expected = np.float32 if name == "lens_prob" else np.uint8
+        assert image.get_data_dtype() == expected, name
+    names = [name for name, _ in scripts["template"].REGIONS.values()]
+    for file in (LABELS, MAPS):
+        atlas = ld.load_atlas(file)
+        regions = [(region.label, region.name) for region in atlas.regions]
+        assert regions == list(enumerate(names, start=1))
+        assert not any("without" in note for note in atlas.notes)
+
+
+def test_labels_are_the_most_probable_ones_and_nothing_counts_as_well():
+    percent = voxels_of(MAPS).astype(int)
+    nothing = 100 - percent.sum(axis=-1)
+    assert nothing.min() == 0
+    every = np.concatenate([nothing[..., None], percent], axis=-1)
+    np.testing.assert_array_equal(voxels_of(LABELS), every.argmax(axis=-1))
+    lens = voxels_of(TEMPLATE / "lens_prob.nii.gz")
+    np.testing.assert_allclose(lens, percent[..., 0] / 100, atol=1e-7)
+
+
+def test_a_threshold_alone_is_refused_for_the_map_of_labels():
+    image = TEMPLATE / "template.nii.gz"
+    with pytest.raises(ld.InputError, match="is a map of labels"):
+        ld.mask_image(image, LABELS)
+    lens = ld.mask_image(image, MAPS, "lens", 0.5).mask
+    alone = ld.mask_image(image, TEMPLATE / "lens_prob.nii.gz", threshold=0.5).mask
+    np.testing.assert_array_equal(lens.indices, alone.indices)
+
+
+def test_the_pickle_holds_what_plain_pickle_would_give_and_every_numpy_reads(scan):
+    content = PICKLE.read_bytes()
+    plain, stored = pickle.loads(content), ld.read_array(PICKLE)  # our own file
+    np.testing.assert_array_equal(stored.array, plain["array"])
+    np.testing.assert_array_equal(stored.affine, plain["affine"])
+    assert (stored.array.dtype, stored.array.shape) == (np.uint8, (108, 76, 72))
+    assert scan.grid.orientation == "LPS"
+    assert scan.grid.matches(ld.read_map(SECOND).grid)
+    assert content[:2] == b"\x80\x03"
+    assert b"cnumpy.core.multiarray\n_reconstruct\n" in content
+    assert b"numpy._core" not in content
+
+
+def test_the_text_is_the_transform_that_masks_can_go_back_by(scripts, scan, known):
+    np.testing.assert_array_equal(known, scripts["template"].known_transform())
+    sizes = scripts["template"].SCAN_SIZES
+    assert np.linalg.det(known) == pytest.approx(np.prod(sizes), rel=1e-5)
+    transform = ld.read_transform(TEMPLATE / "known_transform.txt")
+    np.testing.assert_allclose(transform.matrix, known, atol=1e-9)
+    globe = ld.mask_image(TEMPLATE / "template.nii.gz", MAPS, "globe", 0.95).mask
+    native = ld.warp_mask(globe, transform.inverse(), scan.grid)
+    assert native.volume_mm3 == pytest.approx(globe.volume_mm3 / np.linalg.det(known), rel=0.02)
+    quality = ld.measure_signal(scan, native, air=AIR, resamples=100)
+    assert quality.value("snr_air") == pytest.approx(12, rel=0.04)
+
+
+def test_the_scan_is_off_by_its_header_and_far_off_by_its_centre(scan, known):
+    """What makes the set a test: the head is larger than the template, with a second eye."""
+    image = nib.load(LABELS)
+    labelled = nib.affines.apply_affine(image.affine, np.argwhere(voxels_of(LABELS)))
+    true = nib.affines.apply_affine(np.linalg.inv(known), labelled)
+    assert 7 < np.linalg.norm(labelled - true, axis=1).mean() < 10
+    assert np.all(true > scan.grid.corners().min(axis=0))
+    assert np.all(true < scan.grid.corners().max(axis=0))
+    centres = [
+        item.grid.to_mm(np.argwhere(item.array >= 0)).T @ item.array.ravel() / item.array.sum()
+        for item in (ld.read_map(TEMPLATE / "template.nii.gz"), scan)
+    ]
+    moved = labelled - centres[0] + centres[1]
+    assert np.linalg.norm(moved - true, axis=1).mean() > 30
+
+
+def test_the_heads_of_the_atlas_are_on_average_the_one_that_was_scanned(scripts):
+    subjects = scripts["template"].draw_subjects()
+    assert len(subjects) == scripts["template"].SUBJECTS
+    mean = np.mean([matrix for matrix, _ in subjects], axis=0)
+    np.testing.assert_allclose(mean, np.eye(3), atol=2e-3)
+    np.testing.assert_allclose(np.mean([shift for _, shift in subjects], axis=0), 0, atol=1e-12)
+
+
+def test_the_air_holds_noise_alone_and_of_the_known_size(scripts, scan):
+    air, second, sd = ld.read_mask(AIR), ld.read_map(SECOND), scripts["template"].NOISE
+    clean = scripts["template"].scan_without_noise()
+    assert clean[air.array].max() == 0
+    for image in (scan, second):
+        noise = image.array[air.array].astype(float)
+        assert np.sqrt((noise**2).mean() / 2) == pytest.approx(sd, rel=0.02)
+    bright = (scan.array > 60) & (clean > 60)
+    difference = (scan.array.astype(float) - second.array)[bright]
+    assert difference.std() / np.sqrt(2) == pytest.approx(sd, rel=0.02)
+
+
+def test_signal_and_contrast_are_the_known_ones(scan, known):
+    """Lens 120, vitreous 48, noise 4: 30, 12 and 18; Rician noise and borders add a little."""
+    lens, globe = (region_in_the_scan(known, label, 95) for label in (1, 2))
+    quality = ld.measure_signal(scan, lens, globe, second=SECOND, air=AIR, resamples=200)
+    assert quality.value("snr_air") == pytest.approx(30, rel=0.03)
+    assert quality.value("cnr_air") == pytest.approx(18, rel=0.04)
+    rows = {row.measure: row for row in quality.measures}
+    for name, truth in (("snr_difference", 30), ("cnr_difference", 18)):
+        assert rows[name].low < truth < rows[name].high
+    # A generous mask takes its border for noise.
+    generous = ld.measure_signal(scan, region_in_the_scan(known, 1, 50), air=AIR, resamples=100)
+    assert generous.value("snr_within") < 0.5 * quality.value("snr_within")
+    assert generous.value("snr_air") < quality.value("snr_air")

@@ -324,7 +324,7 @@ def test_inspect_says_it_with_units(series, capsys):
         "x = 2 i + 0 j + 0 k - 7",
         "sform code 4: MNI152",
         "disagreement 0 mm at the farthest corner; the sform is used",
-        "as a mask no: several volumes: 3 in one file, one expected; save one mask a patient",
+        "as a mask no: several volumes: 3 in one file, one expected; save one mask per patient",
     } <= lines
     assert run("inspect", series, "--json") == 0
     assert json.loads(capsys.readouterr().out) == inspect_image(series).to_json()

@@ -11,7 +11,6 @@ from phantoms import AFFINE, image
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
-from lesion_dash.images.reading import read_header
 from lesion_dash.images.series import Series, read_series, smooth_series
 
 SHAPE = (4, 5, 3)
@@ -81,41 +80,38 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     assert np.isnan(series.repetition_time)
 
 
-def test_a_pair_of_files_is_one_image(tmp_path):
+def test_a_pair_of_files_is_one_image_and_so_is_one_of_nibabels(tmp_path):
     nib.save(nib.Nifti1Pair(noise(), AFFINE), tmp_path / "a.img")
     assert read_series(tmp_path).volumes == 6
+    for made in (nib.load(tmp_path / "a.img"), image(noise())):
+        series = read_series(made)
+        np.testing.assert_array_equal(series.array, noise())
+        assert (series.runs, series.paths, series.sha256) == ((6,), (), ())
+
+
+NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("time", "unit", "seconds"),
-    [(2.5, "sec", 2.5), (2500, "msec", 2.5), (720, "msec", 0.72), (2_500_000, "usec", 2.5)],
+    ("time", "unit", "seconds", "note"),
+    [
+        (2.5, "sec", 2.5, ""),
+        (2500, "msec", 2.5, ""),
+        (720, "msec", 0.72, ""),
+        (2_500_000, "usec", 2.5, ""),
+        (0.72, "sec", 0.72, ""),  # the decimal that was meant, not the float32 of the header
+        (2.5, "unknown", 2.5, "repetition time is 2.5 without a unit: taken as seconds"),
+        (2000, "unknown", NAN, "not used (probably 2000 ms, which is 2 s)"),
+        (0, "sec", NAN, ""),
+        (NAN, "sec", NAN, ""),
+        (2.5, "hz", NAN, ""),
+    ],
 )
-def test_the_repetition_time_is_in_seconds(tmp_path, time, unit, seconds):
-    path = write_run(tmp_path / "a.nii", noise(), time, unit)
-    assert read_header(path).repetition_time == seconds
-    series = read_series(path)
-    assert (series.repetition_time, series.notes) == (seconds, ())
-
-
-def test_a_time_stored_as_float32_is_the_decimal_that_was_meant(tmp_path):
-    assert read_series(write_run(tmp_path / "a.nii", noise(), 0.72)).repetition_time == 0.72
-
-
-def test_a_time_without_a_unit_is_taken_as_seconds_with_a_note(tmp_path):
-    series = read_series(write_run(tmp_path / "a.nii", noise(), 2.5, "unknown"))
-    assert series.repetition_time == 2.5
-    assert series.notes == ("repetition time is 2.5 without a unit: taken as seconds",)
-
-
-def test_2000_without_a_unit_is_not_used(tmp_path):
-    series = read_series(write_run(tmp_path / "a.nii", noise(), 2000, "unknown"))
-    assert np.isnan(series.repetition_time)
-    assert "probably 2000 ms, which is 2 s" in series.notes[0]
-
-
-@pytest.mark.parametrize(("time", "unit"), [(0, "sec"), (np.nan, "sec"), (2.5, "hz")])
-def test_what_is_no_time_is_not_known(tmp_path, time, unit):
-    assert np.isnan(read_series(write_run(tmp_path / "a.nii", noise(), time, unit)).repetition_time)
+def test_the_repetition_time_is_in_seconds_where_it_is_known(tmp_path, time, unit, seconds, note):
+    series = read_series(write_run(tmp_path / "a.nii", noise(), time, unit))
+    np.testing.assert_equal(series.repetition_time, seconds)
+    assert len(series.notes) == bool(note)
+    assert note in "".join(series.notes)
 
 
 def test_an_infinite_value_is_refused_and_nan_is_kept(tmp_path):
@@ -143,11 +139,10 @@ def test_other_grids_and_times_are_refused(tmp_path):
         read_series(flat)
 
 
-def test_nothing_to_read_is_told(tmp_path):
+@pytest.mark.parametrize("folder", [False, True])
+def test_nothing_to_read_is_told(tmp_path, folder):
     with pytest.raises(InputError, match="holds no image"):
-        read_series([])
-    with pytest.raises(InputError, match="holds no image"):
-        read_series(tmp_path)
+        read_series(tmp_path if folder else [])
 
 
 def test_the_mean_and_the_image_are_those_of_numpy(tmp_path):
@@ -160,25 +155,16 @@ def test_the_mean_and_the_image_are_those_of_numpy(tmp_path):
     np.testing.assert_array_equal(made.affine, AFFINE)
 
 
-def test_twelve_runs_take_no_more_than_twice_their_size(tmp_path):
-    run = noise(20, shape=(30, 30, 20))
-    paths = [write_run(tmp_path / f"{n}.nii", run) for n in range(12)]
+@pytest.mark.parametrize(("runs", "times"), [(12, 1.5), (1, 1.2)])
+def test_reading_holds_little_more_than_the_series(tmp_path, runs, times):
+    run = noise(20 if runs > 1 else 60, shape=(30, 30, 20))
+    paths = [write_run(tmp_path / f"{n}.nii", run) for n in range(runs)]
     read_series(paths[:1])
     tracemalloc.start()
     series = read_series(paths)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.5 * series.array.nbytes
-
-
-def test_a_single_run_is_not_copied(tmp_path):
-    path = write_run(tmp_path / "a.nii", noise(60, shape=(30, 30, 20)))
-    read_series(path)
-    tracemalloc.start()
-    series = read_series(path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1.2 * series.array.nbytes
+    assert peak < times * series.array.nbytes
 
 
 def test_smoothing_is_that_of_nilearn_volume_by_volume(tmp_path):

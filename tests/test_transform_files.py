@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from grids import LPS, affine, known_matrix, rotation
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.io import savemat
 
 from lesion_dash.core.errors import InputError
@@ -19,7 +21,7 @@ from lesion_dash.transforms.files import (
     read_transform,
     world_matrix,
 )
-from lesion_dash.transforms.transform import Field, Transform
+from lesion_dash.transforms.transform import Field, Transform, points_of
 
 POINTS = np.random.default_rng(1).uniform(-70, 70, (40, 3))
 MATRIX = known_matrix()
@@ -27,10 +29,23 @@ TRANSFORM = Transform(MATRIX)
 GRID = Grid((7, 8, 6), affine((4, -4, 5), (-12, 14, -10), rotation(10, -20, 5)))
 
 
-def by_sitk(transform: sitk.Transform) -> np.ndarray:
+ITK = "#Insight Transform File V1.0\n"
+
+
+def itk(kind, parameters, centre="", size=3) -> str:
+    """A transform as ITK's text."""
+    lines = [f"Transform: {kind}_double_{size}_{size}", f"Parameters: {parameters}"]
+    return "\n".join([f"{ITK}#Transform 0", *lines, f"FixedParameters: {centre}\n"])
+
+
+def flip(points) -> np.ndarray:
+    """RAS to LPS, and back."""
+    return np.asarray(points) * [-1, -1, 1]
+
+
+def by_sitk(transform: sitk.Transform, points=POINTS) -> np.ndarray:
     """Where SimpleITK takes points of the template; RAS."""
-    flip = LPS[:3, :3]
-    return np.array([transform.TransformPoint((flip @ point).tolist()) for point in POINTS]) @ flip
+    return flip([transform.TransformPoint(point) for point in flip(points).tolist()])
 
 
 def assert_like_sitk(read: Transform, transform: sitk.Transform) -> None:
@@ -40,120 +55,103 @@ def assert_like_sitk(read: Transform, transform: sitk.Transform) -> None:
 def linear_of_sitk() -> list[sitk.Transform]:
     """One of every kind, with a centre and without anything that is 0."""
     axis = (0.1, -0.2, 0.05)
-    made: list[sitk.Transform] = [
+    zyx = sitk.Euler3DTransform((1.0, 2, 3), 0.1, -0.2, 0.3, (3.0, -4, 5))
+    zyx.SetComputeZYX(True)
+    centred = [
         sitk.AffineTransform((LPS @ MATRIX @ LPS)[:3, :3].ravel().tolist(), (4.0, 5, -6)),
         sitk.Euler3DTransform((0.0, 0, 0), 0.1, -0.2, 0.3, (3.0, -4, 5)),
         sitk.VersorRigid3DTransform(axis, 0.4, (3.0, 4, 5), (0.0, 0, 0)),
         sitk.Similarity3DTransform(1.2, axis, 0.4, (3.0, 4, 5), (0.0, 0, 0)),
         sitk.ScaleTransform(3, (1.1, 0.9, 1.3)),
         sitk.VersorTransform(axis, 0.4),
+        zyx,
     ]
-    for transform in made:
+    for transform in centred:
         transform.SetCenter((10.0, -20, 30))
-    zyx = sitk.Euler3DTransform((1.0, 2, 3), 0.1, -0.2, 0.3, (3.0, -4, 5))
-    zyx.SetComputeZYX(True)
-    return [*made, zyx, sitk.TranslationTransform(3, (1.0, 2, 3))]
+    return [*centred, sitk.TranslationTransform(3, (1.0, 2, 3))]
 
 
-@pytest.mark.parametrize("transform", linear_of_sitk(), ids=lambda one: one.GetName())
-@pytest.mark.parametrize("ending", [".tfm", ".txt"])
-def test_linear_transforms_of_itk_are_read_as_simpleitk_applies_them(tmp_path, transform, ending):
-    path = tmp_path / f"transform{ending}"
-    sitk.WriteTransform(transform, str(path))
-    assert_like_sitk(read_transform(path), transform)
-
-
-@pytest.mark.parametrize("transform", linear_of_sitk(), ids=lambda one: one.GetName())
-def test_matlab_files_as_ants_writes_them_are_read(tmp_path, transform):
-    path = tmp_path / "x0GenericAffine.mat"
-    sitk.WriteTransform(transform, str(path))
-    assert_like_sitk(read_transform(path), transform)
-
-
-@pytest.mark.parametrize("dtype", ["<f8", "<f4", ">f8"])
-def test_matlab_files_of_scipy_are_read_by_us_and_by_simpleitk(tmp_path, dtype):
-    path = tmp_path / "0GenericAffine.mat"
-    numbers = np.append((LPS @ MATRIX @ LPS)[:3, :3].ravel(), [4, 5, -6])
-    content = {"AffineTransform_double_3_3": numbers, "fixed": np.array([10.0, -20, 30])}
-    columns = {name: value.astype(dtype)[:, None] for name, value in content.items()}
-    savemat(path, columns, format="4")
-    assert_like_sitk(read_transform(path), sitk.ReadTransform(str(path)))
-
-
-def test_big_endian_matlab_files_are_read(tmp_path):
-    numbers = np.append(MATRIX[:3, :3].ravel(), [4, 5, -6])
-    parts = []
-    for name, values in (("AffineTransform_double_3_3", numbers), ("fixed", np.zeros(3))):
-        head = np.array([1000, values.size, 1, 0, len(name) + 1], ">i4")
-        parts += [head.tobytes(), name.encode() + b"\0", values.astype(">f8").tobytes()]
-    path = tmp_path / "0GenericAffine.mat"
-    path.write_bytes(b"".join(parts))
-    expected = sitk.AffineTransform(MATRIX[:3, :3].ravel().tolist(), (4.0, 5, -6))
-    assert_like_sitk(read_transform(path), expected)
-
-
-def test_our_itk_text_is_read_by_simpleitk(tmp_path):
-    path = tmp_path / "transform_itk.txt"
-    path.write_bytes(itk_text(TRANSFORM))
-    np.testing.assert_allclose(
-        by_sitk(sitk.ReadTransform(str(path))), TRANSFORM.moving_points(POINTS), atol=1e-9
-    )
-    np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
-
-
-def test_our_text_is_read_by_numpy_and_both_directions_by_us(tmp_path):
-    there, back = tmp_path / "there.txt", tmp_path / "back.txt"
-    there.write_bytes(matrix_text(TRANSFORM))
-    back.write_bytes(matrix_text(TRANSFORM, inverse=True))
-    np.testing.assert_array_equal(np.loadtxt(there), MATRIX)
-    np.testing.assert_allclose(np.loadtxt(back) @ MATRIX, np.eye(4), atol=1e-12)
-    np.testing.assert_array_equal(read_transform(there).matrix, MATRIX)
-    np.testing.assert_allclose(read_transform(back).matrix, MATRIX, atol=1e-12)
-
-
-def test_the_linear_part_of_a_warp_is_not_taken_for_the_whole(tmp_path):
-    warp = Transform(MATRIX, field_of())
-    path = tmp_path / "transform.txt"
-    for content in (matrix_text(warp), matrix_text(warp, inverse=True), itk_text(warp)):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"linear part alone .* give to_moving_field.nii.gz"):
-            read_transform(path)
-    read = sitk.ReadTransform(str(path))
-    np.testing.assert_allclose(by_sitk(read), TRANSFORM.moving_points(POINTS), atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("line", "is_inverse"),
-    [
-        ("# moving image -> template, mm in RAS", False),
-        ("#From the Moving Image to the Template", False),
-        ("# template -> moving image", True),
-    ],
-)
-def test_a_matrix_may_state_its_direction_in_other_words(tmp_path, line, is_inverse):
-    path = tmp_path / "known.txt"
-    path.write_text(f"{line}\n" + "\n".join(" ".join(map(repr, row)) for row in MATRIX.tolist()))
-    expected = np.linalg.inv(MATRIX) if is_inverse else MATRIX
-    np.testing.assert_allclose(read_transform(path).matrix, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("ways", ["windows", "utf-16", "mark"])
-def test_other_line_ends_and_encodings_are_read(tmp_path, ways):
-    path = tmp_path / "transform.txt"
-    text = matrix_text(TRANSFORM).decode().replace("\n", "\r\n" if ways == "windows" else "\n")
-    path.write_bytes(text.encode({"utf-16": "utf-16", "mark": "utf-8-sig"}.get(ways, "utf-8")))
-    np.testing.assert_array_equal(read_transform(path).matrix, MATRIX)
-    itk = tmp_path / "itk.tfm"
-    itk.write_bytes(itk_text(TRANSFORM).replace(b"\n", b"\r\n"))
-    np.testing.assert_allclose(read_transform(itk).matrix, MATRIX, atol=1e-12)
+@pytest.mark.parametrize("transform", linear_of_sitk(), ids=lambda made: made.GetName())
+@pytest.mark.parametrize("name", ["a.tfm", "a.txt", "x0GenericAffine.mat"])
+def test_linear_transforms_of_itk_are_read_as_simpleitk_applies_them(tmp_path, transform, name):
+    sitk.WriteTransform(transform, str(tmp_path / name))
+    assert_like_sitk(read_transform(tmp_path / name), transform)
 
 
 def test_a_composite_of_linear_transforms_is_chained(tmp_path):
-    parts = linear_of_sitk()[:3]
-    composite = sitk.CompositeTransform(parts)
-    path = tmp_path / "composite.tfm"
-    sitk.WriteTransform(composite, str(path))
-    assert_like_sitk(read_transform(path), composite)
+    composite = sitk.CompositeTransform(linear_of_sitk()[:3])
+    sitk.WriteTransform(composite, str(tmp_path / "composite.tfm"))
+    assert_like_sitk(read_transform(tmp_path / "composite.tfm"), composite)
+
+
+@pytest.mark.parametrize("name", ["MatrixOffsetTransformBase", "Rigid3DTransform"])
+def test_affines_of_other_names_and_quaternions_are_read(tmp_path, name):
+    path = tmp_path / "a.tfm"
+    path.write_bytes(itk_text(TRANSFORM).replace(b"AffineTransform", name.encode()))
+    np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
+    path.write_text(itk("QuaternionRigidTransform", "0 0 0.6 0.8 1 2 3", "4 5 6"))
+    expected = sitk.Transform(3, sitk.sitkQuaternionRigid)
+    expected.SetFixedParameters((4.0, 5, 6))
+    expected.SetParameters((0.0, 0, 0.6, 0.8, 1, 2, 3))
+    assert_like_sitk(read_transform(path), expected)
+
+
+def matlab(order: str = "<", **variables) -> bytes:
+    """A Matlab file of version 4."""
+    parts = []
+    for name, values in variables.items():
+        head = [0 if order == "<" else 1000, len(values), 1, 0, len(name) + 1]
+        parts += [np.array(head, f"{order}i4").tobytes(), name.encode() + b"\0"]
+        parts.append(np.array(values, f"{order}f8").tobytes())
+    return b"".join(parts)
+
+
+AFFINE = {"AffineTransform_double_3_3": [*MATRIX[:3, :3].ravel(), 4.0, 5, -6], "fixed": [0, 0, 0]}
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f4", ">f8"])
+def test_matlab_files_of_any_byte_order_and_precision_are_read(tmp_path, dtype):
+    path = tmp_path / "0GenericAffine.mat"
+    columns = {name: np.array(values, dtype)[:, None] for name, values in AFFINE.items()}
+    savemat(path, columns, format="4")
+    expected = sitk.AffineTransform(MATRIX[:3, :3].ravel().tolist(), (4.0, 5, -6))
+    assert_like_sitk(read_transform(path), expected)
+    assert_like_sitk(read_transform(path), sitk.ReadTransform(str(path)))
+    path.write_bytes(matlab(">", **AFFINE))
+    assert_like_sitk(read_transform(path), expected)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 250), st.integers(0, 255)), max_size=4),
+    st.integers(0, 300),
+    st.sampled_from([matlab(**AFFINE), itk_text(TRANSFORM), matrix_text(TRANSFORM)]),
+)
+def test_a_damaged_file_is_read_or_refused_with_its_name(
+    tmp_path_factory, changes, length, content
+):
+    damaged = bytearray(content[:length] if length < 250 else content)
+    for place, byte in changes:
+        damaged[place : place + 1] = bytes([byte])
+    path = tmp_path_factory.getbasetemp() / "damaged.mat"
+    path.write_bytes(damaged)
+    try:
+        transform = read_transform(path, GRID, GRID)
+    except InputError as error:
+        transform = Transform() if error.subject.endswith("damaged.mat") else None
+    assert np.isfinite(transform.matrix).all()
+
+
+def test_our_files_are_read_by_simpleitk_numpy_and_us(tmp_path):
+    itk, there, back = (tmp_path / name for name in ("itk.txt", "there.txt", "back.txt"))
+    itk.write_bytes(itk_text(TRANSFORM))
+    there.write_bytes(matrix_text(TRANSFORM))
+    back.write_bytes(matrix_text(TRANSFORM, inverse=True))
+    expected = TRANSFORM.moving_points(POINTS)
+    np.testing.assert_allclose(by_sitk(sitk.ReadTransform(str(itk))), expected, atol=1e-9)
+    np.testing.assert_array_equal(np.loadtxt(there), MATRIX)
+    np.testing.assert_allclose(np.loadtxt(back) @ MATRIX, np.eye(4), atol=1e-12)
+    for path in (itk, there, back):
+        np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
 
 
 def field_of(grid: Grid = GRID) -> Field:
@@ -161,35 +159,58 @@ def field_of(grid: Grid = GRID) -> Field:
     return Field(grid, mm.astype(np.float32))
 
 
-def test_displacement_fields_move_points_as_simpleitk_does(tmp_path):
-    field = field_of()
-    path = tmp_path / "to_moving_field.nii.gz"
+def test_the_linear_part_of_a_warp_is_not_taken_for_the_whole(tmp_path):
+    warp, path = Transform(MATRIX, field_of()), tmp_path / "transform.txt"
+    for content in (matrix_text(warp), matrix_text(warp, inverse=True), itk_text(warp)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"linear part alone .* give to_moving_field.nii.gz"):
+            read_transform(path)
+    expected = TRANSFORM.moving_points(POINTS)
+    np.testing.assert_allclose(by_sitk(sitk.ReadTransform(str(path))), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "matrix"),
+    [
+        ("# moving image -> template, mm in RAS", MATRIX),
+        ("#From the Moving Image to the Template", MATRIX),
+        ("# template -> moving image", np.linalg.inv(MATRIX)),
+    ],
+)
+def test_a_matrix_may_state_its_direction_in_other_words(tmp_path, line, matrix):
+    path = tmp_path / "known.txt"
+    path.write_text(f"{line}\n" + "\n".join(" ".join(map(repr, row)) for row in MATRIX.tolist()))
+    np.testing.assert_allclose(read_transform(path).matrix, matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize("write", [matrix_text, itk_text])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_other_line_ends_and_encodings_are_read(tmp_path, write, encoding, end):
+    path = tmp_path / "transform.txt"
+    path.write_bytes(write(TRANSFORM).decode().replace("\n", end).encode(encoding))
+    np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
+
+
+def test_displacement_fields_are_nifti_vectors_that_move_points_as_simpleitk_does(tmp_path):
+    field, path = field_of(), tmp_path / "to_moving_field.nii.gz"
     path.write_bytes(field_bytes(field, path.name))
     moved = sitk.DisplacementFieldTransform(
         sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkVectorFloat64)
     )
     inside = GRID.to_mm(np.random.default_rng(3).uniform(0.1, 4.9, (30, 3)))
-    flip = LPS[:3, :3]
-    expected = np.array([moved.TransformPoint((flip @ point).tolist()) for point in inside]) @ flip
+    expected = by_sitk(moved, inside)
     np.testing.assert_allclose(field.move(inside), expected, atol=1e-4)
     np.testing.assert_allclose(read_transform(path).moving_points(inside), expected, atol=1e-4)
-
-
-def test_a_field_is_a_nifti_image_of_vectors(tmp_path):
-    path = tmp_path / "field.nii.gz"
-    path.write_bytes(field_bytes(field_of(), path.name))
     image = nib.load(path)
     assert image.shape == (7, 8, 6, 1, 3)
     assert int(image.header["intent_code"]) == 1007
-    vectors = np.asarray(image.dataobj)[:, :, :, 0]
-    np.testing.assert_array_equal(vectors * [-1, -1, 1], field_of().mm)
+    np.testing.assert_array_equal(flip(np.asarray(image.dataobj)[:, :, :, 0]), field.mm)
 
 
 def test_the_linear_part_of_a_field_that_was_read_is_found(tmp_path):
-    points = GRID.to_mm(np.stack(np.indices(GRID.shape), axis=-1))
-    mm = TRANSFORM.moving_points(points) - points
     path = tmp_path / "field.nii.gz"
-    path.write_bytes(field_bytes(Field(GRID, mm.astype(np.float32)), path.name))
+    path.write_bytes(field_bytes(Field.of(GRID, TRANSFORM.moving_points), path.name))
     np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-4)
 
 
@@ -237,122 +258,71 @@ def test_flirt_sees_the_same_in_an_image_that_nibabel_stores_the_other_way():
     np.testing.assert_allclose(first, by_hand, atol=1e-9)
 
 
-def written(path, content):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-ITK = "#Insight Transform File V1.0\n#Transform 0\n"
 ROWS = "1 0 0 0\n0 1 0 0\n0 0 1 0\n"
-V4 = np.array([0, 12, 1, 0, 27], "<i4").tobytes() + b"AffineTransform_double_3_3\0"
+EYE = f"{ROWS}0 0 0 1\n"
+V4 = "neither text nor a Matlab file of version 4"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.txt", "hello, world\n", r"a.txt: is no transform: neither 4 x 4 numbers, nor a file"),
-        ("a.mat", ROWS, r"a.mat: holds 3 rows of 4 numbers, 4 x 4 expected; add the row 0 0 0 1"),
-        ("a.mat", "1 2\n", r"a.mat: holds 1 rows of 2 numbers, 4 x 4 expected"),
-        ("a.mat", "# nothing\n", r"a.mat: holds no numbers, 4 x 4 expected"),
-        (
-            "a.mat",
-            f"{ROWS}0 0 0 1\n",
-            r"affine of FLIRT, .*as --moving and --template",
-        ),
-        ("a.txt", f"# template to template\n{ROWS}0 0 0 1\n", r"does not say between which"),
-        ("a.txt", f"{ROWS}0 0 0 1\n", r"does not say between which spaces it leads; name it .mat"),
-        ("a.txt", f"{ITK}Transform: BSplineTransform_double_3_3\nParameters: 0\n", r"not linear;"),
-        ("a.txt", f"{ITK}Transform: StrangeTransform_double_3_3\n", r"no linear transform known"),
-        ("a.txt", f"{ITK}Parameters: 1 2 3\n", r"damaged ITK transform: no line 'Transform:'"),
-        ("a.txt", ITK, r"a.txt: holds no transform"),
-        (
-            "a.txt",
-            f"{ITK}Transform: AffineTransform_double_3_3\nParameters: 1 0\nFixedParameters: 0\n",
-            r"has 2 parameters, 12 expected of one in 3D",
-        ),
-        (
-            "a.txt",
-            f"{ITK}Transform: AffineTransform_double_2_2\nParameters: 1 0 0 1 0 0\n",
-            r"AffineTransform_double_2_2 has 6 parameters, 12 expected",
-        ),
-        (
-            "a.txt",
-            f"{ITK}Transform: Euler3DTransform_double_3_3\nParameters: 0 0 0 0 0 0\n",
-            r"states no centre of rotation",
-        ),
-        (
-            "a.txt",
-            f"{ITK}Transform: TranslationTransform_double_3_3\nParameters: 1 b 2\n",
-            r"damaged ITK transform: a parameter is no number",
-        ),
-        (
-            "a.txt",
-            f"{ITK}Transform: TranslationTransform_double_3_3\nParameters: 1 nan 2\n",
-            r"TranslationTransform holds a value that is no number",
-        ),
-        (
-            "a.txt",
-            ITK + 2 * "Transform: TranslationTransform_double_3_3\nParameters: 1 1 2\n",
-            r"holds 2 transforms that are no composite: their order is not known",
-        ),
-        ("a.mat", b"MATLAB 5.0 MAT-file\0\0\0", r"a Matlab file of version 5 or later"),
-        ("a.mat", V4, r"neither text nor a Matlab file of version 4"),
-        ("a.mat", b"\0\1\2", r"neither text nor a Matlab file of version 4"),
-        ("a.mat", b"\xff" * 99 + b"\0", r"neither text nor a Matlab file of version 4"),
-        ("a.h5", b"\x89HDF\r\n\x1a\n\0\0", r"composite transform in HDF5, .*--disassemble"),
-        ("a.txt", " " * (2**20 + 1), r"is too large: 1,048,577 bytes, 1,048,576 allowed"),
+        ("a.txt", "hello, world\n", "a.txt: is no transform: neither 4 x 4 numbers, nor a file"),
+        ("a.mat", ROWS, "a.mat: holds 3 rows of 4 numbers, 4 x 4 expected; add the row 0 0 0 1"),
+        ("a.mat", "1 2\n", "a.mat: holds 1 rows of 2 numbers, 4 x 4 expected"),
+        ("a.mat", "# nothing\n", "a.mat: holds no numbers, 4 x 4 expected"),
+        ("a.mat", EYE, "affine of FLIRT, .*as --moving and --template"),
+        ("a.mat", EYE.replace("1", "0", 1), "the transform flattens space: its determinant is 0"),
+        ("a.mat", EYE.replace("1", "nan", 1), "the transform is no 4 x 4 matrix of numbers"),
+        ("a.mat", EYE.replace("1", "inf", 1), "the transform is no 4 x 4 matrix of numbers"),
+        ("a.txt", f"# template to template\n{EYE}", "does not say between which"),
+        ("a.txt", EYE, "does not say between which spaces it leads; name it .mat"),
+        ("a.txt", itk("BSplineTransform", "0"), "not linear;"),
+        ("a.txt", itk("StrangeTransform", "0"), "no known linear transform"),
+        ("a.txt", f"{ITK}Parameters: 1 2 3\n", "damaged ITK transform: no line 'Transform:'"),
+        ("a.txt", ITK, "a.txt: holds no transform"),
+        ("a.txt", itk("AffineTransform", "1 0"), "has 2 parameters, 12 expected of one in 3D"),
+        ("a.txt", itk("AffineTransform", "1 0 0 1 0 0", size=2), "_2_2 has 6 parameters, 12 exp"),
+        ("a.txt", itk("Euler3DTransform", "0 0 0 0 0 0"), "states no centre of rotation"),
+        ("a.txt", itk("VersorTransform", "2 0 0", "0 0 0"), "ITK refuses .* VersorTransform: .*"),
+        ("a.txt", itk("QuaternionRigidTransform", "0 0 0 0 1 2 3", "0 0 0"), "flattens space"),
+        ("a.txt", itk("TranslationTransform", "1 b 2"), "damaged .*: a parameter is no number"),
+        ("a.txt", itk("TranslationTransform", "1 nan 2"), "holds a value that is no number"),
+        ("a.txt", 2 * itk("TranslationTransform", "1 1 2"), "holds 2 transforms .* order is not"),
+        ("a.mat", b"MATLAB 5.0 MAT-file\0\0\0", "a Matlab file of version 5 or later"),
+        ("a.mat", matlab(**AFFINE)[:47], V4),
+        ("a.mat", b"\0\1\2", V4),
+        ("a.mat", b"\xff" * 99 + b"\0", V4),
+        ("a.mat", matlab(a=[1.0], b=[2.0]), r"holds 2 transforms \(a, b\), one expected"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n\0\0", "composite transform in HDF5, .*--disassemble"),
+        ("a.txt", " " * (2**20 + 1), "is too large: 1,048,577 bytes, 1,048,576 allowed"),
     ],
 )
 def test_files_that_are_no_transform_are_refused(tmp_path, name, content, match):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=match):
-        read_transform(written(tmp_path / name, content))
-
-
-@pytest.mark.parametrize(
-    ("row", "match"),
-    [
-        ("0 0 0 0", r"a.mat: the transform flattens space: its determinant is 0"),
-        ("0 nan 0 0", r"a.mat: the transform is no 4 x 4 matrix of numbers"),
-        ("inf 0 0 0", r"a.mat: the transform is no 4 x 4 matrix of numbers"),
-    ],
-)
-def test_flirt_matrices_that_cannot_be_inverted_are_refused(tmp_path, row, match):
-    path = written(tmp_path / "a.mat", f"{row}\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
-    with pytest.raises(InputError, match=match):
-        read_transform(path, GRID, GRID)
+        read_transform(tmp_path / name, None if "FLIRT" in match else GRID, GRID)
 
 
 @pytest.mark.parametrize("turn", [rotation(), rotation(8, -6, 10)])
 def test_fields_of_coordinates_are_not_taken_for_displacements(tmp_path, turn):
     """SPM's ``y_`` files look the same, and hold where a point goes, in RAS."""
     grid = Grid((12, 14, 10), affine((-8, 8, 8), (44, -70, -30)))
-    points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
+    points = points_of(grid)
     there = points @ (turn[:3, :3] * [1.1, 0.9, 1.05]).T + [3, -20, 7]
     path = tmp_path / "y_scan.nii"
     nib.save(vector_nifti(grid, there, "Deformation"), path)
     with pytest.raises(InputError, match=r"y_scan.nii: holds coordinates .* as SPM writes them"):
         read_transform(path)
-    shift = Field(grid, (there - points).astype(np.float32))
-    path.write_bytes(field_bytes(shift, path.name))
+    path.write_bytes(field_bytes(Field(grid, (there - points).astype(np.float32)), path.name))
     np.testing.assert_allclose(read_transform(path).moving_points(points), there, atol=1e-3)
-
-
-def test_a_quaternion_without_a_length_is_refused(tmp_path):
-    path = tmp_path / "a.tfm"
-    path.write_text(
-        "#Insight Transform File V1.0\nTransform: QuaternionRigidTransform_double_3_3\n"
-        "Parameters: 0 0 0 0 1 2 3\nFixedParameters: 0 0 0\n"
-    )
-    with pytest.raises(InputError, match=r"no 4 x 4 matrix of numbers: one is NaN or infinite"):
-        read_transform(path)
 
 
 def test_images_that_are_no_field_are_refused(tmp_path):
     path = tmp_path / "scan.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), path)
-    with pytest.raises(InputError, match=r"no displacement field: 3 x 4 x 5 numbers, x, y, z, 1"):
+    with pytest.raises(InputError, match="not a displacement field: 3 x 4 x 5 numbers, x, y, z, 1"):
         read_transform(path)
     broken = np.full((3, 4, 5, 1, 3), np.nan, np.float32)
     nib.save(nib.Nifti1Image(broken, np.eye(4)), path)
-    with pytest.raises(InputError, match=r"scan.nii.gz: holds a value that is no number"):
+    with pytest.raises(InputError, match="holds a value that is no number"):
         read_transform(path)

@@ -360,7 +360,7 @@ def test_no_probability_lies_outside_0_to_1(tmp_path, value):
     array = LESION.astype(np.float32)
     array[0, 0, 0] = value
     (tmp_path / "p.nii").write_bytes(image(array).to_bytes())
-    with pytest.raises(InputError, match="is no probability map"):
+    with pytest.raises(InputError, match="not a probability map"):
         read_mask(tmp_path / "p.nii", threshold=0.5)
 
 

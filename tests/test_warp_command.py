@@ -180,7 +180,7 @@ def test_a_template_that_does_not_say_where_left_is_is_noted(capsys):
         ("ours.txt", ("--inverse",), "--moving: is missing"),
         ("no.txt", ONTO, "no.txt: file not found"),
         ("ours.txt", ("--template", "no.nii.gz"), "no.nii.gz: file not found"),
-        ("scan.nii.gz", ("--template", "scan.nii.gz"), "is no displacement field"),
+        ("scan.nii.gz", ("--template", "scan.nii.gz"), "not a displacement field"),
         ("flirt.mat", ONTO, "is an affine of FLIRT"),
     ],
 )

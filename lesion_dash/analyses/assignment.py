@@ -159,11 +159,10 @@ def _point(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _lines(assignment: Assignment | PointAssignment, atlas: atlases.Atlas) -> list[str]:
-    from ..atlas.atlas import ProbabilityAtlas
     from ..regions.assignment import Assignment
 
     if isinstance(assignment, Assignment):
-        return list(_components_lines(assignment, isinstance(atlas, ProbabilityAtlas)))
+        return list(_components_lines(assignment, atlas.is_probabilistic))
     return _points_lines(assignment)
 
 

@@ -68,7 +68,7 @@ def load_folder(
     )
 
 
-def skipped_files(cohort: Cohort | CohortListing, owner: str = "") -> list[str]:
+def skipped_files(cohort: CohortListing, owner: str = "") -> list[str]:
     """Which files were not used, and why; the notes count who is excluded by a condition."""
     skipped = [
         patient

@@ -80,14 +80,15 @@ class WriteReport(Request):
 
     def _check_folders(self, request: ReportRequest) -> None:
         """Refuse a wrong name of a folder, table or column before many masks are read."""
-        from ..cohort.participants import leave_out, read_participants
+        from ..cohort.conditions import exclude_patients
+        from ..cohort.participants import read_participants
         from ..files.listing import check_folder
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
             if folder is not None:
                 path = check_folder(folder)
                 table, notes = read_participants(path, self.participants)
-                leave_out(request.conditions(letter), table, (), path, notes)
+                exclude_patients(request.conditions(letter), table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:
         """The whole folders, as the report applies the conditions itself; one is read once."""

@@ -387,7 +387,7 @@ def _roi_lines(run: RoiRun) -> Iterator[str]:
 
 def _peak_quantity(run: RoiRun) -> str:
     """Of which quantity the peaks are, and in what unit."""
-    unit, key = run.found.unit, run.recipe.map_key
+    unit, key = run.stat_map.unit, run.recipe.map_key
     if run.contrast is None:
-        return ", ".join([run.found.name, unit or "in the map's own unit"])
+        return ", ".join([run.stat_map.name, unit or "in the map's own unit"])
     return f"{_QUANTITIES.get(key, key)}, {unit or 'no unit'}"

@@ -53,6 +53,7 @@ class Stats(Request):
     def run(self, progress: Progress) -> Result:
         from ..cohort.cohort import cohort_input
         from ..cohort.conditions import parse_conditions
+        from ..cohort.reading import ReadOptions
         from ..images.masks import Binarization
         from ..stats.topography import folder_stats
 
@@ -61,13 +62,15 @@ class Stats(Request):
             self.min_patients,
             self.std,
             self.outside,
-            self.participants,
             self.scheduler,
-            parse_conditions(self.where),
-            pattern=self.pattern,
-            choice=Binarization(self.threshold, self.label),
-            progress=progress("reading masks", "file"),
-            on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
+            ReadOptions(
+                participants=self.participants,
+                pattern=self.pattern,
+                choice=Binarization(self.threshold, self.label),
+                progress=progress("reading masks", "file"),
+                on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
+                where=parse_conditions(self.where),
+            ),
         )
         lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.most)
         return Result(

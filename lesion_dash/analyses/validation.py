@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.formats import has_table_ending
 from ..atlas.loading import load_atlas
-from ..atlas.tables import ENDINGS, read_label_table
-from ..cohort.cohort import Cohort, CohortListing
+from ..atlas.tables import read_label_table
+from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
-from ..cohort.reading import FolderReading, read_folder
+from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
@@ -161,7 +162,7 @@ def check_path(
     return ValidationReport(str(place), (report_on_file,))
 
 
-def report_of(cohort: Cohort | CohortListing) -> ValidationReport:
+def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
     whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
     return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
@@ -175,7 +176,7 @@ def _check_folder(
     folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
 ) -> ValidationReport:
     try:
-        reading = read_folder(folder, choice=choice, progress=progress)
+        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
     except InputError as error:
         return ValidationReport(
             str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
@@ -236,7 +237,7 @@ def _check_each(
 
 
 def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
-    if path.suffix.lower() in ENDINGS:
+    if has_table_ending(path):
         return _check_table(path, grid)
     if not path.exists() and not path.is_symlink():
         raise InputError(path, "file not found", "check the spelling of the path")

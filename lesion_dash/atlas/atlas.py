@@ -2,56 +2,153 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..images.maps import GridCache
 from .formats import Region
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
-
-def check_boxes_meet(name: str, own: Grid, grid: Grid) -> None:
-    """Raise InputError where an atlas and a map have no place in common."""
-    if not _boxes_meet(own, grid):
-        problem = f"atlas does not overlap the map: {_extent(own)} against {_extent(grid)}"
-        raise InputError(name, problem, "choose an atlas of the same space")
-
-
-def _boxes_meet(a: Grid, b: Grid) -> bool:
-    (low_a, high_a), (low_b, high_b) = (
-        (grid.corners().min(axis=0), grid.corners().max(axis=0)) for grid in (a, b)
-    )
-    return bool(np.all(low_a <= high_b) and np.all(low_b <= high_a))
-
-
-def _extent(grid: Grid) -> str:
-    low, high = grid.corners().min(axis=0), grid.corners().max(axis=0)
-    return ", ".join(
-        f"{axis} {a:.0f}..{b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
-    )
-
-
-# Labelled atlases: the one region each voxel belongs to.
-
-
 OUTSIDE = "outside the atlas"
 
 TIE_MM = 0.001
-"""A point this much to the left, back and below decides between equally near voxels."""
+"""A point this much to the left, back and below decides between equally near voxels.
+
+Arbitrary: above the rounding of affines stored as float32, far below any voxel.
+"""
+
+_ROUNDING = 1e-9
+"""Interpolated values below this part of the largest one are what rounding left of a 0.
+
+Arbitrary: float64 rounds at 1e-16, and no probability is meant to nine digits.
+"""
+
+
+class Atlas(ABC):
+    """Regions on a grid, each with a name: a `LabelAtlas` or a `ProbabilityAtlas`.
+
+    Attributes
+    ----------
+    name : str
+    grid : Grid
+    regions : tuple of Region
+    notes : tuple of str
+        What is unusual about the files, and how the atlas was brought onto its grid.
+    sources : dict
+        SHA-256 of the images and the label table, by path.
+    maps : sparse array of float64, shape (voxels of the grid, regions), by columns
+        How likely each voxel belongs to each region; voxels with the first axis fastest.
+    is_probabilistic : bool
+        Whether regions may overlap, and their sizes are expected ones.
+    """
+
+    is_probabilistic: ClassVar[bool]
+    _size_column: ClassVar[str]
+    _resampling: ClassVar[tuple[str, str]]  # what is brought onto a grid, and how
+
+    name: str
+    grid: Grid
+    regions: tuple[Region, ...]
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+    maps: sparse.csc_array
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Label to name."""
+        return {region.label: region.name for region in self.regions}
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Mapping[int, float]:
+        """Voxels of each label on this grid; those that are expected, of probabilities."""
+
+    @property
+    @abstractmethod
+    def voxel_counts(self) -> list[int]:
+        """Voxels where each region is possible, in the order of the regions."""
+
+    @abstractmethod
+    def region_at(self, mm: ArrayLike) -> str:
+        """Name of the (likeliest) region at a world point in mm."""
+
+    @abstractmethod
+    def grouped(self, name: str, regions: tuple[Region, ...], groups: Sequence[int]) -> Self:
+        """The atlas of some groups of its regions, numbered from 1; see `group_regions`."""
+
+    @abstractmethod
+    def _resampled(self, grid: Grid) -> dict[str, Any]:
+        """The fields that hold voxels, brought onto another grid."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per region: label, region, its size on this grid, the table's other columns."""
+        import pandas as pd
+
+        size, sizes = self._size_column, self.sizes
+        rows = [
+            {"label": region.label, "region": region.name, size: sizes.get(region.label, 0)}
+            | region.extra
+            for region in self.regions
+        ]
+        return pd.DataFrame(rows, columns=None if rows else ["label", "region", size])
+
+    def on_grid(self, grid: Grid) -> Self:
+        """Bring the atlas onto a grid through world coordinates.
+
+        Labels are taken by nearest neighbour. Where a voxel's centre lies exactly between atlas
+        voxels, the one to the left (then back, below) is taken: every point is moved by 0.001 mm in
+        these directions before rounding. The rule is one of the world, so a mirrored or permuted
+        copy of an atlas gives the same. Probabilities are interpolated linearly, and taken as they
+        are where every voxel of the grid is one of the atlas's. The atlas keeps what it gave for
+        the last few grids.
+
+        Raises
+        ------
+        InputError
+            Where the atlas does not overlap the grid.
+        """
+        if self.grid.matches(grid):
+            return self
+        return self._on_grids.get(grid, lambda: self._resample(grid))
+
+    @cached_property
+    def _on_grids(self) -> GridCache[Self]:
+        return GridCache()
+
+    def _resample(self, grid: Grid) -> Self:
+        check_boxes_meet(self.name, self.grid, grid)
+        subject, way = self._resampling
+        change = f"from {self.grid} onto the map's grid ({grid})"
+        is_exact = self.grid.exact_steps(grid) is not None and self.grid.size == grid.size
+        note = (
+            f"atlas reoriented {change}: no value changes"
+            if is_exact
+            else f"{subject} resampled {change} by {way}"
+        )
+        return self.replaced(grid=grid, notes=(*self.notes, note), **self._resampled(grid))
+
+    def replaced(self, **fields: Any) -> Self:
+        """A copy with other values in some fields."""
+        # mypy does not see that every kind of atlas is a dataclass.
+        return replace(self, **fields)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, eq=False)
-class LabelAtlas:
-    """One region at most for every voxel.
+class LabelAtlas(Atlas):
+    """An atlas with one region at most for every voxel.
 
     Parameters
     ----------
@@ -61,11 +158,19 @@ class LabelAtlas:
         0 is outside the atlas.
     regions : tuple of Region
         In ascending order of label; a label without a name is called ``label N``.
-    notes : tuple of str
-        What is unusual about the image or its table, and how it was brought onto its grid.
-    sources : dict
-        SHA-256 of image and label table, by path.
+    notes, sources
+        See `Atlas`.
     """
+
+    is_probabilistic = False
+    _size_column = "voxels"
+    _resampling = (
+        "atlas",
+        (
+            "nearest neighbour in world coordinates; exact ties go to the left, back and below; "
+            "region sizes are those on the map's grid"
+        ),
+    )
 
     name: str
     grid: Grid
@@ -82,29 +187,13 @@ class LabelAtlas:
     @cached_property
     def sizes(self) -> dict[int, int]:
         """Voxels of each label that occurs, on this grid."""
-        found, counts = np.unique(self.labels, return_counts=True)
-        return dict(zip(found.tolist(), counts.tolist(), strict=True))
+        labels, counts = np.unique(self.labels, return_counts=True)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """A row per region: label, region, voxels on this grid, and the table's other columns."""
-        import pandas as pd
-
-        rows = [
-            {
-                "label": region.label,
-                "region": region.name,
-                "voxels": self.sizes.get(region.label, 0),
-            }
-            | region.extra
-            for region in self.regions
-        ]
-        return pd.DataFrame(rows, columns=None if rows else ["label", "region", "voxels"])
-
-    def region_at(self, mm: ArrayLike) -> str:
-        """Name of the region at a world point in mm; ties as in `on_grid`."""
-        voxel = self.grid.nearest_voxel(np.asarray(mm, float) - TIE_MM)
-        return self.names[int(self.labels[voxel])] if voxel else OUTSIDE
+    @cached_property
+    def voxel_counts(self) -> list[int]:
+        """Voxels of each region, in their order."""
+        return [self.sizes.get(region.label, 0) for region in self.regions]
 
     @cached_property
     def numbers(self) -> NDArray[np.unsignedinteger]:
@@ -116,87 +205,39 @@ class LabelAtlas:
         return numbers
 
     @cached_property
-    def voxel_counts(self) -> list[int]:
-        """Voxels of each region, in their order."""
-        return [self.sizes.get(region.label, 0) for region in self.regions]
-
-    @cached_property
     def maps(self) -> sparse.csc_array:
-        """Membership as probabilities: 1 in each region's voxels, shape (voxels, regions).
-
-        The columns are in the order of `regions`, as those of a `ProbabilityAtlas`.
-        """
+        """Membership as probabilities: 1 in each region's voxels, shape (voxels, regions)."""
         from scipy import sparse
 
         flat = np.ravel(self.labels, order="F")
         rows = np.flatnonzero(flat)
-        order = np.argsort(flat[rows], kind="stable")
-        rows = rows[order].astype(np.int32)
-        labels = [region.label for region in self.regions]
+        rows = rows[np.argsort(flat[rows], kind="stable")].astype(np.int32)
         bounds = np.concatenate([[0], np.cumsum(self.voxel_counts)])
-        return sparse.csc_array((np.ones(rows.size), rows, bounds), (flat.size, len(labels)))
+        return sparse.csc_array((np.ones(rows.size), rows, bounds), (flat.size, len(self.regions)))
 
-    def on_grid(self, grid: Grid) -> LabelAtlas:
-        """Bring the atlas onto a grid by nearest neighbour through world coordinates.
+    def region_at(self, mm: ArrayLike) -> str:
+        """Name of the region at a world point in mm; ties as in `on_grid`."""
+        voxel = self.grid.nearest_voxel(np.asarray(mm, float) - TIE_MM)
+        return self.names[int(self.labels[voxel])] if voxel else OUTSIDE
 
-        Where a voxel's centre lies exactly between atlas voxels, the one to the left (then back,
-        below) is taken: every point is moved by 0.001 mm in these directions before rounding.
-        The rule is one of the world, so a mirrored or permuted copy of an atlas gives the same.
+    def grouped(self, name: str, regions: tuple[Region, ...], groups: Sequence[int]) -> LabelAtlas:
+        """The number of the group in place of every label."""
+        numbers = dict(zip((region.label for region in self.regions), groups, strict=True))
+        present, places = np.unique(self.labels, return_inverse=True)
+        table = np.array([numbers.get(label, 0) for label in present.tolist()], np.int32)
+        labels = table[places].reshape(self.labels.shape)
+        labels.setflags(write=False)
+        return replace(self, name=name, regions=regions, labels=labels)
 
-        Raises
-        ------
-        InputError
-            Where the atlas does not overlap the grid.
-        """
-        return _labels_on_grid(self, grid)
-
-
-@lru_cache(maxsize=8)
-def _labels_on_grid(atlas: LabelAtlas, grid: Grid) -> LabelAtlas:
-    from scipy.ndimage import affine_transform
-
-    if atlas.grid.matches(grid):
-        return atlas
-    check_boxes_meet(atlas.name, atlas.grid, grid)
-    inverse = np.linalg.inv(atlas.grid.affine)
-    steps = inverse @ grid.affine
-    nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
-    labels = affine_transform(
-        atlas.labels,
-        steps[:3, :3],
-        steps[:3, 3] + nudge,
-        output_shape=grid.shape,
-        order=0,
-        mode="grid-constant",
-        cval=0,
-        prefilter=False,
-    )
-    labels.setflags(write=False)
-    return replace(
-        atlas, grid=grid, labels=labels, notes=(*atlas.notes, _how_labels(atlas.grid, grid))
-    )
-
-
-def _how_labels(own: Grid, grid: Grid) -> str:
-    if own.exact_steps(grid) is not None and own.size == grid.size:
-        return f"atlas reoriented from {own} onto the map's grid ({grid}): no value changes"
-    return (
-        f"atlas resampled from {own} onto the map's grid ({grid}) by nearest neighbour in world "
-        "coordinates; exact ties go to the left, back and below; region sizes are those on the "
-        "map's grid"
-    )
-
-
-# Probabilistic atlases: how likely each voxel belongs to each region.
-
-
-_ROUNDING = 1e-9
-"""Interpolated values below this share of the largest one are what rounding left of a 0."""
+    def _resampled(self, grid: Grid) -> dict[str, Any]:
+        labels = resample_labels(self.labels, self.grid, grid)
+        labels.setflags(write=False)
+        return {"labels": labels}
 
 
 @dataclass(frozen=True, eq=False)
-class ProbabilityAtlas:
-    """A map of probabilities for every region; maps may overlap.
+class ProbabilityAtlas(Atlas):
+    """An atlas with a map of probabilities for every region; maps may overlap.
 
     Parameters
     ----------
@@ -206,12 +247,13 @@ class ProbabilityAtlas:
         Probabilities between 0 and 1; voxels with the first axis fastest.
     regions : tuple of Region
         Of each column, in order.
-    notes : tuple of str
-        What is unusual about the images or their table, the scale that was found (0 to 1 or
-        percent), and how the maps were brought onto their grid.
-    sources : dict
-        SHA-256 of images and label table, by path.
+    notes, sources
+        See `Atlas`. The notes tell the scale of the values, 0 to 1 or percent.
     """
+
+    is_probabilistic = True
+    _size_column = "expected_voxels"
+    _resampling = ("probability maps", "linear interpolation in world coordinates")
 
     name: str
     grid: Grid
@@ -219,11 +261,6 @@ class ProbabilityAtlas:
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def names(self) -> dict[int, str]:
-        """Label to name."""
-        return {region.label: region.name for region in self.regions}
 
     @cached_property
     def sizes(self) -> dict[int, float]:
@@ -237,21 +274,9 @@ class ProbabilityAtlas:
         counts: list[int] = self.maps.count_nonzero(axis=0).tolist()
         return counts
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """A row per region: label, region, expected voxels on this grid, the table's columns."""
-        import pandas as pd
-
-        rows = [
-            {
-                "label": region.label,
-                "region": region.name,
-                "expected_voxels": self.sizes[region.label],
-            }
-            | region.extra
-            for region in self.regions
-        ]
-        return pd.DataFrame(rows, columns=None if rows else ["label", "region", "expected_voxels"])
+    @cached_property
+    def _by_rows(self) -> sparse.csr_array:
+        return self.maps.tocsr()
 
     def region_at(self, mm: ArrayLike) -> str:
         """Name of the likeliest region at a world point in mm."""
@@ -261,45 +286,59 @@ class ProbabilityAtlas:
         row = self._by_rows[[self.grid.linear_index(voxel)]]
         return self.regions[row.indices[np.argmax(row.data)]].name if row.nnz else OUTSIDE
 
-    @cached_property
-    def _by_rows(self) -> sparse.csr_array:
-        return self.maps.tocsr()
+    def grouped(
+        self, name: str, regions: tuple[Region, ...], groups: Sequence[int]
+    ) -> ProbabilityAtlas:
+        """The sum of the probabilities of a group's regions, 1 at most."""
+        from scipy import sparse
 
-    def on_grid(self, grid: Grid) -> ProbabilityAtlas:
-        """Bring the maps onto a grid by linear interpolation in world coordinates.
+        size = len(groups)
+        members = sparse.csc_array(
+            (np.ones(size), (np.arange(size), np.array(groups) - 1)), (size, len(regions))
+        )
+        maps = sparse.csc_array(self.maps @ members)
+        maps.sort_indices()
+        maps.data = np.minimum(maps.data, 1.0)
+        return replace(self, name=name, regions=regions, maps=maps)
 
-        Where every voxel of the grid is one of the atlas's, as in a mirrored or permuted copy,
-        the values are taken as they are.
-
-        Raises
-        ------
-        InputError
-            Where the atlas does not overlap the grid.
-        """
-        return _maps_on_grid(self, grid)
+    def _resampled(self, grid: Grid) -> dict[str, Any]:
+        columns = [
+            resample_sparse(self.maps.indices[a:b], self.maps.data[a:b], self.grid, grid)
+            for a, b in pairwise(self.maps.indptr.tolist())
+        ]
+        return {"maps": stack_columns(columns, grid.size)}
 
 
-@lru_cache(maxsize=8)
-def _maps_on_grid(atlas: ProbabilityAtlas, grid: Grid) -> ProbabilityAtlas:
+def stack_columns(
+    columns: Sequence[tuple[NDArray[np.int32], NDArray[np.float64]]], voxels: int
+) -> sparse.csc_array:
+    """Put together maps by columns, each of positions and the values there."""
     from scipy import sparse
 
-    if atlas.grid.matches(grid):
-        return atlas
-    check_boxes_meet(atlas.name, atlas.grid, grid)
-    bounds = atlas.maps.indptr.tolist()
-    columns = [
-        resample_sparse(atlas.maps.indices[a:b], atlas.maps.data[a:b], atlas.grid, grid)
-        for a, b in pairwise(bounds)
-    ]
-    maps = sparse.csc_array(
-        (
-            np.concatenate([values for _, values in columns]),
-            np.concatenate([rows for rows, _ in columns]),
-            np.cumsum([0, *(rows.size for rows, _ in columns)]),
-        ),
-        shape=(grid.size, len(columns)),
+    bounds = np.cumsum([0, *(indices.size for indices, _ in columns)])
+    values = np.concatenate([values for _, values in columns])
+    indices = np.concatenate([indices for indices, _ in columns])
+    return sparse.csc_array((values, indices, bounds), (voxels, len(columns)))
+
+
+def resample_labels(labels: NDArray, own: Grid, grid: Grid) -> NDArray:
+    """Bring labels onto another grid by nearest neighbour, 0 elsewhere; ties as in `TIE_MM`."""
+    from scipy.ndimage import affine_transform
+
+    inverse = np.linalg.inv(own.affine)
+    steps = inverse @ grid.affine
+    nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
+    resampled: NDArray = affine_transform(
+        labels,
+        steps[:3, :3],
+        steps[:3, 3] + nudge,
+        output_shape=grid.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
+        prefilter=False,
     )
-    return replace(atlas, grid=grid, maps=maps, notes=(*atlas.notes, _how_maps(atlas.grid, grid)))
+    return resampled
 
 
 def resample_sparse(
@@ -325,30 +364,28 @@ def resample_sparse(
     nothing = np.empty(0, np.int32), np.empty(0)
     if not len(indices):
         return nothing
-    places = np.stack(np.unravel_index(indices, own.shape, order="F"))
-    low, high = places.min(axis=1) - 1, places.max(axis=1) + 1
+    given = np.stack(np.unravel_index(indices, own.shape, order="F"))
+    low, high = given.min(axis=1) - 1, given.max(axis=1) + 1
     box = np.zeros(high - low + 1)
-    box[tuple(places - low[:, None])] = values
+    box[tuple(given - low[:, None])] = values
     first, last = _box_on(own, grid, low, high)
     if np.any(last < first):
         return nothing
-    steps = _steps(grid, own)
+    steps = np.linalg.inv(own.affine) @ grid.affine
+    if grid.exact_steps(own) is not None:
+        steps = np.rint(steps)  # where voxel centres coincide, values are taken to the bit
     offset = steps[:3, :3] @ first + steps[:3, 3] - low
-    found = affine_transform(
+    brought = affine_transform(
         box, steps[:3, :3], offset, tuple(last - first + 1), order=1, prefilter=False
     )
-    found[np.abs(found) < _ROUNDING * np.abs(values).max()] = 0
-    kept = np.nonzero(found.transpose(2, 1, 0))[::-1]
+    brought[np.abs(brought) < _ROUNDING * np.abs(values).max()] = 0
+    voxels = np.nonzero(brought.transpose(2, 1, 0))[::-1]  # in the order of the file
     rows = np.ravel_multi_index(
-        tuple(axis + start for axis, start in zip(kept, first, strict=True)), grid.shape, order="F"
+        tuple(axis + start for axis, start in zip(voxels, first, strict=True)),
+        grid.shape,
+        order="F",
     )
-    return rows.astype(np.int32), found[kept]
-
-
-def _steps(grid: Grid, own: Grid) -> NDArray[np.float64]:
-    """Takes voxels of `grid` to those of `own`; whole numbers where voxel centres coincide."""
-    steps = np.linalg.inv(own.affine) @ grid.affine
-    return np.rint(steps) if grid.exact_steps(own) is not None else steps
+    return rows.astype(np.int32), brought[voxels]
 
 
 def _box_on(
@@ -361,19 +398,21 @@ def _box_on(
     return np.maximum(first, 0), np.minimum(last, np.array(grid.shape) - 1)
 
 
-def _how_maps(own: Grid, grid: Grid) -> str:
-    if own.exact_steps(grid) is not None and own.size == grid.size:
-        return f"atlas reoriented from {own} onto the map's grid ({grid}): no value changes"
-    return (
-        f"probability maps resampled from {own} onto the map's grid ({grid}) by linear "
-        "interpolation in world coordinates"
+def check_boxes_meet(name: str, own: Grid, grid: Grid) -> None:
+    """Raise InputError where an atlas and a map have no place in common."""
+    (low, high), (others_low, others_high) = (
+        (corners.min(axis=0), corners.max(axis=0)) for corners in (own.corners(), grid.corners())
     )
+    if np.any(low > others_high) or np.any(others_low > high):
+        problem = f"atlas does not overlap the map: {_extent(own)} against {_extent(grid)}"
+        raise InputError(name, problem, "choose an atlas of the same space")
 
 
-# Atlases: which region each voxel belongs to, or how likely.
-
-
-Atlas = LabelAtlas | ProbabilityAtlas
+def _extent(grid: Grid) -> str:
+    low, high = grid.corners().min(axis=0), grid.corners().max(axis=0)
+    return ", ".join(
+        f"{axis} {a:.0f}..{b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
+    )
 
 
 def atlas_input(atlas: Atlas) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
 from ..images.reading import read_header
-from ..images.series import count_volumes
+from .formats import has_table_ending
 from .published import LIBRARY, probable_credit
-from .tables import ENDINGS, is_label_table, read_label_table
+from .tables import is_label_table, read_label_table
 
+# Arbitrary, but for what FSL, BIDS and FreeSurfer put into names; it grew with the atlases that
+# were tried. A word too many here lets one table fit two atlases; one too few, no atlas of its own.
 _GENERIC = {
     *("", "atlas", "atlases", "map", "maps", "prob", "dseg", "mask", "lesion", "nii", "gz"),
     *("label", "labels", "lut", "name", "names", "table", "region", "regions", "1mm", "2mm"),
@@ -59,25 +61,25 @@ class _Table:
 
 
 def _choose(image: AnyPath, tables: list[_Table], fsl: Mapping[str, AnyPath]) -> AnyPath | None:
-    stem, own = strip_ending(image.name).lower(), _words(image.name)
+    stem, words = strip_ending(image.name).lower(), _words(image.name)
     same = [table for table in tables if table.stem == stem]
-    alike = [table for table in tables if table.words and table.words <= own]
+    alike = [table for table in tables if table.words and table.words <= words]
     ranked = same + sorted(alike, key=lambda table: -len(table.words))
-    found = next((table.path for table in ranked if table.is_read), None)
-    return found or fsl.get(_fsl_stem(image.name))
+    path = next((table.path for table in ranked if table.is_read), None)
+    return path or fsl.get(_fsl_stem(image.name))
 
 
 def _fsl_tables(folder: AnyPath, above: bool = True) -> dict[str, AnyPath]:
     """Tables of FSL's in a folder or the one above, by what their images are called."""
     if not isinstance(folder, Path):
         return {}
-    found: dict[str, AnyPath] = {}
+    tables: dict[str, AnyPath] = {}
     for table in [*(folder.parent.glob("*.xml") if above else ()), *folder.glob("*.xml")]:
         with suppress(InputError):
             images = re.findall(r"<(?:summary)?imagefile>([^<]+)<", read_text(table)[0])
             if images and is_label_table(table):
-                found |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
-    return found
+                tables |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
+    return tables
 
 
 def _fsl_stem(name: str) -> str:
@@ -106,17 +108,16 @@ def find_maps_table(folder: AnyPath, images: int | None = None) -> AnyPath | Non
 
 
 def maps_in(folder: AnyPath) -> tuple[AnyPath, ...]:
-    """The images of a folder, those of its own subfolders left out."""
+    """The images of a folder, without those of its subfolders."""
     return tuple(image for image in list_images(folder).images if image.parent == folder)
 
 
 def _tables_in(folder: AnyPath) -> list[_Table]:
-    beside: list[AnyPath] = list(folder.iterdir())
-    files = [path for path in beside if path.suffix.lower() in ENDINGS]
+    paths: list[AnyPath] = list(folder.iterdir())
     return [
         _Table(path, strip_ending(path.stem).lower(), _words(path.name))
-        for path in sorted(files, key=lambda path: path.name)
-        if "participants" not in path.name
+        for path in sorted(paths, key=lambda path: path.name)
+        if has_table_ending(path) and "participants" not in path.name
     ]
 
 
@@ -131,8 +132,8 @@ def atlases_in(
     """
     tables = _tables_in(folder)
     fsl = _fsl_tables(folder, above)
-    found = [(image, _choose(image, tables, fsl)) for image in images]
-    pairs = [(image, table) for image, table in found if table is not None]
+    chosen = [(image, _choose(image, tables, fsl)) for image in images]
+    pairs = [(image, table) for image, table in chosen if table is not None]
     whole = find_maps_table(folder, len(images)) if not pairs else None
     return [(folder, whole)] if whole is not None else pairs
 
@@ -146,15 +147,15 @@ def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath]]:
     images: dict[AnyPath, list[AnyPath]] = {}
     for image in list_images(root).images:
         images.setdefault(image.parent, []).append(image)
-    found = [pair for parent, own in images.items() for pair in atlases_in(parent, own)]
-    names = name_atlases([place for place, _ in found], root)
-    return dict(zip(names, found, strict=True))
+    pairs = [pair for parent, own in images.items() for pair in atlases_in(parent, own)]
+    names = name_atlases([place for place, _ in pairs], root)
+    return dict(zip(names, pairs, strict=True))
 
 
 def name_atlases(places: Sequence[AnyPath], root: AnyPath) -> list[str]:
     """A name of its own for each atlas: its file's, or where these repeat its path below the root.
 
-    The ending is left out, but where two atlases of one folder differ in nothing else.
+    The ending is dropped, except where two atlases of one folder differ in nothing else.
     """
     below = [path_below(place, root) for place in places]
     spellings = [[strip_ending(place.name) for place in places], [*map(strip_ending, below)], below]
@@ -191,7 +192,7 @@ class Listed:
     space : str
         As the image or its authors state it.
     regions : int or None
-        Rows of the label table, background left out.
+        Rows of the label table, without the background.
     place : str
         Path of the image or the folder of maps; empty where it is not on this computer.
     credit : str
@@ -214,7 +215,7 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
 
     Examples
     --------
-    >>> [(one.name, one.kind, one.regions) for one in list_atlases("sample_data/atlas")]
+    >>> [(listed.name, listed.kind, listed.regions) for listed in list_atlases("sample_data/atlas")]
     [('synthetic_atlas', 'labels', 62)]
     """
     if folder is not None:
@@ -234,10 +235,11 @@ def _listed(name: str, place: AnyPath, table: AnyPath) -> Listed:
         credit = probable_credit(place.name, (row.name for row in rows.rows)) or _ASK
         if place.is_dir():
             return Listed(name, "probabilities", "", len(rows.rows), str(place), credit)
-        volumes = count_volumes(place)
-        kind = "probabilities" if volumes > 1 else "labels"
-        regions = volumes if volumes > 1 else len(rows.regions)
-        space = _SPACES.get(read_header(place).code, "not stated")
+        header = read_header(place)
+        several = header.volumes > 1
+        kind = "probabilities" if several else "labels"
+        regions = header.volumes if several else len(rows.regions)
+        space = _SPACES.get(header.code, "not stated")
         return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

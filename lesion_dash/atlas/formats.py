@@ -1,20 +1,25 @@
-"""Formats of label tables: one parser for each format of the field."""
+"""Formats of label tables: one function for each, tried from the last to the first.
+
+A format is told from a table's content. General ones stand at the top, and one that is registered
+elsewhere with `label_table` is tried before them all.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from statistics import mean
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ..files.paths import AnyPath
 from ..files.reading import SMALLER, TABLE
+from ..images.maps import LARGEST_LABEL
 
-_LARGEST_LABEL = 2**53
 _BACKGROUND = re.compile(
     r"[\W_]*(background|unknown|clear label|clear|outside.*|none|unlabell?ed|unclassified|"
     r"undefined|unassigned|empty|medial wall)?[\W_]*",
@@ -49,7 +54,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Numbering:
-    """A reading of a table's numbers, and the words that tell it from others."""
+    """A reading of a table's numbers, and a note that tells it from others."""
 
     summary: str
     rows: tuple[Region, ...]
@@ -77,6 +82,47 @@ class Parsed:
     notes: tuple[str, ...] = ()
 
 
+Parser = Callable[[list[str]], Parsed | None]
+
+FORMATS: list[tuple[Parser, tuple[str, ...]]] = []
+"""Parsers of label tables with the endings of their files' names; the first that knows a table."""
+
+
+def label_table(*endings: str) -> Callable[[Parser], Parser]:
+    """Register a format of label tables by its parser, a function of a table's lines.
+
+    The lines hold no blank ones. A parser returns None where they are of another format, and raises
+    a `TableFault` where they break the rules of its own.
+
+    Parameters
+    ----------
+    *endings : str
+        Of files that may be such a table of an image beside them, such as ``.csv``.
+
+    Examples
+    --------
+    >>> def parse_pairs(lines):
+    ...     rows = [line.split("=") for line in lines]
+    ...     if not all(len(row) == 2 and is_number(row[0]) for row in rows):
+    ...         return None
+    ...     return Parsed(tuple(Region(int(number), name) for number, name in rows))
+    >>> register = label_table(".pairs")  # as a decorator: @label_table(".pairs")
+    >>> parse_pairs(["1=Left", "2=Right"]).rows[1].name
+    'Right'
+    """
+
+    def register(parser: Parser) -> Parser:
+        FORMATS.insert(0, (parser, endings))
+        return parser
+
+    return register
+
+
+def has_table_ending(path: AnyPath) -> bool:
+    """Whether a file is named as some format of label tables is."""
+    return any(path.suffix.lower() in endings for _, endings in FORMATS)
+
+
 def check_extent(rows: int = 0, columns: int = 0) -> None:
     """Raise a `TableFault` where a table names more regions, or has more columns, than any does."""
     if fault := TABLE.fault(rows, columns):
@@ -99,18 +145,13 @@ def is_number(text: str) -> bool:
     return len(text) <= 12 and text.isascii() and text.isdigit()
 
 
-def shifted(rows: Iterable[Region]) -> tuple[Region, ...]:
-    """The same regions with labels larger by 1."""
-    return tuple(replace(region, label=region.label + 1) for region in rows)
-
-
 def parse_label(number: int, text: str) -> int:
     """A label from the text of a row, or a `TableFault` that names the row."""
     try:
         value = float(text)
     except ValueError:
         raise TableFault(f"row {number}: id {text[:40]!r} is not a number") from None
-    if not abs(value) < _LARGEST_LABEL:
+    if not abs(value) < LARGEST_LABEL:
         raise TableFault(f"row {number}: id {text[:40]} is too large for a label")
     if not value.is_integer():
         raise TableFault(f"row {number}: id is not a whole number: {text}")
@@ -132,63 +173,6 @@ def name_columns(extra: dict[str, str]) -> dict[str, str]:
         for name, keys in (("hemisphere", _HEMISPHERE), ("parent", _PARENT))
     }
     return {renamed.get(key, key): value for key, value in extra.items()}
-
-
-# Colour tables: names with a colour each, as FreeSurfer and ITK-SNAP write them.
-
-
-def parse_lut(lines: list[str]) -> Parsed | None:
-    """FreeSurfer colour table: ``index name R G B A``, comments with #.
-
-    Examples
-    --------
-    >>> parse_lut(["# made by hand", "0 Unknown 25 5 25 0", "1 A8m_L 0 255 0 0"]).rows
-    (Region(label=0, name='Unknown', extra={}), Region(label=1, name='A8m_L', extra={}))
-    """
-    rows = _without_comments(lines)
-    if rows and rows[0].lower().split()[-3:] in (["g", "b", "a"], ["r", "g", "b"]):
-        rows = rows[1:]
-    readings = [_split_colours(rows, numbers) for numbers in (4, 3)]
-    found = [regions for regions in readings if regions]
-    if not found:
-        return None
-    # A name may end in a number, as "Brodmann 17" does: then four numbers leave names that repeat.
-    return Parsed(max(found, key=lambda regions: len({region.name for region in regions})))
-
-
-def parse_itksnap(lines: list[str]) -> Parsed | None:
-    """ITK-SNAP label description: ``index R G B A visible mesh "name"``, comments with #.
-
-    Examples
-    --------
-    >>> parse_itksnap(['# ITK-SnAP', '1 255 0 0 1 1 1 "Left thalamus"']).rows
-    (Region(label=1, name='Left thalamus', extra={}),)
-    """
-    pattern = re.compile(r"\s*(\d{1,12})(?:\s+\d+(?:\.\d*)?){6}\s+\"([^\"]*)\"\s*")
-    matches = [pattern.fullmatch(row) for row in _without_comments(lines)]
-    if not matches or not all(matches):
-        return None
-    return Parsed(tuple(Region(int(m[1]), m[2].strip()) for m in matches if m))
-
-
-def _without_comments(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.lstrip().startswith("#")]
-
-
-def _split_colours(rows: list[str], numbers: int) -> tuple[Region, ...]:
-    """The regions where every row ends in so many numbers of a colour, else none."""
-    regions = []
-    for row in rows:
-        index, *rest = row.split(maxsplit=1)
-        name, *colours = rest[0].rsplit(maxsplit=numbers) if rest else [""]
-        if not is_number(index) or len(colours) != numbers or not all(map(_is_shade, colours)):
-            return ()
-        regions.append(Region(int(index), name.strip()))
-    return tuple(regions)
-
-
-def _is_shade(text: str) -> bool:
-    return is_number(text) and len(text) <= 3
 
 
 # Tables of columns: CSV, TSV, semicolons, pipes; with a header or without.
@@ -214,24 +198,7 @@ _REGION_NAMES = (
 """Headers of a column of names, the likeliest first."""
 
 
-def parse_delimited(lines: list[str]) -> Parsed | None:
-    """A table with a header and commas, semicolons, tabs or pipes; BIDS ``_dseg.tsv`` is one.
-
-    Examples
-    --------
-    >>> parse_delimited(["index;name;lobe", "7;Angular gyrus L;parietal"]).rows
-    (Region(label=7, name='Angular gyrus L', extra={'parent': 'parietal'}),)
-    """
-    rows = _split(_from_header(lines))
-    header = [_plain(cell) for cell in rows[0]]
-    # Spreadsheets write rows of empty cells below the last one.
-    body = [(n, row) for n, row in enumerate(rows[1:], 2) if any(cell.strip() for cell in row)]
-    columns = _find_columns(header, [row for _, row in body])
-    if columns is None:
-        return None
-    return Parsed(tuple(_parse_row(number, row, header, columns) for number, row in body))
-
-
+@label_table(".txt")
 def parse_plain(lines: list[str]) -> Parsed | None:
     """A table with pipes and no header, as the arterial atlas has: whole numbers and names.
 
@@ -268,6 +235,60 @@ def parse_plain(lines: list[str]) -> Parsed | None:
     return Parsed(first.rows, tuple(others))
 
 
+@label_table(".txt")
+def parse_mricron(lines: list[str]) -> Parsed | None:
+    """``number name`` or ``number name number``, with spaces or tabs between them.
+
+    Which of the two numbers an image holds is told by the image.
+
+    Examples
+    --------
+    >>> parsed = parse_mricron(["1 Precentral_L 2001", "2 Precentral_R 2002"])
+    >>> [region.label for region in parsed.rows]
+    [1, 2]
+    >>> [region.label for region in parsed.others[0].rows]
+    [2001, 2002]
+    """
+    rows = [line.split(maxsplit=1) for line in lines if not line.startswith("#")]
+    if not rows or not all(len(row) == 2 and is_number(row[0]) for row in rows):
+        return None
+    names = [row[1].strip() for row in rows]
+    ends = [name.rsplit(maxsplit=1) for name in names]
+    has_second = all(len(end) == 2 and is_number(end[1]) for end in ends)
+    # A name may end in a number, as "Area 17" does: then names without it repeat.
+    has_second = has_second and len({end[0] for end in ends}) == len(ends)
+    if has_second:
+        names = [end[0] for end in ends]
+    if not _are_names(names) or any("\t" in name for name in names):
+        return None
+    numberings = [[row[0] for row in rows], *([[end[1] for end in ends]] if has_second else [])]
+    first, *others = (
+        tuple(Region(int(n), name.strip()) for n, name in zip(numbers, names, strict=True))
+        for numbers in numberings
+    )
+    summary = "labels are the numbers of the table's third column"
+    return Parsed(first, tuple(Numbering(summary, rows) for rows in others))
+
+
+@label_table(".csv", ".tsv", ".txt")
+def parse_delimited(lines: list[str]) -> Parsed | None:
+    """A table with a header and commas, semicolons, tabs or pipes; BIDS ``_dseg.tsv`` is one.
+
+    Examples
+    --------
+    >>> parse_delimited(["index;name;lobe", "7;Angular gyrus L;parietal"]).rows
+    (Region(label=7, name='Angular gyrus L', extra={'parent': 'parietal'}),)
+    """
+    rows = _split(_from_header(lines))
+    header = [_plain(cell) for cell in rows[0]]
+    # Spreadsheets write rows of empty cells below the last one.
+    body = [(n, row) for n, row in enumerate(rows[1:], 2) if any(cell.strip() for cell in row)]
+    columns = _find_columns(header, [row for _, row in body])
+    if columns is None:
+        return None
+    return Parsed(tuple(_parse_row(number, row, header, columns) for number, row in body))
+
+
 def _split(lines: list[str]) -> list[list[str]]:
     rows = list(csv.reader(lines, delimiter=max(_SEPARATORS, key=lines[0].count)))
     check_extent(columns=len(rows[0]))
@@ -277,8 +298,8 @@ def _split(lines: list[str]) -> list[list[str]]:
 def _from_header(lines: list[str]) -> list[str]:
     """The lines from the header on; a header may be a comment itself."""
     for start, line in enumerate(lines):
-        words = {_bare(cell) for cell in _split([line.lstrip("# ")])[0]}
-        if not words.isdisjoint(_INDEX_NAMES) and words & {*_REGION_NAMES} and len(words) > 1:
+        cells = {_bare(cell) for cell in _split([line.lstrip("# ")])[0]}
+        if not cells.isdisjoint(_INDEX_NAMES) and cells & {*_REGION_NAMES} and len(cells) > 1:
             return [line.lstrip("# "), *lines[start + 1 :]]
         if not line.startswith("#"):
             break
@@ -317,8 +338,8 @@ def _is_whole(cell: str) -> bool:
     return re.fullmatch(r"\d{1,12}(\.0*)?", cell) is not None
 
 
-def _are_names(column: tuple[str, ...]) -> bool:
-    return all(any(letter.isalpha() for letter in cell) for cell in column)
+def _are_names(column: Iterable[str]) -> bool:
+    return all(any(character.isalpha() for character in cell) for cell in column)
 
 
 def _parse_row(number: int, row: list[str], header: list[str], columns: tuple[int, int]) -> Region:
@@ -334,6 +355,63 @@ def _parse_row(number: int, row: list[str], header: list[str], columns: tuple[in
     return Region(label, row[name].strip(), name_columns(extra))
 
 
+# Colour tables: names with a colour each, as FreeSurfer and ITK-SNAP write them.
+
+
+@label_table(".label", ".labels", ".txt")
+def parse_itksnap(lines: list[str]) -> Parsed | None:
+    """ITK-SNAP label description: ``index R G B A visible mesh "name"``, comments with #.
+
+    Examples
+    --------
+    >>> parse_itksnap(['# ITK-SnAP', '1 255 0 0 1 1 1 "Left thalamus"']).rows
+    (Region(label=1, name='Left thalamus', extra={}),)
+    """
+    pattern = re.compile(r"\s*(\d{1,12})(?:\s+\d+(?:\.\d*)?){6}\s+\"([^\"]*)\"\s*")
+    matches = [pattern.fullmatch(row) for row in _without_comments(lines)]
+    if not matches or not all(matches):
+        return None
+    return Parsed(tuple(Region(int(m[1]), m[2].strip()) for m in matches if m))
+
+
+@label_table(".lut", ".ctbl", ".txt")
+def parse_lut(lines: list[str]) -> Parsed | None:
+    """FreeSurfer colour table: ``index name R G B A``, comments with #.
+
+    Examples
+    --------
+    >>> parse_lut(["# made by hand", "0 Unknown 25 5 25 0", "1 A8m_L 0 255 0 0"]).rows
+    (Region(label=0, name='Unknown', extra={}), Region(label=1, name='A8m_L', extra={}))
+    """
+    rows = _without_comments(lines)
+    if rows and rows[0].lower().split()[-3:] in (["g", "b", "a"], ["r", "g", "b"]):
+        rows = rows[1:]
+    readings = [_split_colours(rows, numbers) for numbers in (4, 3)]
+    # A name may end in a number, as "Brodmann 17" does: then four numbers leave names that repeat.
+    regions = max(readings, key=lambda regions: len({region.name for region in regions}))
+    return Parsed(regions) if regions else None
+
+
+def _without_comments(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.lstrip().startswith("#")]
+
+
+def _split_colours(rows: list[str], numbers: int) -> tuple[Region, ...]:
+    """The regions where every row ends in so many numbers of a colour, else none."""
+    regions = []
+    for row in rows:
+        index, *rest = row.split(maxsplit=1)
+        name, *colours = rest[0].rsplit(maxsplit=numbers) if rest else [""]
+        if not is_number(index) or len(colours) != numbers or not all(map(_is_shade, colours)):
+            return ()
+        regions.append(Region(int(index), name.strip()))
+    return tuple(regions)
+
+
+def _is_shade(text: str) -> bool:
+    return is_number(text) and len(text) <= 3
+
+
 # Tables as XML (FSL, SPM) and as JSON.
 
 
@@ -342,39 +420,7 @@ _INDEX_KEYS = ("index", "id", "label", "value", "key", "number")
 _NAME_KEYS = ("name", "region", "label", "structure")
 
 
-def parse_xml(lines: list[str]) -> Parsed | None:
-    """FSL's ``<label index="0" x= y= z=>name</label>``, or SPM's ``<index>`` and ``<name>``.
-
-    FSL numbers the volumes of a probabilistic atlas from 0; its images of labels hold that
-    number plus 1. Positions are left out: they are voxels of one image, not properties of a region.
-
-    Examples
-    --------
-    >>> parsed = parse_xml(["<atlas><data><label index='0'>Frontal Pole</label></data></atlas>"])
-    >>> parsed.rows, parsed.is_position
-    ((Region(label=0, name='Frontal Pole', extra={}),), True)
-    """
-    if not lines[0].lstrip().startswith("<"):
-        return None
-    try:
-        root = ET.fromstring("\n".join(lines))
-    except ET.ParseError as error:
-        raise TableFault(f"XML cannot be read: {error}") from None
-    labels = [item for item in root.iter() if item.tag.lower() == "label"]
-    check_extent(rows=len(labels))
-    rows = [_xml_region(number, item) for number, item in enumerate(labels, start=1)]
-    found = tuple(region for region in rows if region is not None)
-    kind = (root.findtext("header/type") or "").strip().lower()
-    counts = any(item.get("index") is not None for item in labels) and kind != "label"
-    return Parsed(found, is_position=counts) if found else None
-
-
-def _xml_region(number: int, item: ET.Element) -> Region | None:
-    index = item.get("index") or item.findtext("index")
-    name = item.findtext("name") or item.text or ""
-    return None if index is None else Region(parse_label(number, index.strip()), name.strip())
-
-
+@label_table(".json")
 def parse_json(lines: list[str]) -> Parsed | None:
     """``{"1": "name"}``, ``["name", ...]``, or ``[{"index": 1, "name": "name"}, ...]``.
 
@@ -403,13 +449,9 @@ def parse_json(lines: list[str]) -> Parsed | None:
 def _of_dict(content: dict[str, Any]) -> tuple[Region, ...]:
     if not all(key.strip().isdigit() for key in content):
         return ()
-    items = [
-        (key, item if isinstance(item, dict) else {"name": item}) for key, item in content.items()
-    ]
-    return tuple(
-        region
-        for number, (key, item) in enumerate(items, start=1)
-        if (region := _json_region(number, item | {"index": key})) is not None
+    return _json_regions(
+        (item if isinstance(item, dict) else {"name": item}) | {"index": key}
+        for key, item in content.items()
     )
 
 
@@ -417,11 +459,13 @@ def _of_list(content: Any) -> tuple[Region, ...]:
     if not isinstance(content, list) or not content:
         return ()
     if all(isinstance(item, str) for item in content):
-        return tuple(Region(place, name.strip()) for place, name in enumerate(content))
-    if not all(isinstance(item, dict) for item in content):
-        return ()
-    found = [_json_region(number, item) for number, item in enumerate(content, start=1)]
-    return tuple(region for region in found if region is not None)
+        return tuple(Region(number, name.strip()) for number, name in enumerate(content))
+    return _json_regions(content) if all(isinstance(item, dict) for item in content) else ()
+
+
+def _json_regions(items: Iterable[dict[str, Any]]) -> tuple[Region, ...]:
+    regions = (_json_region(number, item) for number, item in enumerate(items, start=1))
+    return tuple(region for region in regions if region is not None)
 
 
 def _json_region(number: int, item: dict[str, Any]) -> Region | None:
@@ -439,45 +483,33 @@ def _json_region(number: int, item: dict[str, Any]) -> Region | None:
     return Region(label, plain[name].strip(), name_columns(extra))
 
 
-# MRIcron's ``.nii.txt``: a number and a name a line, and sometimes a second number.
+@label_table(".xml")
+def parse_xml(lines: list[str]) -> Parsed | None:
+    """FSL's ``<label index="0" x= y= z=>name</label>``, or SPM's ``<index>`` and ``<name>``.
 
-
-def parse_mricron(lines: list[str]) -> Parsed | None:
-    """``number name`` or ``number name number``, with spaces or tabs between them.
-
-    Which of the two numbers an image holds is told by the image.
+    FSL numbers the volumes of a probabilistic atlas from 0; its images of labels hold that
+    number plus 1. Positions are ignored: they are voxels of one image, not properties of a region.
 
     Examples
     --------
-    >>> parsed = parse_mricron(["1 Precentral_L 2001", "2 Precentral_R 2002"])
-    >>> [region.label for region in parsed.rows]
-    [1, 2]
-    >>> [region.label for region in parsed.others[0].rows]
-    [2001, 2002]
+    >>> parsed = parse_xml(["<atlas><data><label index='0'>Frontal Pole</label></data></atlas>"])
+    >>> parsed.rows, parsed.is_position
+    ((Region(label=0, name='Frontal Pole', extra={}),), True)
     """
-    rows = [line.split(maxsplit=1) for line in lines if not line.startswith("#")]
-    if not rows or not all(len(row) == 2 and is_number(row[0]) for row in rows):
+    if not lines[0].lstrip().startswith("<"):
         return None
-    rests = [row[1].strip() for row in rows]
-    ends = [rest.rsplit(maxsplit=1) for rest in rests]
-    has_second = all(len(end) == 2 and is_number(end[1]) for end in ends)
-    # A name may end in a number, as "Area 17" does: then names without it repeat.
-    if not has_second or len({end[0] for end in ends}) < len(ends):
-        return _parsed([row[0] for row in rows], rests, [])
-    return _parsed([row[0] for row in rows], [end[0] for end in ends], [end[1] for end in ends])
-
-
-def _parsed(first: list[str], names: list[str], second: list[str]) -> Parsed | None:
-    if not all(any(letter.isalpha() for letter in name) and "\t" not in name for name in names):
-        return None
-    rows = _regions(first, names)
-    if not second:
-        return Parsed(rows)
-    words = "labels are the numbers of the table's third column"
-    return Parsed(rows, (Numbering(words, _regions(second, names)),))
-
-
-def _regions(numbers: list[str], names: list[str]) -> tuple[Region, ...]:
-    return tuple(
-        Region(int(number), name.strip()) for number, name in zip(numbers, names, strict=True)
-    )
+    try:
+        root = ET.fromstring("\n".join(lines))
+    except ET.ParseError as error:
+        raise TableFault(f"XML cannot be read: {error}") from None
+    labels = [item for item in root.iter() if item.tag.lower() == "label"]
+    check_extent(rows=len(labels))
+    rows = []
+    for number, item in enumerate(labels, start=1):
+        index = item.get("index") or item.findtext("index")
+        name = item.findtext("name") or item.text or ""
+        if index is not None:
+            rows.append(Region(parse_label(number, index.strip()), name.strip()))
+    kind = (root.findtext("header/type") or "").strip().lower()
+    is_position = any(item.get("index") is not None for item in labels) and kind != "label"
+    return Parsed(tuple(rows), is_position=is_position) if rows else None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from .atlas import LabelAtlas, ProbabilityAtlas
+from .atlas import Atlas
 from .formats import Region
 
 if TYPE_CHECKING:
@@ -40,9 +38,9 @@ def check_sides(
     indices = np.flatnonzero(np.isin(flat, list(sides)))
     if not indices.size:
         return ()
-    found, place = np.unique(flat[indices], return_inverse=True)
-    x = np.bincount(place, weights=grid.mm_of_index(indices)[:, 0]) / np.bincount(place)
-    return _compare(sides, dict(zip(found.tolist(), x.tolist(), strict=True)))
+    present, position = np.unique(flat[indices], return_inverse=True)
+    x = np.bincount(position, weights=grid.mm_of_index(indices)[:, 0]) / np.bincount(position)
+    return _compare(sides, dict(zip(present.tolist(), x.tolist(), strict=True)))
 
 
 def check_map_sides(
@@ -93,8 +91,7 @@ def hemisphere_of(region: Region) -> str:
     >>> hemisphere_of(Region(3, "Brainstem"))
     ''
     """
-    said = region.extra.get("hemisphere", "")
-    side = _named_side(said) if said else _named_side(region.name)
+    side = _named_side(region.extra.get("hemisphere", "") or region.name)
     return {-1: "left", 1: "right"}.get(side, "")
 
 
@@ -128,21 +125,23 @@ def shorten(labels: list[int]) -> str:
 By = Literal["hemisphere", "parent"]
 """What regions can be put together by."""
 
+AnyAtlas = TypeVar("AnyAtlas", bound=Atlas)
+
 _TELL = {"hemisphere": hemisphere_of, "parent": parent_of}
 
 
-def group_regions(atlas: LabelAtlas | ProbabilityAtlas, by: By) -> LabelAtlas | ProbabilityAtlas:
+def group_regions(atlas: AnyAtlas, by: By) -> AnyAtlas:
     """Put the regions of an atlas together by hemisphere or parent, such as the lobe.
 
     Parameters
     ----------
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
     by : {"hemisphere", "parent"}
         See `hemisphere_of` and `parent_of`.
 
     Returns
     -------
-    LabelAtlas or ProbabilityAtlas
+    Atlas
         Of the same kind and grid. Groups are numbered from 1 in the order in which the regions
         name them; regions that name none are the last group. The probability of a group is the
         sum of those of its regions, 1 at most.
@@ -160,41 +159,12 @@ def group_regions(atlas: LabelAtlas | ProbabilityAtlas, by: By) -> LabelAtlas | 
     ['left', 'right']
     """
     if by not in _TELL:
-        raise InputError("by", f"{by!r} is no way to group regions", "give hemisphere or parent")
-    told = [_TELL[by](region) for region in atlas.regions]
-    if not any(told):
+        raise InputError("by", f"{by!r} cannot group regions", "give hemisphere or parent")
+    groups = [_TELL[by](region) for region in atlas.regions]
+    if not any(groups):
         remedy = f"give a label table with a column {by}"
         raise InputError(atlas.name, f"no region has a {by}", remedy)
-    names = [*dict.fromkeys(filter(None, told)), *([""] if "" in told else [])]
+    names = [*dict.fromkeys(filter(None, groups)), *([""] if "" in groups else [])]
     numbers = {name: number for number, name in enumerate(names, start=1)}
-    groups = [numbers[name] for name in told]
     regions = tuple(Region(number, name or f"no {by} given") for name, number in numbers.items())
-    grouped = replace(atlas, name=f"{atlas.name} by {by}", regions=regions)
-    if isinstance(grouped, LabelAtlas):
-        return replace(grouped, labels=_group_labels(atlas.regions, grouped, groups))
-    return replace(grouped, maps=_group_maps(grouped.maps, groups))
-
-
-def _group_labels(
-    regions: tuple[Region, ...], atlas: LabelAtlas, groups: Sequence[int]
-) -> np.ndarray:
-    """Put the number of the group in place of every label."""
-    numbers = dict(zip((region.label for region in regions), groups, strict=True))
-    found, place = np.unique(atlas.labels, return_inverse=True)
-    table = np.array([numbers.get(label, 0) for label in found.tolist()], np.int32)
-    labels = table[place].reshape(atlas.labels.shape)
-    labels.setflags(write=False)
-    return labels
-
-
-def _group_maps(maps: sparse.csc_array, groups: Sequence[int]) -> sparse.csc_array:
-    from scipy import sparse
-
-    regions = np.arange(len(groups))
-    members = sparse.csc_array(
-        (np.ones(len(groups)), (regions, np.array(groups) - 1)), (len(groups), max(groups))
-    )
-    summed = sparse.csc_array(maps @ members)
-    summed.sort_indices()
-    summed.data = np.minimum(summed.data, 1.0)
-    return summed
+    return atlas.grouped(f"{atlas.name} by {by}", regions, [numbers[name] for name in groups])

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,29 +19,24 @@ from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
 from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
-from .atlas import LabelAtlas, ProbabilityAtlas
+from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
 from .formats import Region
 from .grouping import SWAPPED, check_map_sides, check_sides, shorten
-from .published import Fetched, alike_names, fetch_atlas, is_library_name
+from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
 
-if TYPE_CHECKING:
-    from scipy import sparse
 
-
-_LIST = "`lesion-dash atlases` lists the names"
-
-
-def with_names(fault: MissingFile, given: object) -> MissingFile:
+def _with_names(fault: MissingFile, given: object) -> MissingFile:
     """The same fault, with the names of published atlases that what was given may stand for."""
     alike = alike_names(str(given))
     if not alike:
         return fault
-    return MissingFile(given, fault.problem, f"did you mean {' or '.join(alike)}? {_LIST}")
+    remedy = f"did you mean {' or '.join(alike)}? `lesion-dash atlases` lists the names"
+    return MissingFile(given, fault.problem, remedy)
 
 
-def without_image(folder: AnyPath) -> InputError:
+def _without_image(folder: AnyPath) -> InputError:
     """Why a folder is no atlas, and which atlases lie deeper."""
     below = [place for place, _ in find_atlases(folder).values()]
     if not below:
@@ -52,7 +46,7 @@ def without_image(folder: AnyPath) -> InputError:
     return InputError(folder, problem, _choose_one(folder, below[0]))
 
 
-def check_is_one(folder: AnyPath, images: Sequence[AnyPath]) -> None:
+def _check_is_one(folder: AnyPath, images: Sequence[AnyPath]) -> None:
     """Refuse a folder of several atlases, each with a table of its own, as the maps of one."""
     pairs = atlases_in(folder, images) if len(images) > 1 else []
     if len({table for _, table in pairs}) > 1:
@@ -68,67 +62,38 @@ def _choose_one(folder: AnyPath, example: AnyPath) -> str:
 # Whether a label table is that of an image: a wrong one gives wrong names without an error.
 
 
-_FEWEST = 0.5
-"""Share of the image's labels that a table must name; below it, it is that of another atlas."""
+_MIN_NAMED = 0.5
+"""Part of the image's labels that a table must name; below it, it is that of another atlas."""
 
-_MOST = 0.9
-"""Share of the image's labels, and of the table's, below which one asks."""
+_SURE = 0.9
+"""Part of the image's labels, and of the table's, below which a note asks.
+
+Both are arbitrary: tables of one atlas differ by a few regions, those of two by most.
+"""
 
 _QUESTION = "is it the table of this atlas?"
 
 
-def check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, ...]:
-    """Compare how many labels an image has with how many a table names.
+def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, ...]:
+    """Compare how many labels an image has with how many a table names, and both have.
 
     The same holds for a table that was given and for one that was found beside the image: names
     that belong to another atlas are no better for having been found.
-
-    Parameters
-    ----------
-    table : Path or UrlPath
-    labels, rows : int
-        Of the image, or its volumes; of the table, without the background.
-    both : int
-        Labels of the image that the table names.
-
-    Returns
-    -------
-    tuple of str
-        A question where either leaves out more than a tenth of the other.
-
-    Raises
-    ------
-    InputError
-        Where fewer than half of the image's labels have a name.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> check_fit(Path("aal.txt"), 62, 32, 32)
-    ("the table names 32 of the image's 62 labels: is it the table of this atlas?",)
     """
-    if both < _FEWEST * labels:
+    if both < _MIN_NAMED * labels:
         problem = f"names {both:,} of the image's {labels:,} labels: it is another atlas's table"
-        remedy = "give the table of this atlas with --labels, or take this one from beside it"
+        remedy = "give the table of this atlas with --labels, or move this one out of the folder"
         raise InputError(table, problem, remedy)
-    said = []
-    if both < _MOST * labels:
-        said.append(f"the table names {both:,} of the image's {labels:,} labels")
-    if both < _MOST * rows:
-        said.append(f"the image has {both:,} of the table's {rows:,} labels")
-    return (f"{' and '.join(said)}: {_QUESTION}",) if said else ()
-
-
-def check_is_atlas(image: AnyPath, labels: int) -> None:
-    """Refuse an image of one label without a table: a mask that was taken for an atlas."""
-    if labels == 1:
-        problem = "holds a single label and has no label table: it is a mask, not an atlas"
-        remedy = "give an atlas; where one region is meant, give its label table with --labels"
-        raise InputError(image, problem, remedy)
+    differences = []
+    if both < _SURE * labels:
+        differences.append(f"the table names {both:,} of the image's {labels:,} labels")
+    if both < _SURE * rows:
+        differences.append(f"the image has {both:,} of the table's {rows:,} labels")
+    return (f"{' and '.join(differences)}: {_QUESTION}",) if differences else ()
 
 
 def doubts(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes on an atlas that make all its names doubtful, to be said before any result."""
+    """The notes on an atlas that make all its names doubtful, to be shown before any result."""
     return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(SWAPPED))
 
 
@@ -136,10 +101,13 @@ def doubts(notes: Sequence[str]) -> tuple[str, ...]:
 
 
 NOISE = 1e-3
-"""Share of the whole scale by which an interpolation may miss its ends."""
+"""Part of the whole scale by which an interpolation may miss its ends; arbitrary."""
 
-_MOST_PERCENT = 200.0
-"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist."""
+_MAX_PERCENT = 200.0
+"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist.
+
+Arbitrary: anatomical atlases add up to about 100, time series of values to 100 to thousands.
+"""
 
 Column = tuple[NDArray[np.int32], NDArray]
 """Positions of the voxels of a map that are not zero, and the values there."""
@@ -179,13 +147,18 @@ def to_probabilities(
     lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
     scale = check_scale(path, len(columns), dtype, lowest, largest)
     if scale != 1 and repetition_time > 0:
-        _check_series(path, columns)
+        _check_no_series(path, columns)
     meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
     notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
     below = sum(int((values < 0).sum()) for _, values in columns)
     if below:
         notes += (f"tiny negative values treated as 0 in {below:,} places",)
-    return [_scaled(indices, values, scale) for indices, values in columns], notes
+    scaled = []
+    for indices, values in columns:
+        is_above = values > 0
+        probabilities = np.minimum(values[is_above].astype(np.float64) / scale, 1.0)
+        scaled.append((indices[is_above], probabilities))
+    return scaled, notes
 
 
 def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float) -> float:
@@ -204,14 +177,14 @@ def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, large
         raise InputError(path, problem, "give the image of labels or the maps of probabilities")
     remedy = "probabilities from 0 to 1 or percent are expected"
     if largest > scale * (1 + NOISE):
-        problem = f"is no probabilistic atlas: {count} volumes with values up to {largest:g}"
-        raise InputError(path, problem, f"{remedy}; a time series or a statistic is no atlas")
+        problem = f"not a probabilistic atlas: {count} volumes with values up to {largest:g}"
+        raise InputError(path, problem, f"{remedy}; a time series or a statistic is not an atlas")
     if lowest < -scale * NOISE:
-        raise InputError(path, f"is no probabilistic atlas: negative value {lowest:g}", remedy)
+        raise InputError(path, f"not a probabilistic atlas: negative value {lowest:g}", remedy)
     return scale
 
 
-def _check_series(path: AnyPath, columns: Sequence[Column]) -> None:
+def _check_no_series(path: AnyPath, columns: Sequence[Column]) -> None:
     """Refuse a time series of values up to 100, which only looks like percent.
 
     The percent of all regions add up to about 100 at a voxel, however many regions there are.
@@ -221,68 +194,51 @@ def _check_series(path: AnyPath, columns: Sequence[Column]) -> None:
         covered[indices] = True
     whole = sum(float(values.sum(dtype=np.float64)) for _, values in columns)
     mean = whole / np.count_nonzero(covered)
-    if mean > _MOST_PERCENT:
+    if mean > _MAX_PERCENT:
         problem = f"looks like a time series: {len(columns)} volumes with a repetition time, and "
         problem += f"the values at a voxel add up to {mean:,.0f} on average"
         remedy = "give maps of probabilities; if these are percent, set the header's repetition "
         raise InputError(path, problem, f"{remedy}time (pixdim[4]) to 0")
 
 
-def check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
+def _check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
     """Refuse maps of a folder of which some hold percent and others probabilities from 0 to 1.
 
-    Raises
-    ------
-    InputError
-        Naming the first map that is unlike the one with the largest value; empty maps are like all.
+    The first map that is unlike the one with the largest value is named; empty maps are like all.
     """
     tops = [float(values.max(initial=0)) for _, values in columns]
-    most = int(np.argmax(tops))
-    low = [place for place, top in enumerate(tops) if 0 < top <= 1 + NOISE]
-    if low and tops[most] > 1 + NOISE:
-        problem = f"values up to {tops[low[0]]:g}, while those of {paths[most].name} go up to "
+    highest = int(np.argmax(tops))
+    low = [number for number, top in enumerate(tops) if 0 < top <= 1 + NOISE]
+    if low and tops[highest] > 1 + NOISE:
+        problem = f"values up to {tops[low[0]]:g}, while those of {paths[highest].name} go up to "
         remedy = "bring all maps of an atlas to one scale, from 0 to 1 or percent"
-        raise InputError(paths[low[0]], f"{problem}{tops[most]:g}", remedy)
-
-
-def _scaled(
-    indices: NDArray[np.int32], values: NDArray, scale: float
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    is_above = values > 0
-    kept = values[is_above].astype(np.float64) / scale
-    return indices[is_above], np.minimum(kept, 1.0)
+        raise InputError(paths[low[0]], f"{problem}{tops[highest]:g}", remedy)
 
 
 # Read probabilistic atlases: a 4D image, or a folder of maps.
 
 
-def volumes_atlas(
+def _volumes_atlas(
     source: AnyPath | SpatialImage | RawImage,
     table: LabelTable | None,
     progress: Progress | None = None,
 ) -> ProbabilityAtlas:
-    """Read a 4D image with a map of probabilities for every region.
-
-    Raises
-    ------
-    InputError
-        Where the values are no probabilities.
-    """
+    """Read a 4D image with a map of probabilities for every region."""
     read = read_volumes(source, progress)
     sources = {str(read.path): read.sha256}
     if table is None:
         numbers = range(1, len(read.columns) + 1)
         regions: tuple[Region | None, ...] = tuple(Region(n, f"label {n}") for n in numbers)
-        notes: tuple[str, ...] = ("no label table found: regions are called by their number",)
+        notes: tuple[str, ...] = ("no label table found: regions are named by their number",)
     else:
         regions, notes = table.for_volumes(len(read.columns))
-        notes = _check_fit(table, regions, len(read.columns)) + notes + table.notes
+        notes = _check_volumes(table, regions, len(read.columns)) + notes + table.notes
         sources[str(table.path)] = table.sha256
     name = strip_ending(read.path.name)
     return _make(name, read, read.columns, regions, read.notes + notes, sources)
 
 
-def folder_atlas(
+def _folder_atlas(
     folder: AnyPath,
     images: Sequence[AnyPath],
     table: LabelTable | None,
@@ -293,11 +249,6 @@ def folder_atlas(
     Maps are in the order of their file names, in which numbers count as numbers. Their names are
     those of the files, or of the table's rows: by name where a file is called as a row is, else
     in order.
-
-    Raises
-    ------
-    InputError
-        Where the maps are not on one grid, or are no probabilities.
     """
     files = sorted(images, key=_natural_order)
     maps = []
@@ -312,27 +263,27 @@ def folder_atlas(
             problem += other.grid.difference(first.grid)
             raise InputError(other.path, problem, "bring all maps of an atlas onto one grid")
     regions, notes = _name_files([strip_ending(file.name) for file in files], table)
-    sources = {str(one.path): one.sha256 for one in maps}
+    sources = {str(read.path): read.sha256 for read in maps}
     if table is not None:
         sources[str(table.path)] = table.sha256
-        notes = _check_fit(table, regions, len(maps)) + notes + table.notes
-    columns = [one.columns[0] for one in maps]
-    check_one_scale(files, columns)
-    said = _count_notes(maps) + _shift_notes(maps)
-    return _make(folder.name, first, columns, regions, said + notes, sources)
+        notes = _check_volumes(table, regions, len(maps)) + notes + table.notes
+    columns = [read.columns[0] for read in maps]
+    _check_one_scale(files, columns)
+    notes = _map_notes(maps) + notes
+    return _make(folder.name, first, columns, regions, notes, sources)
 
 
-def _check_fit(
+def _check_volumes(
     table: LabelTable, regions: Sequence[Region | None], volumes: int
 ) -> tuple[str, ...]:
     both = sum(region is not None for region in regions[:volumes])
-    return check_fit(table.path, volumes, both + len(regions) - volumes, both)
+    return _check_fit(table.path, volumes, both + len(regions) - volumes, both)
 
 
 def _read_single(path: AnyPath) -> Volumes:
     if (volumes := count_volumes(path)) > 1:
         problem = f"several volumes: {volumes} in one file among the maps of a folder"
-        raise InputError(path, problem, "give that image alone, or one map a file")
+        raise InputError(path, problem, "give that image alone, or one map per file")
     return read_volumes(path)
 
 
@@ -347,28 +298,26 @@ def _name_files(
 ) -> tuple[tuple[Region | None, ...], tuple[str, ...]]:
     """The region of each file, in order, then the rows of the table that no file belongs to."""
     if table is None:
-        note = "no label table found: regions are called after their files"
+        note = "no label table found: regions are named after their files"
         return tuple(Region(n, name) for n, name in enumerate(names, start=1)), (note,)
     rows = {row.name.casefold(): row for row in table.rows}
-    found = [rows.pop(name.casefold(), None) for name in names]
-    if any(found):
-        return (*found, *rows.values()), ()
+    regions = [rows.pop(name.casefold(), None) for name in names]
+    if any(regions):
+        return (*regions, *rows.values()), ()
     return table.for_volumes(len(names))
 
 
-def _count_notes(maps: list[Volumes]) -> tuple[str, ...]:
-    times = Counter(note for one in maps for note in one.notes)
-    return tuple(f"{note} ({times[note]} of {len(maps)} maps)" for note in times)
-
-
-def _shift_notes(maps: list[Volumes]) -> tuple[str, ...]:
+def _map_notes(maps: list[Volumes]) -> tuple[str, ...]:
+    """Notes of several maps, and how far some lie from the first."""
+    times = Counter(note for read in maps for note in read.notes)
+    notes = tuple(f"{note} ({times[note]} of {len(maps)} maps)" for note in times)
     first = maps[0]
-    moved = [one for one in maps if not one.grid.matches(first.grid)]
-    if not moved:
-        return ()
-    far = max(one.grid.corner_shift(first.grid) for one in moved)
-    others = f"{len(moved)} of {len(maps)} maps, such as {moved[0].path.name},"
-    return (f"{others} lie up to {far:.2g} mm beside {first.path.name}: its grid is used",)
+    moved = [read for read in maps if not read.grid.matches(first.grid)]
+    if moved:
+        far = max(read.grid.corner_shift(first.grid) for read in moved)
+        others = f"{len(moved)} of {len(maps)} maps, such as {moved[0].path.name},"
+        notes += (f"{others} lie up to {far:.2g} mm beside {first.path.name}: its grid is used",)
+    return notes
 
 
 def _make(
@@ -380,23 +329,20 @@ def _make(
     sources: dict[str, str],
 ) -> ProbabilityAtlas:
     """Put maps and names together; a row of the table without a volume has an empty map."""
-    probabilities, said = to_probabilities(read.path, columns, read.dtype, read.repetition_time)
+    probabilities, scale_notes = to_probabilities(
+        read.path, columns, read.dtype, read.repetition_time
+    )
     named = _name_volumes(regions)
-    notes += said + _compare_volumes(named, regions, len(columns))
+    notes += scale_notes
+    if missing := [region.label for region, row in zip(named, regions, strict=True) if row is None]:
+        notes += (f"volume without a name: {shorten(missing)}",)
+    if extra := [region.label for region in named[len(columns) :]]:
+        notes += (f"name without a volume: label {shorten(extra)}",)
     empty = np.empty(0, np.int32), np.empty(0)
-    filled = [*probabilities, *[empty] * (len(named) - len(columns))]
-    maps = _stack(filled, read.grid.size)
+    probabilities += [empty] * (len(named) - len(columns))
+    maps = stack_columns(probabilities, read.grid.size)
     notes += check_map_sides(read.grid, maps, named)
     return ProbabilityAtlas(name, read.grid, maps, named, notes, sources)
-
-
-def _stack(columns: Sequence[Column], voxels: int) -> sparse.csc_array:
-    from scipy import sparse
-
-    bounds = np.cumsum([0, *(indices.size for indices, _ in columns)])
-    values = np.concatenate([values for _, values in columns])
-    rows = np.concatenate([indices for indices, _ in columns])
-    return sparse.csc_array((values, rows, bounds), (voxels, len(columns)))
 
 
 def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
@@ -407,18 +353,6 @@ def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
     return tuple(replace(region, name=region.name or f"label {region.label}") for region in known)
 
 
-def _compare_volumes(
-    named: tuple[Region, ...], regions: tuple[Region | None, ...], volumes: int
-) -> tuple[str, ...]:
-    pairs = list(zip(named, regions, strict=True))
-    notes: tuple[str, ...] = ()
-    if missing := [region.label for region, row in pairs if row is None]:
-        notes += (f"volume without a name: {shorten(missing)}",)
-    if extra := [region.label for region in named[volumes:]]:
-        notes += (f"name without a volume: label {shorten(extra)}",)
-    return notes
-
-
 # Read an atlas and the table of its region names.
 
 
@@ -426,7 +360,7 @@ def load_atlas(
     image: PathInput | SpatialImage,
     labels: PathInput | None = None,
     progress: Progress | None = None,
-) -> LabelAtlas | ProbabilityAtlas:
+) -> Atlas:
     """Read an atlas, labelled or of probabilities, and the table of its region names.
 
     Parameters
@@ -435,10 +369,10 @@ def load_atlas(
         A 3D image of labels: whole numbers, 0 is outside the atlas. A 4D image, or a folder of 3D
         images: a map of probabilities for every region, from 0 to 1 or in percent; that of a
         single region may be a 3D image, from 0 to 1. A folder with one image stands for that
-        image. A name such as ``nilearn:schaefer_400`` is one of `atlas_library.LIBRARY`,
+        image. A name such as ``nilearn:schaefer_400`` is one of `published.LIBRARY`,
         downloaded on first use.
     labels : path or URL, optional
-        Table of the regions in any of the formats of `label_tables.PARSERS`. By default the one
+        Table of the regions in any of the formats of `formats.FORMATS`. By default the one
         that lies beside the image and is named after it; see `find_label_table`.
     progress : callable, optional
         Called with (maps done, maps in all) of an atlas of probabilities; what it raises ends
@@ -446,7 +380,7 @@ def load_atlas(
 
     Returns
     -------
-    LabelAtlas or ProbabilityAtlas
+    Atlas
 
     Raises
     ------
@@ -460,7 +394,7 @@ def load_atlas(
     'outside the atlas'
     """
     if isinstance(image, str) and is_library_name(image):
-        return _of_library(fetch_atlas(image), labels, progress)
+        return _of_library(image, labels, progress)
     source = image if isinstance(image, SpatialImage) else as_path(image)
     if not isinstance(source, SpatialImage) and source.is_dir():
         return _of_folder(source, labels, progress)
@@ -469,52 +403,48 @@ def load_atlas(
     try:
         return _of_image(source, table, progress)
     except MissingFile as fault:
-        raise with_names(fault, image) from fault
+        raise _with_names(fault, image) from fault
 
 
-def atlas_of(stored: RawImage) -> LabelAtlas | ProbabilityAtlas:
+def atlas_of(stored: RawImage) -> Atlas:
     """The atlas in an image that was read already, its regions called by their number."""
     return _of_image(stored, None, None)
 
 
 def _of_image(
     source: AnyPath | SpatialImage | RawImage, table: LabelTable | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
+) -> Atlas:
     if count_volumes(source) > 1:
-        return volumes_atlas(source, table, progress)
+        return _volumes_atlas(source, table, progress)
     try:
         return _labelled(source, table)
     except NotWhole as fault:
         if fault.largest > 1:
             raise
-        return volumes_atlas(source, table, progress)  # the map of a single region
+        return _volumes_atlas(source, table, progress)  # the map of a single region
 
 
-def _of_library(
-    fetched: Fetched, labels: PathInput | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
-    table = read_label_table(as_path(labels)) if labels is not None else fetched.table
-    atlas = _of_image(fetched.image, table, progress)
+def _of_library(name: str, labels: PathInput | None, progress: Progress | None) -> Atlas:
+    entry, image, table = fetch_atlas(name)
+    table = read_label_table(as_path(labels)) if labels is not None else table
+    atlas = _of_image(image, table, progress)
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
-    sources = sources or {fetched.entry.name: ""}
-    notes = atlas.notes + fetched.entry.notes
-    return replace(atlas, name=fetched.entry.name, notes=notes, sources=sources)
+    sources = sources or {entry.name: ""}
+    return atlas.replaced(name=entry.name, notes=atlas.notes + entry.notes, sources=sources)
 
 
-def _of_folder(
-    folder: AnyPath, labels: PathInput | None, progress: Progress | None
-) -> LabelAtlas | ProbabilityAtlas:
+def _of_folder(folder: AnyPath, labels: PathInput | None, progress: Progress | None) -> Atlas:
     images = maps_in(folder)
     if not images:
-        raise without_image(folder)
+        raise _without_image(folder)
     if labels is None:
-        check_is_one(folder, images)
+        _check_is_one(folder, images)
     path = as_path(labels) if labels is not None else find_folder_table(folder)
     table = read_label_table(path) if path is not None else None
     if len(images) == 1:
         return _of_image(images[0], table, progress)
-    return folder_atlas(folder, images, table, progress)
+    return _folder_atlas(folder, images, table, progress)
 
 
 def _table_beside(source: AnyPath | SpatialImage) -> AnyPath | None:
@@ -532,35 +462,27 @@ def _labelled(source: AnyPath | SpatialImage | RawImage, table: LabelTable | Non
     sources = {str(path): stored.sha256}
     present = set(np.unique(data).tolist()) - {0}
     if table is None:
-        check_is_atlas(path, len(present))
+        if len(present) == 1:
+            problem = "holds a single label and has no label table: it is a mask, not an atlas"
+            remedy = "give an atlas; where one region is meant, give its label table with --labels"
+            raise InputError(path, problem, remedy)
         regions: tuple[Region, ...] = ()
-        notes += ("no label table found: regions are called by their number",)
+        notes += ("no label table found: regions are named by their number",)
     else:
         sources[str(table.path)] = table.sha256
-        regions, said = table.for_labels(present)
+        regions, reading_notes = table.for_labels(present)
         named = {region.label for region in regions}
-        fit = check_fit(table.path, len(present), len(named), len(present & named))
-        notes = fit + notes + table.notes + said + _compare(present, regions)
+        fit = _check_fit(table.path, len(present), len(named), len(present & named))
+        notes = fit + notes + table.notes + reading_notes
+        if missing := sorted(present - named):
+            notes += (f"label without a name: {shorten(missing)}",)
+        if empty := sorted(named - present):
+            notes += (f"region without voxels: label {shorten(empty)}",)
         notes += check_sides(grid, data, regions)
-    whole = _name_all(present, regions)
-    return LabelAtlas(strip_ending(path.name), grid, data, whole, notes, sources)
-
-
-def _compare(present: set[int], regions: tuple[Region, ...]) -> tuple[str, ...]:
-    named = {region.label for region in regions}
-    notes = []
-    if missing := sorted(present - named):
-        notes.append(f"label without a name: {shorten(missing)}")
-    if empty := sorted(named - present):
-        notes.append(f"region without voxels: label {shorten(empty)}")
-    return tuple(notes)
-
-
-def _name_all(present: set[int], regions: tuple[Region, ...]) -> tuple[Region, ...]:
-    named = {region.label: region for region in regions}
-    for label in present - set(named):
-        named[label] = Region(label, f"label {label}")
-    whole = [
-        replace(region, name=region.name or f"label {label}") for label, region in named.items()
-    ]
-    return tuple(sorted(whole, key=lambda region: region.label))
+    all_regions = {label: Region(label, "") for label in present}
+    all_regions |= {region.label: region for region in regions}
+    named_regions = tuple(
+        replace(region, name=region.name or f"label {label}")
+        for label, region in sorted(all_regions.items())
+    )
+    return LabelAtlas(strip_ending(path.name), grid, data, named_regions, notes, sources)

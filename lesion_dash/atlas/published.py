@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from tarfile import TarError
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 from ..core.errors import InputError
@@ -20,27 +20,21 @@ from .tables import LabelTable
 PREFIX = "nilearn:"
 """What a name begins with."""
 
-_ASK = "see the authors"
 _FSL = "FSL's, for non-commercial use: fsl.fmrib.ox.ac.uk/fsl/docs/#/license"
 _RESEARCH = "unrestricted for non-commercial research"
 _MNI6 = "MNI152 (FSL's, 6th generation)"
-_MODES = ("difumo", "msdl")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """A published atlas.
 
     Parameters
     ----------
     name : str
-        What `load_atlas` takes.
-    kind : str
-        ``labels`` or ``probabilities``.
+        What `load_atlas` takes, without the prefix, which is put before it.
     space : str
-    regions : int or None
-        None where it is known only from the files.
-    licence, citation : str
+    citation, licence : str
         As nilearn and the authors state them.
     fetcher : str
         Function of `nilearn.datasets`, without ``fetch_atlas_``.
@@ -48,17 +42,24 @@ class Entry:
         Its arguments.
     file : str
         The image below nilearn's data folder, which tells whether it is on disk.
+    kind : str
+        ``labels`` or ``probabilities``.
+    regions : int or None
+        None where it is known only from the files.
     """
 
     name: str
-    kind: str
     space: str
-    regions: int | None
-    licence: str
     citation: str
     fetcher: str
     options: dict[str, Any]
     file: str
+    kind: str = "labels"
+    regions: int | None = None
+    licence: str = "see the authors"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", PREFIX + self.name)
 
     @property
     def credit(self) -> str:
@@ -67,13 +68,13 @@ class Entry:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of any result with this atlas."""
-        said: tuple[str, ...] = (self.credit,)
+        """Notes on any result with this atlas."""
+        notes = [self.credit]
         if self.space == "Talairach":
-            said += ("atlas is in Talairach space: its regions lie elsewhere in MNI space",)
-        if self.fetcher in _MODES:
-            said += ("maps are weights of functional modes, not probabilities of an anatomy",)
-        return said
+            notes.append("atlas is in Talairach space: its regions lie elsewhere in MNI space")
+        if self.fetcher in ("difumo", "msdl"):
+            notes.append("maps are weights of functional modes, not probabilities of an anatomy")
+        return tuple(notes)
 
     @property
     def on_disk(self) -> bool:
@@ -83,115 +84,100 @@ class Entry:
         return any(Path(folder, self.file).is_file() for folder in get_data_dirs())
 
 
-def _harvard_oxford() -> Iterator[Entry]:
-    for part, regions in (("cort", 48), ("cortl", 96), ("sub", 21)):
-        for kind, ending, variant in _VARIANTS:
-            yield Entry(
-                name=f"{PREFIX}harvard_oxford_{part}{ending}",
-                kind=kind,
-                space=_MNI6,
-                regions=regions,
-                licence=_FSL,
-                citation="Makris et al. 2006, Schizophr Res 83:155; Frazier et al. 2005, "
-                "Am J Psychiatry 162:1256; Desikan et al. 2006, NeuroImage 31:968; "
-                "Goldstein et al. 2007, Biol Psychiatry 61:935",
-                fetcher="harvard_oxford",
-                options={"atlas_name": f"{part}-{variant}"},
-                file=f"fsl/data/atlases/HarvardOxford/HarvardOxford-{part}-{variant}.nii.gz",
-            )
-
-
-def _juelich() -> Iterator[Entry]:
-    for kind, ending, variant in _VARIANTS:
-        yield Entry(
-            name=f"{PREFIX}juelich{ending}",
+# Kind, ending of the name, and what FSL calls the file.
+_VARIANTS = (
+    ("labels", "", "maxprob-thr25-2mm"),
+    ("probabilities", "_prob", "prob-2mm"),
+)
+_ENTRIES = (
+    *(
+        Entry(
+            name=f"harvard_oxford_{part}{ending}",
             kind=kind,
             space=_MNI6,
-            regions=None,
+            regions=regions,
+            licence=_FSL,
+            citation="Makris et al. 2006, Schizophr Res 83:155; Frazier et al. 2005, "
+            "Am J Psychiatry 162:1256; Desikan et al. 2006, NeuroImage 31:968; "
+            "Goldstein et al. 2007, Biol Psychiatry 61:935",
+            fetcher="harvard_oxford",
+            options={"atlas_name": f"{part}-{variant}"},
+            file=f"fsl/data/atlases/HarvardOxford/HarvardOxford-{part}-{variant}.nii.gz",
+        )
+        for part, regions in (("cort", 48), ("cortl", 96), ("sub", 21))
+        for kind, ending, variant in _VARIANTS
+    ),
+    *(
+        Entry(
+            name=f"juelich{ending}",
+            kind=kind,
+            space=_MNI6,
             licence=_FSL,
             citation="Amunts et al. 2020, Science 369:988",
             fetcher="juelich",
             options={"atlas_name": variant},
             file=f"fsl/data/atlases/Juelich/Juelich-{variant}.nii.gz",
         )
-
-
-def _aal() -> Iterator[Entry]:
-    yield Entry(
-        name=f"{PREFIX}aal",
-        kind="labels",
+        for kind, ending, variant in _VARIANTS
+    ),
+    Entry(
+        name="aal",
         space="MNI (Colin 27)",
         regions=116,
-        licence=_ASK,
         citation="Tzourio-Mazoyer et al. 2002, NeuroImage 15:273",
         fetcher="aal",
         options={"version": "SPM12"},
         file="aal_SPM12/aal/atlas/AAL.nii",
-    )
-    yield Entry(
-        name=f"{PREFIX}aal_3",
-        kind="labels",
+    ),
+    Entry(
+        name="aal_3",
         space="MNI (Colin 27)",
         regions=166,
-        licence=_ASK,
         citation="Rolls et al. 2020, NeuroImage 206:116189",
         fetcher="aal",
         options={"version": "3v2"},
         file="aal_3v2/AAL3/AAL3v1.nii",
-    )
-
-
-def _destrieux() -> Iterator[Entry]:
-    yield Entry(
-        name=f"{PREFIX}destrieux",
-        kind="labels",
+    ),
+    Entry(
+        name="destrieux",
         space="MNI152 (from fsaverage)",
-        regions=None,
-        licence=_ASK,
         citation="Destrieux et al. 2010, NeuroImage 53:1",
         fetcher="destrieux_2009",
         options={"lateralized": True},
         file="destrieux_2009/destrieux2009_rois_lateralized.nii.gz",
-    )
-
-
-def _schaefer() -> Iterator[Entry]:
-    for networks, ending in ((7, ""), (17, "_17networks")):
-        for regions in range(100, 1100, 100):
-            stem = f"Schaefer2018_{regions}Parcels_{networks}Networks_order"
-            yield Entry(
-                name=f"{PREFIX}schaefer_{regions}{ending}",
-                kind="labels",
-                space=_MNI6,
-                regions=regions,
-                licence="MIT",
-                citation="Schaefer et al. 2018, Cereb Cortex 28:3095",
-                fetcher="schaefer_2018",
-                options={"n_rois": regions, "yeo_networks": networks, "resolution_mm": 2},
-                file=f"schaefer_2018/{stem}_FSLMNI152_2mm.nii.gz",
-            )
-
-
-def _yeo() -> Iterator[Entry]:
-    for networks in (7, 17):
-        stem = f"Yeo2011_{networks}Networks_MNI152_FreeSurferConformed1mm_LiberalMask"
-        yield Entry(
-            name=f"{PREFIX}yeo_{networks}",
-            kind="labels",
+    ),
+    *(
+        Entry(
+            name=f"schaefer_{regions}{ending}",
+            space=_MNI6,
+            regions=regions,
+            licence="MIT",
+            citation="Schaefer et al. 2018, Cereb Cortex 28:3095",
+            fetcher="schaefer_2018",
+            options={"n_rois": regions, "yeo_networks": networks, "resolution_mm": 2},
+            file=f"schaefer_2018/Schaefer2018_{regions}Parcels_{networks}Networks_order_"
+            "FSLMNI152_2mm.nii.gz",
+        )
+        for networks, ending in ((7, ""), (17, "_17networks"))
+        for regions in range(100, 1100, 100)
+    ),
+    *(
+        Entry(
+            name=f"yeo_{networks}",
             space=_MNI6,
             regions=networks,
             licence="MIT",
             citation="Yeo et al. 2011, J Neurophysiol 106:1125",
             fetcher="yeo_2011",
             options={"n_networks": networks, "thickness": "thick"},
-            file=f"yeo_2011/Yeo_JNeurophysiol11_MNI152/{stem}.nii.gz",
+            file=f"yeo_2011/Yeo_JNeurophysiol11_MNI152/Yeo2011_{networks}Networks_MNI152_"
+            "FreeSurferConformed1mm_LiberalMask.nii.gz",
         )
-
-
-def _difumo() -> Iterator[Entry]:
-    for regions in (64, 128, 256, 512, 1024):
-        yield Entry(
-            name=f"{PREFIX}difumo_{regions}",
+        for networks in (7, 17)
+    ),
+    *(
+        Entry(
+            name=f"difumo_{regions}",
             kind="probabilities",
             space=_MNI6,
             regions=regions,
@@ -201,11 +187,10 @@ def _difumo() -> Iterator[Entry]:
             options={"dimension": regions, "resolution_mm": 2},
             file=f"difumo_atlases/{regions}/2mm/maps.nii.gz",
         )
-
-
-def _msdl() -> Iterator[Entry]:
-    yield Entry(
-        name=f"{PREFIX}msdl",
+        for regions in (64, 128, 256, 512, 1024)
+    ),
+    Entry(
+        name="msdl",
         kind="probabilities",
         space="MNI152",
         regions=39,
@@ -214,12 +199,9 @@ def _msdl() -> Iterator[Entry]:
         fetcher="msdl",
         options={},
         file="msdl_atlas/MSDL_rois/msdl_rois.nii",
-    )
-
-
-def _pauli() -> Iterator[Entry]:
-    yield Entry(
-        name=f"{PREFIX}pauli_prob",
+    ),
+    Entry(
+        name="pauli_prob",
         kind="probabilities",
         space="MNI152 2009c",
         regions=16,
@@ -228,70 +210,42 @@ def _pauli() -> Iterator[Entry]:
         fetcher="pauli_2017",
         options={"atlas_type": "probabilistic"},
         file="pauli_2017/pauli_2017_prob.nii.gz",
-    )
-
-
-def _talairach() -> Iterator[Entry]:
-    for level in ("lobe", "gyrus", "ba"):
-        yield Entry(
-            name=f"{PREFIX}talairach_{level}",
-            kind="labels",
+    ),
+    *(
+        Entry(
+            name=f"talairach_{level}",
             space="Talairach",
-            regions=None,
-            licence=_ASK,
             citation="Lancaster et al. 2000, Hum Brain Mapp 10:120",
             fetcher="talairach",
             options={"level_name": level},
             file=f"talairach_atlas/{level}.nii.gz",
         )
-
-
-def _basc() -> Iterator[Entry]:
-    folder = "basc_multiscale_2015/template_cambridge_basc_multiscale_nii_sym"
-    for regions in (7, 12, 20, 36, 64, 122, 197, 325, 444):
-        yield Entry(
-            name=f"{PREFIX}basc_{regions}",
-            kind="labels",
+        for level in ("lobe", "gyrus", "ba")
+    ),
+    *(
+        Entry(
+            name=f"basc_{regions}",
             space="MNI152 2009a, symmetric",
             regions=regions,
-            licence=_ASK,
             citation="Bellec et al. 2010, NeuroImage 51:1126",
             fetcher="basc_multiscale_2015",
             options={"resolution": regions, "version": "sym"},
-            file=f"{folder}/template_cambridge_basc_multiscale_sym_scale{regions:03}.nii.gz",
+            file="basc_multiscale_2015/template_cambridge_basc_multiscale_nii_sym/"
+            f"template_cambridge_basc_multiscale_sym_scale{regions:03}.nii.gz",
         )
-
-
-# Kind, ending of the name, and what FSL calls the file.
-_VARIANTS = (
-    ("labels", "", "maxprob-thr25-2mm"),
-    ("probabilities", "_prob", "prob-2mm"),
-)
-_FAMILIES = (
-    *(_harvard_oxford, _juelich, _aal, _destrieux, _schaefer, _yeo),
-    *(_difumo, _msdl, _pauli, _talairach, _basc),
+        for regions in (7, 12, 20, 36, 64, 122, 197, 325, 444)
+    ),
 )
 
-LIBRARY = {entry.name: entry for family in _FAMILIES for entry in family()}
+LIBRARY = {entry.name: entry for entry in _ENTRIES}
 """Published atlases by name, in the order in which they are listed."""
 
 
 # Well-known atlases in files of the user's own, told by the file's name or the regions' names.
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What an atlas is called, how it is told, and what to cite.
-
-    Parameters
-    ----------
-    name : str
-    files : str
-        Pattern of what its files are called.
-    regions : frozenset of str
-        Names, in lower case and without marks, that only its table has all of.
-    citation : str
-    """
+class _Known(NamedTuple):
+    """An atlas of a user's: a pattern of its files' names, names only its table has, a citation."""
 
     name: str
     files: str
@@ -299,25 +253,25 @@ class _Known:
     citation: str
 
 
-def _of_library(name: str, files: str, *regions: str, entry: str) -> _Known:
+def _of_library(name: str, files: str, entry: str, *regions: str) -> _Known:
     return _Known(name, files, frozenset(regions), LIBRARY[PREFIX + entry].citation)
 
 
+# Names are compared in lower case and without marks; see `_plain`.
 _KNOWN = (
-    _of_library("AAL3", r"\baal ?3", "precentral l", "thal av l", entry="aal_3"),
-    _of_library("AAL", r"\baal\b|\brois? mni v4\b", "precentral l", "vermis 10", entry="aal"),
+    _of_library("AAL3", r"\baal ?3", "aal_3", "precentral l", "thal av l"),
+    _of_library("AAL", r"\baal\b|\brois? mni v4\b", "aal", "precentral l", "vermis 10"),
     _of_library(
-        *("Harvard-Oxford", r"\bharvard ?oxford"),
+        *("Harvard-Oxford", r"\bharvard ?oxford", "harvard_oxford_cort"),
         *("frontal pole", "insular cortex", "heschls gyrus"),
-        entry="harvard_oxford_cort",
     ),
-    _of_library("Juelich", r"\bj(ue|u)lich|\bjubrain", entry="juelich"),
-    _of_library("Schaefer", r"\bschaefer", entry="schaefer_100"),
-    _of_library("Destrieux", r"\bdestrieux", entry="destrieux"),
-    _of_library("Yeo", r"\byeo", entry="yeo_7"),
-    _of_library("DiFuMo", r"\bdifumo", entry="difumo_64"),
-    _of_library("BASC", r"\bbasc\b", entry="basc_7"),
-    _of_library("MSDL", r"\bmsdl\b", entry="msdl"),
+    _of_library("Juelich", r"\bj(ue|u)lich|\bjubrain", "juelich"),
+    _of_library("Schaefer", r"\bschaefer", "schaefer_100"),
+    _of_library("Destrieux", r"\bdestrieux", "destrieux"),
+    _of_library("Yeo", r"\byeo", "yeo_7"),
+    _of_library("DiFuMo", r"\bdifumo", "difumo_64"),
+    _of_library("BASC", r"\bbasc\b", "basc_7"),
+    _of_library("MSDL", r"\bmsdl\b", "msdl"),
     _Known(
         "Brainnetome",
         r"\bbn atlas|\bbrainnetome|\bbna\b",
@@ -347,21 +301,17 @@ def probable_credit(file: str, regions: Iterable[str]) -> str:
     >>> probable_credit("mine", ["A", "B"])
     ''
     """
-    called, names = _plain(file), {*map(_plain, regions)}
-    by_file = (one for one in _KNOWN if re.search(one.files, called))
-    by_regions = (one for one in _KNOWN if one.regions and one.regions <= _with_sideless(names))
+    name, names = _plain(file), {*map(_plain, regions)}
+    names |= {re.sub(r"^(left|right|l|r) ", "", region) for region in names}
+    by_file = (known for known in _KNOWN if re.search(known.files, name))
+    by_regions = (known for known in _KNOWN if known.regions and known.regions <= names)
     known = next(by_file, None) or next(by_regions, None)
     return f"probably {known.name}: cite {known.citation}" if known else ""
 
 
 def _plain(text: str) -> str:
-    """Lower case, words apart, no marks within a word."""
+    """Lower case, single spaces between words, no marks within a word."""
     return re.sub(r"[\W_]+", " ", text.lower().replace("'", "")).strip()
-
-
-def _with_sideless(names: set[str]) -> set[str]:
-    """The names, and the same without a side before them."""
-    return names | {re.sub(r"^(left|right|l|r) ", "", name) for name in names}
 
 
 # Fetch a published atlas: nilearn downloads it, or takes it from its cache.
@@ -371,16 +321,7 @@ _DAMAGE = (OSError, ValueError, RuntimeError, LookupError, EOFError, TarError, B
 """What a download that fails or breaks off may raise."""
 
 _CONNECT_S = 4.0
-"""Seconds in which a server must take a connection."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fetched:
-    """An atlas of the library, on this computer."""
-
-    entry: Entry
-    image: Path | SpatialImage
-    table: LabelTable
+"""Seconds in which a server must take a connection; arbitrary: a slow one takes well below 1."""
 
 
 def is_library_name(text: str) -> bool:
@@ -407,8 +348,8 @@ def alike_names(text: str) -> list[str]:
     word = re.sub(r"\W+", "_", text.lower())
     known = [name.removeprefix(PREFIX) for name in LIBRARY]
     begun = [name for name in known if name.startswith(f"{word}_")][:3]
-    found = [word] if word in known else begun or get_close_matches(word, known, 1, 0.75)
-    return [PREFIX + name for name in found]
+    alike = [word] if word in known else begun or get_close_matches(word, known, 1, 0.75)
+    return [PREFIX + name for name in alike]
 
 
 def will_download(name: str) -> bool:
@@ -416,7 +357,7 @@ def will_download(name: str) -> bool:
     return name in LIBRARY and not LIBRARY[name].on_disk
 
 
-def fetch_atlas(name: str) -> Fetched:
+def fetch_atlas(name: str) -> tuple[Entry, Path | SpatialImage, LabelTable]:
     """Download an atlas by its name, or take it from nilearn's cache.
 
     Parameters
@@ -438,7 +379,7 @@ def fetch_atlas(name: str) -> Fetched:
         raise InputError(name, "no atlas of this name is known", remedy)
     try:
         with _short_wait():
-            found = getattr(datasets, f"fetch_atlas_{entry.fetcher}")(**entry.options, verbose=0)
+            bunch = getattr(datasets, f"fetch_atlas_{entry.fetcher}")(**entry.options, verbose=0)
     except _DAMAGE as error:
         problem = f"nilearn ({entry.fetcher}) could not download it: {_reason(error)}"
         remedy = (
@@ -446,7 +387,9 @@ def fetch_atlas(name: str) -> Fetched:
             "image in place of the name"
         )
         raise InputError(name, problem, remedy) from error
-    return Fetched(entry, _image_of(found), LabelTable(Path(name), _rows_of(entry, found)))
+    maps = bunch["maps"]
+    image = maps if isinstance(maps, SpatialImage) else Path(maps)
+    return entry, image, LabelTable(Path(name), _rows_of(entry, bunch))
 
 
 @contextmanager
@@ -470,7 +413,7 @@ def _short_wait() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in few words: a failed request tells its whole history otherwise."""
+    """What went wrong, briefly: the text of a failed request tells its whole history."""
     url = getattr(getattr(error, "request", None), "url", None)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if url is not None:
@@ -478,14 +421,9 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _image_of(found: Any) -> Path | SpatialImage:
-    maps = found["maps"]
-    return maps if isinstance(maps, SpatialImage) else Path(maps)
-
-
-def _rows_of(entry: Entry, found: Any) -> tuple[Region, ...]:
+def _rows_of(entry: Entry, bunch: Any) -> tuple[Region, ...]:
     """The regions as nilearn tells them: a look-up table, a table of components, or a list."""
-    lut, labels = found.get("lut"), found["labels"]
+    lut, labels = bunch.get("lut"), bunch["labels"]
     pairs: Iterable[tuple[Any, Any]]
     if entry.kind == "labels" and lut is not None:
         pairs = zip(lut["index"].tolist(), lut["name"].tolist(), strict=True)
@@ -493,19 +431,19 @@ def _rows_of(entry: Entry, found: Any) -> tuple[Region, ...]:
         pairs = zip(labels["component"].tolist(), labels["difumo_names"].tolist(), strict=True)
     else:
         pairs = enumerate(labels, start=0 if is_background(str(labels[0])) else 1)
-    parents = _parents_of(entry, found)
+    parents = _parents_of(entry, bunch)
     return tuple(
         Region(int(label), str(name).strip(), parents(place, str(name)))
         for place, (label, name) in enumerate(pairs)
     )
 
 
-def _parents_of(entry: Entry, found: Any) -> Callable[[int, str], dict[str, str]]:
+def _parents_of(entry: Entry, bunch: Any) -> Callable[[int, str], dict[str, str]]:
     """The network of a region, where its name or a list says it."""
     if entry.fetcher == "schaefer_2018":
         # 7Networks_LH_Vis_1 is the first region of the network Vis.
         return lambda _, name: {"parent": name.split("_")[2]} if name.count("_") > 2 else {}
-    networks = found.get("networks")
+    networks = bunch.get("networks")
     if networks is not None:
         return lambda place, _: {"parent": str(networks[place])}
     return lambda _place, _name: {}

@@ -4,41 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.errors import InputError
 from ..files.paths import AnyPath
 from ..files.reading import read_text
-from .formats import (
-    Numbering,
-    Parsed,
-    Region,
-    TableFault,
-    is_background,
-    parse_delimited,
-    parse_itksnap,
-    parse_json,
-    parse_lut,
-    parse_mricron,
-    parse_plain,
-    parse_xml,
-    shifted,
-)
-
-ENDINGS = (".csv", ".tsv", ".txt", ".lut", ".xml", ".json", ".label", ".labels", ".ctbl")
-"""File name endings a label table may have."""
-
-PARSERS: tuple[Callable[[list[str]], Parsed | None], ...] = (
-    parse_xml,
-    parse_json,
-    parse_lut,
-    parse_itksnap,
-    parse_delimited,
-    parse_mricron,
-    parse_plain,
-)
-"""Tried in order; a parser answers None where the content is not of its format."""
+from .formats import FORMATS, Numbering, Region, TableFault, is_background
 
 _REMEDY = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
 _FROM_ONE = "the table counts from 0: labels are its numbers plus 1"
@@ -85,19 +56,20 @@ class LabelTable:
             How the numbers were read, where they can be read in more ways than one.
         """
         readings = (*self._counts(), *self.others)
-        chosen = max(readings, key=lambda reading: _fit(reading, present))
+        chosen = max(readings, key=lambda reading: len({r.label for r in reading.rows} & present))
         notes: tuple[str, ...] = (chosen.summary,) if chosen.summary else ()
-        kept = tuple(region for region in chosen.rows if region.label != 0)
-        if len(kept) < len(chosen.rows):
+        regions = tuple(region for region in chosen.rows if region.label != 0)
+        if len(regions) < len(chosen.rows):
             notes += ("label 0 is background: its row is not used",)
-        return kept, notes
+        return regions, notes
 
     def _counts(self) -> tuple[Numbering, ...]:
         """The table's numbers as they are, and plus 1 where it counts regions from 0."""
         plain = Numbering("", self.rows)
         if not any(row.label == 0 and not is_background(row.name) for row in self.rows):
             return (plain,)
-        plus_one = Numbering(_FROM_ONE, shifted(self.rows))
+        shifted = tuple(replace(row, label=row.label + 1) for row in self.rows)
+        plus_one = Numbering(_FROM_ONE, shifted)
         if self.is_position:
             return plus_one, Numbering(_AS_WRITTEN, self.rows)
         return plain, plus_one
@@ -119,8 +91,8 @@ class LabelTable:
         if first == 1:
             rows.pop(0, None)
         if len(rows) == count and max(rows) != count - 1 + first:
-            words = "the numbers of the table are no counts: its rows name the volumes in order"
-            return tuple(rows.values()), (words,)
+            note = "table numbers are not volume numbers: its rows name the volumes in order"
+            return tuple(rows.values()), (note,)
         named = [rows.pop(number, None) for number in range(first, first + count)]
         notes = ("volumes are counted from 0, as in the table",) if first == 0 else ()
         return (*named, *rows.values()), notes
@@ -141,7 +113,7 @@ def read_label_table(path: AnyPath) -> LabelTable:
     if not lines:
         raise InputError(path, "table is empty")
     try:
-        parsed = next((found for parse in PARSERS if (found := parse(lines))), None)
+        parsed = next(filter(None, (parse(lines) for parse, _ in FORMATS)), None)
         if parsed is not None:
             notes += parsed.notes + _check_rows(parsed.rows)
             others = tuple(other for other in parsed.others if not _repeated(other.rows))
@@ -159,11 +131,6 @@ def is_label_table(path: AnyPath) -> bool:
         return bool(read_label_table(path).regions)
     except InputError:
         return False
-
-
-def _fit(reading: Numbering, present: set[int]) -> int:
-    """How many of an image's labels a reading names."""
-    return len({region.label for region in reading.rows} & present)
 
 
 def _repeated(rows: tuple[Region, ...]) -> list[int]:

@@ -20,19 +20,40 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ALONE = "only one patient: no spread between patients can be computed"
+
 _OF_FILES = ("patient", "file", "status", "reason", "voxels", "volume_mm3")
 
 
-class CohortBase:
-    """What a cohort and a roster tell of their patients."""
+@dataclass(frozen=True, eq=False)
+class CohortListing:
+    """The patients of a cohort whose masks were read once and not kept.
 
+    Parameters
+    ----------
+    name : str
+        The folder's name, with the conditions that the patients meet.
+    folder : Path or UrlPath
+    grid : Grid
+    patients : tuple of Patient
+        Every file that was listed, used or skipped, in the order of the file names.
+    participants : Participants or None
+        The table that was joined by id.
+    notes : tuple of str
+        What is unusual about the masks as a group, such as two that are identical.
+    """
+
+    name: str
+    folder: AnyPath
+    grid: Grid
     patients: tuple[Patient, ...]
-    participants: Participants | None
+    participants: Participants | None = field(default=None, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def name_in_table(self, column: str) -> str:
         """What `table` calls a column of the participants table, which goes before one of files."""
-        is_asked = self.participants is not None and column in self.participants.columns
-        return f"participant_{column}" if is_asked and column in _OF_FILES else column
+        is_known = self.participants is not None and column in self.participants.columns
+        return f"participant_{column}" if is_known and column in _OF_FILES else column
 
     @property
     def units(self) -> Units:
@@ -57,16 +78,16 @@ class CohortBase:
         """
         import pandas as pd
 
-        columns = ("id", "file", "status", "reason", "voxels", "volume_mm3")
-        rows = [[getattr(patient, column) for column in columns] for patient in self.patients]
-        table = pd.DataFrame(rows, columns=["patient", *columns[1:]])
+        fields = ("id", *_OF_FILES[1:])
+        rows = [[getattr(patient, field) for field in fields] for patient in self.patients]
+        table = pd.DataFrame(rows, columns=list(_OF_FILES))
         table = table.astype({"voxels": "Int64", "volume_mm3": float})
         table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
         return table
 
     @property
     def used_table(self) -> pd.DataFrame:
-        """The rows of `table` that are counted, one a patient, in their order."""
+        """The rows of `table` that are counted, one per patient, in their order."""
         table = self.table
         used = table[table["status"] == "used"].reset_index(drop=True)
         return used.astype({"voxels": int})
@@ -79,58 +100,23 @@ class CohortBase:
 
 
 @dataclass(frozen=True, eq=False)
-class CohortListing(CohortBase):
-    """The patients of a cohort whose masks were read once and not kept.
+class Cohort(CohortListing):
+    """Patients with a lesion mask each, all on one grid: one sparse patients x voxels matrix.
 
     Parameters
     ----------
     name, folder, grid, patients, participants, notes
-        As those of a `Cohort`.
-    """
-
-    name: str
-    folder: AnyPath
-    grid: Grid
-    patients: tuple[Patient, ...]
-    participants: Participants | None = None
-    notes: tuple[str, ...] = ()
-
-
-# Patients and their masks as one sparse patients x voxels matrix.
-
-
-@dataclass(frozen=True, eq=False)
-class Cohort(CohortBase):
-    """Patients with a lesion mask each, all on one grid.
-
-    Parameters
-    ----------
-    name : str
-        The folder's name, with the conditions that the patients meet.
-    folder : Path or UrlPath
-    grid : Grid
-    patients : tuple of Patient
-        Every file that was found, used or skipped, in the order of the file names.
+        As those of a `CohortListing`.
     starts, ends : array of int64, shape (n_patients,)
         The voxels of the p-th used patient are ``indices[starts[p]:ends[p]]``; see `voxels`.
     indices : array of int32
         Linear voxel positions (first axis fastest), one patient after the other; a mapped file
         where they are too many for the memory. A part of a cohort shares them with the whole.
-    participants : Participants or None
-        The table that was joined by id.
-    notes : tuple of str
-        What is unusual about the masks as a group, such as two that are identical.
     """
 
-    name: str
-    folder: AnyPath
-    grid: Grid
-    patients: tuple[Patient, ...]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     indices: NDArray[np.int32]
-    participants: Participants | None = None
-    notes: tuple[str, ...] = ()
     _runs: dict[tuple[int, int], Runs] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -164,14 +150,15 @@ class Cohort(CohortBase):
 
     def runs(self, patient: int) -> Runs:
         """The lesion as runs of voxels, shared by all parts of a cohort that is in memory."""
-        place = int(self.starts[patient]), int(self.ends[patient])
-        if place in self._runs:
-            return self._runs[place]
+        span = int(self.starts[patient]), int(self.ends[patient])
+        if span in self._runs:
+            return self._runs[span]
         voxels = self.voxels(patient)
         runs = find_runs(voxels)
-        # Those of scattered voxels would take more memory than the voxels themselves.
+        # A run takes two numbers and a voxel one: at four voxels a run, the runs add half the
+        # memory at most; those of scattered voxels would take more than the voxels themselves.
         if not isinstance(self.indices, np.memmap) and 4 * runs[0].size <= voxels.size:
-            self._runs[place] = runs
+            self._runs[span] = runs
         return runs
 
     def mask(self, patient: int) -> Mask:
@@ -201,9 +188,9 @@ class Cohort(CohortBase):
             below = (low < high) & (self.indices[np.minimum(middle, high - 1)] < index)
             low = np.where(below, middle + 1, low)
             high = np.where(below, high, middle)
-        found = low < self.ends
-        found[found] = self.indices[low[found]] == index
-        return np.flatnonzero(found)
+        is_lesioned = low < self.ends
+        is_lesioned[is_lesioned] = self.indices[low[is_lesioned]] == index
+        return np.flatnonzero(is_lesioned)
 
     def select(self, rows: ArrayLike) -> Cohort:
         """The cohort of some of the used patients, in the order given.
@@ -215,8 +202,8 @@ class Cohort(CohortBase):
         rows : array of int or of bool
             Positions among the used patients, which are the rows of `used_table`.
         """
-        asked = np.asarray(rows)
-        chosen = np.arange(self.n_patients)[asked if asked.size else asked.astype(int)]
+        selection = np.asarray(rows)
+        chosen = np.arange(self.n_patients)[selection if selection.size else selection.astype(int)]
         patients = tuple(self.used[row] for row in chosen.tolist())
         starts, ends = self.starts[chosen], self.ends[chosen]
         return replace(self, patients=patients, starts=starts, ends=ends)
@@ -231,37 +218,34 @@ def check_min_patients(min_patients: object) -> int:
         Where it is not a whole number of at least 1.
     """
     if isinstance(min_patients, bool) or not isinstance(min_patients, (int, np.integer)):
-        raise InputError(
-            "min patients", f"{min_patients!r} is not a whole number", "give 1 or more"
-        )
+        problem = f"{min_patients!r} is not a whole number"
+        raise InputError("min patients", problem, "give 1 or more")
     if min_patients < 1:
         raise InputError("min patients", f"{min_patients} is too small", "it must be at least 1")
     return int(min_patients)
 
 
-def cohort_input(cohort: Cohort | CohortListing) -> dict[str, Any]:
+def cohort_input(cohort: CohortListing) -> dict[str, Any]:
     """A cohort as an input: its folder, grid, and every file with checksum and status.
 
     A skipped file has the reason as well.
     """
+    table, participants = cohort.participants, dict[str, Any]()
+    if table is not None:
+        participants = {"file": str(table.path), "sha256": table.sha256}
+        if table.units.path:
+            units = table.units
+            participants["units"] = {"file": str(units.path), "sha256": units.sha256}
     return {
         "kind": "cohort",
         "folder": str(cohort.folder),
         "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
         "used": cohort.n_patients,
         "skipped": len(cohort.patients) - cohort.n_patients,
-        "participants": _participants_input(cohort.participants),
+        "participants": participants or None,
         "files": [
             {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
             | ({"reason": patient.reason} if patient.status == "skipped" else {})
             for patient in cohort.patients
         ],
     }
-
-
-def _participants_input(table: Participants | None) -> dict[str, Any] | None:
-    if table is None:
-        return None
-    units = table.units
-    of_units = {"units": {"file": str(units.path), "sha256": units.sha256}} if units.path else {}
-    return {"file": str(table.path), "sha256": table.sha256} | of_units

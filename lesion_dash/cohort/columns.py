@@ -11,14 +11,8 @@ from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
-from .cohort import CohortBase
-from .participants import Participants, number_of, value_words
-
-# Cells that tell only on which side of a bound a number lies, such as ``89+`` or ``<18``.
-#
-# De-identified tables have them: whoever is older than 89 is ``89+``. So do laboratory values
-# below what can be measured.
-
+from .cohort import CohortListing
+from .participants import Participants, number_of, value_text
 
 _NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 _SIGNED = re.compile(rf"(>=|<=|>|<|≥|≤)\s*({_NUMBER})")
@@ -27,16 +21,10 @@ _ENDED = re.compile(rf"({_NUMBER})\s*\+")
 
 @dataclass(frozen=True)
 class OpenValue:
-    """A number that is not known, but on which side of a bound it lies.
+    """A number of which only one bound is known, such as ``89+`` or ``<18``.
 
-    Parameters
-    ----------
-    bound : float
-        In the unit of the column.
-    above : bool
-        The number lies above the bound; otherwise below.
-    strict : bool
-        The number is not the bound itself.
+    De-identified tables hold such values: whoever is older than 89 is ``89+``. So do laboratory
+    values below the limit of detection. Where `strict`, the number is not the bound itself.
     """
 
     bound: float
@@ -46,28 +34,21 @@ class OpenValue:
     @property
     def summary(self) -> str:
         """What is known, such as ``at least 89``."""
-        words = {
-            (True, False): "at least",
-            (True, True): "more than",
-            (False, False): "at most",
-            (False, True): "less than",
-        }
-        return f"{words[self.above, self.strict]} {self.bound:g}"
+        if self.above:
+            side = "more than" if self.strict else "at least"
+        else:
+            side = "less than" if self.strict else "at most"
+        return f"{side} {self.bound:g}"
 
     def lies_within(self, low: float, high: float, strict: bool = False) -> bool | None:
         """Whether the number lies within a range, or None where it may and may not.
 
-        Parameters
-        ----------
-        low, high : float
-            The range, bounds included; infinite where it has no bound there.
-        strict : bool
-            The bound of the range is not included.
+        The range includes its bounds, unless it is strict, and is infinite where it has none.
 
         Examples
         --------
-        >>> found = open_value("89+")
-        >>> found.lies_within(60, inf), found.lies_within(20, 40), found.lies_within(92, inf)
+        >>> age = open_value("89+")
+        >>> age.lies_within(60, inf), age.lies_within(20, 40), age.lies_within(92, inf)
         (True, False, None)
         """
         near, far, bound = low, high, self.bound
@@ -80,7 +61,7 @@ class OpenValue:
 
 
 def open_value(cell: str) -> OpenValue | None:
-    """What a cell such as ``89+``, ``>89``, ``>=90`` or ``<18`` tells; None where it is no such.
+    """What a cell such as ``89+``, ``>89``, ``>=90`` or ``<18`` tells; None for other cells.
 
     Examples
     --------
@@ -92,8 +73,12 @@ def open_value(cell: str) -> OpenValue | None:
     text = cell.strip()
     signed, ended = _SIGNED.fullmatch(text), _ENDED.fullmatch(text)
     if signed:
-        bound, sign = number_of(signed[2]), signed[1]
-        return None if bound is None else OpenValue(bound, sign in (">", ">=", "≥"), sign in "<>")
+        bound, operator = number_of(signed[2]), signed[1]
+        return (
+            None
+            if bound is None
+            else OpenValue(bound, operator in (">", ">=", "≥"), operator in "<>")
+        )
     bound = number_of(ended[1]) if ended else None
     return None if bound is None else OpenValue(bound, above=True)
 
@@ -112,32 +97,28 @@ def holds_numbers(cells: Iterable[str]) -> bool:
     present = {cell for cell in cells if cell}
     numbers = {cell: number_of(cell) for cell in present}
     exact = [number for number in numbers.values() if number is not None]
-    others = [open_value(cell) for cell, number in numbers.items() if number is None]
-    ended = {cell for cell in present if cell.endswith("+")}
-    if not exact or any(one is None for one in others):
+    values = {cell: open_value(cell) for cell, number in numbers.items() if number is None}
+    if not exact or None in values.values():
         return False
-    tops = {one.bound for cell in ended if (one := open_value(cell)) is not None}
+    tops = {value.bound for cell, value in values.items() if value and cell.endswith("+")}
     return not tops or (len(tops) == 1 and max(exact) <= min(tops))
 
 
 def place_of(value: str) -> tuple[float, int]:
-    """Where a value stands among numbers in rising order: ``<18`` before 18, ``18+`` behind it.
+    """A key that sorts values as numbers: ``<18`` before 18, ``18+`` after it.
 
     Raises
     ------
     ValueError
-        Where the value is no number, and not open at a bound.
+        Where the value is not a number, and not open at a bound.
     """
-    found = open_value(value)
-    return (float(value), 0) if found is None else (found.bound, 1 if found.above else -1)
-
-
-# The columns of a participants table: numbers or categories, and who has no value.
+    limit = open_value(value)
+    return (float(value), 0) if limit is None else (limit.bound, 1 if limit.above else -1)
 
 
 Kind = Literal["number", "category"]
 
-_MOST_NAMED = 12
+_MAX_NAMED = 12  # values of a column in a sentence, arbitrary
 
 
 @dataclass(frozen=True)
@@ -152,8 +133,8 @@ class Column:
         bound as ``89+`` and ``<18`` are; otherwise ``category``. The whole table decides, so that
         the kind is the same in every subgroup.
     counts : tuple of (str, int)
-        Each value with its number of patients: numbers in rising order, words in that of the
-        alphabet. 1 and 1.0 are one value.
+        Each value with its number of patients, numbers in rising order, others in alphabetical
+        order. 1 and 1.0 are one value.
     missing : int
         Patients without a value, or without a row in the table.
     low, high : float or None
@@ -173,7 +154,7 @@ class Column:
 
     @property
     def summary(self) -> str:
-        """What values there are, in words.
+        """The values in a sentence.
 
         Examples
         --------
@@ -186,7 +167,7 @@ class Column:
             return f"{self.name} is missing for every patient"
         if self.kind == "number":
             return f"{self.name} runs from {self.counts[0][0]} to {self.counts[-1][0]}"
-        named = [value for value, _ in self.counts[:_MOST_NAMED]]
+        named = [value for value, _ in self.counts[:_MAX_NAMED]]
         more = len(self.counts) - len(named)
         rest = [f"one of {more:,} more"] if more else []
         return f"{self.name} is {' or '.join([*named, *rest])}"
@@ -198,9 +179,9 @@ class Column:
 
     @property
     def even_cut(self) -> float | None:
-        """The number that parts the patients most evenly: below it, and from it on.
+        """The number that splits the patients most evenly: below it, and from it on.
 
-        None where a column holds words, or fewer than two numbers.
+        None where a column holds categories, or fewer than two numbers.
 
         Examples
         --------
@@ -219,12 +200,12 @@ class Column:
         return min(cuts)[1] if cuts else None
 
 
-def describe_columns(cohort: CohortBase) -> tuple[Column, ...]:
-    """What can be asked of the patients of a cohort.
+def describe_columns(cohort: CohortListing) -> tuple[Column, ...]:
+    """The columns of a cohort's participants table, and their values.
 
     Parameters
     ----------
-    cohort : Cohort or CohortListing
+    cohort : CohortListing
 
     Returns
     -------
@@ -253,10 +234,10 @@ def describe_columns(cohort: CohortBase) -> tuple[Column, ...]:
 
 def describe_column(table: Participants, position: int, cells: Sequence[str]) -> Column:
     """A column at this place of the table, as some patients fill it."""
-    present = Counter(value_words(cell) for cell in cells if cell)
+    present = Counter(value_text(cell) for cell in cells if cell)
     missing = len(cells) - present.total()
     name = table.columns[position]
-    if not is_numeric(table, position):
+    if not holds_numbers(whole_column(table, position)):
         return Column(name, "category", tuple(sorted(present.items())), missing)
     unit = table.units.of(name)
     counts = tuple(sorted(present.items(), key=lambda pair: place_of(pair[0])))
@@ -280,11 +261,6 @@ def whole_column(table: Participants, position: int) -> list[str]:
     return [row[position] for row in table.rows.values()]
 
 
-def is_numeric(table: Participants, position: int) -> bool:
-    """Whether a column holds numbers, or values open at a bound, and nothing else but gaps."""
-    return holds_numbers(whole_column(table, position))
-
-
 def find_column(table: Participants, name: str) -> int:
     """The place of a column among the values of a patient.
 
@@ -301,6 +277,6 @@ def find_column(table: Participants, name: str) -> int:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question that names what is spelt alike, or an empty string."""
-    folded = {one.casefold(): one for one in known}
+    folded = {name.casefold(): name for name in known}
     alike = get_close_matches(word.casefold(), folded, 1)
     return f"did you mean {folded[alike[0]]}?" if alike else ""

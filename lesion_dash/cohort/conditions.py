@@ -5,35 +5,30 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
-from .cohort import Cohort, CohortBase
+from ..files.paths import AnyPath
+from .cohort import ALONE, Cohort, CohortListing
 from .columns import (
     Column,
     describe_column,
     did_you_mean,
     find_column,
-    is_numeric,
     open_value,
     whole_column,
 )
-from .participants import (
-    Participants,
-    Patient,
-    RestrictionResult,
-    is_missing,
-    leave_out,
-    number_of,
-    value_words,
-)
-from .reading import ALONE
+from .participants import Participants, is_missing, number_of, value_text
 
-RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
-SIGNS = "=<>!"
-_NOT_PLAIN = frozenset(SIGNS + "≥≤≠")
+_OPERATORS = "=<>!"
+_NOT_PLAIN = frozenset(_OPERATORS + "≥≤≠")
+_RANGE = re.compile(r'\s*([^\s,"]+?)\s*\.\.\s*([^\s,"]+)\s*')
+_PARTS = re.compile(r'("(?:[^"]|"")*"\s*|[^=<>!≥≤≠]+)(>=|<=|!=|==?|[><≥≤≠])(.*)', re.DOTALL)
+_SAME_OPERATORS = {"≥": ">=", "≤": "<=", "≠": "!=", "==": "="}
+_FORMS = "write sex=F, sex!=F, group=A,B, age>=60, age=60..80 or nihss=missing"
+_SHELL = "in quotes, as a shell takes > and < for itself"
 
 
 @dataclass(frozen=True)
@@ -44,27 +39,27 @@ class Condition:
     ----------
     column : str
     values : tuple of str
-        The values that are wanted, or one alone. 1, 1.0 and ``1`` are one; F and f are two.
+        The values that are included, or one alone. 1, 1.0 and ``1`` are one; F and f are two.
     low, high : float
-        The range that is wanted, in the unit of the column, bounds included.
+        The range that is included, in the unit of the column, with its bounds.
     strict : bool
-        The bound itself is not wanted; of a range with one bound.
+        The bound itself is not included; of a range with one bound.
     excludes : bool
-        The values are those that are not wanted. Without values: any value is wanted.
+        The values are excluded instead. Without values: any value is included.
     missing : bool
-        Patients whose value is missing are wanted too; without values and range, only these.
-        Otherwise, and wherever `excludes` is true, they are left out.
+        Patients whose value is missing are included too; without values and range, only these.
+        Otherwise, and wherever `excludes` is true, they are excluded.
 
     Notes
     -----
     A value that is open at a bound, such as ``89+``, lies in a range or not where that is certain
     whatever the number: ``89+`` is at least 60, and not below 40. Where it is not, as for at least
-    92, it counts as missing. Asked for as a value, it is a value of its own.
+    92, it counts as missing. Given as a value, it is a value of its own.
 
     Raises
     ------
     InputError
-        Where this asks for nothing, or for two things at once.
+        Where the condition is empty, or has both a range and values.
 
     Examples
     --------
@@ -85,9 +80,8 @@ class Condition:
     def __post_init__(self) -> None:
         given: object = self.values
         several = (given,) if isinstance(given, str | int | float) else self.values
-        values = tuple(sorted({value_words(value) for value in several}))
         canonical = {
-            "values": values,
+            "values": tuple(sorted({value_text(value) for value in several})),
             "low": float(self.low),
             "high": float(self.high),
             "missing": self.missing and not self.excludes,
@@ -102,17 +96,18 @@ class Condition:
         if not self.column.strip():
             return "a condition names no column"
         if isnan(self.low) or isnan(self.high) or self.low == inf or self.high == -inf:
-            return "a bound is no number"
+            return "a bound is not a number"
         if self.low > self.high:
-            return f"{_span(self)} is no range, its first bound is the larger"
+            span = f"{value_text(self.low)}..{value_text(self.high)}"
+            return f"{span} is not a range, its first bound is the larger"
         if bounds and (self.values or self.excludes):
-            return "a range and values are asked for at once"
+            return "a range and values are given at once"
         if self.strict and bounds != 1:
             return "strict belongs to a range with one bound"
         if any(is_missing(value) for value in self.values):
-            return "a missing value is asked for by its word"
+            return "a missing value is given as text"
         nothing = not (bounds or self.values or self.excludes or self.missing)
-        return "no value and no range is asked for" if nothing else ""
+        return "no value and no range is given" if nothing else ""
 
     @property
     def is_range(self) -> bool:
@@ -121,22 +116,25 @@ class Condition:
 
     @property
     def summary(self) -> str:
-        """The condition in words, such as ``sex = F``."""
-        known = (
-            self._values_in_words()
-            if not self.is_range
-            else _range_words(self, self.column, " ", " to ")
-        )
-        gap = f"{self.column} missing"
-        return " or ".join([*([known] if known else []), *([gap] if self.missing else [])])
+        """The condition in a sentence, such as ``sex = F``."""
+        known = self._range(self.column, " ", " to ") if self.is_range else self._values
+        return " or ".join(filter(None, [known, f"{self.column} missing" if self.missing else ""]))
 
-    def _values_in_words(self) -> str:
-        listed = ", ".join(self.values) if self.excludes else " or ".join(self.values)
+    @property
+    def _values(self) -> str:
         if not self.values:
             return f"{self.column} not missing" if self.excludes else ""
-        if self.excludes and len(self.values) > 1:
-            return f"{self.column} none of {listed}"
-        return f"{self.column} {'!=' if self.excludes else '='} {listed}"
+        if not self.excludes:
+            return f"{self.column} = {' or '.join(self.values)}"
+        operator = "none of" if len(self.values) > 1 else "!="
+        return f"{self.column} {operator} {', '.join(self.values)}"
+
+    def _range(self, column: str, gap: str, to: str) -> str:
+        low, high = value_text(self.low), value_text(self.high)
+        if self.low > -inf and self.high < inf:
+            return f"{column}{gap}={gap}{low}{to}{high}"
+        operator, bound = (">", low) if self.low > -inf else ("<", high)
+        return f"{column}{gap}{operator}{'' if self.strict else '='}{gap}{bound}"
 
     def __str__(self) -> str:
         """The condition as `parse_condition` reads it."""
@@ -144,155 +142,99 @@ class Condition:
         if set(column) & _NOT_PLAIN or column[0] == '"':
             column = _in_quotes(column)
         if self.is_range:
-            return _range_words(self, column, "", "..") + (",missing" if self.missing else "")
-        asked = [_quoted(value) for value in self.values]
-        if self.missing or not asked:
-            asked.append("missing")
-        return f"{column}{'!=' if self.excludes else '='}{','.join(asked)}"
+            return self._range(column, "", "..") + (",missing" if self.missing else "")
+        values = [_quoted(value) for value in self.values]
+        if self.missing or not values:
+            values.append("missing")
+        return f"{column}{'!=' if self.excludes else '='}{','.join(values)}"
 
     def is_met(self, cell: str) -> bool:
-        """Whether a patient with this cell, empty where missing, is wanted."""
+        """Whether a patient with this cell, empty where missing, is included."""
         if is_missing(cell):
             return self.missing
         if not self.is_range:
-            return (value_words(cell) in self.values) != self.excludes
-        number = number_of(cell)
-        if number is None:
-            is_within = self._within(cell)
-            return self.missing if is_within is None else is_within
-        if self.strict:
-            return self.low < number < self.high
-        return self.low <= number <= self.high
+            return (value_text(cell) in self.values) != self.excludes
+        is_within = self._lies_within(cell)
+        return self.missing if is_within is None else is_within
 
     def is_certain(self, cell: str) -> bool:
-        """Whether a cell that is not missing tells if the patient is wanted."""
-        return not self.is_range or number_of(cell) is not None or self._within(cell) is not None
+        """Whether a cell that is not missing tells if the patient is included."""
+        return not self.is_range or self._lies_within(cell) is not None
 
-    def _within(self, cell: str) -> bool | None:
-        """Whether a value that is no number lies in the range; None where nobody knows."""
-        found = open_value(cell)
-        return False if found is None else found.lies_within(self.low, self.high, self.strict)
+    def _lies_within(self, cell: str) -> bool | None:
+        """Whether a value lies in the range; None where one that is open at a bound may or not."""
+        number = number_of(cell)
+        if number is not None:
+            return self.low <= number <= self.high and not (
+                self.strict and number in (self.low, self.high)
+            )
+        value = open_value(cell)
+        return False if value is None else value.lies_within(self.low, self.high, self.strict)
 
-    def unknown_words(self, table: Participants, files: Sequence[str]) -> str:
-        """How many of these are left out as nobody knows if they are wanted; empty if none is."""
-        position = find_column(table, self.column)
-        cells = [table.values_of(file)[position] for file in files]
-        gaps, unclear = (
-            sum(part) for part in (map(is_missing, cells), map(self._is_unclear, cells))
-        )
-        if self.missing or not gaps + unclear:
-            return ""
-        why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
-        return f"{gaps + unclear:,} left out only because {self.column} is {why}"
-
-    def unmet_files(self, table: Participants, files: Sequence[str]) -> set[str]:
-        """Files of patients who have a value that is not wanted, for sure."""
-        position = find_column(table, self.column)
-        cells = {file: table.values_of(file)[position] for file in files}
-        return {
-            file
-            for file, cell in cells.items()
-            if not (is_missing(cell) or self._is_unclear(cell) or self.is_met(cell))
-        }
-
-    def _is_unclear(self, cell: str) -> bool:
-        return not is_missing(cell) and not self.is_certain(cell)
-
-    def ask(self, table: Participants, files: Sequence[str]) -> RestrictionResult:
-        """Which of these files belong to patients who do not meet the condition.
-
-        Parameters
-        ----------
-        table : Participants
-        files : sequence of str
-            Paths below the cohort's folder.
+    def exclusions(self, table: Participants, files: Sequence[str]) -> Exclusions:
+        """Which of these files, paths below the cohort's folder, do not meet the condition.
 
         Raises
         ------
         InputError
-            Where the table has no such column, where numbers are asked of a column of words, or
-            where nobody in the whole table has a value that is wanted.
+            Where the table has no such column, where numbers are compared with a column of
+            categories, or where nobody in the whole table has one of the values.
         """
         position = find_column(table, self.column)
-        everybody = describe_column(table, position, whole_column(table, position))
-        note = self._check(table, position, everybody)
-        cells = [table.values_of(file)[position] for file in files]
-        unmet = {
-            file: self._reason(cell)
-            for file, cell in zip(files, cells, strict=True)
-            if not self.is_met(cell)
-        }
-        gaps = sum(not cell for cell in cells)
-        notes = (self._count(len(unmet), len(files), gaps), *self._say_open(cells), *note)
-        return RestrictionResult(unmet, notes, describe_column(table, position, cells).summary)
+        whole = describe_column(table, position, whole_column(table, position))
+        check = self._check(table, whole)
+        cells = {file: table.values_of(file)[position] for file in files}
+        # The same reason for all: what a patient's value is must not spread to other files.
+        reasons = {}
+        for file, cell in cells.items():
+            if not self.is_met(cell):
+                known = "not met" if self.is_certain(cell) else "not certain"
+                reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
+        count = f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
+        if gaps := sum(not cell for cell in cells.values()):
+            included = f"{gaps:,} included whose value is missing"
+            excluded = f"{gaps:,} of them because the value is missing"
+            count += f", {included if self.missing else excluded}"
+        notes = (count, *self._notes_on_open_values(cells.values()), *check)
+        return Exclusions(reasons, notes, self.summary)
 
-    def _reason(self, cell: str) -> str:
-        """The same for all: what a patient's value is must not spread to other files."""
-        why = "value missing" if not cell else "not met" if self.is_certain(cell) else "not certain"
-        return f"left out, {why}: {self.summary}"
-
-    def _count(self, unmet: int, total: int, gaps: int) -> str:
-        said = f"{self.summary}: {unmet:,} of {total:,} patients left out"
-        if not gaps:
-            return said
-        why = (
-            "kept whose value is missing"
-            if self.missing
-            else "of them because the value is missing"
-        )
-        return f"{said}, {gaps:,} {why}"
-
-    def _say_open(self, cells: Sequence[str]) -> tuple[str, ...]:
+    def _notes_on_open_values(self, cells: Iterable[str]) -> list[str]:
         """How values that are open at a bound were read, and how many patients have them."""
         if not self.is_range:
-            return ()
-        found = Counter(cell for cell in cells if cell and number_of(cell) is None)
-        return tuple(self._say_one_open(cell, number) for cell, number in sorted(found.items()))
+            return []
+        notes = []
+        counts = Counter(cell for cell in cells if cell and number_of(cell) is None)
+        for cell, number in sorted(counts.items()):
+            value = open_value(cell)
+            known = cell if value is None else f"{cell} is read as {value.summary}"
+            unclear = "" if self.is_certain(cell) else ", which does not tell and counts as missing"
+            patients = "patient has" if number == 1 else "patients have"
+            notes.append(f"{self.summary}: {known}{unclear}; {number:,} {patients} it")
+        return notes
 
-    def _say_one_open(self, cell: str, number: int) -> str:
-        value = open_value(cell)
-        known = cell if value is None else f"{cell} is read as {value.summary}"
-        of = f"{number:,} {'patient has' if number == 1 else 'patients have'} it"
-        if self.is_certain(cell):
-            return f"{self.summary}: {known}; {of}"
-        return f"{self.summary}: {known}, which does not tell and counts as missing; {of}"
-
-    def _check(self, table: Participants, position: int, everybody: Column) -> tuple[str, ...]:
+    def _check(self, table: Participants, column: Column) -> tuple[str, ...]:
         """A note where the condition does nothing; an error where it cannot be meant."""
         if self.is_range:
-            if everybody.counts and not is_numeric(table, position):
-                words = [value for value, _ in everybody.counts if number_of(value) is None]
-                word = next((one for one in words if open_value(one) is None), words[0])
-                problem = f"{self.summary} compares numbers, and {self.column} holds {word!r}"
-                raise InputError(table.path, problem, f"ask for values: {everybody.summary}")
+            if column.counts and column.kind != "number":
+                values = [value for value, _ in column.counts if number_of(value) is None]
+                example = next((value for value in values if open_value(value) is None), values[0])
+                problem = f"{self.summary} compares numbers, and {self.column} holds {example!r}"
+                raise InputError(table.path, problem, f"ask for values: {column.summary}")
             return ()
-        known = dict(everybody.counts)
+        known = dict(column.counts)
         unknown = [value for value in self.values if value not in known]
         if not unknown:
             return ()
         if self.excludes:
             return (f"{self.summary}: nobody has {self.column} = {unknown[0]} anyway",)
-        remedy = did_you_mean(unknown[0], known) if everybody.kind == "category" else ""
+        remedy = did_you_mean(unknown[0], known) if column.kind == "category" else ""
         problem = f"nobody in it has {self.column} = {unknown[0]}"
-        raise InputError(table.path, problem, remedy or everybody.summary)
-
-
-def _range_words(condition: Condition, column: str, gap: str, to: str) -> str:
-    """A range with one bound or two."""
-    low, high = condition.low, condition.high
-    if low > -inf and high < inf:
-        return f"{column}{gap}={gap}{value_words(low)}{to}{value_words(high)}"
-    sign = (">" if low > -inf else "<") + ("" if condition.strict else "=")
-    return f"{column}{gap}{sign}{gap}{value_words(low if low > -inf else high)}"
-
-
-def _span(condition: Condition) -> str:
-    return f"{value_words(condition.low)}..{value_words(condition.high)}"
+        raise InputError(table.path, problem, remedy or column.summary)
 
 
 def _quoted(value: str) -> str:
-    """A value that means itself, whatever signs it holds."""
-    if value[0] in SIGNS or set(value) & set('",') or RANGE.fullmatch(value):
+    """A value that means itself, whatever characters it holds."""
+    if value[0] in _OPERATORS or set(value) & set('",') or _RANGE.fullmatch(value):
         return _in_quotes(value)
     return value
 
@@ -300,15 +242,6 @@ def _quoted(value: str) -> str:
 def _in_quotes(text: str) -> str:
     doubled = text.replace('"', '""')
     return f'"{doubled}"'
-
-
-# Conditions as they are written on the command line.
-
-
-_PARTS = re.compile(r'("(?:[^"]|"")*"\s*|[^=<>!≥≤≠]+)(>=|<=|!=|==?|[><≥≤≠])(.*)', re.DOTALL)
-_SAME_SIGNS = {"≥": ">=", "≤": "<=", "≠": "!=", "==": "="}
-_FORMS = "write sex=F, sex!=F, group=A,B, age>=60, age=60..80 or nihss=missing"
-_SHELL = "in quotes, as a shell takes > and < for itself"
 
 
 def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, ...]:
@@ -320,11 +253,11 @@ def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, 
 
     Examples
     --------
-    >>> [one.summary for one in parse_conditions(["sex=F", "age>=60"])]
+    >>> [condition.summary for condition in parse_conditions(["sex=F", "age>=60"])]
     ['sex = F', 'age >= 60']
     """
-    texts = [conditions] if isinstance(conditions, str) else conditions
-    return tuple(one if isinstance(one, Condition) else parse_condition(one) for one in texts)
+    several = [conditions] if isinstance(conditions, str) else conditions
+    return tuple(parse_condition(each) if isinstance(each, str) else each for each in several)
 
 
 def parse_condition(text: str) -> Condition:
@@ -340,127 +273,165 @@ def parse_condition(text: str) -> Condition:
     Raises
     ------
     InputError
-        Where the text is none of these.
+        Where the text has another form.
 
     Examples
     --------
     >>> parse_condition("age=60..80").low, parse_condition("sex=M,F").values
     (60.0, ('F', 'M'))
     """
-    found = _PARTS.fullmatch(text.strip())
-    if not found or not found[1].strip():
-        raise InputError(text or "''", "is no condition", f"{_FORMS}, {_SHELL}")
-    column, asked = _unquoted(found[1].strip()), found[3].strip()
-    sign = _SAME_SIGNS.get(found[2], found[2])
-    if asked[:1] and asked[0] in SIGNS:
-        raise InputError(text, f"{sign + asked[0]!r} is no sign", _FORMS)
-    is_span = RANGE.fullmatch(_split_gap(asked)[0]) is not None
-    if is_span and sign == "!=":
-        raise InputError(text, "a range cannot be excluded", "ask for what is below or above it")
-    if sign != "!=" and (sign != "=" or is_span):
-        return _range(text, column, sign, asked)
-    values = [value.strip() for value in _split(text, asked)]
-    if "" in values:
-        raise InputError(text, "a value is empty", "write missing for those without a value")
-    present = tuple(value for value in values if not is_missing(value))
-    has_gap = len(present) < len(values)
-    return Condition(column, present, excludes=sign == "!=", missing=has_gap)
-
-
-def _unquoted(column: str) -> str:
-    """A name that stands in double quotes, as it holds one of the signs."""
+    parts = _PARTS.fullmatch(text.strip())
+    if not parts or not parts[1].strip():
+        raise InputError(text or "''", "is not a condition", f"{_FORMS}, {_SHELL}")
+    column, operator, operand = parts[1].strip(), parts[2], parts[3].strip()
     if len(column) > 1 and column[0] == column[-1] == '"':
-        return column[1:-1].replace('""', '"')
-    return column
+        column = column[1:-1].replace('""', '"')
+    operator = _SAME_OPERATORS.get(operator, operator)
+    if operand[:1] and operand[0] in _OPERATORS:
+        raise InputError(text, f"{operator + operand[0]!r} is not an operator", _FORMS)
+    bounds, has_gap = _split_gap(operand)
+    span = _RANGE.fullmatch(bounds)
+    if span and operator == "!=":
+        raise InputError(text, "a range cannot be excluded", "ask for what is below or above it")
+    if operator == "=" and span:
+        low, high = (_number(text, bound) for bound in span.groups())
+        return Condition(column, low=low, high=high, missing=has_gap)
+    if operator[0] in "<>":
+        bound = _number(text, bounds)
+        low, high = (bound, inf) if operator[0] == ">" else (-inf, bound)
+        return Condition(column, low=low, high=high, strict=operator in "<>", missing=has_gap)
+    values = _split_values(text, operand)
+    present = tuple(value for value in values if not is_missing(value))
+    return Condition(column, present, excludes=operator == "!=", missing=len(present) < len(values))
 
 
-def _split(text: str, asked: str) -> list[str]:
+def _split_values(text: str, operand: str) -> list[str]:
     """The values between commas, those in double quotes as they are."""
     try:
-        return next(csv.reader([asked], skipinitialspace=True), []) or [""]
+        values = next(csv.reader([operand], skipinitialspace=True), []) or [""]
     except csv.Error as error:
-        raise InputError(text, f"is no condition ({error})", _FORMS) from None
+        raise InputError(text, f"is not a condition ({error})", _FORMS) from None
+    values = [value.strip() for value in values]
+    if "" in values:
+        raise InputError(text, "a value is empty", "write missing for those without a value")
+    return values
 
 
-def _split_gap(asked: str) -> tuple[str, bool]:
+def _split_gap(operand: str) -> tuple[str, bool]:
     """A range without the word ``missing`` behind it, and whether it was there."""
-    first, comma, last = asked.rpartition(",")
-    return (first, True) if comma and is_missing(last) and last.strip() else (asked, False)
-
-
-def _range(text: str, column: str, sign: str, asked: str) -> Condition:
-    bounds, missing = _split_gap(asked)
-    span = RANGE.fullmatch(bounds) if sign == "=" else None
-    numbers = [_number(text, part) for part in (span.groups() if span else (bounds,))]
-    low, high = (numbers[0], numbers[-1]) if span else (numbers[0], inf)
-    if sign[0] == "<":
-        low, high = -inf, numbers[0]
-    return Condition(column, low=low, high=high, strict=sign in "<>", missing=missing)
+    first, comma, last = operand.rpartition(",")
+    return (first, True) if comma and is_missing(last) and last.strip() else (operand, False)
 
 
 def _number(text: str, part: str) -> float:
     number = number_of(part)
     if number is None:
-        raise InputError(text, f"{part!r} is no number", _FORMS)
+        raise InputError(text, f"{part!r} is not a number", _FORMS)
     return number
 
 
-# What is left to be asked of a cohort on which conditions are set already.
-
-
-def remaining_columns(
-    cohort: CohortBase, conditions: Iterable[Condition | str]
-) -> tuple[Column, ...]:
-    """Every column, counted among the patients whom the conditions on the other columns leave.
-
-    So each count is the number of patients there would be if its value were all that is asked of
-    its column.
+@dataclass(frozen=True)
+class Exclusions:
+    """Who is excluded by a condition, or by several together.
 
     Parameters
     ----------
-    cohort : Cohort or CohortListing
-        The whole, with a participants table.
-    conditions : iterable of Condition or str
+    reasons : dict
+        File to the reasons.
+    notes : tuple of str
+        How many patients are excluded, and how many of them because their value is missing.
+    summary : str
+        The conditions in a sentence, empty where there is none.
+    """
 
-    Returns
-    -------
-    tuple of Column
-        As of `describe_columns`, where no condition is given.
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    summary: str = ""
+
+    def name(self, cohort: str) -> str:
+        """The name of a cohort with its conditions.
+
+        Examples
+        --------
+        >>> Exclusions(summary="age >= 60, sex = F").name("cohort_a")
+        'cohort_a, age >= 60, sex = F'
+        """
+        return f"{cohort}, {self.summary}" if self.summary else cohort
+
+
+def exclude_patients(
+    where: Iterable[Condition | str],
+    table: Participants | None,
+    files: Sequence[str],
+    folder: AnyPath,
+    notes: Sequence[str] = (),
+) -> Exclusions:
+    """Which of these files do not belong to patients who meet all conditions, in any order.
+
+    The same function answers before a mask is read and for a cohort in memory, so that both ways
+    read the table alike. A file that is excluded unread is not found faulty, though, and has no
+    say in which grid the cohort is on.
+
+    Parameters
+    ----------
+    where : iterable of Condition or str
+    table : Participants or None
+    files : sequence of str
+        Paths below the folder.
+    folder : Path or UrlPath
+    notes : sequence of str
+        What was wrong with a table that could not be used: details of the error that there is none.
 
     Raises
     ------
     InputError
-        Where the table has no column that is asked of.
-
-    Examples
-    --------
-    >>> from lesion_dash import load_cohort
-    >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> _, sex, *_ = remaining_columns(cohort, ["sex=F", "age>=60"])
-    >>> sex.counts
-    (('F', 15), ('M', 13))
+        Where there is no table, or nobody is left.
     """
-    table = cohort.participants
+    conditions = _ordered(where)
+    if not conditions:
+        return Exclusions()
     if table is None:
-        return ()
-    rows = [table.values_of(patient.file) for patient in cohort.used]
-    met: dict[str, list[bool]] = {}
-    for one in dict.fromkeys(parse_conditions(conditions)):
-        position = find_column(table, one.column)
-        before = met.get(one.column, [True] * len(rows))
-        met[one.column] = [
-            was and one.is_met(row[position]) for was, row in zip(before, rows, strict=True)
-        ]
-    columns = []
-    for position, name in enumerate(table.columns):
-        others = [answers for column, answers in met.items() if column != name]
-        is_left = map(all, zip(*others, strict=True)) if others else [True] * len(rows)
-        cells = [row[position] for row, kept in zip(rows, is_left, strict=True) if kept]
-        columns.append(describe_column(table, position, cells))
-    return tuple(columns)
+        problem = f"has no participants table that could answer {conditions[0].summary!r}"
+        remedy = "put participants.tsv there or in the folder above, or name a table"
+        raise InputError(folder, problem, remedy, tuple(notes))
+    parts = {condition: condition.exclusions(table, files) for condition in conditions}
+    reasons: dict[str, list[str]] = {}
+    for part in parts.values():
+        for file, reason in part.reasons.items():
+            reasons.setdefault(file, []).append(reason)
+    if files and len(reasons) == len(files):
+        raise _nobody_left(folder, parts, table, files)
+    counts = [note for part in parts.values() for note in part.notes]
+    if len(parts) > 1:
+        counts.append(f"{len(reasons):,} of {len(files):,} patients excluded in all")
+    joined = {file: "; ".join(several) for file, several in reasons.items()}
+    return Exclusions(joined, tuple(counts), ", ".join(part.summary for part in parts))
 
 
-# Part of a cohort that was read.
+def _ordered(conditions: Iterable[Condition | str]) -> list[Condition]:
+    """Each condition once, in an order that does not depend on the one given."""
+    return sorted(set(parse_conditions(conditions)), key=lambda each: (each.summary, str(each)))
+
+
+def _nobody_left(
+    folder: AnyPath,
+    parts: Mapping[Condition, Exclusions],
+    table: Participants,
+    files: Sequence[str],
+) -> InputError:
+    """The error, about one condition where that excludes everybody by itself."""
+    alone = [each for each, part in parts.items() if len(part.reasons) == len(files)]
+    conditions = alone[:1] or [*parts]
+    summaries = " and ".join(each.summary for each in conditions)
+    problem = f"nobody is left: no patient of {len(files):,} meets {summaries}"
+    values = [table.values_of(file) for file in files]
+    columns = {each.column: find_column(table, each.column) for each in conditions}
+    remedies = [
+        describe_column(table, position, [row[position] for row in values]).summary
+        for position in columns.values()
+    ]
+    details = tuple(note for each in conditions for note in parts[each].notes)
+    return InputError(folder, problem, "; ".join(remedies), details)
 
 
 def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Cohort:
@@ -482,7 +453,7 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
     Raises
     ------
     InputError
-        Where a condition cannot be asked of the table, or nobody meets them all.
+        Where a condition does not fit the table, or nobody meets them all.
 
     See Also
     --------
@@ -495,53 +466,95 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
     >>> women.name, women.n_patients
     ('cohort_a, age >= 60, sex = F', 15)
     >>> women.notes[0]
-    'age >= 60: 12 of 40 patients left out, 3 of them because the value is missing'
+    'age >= 60: 12 of 40 patients excluded, 3 of them because the value is missing'
     """
     where = parse_conditions(conditions)
     if not where:
         return cohort
     files = [patient.file for patient in cohort.used]
-    left_out = leave_out(where, cohort.participants, files, cohort.folder)
-    rows = [row for row, file in enumerate(files) if file not in left_out.reasons]
-    return replace(
-        cohort.select(rows),
-        name=left_out.name(cohort.name),
-        patients=tuple(_skipped(one, left_out.reasons) for one in cohort.patients),
-        notes=(*cohort.notes, *left_out.notes, *([ALONE] if len(rows) == 1 else [])),
+    exclusions = exclude_patients(where, cohort.participants, files, cohort.folder)
+    rows = [row for row, file in enumerate(files) if file not in exclusions.reasons]
+    patients = tuple(
+        patient
+        if patient.status != "used" or patient.file not in exclusions.reasons
+        else replace(
+            patient,
+            status="skipped",
+            outcome="accept",
+            reasons=(exclusions.reasons[patient.file],),
+            voxels=0,
+            volume_mm3=0.0,
+        )
+        for patient in cohort.patients
     )
+    notes = (*cohort.notes, *exclusions.notes, *([ALONE] if len(rows) == 1 else []))
+    name = exclusions.name(cohort.name)
+    return replace(cohort.select(rows), name=name, patients=patients, notes=notes)
 
 
-def restriction_words(cohort: CohortBase, conditions: Iterable[Condition | str]) -> str:
-    """The conditions in words, with how many patients they leave out for want of a value alone.
+def remaining_columns(
+    cohort: CohortListing, conditions: Iterable[Condition | str]
+) -> tuple[Column, ...]:
+    """Every column, counted among the patients whom the conditions on the other columns include.
 
-    A patient whom another condition leaves out for sure is not counted.
-
-    Parameters
-    ----------
-    cohort : Cohort or CohortListing
-        The whole, with a participants table.
-    conditions : iterable of Condition or str
+    So each count is the number of patients there would be if its value were the only condition on
+    its column. Columns are those of `describe_columns`; a condition on another one is an error.
 
     Examples
     --------
     >>> from lesion_dash import load_cohort
-    >>> restriction_words(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
-    'age >= 60, sex = F; 1 left out only because age is missing'
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> _, sex, *_ = remaining_columns(cohort, ["sex=F", "age>=60"])
+    >>> sex.counts
+    (('F', 15), ('M', 13))
     """
-    ordered = sorted(set(parse_conditions(conditions)), key=lambda one: (one.summary, str(one)))
-    table, files = cohort.participants, [patient.file for patient in cohort.used]
-    said = [", ".join(one.summary for one in ordered)]
+    table = cohort.participants
+    if table is None:
+        return ()
+    rows = [table.values_of(patient.file) for patient in cohort.used]
+    unmet: dict[int, set[int]] = {}  # by the position of a column, rows that it excludes
+    for condition in _ordered(conditions):
+        position = find_column(table, condition.column)
+        out = {row for row, cells in enumerate(rows) if not condition.is_met(cells[position])}
+        unmet[position] = unmet.get(position, set()) | out
+    columns = []
+    for position in range(len(table.columns)):
+        out = set().union(*(others for column, others in unmet.items() if column != position))
+        cells = [values[position] for row, values in enumerate(rows) if row not in out]
+        columns.append(describe_column(table, position, cells))
+    return tuple(columns)
+
+
+def restriction_summary(cohort: CohortListing, conditions: Iterable[Condition | str]) -> str:
+    """The conditions in a sentence, with how many patients they exclude for want of a value alone.
+
+    A patient whom another condition excludes for certain is not counted.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> restriction_summary(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
+    'age >= 60, sex = F; 1 excluded only because age is missing'
+    """
+    ordered, table = _ordered(conditions), cohort.participants
+    parts = [", ".join(condition.summary for condition in ordered)]
     if table is not None:
-        out = {one: one.unmet_files(table, files) for one in ordered}
-        for one in ordered:
-            others = set().union(*(out[other] for other in ordered if other != one))
-            said.append(one.unknown_words(table, [file for file in files if file not in others]))
-    return "; ".join(dict.fromkeys(filter(None, said)))
-
-
-def _skipped(patient: Patient, reasons: dict[str, str]) -> Patient:
-    """The patient, or one who is left out."""
-    if patient.status != "used" or patient.file not in reasons:
-        return patient
-    reason = reasons[patient.file]
-    return Patient(patient.id, patient.file, "skipped", "accept", (reason,), sha256=patient.sha256)
+        rows = [table.values_of(patient.file) for patient in cohort.used]
+        cells = {each: [row[find_column(table, each.column)] for row in rows] for each in ordered}
+        out = {
+            each: {
+                row
+                for row, cell in enumerate(cells[each])
+                if not is_missing(cell) and each.is_certain(cell) and not each.is_met(cell)
+            }
+            for each in ordered
+        }
+        for each in ordered:
+            others = set().union(*(out[other] for other in ordered if other != each))
+            rest = [cell for row, cell in enumerate(cells[each]) if row not in others]
+            gaps = sum(map(is_missing, rest))
+            unclear = sum(not is_missing(cell) and not each.is_certain(cell) for cell in rest)
+            if gaps + unclear and not each.missing:
+                why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
+                parts.append(f"{gaps + unclear:,} excluded only because {each.column} is {why}")
+    return "; ".join(dict.fromkeys(filter(None, parts)))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from itertools import count, islice
+from operator import itemgetter
 from platform import python_version
 from threading import Lock
 from typing import Any, TypeVar
@@ -22,12 +23,52 @@ from uuid import uuid4
 from ..core.errors import InputError, LesionDashError, SetupError
 from ..files.paths import without_password
 
+T = TypeVar("T")
 A = TypeVar("A")
+G = TypeVar("G")
+M = TypeVar("M")
+
+SCHEDULER_VARIABLE = "LESION_DASH_SCHEDULER"
+"""Environment variable: the scheduler that is used where none is named."""
+
+_ADDRESS = re.compile(r"(tcp|tls)://[^/@\s]+:(\d{1,5})")
+_LAST_PORT = 65535
+_TLS = "distributed.comm.tls.ca-file and distributed.comm.tls.client.cert and .key"
+_RETRIES = 3  # arbitrary, as a scheduler's own limit of workers that a task may end
+_OPTIONS: dict[str, Any] = {"pure": False, "retries": _RETRIES}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that are waited for a cluster, all of them arbitrary.
+
+    Parameters
+    ----------
+    answer : float
+        For a scheduler to answer, and for a first worker to come.
+    look : float
+        Between two looks at the cluster while a result is awaited.
+    worker : float
+        Without any worker, until none is expected back.
+    """
+
+    answer: float = 10
+    look: float = 2
+    worker: float = 60
+
+
+PATIENCE = Patience()
 
 
 def own_versions() -> dict[str, str]:
     """What must be the same on every worker, for the same bits and to understand each other."""
-    return versions_of(version("lesion-dash"), version("numpy"), python_version())
+    return _versions(version("lesion-dash"), version("numpy"), python_version())
+
+
+def _versions(own: str | None, numpy: str | None, python: str) -> dict[str, str]:
+    # Arithmetic and the form of messages change with minor versions, not with patches.
+    numpy, python = (".".join((text or "none").split(".")[:2]) for text in (numpy, python))
+    return {"lesion_dash": own or "none", "numpy": numpy, "Python": python}
 
 
 def worker_address() -> str:
@@ -37,81 +78,49 @@ def worker_address() -> str:
     return str(get_worker().address)
 
 
-def versions_of(own: str | None, numpy: str | None, python: str) -> dict[str, str]:
-    """The versions that are compared, from those that a worker states."""
-    missing = "none"
-    return {
-        "lesion_dash": own or missing,
-        "numpy": _minor(numpy or missing),
-        "Python": _minor(python),
-    }
-
-
-def _minor(number: str) -> str:
-    return ".".join(number.split(".")[:2])
-
-
-def check_versions(worker: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
-    """Raise SetupError where a worker has other versions."""
+def _check_versions(worker: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
     for name, expected in ours.items():
         if theirs[name] != expected:
             problem = f"worker runs {name} {theirs[name]}, this computer {expected}"
             raise SetupError(worker, problem, "install the same there and start the worker again")
 
 
-def guarded(versions: Mapping[str, str], function: Callable[..., A], *arguments: Any) -> A:
+def _run_task(versions: Mapping[str, str], function: Callable[..., A], *arguments: Any) -> A:
     """Run a task, unless on a worker that came later and has other versions."""
     if (own := own_versions()) != versions:
-        check_versions(worker_address(), own, versions)
+        _check_versions(worker_address(), own, versions)
     return function(*arguments)
 
 
-# The workers of a cluster, and functions that are run on them.
+class TaskFailed(LesionDashError):
+    """A task that the workers cannot do.
+
+    Parameters
+    ----------
+    what : str
+        What the task did, to go on with in a sentence.
+    remedy : str
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"a task {what}; {remedy}")
+        self.what = what
 
 
-PATIENCE = 10
-"""Seconds that a scheduler has to answer, and a first worker to come."""
-
-_NO_WORKER = 60  # seconds without a worker, after which none is expected back
-_LOOK = 2  # seconds between two looks at the cluster while a result is awaited
-_RETRIES = 3
-
-T = TypeVar("T")
-G = TypeVar("G")
-M = TypeVar("M")
-
-
-class WorkersEnded(LesionDashError):
+class WorkersEnded(TaskFailed):
     """A task was tried on several workers, and each of them ended: killed, or out of memory."""
 
     def __init__(self, times: int) -> None:
-        super().__init__(f"a task {self._ended(times)}; start them again with more memory each")
-        self.times = times
-
-    @property
-    def what(self) -> str:
-        """What the task did, to go on with in a sentence."""
-        return self._ended(self.times)
-
-    @staticmethod
-    def _ended(times: int) -> str:
-        return f"ended {times} worker{'s' if times != 1 else ''}, out of memory perhaps"
+        workers = "1 worker" if times == 1 else f"{times} workers"
+        what = f"ended {workers}, out of memory perhaps"
+        super().__init__(what, "start them again with more memory each")
 
 
-class WorkerMemory(LesionDashError):
+class WorkerMemory(TaskFailed):
     """A task asked for more memory than its worker has; the worker lives."""
 
     def __init__(self) -> None:
-        super().__init__(f"a task {self.what}; start workers with more each")
-
-    @property
-    def what(self) -> str:
-        """What the task did, to go on with in a sentence."""
-        return "needs more memory than a worker has"
-
-
-TooMuch = WorkersEnded | WorkerMemory
-"""A task that the workers cannot do."""
+        super().__init__("needs more memory than a worker has", "start workers with more each")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,17 +131,34 @@ class RemoteResult:
 
 
 class Cluster:
-    """The workers behind a scheduler; see `connect`."""
+    """The workers behind a scheduler; see `connect`.
 
-    def __init__(self, client: Any, address: str) -> None:
+    Parameters
+    ----------
+    client : distributed.Client
+    address : str
+        Of the scheduler.
+    patience : Patience
+    versions : mapping, optional
+        Those that workers must have, by default `own_versions`.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        address: str,
+        patience: Patience = PATIENCE,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
         from distributed import KilledWorker
         from distributed.client import ClosedClientError
 
         self._killed: Any = KilledWorker
         self._client = client
         self._address = address
+        self._patience = patience
         self._gone = (CancelledError, ClosedClientError, OSError)
-        self._versions = own_versions()
+        self._versions = own_versions() if versions is None else versions
         self._run = uuid4().hex
         self._numbers = count()
 
@@ -140,15 +166,15 @@ class Cluster:
         """Raise InputError where there is no worker, or one with other versions than ours."""
         with self._connected():
             try:
-                self._client.wait_for_workers(1, timeout=PATIENCE)
+                self._client.wait_for_workers(1, timeout=self._patience.answer)
             except TimeoutError:
                 remedy = f"start one with `dask worker {self._address}`"
                 raise InputError(self._address, "has no workers", remedy) from None
-            found = self._client.get_versions(packages=["lesion-dash"])["workers"]
-        for worker, facts in found.items():
+            workers = self._client.get_versions(packages=["lesion-dash"])["workers"]
+        for worker, facts in workers.items():
             packages = facts["packages"]
-            theirs = versions_of(packages["lesion-dash"], packages["numpy"], packages["python"])
-            check_versions(worker, theirs, self._versions)
+            theirs = _versions(packages["lesion-dash"], packages["numpy"], packages["python"])
+            _check_versions(worker, theirs, self._versions)
 
     @property
     def threads(self) -> int:
@@ -160,12 +186,12 @@ class Cluster:
         self,
         function: Callable[[list[T]], tuple[A, Any]],
         chunks: Iterable[list[T]],
-        failed: Callable[[T, TooMuch], A],
+        failed: Callable[[T, TaskFailed], A],
     ) -> Generator[tuple[A, RemoteResult]]:
         """Run a function on every chunk; two chunks a thread are under way at most.
 
         A chunk whose task ends its workers or their memory is run again item by item, with nothing
-        of ours beside it, so that no other item is blamed.
+        of ours next to it, so that no other item is blamed.
 
         Parameters
         ----------
@@ -177,55 +203,48 @@ class Cluster:
 
         Yields
         ------
-        answer, kept
-            In the order of the chunks; several for a chunk that was run item by item. What is
-            kept is the pair.
+        answer, result
+            In the order of the chunks; several for a chunk that was run item by item. What stays
+            on the workers is the pair.
         """
         source = iter(chunks)
         waiting: deque[tuple[list[T], RemoteResult, Any]] = deque()
         while True:
+            # Two a thread: one runs, and the next is there when it ends.
             for chunk in islice(source, max(0, 2 * self.threads - len(waiting))):
                 waiting.append((chunk, *self._start(function, chunk)))
             if not waiting:
                 return
-            chunk, kept, answer = waiting.popleft()
+            chunk, remote, answer = waiting.popleft()
             try:
-                yield self._result(answer), kept
-            except (WorkersEnded, WorkerMemory):
+                yield self._result(answer), remote
+            except TaskFailed:
                 for _, _, other in waiting:
                     self._wait(other)
-                yield from self._one_by_one(function, chunk, failed)
-
-    def _one_by_one(
-        self,
-        function: Callable[[list[T]], tuple[A, Any]],
-        chunk: list[T],
-        failed: Callable[[T, TooMuch], A],
-    ) -> Generator[tuple[A, RemoteResult]]:
-        for item in chunk:
-            kept, answer = self._start(function, [item])
-            try:
-                yield self._result(answer), kept
-            except (WorkersEnded, WorkerMemory) as error:
-                yield failed(item, error), RemoteResult(None)
+                for item in chunk:
+                    remote, answer = self._start(function, [item])
+                    try:
+                        yield self._result(answer), remote
+                    except TaskFailed as error:
+                        yield failed(item, error), RemoteResult(None)
 
     def combine(
         self,
-        kept: Sequence[tuple[RemoteResult, str]],
+        results: Sequence[tuple[RemoteResult, str]],
         cut: Callable[[G, tuple[Any, Any], str], Any],
         merge: Callable[[G, list[Any]], M],
         groups: Iterable[G],
     ) -> Generator[M]:
-        """Bring together, for every group, its parts of all that is kept.
+        """Bring together, for every group, its parts of all that stayed on the workers.
 
         Parameters
         ----------
-        kept : sequence of (RemoteResult, str)
-            What `map` kept, with a text that is handed on to `cut`.
+        results : sequence of (RemoteResult, str)
+            Those of `map`, with a text that is handed on to `cut`.
         cut : callable
-            ``cut(group, pair, text)`` takes a group's part out of what is kept.
+            ``cut(group, pair, text)`` takes a group's part out of a result.
         merge : callable
-            ``merge(group, parts)``, with a part for everything that is kept.
+            ``merge(group, parts)``, with a part of every result.
         groups : iterable
 
         Yields
@@ -233,7 +252,7 @@ class Cluster:
         merged
             In the order of the groups; one group a thread is under way at most.
         """
-        futures, texts = [each.future for each, _ in kept], [text for _, text in kept]
+        futures, texts = [result.future for result, _ in results], [text for _, text in results]
         source = iter(groups)
         waiting: deque[tuple[G, Any]] = deque()
 
@@ -247,33 +266,22 @@ class Cluster:
             if not waiting:
                 return
             group, merged = waiting.popleft()
-            try:
-                answer = self._result(merged)
-            except WorkersEnded as error:
-                answer = self._combine_again(partial(begin, group), futures, error)
+            # Parts may be lost with a worker that ended for a reason of its own, also while they
+            # are made again: one more is no verdict, as long as there are parts to make again.
+            for attempt in count():
+                try:
+                    answer = self._result(begin(group) if attempt else merged)
+                    break
+                except WorkersEnded:
+                    if attempt == _RETRIES or not self._make_again(futures):
+                        raise
             yield answer
-
-    def _combine_again(
-        self, begin: Callable[[], Any], futures: Sequence[Any], error: WorkersEnded
-    ) -> Any:
-        """The answer for a group whose parts were lost, as long as there are parts to make again.
-
-        A worker may end for a reason of its own while they are made: one more is no verdict.
-        """
-        for _ in range(_RETRIES):
-            if not self._make_again(futures):
-                break
-            try:
-                return self._result(begin())
-            except WorkersEnded as again:
-                error = again
-        raise error
 
     def _make_again(self, futures: Sequence[Any]) -> bool:
         """Make again what was given up though it ended no worker; False where there is none.
 
         What is lost with a worker is made anew on others. Should a task that ends workers run
-        beside it, the scheduler blames both.
+        at the same time, the scheduler blames both.
         """
         blamed = [future for future in futures if future.status == "error"]
         if blamed:
@@ -285,22 +293,20 @@ class Cluster:
 
     def _start(self, function: Callable[..., Any], chunk: list[T]) -> tuple[RemoteResult, Any]:
         pair = self._submit(function, chunk)
-        return RemoteResult(pair), self._submit(_first, pair)
+        return RemoteResult(pair), self._submit(itemgetter(0), pair)
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self._connected():
-            task = partial(guarded, self._versions, function)
-            return self._client.submit(
-                task, *arguments, key=self._key(), pure=False, retries=_RETRIES
-            )
+            task = partial(_run_task, self._versions, function)
+            return self._client.submit(task, *arguments, key=self._key(), **_OPTIONS)
 
     def _submit_each(self, function: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
         if not arguments[0]:
             return []
         keys = [self._key() for _ in arguments[0]]
         with self._connected():
-            task = partial(guarded, self._versions, function)
-            return list(self._client.map(task, *arguments, key=keys, pure=False, retries=_RETRIES))
+            task = partial(_run_task, self._versions, function)
+            return list(self._client.map(task, *arguments, key=keys, **_OPTIONS))
 
     def _key(self) -> str:
         # Keys of this run alone: a result that another run left is never taken for ours.
@@ -322,22 +328,22 @@ class Cluster:
     def _ask(self, question: Callable[..., Any]) -> Any:
         """Ask until there is an answer, and look after the cluster meanwhile."""
         since = time.monotonic()
-        patience = _LOOK
+        patience = self._patience.look
         with self._connected():
             while True:
                 with suppress(TimeoutError):
                     return question(timeout=patience)
                 since = self._check_alive(since)
                 # An answer that takes long to come over must not be begun again for ever.
-                patience = min(2 * patience, _NO_WORKER)
+                patience = min(2 * patience, self._patience.worker)
 
     def _check_alive(self, since: float) -> float:
         """When a worker was last seen; an error where that is long ago."""
         now = time.monotonic()
         if self._client.nthreads():
             return now
-        if now - since > _NO_WORKER:
-            problem = f"has had no worker for {_NO_WORKER} s"
+        if now - since > self._patience.worker:
+            problem = f"has had no worker for {self._patience.worker:g} s"
             raise InputError(self._address, problem, "start workers, then run this again")
         return since
 
@@ -365,15 +371,8 @@ class Cluster:
         return InputError(self._address, "the connection to the scheduler was lost", remedy)
 
 
-def _first(pair: tuple[A, Any]) -> A:
-    return pair[0]
-
-
-# What Dask says on its own account, held back.
-
-
-class Silence:
-    """What goes wrong is told by us, once: Dask itself keeps silent on this computer.
+class _Silence:
+    """Dask's own messages, held back on this computer: what goes wrong is one sentence of ours.
 
     Connections of several threads may overlap, in any order: the first one begins the silence,
     the last one ends it. `warnings.catch_warnings` cannot be used: it puts back all filters as
@@ -387,65 +386,50 @@ class Silence:
         self._filter: Any = None
 
     def __enter__(self) -> None:
+        from distributed.versions import VersionMismatchWarning
+
         with self._lock:
             self._connections += 1
-            if self._connections == 1:
-                self._begin()
+            if self._connections > 1:
+                return
+            names = (f"distributed.{name}" for name in ("client", "core", "comm"))
+            self._levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+            for logger in self._levels:
+                logger.setLevel(logging.CRITICAL)
+            # Versions are compared by us, and those that matter are an error.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            self._filter = warnings.filters[0]
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._connections -= 1
-            if not self._connections:
-                self._end()
-
-    def _begin(self) -> None:
-        from distributed.versions import VersionMismatchWarning
-
-        loggers = [logging.getLogger(f"distributed.{name}") for name in ("client", "core", "comm")]
-        self._levels = {logger: logger.level for logger in loggers}
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        # Versions are compared by us, and those that matter are an error.
-        warnings.simplefilter("ignore", VersionMismatchWarning)
-        self._filter = warnings.filters[0]
-
-    def _end(self) -> None:
-        for logger, level in self._levels.items():
-            logger.setLevel(level)
-        filters: Any = warnings.filters
-        with suppress(ValueError):  # somebody has put back filters of an earlier moment
-            filters.remove(self._filter)
+            if self._connections:
+                return
+            for logger, level in self._levels.items():
+                logger.setLevel(level)
+            filters: Any = warnings.filters
+            with suppress(ValueError):  # somebody has put back filters of an earlier moment
+                filters.remove(self._filter)
 
 
-SILENCE = Silence()
-"""Held by every connection."""
-
-
-# The way to a cluster: a scheduler that answers, and workers that fit this program.
-
-
-SCHEDULER_VARIABLE = "LESION_DASH_SCHEDULER"
-"""Environment variable: the scheduler that is used where none is named."""
-
-_ADDRESS = re.compile(r"(tcp|tls)://[^/@\s]+:(\d{1,5})")
-_LAST_PORT = 65535
-_TLS = "distributed.comm.tls.ca-file and distributed.comm.tls.client.cert and .key"
+_SILENCE = _Silence()
 
 
 @contextmanager
-def connect(address: str) -> Iterator[Cluster]:
+def connect(address: str, patience: Patience = PATIENCE) -> Iterator[Cluster]:
     """Connect to a scheduler whose workers fit this program; afterwards nothing of ours is there.
 
     Parameters
     ----------
     address : str
         Such as ``tcp://127.0.0.1:8786``.
+    patience : Patience
 
     Raises
     ------
     InputError
-        Where Dask is not installed here, the address is none, nobody answers within 10 s, there
-        is no worker, or a worker runs other versions.
+        Where Dask is not installed here, the address is not one, nobody answers in time, there is
+        no worker, or a worker runs other versions.
     """
     _check_address(address)
     try:
@@ -459,31 +443,30 @@ def connect(address: str) -> Iterator[Cluster]:
     elif security.require_encryption:
         problem = "is not encrypted, and Dask's configuration asks for encryption"
         raise InputError(address, problem, "use a tls:// scheduler")
-    with SILENCE:
+    with _SILENCE:
         try:
-            client = distributed.Client(
-                address, timeout=PATIENCE, set_as_default=False, security=security
-            )
+            options = {"set_as_default": False, "security": security}
+            client = distributed.Client(address, timeout=patience.answer, **options)
         except (OSError, ValueError):
-            problem = f"no scheduler answers within {PATIENCE} s"
+            problem = f"no scheduler answers within {patience.answer:g} s"
             remedy = "start `dask scheduler` there, or check host and port"
             raise InputError(address, problem, remedy) from None
         try:
-            cluster = Cluster(client, address)
+            cluster = Cluster(client, address, patience)
             cluster.check_workers()
             yield cluster
         finally:
             with suppress(Exception):  # a scheduler that is gone has nothing of ours to release
-                client.close(timeout=PATIENCE)
+                client.close(timeout=patience.answer)
 
 
 def _check_address(address: str) -> None:
     shown = without_password(address)
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise InputError(shown, "is no address of a scheduler", "write it as tcp://host:8786")
-    if not 1 <= int(found[2]) <= _LAST_PORT:
-        problem = f"port {found[2]} does not exist"
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        raise InputError(shown, "is not the address of a scheduler", "write it as tcp://host:8786")
+    if not 1 <= int(parts[2]) <= _LAST_PORT:
+        problem = f"port {parts[2]} does not exist"
         raise InputError(shown, problem, f"give one from 1 to {_LAST_PORT}, such as 8786")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import IO, Self, Unpack
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +20,18 @@ from ..files.paths import PathInput
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.reading import Progress
 from .cohort import Cohort, CohortListing
-from .participants import LeftOut, Restriction, leave_out, read_participants
+from .conditions import Condition, exclude_patients
+from .participants import read_participants
 from .readers import Reader, reader_on
-from .reading import AssignmentRequest, ReadOptions, read_folder
+from .reading import DEFAULTS, IsCancelled, ReadOptions, list_masks, read_masks
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
 
-_SHARE_OF_MEMORY = 0.25
-_SAMPLE = 64  # masks that an estimate is made from
+_SHARE_OF_MEMORY = 0.25  # arbitrary: the maps, and other programs, need memory as well
+# Masks that an estimate is made from. Where volumes vary as much as their mean, the mean of 64 is
+# known to about 1 / sqrt(64) = 12 %.
+_SAMPLE = 64
 
 Notice = Callable[[str], None]
 
@@ -50,7 +52,7 @@ def memory_limit() -> int:
         try:
             return bytes_in(text)
         except ValueError:
-            problem = f"{text!r} is no size"
+            problem = f"{text!r} is not a size"
             raise InputError(MEMORY_VARIABLE, problem, "give one such as 4GB") from None
     return int(_SHARE_OF_MEMORY * free_memory())
 
@@ -150,7 +152,7 @@ def _disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
-        remedy = "make room there, or name another folder in TMPDIR"
+        remedy = "free some space there, or name another folder in TMPDIR"
         raise InputError(tempfile.gettempdir(), problem, remedy) from error
 
 
@@ -170,12 +172,12 @@ def load_cohort(
     pattern: str = "*",
     choice: Binarization = BINARY,
     progress: Progress | None = None,
-    cancelled: AssignmentRequest | None = None,
+    cancelled: IsCancelled | None = None,
     on_grid: Callable[[Grid], None] | None = None,
     within: PathInput | None = None,
     notice: Notice | None = None,
     scheduler: str | None = None,
-    where: Sequence[Restriction] = (),
+    where: Iterable[Condition | str] = (),
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -183,7 +185,7 @@ def load_cohort(
     ----------
     folder : path or URL
         Searched with its sub-folders for NIfTI files (``.nii``, ``.nii.gz``, ``.img`` with
-        ``.hdr``), one a patient.
+        ``.hdr``), one per patient.
     participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
         ``participants.csv`` in the folder or in the one above, where there is one.
@@ -204,8 +206,8 @@ def load_cohort(
         voxel positions are then kept on disk; all results are the same.
     scheduler : str, optional
         Address of a Dask cluster whose workers read the masks, such as ``tcp://127.0.0.1:8786``.
-    where : sequence of Condition
-        Only patients who meet all of these are read, see `parse_conditions`; the files of the
+    where : iterable of Condition or str
+        Only patients who meet all of these are read, see `parse_condition`; the files of the
         others are not opened, and are skipped with the reason.
 
     Returns
@@ -217,33 +219,40 @@ def load_cohort(
     ------
     InputError
         Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
-        the cluster cannot be used; where a condition cannot be asked, or nobody meets them all.
+        the cluster cannot be used; where a condition does not fit the table, or nobody meets them
+        all.
 
     Examples
     --------
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> cohort.grid.voxel_volume
     8.0
-    >>> from lesion_dash import parse_conditions
-    >>> load_cohort("sample_data/cohort_a", where=parse_conditions(["sex=F", "age>=60"])).name
+    >>> load_cohort("sample_data/cohort_a", where=["sex=F", "age>=60"]).name
     'cohort_a, age >= 60, sex = F'
     """
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
-        listing = read_listing(
-            folder,
-            lambda lesion: positions.add(voxels_of(lesion.starts, lesion.lengths)),
+
+        def show(done: int, total: int) -> None:
+            positions.expect(done, total)
+            if progress:
+                progress(done, total)
+
+        options = ReadOptions(
             participants=participants,
             pattern=pattern,
             choice=choice,
-            progress=partial(_show, positions, progress),
+            progress=show,
             cancelled=cancelled,
             on_grid=on_grid,
             within=within,
-            reader=reader,
             where=where,
         )
+
+        def keep(lesion: Lesion) -> None:
+            positions.add(voxels_of(lesion.starts, lesion.lengths))
+
+        listing = read_listing(folder, options, reader, keep)
         starts, indices = positions.starts, positions.join()
-    notes = listing.notes + positions.notes
     return Cohort(
         listing.name,
         listing.folder,
@@ -252,44 +261,32 @@ def load_cohort(
         starts[:-1],
         starts[1:],
         indices,
-        listing.participants,
-        notes,
+        participants=listing.participants,
+        notes=listing.notes + positions.notes,
     )
-
-
-def _show(positions: Positions, progress: Progress | None, done: int, total: int) -> None:
-    positions.expect(done, total)
-    if progress:
-        progress(done, total)
 
 
 def read_listing(
     folder: PathInput,
-    keep: Callable[[Lesion], None] | None = None,
-    participants: PathInput | None = None,
-    within: PathInput | None = None,
+    options: ReadOptions = DEFAULTS,
     reader: Reader | None = None,
-    where: Sequence[Restriction] = (),
-    **options: Unpack[ReadOptions],
+    keep: Callable[[Lesion], None] | None = None,
 ) -> CohortListing:
     """Read every mask of a folder once and hand each lesion to `keep`, in the files' order.
 
-    A `reader` may keep the lesions elsewhere, and hand on none. The other parameters and the
-    errors are those of `load_cohort`.
+    A `reader` may keep the lesions elsewhere, and hand on none. Errors are those of `load_cohort`.
     """
     place = check_folder(folder)
-    table, notes = read_participants(place, participants, within)
-    left_out = LeftOut()
-
-    def unwanted(files: Sequence[str]) -> Mapping[str, str]:
-        nonlocal left_out
-        left_out = leave_out(where, table, files, place, notes)
-        return left_out.reasons
-
-    reading = read_folder(folder, keep=keep, reader=reader, unwanted=unwanted, **options)
-    if reading.fault or reading.grid is None:
-        raise reading.fault or InputError(reading.root, "no masks found")
+    table, notes = read_participants(place, options.participants, options.within)
+    reading = list_masks(place, options.pattern)
+    exclusions = exclude_patients(options.where, table, reading.files, place, notes)
+    reading.exclude(exclusions.reasons)
+    read_masks(reading, options, reader, keep)
     root = reading.root
-    notes += left_out.notes + reading.notes
-    name = left_out.name(root.resolve().name)
-    return CohortListing(name, root, reading.grid, reading.patients, table, notes)
+    if reading.fault or reading.grid is None:
+        raise reading.fault or InputError(root, "no masks found")
+    name = exclusions.name(root.resolve().name)
+    notes += exclusions.notes + reading.notes
+    return CohortListing(
+        name, root, reading.grid, reading.patients, participants=table, notes=notes
+    )

@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError, SetupError
 from ..files.listing import strip_ending
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_KEPT = 2**14  # texts, as a filter reads the same cells again with each choice
+_CACHED_TEXTS = 2**14  # cells, arbitrary: a filter reads the same ones with each of its changes
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "missing"}
 
 
@@ -38,7 +39,7 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in _MISSING
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED_TEXTS)
 def number_of(cell: str) -> float | None:
     """The finite number that a cell holds, or None.
 
@@ -55,18 +56,18 @@ def number_of(cell: str) -> float | None:
     return number if isfinite(number) and "_" not in cell else None
 
 
-def value_words(value: object) -> str:
+def value_text(value: object) -> str:
     """A value as a table shows it: 1, 1.0 and ``1`` are one; F and f are two.
 
     Examples
     --------
-    >>> value_words(1.0), value_words("1.50"), value_words(" F ")
+    >>> value_text(1.0), value_text("1.50"), value_text(" F ")
     ('1', '1.5', 'F')
     """
     return _text_words(str(value).strip())
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED_TEXTS)
 def _text_words(text: str) -> str:
     if re.fullmatch(r"[+-]?\d{1,300}", text):
         return str(int(text))  # long codes must not lose their last digits
@@ -74,9 +75,6 @@ def _text_words(text: str) -> str:
     if number is None:
         return text
     return str(int(number)) if number.is_integer() else str(number)
-
-
-# Units of the columns of a participants table, from the JSON file that BIDS puts beside it.
 
 
 _OF_BIDS = {"age": "years"}
@@ -92,7 +90,7 @@ _SPELT_OUT = {
     }.items()
     for short in shorts
 }
-_LONGEST = 30  # letters: a column's head has room for no more
+_LONGEST = 30  # characters of a unit: the heading of a column has no space for more
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ class Units:
 
     Parameters
     ----------
-    said : dict
-        Column to its unit, of those that the file gives one; empty where it cannot be shown.
+    by_column : dict
+        Column to its unit, where the file gives one; empty where that cannot be shown.
     path : Path or UrlPath, optional
         The file, where there is one that could be used.
     sha256 : str
@@ -111,7 +109,7 @@ class Units:
         Why a file beside the table is not used.
     """
 
-    said: dict[str, str] = field(default_factory=dict)
+    by_column: dict[str, str] = field(default_factory=dict)
     path: AnyPath | None = None
     sha256: str = ""
     notes: tuple[str, ...] = ()
@@ -124,79 +122,63 @@ class Units:
         >>> Units().of("Age"), Units({"age": "months"}).of("age"), Units().of("nihss")
         ('years', 'months', '')
         """
-        if column in self.said:
-            return self.said[column]
+        if column in self.by_column:
+            return self.by_column[column]
         folded = column.casefold()
-        # Of age, the file may say something else that is meant for a column spelt like it.
-        is_unsure = any(name.casefold() == folded for name in self.said)
+        # The file may give a unit for a column that is spelt otherwise, and mean this one.
+        is_unsure = any(name.casefold() == folded for name in self.by_column)
         return "" if is_unsure else _OF_BIDS.get(folded, "")
 
 
 def read_units(table: AnyPath, root: AnyPath | None = None) -> Units:
-    """Read the units that the JSON file beside a participants table gives, such as for age.
+    """Read the units that the JSON file next to a participants table gives, such as for age.
 
-    Parameters
-    ----------
-    table : Path or UrlPath
-        ``participants.tsv``; the file is ``participants.json``.
-    root : Path or UrlPath, optional
-        A file that leads out of this folder is not read.
-
-    Returns
-    -------
-    Units
-        Without any where there is no file; of a file that cannot be used, a note: the table can be.
+    A file that leads out of the root is not read; of one that cannot be used there is a note, as
+    the table itself can be.
 
     References
     ----------
     BIDS 1.10, "Participants file" and "Tabular files": https://bids-specification.readthedocs.io
     """
-    path = _beside(table)
-    if path is None or (root is not None and not is_below(path.resolve(), root)):
+    try:
+        path = table.with_suffix(".json")
+        if path == table or not path.is_file():
+            return Units()
+    except InputError:
+        raise  # a server that does not answer
+    except (OSError, ValueError):
+        return Units()  # no file can have this name
+    if root is not None and not is_below(path.resolve(), root):
         return Units()
     try:
         text, _, sha256 = read_text(path)
-        columns = _columns(path, text)
+        columns = _read_columns(path, text)
     except SetupError:
         raise
     except InputError as error:
         return Units(notes=(f"{path.name} beside the table is not used: {error.reason}",))
-    found = {name: _unit(said.get("Units")) for name, said in columns.items()}
-    return Units({name: unit for name, unit in found.items() if unit is not None}, path, sha256)
+    units = {name: _unit(facts.get("Units")) for name, facts in columns.items()}
+    return Units({name: unit for name, unit in units.items() if unit is not None}, path, sha256)
 
 
-def _beside(table: AnyPath) -> AnyPath | None:
-    """The file of units of a table, where there is one."""
+def _read_columns(path: AnyPath, text: str) -> dict[str, dict[str, Any]]:
     try:
-        path = table.with_suffix(".json")
-        return path if path != table and path.is_file() else None
-    except InputError:
-        raise  # a server that does not answer
-    except (OSError, ValueError):
-        return None  # no file can have this name
-
-
-def _columns(path: AnyPath, text: str) -> dict[str, dict[str, Any]]:
-    try:
-        found = json.loads(text)
+        columns = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(path, f"is no JSON ({error})") from None
-    if not isinstance(found, dict):
+        raise InputError(path, f"is not JSON ({error})") from None
+    if not isinstance(columns, dict):
         raise InputError(path, "does not describe columns by their names")
-    return {name: said for name, said in found.items() if isinstance(said, dict)}
+    return {name: facts for name, facts in columns.items() if isinstance(facts, dict)}
 
 
-def _unit(said: object) -> str | None:
-    """A unit as it stands after a name; None where none is said, empty where it cannot be shown."""
-    unit = said.strip() if isinstance(said, str) else ""
+def _unit(value: object) -> str | None:
+    """A unit as written after a name; None where there is none, empty if it cannot be shown."""
+    unit = value.strip() if isinstance(value, str) else ""
     if is_missing(unit):
         return None
     if len(unit) > _LONGEST or not unit.isprintable():
         return ""
-    return _SPELT_OUT.get(unit if len(unit) == 1 else unit.casefold(), unit)  # A is no year
-
-
-# A patient of a cohort: one file and what became of it.
+    return _SPELT_OUT.get(unit if len(unit) == 1 else unit.casefold(), unit)  # A is ampere
 
 
 Outcome = Literal["accept", "warn", "reject"]
@@ -216,8 +198,8 @@ class Patient:
     status : str
         ``used`` or ``skipped``.
     outcome : str
-        What validation said: ``accept`` (where skipped: nothing is wrong with it, the patient is
-        left out by a condition), ``warn`` (used and flagged, or passed over by its name), or
+        The result of validation: ``accept`` (where skipped: nothing is wrong with it, a condition
+        excludes the patient), ``warn`` (used and flagged, or passed over by its name), or
         ``reject`` (opened and refused).
     reasons : tuple of str
         Why it was skipped, or what was unusual about it, a sentence each.
@@ -244,7 +226,7 @@ class Patient:
         return "; ".join(self.reasons)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(_CACHED_TEXTS)
 def subject_of(file: str) -> str:
     """The BIDS subject in a file's path, or its name without the ending.
 
@@ -257,8 +239,8 @@ def subject_of(file: str) -> str:
     """
     parts = unicodedata.normalize("NFC", file).split("/")
     for part in reversed(parts):
-        if found := re.search(r"sub-[^\W_]+", part):
-            return found.group()
+        if subject := re.search(r"sub-[^\W_]+", part):
+            return subject.group()
     return strip_ending(parts[-1])
 
 
@@ -278,9 +260,6 @@ def patient_ids(files: Sequence[str]) -> list[str]:
     ]
 
 
-# The participants table that is joined to a cohort.
-
-
 FILE_NAMES = ("participants.tsv", "participants.csv")
 ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
 """Names a column of patient ids may have; otherwise the first column is taken."""
@@ -298,7 +277,7 @@ class Participants:
     columns : tuple of str
         Without the id column.
     rows : dict
-        Subject without ``sub-`` to its values, one a column; an empty string where missing.
+        Subject without ``sub-`` to its values, one per column; an empty string where missing.
     units : Units
         Of the columns.
     """
@@ -325,7 +304,9 @@ class Participants:
             name = column
             while name in table or name in added:
                 name = f"participant_{name}"
-            added[name] = _as_numbers(texts)
+            added[name] = texts
+            with suppress(ValueError):  # it holds more than numbers
+                added[name] = pd.to_numeric(texts)
         # Together: one by one, each of a thousand columns would copy those before it.
         return pd.concat([table, pd.DataFrame(added, table.index)], axis=1)
 
@@ -354,8 +335,8 @@ def read_participants(
         return named, named.units.notes
     folder = folder.resolve()
     places = [place for place in (folder, folder.parent) if root is None or is_below(place, root)]
-    found = [place / name for place in places for name in FILE_NAMES]
-    present = next((candidate for candidate in found if candidate.is_file()), None)
+    candidates = (place / name for place in places for name in FILE_NAMES)
+    present = next((candidate for candidate in candidates if candidate.is_file()), None)
     if present is None or (root is not None and not is_below(present.resolve(), root)):
         return None, ()
     try:
@@ -369,7 +350,7 @@ def read_participants(
 
 
 def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Participants:
-    """Read a table with a header and a row a patient, separated by tabs, commas or semicolons.
+    """Read a table with a header and a row per patient, separated by tabs, commas or semicolons.
 
     Parameters
     ----------
@@ -397,32 +378,31 @@ def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Parti
         key = _key(_check_id(path, number, row[id_column].strip()))
         if key in rows:
             raise InputError(path, f"row {number}: {row[id_column]} has a row already")
-        rows[key] = tuple(map(_clean, row[:id_column] + row[id_column + 1 :]))
+        del row[id_column]
+        rows[key] = tuple("" if is_missing(cell) else cell.strip() for cell in row)
     if not rows:
-        raise InputError(path, "holds no participants", "a header and a row a patient are needed")
-    columns = tuple(header[:id_column] + header[id_column + 1 :])
+        raise InputError(path, "holds no participants", "it needs a header and a row per patient")
+    del header[id_column]
     units = read_units(path, root)
-    return Participants(path, columns, rows, (*notes, *units.notes), sha256, units)
+    return Participants(path, tuple(header), rows, (*notes, *units.notes), sha256, units)
 
 
 def _rows(path: AnyPath, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row with its number, one by one; those without any text are left out.
+    """The cells of each row that holds any text, with its number.
 
-    A quote that is not closed takes no other row in.
+    Each line is a row of its own, so that a quote that is not closed takes in no other row.
     """
     lines = _LINE_ENDS.split(text)
     separator = max("\t,;", key=lines[0].count)
     for number, line in enumerate(lines, start=1):
         try:
-            row = _quoted(line, separator) if '"' in line else line.split(separator)
+            row = line.split(separator)
+            if '"' in line:  # seldom, and several times slower
+                row = next(csv.reader([line], delimiter=separator))
         except csv.Error as error:
-            raise InputError(path, f"is no table ({error})") from None
+            raise InputError(path, f"is not a table ({error})") from None
         if any(row):
             yield number, row
-
-
-def _quoted(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator))
 
 
 def _check_id(path: AnyPath, number: int, text: str) -> str:
@@ -435,154 +415,3 @@ def _check_id(path: AnyPath, number: int, text: str) -> str:
 
 def _key(subject: str) -> str:
     return subject.removeprefix("sub-")
-
-
-def _clean(value: str) -> str:
-    text = value.strip()
-    return "" if is_missing(text) else text
-
-
-def _as_numbers(texts: pd.Series) -> pd.Series:
-    import pandas as pd
-
-    try:
-        return pd.to_numeric(texts)
-    except ValueError:
-        return texts
-
-
-# Which patients of a folder are wanted, asked of the participants table before a mask is read.
-#
-# The conditions themselves (``sex = F``, ``age >= 60``) are of the room `subgroups`, which knows
-# cohorts. To pass over a file unread, the reading must ask them; so this room says only what it
-# asks, a `Restriction`, and puts several answers together. The same function answers for a cohort
-# that is in memory, so that both ways ask the table alike; a file that is passed over unread is not
-# found faulty, and has no say in which grid the cohort is on.
-
-
-@dataclass(frozen=True)
-class RestrictionResult:
-    """What a restriction says of some files.
-
-    Parameters
-    ----------
-    reasons : dict
-        File to the reason, for those whose patients are not wanted.
-    notes : tuple of str
-        How many patients are left out, and how many of them because their value is missing.
-    hint : str
-        What values there are, for the case that nobody is left.
-    """
-
-    reasons: dict[str, str]
-    notes: tuple[str, ...] = ()
-    hint: str = ""
-
-
-class Restriction(Protocol):
-    """A question to a participants table, such as a `subgroups.Condition`."""
-
-    @property
-    def summary(self) -> str:
-        """The restriction in words, such as ``sex = F``."""
-
-    def ask(self, table: Participants, files: Sequence[str]) -> RestrictionResult:
-        """Which of these files, named by their paths below the folder, are not wanted."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Who is left out by all restrictions together.
-
-    Parameters
-    ----------
-    reasons : dict
-        File to the reasons.
-    notes : tuple of str
-    summary : str
-        The restrictions in words, empty where there is none.
-    """
-
-    reasons: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    summary: str = ""
-
-    def name(self, cohort: str) -> str:
-        """The name of a cohort with its restriction.
-
-        Examples
-        --------
-        >>> LeftOut(summary="age >= 60, sex = F").name("cohort_a")
-        'cohort_a, age >= 60, sex = F'
-        """
-        return f"{cohort}, {self.summary}" if self.summary else cohort
-
-
-def leave_out(
-    where: Sequence[Restriction],
-    table: Participants | None,
-    files: Sequence[str],
-    folder: AnyPath,
-    notes: Sequence[str] = (),
-) -> LeftOut:
-    """Ask every restriction which of these files are not wanted; their order does not matter.
-
-    Parameters
-    ----------
-    where : sequence of Restriction
-    table : Participants or None
-    files : sequence of str
-        Paths below the folder.
-    folder : Path or UrlPath
-        Whose files they are.
-    notes : sequence of str
-        What was wrong with a table that could not be used.
-
-    Raises
-    ------
-    InputError
-        Where there is no table, or nobody is left.
-    """
-    ordered = sorted(_check(where), key=lambda one: (one.summary, str(one)))
-    asked = [one for place, one in enumerate(ordered) if one not in ordered[:place]]
-    if not asked:
-        return LeftOut()
-    if table is None:
-        problem = f"has no participants table that could answer {asked[0].summary!r}"
-        remedy = "put participants.tsv there or in the folder above, or name a table"
-        raise InputError(folder, problem, remedy, tuple(notes))
-    answers = [one.ask(table, files) for one in asked]
-    reasons: dict[str, list[str]] = {}
-    for answer in answers:
-        for file, reason in answer.reasons.items():
-            reasons.setdefault(file, []).append(reason)
-    if files and len(reasons) == len(files):
-        raise _nobody(folder, [*zip(asked, answers, strict=True)], len(files))
-    told = [note for answer in answers for note in answer.notes]
-    if len(answers) > 1:
-        told.append(f"{len(reasons):,} of {len(files):,} patients left out in all")
-    found = {file: "; ".join(parts) for file, parts in reasons.items()}
-    return LeftOut(found, tuple(told), ", ".join(one.summary for one in asked))
-
-
-def _check(where: Sequence[Restriction]) -> Sequence[Restriction]:
-    """Text is what one would try first; to read it is the task of another room."""
-    given: object = where
-    texts = [given] if isinstance(given, str) else [one for one in where if isinstance(one, str)]
-    if texts:
-        remedy = f"give where=parse_conditions([{texts[0]!r}])"
-        raise InputError("where", f"{texts[0]!r} is text, not a condition", remedy)
-    return where
-
-
-def _nobody(
-    folder: AnyPath, answers: Sequence[tuple[Restriction, RestrictionResult]], total: int
-) -> InputError:
-    alone = [pair for pair in answers if len(pair[1].reasons) == total]
-    told = alone[:1] or answers
-    words = " and ".join(one.summary for one, _ in told)
-    problem = f"nobody is left: no patient of {total:,} meets {words}"
-    hints = dict.fromkeys(answer.hint for _, answer in told)
-    details = [note for _, answer in told for note in answer.notes]
-    remedy = "; ".join(hint for hint in hints if hint) or "ask for less"
-    return InputError(folder, problem, remedy, tuple(details))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -24,11 +24,13 @@ from ..files.reading import checksum
 from ..images.masks import Binarization, Lesion, find_lesion, volume_grid
 from ..images.nifti import Header
 from ..images.reading import read_header, read_raw_image
-from .dask import Cluster, RemoteResult, TooMuch, connect, worker_address
+from .dask import Cluster, RemoteResult, TaskFailed, connect, worker_address
 
-_THREADS = min(4, os.cpu_count() or 1)
-_URL_THREADS = 16  # what lies behind a URL is waited for, not computed
-_BATCH = 16  # masks that a thread reads before it hands them on
+THREADS = min(4, os.cpu_count() or 1)
+"""Masks of this computer that are read together, arbitrary."""
+
+_URL_THREADS = 16  # arbitrary: what lies behind a URL is waited for, not computed
+_BATCH = 16  # masks that a thread reads before it hands them on, arbitrary
 _AHEAD = 4  # batches read and not yet used, or one a thread: a slow user must not fill the memory
 
 T = TypeVar("T")
@@ -47,19 +49,20 @@ class LoadedMask:
     voxels : int
         Lesioned voxels.
     notes : tuple of str
+        What is unusual about it, a sentence each.
     sha256 : str
         Of the file.
     fingerprint : str
         Of the lesioned voxels.
     lesion : Lesion or None
-        None where its runs were kept elsewhere.
+        None where it was handed on, or its runs are kept elsewhere.
     """
 
     voxels: int
     notes: tuple[str, ...]
     sha256: str
     fingerprint: str
-    lesion: Lesion | None
+    lesion: Lesion | None = None
 
 
 class Reader(Protocol):
@@ -83,20 +86,20 @@ class Threads:
         How many masks are read together, of this computer's and of those behind a URL.
     """
 
-    def __init__(self, local: int = _THREADS, remote: int = _URL_THREADS) -> None:
+    def __init__(self, local: int = THREADS, remote: int = _URL_THREADS) -> None:
         self._local, self._remote = local, remote
 
     def headers(self, paths: Sequence[AnyPath]) -> Generator[Header | InputError]:
         """The header of every image; those behind a URL are asked for together."""
         is_remote = any(isinstance(path, UrlPath) for path in paths)
-        return _in_threads(header_of, paths, self._remote if is_remote else 1)
+        return _in_threads(_load_header, paths, self._remote if is_remote else 1)
 
     def masks(
         self, jobs: Sequence[Job], choice: Binarization
     ) -> Generator[LoadedMask | InputError]:
         """Every mask, a few batches ahead of the one that is asked for."""
         is_remote = any(isinstance(path, UrlPath) for path, _ in jobs)
-        read = partial(opened, choice=choice)
+        read = partial(_load_mask, choice=choice)
         return _in_threads(read, jobs, self._remote if is_remote else self._local)
 
 
@@ -110,7 +113,7 @@ def _in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) ->
     try:
         for first in range(0, len(items), _BATCH):
             batch = items[first : first + _BATCH]
-            ahead.append(pool.submit(_each, function, batch))
+            ahead.append(pool.submit(list, map(function, batch)))
             if len(ahead) > max(_AHEAD, threads):
                 yield from ahead.popleft().result()
         while ahead:
@@ -119,52 +122,30 @@ def _in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) ->
         pool.shutdown(cancel_futures=True)
 
 
-def _each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    return [function(item) for item in items]
-
-
-def gone(path: AnyPath) -> InputError:
-    """What is said of a file that was listed and is not found any more."""
-    problem = "file not found, although it was listed a moment ago"
-    return InputError(path, problem, "run this again when nobody moves files there")
-
-
-def header_of(path: AnyPath) -> Header | InputError:
-    """The header of an image of one volume, or why it cannot be used.
-
-    Raises
-    ------
-    SetupError
-        Where this machine lacks what is needed to read any file.
-    """
+def _load_header(path: AnyPath) -> Header | InputError:
+    """The header of an image of one volume, or why it cannot be used."""
     try:
         header = read_header(path)
         volume_grid(path, header)
-    except SetupError:
+    except SetupError:  # this machine lacks what is needed to read any file
         raise
     except MissingFile:
-        return gone(path)
+        return _gone(path)
     except InputError as error:
         return error
     return header
 
 
-def opened(job: Job, choice: Binarization) -> LoadedMask | InputError:
-    """A mask, or why it cannot be used.
-
-    Raises
-    ------
-    SetupError
-        Where this machine lacks what is needed to read any file.
-    """
+def _load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
+    """A mask, or why it cannot be used."""
     path, grid = job
     try:
-        stored = read_raw_image(path)
-        lesion = find_lesion(stored, choice)
+        raw = read_raw_image(path)
+        lesion = find_lesion(raw, choice)
     except SetupError:
         raise
     except MissingFile:
-        return gone(path)
+        return _gone(path)
     except InputError as error:
         return error
     except MemoryError:
@@ -172,14 +153,16 @@ def opened(job: Job, choice: Binarization) -> LoadedMask | InputError:
     if lesion.grid != grid:
         return InputError(path, "changed during the run: its header is not what it was")
     fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
-    return LoadedMask(lesion.voxels, lesion.notes, stored.sha256, fingerprint, lesion)
+    return LoadedMask(lesion.voxels, lesion.notes, raw.sha256, fingerprint, lesion)
 
 
-# Masks that are read by the workers of a cluster.
+def _gone(path: AnyPath) -> InputError:
+    problem = "file not found, although it was listed a moment ago"
+    return InputError(path, problem, "run this again when nobody moves files there")
 
 
-_SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task
-_CHUNKS = 1000  # a scheduler handles that many with ease, each in many pieces
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task, arbitrary
+_CHUNKS = 1000  # arbitrary: a scheduler handles that many with ease, each in many pieces
 _ONE = Threads(local=1, remote=4)  # a worker runs several tasks together already
 
 
@@ -189,7 +172,7 @@ class Unseen(InputError):
     Attributes
     ----------
     size : int or None
-        Bytes it had on this computer where the worker found another size.
+        Bytes the file had on this computer, where the worker found another size.
     """
 
     size: int | None = None
@@ -197,17 +180,10 @@ class Unseen(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A file as a worker is asked for it.
+    """A file as a worker is asked for it: not by a relative path, as its folder is another.
 
-    Parameters
-    ----------
-    path : Path or UrlPath
-        Not relative: a worker's current folder is another.
-    size : int or None
-        Bytes it has on this computer, by which a worker knows that it sees the same file; None
-        behind a URL, and where it is not there any more.
-    roots : tuple of Path
-        Folders of this process out of which no link may lead, see `confine_to`.
+    By the size on this computer, None behind a URL and where the file is gone, a worker knows that
+    it sees the same file. No link may lead out of the roots, see `confine_to`.
     """
 
     path: AnyPath
@@ -220,35 +196,22 @@ SentJob = tuple[Sent, Grid | None]
 
 
 @dataclass(frozen=True, eq=False)
-class ChunkRuns:
-    """The runs of a chunk's lesions, kept on the worker that read them.
-
-    Parameters
-    ----------
-    runs : BucketedRuns
-    stamp : str
-        Checksum of the lesions. A chunk that has to be read again must have the same.
-    """
-
-    runs: BucketedRuns
-    stamp: str
-
-
-@dataclass(frozen=True, eq=False)
 class ChunkReading:
-    """What is told of a chunk: each mask or why it cannot be used, and how its runs are spread.
+    """What came of a chunk; its runs stay on the worker that read them.
 
     Parameters
     ----------
     results : list
+        Each mask, or why it cannot be used.
     ends : array of int64
         As those of `BucketedRuns`; empty where lesions are handed over whole.
     stamp : str
+        Checksum of the lesions. A chunk that has to be read again must have the same.
     """
 
     results: list[LoadedMask | InputError]
-    ends: NDArray[np.int64]
-    stamp: str
+    ends: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    stamp: str = ""
 
 
 KeepChunk = Callable[[RemoteResult, ChunkReading], None]
@@ -272,10 +235,10 @@ class Workers:
         """The header of every image."""
         # A file is asked for its size when its chunk is due, not all of them at the start.
         chunks = ([_sent(path) for path in chunk] for chunk in self._chunks(paths))
-        answers = self._cluster.map(_headers_of, chunks, _no_header)
+        answers = self._cluster.map(_read_headers, chunks, _no_headers)
         headers = (header for part, _ in answers for header in part)
         for path, header in zip(paths, headers, strict=True):
-            yield _seen_here(path, header)
+            yield check_here(path, header)
 
     def masks(
         self, jobs: Sequence[Job], choice: Binarization
@@ -283,18 +246,15 @@ class Workers:
         """Every mask."""
         read = partial(_read_chunk, choice, self._keep is not None)
         chunks = ([(_sent(path), grid) for path, grid in chunk] for chunk in self._chunks(jobs))
-        results = self._keep_runs(self._cluster.map(read, chunks, _no_mask))
-        for (path, _), result in zip(jobs, results, strict=True):
-            yield _seen_here(path, result)
-
-    def _keep_runs(
-        self, answers: Iterable[tuple[ChunkReading, RemoteResult]]
-    ) -> Iterator[LoadedMask | InputError]:
-        """The results of every chunk, once what it left on the workers is noted."""
-        for reading, kept in answers:
+        answers = self._cluster.map(
+            read, chunks, lambda job, error: ChunkReading([_failed(job[0], error)])
+        )
+        paths = iter(jobs)
+        for reading, remote in answers:
             if self._keep is not None and reading.ends.size:
-                self._keep(kept, reading)
-            yield from reading.results
+                self._keep(remote, reading)
+            for result in reading.results:
+                yield check_here(next(paths)[0], result)
 
     def _chunks(self, items: Sequence[T]) -> Iterator[list[T]]:
         size = max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, len(items) // _CHUNKS))
@@ -313,36 +273,33 @@ def reader_on(scheduler: str | None) -> Iterator[Reader]:
         yield Workers(cluster)
 
 
-def stamp_of(results: Iterable[LoadedMask | InputError]) -> str:
-    """Checksum of all lesions of a chunk."""
-    prints = [each.fingerprint if isinstance(each, LoadedMask) else "" for each in results]
-    return checksum("\n".join(prints).encode())
-
-
-def _headers_of(files: list[Sent]) -> tuple[list[Header | InputError], None]:
+def _read_headers(files: list[Sent]) -> tuple[list[Header | InputError], None]:
     paths = [file.path for file in files]
     with _on_this_worker(files), closing(_ONE.headers(paths)) as headers:
         pairs = zip(files, headers, strict=True)
-        return [_found_here(file, header) for file, header in pairs], None
+        return [check_on_worker(file, header) for file, header in pairs], None
 
 
 def _read_chunk(
     choice: Binarization, leave_runs: bool, jobs: list[SentJob]
-) -> tuple[ChunkReading, ChunkRuns | None]:
+) -> tuple[ChunkReading, BucketedRuns | None]:
     """Read masks with the functions that read them on one computer."""
     local = [(file.path, grid) for file, grid in jobs]
-    with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as masks:
-        pairs = zip(jobs, masks, strict=True)
-        results = [_found_here(file, mask) for (file, _), mask in pairs]
-    stamp = stamp_of(results)
+    with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as read:
+        pairs = zip(jobs, read, strict=True)
+        results = [check_on_worker(file, result) for (file, _), result in pairs]
+    masks = [result for result in results if isinstance(result, LoadedMask)]
+    # A file that could not be read is part of it: when the chunk is read again, it may be.
+    prints = [each.fingerprint if isinstance(each, LoadedMask) else "" for each in results]
+    stamp = checksum("\n".join(prints).encode())
     if not leave_runs:
-        return ChunkReading(results, np.empty(0, np.int64), stamp), None
-    lesions = [each.lesion for each in results if isinstance(each, LoadedMask) and each.lesion]
+        return ChunkReading(results, stamp=stamp), None
+    lesions = [mask.lesion for mask in masks if mask.lesion]
     runs = bucketed([(lesion.starts, lesion.lengths) for lesion in lesions])
-    told = [
+    summaries = [
         replace(each, lesion=None) if isinstance(each, LoadedMask) else each for each in results
     ]
-    return ChunkReading(told, runs.ends, stamp), ChunkRuns(runs, stamp)
+    return ChunkReading(summaries, runs.ends, stamp), runs
 
 
 @contextmanager
@@ -367,7 +324,7 @@ def _size(path: AnyPath) -> int | None:
     return None
 
 
-def _found_here(file: Sent, result: T | InputError) -> T | InputError:
+def check_on_worker(file: Sent, result: T | InputError) -> T | InputError:
     """The result, or that this worker finds no such file, or another one of that name."""
     if isinstance(result, InputError) and not file.path.exists():
         problem = f"is not found by the worker {worker_address()}"
@@ -375,8 +332,10 @@ def _found_here(file: Sent, result: T | InputError) -> T | InputError:
         return Unseen(file.path, problem, remedy)
     size = _size(file.path)
     if file.size is not None and size is not None and size != file.size:
-        seen = f"has {size:,} bytes for the worker {worker_address()}"
-        problem = f"{seen}, {file.size:,} on this computer: it sees another file of that name"
+        problem = (
+            f"has {size:,} bytes for the worker {worker_address()}, {file.size:,} on this "
+            "computer: it sees another file of that name"
+        )
         remedy = "mount the same folder at the same path on every worker, or use a URL"
         other = Unseen(file.path, problem, remedy)
         other.size = file.size
@@ -384,24 +343,20 @@ def _found_here(file: Sent, result: T | InputError) -> T | InputError:
     return result
 
 
-def _seen_here(path: AnyPath, result: T | InputError) -> T | InputError:
+def check_here(path: AnyPath, result: T | InputError) -> T | InputError:
     """The result; an error where a file is there on this computer and not on a worker."""
     if not isinstance(result, Unseen):
         return result
     if not path.exists():
-        return gone(path)
+        return _gone(path)
     if result.size is not None and result.size != _size(path):
         return InputError(path, "changed during the run", "wait until it is copied whole")
     raise result
 
 
-def _no_header(file: Sent, error: TooMuch) -> list[Header | InputError]:
+def _no_headers(file: Sent, error: TaskFailed) -> list[Header | InputError]:
     return [_failed(file, error)]
 
 
-def _no_mask(job: SentJob, error: TooMuch) -> ChunkReading:
-    return ChunkReading([_failed(job[0], error)], np.empty(0, np.int64), "")
-
-
-def _failed(file: Sent, error: TooMuch) -> InputError:
+def _failed(file: Sent, error: TaskFailed) -> InputError:
     return InputError(file.path, f"reading it {error.what}", "look at this file")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TypedDict
 
 import numpy as np
 
@@ -19,6 +17,8 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
+from .cohort import ALONE
+from .conditions import Condition
 from .participants import Outcome, Patient, patient_ids, subject_of
 from .readers import LoadedMask, Reader, Threads
 
@@ -33,6 +33,14 @@ _LIKELY = re.compile(
     r"([_-]?(map|image))?$",
     re.IGNORECASE,
 )
+_MAX_GROUPS = 20  # of files that are named in notes, arbitrary: a screenful
+_MAX_NAMED = 5  # files of a group, arbitrary as well
+
+SHARE_ON_ONE_GRID = 0.9
+"""Share of the readable masks that must lie on one grid. Arbitrary: a few files that strayed in
+must not stop a cohort; two sets of masks on two grids must, as either could be the one meant."""
+
+IsCancelled = Callable[[], bool]
 
 
 def looks_like_result(name: str) -> bool:
@@ -45,8 +53,7 @@ def looks_like_result(name: str) -> bool:
     >>> looks_like_result("sub-01_lesion.nii.gz")
     False
     """
-    stem = strip_ending(name)
-    return bool(_OURS.fullmatch(stem) or _LIKELY.search(stem))
+    return is_own_result(name) or bool(_LIKELY.search(strip_ending(name)))
 
 
 def is_own_result(name: str) -> bool:
@@ -54,52 +61,32 @@ def is_own_result(name: str) -> bool:
     return bool(_OURS.fullmatch(strip_ending(name)))
 
 
-# Read every mask of a folder, and say of each file what came of it.
-
-
-_MOST_GROUPS = 20  # of files that are named in notes
-
-SHARE_ON_ONE_GRID = 0.9
-"""Share of the readable masks that must lie on one grid."""
-
-ALONE = "only one patient: no spread between patients can be computed"
-
-AssignmentRequest = Callable[[], bool]
-
-Unwanted = Callable[[Sequence[str]], Mapping[str, str]]
-"""Told the files, as paths below the folder; answers which are not to be read, and why."""
-
-
-class ReadOptions(TypedDict, total=False):
-    """The options of `read_folder`, for functions that pass them on."""
-
-    pattern: str
-    choice: Binarization
-    progress: Progress | None
-    cancelled: AssignmentRequest | None
-    on_grid: Callable[[Grid], None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class MaskRecord:
-    """What is remembered of a mask that was read.
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What is read of a folder of masks, and the callbacks of the reading.
 
     Parameters
     ----------
-    voxels : int
-    volume_mm3 : float
-    notes : tuple of str
-    sha256 : str
-        Of the file.
-    fingerprint : str
-        Of the lesioned voxels.
+    participants, pattern, choice, progress, cancelled, on_grid, within, where
+        As for `load_cohort`.
     """
 
-    voxels: int
-    volume_mm3: float
-    notes: tuple[str, ...]
-    sha256: str
-    fingerprint: str
+    participants: PathInput | None = None
+    pattern: str = "*"
+    choice: Binarization = BINARY
+    progress: Progress | None = None
+    cancelled: IsCancelled | None = None
+    on_grid: Callable[[Grid], None] | None = None
+    within: PathInput | None = None
+    where: Iterable[Condition | str] = ()
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled where the user stopped the reading."""
+        if self.cancelled and self.cancelled():
+            raise Cancelled
+
+
+DEFAULTS = ReadOptions()
 
 
 @dataclass
@@ -109,16 +96,18 @@ class FolderReading:
     Parameters
     ----------
     root : Path or UrlPath
+    waiting : list of Path or UrlPath
+        Masks that are to be read.
     passed_over : dict
         Files that were not opened, with the reason.
-    left_out : dict
-        Files that were not opened because their patients are not wanted, with the reason.
     twins : dict
         Of these, masks in another format, with the file that is preferred.
+    excluded : dict
+        Files that were not opened because a condition excludes their patients, with the reason.
     refused : dict
         Files that cannot be used, with the reason.
     read : dict
-        What is remembered of each mask, by file.
+        Each mask that was read, without its lesion, by file.
     grid : Grid or None
         The grid most masks share.
     fault : InputError or None
@@ -126,13 +115,25 @@ class FolderReading:
     """
 
     root: AnyPath
+    waiting: list[AnyPath]
     passed_over: dict[AnyPath, str]
-    twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
-    left_out: dict[AnyPath, str] = field(default_factory=dict)
+    twins: dict[AnyPath, AnyPath]
+    excluded: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
-    read: dict[AnyPath, MaskRecord] = field(default_factory=dict)
+    read: dict[AnyPath, LoadedMask] = field(default_factory=dict)
     grid: Grid | None = None
     fault: InputError | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """The files that are to be read, as paths below the folder."""
+        return [path_below(path, self.root) for path in self.waiting]
+
+    def exclude(self, reasons: Mapping[str, str]) -> None:
+        """Take files off those to be read: path below the folder to the reason."""
+        places = dict(zip(self.waiting, self.files, strict=True))
+        self.excluded = {path: reasons[file] for path, file in places.items() if file in reasons}
+        self.waiting = [path for path in self.waiting if path not in self.excluded]
 
     @property
     def patients(self) -> tuple[Patient, ...]:
@@ -142,29 +143,28 @@ class FolderReading:
         where a mask in another format took the place of one that could not be read.
         """
         used = iter(self.read)
-        every = sorted([*self.read, *self.refused, *self.passed_over, *self.left_out])
+        every = sorted([*self.read, *self.refused, *self.passed_over, *self.excluded])
         paths = [next(used) if path in self.read else path for path in every]
-        files = [path_below(path, self.root) for path in paths]
-        opened = [
-            file for path, file in zip(paths, files, strict=True) if path not in self.passed_over
-        ]
+        files = {path: path_below(path, self.root) for path in paths}
+        # A side file must not change the id of the mask it lies beside.
+        opened = [file for path, file in files.items() if path not in self.passed_over]
         ids = dict(zip(opened, patient_ids(opened), strict=True))
-        return tuple(
-            self._patient(path, file, ids.get(file, file))
-            for path, file in zip(paths, files, strict=True)
-        )
+        return tuple(self._patient(path, file, ids.get(file, file)) for path, file in files.items())
 
     def _patient(self, path: AnyPath, file: str, identity: str) -> Patient:
-        if path in self.left_out:
-            return Patient(identity, file, "skipped", "accept", (self.left_out[path],))
-        if path in self.passed_over:
-            return Patient(identity, file, "skipped", "warn", (self.passed_over[path],))
-        if path in self.refused:
-            return Patient(identity, file, "skipped", "reject", (self.refused[path],))
-        found = self.read[path]
-        outcome: Outcome = "warn" if found.notes else "accept"
-        size = found.voxels, found.volume_mm3
-        return Patient(identity, file, "used", outcome, found.notes, *size, found.sha256)
+        skipped: tuple[tuple[dict[AnyPath, str], Outcome], ...] = (
+            (self.excluded, "accept"),
+            (self.passed_over, "warn"),
+            (self.refused, "reject"),
+        )
+        for reasons, outcome in skipped:
+            if path in reasons:
+                return Patient(identity, file, "skipped", outcome, (reasons[path],))
+        assert self.grid is not None, "a mask was read, and is on it"
+        mask = self.read[path]
+        size = mask.voxels, mask.voxels * self.grid.voxel_volume
+        outcome = "warn" if mask.notes else "accept"
+        return Patient(identity, file, "used", outcome, mask.notes, *size, mask.sha256)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -172,97 +172,134 @@ class FolderReading:
         used = [patient for patient in self.patients if patient.status == "used"]
         return (
             ((ALONE,) if len(used) == 1 else ())
-            + _tell(
+            + _notes_on_groups(
                 "same name twice, one patient or two?",
-                _groups(used, lambda patient: subject_of(patient.file).casefold()),
+                used,
+                lambda patient: subject_of(patient.file).casefold(),
             )
-            + _tell("identical masks, voxel for voxel:", _groups(used, self._fingerprint))
+            + _notes_on_groups("identical masks, voxel for voxel:", used, self._fingerprint)
         )
 
     def _fingerprint(self, patient: Patient) -> str:
         """Equal for equal masks; an empty mask is like no other."""
-        read = self.read[self.root / patient.file]
-        return read.fingerprint if read.voxels else patient.file
+        mask = self.read[self.root / patient.file]
+        return mask.fingerprint if mask.voxels else patient.file
 
 
-def _groups(patients: list[Patient], key: Callable[[Patient], str]) -> list[list[str]]:
-    """Files of the patients for whom the key is the same, where they are several."""
-    groups: dict[str, list[str]] = defaultdict(list)
+def _notes_on_groups(
+    title: str, patients: list[Patient], key: Callable[[Patient], str]
+) -> tuple[str, ...]:
+    """A sentence for each group of files with one key; beyond twenty, how many more there are."""
+    files: dict[str, list[str]] = defaultdict(list)
     for patient in patients:
-        groups[key(patient)].append(patient.file)
-    return [files for files in groups.values() if len(files) > 1]
+        files[key(patient)].append(patient.file)
+    groups = [group for group in files.values() if len(group) > 1]
+    notes = []
+    for group in groups[:_MAX_GROUPS]:
+        more = f" and {len(group) - _MAX_NAMED} more" if len(group) > _MAX_NAMED else ""
+        notes.append(f"{title} {', '.join(group[:_MAX_NAMED])}{more}")
+    if len(groups) > _MAX_GROUPS:
+        notes.append(f"{len(groups) - _MAX_GROUPS:,} more groups of files: {title.rstrip(':')}")
+    return tuple(notes)
 
 
-def _tell(what: str, groups: list[list[str]]) -> tuple[str, ...]:
-    """A sentence for each group of files; beyond twenty, how many more there are."""
-    told = tuple(f"{what} {_list(files)}" for files in groups[:_MOST_GROUPS])
-    more = len(groups) - _MOST_GROUPS
-    return told if more <= 0 else (*told, f"{more:,} more groups of files: {what.rstrip(':')}")
+def read_folder(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderReading:
+    """Read every mask of a folder with this computer's threads, without a participants table.
 
-
-def _list(files: list[str]) -> str:
-    return ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
-
-
-def read_folder(
-    folder: PathInput,
-    pattern: str = "*",
-    choice: Binarization = BINARY,
-    progress: Progress | None = None,
-    cancelled: AssignmentRequest | None = None,
-    on_grid: Callable[[Grid], None] | None = None,
-    keep: Callable[[Lesion], None] | None = None,
-    reader: Reader | None = None,
-    unwanted: Unwanted | None = None,
-) -> FolderReading:
-    """Read every mask of a folder, and say of each file what came of it.
-
-    Parameters are those of `load_cohort`; `keep`, which is given every usable lesion in the
-    order of the reading's used patients (the reading itself holds none); `reader`, by default
-    the threads of this computer; and `unwanted`, which says which files are not to be opened. A
-    folder that makes no cohort is no error here: the reading tells the fault.
+    A folder that makes no cohort is no error here: the reading tells the fault.
 
     Raises
     ------
     InputError
         Where the folder itself cannot be read.
     """
-    reader = reader or Threads()
-    stop = partial(_stop, cancelled)
-    reading, paths = _find_files(folder, pattern, unwanted)
-    headers = _read_headers(paths, reading, reader, stop)
-    reading.grid, reading.fault = common_grid(reading.root, headers)
-    if on_grid and reading.grid and not reading.fault:
-        on_grid(reading.grid)
-    for waiting in _rounds(reading, headers, reader, stop):
-        jobs = [(path, headers[path].grid) for path in waiting]
-        with closing(reader.masks(jobs, choice)) as results:
-            for done, (path, result) in enumerate(zip(waiting, results, strict=True), start=1):
-                stop()
-                lesion = _sort_in(reading, path, result, headers[path])
-                if keep and lesion:
-                    keep(lesion)
-                if progress:
-                    progress(done, len(waiting))
-    if not reading.read and not reading.fault:
-        reading.fault = _nothing_usable(reading, pattern)
+    reading = list_masks(folder, options.pattern)
+    read_masks(reading, options)
     return reading
 
 
-def _stop(cancelled: AssignmentRequest | None) -> None:
-    if cancelled and cancelled():
-        raise Cancelled
+def list_masks(folder: PathInput, pattern: str = "*") -> FolderReading:
+    """List the masks that are to be read, and what is passed over.
+
+    Raises
+    ------
+    InputError
+        Where the folder itself cannot be read.
+    """
+    listing = list_images(folder, pattern)
+    own = {path: is_own_result(path.name) for path in listing.images}
+    results = {path: "looks like a result of an earlier run, skipped" for path in own if own[path]}
+    waiting = [path for path in own if not own[path]]
+    return FolderReading(as_path(folder), waiting, dict(listing.skipped) | results, listing.twins)
+
+
+def read_masks(
+    reading: FolderReading,
+    options: ReadOptions = DEFAULTS,
+    reader: Reader | None = None,
+    keep: Callable[[Lesion], None] | None = None,
+) -> None:
+    """Read the masks that wait in a reading, and note in it what came of each.
+
+    All headers are read before any voxel. The grid that most masks share must be known first: a
+    mask that lies off it is refused without being inflated, a lesion is placed on it as soon as it
+    is read, so that none has to be held, and `on_grid` can see that results will fit on the disk
+    before minutes are spent. A header is the first bytes of a file, and takes little.
+
+    Parameters
+    ----------
+    reading : FolderReading
+    options : ReadOptions
+        `participants`, `within` and `where` are not looked at.
+    reader : Reader, optional
+        By default the threads of this computer.
+    keep : callable, optional
+        Given every usable lesion in the order of the reading's used patients.
+    """
+    reader = reader or Threads()
+    headers = _read_headers(reading, reading.waiting, reader, options)
+    reading.grid, reading.fault = common_grid(reading.root, headers)
+    if options.on_grid and reading.grid and not reading.fault:
+        options.on_grid(reading.grid)
+    for paths in _rounds(reading, headers, reader, options):
+        jobs = [(path, headers[path].grid) for path in paths]
+        with closing(reader.masks(jobs, options.choice)) as results:
+            for done, (path, result) in enumerate(zip(paths, results, strict=True), start=1):
+                options.check_cancelled()
+                lesion = _sort_in(reading, path, result, headers[path])
+                if keep and lesion:
+                    keep(lesion)
+                if options.progress:
+                    options.progress(done, len(paths))
+    if not reading.read and not reading.fault:
+        reading.fault = _nothing_usable(reading, options.pattern)
+
+
+def _read_headers(
+    reading: FolderReading, paths: list[AnyPath], reader: Reader, options: ReadOptions
+) -> dict[AnyPath, Header]:
+    """The header of every image of one volume; the others are refused."""
+    headers: dict[AnyPath, Header] = {}
+    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
+    with closing(reader.headers(paths)) as results:
+        for path, header in zip(paths, results, strict=True):
+            options.check_cancelled()
+            if isinstance(header, InputError):
+                reading.refused[path] = header.reason
+            else:
+                headers[path] = same.setdefault(header, header)
+    return headers
 
 
 def _rounds(
-    reading: FolderReading, headers: dict[AnyPath, Header], reader: Reader, stop: Callable[[], None]
+    reading: FolderReading, headers: dict[AnyPath, Header], reader: Reader, options: ReadOptions
 ) -> Iterator[list[AnyPath]]:
     """The files to read: those preferred first, then the twins of those that were refused."""
     yield _on_grid(reading, headers)
     again = [twin for twin, preferred in reading.twins.items() if preferred in reading.refused]
     for twin in again:
         del reading.passed_over[twin]
-    more = _read_headers(again, reading, reader, stop)
+    more = _read_headers(reading, again, reader, options)
     headers |= more
     if more:
         yield _on_grid(reading, more)
@@ -276,43 +313,6 @@ def _on_grid(reading: FolderReading, headers: dict[AnyPath, Header]) -> list[Any
     return [path for path in headers if path not in reading.refused]
 
 
-def _find_files(
-    folder: PathInput, pattern: str, unwanted: Unwanted | None
-) -> tuple[FolderReading, list[AnyPath]]:
-    """The images to be read, and a reading that holds those to be passed over."""
-    listing = list_images(folder, pattern)
-    skipped = dict(listing.skipped)
-    paths = []
-    for path in listing.images:
-        if is_own_result(path.name):
-            skipped[path] = "looks like a result of an earlier run, skipped"
-        else:
-            paths.append(path)
-    reading = FolderReading(as_path(folder), skipped, listing.twins)
-    if unwanted is None:
-        return reading, paths
-    files = {path: path_below(path, reading.root) for path in paths}
-    reasons = unwanted([*files.values()])
-    reading.left_out = {path: reasons[file] for path, file in files.items() if file in reasons}
-    return reading, [path for path in paths if path not in reading.left_out]
-
-
-def _read_headers(
-    paths: list[AnyPath], reading: FolderReading, reader: Reader, stop: Callable[[], None]
-) -> dict[AnyPath, Header]:
-    """The header of every image of one volume; the others are refused."""
-    headers: dict[AnyPath, Header] = {}
-    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
-    with closing(reader.headers(paths)) as results:
-        for path, header in zip(paths, results, strict=True):
-            stop()
-            if isinstance(header, InputError):
-                reading.refused[path] = header.reason
-            else:
-                headers[path] = same.setdefault(header, header)
-    return headers
-
-
 def common_grid(
     root: AnyPath, headers: dict[AnyPath, Header]
 ) -> tuple[Grid | None, InputError | None]:
@@ -324,6 +324,8 @@ def common_grid(
             groups[header.grid].append(path)
     if not groups:
         return None, None
+    # Programs write one grid with other last digits: the largest group is found among grids that
+    # agree to 0.01 mm, far below any voxel, and of its members the most common one is taken.
     rounded: dict[object, list[Grid]] = defaultdict(list)
     for grid, paths in groups.items():
         key = (grid.shape, tuple(np.round(grid.affine.ravel(), 2).tolist()))
@@ -338,19 +340,19 @@ def common_grid(
         f"masks are not on one grid: {share} of {total} share the most common one, "
         f"{SHARE_ON_ONE_GRID:.0%} must"
     )
-    lines = [f"{len(found)} on {grid}, such as {found[0].name}" for grid, found in groups.items()]
+    lines = [f"{len(paths)} on {grid}, such as {paths[0].name}" for grid, paths in groups.items()]
     return best, InputError(root, problem, "bring all masks onto one grid first", tuple(lines))
 
 
 def _off_grid(header: Header, common: Grid | None) -> str:
-    """Say how an image lies off the common grid, or return an empty string."""
+    """How an image lies off the common grid, or an empty string."""
     own = header.grid
     if own is None or common is None or is_near(own, common):
         return ""
     same_size = np.allclose(own.voxel_size, common.voxel_size, atol=1e-3)
     if header.form == "none" and own.shape == common.shape and same_size:
         return ""
-    larger = own.size > 8 * common.size
+    larger = own.size > 8 * common.size  # as at half the voxel size, or of another template
     return own.difference(common) + (", far larger than the other masks" if larger else "")
 
 
@@ -364,12 +366,10 @@ def _sort_in(
         else:
             reading.refused[path] = result.reason
         return None
-    grid = reading.grid
+    grid, lesion = reading.grid, result.lesion
     assert grid is not None, "a header was read, and has a grid"
     notes = (*result.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
-    volume = result.voxels * grid.voxel_volume
-    reading.read[path] = MaskRecord(result.voxels, volume, notes, result.sha256, result.fingerprint)
-    lesion = result.lesion
+    reading.read[path] = replace(result, notes=notes, lesion=None)
     return lesion if lesion is None or lesion.grid is grid else replace(lesion, grid=grid)
 
 
@@ -384,13 +384,14 @@ def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
 
 def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     reasons = reading.passed_over | reading.refused
-    lines = tuple(f"{path.name}: {reason}" for path, reason in sorted(reasons.items()))
+    remedy = "choose the folder that holds the masks"
     if reading.refused:
         problem = f"no readable mask among {len(reasons)} files"
-        return InputError(reading.root, problem, "see the reason for each file", lines)
-    if reasons and all(reason.startswith("looks like a result") for reason in reasons.values()):
+        remedy = "see the reason for each file"
+    elif reasons and all(reason.startswith("looks like a result") for reason in reasons.values()):
         problem = "holds results of lesion_dash, no masks"
-        return InputError(reading.root, problem, "choose the folder that holds the masks", lines)
-    named = "" if pattern == "*" else f" whose name matches {pattern!r}"
-    problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
-    return InputError(reading.root, problem, "choose the folder that holds the masks", lines)
+    else:
+        named = "" if pattern == "*" else f" whose name matches {pattern!r}"
+        problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
+    lines = tuple(f"{path.name}: {reason}" for path, reason in sorted(reasons.items()))
+    return InputError(reading.root, problem, remedy, lines)

@@ -10,9 +10,9 @@ import anywidget
 import traitlets as t
 
 from ..core.errors import InputError
-from .controls import STATIC
 from .page_inputs import INPUTS, PersistedField, Value, Values
 from .page_state import PageState
+from .scripts import static_text
 
 LONGEST = 8000
 """Letters of an address; what is longer is neither written nor read."""
@@ -38,7 +38,7 @@ _NAMES = {
 _SIDES = {"neurological": False, "radiological": True}
 
 
-def to_address(bookmark: PageState) -> str:
+def to_address(state: PageState) -> str:
     """Choices as one line; what is as on a new page is left out.
 
     Where it is too long it goes without the inputs of some pages, see `too_long_for`, and is empty
@@ -49,17 +49,17 @@ def to_address(bookmark: PageState) -> str:
     >>> to_address(PageState("cohort_a", where_a=("age>=60",), min_patients=7, mm=(-30.04, 4, 12)))
     'a=cohort_a&where_a=age%3E%3D60&k=7&mm=-30,4,12'
     """
-    left_out = too_long_for(bookmark)
-    kept = {page: values for page, values in bookmark.inputs.items() if page not in left_out}
-    text = _line([*_parts(bookmark), *_input_parts(kept)])
+    left_out = too_long_for(state)
+    inputs = {page: values for page, values in state.inputs.items() if page not in left_out}
+    text = _line([*_parts(state), *_input_parts(inputs)])
     return text if len(text) <= LONGEST else ""
 
 
-def too_long_for(bookmark: PageState) -> tuple[str, ...]:
+def too_long_for(state: PageState) -> tuple[str, ...]:
     """The pages whose inputs an address has no room for: those with most to say."""
-    left = LONGEST - len(_line(_parts(bookmark)))
+    left = LONGEST - len(_line(_parts(state)))
     lengths = {
-        page: len(_line(_input_parts({page: one}))) + 1 for page, one in bookmark.inputs.items()
+        page: len(_line(_input_parts({page: values}))) + 1 for page, values in state.inputs.items()
     }
     left_out = []
     for page in sorted(lengths, key=lambda page: lengths[page], reverse=True):
@@ -93,9 +93,9 @@ def read_address(text: str) -> dict[str, object]:
     inputs: dict[str, dict[str, object]] = {}
     for short, value in pairs:
         name = _NAMES.get(short, short)
-        if (kept := _kept(short)) is not None:
+        if (persisted := _persisted(short)) is not None:
             page, _, name = short.partition(".")
-            _add_input(inputs.setdefault(page, {}), name, value, kept)
+            _add_input(inputs.setdefault(page, {}), name, value, persisted)
         elif name in {"where_a", "where_b"}:
             before = values.get(name, ())
             assert isinstance(before, tuple)
@@ -105,12 +105,12 @@ def read_address(text: str) -> dict[str, object]:
     return values | ({"inputs": inputs} if inputs else {})
 
 
-def _parts(bookmark: PageState) -> list[tuple[str, str]]:
+def _parts(state: PageState) -> list[tuple[str, str]]:
     """The choices of the dashboard: name and text."""
     usual = PageState()
     parts: list[tuple[str, str]] = []
     for short, name in _NAMES.items():
-        value = getattr(bookmark, name)
+        value = getattr(state, name)
         if value != getattr(usual, name):
             parts += [(short, text) for text in _texts(name, value)]
     return parts
@@ -123,7 +123,9 @@ def _line(parts: list[tuple[str, str]]) -> str:
 def _input_parts(inputs: Mapping[str, Values]) -> list[tuple[str, str]]:
     """The choices of single pages: page and name, and a text."""
     every = (
-        (f"{page}.{name}", one) for page, values in inputs.items() for name, one in values.items()
+        (f"{page}.{name}", value)
+        for page, values in inputs.items()
+        for name, value in values.items()
     )
     return [(short, text) for short, value in every for text in _input_texts(value)]
 
@@ -138,18 +140,18 @@ def _input_texts(value: Value) -> tuple[str, ...]:
     )
 
 
-def _kept(short: str) -> PersistedField | None:
+def _persisted(short: str) -> PersistedField | None:
     """The choice of a page that a part of an address is about; None where it is another."""
     page, _, name = short.partition(".")
     return INPUTS.get(page, {}).get(name)
 
 
-def _add_input(values: dict[str, object], name: str, text: str, kept: PersistedField) -> None:
+def _add_input(values: dict[str, object], name: str, text: str, persisted: PersistedField) -> None:
     before = values.get(name, ())
-    if kept.is_several and isinstance(before, tuple):
+    if persisted.is_several and isinstance(before, tuple):
         values[name] = (*before, text)
     else:
-        values[name] = kept.read(text)
+        values[name] = persisted.read(text)
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -157,7 +159,7 @@ def _texts(name: str, value: Any) -> list[str]:
         return list(value)
     if name == "mm":
         # A tenth of a mm is finer than any voxel; 0.0 is added as there is no place -0.
-        return [",".join(f"{round(one, 1) + 0.0:g}" for one in value)]
+        return [",".join(f"{round(number, 1) + 0.0:g}" for number in value)]
     if name == "radiological":
         return [next(words for words, is_so in _SIDES.items() if is_so == value)]
     return [str(value)]
@@ -190,7 +192,7 @@ class AddressBar(anywidget.AnyWidget):
         Called when the page has made its connection anew.
     """
 
-    _esm = STATIC / "address.js"
+    _esm = static_text("address.js")
     text = t.Unicode("").tag(sync=True)
 
     def __init__(self, on_open: Callable[[str], None], on_back: Callable[[], None]) -> None:

@@ -45,8 +45,8 @@ class App:
         context.show_brain = self._open_first
         self._build(0)
         names = [page.__name__.rpartition(".")[2] for page in PAGES]
-        self.returning = UrlState(context, self.tabs, names)
-        hidden = [context.saver, self.returning.bar]
+        self.url_state = UrlState(context, self.tabs, names)
+        hidden = [context.saver, self.url_state.bar]
         head = [style_sheet(), self._header(), *_warnings()]
         parts = [*head, context.banner.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
@@ -60,7 +60,7 @@ class App:
             f"<header><h1>lesion_dash</h1><span>lesion size topography and overlap</span>"
             f'<span class="ld-root">data: {root}</span></header>'
         )
-        header = widgets.HBox([title, self.returning.menu, Tour(self._open_first)])
+        header = widgets.HBox([title, self.url_state.menu, Tour(self._open_first)])
         header.add_class("ld-header")
         return header
 
@@ -103,4 +103,4 @@ def show() -> None:
         put(style_sheet(), widgets.HTML(f'<div class="ld-banner">{message}</div>'))
         return
     put(app.widget)
-    app.returning.begin()
+    app.url_state.begin()

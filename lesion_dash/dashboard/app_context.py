@@ -117,7 +117,7 @@ class AppContext:
         self._read_missing()
 
     def _conditions_chosen(self, _change: dict[str, Any]) -> None:
-        if self._is_taking or not all(map(self.session.has, self._wanted())):
+        if self._is_taking or not all(map(self.session.has, self._chosen_cohorts())):
             return  # they are taken with the folders
         self.banner.clear()
         self._take_folders()
@@ -139,21 +139,21 @@ class AppContext:
             return
         self._stop.clear()
         self.loading.start("".join(missing[0]))
-        self._reader.submit(self._read_wanted, partial(self._finish, self._turn))
+        self._reader.submit(self._read_chosen, partial(self._finish, self._turn))
 
-    def _wanted(self) -> list[str]:
+    def _chosen_cohorts(self) -> list[str]:
         return [name for name in (self.choices.folder_a, self.choices.folder_b) if name]
 
     def _missing(self) -> list[tuple[str, str]]:
         """What is chosen and not there yet, each after the word for its kind; the atlas last."""
-        folders = [("", name) for name in self._wanted() if not self.session.has(name)]
+        folders = [("", name) for name in self._chosen_cohorts() if not self.session.has(name)]
         return [*folders, (_ATLAS, self.choices.atlas)] if self._wants_atlas() else folders
 
     def _wants_atlas(self) -> bool:
         atlas = self.choices.atlas
         return bool(atlas) and not self.session.has_atlas(atlas)
 
-    def _read_wanted(self) -> Exception | None:
+    def _read_chosen(self) -> Exception | None:
         """Read what is missing; what cannot be read does not stop the rest.
 
         Returns
@@ -185,7 +185,7 @@ class AppContext:
         self.session.load(name, self._show_progress, unwanted, self._show_notice)
 
     def _is_unwanted(self, name: str) -> bool:
-        return self._stop.is_set() or name not in self._wanted()
+        return self._stop.is_set() or name not in self._chosen_cohorts()
 
     def _read_atlas(self, name: str) -> None:
         def show(done: int, total: int) -> None:
@@ -227,9 +227,9 @@ class AppContext:
         self.banner.guard(self._take)(self._readable("a"), self._readable("b"))
 
     def _readable(self, side: str) -> str:
-        wanted = str(getattr(self.choices, f"folder_{side}"))
-        if not wanted or self.session.has(wanted):
-            return wanted
+        folder = str(getattr(self.choices, f"folder_{side}"))
+        if not folder or self.session.has(folder):
+            return folder
         return self.session.origin(str(getattr(self.choices, f"cohort_{side}")))[0]
 
     def _take(self, a: str, b: str) -> None:
@@ -262,23 +262,23 @@ class AppContext:
             return self.session.part(folder, where), None
         except LesionDashError as error:
             shown = str(getattr(self.choices, f"cohort_{side}"))
-            before, kept = self.session.origin(shown)
+            before, conditions = self.session.origin(shown)
             if before != folder:
-                shown, kept = folder, ()
-            setattr(self.choices, f"where_{side}", kept)
+                shown, conditions = folder, ()
+            setattr(self.choices, f"where_{side}", conditions)
             return shown, error
 
     def _show_cohorts(self, folders: dict[str, str], names: dict[str, str]) -> None:
         choices = self.choices
         a, b = names["a"], names["b"]
         had_b = bool(choices.cohort_b)
-        most = self.session.most_patients(a) if a else choices.most_patients
+        most_patients = self.session.most_patients(a) if a else choices.most_patients
         with choices.hold_trait_notifications():
-            choices.most_patients = most
+            choices.most_patients = most_patients
             # What a smaller cohort lowered rises again with a larger one.
-            wanted = max(choices.lowered_from, choices.min_patients)
-            choices.lowered_from = wanted if wanted > most else 0
-            choices.min_patients = min(wanted, most)
+            min_patients = max(choices.lowered_from, choices.min_patients)
+            choices.lowered_from = min_patients if min_patients > most_patients else 0
+            choices.min_patients = min(min_patients, most_patients)
             choices.folder_a, choices.folder_b = folders["a"], folders["b"]
             choices.cohort_a, choices.cohort_b = a, b
             if b and not had_b:

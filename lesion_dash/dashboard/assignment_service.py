@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import Atlas, ProbabilityAtlas
+from ..atlas.atlas import Atlas
 from ..images.maps import Map, as_map, read_map
 from ..images.reading import Progress
 from ..plotting.figures import ML, ColourClass, Layer
@@ -45,7 +45,7 @@ class Source:
 
     Parameters
     ----------
-    found : Map
+    image : Map
     summary : str
         What it shows.
     unit : str
@@ -54,7 +54,7 @@ class Source:
         One of that unit in the unit of the map: 1000 (mm³) for mL.
     """
 
-    found: Map
+    image: Map
     summary: str
     unit: str = ""
     scale: float = 1.0
@@ -62,7 +62,7 @@ class Source:
     @cached_property
     def range(self) -> tuple[float, float]:
         """Lowest and highest value, in the unit of the screen."""
-        known = self.found.array[np.isfinite(self.found.array)]
+        known = self.image.array[np.isfinite(self.image.array)]
         if not known.size:
             return 0.0, 0.0
         return float(known.min()) / self.scale, float(known.max()) / self.scale
@@ -70,12 +70,12 @@ class Source:
     @cached_property
     def is_counted(self) -> bool:
         """Whether all values are whole numbers."""
-        return bool((self.found.array % 1 == 0).all())
+        return bool((self.image.array % 1 == 0).all())
 
     @cached_property
     def is_binary(self) -> bool:
         """Whether there is nothing but 0 and 1, so that no threshold makes sense."""
-        array = self.found.array
+        array = self.image.array
         return bool(((array == 0) | (array == 1)).all())
 
 
@@ -89,13 +89,13 @@ class AssignmentResult:
     source : Source
     atlas : Atlas
         On the grid of the map.
-    found : Assignment
+    assignment : Assignment
     """
 
     question: AssignmentRequest
     source: Source
     atlas: Atlas
-    found: Assignment
+    assignment: Assignment
 
     def prepare(self) -> None:
         """Work out what is slow at first, so that it can be done beside the page."""
@@ -106,22 +106,22 @@ class AssignmentResult:
     @property
     def is_probabilistic(self) -> bool:
         """Whether the atlas holds probabilities."""
-        return isinstance(self.atlas, ProbabilityAtlas)
+        return self.atlas.is_probabilistic
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """A row for each component and region."""
-        return self.found.table
+        return self.assignment.table
 
     @cached_property
     def best(self) -> pd.DataFrame:
         """A row for each component."""
-        return self.found.best
+        return self.assignment.best
 
     @cached_property
     def _by_name(self) -> dict[tuple[int, int, str], ComponentOverlap]:
-        matches = self.found.matches
-        return {(one.component.number, one.label, one.region): one for one in matches}
+        matches = self.assignment.matches
+        return {(match.component.number, match.label, match.region): match for match in matches}
 
     def match_of(self, component: int, label: int, region: str) -> ComponentOverlap:
         """The match behind a row of the tables."""
@@ -130,7 +130,7 @@ class AssignmentResult:
     @cached_property
     def best_match(self) -> ComponentOverlap | None:
         """The best match of the largest component, None where there is no component."""
-        part = largest(self.found.components.parts)
+        part = largest(self.assignment.components.parts)
         if part is None:
             return None
         row = self.best[self.best["component"] == part.number].iloc[0]
@@ -141,8 +141,8 @@ class AssignmentResult:
         part = self.component_at(mm)
         if part is None:
             return None
-        own = (one for one in self.found.matches if one.component.number == part.number)
-        return next((one for one in own if one.column == column and one.voxels), None)
+        own = (match for match in self.assignment.matches if match.component.number == part.number)
+        return next((match for match in own if match.column == column and match.voxels), None)
 
     def place_of(self, match: ComponentOverlap) -> Mm:
         """The component's peak, in mm; where the region does not hold it, the highest it does."""
@@ -157,30 +157,34 @@ class AssignmentResult:
         voxels = match.component.indices
         if match.column >= 0:
             return np.isin(voxels, self._voxels_of(match.column))
-        own = [one.column for one in self.found.matches if one.component is match.component]
+        own = [
+            overlap.column
+            for overlap in self.assignment.matches
+            if overlap.component is match.component
+        ]
         regions = [self._voxels_of(column) for column in own if column >= 0]
         return ~np.isin(voxels, np.concatenate([np.empty(0, np.int64), *regions]))
 
     def component_at(self, mm: Mm) -> Component | None:
         """The component that holds a place."""
-        grid = self.source.found.grid
+        grid = self.source.image.grid
         voxel = grid.nearest_voxel(mm)
         owner = -1 if voxel is None else int(self._owners[grid.linear_index(voxel)])
-        return None if owner < 0 else self.found.components.parts[owner]
+        return None if owner < 0 else self.assignment.components.parts[owner]
 
     @cached_property
     def _owners(self) -> NDArray[np.int32]:
         """At each voxel the place of the component that holds it, -1 for none."""
-        owners = np.full(self.source.found.grid.size, -1, np.int32)
-        for place, part in enumerate(self.found.components):
+        owners = np.full(self.source.image.grid.size, -1, np.int32)
+        for place, part in enumerate(self.assignment.components):
             owners[part.indices] = place
         return owners
 
     def picture(self, chosen: Component | None) -> Picture:
         """The components, one of them brighter."""
-        grid = self.source.found.grid
+        grid = self.source.image.grid
         levels = np.zeros(grid.size, np.uint8)
-        for part in self.found.components:
+        for part in self.assignment.components:
             is_chosen = chosen is not None and part.number == chosen.number
             levels[part.indices] = (CHOSEN if is_chosen else OTHERS).value
         return Picture(levels.reshape(grid.shape, order="F"), grid, "")
@@ -203,8 +207,8 @@ class AssignmentResult:
         maps = self.atlas.maps
         own = slice(*maps.indptr[column : column + 2].tolist())
         values = maps.data[own]
-        kept = (values > 0) & (values >= self.question.lower_threshold)
-        voxels: NDArray[np.integer] = maps.indices[own][kept]
+        included = (values > 0) & (values >= self.question.lower_threshold)
+        voxels: NDArray[np.integer] = maps.indices[own][included]
         return voxels
 
 
@@ -220,7 +224,7 @@ class AssignmentService:
 
     session: Session
     files: ImageFiles = field(init=False)
-    _kept: tuple[object, Source] | None = field(default=None, init=False)
+    _source: tuple[object, Source] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.files = ImageFiles(self.session.root)
@@ -236,8 +240,8 @@ class AssignmentService:
         atlas = self.session.atlas(question.atlas, progress)
         if source is None or atlas is None:
             return None
-        found = assign_regions(
-            source.found,
+        assignment = assign_regions(
+            source.image,
             atlas,
             threshold=question.threshold * source.scale,
             signs=question.signs,
@@ -245,19 +249,19 @@ class AssignmentService:
             min_size_mm3=question.min_size_mm3,
             lower_threshold=question.lower_threshold,
         )
-        return AssignmentResult(question, source, atlas.on_grid(source.found.grid), found)
+        return AssignmentResult(question, source, atlas.on_grid(source.image.grid), assignment)
 
     def source(self, question: AssignmentRequest) -> Source | None:
         """The map of a question, None where it is not chosen yet."""
         key = question.source, question.file, question.selection
-        if self._kept is not None and self._kept[0] == key:
-            return self._kept[1]
+        if self._source is not None and self._source[0] == key:
+            return self._source[1]
         if question.source in MAPS_OF_COHORTS:
             source = self._map_of_cohorts(question)
         else:
             source = self._map_of_file(question)
         if source is not None:
-            self._kept = key, source
+            self._source = key, source
         return source
 
     def _map_of_file(self, question: AssignmentRequest) -> Source | None:

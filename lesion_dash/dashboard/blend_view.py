@@ -10,8 +10,8 @@ import anywidget
 import traitlets as t
 
 from ..images.masks import Mask
-from .controls import STATIC
 from .loaded_volume import Voxel
+from .scripts import static_text
 from .volume_pair import VolumePair
 
 Clicked = Callable[[int, float, float], None]
@@ -29,7 +29,7 @@ class BlendView(anywidget.AnyWidget):
         Given the number of the slice, and by how many slices to go on.
     """
 
-    _esm = STATIC / "blend.js"
+    _esm = static_text("blend.js")
     panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
     template = t.Bytes(b"").tag(sync=True)
     image = t.Bytes(b"").tag(sync=True)
@@ -48,22 +48,22 @@ class BlendView(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def show(
-        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+        self, volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
     ) -> None:
         """Show the slices through a voxel."""
-        panes, template, image = pair_of_volumes.panes(voxel, radiological)
+        panes, template, image = volumes.panes(voxel, radiological)
         with self.hold_sync():
             self.panes, self.template, self.image = panes, template, image
-            self.can_blend = pair_of_volumes.template is not None
-            self.readout = pair_of_volumes.summary(voxel)
-            self._mark(pair_of_volumes, voxel, radiological, region)
+            self.can_blend = volumes.template is not None
+            self.readout = volumes.summary(voxel)
+            self._mark(volumes, voxel, radiological, region)
 
     def mark(
-        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+        self, volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
     ) -> None:
         """Show another mask over the same slices."""
         with self.hold_sync():
-            self._mark(pair_of_volumes, voxel, radiological, region)
+            self._mark(volumes, voxel, radiological, region)
 
     def clear(self, why: str) -> None:
         """Show nothing but the reason."""
@@ -74,11 +74,11 @@ class BlendView(anywidget.AnyWidget):
             self.readout = self.stamp = self.region_name = self.lesion_name = ""
 
     def _mark(
-        self, pair_of_volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
+        self, volumes: VolumePair, voxel: Voxel, radiological: bool, region: Mask | None
     ) -> None:
-        self.marks = pair_of_volumes.marks(voxel, radiological, region)
+        self.marks = volumes.marks(voxel, radiological, region)
         self.region_name = "" if region is None else region.name
-        self.lesion_name = "" if pair_of_volumes.lesion is None else "lesion"
+        self.lesion_name = "" if volumes.lesion is None else "lesion"
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A click or a key, checked here whatever the browser sends."""

@@ -17,18 +17,18 @@ class Cache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[Hashable, threading.RLock] = {}
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
+        return key in self._values
 
     def forget(self, is_unwanted: Callable[[Any], bool]) -> None:
         """Let go of what was made for some keys."""
         with self._lock:
-            for key in [key for key in self._kept if is_unwanted(key)]:
-                del self._kept[key]
+            for key in [key for key in self._values if is_unwanted(key)]:
+                del self._values[key]
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made for this key, or is made now."""
@@ -37,16 +37,16 @@ class Cache:
         try:
             with making:
                 with self._lock:  # another thread may drop it between two looks
-                    found: Any = self._kept.get(key, _NOTHING)
-                if found is _NOTHING:
-                    found = make()
+                    cached: Any = self._values.get(key, _NOTHING)
+                if cached is _NOTHING:
+                    cached = make()
                 with self._lock:
-                    self._kept[key] = found
-                    self._kept.move_to_end(key)
-                    while len(self._kept) > self._size:
-                        self._kept.popitem(last=False)
+                    self._values[key] = cached
+                    self._values.move_to_end(key)
+                    while len(self._values) > self._size:
+                        self._values.popitem(last=False)
         finally:
             with self._lock:
                 self._making.pop(key, None)
-        kept: T = found
-        return kept
+        value: T = cached
+        return value

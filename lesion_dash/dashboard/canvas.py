@@ -48,7 +48,7 @@ class BrainCanvas:
         classes: tuple[ColourClass, ...] = OVERLAP_CLASSES,
     ) -> None:
         guard = context.banner.guard
-        self._desk = context
+        self._context = context
         self._layer = layer
         self._on_paint = on_paint
         self._on_move = on_move
@@ -93,7 +93,7 @@ class BrainCanvas:
         self.redraw()
 
     def _orient(self, _change: Any = None) -> None:
-        radiological = bool(self._desk.choices.radiological)
+        radiological = bool(self._context.choices.radiological)
         self.viewer.set_radiological(radiological)
         self.place.radiological = radiological
 

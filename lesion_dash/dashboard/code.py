@@ -59,14 +59,14 @@ class Source:
     @property
     def options(self) -> list[str]:
         """Of a command that reads it."""
-        return [f"--where={one}" for one in self.where]
+        return [f"--where={condition}" for condition in self.where]
 
-    def options_beside(self, other: Source) -> list[str]:
+    def options_with(self, other: Source) -> list[str]:
         """Of a command that reads it as A, and the other as B."""
         if self.where == other.where:
             return self.options
-        of_a = [f"--where-a={one}" for one in self.where]
-        return [*of_a, *(f"--where-b={one}" for one in other.where)]
+        of_a = [f"--where-a={condition}" for condition in self.where]
+        return [*of_a, *(f"--where-b={condition}" for condition in other.where)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,9 @@ class Code:
             *([_table(DIFFERENCES_FILE, "regions.table")] if atlas else []),
         ]
         sides = [
-            f"--where-{letter}={one}" for letter, of in (("a", a), ("b", b)) for one in of.where
+            f"--where-{letter}={condition}"
+            for letter, of in (("a", a), ("b", b))
+            for condition in of.where
         ]
         compare = ["compare", a.folder, b.folder, *sides, "-k", str(k), "-o", RESULTS]
         return _text(python), _commands([compare], _REGIONS_IN_PYTHON if atlas else "")
@@ -261,7 +263,7 @@ class Code:
         if not selection.atlas:
             return _commands([stats], _NO_ATLAS)
         atlas = self._atlas_options(selection.atlas)
-        overlap = ["overlap", a.folder, b.folder, *a.options_beside(b), *atlas, *k]
+        overlap = ["overlap", a.folder, b.folder, *a.options_with(b), *atlas, *k]
         return _commands([stats, [*overlap, "-o", f"{RESULTS}/regions"]])
 
     def _sources(self, selection: Selection) -> tuple[Source, Source | None]:
@@ -297,7 +299,7 @@ class Code:
         k = question.selection.min_patients
         both = _BOTH.format(a=f"a.at_least({k})", b=f"b.at_least({k})")
         lines = [f"a = {a.python}", f"b = {b.python}", both, "image = as_map(both)"]
-        command = ["overlap", a.folder, b.folder, *a.options_beside(b)]
+        command = ["overlap", a.folder, b.folder, *a.options_with(b)]
         command += [*self._atlas_options(question.atlas), "-k", str(k), "-o", RESULTS]
         return Given(f"{RESULTS}/{OVERLAP_FILE}", lines, [_AS_MAP], [command])
 
@@ -332,8 +334,8 @@ def _images(of: str) -> list[str]:
     return [f"for name, made in {of}.files.items():", f"    {_image('name', 'made')}"]
 
 
-def _image(name: str, found: str) -> str:
-    return f"(results / {name}).write_bytes(nifti_bytes({found}.to_nifti()))"
+def _image(name: str, path: str) -> str:
+    return f"(results / {name}).write_bytes(nifti_bytes({path}.to_nifti()))"
 
 
 def _table(name: str, table: str) -> str:

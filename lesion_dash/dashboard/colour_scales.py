@@ -63,7 +63,7 @@ class ColourScale:
     @property
     def bar(self) -> str:
         """The colour bar as HTML."""
-        parts = [f"{css_colour(one)} {position / 2.55:.1f}%" for position, one in self.stops]
+        parts = [f"{css_colour(colour)} {position / 2.55:.1f}%" for position, colour in self.stops]
         low, high = (html.escape(end) for end in self.ends)
         head = f"<b>{low}</b><span>{html.escape(self.title)}</span><b>{high}</b>"
         below = "".join(f"<span>{html.escape(tick)}</span>" for tick in self.ticks)

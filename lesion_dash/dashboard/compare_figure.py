@@ -69,15 +69,15 @@ def _draw_slices(axes: Any, layer: MapLayer, mm: Mm, radiological: bool) -> None
     cuts = layer.cuts(voxel, radiological)
     facts = [layer.facts(plane, voxel) for plane, _, _ in cuts]
     table = np.frombuffer(layer.shade.palette, np.uint8).reshape(256, 4)
-    sagittal, coronal, axial = (one["mm"] for one in facts)
+    sagittal, coronal, axial = (plane_facts["mm"] for plane_facts in facts)
     corners = ((coronal[0], 0.0), (0.0, 0.0), (0.0, coronal[1]))
-    for (left, top), one, (_, brain, levels) in zip(corners, facts, cuts, strict=True):
-        width, height = one["mm"]
+    for (left, top), plane_facts, (_, brain, levels) in zip(corners, facts, cuts, strict=True):
+        width, height = plane_facts["mm"]
         extent = (left, left + width, top + height, top)
         axes.imshow(_coloured(brain, levels, table), extent=extent, interpolation="nearest")
         for side, x, place in ((0, left + 4, "left"), (1, left + width - 4, "right")):
-            axes.text(x, top + 4, one["edges"][side], ha=place, **_LETTERS)
-        x, y = left + one["cross"][0] * width, top + one["cross"][1] * height
+            axes.text(x, top + 4, plane_facts["edges"][side], ha=place, **_LETTERS)
+        x, y = left + plane_facts["cross"][0] * width, top + plane_facts["cross"][1] * height
         axes.plot([x, x], [top, top + height], color="white", linewidth=0.5)
         axes.plot([left, left + width], [y, y], color="white", linewidth=0.5)
     axes.set_xlim(0, coronal[0] + sagittal[0])

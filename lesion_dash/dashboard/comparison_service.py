@@ -161,8 +161,8 @@ class ComparisonService:
             return cohort_differences(a, b, 1)
 
         # Only which voxels qualify depends on the number of patients.
-        found = self._differences.get(names, subtract)
-        return replace(found, min_patients=request.min_patients)
+        differences = self._differences.get(names, subtract)
+        return replace(differences, min_patients=request.min_patients)
 
     def pair(self, request: PairRequest) -> Pair:
         """The maps of A and B, and their difference, with their colours."""
@@ -170,17 +170,17 @@ class ComparisonService:
 
     def place(self, request: PairRequest, mm: Mm, atlas: str = "") -> PlaceOfTwo:
         """What is known of a place in both cohorts."""
-        found = self.differences(request)
-        voxel = found.grid.nearest_voxel(mm)
-        index = -1 if voxel is None else found.grid.linear_index(voxel)
-        at = int(np.searchsorted(found.indices, index))
-        is_lesioned = at < found.indices.size and found.indices[at] == index
+        differences = self.differences(request)
+        voxel = differences.grid.nearest_voxel(mm)
+        index = -1 if voxel is None else differences.grid.linear_index(voxel)
+        at = int(np.searchsorted(differences.indices, index))
+        is_lesioned = at < differences.indices.size and differences.indices[at] == index
         a, b = (
             Side(int(n[at]), size, float(mean[at]) / ML, float(std[at]) / ML)
             if is_lesioned
             else Side(0, size, float("nan"), float("nan"))
             for n, size, mean, std in zip(
-                found.n, found.sizes, found.means, found.stds, strict=True
+                differences.n, differences.sizes, differences.means, differences.stds, strict=True
             )
         )
         known = self._session.atlas(atlas)
@@ -198,8 +198,8 @@ class ComparisonService:
             a, b = (self._session.load(name) for name in names)
             return region_differences(a, b, known, 1)
 
-        found = self._regions.get((*names, atlas), subtract)
-        return replace(found, min_patients=request.min_patients)
+        differences = self._regions.get((*names, atlas), subtract)
+        return replace(differences, min_patients=request.min_patients)
 
     def file_bytes(self, request: PairRequest, name: str) -> bytes:
         """One of the maps that `lesion-dash compare` writes, with the same bytes."""
@@ -207,55 +207,58 @@ class ComparisonService:
         return nifti_bytes(getattr(self.differences(request), key).to_nifti())
 
     def _pair(self, request: PairRequest) -> Pair:
-        found, key = self.differences(request), request.map_key
+        differences, key = self.differences(request), request.map_key
         maximum = self._maximum(request)
-        least = 1 if key == FREQUENCY else request.min_patients
-        shown = [n >= least for n in found.n]
-        values = [each[at] for each, at in zip(_of_each(found, key), shown, strict=True)]
-        exceeded = any(bool((one > maximum).any()) for one in values)
+        min_patients = 1 if key == FREQUENCY else request.min_patients
+        shown = [n >= min_patients for n in differences.n]
+        values = [each[at] for each, at in zip(_of_each(differences, key), shown, strict=True)]
+        exceeded = any(bool((column > maximum).any()) for column in values)
         shade = MapColours(MAPS[key], _UNITS[key], maximum, _COLORMAPS[key], exceeded)
         a, b = (
-            MapLayer(found.grid, found.indices[at], one, shade)
-            for at, one in zip(shown, values, strict=True)
+            MapLayer(differences.grid, differences.indices[at], column, shade)
+            for at, column in zip(shown, values, strict=True)
         )
-        return Pair(request, found, a, b, self._difference(request))
+        return Pair(request, differences, a, b, self._difference(request))
 
     def _difference(self, request: PairRequest) -> MapLayer:
-        found, key = self.differences(request), request.map_key
-        least = 0 if key == FREQUENCY else request.min_patients
-        shown = np.minimum(*found.n) >= least
-        of_a, of_b = _of_each(found, key)
+        differences, key = self.differences(request), request.map_key
+        min_patients = 0 if key == FREQUENCY else request.min_patients
+        shown = np.minimum(*differences.n) >= min_patients
+        of_a, of_b = _of_each(differences, key)
         values = of_a[shown] - of_b[shown]
         unit = "percentage points" if key == FREQUENCY else _UNITS[key]
         maximum = self._range(request)
         exceeded = bool((np.abs(values) > maximum).any())
         shade = DifferenceColours(DIFFERENCES[key], unit, maximum, SIDES, exceeded)
-        return MapLayer(found.grid, found.indices[shown], values, shade)
+        return MapLayer(differences.grid, differences.indices[shown], values, shade)
 
     def _maximum(self, request: PairRequest) -> float:
         """Where the colours of A and of B end, whatever the number of patients."""
         if request.map_key == FREQUENCY:
-            found = self.differences(request)
-            shares = [n.max(initial=0) / size for n, size in zip(found.n, found.sizes, strict=True)]
-            return min(nice_ceiling(100 * max(shares)), 100.0)
+            differences = self.differences(request)
+            frequencies = [
+                n.max(initial=0) / size
+                for n, size in zip(differences.n, differences.sizes, strict=True)
+            ]
+            return min(nice_ceiling(100 * max(frequencies)), 100.0)
         names = (request.cohort_a, request.cohort_b)
         key = (*names, request.map_key)
 
         def work_out() -> float:
             chosen = [Selection(name, map_key=request.map_key) for name in names]
-            return max(self._session.scale(one).maximum for one in chosen)
+            return max(self._session.scale(choice).maximum for choice in chosen)
 
         return self._ranges.get(key, work_out)
 
     def _range(self, request: PairRequest) -> float:
         """Where the colours of a difference end on either side, whatever the number of patients."""
-        found, key = self.differences(request), request.map_key
+        differences, key = self.differences(request), request.map_key
 
         def work_out() -> float:
-            of_a, of_b = _of_each(found, key)
+            of_a, of_b = _of_each(differences, key)
             if key == FREQUENCY:
                 return nice_ceiling(float(np.abs(of_a - of_b).max(initial=0)))
-            both = np.minimum(*found.n)
+            both = np.minimum(*differences.n)
             # Volumes of few patients lie far apart by chance, and would leave the rest pale.
             usual = both >= max(min(_USUAL_PATIENTS, both.max(initial=0)), 1)
             spread = np.abs(of_a[usual] - of_b[usual])
@@ -264,8 +267,8 @@ class ComparisonService:
         return self._ranges.get((request.cohort_a, request.cohort_b, "difference", key), work_out)
 
 
-def _of_each(found: CohortDifferences, key: str) -> list[NDArray[np.float64]]:
+def _of_each(differences: CohortDifferences, key: str) -> list[NDArray[np.float64]]:
     """One of `MAPS` of A and of B, in per cent or mL, at the voxels of both."""
     if key == FREQUENCY:
-        return [100 * n / size for n, size in zip(found.n, found.sizes, strict=True)]
-    return [one / ML for one in (found.stds if key == SD else found.means)]
+        return [100 * n / size for n, size in zip(differences.n, differences.sizes, strict=True)]
+    return [column / ML for column in (differences.stds if key == SD else differences.means)]

@@ -16,9 +16,9 @@ from ..core.errors import Cancelled, LesionDashError
 from ..core.text import printable
 from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
 from .display_scale import DisplayScale
+from .scripts import static_text
 from .tasks import guarded
 
-STATIC = Path(__file__).parent / "static"
 _STYLES = (
     "style.css",
     "inspect.css",
@@ -75,7 +75,7 @@ class CloseButton(anywidget.AnyWidget):
     on_close : callable
     """
 
-    _esm = STATIC / "close.js"
+    _esm = static_text("close.js")
 
     def __init__(self, on_close: Callable[[], None]) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class Banner:
 class Saver(anywidget.AnyWidget):
     """Hands bytes to the browser, which saves them as a file."""
 
-    _esm = STATIC / "download.js"
+    _esm = static_text("download.js")
 
     def save(self, name: str, content: bytes) -> None:
         """Let the browser save `content` under `name`."""
@@ -151,13 +151,13 @@ class Saver(anywidget.AnyWidget):
 class Names(anywidget.AnyWidget):
     """Names the controls of a page for screen readers, which the widgets themselves do not do."""
 
-    _esm = STATIC / "names.js"
+    _esm = static_text("names.js")
 
 
 class Probe(anywidget.AnyWidget):
     """Asks the browser whether it has WebGL 2."""
 
-    _esm = STATIC / "probe.js"
+    _esm = static_text("probe.js")
     webgl = t.Enum(["unknown", "yes", "no"], default_value="unknown").tag(sync=True)
 
 
@@ -221,9 +221,9 @@ def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
         title += f'<span class="ld-swatch ld-outlined"><i></i>{words}</span>'
     if not scale.colormap:
         swatches = "".join(
-            f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'
-            f"{html.escape(one.label)}</span>"
-            for one in OVERLAP_CLASSES
+            f'<span class="ld-swatch"><i style="background:{css_colour(colour_class.colour)}"></i>'
+            f"{html.escape(colour_class.label)}</span>"
+            for colour_class in OVERLAP_CLASSES
         )
         return (
             f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'
@@ -243,7 +243,7 @@ def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
 
 def style_sheet() -> widgets.Box:
     """The style of all pages and the names of their controls, as a widget to be shown once."""
-    rules = "".join((STATIC / name).read_text(encoding="utf-8") for name in _STYLES)
+    rules = "".join(map(static_text, _STYLES))
     sheet = widgets.Box([widgets.HTML(f"<style>{rules}</style>"), Names()])
     sheet.add_class("ld-invisible")
     return sheet

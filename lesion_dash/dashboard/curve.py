@@ -13,7 +13,7 @@ import traitlets as t
 
 from ..plotting.figures import nice_ceiling
 from ..stats.coverage import Coverage, Mark
-from .controls import STATIC
+from .scripts import static_text
 
 _WIDTH, _HEIGHT = 640, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 628.0, 58.0, 206.0
@@ -42,18 +42,18 @@ class Frame:
 
     Parameters
     ----------
-    most : int
+    max_patients : int
         The last number of patients.
     highest : float
         Per cent of the brain at the upper edge.
     """
 
-    most: int
+    max_patients: int
     highest: float
 
-    def x(self, least: float) -> float:
+    def x(self, min_patients: float) -> float:
         """Across, of a number of patients."""
-        return _LEFT + (least - 0.5) / max(self.most, 1) * (_RIGHT - _LEFT)
+        return _LEFT + (min_patients - 0.5) / max(self.max_patients, 1) * (_RIGHT - _LEFT)
 
     def y(self, percent: float) -> float:
         """Down, of a share of the brain."""
@@ -61,15 +61,15 @@ class Frame:
 
     def least(self, share: float) -> int:
         """The number of patients at a share of the picture's width."""
-        found = (share * _WIDTH - _LEFT) / (_RIGHT - _LEFT) * max(self.most, 1) + 0.5
-        return min(max(round(found), 1), max(self.most, 1))
+        patients = (share * _WIDTH - _LEFT) / (_RIGHT - _LEFT) * max(self.max_patients, 1) + 0.5
+        return min(max(round(patients), 1), max(self.max_patients, 1))
 
 
 def frame_of(curves: Sequence[Curve]) -> Frame:
     """The frame that holds all curves."""
-    shares = [one.coverage.at(1).percent_of_brain for one in curves]
-    highest = max((share for share in shares if share == share), default=0.0)
-    return Frame(max(one.coverage.most for one in curves), min(nice_ceiling(highest), 100.0))
+    percentages = [curve.coverage.at(1).percent_of_brain for curve in curves]
+    highest = max((share for share in percentages if share == share), default=0.0)
+    return Frame(max(curve.coverage.most for curve in curves), min(nice_ceiling(highest), 100.0))
 
 
 def coverage_svg(curves: Sequence[Curve], min_patients: int) -> str:
@@ -85,13 +85,17 @@ def coverage_svg(curves: Sequence[Curve], min_patients: int) -> str:
     (1, 4)
     """
     frame = frame_of(curves)
-    said = "; ".join(f"{one.side}, {one.coverage.at(min_patients).sentence}" for one in curves)
-    label = html.escape(f"Share of the brain left at each number of patients. {said}", quote=True)
+    sentences = "; ".join(
+        f"{curve.side}, {curve.coverage.at(min_patients).sentence}" for curve in curves
+    )
+    label = html.escape(
+        f"Share of the brain left at each number of patients. {sentences}", quote=True
+    )
     chosen = f"{frame.x(min_patients):.1f}"
     parts = [
         _axes(frame),
         *_marks(frame, curves[0].coverage.marks),
-        *(_line(frame, one) for one in curves),
+        *(_line(frame, curve) for curve in curves),
         f'<path class="ld-curve-chosen" d="M{chosen} {_TOP - 6}V{_BOTTOM}"/>',
         f'<text class="ld-curve-k" x="{chosen}" y="{_BOTTOM + 15}">k = {min_patients}</text>',
         *_dots(frame, curves, min_patients),
@@ -103,28 +107,30 @@ def coverage_svg(curves: Sequence[Curve], min_patients: int) -> str:
 
 
 def _axes(frame: Frame) -> str:
-    step = max(1, -(-frame.most // _TICKS))
-    places = sorted({1, *range(step, frame.most + 1, step)} - ({2} if step > 1 else set()))
+    step = max(1, -(-frame.max_patients // _TICKS))
+    places = sorted({1, *range(step, frame.max_patients + 1, step)} - ({2} if step > 1 else set()))
     below = "".join(
-        f'<text x="{frame.x(one):.1f}" y="{_BOTTOM + 15}">{one}</text>' for one in places
+        f'<text x="{frame.x(patients):.1f}" y="{_BOTTOM + 15}">{patients}</text>'
+        for patients in places
     )
-    shares = [frame.highest * part / 2 for part in range(3)]
-    beside = "".join(
-        f'<text class="ld-curve-share" x="{_LEFT - 6}" y="{frame.y(one) + 4:.1f}">{one:g} %</text>'
-        f'<path class="ld-curve-grid" d="M{_LEFT} {frame.y(one):.1f}H{_RIGHT}"/>'
-        for one in shares
+    percentages = [frame.highest * part / 2 for part in range(3)]
+    labels = "".join(
+        f'<text class="ld-curve-share" x="{_LEFT - 6}" y="{frame.y(percentage) + 4:.1f}">'
+        f"{percentage:g} %</text>"
+        f'<path class="ld-curve-grid" d="M{_LEFT} {frame.y(percentage):.1f}H{_RIGHT}"/>'
+        for percentage in percentages
     )
     middle = (_LEFT + _RIGHT) / 2
     name = f'<text x="{middle}" y="{_HEIGHT - 8}">minimum patients at a voxel (k)</text>'
-    return beside + below + name
+    return labels + below + name
 
 
 def _marks(frame: Frame, marks: Sequence[Mark]) -> list[str]:
     """A dashed line for each rule that a voxel reaches, named above, in rows that keep apart."""
-    reached = [mark for mark in marks if mark.min_patients <= frame.most]
+    reached = [mark for mark in marks if mark.min_patients <= frame.max_patients]
     parts, row, last = [], 0, -1e9
-    for least, group in groupby(reached, key=lambda mark: mark.min_patients):
-        x, names = frame.x(least), " = ".join(mark.label for mark in group)
+    for min_patients, group in groupby(reached, key=lambda mark: mark.min_patients):
+        x, names = frame.x(min_patients), " = ".join(mark.label for mark in group)
         # Names are about 6 units a letter wide; one that would cover the last goes a row lower.
         row = (row + 1) % 4 if x < last else 0
         last = x + 6 * len(names)
@@ -148,9 +154,11 @@ def _line(frame: Frame, curve: Curve) -> str:
 
 def _dots(frame: Frame, curves: Sequence[Curve], min_patients: int) -> list[str]:
     """What is left at the chosen number; the words keep apart where the curves do not."""
-    shares = [(one.coverage.at(min_patients).percent_of_brain, one.side) for one in curves]
+    percentages = [
+        (curve.coverage.at(min_patients).percent_of_brain, curve.side) for curve in curves
+    ]
     x, last, parts = frame.x(min_patients), 1e9, []
-    for share, side in sorted(pair for pair in shares if pair[0] == pair[0]):
+    for share, side in sorted(pair for pair in percentages if pair[0] == pair[0]):
         y = frame.y(share)
         last = min(y - 5, last - _LINE)
         parts.append(
@@ -170,7 +178,7 @@ class CurveView(anywidget.AnyWidget):
         Given the number of patients.
     """
 
-    _esm = STATIC / "curve.js"
+    _esm = static_text("curve.js")
     picture = t.Unicode("", help="SVG, made of escaped words only").tag(sync=True)
 
     def __init__(self, on_choice: Callable[[int], None]) -> None:

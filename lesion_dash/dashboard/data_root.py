@@ -65,12 +65,12 @@ class DataRoot:
 
         Those beside a template of their own come last: lesions seldom lie in its space.
         """
-        found = [pair for pair in self._folders() if 0 < len(pair[1]) <= _MOST_ATLASES]
-        pairs = [pair for folder, _ in found for pair in self._atlases_in(folder)]
+        folders = [pair for pair in self._folders() if 0 < len(pair[1]) <= _MOST_ATLASES]
+        pairs = [pair for folder, _ in folders for pair in self._atlases_in(folder)]
         names = name_atlases([image for image, _ in pairs], self.path)
-        own = {folder for folder, images in found if _has_template(images)}
+        own = {folder for folder, images in folders if _has_template(images)}
         listed = sorted(
-            zip(names, pairs, strict=True), key=lambda one: (one[1][0].parent in own, one)
+            zip(names, pairs, strict=True), key=lambda item: (item[1][0].parent in own, item)
         )
         return dict(listed)
 

@@ -90,12 +90,12 @@ class FileField(t.HasTraits):
 
     def _fill(self) -> None:
         """StateValidator the folders anew; the chosen one stays."""
-        kept = self.folders.value
+        folder = self.folders.value
         if self.folders.options == self._options:
             return
         self._is_filling = True  # setting options chooses the first of them
         self.folders.options = self._options
-        self.folders.value = kept
+        self.folders.value = folder
         self._is_filling = False
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:

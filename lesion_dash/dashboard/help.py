@@ -53,13 +53,13 @@ def add_help(page: widgets.Box) -> set[str]:
     set of str
         The names that were found.
     """
-    found = set()
+    missing = set()
     for box in list(_boxes(page)):
         name = _name(box)
-        if name in HELP and name not in found:
-            found.add(name)
+        if name in HELP and name not in missing:
+            missing.add(name)
             box.children = [*box.children, help_mark(name)]
-    return found
+    return missing
 
 
 def help_mark(name: str) -> widgets.HTML:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from ..images.nifti import number
 from ..images.survey import Form
 from ..scans.inspection import Inspection
-from ..scans.inspection_text import Section, describe, form_words, forms_words
+from ..scans.inspection_text import Section, describe, disagreement_text, form_text
 
 Row = tuple[str, str]
 
 
-def section_html(found: Inspection, *titles: str) -> str:
+def section_html(inspection: Inspection, *titles: str) -> str:
     """The rows of some sections as one table; empty where there are none."""
-    sections = [section for section in describe(found) if section.title in titles]
+    sections = [section for section in describe(inspection) if section.title in titles]
     return table_html(row for section in sections for row in _plain(section))
 
 
@@ -32,9 +32,9 @@ def table_html(rows: Iterable[Row]) -> str:
     return f'<table class="ld-facts-table">{"".join(lines)}</table>' if lines else ""
 
 
-def space_html(found: Inspection) -> str:
+def space_html(inspection: Inspection) -> str:
     """The affine in words, and as the formula with its numbers."""
-    space = found.space
+    space = inspection.space
     if space is None:
         return "<p>Where the voxels of this image are is not known.</p>"
     words = "".join(f"<li>{html.escape(text)}</li>" for text in space.sentences)
@@ -71,18 +71,18 @@ def _cell(cell: float | str) -> str:
     return html.escape(cell if isinstance(cell, str) else number(round(cell, 10)))
 
 
-def forms_html(found: Inspection) -> str:
+def forms_html(inspection: Inspection) -> str:
     """Sform and qform side by side, and how far they disagree."""
-    forms = (("sform", found.facts.sform), ("qform", found.facts.qform))
-    sides = "".join(_form_html(name, form, found.form_used == name) for name, form in forms)
-    apart = forms_words(found)
-    is_same = apart and round(found.forms_apart_mm, 4) == 0
-    said = "They are the same." if is_same else f"They disagree by {apart}."
-    return f'<div class="ld-forms-pair">{sides}</div>' + (f"<p>{said}</p>" if apart else "")
+    forms = (("sform", inspection.facts.sform), ("qform", inspection.facts.qform))
+    sides = "".join(_form_html(name, form, inspection.form_used == name) for name, form in forms)
+    difference = disagreement_text(inspection)
+    is_same = difference and round(inspection.forms_apart_mm, 4) == 0
+    message = "They are the same." if is_same else f"They disagree by {difference}."
+    return f'<div class="ld-forms-pair">{sides}</div>' + (f"<p>{message}</p>" if difference else "")
 
 
 def _form_html(name: str, form: Form, is_used: bool) -> str:
     used = " <b>used</b>" if is_used else ""
     matrix = matrix_html(form.affine.tolist()) if form.affine is not None else ""
-    words = html.escape(form_words(form))
+    words = html.escape(form_text(form))
     return f"<div><h3>{name}{used}</h3><p>{words}</p>{matrix}</div>"

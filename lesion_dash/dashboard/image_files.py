@@ -31,14 +31,14 @@ class ImageFiles:
     def names(self, folder: str) -> tuple[str, ...]:
         """Names of the images in a listed folder; those of a subject's own folders as paths."""
         top = self._folder(folder)
-        found = []
+        choices = []
         for place, below, files in os.walk(top):
             # A subject's own folders count for the one above, as in the list of folders.
             own = Path(place) != top
             below[:] = sorted(name for name in below if own or name.startswith("sub-"))
             images = (n for n in files if has_image_ending(n) and not n.startswith("."))
-            found += [(Path(place) / name).relative_to(top).as_posix() for name in images]
-        return tuple(sorted(found))
+            choices += [(Path(place) / name).relative_to(top).as_posix() for name in images]
+        return tuple(sorted(choices))
 
     def path(self, folder: str, name: str) -> Path:
         """The file behind a listed name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anywidget
 import traitlets as t
 
-from .controls import STATIC
+from .scripts import static_text
 
 
 class IntoView(anywidget.AnyWidget):
@@ -17,7 +17,7 @@ class IntoView(anywidget.AnyWidget):
         The part, as a selector of style sheets.
     """
 
-    _esm = STATIC / "into_view.js"
+    _esm = static_text("into_view.js")
     place = t.Unicode().tag(sync=True)
 
     def __init__(self, place: str) -> None:

@@ -96,17 +96,17 @@ class InputChoices(t.HasTraits):
     @t.validate("test")
     def _fits(self, proposal: dict[str, Any]) -> str:
         allowed = TESTS_OF[self.kind]
-        wanted = str(proposal["value"])
-        if allowed and wanted not in allowed:
-            raise t.TraitError(f"{wanted} is no test of this input")
-        return wanted
+        value = str(proposal["value"])
+        if allowed and value not in allowed:
+            raise t.TraitError(f"{value} is no test of this input")
+        return value
 
     @t.validate("correction")
     def _follows(self, proposal: dict[str, Any]) -> str:
-        wanted = str(proposal["value"])
-        if wanted not in corrections_of(self.test):
-            raise t.TraitError(f"{wanted} does not follow {self.test}")
-        return wanted
+        value = str(proposal["value"])
+        if value not in corrections_of(self.test):
+            raise t.TraitError(f"{value} does not follow {self.test}")
+        return value
 
     def begin(self, kind: str) -> None:
         """Change the kind of input: nothing is chosen yet, and the test is the usual one."""
@@ -171,7 +171,7 @@ class Way:
     @property
     def unpicked(self) -> Way:
         """The same with all regions of interest."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return Way(**(values | {"picks": ()}))
 
 
@@ -206,8 +206,8 @@ class WayChoices(t.HasTraits):
     def take(self, way: Way) -> None:
         """Go back, or on, to other choices all at once."""
         with self.hold_trait_notifications():
-            for one in fields(way):
-                setattr(self, one.name, getattr(way, one.name))
+            for field in fields(way):
+                setattr(self, field.name, getattr(way, field.name))
 
     def begin(self, map_key: str) -> None:
         """Change to another map, at its own first threshold."""

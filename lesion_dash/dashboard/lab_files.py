@@ -58,19 +58,19 @@ class LabFiles:
     def images(self, folder: str) -> tuple[str, ...]:
         """Names of the images in a listed folder and below it, as paths from there."""
         self._check(folder)
-        found = []
+        choices = []
         for own in self._own.folders:
             if _is_below(own, folder):
                 place = PurePosixPath(own).relative_to(folder)
-                found += [(place / name).as_posix() for name in self._own.names(own)]
-        return tuple(sorted(found))
+                choices += [(place / name).as_posix() for name in self._own.names(own)]
+        return tuple(sorted(choices))
 
     def tables(self, folder: str) -> tuple[str, ...]:
         """Names of the tables that lie beside these images, as paths from the folder."""
         top = self._place(folder)
         places = {PurePosixPath(name).parent for name in self.images(folder)}
-        found = [(place / name).as_posix() for place in places for name in _tables_in(top / place)]
-        return tuple(sorted(found))
+        tables = [(place / name).as_posix() for place in places for name in _tables_in(top / place)]
+        return tuple(sorted(tables))
 
     def tables_of(self, folder: str, images: Sequence[str]) -> dict[str, str]:
         """The table of conditions of each run, empty where none lies beside it.
@@ -79,8 +79,8 @@ class LabFiles:
         """
         top = self._place(folder)
         places = {PurePosixPath(name).parent for name in images}
-        beside = {place: _tables_of_conditions(top / place) for place in places}
-        return {name: _choose_table(name, beside[PurePosixPath(name).parent]) for name in images}
+        tables = {place: _tables_of_conditions(top / place) for place in places}
+        return {name: _choose_table(name, tables[PurePosixPath(name).parent]) for name in images}
 
     def paths(self, folder: str, names: Sequence[str]) -> tuple[str, ...]:
         """The images or tables behind listed names.
@@ -162,17 +162,17 @@ def _tables_in(folder: Path) -> list[str]:
 
 def _tables_of_conditions(folder: Path) -> dict[str, list[str]]:
     """The names of the tables of conditions in a folder, by their beginnings."""
-    found: dict[str, list[str]] = {}
+    tables: dict[str, list[str]] = {}
     for name in _tables_in(folder):
         if any(word in name.lower() for word in _OF_CONDITIONS):
-            found.setdefault(_beginning(name), []).append(name)
-    return found
+            tables.setdefault(_beginning(name), []).append(name)
+    return tables
 
 
-def _choose_table(image: str, beside: Mapping[str, list[str]]) -> str:
+def _choose_table(image: str, tables: Mapping[str, list[str]]) -> str:
     """The table among those beside a run that is the run's, as a path like the run's."""
-    wanted, general = _beginning(image), beside.get("", [])
-    own = beside.get(wanted, []) if wanted else []
+    beginning, general = _beginning(image), tables.get("", [])
+    own = tables.get(beginning, []) if beginning else []
     chosen = own or (general if len(general) == 1 else [])
     return PurePosixPath(image).with_name(chosen[0]).as_posix() if chosen else ""
 

@@ -68,12 +68,12 @@ def tables_of_runs(choices: InputChoices, files: LabFiles) -> tuple[str, ...]:
     """
     if choices.table:
         return (files.path(choices.folder, choices.table),)
-    beside = files.tables_of(choices.folder, choices.runs)
-    for run, table in beside.items():
+    offered = files.tables_of(choices.folder, choices.runs)
+    for run, table in offered.items():
         if not table:
             remedy = "choose a table for all runs, or put the run's events.tsv beside it"
             raise InputError(run, "no table of conditions lies beside it", remedy)
-    tables = files.paths(choices.folder, list(beside.values()))
+    tables = files.paths(choices.folder, list(offered.values()))
     # One table of labels beside several runs has a row for each volume of all.
     return tables[:1] if len(set(tables)) == 1 else tables
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..images.nifti import Axis
-from ..images.survey import ImageSource, Survey
+from ..images.reading import ImageSource
+from ..images.survey import Survey
 from ..scans.inspection import Inspection, inspect_image
 
 Voxel = tuple[int, int, int]
@@ -51,15 +52,15 @@ class Plane:
             pair.append(shape[axis] - 1 - voxel[axis] if flipped else voxel[axis])
         return pair[0], pair[1]
 
-    def voxel(self, x: float, y: float, here: Voxel, shape: tuple[int, int, int]) -> Voxel:
+    def voxel(self, x: float, y: float, current: Voxel, shape: tuple[int, int, int]) -> Voxel:
         """The voxel at a share of width and height from the upper left corner."""
-        found = list(here)
+        position = list(current)
         for axis, flipped, part in zip(
             (self.across, self.up), self.is_flipped, (x, y), strict=True
         ):
             index = min(int(part * shape[axis]), shape[axis] - 1)
-            found[axis] = shape[axis] - 1 - index if flipped else index
-        return found[0], found[1], found[2]
+            position[axis] = shape[axis] - 1 - index if flipped else index
+        return position[0], position[1], position[2]
 
     def cut(self, volume: NDArray, voxel: Voxel) -> NDArray:
         """The slice through a voxel, rows from the top, columns from the left."""
@@ -93,7 +94,7 @@ class LoadedVolume:
 
     Parameters
     ----------
-    found : Inspection
+    inspection : Inspection
     stored : array, shape (x, y, z), or None
         The volume as it is stored; None where there is nothing to show.
     volume : int
@@ -102,7 +103,7 @@ class LoadedVolume:
         The values that are shown black and white.
     """
 
-    found: Inspection
+    inspection: Inspection
     stored: NDArray | None
     volume: int
     window: tuple[float, float]
@@ -110,7 +111,7 @@ class LoadedVolume:
     @property
     def middle(self) -> Voxel:
         """The voxel in the middle of the image."""
-        i, j, k = (n // 2 for n in (*self.found.shape, 1, 1, 1)[:3])
+        i, j, k = (n // 2 for n in (*self.inspection.shape, 1, 1, 1)[:3])
         return i, j, k
 
     @property
@@ -118,7 +119,7 @@ class LoadedVolume:
         """The first voxel of this volume with its highest value; the middle where all are NaN."""
         if self.stored is None or np.isnan(self.stored).all():
             return self.middle
-        header = self.found.header
+        header = self.inspection.header
         is_falling = header is not None and header.slope < 0
         place = np.nanargmin(self.stored) if is_falling else np.nanargmax(self.stored)
         i, j, k = np.unravel_index(int(place), self.stored.shape)
@@ -128,11 +129,11 @@ class LoadedVolume:
         """The value of a voxel of this volume."""
         if self.stored is None:
             return float("nan")
-        return float(self.found.scaled(np.asarray(self.stored[voxel])))
+        return float(self.inspection.scaled(np.asarray(self.stored[voxel])))
 
     def panes(self, voxel: Voxel, radiological: bool) -> tuple[list[dict[str, Any]], bytes]:
         """The three slices through a voxel: what the browser needs to know, and their pixels."""
-        space = self.found.space
+        space = self.inspection.space
         if space is None or self.stored is None:
             return [], b""
         panes, pixels = [], []
@@ -154,7 +155,7 @@ class LoadedVolume:
 
     def _grey(self, stored: NDArray) -> NDArray[np.uint8]:
         step = max(-(-max(stored.shape) // _MOST_EDGE), 1)
-        values = self.found.scaled(stored[::step, ::step])
+        values = self.inspection.scaled(stored[::step, ::step])
         low, high = self.window
         share = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
         return np.rint(np.nan_to_num(share) * 255).astype(np.uint8)
@@ -162,15 +163,17 @@ class LoadedVolume:
 
 def open_volume(source: ImageSource) -> LoadedVolume:
     """Inspect an image and read its first volume."""
-    found = inspect_image(source)
-    if found.survey is None or found.space is None:
-        return LoadedVolume(found, None, 0, (0.0, 1.0))
-    return LoadedVolume(found, found.stored_volume(0), 0, window_of(found.survey))
+    inspection = inspect_image(source)
+    if inspection.survey is None or inspection.space is None:
+        return LoadedVolume(inspection, None, 0, (0.0, 1.0))
+    return LoadedVolume(inspection, inspection.stored_volume(0), 0, window_of(inspection.survey))
 
 
-def other_volume(look: LoadedVolume, volume: int) -> LoadedVolume:
+def other_volume(loaded: LoadedVolume, volume: int) -> LoadedVolume:
     """The same image with another volume."""
-    return LoadedVolume(look.found, look.found.stored_volume(volume), volume, look.window)
+    return LoadedVolume(
+        loaded.inspection, loaded.inspection.stored_volume(volume), volume, loaded.window
+    )
 
 
 def window_of(survey: Survey) -> tuple[float, float]:

@@ -17,10 +17,10 @@ from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
 from ..images.template import template_on
 from .colour_scales import AnyShade
-from .controls import STATIC
 from .loaded_volume import Plane, Voxel, planes_of
 from .pane_click import read_click
 from .picture import Mm
+from .scripts import static_text
 
 _BLACK, _WHITE = 30, 250
 """Levels of the template that are drawn darkest and brightest, as on the page Topography."""
@@ -88,15 +88,15 @@ class MapLayer:
         x, y, z = self.grid.to_mm(voxel).tolist()
         return x, y, z
 
-    def clicked(self, pane: int, x: float, y: float, here: Voxel, radiological: bool) -> Voxel:
+    def clicked(self, pane: int, x: float, y: float, current: Voxel, radiological: bool) -> Voxel:
         """The voxel at a share of width and height of a slice."""
-        return planes_of(self.axes, radiological)[pane].voxel(x, y, here, self.grid.shape)
+        return planes_of(self.axes, radiological)[pane].voxel(x, y, current, self.grid.shape)
 
     def cuts(self, voxel: Voxel, radiological: bool) -> list[tuple[Plane, NDArray, NDArray]]:
         """Each plane through a voxel, with its slice of the brain and of the map."""
         brain = brain_greys(self.grid)
         planes = planes_of(self.axes, radiological)
-        return [(one, one.cut(brain, voxel), one.cut(self.levels, voxel)) for one in planes]
+        return [(plane, plane.cut(brain, voxel), plane.cut(self.levels, voxel)) for plane in planes]
 
     def facts(self, plane: Plane, voxel: Voxel) -> dict[str, Any]:
         """What the browser needs to know of a slice."""
@@ -141,7 +141,7 @@ class MapSlices(anywidget.AnyWidget):
         Given the number of the slice and the place in it, as shares of width and height.
     """
 
-    _esm = STATIC / "maps.js"
+    _esm = static_text("maps.js")
     name = t.Unicode("").tag(sync=True)
     panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
     under = t.Bytes(b"", help="slices of the brain").tag(sync=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..atlas.formats import Region
 from ..atlas.loading import load_atlas
 from ..core.errors import InputError
-from ..core.grid import Grid
 from ..files.paths import PathInput
 from ..images.masks import Mask
 from ..images.series import count_volumes
 from ..scans.region_masks import RegionMap, native_region, read_region
 from ..scans.signal import NativeSignal, leave_out, measure_native, region_on
+from .cache import Cache
 from .volume_pair import VolumePair
 
 ONE = ""
@@ -70,7 +70,7 @@ class Placed:
     Parameters
     ----------
     choice : RegionChoice
-    pair_of_volumes : VolumePair
+    volumes : VolumePair
     region : RegionMap
     mask : Mask or None
         None where no voxel reaches the threshold.
@@ -79,7 +79,7 @@ class Placed:
     """
 
     choice: RegionChoice
-    pair_of_volumes: VolumePair
+    volumes: VolumePair
     region: RegionMap
     mask: Mask | None
     why: str = ""
@@ -156,66 +156,61 @@ def open_facts(path: str) -> MapFacts:
     return MapFacts(path, ())
 
 
-def read_choice(path: str, label: str) -> RegionMap:
+def _read_choice(path: str, label: str, cache: Cache) -> RegionMap:
     """The map of one region; while its file stays as it is, it is read once."""
-    return _read(path, label, Path(path).stat().st_mtime_ns)
+    options: dict[str, Any] = {"percent": True} if label == PERCENT else {"label": label or None}
+    changed = Path(path).stat().st_mtime_ns
+    return cache.get((path, label, changed), lambda: read_region(path, **options))
 
 
-@lru_cache(maxsize=4)
-def _read(path: str, label: str, _changed: int) -> RegionMap:
-    if label == PERCENT:
-        return read_region(path, percent=True)
-    return read_region(path, label or None)
-
-
-def place_region(choice: RegionChoice, pair_of_volumes: VolumePair) -> Placed:
+def place_region(choice: RegionChoice, volumes: VolumePair, cache: Cache) -> Placed:
     """The region's mask on the grid that is looked at.
+
+    Parameters
+    ----------
+    choice : RegionChoice
+    volumes : VolumePair
+    cache : Cache
+        Holds the maps that were read and resampled last.
 
     Raises
     ------
     InputError
         Where the map cannot be read.
     """
-    region = read_choice(choice.path, choice.label)
+    region = _read_choice(choice.path, choice.label, cache)
     threshold = None if region.probabilities is None else choice.threshold
     try:
-        mask = _on_grid(region, pair_of_volumes.grid).mask_on(pair_of_volumes.grid, threshold)
+        grid = volumes.grid
+        on_grid = cache.get((region, grid), lambda: region_on(region, grid))
+        mask = on_grid.mask_on(grid, threshold)
     except InputError as error:
-        return Placed(choice, pair_of_volumes, region, None, str(error).replace("--", ""))
-    return Placed(choice, pair_of_volumes, region, mask)
+        return Placed(choice, volumes, region, None, str(error).replace("--", ""))
+    return Placed(choice, volumes, region, mask)
 
 
-@lru_cache(maxsize=2)
-def _on_grid(region: RegionMap, grid: Grid) -> RegionMap:
-    return region_on(region, grid)
-
-
-def measure(placed: Placed, noise: Noise) -> SignalAnswer:
-    """Signal and contrast to noise on the native image.
+def measure(placed: Placed, noise: Noise, cache: Cache) -> SignalAnswer:
+    """Signal and contrast to noise on the native image; `cache` as for `place_region`.
 
     Raises
     ------
     InputError
         Where the region has no voxel there, or the image cannot be used.
     """
-    pair_of_volumes = placed.pair_of_volumes
-    mask = native_region(
-        placed.region, placed.threshold, pair_of_volumes.transform, pair_of_volumes.native.grid
-    )
+    volumes = placed.volumes
+    mask = native_region(placed.region, placed.threshold, volumes.transform, volumes.native.grid)
     own: Mask | None = None
     if noise.background_label:
-        other = read_choice(placed.choice.path, noise.background_label)
-        beside = native_region(
-            other, placed.threshold, pair_of_volumes.transform, pair_of_volumes.native.grid
-        )
-        own = leave_out(beside, mask)
+        other = _read_choice(placed.choice.path, noise.background_label, cache)
+        region = native_region(other, placed.threshold, volumes.transform, volumes.native.grid)
+        own = leave_out(region, mask)
     background: Mask | PathInput | None = own or noise.background or None
-    found = measure_native(
-        pair_of_volumes.native,
+    quality = measure_native(
+        volumes.native,
         mask,
         background,
         second=noise.second or None,
         air=noise.air or None,
         coils=noise.coils,
     )
-    return SignalAnswer(placed, noise, mask, own, found)
+    return SignalAnswer(placed, noise, mask, own, quality)

@@ -31,5 +31,5 @@ class QuickNiiVue(ipyniivue.NiiVue):  # type: ignore[misc]
 def _is_numeric(value: Any, depth: int = 2) -> bool:
     """Whether it is a finite number or a list of such, as everything that a scene holds."""
     if isinstance(value, list):
-        return depth > 0 and all(_is_numeric(one, depth - 1) for one in value)
+        return depth > 0 and all(_is_numeric(item, depth - 1) for item in value)
     return isinstance(value, (int, float)) and abs(value) < _LARGEST

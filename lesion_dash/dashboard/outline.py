@@ -136,8 +136,8 @@ def border_of(lesion: Mask) -> Mask:
         whole, within = np.moveaxis(box, axis, 0), np.moveaxis(inner, axis, 0)
         within[1:] &= whole[:-1]
         within[:-1] &= whole[1:]
-    found = _positions(box & ~inner, low, lesion.grid)
-    return Mask(lesion.grid, found, f"border of {lesion.name}")
+    positions = _positions(box & ~inner, low, lesion.grid)
+    return Mask(lesion.grid, positions, f"border of {lesion.name}")
 
 
 def edge_of(lesion: Mask) -> Mask:
@@ -157,8 +157,8 @@ def edge_of(lesion: Mask) -> Mask:
         whole, around = np.moveaxis(box, axis, 0), np.moveaxis(outer, axis, 0)
         around[1:] |= whole[:-1]
         around[:-1] |= whole[1:]
-    found = _positions(outer & ~box, low, lesion.grid)
-    return Mask(lesion.grid, found, f"edge of {lesion.name}")
+    positions = _positions(outer & ~box, low, lesion.grid)
+    return Mask(lesion.grid, positions, f"edge of {lesion.name}")
 
 
 def deepest_mm(lesion: Mask) -> Mm:
@@ -251,10 +251,12 @@ def _block(lesion: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     return box, low
 
 
-def _positions(found: NDArray[np.bool_], low: NDArray[np.int64], grid: Grid) -> NDArray[np.int32]:
+def _positions(
+    included: NDArray[np.bool_], low: NDArray[np.int64], grid: Grid
+) -> NDArray[np.int32]:
     """Linear positions on the grid, ascending, of what is found in a block and on the grid."""
-    nx, ny, _ = found.shape
-    at = np.flatnonzero(found.reshape(-1, order="F"))
+    nx, ny, _ = included.shape
+    at = np.flatnonzero(included.reshape(-1, order="F"))
     places = np.stack([at % nx, at // nx % ny, at // (nx * ny)]) + low[:, None]
     is_on = (places >= 0).all(axis=0) & (places < np.array(grid.shape)[:, None]).all(axis=0)
     i, j, k = places[:, is_on]

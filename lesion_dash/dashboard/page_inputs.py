@@ -94,13 +94,13 @@ def text_of(value: object) -> str:
     return value
 
 
-def check_inputs(root: DataRoot, found: object) -> tuple[dict[str, Values], list[InputError]]:
+def check_inputs(root: DataRoot, inputs: object) -> tuple[dict[str, Values], list[InputError]]:
     """What can be taken of the choices of single pages, and why the rest cannot.
 
     Parameters
     ----------
     root : DataRoot
-    found : object
+    inputs : object
         Whatever somebody wrote: a mapping from a page's name to its choices by their names.
 
     Examples
@@ -112,11 +112,11 @@ def check_inputs(root: DataRoot, found: object) -> tuple[dict[str, Values], list
     >>> taken, faults[0].problem
     ({'chance': {'seed': 7}}, 'is no whole number from 20 to 100,000')
     """
-    if not isinstance(found, Mapping):
-        return {}, [InputError(shown(found), "is no choice of this dashboard")]
+    if not isinstance(inputs, Mapping):
+        return {}, [InputError(shown(inputs), "is no choice of this dashboard")]
     taken: dict[str, Values] = {}
     faults: list[InputError] = []
-    for page, values in found.items():
+    for page, values in inputs.items():
         if page not in INPUTS or not isinstance(values, Mapping):
             faults.append(InputError(shown(page), "is no page of this dashboard"))
             continue
@@ -126,21 +126,21 @@ def check_inputs(root: DataRoot, found: object) -> tuple[dict[str, Values], list
 
 
 def _check_page(
-    root: DataRoot, kept: Mapping[str, PersistedField], found: Mapping[str, object]
+    root: DataRoot, fields: Mapping[str, PersistedField], values: Mapping[str, object]
 ) -> tuple[Values, list[InputError]]:
     taken: dict[str, Value] = {}
     faults = [
         InputError(shown(name), "is no choice of this dashboard")
-        for name in found
-        if name not in kept
+        for name in values
+        if name not in fields
     ]
     # In the order of the table: what a file is in comes before the file.
-    for name in (name for name in kept if name in found):
+    for name in (name for name in fields if name in values):
         try:
-            taken[name] = kept[name].check(root, found[name], taken)
+            taken[name] = fields[name].check(root, values[name], taken)
         except LesionDashError as error:
             problem = error.problem if isinstance(error, InputError) else str(error)
-            faults.append(InputError(shown(found[name]), problem))
+            faults.append(InputError(shown(values[name]), problem))
     return taken, faults
 
 
@@ -268,17 +268,17 @@ def _steps(root: DataRoot, value: object, _given: Values) -> Value:
     return texts
 
 
-def _texts(value: object, most: int = _MOST_NAMES) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or len(value) > most:
-        raise InputError(shown(value), f"is no list of at most {most:,} texts")
-    return tuple(text_of(one) for one in value)
+def _texts(value: object, max_names: int = _MOST_NAMES) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > max_names:
+        raise InputError(shown(value), f"is no list of at most {max_names:,} texts")
+    return tuple(text_of(item) for item in value)
 
 
 def _touch(root: DataRoot, value: object, given: Values) -> Value:
-    found = _whole(min(SHARED), max(SHARED))(root, value, given)
-    if found not in SHARED:
+    connectivity = _whole(min(SHARED), max(SHARED))(root, value, given)
+    if connectivity not in SHARED:
         raise InputError(shown(value), "is none of the choices there are")
-    return found
+    return connectivity
 
 
 _SIDES = ("above", "below", "both")

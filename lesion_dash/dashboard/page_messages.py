@@ -232,11 +232,11 @@ def _permitted_state(
         return None, ["update"]
     # No trait that a page may set is binary. ipywidgets would put a buffer where its path says.
     buffers = ["buffer_paths"] if data.get("buffer_paths") else []
-    kept = {
+    passed = {
         name: value for name, value in state.items() if name in allowed.traits and _is_finite(value)
     }
-    dropped = [name for name in state if name not in kept] + buffers
-    return ({"method": "update", "state": kept} if kept else None), dropped
+    dropped = [name for name in state if name not in passed] + buffers
+    return ({"method": "update", "state": passed} if passed else None), dropped
 
 
 def _permitted_event(allowed: PageInput, content: Any) -> tuple[dict[str, Any] | None, list[str]]:
@@ -266,8 +266,8 @@ def _is_finite(value: Any) -> bool:
 
 def widget_of(model_id: str) -> widgets.Widget | None:
     """The widget with this id, if there is one."""
-    found = widgets.widget_serialization["from_json"](f"IPY_MODEL_{model_id}", None)
-    return found if isinstance(found, widgets.Widget) else None
+    widget = widgets.widget_serialization["from_json"](f"IPY_MODEL_{model_id}", None)
+    return widget if isinstance(widget, widgets.Widget) else None
 
 
 def filter_page_messages() -> None:

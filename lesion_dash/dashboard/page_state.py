@@ -81,7 +81,7 @@ class StateValidator:
     pages: tuple[str, ...] = ()
 
     def check(self, values: Mapping[str, object]) -> tuple[PageState, tuple[InputError, ...]]:
-        """A bookmark of what can be taken, and why the rest cannot.
+        """The state of what can be taken, and why the rest cannot.
 
         Parameters
         ----------
@@ -91,8 +91,8 @@ class StateValidator:
         Examples
         --------
         >>> from pathlib import Path
-        >>> offer = StateValidator(DataRoot(Path("sample_data")), ("topography",))
-        >>> found, faults = offer.check({"folder_a": "../secret", "min_patients": 7})
+        >>> validator = StateValidator(DataRoot(Path("sample_data")), ("topography",))
+        >>> found, faults = validator.check({"folder_a": "../secret", "min_patients": 7})
         >>> found.folder_a, found.min_patients, faults[0].problem
         (None, 7, 'is no folder of the data root')
         """
@@ -117,34 +117,34 @@ class StateValidator:
         return _CHECKS[name](self, value)
 
 
-def _folder(offer: StateValidator, value: object) -> str:
+def _folder(validator: StateValidator, value: object) -> str:
     name = text_of(value)
-    if name and name not in offer.root.cohorts:
+    if name and name not in validator.root.cohorts:
         raise InputError(shown(name), "is no folder of the data root")
     return name
 
 
-def _atlas(offer: StateValidator, value: object) -> str:
+def _atlas(validator: StateValidator, value: object) -> str:
     name = text_of(value)
-    if name and name not in offer.root.atlases:
+    if name and name not in validator.root.atlases:
         raise InputError(shown(name), "is no atlas of the data root")
     return name
 
 
-def _conditions(_offer: StateValidator, value: object) -> tuple[str, ...]:
+def _conditions(_validator: StateValidator, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > _MOST_CONDITIONS:
         raise InputError(shown(value), f"is no list of at most {_MOST_CONDITIONS} conditions")
-    texts = [text_of(one) for one in value]
-    return tuple(str(one) for one in parse_conditions(texts))
+    texts = [text_of(condition) for condition in value]
+    return tuple(str(condition) for condition in parse_conditions(texts))
 
 
-def _patients(_offer: StateValidator, value: object) -> int:
+def _patients(_validator: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PATIENTS:
         return value
     raise InputError(shown(value), "is no number of patients", "give a whole number from 1 on")
 
 
-def _place(_offer: StateValidator, value: object) -> Mm:
+def _place(_validator: StateValidator, value: object) -> Mm:
     numbers = value if isinstance(value, list | tuple) and len(value) == 3 else ()
     mm = [float(v) for v in numbers if _is_coordinate(v)]
     if len(mm) != 3:
@@ -158,20 +158,20 @@ def _is_coordinate(value: object) -> bool:
     return -_FARTHEST_MM <= value <= _FARTHEST_MM
 
 
-def _patient(offer: StateValidator, value: object) -> str:
+def _patient(validator: StateValidator, value: object) -> str:
     key = text_of(value)
-    if key and not any(key.startswith(f"{folder}/") for folder in offer.root.cohorts):
+    if key and not any(key.startswith(f"{folder}/") for folder in validator.root.cohorts):
         raise InputError(shown(key), "is no patient of the data root")
     return key
 
 
-def _region(_offer: StateValidator, value: object) -> int:
+def _region(_validator: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_LABEL:
         return value
     raise InputError(shown(value), "is no label of a region")
 
 
-def _yes_or_no(_offer: StateValidator, value: object) -> bool:
+def _yes_or_no(_validator: StateValidator, value: object) -> bool:
     if not isinstance(value, bool):
         raise InputError(shown(value), "is neither true nor false")
     return value
@@ -196,5 +196,5 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "mm": _place,
     "patient": _patient,
     "region": _region,
-    "page": lambda offer, value: _one_of(value, ("", *offer.pages), "page"),
+    "page": lambda validator, value: _one_of(value, ("", *validator.pages), "page"),
 }

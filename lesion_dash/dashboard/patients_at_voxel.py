@@ -35,24 +35,24 @@ class PatientsAtVoxel:
         The place in words, such as ``at MNI −30, 4, 12`` or ``in insula L``.
     table : DataFrame
         The rows of `Cohort.used_table` of these patients; its index is their position there.
-    here_ml, all_ml : array of float64
+    lesioned_ml, all_ml : array of float64
         Total lesion volumes of these patients, and of all.
     """
 
     cohort: str
     where: str
     table: pd.DataFrame
-    here_ml: NDArray[np.float64]
+    lesioned_ml: NDArray[np.float64]
     all_ml: NDArray[np.float64]
 
     @property
     def summary(self) -> str:
         """How many, where, and how large."""
-        count = f"{self.here_ml.size} of {self.all_ml.size} patients of {self.cohort}"
+        count = f"{self.lesioned_ml.size} of {self.all_ml.size} patients of {self.cohort}"
         place = f"lesioned {self.where}"
-        if not self.here_ml.size:
+        if not self.lesioned_ml.size:
             return f"none {count[2:]} is {place}"
-        return f"{count} {'is' if self.here_ml.size == 1 else 'are'} {place}"
+        return f"{count} {'is' if self.lesioned_ml.size == 1 else 'are'} {place}"
 
 
 def find_patients_at(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> PatientsAtVoxel:
@@ -80,10 +80,10 @@ def volumes_ml(cohort: Cohort) -> NDArray[np.float64]:
     return volumes
 
 
-def volumes_svg(here: PatientsAtVoxel) -> str:
+def volumes_svg(patients: PatientsAtVoxel) -> str:
     """A line for each patient along a logarithmic axis of volume: all above, those here below."""
-    largest = max(float(here.all_ml.max(initial=0)), 1.0)
-    smallest = max(float(here.all_ml.min(initial=largest)), _SMALLEST_ML)
+    largest = max(float(patients.all_ml.max(initial=0)), 1.0)
+    smallest = max(float(patients.all_ml.min(initial=largest)), _SMALLEST_ML)
     low, high = math.floor(math.log10(smallest)), math.ceil(math.log10(largest))
     high = max(high, low + 1)
 
@@ -92,14 +92,15 @@ def volumes_svg(here: PatientsAtVoxel) -> str:
         return _LEFT + share * (_RIGHT - _LEFT)
 
     parts = [
-        _row(_ALL, "all", here.all_ml, across, "ld-strip-all"),
-        _row(_HERE, "here", here.here_ml, across, "ld-strip-here"),
+        _row(_ALL, "all", patients.all_ml, across, "ld-strip-all"),
+        _row(_HERE, "here", patients.lesioned_ml, across, "ld-strip-here"),
     ]
     ticks = [
         f'<text x="{across(10.0**power):.1f}" y="{_AXIS + 14:.0f}">{10.0**power:g}</text>'
         for power in range(low, high + 1)
     ]
-    label = f"Volumes of the {here.here_ml.size} patients here among all {here.all_ml.size}"
+    n, total = patients.lesioned_ml.size, patients.all_ml.size
+    label = f"Volumes of the {n} patients here among all {total}"
     return (
         f'<svg class="ld-strip" viewBox="0 0 400 {_HEIGHT}" role="img" aria-label="{label}">'
         f'<path class="ld-strip-axis" d="M{_LEFT} {_AXIS}H{_RIGHT}"/>{"".join(parts)}'

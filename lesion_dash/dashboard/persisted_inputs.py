@@ -90,15 +90,17 @@ class PersistedInputs:
         if page in self._waiting:
             self._faults += self._make(page, self._waiting.pop(page))
             self._tell_later()
-        for model in {id(one): one for each in controls.values() for one in each.models}.values():
+        for model in {
+            id(model): model for each in controls.values() for model in each.models
+        }.values():
             model.observe(self._changed)
         self._changed()
 
     @property
     def values(self) -> dict[str, Values]:
         """What is chosen now and not usual, by page."""
-        found = {page: _read(page, controls) for page, controls in self._controls.items()}
-        every = {page: found.get(page) or self._waiting.get(page) or {} for page in INPUTS}
+        by_page = {page: _read(page, controls) for page, controls in self._controls.items()}
+        every = {page: by_page.get(page) or self._waiting.get(page) or {} for page in INPUTS}
         return {page: values for page, values in every.items() if values}
 
     def restore(self, inputs: Mapping[str, Values]) -> list[InputError]:
@@ -119,9 +121,9 @@ class PersistedInputs:
 
     def _make(self, page: str, values: Values) -> list[InputError]:
         faults = []
-        for name, one in self._controls[page].items():
+        for name, control in self._controls[page].items():
             value = values.get(name, INPUTS[page][name].usual)
-            if value is not None and not _is_made(one, value) and name in values:
+            if value is not None and not _is_made(control, value) and name in values:
                 faults.append(InputError(shown(value), "is none of the choices there are"))
         if page in self._made:
             self._made[page]()
@@ -129,7 +131,7 @@ class PersistedInputs:
 
     def _tell(self) -> None:
         if self._faults:
-            self._failed(one_error(self._faults, "What was kept of this page"))
+            self._failed(joined_error(self._faults, "What was kept of this page"))
             self._faults = []
 
     def _changed(self, _change: Any = None) -> None:
@@ -137,7 +139,7 @@ class PersistedInputs:
             heard()
 
 
-def one_error(faults: Sequence[InputError], whose: str = "The link") -> InputError:
+def joined_error(faults: Sequence[InputError], whose: str = "The link") -> InputError:
     """One sentence for all that a link asks for and is not here."""
     reasons = tuple(f"{fault.subject} {fault.problem}" for fault in faults)
     remedy = "the rest of it is shown"
@@ -148,16 +150,16 @@ def one_error(faults: Sequence[InputError], whose: str = "The link") -> InputErr
 
 
 def _read(page: str, controls: Mapping[str, Control]) -> Values:
-    found: dict[str, Value] = {name: one.read() for name, one in controls.items()}
-    return {name: value for name, value in found.items() if value != INPUTS[page][name].usual}
+    values: dict[str, Value] = {name: control.read() for name, control in controls.items()}
+    return {name: value for name, value in values.items() if value != INPUTS[page][name].usual}
 
 
-def _is_made(one: Control, value: Value) -> bool:
+def _is_made(control: Control, value: Value) -> bool:
     """Make a choice; whether it could be made."""
-    before = one.read()
+    before = control.read()
     try:
         if before != value:
-            one.make(value)
+            control.make(value)
     except (t.TraitError, LesionDashError, OSError, LookupError, ValueError):
         return False  # whatever the page has against it: it stays open
-    return bool(one.read() == value)
+    return bool(control.read() == value)

@@ -26,7 +26,7 @@ def fits(name: str, search: str) -> bool:
     True
     """
     beginnings = (rf"(?<![^\W_]){re.escape(word)}" for word in search.split())
-    return all(re.search(one, name, re.IGNORECASE) for one in beginnings)
+    return all(re.search(beginning, name, re.IGNORECASE) for beginning in beginnings)
 
 
 def offer_several(
@@ -86,11 +86,11 @@ class PickList(t.HasTraits):
 
     def _narrow(self, _change: Any = None) -> None:
         shown = self.shown
-        kept = self._chosen_of(shown)
+        chosen = self._chosen_of(shown)
         self._is_narrowing = True  # other options choose nothing, which nobody asked for
-        offer_several(self.list, shown, kept)
+        offer_several(self.list, shown, chosen)
         self._is_narrowing = False
-        self.value = kept
+        self.value = chosen
         self.all.disabled = not shown
 
     def _chosen_of(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -105,9 +105,9 @@ class PickList(t.HasTraits):
             self.value = tuple(change["new"])
 
     def _show(self, _change: Any) -> None:
-        wanted = self._chosen_of(self.shown)
-        if wanted != self.list.value:
-            self.list.value = wanted
+        chosen = self._chosen_of(self.shown)
+        if chosen != self.list.value:
+            self.list.value = chosen
         self._say()
 
     def _say(self) -> None:

@@ -135,5 +135,5 @@ def contour(voxels: NDArray[np.integer], grid: Grid, mm: Mm) -> NDArray[np.int64
             inside = np.moveaxis(box, axis, 0)[layer]
             outline = inside & ~binary_erosion(inside, np.ones((3, 3), bool), width)
             np.moveaxis(rim, axis, 0)[layer] |= outline
-    found = np.stack(np.nonzero(rim)) + low[:, None]
-    return np.ravel_multi_index(tuple(found), grid.shape, order="F")
+    positions = np.stack(np.nonzero(rim)) + low[:, None]
+    return np.ravel_multi_index(tuple(positions), grid.shape, order="F")

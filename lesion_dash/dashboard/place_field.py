@@ -9,8 +9,8 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from .controls import STATIC
 from .picture import Mm
+from .scripts import static_text
 
 _FARTHEST_MM = 200.0
 
@@ -24,7 +24,7 @@ class PlaceField(anywidget.AnyWidget):
         Given the place that was typed, in mm.
     """
 
-    _esm = STATIC / "place.js"
+    _esm = static_text("place.js")
     mm = t.List(t.Float(), [0.0, 0.0, 0.0], minlen=3, maxlen=3).tag(sync=True)
     radiological = t.Bool(False).tag(sync=True)
     limit = t.Float(_FARTHEST_MM).tag(sync=True)

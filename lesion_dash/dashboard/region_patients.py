@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import ProbabilityAtlas
 from ..cohort.cohort import Cohort
 from ..plotting.figures import ML
 from ..regions.counts import RegionCount, RegionCounts, middle_of
@@ -65,7 +64,7 @@ def find_in_region(load: LesionLoad, table: pd.DataFrame, label: int) -> RegionP
         load.of_region[rows, column],
         load.volume_mm3[rows, column] / ML,
         load.of_lesion[rows, column],
-        isinstance(load.atlas, ProbabilityAtlas),
+        load.atlas.is_probabilistic,
     )
 
 
@@ -88,10 +87,10 @@ def peak_mm(counts: RegionCounts, row: RegionCount, cohorts: list[Cohort]) -> Mm
     maps, mask = counts.atlas.maps, counts.mask
     part = slice(*maps.indptr[column : column + 2])
     # Column indices of a probabilistic atlas need not be in order.
-    found, _, at = np.intersect1d(mask.indices, maps.indices[part], return_indices=True)
-    patients = sum(np.ravel(cohort.counts, order="F")[found] for cohort in cohorts)
+    indices, _, at = np.intersect1d(mask.indices, maps.indices[part], return_indices=True)
+    patients = sum(np.ravel(cohort.counts, order="F")[indices] for cohort in cohorts)
     weights = patients * maps.data[part][at]
-    places = mask.grid.mm_of_index(found[weights == weights.max()])
-    middle = middle_of(mask.grid, found, maps.data[part][at])
+    places = mask.grid.mm_of_index(indices[weights == weights.max()])
+    middle = middle_of(mask.grid, indices, maps.data[part][at])
     x, y, z = places[np.argmin(np.linalg.norm(places - middle, axis=1))].tolist()
     return x, y, z

@@ -52,7 +52,7 @@ def read_template(name: str) -> Map:
     return read_map(name)
 
 
-def open_sight(request: Request) -> VolumePair:
+def open_pair(request: Request) -> VolumePair:
     """The image where its header puts it: on the template, or in its own space without one.
 
     Raises
@@ -70,7 +70,7 @@ def open_sight(request: Request) -> VolumePair:
     return _ready(VolumePair(native, placed, template, lesion, own))
 
 
-def register_sight(request: Request, report: Report) -> VolumePair:
+def register_pair(request: Request, report: Report) -> VolumePair:
     """The image registered to its template; one that is not credible with the reason.
 
     Raises
@@ -83,7 +83,7 @@ def register_sight(request: Request, report: Report) -> VolumePair:
     template = read_template(request.template) if request.template == MNI else request.template
     refusal: NotCredible | None = None
     try:
-        found = register_image(
+        registration = register_image(
             request.image,
             template,
             request.kind,
@@ -94,17 +94,17 @@ def register_sight(request: Request, report: Report) -> VolumePair:
     except NotCredible as error:
         if error.found is None:
             raise
-        found, refusal = error.found, error
-    pair_of_volumes = VolumePair(
-        found.moving,
-        found.image,
-        found.template,
-        found.lesion,
-        found.native_lesion,
-        found,
+        registration, refusal = error.found, error
+    volumes = VolumePair(
+        registration.moving,
+        registration.image,
+        registration.template,
+        registration.lesion,
+        registration.native_lesion,
+        registration,
         refusal,
     )
-    return _ready(pair_of_volumes)
+    return _ready(volumes)
 
 
 def engine_for(kind: Kind) -> str:
@@ -138,7 +138,7 @@ def _own_lesion(path: str, native: Map) -> Mask | None:
     return read_mask(path).on_grid(native.grid) if path else None
 
 
-def _ready(pair_of_volumes: VolumePair) -> VolumePair:
+def _ready(volumes: VolumePair) -> VolumePair:
     """With the greys worked out: this happens beside the page."""
-    pair_of_volumes.levels  # noqa: B018
-    return pair_of_volumes
+    volumes.levels  # noqa: B018
+    return volumes

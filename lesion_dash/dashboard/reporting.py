@@ -51,8 +51,8 @@ class Reporting:
     def known(self, choice: ReportChoice, day: date) -> Report | None:
         """A report that was made already."""
         key = choice, day
-        found: Report | None = self._reports.get(key, _nothing) if key in self._reports else None
-        return found
+        report: Report | None = self._reports.get(key, _nothing) if key in self._reports else None
+        return report
 
     def make(
         self,

@@ -57,7 +57,7 @@ class RoiResult:
     @property
     def map_words(self) -> str:
         """The map the threshold is for."""
-        return MAPS.get(self.question.way.map_key) or self.run.found.name
+        return MAPS.get(self.question.way.map_key) or self.run.stat_map.name
 
     @property
     def summary(self) -> str:
@@ -132,7 +132,7 @@ def draw_step(answer: RoiResult, row: int, mm: Mm | None) -> bytes:
     if row >= len(run.masks):
         figure = draw_rois(run.rois, mm, under)
     elif row == 0:
-        figure = draw_beyond(run.found, run.recipe.threshold, mm, under)
+        figure = draw_beyond(run.stat_map, run.recipe.threshold, mm, under)
     else:
         figure = draw_mask(run.masks[row], run.summary[row], mm, under)
     return figure_bytes(figure, dpi=_DPI)

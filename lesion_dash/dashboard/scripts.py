@@ -13,6 +13,17 @@ SERVED = "LESION_DASH_SCRIPTS"
 """The variable in which a server of ours tells its kernels the names it has for the scripts."""
 
 _STATIC = Path(__file__).parent / "static"
+
+
+def static_text(name: str) -> str:
+    """A script or style of the dashboard.
+
+    Widgets get it as text: of a path, anywidget keeps a signal for the whole class that refers to
+    every widget for good (`AnyWidget.__init__` connects and never disconnects).
+    """
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
 _REDRAW = "updateGLVolume(){"
 
 _NEW_ROWS = """function f(){
@@ -42,16 +53,16 @@ _CHANGES = {
 
 def viewer_script() -> str:
     """The script of ipyniivue, changed in one place; as it is where that place is not found."""
-    source = _read("ipyniivue", "static/widget.js")
+    source = package_text("ipyniivue", "static/widget.js")
     if source.count(_REDRAW) != 1:
         return source
-    change = (_STATIC / "redraw.js").read_text(encoding="utf-8")
+    change = static_text("redraw.js")
     return source.replace(_REDRAW, f"{_REDRAW}\n{change}")
 
 
 def table_script() -> str:
     """The script of itables, changed; as it is where one of the places is not found."""
-    source = _read("itables", "widget/static/widget.js")
+    source = package_text("itables", "widget/static/widget.js")
     if any(source.count(place) != 1 for place in _CHANGES):
         return source
     for place, change in _CHANGES.items():
@@ -59,7 +70,7 @@ def table_script() -> str:
     return source
 
 
-def _read(package: str, file: str) -> str:
+def package_text(package: str, file: str) -> str:
     """A file of a package, which is not imported for it."""
     spec = find_spec(package)
     assert spec is not None
@@ -95,4 +106,4 @@ def widget_script(kind: str) -> str:
     name = next((name for name in names if name.startswith(f"{kind}-")), "")
     if not name:
         return _SCRIPTS[kind]()
-    return (_STATIC / "served.js").read_text(encoding="utf-8").replace("NAME", name)
+    return static_text("served.js").replace("NAME", name)

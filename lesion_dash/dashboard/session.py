@@ -45,7 +45,7 @@ from .picture import Mm, Picture
 from .state import Selection
 
 PATIENTS_FILE = "patients.csv"
-_MOST_ASKED = 64
+_MAX_ORIGINS = 64
 """Parts of folders whose conditions are remembered."""
 
 
@@ -92,7 +92,7 @@ class Session:
     root: DataRoot
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
-    _asked: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -107,8 +107,8 @@ class Session:
         notice: Callable[[str], None] | None = None,
     ) -> Cohort:
         """Read a folder of the data root, or what `part` named, or take it from the cache."""
-        if (asked := self._asked.get(name)) is not None:
-            folder, where = asked
+        if (source := self._origins.get(name)) is not None:
+            folder, where = source
             return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
 
         def read() -> Cohort:
@@ -146,30 +146,30 @@ class Session:
         """
         if not (folder and where):
             return folder
-        known = (name for name, asked in self._asked.items() if asked == (folder, where))
-        if (found := next(known, "")) in self._parts:
-            return found
+        known = (name for name, source in self._origins.items() if source == (folder, where))
+        if (name := next(known, "")) in self._parts:
+            return name
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
         name = f"{folder}{part.name.removeprefix(whole.name)}"
-        asked = (folder, where)
-        while name in self.root.cohorts or self._asked.get(name, asked) != asked:
+        source = (folder, where)
+        while name in self.root.cohorts or self._origins.get(name, source) != source:
             name = f"{name} *"
-        self._asked[name] = asked
+        self._origins[name] = source
         self._parts.get(name, lambda: part)
         self._forget_parts()
         return name
 
     def _forget_parts(self) -> None:
         """Forget what was asked for long ago; parts that are shown are among the last used."""
-        old = [name for name in self._asked if name not in self._parts]
-        for name in old[: max(len(self._asked) - _MOST_ASKED, 0)]:
-            del self._asked[name]
+        old = [name for name in self._origins if name not in self._parts]
+        for name in old[: max(len(self._origins) - _MAX_ORIGINS, 0)]:
+            del self._origins[name]
 
     def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The folder of a cohort, and the conditions that its patients meet."""
-        return self._asked.get(name, (name, ()))
+        return self._origins.get(name, (name, ()))
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
@@ -223,9 +223,9 @@ class Session:
 
     def counted_mask(self, selection: Selection) -> Mask:
         """The map whose voxels the region table counts: the overlap, or A at the threshold."""
-        found = self.overlap(selection)
-        if found is not None:
-            return found.both
+        overlap = self.overlap(selection)
+        if overlap is not None:
+            return overlap.both
         cohort = self.load(selection.cohort_a)
         return cohort.at_least(selection.min_patients)
 
@@ -271,10 +271,14 @@ class Session:
         if selection.map_key == "n":
             return self._picture_of_counts(selection)
         flat = np.zeros(cohort.grid.size, np.uint8)
-        found = self.overlap(selection) if selection.map_key == "overlap" else None
-        if found is not None:
-            for mask, one in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
-                flat[mask.indices] = one.value
+        overlap = self.overlap(selection) if selection.map_key == "overlap" else None
+        if overlap is not None:
+            for mask, category in (
+                (overlap.only_a, ONLY_A),
+                (overlap.only_b, ONLY_B),
+                (overlap.both, BOTH),
+            ):
+                flat[mask.indices] = category.value
             return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
         stats, scale = self.stats(selection), self.scale(selection)
         factor, _ = display_unit(selection.map_key)
@@ -299,16 +303,16 @@ class Session:
             levels = self.picture(selection).levels
             grid = self.load(selection.cohort_a).grid
             return Layer(levels, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
-        found = self._map(selection, selection.map_key)
+        image = self._map(selection, selection.map_key)
         factor, unit = display_unit(selection.map_key)
-        array = found.array * factor
-        return Layer(array, found.grid, scale.title, unit, scale.maximum, scale.colormap)
+        array = image.array * factor
+        return Layer(array, image.grid, scale.title, unit, scale.maximum, scale.colormap)
 
     def readout(self, selection: Selection, mm: Mm) -> Readout:
         """What is known of a place: region, patients, their mean volume and its SD."""
         atlas = self.atlas(selection.atlas)
-        found = atlas.region_at(mm) if atlas is not None else OUTSIDE
-        region = "" if found == OUTSIDE else found
+        region_there = atlas.region_at(mm) if atlas is not None else OUTSIDE
+        region = "" if region_there == OUTSIDE else region_there
         if not selection.cohort_a:
             return Readout(mm, region, 0, float("nan"), float("nan"), None)
         n, mean, std = self._values_at(selection.cohort_a, mm)
@@ -316,7 +320,7 @@ class Session:
             return Readout(mm, region, int(n), mean / ML, std / ML, None)
         n_b, *of_b = self._values_at(selection.cohort_b, mm)
         return Readout(
-            mm, region, int(n), mean / ML, std / ML, int(n_b), *(one / ML for one in of_b)
+            mm, region, int(n), mean / ML, std / ML, int(n_b), *(value / ML for value in of_b)
         )
 
     def file_names(self, selection: Selection) -> tuple[str, ...]:
@@ -347,8 +351,8 @@ class Session:
         return self._stats.get((name, min_patients), lambda: volume_stats(cohort, min_patients))
 
     def _map(self, selection: Selection, key: str) -> Map:
-        found: Map = getattr(self.stats(selection), key)
-        return found
+        image: Map = getattr(self.stats(selection), key)
+        return image
 
     def _values_at(self, name: str, mm: Mm) -> tuple[float, float, float]:
         """Patients lesioned at a place, the mean of their volumes in mm³ and its SD."""

@@ -21,7 +21,7 @@ _NOT_KEPT = "The file that was dropped on “Inspect image” is not kept: drop 
 _REMEDY = "choose a file that “Save session” has written"
 
 
-def session_bytes(bookmark: PageState) -> bytes:
+def session_bytes(state: PageState) -> bytes:
     """Choices as a file.
 
     Examples
@@ -29,19 +29,19 @@ def session_bytes(bookmark: PageState) -> bytes:
     >>> json.loads(session_bytes(PageState("cohort_a", min_patients=7)))["choices"]["min_patients"]
     7
     """
-    choices = {name: value for name, value in asdict(bookmark).items() if value is not None}
+    choices = {name: value for name, value in asdict(state).items() if value is not None}
     session: dict[str, object] = {
         "format": _FORMAT,
         "schema": _SCHEMA,
         "lesion_dash": version("lesion-dash"),
         "choices": choices,
     }
-    if bookmark.inputs.get("inspect", {}).get("dropped"):
+    if state.inputs.get("inspect", {}).get("dropped"):
         session[_NOTE] = _NOT_KEPT
     return f"{json.dumps(session, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def read_session(name: str, content: bytes, offer: StateValidator) -> PageState:
+def read_session(name: str, content: bytes, validator: StateValidator) -> PageState:
     """The choices of a file, all of which can be made here.
 
     Parameters
@@ -49,7 +49,7 @@ def read_session(name: str, content: bytes, offer: StateValidator) -> PageState:
     name : str
         Of the file.
     content : bytes
-    offer : StateValidator
+    validator : StateValidator
         What there is to choose from.
 
     Raises
@@ -70,12 +70,12 @@ def read_session(name: str, content: bytes, offer: StateValidator) -> PageState:
         or not isinstance(choices, dict)
     ):
         raise InputError(name, "is a damaged session file", _REMEDY)
-    bookmark, faults = offer.check(choices)
+    state, faults = validator.check(choices)
     if faults:
         problem = f"cannot be opened here: {faults[0].subject} {faults[0].problem}"
         more = tuple(f"{fault.subject} {fault.problem}" for fault in faults[1:])
         raise InputError(name, problem, "nothing was changed", more)
-    return bookmark
+    return state
 
 
 def _read_json(name: str, content: bytes) -> dict[str, object]:
@@ -83,9 +83,9 @@ def _read_json(name: str, content: bytes) -> dict[str, object]:
         problem = f"is too large for a session file: {len(content):,} bytes, {LARGEST:,} allowed"
         raise InputError(name, problem, _REMEDY)
     try:
-        found = json.loads(content.decode())
+        content_read = json.loads(content.decode())
     except (ValueError, RecursionError):
         raise InputError(name, "is no session file of lesion_dash", _REMEDY) from None
-    if not isinstance(found, dict):
+    if not isinstance(content_read, dict):
         raise InputError(name, "is no session file of lesion_dash", _REMEDY)
-    return found
+    return content_read

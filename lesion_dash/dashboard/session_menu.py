@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from .controls import STATIC
+from .scripts import static_text
 from .session_file import LARGEST
 
 
@@ -23,7 +23,7 @@ class SessionMenu(anywidget.AnyWidget):
         Given the name and the content of a file.
     """
 
-    _esm = STATIC / "session.js"
+    _esm = static_text("session.js")
     limit = t.Int(LARGEST).tag(sync=True)
     lacking = t.Unicode("", help="what the link does not tell, as a sentence").tag(sync=True)
 

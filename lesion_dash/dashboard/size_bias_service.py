@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.errors import Cancelled
 from ..core.tables import csv_bytes
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..stats.permutation import permute_volumes
-from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
-from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from ..stats.size_bias import (
+    LEVEL,
     MeanContrast,
     Side,
     SizeClusters,
@@ -25,6 +23,8 @@ from ..stats.size_bias import (
     find_size_clusters,
     mean_contrast,
 )
+from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
+from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from .cache import Cache
 from .colour_scales import DifferenceColours, PColours
 from .map_slices import MapLayer
@@ -142,11 +142,11 @@ class SizeBiasService:
         return self.permute(request) if request in self._permuted else None
 
     def clusters(
-        self, request: SizeBiasRequest, found: VolumePermutations, atlas: str
+        self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         """Where the corrected p of a test is small, as `find_size_clusters` has it."""
         return self._clusters.get(
-            (request, atlas), lambda: self._find_clusters(request, found, atlas)
+            (request, atlas), lambda: self._find_clusters(request, permutations, atlas)
         )
 
     def file_names(self, request: SizeBiasRequest) -> tuple[str, ...]:
@@ -166,10 +166,10 @@ class SizeBiasService:
         return nifti_bytes(self.permute(request).files[name].to_nifti())
 
     def _find_clusters(
-        self, request: SizeBiasRequest, found: VolumePermutations, atlas: str
+        self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         means = self.contrasts(request.cohort, request.min_patients).means
-        return find_size_clusters(found, means, self._session.atlas(atlas), SIGNIFICANCE_LEVEL)
+        return find_size_clusters(permutations, means, self._session.atlas(atlas), LEVEL)
 
     def _contrast(self, cohort: str, min_patients: int) -> Contrasts:
         loaded = self._session.load(cohort)
@@ -189,7 +189,9 @@ class SizeBiasService:
         return Contrasts(loaded.name, means, *layers)
 
 
-def p_layer(found: VolumePermutations) -> MapLayer:
+def p_layer(permutations: VolumePermutations) -> MapLayer:
     """The corrected p; the uncorrected is never shown as a map."""
-    title = f"Corrected p (family-wise) of {found.tested:,} voxels tested"
-    return MapLayer(found.grid, found.indices, found.corrected_p, PColours(title))
+    title = f"Corrected p (family-wise) of {permutations.tested:,} voxels tested"
+    return MapLayer(
+        permutations.grid, permutations.indices, permutations.corrected_p, PColours(title)
+    )

@@ -9,9 +9,9 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from .controls import STATIC
 from .loaded_volume import LoadedVolume, Voxel, refuse_drop
 from .pane_click import read_click
+from .scripts import static_text
 
 LARGEST_DROP = 128_000_000
 """Bytes of a file that may be dropped onto the page."""
@@ -28,7 +28,7 @@ class SliceView(anywidget.AnyWidget):
         Given the number of the slice and the place in it, as shares of width and height.
     """
 
-    _esm = STATIC / "slices.js"
+    _esm = static_text("slices.js")
     panes: t.List[dict[str, Any]] = t.List().tag(sync=True)
     pixels = t.Bytes(b"").tag(sync=True)
 
@@ -37,9 +37,9 @@ class SliceView(anywidget.AnyWidget):
         self._on_click = on_click
         self.on_msg(self._received)
 
-    def show(self, look: LoadedVolume, voxel: Voxel, radiological: bool) -> None:
+    def show(self, volume: LoadedVolume, voxel: Voxel, radiological: bool) -> None:
         """Show the slices through a voxel."""
-        panes, pixels = look.panes(voxel, radiological)
+        panes, pixels = volume.panes(voxel, radiological)
         with self.hold_sync():
             self.panes, self.pixels = panes, pixels
 
@@ -63,7 +63,7 @@ class FileDrop(anywidget.AnyWidget):
         Given the error where it is too large.
     """
 
-    _esm = STATIC / "drop.js"
+    _esm = static_text("drop.js")
     limit = t.Int(LARGEST_DROP).tag(sync=True)
     endings = t.Unicode(".nii,.gz").tag(sync=True)
 

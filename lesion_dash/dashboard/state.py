@@ -74,16 +74,16 @@ class Choices(t.HasTraits):
     @t.validate("where_a", "where_b")
     def _readable(self, proposal: dict[str, Any]) -> tuple[str, ...]:
         try:
-            return tuple(str(one) for one in parse_conditions(proposal["value"]))
+            return tuple(str(condition) for condition in parse_conditions(proposal["value"]))
         except InputError as error:
             raise t.TraitError(str(error)) from error
 
     @t.validate("map_key")
     def _overlap_needs_two(self, proposal: dict[str, Any]) -> str:
-        wanted = str(proposal["value"])
-        if wanted == "overlap" and not self.cohort_b:
+        folder = str(proposal["value"])
+        if folder == "overlap" and not self.cohort_b:
             raise t.TraitError("the overlap needs a second folder")
-        return wanted
+        return folder
 
     @property
     def selection(self) -> Selection:

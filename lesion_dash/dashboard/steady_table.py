@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from itables.widget import ITable
 from traitlets import Int
 
-from .scripts import widget_script
+from .scripts import package_text, widget_script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ class SteadyTable(ITable):
     """
 
     _esm = widget_script("table")  # type: ignore[assignment]
+    _css = package_text("itables", "widget/static/widget.css")  # type: ignore[assignment]
 
     edition = Int(0).tag(sync=True)
     """Raised with every frame, before it is shown."""

@@ -108,7 +108,7 @@ def _of_signal(placed: Placed, noise: Noise) -> list[str]:
 
 def files_of(
     request: Request,
-    pair_of_volumes: VolumePair,
+    volumes: VolumePair,
     placed: Placed | None,
     answer: SignalAnswer | None,
 ) -> dict[str, bytes]:
@@ -117,18 +117,18 @@ def files_of(
     Parameters
     ----------
     request : Request
-    pair_of_volumes : VolumePair
+    volumes : VolumePair
         Credible, or without a registration.
     placed : Placed or None
     answer : SignalAnswer or None
         Of the same region.
     """
     files: dict[str, bytes] = {}
-    if pair_of_volumes.found is not None:
+    if volumes.registration is not None:
         from ..analyses.registration_files import registration_files
 
-        files |= registration_files(pair_of_volumes.found)
-    if placed is not None and placed.mask is not None and pair_of_volumes.template is not None:
+        files |= registration_files(volumes.registration)
+    if placed is not None and placed.mask is not None and volumes.template is not None:
         files["region_in_template.nii.gz"] = _image(placed.mask.to_nifti())
     if answer is not None:
         files["region_native.nii.gz"] = _image(answer.mask.to_nifti())
@@ -139,7 +139,7 @@ def files_of(
     noise = answer.noise if answer is not None else None
     files[SCRIPT_NAME] = script_of(request, placed, noise).encode("utf-8", "backslashreplace")
     sums = {name: checksum(content) for name, content in files.items()}
-    files[_PROVENANCE] = _provenance(request, pair_of_volumes, placed, answer, sums)
+    files[_PROVENANCE] = _provenance(request, volumes, placed, answer, sums)
     return files
 
 
@@ -149,14 +149,14 @@ def _image(image: Any) -> bytes:
 
 def _provenance(
     request: Request,
-    pair_of_volumes: VolumePair,
+    volumes: VolumePair,
     placed: Placed | None,
     answer: SignalAnswer | None,
     sums: dict[str, str],
 ) -> bytes:
     parameters: dict[str, Any] = asdict(request)
-    sources = dict(pair_of_volumes.found.sources) if pair_of_volumes.found is not None else {}
-    sources[request.image] = pair_of_volumes.native.sha256
+    sources = dict(volumes.registration.sources) if volumes.registration is not None else {}
+    sources[request.image] = volumes.native.sha256
     counts: dict[str, Any] = {}
     if placed is not None:
         parameters |= {"region": asdict(placed.choice) | {"threshold": placed.threshold}}
@@ -166,7 +166,7 @@ def _provenance(
         parameters |= {"noise": asdict(answer.noise)} | quality.parameters
         sources |= quality.sources
         counts = {"region_voxels": answer.mask.voxels, "region_mm3": answer.mask.volume_mm3}
-        refused = {one.name: str(error) for one, error in answer.signal.refused}
+        refused = {definition.name: str(error) for definition, error in answer.signal.refused}
         counts |= {"refused": refused, "notes": [*answer.mask.notes, *quality.notes]}
     inputs = [
         {"kind": "file", "file": file, "sha256": sha256 or None} for file, sha256 in sources.items()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anywidget
 import traitlets as t
 
-from .controls import STATIC
+from .scripts import static_text
 
 STEPS = (
     {
@@ -60,7 +60,7 @@ class Tour(anywidget.AnyWidget):
         Told to open the first page, where the steps are.
     """
 
-    _esm = STATIC / "tour.js"
+    _esm = static_text("tour.js")
     steps: t.List[dict[str, str]] = t.List(list(STEPS)).tag(sync=True)
 
     def __init__(self, on_start: Callable[[], None]) -> None:

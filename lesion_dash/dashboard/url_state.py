@@ -14,7 +14,7 @@ from .niivue import QuickNiiVue
 from .outline import key_of
 from .page_inputs import shown
 from .page_state import PageState, StateValidator
-from .persisted_inputs import QUIET, one_error
+from .persisted_inputs import QUIET, joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
 from .session_menu import SessionMenu
 from .tasks import Debounce, running_loop
@@ -40,8 +40,8 @@ class UrlState:
     """
 
     def __init__(self, context: AppContext, tabs: widgets.Tab, pages: Sequence[str]) -> None:
-        self._desk, self._tabs, self._pages = context, tabs, tuple(pages)
-        self._offer = StateValidator(context.session.root, self._pages)
+        self._context, self._tabs, self._pages = context, tabs, tuple(pages)
+        self._validator = StateValidator(context.session.root, self._pages)
         self._awaited: PageState | None = None
         self._region: tuple[str, int] | None = None  # of an atlas that is to be read first
         self._faults: list[InputError] = []
@@ -54,8 +54,8 @@ class UrlState:
         tabs.observe(lambda _: self._write_later(), names="selected_index")
         context.inputs.observe(self._write_later)
         came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlas"]
-        context.choices.observe(self._look, names=came)
-        context.loading.observe(self._look, names="running")
+        context.choices.observe(self._check, names=came)
+        context.loading.observe(self._check, names="running")
 
     def begin(self) -> None:
         """Open what the address asks for, or the first folder, once a browser has said which.
@@ -65,51 +65,51 @@ class UrlState:
         if running_loop() is None:
             self._addressed("")  # no kernel, so that there is no browser to wait for
         else:
-            self._desk.read_ahead()
+            self._context.read_ahead()
 
     @property
-    def bookmark(self) -> PageState:
+    def state(self) -> PageState:
         """The choices as they are now."""
-        choices = self._desk.choices
+        choices = self._context.choices
         values: dict[str, Any] = {name: getattr(choices, name) for name in (*_KEPT, *_LOOKS)}
         if not choices.folder_a:
             usual = PageState()
             values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
         index = self._tabs.selected_index or 0
         page = self._pages[index] if index else ""
-        return PageState(**values, page=page, inputs=self._desk.inputs.values)
+        return PageState(**values, page=page, inputs=self._context.inputs.values)
 
-    def restore(self, bookmark: PageState, faults: Sequence[InputError] = ()) -> None:
+    def restore(self, state: PageState, faults: Sequence[InputError] = ()) -> None:
         """Make these choices: folders and atlas at once, what depends on them when they are read.
 
         Parameters
         ----------
-        bookmark : PageState
+        state : PageState
         faults : sequence of InputError
             Why other choices cannot be made, to be told then.
         """
-        choices = self._desk.choices
-        self._awaited, self._faults = bookmark, list(faults)
-        atlas = choices.atlas if bookmark.atlas is None else bookmark.atlas
-        self._region = None if bookmark.region is None else (atlas, bookmark.region)
-        self._tabs.selected_index = self._pages.index(bookmark.page or self._pages[0])
+        choices = self._context.choices
+        self._awaited, self._faults = state, list(faults)
+        atlas = choices.atlas if state.atlas is None else state.atlas
+        self._region = None if state.region is None else (atlas, state.region)
+        self._tabs.selected_index = self._pages.index(state.page or self._pages[0])
         with choices.hold_trait_notifications():
-            if bookmark.folder_a is not None:
-                choices.folder_a, choices.folder_b = bookmark.folder_a, bookmark.folder_b
-                choices.where_a, choices.where_b = bookmark.where_a, bookmark.where_b
-            if bookmark.atlas is not None:
-                choices.atlas = bookmark.atlas
-            choices.figure, choices.radiological = bookmark.figure, bookmark.radiological
-        self._look()
+            if state.folder_a is not None:
+                choices.folder_a, choices.folder_b = state.folder_a, state.folder_b
+                choices.where_a, choices.where_b = state.where_a, state.where_b
+            if state.atlas is not None:
+                choices.atlas = state.atlas
+            choices.figure, choices.radiological = state.figure, state.radiological
+        self._check()
 
     def save(self) -> None:
         """Let the browser save the choices as a file."""
-        self._desk.saver.save(FILE_NAME, session_bytes(self.bookmark))
+        self._context.saver.save(FILE_NAME, session_bytes(self.state))
 
     def open_file(self, name: str, content: bytes) -> None:
         """Make the choices of a session file; one that cannot be used changes nothing."""
-        self._desk.banner.clear()
-        self.restore(read_session(shown(name), content, self._offer))
+        self._context.banner.clear()
+        self.restore(read_session(shown(name), content, self._validator))
 
     def _repaint(self) -> None:
         """Draw the brains anew: of them only what changes is sent, and some of that was lost."""
@@ -119,18 +119,18 @@ class UrlState:
     def _addressed(self, text: str) -> None:
         is_first, self._is_open = not self._is_open, True
         values, faults = _read(text)
-        bookmark, more = self._offer.check(values)
+        state, more = self._validator.check(values)
         if is_first and "folder_a" not in values:
-            self._desk.open_first()
+            self._context.open_first()
         if values or faults:
-            self.restore(bookmark, (*faults, *more))
+            self.restore(state, (*faults, *more))
         else:
             self._write_later()
 
-    def _look(self, _change: Any = None) -> None:
+    def _check(self, _change: Any = None) -> None:
         """Go on when all observers of what is read have heard of it."""
         if self._is_waiting:
-            self._desk.on_loop(self._desk.banner.guard(self._go_on))
+            self._context.on_loop(self._context.banner.guard(self._go_on))
 
     @property
     def _is_waiting(self) -> bool:
@@ -139,54 +139,56 @@ class UrlState:
 
     def _go_on(self) -> None:
         """Make the choices that wait for folders or atlas, if these are there, or cannot be."""
-        bookmark = self._awaited
-        if bookmark is not None and self._is_shown("a") and self._is_shown("b"):
+        state = self._awaited
+        if state is not None and self._is_shown("a") and self._is_shown("b"):
             self._awaited = None
-            choices = self._desk.choices
+            choices = self._context.choices
             if choices.cohort_a:
-                self._faults += self._show_map(bookmark)
+                self._faults += self._show_map(state)
             else:
                 self._region = None
-            self._faults += self._desk.inputs.restore(bookmark.inputs)
+            self._faults += self._context.inputs.restore(state.inputs)
             self._write_later()
         if self._awaited is None and self._region is not None:
             self._show_region(*self._region)
 
-    def _show_map(self, bookmark: PageState) -> list[InputError]:
+    def _show_map(self, state: PageState) -> list[InputError]:
         """Make the choices that belong to the folders; returns why one of them cannot be made."""
-        choices = self._desk.choices
-        wanted = bookmark.min_patients
-        if wanted is not None:
-            choices.min_patients = wanted  # lowered there to what is possible
-            choices.lowered_from = wanted if wanted > choices.most_patients else 0
-        if bookmark.map_key and (bookmark.map_key != "overlap" or choices.cohort_b):
-            choices.map_key = bookmark.map_key
-        if bookmark.mm is not None:
-            choices.mm = bookmark.mm
-        is_here = not bookmark.patient or self._has(bookmark.patient)
-        choices.patient, choices.region = bookmark.patient if is_here else "", None
+        choices = self._context.choices
+        min_patients = state.min_patients
+        if min_patients is not None:
+            choices.min_patients = min_patients  # lowered there to what is possible
+            choices.lowered_from = min_patients if min_patients > choices.most_patients else 0
+        if state.map_key and (state.map_key != "overlap" or choices.cohort_b):
+            choices.map_key = state.map_key
+        if state.mm is not None:
+            choices.mm = state.mm
+        is_listed = not state.patient or self._has(state.patient)
+        choices.patient, choices.region = state.patient if is_listed else "", None
         problem = "is no patient of the folders that are shown"
-        return [] if is_here else [InputError(shown(bookmark.patient), problem)]
+        return [] if is_listed else [InputError(shown(state.patient), problem)]
 
     def _has(self, patient: str) -> bool:
         """Whether a patient is among those of A or B."""
-        session, choices = self._desk.session, self._desk.choices
+        session, choices = self._context.session, self._context.choices
         names = filter(None, (choices.cohort_a, choices.cohort_b))
         return any(
-            key_of(session, name, one) == patient
+            key_of(session, name, listed) == patient
             for name in names
-            for one in session.load(name).used
+            for listed in session.load(name).used
         )
 
     def _show_region(self, atlas: str, label: int) -> None:
         """Ask for a region's patients once its atlas is read; not of another atlas."""
-        choices = self._desk.choices
+        choices = self._context.choices
         if choices.atlas == atlas != choices.loaded_atlas:
             return  # it is being read
         self._region = None
         if choices.loaded_atlas == atlas:
-            found = self._desk.session.atlas(atlas)
-            labels = {region.label for region in found.regions} if found is not None else set()
+            atlas_read = self._context.session.atlas(atlas)
+            labels = (
+                {region.label for region in atlas_read.regions} if atlas_read is not None else set()
+            )
             if label in labels:
                 choices.region = label
             else:
@@ -198,22 +200,22 @@ class UrlState:
 
     def _is_shown(self, side: str) -> bool:
         """Whether the cohort of a side is the one that is chosen."""
-        choices = self._desk.choices
+        choices = self._context.choices
         folder = getattr(choices, f"folder_{side}")
         where = getattr(choices, f"where_{side}") if folder else ()
-        shown_one = self._desk.session.origin(getattr(choices, f"cohort_{side}"))
-        return bool(shown_one == (folder, where))
+        shown_source = self._context.session.origin(getattr(choices, f"cohort_{side}"))
+        return bool(shown_source == (folder, where))
 
     def _settle(self) -> None:
         """Once it is quiet, write the address, and say what of it cannot be made."""
         if self._is_waiting or not self._is_open:
             return
-        bookmark = self.bookmark
-        self.bar.text = to_address(bookmark)
-        titles = [self._tabs.get_title(self._pages.index(one)) for one in too_long_for(bookmark)]
+        state = self.state
+        self.bar.text = to_address(state)
+        titles = [self._tabs.get_title(self._pages.index(page)) for page in too_long_for(state)]
         self.menu.lacking = _LACKING.format(", ".join(titles)) if titles else ""
-        if self._faults and not self._desk.banner.message:
-            self._desk.banner.show(one_error(self._faults))
+        if self._faults and not self._context.banner.message:
+            self._context.banner.show(joined_error(self._faults))
         self._faults = []
 
 

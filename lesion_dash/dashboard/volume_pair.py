@@ -41,7 +41,7 @@ class VolumePair:
     lesion : Mask or None
         On the same grid.
     native_lesion : Mask or None
-    found : Registration or None
+    registration : Registration or None
         None where the image lies as the headers put it.
     refusal : NotCredible or None
         Why the registration is not to be used.
@@ -52,7 +52,7 @@ class VolumePair:
     template: Map | None = None
     lesion: Mask | None = None
     native_lesion: Mask | None = None
-    found: Registration | None = None
+    registration: Registration | None = None
     refusal: NotCredible | None = None
 
     @property
@@ -63,12 +63,12 @@ class VolumePair:
     @property
     def transform(self) -> Transform | None:
         """From the native image to the template; None where the image's own space is shown."""
-        return None if self.found is None else self.found.transform
+        return None if self.registration is None else self.registration.transform
 
     @property
     def can_measure(self) -> bool:
         """Whether it is known where a region of the template lies in the native image."""
-        return self.template is None or (self.found is not None and self.refusal is None)
+        return self.template is None or (self.registration is not None and self.refusal is None)
 
     @cached_property
     def levels(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -90,7 +90,7 @@ class VolumePair:
     def clip(self, voxel: Voxel) -> Voxel:
         """The voxel, or the nearest one of the grid."""
         pairs = zip(voxel, self.grid.shape, strict=True)
-        i, j, k = (min(max(one, 0), count - 1) for one, count in pairs)
+        i, j, k = (min(max(index, 0), count - 1) for index, count in pairs)
         return i, j, k
 
     def place(self, voxel: Voxel) -> Mm:
@@ -102,17 +102,17 @@ class VolumePair:
         """Where the crosshair is, in the space of the slices and in the native image."""
         place = self.place(voxel)
         space = "image" if self.template is None else "template"
-        said = f"{space} {point(round(one, 1) for one in place)} mm"
+        label = f"{space} {point(round(coordinate, 1) for coordinate in place)} mm"
         if self.transform is None:
-            return said
+            return label
         own = self.transform.moving_points([place])[0].tolist()
-        return f"{said} · native image {point(round(one, 1) for one in own)} mm"
+        return f"{label} · native image {point(round(coordinate, 1) for coordinate in own)} mm"
 
     def panes(self, voxel: Voxel, radiological: bool) -> tuple[list[dict[str, Any]], bytes, bytes]:
         """The three slices through a voxel: their facts, the template's pixels and the image's."""
         facts, template, image = [], [], []
         for plane in planes_of(self.axes, radiological):
-            below, above = (_cut(plane, one, voxel) for one in self.levels)
+            below, above = (_cut(plane, volume, voxel) for volume in self.levels)
             facts.append(self._facts(plane, voxel, above.shape))
             template.append(below.tobytes())
             image.append(above.tobytes())
@@ -120,7 +120,7 @@ class VolumePair:
 
     def marks(self, voxel: Voxel, radiological: bool, region: Mask | None) -> bytes:
         """Which pixels of the three slices belong to the region and to the lesion."""
-        masks = [(bit, one) for bit, one in ((REGION, region), (LESION, self.lesion)) if one]
+        masks = [(bit, mask) for bit, mask in ((REGION, region), (LESION, self.lesion)) if mask]
         cuts = []
         for plane in planes_of(self.axes, radiological):
             marks = np.zeros_like(_cut(plane, self.levels[1], voxel))
@@ -129,14 +129,14 @@ class VolumePair:
             cuts.append(marks.tobytes())
         return b"".join(cuts)
 
-    def voxel(self, pane: int, x: float, y: float, here: Voxel, radiological: bool) -> Voxel:
+    def voxel(self, pane: int, x: float, y: float, current: Voxel, radiological: bool) -> Voxel:
         """The voxel at a share of width and height of a slice."""
         plane = planes_of(self.axes, radiological)[pane]
-        return plane.voxel(x, y, here, self.grid.shape)
+        return plane.voxel(x, y, current, self.grid.shape)
 
-    def deeper(self, pane: int, step: int, here: Voxel) -> Voxel:
+    def deeper(self, pane: int, step: int, current: Voxel) -> Voxel:
         """The voxel of a neighbouring slice."""
-        moved = list(here)
+        moved = list(current)
         moved[planes_of(self.axes, False)[pane].through] += step
         return self.clip((moved[0], moved[1], moved[2]))
 
@@ -165,9 +165,9 @@ def _cut(plane: Plane, volume: NDArray, voxel: Voxel) -> NDArray:
     return cut[::step, ::step]
 
 
-def greys(found: Map) -> NDArray[np.uint8]:
+def greys(image: Map) -> NDArray[np.uint8]:
     """The values of an image as greys: background black, the bulk of the rest up to white."""
-    array = np.nan_to_num(found.array.astype(np.float32, copy=False))
+    array = np.nan_to_num(image.array.astype(np.float32, copy=False))
     seen = array[array != 0]
     if not seen.size:
         return np.zeros(array.shape, np.uint8)

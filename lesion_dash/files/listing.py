@@ -7,7 +7,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -61,37 +61,55 @@ def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     root = check_folder(folder)
     if isinstance(root, UrlPath):
         return _list_url(root, pattern)
-    walk = _Walk(root, os.path.realpath(root), pattern)
-    while walk.folders or walk.links:
-        # Links come last, so that what they lead to is counted where it lies.
-        walk.enter(walk.folders.pop() if walk.folders else walk.links.pop())
-    walk.add_linked_files()
+    walk = _Walk(root, pattern)
+    walk.run()
     return _pair_up(sorted(walk.images), sorted(walk.skipped))
 
 
 class _Walk:
     """A walk through a folder that enters no folder and counts no file twice."""
 
-    def __init__(self, root: Path, real_root: str, pattern: str) -> None:
-        self.root, self.real_root, self.pattern = root, real_root, pattern
-        self.folders, self.links = [root], list[Path]()
-        self.entered: set[str] = set()
+    def __init__(self, root: Path, pattern: str) -> None:
+        self._root, self._real_root, self._pattern = root, os.path.realpath(root), pattern
+        self._folders, self._links = [root], list[Path]()
+        self._entered: set[str] = set()
+        self._linked_files: list[Path] = []
         self.images: list[Path] = []
-        self.linked_files: list[Path] = []
         self.skipped: list[tuple[Path, str]] = []
 
-    def enter(self, folder: Path) -> None:
+    def run(self) -> None:
+        """Walk. Links come last, so that what they lead to is counted where it lies."""
+        while self._folders or self._links:
+            self._enter(self._folders.pop() if self._folders else self._links.pop())
+        counted = {os.path.realpath(path) for path in self.images}
+        for path in sorted(self._linked_files):
+            real = os.path.realpath(path)
+            if real in counted:
+                self.skipped.append((path, f"link to {Path(real).name}, which is counted already"))
+            else:
+                counted.add(real)
+                self.images.append(path)
+
+    def _enter(self, folder: Path) -> None:
         real = os.path.realpath(folder)
-        if real in self.entered:
+        if real in self._entered:
             self.skipped.append((folder, "link loop or second link to one folder, not followed"))
             return
-        self.entered.add(real)
-        for entry in _entries(folder, self.root, self.skipped):
-            self._sort_in(entry)
+        self._entered.add(real)
+        try:
+            with os.scandir(_check_local(folder, folder)) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    self._sort_in(entry)
+        except InputError:
+            if folder == self._root:
+                raise
+            self.skipped.append((folder, "folder cannot be read, passed over"))
 
     def _sort_in(self, entry: os.DirEntry[str]) -> None:
-        path, is_folder = Path(entry.path), _is_folder(entry)
-        if not is_folder and not fnmatch(entry.name, self.pattern):
+        path, is_folder = Path(entry.path), False
+        with suppress(OSError):
+            is_folder = entry.is_dir()
+        if not is_folder and not fnmatch(entry.name, self._pattern):
             return
         reason = self._link_fault(entry, path, is_folder)
         if not is_folder:
@@ -102,30 +120,20 @@ class _Walk:
             if has_image_ending(entry.name):
                 self.skipped.append((path, "is a folder, although its name is an image's"))
             if not entry.name.startswith("."):
-                (self.links if entry.is_symlink() else self.folders).append(path)
+                (self._links if entry.is_symlink() else self._folders).append(path)
         elif has_image_ending(entry.name):
-            (self.linked_files if entry.is_symlink() else self.images).append(path)
+            (self._linked_files if entry.is_symlink() else self.images).append(path)
 
     def _link_fault(self, entry: os.DirEntry[str], path: Path, is_folder: bool) -> str:
         """Why a link is not followed; of a pair this is asked of both files."""
         if not is_folder and not has_image_ending(entry.name):
             return ""
-        if entry.is_symlink() and (reason := _target_fault(path, self.real_root)):
+        if entry.is_symlink() and (reason := _target_fault(path, self._real_root)):
             return reason
         halves = () if is_folder else halves_of(path)
         other = next((half for half in halves if half != path and half.is_symlink()), None)
-        reason = "" if other is None else _target_fault(other, self.real_root)
+        reason = "" if other is None else _target_fault(other, self._real_root)
         return f"{other.name} beside it: {reason}" if other and reason else ""
-
-    def add_linked_files(self) -> None:
-        counted = {os.path.realpath(path) for path in self.images}
-        for path in sorted(self.linked_files):
-            real = os.path.realpath(path)
-            if real in counted:
-                self.skipped.append((path, f"link to {Path(real).name}, which is counted already"))
-            else:
-                counted.add(real)
-                self.images.append(path)
 
 
 def _list_url(root: UrlPath, pattern: str) -> Listing:
@@ -159,18 +167,17 @@ def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) 
     passed_over = list(skipped)
     for path in images:
         groups.setdefault((path.parent, strip_ending(path.name).casefold()), []).append(path)
-    kept: list[AnyPath] = []
+    preferred: list[AnyPath] = []
     twins: dict[AnyPath, AnyPath] = {}
     for group in groups.values():
         group.sort(key=_rank)
-        kept += [path for path in group if _rank(path) == _rank(group[0])]
-        others = [path for path in group if _rank(path) != _rank(group[0])]
-        for path in others:
-            if not (path.suffix.lower() == ".hdr" and group[0].suffix.lower() == ".img"):
-                reason = f"same patient twice: {group[0].name} is preferred"
-                passed_over.append((path, reason))
+        for path in group:
+            if _rank(path) == _rank(group[0]):
+                preferred.append(path)
+            elif not (path.suffix.lower() == ".hdr" and group[0].suffix.lower() == ".img"):
+                passed_over.append((path, f"same patient twice: {group[0].name} is preferred"))
                 twins[path] = group[0]
-    return Listing(tuple(sorted(kept)), tuple(sorted(passed_over)), twins)
+    return Listing(tuple(sorted(preferred)), tuple(sorted(passed_over)), twins)
 
 
 def _rank(path: AnyPath) -> int:
@@ -216,16 +223,15 @@ def strip_ending(name: str) -> str:
 def check_folder(folder: PathInput) -> AnyPath:
     """Return the folder as a path (``~`` expanded), or say why it cannot be read."""
     path = as_path(folder)
-    if isinstance(path, UrlPath):
-        return _check_url(path)
-    return _check_local(folder, path)
-
-
-def _check_url(path: UrlPath) -> UrlPath:
+    if not isinstance(path, UrlPath):
+        return _check_local(folder, path)
     if path.is_web:
         problem = "cannot be searched for masks: a web server does not list its folders"
-        remedy = "download it and give the folder, or use a store such as s3://; a single file can "
-        raise InputError(path, problem, f"{remedy}be given by its URL")
+        remedy = (
+            "download it and give the folder, or use a store such as s3://; a single file can "
+            "be given by its URL"
+        )
+        raise InputError(path, problem, remedy)
     if not path.exists():
         remedy = "check the spelling of the URL, and that the bucket is there"
         raise InputError(path, "folder not found", remedy)
@@ -238,52 +244,27 @@ def _check_local(folder: object, path: Path) -> Path:
     try:
         exists = path.exists()
     except (OSError, ValueError) as error:
-        raise InputError(str(folder), f"is no path ({error})", "check its spelling") from None
+        raise InputError(str(folder), f"is not a path ({error})", "check its spelling") from None
     if not exists:
         raise InputError(path, "folder not found", "check the spelling of the path")
     if not path.is_dir():
         raise InputError(path, "is a file, not a folder", "give the folder that holds the masks")
-    if not _may_list(path):
+    # An administrator may read everything; a folder closed to all is closed to us as well.
+    if not os.access(path, os.R_OK | os.X_OK) or not path.stat().st_mode & 0o444:
         raise InputError(path, "no permission to read this folder", "ask its owner for access")
     return path
-
-
-def _may_list(path: Path) -> bool:
-    # An administrator may read everything; a folder closed to all is closed to us as well.
-    return os.access(path, os.R_OK | os.X_OK) and bool(path.stat().st_mode & 0o444)
-
-
-def _entries(folder: Path, root: Path, skipped: list[tuple[Path, str]]) -> list[os.DirEntry[str]]:
-    """What a folder holds; one that can't be entered is passed over, unless it is the first."""
-    try:
-        with os.scandir(_check_local(folder, folder)) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except InputError:
-        if folder == root:
-            raise
-        skipped.append((folder, "folder cannot be read, passed over"))
-        return []
 
 
 def _target_fault(link: Path, real_root: str) -> str:
     target = os.path.realpath(link)
     if not os.path.exists(target):
         return "link target is missing"
-    if os.path.commonpath([real_root, target]) != real_root and not _is_device(target):
+    mode = os.stat(target).st_mode
+    # A device or pipe is refused when it is read, wherever it lies.
+    is_data = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    if is_data and os.path.commonpath([real_root, target]) != real_root:
         return "link points outside the data folder, not followed"
     return ""
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_device(path: str) -> bool:
-    mode = os.stat(path).st_mode
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _name_fault(name: str) -> str:
@@ -302,14 +283,11 @@ def _name_fault(name: str) -> str:
 
 def odd_name(name: str) -> str:
     """Say what is unusual about a file name, or return an empty string."""
-    if any(unicodedata.category(letter) in ("Cc", "Cf") for letter in name):
+    if any(unicodedata.category(character) in ("Cc", "Cf") for character in name):
         return "control character in the name"
     if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", name.partition(".")[0].lower()):
         return "reserved name on Windows"
     return ""
-
-
-# Folders out of which no link leads: what is read below them lies below them.
 
 
 _roots: dict[Path, Path] = {}
@@ -329,10 +307,6 @@ def confine_to(root: Path) -> None:
     Links within the folder are followed, such as those of git-annex to its store; those that lead
     out of it are refused. This holds for all threads of this process, and for every read: all of
     them go through `open_confined`.
-
-    Parameters
-    ----------
-    root : Path
     """
     _roots.update(_named(root))
 
@@ -365,14 +339,9 @@ def is_confined(path: Path) -> bool:
 
 
 def open_confined(path: Path, flags: int) -> int:
-    """Open a file and give its descriptor, where it does not lead out of a folder it is kept in.
+    """Open a file and give its descriptor.
 
-    Raises
-    ------
-    InputError
-        Where it does.
-    OSError
-        Where it cannot be opened.
+    Raises InputError where it leads out of a folder it is confined to, and OSError as `os.open`.
     """
     roots = _roots_above(path)
     if not roots:
@@ -386,12 +355,10 @@ def open_confined(path: Path, flags: int) -> int:
 
 def _roots_above(path: Path) -> list[Path]:
     named = Path(os.path.abspath(path))
-    found = (
-        roots.get(folder)
-        for roots in (_roots, _roots_of_task.get({}))
-        for folder in (named, *named.parents)
-    )
-    return [root for root in found if root is not None]
+    maps = (_roots, _roots_of_task.get({}))
+    return [
+        roots[folder] for roots in maps for folder in (named, *named.parents) if folder in roots
+    ]
 
 
 def _open_unlinked(root: Path, real: Path, flags: int) -> int:

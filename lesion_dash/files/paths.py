@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.request import url2pathname
 
 from ..core.errors import InputError, MissingFile, SetupError
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
-_PLACE = re.compile(r"([^/?]*)([^?]*)(.*)", re.DOTALL)
+# Protocol, host or bucket, path from its first slash on, and query.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?]*)([^?]*)(.*)", re.IGNORECASE | re.DOTALL)
 _PORT = re.compile(r"([^:@]*|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORECASE)
 # Azure writes container@account, neither of which is a secret.
 _CONTAINERS = {"abfs", "abfss", "az", "wasb", "wasbs"}
@@ -24,94 +24,8 @@ _WRAPPING = {
     "async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir", "filecache",
     "generic", "libarchive", "reference", "simplecache", "tar", "zip",
 }  # fmt: skip
-
-
-class Address(NamedTuple):
-    """The parts of a URL.
-
-    Parameters
-    ----------
-    protocol : str
-        In small letters.
-    host : str
-        Host or bucket, with user, password and port where they are given.
-    key : str
-        The path, from its first slash on.
-    query : str
-        From the question mark on.
-    """
-
-    protocol: str
-    host: str
-    key: str
-    query: str
-
-
-def is_url(text: str) -> bool:
-    """Whether a text is a URL rather than a path.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/masks"), is_url("C:/masks")
-    (True, False)
-    """
-    return _URL.fullmatch(text) is not None
-
-
-def take_apart(url: str) -> Address:
-    """Take a URL apart.
-
-    Raises
-    ------
-    InputError
-        Where it is a chain, wraps another file, or where a password cannot be told from the path.
-        The sentence shows nothing but the protocol.
-
-    Examples
-    --------
-    >>> take_apart("S3://bucket/study/masks")
-    Address(protocol='s3', host='bucket', key='/study/masks', query='')
-    """
-    found = _URL.fullmatch(url)
-    if found is None:
-        raise InputError(without_password(url), "is no URL", "write it as s3://bucket/folder")
-    protocol, rest = found[1].lower(), found[2]
-    shown = f"{protocol}://***"
-    if "::" in rest:
-        raise InputError(shown, "holds '::', a chain of URLs", "give the folder or file itself")
-    if protocol in _WRAPPING:
-        problem = f"{protocol}:// opens what lies within another file or folder, which is not read"
-        raise InputError(shown, problem, "unpack it, and give the folder")
-    place = _PLACE.fullmatch(rest)
-    assert place is not None, "any text matches"
-    host, key, query = place.groups()
-    if _may_leak(host, key, query):
-        problem = "holds a password that cannot be told from the path (by an @, a / or a ?)"
-        remedy = "leave it out: drivers look for it in the environment and in configuration files"
-        raise InputError(shown, problem, remedy)
-    return Address(protocol, host, key, query)
-
-
-def _may_leak(host: str, key: str, query: str) -> bool:
-    """Whether a part of a password may have been taken for something else."""
-    if query and not key:
-        return True
-    if "@" in key + query and ":" in host:
-        return True
-    return "@" not in host and _PORT.fullmatch(host) is None
-
-
-def shown_host(protocol: str, host: str) -> str:
-    """A host as it may be shown.
-
-    Examples
-    --------
-    >>> shown_host("s3", "me:secret@bucket"), shown_host("abfs", "container@account")
-    ('***@bucket', 'container@account')
-    """
-    user, at, place = host.rpartition("@")
-    is_container = protocol in _CONTAINERS and ":" not in user
-    return host if not at or is_container else f"***@{place}"
+_WEB = ("http", "https")
+_HERE = ("file", "local")  # protocols of this computer's own files
 
 
 def without_password(address: str) -> str:
@@ -127,13 +41,6 @@ def without_password(address: str) -> str:
         return address
     protocol = re.match(r"[a-z]+://", before, re.IGNORECASE)
     return f"{protocol[0] if protocol else ''}***@{place}"
-
-
-# Files that lie behind a URL, such as ``s3://bucket/masks``.
-
-
-_WEB = ("http", "https")
-_HERE = ("file", "local")  # protocols of this computer's own files
 
 
 @dataclass(frozen=True, order=True, repr=False)
@@ -164,8 +71,31 @@ class UrlPath:
 
     @classmethod
     def parse(cls, url: str) -> UrlPath:
-        """Take a URL apart; see `addresses.take_apart` for what is refused."""
-        protocol, host, key, query = take_apart(url)
+        """Parse a URL.
+
+        Raises
+        ------
+        InputError
+            Where it is a chain, wraps another file, or where a password cannot be told from the
+            path. The sentence shows nothing but the protocol.
+        """
+        parts = _URL.fullmatch(url)
+        if parts is None:
+            remedy = "write it as s3://bucket/folder"
+            raise InputError(without_password(url), "is not a URL", remedy)
+        protocol, host, key, query = parts[1].lower(), *parts.groups()[1:]
+        shown = f"{protocol}://***"
+        if "::" in host + key + query:
+            raise InputError(shown, "holds '::', a chain of URLs", "give the folder or file itself")
+        if protocol in _WRAPPING:
+            problem = f"{protocol}:// opens what lies within another file, which is not read"
+            raise InputError(shown, problem, "unpack it, and give the folder")
+        # A part of a password may have been taken for something else.
+        is_plain = "@" in host or _PORT.fullmatch(host) is not None
+        if (query and not key) or ("@" in key + query and ":" in host) or not is_plain:
+            problem = "holds a password that cannot be told from the path (by an @, a / or a ?)"
+            remedy = "remove it: drivers read it from the environment and from configuration files"
+            raise InputError(shown, problem, remedy)
         return cls(f"{protocol}://{host}", PurePosixPath(key.lstrip("/")), query)
 
     @property
@@ -181,13 +111,18 @@ class UrlPath:
     @property
     def address(self) -> str:
         """The whole URL, with what must not be shown."""
-        key = "" if self.key == PurePosixPath() else str(self.key)
-        return f"{self.base}/{key}{self.query}"
+        return f"{self.base}/{self._text}{self.query}"
 
     def __str__(self) -> str:
         protocol, _, host = self.base.partition("://")
-        key = "" if self.key == PurePosixPath() else str(self.key)
-        return f"{protocol}://{shown_host(protocol, host)}/{key}".removesuffix("/")
+        user, at, place = host.rpartition("@")
+        is_container = protocol in _CONTAINERS and ":" not in user
+        shown = host if not at or is_container else f"***@{place}"
+        return f"{protocol}://{shown}/{self._text}".removesuffix("/")
+
+    @property
+    def _text(self) -> str:
+        return "" if self.key == PurePosixPath() else str(self.key)
 
     def __repr__(self) -> str:
         return f"UrlPath({str(self)!r})"
@@ -258,15 +193,15 @@ class UrlPath:
     def iterdir(self) -> Iterator[UrlPath]:
         """What lies in the folder."""
         system, place = self.system()
-        found = ask(self, lambda: system.ls(place, detail=False))
-        return (self / PurePosixPath(path).name for path in found)
+        paths = ask(self, lambda: system.ls(place, detail=False))
+        return (self / PurePosixPath(path).name for path in paths)
 
     def find(self) -> list[str]:
         """Paths of all files below the folder, relative to it."""
         system, place = self.system()
         system.invalidate_cache()  # a listing kept from an earlier run may be old
-        found = ask(self, lambda: system.find(place))
-        return [path[len(place) :].lstrip("/") for path in found]
+        paths = ask(self, lambda: system.find(place))
+        return [path[len(place) :].lstrip("/") for path in paths]
 
     def system(self) -> tuple[Any, str]:
         """The file system of fsspec, and the path in its own form; see `open_driver`."""
@@ -276,19 +211,18 @@ class UrlPath:
         if self.is_web and not self.suffix:
             return "directory"  # a web server does not tell; all that is read has an ending
         system, place = self.system()
-        return ask(self, lambda: _kind_of(system, place))
+
+        def kind() -> str | None:
+            system.invalidate_cache(place)  # whatever was listed before
+            try:
+                return str(system.info(place)["type"])
+            except FileNotFoundError:
+                return None
+
+        return ask(self, kind)
 
     def _at(self, key: PurePosixPath) -> UrlPath:
         return UrlPath(self.base, key, self.query)
-
-
-def _kind_of(system: Any, place: str) -> str | None:
-    """``file``, ``directory``, or None where there is nothing now, whatever was listed before."""
-    system.invalidate_cache(place)
-    try:
-        return str(system.info(place)["type"])
-    except FileNotFoundError:
-        return None
 
 
 AnyPath = Path | UrlPath
@@ -299,7 +233,7 @@ PathInput = str | os.PathLike[str] | UrlPath
 
 
 def as_path(given: PathInput) -> AnyPath:
-    """A path on this computer (``~`` expanded), or one behind a URL: here alone this is decided.
+    """A path on this computer (``~`` expanded), or one behind a URL; only this function decides.
 
     Examples
     --------
@@ -309,14 +243,12 @@ def as_path(given: PathInput) -> AnyPath:
     if isinstance(given, UrlPath):
         return given
     text = os.fspath(given)
-    if not isinstance(given, str) or not is_url(text):
+    if not isinstance(given, str) or not _URL.fullmatch(text):
         return Path(os.path.expanduser(text))
     protocol, _, rest = text.partition("://")
-    return _path_of(rest) if protocol.lower() in _HERE else UrlPath.parse(text)
-
-
-def _path_of(rest: str) -> Path:
-    """The path of a ``file://`` URL: after the name of the computer, with ``%20`` for a space."""
+    if protocol.lower() not in _HERE:
+        return UrlPath.parse(text)
+    # After the name of the computer comes the path, with %20 for a space.
     shown = without_password(f"file://{rest}")
     host, slash, path = rest.partition("/")
     if host.lower() not in ("", "localhost"):
@@ -356,10 +288,7 @@ def is_below(place: AnyPath, root: AnyPath) -> bool:
     return place.is_relative_to(root)
 
 
-# The drivers of fsspec: asked with patience, and what they raise turned into one sentence.
-
-
-_PAUSES = (0.5, 2.0, 6.0)  # seconds before a driver is asked once more
+_PAUSES = (0.5, 2.0, 6.0)  # seconds before a driver is asked once more, arbitrary
 _REFUSALS = (401, 403)  # answers of a server
 _MISSES = (404, 410)
 _PASSING = (408, 429)  # and all from 500 on
@@ -389,7 +318,7 @@ def open_driver(path: UrlPath) -> tuple[Any, str]:
         remedy = "pip install 'lesion-dash[cluster]'"
         raise SetupError(path, "URLs need fsspec, which is not installed", remedy) from None
     if path.protocol not in {*available_protocols(), *registry}:
-        problem = f"{path.protocol}:// is no protocol that is known here"
+        problem = f"{path.protocol}:// is not a known protocol"
         raise SetupError(path, problem, "check the spelling, such as s3:// or gs://")
     system, place = ask(path, lambda: url_to_fs(path.address))
     return system, str(place)
@@ -434,24 +363,19 @@ def _lasting_fault(path: UrlPath, error: Exception) -> InputError | None:
         return MissingFile(path, "file or folder not found", remedy)
     if isinstance(error, IsADirectoryError):
         return InputError(path, "not a regular file: is a folder", "give the file itself")
-    if isinstance(error, PermissionError) or status in _REFUSALS or _names_credentials(error):
+    names_credentials = _CREDENTIALS.search(type(error).__name__) or "Forbidden" in str(error)
+    if isinstance(error, PermissionError) or status in _REFUSALS or names_credentials:
         remedy = "check your credentials, or ask the owner for access"
         return Refused(path, "no permission to read", remedy)
     if isinstance(error, ImportError):
         problem = f"the driver for {path.protocol}:// is not installed"
-        return SetupError(path, problem, _what_to_install(error))
-    if isinstance(error, _AT_ONCE) or _is_final(status):
+        package = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
+        return SetupError(path, problem, f"pip install {package}" if package else str(error))
+    is_final = status is not None and 400 <= status < 500 and status not in _PASSING
+    if isinstance(error, _AT_ONCE) or is_final:
         problem = f"the driver cannot read this address ({type(error).__name__})"
         return SetupError(path, problem, "check the address and the driver's configuration")
     return None
-
-
-def _names_credentials(error: Exception) -> bool:
-    return bool(_CREDENTIALS.search(type(error).__name__)) or "Forbidden" in str(error)
-
-
-def _is_final(status: int | None) -> bool:
-    return status is not None and 400 <= status < 500 and status not in _PASSING
 
 
 def _status_of(error: Exception) -> int | None:
@@ -467,14 +391,8 @@ def _status_of(error: Exception) -> int | None:
     return None
 
 
-def _what_to_install(error: ImportError) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"pip install {error.name.partition('.')[0]}"
-    return str(error)
-
-
 def sample_data() -> Path:
-    """The folder of the sample data: beside the page, in a clone, or installed with the package."""
+    """The folder of the sample data: in the current folder, a clone, or installed."""
     places = (
         Path.cwd() / "sample_data",
         Path(__file__).parents[2] / "sample_data",

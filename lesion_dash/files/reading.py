@@ -13,7 +13,7 @@ from ..core.errors import InputError, MissingFile
 from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
 
-_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, beside \n and \r
+_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of `str.splitlines`, besides \n and \r
 
 
 class TableLimits(NamedTuple):
@@ -37,12 +37,13 @@ class TableLimits(NamedTuple):
         >>> TABLE.fault(rows=400), TABLE.fault(rows=400_000)
         ('', 'has 400,000 rows, 30,000 are allowed')
         """
-        counts = zip(("rows", "columns", "cells"), (rows, columns, cells), self[1:], strict=True)
-        found = (f"has {n:,} {what}, {most:,} are allowed" for what, n, most in counts if n > most)
-        return next(found, "")
+        for kind, number in (("rows", rows), ("columns", columns), ("cells", cells)):
+            if number > (limit := getattr(self, kind)):
+                return f"has {number:,} {kind}, {limit:,} are allowed"
+        return ""
 
     def fault_of(self, text: str, separators: str) -> str:
-        """The same of a text that is not taken apart yet: its lines, and what parts its cells.
+        """The same of a text before it is parsed: its lines, and what separates its cells.
 
         Examples
         --------
@@ -67,13 +68,12 @@ SMALLER = "leave out empty rows, and rows and columns that are not needed"
 """What to do about a table that is too large."""
 
 
-# Read a file whole.
-
-
 _RIGHT_FILE = "check that it is the right file"
+_EMPTY = "file is empty", "copy it again from its source"
+_CHANGED = "changed while reading", "wait until it is copied whole"
 
 
-def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) -> bytes:
+def read_bytes(path: AnyPath, head: int | None = None, max_bytes: int | None = None) -> bytes:
     """Read a regular file whole, or only its first `head` bytes.
 
     Parameters
@@ -81,7 +81,7 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
     path : Path or UrlPath
     head : int, optional
         Read no more than these bytes.
-    most : int, optional
+    max_bytes : int, optional
         Refuse a larger file.
 
     Raises
@@ -91,18 +91,21 @@ def read_bytes(path: AnyPath, head: int | None = None, most: int | None = None) 
         it is read.
     """
     if isinstance(path, UrlPath):
-        return _read_url(path, head, most)
+        return _read_url(path, head, max_bytes)
     descriptor = open_file(path)
     try:
-        return _read_open_file(descriptor, path, head, most)
+        return _read_open_file(descriptor, path, head, max_bytes)
     finally:
         os.close(descriptor)
 
 
 def open_file(path: Path) -> int:
     """Open a file of this computer for reading; gives its descriptor."""
+    # Each system lacks one of the two. Without O_NONBLOCK, opening a named pipe waits for a writer
+    # for ever; without O_BINARY, Windows ends a file at its first 26 and changes its line ends.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        return open_confined(path, _flags())
+        return open_confined(path, flags)
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:
@@ -111,75 +114,65 @@ def open_file(path: Path) -> int:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
 
 
-def _flags() -> int:
-    """How a file is opened; each system lacks one of the two."""
-    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever; without O_BINARY,
-    # Windows ends a file at its first 26 and changes its line ends.
-    return os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def _read_open_file(descriptor: int, path: Path, head: int | None, most: int | None) -> bytes:
+def _read_open_file(descriptor: int, path: Path, head: int | None, max_bytes: int | None) -> bytes:
     before = os.fstat(descriptor)
-    check_status(path, before, most)
+    check_status(path, before, max_bytes)
     try:
         # One byte more than expected shows a file that grows meanwhile.
-        content = _read_up_to(descriptor, head if head is not None else before.st_size + 1)
+        count = head if head is not None else before.st_size + 1
+        content = os.read(descriptor, count)
+        while len(content) < count and (more := os.read(descriptor, count - len(content))):
+            content += more
     except OSError as error:
-        problem = f"reading stopped ({error.strerror})"
-        raise InputError(path, problem, "check the disk or network share") from error
+        raise _stopped(path, error) from error
     after = os.fstat(descriptor)
     whole = head is not None or len(content) == before.st_size
     if not whole or after.st_mtime_ns != before.st_mtime_ns:
-        raise InputError(path, "changed while reading", "wait until it is copied whole")
+        raise InputError(path, *_CHANGED)
     return content
 
 
-def check_status(path: Path, status: os.stat_result, most: int | None = None) -> None:
-    """Refuse what is no regular file, is closed to everybody, empty, or larger than `most`."""
+def _stopped(path: Path, error: OSError) -> InputError:
+    problem = f"reading stopped ({error.strerror})"
+    return InputError(path, problem, "check the disk or network share")
+
+
+def check_status(path: Path, status: os.stat_result, max_bytes: int | None = None) -> None:
+    """Refuse a file that is not regular, is closed to everybody, empty, or too large."""
     if not stat.S_ISREG(status.st_mode):
         what = "is a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
         raise InputError(path, f"not a regular file: {what}", "give the file itself")
     if not status.st_mode & 0o444:
         raise InputError(path, "no permission to read: closed to everybody", "ask its owner")
     if status.st_size == 0:
-        raise InputError(path, "file is empty", "copy it again from its source")
-    if most is not None and status.st_size > most:
-        problem = f"is too large: {status.st_size:,} bytes, {most:,} allowed"
+        raise InputError(path, *_EMPTY)
+    if max_bytes is not None and status.st_size > max_bytes:
+        problem = f"is too large: {status.st_size:,} bytes, {max_bytes:,} allowed"
         raise InputError(path, problem, _RIGHT_FILE)
 
 
-def _read_up_to(descriptor: int, count: int) -> bytes:
-    content = os.read(descriptor, count)
-    while len(content) < count and (more := os.read(descriptor, count - len(content))):
-        content += more
-    return content
-
-
-def _read_url(path: UrlPath, head: int | None, most: int | None) -> bytes:
+def _read_url(path: UrlPath, head: int | None, max_bytes: int | None) -> bytes:
     """Read a file behind a URL; its first bytes take a single request."""
     system, place = path.system()
     size = None
     if head is None:
         # None where a server does not tell.
         size = ask(path, lambda: system.info(place)["size"])
-        if most is not None and size is not None and size > most:
-            problem = f"is too large: {size:,} bytes, {most:,} allowed"
+        if max_bytes is not None and size is not None and size > max_bytes:
+            problem = f"is too large: {size:,} bytes, {max_bytes:,} allowed"
             raise InputError(path, problem, _RIGHT_FILE)
-    allowed = head if head is not None else _one_more_than(most if size is None else size)
+    expected = max_bytes if size is None else size
+    # One byte more than expected shows a larger file, however large it is.
+    allowed = head if head is not None or expected is None else expected + 1
     content = ask(path, partial(_content, system, place, allowed))
     if not content:
-        raise InputError(path, "file is empty", "copy it again from its source")
+        raise InputError(path, *_EMPTY)
     if size is not None and len(content) != size:
-        raise InputError(path, "changed while reading", "wait until it is copied whole")
-    if head is None and most is not None and len(content) > most:
-        problem = f"is too large: more than the {most:,} bytes allowed"
+        raise InputError(path, *_CHANGED)
+    if head is None and max_bytes is not None and len(content) > max_bytes:
+        problem = f"is too large: more than the {max_bytes:,} bytes allowed"
         raise InputError(path, problem, _RIGHT_FILE)
     return content
-
-
-def _one_more_than(count: int | None) -> int | None:
-    """One byte more than expected shows a larger file, however large it is."""
-    return None if count is None else count + 1
 
 
 def _content(system: Any, place: str, allowed: int | None) -> bytes:
@@ -203,9 +196,9 @@ def read_text(
     ----------
     path : Path or UrlPath
     limits : TableLimits
-        A larger table is refused before it is taken apart.
+        A larger table is refused before it is parsed.
     separators : str
-        Each of these letters ends a cell.
+        Each of these characters ends a cell.
 
     Returns
     -------
@@ -220,7 +213,7 @@ def read_text(
     InputError
         Where the file is missing, empty, too large, or is no text.
     """
-    content = read_bytes(path, most=limits.bytes)
+    content = read_bytes(path, max_bytes=limits.bytes)
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     notes: tuple[str, ...] = ("read as UTF-16",) if wide else ()
     try:
@@ -240,9 +233,6 @@ def checksum(*parts: bytes | memoryview) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
-
-
-# Look into a file of any size without holding it.
 
 
 class FileView:
@@ -286,8 +276,7 @@ class FileView:
         before = self._status
         is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
         if kind is None and not is_same:
-            problem = "changed while reading"
-            raise InputError(self._path, problem, "wait until it is copied whole")
+            raise InputError(self._path, *_CHANGED)
 
     def __len__(self) -> int:
         return self._status.st_size
@@ -301,8 +290,7 @@ class FileView:
                 pieces.append(piece)
                 start += len(piece)
         except OSError as error:
-            problem = f"reading stopped ({error.strerror})"
-            raise InputError(self._path, problem, "check the disk or network share") from error
+            raise _stopped(self._path, error) from error
         return b"".join(pieces)
 
     def startswith(self, mark: bytes, start: int = 0) -> bool:

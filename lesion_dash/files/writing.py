@@ -24,7 +24,7 @@ if os.name == "posix":
 LOCK_NAME = ".lesion_dash.lock"
 JOURNAL_NAME = ".lesion_dash.journal"
 _ENDING = ".lesion_dash.tmp"
-_LARGEST_JOURNAL = 2**20
+_LARGEST_JOURNAL = 2**20  # bytes, arbitrary: a thousand times that of any command
 _FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota is used up"}
 
 Moves = list[tuple[str, str]]
@@ -32,7 +32,7 @@ Moves = list[tuple[str, str]]
 
 
 class AtomicWriter:
-    """Files waiting beside their final names; see :func:`write_atomically`."""
+    """Files that wait in the folder of their final names; see :func:`write_atomically`."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self.folder = folder
@@ -126,36 +126,30 @@ def write_atomically(
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
-    wanted = list(names)
-    path = local_path(folder)
-    new_folders = _missing_folders(path)
+    names, path = list(names), local_path(folder)
+    new_folders = [parent for parent in (path, *path.parents) if not _exists(parent)]
     try:
-        prepare_results(path, wanted, overwrite, space)
+        prepare_results(path, names, overwrite, space)
         with _locked(path):
             _clear_leftovers(path)
-            check_absent(path, wanted, overwrite)
-            writer = AtomicWriter(path, wanted)
+            check_absent(path, names, overwrite)
+            writer = AtomicWriter(path, names)
             try:
                 yield writer
                 writer.commit()
             finally:
                 writer.discard()
     finally:
-        for made in new_folders:
+        for made in new_folders:  # the innermost first
             with suppress(OSError, ValueError):  # it holds results, is gone, or never was
                 made.rmdir()
-
-
-def _missing_folders(path: Path) -> list[Path]:
-    """The folders that will have to be made, the innermost first."""
-    return [folder for folder in (path, *path.parents) if not _exists(folder)]
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError) as error:
-        raise InputError(str(path), f"is no path ({error})", "give another one") from None
+        raise InputError(str(path), f"is not a path ({error})", "give another one") from None
 
 
 def prepare_results(
@@ -171,7 +165,7 @@ def prepare_results(
     try:
         path.mkdir(parents=True, exist_ok=True)
     except ValueError as error:
-        raise InputError(str(path), f"is no path ({error})", "give another one") from None
+        raise InputError(str(path), f"is not a path ({error})", "give another one") from None
     except OSError as error:
         raise InputError(path, f"cannot be made ({error.strerror})") from error
     if not os.access(path, os.W_OK | os.X_OK) or not path.stat().st_mode & 0o222:
@@ -185,17 +179,7 @@ def prepare_results(
 def new_folder(parent: Path, name: str) -> Iterator[Path]:
     """Make a folder that no other run has, and remove it where nothing was written into it.
 
-    Parameters
-    ----------
-    parent : Path
-        Made where it does not exist.
-    name : str
-        Gets a number where it is taken.
-
-    Raises
-    ------
-    InputError
-        Where the folder cannot be made.
+    The name gets a number where it is taken, and the parent is made where it does not exist.
 
     Examples
     --------
@@ -207,28 +191,20 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
     'maps_2'
     """
     prepare_results(parent, ())
-    place = next(filter(_make, (parent / one for one in _numbered(name))))
+    for number in count(1):
+        folder = parent / (name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir()  # to look first would let two runs find it free
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(folder, f"cannot be made ({error.strerror})") from error
     try:
-        yield place
+        yield folder
     finally:
         with suppress(OSError):  # it holds results
-            place.rmdir()
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in count(2))
-
-
-def _make(folder: Path) -> bool:
-    """Make a folder; False where there is one. Looking first would let two runs find it free."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise InputError(folder, f"cannot be made ({error.strerror})") from error
-    return True
+            folder.rmdir()
 
 
 def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> None:
@@ -237,18 +213,17 @@ def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> N
     if blocked := [name for name in present if (path / name).is_dir()]:
         raise InputError(path, f"holds a folder named {blocked[0]}", "give another results folder")
     if present and not overwrite:
-        found = ", ".join(present[:3]) + (" ..." if len(present) > 3 else "")
-        raise InputError(
-            path, f"already holds results ({found})", "use --overwrite to replace them"
-        )
+        listed = ", ".join(present[:3]) + (" ..." if len(present) > 3 else "")
+        problem = f"already holds results ({listed})"
+        raise InputError(path, problem, "use --overwrite to replace them")
 
 
 def check_space(folder: Path, space: int) -> None:
-    """Refuse where the disk has less room than the results need."""
+    """Refuse where the disk has less space than the results need."""
     free = shutil.disk_usage(folder).free
     if free < space:
         problem = f"disk is full: {space / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free"
-        raise InputError(folder, problem, "make room or give another results folder")
+        raise InputError(folder, problem, "free some space or give another results folder")
 
 
 def _write_error(folder: Path, error: OSError, remedy: str) -> InputError:
@@ -258,7 +233,10 @@ def _write_error(folder: Path, error: OSError, remedy: str) -> InputError:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the results folder: the system frees the lock when the process ends, however it ends."""
+    """Hold the results folder: the system frees the lock when the process ends, however it ends.
+
+    `filelock` is not used, as it leaves its file in the folder of the results.
+    """
     if os.name != "posix":
         yield
         return
@@ -267,9 +245,8 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(lock, flags, 0o666)
     except OSError as error:
-        raise InputError(
-            lock, f"cannot be used as a lock ({error.strerror})", "remove it"
-        ) from None
+        problem = f"cannot be used as a lock ({error.strerror})"
+        raise InputError(lock, problem, "remove it") from None
     with open(descriptor, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -319,7 +296,7 @@ def _write_journal(folder: Path, moves: Moves) -> None:
 def _read_journal(folder: Path) -> Moves | None:
     """The moves of a run that was killed; None where no run of ours would have written them."""
     try:
-        read = json.loads(read_bytes(folder / JOURNAL_NAME, most=_LARGEST_JOURNAL))
+        read = json.loads(read_bytes(folder / JOURNAL_NAME, max_bytes=_LARGEST_JOURNAL))
         moves = [(temporary, final) for temporary, final in read]
         are_ours = all(_is_move(folder, *move) for move in moves)
     except (InputError, OSError, TypeError, ValueError, RecursionError):
@@ -331,13 +308,7 @@ def _read_journal(folder: Path) -> Moves | None:
 
 
 def _is_move(folder: Path, temporary: str, final: str) -> bool:
-    """Whether a file of ours that waits in a folder is to take its final name in it.
-
-    Raises
-    ------
-    OSError, TypeError, ValueError
-        Where one of them is no name.
-    """
+    """Whether a file of ours that waits in a folder is to take its final name in it."""
     paths = [folder / temporary, folder / final]
     are_here = [path.name for path in paths] == [temporary, final]
     are_files = not any(path.is_dir() or b"\0" in os.fsencode(path) for path in paths)
@@ -355,8 +326,9 @@ def _set_aside(folder: Path) -> None:
         with suppress(OSError):  # it holds what could be moved
             place.rmdir()
         raise
-    found = "a run was killed here, and the journal of its files is damaged"
-    warnings.warn(printable(f"{folder}: {found}; what was left of it is in {place}"), stacklevel=2)
+    problem = "a run was killed here, and the journal of its files is damaged"
+    message = f"{folder}: {problem}; what was left of it is in {place}"
+    warnings.warn(printable(message), stacklevel=2)
 
 
 def _finish_moves(folder: Path, moves: Moves) -> None:

@@ -8,22 +8,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from os import PathLike
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..files.paths import AnyPath, PathInput, UrlPath, as_path
+from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import EVENTS, SMALLER, read_text
-from .series import Series, images_of, read_series
+from .series import Series, as_paths, images_of, read_series
 
 NONE = ""
 """The condition of a volume that belongs to none."""
 
 _LABEL_COLUMNS = ("labels", "label", "condition", "conditions", "trial_type", "group")
 _EVENT_COLUMNS = ("onset", "duration", "trial_type")
-_PEAK_S = 5.0
+_PEAK_S = 5.0  # of the haemodynamic response after its cause: Glover 1999, NeuroImage 9:416
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ class Conditions:
         InputError
             Where no volume has it.
         """
-        found = np.flatnonzero(np.array(self.of_volume) == condition)
-        if condition == NONE or not found.size:
+        rows = np.flatnonzero(np.array(self.of_volume) == condition)
+        if condition == NONE or not rows.size:
             problem = f"no volume has the condition {condition!r}"
             raise InputError("conditions", problem, f"choose one of {', '.join(self.counts)}")
-        return found
+        return rows
 
 
 def read_conditions(
@@ -111,8 +110,7 @@ def read_conditions(
     >>> read_conditions(f"{run}_events.tsv", series).counts
     {'face': 16, 'house': 16}
     """
-    given = [tables] if isinstance(tables, (str, PathLike, UrlPath)) else tables
-    paths = [as_path(one) for one in given]
+    paths = as_paths(tables)
     read = [_rows(path) for path in paths]
     lengths = _lengths(paths, read, series)
     time = series.repetition_time if repetition_time is None else repetition_time
@@ -120,11 +118,9 @@ def read_conditions(
     notes: list[str] = []
     for path, rows, volumes in zip(paths, read, lengths, strict=True):
         if _is_events(rows):
-            own, said = _of_events(path, rows, volumes, delay_s, time)
+            names += _of_events(path, rows, volumes, delay_s, time, notes)
         else:
-            own, said = _of_labels(path, rows, volumes)
-        names += own
-        notes += said
+            names += _of_labels(path, rows, volumes)
     return Conditions(tuple(names), tuple(dict.fromkeys(notes)), tuple(paths))
 
 
@@ -147,7 +143,7 @@ def list_conditions(tables: Sequence[PathInput]) -> tuple[str, ...]:
         if _is_events(rows):
             names.update(name for _, _, name in _events(path, rows))
         else:
-            names.update(_of_labels(path, rows, len(rows) - 1)[0])
+            names.update(_of_labels(path, rows, len(rows) - 1))
     return tuple(sorted(names - {NONE}))
 
 
@@ -171,13 +167,13 @@ def read_groups(a: PathInput, b: PathInput) -> tuple[Series, Conditions]:
     if common := places[0] & places[1]:
         problem = f"{len(common)} images are in both groups, such as {as_path(min(common)).name}"
         raise InputError(folders[1], problem, "give two folders without a common image")
-    names = _names_apart(*folders)
+    names = _distinct_names(*folders)
     series = read_series([*images[0], *images[1]])
     first = sum(series.runs[: len(images[0])])
     return series, group_conditions({names[0]: first, names[1]: series.volumes - first})
 
 
-def _names_apart(a: AnyPath, b: AnyPath) -> tuple[str, str]:
+def _distinct_names(a: AnyPath, b: AnyPath) -> tuple[str, str]:
     """The names of two folders, with as many of those above as tell one from the other."""
     parts = [str(folder.resolve()).replace("\\", "/").split("/") for folder in (a, b)]
     names = "", ""
@@ -229,7 +225,7 @@ def _rows(path: AnyPath) -> list[list[str]]:
         # Line by line: a quote that is not closed takes no other row in.
         cells = [next(csv.reader([line], delimiter=separator)) for line in lines]
     except csv.Error as error:
-        raise InputError(path, f"is no table ({error})") from None
+        raise InputError(path, f"not a table ({error})") from None
     return [[cell.strip() for cell in row] for row in cells]
 
 
@@ -237,9 +233,7 @@ def _is_events(rows: list[list[str]]) -> bool:
     return {"onset", "duration"} <= set(rows[0])
 
 
-def _of_labels(
-    path: AnyPath, rows: list[list[str]], volumes: int
-) -> tuple[list[str], tuple[str, ...]]:
+def _of_labels(path: AnyPath, rows: list[list[str]], volumes: int) -> list[str]:
     header, body = [cell.lower() for cell in rows[0]], rows[1:]
     column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
     if column is None:
@@ -252,12 +246,17 @@ def _of_labels(
         if len(row) != len(header):
             problem = f"line {number} has {len(row)} columns, the header {len(header)}"
             raise InputError(path, problem, "give each line a condition, without separators in it")
-    return [NONE if _is_missing(row[column]) else row[column] for row in body], ()
+    return [NONE if _is_missing(row[column]) else row[column] for row in body]
 
 
 def _of_events(
-    path: AnyPath, rows: list[list[str]], volumes: int, delay_s: float, time: float
-) -> tuple[list[str], tuple[str, ...]]:
+    path: AnyPath,
+    rows: list[list[str]],
+    volumes: int,
+    delay_s: float,
+    time: float,
+    notes: list[str],
+) -> list[str]:
     if not (isfinite(time) and time > 0):
         problem = "the repetition time is not known: the images do not say it"
         raise InputError(path, problem, "give the seconds from one volume to the next")
@@ -266,13 +265,13 @@ def _of_events(
     begins = np.arange(volumes, dtype=np.float64) * time
     names, claims = _claim_volumes(_events(path, rows), begins, delay_s)
     rule = f"a volume belongs to the event that was on {delay_s:g} s before it began"
-    notes = [f"{rule} (repetition time {time:g} s)"]
+    notes.append(f"{rule} (repetition time {time:g} s)")
     if shared := int((claims > 1).sum()):
         notes.append(f"{shared:,} volumes within two events at once belong to none")
     if all(name == NONE for name in names):
         problem = f"no volume lies within an event: {volumes} volumes of {time:g} s"
         raise InputError(path, problem, "check the repetition time, delay, onsets and durations")
-    return names, tuple(notes)
+    return names
 
 
 def _claim_volumes(
@@ -305,7 +304,7 @@ def _events(path: AnyPath, rows: list[list[str]]) -> list[tuple[float, float, st
         try:
             times = float(row[onset]), float(row[duration])
         except (ValueError, IndexError):
-            problem = f"line {number}: onset and duration are no numbers: {' '.join(row)[:60]}"
+            problem = f"line {number}: onset and duration are not numbers: {' '.join(row)[:60]}"
             raise InputError(path, problem, "give both in seconds") from None
         if not (isfinite(times[0]) and isfinite(times[1]) and times[1] >= 0):
             problem = f"line {number}: onset {times[0]:g} s, duration {times[1]:g} s"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -18,9 +19,29 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
-from .masks import Mask, volume_grid
-from .nifti import Header, half_step, make_image
+from .masks import OWN_IMAGE, SEVERAL, Mask, nan_note, volume_grid
+from .nifti import half_step, make_image
 from .reading import LARGEST_IMAGE, RawImage, read_header, read_raw_image, stored_of_image
+
+T = TypeVar("T")
+_GRIDS = 3  # arbitrary: those of two cohorts and of a map are seldom all different
+
+
+class GridCache(Generic[T]):
+    """What an object made for the last few grids; it lies on the object and dies with it."""
+
+    def __init__(self) -> None:
+        self._values: dict[Grid, T] = {}
+
+    def get(self, grid: Grid, make: Callable[[], T]) -> T:
+        """What was made for a grid, or is made now in place of the oldest."""
+        value = self._values.get(grid)
+        if value is None:
+            value = make()
+            for oldest in list(self._values)[: max(0, len(self._values) - _GRIDS + 1)]:
+                self._values.pop(oldest, None)
+            self._values[grid] = value
+        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +78,27 @@ class Map:
         voxel = self.grid.nearest_voxel(mm)
         return float(self.array[voxel]) if voxel else float("nan")
 
+    def on_grid(self, grid: Grid) -> Map:
+        """Bring the map onto another grid as siibra and nilearn do.
+
+        A map of 0 and 1 is brought there by nearest neighbour, any other one by linear
+        interpolation (`nilearn.image.resample_img`); voxels outside the map are 0, NaN stays NaN at
+        its nearest voxels, and values keep their type: those of a map of integers are rounded.
+
+        Returns
+        -------
+        Map
+            On the grid, with a note that says how; the map itself where it lies there already. It
+            keeps what it gave for the last few grids.
+        """
+        if self.grid == grid:
+            return self
+        return self._on_grids.get(grid, lambda: _resample(self, grid))
+
+    @cached_property
+    def _on_grids(self) -> GridCache[Map]:
+        return GridCache()
+
     def to_nifti(self) -> nib.Nifti1Image:
         """The map as a NIfTI image, float32."""
         return make_image(self.grid, self.array.astype(np.float32, copy=False), self.description)
@@ -78,18 +120,11 @@ def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
 
     Examples
     --------
-    >>> found = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
-    >>> found.array.shape, int(found.array.max())
+    >>> lesion = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> lesion.array.shape, int(lesion.array.max())
     ((91, 109, 91), 1)
     """
-    if isinstance(source, nib.spatialimages.SpatialImage):
-        stored = stored_of_image(source)
-    else:
-        path = as_path(source)
-        # A series is refused by its header: no voxel of it is inflated.
-        _check_volume(path, read_header(path))
-        stored = read_raw_image(path, LARGEST_IMAGE)
-    grid = _check_volume(stored.path, stored.header)
+    stored, grid = _read_single(source)
     values, notes = _check_values(stored)
     array = values.reshape(grid.shape, order="F")
     array.setflags(write=False)
@@ -97,26 +132,36 @@ def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
     return Map(name, array, grid, "", "", stored.notes + notes, stored.sha256)
 
 
-def _check_volume(path: AnyPath, header: Header) -> Grid:
-    if header.volumes > 1:
-        problem = f"several volumes: {header.volumes} in one file, one expected"
-        raise InputError(path, problem, "save the volume of interest as an image of its own")
-    return volume_grid(path, header)
+def _read_single(
+    source: PathInput | nib.spatialimages.SpatialImage | RawImage,
+    problem: str = SEVERAL,
+    remedy: str = OWN_IMAGE,
+) -> tuple[RawImage, Grid]:
+    """Read an image of one volume; problem and remedy are those of several volumes."""
+    if isinstance(source, RawImage):
+        stored = source
+    elif isinstance(source, nib.spatialimages.SpatialImage):
+        stored = stored_of_image(source)
+    else:
+        path = as_path(source)
+        # A series is refused by its header: no voxel of it is inflated.
+        volume_grid(path, read_header(path), problem, remedy)
+        stored = read_raw_image(path, LARGEST_IMAGE)
+    return stored, volume_grid(stored.path, stored.header, problem, remedy)
 
 
 def _check_values(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     """Values in the machine's byte order and as the header scales them; NaN is counted."""
     values, header = stored.values, stored.header
     if header.is_scaled:
-        values = values.astype(np.float64) * header.slope + header.intercept
+        values = header.scaled(values)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind != "f":
         return values, ()
     if infinite := int(np.isinf(values).sum()):
         problem = f"infinite value in {infinite:,} voxels"
         raise InputError(stored.path, problem, "replace it by NaN or 0 where it is background")
-    unknown = int(np.isnan(values).sum())
-    return values, (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
+    return values, nan_note(int(np.isnan(values).sum()))
 
 
 MapLike = Map | Mask | PathInput | nib.spatialimages.SpatialImage
@@ -129,7 +174,7 @@ def as_map(source: MapLike) -> Map:
     Raises
     ------
     InputError
-        Where the image cannot be read, or the map's array is none of finite numbers on its grid.
+        Where the image cannot be read, or the map's array does not hold finite numbers on its grid.
     """
     if isinstance(source, Map):
         _check_array(source)
@@ -140,16 +185,14 @@ def as_map(source: MapLike) -> Map:
     return read_map(source)
 
 
-def _check_array(found: Map) -> None:
-    array = found.array
-    if array.shape != found.grid.shape:
-        raise InputError(
-            found.name, f"array of shape {array.shape} on a grid of {found.grid.shape}"
-        )
+def _check_array(source: Map) -> None:
+    name, array = source.name, source.array
+    if array.shape != source.grid.shape:
+        raise InputError(name, f"array of shape {array.shape} on a grid of {source.grid.shape}")
     if array.dtype.kind not in "buif":
-        raise InputError(found.name, f"holds values of type {array.dtype}", "give real numbers")
+        raise InputError(name, f"holds values of type {array.dtype}", "give real numbers")
     if array.dtype.kind == "f" and np.isinf(array).any():
-        raise InputError(found.name, "holds an infinite value", "replace it by NaN or 0")
+        raise InputError(name, "holds an infinite value", "replace it by NaN or 0")
 
 
 def nifti_parts(
@@ -174,7 +217,6 @@ def nifti_bytes(image: nib.Nifti1Image) -> bytes:
 # Write an image as the parts of a file, compressed where its name says so.
 
 
-ENDINGS = (".nii", ".nii.gz")
 _LEVEL = 6  # of gzip; more takes long and gains little
 
 
@@ -202,12 +244,13 @@ def compressed(content: bytes) -> bytes:
 # Label images: a whole number at every voxel.
 
 
-_FLOAT_ROUNDING = 1e-4
-_LARGEST_LABEL = 2**53
+_FLOAT_ROUNDING = 1e-4  # of labels up to some thousand that are stored as float32
+LARGEST_LABEL = 2**53
+"""Whole numbers up to here are exact in float64."""
 
 
 class NotWhole(InputError):
-    """Values of an image that are no whole numbers, though within the range of labels.
+    """Values of an image that are not whole numbers, though within the range of labels.
 
     Parameters
     ----------
@@ -242,16 +285,8 @@ def read_labels(
         Where the file is damaged or its values are not whole numbers of at least 0; `NotWhole`
         where they are fractions.
     """
-    if isinstance(source, RawImage):
-        stored = source
-    elif isinstance(source, nib.spatialimages.SpatialImage):
-        stored = stored_of_image(source)
-    else:
-        _check_volumes(source, read_header(source))
-        stored = read_raw_image(source, LARGEST_IMAGE)
-    path = stored.path
-    _check_volumes(path, stored.header)
-    grid = volume_grid(path, stored.header)
+    problem = "probabilistic atlas or time series: {} volumes, one of labels expected"
+    stored, grid = _read_single(source, problem, "give the atlas's maximum probability map")
     values, notes = _whole_numbers(stored)
     labels: NDArray[np.integer] = values.astype(
         np.int32 if values.max(initial=0) < 2**31 else np.int64
@@ -260,22 +295,14 @@ def read_labels(
     return labels.reshape(grid.shape, order="F"), grid, stored, stored.notes + notes
 
 
-def _check_volumes(path: AnyPath, header: Header) -> None:
-    if header.volumes > 1:
-        count = header.volumes
-        problem = f"probabilistic atlas or time series: {count} volumes, one of labels expected"
-        raise InputError(path, problem, "give the atlas's maximum probability map")
-
-
 def _whole_numbers(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     header, values = stored.header, stored.values
-    notes: tuple[str, ...] = ()
     if header.dtype.kind in "iu" and not header.is_scaled:
         _check_range(stored, values)
-        return values, notes
-    values = values.astype(np.float64) * header.slope + header.intercept
-    if unknown := int(np.isnan(values).sum()):
-        notes = (f"NaN treated as background in {unknown:,} voxels",)
+        return values, ()
+    values = header.scaled(values)
+    notes = nan_note(int(np.isnan(values).sum()))
+    if notes:
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
     _check_range(stored, values)
     whole = np.rint(values)
@@ -290,8 +317,8 @@ def _check_range(stored: RawImage, values: NDArray) -> None:
     if lowest < -_FLOAT_ROUNDING:
         problem = f"negative label {lowest:g}"
         raise InputError(stored.path, problem, "labels start at 1, 0 is outside")
-    if largest > _LARGEST_LABEL:
-        raise InputError(stored.path, f"label {largest:g} is larger than {_LARGEST_LABEL:,}")
+    if largest > LARGEST_LABEL:
+        raise InputError(stored.path, f"label {largest:g} is larger than {LARGEST_LABEL:,}")
 
 
 def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -> nib.Nifti1Image:
@@ -315,43 +342,24 @@ def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -
 _CODE = 4  # nilearn asks for a stated sform, whichever
 
 
-@lru_cache(maxsize=4)
-def resample_map(found: Map, grid: Grid) -> Map:
-    """Bring a map onto another grid as siibra and nilearn do.
-
-    A map of 0 and 1 is brought there by nearest neighbour, any other one by linear interpolation
-    (`nilearn.image.resample_img`); voxels outside the map are 0, NaN stays NaN at its nearest
-    voxels, and values keep their type: those of a map of integers are rounded.
-
-    Parameters
-    ----------
-    found : Map
-    grid : Grid
-
-    Returns
-    -------
-    Map
-        On the grid, with a note that says how; the map itself where it lies there already.
-    """
+def _resample(source: Map, grid: Grid) -> Map:
     from nilearn.image import resample_img
 
-    if found.grid == grid:
-        return found
-    way = "nearest" if np.array_equal(np.unique(found.array), [0, 1]) else "linear"
-    array = _of_nifti_type(found.array)
-    image = nib.Nifti1Image(array, found.grid.affine, dtype=array.dtype)
-    image.set_sform(found.grid.affine, _CODE)
+    way = "nearest" if np.array_equal(np.unique(source.array), [0, 1]) else "linear"
+    array = _of_nifti_type(source.array)
+    image = nib.Nifti1Image(array, source.grid.affine, dtype=array.dtype)
+    image.set_sform(source.grid.affine, _CODE)
     with warnings.catch_warnings():
         # It warns of NaN and of two values only; both are handled here and stated.
         warnings.simplefilter("ignore")
-        brought = resample_img(
+        resampled = resample_img(
             image, grid.affine, grid.shape, way, copy_header=True, force_resample=True
         )
-    values = np.asarray(brought.dataobj)
+    values = np.asarray(resampled.dataobj)
     values.setflags(write=False)
     spelled = "nearest neighbour" if way == "nearest" else "linear interpolation"
-    note = f"map resampled from {found.grid} onto the atlas's grid ({grid}) by {spelled}"
-    return replace(found, array=values, grid=grid, notes=(*found.notes, note))
+    note = f"map resampled from {source.grid} onto the atlas's grid ({grid}) by {spelled}"
+    return replace(source, array=values, grid=grid, notes=(*source.notes, note))
 
 
 def _of_nifti_type(array: NDArray) -> NDArray:
@@ -379,20 +387,7 @@ def read_volume(source: PathInput | nib.spatialimages.SpatialImage) -> RawImage:
     >>> read_volume("sample_data/cohort_a/sub-a01_lesion.nii.gz").header.shape
     (91, 109, 91)
     """
-    if isinstance(source, nib.spatialimages.SpatialImage):
-        stored = stored_of_image(source)
-        _check_single(stored.path, stored.header)
-        return stored
-    path = as_path(source)
-    _check_single(path, read_header(path))  # a series is refused before it is inflated
-    return read_raw_image(path, LARGEST_IMAGE)
-
-
-def _check_single(path: AnyPath, header: Header) -> None:
-    if header.volumes > 1:
-        problem = f"several volumes: {header.volumes} in one file, one expected"
-        raise InputError(path, problem, "save the volume of interest as an image of its own")
-    volume_grid(path, header)
+    return _read_single(source)[0]
 
 
 def masked_bytes(
@@ -419,14 +414,12 @@ def masked_bytes(
     """
     values, slope, intercept, notes = _with_background(stored)
     zero = _stored_zero(values.dtype, slope, intercept)
-    kept = np.full(values.size, zero, values.dtype)
-    kept[mask.indices] = values[mask.indices]
-    array = kept.reshape(mask.grid.shape, order="F")
+    array = np.full(values.size, zero, values.dtype)
+    array[mask.indices] = values[mask.indices]
+    array = array.reshape(mask.grid.shape, order="F")
     image = make_image(mask.grid, array, "lesion_dash: image inside a mask")
     content = b"".join(nifti_parts(image, slope, intercept))
-    if is_compressed:
-        content = compressed(content)
-    return content, notes
+    return compressed(content) if is_compressed else content, notes
 
 
 def _with_background(stored: RawImage) -> tuple[NDArray, float, float, tuple[str, ...]]:
@@ -438,7 +431,7 @@ def _with_background(stored: RawImage) -> tuple[NDArray, float, float, tuple[str
         return values, header.slope, header.intercept, notes
     scaling = f"slope {header.slope:g}, intercept {header.intercept:g}"
     note = f"written as float64: no stored value of the image stands for 0 ({scaling})"
-    return values.astype(np.float64) * header.slope + header.intercept, 1.0, 0.0, (note,)
+    return header.scaled(values), 1.0, 0.0, (note,)
 
 
 def _nifti_type(dtype: np.dtype) -> tuple[np.dtype, tuple[str, ...]]:
@@ -451,11 +444,11 @@ def _nifti_type(dtype: np.dtype) -> tuple[np.dtype, tuple[str, ...]]:
 
 def _stored_zero(dtype: np.dtype, slope: float, intercept: float) -> float | None:
     """The stored value that means exactly 0, None where there is none."""
-    wanted = -intercept / slope
+    exact = -intercept / slope
     if dtype.kind == "f":
-        zero = float(np.array(wanted).astype(dtype))
+        zero = float(np.array(exact).astype(dtype))
     else:
-        zero, limits = float(round(wanted)), np.iinfo(dtype)
+        zero, limits = float(round(exact)), np.iinfo(dtype)
         if not limits.min <= zero <= limits.max:
             return None
     return zero if zero * slope + intercept == 0 else None
@@ -504,7 +497,7 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
     header = read_header(path)
     if len(header.shape) != 5 or header.shape[3:] != (1, 3) or header.grid is None:
         shape = " x ".join(map(str, header.shape))
-        problem = f"is no displacement field: {shape} numbers, x, y, z, 1, 3 expected"
+        problem = f"not a displacement field: {shape} numbers, x, y, z, 1, 3 expected"
         raise InputError(path, problem, "give a field of ITK or ANTs, or a linear transform")
     stored = read_raw_image(path, LARGEST_IMAGE)
     values = stored.values.reshape((*header.grid.shape, 3), order="F")
@@ -513,6 +506,6 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
     return header.grid, values
 
 
-def map_input(path: AnyPath, found: Map) -> dict[str, Any]:
+def map_input(path: AnyPath, source: Map) -> dict[str, Any]:
     """A map as an input, with the checksum of its file."""
-    return {"kind": "map", "file": str(path), "sha256": found.sha256}
+    return {"kind": "map", "file": str(path), "sha256": source.sha256}

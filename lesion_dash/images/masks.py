@@ -19,14 +19,19 @@ from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
 
 SAME_VALUE = 1e-4
-"""Lesion values that differ by less than this share of the largest are one value."""
+"""Lesion values that differ by less than this part of the largest are one value.
+
+Arbitrary: above what float32 and a scale of 16 bits round off, below any two labels.
+"""
 
 TINY = 1e-6
-"""Values below this share of the largest are background noise of an interpolation."""
+"""Values below this part of the largest are noise of an interpolation; arbitrary."""
 
-
+SEVERAL = "several volumes: {} in one file, one expected"
+OWN_IMAGE = "save the volume of interest as an image of its own"
 _ROUNDING = 1e-6  # of a slope that is stored as float32
-_MOST_SCALED = 2**25  # voxels that are converted to double precision
+_MAX_SCALED = 2**25  # voxels that are converted to double precision: 256 MB; arbitrary
+_SAVE_BINARY = "save the mask as 0 and 1"
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,7 @@ class Binarization:
         """What was chosen, as a note; nothing for a plain mask."""
         if self.threshold is not None:
             return (f"voxels of at least {self.threshold:g} taken as the mask",)
-        return (
-            (f"voxels of label {self.label} taken as the mask",) if self.label is not None else ()
-        )
+        return () if self.label is None else (f"voxels of label {self.label} taken as the mask",)
 
 
 BINARY = Binarization()
@@ -104,14 +107,20 @@ def find_lesion(stored: RawImage, choice: Binarization = BINARY) -> Lesion:
     return Lesion(grid, *runs, stored.notes + notes + _unusual_shape(grid, runs))
 
 
-def volume_grid(path: AnyPath, header: Header) -> Grid:
+def volume_grid(
+    path: AnyPath, header: Header, problem: str = SEVERAL, remedy: str = "save one mask per patient"
+) -> Grid:
     """The grid of an image of exactly one volume, or an error that says what it is instead."""
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
     if header.volumes > 1:
-        problem = f"several volumes: {header.volumes} in one file, one expected"
-        raise InputError(path, problem, "save one mask a patient")
+        raise InputError(path, problem.format(header.volumes), remedy)
     return header.grid
+
+
+def nan_note(voxels: int) -> tuple[str, ...]:
+    """What is said of so many voxels that are NaN; nothing where there are none."""
+    return (f"NaN treated as background in {voxels:,} voxels",) if voxels else ()
 
 
 def _unusual_shape(grid: Grid, runs: Runs) -> tuple[str, ...]:
@@ -149,8 +158,8 @@ def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ..
     header, values = stored.header, stored.values
     if choice.threshold is None:
         tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
-        wanted = ((choice.label or 0) - header.intercept) / header.slope
-        chosen = (values >= wanted - tolerance) & (values <= wanted + tolerance)
+        label = ((choice.label or 0) - header.intercept) / header.slope
+        chosen = (values >= label - tolerance) & (values <= label + tolerance)
         return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary
     unknown = int(np.isnan(values).sum())
     if unknown == values.size:
@@ -158,64 +167,55 @@ def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ..
     ends = np.array([np.nanmin(values), np.nanmax(values)]) * header.slope + header.intercept
     lowest, largest = sorted(ends.tolist())
     if not (lowest >= -_ROUNDING and largest <= 1 + _ROUNDING):
-        problem = f"is no probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
+        problem = f"not a probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
         raise InputError(stored.path, problem, "give --label for a label map")
-    wanted = (choice.threshold - _ROUNDING - header.intercept) / header.slope
-    chosen = values >= wanted if header.slope > 0 else values <= wanted
-    also = (f"NaN treated as background in {unknown:,} voxels",) if unknown else ()
-    return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary + also
+    threshold = (choice.threshold - _ROUNDING - header.intercept) / header.slope
+    chosen = values >= threshold if header.slope > 0 else values <= threshold
+    notes = choice.summary + nan_note(unknown)
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), notes
 
 
 def _find_binary(stored: RawImage) -> tuple[Runs, tuple[str, ...]]:
     header = stored.header
     values = stored.values
     if header.intercept:
-        values = _scaled(stored)
+        if values.size > _MAX_SCALED:
+            problem = f"too large for a mask with an intercept: {values.size:,} voxels"
+            raise InputError(stored.path, problem, _SAVE_BINARY)
+        values = header.scaled(values)
     runs, largest, is_one_value = runs_of_values(values)
     if is_one_value and not header.intercept and 0 < largest * header.slope < np.inf:
         return runs, _odd_lesion_value(largest * header.slope)
     indices = voxels_of(*runs)
-    found = values[indices] * (1.0 if header.intercept else header.slope)
-    indices, notes = _check_values(stored, indices, found)
+    meant = values[indices] * (1.0 if header.intercept else header.slope)
+    indices, notes = _check_values(stored, indices, meant)
     return find_runs(indices), notes
 
 
-def _scaled(stored: RawImage) -> NDArray[np.float64]:
-    if stored.values.size > _MOST_SCALED:
-        problem = f"too large for a mask with an intercept: {stored.values.size:,} voxels"
-        raise InputError(stored.path, problem, "save the mask as 0 and 1")
-    values = stored.values.astype(np.float64)
-    values *= stored.header.slope
-    values += stored.header.intercept
-    return values
-
-
 def _check_values(
-    stored: RawImage, indices: NDArray[np.int32], found: NDArray
+    stored: RawImage, indices: NDArray[np.int32], values: NDArray
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Sort the values that are not stored as zero into lesion and background."""
     notes: tuple[str, ...] = ()
-    known = ~np.isnan(found)
+    known = ~np.isnan(values)
     if not known.all():
         _check_unknown(stored, indices[~known], bool(known.any()))
-        notes += (f"NaN treated as background in {found.size - int(known.sum()):,} voxels",)
-        indices, found = indices[known], found[known]
-    if found.size == 0:
+        notes += nan_note(values.size - int(known.sum()))
+        indices, values = indices[known], values[known]
+    if values.size == 0:
         return indices, notes
-    found = _snap(found, half_step(stored.header))
-    largest = _check_range(stored.path, found)
-    lesioned = found > largest * TINY
-    if np.any(found[~lesioned]):
+    if step := half_step(stored.header):
+        # Values within half a scale step of whole numbers are those numbers.
+        whole = np.rint(values)
+        values = np.where(np.abs(values - whole) <= step, whole, values)
+    largest = _check_range(stored.path, values)
+    is_lesion = values > largest * TINY
+    lesion = values[is_lesion]
+    if np.any(values[~is_lesion]):
         notes += ("tiny values treated as 0",)
-    if found[lesioned].size and found[lesioned].min() < largest * (1 - SAME_VALUE):
-        _refuse_values(stored.path, np.unique(found[lesioned]))
-    return indices[lesioned], notes + _odd_lesion_value(largest)
-
-
-def _snap(values: NDArray, half_step: float) -> NDArray:
-    """Values within half a scale step of whole numbers are those numbers."""
-    whole = np.rint(values)
-    return np.where(np.abs(values - whole) <= half_step, whole, values) if half_step else values
+    if lesion.size and lesion.min() < largest * (1 - SAME_VALUE):
+        _refuse_values(stored.path, np.unique(lesion))
+    return indices[is_lesion], notes + _odd_lesion_value(largest)
 
 
 def _check_unknown(stored: RawImage, unknown: NDArray[np.int32], any_known: bool) -> None:
@@ -233,16 +233,15 @@ def _check_unknown(stored: RawImage, unknown: NDArray[np.int32], any_known: bool
     if count > np.count_nonzero(outer):
         enclosed = int((~np.isin(parts, outer)).sum())
         problem = f"NaN inside the lesion or the brain: {enclosed:,} voxels away from the border"
-        raise InputError(stored.path, problem, "save the mask as 0 and 1")
+        raise InputError(stored.path, problem, _SAVE_BINARY)
 
 
-def _check_range(path: AnyPath, found: NDArray) -> float:
-    if np.isinf(found).any():
-        raise InputError(path, "infinite value in a voxel", "save the mask as 0 and 1")
-    if found.min() < -TINY * np.abs(found).max():
-        problem = f"negative values, down to {found.min():g}"
-        raise InputError(path, problem, "save the mask as 0 and 1")
-    return float(found.max())
+def _check_range(path: AnyPath, values: NDArray) -> float:
+    if np.isinf(values).any():
+        raise InputError(path, "infinite value in a voxel", _SAVE_BINARY)
+    if values.min() < -TINY * np.abs(values).max():
+        raise InputError(path, f"negative values, down to {values.min():g}", _SAVE_BINARY)
+    return float(values.max())
 
 
 def _odd_lesion_value(value: float) -> tuple[str, ...]:

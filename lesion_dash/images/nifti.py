@@ -1,4 +1,4 @@
-"""NIfTI headers, checked before any voxel is read, and the space they state, in words."""
+"""NIfTI headers, checked before any voxel is read, and a summary of the space they state."""
 
 from __future__ import annotations
 
@@ -13,37 +13,15 @@ from math import isfinite, prod
 
 import nibabel as nib
 import numpy as np
-from nibabel.nifti1 import Nifti1Image
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import ARRAY_ENDINGS
 
-__all__ = [
-    "DIRECTIONS",
-    "FORM_NAMES",
-    "LONGEST_HEADER",
-    "MNI_CODES",
-    "Axis",
-    "Header",
-    "HeaderFault",
-    "Nifti1Image",
-    "Space",
-    "SpatialImage",
-    "check_affine",
-    "fault_of",
-    "half_step",
-    "make_image",
-    "number",
-    "numbers",
-    "open_header",
-    "parse_header",
-    "point",
-    "qform_affine",
-]
-
+Nifti1Image = nib.Nifti1Image
+SpatialImage = nib.spatialimages.SpatialImage
 
 LONGEST_HEADER = 540
 """Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
@@ -52,7 +30,7 @@ MNI_CODES = (3, 4, 5)
 """NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
-"""What the codes of a form mean that are no standard space."""
+"""Meaning of the codes of a form that are not a standard space."""
 
 _UNITS = {1: "metre", 2: "mm", 3: "micrometre"}
 _TIME_UNITS = {0: 1, 8: 1, 16: 1_000, 24: 1_000_000}
@@ -60,10 +38,12 @@ _TIME_UNITS = {0: 1, 8: 1, 16: 1_000, 24: 1_000_000}
 
 _COMPLEX = {32, 1792, 2048}
 _COLOUR = {128, 2304}
-_LARGEST_IMAGE = 2**40
+_LARGEST_IMAGE = 2**40  # bytes; arbitrary: no scanner and no disk of a study holds such an image
 _UNKNOWN_SPACE = 2  # aligned to something; code 0 would make readers ignore the affine
 _MARKS = {348: (b"n+1\0", b"ni1\0"), 540: (b"n+2\0", b"ni2\0")}
 _TEXT_FIELDS = ("descrip", "aux_file", "intent_name", "db_name")
+# What programs write into the fields of free text. A text without any of these marks is somebody's
+# own and may name a patient; it is only flagged, so a program missing here costs a note too many.
 _SOFTWARE = re.compile(
     r"fsl|spm|itk|ants|afni|freesurfer|mricro|nibabel|nilearn|dcm2nii|lesion_dash|niftyreg|^[\d.:\sa-f]*$|"
     r"matlab|slicer|mrtrix|time=|te=|qmri|brainvoyager|mango|greedy|normali[sz]ed|smoothed",
@@ -130,11 +110,20 @@ class Header:
         """Whether stored values and meant values differ."""
         return (self.slope, self.intercept) != (1.0, 0.0)
 
+    def scaled(self, stored: NDArray) -> NDArray[np.float64]:
+        """Stored values as they are meant, in double precision; too large ones are infinite."""
+        values = stored.astype(np.float64)
+        if self.is_scaled:
+            with np.errstate(over="ignore", invalid="ignore"):
+                values *= self.slope
+                values += self.intercept
+        return values
+
 
 def half_step(header: Header) -> float:
     """How far whole numbers may be off that were written through an integer type and a slope.
 
-    Half a scale step; nothing where the steps are so wide that labels could not be told apart.
+    Half a scale step; nothing where the steps are so wide that labels could not be distinguished.
     """
     is_rounded = header.is_scaled and header.dtype.kind in "iu" and abs(header.slope) <= 0.5
     # A slope is stored as float32: the sixth digit of the border is not known.
@@ -162,12 +151,11 @@ def parse_header(block: bytes, is_pair: bool = False) -> Header:
     if analyze:
         notes = ["orientation unknown (Analyze): the format stores none"]
     time, stated = _repetition_time(header, shape)
-    result = Header(
+    if prod(shape) * dtype.itemsize > _LARGEST_IMAGE:
+        raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
+    return Header(
         shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated
     )
-    if result.voxel_bytes > _LARGEST_IMAGE:
-        raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
-    return result
 
 
 def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[float, bool]:
@@ -248,14 +236,13 @@ def _check_forms(
 ) -> tuple[Grid | None, str, int, list[str]]:
     sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
     form = "sform" if sform_code > 0 else "qform" if qform_code > 0 else "none"
-    if form == "none":
-        notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
-    else:
-        notes = []
     affine = header.get_sform() if form == "sform" else qform_affine(header, form)
     check_affine(affine, form)
     code = sform_code if form == "sform" else qform_code
-    if form != "none" and code not in MNI_CODES:
+    notes = []
+    if form == "none":
+        notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
+    elif code not in MNI_CODES:
         name = FORM_NAMES.get(code, "unknown")
         notes.append(
             f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
@@ -275,21 +262,18 @@ def qform_affine(header: nib.Nifti1Header, form: str) -> np.ndarray:
         raise HeaderFault(f"voxel size is zero: pixdim = {zooms}")
     if form == "none":
         return np.asarray(header.get_base_affine())
-    b, c, d = (float(header[f"quatern_{letter}"]) for letter in "bcd")
+    fields = ("quatern_b", "quatern_c", "quatern_d")
+    b, c, d = (float(header[field]) for field in fields)
     if not b * b + c * c + d * d <= 1 + 1e-5:
         raise HeaderFault(f"qform is invalid: quaternion ({b:g}, {c:g}, {d:g}) is longer than 1")
     # nibabel accepts a rounding excess up to 1e-7 only; the excess carries no direction.
     excess = max(1.0, (b * b + c * c + d * d) ** 0.5)
-    scaled = header.copy()
-    for letter, value in zip("bcd", (b, c, d), strict=True):
-        scaled[f"quatern_{letter}"] = value / excess
-    return _signed_qform(scaled)
-
-
-def _signed_qform(header: nib.Nifti1Header) -> np.ndarray:
-    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    usable = header.copy()
+    for field, value in zip(fields, (b, c, d), strict=True):
+        usable[field] = value / excess
+    usable["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
     try:
-        return np.asarray(header.get_qform())
+        return np.asarray(usable.get_qform())
     except (HeaderDataError, ValueError) as error:
         raise HeaderFault(f"qform is invalid: {error}") from error
 
@@ -337,7 +321,7 @@ def _oddities(header: nib.Nifti1Header, dtype: np.dtype) -> list[str]:
 
 
 def _free_text(header: nib.Nifti1Header) -> list[str]:
-    """Say that a header holds words of somebody's own: they may name a patient."""
+    """Note that a header holds a text of somebody's own: it may name a patient."""
     present = header.keys()
     for field in _TEXT_FIELDS:
         text = bytes(header[field].tobytes()).partition(b"\0")[0] if field in present else b""
@@ -373,7 +357,7 @@ def fault_of(path: object, fault: HeaderFault) -> InputError:
     """The error a user sees: the file's name before what is wrong with its header."""
     problem, _, remedy = str(fault).partition("; ")
     if str(path).lower().endswith(ARRAY_ENDINGS):
-        problem, remedy = "holds an array and is no image", "make one by `lesion-dash convert`"
+        problem, remedy = "is an array, not an image", "make one by `lesion-dash convert`"
     return InputError(str(path), problem, remedy)
 
 
@@ -400,7 +384,7 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     return image
 
 
-# An affine in plain words: where each axis of an image points, and how large its voxels are.
+# An affine as sentences: where each axis of an image points, and how large its voxels are.
 
 
 DIRECTIONS = {
@@ -414,8 +398,8 @@ DIRECTIONS = {
 """Where an axis grows, in the patient."""
 
 _WORLD = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
-_LEAST_ANGLE = 0.01  # degrees; affines are stored as float32, which turns them by about 1e-5
-_MOST_WHOLE = 1e15
+_MIN_ANGLE = 0.01  # degrees; affines are stored as float32, which turns them by about 1e-5
+_MAX_WHOLE = 1e15  # float64 holds every whole number up to 9e15
 _NAMES = "ijk"
 
 
@@ -495,18 +479,18 @@ class Space:
     @property
     def is_oblique(self) -> bool:
         """Whether the axes are turned against left-right, back-front and down-up."""
-        return self.oblique_degrees >= _LEAST_ANGLE
+        return self.oblique_degrees >= _MIN_ANGLE
 
     @cached_property
     def between_degrees(self) -> dict[str, float]:
         """The angle at which two axes meet, for ``ij``, ``ik`` and ``jk``; 90 without shear."""
         columns = self.grid.affine[:3, :3] / self.grid.voxel_size
-        found = {}
+        degrees = {}
         for a, b in combinations(range(3), 2):
             across = np.linalg.norm(np.cross(columns[:, a], columns[:, b]))
             angle = np.degrees(np.arctan2(across, columns[:, a] @ columns[:, b]))
-            found[_NAMES[a] + _NAMES[b]] = float(angle)
-        return found
+            degrees[_NAMES[a] + _NAMES[b]] = float(angle)
+        return degrees
 
     @property
     def is_mirrored(self) -> bool:
@@ -514,13 +498,14 @@ class Space:
         return bool(np.linalg.det(self.grid.affine[:3, :3]) < 0)
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """Such as ``2 mm voxels`` or ``voxels of 1 x 1 x 5 mm``."""
         edges = [number(edge) for edge in self.grid.voxel_size]
-        return f"{edges[0]} mm voxels" if len({*edges}) == 1 else f"voxels of {_times(edges)} mm"
+        is_cube = len({*edges}) == 1
+        return f"{edges[0]} mm voxels" if is_cube else f"voxels of {' x '.join(edges)} mm"
 
     @property
-    def axes_words(self) -> str:
+    def axes_summary(self) -> str:
         """Such as ``i grows to the left, j to the front, k upwards (LAS)``."""
         i, j, k = self.axes
         others = ", ".join(f"{axis.name} {DIRECTIONS[axis.letter]}" for axis in (j, k))
@@ -529,29 +514,27 @@ class Space:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The affine in words: size, axes, first and last voxel, and what is unusual."""
-        said = [self.size_words, self.axes_words, self._ends()]
-        if self.is_oblique:
-            turned = ", ".join(f"{a.name} by {a.angle:.4g}°" for a in self.axes)
-            said.append(
-                f"oblique by {self.oblique_degrees:.4g}°: axes are turned against the directions "
-                f"they are named after ({turned})"
-            )
-        said += [
-            f"sheared: {pair[0]} and {pair[1]} meet at {angle:.4g}°, not at a right angle"
-            for pair, angle in self.between_degrees.items()
-            if abs(angle - 90) >= _LEAST_ANGLE
-        ]
-        if self.is_mirrored:
-            said.append("stored in radiological order: the determinant of M is negative")
-        return tuple(said)
-
-    def _ends(self) -> str:
+        """The affine as sentences: size, axes, first and last voxel, and what is unusual."""
         last = [n - 1 for n in self.grid.shape]
-        return (
+        ends = (
             f"the first voxel, (0, 0, 0), is at {point(self.grid.to_mm((0, 0, 0)))} mm; "
             f"the last, {point(last)}, at {point(self.grid.to_mm(last))} mm"
         )
+        sentences = [self.size_summary, self.axes_summary, ends]
+        if self.is_oblique:
+            turned = ", ".join(f"{a.name} by {a.angle:.4g}°" for a in self.axes)
+            sentences.append(
+                f"oblique by {self.oblique_degrees:.4g}°: axes are turned against the directions "
+                f"they are named after ({turned})"
+            )
+        sentences += [
+            f"sheared: {pair[0]} and {pair[1]} meet at {angle:.4g}°, not at a right angle"
+            for pair, angle in self.between_degrees.items()
+            if abs(angle - 90) >= _MIN_ANGLE
+        ]
+        if self.is_mirrored:
+            sentences.append("stored in radiological order: the determinant of M is negative")
+        return tuple(sentences)
 
     @property
     def formula(self) -> tuple[str, ...]:
@@ -581,7 +564,7 @@ def number(value: float) -> str:
     >>> number(2.0), number(-0.0), number(12345678), number(3.0999999), number(1e-9)
     ('2', '0', '12345678', '3.1', '1e-09')
     """
-    is_whole = abs(value) < _MOST_WHOLE and float(value).is_integer()
+    is_whole = abs(value) < _MAX_WHOLE and float(value).is_integer()
     return f"{int(value)}" if is_whole else f"{value:.6g}"
 
 
@@ -593,7 +576,3 @@ def numbers(values: Iterable[float]) -> str:
 def point(values: Iterable[float]) -> str:
     """A place, as in ``(1, 2.5, 3)``; to a ten-thousandth."""
     return f"({numbers(round(float(value), 4) for value in values)})"
-
-
-def _times(edges: list[str]) -> str:
-    return " x ".join(edges)

@@ -1,20 +1,25 @@
-"""Read an image file whole: bounded, with its checksum and length verified."""
+"""Read an image file, whole or in parts: bounded, its checksum and length verified."""
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import deflate
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import halves_of, has_image_ending
-from ..files.paths import AnyPath
+from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import FileView, checksum, read_bytes
 from .nifti import LONGEST_HEADER, Header, HeaderFault, check_affine, fault_of, parse_header
 
@@ -22,21 +27,30 @@ Buffer = bytes | bytearray
 Raw = bytes | FileView
 """A file as it lies on the disk: held, or read as it is asked for."""
 
+Progress = Callable[[int, int], None]
+"""Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""
+
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_MEMBER = b"\x1f\x8b\x08"
-_HEAD = 65536
-_PIECE = 65536
-_LONGEST_TAIL = 2**28
+_HEAD = 65536  # bytes, arbitrary: a header with the extensions that scanners write, and to spare
+_PIECE = 65536  # bytes inflated at once; arbitrary: far below an image, above a block of a disk
+_CHUNK = 2**20  # bytes of a file that are hashed at once
+_BLOCK = 2**22  # values that are looked at together, some ten MB
+_LONGEST_TAIL = 2**28  # bytes behind an image that are still inflated to verify them; arbitrary
+_IN_MEMORY = "image in memory"
 _COPY_AGAIN = "copy it again from its source"
 _TRAILING = "extra bytes after the image are ignored"
 LARGEST_IMAGE = 2**31 - 1
-"""Bytes an uncompressed image may have when nothing else is known of its size."""
+"""Bytes an uncompressed image may have when nothing else is known of its size; arbitrary."""
 
 LARGEST_MASK = 2**29
-"""Bytes the voxels of one mask may take."""
+"""Bytes the voxels of one mask may take; arbitrary: some 600 times the voxels at 2 mm."""
 
-_MOST_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
-_LARGEST_RATIO = 1032  # deflate makes nothing smaller than that
+LARGEST_SERIES = 2**36
+"""Bytes that may be gone through uncompressed, a part held at a time; arbitrary."""
+
+_MAX_MEMBERS = 10_000  # of a gzip file; programs that write several write tens
+_LARGEST_RATIO = 1032  # of deflate: zlib.net/zlib_tech.html, "maximum compression factor"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +78,7 @@ class RawImage:
 
 def read_header(path: AnyPath) -> Header:
     """Read and check an image's header; no voxel is inflated."""
-    head, _ = files_of(path)
-    return parse_first_bytes(path, read_bytes(head, head=_HEAD))
-
-
-def parse_first_bytes(path: AnyPath, head: bytes) -> Header:
-    """Read and check the header in the first bytes of a file, compressed or not."""
-    return _parse(path, first_bytes(path, head))
+    return ImageFile(path).header()
 
 
 def read_raw_image(path: AnyPath, limit: int = LARGEST_MASK) -> RawImage:
@@ -90,16 +98,12 @@ def read_raw_image(path: AnyPath, limit: int = LARGEST_MASK) -> RawImage:
     return _stored(path, *read_raw(path, limit))
 
 
-def stored_of_bytes(path: AnyPath, raw: bytes, limit: int = LARGEST_MASK) -> RawImage:
-    """The same of a file whose content is at hand; the path gives its name only."""
-    header = parse_first_bytes(path, raw[:_HEAD])
-    check_size(path, header, len(raw), limit)
-    return _stored(path, header, raw, checksum(raw))
-
-
 def _stored(path: AnyPath, header: Header, raw: bytes, digest: str) -> RawImage:
     expected = header.offset + header.voxel_bytes
-    content, notes = (_inflate if _is_gzip(path) else _cut)(path, raw, expected)
+    if _is_gzip(path):
+        content, notes = _inflate(path, raw, expected)
+    else:
+        content, notes = raw, _check_length(path, len(raw), expected)
     count = header.voxel_bytes // header.dtype.itemsize
     values = np.frombuffer(content, header.dtype, count, header.offset)
     return RawImage(path, header, values, digest, header.notes + notes)
@@ -117,7 +121,7 @@ def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
     """
     head_path, voxel_path = files_of(path)
     head = read_bytes(head_path, head=_HEAD)
-    header = parse_first_bytes(path, head)
+    header = _parse(path, head)
     expected = header.offset + header.voxel_bytes
     if head_path == voxel_path and len(head) < _HEAD:
         raw = head
@@ -131,15 +135,15 @@ def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
     return header, raw, checksum(raw if head_path == voxel_path else head + raw)
 
 
-def contents_of(path: AnyPath, header: Header, raw: Raw) -> Generator[bytes, None, tuple[str, ...]]:
-    """The uncompressed file in pieces, verified to its end; returns notes on what is unusual."""
+def _contents_of(path: AnyPath, header: Header, raw: Raw, notes: list[str]) -> Iterator[bytes]:
+    """The uncompressed file in pieces, verified to its end; adds notes on what is unusual."""
     expected = header.offset + header.voxel_bytes
     if _is_gzip(path):
-        return (yield from inflate_pieces(path, raw, expected))
-    notes = _check_length(path, len(raw), expected)
+        yield from _inflate_pieces(path, raw, expected, notes)
+        return
+    notes += _check_length(path, len(raw), expected)
     for start in range(0, expected, _PIECE):
         yield raw[start : min(start + _PIECE, expected)]
-    return notes
 
 
 def check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
@@ -155,6 +159,12 @@ def check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
         raise InputError(path, f"far larger than the other masks: {size}", "check the image's size")
 
 
+def file_of_image(image: nib.spatialimages.SpatialImage) -> Path | None:
+    """The file that still holds an image's voxels, None where they are in memory."""
+    path = Path(image.get_filename() or "")
+    return path if nib.is_proxy(image.dataobj) and has_image_ending(path.name) else None
+
+
 def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     """Take a nibabel image that is in memory already, its values scaled.
 
@@ -163,9 +173,9 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     InputError
         Where it holds no real numbers, or its affine cannot be used.
     """
-    path = Path(image.get_filename() or "image in memory")
-    if nib.is_proxy(image.dataobj) and has_image_ending(path.name):
-        return read_raw_image(path, LARGEST_IMAGE)  # its voxels are still in the file
+    if file := file_of_image(image):
+        return read_raw_image(file, LARGEST_IMAGE)
+    path = Path(image.get_filename() or _IN_MEMORY)
     try:
         data = np.asarray(image.dataobj)
         affine = check_affine(image.affine, "affine")
@@ -184,9 +194,10 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     return RawImage(path, header, np.ravel(data, order="F"), "", ())
 
 
-def _parse(path: AnyPath, block: bytes) -> Header:
+def _parse(path: AnyPath, head: bytes) -> Header:
+    """Read and check the header in the first bytes of a file, compressed or not."""
     try:
-        return parse_header(block, _is_pair(path))
+        return parse_header(_first_bytes(path, head), _is_pair(path))
     except HeaderFault as fault:
         raise fault_of(path, fault) from None
 
@@ -209,7 +220,7 @@ def _is_gzip(path: AnyPath) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def first_bytes(path: AnyPath, raw: bytes) -> bytes:
+def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
     """The bytes that hold the header, inflated."""
     if not _is_gzip(path):
         if raw[:2] == _GZIP_MARK:
@@ -229,10 +240,6 @@ def _gzip_remedy(raw: bytes) -> str:
     return "export the mask again"
 
 
-def _cut(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
-    return raw, _check_length(path, len(raw), expected)
-
-
 def _check_length(path: AnyPath, length: int, expected: int) -> tuple[str, ...]:
     if length < expected:
         raise InputError(path, _missing(length, expected), _COPY_AGAIN)
@@ -250,25 +257,17 @@ def _inflate(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[st
             content = bytearray()
         if len(content) == expected:
             return content, ()
-    return _inflate_bounded(path, raw, expected)
+    notes: list[str] = []
+    inflated = bytearray()
+    for piece in _inflate_pieces(path, raw, expected, notes):
+        inflated += piece
+    return inflated, tuple(notes)
 
 
-def _inflate_bounded(path: AnyPath, raw: bytes, expected: int) -> tuple[Buffer, tuple[str, ...]]:
-    content = bytearray()
-    pieces = inflate_pieces(path, raw, expected)
-    while True:
-        try:
-            content += next(pieces)
-        except StopIteration as end:
-            return content, end.value
-
-
-def inflate_pieces(
-    path: AnyPath, raw: Raw, expected: int
-) -> Generator[bytes, None, tuple[str, ...]]:
+def _inflate_pieces(path: AnyPath, raw: Raw, expected: int, notes: list[str]) -> Iterator[bytes]:
     """Inflate one gzip member after the other until the image is whole, piece by piece.
 
-    What follows the expected bytes is verified, and not given. Returns notes on what is unusual.
+    What follows the expected bytes is verified, and not given.
     """
     length = position = 0
     is_whole = True
@@ -276,8 +275,8 @@ def inflate_pieces(
     try:
         while not position or (length < expected and raw.startswith(_GZIP_MEMBER, position)):
             members += 1
-            if members > _MOST_MEMBERS:
-                raise InputError(path, f"has more than {_MOST_MEMBERS:,} gzip members", _COPY_AGAIN)
+            if members > _MAX_MEMBERS:
+                raise InputError(path, f"has more than {_MAX_MEMBERS:,} gzip members", _COPY_AGAIN)
             stream = zlib.decompressobj(31)
             for piece, reached in _pieces(stream, raw, position):
                 position = reached
@@ -293,7 +292,8 @@ def inflate_pieces(
         raise InputError(path, _explain(error), _COPY_AGAIN) from None
     if length < expected or not is_whole:
         raise InputError(path, _missing(length, expected), _COPY_AGAIN)
-    return (_TRAILING,) if length > expected or position < len(raw) else ()
+    if length > expected or position < len(raw):
+        notes.append(_TRAILING)
 
 
 def _pieces(stream: zlib._Decompress, raw: Raw, start: int) -> Iterator[tuple[bytes, int]]:
@@ -319,11 +319,178 @@ def _explain(error: zlib.error) -> str:
     return f"gzip data is damaged ({text})"
 
 
-def _missing(found: int, expected: int) -> str:
-    if found <= LONGEST_HEADER:
-        return f"voxel data missing: {found:,} bytes, {expected:,} expected"
-    return f"file is truncated: {found:,} bytes, {expected:,} expected"
+def _missing(length: int, expected: int) -> str:
+    problem = "voxel data missing" if length <= LONGEST_HEADER else "file is truncated"
+    return f"{problem}: {length:,} bytes, {expected:,} expected"
 
 
-Progress = Callable[[int, int], None]
-"""Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""
+def voxel_parts(
+    path: AnyPath, header: Header, raw: Raw, size: int, notes: list[str]
+) -> Iterator[bytes]:
+    """The voxels in parts of `size` bytes, such as volumes; the last one holds what is left.
+
+    The file is verified to its end. What is unusual is added to the notes.
+    """
+    waiting, before = bytearray(), header.offset
+    for piece in _contents_of(path, header, raw, notes):
+        waiting += piece
+        if before and len(waiting) >= before:
+            del waiting[:before]
+            before = 0
+        while not before and len(waiting) >= size:
+            yield bytes(waiting[:size])
+            del waiting[:size]
+    if waiting and not before:
+        yield bytes(waiting)
+
+
+# Image files to look into: on a disk, behind a URL, or held in memory.
+
+
+NamedBytes = tuple[str, bytes]
+"""The name of a file and its content."""
+
+ImageSource = PathInput | NamedBytes | nib.spatialimages.SpatialImage
+"""What stands for an image file."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """An image file; nothing of it is held but what was given as bytes.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        Where it lies, or only its name where `content` is given.
+    content : bytes, optional
+        The whole file.
+    """
+
+    path: AnyPath
+    content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, of both where it is a pair; -1 where a server does not tell."""
+        if self.content is not None:
+            return len(self.content)
+        places = {*files_of(self.path)}
+        if not all(isinstance(place, Path) for place in places):
+            return -1
+        return sum(place.stat().st_size for place in places if isinstance(place, Path))
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether header and voxels lie in two files."""
+        return _is_pair(self.path)
+
+    def header_bytes(self) -> bytes:
+        """The bytes that hold the header, inflated."""
+        return _first_bytes(self.path, self._head())
+
+    def header(self) -> Header:
+        """The header, checked; an `InputError` where the image cannot be used."""
+        return _parse(self.path, self._head())
+
+    def sha256(self) -> str:
+        """Checksum of the file, of header and voxels one after the other where it is a pair."""
+        digest = hashlib.sha256()
+        if self.is_pair:
+            digest.update(read_bytes(files_of(self.path)[0]))
+        with self._open() as raw:
+            for start in range(0, len(raw), _CHUNK):
+                digest.update(raw[start : start + _CHUNK])
+        return digest.hexdigest()
+
+    def blocks(self, header: Header, notes: list[str]) -> Iterator[NDArray]:
+        """The stored values in the file's order, some millions at a time.
+
+        Length and gzip checksum are verified at the end. What is unusual is added to the notes.
+
+        Raises
+        ------
+        InputError
+            Where the file is damaged, or changes meanwhile.
+        """
+        with self._open() as raw:
+            check_size(self.path, header, len(raw), LARGEST_SERIES)
+            size = _BLOCK * header.dtype.itemsize
+            for block in voxel_parts(self.path, header, raw, size, notes):
+                yield np.frombuffer(block, header.dtype)
+
+    def volume(self, header: Header, number: int) -> NDArray:
+        """The stored values of one volume, shape (x, y, z), the first axis fastest.
+
+        What follows it in the file is not read.
+        """
+        size = header.voxel_bytes // header.volumes
+        if size > LARGEST_MASK:
+            problem = f"is too large to show: {size / 1e6:,.0f} MB of voxels a volume"
+            raise InputError(self.path, problem, f"{LARGEST_MASK / 1e6:,.0f} MB are allowed")
+        with self._open() as raw:
+            check_size(self.path, header, len(raw), LARGEST_SERIES)
+            parts = voxel_parts(self.path, header, raw, size, [])
+            content = next(islice(parts, number, None))
+        shape = (*header.shape[:3], 1, 1)[:3]
+        return np.frombuffer(content, header.dtype).reshape(shape, order="F")
+
+    def stored(self, limit: int = LARGEST_MASK) -> RawImage:
+        """The image read whole and verified, as a mask is read.
+
+        Parameters
+        ----------
+        limit : int
+            Largest number of bytes the voxels may take.
+        """
+        if self.content is None:
+            return read_raw_image(self.path, limit)
+        header = self.header()
+        check_size(self.path, header, len(self.content), limit)
+        return _stored(self.path, header, self.content, checksum(self.content))
+
+    def _head(self) -> bytes:
+        if self.content is not None:
+            return self.content[:_HEAD]
+        return read_bytes(files_of(self.path)[0], head=_HEAD)
+
+    @contextmanager
+    def _open(self) -> Iterator[Raw]:
+        """The file that holds the voxels."""
+        place = self.path if self.content is not None else files_of(self.path)[1]
+        if self.content is not None:
+            yield self.content
+        elif isinstance(place, Path):
+            with FileView(place) as view:
+                yield view
+        else:
+            yield read_raw(self.path, LARGEST_IMAGE)[1]
+
+
+def as_image_file(source: ImageSource) -> ImageFile:
+    """The file that a path, a URL, a name with bytes, or a nibabel image stands for.
+
+    A nibabel image that is in memory stands for the file it would be saved as.
+
+    Raises
+    ------
+    InputError
+        Where bytes are empty or half of a pair, or an image cannot be saved as NIfTI.
+    """
+    if isinstance(source, nib.spatialimages.SpatialImage):
+        if path := file_of_image(source):
+            return ImageFile(path)
+        try:
+            kind = nib.Nifti2Image if isinstance(source, nib.Nifti2Image) else nib.Nifti1Image
+            return ImageFile(Path(_IN_MEMORY), kind.from_image(source).to_bytes())
+        except (HeaderDataError, ValueError, OSError) as error:
+            name = source.get_filename() or _IN_MEMORY
+            raise InputError(Path(name), f"cannot be taken as NIfTI ({error})") from None
+    if not isinstance(source, tuple):
+        return ImageFile(as_path(source))
+    name, content = source
+    if not content:
+        raise InputError(name, "file is empty", _COPY_AGAIN)
+    if _is_pair(Path(name)):
+        problem = "is one of two files (.hdr and .img) that belong together"
+        raise InputError(name, problem, "convert them to one .nii file, or open them in the folder")
+    return ImageFile(Path(name), content)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,25 +13,23 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..files.listing import has_image_ending, list_images, strip_ending
+from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from .maps import Map
 from .nifti import Header, make_image
 from .reading import (
     LARGEST_IMAGE,
     LARGEST_MASK,
-    Buffer,
+    LARGEST_SERIES,
     Progress,
     RawImage,
-    contents_of,
+    file_of_image,
     read_header,
     read_raw,
     read_raw_image,
     stored_of_image,
+    voxel_parts,
 )
-
-_LARGEST_IMAGE = 2**36
-"""Bytes all volumes may take uncompressed; only one of them is held at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,74 +88,29 @@ def read_volumes(
     InputError
         Where the file is damaged, or a value is infinite.
     """
-    if isinstance(source, RawImage):
-        return _of_stored(source, progress)
     if isinstance(source, nib.spatialimages.SpatialImage):
-        file = _file_of(source)
-        if file is None:
-            return _of_stored(stored_of_image(source), progress)
-        source = file
-    header, raw, sha256 = _read(source)
-    if header.volumes == 1:
-        return _of_stored(read_raw_image(source), progress)
-    said: list[str] = []
+        source = file_of_image(source) or stored_of_image(source)
+    if isinstance(source, RawImage):
+        return _collect(source, source.values.reshape(source.header.volumes, -1), progress)
+    header = read_header(source)
     size = header.voxel_bytes // header.volumes
-    pieces = cut_voxels(_noted(contents_of(source, header, raw), said), header, size)
-    volumes = (np.frombuffer(piece, header.dtype) for piece in pieces)
-    found = _collect(source, header, volumes, sha256, header.notes, progress)
-    return replace(found, notes=(*found.notes, *said))
+    if size > LARGEST_MASK:
+        problem = f"is too large: {size / 1e6:,.0f} MB of voxels per volume"
+        raise InputError(source, problem, "check the image's size")
+    if header.volumes == 1:
+        stored = read_raw_image(source)
+        return _collect(stored, [stored.values], progress)
+    header, raw, sha256 = read_raw(source, LARGEST_SERIES)
+    notes: list[str] = []
+    parts = voxel_parts(source, header, raw, size, notes)
+    volumes = (np.frombuffer(part, header.dtype) for part in parts)
+    file = RawImage(source, header, np.empty(0), sha256, header.notes)
+    read = _collect(file, volumes, progress)
+    return replace(read, notes=(*read.notes, *notes))
 
 
-def _noted(pieces: Generator[bytes, None, tuple[str, ...]], notes: list[str]) -> Iterator[bytes]:
-    notes += yield from pieces
-
-
-def _file_of(image: nib.spatialimages.SpatialImage) -> Path | None:
-    """The file that still holds an image's voxels, None where they are in memory."""
-    path = Path(image.get_filename() or "")
-    return path if nib.is_proxy(image.dataobj) and has_image_ending(path.name) else None
-
-
-def _read(path: AnyPath) -> tuple[Header, bytes, str]:
-    header = read_header(path)
-    if header.voxel_bytes // header.volumes > LARGEST_MASK:
-        size = f"{header.voxel_bytes // header.volumes / 1e6:,.0f} MB of voxels a volume"
-        raise InputError(path, f"is too large: {size}", "check the image's size")
-    return read_raw(path, _LARGEST_IMAGE)
-
-
-def _of_stored(stored: RawImage, progress: Progress | None) -> Volumes:
-    header = stored.header
-    volumes = iter(stored.values.reshape(header.volumes, -1))
-    return _collect(stored.path, header, volumes, stored.sha256, stored.notes, progress)
-
-
-def cut_voxels(pieces: Iterator[Buffer], header: Header, size: int) -> Iterator[bytes]:
-    """Cut a stream into parts of `size` bytes, such as volumes; the header comes before the first.
-
-    The last part holds what is left.
-    """
-    waiting, before = bytearray(), header.offset
-    for piece in pieces:
-        waiting += piece
-        if before and len(waiting) >= before:
-            del waiting[:before]
-            before = 0
-        while not before and len(waiting) >= size:
-            yield bytes(waiting[:size])
-            del waiting[:size]
-    if waiting and not before:
-        yield bytes(waiting)
-
-
-def _collect(
-    path: AnyPath,
-    header: Header,
-    volumes: Iterator[NDArray],
-    sha256: str,
-    notes: tuple[str, ...],
-    progress: Progress | None,
-) -> Volumes:
+def _collect(file: RawImage, volumes: Iterable[NDArray], progress: Progress | None) -> Volumes:
+    path, header, notes = file.path, file.header, file.notes
     if header.grid is None:
         raise InputError(path, f"not a volume: {len(header.shape)} axes, three expected")
     columns, unknown = [], 0
@@ -173,7 +125,7 @@ def _collect(
         notes += (f"NaN treated as 0 in {unknown:,} places",)
     # Programs write 1 in images that are no series; they state no unit of time then.
     time = header.repetition_time if header.states_time_unit else 0.0
-    return Volumes(path, header.grid, tuple(columns), header.dtype, time, sha256, notes)
+    return Volumes(path, header.grid, tuple(columns), header.dtype, time, file.sha256, notes)
 
 
 def _values_of_volume(path: AnyPath, header: Header, stored: NDArray) -> tuple[NDArray, int]:
@@ -191,7 +143,7 @@ def _values_of_volume(path: AnyPath, header: Header, stored: NDArray) -> tuple[N
 
 
 _WIDEST_MM = 100.0
-"""The largest width of smoothing: more than half a head, and the kernel still fits the memory."""
+"""The largest width of smoothing; arbitrary: half a head, and the kernel still fits the memory."""
 
 _SHORTEST_MS = 100.0
 """A repetition time from here on that bears no unit is one in ms: no scan takes so many seconds."""
@@ -278,43 +230,42 @@ def read_series(
     ((18, 22, 18, 48), 2.5)
     """
     if isinstance(sources, nib.spatialimages.SpatialImage):
-        return _of_image(sources)
-    given = [sources] if isinstance(sources, (str, PathLike, UrlPath)) else list(sources)
-    paths = [path for source in given for path in images_of(source)]
-    if not paths:
+        stored = [stored_of_image(sources)]
+        files, headers = [stored[0].path], [stored[0].header]
+    else:
+        stored = []
+        files = [image for path in as_paths(sources) for image in images_of(path)]
+        headers = [read_header(path) for path in files]
+    if not files:
         raise InputError("series", "holds no image", "give a 4D image, or a folder of images")
-    headers = [read_header(path) for path in paths]
-    grid = _common_grid(paths, headers)
-    time, notes = _common_time(paths, headers)
-    if len(paths) == 1:
-        stored = [read_raw_image(paths[0], LARGEST_IMAGE)]
+    grid = _common_grid(files, headers)
+    time, notes = _common_time(files, headers)
+    is_from_files = not stored
+    if len(files) == 1:
+        stored = stored or [read_raw_image(files[0], LARGEST_IMAGE)]
         rows = _meant_values(stored[0])
     else:
-        stored, rows = _join(paths, headers, grid)
+        stored, rows = _join(files, headers, grid)
     array = rows.T.reshape((*grid.shape, len(rows)), order="F")
     array.setflags(write=False)
-    said = [f"{one.path.name}: {note}" for one in stored for note in one.notes]
+    file_notes = [f"{raw.path.name}: {note}" for raw in stored for note in raw.notes]
     return Series(
-        strip_ending(paths[0].name) if len(paths) == 1 else f"{len(paths)} images",
+        strip_ending(files[0].name) if len(files) == 1 else f"{len(files)} images",
         grid,
         array,
         time,
         tuple(header.volumes for header in headers),
-        tuple(paths),
-        tuple(one.sha256 for one in stored),
-        tuple(dict.fromkeys([*said, *notes])),
+        tuple(files) if is_from_files else (),
+        tuple(raw.sha256 for raw in stored) if is_from_files else (),
+        tuple(dict.fromkeys([*file_notes, *notes])),
     )
 
 
-def _of_image(image: nib.spatialimages.SpatialImage) -> Series:
-    stored = stored_of_image(image)
-    paths, headers = [stored.path], [stored.header]
-    grid = _common_grid(paths, headers)
-    time, notes = _common_time(paths, headers)
-    array = _meant_values(stored).T.reshape((*grid.shape, stored.header.volumes), order="F")
-    array.setflags(write=False)
-    name, said = strip_ending(stored.path.name), (*stored.notes, *notes)
-    return Series(name, grid, array, time, (stored.header.volumes,), notes=said)
+def as_paths(sources: PathInput | Sequence[PathInput]) -> list[AnyPath]:
+    """One path or URL, or several, as a list."""
+    if isinstance(sources, (str, PathLike, UrlPath)):
+        return [as_path(sources)]
+    return [as_path(source) for source in sources]
 
 
 def images_of(source: PathInput) -> tuple[AnyPath, ...]:
@@ -328,10 +279,10 @@ def images_of(source: PathInput) -> tuple[AnyPath, ...]:
     path = as_path(source)
     if not path.is_dir():
         return (path,)
-    found = list_images(path).images
-    if not found:
+    images = list_images(path).images
+    if not images:
         raise InputError(path, "holds no image", "give a folder of .nii or .nii.gz images")
-    return found
+    return images
 
 
 def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
@@ -348,7 +299,7 @@ def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
 
 
 def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, list[str]]:
-    """Repetition time in seconds, NaN where it is not known, and what is to be said of it."""
+    """Repetition time in seconds, NaN where it is not known, and notes on it."""
     if all(header.volumes == 1 for header in headers):
         return float("nan"), []
     times = {header.repetition_time for header in headers}
@@ -370,17 +321,17 @@ def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, li
 def _join(
     paths: list[AnyPath], headers: list[Header], grid: Grid
 ) -> tuple[list[RawImage], NDArray]:
-    """Read one file after the other into its rows: no more than one is held beside the result."""
+    """Read one file after the other into its rows: no more than one is held besides the result."""
     dtype = np.result_type(*(_dtype_of(header) for header in headers))
     rows = np.empty((sum(header.volumes for header in headers), grid.size), dtype)
     stored, first = [], 0
     for path, header in zip(paths, headers, strict=True):
-        one = read_raw_image(path, LARGEST_IMAGE)
-        if one.header.shape != header.shape:
+        raw = read_raw_image(path, LARGEST_IMAGE)
+        if raw.header.shape != header.shape:
             raise InputError(path, "changed while reading", "wait until it is copied whole")
-        rows[first : first + header.volumes] = _meant_values(one)
+        rows[first : first + header.volumes] = _meant_values(raw)
         first += header.volumes
-        stored.append(RawImage(one.path, one.header, np.empty(0), one.sha256, one.notes))
+        stored.append(replace(raw, values=np.empty(0)))
     return stored, rows
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
-from ..files.listing import has_image_ending
-from ..files.paths import AnyPath, PathInput, as_path
-from ..files.reading import FileView, read_bytes
 from .nifti import (
     FORM_NAMES,
     Header,
@@ -26,21 +18,7 @@ from .nifti import (
     open_header,
     qform_affine,
 )
-from .reading import (
-    LARGEST_IMAGE,
-    LARGEST_MASK,
-    Raw,
-    RawImage,
-    check_size,
-    contents_of,
-    files_of,
-    first_bytes,
-    parse_first_bytes,
-    read_raw,
-    read_raw_image,
-    stored_of_bytes,
-)
-from .series import cut_voxels
+from .reading import ImageFile
 
 _SPACES = {0: "unknown", 3: "Talairach", 4: "MNI152", 5: "other template"}
 _SPACE_UNITS = {1: "m", 2: "mm", 3: "µm"}
@@ -114,19 +92,16 @@ class HeaderFacts:
     qform: Form
 
 
-def read_facts(block: bytes, is_pair: bool = False) -> HeaderFacts:
-    """Read the fields of an uncompressed header.
-
-    Raises
-    ------
-    HeaderFault
-        Where it is no NIfTI header at all.
-    """
-    header, is_analyze = open_header(block, is_pair)
+def read_facts(file: ImageFile) -> HeaderFacts:
+    """Read the fields of a header; an `InputError` where it is no NIfTI header at all."""
+    try:
+        header, is_analyze = open_header(file.header_bytes(), file.is_pair)
+    except HeaderFault as fault:
+        raise fault_of(file.path, fault) from None
     units = int(header["xyzt_units"])
     order = "little-endian" if header.endianness == "<" else "big-endian"
     return HeaderFacts(
-        _format_of(header, is_pair, is_analyze),
+        _format_of(header, file.is_pair, is_analyze),
         _shape_of(header),
         _data_type_of(header),
         order,
@@ -134,8 +109,8 @@ def read_facts(block: bytes, is_pair: bool = False) -> HeaderFacts:
         float(header["scl_inter"]),
         "" if is_analyze else _SPACE_UNITS.get(units & 7, ""),
         _TIME_UNITS.get(units & 56, ""),
-        _sform_of(header),
-        _qform_of(header),
+        _form_of(header, "sform"),
+        _form_of(header, "qform"),
     )
 
 
@@ -170,214 +145,27 @@ def _data_type_of(header: nib.Nifti1Header) -> str:
         return f"unknown (datatype = {code})"
 
 
-def _sform_of(header: nib.Nifti1Header) -> Form:
-    code = int(header["sform_code"])
+def _form_of(header: nib.Nifti1Header, name: str) -> Form:
+    code = int(header[f"{name}_code"])
     if code <= 0:
         return Form(code, None)
     try:
-        return Form(code, _frozen(check_affine(header.get_sform(), "sform")))
+        affine = header.get_sform() if name == "sform" else qform_affine(header, name)
+        affine = np.array(check_affine(affine, name), np.float64)
     except HeaderFault as fault:
         return Form(code, None, str(fault))
-
-
-def _qform_of(header: nib.Nifti1Header) -> Form:
-    code = int(header["qform_code"])
-    if code <= 0:
-        return Form(code, None)
-    try:
-        return Form(code, _frozen(check_affine(qform_affine(header, "qform"), "qform")))
-    except HeaderFault as fault:
-        return Form(code, None, str(fault))
-
-
-def _frozen(affine: NDArray) -> NDArray[np.float64]:
-    copy = np.array(affine, np.float64)
-    copy.setflags(write=False)
-    return copy
-
-
-# Image files to look into: on a disk, behind a URL, or held in memory.
-
-
-LARGEST_LOOK = 2**36
-"""Bytes an image may have uncompressed to be looked through; only a part is held at a time."""
-
-_HEAD = 65536
-_PIECE = 2**20
-_BLOCK = 2**22  # values that are looked at together
-
-NamedBytes = tuple[str, bytes]
-"""The name of a file and its content."""
-
-ImageSource = PathInput | NamedBytes | nib.spatialimages.SpatialImage
-"""What stands for an image file."""
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFile:
-    """An image file; nothing of it is held but what was given as bytes.
-
-    Parameters
-    ----------
-    path : Path or UrlPath
-        Where it lies, or only its name where `content` is given.
-    content : bytes, optional
-        The whole file.
-    """
-
-    path: AnyPath
-    content: bytes | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file, of both where it is a pair; -1 where a server does not tell."""
-        if self.content is not None:
-            return len(self.content)
-        places = {*files_of(self.path)}
-        if not all(isinstance(place, Path) for place in places):
-            return -1
-        return sum(place.stat().st_size for place in places if isinstance(place, Path))
-
-    def facts(self) -> HeaderFacts:
-        """The fields of the header; an `InputError` where it is no NIfTI file."""
-        try:
-            return read_facts(first_bytes(self.path, self._head()), self._is_pair)
-        except HeaderFault as fault:
-            raise fault_of(self.path, fault) from None
-
-    def header(self) -> Header:
-        """The header, checked; an `InputError` where the image cannot be used."""
-        return parse_first_bytes(self.path, self._head())
-
-    def sha256(self) -> str:
-        """Checksum of the file, of header and voxels one after the other where it is a pair."""
-        digest = hashlib.sha256()
-        if self._is_pair:
-            digest.update(read_bytes(files_of(self.path)[0]))
-        with self._open() as raw:
-            for start in range(0, len(raw), _PIECE):
-                digest.update(raw[start : start + _PIECE])
-        return digest.hexdigest()
-
-    def blocks(self, header: Header) -> Generator[NDArray, None, tuple[str, ...]]:
-        """The stored values in the file's order, some millions at a time.
-
-        Length and gzip checksum are verified at the end. Returns notes on what is unusual.
-
-        Raises
-        ------
-        InputError
-            Where the file is damaged, or changes meanwhile.
-        """
-        notes: tuple[str, ...] = ()
-
-        def watched() -> Iterator[bytes]:
-            nonlocal notes
-            notes = yield from contents_of(self.path, header, raw)
-
-        with self._open() as raw:
-            check_size(self.path, header, len(raw), LARGEST_LOOK)
-            size = _BLOCK * header.dtype.itemsize
-            for block in cut_voxels(watched(), header, size):
-                yield np.frombuffer(block, header.dtype)
-        return notes
-
-    def volume(self, header: Header, number: int) -> NDArray:
-        """The stored values of one volume, shape (x, y, z), the first axis fastest.
-
-        What follows it in the file is not read.
-        """
-        size = header.voxel_bytes // header.volumes
-        if size > LARGEST_MASK:
-            problem = f"is too large to show: {size / 1e6:,.0f} MB of voxels a volume"
-            raise InputError(self.path, problem, f"{LARGEST_MASK / 1e6:,.0f} MB are allowed")
-        with self._open() as raw:
-            check_size(self.path, header, len(raw), LARGEST_LOOK)
-            parts = cut_voxels(contents_of(self.path, header, raw), header, size)
-            content = next(part for place, part in enumerate(parts) if place == number)
-        shape = (*header.shape[:3], 1, 1)[:3]
-        return np.frombuffer(content, header.dtype).reshape(shape, order="F")
-
-    def stored(self, limit: int = LARGEST_MASK) -> RawImage:
-        """The image read whole and verified, as a mask is read.
-
-        Parameters
-        ----------
-        limit : int
-            Largest number of bytes the voxels may take.
-        """
-        if self.content is not None:
-            return stored_of_bytes(self.path, self.content, limit)
-        return read_raw_image(self.path, limit)
-
-    @property
-    def _is_pair(self) -> bool:
-        return self.path.suffix.lower() in (".img", ".hdr")
-
-    def _head(self) -> bytes:
-        if self.content is not None:
-            return self.content[:_HEAD]
-        return read_bytes(files_of(self.path)[0], head=_HEAD)
-
-    @contextmanager
-    def _open(self) -> Iterator[Raw]:
-        """The file that holds the voxels."""
-        place = self.path if self.content is not None else files_of(self.path)[1]
-        if self.content is not None:
-            yield self.content
-        elif isinstance(place, Path):
-            with FileView(place) as view:
-                yield view
-        else:
-            yield read_raw(self.path, LARGEST_IMAGE)[1]
-
-
-def as_image_file(source: ImageSource) -> ImageFile:
-    """The file that a path, a URL, a name with bytes, or a nibabel image stands for.
-
-    A nibabel image that is in memory stands for the file it would be saved as.
-
-    Raises
-    ------
-    InputError
-        Where bytes are empty or half of a pair, or an image cannot be saved as NIfTI.
-    """
-    if isinstance(source, nib.spatialimages.SpatialImage):
-        return _of_image(source)
-    if isinstance(source, tuple):
-        name, content = source
-        _check_bytes(name, content)
-        return ImageFile(Path(name), content)
-    return ImageFile(as_path(source))
-
-
-def _check_bytes(name: str, content: bytes) -> None:
-    if not content:
-        raise InputError(name, "file is empty", "copy it again from its source")
-    if Path(name).suffix.lower() in (".hdr", ".img"):
-        problem = "is one of two files (.hdr and .img) that belong together"
-        raise InputError(name, problem, "convert them to one .nii file, or open them in the folder")
-
-
-def _of_image(image: nib.spatialimages.SpatialImage) -> ImageFile:
-    path = Path(image.get_filename() or "image in memory")
-    if nib.is_proxy(image.dataobj) and has_image_ending(path.name):
-        return ImageFile(path)
-    try:
-        kind = nib.Nifti2Image if isinstance(image, nib.Nifti2Image) else nib.Nifti1Image
-        return ImageFile(Path("image in memory"), kind.from_image(image).to_bytes())
-    except (HeaderDataError, ValueError, OSError) as error:
-        raise InputError(path, f"cannot be taken as NIfTI ({error})") from None
+    affine.setflags(write=False)
+    return Form(code, affine)
 
 
 # The values of an image at a glance: range, zeros, distinct values, histogram.
 
 
-MOST_DISTINCT = 10_000
-"""Distinct values are counted exactly up to here."""
+MAX_DISTINCT = 10_000
+"""Distinct values are counted exactly up to here; arbitrary: more than a label image has."""
 
-_BINS = 64
-_MOST_WHOLE = 2**40  # whole numbers up to here are counted in bins between the halves
+_BINS = 64  # of a histogram; arbitrary, some pixels each on the page
+_MAX_WHOLE = 2**40  # whole numbers up to here are counted in bins between the halves
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,7 +181,7 @@ class Survey:
     zeros, nans, infinities : int
         How many values are 0, NaN, and plus or minus infinity.
     distinct : int
-        Different finite values as they are stored; at most `MOST_DISTINCT` are counted.
+        Different finite values as they are stored; at most `MAX_DISTINCT` are counted.
     has_more : bool
         Whether there are more than that.
     edges : array of float64, shape (bins + 1,)
@@ -449,51 +237,26 @@ def _survey_small(file: ImageFile, header: Header) -> tuple[Survey, tuple[str, .
     """Count how often each of at most 65,536 stored values occurs: that tells all in one pass."""
     lowest = int(np.iinfo(header.dtype).min)
     times = np.zeros(2 ** (8 * header.dtype.itemsize), np.int64)
-
-    def count(stored: NDArray) -> None:
-        times[:] += np.bincount(stored.astype(np.int64) - lowest, minlength=times.size)
-
-    notes = _each_block(file, header, count)
-    found = np.flatnonzero(times)
+    notes: list[str] = []
+    for stored in file.blocks(header, notes):
+        times += np.bincount(stored.astype(np.int64) - lowest, minlength=times.size)
+    present = np.flatnonzero(times)
     counter = _Counter(header)
-    counter.count(found + lowest, times[found])
-    return counter.survey(counter.histogram(found + lowest, times[found])), notes
+    counter.count(present + lowest, times[present])
+    return counter.survey(counter.histogram(present + lowest, times[present])), tuple(notes)
 
 
 def _survey_wide(file: ImageFile, header: Header) -> tuple[Survey, tuple[str, ...]]:
     """Find the range in a first pass, and count the histogram in a second."""
     counter = _Counter(header)
-    notes = _each_block(file, header, counter.count)
+    notes: list[str] = []
+    for stored in file.blocks(header, notes):
+        counter.count(stored)
     total = np.zeros(counter.bins[0] if counter.bins else 0, np.int64)
-
-    def count(stored: NDArray) -> None:
-        total[:] += counter.histogram(stored)
-
     if counter.bins:
-        _each_block(file, header, count)
-    return counter.survey(total), notes
-
-
-def _each_block(
-    file: ImageFile, header: Header, action: Callable[[NDArray], None]
-) -> tuple[str, ...]:
-    """Give every block of values to `action`; return the notes on the file."""
-    blocks = file.blocks(header)
-    while True:
-        try:
-            action(next(blocks))
-        except StopIteration as end:
-            return tuple(end.value)
-
-
-def scale_values(stored: NDArray, header: Header) -> NDArray[np.float64]:
-    """Stored values as they are meant: stored * slope + intercept, in double precision."""
-    values = stored.astype(np.float64)
-    if header.is_scaled:
-        with np.errstate(over="ignore", invalid="ignore"):
-            values *= header.slope
-            values += header.intercept
-    return values
+        for stored in file.blocks(header, []):
+            total += counter.histogram(stored)
+    return counter.survey(total), tuple(notes)
 
 
 class _Counter:
@@ -507,12 +270,10 @@ class _Counter:
         self.distinct = np.empty(0, header.dtype)
         self.has_more = False
 
-    def count(self, stored: NDArray, times: NDArray[np.int64] | None = None) -> None:
+    def count(self, stored: NDArray, times: NDArray[np.int64] | int = 1) -> None:
         """Count stored values, each of them once or as often as `times` says."""
-        if times is None:
-            times = np.ones(1, np.int64)
         times = np.broadcast_to(times, stored.shape)
-        values = scale_values(stored, self.header)
+        values = self.header.scaled(stored)
         is_known = np.isfinite(values)
         self.voxels += int(times.sum())
         self.nans += int(times[np.isnan(values)].sum())
@@ -523,14 +284,10 @@ class _Counter:
             self.lowest = min(self.lowest, float(known.min()))
             self.highest = max(self.highest, float(known.max()))
             self.is_whole = self.is_whole and bool((known == np.rint(known)).all())
-            self._tell_apart(stored[is_known])
-
-    def _tell_apart(self, stored: NDArray) -> None:
-        if self.has_more:
-            return
-        found = np.union1d(self.distinct, stored)
-        self.has_more = found.size > MOST_DISTINCT
-        self.distinct = found[:MOST_DISTINCT]
+        if is_known.any() and not self.has_more:
+            distinct = np.union1d(self.distinct, stored[is_known])
+            self.has_more = distinct.size > MAX_DISTINCT
+            self.distinct = distinct[:MAX_DISTINCT]
 
     @property
     def bins(self) -> tuple[int, float, float] | None:
@@ -538,7 +295,7 @@ class _Counter:
         low, high = self.lowest, self.highest
         if not np.isfinite(high - low):
             return None
-        if self.is_whole and max(abs(low), abs(high)) < _MOST_WHOLE:
+        if self.is_whole and max(abs(low), abs(high)) < _MAX_WHOLE:
             # Bins of equally many whole numbers each: uneven ones would look like a comb.
             width = np.ceil((high - low + 1) / _BINS)
             number = int(np.ceil((high - low + 1) / width))
@@ -557,7 +314,7 @@ class _Counter:
         if self.bins is None:
             return np.empty(0, np.int64)
         number, low, high = self.bins
-        values = scale_values(stored, self.header)
+        values = self.header.scaled(stored)
         is_known = np.isfinite(values)
         weights = None if times is None else times[is_known]
         counts = np.histogram(values[is_known], number, (low, high), weights=weights)[0]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.grid import Grid
 from ..images.maps import Map
+from ..scans.registration.levels import otsu_threshold
 from ..scans.registration.task import Registration
 from .figures import new_figure
 
@@ -17,23 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# All arbitrary: chosen by eye.
 _INCHES = (11.0, 7.2)
 _ROWS = (("z", 0.0), ("y", 0.315), ("x", 0.63))
-"""Directions of the cuts, and where their row begins, from below, as a share of the height."""
+"""Directions of the cuts, and where their row begins, from below, as a fraction of the height."""
 _HEIGHT = 0.3
 _CUTS = 6
 _SQUARES = 7
 """Squares of the checkerboard along the longest edge of what the template shows."""
 
 _BORDER = 0.15
-"""Share of a template's contrast from which on there is something to see."""
+"""Fraction of a template's contrast from which on there is something to see."""
 _SMOOTH_MM = 1.0
 
 _EDGES = "#ff3b30"
 _LESION = "#ffd60a"
-_LETTER_SIZE = 11
-_ENOUGH = 20_000
-"""Voxels of the foreground from which its extent is told."""
+_MAX_POINTS = 20_000
+"""Voxels of the foreground whose extent is measured."""
 
 
 def draw_overlay(registration: Registration, title: str = "") -> Figure:
@@ -56,8 +57,8 @@ def draw_overlay(registration: Registration, title: str = "") -> Figure:
     >>> from lesion_dash.scans.registration.task import Quality
     >>> scan = read_map("sample_data/template/template.nii.gz")
     >>> quality = Quality(0.2, 0.9, 1.0, 1.0, 1.0, 1.0, 6, 6)
-    >>> found = Registration(scan, scan, "rigid", "nothing", Transform(), scan, quality)
-    >>> draw_overlay(found).get_suptitle()
+    >>> registration = Registration(scan, scan, "rigid", "nothing", Transform(), scan, quality)
+    >>> draw_overlay(registration).get_suptitle()
     'template on template, rigid by nothing; red lines: edges of the template'
     """
     lines = "red lines: edges of the template"
@@ -65,7 +66,8 @@ def draw_overlay(registration: Registration, title: str = "") -> Figure:
         lines += ", yellow: the lesion"
     figure = _titled(registration, title, lines)
     smooth, levels = _outlines(registration.template)
-    displays = _draw_rows(figure, registration, _shown(registration.image))
+    image = registration.image
+    displays = _draw_rows(figure, registration, replace(image, array=_levels(image.array)))
     _add_lines(displays, smooth, levels, _EDGES, 0.8)
     if registration.lesion is not None and registration.lesion.voxels:
         _add_lines(displays, registration.lesion.to_nifti(), [0.5], _LESION, 1.2)
@@ -77,32 +79,12 @@ def draw_checkerboard(registration: Registration, title: str = "") -> Figure:
 
     Lines of the anatomy run on from square to square where the two lie on one another.
 
-    Parameters
-    ----------
-    registration : Registration
-    title : str, optional
-        In place of one that names image, template and engine.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Six slices in each of three directions; L and R are the patient's left and right.
-
-    Examples
-    --------
-    >>> from lesion_dash import Transform, read_map
-    >>> from lesion_dash.scans.registration.task import Quality
-    >>> scan = read_map("sample_data/template/template.nii.gz")
-    >>> quality = Quality(0.2, 0.9, 1.0, 1.0, 1.0, 1.0, 6, 6)
-    >>> found = Registration(scan, scan, "rigid", "nothing", Transform(), scan, quality)
-    >>> draw_checkerboard(found).get_suptitle()
-    'template on template, rigid by nothing; squares: image and template in turn'
+    Parameters and result are those of `draw_overlay`.
     """
     figure = _titled(registration, title, "squares: image and template in turn")
     template = registration.template
-    is_image = _squares(template)
-    mixed = np.where(is_image, _levels(registration.image.array), _levels(template.array))
-    _draw_rows(figure, registration, Map("", mixed.astype(np.float32), template.grid, "", ""))
+    mixed = np.where(_squares(template), _levels(registration.image.array), _levels(template.array))
+    _draw_rows(figure, registration, replace(template, array=mixed))
     return figure
 
 
@@ -154,33 +136,27 @@ def _draw_rows(figure: Figure, registration: Registration, shown: Map) -> list[A
                 vmax=1,
                 dim=0,
             )
-        _letter_sides(display, direction)
+        if direction == "x":
+            _label_sides(display)
         displays.append(display)
     return displays
 
 
-def _letter_sides(display: Any, direction: str) -> None:
+def _label_sides(display: Any) -> None:
     """Back and front of sagittal slices; nilearn writes L and R on the others."""
-    if direction != "x":
-        return
     for view in display.axes.values():
-        for x, letter in ((0.04, "P"), (0.96, "A")):
+        for x, side in ((0.04, "P"), (0.96, "A")):
             view.ax.text(
                 x,
                 0.96,
-                letter,
+                side,
                 transform=view.ax.transAxes,
-                ha="left" if letter == "P" else "right",
+                ha="left" if side == "P" else "right",
                 va="top",
-                size=_LETTER_SIZE,
+                size=11,
                 color="white",
                 bbox={"facecolor": "black", "edgecolor": "none", "pad": 2},
             )
-
-
-def _shown(found: Map) -> Map:
-    """The map in shares of its own contrast."""
-    return Map(found.name, _levels(found.array), found.grid, "", "")
 
 
 def _levels(array: NDArray[Any]) -> NDArray[np.float32]:
@@ -196,38 +172,21 @@ def _levels(array: NDArray[Any]) -> NDArray[np.float32]:
 def _outlines(template: Map) -> tuple[Any, list[float]]:
     """The template without its noise, and the values at which its lines are drawn.
 
-    These are the border of what it shows, and the value that parts its tissue best (Otsu 1979).
+    These are the border of what it shows, and the value that parts its tissue best.
     """
     from scipy.ndimage import gaussian_filter
 
-    levels = _levels(template.array)
-    smooth = gaussian_filter(levels, _SMOOTH_MM / template.grid.voxel_size)
-    shown = Map("", smooth, template.grid, "", "").to_nifti()
-    return shown, sorted({_BORDER, _parting(smooth[smooth > _BORDER])})
-
-
-def _parting(values: NDArray[np.float32]) -> float:
-    """The value below and above which the means lie furthest apart, weighted by their sizes."""
-    counts, edges = np.histogram(values, 64, (_BORDER, 1.0))
-    weights = counts * (edges[1:] + edges[:-1]) / 2
-    below, above = np.cumsum(counts), counts[::-1].cumsum()[::-1]
-    low, high = np.cumsum(weights), weights[::-1].cumsum()[::-1]
-    below, low, above, high = below[:-1], low[:-1], above[1:], high[1:]
-    apart = low / np.maximum(below, 1) - high / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * apart**2)])
-
-
-def _foreground(template: Map) -> NDArray[np.bool_]:
-    return np.asarray(_levels(template.array) > _BORDER)
+    smooth = gaussian_filter(_levels(template.array), _SMOOTH_MM / template.grid.voxel_size)
+    image = replace(template, array=smooth).to_nifti()
+    return image, sorted({_BORDER, otsu_threshold(smooth[smooth > _BORDER], 64, (_BORDER, 1.0))})
 
 
 def _foreground_box(template: Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest mm of what the template shows, along x, y and z."""
-    voxels = np.argwhere(_foreground(template))
-    if not len(voxels):
+    voxels = np.argwhere(_levels(template.array) > _BORDER)
+    points = template.grid.to_mm(voxels[:: max(len(voxels) // _MAX_POINTS, 1)])
+    if not len(points):
         points = template.grid.corners()
-    else:
-        points = template.grid.to_mm(voxels[:: max(len(voxels) // _ENOUGH, 1)])
     return points.min(axis=0), points.max(axis=0)
 
 
@@ -235,11 +194,6 @@ def _squares(template: Map) -> NDArray[np.bool_]:
     """Cubes of the template's grid that take turns, in voxels so that they are no sawteeth."""
     low, high = _foreground_box(template)
     edge = float((high - low).max()) / _SQUARES
-    steps = _steps(template.grid, edge)
-    places = np.indices(template.grid.shape, sparse=True)
-    total = sum(place // step for place, step in zip(places, steps, strict=True))
-    return np.asarray(total % 2 == 0)
-
-
-def _steps(grid: Grid, edge: float) -> list[int]:
-    return [max(round(edge / size), 1) for size in grid.voxel_size.tolist()]
+    steps = [max(round(edge / size), 1) for size in template.grid.voxel_size.tolist()]
+    voxels = np.indices(template.grid.shape, sparse=True)
+    return sum(axis // step for axis, step in zip(voxels, steps, strict=True)) % 2 == 0

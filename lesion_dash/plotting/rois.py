@@ -34,18 +34,18 @@ _NEAREST: dict[str, Any] = {"resampling_interpolation": "nearest"}
 # Paul Tol's "bright": seven colours that differ for colour-blind eyes as well.
 _COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#BBBBBB")
 _OUTLINE = "#D81B60"
-_MOST_NAMED = 12
-_MOST_POINTS = 2000
+_MOST_NAMED = 12  # arbitrary: so many names fit beside the slices, so many boxes on a page
+_MOST_POINTS = 2000  # of a group; arbitrary: more only cover one another
 
 
 def draw_beyond(
-    found: Map, threshold: Threshold, mm: ArrayLike | None = None, background: Map | None = None
+    stat_map: Map, threshold: Threshold, mm: ArrayLike | None = None, background: Map | None = None
 ) -> Figure:
     """Draw where a map is beyond its threshold.
 
     Parameters
     ----------
-    found : Map
+    stat_map : Map
     threshold : Threshold
     mm : array, shape (3,), optional
         Where the slices cut, mm; by default through the highest value.
@@ -60,19 +60,19 @@ def draw_beyond(
     Examples
     --------
     >>> from lesion_dash import read_map
-    >>> found = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
-    >>> draw_beyond(found, Threshold(0.5), (30, 20, 10)).get_suptitle()
+    >>> stat_map = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> draw_beyond(stat_map, Threshold(0.5), (30, 20, 10)).get_suptitle()
     'threshold: > 0.5: ... voxels, ... mm³'
     """
     from matplotlib.cm import ScalarMappable
 
-    mask = threshold.apply(found)
-    colours, norm = _colours_of(found, mask)
-    figure, display = _draw_background(_cut(mm, mask, found), background)
+    mask = threshold.apply(stat_map)
+    colours, norm = _colours_of(stat_map, mask)
+    figure, display = _draw_background(_cut(mm, mask, stat_map), background)
     if mask.voxels:
-        shown = np.where(mask.array, _finite(found.array), 0)
+        shown = np.where(mask.array, _finite(stat_map.array), 0)
         display.add_overlay(
-            Map(found.name, shown, found.grid, "", "").to_nifti(),
+            Map(stat_map.name, shown, stat_map.grid, "", "").to_nifti(),
             threshold=None,
             transparency=mask.to_nifti(),
             transparency_range=[0, 1],
@@ -82,8 +82,8 @@ def draw_beyond(
             **_NEAREST,
         )
     place = figure.add_axes((0.9, 0.12, 0.018, 0.68))
-    name = found.name.replace("minus_log10_", "−log10 ").replace("corrected_p", "corrected p")
-    label = f"{name}, {found.unit}" if found.unit else name
+    name = stat_map.name.replace("minus_log10_", "−log10 ").replace("corrected_p", "corrected p")
+    label = f"{name}, {stat_map.unit}" if stat_map.unit else name
     figure.colorbar(ScalarMappable(norm, colours), cax=place, label=label)
     place.yaxis.label.set_parse_math(False)
     return _titled(figure, f"{threshold.summary}: {_size(mask)}")
@@ -99,10 +99,8 @@ def draw_mask(
     mask : Mask
     title : str
         Such as the step that made it.
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the middle of the mask's largest part.
-    background : Map, optional
-        By default the MNI152 template.
+    mm, background
+        See `draw_beyond`; by default the slices cut the middle of the mask's largest part.
 
     Returns
     -------
@@ -129,15 +127,13 @@ def draw_mask(
 
 
 def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = None) -> Figure:
-    """Draw regions of interest in a colour each, the largest ones named beside.
+    """Draw regions of interest in one colour each, with the names of the largest ones.
 
     Parameters
     ----------
     rois : Rois
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the peak of the largest region.
-    background : Map, optional
-        By default the MNI152 template.
+    mm, background
+        See `draw_beyond`; by default the slices cut the peak of the largest region.
 
     Returns
     -------
@@ -146,8 +142,8 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
     Examples
     --------
     >>> from lesion_dash import find_rois, read_map
-    >>> found = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
-    >>> draw_rois(find_rois(Threshold(0.5).apply(found), found)).get_suptitle()
+    >>> stat_map = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> draw_rois(find_rois(Threshold(0.5).apply(stat_map), stat_map)).get_suptitle()
     '1 region of interest: ... voxels, ... mm³'
     """
     from matplotlib.colors import ListedColormap
@@ -180,7 +176,7 @@ def draw_values(values: RoiValues) -> Figure:
     """Draw the values of every group in every region: a box of the quartiles, and the points.
 
     Whiskers reach to the farthest value within 1.5 interquartile ranges of the box. Points are
-    moved sideways so that they can be told apart; the move has no meaning.
+    moved sideways so that they do not cover one another; the move has no meaning.
 
     Parameters
     ----------
@@ -226,10 +222,8 @@ def draw_run(
     Parameters
     ----------
     run : RoiRun
-    mm : array, shape (3,), optional
-        Where the slices cut, mm; by default through the peak of the largest region.
-    background : Map, optional
-        By default the mean of a series, and the MNI152 template under everything else.
+    mm, background
+        See `draw_rois`; the default background of a series is its mean.
 
     Returns
     -------
@@ -239,9 +233,11 @@ def draw_run(
     """
     point = cut_point(run.rois) if mm is None and len(run.rois) else mm
     background = background_of(run) if background is None else background
-    pictures = [(run.summary[0], draw_beyond(run.found, run.recipe.threshold, point, background))]
-    for words, mask in zip(run.summary[1:], run.masks[1:], strict=True):
-        pictures.append((words, draw_mask(mask, words, point, background)))
+    pictures = [
+        (run.summary[0], draw_beyond(run.stat_map, run.recipe.threshold, point, background))
+    ]
+    for summary, mask in zip(run.summary[1:], run.masks[1:], strict=True):
+        pictures.append((summary, draw_mask(mask, summary, point, background)))
     return [*pictures, ("regions of interest", draw_rois(run.rois, point, background))]
 
 
@@ -256,14 +252,14 @@ def cut_point(rois: Rois) -> Mm:
     return x, y, z
 
 
-def _cut(mm: ArrayLike | None, mask: Mask, found: Map | None = None) -> Mm:
-    """The point that was asked for; else the highest voxel of a map, else nilearn's choice."""
+def _cut(mm: ArrayLike | None, mask: Mask, stat_map: Map | None = None) -> Mm:
+    """The point given; else the highest voxel of a map, else nilearn's choice."""
     if mm is not None:
         x, y, z = np.asarray(mm, np.float64).tolist()
     elif not mask.voxels:
         x, y, z = mask.grid.to_mm((np.array(mask.grid.shape) - 1) / 2).tolist()
-    elif found is not None:
-        values = np.abs(_finite(np.ravel(found.array, order="F")[mask.indices]))
+    elif stat_map is not None:
+        values = np.abs(_finite(np.ravel(stat_map.array, order="F")[mask.indices]))
         x, y, z = mask.grid.mm_of_index([mask.indices[values.argmax()]])[0].tolist()
     else:
         from nilearn.plotting import find_xyz_cut_coords
@@ -295,7 +291,7 @@ def _draw_background(mm: Mm, background: Map | None) -> tuple[Figure, Any]:
 
 
 def _titled(figure: Figure, title: str) -> Figure:
-    # Names of files and conditions are no formulas, whatever dollar signs they hold.
+    # Names of files and conditions are no formulas, whatever dollar characters they hold.
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     return figure
 
@@ -311,16 +307,16 @@ def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=high, neginf=low)
 
 
-def _colours_of(found: Map, mask: Mask) -> tuple[Colormap, Normalize]:
+def _colours_of(stat_map: Map, mask: Mask) -> tuple[Colormap, Normalize]:
     """Two-sided colours around 0 where both signs are shown, else one scale of what is shown."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    values = _finite(found.array)[mask.array]
+    values = _finite(stat_map.array)[mask.array]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if low < 0 < high:
-        most = max(-low, high)
-        return colormaps["RdBu_r"], Normalize(-most, most)
+        limit = max(-low, high)
+        return colormaps["RdBu_r"], Normalize(-limit, limit)
     if high <= low:
         low, high = low - 0.5, high + 0.5
     return colormaps["viridis"], Normalize(low, high)
@@ -333,8 +329,8 @@ def _colour(row: int) -> str:
 def _draw_groups(axes: Axes, values: RoiValues, column: int) -> None:
     groups = values.group_names
     samples = [values.of_group(group, column) for group in groups]
-    kept = [sample if sample.size else np.array([np.nan]) for sample in samples]
-    axes.boxplot(kept, showfliers=False, widths=0.6, medianprops={"color": "black"})
+    drawn = [sample if sample.size else np.array([np.nan]) for sample in samples]
+    axes.boxplot(drawn, showfliers=False, widths=0.6, medianprops={"color": "black"})
     # The same places for the same values: two pictures of one table are equal.
     generator = np.random.default_rng(0)
     for place, sample in enumerate(samples, 1):

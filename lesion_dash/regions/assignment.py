@@ -6,15 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
-from ..core.defaults import (
-    CONNECTIVITY,
-    LOWER_THRESHOLD,
-    MIN_SIZE_MM3,
-    MIN_SIZE_VOXELS,
-    THRESHOLD,
-)
 from ..core.errors import InputError
-from ..images.maps import MapLike, as_map, resample_map
+from ..images.maps import MapLike, as_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
 from .overlap_scores import ComponentOverlap, RegionSums, match_regions, sum_regions
 
@@ -187,12 +180,12 @@ def assign_regions(
     image: MapLike,
     atlas: Atlas,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float = 0.0,
     signs: Signs = "positive",
-    connectivity: Connectivity = CONNECTIVITY,
-    min_size_voxels: int = MIN_SIZE_VOXELS,
-    min_size_mm3: float = MIN_SIZE_MM3,
-    lower_threshold: float = LOWER_THRESHOLD,
+    connectivity: Connectivity = 18,
+    min_size_voxels: int = 1,
+    min_size_mm3: float = 0.0,
+    lower_threshold: float = 0.0,
     on: On = "map",
 ) -> Assignment:
     """Assign the components of a map to the regions of an atlas.
@@ -201,7 +194,7 @@ def assign_regions(
     ----------
     image : Map, Mask, path or nibabel image
         NaN is background.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
     threshold, signs, connectivity, min_size_voxels, min_size_mm3
         Which components there are; see `find_components`.
     lower_threshold : float
@@ -246,7 +239,7 @@ def assign_regions(
         local = atlas.on_grid(found.grid)
     else:
         check_boxes_meet(atlas.name, atlas.grid, found.grid)
-        local, found = atlas, resample_map(found, atlas.grid)
+        local, found = atlas, found.on_grid(atlas.grid)
     components = find_components(found, *choices)
     sums = sum_regions(local, lower_threshold)
     parameters = {

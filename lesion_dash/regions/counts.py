@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, LabelAtlas, ProbabilityAtlas
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, LabelAtlas
 from ..atlas.grouping import By, group_regions, hemisphere_of, parent_of
 from ..core.grid import Grid, pieces
 from ..images.masks import Mask, MaskLike, as_mask
@@ -63,7 +63,7 @@ def region_shares(mask: Mask, atlas: Atlas) -> RegionShares:
     Parameters
     ----------
     mask : Mask
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         On the map's grid.
 
     Examples
@@ -222,7 +222,7 @@ class RegionCounts:
     ----------
     mask : Mask
         The map.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         On the map's grid.
     rows : tuple of RegionCount
         Largest first, by expected voxels; regions without a voxel of the map included. The last
@@ -239,7 +239,7 @@ class RegionCounts:
     @property
     def probabilistic(self) -> bool:
         """Whether the regions are maps of probabilities."""
-        return isinstance(self.atlas, ProbabilityAtlas)
+        return self.atlas.is_probabilistic
 
     @cached_property
     def places(self) -> tuple[tuple[float, float, float], ...]:
@@ -302,7 +302,7 @@ def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
     ----------
     mask : Mask, path or nibabel image
         The map; its grid is the one that counts.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         Brought onto the map's grid where it is on another one; see their `on_grid`. Membership
         in a labelled region is a probability of 1.
 
@@ -368,7 +368,7 @@ def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[Region
 def _count_outside(mask: Mask, atlas: Atlas, shares: RegionShares) -> RegionCount:
     """The row of what lies outside the atlas."""
     return RegionCount(
-        None if isinstance(atlas, ProbabilityAtlas) else 0,
+        None if atlas.is_probabilistic else 0,
         OUTSIDE,
         shares.missed,
         shares.missed * mask.grid.voxel_volume,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, ProbabilityAtlas
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.defaults import MIN_PATIENTS
 from ..core.grid import Grid
 from ..stats.differences import cohort_differences
 from .load import LesionLoad, lesion_load
@@ -109,7 +108,7 @@ class RegionDifferences:
 
 
 def region_differences(
-    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = MIN_PATIENTS
+    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = 5
 ) -> RegionDifferences:
     """Subtract one cohort from another in each region: how many are lesioned, and how largely.
 
@@ -125,7 +124,7 @@ def region_differences(
     ----------
     a, b : Cohort
         On one grid, or on grids whose voxels coincide, as for `cohort_differences`.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         Brought onto the grid of each cohort, as `lesion_load` does.
     min_patients : int
         Volumes are compared where at least this many patients of each cohort are lesioned.
@@ -167,7 +166,7 @@ def region_differences(
         (n_a, n_b),
         (mean_a, mean_b),
         places,
-        isinstance(atlas, ProbabilityAtlas),
+        atlas.is_probabilistic,
         tuple(notes),
     )
 

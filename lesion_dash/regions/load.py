@@ -44,7 +44,7 @@ class LesionLoad:
     ----------
     cohort : Cohort
         Rows are its used patients, in their order.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         On the cohort's grid; columns are its regions, in their order.
     voxels : array of float64, shape (patients, regions)
         Lesioned voxels of each region; the sum of its probabilities over the lesion, which for a
@@ -156,7 +156,7 @@ def lesion_load(cohort: Cohort, atlas: Atlas) -> LesionLoad:
     cohort : Cohort
         Its grid is the one that counts; multiplied in blocks of patients, so that its voxel
         positions may lie on disk.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         Brought onto the cohort's grid where it is on another one; see their `on_grid`.
 
     Returns

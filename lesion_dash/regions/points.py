@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
-from ..core.defaults import LOWER_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -83,7 +82,7 @@ def assign_points(
     points_mm: ArrayLike,
     atlas: Atlas,
     sigma_mm: ArrayLike = 0.0,
-    lower_threshold: float = LOWER_THRESHOLD,
+    lower_threshold: float = 0.0,
 ) -> PointAssignment:
     """Assign coordinates to the regions of an atlas.
 
@@ -95,7 +94,7 @@ def assign_points(
     ----------
     points_mm : array, shape (n, 3) or (3,)
         World coordinates (x, y, z) in the atlas's space.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
     sigma_mm : float or array, shape (n,)
         Standard deviation in mm along each axis, from 0 to 20; 0 is an exact point, which lies in
         its nearest voxel (of equally near ones the one to the left, back and below).

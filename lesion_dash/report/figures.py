@@ -1,4 +1,4 @@
-"""The figures of a report, each with its caption and a description."""
+"""The figures of a report, with the numbers that their captions tell."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ from ..plotting.figures import (
     new_figure,
     nice_ceiling,
 )
+from ..stats.differences import CohortDifferences
+from ..stats.overlap import Overlap
 from .findings import Findings, Side
-from .words import count_words, fixed, list_words, ml, percent_words, scale_words
+from .formatting import counted, fixed, ml, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +47,10 @@ if TYPE_CHECKING:
 Volumes = Mapping[str, NDArray[np.float64]]
 """Total lesion volumes in mL by the name of the cohort."""
 
+# Colours, sizes (inches) and numbers of bins are arbitrary: what reads well on A4.
 _ALONE, _MEDIAN = "#2f7f86", "#1d2b36"
 _WIDTH, _HEIGHTS = 7.2, {1: 3.0, 2: 4.8}
-_FEWEST, _MOST = 5, 40
+_MIN_BINS, _MAX_BINS = 5, 40
 
 
 def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
@@ -58,11 +61,12 @@ def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
     >>> bin_edges({"A": np.array([1.0, 14.0]), "B": np.array([48.0])}).tolist()
     [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
     """
-    highest = max(float(one.max(initial=0.0)) for one in volumes.values())
+    highest = max(float(own.max(initial=0.0)) for own in volumes.values())
     if not highest > 0:
         return np.array([0.0, 1.0])
-    patients = max(one.size for one in volumes.values())
-    width = nice_ceiling(highest / int(np.clip(np.ceil(2 * np.sqrt(patients)), _FEWEST, _MOST)))
+    patients = max(own.size for own in volumes.values())
+    bins = int(np.clip(np.ceil(2 * np.sqrt(patients)), _MIN_BINS, _MAX_BINS))
+    width = nice_ceiling(highest / bins)
     return np.arange(int(highest // width) + 2, dtype=np.float64) * width
 
 
@@ -77,9 +81,9 @@ def draw_volumes(volumes: Volumes) -> Figure:
     figure = new_figure((_WIDTH, _HEIGHTS[len(volumes)]))
     panels = figure.subplots(len(volumes), 1, sharex=True, sharey=True, squeeze=False).ravel()
     edges = bin_edges(volumes)
-    colours = [_ALONE] if len(volumes) == 1 else [_hexadecimal(one) for one in (ONLY_A, ONLY_B)]
-    for axes, (name, one), colour in zip(panels, volumes.items(), colours, strict=True):
-        _draw_histogram(axes, name, one, edges, colour, as_share=len(volumes) > 1)
+    colours = [_ALONE] if len(volumes) == 1 else [*map(_hexadecimal, (ONLY_A, ONLY_B))]
+    for axes, (name, own), colour in zip(panels, volumes.items(), colours, strict=True):
+        _draw_histogram(axes, name, own, edges, colour, as_share=len(volumes) > 1)
     panels[-1].set_xlabel("Total lesion volume (mL)")
     figure.set_layout_engine("constrained")
     return figure
@@ -101,15 +105,15 @@ def _draw_histogram(
     axes.axvline(median, color=_MEDIAN, linewidth=1.5, label=f"median {median:,.2f} mL")
     axes.set_ylabel("% of patients" if as_share else "Patients")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    patients = f"{volumes.size:,} patient{'' if volumes.size == 1 else 's'}"
-    axes.set_title(f"{name}: {patients}", loc="left", fontsize=11, parse_math=False)
+    title = f"{name}: {counted(volumes.size, 'patient')}"
+    axes.set_title(title, loc="left", fontsize=11, parse_math=False)
     axes.set_xlim(0, float(edges[-1]))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
 
-def _hexadecimal(one: ColourClass) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*one.colour)
+def _hexadecimal(colour_class: ColourClass) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour_class.colour)
 
 
 # Rows of slices through a map, drawn by nilearn: the same slices for every map of a report.
@@ -118,13 +122,18 @@ def _hexadecimal(one: ColourClass) -> str:
 Cuts = Mapping[str, Sequence[float]]
 """Coordinates in mm of the slices along x, y and z."""
 
+Stops = Sequence[tuple[int, Colour]]
+"""Colours at positions from 0 to 255."""
+
 _INCHES = (9.0, 4.2)
-_SLICES = (0.0, 0.0, 0.87, 1.0)
-_ROW_OF_CUTS = 7
-_LETTER_SIZE = 10
+_SLICES, _BAR = (0.0, 0.0, 0.87, 1.0), (0.885, 0.08, 0.018, 0.84)
+"""Where slices and colour bar stand: left, bottom, width and height as parts of the figure."""
+
+_CUTS_IN_A_ROW = 7
+"""As many as nilearn's own mosaics have."""
 
 # Orange where A has more and blue where B has, as A and B are coloured elsewhere.
-_DIVERGING: tuple[tuple[int, Colour], ...] = (
+_DIVERGING: Stops = (
     (0, (5, 60, 110)),
     (64, (86, 160, 215)),
     (127, (235, 235, 235)),
@@ -139,19 +148,19 @@ def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
     cuts = {}
     for axis, name in enumerate("xyz"):
         low, high = np.percentile(mm[:, axis], (5, 95))
-        places = np.rint(np.linspace(low, high, _ROW_OF_CUTS)).tolist()
+        places = np.rint(np.linspace(low, high, _CUTS_IN_A_ROW)).tolist()
         cuts[name] = [place + 0.0 for place in dict.fromkeys(places)]
     return cuts
 
 
 def draw_values(
-    found: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
+    values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
 ) -> Figure:
     """Draw a map of numbers from 0 on; 0 and NaN are not drawn.
 
     Parameters
     ----------
-    found : array, shape of the grid
+    values : array, shape of the grid
     grid : Grid
     cuts : mapping
     label : str
@@ -161,149 +170,154 @@ def draw_values(
     colours : str
         One of `COLOUR_STOPS`.
     """
-    return _draw_mosaic(found, grid, cuts, label, (0.0, maximum), _colormap(COLOUR_STOPS[colours]))
+    return _draw_with_bar(values, grid, cuts, label, (0.0, maximum), COLOUR_STOPS[colours])
 
 
 def draw_difference(
-    found: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
+    values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
 ) -> Figure:
     """Draw a map of differences around 0, which is not drawn itself."""
-    return _draw_mosaic(found, grid, cuts, label, (-maximum, maximum), _colormap(_DIVERGING))
+    return _draw_with_bar(values, grid, cuts, label, (-maximum, maximum), _DIVERGING)
 
 
 def draw_classes(
-    found: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
+    values: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
 ) -> Figure:
     """Draw a map whose values are those of some classes, with their names beside it."""
     from matplotlib.patches import Patch
 
-    figure = new_figure(_INCHES)
-    _plot(figure, found, grid, cuts, _SLICES, (0.0, 255.0), _colormap(class_stops(classes)))
-    patches = [
-        Patch(color="#{:02x}{:02x}{:02x}".format(*one.colour), label=one.label) for one in classes
-    ]
-    where: dict[str, Any] = {"loc": "center right", "handlelength": 1.2}
-    figure.legend(handles=patches, frameon=False, fontsize=11, **where)
+    figure = _draw_mosaic(values, grid, cuts, (0.0, 255.0), _colormap(class_stops(classes)))
+    patches = [Patch(color=_hexadecimal(each), label=each.label) for each in classes]
+    layout: dict[str, Any] = {"loc": "center right", "handlelength": 1.2}
+    figure.legend(handles=patches, frameon=False, fontsize=11, **layout)
     return figure
 
 
-def _draw_mosaic(
-    found: NDArray[Any],
+def _draw_with_bar(
+    values: NDArray[Any],
     grid: Grid,
     cuts: Cuts,
     label: str,
     limits: tuple[float, float],
-    colours: Colormap,
+    stops: Stops,
 ) -> Figure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    figure = new_figure(_INCHES)
-    _plot(figure, found, grid, cuts, _SLICES, limits, colours)
-    place = figure.add_axes((0.885, 0.08, 0.018, 0.84))
-    bar = figure.colorbar(ScalarMappable(Normalize(*limits), colours), cax=place)
-    bar.set_label(label, fontsize=11)
+    colours = _colormap(stops)
+    figure = _draw_mosaic(values, grid, cuts, limits, colours)
+    scale = ScalarMappable(Normalize(*limits), colours)
+    figure.colorbar(scale, cax=figure.add_axes(_BAR)).set_label(label, fontsize=11)
     return figure
 
 
-def _plot(
-    figure: Figure,
-    found: NDArray[Any],
+def _draw_mosaic(
+    values: NDArray[Any],
     grid: Grid,
     cuts: Cuts,
-    place: tuple[float, float, float, float],
     limits: tuple[float, float],
     colours: Colormap,
-) -> None:
+) -> Figure:
     from nilearn import plotting
 
+    figure = new_figure(_INCHES)
     with warnings.catch_warnings():
         # A map may be empty in a slice, or everywhere.
         warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
         display = plotting.plot_stat_map(
-            Map("", np.nan_to_num(found), grid, "", "").to_nifti(),
+            Map("", np.nan_to_num(values), grid, "", "").to_nifti(),
             bg_img=load_template(),
             display_mode="mosaic",
             cut_coords={name: list(places) for name, places in cuts.items()},
             figure=figure,
-            axes=place,
-            threshold=1e-9,
+            axes=_SLICES,
+            threshold=1e-9,  # of nilearn, which draws what lies above: any value but 0
             cmap=colours,
             vmin=limits[0],
             vmax=limits[1],
             symmetric_cbar=False,
-            colorbar=False,
+            colorbar=False,  # its own would take the place of slices
             black_bg=False,
             dim=0,
             resampling_interpolation="nearest",
         )
+    # nilearn marks left and right, but not back and front.
     for view in display.axes.values():
         if view.direction == "x":
-            for x, letter in ((0.1, "P"), (0.9, "A")):
-                where: dict[str, Any] = {"transform": view.ax.transAxes, "ha": "center"}
-                view.ax.text(x, 0.95, letter, va="top", size=_LETTER_SIZE, **where)
+            for x, side in ((0.1, "P"), (0.9, "A")):
+                layout: dict[str, Any] = {"transform": view.ax.transAxes, "ha": "center"}
+                view.ax.text(x, 0.95, side, va="top", size=10, **layout)
+    return figure
 
 
-def _colormap(stops: Sequence[tuple[int, Colour]]) -> Colormap:
+def _colormap(stops: Stops) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = [(position / 255, tuple(part / 255 for part in colour)) for position, colour in stops]
     return LinearSegmentedColormap.from_list("lesion_dash_report", colours)
 
 
-# The pictures of a report, each with its caption and with words for those who cannot see it.
+# The pictures of a report; captions stand in ``templates/figures.html.jinja``.
 
 
 _DPI = 110
+"""Arbitrary: a map of 990 pixels, which reads well on A4."""
+
 _KEYS = ("n", "mean", "std")
 _COVERAGE_INCHES = (7.2, 4.4)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page.
+    """A figure of the page, with what its caption tells of its colours.
 
     Parameters
     ----------
     png : bytes
-    alt : str
-        What it shows, in words.
-    caption : str
-        What it is, with units, n, and what its colours stand for.
+    title : str
+        What is drawn, where the caption cannot know it.
+    unit : str
+    low, high : str
+        Least and greatest value.
+    scale_end : float
+        Value of the last colour; width of the bins of a histogram.
+    is_beyond : bool
+        Whether values lie beyond the last colour.
     """
 
     png: bytes
-    alt: str
-    caption: str
+    title: str = ""
+    unit: str = ""
+    low: str = ""
+    high: str = ""
+    scale_end: float = 0.0
+    is_beyond: bool = False
 
 
-Bootstrap = Callable[[], Picture]
-
-
-def drawings(findings: Findings) -> dict[str, Bootstrap]:
+def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
     """The pictures of a report by name, each drawn when it is called.
 
     Maps without a voxel are left out: there is nothing to see.
     """
-    found: dict[str, Bootstrap] = {"volumes": partial(_volumes, findings)}
+    calls: dict[str, Callable[[], Picture]] = {"volumes": partial(_volumes, findings)}
     for side in findings.sides:
         if side.coverage.most:
-            found[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
+            calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
-        return found
+        return calls
     cuts = choose_cuts(findings.a.cohort.grid, findings.lesioned)
     for side in findings.sides:
         if side.stats.voxels:
-            found |= {
+            calls |= {
                 f"{key}_{side.letter}": partial(_map, findings, side, key, cuts) for key in _KEYS
             }
     if findings.overlap is not None and findings.overlap.either.voxels:
-        found["overlap"] = partial(_overlap, findings, cuts)
+        calls["overlap"] = partial(_overlap, findings.overlap, cuts)
     if findings.differences is not None:
-        found["frequency"] = partial(_frequency, findings, cuts)
+        calls["frequency"] = partial(_frequency, findings.differences, cuts)
         if findings.differences.compared.voxels:
-            found["difference"] = partial(_mean_difference, findings, cuts)
-    return found
+            calls["difference"] = partial(_mean_difference, findings.differences, cuts)
+    return calls
 
 
 def png_bytes(figure: Figure) -> bytes:
@@ -321,22 +335,7 @@ def _title(findings: Findings, side: Side) -> str:
 
 def _volumes(findings: Findings) -> Picture:
     volumes = {_title(findings, side): side.volumes_mm3 / ML for side in findings.sides}
-    width = scale_words(float(bin_edges(volumes)[1]))
-    who = list_words([_who(findings, side) for side in findings.sides])
-    spreads = list_words([_spread(findings, side) for side in findings.sides])
-    shared = ", the same for A and B; bars are shares of each cohort" if findings.is_pair else ""
-    caption = f"Total lesion volume (mL) of {who}. Bins of {width} mL{shared}; line: median."
-    alt = f"Histogram of total lesion volume: {spreads}."
-    return Picture(png_bytes(draw_volumes(volumes)), alt, caption)
-
-
-def _who(findings: Findings, side: Side) -> str:
-    return f"{count_words(side.cohort.n_patients, 'patient')} of {findings.owner(side)}"
-
-
-def _spread(findings: Findings, side: Side) -> str:
-    low, median, high = (ml(float(one)) for one in np.percentile(side.volumes_mm3, (0, 50, 100)))
-    return f"median {median} mL, from {low} to {high} mL, in {_who(findings, side)}"
+    return Picture(png_bytes(draw_volumes(volumes)), scale_end=float(bin_edges(volumes)[1]))
 
 
 def _coverage(findings: Findings, side: Side) -> Picture:
@@ -344,109 +343,61 @@ def _coverage(findings: Findings, side: Side) -> Picture:
     figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), row.min_patients)
     figure.set_size_inches(_COVERAGE_INCHES)
     figure.supxlabel("")  # who asks for what stands beside the table
-    chosen = (
-        f"k = {row.min_patients}: {count_words(row.voxels, 'voxel')}, "
-        f"{percent_words(row.percent_of_brain)} of the brain, "
-        f"{percent_words(row.percent_of_lesioned)} of all lesioned voxels"
+    title = (
+        f"k = {row.min_patients}: {counted(row.voxels, 'voxel')}, "
+        f"{share(row.percent_of_brain)} of the brain, "
+        f"{share(row.percent_of_lesioned)} of all lesioned voxels"
     )
-    figure.axes[0].set_title(chosen, loc="left", fontsize=9)
-    alt = f"Curve of the share of brain left at each minimum of patients, falling; {chosen}."
-    caption = (
-        f"What each minimum of patients (k) leaves in {findings.owner(side)}. Solid line: the k of "
-        "this report. Dashed lines: what others ask for."
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure.axes[0].set_title(title, loc="left", fontsize=9)
+    return Picture(png_bytes(figure), title)
 
 
 def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
     factor, unit = display_unit(key)
-    found = getattr(side.stats, key)
+    drawn = getattr(side.stats, key)
     values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
     label = f"{TITLES[key]} ({unit})"
-    figure = draw_values(found.array * factor, found.grid, cuts, label, maximum, COLORMAPS[key])
-    ends = float(values.min()), float(values.max())
-    low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in ends)
-    least = count_words(findings.request.min_patients, "patient")
-    where = f"{count_words(values.size, 'voxel')} lesioned in at least {least}"
-    owner, spread = findings.owner(side), f"{low} to {high} {unit}"
-    alt = f"Slices of the brain. {TITLES[key]} of {owner}: {spread} in {where}."
-    patients = count_words(side.cohort.n_patients, "patient")
-    scale = _scale(ends[1] * factor, maximum, unit, findings.is_pair)
-    care = " Biased towards large lesions: see above." if key == "mean" else ""
-    caption = f"{TITLES[key]} of {owner} (n = {patients}), in {where}: {spread}. {scale}{care}"
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_values(drawn.array * factor, drawn.grid, cuts, label, maximum, COLORMAPS[key])
+    low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in (values.min(), values.max()))
+    is_beyond = bool(values.max() * factor > maximum)
+    return Picture(png_bytes(figure), TITLES[key], unit, low, high, maximum, is_beyond)
 
 
-def _overlap(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.overlap
-    assert found is not None, "is drawn of two cohorts"
-    flat = np.zeros(found.a.grid.size)
-    for mask, one in ((found.only_a, ONLY_A), (found.only_b, ONLY_B), (found.both, BOTH)):
-        flat[mask.indices] = one.value
-    array = flat.reshape(found.a.grid.shape, order="F")
-    figure = draw_classes(array, found.a.grid, cuts, OVERLAP_CLASSES)
-    counts = (
-        f"{count_words(found.only_a.voxels, 'voxel')} in A only, {found.only_b.voxels:,} in B "
-        f"only, {found.both.voxels:,} in both"
-    )
-    least = count_words(findings.request.min_patients, "patient")
-    alt = f"Slices of the brain: voxels lesioned in at least {least} of A and of B; {counts}."
-    caption = f"Voxels lesioned in at least {least} of A, of B, and of each: {counts}."
-    return Picture(png_bytes(figure), alt, caption)
+def _overlap(overlap: Overlap, cuts: Cuts) -> Picture:
+    grid, flat = overlap.a.grid, np.zeros(overlap.a.grid.size)
+    masks = (overlap.only_a, ONLY_A), (overlap.only_b, ONLY_B), (overlap.both, BOTH)
+    for mask, voxel_class in masks:
+        flat[mask.indices] = voxel_class.value
+    array = flat.reshape(grid.shape, order="F")
+    return Picture(png_bytes(draw_classes(array, grid, cuts, OVERLAP_CLASSES)))
 
 
-def _frequency(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.differences
-    assert found is not None, "is drawn of two cohorts"
-    values = found.frequency.array
-    maximum = _end(values[values != 0])
+def _frequency(differences: CohortDifferences, cuts: Cuts) -> Picture:
+    values = differences.frequency.array
+    maximum = _scale_end(values[values != 0])
     label = "Patients lesioned, A - B (percentage points)"
-    figure = draw_difference(values, found.grid, cuts, label, maximum)
-    low, high = (fixed(float(end), 1, plus=True) for end in (values.min(), values.max()))
-    sizes = " and ".join(map(str, found.sizes))
-    spread = f"from {low} to {high} percentage points"
-    alt = f"Slices of the brain: patients lesioned in percent of A minus those of B, {spread}."
-    caption = (
-        f"Patients lesioned in percent of A minus those in percent of B (n = {sizes}), at each of "
-        f"{count_words(found.indices.size, 'voxel')} that any patient has lesioned: {spread}. "
-        f"Orange: more often in A; blue: more often in B. No test. "
-        f"{_ends(float(np.abs(values).max()), maximum, 'percentage points')}"
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_difference(values, differences.grid, cuts, label, maximum)
+    return _picture_of_difference(figure, values, 1, "percentage points", maximum)
 
 
-def _mean_difference(findings: Findings, cuts: Cuts) -> Picture:
-    found = findings.differences
-    assert found is not None, "is drawn of two cohorts"
-    array = found.mean.array / ML
+def _mean_difference(differences: CohortDifferences, cuts: Cuts) -> Picture:
+    array = differences.mean.array / ML
     values = array[np.isfinite(array)]
-    maximum = _end(values)
+    maximum = _scale_end(values)
     label = "Mean total lesion volume, A - B (mL)"
-    figure = draw_difference(array, found.grid, cuts, label, maximum)
-    low, high = (fixed(float(end), 2, plus=True) for end in (values.min(), values.max()))
-    spread = f"from {low} to {high} mL"
-    least = count_words(found.min_patients, "patient")
-    where = f"{count_words(values.size, 'voxel')} lesioned in at least {least} of A and of B"
-    alt = f"Slices of the brain: mean total lesion volume of A minus that of B, {spread}."
-    caption = (
-        f"Mean total lesion volume of A minus that of B (mL), in {where}: {spread}. Orange: larger "
-        f"in A; blue: larger in B. No test. {_ends(float(np.abs(values).max()), maximum, 'mL')}"
-    )
-    return Picture(png_bytes(figure), alt, caption)
+    figure = draw_difference(array, differences.grid, cuts, label, maximum)
+    return _picture_of_difference(figure, values, 2, "mL", maximum)
 
 
-def _end(values: np.ndarray) -> float:
+def _picture_of_difference(
+    figure: Figure, values: NDArray[Any], decimals: int, unit: str, maximum: float
+) -> Picture:
+    low, high = (fixed(float(end), decimals, plus=True) for end in (values.min(), values.max()))
+    is_beyond = bool(np.abs(values).max() > maximum)
+    return Picture(png_bytes(figure), "", unit, low, high, maximum, is_beyond)
+
+
+def _scale_end(values: NDArray[Any]) -> float:
     """The end of a scale around 0, which a few extreme voxels do not stretch."""
     return nice_ceiling(float(np.percentile(np.abs(values), 99))) if values.size else 1.0
-
-
-def _scale(highest: float, maximum: float, unit: str, is_pair: bool) -> str:
-    more = " and more" if highest > maximum else ""
-    whose = " and for A and B alike" if is_pair else ""
-    return f"Colours run from 0 to {scale_words(maximum)} {unit}{more}, at every k{whose}."
-
-
-def _ends(farthest: float, maximum: float, unit: str) -> str:
-    more = " and beyond" if farthest > maximum else ""
-    return f"Colours run to {scale_words(maximum)} {unit}{more} either way; 0 is not coloured."

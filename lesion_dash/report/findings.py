@@ -1,12 +1,11 @@
-"""What a report is asked for, and all results it tells."""
+"""The choices of a report, and all results it tells."""
 
 from __future__ import annotations
 
-import platform
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,29 +16,20 @@ from ..atlas.atlas import Atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
+from ..cohort.loading import MEMORY_VARIABLE
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
 from ..core.errors import InputError
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
-from ..images.masks import Mask
-from ..regions.counts import RegionCounts, count_regions
+from ..regions.counts import RegionCount, RegionCounts, count_regions
 from ..stats.coverage import Coverage, threshold_coverage
 from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
 from ..stats.size_bias import MeanContrast, mean_contrast
 from ..stats.topography import VolumeStats, volume_stats
 
-_PACKAGES = ("numpy", "scipy", "nibabel", "nilearn", "matplotlib", "pandas")
-
-
-def versions() -> dict[str, str]:
-    """Name and version of what was used."""
-    own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
-    return own | {name: version(name) for name in _PACKAGES}
-
-
-# What folders and files are called in a report: by names that hold on any computer.
+# Names of folders and files in a report, which hold on any computer.
 
 
 def folder_names(cohorts: Sequence[Cohort]) -> tuple[str, ...]:
@@ -85,14 +75,14 @@ def atlas_files(atlas: Atlas) -> tuple[str, ...]:
 
 
 def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
-    """A participants table that must be named, as it does not lie where it is looked for."""
+    """The participants table, where it is not the one that is found beside the masks."""
     for cohort in cohorts:
         table, folder = cohort.participants, cohort.folder.resolve()
         if table is None:
             continue
         places = (place / name for place in (folder, folder.parent) for name in PARTICIPANTS_NAMES)
-        found = next((place for place in places if place.is_file()), None)
-        if found is None or found.resolve() != table.path.resolve():
+        nearby = next((place for place in places if place.is_file()), None)
+        if nearby is None or nearby.resolve() != table.path.resolve():
             return table.path
     return None
 
@@ -107,7 +97,7 @@ def without_folders(text: str, cohorts: Sequence[Cohort]) -> str:
     return text
 
 
-# What a report is asked for.
+# The choices.
 
 
 Conditions = Sequence[str | Condition]
@@ -115,7 +105,7 @@ Conditions = Sequence[str | Condition]
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a report is to tell, and how the masks it is about were read.
+    """The choices of a report, and how its masks were read.
 
     Parameters
     ----------
@@ -140,10 +130,10 @@ class ReportRequest:
 
     Examples
     --------
-    >>> asked = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
-    >>> [one.summary for one in asked.conditions("a")]
+    >>> request = ReportRequest(where=["sex = F", "age>=60"], where_a=["nihss=0..4"])
+    >>> [condition.summary for condition in request.conditions("a")]
     ['age >= 60', 'nihss = 0 to 4', 'sex = F']
-    >>> asked == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
+    >>> request == ReportRequest(where=("sex=F", "age >= 60"), where_a=["nihss=0..4"])
     True
     """
 
@@ -165,28 +155,24 @@ class ReportRequest:
             object.__setattr__(self, name, value)
 
     def conditions(self, letter: str) -> tuple[Condition, ...]:
-        """All that is asked of the patients of A or B."""
+        """The conditions that patients of A, or of B, must meet."""
         return _ordered([*self.where, *getattr(self, f"where_{letter}")])
-
-    def summary(self, letter: str) -> str:
-        """The same in words, empty where nothing is asked."""
-        return " and ".join(one.summary for one in self.conditions(letter))
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        texts = {name: [*map(str, given[name])] for name in ("where", "where_a", "where_b")}
-        return given | texts
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        texts = {name: [*map(str, values[name])] for name in ("where", "where_a", "where_b")}
+        return values | texts
 
 
 def _ordered(conditions: Conditions) -> tuple[Condition, ...]:
     """Each once and in one order, so that one question is one request."""
-    found = {str(one): one for one in parse_conditions(conditions)}
-    return tuple(found[text] for text in sorted(found))
+    by_text = {str(condition): condition for condition in parse_conditions(conditions)}
+    return tuple(by_text[text] for text in sorted(by_text))
 
 
-# All that a report tells, worked out by the rooms that know how.
+# All that a report tells, computed by `stats` and `regions`.
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,18 +208,19 @@ class Side:
         return self.folder + self.cohort.name.removeprefix(self.cohort.folder.resolve().name)
 
     @property
+    def skipped(self) -> tuple[Patient, ...]:
+        """The files that are not counted."""
+        return tuple(patient for patient in self.cohort.patients if patient.status == "skipped")
+
+    @property
     def left_out(self) -> tuple[Patient, ...]:
         """The patients who do not meet the conditions."""
-        return tuple(one for one in self._skipped if one.outcome == "accept")
+        return tuple(patient for patient in self.skipped if patient.outcome == "accept")
 
     @property
     def not_usable(self) -> tuple[Patient, ...]:
         """The files that could not be used."""
-        return tuple(one for one in self._skipped if one.outcome != "accept")
-
-    @property
-    def _skipped(self) -> tuple[Patient, ...]:
-        return tuple(one for one in self.cohort.patients if one.status == "skipped")
+        return tuple(patient for patient in self.skipped if patient.outcome != "accept")
 
     @property
     def volumes_mm3(self) -> NDArray[np.float64]:
@@ -241,19 +228,25 @@ class Side:
         return self.cohort.volumes.astype(np.float64) * self.cohort.grid.voxel_volume
 
     @property
+    def volume_quantiles(self) -> list[float]:
+        """Minimum, quartiles, median and maximum of these volumes in mm³, in their order."""
+        quantiles: list[float] = np.percentile(self.volumes_mm3, (0, 25, 50, 75, 100)).tolist()
+        return quantiles
+
+    @property
     def peak_mm(self) -> tuple[float, float, float] | None:
         """Where most patients are lesioned, in mm; None where nobody is."""
-        found = self.everywhere
-        if not found.indices.size:
+        stats = self.everywhere
+        if not stats.indices.size:
             return None
-        place = found.indices[[np.argmax(found.values["n"])]]
-        x, y, z = found.grid.mm_of_index(place)[0].tolist()
+        peak = stats.indices[[np.argmax(stats.values["n"])]]
+        x, y, z = stats.grid.mm_of_index(peak)[0].tolist()
         return x, y, z
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a report tells.
+    """All results of a report.
 
     Parameters
     ----------
@@ -299,64 +292,93 @@ class Findings:
     @property
     def lesioned(self) -> NDArray[np.int32]:
         """Voxels of the grid of A that any patient of A or B has lesioned."""
-        found = self.differences
-        return self.a.everywhere.indices if found is None else found.indices
+        stats = self.a.everywhere if self.differences is None else self.differences
+        return stats.indices
 
     def owner(self, side: Side) -> str:
         """A cohort in words: ``A (cohort_a)``, or its name where it is the only one."""
         return f"{side.letter.upper()} ({side.name})" if self.is_pair else side.name
 
+    @property
+    def largest_region(self) -> RegionCount | None:
+        """The region that holds most of what is counted; None where no region does."""
+        if self.regions is None or len(self.regions.rows) < 2:  # the last one is outside
+            return None
+        return self.regions.rows[0] if self.regions.rows[0].voxels else None
+
+    def exclusions(self, side: Side) -> dict[str, list[str]]:
+        """The files of a cohort that are not counted, by reason."""
+        return self._by_reason((each.file, each.reason) for each in side.not_usable + side.left_out)
+
+    def remarks(self, side: Side) -> dict[str, list[str]]:
+        """The files that are counted and are unusual, by what was unusual."""
+        return self._by_reason(
+            (patient.file, reason)
+            for patient in side.cohort.used
+            if patient.outcome == "warn"
+            for reason in patient.reasons
+        )
+
+    def notes(self, side: Side) -> list[str]:
+        """What is unusual about the masks as a group."""
+        means = side.means.notes if side.means is not None else ()
+        # How this computer kept the masks says nothing of the patients, and differs elsewhere.
+        own = [note for note in side.cohort.notes if MEMORY_VARIABLE not in note]
+        return self.without_folders([*own, *means])
+
+    def without_folders(self, texts: Iterable[str]) -> list[str]:
+        """Sentences in which the folders of the cohorts are called by their names."""
+        return [without_folders(text, self.cohorts) for text in texts]
+
+    def _by_reason(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for file, reason in pairs:
+            files[without_folders(reason, self.cohorts)].append(file)
+        return dict(files)
+
 
 def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRequest) -> Findings:
-    """Restrict the cohorts as asked, and work out what a report tells.
+    """Restrict the cohorts by the conditions, and compute all results of a report.
 
     Raises
     ------
     InputError
-        Where a cohort is not whole, where a condition cannot be asked or nobody meets it, where
-        voxels of A and B do not coincide, or the atlas lies elsewhere.
+        Where a cohort is restricted already, where a condition names no column or no patient meets
+        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
     """
-    given = (a,) if b is None else (a, b)
+    whole = (a,) if b is None else (a, b)
     if b is None and request.where_b:
-        raise InputError("where_b", "there is no cohort B to ask", "give one, or leave it out")
+        raise InputError("where_b", "there is no cohort B", "give cohort B, or leave where_b out")
     # What may be refused comes first: conditions, then places, then the maps.
-    least = request.min_patients
-    own = [_restrict(letter, one, request) for letter, one in zip("ab", given, strict=False)]
-    both = overlap(*(cohort.at_least(least) for cohort in own)) if b is not None else None
-    counted = own[0].at_least(least) if both is None else both.both
-    regions = _count(counted, atlas)
+    k = request.min_patients
+    parts = [
+        _restrict(cohort, request.conditions(letter))
+        for letter, cohort in zip("ab", whole, strict=False)
+    ]
+    masks = [cohort.at_least(k) for cohort in parts]
+    both = overlap(*masks) if b is not None else None
+    counted = masks[0] if both is None else both.both
+    regions = count_regions(counted, atlas) if atlas is not None else None
     sides = tuple(
-        _find_side(letter, folder, cohort, least)
-        for letter, folder, cohort in zip("ab", folder_names(given), own, strict=False)
+        Side(
+            letter,
+            folder,
+            cohort,
+            volume_stats(cohort, 1),
+            volume_stats(cohort, k),
+            threshold_coverage(cohort),
+            mean_contrast(cohort, k) if cohort.volumes.any() else None,
+        )
+        for letter, folder, cohort in zip("ab", folder_names(whole), parts, strict=False)
     )
-    differences = cohort_differences(own[0], own[1], least) if b is not None else None
+    differences = cohort_differences(parts[0], parts[1], k) if b is not None else None
     return Findings(request, sides, atlas, regions, both, differences)
 
 
-def _restrict(letter: str, cohort: Cohort, request: ReportRequest) -> Cohort:
-    _check_whole(cohort)
-    return restrict_cohort(cohort, request.conditions(letter))
-
-
-def _find_side(letter: str, folder: str, cohort: Cohort, least: int) -> Side:
-    return Side(
-        letter,
-        folder,
-        cohort,
-        volume_stats(cohort, 1),
-        volume_stats(cohort, least),
-        threshold_coverage(cohort),
-        mean_contrast(cohort, least) if cohort.volumes.any() else None,
-    )
-
-
-def _check_whole(cohort: Cohort) -> None:
-    """The page could not say how a part came about, nor how to make it again."""
-    if any(one.status == "skipped" and one.outcome == "accept" for one in cohort.patients):
-        problem = "is a part of a cohort: conditions were asked of it before"
+def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:
+    # The page could not say how a part came about, nor how to make it again.
+    if any(each.status == "skipped" and each.outcome == "accept" for each in cohort.patients):
+        problem = "conditions have restricted this cohort already"
         remedy = "give the whole cohort, and the conditions in the request"
         raise InputError(cohort.name, problem, remedy)
-
-
-def _count(mask: Mask, atlas: Atlas | None) -> RegionCounts | None:
-    return count_regions(mask, atlas) if atlas is not None else None
+    return restrict_cohort(cohort, conditions)

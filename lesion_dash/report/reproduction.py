@@ -1,12 +1,15 @@
-"""How to make a report anew: versions, checksums, command and Python."""
+"""How to make a report anew: provenance, checksums, command and Python."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,60 +23,27 @@ from ..files.paths import AnyPath, as_path
 from ..files.provenance import provenance_bytes
 from .findings import (
     Findings,
+    ReportRequest,
     Side,
     atlas_files,
     file_name,
     table_to_name,
-    versions,
     without_folders,
 )
-from .words import Html, code, count_words, element, folded, join, list_words, section, table
+from .formatting import enumerated
 
 
 def report_inputs(findings: Findings) -> list[dict[str, Any]]:
-    """Cohorts and atlas as inputs; see `provenance.cohort_input`."""
-    found = [_cohort(findings, side) for side in findings.sides]
+    """Cohorts and atlas as inputs; see `cohort_input`."""
+    inputs = [_cohort(findings, side) for side in findings.sides]
     if findings.atlas is not None:
         atlas = atlas_input(findings.atlas)
-        files = [one | {"file": file_name(one["file"])} for one in atlas["files"]]
-        found.append(atlas | {"files": files})
-    return found
+        inputs.append(atlas | {"files": [_by_name(file) for file in atlas["files"]]})
+    return inputs
 
 
 def report_provenance(findings: Findings, day: date, sums: dict[str, str]) -> bytes:
     """The content of ``provenance.json``; its only date is the day that is given."""
-    inputs = report_inputs(findings)
-    parameters = findings.request.parameters
-    content = json.loads(
-        provenance_bytes("report", parameters, inputs, _counts(findings), sums)
-    ) | {"created": day.isoformat()}
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _cohort(findings: Findings, side: Side) -> dict[str, Any]:
-    found = cohort_input(side.cohort)
-    table = found["participants"]
-    files = [
-        one | {"reason": without_folders(one["reason"], findings.cohorts)}
-        if "reason" in one
-        else one
-        for one in found["files"]
-    ]
-    return found | {
-        "folder": side.folder,
-        "participants": table and _without_folders(table),
-        "files": files,
-    }
-
-
-def _without_folders(table: dict[str, Any]) -> dict[str, Any]:
-    """A participants table, and the file of its units, by their names alone."""
-    units = {"units": _without_folders(table["units"])} if "units" in table else {}
-    return table | {"file": file_name(table["file"])} | units
-
-
-def _counts(findings: Findings) -> dict[str, Any]:
     counts: dict[str, Any] = {
         f"{what}_{side.letter}": number
         for side in findings.sides
@@ -83,43 +53,92 @@ def _counts(findings: Findings) -> dict[str, Any]:
         counts["voxels_both"] = findings.overlap.both.voxels
     if findings.differences is not None:
         counts["voxels_mean_difference"] = findings.differences.compared.voxels
-    return counts
+    parameters, inputs = findings.request.parameters, report_inputs(findings)
+    content = json.loads(provenance_bytes("report", parameters, inputs, counts, sums))
+    text = json.dumps(content | {"created": day.isoformat()}, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
-# Where the inputs lie, seen from one folder in which command and Python can be run.
+def checksum_tables(findings: Findings) -> list[tuple[str, list[list[str]]]]:
+    """The name of each input, and a row (file, status, SHA-256) for each of its files."""
+    # Two cohorts may be parts of one folder: their own names tell them apart.
+    names = [findings.owner(side) for side in findings.sides]
+    if findings.atlas is not None:
+        names.append(findings.atlas.name)
+    tables = []
+    for name, content in zip(names, report_inputs(findings), strict=True):
+        rows = [
+            [file["file"], file.get("status", "read"), file["sha256"] or "not read"]
+            for file in content["files"]
+        ]
+        if participants := content.get("participants"):
+            if units := participants.get("units"):
+                rows.insert(0, [units["file"], "units of its columns", units["sha256"]])
+            rows.insert(0, [participants["file"], "participants table", participants["sha256"]])
+        tables.append((name, rows))
+    return tables
+
+
+def _cohort(findings: Findings, side: Side) -> dict[str, Any]:
+    content = cohort_input(side.cohort)
+    for file in content["files"]:
+        if "reason" in file:
+            file["reason"] = without_folders(file["reason"], findings.cohorts)
+    participants = content["participants"]
+    return content | {
+        "folder": side.folder,
+        "participants": participants and _by_name(participants),
+    }
+
+
+def _by_name(file: dict[str, Any]) -> dict[str, Any]:
+    """A file as an input, and that of its units, called by their names without folders."""
+    units = {"units": _by_name(file["units"])} if "units" in file else {}
+    return file | {"file": file_name(file["file"])} | units
+
+
+@cache  # reading the metadata of eight packages takes half as long as the rest of a page
+def versions() -> dict[str, str]:
+    """Name and version of what was used."""
+    own = {"lesion_dash": version("lesion-dash"), "Python": platform.python_version()}
+    packages = ("numpy", "scipy", "nibabel", "nilearn", "matplotlib", "pandas")
+    return own | {name: version(name) for name in packages}
+
+
+# Where the inputs lie, relative to one folder in which command and Python can be run.
 #
-# A report holds no path of the computer it was made on, so that it is the same wherever a study is
-# copied to, and tells nothing of anybody's folders. It does hold the short ways down from the
-# folder that all inputs share: they belong to the study.
+# A report holds no absolute path, so that it is the same wherever a study is copied to, and tells
+# nothing of anybody's folders. It does hold the short paths below the folder that all inputs share:
+# they belong to the study.
 
 
-_DEEPEST = 2
-"""Folders between the shared folder and an input, at most: farther apart, they are no study."""
+_MAX_DEPTH = 2
+"""Folders between the shared folder and an input, at most: farther apart, they are no study. As in
+``study/atlas/areas/areas.nii.gz``; arbitrary."""
 
 _HOMES = ("home", "Users")
 """Folders right below the root whose folders are called after persons."""
 
-
 _UNKNOWN = Path(os.sep)
-"""Where that which has no place is taken to lie: far from everything."""
+"""Assumed folder of an input that is not on this computer: near no other input."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """What the inputs of a report are called in a command.
+    """Names of the inputs of a report in its command.
 
     Parameters
     ----------
     folders : tuple of str
         Of the cohorts.
     participants : str or None
-        A table that must be named, as it does not lie where it is looked for.
+        The table, where it is not the one that is found beside the masks and must be given.
     atlas : tuple of str
         Image or folder of maps, and label table; or a name of the library.
     held : tuple of str
-        What lies in the folder in which the command is run, by which one knows it.
+        Inputs in the folder in which the command is to be run; they identify it.
     elsewhere : tuple of str
-        What does not, and is called by its name alone.
+        Other inputs, by their names alone.
     """
 
     folders: tuple[str, ...]
@@ -130,52 +149,56 @@ class Places:
 
     @property
     def summary(self) -> str:
-        """Where the command is to be run, and what must be written anew there."""
-        told = [f"Run in the folder that holds {list_words(self.held)}."] if self.held else []
+        """In which folder the command is to be run, and which paths must be filled in there."""
+        lines = [f"Run in the folder that holds {enumerated(self.held)}."] if self.held else []
         if self.elsewhere:
-            one = len(self.elsewhere) == 1
-            verb, what = ("lies", "its path") if one else ("lie", "their paths")
-            told.append(f"{list_words(self.elsewhere)} {verb} elsewhere: write {what} there.")
-        return " ".join(told) or "Run in any folder."
+            is_one = len(self.elsewhere) == 1
+            verb, what = ("lies", "its path") if is_one else ("lie", "their paths")
+            lines.append(f"{enumerated(self.elsewhere)} {verb} elsewhere: write {what} there.")
+        return " ".join(lines) or "Run in any folder."
 
 
 @dataclass(frozen=True)
 class _Input:
-    """A folder or file; its name is enough where it has no place on this computer."""
+    """A folder or file; `place` is None for a URL and for a name of the atlas library."""
 
     name: str
     place: Path | None
 
+    def lies_in(self, base: Path | None) -> bool:
+        return base is not None and self.place is not None and _is_near(base, self.place)
+
     def seen_from(self, base: Path | None) -> str:
-        """The way down to it, or its name where there is none."""
+        """Its path below the folder, or its name where it does not lie there."""
         if base is None or self.place is None or not _is_near(base, self.place):
             return self.name
         return self.place.relative_to(base).as_posix()
 
 
 def find_places(findings: Findings) -> Places:
-    """What the inputs are called, seen from the folder that they share."""
+    """Names of the inputs, relative to the folder that they share."""
     cohorts = [_input(side.folder, side.cohort.folder.resolve()) for side in findings.sides]
-    named, beside = _tables(findings)
+    named, implied = _tables(findings)
     atlas = _atlas_inputs(findings.atlas) if findings.atlas is not None else []
-    files = [*named, *beside, *atlas]
-    base = shared_folder(_places([*cohorts, *files])) or shared_folder(_places(cohorts))
-    held = [one for one in (*cohorts, *beside, *named, *atlas) if _lies_in(base, one)]
-    written = [one for one in (*cohorts, *named, *atlas) if one.place is not None]
+    base = shared_folder(_places([*cohorts, *named, *implied, *atlas])) or shared_folder(
+        _places(cohorts)
+    )
+    held = [each for each in (*cohorts, *implied, *named, *atlas) if each.lies_in(base)]
+    written = [each for each in (*cohorts, *named, *atlas) if each.place is not None]
     return Places(
-        tuple(one.seen_from(base) for one in cohorts),
-        next((one.seen_from(base) for one in named), None),
-        tuple(one.seen_from(base) for one in atlas),
-        tuple(dict.fromkeys(one.seen_from(base) for one in held)),
-        tuple(dict.fromkeys(one.name for one in written if one not in held)),
+        tuple(each.seen_from(base) for each in cohorts),
+        next((each.seen_from(base) for each in named), None),
+        tuple(each.seen_from(base) for each in atlas),
+        tuple(dict.fromkeys(each.seen_from(base) for each in held)),
+        tuple(dict.fromkeys(each.name for each in written if each not in held)),
     )
 
 
 def _tables(findings: Findings) -> tuple[list[_Input], list[_Input]]:
-    """Participants tables that must be named, and those that are found above a cohort's folder."""
-    name = table_to_name(findings.cohorts)
-    if name is not None:
-        return [_input(name.name, name)], []
+    """Participants tables that must be given, and those that are found above a cohort's folder."""
+    path = table_to_name(findings.cohorts)
+    if path is not None:
+        return [_input(path.name, path)], []
     tables = [(side.cohort.participants, side.cohort.folder.resolve()) for side in findings.sides]
     above = [
         _input(table.path.name, table.path)
@@ -186,7 +209,7 @@ def _tables(findings: Findings) -> tuple[list[_Input], list[_Input]]:
 
 
 def _atlas_inputs(atlas: Atlas) -> list[_Input]:
-    """Image, or the folder of several, and table; a name of the library lies nowhere."""
+    """Image, or the folder of several, and table; or a name of the library."""
     names = atlas_files(atlas)
     if is_library_name(atlas.name):
         return [_Input(name, None) for name in names]
@@ -200,7 +223,7 @@ def _atlas_inputs(atlas: Atlas) -> list[_Input]:
 
 
 def _input(name: str, path: AnyPath | str) -> _Input:
-    """A local folder or file, a link by its own name; or what lies behind a URL."""
+    """A local folder or file, or a URL; of a symbolic link the place of the link itself."""
     if not isinstance(path, Path) and "://" in str(path):
         return _Input(str(path), None)
     local = Path(str(path))
@@ -210,7 +233,7 @@ def _input(name: str, path: AnyPath | str) -> _Input:
 
 
 def shared_folder(places: Sequence[Path]) -> Path | None:
-    """The deepest folder that holds all of them; None where that is no folder of a study.
+    """The deepest folder that holds all places; None where that is no folder of a study.
 
     Examples
     --------
@@ -231,82 +254,62 @@ def shared_folder(places: Sequence[Path]) -> Path | None:
 
 
 def _places(inputs: Iterable[_Input]) -> list[Path]:
-    return [one.place for one in inputs if one.place is not None]
+    return [each.place for each in inputs if each.place is not None]
 
 
 def _is_near(base: Path, place: Path) -> bool:
-    return place.is_relative_to(base) and len(place.relative_to(base).parts) <= _DEEPEST + 1
-
-
-def _lies_in(base: Path | None, one: _Input) -> bool:
-    return base is not None and one.place is not None and _is_near(base, one.place)
+    return place.is_relative_to(base) and len(place.relative_to(base).parts) <= _MAX_DEPTH + 1
 
 
 # The command and the lines of Python that make a report anew.
 
 
 OUTPUT = "report"
-"""The folder of the commands that are shown."""
+"""The folder of results in command and Python."""
 
 _WIDTH = 92
+"""Longer commands are shown on several lines; arbitrary, about the width of the page."""
 
 
 def command(findings: Findings) -> str:
     """The command, to be run where `find_places` says; on several lines where it is long."""
-    asked, places = findings.request, find_places(findings)
-    folders = [_no_option(folder) for folder in places.folders]
-    options = [
-        *_atlas_options(places),
-        *_given("--participants", places.participants),
-        *_given("--min-patients", asked.min_patients),
-        *(one for condition in asked.where for one in _given("--where", condition)),
-        *(one for condition in asked.where_a for one in _given("--where-a", condition)),
-        *(one for condition in asked.where_b for one in _given("--where-b", condition)),
-        *_given("--pattern", asked.pattern if asked.pattern != "*" else None),
-        *_given("--threshold", asked.threshold),
-        *_given("--label", asked.label),
-        *_given("--title", asked.title or None),
-        *_given("-o", OUTPUT),
+    request, places = findings.request, find_places(findings)
+    values: list[tuple[str, object]] = [
+        *zip(("--atlas", "--labels"), places.atlas, strict=False),
+        ("--participants", places.participants),
+        ("--min-patients", request.min_patients),
+        *(("--where", condition) for condition in request.where),
+        *(("--where-a", condition) for condition in request.where_a),
+        *(("--where-b", condition) for condition in request.where_b),
+        ("--pattern", None if request.pattern == ReportRequest.pattern else request.pattern),
+        ("--threshold", request.threshold),
+        ("--label", request.label),
+        ("--title", request.title or None),
+        ("-o", OUTPUT),
     ]
+    options = [_option(name, str(value)) for name, value in values if value is not None]
+    # A name that begins with a hyphen would be taken for an option.
+    folders = [f"./{name}" if name.startswith("-") else name for name in places.folders]
     first = " ".join(["lesion-dash", "report", *map(shell_word, folders)])
     line = " ".join([first, *options])
     return line if len(line) <= _WIDTH else " \\\n    ".join([first, *options])
 
 
-def _atlas_options(places: Places) -> list[str]:
-    if not places.atlas:
-        return []
-    image, *tables = places.atlas
-    return [*_given("--atlas", image), *(_given("--labels", tables[0]) if tables else [])]
-
-
-def _given(option: str, value: object) -> list[str]:
-    """An option with its value, as a shell takes it; nothing where there is no value."""
-    if value is None:
-        return []
-    text = str(value)
-    if text.startswith("-"):  # or it would be taken for an option
-        return [shell_word(f"{option}={text}")]
-    return [f"{option} {shell_word(text)}"]
-
-
-def _no_option(folder: str) -> str:
-    return f"./{folder}" if folder.startswith("-") else folder
+def _option(name: str, value: str) -> str:
+    if value.startswith("-"):  # or it would be taken for an option
+        return shell_word(f"{name}={value}")
+    return f"{name} {shell_word(value)}"
 
 
 def python_lines(findings: Findings) -> str:
     """The same report with the library, and its numbers one by one."""
-    return "\n\n".join([_whole(findings), _single(findings)]) + "\n"
-
-
-def _whole(findings: Findings) -> str:
-    asked, places = findings.request, find_places(findings)
+    request, places = findings.request, find_places(findings)
     lines = ["import lesion_dash as ld"]
-    if asked.threshold is not None or asked.label is not None:
-        lines.append("from lesion_dash.images.masks import Choice")
+    if request.threshold is not None or request.label is not None:
+        lines.append("from lesion_dash.images.masks import Binarization")
     lines.append("")
     lines += [
-        f"{side.letter} = {_load(findings, folder, places.participants)}"
+        f"{side.letter} = {_load(request, folder, places.participants)}"
         for side, folder in zip(findings.sides, places.folders, strict=True)
     ]
     if findings.is_pair and places.folders[0] == places.folders[1]:
@@ -315,113 +318,51 @@ def _whole(findings: Findings) -> str:
         lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
     b = "b" if findings.is_pair else "None"
     atlas = "atlas" if findings.atlas is not None else "None"
-    return "\n".join(
-        [
-            *lines,
-            f"request = {_request(findings)}",
-            f"report = ld.make_report(a, {b}, {atlas}, request)",
-            f"ld.save_report(report, {literal(OUTPUT)})",
-        ]
-    )
+    names = ("where", "where_a", "where_b", "title", "threshold", "label", "pattern")
+    chosen = {name: request.parameters[name] for name in names}
+    if request.pattern == ReportRequest.pattern:
+        del chosen["pattern"]
+    values = {name: value for name, value in chosen.items() if value not in ("", [], None)}
+    lines += [
+        f"request = {call('ReportRequest', min_patients=request.min_patients, **values)}",
+        f"report = ld.make_report(a, {b}, {atlas}, request)",
+        f"ld.save_report(report, {literal(OUTPUT)})",
+        "",
+        "# the numbers one by one",
+        *_numbers(findings),
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _load(findings: Findings, folder: str, participants: str | None) -> str:
-    asked = findings.request
-    values: dict[str, Any] = {"participants": participants}
-    if asked.pattern != "*":
-        values["pattern"] = asked.pattern
-    source = call("load_cohort", literal(folder), **values)
-    if asked.threshold is None and asked.label is None:
+def _load(request: ReportRequest, folder: str, participants: str | None) -> str:
+    pattern = None if request.pattern == ReportRequest.pattern else request.pattern
+    source = call("load_cohort", literal(folder), participants=participants, pattern=pattern)
+    if request.threshold is None and request.label is None:
         return source
-    choice = f"Choice({literal(asked.threshold)}, {literal(asked.label)})"
+    choice = f"Binarization({literal(request.threshold)}, {literal(request.label)})"
     return f"{source.removesuffix(')')}, choice={choice})"
 
 
-def _request(findings: Findings) -> str:
-    asked = findings.request
-    given = asked.parameters
-    values: dict[str, Any] = {"min_patients": asked.min_patients}
-    for name in ("where", "where_a", "where_b", "title", "threshold", "label"):
-        if given[name] not in ("", [], None):
-            values[name] = given[name]
-    if asked.pattern != "*":
-        values["pattern"] = asked.pattern
-    return call("ReportRequest", **values)
-
-
-def _single(findings: Findings) -> str:
-    least = findings.request.min_patients
-    lines = ["# the numbers one by one"]
+def _numbers(findings: Findings) -> list[str]:
+    k, lines = findings.request.min_patients, []
     for side in findings.sides:
         letter = side.letter
-        if conditions := findings.request.conditions(letter):
-            lines.append(
-                f"{letter} = {call('restrict_cohort', letter, literal([*map(str, conditions)]))}"
-            )
-        lines.append(f"stats_{letter} = ld.volume_stats({letter}, min_patients={least})")
-        lines.append(f"print({letter}.n_patients, stats_{letter}.voxels)")
-        lines.append(f"print(ld.threshold_coverage({letter}).at({least}).sentence)")
+        if conditions := [*map(str, findings.request.conditions(letter))]:
+            lines.append(f"{letter} = {call('restrict_cohort', letter, literal(conditions))}")
+        lines += [
+            f"stats_{letter} = ld.volume_stats({letter}, min_patients={k})",
+            f"print({letter}.n_patients, stats_{letter}.voxels)",
+            f"print(ld.threshold_coverage({letter}).at({k}).sentence)",
+        ]
     if findings.is_pair:
         lines += [
-            f"found = ld.overlap(a.at_least({least}), b.at_least({least}))",
+            f"found = ld.overlap(a.at_least({k}), b.at_least({k}))",
             "counted = found.both",
             "print(counted.voxels, found.dice)",
-            f"differences = ld.cohort_differences(a, b, min_patients={least})",
+            f"differences = ld.cohort_differences(a, b, min_patients={k})",
         ]
     else:
-        lines.append(f"counted = a.at_least({least})")
+        lines.append(f"counted = a.at_least({k})")
     if findings.atlas is not None:
         lines.append("regions = ld.count_regions(counted, atlas).table")
-    return "\n".join(lines)
-
-
-# How to make the report anew: versions, checksums, command and Python.
-
-
-_FEW = 10
-"""So many files are listed without being folded."""
-
-
-def reproduction_section(findings: Findings) -> Html:
-    """The chapter with the command and the lines of Python."""
-    same = (
-        "The same inputs and versions give the same report, bit for bit but for the date. The "
-        "numbers below the first lines of Python are those of this page."
-    )
-    inputs = report_inputs(findings)
-    return section(
-        "Make it again",
-        element("p", find_places(findings).summary, class_="lead"),
-        element("h3", "Command"),
-        code(command(findings), "command"),
-        element("h3", "Python"),
-        code(python_lines(findings), "python"),
-        element("p", same),
-        element("h3", "Versions"),
-        element("p", ", ".join(f"{name} {number}" for name, number in versions().items())),
-        element("h3", "Inputs"),
-        *(_input_section(name, one) for name, one in zip(_names(findings), inputs, strict=True)),
-    )
-
-
-def _names(findings: Findings) -> list[str]:
-    """Of the inputs: two cohorts may be parts of one folder."""
-    atlas = [] if findings.atlas is None else [findings.atlas.name]
-    return [*map(findings.owner, findings.sides), *atlas]
-
-
-def _input_section(name: str, found: dict[str, Any]) -> Html:
-    rows = [_row(one) for one in found["files"]]
-    if participants := found.get("participants"):
-        if units := participants.get("units"):
-            rows.insert(0, [units["file"], "units of its columns", units["sha256"]])
-        rows.insert(0, [participants["file"], "participants table", participants["sha256"]])
-    caption = f"SHA-256 of the files of {name}; the same stand in provenance.json."
-    listed = table(caption, ["file", "status", "SHA-256"], rows, numbers=9)
-    if len(rows) <= _FEW:
-        return listed
-    return join([folded(f"SHA-256 of {count_words(len(rows), 'file')} of {name}", listed)])
-
-
-def _row(one: dict[str, Any]) -> list[str]:
-    return [one["file"], one.get("status", "read"), one["sha256"] or "not read"]
+    return lines

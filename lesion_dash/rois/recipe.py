@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..atlas.loading import load_atlas
 from ..core.errors import InputError
-from ..core.grid import Grid
-from ..core.python_code import call, literal
 from ..files.paths import as_path
 from ..images.maps import Map
 from ..images.masks import Mask, read_mask
 from ..stats.components import Connectivity
 from ..stats.contrast import Contrast, Correction, correct_contrast
+from .calls import Call, call_of, calls_in, evaluate
 from .sources import (
     CohortsSource,
     ImagesSource,
@@ -40,6 +38,14 @@ if TYPE_CHECKING:
 Source = SeriesSource | ImagesSource | CohortsSource | SplitSource | ScoreSource | MapSource
 
 
+def _within(mask: Any) -> Any:
+    return call_of(Within, mask, pattern="ld.Within({})")
+
+
+def _grid_of(stat_map: Map) -> Any:
+    return stat_map.grid
+
+
 @dataclass(frozen=True)
 class InsideFile:
     """A step: only what lies inside a mask that is a file.
@@ -54,18 +60,13 @@ class InsideFile:
     path: str
     threshold: float | None = None
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Read the mask."""
-        return Within(read_mask(self.path, self.threshold))
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        return f"ld.Within({call('read_mask', literal(self.path), threshold=self.threshold)})"
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that reads the mask."""
+        return _within(call_of(read_mask, self.path, threshold=self.threshold))
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {as_path(self.path).name}"
 
 
@@ -89,20 +90,15 @@ class InsideRegions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", as_texts(self.names))
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Read the atlas and bring it onto the grid of the map."""
-        atlas = load_atlas(self.atlas, self.labels).on_grid(grid)
-        return Within(mask_of_regions(atlas, self.names))
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        atlas = f"{call('load_atlas', literal(self.atlas), labels=self.labels)}.on_grid(found.grid)"
-        return f"ld.Within({call('mask_of_regions', atlas, literal(self.names))})"
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that reads the atlas and brings it onto the grid of the map."""
+        atlas = call_of(load_atlas, self.atlas, labels=self.labels)
+        grid = call_of(_grid_of, stat_map, pattern="{}.grid")
+        return _within(call_of(mask_of_regions, call_of("on_grid", atlas, grid), self.names))
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {' + '.join(self.names)}"
 
 
@@ -115,48 +111,22 @@ class MoreIn:
 
     group: Literal["a", "b"]
 
-    def prepare(self, grid: Grid, contrast: Contrast | None) -> Step:  # noqa: ARG002
-        """Make the mask of the side."""
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes the mask of the group."""
         if contrast is None:
             remedy = "choose the side of the threshold instead"
             raise InputError("more in", "there are no groups in a map from a file", remedy)
-        return Within(self._threshold.apply(contrast.map("effect")))
-
-    @property
-    def _threshold(self) -> Threshold:
-        return Threshold(0.0, "above" if self.group == "a" else "below")
-
-    @property
-    def code(self) -> str:
-        """The step as Python."""
-        side = call("Threshold", "0.0", literal(self._threshold.side))
-        return f"ld.Within({side}.apply(contrast.map('effect')))"
+        threshold = Threshold(0.0, "above" if self.group == "a" else "below")
+        return _within(call_of("apply", threshold.call, call_of("map", contrast, "effect")))
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"where group {self.group.upper()} has more"
 
 
 RecipeStep = InsideFile | InsideRegions | MoreIn | Morph | FillHoles
-"""A step as it can be written down: files by their paths."""
-
-
-def prepare_step(step: RecipeStep, grid: Grid, contrast: Contrast | None) -> Step:
-    """A step with its file read, on the grid of the map."""
-    return step if isinstance(step, (Morph, FillHoles)) else step.prepare(grid, contrast)
-
-
-def code_of_step(step: RecipeStep) -> str:
-    """A step as Python; it has a method `apply`."""
-    if isinstance(step, FillHoles):
-        return call("FillHoles")
-    if isinstance(step, Morph):
-        # A ball in mm has no neighbours to choose.
-        steps = step.connectivity if step.unit == "voxels" else None
-        size = literal(step.operation), literal(step.radius)
-        return call("Morph", *size, unit=step.unit, connectivity=steps)
-    return step.code
+"""A step as it can be written down: files by their paths. A new kind is a class like these."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +136,10 @@ class RoiRecipe:
     Parameters
     ----------
     source : SeriesSource, ImagesSource, CohortsSource, SplitSource, ScoreSource or MapSource
-        The files, and what is asked of them.
+        The files, and the test on them.
     threshold : Threshold
     map_key : str
-        Which map of the contrast the threshold is for; without meaning for a `MapSource`.
+        The map of the contrast that is thresholded; ignored for a `MapSource`.
     correction : {"none", "bonferroni", "fdr", "fwe"}
     n_permutations, seed : int
         For ``fwe``.
@@ -180,7 +150,7 @@ class RoiRecipe:
     atlas, labels : str or None
         To name the region at each peak.
     picks : tuple of int
-        Numbers of the regions that are kept; all where it is empty.
+        Numbers of the regions to keep; all where it is empty.
 
     Examples
     --------
@@ -209,9 +179,70 @@ class RoiRecipe:
         object.__setattr__(self, "picks", tuple(int(number) for number in self.picks))
 
     @property
+    def plan(self) -> RoiPlan:
+        """The calls that a run makes and a script writes.
+
+        Raises
+        ------
+        InputError
+            Where a map from a file is to be corrected or split by groups, which it does not have.
+        """
+        source, contrast = self.source, None
+        if not isinstance(source, MapSource):
+            contrast = source.contrast
+            if self.correction != "none":
+                options: dict[str, Any] = {}
+                if self.correction == "fwe":
+                    options = {"n_permutations": self.n_permutations, "seed": self.seed}
+                arguments = (contrast, self.correction)
+                contrast = call_of(correct_contrast, *arguments, name="contrast", **options)
+        elif self.correction != "none":
+            remedy = "leave it out: a map from a file is not tested"
+            raise InputError("correction", f"is {self.correction!r}", remedy)
+        data = source.data
+        stat_map: Any = data.stat_map
+        if contrast is not None:
+            stat_map = call_of("map", contrast, self.map_key, name="found")
+        steps = tuple(step.call(stat_map, contrast) for step in self.steps)
+        masks = [call_of("apply", self.threshold.call, stat_map, name="mask")]
+        for step in steps:
+            masks.append(call_of("apply", step, masks[-1], name="mask"))
+        atlas = None
+        if self.atlas is not None:
+            atlas = call_of(load_atlas, self.atlas, name="atlas", labels=self.labels)
+        every = call_of(
+            find_rois,
+            masks[-1],
+            stat_map,
+            name="rois",
+            atlas=atlas,
+            side=self.threshold.side,
+            connectivity=self.connectivity,
+            min_voxels=self.min_voxels,
+            min_mm3=self.min_mm3,
+        )
+        rois = call_of("pick", every, self.picks, name="rois") if self.picks else every
+        values = None if isinstance(source, MapSource) else source.values(rois)
+        return RoiPlan(data, contrast, stat_map, steps, tuple(masks), atlas, every, rois, values)
+
+    @property
     def undone(self) -> RoiRecipe:
         """The recipe without its last step, and without picks, whose numbers it may change."""
         return replace(self, steps=self.steps[:-1], picks=())
+
+
+class RoiPlan(NamedTuple):
+    """What a recipe comes to, as calls; see `RoiRun`."""
+
+    data: RoiData
+    contrast: Any
+    stat_map: Any
+    steps: tuple[Any, ...]
+    masks: tuple[Any, ...]
+    atlas: Any
+    every: Any
+    rois: Any
+    values: Any
 
 
 # A run of a recipe: the contrast, the mask after each step, the regions and their values.
@@ -230,7 +261,7 @@ class RoiRun:
     data : RoiData
     contrast : Contrast or None
         None for a map from a file.
-    found : Map
+    stat_map : Map
         What the threshold was for.
     steps : tuple of Within, Morph or FillHoles
         Those of the recipe, with their files read.
@@ -242,17 +273,20 @@ class RoiRun:
         All regions of interest.
     rois : Rois
         Those that were picked.
+    known : dict of Call to value
+        All of these by the calls that gave them, for another run to take up.
     """
 
     recipe: RoiRecipe
     data: RoiData
     contrast: Contrast | None
-    found: Map
+    stat_map: Map
     steps: tuple[Step, ...]
     masks: tuple[Mask, ...]
     atlas: Atlas | None
     every: Rois
     rois: Rois
+    known: dict[Call, Any] = field(repr=False)
 
     @cached_property
     def values(self) -> RoiValues | None:
@@ -263,8 +297,8 @@ class RoiRun:
         InputError
             Where there is no region.
         """
-        source = self.recipe.source
-        return None if isinstance(source, MapSource) else source.values(self.data, self.rois)
+        values: RoiValues | None = evaluate(self.recipe.plan.values, dict(self.known))
+        return values
 
     def table_of(self, rois: Rois) -> pd.DataFrame:
         """The table of regions of interest, with what the test found at each peak.
@@ -282,30 +316,20 @@ class RoiRun:
             that was not tested.
         """
         table = rois.table
-        effects = np.array([self._effect_at(part.peak_mm) for part in rois], np.float64)
-        table["peak_effect"] = effects
-        table["higher_in"] = [self._more_in(effect) for effect in effects.tolist()]
+        effects, groups = np.full(len(rois), np.nan), ("", "")
+        if self.contrast is not None:
+            voxels = [self.stat_map.grid.nearest_voxel(roi.peak_mm) for roi in rois]
+            array = self.contrast.map("effect").array
+            effects[:], groups = [float(array[voxel]) for voxel in voxels], self.contrast.groups
+        higher = np.where(effects > 0, groups[0], np.where(effects < 0, groups[1], ""))
+        table["peak_effect"], table["higher_in"] = effects, higher.astype(object)
         return table
-
-    @cached_property
-    def _effect(self) -> Map | None:
-        return None if self.contrast is None else self.contrast.map("effect")
-
-    def _effect_at(self, mm: NDArray[np.float64]) -> float:
-        voxel = self.found.grid.nearest_voxel(mm)
-        return float("nan") if self._effect is None else float(self._effect.array[voxel])
-
-    def _more_in(self, effect: float) -> str:
-        if self.contrast is None or not abs(effect) > 0:
-            return ""
-        first, second = self.contrast.groups
-        return first if effect > 0 else second
 
     @property
     def summary(self) -> tuple[str, ...]:
         """What each of `masks` is."""
         steps = (step.summary for step in self.recipe.steps)
-        return (f"{self.found.name}: {self.recipe.threshold.summary}", *steps)
+        return (f"{self.stat_map.name}: {self.recipe.threshold.summary}", *steps)
 
 
 def run_recipe(
@@ -320,7 +344,7 @@ def run_recipe(
         A run of another recipe: what both have in common, from the files to the first step that
         differs, is taken from it and not computed again. Its files are not read again either.
     watch : callable, optional
-        Told in words what is done next; what it raises stops the run.
+        Called with a message before each stage; an exception that it raises stops the run.
 
     Returns
     -------
@@ -330,7 +354,7 @@ def run_recipe(
     Raises
     ------
     InputError
-        Where a file cannot be used, or a choice is none.
+        Where a file cannot be used, or a choice is invalid.
 
     Examples
     --------
@@ -341,113 +365,35 @@ def run_recipe(
     >>> more.contrast is run.contrast, more.masks[0].voxels > run.masks[0].voxels
     (True, True)
     """
-    tell = watch or _tell_nobody
-    data = _read(recipe, earlier, tell)
-    contrast = _contrast(recipe, data, earlier, tell)
-    found = data.found if contrast is None else _map_of(contrast, recipe.map_key, earlier)
-    assert found is not None
+    plan = recipe.plan
+    known: dict[Call, Any] = {} if earlier is None else dict(earlier.known)
+    tell = watch or _ignore
+
+    def tell_done(done: int, total: int) -> None:
+        tell(f"permutation {done:,} of {total:,}")
+
+    def value_of(part: Any) -> Any:
+        return evaluate(part, known, {correct_contrast: {"progress": tell_done}})
+
+    def drop_intermediate() -> None:
+        """Let go what values were made of, such as a series before it was smoothed."""
+        needed = set(calls_in(plan))
+        for call in [call for call in known if call not in needed]:
+            del known[call]
+
+    if not known.keys() >= set(calls_in(plan.data)):
+        tell("reading the images")
+    data = RoiData(*value_of(plan.data))
+    drop_intermediate()
+    if plan.contrast is not None and plan.contrast not in known:
+        tell("testing each voxel")
+    contrast, stat_map = value_of((plan.contrast, plan.stat_map))
     tell("steps and regions of interest")
-    steps = _prepare(recipe, contrast, found, earlier)
-    masks = _masks(recipe, steps, found, earlier)
-    atlas = _atlas(recipe, earlier)
-    every = find_rois(
-        masks[-1],
-        found,
-        side=recipe.threshold.side,
-        connectivity=recipe.connectivity,
-        min_voxels=recipe.min_voxels,
-        min_mm3=recipe.min_mm3,
-        atlas=atlas,
-    )
-    rois = every.pick(recipe.picks) if recipe.picks else every
-    return RoiRun(recipe, data, contrast, found, steps, masks, atlas, every, rois)
+    steps, masks = value_of((plan.steps, plan.masks))
+    atlas, every, rois = value_of((plan.atlas, plan.every, plan.rois))
+    drop_intermediate()
+    return RoiRun(recipe, data, contrast, stat_map, steps, masks, atlas, every, rois, known)
 
 
-def _tell_nobody(_words: str) -> None:
+def _ignore(_message: str) -> None:
     pass
-
-
-def _read(recipe: RoiRecipe, earlier: RoiRun | None, tell: Watch) -> RoiData:
-    if earlier is not None and earlier.recipe.source.reading == recipe.source.reading:
-        return earlier.data
-    tell("reading the images")
-    return recipe.source.read()
-
-
-def _contrast(
-    recipe: RoiRecipe, data: RoiData, earlier: RoiRun | None, tell: Watch
-) -> Contrast | None:
-    source = recipe.source
-    if isinstance(source, MapSource):
-        if recipe.correction != "none":
-            remedy = "leave it out: a map from a file is not tested"
-            raise InputError("correction", f"is {recipe.correction!r}", remedy)
-        return None
-    if earlier is not None and _test_of(earlier.recipe) == _test_of(recipe):
-        return earlier.contrast
-    tell("testing each voxel")
-    contrast = source.contrast(data)
-    if recipe.correction == "none":
-        return contrast
-    return correct_contrast(
-        contrast,
-        recipe.correction,
-        n_permutations=recipe.n_permutations,
-        seed=recipe.seed,
-        progress=lambda done, total: tell(f"permutation {done:,} of {total:,}"),
-    )
-
-
-def _test_of(recipe: RoiRecipe) -> Sequence[object]:
-    return recipe.source, recipe.correction, recipe.n_permutations, recipe.seed
-
-
-def _map_of(contrast: Contrast, key: str, earlier: RoiRun | None) -> Map:
-    if earlier is not None and earlier.contrast is contrast and earlier.recipe.map_key == key:
-        return earlier.found
-    return contrast.map(key)
-
-
-def _prepare(
-    recipe: RoiRecipe, contrast: Contrast | None, found: Map, earlier: RoiRun | None
-) -> tuple[Step, ...]:
-    """The steps with their files read; a file of an earlier run is not read again."""
-    known: dict[RecipeStep, Step] = {}
-    if earlier is not None and earlier.contrast is contrast and earlier.found.grid == found.grid:
-        known = dict(zip(earlier.recipe.steps, earlier.steps, strict=True))
-    return tuple(
-        known.get(step) or prepare_step(step, found.grid, contrast) for step in recipe.steps
-    )
-
-
-def _masks(
-    recipe: RoiRecipe, steps: tuple[Step, ...], found: Map, earlier: RoiRun | None
-) -> tuple[Mask, ...]:
-    """The masks after threshold and steps; those of an earlier run up to the first that differs."""
-    masks: list[Mask] = []
-    if (
-        earlier is not None
-        and earlier.found is found
-        and earlier.recipe.threshold == recipe.threshold
-    ):
-        masks += earlier.masks[: _in_common(steps, earlier.steps) + 1]
-    else:
-        masks += [recipe.threshold.apply(found)]
-    for step in steps[len(masks) - 1 :]:
-        masks.append(step.apply(masks[-1]))
-    return tuple(masks)
-
-
-def _in_common(own: Sequence[object], other: Sequence[object]) -> int:
-    """Number of steps at the beginning that are the same."""
-    pairs = enumerate(zip(own, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(own), len(other)))
-
-
-def _atlas(recipe: RoiRecipe, earlier: RoiRun | None) -> Atlas | None:
-    if recipe.atlas is None:
-        return None
-    wanted = (recipe.atlas, recipe.labels)
-    if earlier is not None and (earlier.recipe.atlas, earlier.recipe.labels) == wanted:
-        return earlier.atlas
-    return load_atlas(recipe.atlas, recipe.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from os import PathLike, fspath
 from typing import Any
@@ -12,21 +13,15 @@ from ..cohort.cohort import cohort_input
 from ..core.python_code import call, literal
 from ..core.tables import csv_bytes, tsv_bytes
 from ..files.paths import as_path
-from ..files.provenance import FILE_NAME, provenance_bytes
-from ..files.reading import checksum, read_bytes
-from ..files.writing import AtomicWriter, write_atomically
+from ..files.provenance import FILE_NAME, file_input, provenance_bytes
+from ..files.writing import write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
-from ..stats.contrast import Correction
-from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun, code_of_step
+from .calls import Call, lines_of
+from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun
 from .sources import ImagesSource, MapSource, SeriesSource
 from .steps import Within
 from .values import Rois, RoiValues
-
-_HEAD = """# Makes the same regions of interest anew; paths lead from the folder where it is run.
-
-import lesion_dash as ld
-"""
 
 
 def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
@@ -42,7 +37,7 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     -------
     str
         Run in the same working directory it saves the same ``mask_atlas.nii``, bit by bit. Paths
-        and names stand in it as text, whatever signs they hold.
+        and names stand in it as text, whatever characters they hold.
 
     Examples
     --------
@@ -67,64 +62,23 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     print(rois.table.to_string(index=False))
     ...
     """
-    to_map = ["# From the files to a map", *recipe.source.code, *_test_code(recipe)]
-    to_rois = ["# From the map to regions of interest", *_steps_code(recipe), *_rois_code(recipe)]
-    parts = [_HEAD, "\n".join(to_map), "\n".join(to_rois), "\n".join(_saving_code(recipe, folder))]
-    return "\n".join(f"{part}\n" if part is not _HEAD else part for part in parts)
-
-
-def _test_code(recipe: RoiRecipe) -> list[str]:
-    if isinstance(recipe.source, MapSource):
-        return []
-    lines = []
-    if recipe.correction != "none":
-        correction: Correction = recipe.correction
-        draws = {"n_permutations": recipe.n_permutations, "seed": recipe.seed}
-        choices = draws if correction == "fwe" else {}
-        corrected = call("correct_contrast", "contrast", literal(correction), **choices)
-        lines += [f"contrast = {corrected}"]
-    return [
-        *lines,
-        "print(contrast.sentence)",
-        f"found = contrast.map({literal(recipe.map_key)})",
-    ]
-
-
-def _steps_code(recipe: RoiRecipe) -> list[str]:
-    threshold = recipe.threshold
-    beyond = call("Threshold", literal(threshold.value), literal(threshold.side))
-    return [
-        f"mask = {beyond}.apply(found)",
-        *(f"mask = {code_of_step(step)}.apply(mask)" for step in recipe.steps),
-    ]
-
-
-def _rois_code(recipe: RoiRecipe) -> list[str]:
-    choices = {
-        "side": recipe.threshold.side,
-        "connectivity": recipe.connectivity,
-        "min_voxels": recipe.min_voxels,
-        "min_mm3": recipe.min_mm3,
-    }
-    lines, atlas = [], []
-    if recipe.atlas is not None:
-        names = call("load_atlas", literal(recipe.atlas), labels=recipe.labels)
-        lines, atlas = [f"atlas = {names}"], ["atlas=atlas"]
-    lines += [f"rois = {call('find_rois', 'mask', 'found', *atlas, **choices)}"]
-    if recipe.picks:
-        lines += [f"rois = rois.pick({literal(recipe.picks)})"]
-    return [*lines, "print(rois.table.to_string(index=False))"]
-
-
-def _saving_code(recipe: RoiRecipe, folder: str) -> list[str]:
-    if isinstance(recipe.source, MapSource):
-        return ["# Saved", call("save_rois", "rois", literal(folder))]
-    return [
-        "# Values in the regions, saved with them",
-        f"values = {recipe.source.values_code}",
-        "print(values.summary.to_string(index=False))",
-        call("save_rois", "rois", literal(folder), "values"),
-    ]
+    plan, written = recipe.plan, set[Call]()
+    head = "# Makes the same regions of interest anew; paths lead from the folder where it is run."
+    parts = [[head], ["import lesion_dash as ld"]]
+    to_map = lines_of(plan.contrast, written)
+    if plan.contrast is not None:
+        to_map.append("print(contrast.sentence)")
+    parts.append(["# From the files to a map", *to_map, *lines_of(plan.stat_map, written)])
+    to_rois = [*lines_of(plan.rois, written), "print(rois.table.to_string(index=False))"]
+    parts.append(["# From the map to regions of interest", *to_rois])
+    if plan.values is None:
+        parts.append(["# Saved", call("save_rois", "rois", literal(folder))])
+    else:
+        to_values = lines_of(plan.values, written)
+        shown = "print(values.summary.to_string(index=False))"
+        saved = call("save_rois", "rois", literal(folder), "values")
+        parts.append(["# Values in the regions, saved with them", *to_values, shown, saved])
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 # Regions of interest as files.
@@ -166,8 +120,8 @@ def save_rois(
     >>> import tempfile
     >>> import numpy as np
     >>> from lesion_dash import Grid, Map, Threshold, find_rois, load_atlas
-    >>> found = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
-    >>> rois = find_rois(Threshold(3).apply(found), found, connectivity=6)
+    >>> stat_map = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
+    >>> rois = find_rois(Threshold(3).apply(stat_map), stat_map, connectivity=6)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_rois(rois, folder)
     ...     load_atlas(f"{folder}/mask_atlas.nii").region_at([0, 2, 2])
@@ -177,40 +131,20 @@ def save_rois(
     with write_atomically(folder, names, overwrite) as writer:
         for name, content in _roi_files(rois, values).items():
             writer.add(name, content)
-        counts = _counts(rois)
-        writer.add(FILE_NAME, provenance_bytes("roi", {}, [], counts, writer.sums))
+        writer.add(FILE_NAME, provenance_bytes("roi", {}, [], _counts(rois), writer.sums))
 
 
 def names_of_run(source_has_values: bool) -> list[str]:
-    """Names of the files that `add_run` writes."""
+    """Names of the files of a run, the provenance last."""
     values = (VALUES_NAME, SUMMARY_NAME) if source_has_values else ()
     return [ATLAS_NAME, TABLE_NAME, MAP_NAME, *values, SCRIPT_NAME, FILE_NAME]
-
-
-def add_run(writer: AtomicWriter, run: RoiRun) -> None:
-    """Put the files of a run into a writer, the provenance of all that is in it last.
-
-    Parameters
-    ----------
-    writer : AtomicWriter
-        That waits for `names_of_run`, and may hold more, such as pictures.
-    run : RoiRun
-
-    Raises
-    ------
-    InputError
-        Where there is no region.
-    """
-    for name, content in run_files(run).items():
-        writer.add(name, content)
-    writer.add(FILE_NAME, provenance_bytes("roi", **record_of_run(run), outputs=writer.sums))
 
 
 def record_of_run(run: RoiRun) -> dict[str, Any]:
     """Parameters, inputs and counts of a run, for its provenance."""
     return {
         "parameters": _parameters(run.recipe),
-        "inputs": [*_inputs_of(run), *_inputs_of_steps(run)],
+        "inputs": _inputs_of(run),
         "counts": _counts_of(run),
     }
 
@@ -225,7 +159,7 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
     """
     files = _roi_files(run.rois, run.values)
     files[TABLE_NAME] = tsv_bytes(run.table_of(run.rois))
-    files[MAP_NAME] = nifti_bytes(run.found.to_nifti())
+    files[MAP_NAME] = nifti_bytes(run.stat_map.to_nifti())
     files[SCRIPT_NAME] = script_of(run.recipe).encode("utf-8", "backslashreplace")
     return files
 
@@ -234,16 +168,9 @@ def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
     """Every choice, with paths as text."""
     source = {"kind": type(recipe.source).__name__, **asdict(recipe.source)}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
-    plain: dict[str, Any] = _plain({**asdict(recipe), "source": source, "steps": steps})
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return fspath(value) if isinstance(value, PathLike) else value
+    choices = {**asdict(recipe), "source": source, "steps": steps}
+    parameters: dict[str, Any] = json.loads(json.dumps(choices, default=fspath))
+    return parameters
 
 
 def _roi_files(rois: Rois, values: RoiValues | None) -> dict[str, bytes]:
@@ -264,18 +191,14 @@ def _counts(rois: Rois) -> dict[str, Any]:
 
 
 def _counts_of(run: RoiRun) -> dict[str, Any]:
-    steps = [
-        {"step": words, "voxels": mask.voxels}
-        for words, mask in zip(run.summary, run.masks, strict=True)
-    ]
-    tested: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     if run.contrast is not None:
-        tested = {
-            "test": run.contrast.sentence,
-            "tested_voxels": run.contrast.tested,
-            "test_notes": list(run.contrast.notes),
-        }
-    return {**tested, "masks": steps, **_counts(run.rois)}
+        counts["test"] = run.contrast.sentence
+        counts["tested_voxels"] = run.contrast.tested
+        counts["test_notes"] = list(run.contrast.notes)
+    steps = zip(run.summary, run.masks, strict=True)
+    counts["masks"] = [{"step": summary, "voxels": mask.voxels} for summary, mask in steps]
+    return counts | _counts(run.rois)
 
 
 def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
@@ -284,25 +207,18 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
     if data.series is not None and data.conditions is not None:
         pairs = zip(data.series.paths, data.series.sha256, strict=True)
         inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
-        inputs += [
-            {"kind": "table", "file": str(path), "sha256": checksum(read_bytes(path))}
-            for path in data.conditions.sources
-        ]
+        inputs += [file_input("table", path) for path in data.conditions.sources]
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
         inputs.append(mask_input(as_path(source.mask or ""), data.tested))
     if isinstance(source, MapSource):
-        inputs.append(map_input(as_path(source.image), run.found))
-    return inputs
-
-
-def _inputs_of_steps(run: RoiRun) -> list[dict[str, Any]]:
-    recipe = run.recipe
-    inputs = [atlas_input(run.atlas)] if run.atlas is not None else []
-    for step, prepared in zip(recipe.steps, run.steps, strict=True):
+        inputs.append(map_input(as_path(source.image), run.stat_map))
+    if run.atlas is not None:
+        inputs.append(atlas_input(run.atlas))
+    for step, prepared in zip(run.recipe.steps, run.steps, strict=True):
         if isinstance(step, InsideFile) and isinstance(prepared, Within):
             inputs.append(mask_input(as_path(step.path), prepared.mask))
         if isinstance(step, InsideRegions):
-            named = (step.atlas, step.labels)
-            if named != (recipe.atlas, recipe.labels):
-                inputs.append(atlas_input(load_atlas(*named)))
+            given = (step.atlas, step.labels)
+            if given != (run.recipe.atlas, run.recipe.labels):
+                inputs.append(atlas_input(load_atlas(*given)))
     return inputs

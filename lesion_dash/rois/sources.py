@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from ..cohort.cohort import Cohort
 from ..cohort.loading import load_cohort
-from ..core.python_code import call, literal
 from ..images.events import Conditions, read_conditions, read_groups
 from ..images.maps import Map, read_map
 from ..images.masks import Mask, read_mask
 from ..images.series import Series, read_series, smooth_series
-from ..stats.contrast import Contrast, ContrastTest
+from ..stats.contrast import ContrastTest
 from ..stats.group_contrasts import (
     contrast_cohorts,
     contrast_conditions,
     contrast_scores,
     split_cohort,
 )
-from .values import Rois, RoiValues, load_in_rois, signal_in_rois
+from .calls import call_of, evaluate, unpack
+from .values import load_in_rois, signal_in_rois
+
+TTest = Literal["student", "welch"]
 
 
-@dataclass(frozen=True, eq=False)
-class RoiData:
-    """What was read of a source; what it does not hold is empty.
+class RoiData(NamedTuple):
+    """What was read of a source, or the calls that read it; what it does not hold is empty.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class RoiData:
     cohorts : tuple of Cohort
     tested : Mask or None
         The voxels to be tested; all where it is None.
-    found : Map or None
+    stat_map : Map or None
         A map that was made elsewhere.
     """
 
@@ -43,14 +44,7 @@ class RoiData:
     conditions: Conditions | None = None
     cohorts: tuple[Cohort, ...] = ()
     tested: Mask | None = None
-    found: Map | None = None
-
-    @property
-    def of_volumes(self) -> tuple[Series, Conditions]:
-        """The series and its conditions."""
-        assert self.series is not None
-        assert self.conditions is not None
-        return self.series, self.conditions
+    stat_map: Map | None = None
 
 
 def as_texts(given: object) -> tuple[str, ...]:
@@ -62,22 +56,96 @@ def as_texts(given: object) -> tuple[str, ...]:
     >>> as_texts("run-1.nii"), as_texts([Path("run-1.nii"), "run-2.nii"])
     (('run-1.nii',), ('run-1.nii', 'run-2.nii'))
     """
-    several = [given] if isinstance(given, (str, PathLike)) else given
-    assert isinstance(several, Iterable)
-    return tuple(fspath(one) for one in several)
+    paths = [given] if isinstance(given, (str, PathLike)) else given
+    assert isinstance(paths, Iterable)
+    return tuple(fspath(path) for path in paths)
 
 
-# Sources of a map that are images: which files are read, and what is asked of them.
-#
-# Each kind of source tells twice how its map is made: as a call, and as Python that makes the same
-# calls. They stand side by side so that one can be held against the other.
+# A source has three parts, each made of calls that are run and written as Python: `data`, which
+# sources of the same files have in common, so that they are read once for all of them; `contrast`,
+# the test at each voxel; and `values` in regions of interest.
 
 
-TTest = Literal["student", "welch"]
+class _Source:
+    @property
+    def data(self) -> RoiData:
+        """The calls that read the files."""
+        raise NotImplementedError
+
+    def read(self) -> RoiData:
+        """Read the files."""
+        return RoiData(*evaluate(self.data, {}))
+
+
+class _ImageSource(_Source):
+    """What sources of images have in common."""
+
+    test: TTest
+    fwhm_mm: float | None
+    mask: str | None
+
+    def _data(self, series: Any, conditions: Any) -> RoiData:
+        tested = None if self.mask is None else call_of(read_mask, self.mask, name="tested")
+        return RoiData(series, conditions, tested=tested)
+
+    def _smooth(self, series: Any) -> Any:
+        if self.fwhm_mm is None:
+            return series
+        return call_of(smooth_series, series, self.fwhm_mm, name="series")
+
+    def _contrast(self, a: Any, b: Any) -> Any:
+        groups = (self.data.series, self.data.conditions, a, b)
+        mask = self.data.tested
+        return call_of(contrast_conditions, *groups, name="contrast", mask=mask, test=self.test)
+
+    def values(self, rois: Any) -> Any:
+        """Mean signal of each volume or image in regions of interest."""
+        samples = (self.data.series, self.data.conditions)
+        return call_of(signal_in_rois, *samples, rois, name="values")
+
+
+class _MaskSource(_Source):
+    """What sources of lesion masks have in common."""
+
+    @property
+    def groups(self) -> tuple[Any, ...]:
+        """The cohorts whose values are shown."""
+        return self.data.cohorts
+
+    def values(self, rois: Any) -> Any:
+        """Lesion load of each patient in regions of interest."""
+        return call_of(load_in_rois, self.groups, rois, name="values")
+
+
+class _TwoGroups(_MaskSource):
+    """What sources of two groups of masks have in common."""
+
+    test: ContrastTest
+    min_patients: int
+
+    @property
+    def contrast(self) -> Any:
+        """The test at each voxel."""
+        options: dict[str, Any] = {"test": self.test, "min_patients": self.min_patients}
+        return call_of(contrast_cohorts, *self.groups, name="contrast", **options)
+
+
+class _OneFolder(_MaskSource):
+    """What sources of one folder of masks have in common."""
+
+    folder: str
+    participants: str | None
+    within: str | None
+
+    @property
+    def data(self) -> RoiData:
+        """The whole cohort."""
+        places: dict[str, Any] = {"participants": self.participants, "within": self.within}
+        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **places),))
 
 
 @dataclass(frozen=True)
-class SeriesSource:
+class SeriesSource(_ImageSource):
     """4D images with a condition per volume; see `read_conditions` and `contrast_conditions`.
 
     Parameters
@@ -110,48 +178,22 @@ class SeriesSource:
         object.__setattr__(self, "tables", as_texts(self.tables))
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which values are read; sources with the same need be read once."""
-        times = (self.delay_s, self.repetition_time)
-        return ("series", self.images, self.tables, *times, self.fwhm_mm, self.mask)
-
-    def read(self) -> RoiData:
+    def data(self) -> RoiData:
         """The runs end to end, and their conditions."""
-        series = _smooth(read_series(self.images), self.fwhm_mm)
-        conditions = read_conditions(
-            self.tables, series, delay_s=self.delay_s, repetition_time=self.repetition_time
-        )
-        return RoiData(series, conditions, tested=_tested(self.mask))
-
-    def contrast(self, data: RoiData) -> Contrast:
-        """The test at each voxel."""
-        groups = (*data.of_volumes, self.a, self.b)
-        return contrast_conditions(*groups, test=self.test, mask=data.tested)
-
-    def values(self, data: RoiData, rois: Rois) -> RoiValues:
-        """Mean signal of each volume."""
-        return signal_in_rois(*data.of_volumes, rois)
+        series = self._smooth(call_of(read_series, self.images, name="series"))
+        times: dict[str, Any] = {"delay_s": self.delay_s, "repetition_time": self.repetition_time}
+        conditions = call_of(read_conditions, self.tables, series, name="conditions", **times)
+        return self._data(series, conditions)
 
     @property
-    def code(self) -> list[str]:
-        """Lines of Python that make `contrast`."""
-        times = {"delay_s": self.delay_s, "repetition_time": self.repetition_time}
-        tables = call("read_conditions", literal(self.tables), "series", **times)
-        groups = ("series", "conditions", literal(self.a), literal(self.b), *_given(self.mask))
-        return [
-            f"series = {call('read_series', literal(self.images))}",
-            *_smooth_code(self.fwhm_mm),
-            f"conditions = {tables}",
-            *_tested_code(self.mask),
-            f"contrast = {call('contrast_conditions', *groups, test=self.test)}",
-        ]
-
-    values_code = "ld.signal_in_rois(series, conditions, rois)"
+    def contrast(self) -> Any:
+        """The test at each voxel."""
+        return self._contrast(self.a, self.b)
 
 
 @dataclass(frozen=True)
-class ImagesSource:
-    """Two folders of 3D images, one a person; see `read_groups`.
+class ImagesSource(_ImageSource):
+    """Two folders of 3D images, one per person; see `read_groups`.
 
     Parameters
     ----------
@@ -169,40 +211,23 @@ class ImagesSource:
     mask: str | None = None
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which values are read."""
-        return ("images", self.a, self.b, self.fwhm_mm, self.mask)
-
-    def read(self) -> RoiData:
+    def data(self) -> RoiData:
         """The images of both folders, and which folder each is of."""
-        series, conditions = read_groups(self.a, self.b)
-        smooth = _smooth(series, self.fwhm_mm)
-        return RoiData(smooth, conditions, tested=_tested(self.mask))
-
-    def contrast(self, data: RoiData) -> Contrast:
-        """The test at each voxel."""
-        series, conditions = data.of_volumes
-        first, last = conditions.of_volume[0], conditions.of_volume[-1]
-        groups = (series, conditions, first, last)
-        return contrast_conditions(*groups, test=self.test, mask=data.tested)
-
-    def values(self, data: RoiData, rois: Rois) -> RoiValues:
-        """Mean of each image."""
-        return signal_in_rois(*data.of_volumes, rois)
+        both = call_of(read_groups, self.a, self.b, name="series, conditions")
+        series, conditions = unpack(both, "series", "conditions")
+        return self._data(self._smooth(series), conditions)
 
     @property
-    def code(self) -> list[str]:
-        """Lines of Python that make `contrast`."""
-        groups = ("series", "conditions", "a", "b", *_given(self.mask))
-        return [
-            f"series, conditions = {call('read_groups', literal(self.a), literal(self.b))}",
-            *_smooth_code(self.fwhm_mm),
-            "a, b = conditions.of_volume[0], conditions.of_volume[-1]",
-            *_tested_code(self.mask),
-            f"contrast = {call('contrast_conditions', *groups, test=self.test)}",
-        ]
+    def contrast(self) -> Any:
+        """The test at each voxel."""
+        # The images of the first folder come first; two folders of one name are told apart there.
+        pattern = "{0}.of_volume[0], {0}.of_volume[-1]"
+        names = call_of(_first_and_last, self.data.conditions, name="a, b", pattern=pattern)
+        return self._contrast(*unpack(names, "a", "b"))
 
-    values_code = "ld.signal_in_rois(series, conditions, rois)"
+
+def _first_and_last(conditions: Conditions) -> tuple[str, str]:
+    return conditions.of_volume[0], conditions.of_volume[-1]
 
 
 @dataclass(frozen=True)
@@ -218,50 +243,13 @@ class MapSource:
     image: str
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which values are read."""
-        return ("map", self.image)
-
-    def read(self) -> RoiData:
+    def data(self) -> RoiData:
         """The map."""
-        return RoiData(found=read_map(self.image))
-
-    @property
-    def code(self) -> list[str]:
-        """Lines of Python that read the map."""
-        return [f"found = {call('read_map', literal(self.image))}"]
-
-
-def _smooth(series: Series, fwhm_mm: float | None) -> Series:
-    return smooth_series(series, fwhm_mm) if fwhm_mm is not None else series
-
-
-def _smooth_code(fwhm_mm: float | None) -> list[str]:
-    if fwhm_mm is None:
-        return []
-    return [f"series = {call('smooth_series', 'series', literal(fwhm_mm))}"]
-
-
-def _tested(mask: str | None) -> Mask | None:
-    return read_mask(mask) if mask is not None else None
-
-
-def _tested_code(mask: str | None) -> list[str]:
-    return [f"tested = {call('read_mask', literal(mask))}"] if mask is not None else []
-
-
-def _given(mask: str | None) -> list[str]:
-    return ["mask=tested"] if mask is not None else []
-
-
-# Sources of a map that are lesion masks: which folders are read, and what is asked of them.
-#
-# Each kind of source tells twice how its map is made: as a call, and as Python that makes the same
-# calls.
+        return RoiData(stat_map=call_of(read_map, self.image, name="found"))
 
 
 @dataclass(frozen=True)
-class CohortsSource:
+class CohortsSource(_TwoGroups):
     """Two folders of lesion masks; see `contrast_cohorts`.
 
     Parameters
@@ -281,39 +269,14 @@ class CohortsSource:
     within: str | None = None
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which masks are read."""
-        return ("cohorts", self.a, self.b, self.within)
-
-    def read(self) -> RoiData:
+    def data(self) -> RoiData:
         """Both cohorts."""
-        a, b = (load_cohort(folder, within=self.within) for folder in (self.a, self.b))
-        return RoiData(cohorts=(a, b))
-
-    def contrast(self, data: RoiData) -> Contrast:
-        """The test at each voxel."""
-        a, b = data.cohorts
-        return contrast_cohorts(a, b, test=self.test, min_patients=self.min_patients)
-
-    def values(self, data: RoiData, rois: Rois) -> RoiValues:
-        """Lesion load of each patient."""
-        return load_in_rois(data.cohorts, rois)
-
-    @property
-    def code(self) -> list[str]:
-        """Lines of Python that make `contrast`."""
-        choices = {"test": self.test, "min_patients": self.min_patients}
-        return [
-            f"a = {call('load_cohort', literal(self.a), within=self.within)}",
-            f"b = {call('load_cohort', literal(self.b), within=self.within)}",
-            f"contrast = {call('contrast_cohorts', 'a', 'b', **choices)}",
-        ]
-
-    values_code = "ld.load_in_rois((a, b), rois)"
+        a = call_of(load_cohort, self.a, name="a", within=self.within)
+        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", within=self.within)))
 
 
 @dataclass(frozen=True)
-class SplitSource:
+class SplitSource(_OneFolder, _TwoGroups):
     """One folder of lesion masks, split by its participants table; see `split_cohort`.
 
     Parameters
@@ -340,43 +303,14 @@ class SplitSource:
     within: str | None = None
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which masks are read."""
-        return ("cohort", self.folder, self.participants, self.within)
-
-    def read(self) -> RoiData:
-        """The whole cohort."""
-        return RoiData(cohorts=(load_cohort(self.folder, self.participants, within=self.within),))
-
-    def _split(self, data: RoiData) -> tuple[Cohort, Cohort]:
-        return split_cohort(data.cohorts[0], self.column, self.a, self.b)
-
-    def contrast(self, data: RoiData) -> Contrast:
-        """The test at each voxel."""
-        a, b = self._split(data)
-        return contrast_cohorts(a, b, test=self.test, min_patients=self.min_patients)
-
-    def values(self, data: RoiData, rois: Rois) -> RoiValues:
-        """Lesion load of each patient of the two groups."""
-        return load_in_rois(self._split(data), rois)
-
-    @property
-    def code(self) -> list[str]:
-        """Lines of Python that make `contrast`."""
-        folder, table = literal(self.folder), self.participants
-        split = ("cohort", literal(self.column), literal(self.a), literal(self.b))
-        choices = {"test": self.test, "min_patients": self.min_patients}
-        return [
-            f"cohort = {call('load_cohort', folder, participants=table, within=self.within)}",
-            f"a, b = {call('split_cohort', *split)}",
-            f"contrast = {call('contrast_cohorts', 'a', 'b', **choices)}",
-        ]
-
-    values_code = "ld.load_in_rois((a, b), rois)"
+    def groups(self) -> tuple[Any, ...]:
+        """The patients with either value of the column."""
+        values = (self.column, self.a, self.b)
+        return unpack(call_of(split_cohort, *self.data.cohorts, *values, name="a, b"), "a", "b")
 
 
 @dataclass(frozen=True)
-class ScoreSource:
+class ScoreSource(_OneFolder):
     """One folder of lesion masks with a score of each patient; see `contrast_scores`.
 
     Parameters
@@ -400,32 +334,7 @@ class ScoreSource:
     within: str | None = None
 
     @property
-    def reading(self) -> tuple[object, ...]:
-        """What decides which masks are read."""
-        return ("cohort", self.folder, self.participants, self.within)
-
-    def read(self) -> RoiData:
-        """The cohort."""
-        return RoiData(cohorts=(load_cohort(self.folder, self.participants, within=self.within),))
-
-    def contrast(self, data: RoiData) -> Contrast:
+    def contrast(self) -> Any:
         """The test at each voxel."""
-        least = self.min_lesioned
-        return contrast_scores(data.cohorts[0], self.column, test=self.test, min_lesioned=least)
-
-    def values(self, data: RoiData, rois: Rois) -> RoiValues:
-        """Lesion load of each patient."""
-        return load_in_rois(data.cohorts, rois)
-
-    @property
-    def code(self) -> list[str]:
-        """Lines of Python that make `contrast`."""
-        folder, column = literal(self.folder), literal(self.column)
-        choices = {"test": self.test, "min_lesioned": self.min_lesioned}
-        places = {"participants": self.participants, "within": self.within}
-        return [
-            f"cohort = {call('load_cohort', folder, **places)}",
-            f"contrast = {call('contrast_scores', 'cohort', column, **choices)}",
-        ]
-
-    values_code = "ld.load_in_rois((cohort,), rois)"
+        options: dict[str, Any] = {"test": self.test, "min_lesioned": self.min_lesioned}
+        return call_of(contrast_scores, *self.groups, self.column, name="contrast", **options)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
 from ..stats.components import SHARED, Connectivity
+from .calls import call_of
 
 Unit = Literal["voxels", "mm"]
 Operation = Literal["dilate", "erode", "open", "close"]
@@ -27,7 +29,7 @@ _SCIPY = {
     "close": "binary_closing",
 }
 _LARGEST_BALL = 10**5
-"""Voxels of the box around a ball."""
+"""Voxels of the box around a ball; arbitrary, since a larger one takes minutes."""
 
 _SLACK_MM = 1e-4
 """Affines are stored as float32: a voxel 4 mm away may be computed as 4.0000001 mm away."""
@@ -63,7 +65,7 @@ def morph_mask(
     Raises
     ------
     InputError
-        Where an argument is none of these, or a ball holds no neighbour of a voxel.
+        Where an argument is invalid, or a ball holds no neighbour of a voxel.
 
     Examples
     --------
@@ -79,13 +81,8 @@ def morph_mask(
         remedy = f"choose one of {', '.join(_SCIPY)}"
         raise InputError("operation", f"is {operation!r}", remedy)
     structure, steps = _element(mask.grid, radius, unit, connectivity)
-    if not mask.voxels:
-        return mask
-    box = _box_around(mask, steps * (np.array(structure.shape) // 2))
-    array = np.zeros(mask.grid.shape, bool)
-    function = getattr(ndimage, _SCIPY[operation])
-    array[box] = function(mask.array[box], structure, iterations=steps)
-    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
+    function = partial(getattr(ndimage, _SCIPY[operation]), structure=structure, iterations=steps)
+    return _change_box(mask, steps * (np.array(structure.shape) // 2), function)
 
 
 def fill_holes(mask: Mask) -> Mask:
@@ -112,20 +109,24 @@ def fill_holes(mask: Mask) -> Mask:
     """
     from scipy.ndimage import binary_fill_holes
 
+    return _change_box(mask, np.zeros(3, int), binary_fill_holes)
+
+
+def _change_box(
+    mask: Mask,
+    reach: NDArray[np.integer],
+    function: Callable[[NDArray[np.bool_]], NDArray[np.bool_]],
+) -> Mask:
+    """Change the smallest box that holds a mask and all it can grow to; elsewhere all is empty."""
     if not mask.voxels:
         return mask
-    box = _box_around(mask, np.zeros(3, int))
-    array = np.zeros(mask.grid.shape, bool)
-    array[box] = binary_fill_holes(mask.array[box])
-    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
-
-
-def _box_around(mask: Mask, reach: NDArray[np.integer]) -> tuple[slice, ...]:
-    """The smallest box that holds the mask and all it can grow to; elsewhere nothing happens."""
     voxels = np.stack(np.unravel_index(mask.indices, mask.grid.shape, order="F"))
-    first = np.maximum(voxels.min(axis=1) - reach, 0)
-    last = np.minimum(voxels.max(axis=1) + reach, np.array(mask.grid.shape) - 1)
-    return tuple(slice(a, b + 1) for a, b in zip(first.tolist(), last.tolist(), strict=True))
+    first = np.maximum(voxels.min(axis=1) - reach, 0).tolist()
+    last = np.minimum(voxels.max(axis=1) + reach, np.array(mask.grid.shape) - 1).tolist()
+    box = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
+    array = np.zeros(mask.grid.shape, bool)
+    array[box] = function(mask.array[box])
+    return replace(Mask.from_array(array, mask.grid, mask.name), notes=mask.notes)
 
 
 def _element(
@@ -188,15 +189,16 @@ def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
     return inside
 
 
-# Steps from a map to a mask, each a small value that can be told, undone and redone.
+# Steps from a map to a mask. Each is a small value: `apply` does the step, `summary` names it in a
+# list, and `call` is its part of a recipe (see `calls`).
 
 
 Side = Literal["above", "below", "both"]
 
 
 def check_side(side: str) -> None:
-    """Raise InputError where a side of a threshold is none."""
-    if side not in ("above", "below", "both"):
+    """Raise InputError where a threshold has no such side."""
+    if side not in get_args(Side):
         raise InputError("side", f"is {side!r}", "choose above, below or both")
 
 
@@ -214,19 +216,26 @@ class Threshold:
     value: float
     side: Side = "above"
 
-    def apply(self, found: Map) -> Mask:
+    def apply(self, stat_map: Map) -> Mask:
         """The mask of a map."""
         if not np.isfinite(self.value):
             raise InputError("threshold", f"is {self.value}", "give a number")
         check_side(self.side)
-        inside = found.array < self.value if self.side == "below" else found.array > self.value
+        inside = (
+            stat_map.array < self.value if self.side == "below" else stat_map.array > self.value
+        )
         if self.side == "both":
-            inside = inside | (found.array < -self.value)
-        return Mask.from_array(inside, found.grid, found.name)
+            inside = inside | (stat_map.array < -self.value)
+        return Mask.from_array(inside, stat_map.grid, stat_map.name)
+
+    @property
+    def call(self) -> Any:
+        """The call that makes it."""
+        return call_of(Threshold, self.value, self.side)
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         sign = {"above": ">", "below": "<", "both": "beyond ±"}[self.side]
         return f"threshold: {sign} {self.value:g}"
 
@@ -252,7 +261,7 @@ class Within:
 
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return f"inside {self.mask.name}"
 
 
@@ -269,9 +278,16 @@ class Morph:
         """The changed mask."""
         return morph_mask(mask, self.operation, self.radius, self.unit, self.connectivity)
 
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes it."""
+        # A ball in mm has no neighbours to choose.
+        neighbours = self.connectivity if self.unit == "voxels" else None
+        size = (self.operation, self.radius)
+        return call_of(Morph, *size, unit=self.unit, connectivity=neighbours)
+
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         if self.unit == "mm":
             return f"{self.operation} by a ball of {self.radius:g} mm"
         steps = f"{self.radius:g} voxel{'' if self.radius == 1 else 's'}"
@@ -286,9 +302,13 @@ class FillHoles:
         """The filled mask."""
         return fill_holes(mask)
 
+    def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
+        """The call that makes it."""
+        return call_of(FillHoles)
+
     @property
     def summary(self) -> str:
-        """What is done, for a list of steps."""
+        """The step in a list."""
         return "fill holes"
 
 
@@ -296,15 +316,15 @@ Step = Within | Morph | FillHoles
 """A step from a mask to a mask."""
 
 
-def run_steps(found: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> tuple[Mask, ...]:
+def run_steps(stat_map: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> tuple[Mask, ...]:
     """The mask after the threshold and after each further step, in their order.
 
     Parameters
     ----------
-    found : Map
+    stat_map : Map
     threshold : Threshold
     steps : sequence of Within, Morph or FillHoles
-        A step depends on those before it only: undoing the last one is leaving it out.
+        A step depends only on those before it, so the last one is undone by leaving it out.
 
     Returns
     -------
@@ -316,11 +336,11 @@ def run_steps(found: Map, threshold: Threshold, steps: Sequence[Step] = ()) -> t
     >>> from lesion_dash import Grid, Map
     >>> values = np.zeros((5, 5, 5))
     >>> values[2, 2, 1:4] = 3, 5, 4
-    >>> found = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")
-    >>> [mask.voxels for mask in run_steps(found, Threshold(3), [Morph("dilate", 1)])]
+    >>> stat_map = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")
+    >>> [mask.voxels for mask in run_steps(stat_map, Threshold(3), [Morph("dilate", 1)])]
     [2, 12]
     """
-    masks = [threshold.apply(found)]
+    masks = [threshold.apply(stat_map)]
     for step in steps:
         masks.append(step.apply(masks[-1]))
     return tuple(masks)
@@ -331,10 +351,10 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
 
     Parameters
     ----------
-    atlas : LabelAtlas or ProbabilityAtlas
-        On the grid the mask is wanted on; see their `on_grid`.
+    atlas : Atlas
+        On the grid that the mask is to have; see their `on_grid`.
     names : sequence of str
-        As in the atlas's label table. A name that several regions bear means all of them.
+        As in the atlas's label table. A name of several regions means all of them.
 
     Returns
     -------
@@ -344,7 +364,7 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     Raises
     ------
     InputError
-        Where a name is none of the atlas, or no name is given.
+        Where the atlas has no region of a name, or no name is given.
 
     Examples
     --------
@@ -363,8 +383,8 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
         near = get_close_matches(missing[0], known, n=1, cutoff=0.5) if missing else []
         remedy = "give names as in its label table" + (f", such as {near[0]!r}" if near else "")
         raise InputError(atlas.name, problem, remedy)
-    asked = frozenset(names)
-    columns = [column for column, name in enumerate(known) if name in asked]
+    requested = frozenset(names)
+    columns = [column for column, name in enumerate(known) if name in requested]
     rows = [atlas.maps[:, [column]].tocoo().coords[0] for column in columns]
     indices = np.unique(np.concatenate(rows)).astype(np.int32)
     return Mask(atlas.grid, indices, " + ".join(names))

@@ -28,18 +28,8 @@ if TYPE_CHECKING:
 
 
 COLUMNS = (
-    "index",
-    "name",
-    "voxels",
-    "volume_mm3",
-    "peak_value",
-    "peak_x_mm",
-    "peak_y_mm",
-    "peak_z_mm",
-    "x_mm",
-    "y_mm",
-    "z_mm",
-    "region",
+    *("index", "name", "voxels", "volume_mm3", "peak_value", "peak_x_mm", "peak_y_mm", "peak_z_mm"),
+    *("x_mm", "y_mm", "z_mm", "region"),
 )
 
 
@@ -167,17 +157,16 @@ class Rois:
             Where a number is none of them.
         """
         known = [part.number for part in self.parts]
-        for number in numbers:
-            if number not in known:
-                remedy = f"choose from {', '.join(map(str, known[:12]))}"
-                remedy = remedy if known else "nothing is beyond the threshold"
-                raise InputError(self.name, f"has no region of interest {number}", remedy)
+        if unknown := [number for number in numbers if number not in known]:
+            choices = f"choose from {', '.join(map(str, known[:12]))}"
+            remedy = choices if known else "nothing is beyond the threshold"
+            raise InputError(self.name, f"has no region of interest {unknown[0]}", remedy)
         return replace(self, parts=tuple(part for part in self.parts if part.number in numbers))
 
 
 def find_rois(
     mask: Mask,
-    found: Map,
+    stat_map: Map,
     *,
     side: Side = "above",
     connectivity: Connectivity = 26,
@@ -190,7 +179,7 @@ def find_rois(
     Parameters
     ----------
     mask : Mask
-    found : Map
+    stat_map : Map
         The map the mask was made from, on its grid.
     side : {"above", "below", "both"}
         Of the threshold the mask was made with: where the map is highest, lowest, or farthest from
@@ -201,7 +190,7 @@ def find_rois(
         Parts of fewer voxels are left out.
     min_mm3 : float
         And so are those of a smaller volume.
-    atlas : LabelAtlas or ProbabilityAtlas, optional
+    atlas : Atlas, optional
         To name the region at each peak.
 
     Returns
@@ -220,13 +209,13 @@ def find_rois(
     >>> from lesion_dash import Threshold
     >>> values = np.zeros((6, 3, 3))
     >>> values[:2, 1, 1], values[4, 1, 1] = (4, 3), 9
-    >>> found = Map("t", values, Grid((6, 3, 3), np.diag([2.0, 2, 2, 1])), "", "")
-    >>> rois = find_rois(Threshold(2).apply(found), found)
+    >>> stat_map = Map("t", values, Grid((6, 3, 3), np.diag([2.0, 2, 2, 1])), "", "")
+    >>> rois = find_rois(Threshold(2).apply(stat_map), stat_map)
     >>> rois.table[["index", "voxels", "volume_mm3", "peak_value", "peak_x_mm"]].values.tolist()
     [[1.0, 2.0, 16.0, 4.0, 0.0], [2.0, 1.0, 8.0, 9.0, 8.0]]
     """
-    if not mask.grid.matches(found.grid):
-        problem = f"is not on the grid of the map: {mask.grid.difference(found.grid)}"
+    if not mask.grid.matches(stat_map.grid):
+        problem = f"is not on the grid of the map: {mask.grid.difference(stat_map.grid)}"
         raise InputError(mask.name, problem, "bring both onto one grid")
     check_side(side)
     if min_voxels < 1:
@@ -234,7 +223,7 @@ def find_rois(
     components = find_components(mask, 0.0, "positive", connectivity, min_voxels - 1, min_mm3)
     ordered = sorted(components, key=lambda part: (-part.voxels, int(part.indices[0])))
     local = atlas.on_grid(mask.grid) if atlas is not None and ordered else None
-    flat = np.ravel(found.array, order="F")
+    flat = np.ravel(stat_map.array, order="F")
     parts = tuple(
         _describe(number, part, flat[part.indices].astype(np.float64), side, local)
         for number, part in enumerate(ordered, 1)
@@ -383,8 +372,8 @@ def _mean_signal(series: Series, rois: Rois) -> NDArray[np.float64]:
     means = np.asarray(masker.fit_transform(filled), np.float64)
     # With 0 for NaN the mean is too small, by the share of voxels that have a value.
     known = [~np.isnan(series.rows[:, part.mask.indices]) for part in rois]
-    shares = np.stack([part.mean(axis=1) for part in known], axis=1)
-    return np.divide(means, shares, out=np.full(means.shape, np.nan), where=shares > 0)
+    fractions = np.stack([part.mean(axis=1) for part in known], axis=1)
+    return np.divide(means, fractions, out=np.full(means.shape, np.nan), where=fractions > 0)
 
 
 def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:

@@ -1,8 +1,8 @@
-"""Read one array of a .npy, .npz or .pkl file, and the affine beside it."""
+"""Read one array of a .npy, .npz or .pkl file, and the affine stored with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +13,15 @@ from ..core.errors import InputError
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import checksum, read_bytes
-from .npy import SAVE_AGAIN, UNPACKED, ArrayFault, Layout, Unread, read_npy, read_npz
-from .pickled_arrays import PickledArray
+from .npy import SAVE_AGAIN, UNPACKED, ArrayFault, LazyArray, read_npy, read_npz
 from .pickles import read_pickle
 
-ENDINGS = ARRAY_ENDINGS
-"""Of the files that are read."""
-
 LARGEST_FILE = 2**31 - 1
-"""Bytes a file may have."""
+"""Bytes a file may have: a .npz archive of more is of another format (zip64)."""
 
 _AFFINE = "affine"
 _IMAGE_AXES = (3, 4)
-_MOST_NAMES = 10
+_MAX_NAMES = 10  # arbitrary: those that fit a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +38,7 @@ class StoredArray:
     affine : array, shape (4, 4), or None
         What the file calls ``affine``: from voxels to mm, RAS.
     notes : tuple of str
-        What was left out, a sentence each.
+        What of the file is ignored, a sentence each.
     sha256 : str
         Of the file.
     """
@@ -57,11 +53,11 @@ class StoredArray:
 
 @dataclass(frozen=True, eq=False)
 class _Contents:
-    """What a file holds: arrays not built yet, other things by name, what was unusual."""
+    """Arrays by name, not built yet; other values by name; where they end in the file."""
 
-    arrays: Mapping[str, Unread | ArrayFault]
+    arrays: Mapping[str, LazyArray | ArrayFault]
     others: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
+    end: int
 
 
 def read_array(
@@ -69,8 +65,8 @@ def read_array(
 ) -> StoredArray:
     """Read an array of numbers from a ``.npy``, ``.npz`` or ``.pkl`` file.
 
-    A pickle is never run: it is followed operation by operation, and the array is made from type,
-    shape and bytes. Beside the file's content no more than the array itself is allocated.
+    A pickle never runs anything: the array is made from type, shape and bytes. Beside the file's
+    content no more than the array itself is held, or twice that in protocols 0 to 2 of pickle.
 
     Parameters
     ----------
@@ -102,151 +98,111 @@ def read_array(
     ...     path = Path(folder, "scan.pkl")
     ...     content = {"data": np.ones((4, 5, 6), np.int16), "affine": np.eye(4)}
     ...     _ = path.write_bytes(pickle.dumps(content))
-    ...     found = read_array(path)
-    >>> found.name, found.array.shape, found.affine.shape
+    ...     stored = read_array(path)
+    >>> stored.name, stored.array.shape, stored.affine.shape
     ('data', (4, 5, 6), (4, 4))
     """
     path = as_path(source)
-    read = _READERS.get(path.suffix.lower())
-    if read is None:
-        problem = f"is no file of an array: its name ends in none of {', '.join(ENDINGS)}"
+    suffix = path.suffix.lower()
+    if suffix not in ARRAY_ENDINGS:
+        problem = f"is not an array file: its name ends in none of {', '.join(ARRAY_ENDINGS)}"
         raise InputError(path, problem, SAVE_AGAIN)
-    most = UNPACKED if unpack_mb is None else _megabytes(unpack_mb)
-    raw = read_bytes(path, most=LARGEST_FILE)
+    limit = UNPACKED if unpack_mb is None else unpack_mb * 1e6
+    if not 0 < limit <= LARGEST_FILE:
+        problem = f"{unpack_mb:g} is not between 0 and {LARGEST_FILE / 1e6:,.0f}"
+        raise InputError("--unpack-mb", problem, "give the megabytes that an array may take")
+    raw = read_bytes(path, max_bytes=LARGEST_FILE)
+    sha256, size = checksum(raw), len(raw)
     try:
-        contents = read(raw, most)
-        chosen, notes = _choose(contents, name)
-        array = _whole(contents.arrays[chosen]).build()
+        contents = _read(raw, suffix, int(limit))
+        del raw  # the arrays of a pickle are copies
+        chosen = _choose(contents, name)
+        array = _sound(contents.arrays[chosen]).build()
         affine = _find_affine(contents)
     except ArrayFault as fault:
         raise InputError(path, fault.problem, fault.remedy) from None
-    return StoredArray(path, chosen, array, affine, contents.notes + notes, checksum(raw))
-
-
-def _megabytes(number: float) -> int:
-    if not 0 < number * 1e6 <= LARGEST_FILE:
-        problem = f"{number:g} is not between 0 and {LARGEST_FILE / 1e6:,.0f}"
-        raise InputError("--unpack-mb", problem, "give the megabytes that an array may take")
-    return int(number * 1e6)
-
-
-def _read_npy(raw: bytes, _: int) -> _Contents:
-    found = read_npy(raw)
-    return _Contents({"": found}, {}, _extra(found.header.end, raw))
-
-
-def _read_npz(raw: bytes, most: int) -> _Contents:
-    return _Contents(read_npz(raw, most), {})
-
-
-def _read_pickle(raw: bytes, _: int) -> _Contents:
-    value, end = read_pickle(raw)
-    notes = _extra(end, raw)
-    if isinstance(value, PickledArray):
-        return _Contents({"": value}, {}, notes)
-    if isinstance(value, (list, tuple)):
-        value = {str(place): item for place, item in enumerate(value)}
-    if not isinstance(value, dict):
-        raise ArrayFault("holds a single value, no array of numbers", SAVE_AGAIN)
-    arrays = {key: item for key, item in value.items() if isinstance(item, PickledArray)}
-    others = {key: item for key, item in value.items() if key not in arrays}
-    return _Contents(arrays, others, notes)
-
-
-def _extra(end: int, raw: bytes) -> tuple[str, ...]:
-    return (f"{len(raw) - end:,} bytes after the array are ignored",) if end < len(raw) else ()
-
-
-_READERS: dict[str, Callable[[bytes, int], _Contents]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".pkl": _read_pickle,
-    ".pickle": _read_pickle,
-}
-
-
-def _choose(contents: _Contents, wanted: str | None) -> tuple[str, tuple[str, ...]]:
-    """The array that is asked for, or the only one that can be an image; what is left out."""
-    names = [key for key in contents.arrays if key.casefold() != _AFFINE]
-    if wanted is not None:
-        if wanted not in names:
-            raise ArrayFault(f"holds no array named {wanted!r}", _offer(contents, names))
-        return wanted, _left_out(contents, wanted)
-    if not names:
-        what = _listed(contents.others) or ("its affine" if contents.arrays else "nothing else")
-        raise ArrayFault(f"holds no array of numbers, but {what}", SAVE_AGAIN)
-    images = [key for key in names if _axes(contents.arrays[key]) in _IMAGE_AXES]
-    if len(names) == 1:
-        return names[0], _left_out(contents, names[0])
-    if len(images) == 1:
-        return images[0], _left_out(contents, images[0])
-    raise ArrayFault(f"holds {len(names)} arrays", _offer(contents, names))
-
-
-def _axes(found: Unread | ArrayFault) -> int:
-    return 0 if isinstance(found, ArrayFault) else len(found.layout.final_shape)
-
-
-def _offer(contents: _Contents, names: list[str]) -> str:
-    if names == [""]:
-        return "it is the only array and has no name: leave --array out"
-    described = [f"{name[:60]} ({_describe(contents.arrays[name])})" for name in names]
-    more = " ..." if len(described) > _MOST_NAMES else ""
-    shown = ", ".join(described[:_MOST_NAMES])
-    return f"name one with `lesion-dash convert --array`: {shown}{more}"
-
-
-def _describe(found: Unread | ArrayFault) -> str:
-    try:
-        return str(_whole(found).layout)
-    except ArrayFault as fault:
-        return fault.problem
-
-
-def _whole(found: Unread | ArrayFault) -> Unread:
-    if isinstance(found, ArrayFault):
-        raise found
-    return found
-
-
-def _left_out(contents: _Contents, chosen: str) -> tuple[str, ...]:
+    notes = []
+    if contents.end < size:
+        notes.append(f"{size - contents.end:,} bytes after the array are ignored")
     others = [key for key in (*contents.arrays, *contents.others) if key != chosen]
-    rest = [key for key in others if key.casefold() != _AFFINE]
-    return (f"of the file, {chosen} is used; left out: {_listed(rest)}",) if rest else ()
+    if rest := [key for key in others if key.casefold() != _AFFINE]:
+        notes.append(f"array {chosen} is used; the file also holds {_listed(rest)}")
+    return StoredArray(path, chosen, array, affine, tuple(notes), sha256)
 
 
-def _listed(names: Any) -> str:
-    shown = [name[:60] for name in names]
-    return ", ".join(shown[:_MOST_NAMES]) + (" ..." if len(shown) > _MOST_NAMES else "")
+def _read(raw: bytes, suffix: str, limit: int) -> _Contents:
+    if suffix == ".npy":
+        array, end = read_npy(raw)
+        return _Contents({"": array}, {}, end)
+    if suffix == ".npz":
+        return _Contents(read_npz(raw, limit), {}, len(raw))
+    return _Contents(*read_pickle(raw))
+
+
+def _choose(contents: _Contents, name: str | None) -> str:
+    """The array that is asked for, or the only one that can be an image."""
+    names = [key for key in contents.arrays if key.casefold() != _AFFINE]
+    if name in names:
+        return name
+    described = [f"{key[:60]} ({_describe(contents.arrays[key])})" for key in names]
+    remedy = f"name one with `lesion-dash convert --array`: {_listed(described)}"
+    if name is not None:
+        if names == [""]:
+            remedy = "the file holds one array, without a name: omit --array"
+        raise ArrayFault(f"holds no array named {name!r}", remedy)
+    if not names:
+        rest = _listed(contents.others) or ("its affine" if contents.arrays else "nothing else")
+        raise ArrayFault(f"holds no array of numbers, but {rest}", SAVE_AGAIN)
+    images = [
+        key for key in names if len(getattr(contents.arrays[key], "shape", ())) in _IMAGE_AXES
+    ]
+    for candidates in (names, images):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise ArrayFault(f"holds {len(names)} arrays", remedy)
+
+
+def _describe(array: LazyArray | ArrayFault) -> str:
+    return array.problem if isinstance(array, ArrayFault) else str(array)
+
+
+def _sound(array: LazyArray | ArrayFault) -> LazyArray:
+    if isinstance(array, ArrayFault):
+        raise array
+    return array
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [name[:100] for name in names]
+    return ", ".join(shown[:_MAX_NAMES]) + (" ..." if len(shown) > _MAX_NAMES else "")
 
 
 def _find_affine(contents: _Contents) -> NDArray[np.float64] | None:
     """What the file calls its affine, an array or rows of numbers."""
-    everything = {**contents.arrays, **contents.others}
-    keys = [key for key in everything if key.casefold() == _AFFINE and everything[key] is not None]
+    values = {**contents.arrays, **contents.others}
+    keys = [key for key in values if key.casefold() == _AFFINE and values[key] is not None]
     if not keys:
         return None
     if len(keys) > 1:
         raise ArrayFault(f"holds {len(keys)} affines: {_listed(keys)}", "keep one of them")
-    found = everything[keys[0]]
-    if isinstance(found, ArrayFault):
-        raise found
-    numbers = _numbers_of(found)
-    if numbers is None:
-        raise ArrayFault("its affine is no matrix of 4 x 4 numbers", "save it as an array")
-    return numbers
+    value = values[keys[0]]
+    if isinstance(value, (LazyArray, ArrayFault)):
+        array = _sound(value)
+        if array.shape == (4, 4) and array.dtype.kind in "iuf":
+            return array.build().astype(np.float64)
+    elif _is_square(value):
+        return np.array(value, np.float64)
+    raise ArrayFault("its affine is not a matrix of 4 x 4 numbers", "save it as an array")
 
 
-def _numbers_of(found: object) -> NDArray[np.float64] | None:
-    layout = getattr(found, "layout", None)
-    if isinstance(layout, Layout):
-        is_matrix = layout.final_shape == (4, 4) and layout.dtype.kind in "iuf"
-        return found.build().astype(np.float64) if is_matrix else None  # type: ignore[attr-defined]
-    if not isinstance(found, (list, tuple)) or len(found) != 4:
-        return None
-    for row in found:
-        if not isinstance(row, (list, tuple)) or len(row) != 4:
-            return None
-        if not all(type(number) in (int, float) for number in row):
-            return None
-    return np.array(found, np.float64)
+def _is_square(value: object) -> bool:
+    """Whether it is four rows of four numbers; nothing deeper is looked at."""
+    rows = value if isinstance(value, (list, tuple)) and len(value) == 4 else ()
+    return bool(rows) and all(
+        isinstance(row, (list, tuple))
+        and len(row) == 4
+        and all(
+            type(number) is float or (type(number) is int and abs(number) < 2**63) for number in row
+        )
+        for row in rows
+    )

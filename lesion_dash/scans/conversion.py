@@ -7,28 +7,36 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
 from ..images.nifti import HeaderFault, Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
-from .arrays import ENDINGS, StoredArray, read_array
+from .arrays import StoredArray, read_array
 
 Shape = tuple[int, int, int]
 
-_WAYS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
-"""World axis and sign of each letter."""
-
-_OF_SPACE = ("units ", "sform and qform ", "sform used", "voxel size ")
-"""Beginnings of an image's notes that are said of where its voxels lie."""
-
+# World axis of each character of an orientation, and whether it grows.
+_DIRECTIONS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+# How the notes of an image begin that tell where its voxels lie.
+_SPACE_NOTES = ("units ", "sform and qform ", "sform used", "voxel size ")
+# Beyond these, float32 numbers of a header no longer tell where a voxel lies.
 _EDGES_MM = (1e-6, 1e6)
-"""Beyond these, float32 numbers of a header no longer tell where a voxel lies."""
+_SIZE_TOLERANCE_MM = 1e-3  # arbitrary: far below the voxels of any scanner
+_MAX_VOLUMES = 2**15 - 1  # int16, as NIfTI-1 keeps the lengths of axes
+_DESCRIPTION = "lesion_dash: made from an array"
+_NO_MATRIX = ("is not a matrix of 4 x 4 numbers", "give four rows of four numbers")
+_PLACEMENT_MISSING = (
+    "give --like IMAGE (of the same shape), --voxel-size X Y Z with --orientation RAS, "
+    "or --affine FILE"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +47,7 @@ class Placement:
     ----------
     grid : Grid
     source : str
-        In words, for the notes and the provenance.
+        The same as text, for the notes and the provenance.
     repetition_time : float
         Time between volumes as the other image states it, s; 0 where nothing does.
     sources : dict
@@ -75,16 +83,17 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     if header.grid is None or header.form == "none":
         raise InputError(path, "states no orientation", "give an image that does, or --affine")
     if header.grid.shape != shape[:3]:
-        problem = f"has {_edges(header.grid.shape)} voxels, the array {_edges(shape)}"
+        own, other = (" x ".join(map(str, lengths)) for lengths in (header.grid.shape, shape))
+        problem = f"has {own} voxels, the array {other}"
         raise InputError(path, problem, _explain_shapes(shape, header.grid.shape))
     repetition = header.repetition_time if header.volumes > 1 else 0.0
-    sources = {str(file): file_checksum(file) for file in files_of(path)}
-    notes = tuple(f"{path.name}: {note}" for note in header.notes if note.startswith(_OF_SPACE))
-    said = f"placed like {path.name}"
-    return Placement(header.grid, said, max(repetition, 0.0), sources, notes)
+    sources = {str(file): _file_checksum(file) for file in files_of(path)}
+    notes = tuple(f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES))
+    source = f"placed like {path.name}"
+    return Placement(header.grid, source, max(repetition, 0.0), sources, notes)
 
 
-def file_checksum(path: AnyPath) -> str:
+def _file_checksum(path: AnyPath) -> str:
     """SHA-256 of a file, of which no more than a piece is held."""
     if isinstance(path, UrlPath):
         return checksum(read_bytes(path))
@@ -92,89 +101,39 @@ def file_checksum(path: AnyPath) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _explain_shapes(shape: tuple[int, ...], wanted: Shape) -> str:
-    if shape[1:] == wanted:
+def _explain_shapes(shape: tuple[int, ...], target: Shape) -> str:
+    if shape[1:] == target:
         return "the volumes come last: save array[0], or numpy.moveaxis(array, 0, -1) of a series"
-    if shape[:3] == wanted[::-1]:
+    if shape[:3] == target[::-1]:
         return "SimpleITK's arrays are z, y, x: save array.transpose(2, 1, 0)"
-    if sorted(shape[:3]) == sorted(wanted):
+    if sorted(shape[:3]) == sorted(target):
         return "the axes are in another order: transpose the array first"
     return "give the image whose voxels the array holds"
 
 
-def place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
-    """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm.
-
-    Parameters
-    ----------
-    shape : tuple of int, length 3
-    voxel_size : sequence of float, length 3
-        Edges in mm, along the axes of the array.
-    orientation : str
-        Where each axis of the array grows to: R or L, A or P, S or I, in their order, such as
-        ``RAS``.
-
-    Returns
-    -------
-    Placement
-        Its space is that of no template.
-
-    Raises
-    ------
-    InputError
-        Where they are no sizes, or no orientation.
-
-    Examples
-    --------
-    >>> placement = place_centred((5, 3, 1), (2, 2, 3), "LAS")
-    >>> placement.grid.to_mm([[0, 0, 0], [4, 2, 0]]).tolist()
-    [[4.0, -2.0, 0.0], [-4.0, 2.0, 0.0]]
-    """
+def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
+    """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm of no template."""
     sizes = [float(size) for size in voxel_size]
     if len(sizes) != 3 or not all(isfinite(size) and size > 0 for size in sizes):
-        raise InputError("--voxel-size", f"{sizes} are no three edges in mm", "give X Y Z above 0")
-    affine = np.zeros((4, 4))
-    affine[3, 3] = 1
-    for column, (axis, sign) in enumerate(_ways_of(orientation)):
+        raise InputError("--voxel-size", f"{sizes} is not three edges in mm", "give X Y Z above 0")
+    characters = orientation.upper()
+    directions = [_DIRECTIONS[axis] for axis in characters if axis in _DIRECTIONS]
+    if len(characters) != 3 or sorted(axis for axis, _ in directions) != [0, 1, 2]:
+        rule = "give one of R and L, one of A and P, one of S and I, such as RAS"
+        raise InputError("--orientation", f"{orientation!r} is not an orientation", rule)
+    affine = np.eye(4) * [0, 0, 0, 1]
+    for column, (axis, sign) in enumerate(directions):
         affine[axis, column] = sign * sizes[column]
-    middle = (np.array(shape) - 1) / 2
-    affine[:3, 3] = -affine[:3, :3] @ middle
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
     _check_lengths("--voxel-size", affine)
     source = "placed with the middle of the array at 0, 0, 0 mm, which is no place in a template"
-    return Placement(Grid(shape, affine + 0.0, 0), source)
+    return Placement(Grid(shape, affine + 0.0, 0), source)  # + 0.0: no -0.0
 
 
-def _ways_of(orientation: str) -> list[tuple[int, int]]:
-    letters = orientation.upper()
-    ways = [_WAYS[letter] for letter in letters if letter in _WAYS]
-    if len(letters) != 3 or sorted(axis for axis, _ in ways) != [0, 1, 2]:
-        rule = "give one of R and L, one of A and P, one of S and I, such as RAS"
-        raise InputError("--orientation", f"{orientation!r} is no orientation", rule)
-    return ways
-
-
-def place_by_affine(shape: Shape, affine: ArrayLike, subject: object, source: str) -> Placement:
-    """Voxels by a matrix.
-
-    Parameters
-    ----------
-    shape : tuple of int, length 3
-    affine : array, shape (4, 4)
-        Takes a voxel (i, j, k) to the centre of that voxel in mm, RAS.
-    subject : object
-        The file the matrix comes from.
-    source : str
-        The same in words.
-
-    Raises
-    ------
-    InputError
-        Where the matrix takes a volume to no volume.
-    """
-    matrix = np.asarray(affine, np.float64)
-    if matrix.shape != (4, 4):
-        problem = f"is no matrix of 4 x 4 numbers: its shape is {matrix.shape}"
-        raise InputError(subject, problem, "give four rows of four numbers")
+def _place_by_affine(
+    shape: Shape, matrix: NDArray[np.float64], subject: object, source: str
+) -> Placement:
+    """Voxels by a 4 x 4 matrix from voxels to mm, which the subject (a file) holds."""
     if not np.array_equal(matrix[3], [0, 0, 0, 1]):
         row = ", ".join(f"{number:g}" for number in matrix[3])
         remedy = "give the matrix from voxels to mm, four rows of four numbers"
@@ -192,7 +151,7 @@ def _check_lengths(subject: object, affine: NDArray[np.float64]) -> None:
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     if edges.min() < smallest or np.abs(affine).max() > largest:
         shown = " x ".join(f"{edge:g}" for edge in edges)
-        problem = f"voxels of {shown} mm, or so far away, are none of an image"
+        problem = f"voxels of {shown} mm, or so far away, are beyond the range of images"
         raise InputError(subject, problem, f"give mm, from {smallest:g} to {largest:,.0f}")
 
 
@@ -205,36 +164,20 @@ def read_affine(source: PathInput) -> NDArray[np.float64]:
         Where the file holds anything else.
     """
     path = as_path(source)
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in ARRAY_ENDINGS:
         array = read_array(path).array
         if array.dtype.kind not in "iuf" or array.shape != (4, 4):
-            raise _no_matrix(path)
+            raise InputError(path, *_NO_MATRIX)
         return array.astype(np.float64)
     text, _, _ = read_text(path, separators="\t, ")
     lines = [line.partition("#")[0].replace(",", " ").split() for line in text.splitlines()]
-    rows = [words for words in lines if words]
-    if [len(words) for words in rows] != [4] * 4:
-        raise _no_matrix(path)
+    rows = [cells for cells in lines if cells]
     try:
-        return np.array(rows, np.float64)
+        if [len(cells) for cells in rows] == [4] * 4:
+            return np.array(rows, np.float64)
     except ValueError:
-        raise _no_matrix(path) from None
-
-
-def _no_matrix(path: AnyPath) -> InputError:
-    return InputError(path, "is no matrix of 4 x 4 numbers", "give four rows of four numbers")
-
-
-def _edges(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-# Make an image of an array: which numbers NIfTI takes, which axes they have, where they lie.
-
-
-_SIZE_TOLERANCE_MM = 1e-3
-_MOST_VOLUMES = 2**15 - 1
-_DESCRIPTION = "lesion_dash: made from an array"
+        pass
+    raise InputError(path, *_NO_MATRIX)
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,39 +256,42 @@ def convert_array(
     (dtype('uint8'), 3.0)
     """
     array, axes_notes = _check_axes(stored)
-    shape: Shape = (array.shape[0], array.shape[1], array.shape[2])
     given = _given_placement(array.shape, like, voxel_size, orientation, affine)
-    placement, space_notes = _reconcile(stored, shape, given, voxel_size is not None)
+    placement, note = _reconcile(stored, array.shape[:3], given, voxel_size is not None)
     values, type_notes = _nifti_values(stored, array)
     values.setflags(write=False)
+    notes = [*axes_notes, note]
     if array.ndim == 4 and not placement.repetition_time:
-        space_notes += ("the time between volumes is not stated",)
-    notes = axes_notes + space_notes + placement.notes + type_notes + _note_infinite(values)
-    return Converted(values, placement, notes)
+        notes.append("the time between volumes is not stated")
+    notes += [*placement.notes, *type_notes]
+    infinite = int(np.isinf(values).sum()) if values.dtype.kind == "f" else 0
+    if infinite:
+        notes.append(f"infinite value in {infinite:,} voxels, which other commands refuse")
+    return Converted(values, placement, tuple(notes))
 
 
 def _check_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
-    array = stored.array
+    array, shape = stored.array, stored.array.shape
     notes: tuple[str, ...] = ()
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim < stored.array.ndim:
-        notes = (f"of shape {stored.array.shape}: axes of length one at the end are left out",)
+    if array.ndim < len(shape):
+        notes = (f"of shape {shape}: trailing axes of length one are dropped",)
     if array.ndim not in (3, 4):
-        problem = f"is no volume: an array of shape {stored.array.shape}, three or four axes needed"
+        problem = f"not a volume: an array of shape {shape}, three or four axes needed"
         remedy = "save a slice as array[:, :, None]" if array.ndim == 2 else "save one volume of it"
         raise InputError(stored.path, problem, remedy)
-    if array.ndim == 4 and array.shape[3] > _MOST_VOLUMES:
-        problem = f"has {array.shape[3]:,} volumes, {_MOST_VOLUMES:,} at most"
+    if array.ndim == 4 and array.shape[3] > _MAX_VOLUMES:
+        problem = f"has {array.shape[3]:,} volumes, {_MAX_VOLUMES:,} at most"
         raise InputError(stored.path, problem, "put the axis of the volumes last")
     if array.ndim == 4 and array.shape[0] == 1:
-        said = f"of shape {array.shape}, taken as {array.shape[3]:,} volumes of one sagittal slice"
-        notes += (f"{said}: where the first axis is a channel or a batch, save array[0]",)
+        note = f"of shape {array.shape}, taken as {array.shape[3]:,} volumes of one sagittal slice"
+        notes += (f"{note}: where the first axis is a channel or a batch, save array[0]",)
     return array, notes
 
 
 def _given_placement(
-    lengths: tuple[int, ...],
+    shape: tuple[int, ...],
     like: PathInput | None,
     voxel_size: Sequence[float] | None,
     orientation: str | None,
@@ -356,58 +302,48 @@ def _given_placement(
         missing = "--voxel-size" if voxel_size is None else "--orientation"
         remedy = "a size without an orientation leaves left and right open: give both"
         raise InputError(missing, "is missing", remedy)
-    names = {"--like": like, "--voxel-size": voxel_size, "--affine": affine}
-    chosen = [name for name, value in names.items() if value is not None]
-    if len(chosen) > 1:
-        raise InputError(" and ".join(chosen), "are both given", "give one of them")
-    shape: Shape = (lengths[0], lengths[1], lengths[2])
+    options = {"--like": like, "--voxel-size": voxel_size, "--affine": affine}
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(" and ".join(given), "are both given", "give one of them")
     if like is not None:
-        return place_like(like, lengths)
+        return place_like(like, shape)
+    volume: Shape = (shape[0], shape[1], shape[2])
     if voxel_size is not None and orientation is not None:
-        return place_centred(shape, voxel_size, orientation)
+        return _place_centred(volume, voxel_size, orientation)
     if affine is not None:
         path = as_path(affine)
-        matrix, said = read_affine(path), f"placed by the affine of {path.name}"
-        placed = place_by_affine(shape, matrix, path, said)
-        return replace(placed, sources={str(path): file_checksum(path)})
+        source = f"placed by the affine of {path.name}"
+        placement = _place_by_affine(volume, read_affine(path), path, source)
+        return replace(placement, sources={str(path): _file_checksum(path)})
     return None
 
 
 def _reconcile(
-    stored: StoredArray, shape: Shape, given: Placement | None, is_centred: bool
-) -> tuple[Placement, tuple[str, ...]]:
-    """The place that is given, or the file's own one; where there are both, they must agree."""
+    stored: StoredArray, shape: Any, given: Placement | None, is_centred: bool
+) -> tuple[Placement, str]:
+    """The placement that is given, or the file's own one; where there are both, they must agree."""
     if stored.affine is None:
         if given is None:
-            raise InputError(stored.path, "an array does not say where its voxels lie", _ASK)
-        return given, (given.source,)
-    own = place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
+            problem = "an array does not say where its voxels lie"
+            raise InputError(stored.path, problem, _PLACEMENT_MISSING)
+        return given, given.source
+    own = _place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
     if given is None:
-        return own, (own.source,)
-    if not (_same_axes if is_centred else _same_voxels)(own.grid, given.grid):
+        return own, own.source
+    if not (_same_axes(own.grid, given.grid) if is_centred else own.grid.matches(given.grid)):
         difference = own.grid.difference(given.grid)
         problem = f"the affine in the file contradicts what is given: {difference}"
-        raise InputError(stored.path, problem, "leave out what is given, or save the array alone")
+        raise InputError(stored.path, problem, "omit what is given, or save the array alone")
     if is_centred:
-        return own, (own.source,)
-    return given, (f"{given.source}, as the affine in its file has it",)
-
-
-def _same_voxels(own: Grid, given: Grid) -> bool:
-    return own.matches(given)
+        return own, own.source
+    return given, f"{given.source}, in agreement with the affine in its file"
 
 
 def _same_axes(own: Grid, given: Grid) -> bool:
     """Whether size and orientation are the same: where the middle lies was only assumed."""
-    sizes = own.voxel_size, given.voxel_size
-    near = np.allclose(*sizes, rtol=0, atol=_SIZE_TOLERANCE_MM)
+    near = np.allclose(own.voxel_size, given.voxel_size, rtol=0, atol=_SIZE_TOLERANCE_MM)
     return near and own.orientation == given.orientation
-
-
-_ASK = (
-    "say it with --like IMAGE (of the same shape), with --voxel-size X Y Z and --orientation RAS, "
-    "or with --affine FILE"
-)
 
 
 def _nifti_values(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, ...]]:
@@ -426,22 +362,11 @@ def _nifti_values(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[s
     return array.astype(array.dtype.newbyteorder("="), copy=False).view(), ()
 
 
-def _note_infinite(values: NDArray) -> tuple[str, ...]:
-    infinite = int(np.isinf(values).sum()) if values.dtype.kind == "f" else 0
-    if not infinite:
-        return ()
-    return (f"infinite value in {infinite:,} voxels, which other commands refuse",)
-
-
 def _narrowed(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, ...]]:
     low, high = int(array.min()), int(array.max())
-    for dtype in (np.int32, np.uint32):
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
-            name = np.dtype(dtype).name
-            note = (
-                f"{array.dtype.name} is saved as {name}: every value fits, and every reader has it"
-            )
-            return array.astype(dtype), (note,)
+    for dtype in (np.dtype(np.int32), np.dtype(np.uint32)):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            note = f"{array.dtype.name} is saved as {dtype.name}"
+            return array.astype(dtype), (f"{note}: every value fits, and every reader has it",)
     problem = f"holds whole numbers from {low} to {high}, more than 32 bits"
-    raise InputError(stored.path, problem, "save array.astype(float), where that is meant")
+    raise InputError(stored.path, problem, "save array.astype(float) if rounding is acceptable")

@@ -16,23 +16,21 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.masks import mask_of, volume_grid
 from ..images.nifti import Header, Space, point
+from ..images.reading import ImageFile, ImageSource, as_image_file
 from ..images.survey import (
     Form,
     HeaderFacts,
-    ImageFile,
-    ImageSource,
     Survey,
-    as_image_file,
     axis_codes,
-    scale_values,
+    read_facts,
     survey_values,
 )
 
-_MOST_VALUES = 2**26
-"""Voxels of an image, or values of 4D maps that are not 0, that are read as an atlas."""
-
+# Voxels of an image, or values of 4D maps that are not 0, that are read as an atlas: arbitrary,
+# four times the 16 million of a template at 0.7 mm.
+_MAX_VALUES = 2**26
+# Bytes the voxels of a file that is held in memory may take to be read as an atlas; arbitrary.
 _LARGEST_HELD = 2**30
-"""Bytes the voxels of a file that is held in memory may take to be read as an atlas."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,15 @@ class Verdict:
         return {"accept": "yes", "warn": "yes", "reject": "no"}.get(self.outcome, "not tried")
 
 
-def refused(fault: InputError) -> Verdict:
-    """The verdict where the file cannot be read."""
-    return Verdict("reject", (fault.reason,))
+def _judge(read: Callable[[], tuple[str, ...]]) -> Verdict:
+    try:
+        notes = read()
+    except InputError as error:
+        return Verdict("reject", (error.reason,))
+    return Verdict("warn" if notes else "accept", notes)
 
 
-def judge_mask(file: ImageFile, header: Header) -> Verdict:
+def _judge_mask(file: ImageFile, header: Header) -> Verdict:
     """Read the image as `check` would a mask."""
 
     def read() -> tuple[str, ...]:
@@ -71,44 +72,26 @@ def judge_mask(file: ImageFile, header: Header) -> Verdict:
     return _judge(read)
 
 
-def judge_atlas(file: ImageFile, header: Header, survey: Survey) -> Verdict:
-    """Read the image as an atlas, with the label table that lies beside it where there is one."""
+def _judge_atlas(file: ImageFile, header: Header, survey: Survey) -> Verdict:
+    """Read the image as an atlas, with the label table of its name where there is one."""
     is_series = header.volumes > 1
     size = survey.voxels - survey.zeros if is_series else survey.voxels
-
-    def check() -> tuple[str, ...]:
-        return _check_ends(file, header, survey) if is_series else ()
+    fits = file.content is None or header.voxel_bytes <= _LARGEST_HELD
 
     def read() -> tuple[str, ...]:
-        check()
+        if is_series:  # its range first: a time series is refused without holding its values
+            low, high = np.nan_to_num([survey.lowest, survey.highest]).tolist()
+            check_scale(file.path, header.volumes, header.dtype, min(low, 0.0), max(high, 0.0))
+        if size > _MAX_VALUES or not fits:
+            return ()
         if file.content is None:
             return load_atlas(file.path).notes
         return atlas_of(file.stored(_LARGEST_HELD)).notes
 
-    fits = file.content is None or header.voxel_bytes <= _LARGEST_HELD
-    if size <= _MOST_VALUES and fits:
-        return _judge(read)
-    too_many = "the image is larger than what is tried as an atlas here"
-    verdict = _judge(check)
-    return verdict if verdict.outcome == "reject" else Verdict("unknown", (too_many,))
-
-
-def _check_ends(file: ImageFile, header: Header, survey: Survey) -> tuple[str, ...]:
-    """Range first: a time series is refused without holding its values."""
-    ends = np.nan_to_num([survey.lowest, survey.highest]).tolist()
-    check_scale(file.path, header.volumes, header.dtype, min(ends[0], 0.0), max(ends[1], 0.0))
-    return ()
-
-
-def _judge(read: Callable[[], tuple[str, ...]]) -> Verdict:
-    try:
-        notes = read()
-    except InputError as error:
-        return refused(error)
-    return Verdict("warn", notes) if notes else Verdict("accept")
-
-
-# An image file looked into.
+    verdict = _judge(read)
+    if verdict.outcome == "accept" and (size > _MAX_VALUES or not fits):
+        return Verdict("unknown", ("the image is larger than what is tried as an atlas here",))
+    return verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,15 +231,15 @@ class Inspection:
         )
         if not inside:
             ranges = ", ".join(f"{a} from 0 to {n - 1}" for a, n in zip("ijk", shape, strict=True))
-            problem = f"{point((i, j, k))} is no voxel of the image"
-            raise InputError("voxel", problem, f"whole numbers are wanted: {ranges}")
+            problem = f"{point((i, j, k))} is not a voxel of the image"
+            raise InputError("voxel", problem, f"give whole numbers: {ranges}")
 
     def stored_volume(self, volume: int = 0) -> NDArray:
         """The values of one volume as they are stored, shape (x, y, z); see `scaled`."""
         if self.header is None or self.survey is None:
             raise InputError(self.name, self.fault or "its values cannot be read")
         if not 0 <= volume < self.volumes:
-            problem = f"{volume} is no volume of the image"
+            problem = f"{volume} is not a volume of the image"
             raise InputError("volume", problem, f"volumes count from 0 to {self.volumes - 1}")
         return self.file.volume(self.header, volume)
 
@@ -264,11 +247,37 @@ class Inspection:
         """Stored values as they are meant: stored * slope + intercept."""
         if self.header is None:
             raise InputError(self.name, self.fault)
-        return scale_values(stored, self.header)
+        return self.header.scaled(stored)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values that `json.dumps` takes; what is not known is None."""
-        return json_of(self)
+        facts, header, space = self.facts, self.header, self.space
+        return {
+            "name": self.name,
+            "format": facts.format,
+            "file_bytes": self.file_bytes if self.file_bytes >= 0 else None,
+            "inflated_bytes": self.inflated_bytes or None,
+            "sha256": self.sha256,
+            "shape": list(self.shape),
+            "volumes": self.volumes,
+            "repetition_time_s": _known(self.repetition_time),
+            "data_type": facts.data_type,
+            "byte_order": facts.byte_order,
+            "slope": _known(header.slope if header else facts.slope),
+            "intercept": _known(header.intercept if header else facts.intercept),
+            "space_unit": facts.space_unit or None,
+            "time_unit": facts.time_unit or None,
+            "form_used": self.form_used or None,
+            "forms_apart_mm": _known(self.forms_apart_mm),
+            "sform": _form(facts.sform),
+            "qform": _form(facts.qform),
+            "space": _space(space) if space else None,
+            "values": _values(self.survey) if self.survey else None,
+            "as_mask": _verdict(self.as_mask),
+            "as_atlas": _verdict(self.as_atlas),
+            "notes": list(self.notes),
+            "fault": self.fault or None,
+        }
 
     @property
     def _grid(self) -> Grid:
@@ -302,38 +311,36 @@ def inspect_image(source: ImageSource) -> Inspection:
 
     Examples
     --------
-    >>> found = inspect_image("sample_data/atlas/synthetic_atlas.nii.gz")
-    >>> found.space.size_words, found.space.orientation, found.survey.distinct
+    >>> atlas = inspect_image("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> atlas.space.size_summary, atlas.space.orientation, atlas.survey.distinct
     ('2 mm voxels', 'RAS', 63)
-    >>> found.to_mm(0, 0, 0)
+    >>> atlas.to_mm(0, 0, 0)
     (-90.0, -126.0, -72.0)
-    >>> found.value_at(*found.nearest_voxel(-26, 0, 8))
+    >>> atlas.value_at(*atlas.nearest_voxel(-26, 0, 8))
     49.0
     """
     file = as_image_file(source)
-    facts = file.facts()
-    header, survey, fault = None, None, None
+    facts = read_facts(file)
+    header, survey, fault = None, None, ""
     notes: tuple[str, ...] = ()
+    as_mask = as_atlas = Verdict("unknown")
     try:
         header = file.header()
-        notes += header.notes
-        survey, said = survey_values(file, header)
-        notes += said
+        survey, value_notes = survey_values(file, header)
+        notes = (*header.notes, *value_notes)
+        as_mask, as_atlas = _judge_mask(file, header), _judge_atlas(file, header, survey)
     except InputError as error:
-        fault = error
+        fault = error.reason
+        notes = header.notes if header else ()
+        as_mask = as_atlas = Verdict("reject", (fault,))
+    if header and header.repetition_time > 0 and not facts.time_unit:
+        notes += ("unit of the repetition time not stated: seconds assumed",)
+    space = _space_of(facts, header)
+    sha256 = file.sha256()
     return Inspection(
-        file.path.name,
-        facts,
-        header,
-        _space_of(facts, header),
-        survey,
-        file.size,
-        file.sha256(),
-        *_verdicts(file, header, survey, fault),
-        notes + _own_notes(facts, header),
-        fault.reason if fault else "",
-        file,
-    )
+        file.path.name, facts, header, space, survey, file.size, sha256, as_mask, as_atlas, notes,
+        fault, file,
+    )  # fmt: skip
 
 
 def _space_of(facts: HeaderFacts, header: Header | None) -> Space | None:
@@ -345,52 +352,6 @@ def _space_of(facts: HeaderFacts, header: Header | None) -> Space | None:
         return None
     grid = Grid((facts.shape[0], facts.shape[1], facts.shape[2]), affine)
     return Space(grid, axis_codes(affine))
-
-
-def _verdicts(
-    file: ImageFile, header: Header | None, survey: Survey | None, fault: InputError | None
-) -> tuple[Verdict, Verdict]:
-    if header is None or survey is None or fault is not None:
-        verdict = refused(fault) if fault else Verdict("unknown")
-        return verdict, verdict
-    return judge_mask(file, header), judge_atlas(file, header, survey)
-
-
-def _own_notes(facts: HeaderFacts, header: Header | None) -> tuple[str, ...]:
-    if header is None or header.repetition_time <= 0 or facts.time_unit:
-        return ()
-    return ("unit of the repetition time not stated: seconds assumed",)
-
-
-def json_of(found: Inspection) -> dict[str, Any]:
-    """All of it as plain values for `json.dumps`; what is not known is None."""
-    facts, header, space = found.facts, found.header, found.space
-    return {
-        "name": found.name,
-        "format": facts.format,
-        "file_bytes": found.file_bytes if found.file_bytes >= 0 else None,
-        "inflated_bytes": found.inflated_bytes or None,
-        "sha256": found.sha256,
-        "shape": list(found.shape),
-        "volumes": found.volumes,
-        "repetition_time_s": _known(found.repetition_time),
-        "data_type": facts.data_type,
-        "byte_order": facts.byte_order,
-        "slope": _known(header.slope if header else facts.slope),
-        "intercept": _known(header.intercept if header else facts.intercept),
-        "space_unit": facts.space_unit or None,
-        "time_unit": facts.time_unit or None,
-        "form_used": found.form_used or None,
-        "forms_apart_mm": _known(found.forms_apart_mm),
-        "sform": _form(facts.sform),
-        "qform": _form(facts.qform),
-        "space": _space(space) if space else None,
-        "values": _values(found.survey) if found.survey else None,
-        "as_mask": _verdict(found.as_mask),
-        "as_atlas": _verdict(found.as_atlas),
-        "notes": list(found.notes),
-        "fault": found.fault or None,
-    }
 
 
 def _known(value: float) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atlas.atlas import TIE_MM
+from ..atlas.atlas import resample_labels
 from ..core.errors import InputError, NotBinary
 from ..core.grid import Grid
 from ..files.listing import has_image_ending, strip_ending
@@ -48,39 +48,24 @@ def place_mask(mask: Mask, grid: Grid) -> Mask:
     """
     if mask.grid.matches(grid):
         return replace(mask, grid=grid)
-    placed = Mask.from_array(_nearest(mask, grid), grid, mask.name)
+    labels = resample_labels(mask.array.view(np.uint8), mask.grid, grid)
+    placed = Mask.from_array(labels, grid, mask.name)
     if mask.voxels and not placed.voxels:
         raise _lost(mask, grid)
     notes = (*mask.notes, _how(mask, placed))
     return replace(placed, notes=notes, sha256=mask.sha256)
 
 
-def _nearest(mask: Mask, grid: Grid) -> np.ndarray:
-    from scipy.ndimage import affine_transform
-
-    inverse = np.linalg.inv(mask.grid.affine)
-    steps = inverse @ grid.affine
-    nudge = inverse[:3, :3] @ np.full(3, -TIE_MM)
-    return affine_transform(
-        mask.array.view(np.uint8),
-        steps[:3, :3],
-        steps[:3, 3] + nudge,
-        output_shape=grid.shape,
-        order=0,
-        mode="grid-constant",
-        cval=0,
-        prefilter=False,
-    )
-
-
 def _lost(mask: Mask, grid: Grid) -> InputError:
     """Why no voxel of a mask lies on an image: it lies elsewhere, or between the voxels."""
-    low, high = _box(grid.to_voxel(mask.grid.mm_of_index(mask.indices)))
+    places = mask.grid.mm_of_index(mask.indices)
+    low, high = _box(grid.to_voxel(places))
     if np.all(high > -0.5) and np.all(low < np.array(grid.shape) - 0.5):
         problem = f"has no voxel on the image: its {mask.volume_mm3:,.3g} mm³ lie between the "
         problem += f"centres of the image's voxels of {grid.voxel_volume:,.3g} mm³"
         return InputError(mask.name, problem, "give a larger region, or a finer image")
-    problem = f"has no voxel on the image: it lies at {_extent(mask)}; image: {_span(grid)}"
+    span = _span(grid.corners())
+    problem = f"has no voxel on the image: it lies at {_span(places)}; image: {span}"
     return InputError(mask.name, problem, "give a mask and an image of one space")
 
 
@@ -95,6 +80,15 @@ def _how(mask: Mask, placed: Mask) -> str:
     )
 
 
+def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _span(points: np.ndarray) -> str:
+    pairs = zip("xyz", *_box(points), strict=True)
+    return ", ".join(f"{axis} {low:.0f}..{high:.0f} mm" for axis, low, high in pairs)
+
+
 def check_overlap(name: str, own: Grid, grid: Grid) -> None:
     """Raise InputError where a map and an image have no place in common.
 
@@ -103,9 +97,11 @@ def check_overlap(name: str, own: Grid, grid: Grid) -> None:
     >>> grid = Grid((4, 4, 4), np.eye(4))
     >>> check_overlap("map", grid, grid)
     """
-    (low, high), (other_low, other_high) = _box(own.corners()), _box(grid.corners())
-    if np.any(low > other_high) or np.any(other_low > high):
-        problem = f"does not overlap the image: {_span(own)} against {_span(grid)}"
+    corners, others = own.corners(), grid.corners()
+    if np.any(corners.min(axis=0) > others.max(axis=0)) or np.any(
+        others.min(axis=0) > corners.max(axis=0)
+    ):
+        problem = f"does not overlap the image: {_span(corners)} against {_span(others)}"
         raise InputError(name, problem, "give a map of the image's own space")
 
 
@@ -115,7 +111,7 @@ def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
     Parameters
     ----------
     what : str
-        The map or the mask, in words.
+        The map or the mask, as in the note.
     own : Grid
         Its grid; where it is the image's, both belong together, whatever they are marked as.
     name : str
@@ -131,32 +127,14 @@ def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
     """
     if own.code not in MNI_CODES or grid.code in MNI_CODES or own.matches(grid):
         return ()
-    said = f"{what} is marked as standard space and {name} is not"
-    return (f"{said}: wrong unless both were registered",)
-
-
-def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return points.min(axis=0), points.max(axis=0)
-
-
-def _extent(mask: Mask) -> str:
-    return _in_words(mask.grid.mm_of_index(mask.indices))
-
-
-def _span(grid: Grid) -> str:
-    return _in_words(grid.corners())
-
-
-def _in_words(points: np.ndarray) -> str:
-    pairs = zip("xyz", *_box(points), strict=True)
-    return ", ".join(f"{axis} {low:.0f}..{high:.0f} mm" for axis, low, high in pairs)
+    note = f"{what} is marked as standard space and {name} is not"
+    return (f"{note}: wrong unless both were registered",)
 
 
 # A binary mask, or what makes one of a file that is none.
 
 
-_SIGN = "_mask"
-"""What `lesion-dash mask` adds to the name of an image for that of its mask."""
+_SUFFIX = "_mask"  # what `lesion-dash mask` adds to the name of an image for that of its mask
 
 
 def binary_mask(source: MaskLike) -> Mask:
@@ -191,19 +169,16 @@ def binary_mask(source: MaskLike) -> Mask:
     try:
         return as_mask(source)
     except NotBinary as error:
-        raise InputError(error.subject, error.problem, _remedy(source)) from None
+        remedy = "give a mask: `lesion-dash mask IMAGE --prob THIS_FILE` cuts out a region and "
+        remedy += "writes its mask beside it"
+        path = None if isinstance(source, Mask | SpatialImage) else as_path(source)
+        if isinstance(path, Path) and (name := _mask_of(path)):
+            remedy = f"give {name} beside it, its mask"
+        raise InputError(error.subject, error.problem, remedy) from None
 
 
-def _remedy(source: MaskLike) -> str:
-    path = None if isinstance(source, Mask | SpatialImage) else as_path(source)
-    if isinstance(path, Path) and (beside := _mask_beside(path)):
-        return f"give {beside} beside it, its mask"
-    command = "`lesion-dash mask IMAGE --prob THIS_FILE`"
-    return f"give a mask: {command} cuts out a region and writes its mask beside it"
-
-
-def _mask_beside(path: Path) -> str:
-    """Name of the mask that lies beside an image, empty where there is none."""
-    named = f"{strip_ending(path.name)}{_SIGN}"
+def _mask_of(path: Path) -> str:
+    """Name of the mask in an image's folder that is named after it, or empty."""
+    name = f"{strip_ending(path.name)}{_SUFFIX}"
     names = sorted(file.name for file in path.parent.iterdir() if has_image_ending(file.name))
-    return next((name for name in names if strip_ending(name) == named), "")
+    return next((other for other in names if strip_ending(other) == name), "")

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import LabelAtlas, ProbabilityAtlas, resample_sparse
+from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import check_scale, load_atlas, to_probabilities
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.listing import has_image_ending, strip_ending
+from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
 from ..images.masks import Binarization, Mask, volume_grid
@@ -24,149 +24,101 @@ from ..images.reading import RawImage, read_header
 from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
-from .arrays import ENDINGS, StoredArray, read_array
+from .arrays import StoredArray, read_array
 from .conversion import convert_array
 from .placing import check_overlap, place_mask, space_notes
 
-_MOST_NAMED = 12
+DEFAULT_THRESHOLD = 0.5
+"""Probability from which a voxel belongs to a region: as likely inside as outside."""
+
+_MAX_NAMED = 12  # arbitrary: regions that fit a sentence
+# A probability stored as float32, or interpolated, may miss the threshold by so much.
+_ROUNDING = 1e-6
+# Labels stored as floats may miss whole numbers by so much; arbitrary, far above float32's error.
+_LABEL_TOLERANCE = 1e-4
+_LARGEST_PERCENT = 100
+_BLOCK = 2**20  # arbitrary: values that are compared together
+# How the note of an image begins that `space_notes` takes the place of.
+_NOT_STANDARD = "not marked as standard space"
 
 
-def pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
-    """Find a region by its number or its name; capitals do not matter.
-
-    Parameters
-    ----------
-    subject : str or path
-        The map, for messages.
-    regions : sequence of Region
-    label : str, int or None
-        A number, also as text, or a name.
-
-    Returns
-    -------
-    int
-        Its place among the regions.
-
-    Raises
-    ------
-    InputError
-        Where none or several are called so, or nothing was chosen; it lists what there is.
-
-    Examples
-    --------
-    >>> eye = (Region(1, "lens"), Region(2, "globe"))
-    >>> pick_region("eye.nii", eye, "Globe"), pick_region("eye.nii", eye, "2")
-    (1, 1)
-    """
+def _pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
+    """The place of a region among others, by its number or its name; capitals do not matter."""
     if label is None:
         problem = f"holds {len(regions)} regions, and a threshold would not tell them apart"
-        raise InputError(subject, problem, f"choose one with --label: {list_regions(regions)}")
+        raise InputError(subject, problem, f"choose one with --label: {_list_regions(regions)}")
     text = str(label).strip()
-    numbered = [place for place, region in enumerate(regions) if str(region.label) == text]
-    named = [
-        place for place, region in enumerate(regions) if region.name.casefold() == text.casefold()
-    ]
-    found = numbered or named
-    if len(found) > 1:
-        numbers = ", ".join(str(regions[place].label) for place in found)
-        problem = f"{len(found)} regions are called {text!r}"
-        raise InputError(subject, problem, f"choose one by its number: {numbers}")
-    if not found:
-        raise InputError(subject, f"has no region {text!r}", _suggest(regions, text))
-    return found[0]
+    numbers = [str(region.label) for region in regions]
+    names = [region.name.casefold() for region in regions]
+    matches = [place for place, number in enumerate(numbers) if number == text]
+    matches = matches or [place for place, name in enumerate(names) if name == text.casefold()]
+    if len(matches) > 1:
+        problem = f"{len(matches)} regions are called {text!r}"
+        choices = ", ".join(numbers[place] for place in matches)
+        raise InputError(subject, problem, f"choose one by its number: {choices}")
+    if matches:
+        return matches[0]
+    by_name = dict(zip(names, regions, strict=True))
+    close = get_close_matches(text.casefold(), by_name, n=5, cutoff=0.5)
+    parts = [name for name in by_name if text.casefold() in name and name not in close]
+    likely = [by_name[name] for name in [*close, *parts]]
+    remedy = f"did you mean {_list_regions(likely)}?"
+    remedy = remedy if likely else f"choose one of {_list_regions(regions)}"
+    raise InputError(subject, f"has no region {text!r}", remedy)
 
 
-def _suggest(regions: Sequence[Region], text: str) -> str:
-    names = {region.name.casefold(): region for region in regions}
-    close = get_close_matches(text.casefold(), names, n=5, cutoff=0.5)
-    parts = [name for name in names if text.casefold() in name and name not in close]
-    likely = [names[name] for name in [*close, *parts]]
-    return (
-        f"did you mean {list_regions(likely)}?" if likely else f"choose of {list_regions(regions)}"
-    )
-
-
-def list_regions(regions: Sequence[Region]) -> str:
-    """Numbers with names, as far as they fit a sentence.
-
-    Examples
-    --------
-    >>> list_regions([Region(1, "lens"), Region(2, "label 2")])
-    '1 (lens), 2'
-    """
+def _list_regions(regions: Sequence[Region]) -> str:
+    """Numbers with names, such as ``1 (lens), 2 (globe)``, as far as they fit a sentence."""
     shown = [
         str(region.label)
         if region.name in ("", f"label {region.label}")
         else f"{region.label} ({region.name})"
-        for region in regions[:_MOST_NAMED]
+        for region in regions[:_MAX_NAMED]
     ]
     more = len(regions) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-# Maps in files of arrays, which take the space of the image that lies beside them.
+# Maps in files of arrays, which take the space of the image in their folder.
 
 
-def is_array_file(path: AnyPath) -> bool:
-    """Whether a file's name says that it holds an array, such as ``.npy``."""
-    return path.suffix.lower() in ENDINGS
-
-
-def open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
-    """An array as an image, at the place of the NIfTI image beside it.
-
-    Returns
-    -------
-    image : nibabel image
-        Named after the file.
-    notes : tuple of str
-        Whose space it took, and what else was changed.
-    sources : dict
-        SHA-256 of the file, and of the one whose space it took, by path.
-
-    Raises
-    ------
-    InputError
-        Where the array cannot be read, no image of its shape lies beside it, or several do that
-        lie in different places.
-    """
+def _open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
+    """An array as an image, notes on whose space it takes, and the checksums of both files."""
     stored = read_array(path)
-    like = find_space(path, stored) if stored.affine is None else None
-    made = convert_array(stored, like)
-    image = made.to_nifti()
+    like = _find_space(path, stored) if stored.affine is None else None
+    converted = convert_array(stored, like)
+    image = converted.to_nifti()
     image.file_map["image"].filename = str(path)  # for messages; its voxels are in memory
-    said = (f"{path.name} takes the space of {like.name} beside it",) if like else ()
-    sources = {str(path): stored.sha256} | made.placement.sources
-    return image, (*stored.notes, *made.notes, *said), sources
+    notes = (*stored.notes, *converted.notes)
+    if like:
+        notes += (f"{path.name} takes the space of {like.name} beside it",)
+    return image, notes, {str(path): stored.sha256} | converted.placement.sources
 
 
-def find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
-    """The image beside an array whose space it takes.
+def _find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
+    """The image in the folder of an array whose space it takes.
 
     The one of the same name counts, else the only one of the same shape; several of them may
     stand for one another where they share a grid. Others that cannot be read, or do not say
     where left is, say nothing of the array.
-
-    Raises
-    ------
-    InputError
-        Where there is none, or it is not clear which.
     """
-    shape = tuple(stored.array.shape[:3])
+    shape = stored.array.shape[:3]
     remedy = "make an image of it with `lesion-dash convert`"
-    beside = sorted(
-        (file for file in path.parent.iterdir() if has_image_ending(file.name)),
-        key=lambda file: file.name,
-    )
-    named = [file for file in beside if strip_ending(file.name) == path.stem]
-    found = [(file, grid) for file in named or beside if (grid := _grid_of(file, bool(named)))]
-    fitting = [(file, grid) for file, grid in found if grid.shape == shape]
-    words = " x ".join(map(str, shape))
+    images = [file for file in path.parent.iterdir() if has_image_ending(file.name)]
+    images.sort(key=lambda file: file.name)
+    named = [file for file in images if strip_ending(file.name) == path.stem]
+    grids = {file: _grid_of(file, bool(named)) for file in named or images}
+    fitting = {file: grid for file, grid in grids.items() if grid and grid.shape == shape}
     if not fitting:
-        problem = f"has no space of its own, and no NIfTI image of {words} voxels lies beside it"
+        edges = " x ".join(map(str, shape))
+        problem = f"has no space of its own, and no NIfTI image of {edges} voxels lies beside it"
         raise InputError(path, f"{problem} that states its orientation", remedy)
-    _check_one_grid(path, fitting, remedy)
-    return fitting[0][0]
+    first, *others = fitting
+    for other in others:
+        if not fitting[first].matches(fitting[other]):
+            problem = f"{first.name} and {other.name} beside it lie in different places"
+            raise InputError(path, problem, remedy)
+    return first
 
 
 def _grid_of(file: AnyPath, is_meant: bool) -> Grid | None:
@@ -179,27 +131,7 @@ def _grid_of(file: AnyPath, is_meant: bool) -> Grid | None:
     return header.grid if is_meant or header.form != "none" else None
 
 
-def _check_one_grid(path: AnyPath, fitting: list[tuple[AnyPath, Grid]], remedy: str) -> None:
-    first, grid = fitting[0]
-    for file, other in fitting[1:]:
-        if not grid.matches(other):
-            problem = f"{first.name} and {file.name} beside it lie in different places"
-            raise InputError(path, problem, remedy)
-
-
 # The map of one region: its probabilities, or the voxels that bear its label.
-
-
-DEFAULT_THRESHOLD = 0.5
-
-_ROUNDING = 1e-6
-"""A probability stored as float32, or interpolated, may miss the threshold by so much."""
-
-_OFF = 1e-4
-"""Labels that were stored as floats may miss whole numbers by so much."""
-
-_LARGEST_PERCENT = 100
-_PIECE = 2**20  # values that are compared together
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,18 +180,18 @@ class RegionMap:
         if self.probabilities is None:
             if threshold is not None:
                 problem = "is a map of labels: it has no probability to compare"
-                raise InputError(self.name, problem, "leave --threshold out")
+                raise InputError(self.name, problem, "omit --threshold")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
         share = DEFAULT_THRESHOLD if threshold is None else threshold
         Binarization(share)  # raises where it is no share
         indices, values, notes = _on_grid(self, self.probabilities, grid)
-        kept = indices[values >= share - _ROUNDING]
-        if not kept.size:
+        inside = indices[values >= share - _ROUNDING]
+        if not inside.size:
             largest = f"the largest is {values.max(initial=0):.3g}"
             problem = f"no voxel of the image has a probability of at least {share:g}: {largest}"
             raise InputError(self.name, problem, "give a lower --threshold")
-        said = f"voxels of at least {share:g} taken as the mask"
-        return Mask(grid, kept, self.name, (*notes, said))
+        note = f"voxels of at least {share:g} taken as the mask"
+        return Mask(grid, inside, self.name, (*notes, note))
 
 
 def _on_grid(
@@ -269,11 +201,11 @@ def _on_grid(
     if own.matches(grid):
         return region.indices, values, ()
     check_overlap(region.name, own, grid)
-    placed = resample_sparse(region.indices, values, own, grid)
-    if own.exact_steps(grid) is not None:
-        return (*placed, (f"map reoriented from {own} to the image's grid ({grid})",))
-    note = f"probabilities resampled from {own} onto the image's grid ({grid}) by linear "
-    return (*placed, (f"{note}interpolation in world coordinates",))
+    note = f"map reoriented from {own} to the image's grid ({grid})"
+    if own.exact_steps(grid) is None:
+        note = f"probabilities resampled from {own} onto the image's grid ({grid}) by linear "
+        note += "interpolation in world coordinates"
+    return (*resample_sparse(region.indices, values, own, grid), (note,))
 
 
 def read_region(
@@ -306,18 +238,17 @@ def read_region(
 
     Examples
     --------
-    >>> found = read_region("sample_data/atlas/synthetic_atlas.nii.gz", "synthetic putamen l")
-    >>> found.name, found.indices.size
+    >>> region = read_region("sample_data/atlas/synthetic_atlas.nii.gz", "synthetic putamen l")
+    >>> region.name, region.indices.size
     ('Synthetic putamen L', 507)
     """
     place = source if isinstance(source, SpatialImage) else as_path(source)
-    if isinstance(place, SpatialImage) or not is_array_file(place):
+    if isinstance(place, SpatialImage) or place.suffix.lower() not in ARRAY_ENDINGS:
         return _read(place, label, table, percent)
-    image, notes, read = open_array(place)
-    found = _read(image, label, table, percent)
-    sources = found.sources | read
-    name = found.name.removesuffix(place.suffix)
-    return replace(found, name=name, notes=notes + found.notes, sources=sources)
+    image, notes, sources = _open_array(place)
+    region = _read(image, label, table, percent)
+    name = region.name.removesuffix(place.suffix)
+    return replace(region, name=name, notes=notes + region.notes, sources=region.sources | sources)
 
 
 def _read(
@@ -325,75 +256,68 @@ def _read(
 ) -> RegionMap:
     is_folder = not isinstance(place, SpatialImage) and place.is_dir()
     if is_folder or count_volumes(place) > 1:
-        return _of_several(place, label, table, percent)
-    found = read_map(place)
-    path = Path(found.name) if isinstance(place, SpatialImage) else place
-    values = np.ravel(found.array, order="F")
+        atlas = load_atlas(place, table)
+        if percent and atlas.is_probabilistic:
+            problem = (
+                "holds a region a volume: the largest value of all tells whether it is percent"
+            )
+            raise InputError(atlas.name, problem, "omit --percent")
+        return _of_atlas(atlas, label)
+    image = read_map(place)
+    path = Path(image.name) if isinstance(place, SpatialImage) else place
+    values = np.ravel(image.array, order="F")
     values = np.nan_to_num(values) if np.isnan(values).any() else values
-    off, largest = _rounding(place), values.max()
-    is_whole = _is_whole(values, off)
-    is_several = is_whole and largest > 1 + off and values.min() > -off and not percent
-    if label is None and not is_several:
-        return _of_single(found, values, path, percent)
+    tolerance, largest = _label_tolerance(place), values.max()
+    is_whole = _is_whole(values, tolerance)
+    is_labels = is_whole and largest > 1 + tolerance and values.min() > -tolerance and not percent
+    if label is None and not is_labels:
+        return _of_single(image, values, path, percent)
     if label is not None and (percent or (largest <= 1 and not is_whole)):
         problem = "is the map of one region's probabilities: it holds no labels"
-        raise InputError(found.name, problem, "leave --label out")
+        raise InputError(image.name, problem, "omit --label")
     atlas = load_atlas(place, table)
-    if label is None:
-        raise _refuse_several(path, atlas.regions, float(largest))
-    return _of_atlas(atlas, label)
+    if label is not None:
+        return _of_atlas(atlas, label)
+    # A threshold on labels would take the union of all that are larger.
+    problem = f"is a map of labels: whole numbers up to {largest:g}, which a threshold would join"
+    remedy = f"choose one with --label: {_list_regions(atlas.regions)}"
+    if largest <= _LARGEST_PERCENT:
+        remedy += "; or say --percent where they are per cent of one region"
+    raise InputError(path, problem, remedy)
 
 
-def _rounding(place: AnyPath | SpatialImage) -> float:
+def _label_tolerance(place: AnyPath | SpatialImage) -> float:
     """How far labels may be off: half a step, where the file keeps them as integers by a slope."""
     if isinstance(place, SpatialImage):
         place = Path(place.get_filename() or "")
     is_file = has_image_ending(place.name) and place.exists()
-    return max(_OFF, half_step(read_header(place))) if is_file else _OFF
+    return max(_LABEL_TOLERANCE, half_step(read_header(place))) if is_file else _LABEL_TOLERANCE
 
 
-def _is_whole(values: NDArray, off: float) -> bool:
+def _is_whole(values: NDArray, tolerance: float) -> bool:
     if values.dtype.kind in "iu":
         return True
-    parts = (values[start : start + _PIECE] for start in range(0, values.size, _PIECE))
-    return all(bool(np.all(np.abs(part - np.rint(part)) <= off)) for part in parts)
+    # In blocks: the first one settles it for most maps of probabilities.
+    blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))
+    return all(bool(np.all(np.abs(block - np.rint(block)) <= tolerance)) for block in blocks)
 
 
-def _refuse_several(path: AnyPath, regions: tuple[Region, ...], largest: float) -> InputError:
-    """A threshold on labels would take the union of all that are larger."""
-    problem = f"is a map of labels: whole numbers up to {largest:g}, which a threshold would join"
-    remedy = f"choose one with --label: {list_regions(regions)}"
-    if largest <= _LARGEST_PERCENT:
-        remedy += "; or say --percent where they are per cent of one region"
-    return InputError(path, problem, remedy)
-
-
-def _of_several(
-    place: AnyPath | SpatialImage, label: str | int | None, table: PathInput | None, percent: bool
-) -> RegionMap:
-    atlas = load_atlas(place, table)
-    if percent and isinstance(atlas, ProbabilityAtlas):
-        problem = "holds a region a volume: the largest value of all tells whether it is percent"
-        raise InputError(atlas.name, problem, "leave --percent out")
-    return _of_atlas(atlas, label)
-
-
-def _of_atlas(atlas: LabelAtlas | ProbabilityAtlas, label: str | int | None) -> RegionMap:
-    place = pick_region(atlas.name, atlas.regions, label)
+def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
+    place = _pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
     note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
     first, last = atlas.maps.indptr[place : place + 2].tolist()
     indices = atlas.maps.indices[first:last]
     if not indices.size:
         raise InputError(atlas.name, f"region {region.name} has no voxel", "choose another one")
-    values = None if isinstance(atlas, LabelAtlas) else atlas.maps.data[first:last]
+    values = atlas.maps.data[first:last] if atlas.is_probabilistic else None
     return RegionMap(
         region.name, atlas.grid, indices, values, (*atlas.notes, note), dict(atlas.sources)
     )
 
 
-def _of_single(found: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
-    indices, dtype = np.flatnonzero(values).astype(np.int32), found.array.dtype
+def _of_single(image: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
+    indices, dtype = np.flatnonzero(values).astype(np.int32), image.array.dtype
     largest = float(values.max())
     if percent and check_scale(path, 1, dtype, float(values.min()), largest) == 1:
         # Its largest value alone would tell of shares.
@@ -403,8 +327,8 @@ def _of_single(found: Map, values: NDArray, path: AnyPath, percent: bool) -> Reg
     else:
         columns, notes = to_probabilities(path, [(indices, values[indices])], dtype)
         indices, probabilities = columns[0]
-    sources = {str(path): found.sha256}
-    return RegionMap(found.name, found.grid, indices, probabilities, found.notes + notes, sources)
+    sources = {str(path): image.sha256}
+    return RegionMap(image.name, image.grid, indices, probabilities, image.notes + notes, sources)
 
 
 # A region of a template on the grid of an image that was registered to it.
@@ -452,10 +376,6 @@ def native_region(
 
 
 # An image inside the mask of one region.
-
-
-_NOT_STANDARD = "not marked as standard space"
-"""Beginning of a note that `space_notes` takes the place of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -539,17 +459,11 @@ def mask_image(
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)
     mask = native_region(region, threshold, transform, grid)
+    name = stored.path.name
     # First what may be wrong, then how it was made.
-    notes = _notes_of(stored, region, grid, transform is None) + region.notes + mask.notes
+    notes = space_notes("the map", region.grid, name, grid) if transform is None else ()
+    notes += tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
+    notes += region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
     used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
     return MaskedImage(stored, mask, used, notes, sources)
-
-
-def _notes_of(
-    stored: RawImage, region: RegionMap, grid: Grid, shares_space: bool
-) -> tuple[str, ...]:
-    """What is unusual about the image, by its name."""
-    name = stored.path.name
-    own = tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
-    return (space_notes("the map", region.grid, name, grid) if shares_space else ()) + own

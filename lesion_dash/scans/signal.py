@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.paths import AnyPath, PathInput, as_path
+from ..files.paths import PathInput, as_path
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
 from ..images.nifti import SpatialImage
@@ -24,19 +25,16 @@ from .region_masks import DEFAULT_THRESHOLD, RegionMap
 from .sampling import FEWEST_UNITS, Sample, cut_units, too_few, world_order
 from .signal_definitions import DEFINITIONS, Definition, draw_units, weighted_median
 from .signal_measures import (
+    FEWEST_RESAMPLES,
     Bootstrap,
     Measure,
     MeasurementSetup,
     SignalQuality,
     check_same_grid,
-    choices_of,
     describe_units,
-    measure_all,
     native_mask,
     native_notes,
-    refuse_overlap,
-    sample_notes,
-    set_scene,
+    set_up,
     source_of,
 )
 
@@ -110,17 +108,17 @@ def measure_signal(
     >>> round(measure_signal(Map("T1w", values, grid, "", ""), eye).value("snr_within"), 1)
     20.0
     """
-    drawing = Bootstrap(block_mm, resamples, seed)
-    scene = set_scene(image, background, second, air, coils, drawing)
-    mask = native_mask(signal, scene.image.name, scene.image.grid)
-    refuse_overlap({"signal": mask} | scene.masks)
-    estimates = scene.estimates(mask)
-    measures = measure_all(estimates, coils)
-    said = (*scene.notes, *native_notes(mask.notes), *sample_notes(estimates["signal"].sample))
-    sources = scene.sources | source_of(signal, mask)
-    return SignalQuality(
-        scene.image.name, measures, tuple(dict.fromkeys(said)), choices_of(scene), sources
-    )
+    bootstrap = Bootstrap(block_mm, resamples, seed)
+    return _measure_mask(set_up(image, background, second, air, coils, bootstrap), signal)
+
+
+def _measure_mask(setup: MeasurementSetup | _SeriesSetup, signal: MaskLike) -> SignalQuality:
+    image = setup.image
+    mask = native_mask(signal, image.name, image.grid)
+    measures, notes = setup.measure(mask)
+    unique = tuple(dict.fromkeys((*setup.notes, *native_notes(mask.notes), *notes)))
+    sources = setup.sources | source_of(signal, mask)
+    return SignalQuality(image.name, measures, unique, setup.parameters, sources)
 
 
 # Temporal signal to noise of a time series.
@@ -128,9 +126,8 @@ def measure_signal(
 
 _FORMULA = "median over the mask of (mean over time / SD over time)"
 _SOURCE = "Krueger and Glover 2001; the median as in MRIQC"
-_TOGETHER = 2**14  # voxels of a series that are in memory as float64
+_CHUNK = 2**14  # voxels of a series in memory as float64: 26 MB of 200 volumes; arbitrary
 _FEWEST_VOLUMES = 3  # fewer give no spread over time
-_NAN = float("nan")
 
 
 def temporal_snr(
@@ -144,7 +141,7 @@ def temporal_snr(
     """Measure the temporal signal to noise of a series: the median over a mask.
 
     In each voxel the mean over time is divided by the SD over time (divisor n). Drift is not
-    removed and counts as noise. Voxels that never change are left out and told.
+    removed and counts as noise. Voxels that never change are left out, and a note counts them.
 
     Parameters
     ----------
@@ -176,71 +173,83 @@ def temporal_snr(
     >>> from lesion_dash import Grid, Mask
     >>> values = np.random.default_rng(0).normal(100, 5, (8, 8, 8, 200))
     >>> brain = Mask.from_array(np.ones((8, 8, 8)), Grid((8, 8, 8), np.eye(4)), "brain")
-    >>> found = temporal_snr(nib.Nifti1Image(values, np.eye(4)), brain)
-    >>> round(found.value("snr_temporal"))
+    >>> quality = temporal_snr(nib.Nifti1Image(values, np.eye(4)), brain)
+    >>> round(quality.value("snr_temporal"))
     20
     """
-    drawing = Bootstrap(block_mm, resamples, seed)
-    series = time_series(image)
-    mask = native_mask(signal, series.name, series.grid)
-    measured, notes = measure_series(series, mask, drawing)
-    said = (*notes_of_series(series), *native_notes(mask.notes), *notes)
-    sources = source_of_series(image, series) | source_of(signal, mask)
-    return SignalQuality(series.name, (measured,), said, choices_of(drawing), sources)
+    return _measure_mask(_set_up_series(image, Bootstrap(block_mm, resamples, seed)), signal)
 
 
-def time_series(image: PathInput | SpatialImage) -> Series:
-    """The volumes of an image, of which there must be enough for a spread over time.
+@dataclass(frozen=True, eq=False)
+class _SeriesSetup:
+    """As `MeasurementSetup`, for the spread over time."""
 
-    Raises
-    ------
-    InputError
-        Where the file is damaged, or has fewer than three volumes.
-    """
+    image: Series
+    bootstrap: Bootstrap
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return asdict(self.bootstrap)
+
+    def measure(self, mask: Mask) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+        if not mask.voxels:
+            raise InputError(mask.name, "mask is empty: no voxel of the image lies in it")
+        indices, millimetres = world_order(self.image.grid, mask.indices)
+        ratios, zeros = _over_time(self.image, indices)
+        varies = np.isfinite(ratios)
+        if not varies.any():
+            problem = f"is constant over time: none of its {mask.voxels:,} voxels varies"
+            raise InputError(mask.name, problem, "let the mask lie where the series has signal")
+        edge = float(self.image.grid.voxel_size.min())
+        units, block_mm = cut_units(millimetres[varies], self.bootstrap.block_mm, edge)
+        sample = Sample(mask.name, ratios[varies], units, block_mm, int((~varies).sum()))
+        excluded = f"{mask.name}: {sample.unknown:,} voxels that are constant or NaN left out"
+        return (self._measure(sample, zeros),), (excluded,) if sample.unknown else ()
+
+    def _measure(self, sample: Sample, zeros: float) -> Measure:
+        low, high, reason = np.nan, np.nan, ""
+        if sample.unit_count < FEWEST_UNITS:
+            reason = too_few(sample.unit_count)
+        else:
+            low, high = np.percentile(resampled_medians(sample, self.bootstrap), [2.5, 97.5])
+        return Measure(
+            measure="snr_temporal",
+            value=float(np.median(sample.values)),
+            low=float(low),
+            high=float(high),
+            formula=_FORMULA,
+            source=_SOURCE,
+            image=self.image.name,
+            signal=sample.name,
+            noise=f"{self.image.volumes} volumes",
+            signal_voxels=sample.values.size,
+            noise_voxels=sample.values.size,
+            signal_zeros_percent=100 * zeros,
+            noise_zeros_percent=100 * zeros,
+            interval=describe_units([sample], self.bootstrap.resamples, "percentiles"),
+            reason=reason,
+        )
+
+
+def _set_up_series(image: PathInput | SpatialImage, bootstrap: Bootstrap) -> _SeriesSetup:
     series = read_series(image)
     if series.volumes < _FEWEST_VOLUMES:
         problem = f"no time series: {series.volumes} volumes, at least {_FEWEST_VOLUMES} expected"
         raise InputError(series.name, problem, "give an image with a volume for each time")
-    return series
-
-
-def notes_of_series(series: Series) -> list[str]:
-    """What is unusual about its one file, without that file's name."""
-    name = f"{series.paths[0].name}: " if series.paths else ""
-    return native_notes(tuple(note.removeprefix(name) for note in series.notes))
-
-
-def source_of_series(image: PathInput | SpatialImage, series: Series) -> dict[str, str]:
-    """Checksum of the series, by its path."""
+    # Notes of a series begin with the name of their file, which here is that of the result.
+    file = f"{series.paths[0].name}: " if series.paths else ""
+    notes = native_notes(tuple(note.removeprefix(file) for note in series.notes))
     name = series.name if isinstance(image, SpatialImage) else str(as_path(image))
-    return {name: "".join(series.sha256)}
-
-
-def measure_series(
-    series: Series, mask: Mask, drawing: Bootstrap
-) -> tuple[Measure, tuple[str, ...]]:
-    """Temporal signal to noise inside a mask on the grid of the series, and notes on it."""
-    if not mask.voxels:
-        raise InputError(mask.name, "mask is empty: no voxel of the image lies in it")
-    indices, millimetres = world_order(series.grid, mask.indices)
-    ratios, zeros = _over_time(series, indices)
-    varies = np.isfinite(ratios)
-    if not varies.any():
-        problem = f"is constant over time: none of its {mask.voxels:,} voxels varies"
-        raise InputError(mask.name, problem, "let the mask lie where the series has signal")
-    edge = float(series.grid.voxel_size.min())
-    units, block_mm = cut_units(millimetres[varies], drawing.block_mm, edge)
-    sample = Sample(mask.name, ratios[varies], units, block_mm, int((~varies).sum()))
-    left_out = f"{mask.name}: {sample.unknown:,} voxels that are constant or NaN left out"
-    notes = (left_out,) if sample.unknown else ()
-    return _as_measure(series, sample, zeros, drawing), notes
+    return _SeriesSetup(series, bootstrap, tuple(notes), {name: "".join(series.sha256)})
 
 
 def _over_time(series: Series, indices: NDArray[np.integer]) -> tuple[NDArray[np.float64], float]:
     """Mean / SD of each voxel, NaN where it does not vary, and the share of zeros."""
     ratios, zeros = np.full(indices.size, np.nan), 0
-    for start in range(0, indices.size, _TOGETHER):
-        part = slice(start, start + _TOGETHER)
+    for start in range(0, indices.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
         values = series.rows[:, indices[part]].astype(np.float64)
         zeros += int((values == 0).sum())
         # The mean of equal values may miss them by a rounding, and their SD miss 0.
@@ -250,40 +259,14 @@ def _over_time(series: Series, indices: NDArray[np.integer]) -> tuple[NDArray[np
     return ratios, zeros / (indices.size * series.volumes)
 
 
-def _as_measure(series: Series, sample: Sample, zeros: float, drawing: Bootstrap) -> Measure:
-    low, high, reason = _NAN, _NAN, ""
-    if sample.unit_count < FEWEST_UNITS:
-        reason = too_few(sample.unit_count)
-    else:
-        low, high = np.percentile(resampled_medians(sample, drawing), [2.5, 97.5])
-    return Measure(
-        "snr_temporal",
-        float(np.median(sample.values)),
-        float(low),
-        float(high),
-        _FORMULA,
-        _SOURCE,
-        series.name,
-        sample.name,
-        f"{series.volumes} volumes",
-        sample.values.size,
-        sample.values.size,
-        100 * zeros,
-        100 * zeros,
-        _NAN,
-        describe_units([sample], drawing.resamples, "percentiles"),
-        reason,
-    )
-
-
-def resampled_medians(sample: Sample, drawing: Bootstrap) -> NDArray[np.float64]:
+def resampled_medians(sample: Sample, bootstrap: Bootstrap) -> NDArray[np.float64]:
     """The median of every bootstrap resample, shape (resamples,)."""
-    generator = np.random.default_rng([drawing.seed, 0])
+    generator = np.random.default_rng([bootstrap.seed, 0])
     order = np.argsort(sample.values)
     values, units = sample.values[order], sample.units[order]
     medians = [
         weighted_median(values, draw_units(generator, sample.unit_count)[units])
-        for _ in range(drawing.resamples)
+        for _ in range(bootstrap.resamples)
     ]
     return np.array(medians)
 
@@ -317,7 +300,7 @@ def snr_by_region(
     ----------
     image, background, second, air, coils, block_mm, resamples, seed
         See `measure_signal`; a series takes none of background, second and air.
-    atlas : LabelAtlas or ProbabilityAtlas
+    atlas : Atlas
         In the space of the image. Of probabilities, a region is where it has at least 0.5.
 
     Returns
@@ -336,66 +319,43 @@ def snr_by_region(
     >>> from lesion_dash.images.maps import Map
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
     >>> noisy = np.random.default_rng(0).normal(100, 5, atlas.grid.shape)
-    >>> found = snr_by_region(Map("T1w", noisy, atlas.grid, "", ""), atlas, resamples=100)
-    >>> found.table.columns[:4].tolist()
+    >>> quality = snr_by_region(Map("T1w", noisy, atlas.grid, "", ""), atlas, resamples=100)
+    >>> quality.table.columns[:4].tolist()
     ['label', 'region', 'measure', 'value']
     """
-    drawing = Bootstrap(block_mm, resamples, seed)
-    if isinstance(image, Map | Mask) or count_volumes(_opened(image)) == 1:
-        subject = _still(set_scene(image, background, second, air, coils, drawing))
+    bootstrap = Bootstrap(block_mm, resamples, seed)
+    setup: MeasurementSetup | _SeriesSetup
+    if not isinstance(image, Map | Mask | SpatialImage):
+        image = as_path(image)
+    if isinstance(image, Map | Mask) or count_volumes(image) == 1:
+        setup = set_up(image, background, second, air, coils, bootstrap)
+        measure = partial(setup.measure, role="region")
     else:
         given = {"background": background, "second": second, "air": air}
-        if spare := [name for name, value in given.items() if value is not None]:
+        if excess := [name for name, value in given.items() if value is not None]:
             problem = "given with a time series, whose noise is its spread over time"
-            raise InputError(spare[0], problem, "leave it out")
-        subject = _subject_over_time(image, drawing)
-    local = atlas.on_grid(subject.grid)
-    said = space_notes(f"atlas {atlas.name}", atlas.grid, subject.name, subject.grid)
-    found = [(region, _measure_region(subject, mask)) for region, mask in _masks(local)]
+            raise InputError(excess[0], problem, "leave it out")
+        setup = _set_up_series(image, bootstrap)
+        measure = partial(setup.measure)
+    name, grid = setup.image.name, setup.image.grid
+    local = atlas.on_grid(grid)
+    notes = space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
+    rows: list[tuple[Region, Measure]] = []
+    for region, mask in _masks(local):
+        try:
+            measures, _ = measure(mask)
+        except InputError as error:  # of one region; the others are measured
+            empty = Measure(image=name, signal=mask.name, signal_voxels=mask.voxels)
+            measures = (replace(empty, reason=error.reason),)
+        rows += [(region, row) for row in measures]
     return SignalQuality(
-        subject.name,
-        tuple(measure for _, measures in found for measure in measures),
-        (*subject.notes, *native_notes(local.notes), *said),
-        subject.choices | {"atlas": atlas.name},
-        subject.sources | atlas.sources,
-        tuple((region.label, region.name) for region, measures in found for _ in measures),
+        name,
+        tuple(row for _, row in rows),
+        (*setup.notes, *native_notes(local.notes), *notes),
+        setup.parameters | {"atlas": atlas.name},
+        setup.sources | atlas.sources,
+        tuple((region.label, region.name) for region, _ in rows),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """What every region is measured in."""
-
-    name: str
-    grid: Grid
-    measure: Callable[[Mask], tuple[Measure, ...]]
-    notes: tuple[str, ...]
-    choices: dict[str, Any]
-    sources: dict[str, str]
-
-
-def _opened(image: PathInput | SpatialImage) -> AnyPath | SpatialImage:
-    return image if isinstance(image, SpatialImage) else as_path(image)
-
-
-def _still(scene: MeasurementSetup) -> _Subject:
-    def measure(mask: Mask) -> tuple[Measure, ...]:
-        refuse_overlap({"region": mask} | scene.masks)
-        return measure_all(scene.estimates(mask), scene.coils)
-
-    grid, choices = scene.image.grid, choices_of(scene)
-    return _Subject(scene.image.name, grid, measure, scene.notes, choices, scene.sources)
-
-
-def _subject_over_time(image: PathInput | SpatialImage, drawing: Bootstrap) -> _Subject:
-    series = time_series(image)
-
-    def measure(mask: Mask) -> tuple[Measure, ...]:
-        return (measure_series(series, mask, drawing)[0],)
-
-    sources = source_of_series(image, series)
-    notes = tuple(notes_of_series(series))
-    return _Subject(series.name, series.grid, measure, notes, choices_of(drawing), sources)
 
 
 def _masks(atlas: Atlas) -> Iterator[tuple[Region, Mask]]:
@@ -407,23 +367,8 @@ def _masks(atlas: Atlas) -> Iterator[tuple[Region, Mask]]:
         yield region, Mask(atlas.grid, indices, region.name)
 
 
-def _measure_region(subject: _Subject, mask: Mask) -> tuple[Measure, ...]:
-    """The measures of a region; one that cannot be measured does not stop the others."""
-    try:
-        return subject.measure(mask)
-    except InputError as fault:
-        empty = Measure(
-            "", _NAN, _NAN, _NAN, "", "", subject.name, mask.name, "", mask.voxels, 0,
-            _NAN, _NAN, _NAN, "", fault.reason,
-        )  # fmt: skip
-        return (empty,)
-
-
 # Signal and contrast to noise of a template's region, measured on the native image.
 
-
-_FEWEST_RESAMPLES = 100
-"""To see whether a region is refused, no interval is needed."""
 
 _INPUTS = {
     "background": ("background",),
@@ -455,28 +400,23 @@ class NativeSignal:
     @property
     def refused(self) -> tuple[tuple[Definition, InputError], ...]:
         """Definitions whose inputs were given, and what is wrong with one of these."""
-        found = []
-        for one in DEFINITIONS:
-            inputs = {name for role in one.needs for name in _INPUTS.get(role, ())}
-            wrong = [error for name, error in self.refusals.items() if name in inputs]
-            if wrong and inputs <= set(self.given):
-                found.append((one, wrong[0]))
-        return tuple(found)
+        refused = []
+        for definition in DEFINITIONS:
+            inputs = {name for role in definition.needs for name in _INPUTS.get(role, ())}
+            errors = [error for name, error in self.refusals.items() if name in inputs]
+            if errors and inputs <= set(self.given):
+                refused.append((definition, errors[0]))
+        return tuple(refused)
 
 
 def region_on(region: RegionMap, grid: Grid) -> RegionMap:
     """A region with its probabilities on another grid, for many thresholds to be tried there.
 
-    Parameters
-    ----------
-    region : RegionMap
-    grid : Grid
-
     Returns
     -------
     RegionMap
-        Whose masks on the grid are those of the region, found faster; a region of labels, and one
-        that lies on the grid, as it is.
+        Its masks on the grid are those of the region, computed faster; a region of labels, and one
+        that lies on the grid, stay as they are.
 
     Raises
     ------
@@ -486,21 +426,17 @@ def region_on(region: RegionMap, grid: Grid) -> RegionMap:
     if region.probabilities is None or region.grid.matches(grid):
         return region
     check_overlap(region.name, region.grid, grid)
-    places, shares = resample_sparse(region.indices, region.probabilities, region.grid, grid)
+    indices, values = resample_sparse(region.indices, region.probabilities, region.grid, grid)
     note = f"probabilities brought from {region.grid} to these voxels by linear interpolation"
     notes = (*region.notes, note)
-    return replace(region, grid=grid, indices=places, probabilities=shares, notes=notes)
+    return replace(region, grid=grid, indices=indices, probabilities=values, notes=notes)
 
 
 def leave_out(mask: Mask, other: Mask) -> Mask:
     """A mask without the voxels of another one, such as that of its neighbour.
 
-    Two regions that touch may come to share voxels where an image is coarser than their map.
-
-    Parameters
-    ----------
-    mask, other : Mask
-        On one grid.
+    Two regions that touch may come to share voxels where an image is coarser than their map. Both
+    masks are on one grid.
 
     Examples
     --------
@@ -510,12 +446,12 @@ def leave_out(mask: Mask, other: Mask) -> Mask:
     >>> leave_out(fat, nerve).indices.tolist()
     [1, 2]
     """
-    kept = np.setdiff1d(mask.indices, other.indices, assume_unique=True)
-    shared = mask.voxels - kept.size
+    indices = np.setdiff1d(mask.indices, other.indices, assume_unique=True)
+    shared = mask.voxels - indices.size
     if not shared:
         return mask
     note = f"{mask.name}: {shared:,} of its voxels left out, as {other.name} has them as well"
-    return replace(mask, indices=kept, notes=(*mask.notes, note))
+    return replace(mask, indices=indices, notes=(*mask.notes, note))
 
 
 def measure_native(
@@ -527,7 +463,7 @@ def measure_native(
     air: MaskLike | None = None,
     coils: int = 1,
 ) -> NativeSignal:
-    """Measure what can be measured: a background that holds no noise does not refuse the rest.
+    """Measure what can be measured: a background without noise does not stop the rest.
 
     Parameters are those of `measure_signal`.
 
@@ -541,34 +477,24 @@ def measure_native(
         image, second = as_map(image), as_map(second)
         check_same_grid(image, second)
     given = {"background": background, "second": second, "air": air}
-    extras = {name: one for name, one in given.items() if one is not None}
+    inputs: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    # To see whether an input is refused, no precise interval is needed.
+    check = partial(measure_signal, image, signal, resamples=FEWEST_RESAMPLES)
+    measure: Callable[..., SignalQuality] = partial(measure_signal, image, signal, coils=coils)
+    refusals: dict[str, InputError] = {}
     try:
-        return NativeSignal(_measure_native(image, signal, extras, coils), tuple(extras), {})
+        return NativeSignal(measure(**inputs), tuple(inputs), refusals)
     except InputError as error:
-        measure_signal(image, signal, resamples=_FEWEST_RESAMPLES)  # raises where it is the signal
-        refusals = _refusals(image, signal, extras)
+        check()  # raises where it is the signal
+        for name, value in inputs.items():
+            try:
+                check(**{name: value})
+            except InputError as refusal:
+                refusals[name] = refusal
         if not refusals:
-            raise  # all are well alone, such as masks that share voxels with one another
-        rest = {name: one for name, one in extras.items() if name not in refusals}
+            raise  # each is well alone, such as masks that share voxels with one another
+        rest = {name: value for name, value in inputs.items() if name not in refusals}
         try:
-            return NativeSignal(
-                _measure_native(image, signal, rest, coils), tuple(extras), refusals
-            )
+            return NativeSignal(measure(**rest), tuple(inputs), refusals)
         except InputError:
             raise error from None
-
-
-def _measure_native(
-    image: MapLike, signal: MaskLike, extras: Mapping[str, Any], coils: int
-) -> SignalQuality:
-    return measure_signal(image, signal, coils=coils, **extras)
-
-
-def _refusals(image: MapLike, signal: MaskLike, extras: Mapping[str, Any]) -> dict[str, InputError]:
-    refusals = {}
-    for name, one in extras.items():
-        try:
-            measure_signal(image, signal, resamples=_FEWEST_RESAMPLES, **{name: one})
-        except InputError as error:
-            refusals[name] = error
-    return refusals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from math import exp, lgamma, sqrt
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_COILS = 1024
-"""More would leave no digits of the difference the factor is the root of."""
+"""More would leave too few digits of the difference that the factor is the root of."""
 
 
 def noise_factor(coils: int = 1) -> float:
@@ -42,7 +43,7 @@ def noise_factor(coils: int = 1) -> float:
     Raises
     ------
     InputError
-        Where it is no number of coils.
+        Where it is not a whole number from 1 to 1024.
 
     References
     ----------
@@ -69,8 +70,8 @@ Number = float | NDArray[np.float64]
 NORMAL_MAD = 0.6744897501960817
 """Median absolute deviation of a normal distribution of SD 1."""
 
-_MOST_LEVELS = 2**16
-_ROUNDED = 1e-4  # of the SD
+_MOST_LEVELS = 2**16  # arbitrary; each resample sorts so many values
+_ROUNDED = 1e-4  # of the SD: far below the error of a MAD of fewer than 10^7 voxels
 _TOGETHER = 32  # resamples; the counts of the voxels are read once for all of them
 
 
@@ -82,7 +83,7 @@ class Moments:
     ----------
     n : int
         Voxels of the region.
-    mean, sd, mad : float, or array with a value a resample
+    mean, sd, mad : float, or array with one value per resample
         Mean; standard deviation with divisor n; median absolute deviation divided by 0.6745, so
         that it is the SD where values are normal.
     """
@@ -98,8 +99,8 @@ def measure(values: NDArray[np.float64]) -> Moments:
 
     Examples
     --------
-    >>> found = measure(np.array([1.0, 2.0, 3.0, 10.0]))
-    >>> found.mean, round(found.sd, 3), round(found.mad * NORMAL_MAD, 3)
+    >>> moments = measure(np.array([1.0, 2.0, 3.0, 10.0]))
+    >>> moments.mean, round(moments.sd, 3), round(moments.mad * NORMAL_MAD, 3)
     (4.0, 3.536, 1.0)
     """
     return Moments(values.size, float(values.mean()), float(values.std()), _mad(values))
@@ -145,10 +146,9 @@ def resample(
     """
     count = int(units.max()) + 1
     centre = values.mean()  # sums of squares lose no digits where values are large
-    apart = values - centre
-    sums = np.stack(
-        [np.bincount(units, weights, count) for weights in (None, apart, apart**2)], axis=1
-    )
+    deviations = values - centre
+    powers = (None, deviations, deviations**2)
+    sums = np.stack([np.bincount(units, weights, count) for weights in powers], axis=1)
     totals, mads = np.empty((resamples, 3)), np.full(resamples, np.nan)
     levels, voxels = _count_levels(values, units) if with_mad else (values, None)
     for start in range(0, resamples, _TOGETHER):
@@ -184,9 +184,9 @@ def _count_levels(
 
 
 def _weighted_mad(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    apart = np.abs(values - weighted_median(values, weights))
-    order = np.argsort(apart, kind="stable")  # two ordered runs, which this kind only merges
-    return weighted_median(apart[order], weights[order]) / NORMAL_MAD
+    deviations = np.abs(values - weighted_median(values, weights))
+    order = np.argsort(deviations, kind="stable")  # two ordered runs, which this kind only merges
+    return weighted_median(deviations[order], weights[order]) / NORMAL_MAD
 
 
 def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -208,8 +208,6 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 Role = Literal["signal", "background", "air", "pair_signal", "pair_background", "difference"]
 """What a region is there for; those of a pair belong to two acquisitions of one image."""
 
-Regions = Mapping[str, Moments]
-
 
 @dataclass(frozen=True)
 class Definition:
@@ -223,12 +221,11 @@ class Definition:
         As it is computed; SD has the divisor n.
     source : str
         Who defined it.
-    needs : tuple of str
-        The roles of the regions it takes; the last is where its noise is measured.
-    compute : function
-        Of the regions by role, and the factor of air; gives a number, or one a resample.
+    ratio : function
+        Of the moments of regions, whose roles are its parameters, and where it needs it of the
+        ``factor`` of air. The noise is measured in the last region.
     in_air : str
-        Which factor it takes: ``coils`` for that of the coils, ``single`` for that of one coil.
+        The factor it takes: ``coils`` for that of the coils, ``single`` for that of one coil.
     spread : str
         What its noise is divided by: ``sd``, or ``mad``, which may be 0 where the SD is not.
     """
@@ -236,29 +233,25 @@ class Definition:
     name: str
     formula: str
     source: str
-    needs: tuple[str, ...]
-    compute: Callable[[Regions, float], Number]
+    ratio: Callable[..., Number]
     in_air: Literal["", "coils", "single"] = ""
     spread: Literal["sd", "mad"] = "sd"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The roles of the regions it takes."""
+        return tuple(name for name in signature(self.ratio).parameters if name != "factor")
+
+    def compute(self, regions: Mapping[str, Moments], factor: float) -> Number:
+        """The number, or one per resample, of the moments of regions by their roles."""
+        given = {role: regions[role] for role in self.needs}
+        return self.ratio(**given, factor=factor) if self.in_air else self.ratio(**given)
 
     def factor(self, coils: int) -> float:
         """The factor between the SD of noise and that of air; NaN where it takes none."""
         if not self.in_air:
             return float("nan")
         return noise_factor(coils if self.in_air == "coils" else 1)
-
-
-def _contrast(regions: Regions, pair: str = "") -> Number:
-    return regions[f"{pair}signal"].mean - regions[f"{pair}background"].mean
-
-
-def _pooled(regions: Regions) -> Number:
-    variances = [regions[role].sd ** 2 for role in ("air", "signal", "background")]
-    return np.sqrt(sum(variances))
-
-
-def _sample_sd(region: Moments) -> Number:
-    return region.sd * np.sqrt(region.n / (region.n - 1))
 
 
 _DIETRICH = "Dietrich et al. 2007"
@@ -270,66 +263,59 @@ DEFINITIONS = (
         "snr_plain",
         "mean(signal) / SD(background)",
         "the plain recipe",
-        ("signal", "background"),
-        lambda of, _: of["signal"].mean / of["background"].sd,
+        lambda signal, background: signal.mean / background.sd,
     ),
     Definition(
         "cnr_plain",
         "(mean(signal) - mean(background)) / SD(background)",
         "the plain recipe",
-        ("signal", "background"),
-        lambda of, _: _contrast(of) / of["background"].sd,
+        lambda signal, background: (signal.mean - background.mean) / background.sd,
     ),
     Definition(
         "snr_within",
         "mean(signal) / SD(signal)",
         "within one region",
-        ("signal",),
-        lambda of, _: of["signal"].mean / of["signal"].sd,
+        lambda signal: signal.mean / signal.sd,
     ),
     Definition(
         "snr_difference",
         "mean(signal of both acquisitions) / (SD(difference in signal) / sqrt(2))",
         f"NEMA MS 1, {_DIETRICH}",
-        ("pair_signal", "difference"),
-        lambda of, _: of["pair_signal"].mean / (of["difference"].sd / np.sqrt(2)),
+        lambda pair_signal, difference: pair_signal.mean / (difference.sd / np.sqrt(2)),
     ),
     Definition(
         "cnr_difference",
         "(mean(signal) - mean(background) of both) / (SD(difference in signal) / sqrt(2))",
         f"after {_DIETRICH}",
-        ("pair_signal", "pair_background", "difference"),
-        lambda of, _: _contrast(of, "pair_") / (of["difference"].sd / np.sqrt(2)),
+        lambda pair_signal, pair_background, difference: (
+            (pair_signal.mean - pair_background.mean) / (difference.sd / np.sqrt(2))
+        ),
     ),
     Definition(
         "snr_air",
         "factor * mean(signal) / SD(air)",
         f"Constantinides et al. 1997, {_DIETRICH}",
-        ("signal", "air"),
-        lambda of, factor: factor * of["signal"].mean / of["air"].sd,
+        lambda signal, air, factor: factor * signal.mean / air.sd,
         "coils",
     ),
     Definition(
         "cnr_air",
         "factor * (mean(signal) - mean(background)) / SD(air)",
         f"after {_DIETRICH}",
-        ("signal", "background", "air"),
-        lambda of, factor: factor * _contrast(of) / of["air"].sd,
+        lambda signal, background, air, factor: factor * (signal.mean - background.mean) / air.sd,
         "coils",
     ),
     Definition(
         "snr_mriqc",
         "mean(signal) / (SD(signal) * sqrt(n / (n - 1)))",
         _MRIQC,
-        ("signal",),
-        lambda of, _: of["signal"].mean / _sample_sd(of["signal"]),
+        lambda signal: signal.mean / (signal.sd * np.sqrt(signal.n / (signal.n - 1))),
     ),
     Definition(
         "snrd_mriqc",
         "0.655 * mean(signal) / MAD(air)",
         _MRIQC,
-        ("signal", "air"),
-        lambda of, factor: factor * of["signal"].mean / of["air"].mad,
+        lambda signal, air, factor: factor * signal.mean / air.mad,
         "single",
         "mad",
     ),
@@ -337,8 +323,10 @@ DEFINITIONS = (
         "cnr_mriqc",
         "|mean(signal) - mean(background)| / sqrt(var(air) + var(signal) + var(background))",
         f"Magnotta and Friedman 2006, {_MRIQC}",
-        ("signal", "background", "air"),
-        lambda of, _: np.abs(_contrast(of)) / _pooled(of),
+        lambda signal, background, air: (
+            np.abs(signal.mean - background.mean)
+            / np.sqrt(air.sd**2 + signal.sd**2 + background.sd**2)
+        ),
     ),
 )
 """All of them, in the order in which they are reported."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
 
 _NAN = float("nan")
-_SEEDS = {"signal": 0, "background": 1, "air": 2}
-_SHARES_MASK = {
-    "pair_signal": "signal",
-    "difference": "signal",
-    "pair_background": "background",
+_SEEDS = {
+    **dict.fromkeys(("signal", "pair_signal", "difference"), 0),
+    **dict.fromkeys(("background", "pair_background"), 1),
+    "air": 2,
 }
-"""Roles that are drawn together with the mask they share."""
+"""Roles that share a mask are drawn together, and different masks independently."""
 
 _TISSUE = ("background", "pair_background")
 """Roles of the tissue that a contrast compares with."""
@@ -66,21 +65,21 @@ class Measure:
         Name of the mask whose mean a contrast takes away; empty where there is no contrast.
     """
 
-    measure: str
-    value: float
-    low: float
-    high: float
-    formula: str
-    source: str
-    image: str
-    signal: str
-    noise: str
-    signal_voxels: int
-    noise_voxels: int
-    signal_zeros_percent: float
-    noise_zeros_percent: float
-    factor: float
-    interval: str
+    measure: str = ""
+    value: float = _NAN
+    low: float = _NAN
+    high: float = _NAN
+    formula: str = ""
+    source: str = ""
+    image: str = ""
+    signal: str = ""
+    noise: str = ""
+    signal_voxels: int = 0
+    noise_voxels: int = 0
+    signal_zeros_percent: float = _NAN
+    noise_zeros_percent: float = _NAN
+    factor: float = _NAN
+    interval: str = ""
     reason: str = ""
     against: str = ""
 
@@ -112,7 +111,7 @@ class SignalQuality:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """A dict for each measure, with label and region before it where there are several."""
-        plain = [asdict(one) for one in self.measures]
+        plain = [asdict(measure) for measure in self.measures]
         if not self.regions:
             return plain
         pairs = zip(self.regions, plain, strict=True)
@@ -121,17 +120,15 @@ class SignalQuality:
     @property
     def json_rows(self) -> list[dict[str, Any]]:
         """The rows with None in place of NaN, which JSON does not know."""
+        # NaN alone is not equal to itself.
         return [
-            {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in row.items()
-            }
+            {key: value if value == value else None for key, value in row.items()}
             for row in self.rows
         ]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a measure; columns as the fields of `Measure`."""
+        """One row per measure; the columns are the fields of `Measure`."""
         import pandas as pd
 
         columns = [field.name for field in fields(Measure)]
@@ -145,10 +142,8 @@ class SignalQuality:
         KeyError
             Where it was not measured.
         """
-        for one in self.measures:
-            if one.measure == measure:
-                return one.value
-        raise KeyError(measure)
+        values = {row.measure: row.value for row in reversed(self.measures)}
+        return values[measure]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,67 +164,55 @@ class Estimate:
     fault: str
 
 
-def estimate(role: str, sample: Sample, resamples: int, seed: int) -> Estimate:
-    """Measure and resample a sample; roles that share a mask draw the same voxels.
-
-    Parameters
-    ----------
-    role : str
-        See `definitions.Role`.
-    sample : Sample
-    resamples, seed : int
-    """
-    generator = np.random.default_rng([seed, _SEEDS[_SHARES_MASK.get(role, role)]])
-    drawn = resample(sample.values, sample.units, resamples, generator, role == "air")
+def estimate(role: str, sample: Sample, bootstrap: Bootstrap) -> Estimate:
+    """Measure and resample a sample of a `Role`; those that share a mask draw the same voxels."""
+    generator = np.random.default_rng([bootstrap.seed, _SEEDS[role]])
+    # Only the definitions that divide by the MAD of air need it, and it takes long.
+    options = (bootstrap.resamples, generator, role == "air")
     fault = noise_fault(sample, may_hold_zeros=role == "difference")
-    return Estimate(sample, measure(sample.values), drawn, fault)
+    moments, resampled = measure(sample.values), resample(sample.values, sample.units, *options)
+    return Estimate(sample, moments, resampled, fault)
 
 
 def measure_all(estimates: Mapping[str, Estimate], coils: int) -> tuple[Measure, ...]:
-    """Every definition whose regions are there.
-
-    Parameters
-    ----------
-    estimates : mapping of role to Estimate
-    coils : int
-    """
-    wanted = [one for one in DEFINITIONS if set(one.needs) <= set(estimates)]
-    return tuple(_measure(definition, estimates, coils) for definition in wanted)
+    """Every definition whose regions are there, of estimates by their roles."""
+    given = [row for row in DEFINITIONS if set(row.needs) <= set(estimates)]
+    return tuple(_measure(definition, estimates, coils) for definition in given)
 
 
 def _measure(definition: Definition, estimates: Mapping[str, Estimate], coils: int) -> Measure:
     parts = {role: estimates[role] for role in definition.needs}
     factor = definition.factor(coils)
     signal, noise = parts[definition.needs[0]], parts[definition.needs[-1]]
-    others = [role for role in definition.needs if role in _TISSUE]
-    against = [parts[role].sample.name for role in others if definition.name.startswith("cnr")]
+    tissues = [part.sample.name for role, part in parts.items() if role in _TISSUE]
     value, low, high, reason = _NAN, _NAN, _NAN, _fault(definition, noise)
     if not reason:
-        of = {role: part.moments for role, part in parts.items()}
-        value = float(definition.compute(of, factor))
-        low, high, reason = _interval(definition, parts, value, factor)
+        moments = {role: part.moments for role, part in parts.items()}
+        value = float(definition.compute(moments, factor))
+        drawn = {role: part.resampled for role, part in parts.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one value only
+            ratios = np.asarray(definition.compute(drawn, factor))
+        units = min(part.sample.unit_count for part in parts.values())
+        low, high, reason = ratio_interval(value, ratios, units)
+    samples, resamples = [part.sample for part in parts.values()], np.size(signal.resampled.mean)
     return Measure(
-        definition.name,
-        value,
-        low,
-        high,
-        definition.formula,
-        definition.source,
-        signal.sample.image,
-        signal.sample.name,
-        noise.sample.name,
-        signal.sample.values.size,
-        noise.sample.values.size,
-        100 * signal.sample.zeros,
-        100 * noise.sample.zeros,
-        factor,
-        describe_units(
-            [part.sample for part in parts.values()],
-            int(np.size(signal.resampled.mean)),
-            correlation=noise.sample.correlation,
-        ),
-        reason,
-        against[0] if against else "",
+        measure=definition.name,
+        value=value,
+        low=low,
+        high=high,
+        formula=definition.formula,
+        source=definition.source,
+        image=signal.sample.image,
+        signal=signal.sample.name,
+        noise=noise.sample.name,
+        signal_voxels=signal.sample.values.size,
+        noise_voxels=noise.sample.values.size,
+        signal_zeros_percent=100 * signal.sample.zeros,
+        noise_zeros_percent=100 * noise.sample.zeros,
+        factor=factor,
+        interval=describe_units(samples, resamples, correlation=noise.sample.correlation),
+        reason=reason,
+        against=tissues[0] if tissues and definition.name.startswith("cnr") else "",
     )
 
 
@@ -240,16 +223,6 @@ def _fault(definition: Definition, noise: Estimate) -> str:
     if definition.spread == "mad" and noise.moments.mad == 0:
         return f"{noise.sample.name} is quantised: its MAD is 0, half of its voxels have one value"
     return ""
-
-
-def _interval(
-    definition: Definition, parts: Mapping[str, Estimate], value: float, factor: float
-) -> tuple[float, float, str]:
-    drawn = {role: part.resampled for role, part in parts.items()}
-    units = min(part.sample.unit_count for part in parts.values())
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one value only
-        ratios = np.asarray(definition.compute(drawn, factor))
-    return ratio_interval(value, ratios, units)
 
 
 _TOO_NARROW = "too narrow: draw cubes, by --block-mm of `lesion-dash snr`"
@@ -263,52 +236,40 @@ def describe_units(
     single = "single voxels, taken as independent"
     if correlation:
         single += f" although neighbours correlate by {correlation:.1f} ({_TOO_NARROW})"
-    words = [f"cubes of {edge:g} mm, taken as independent" if edge else single for edge in edges]
-    return f"95 %, {how} of {resamples:,} resamples of {' and '.join(words)}"
+    units = [f"cubes of {edge:g} mm, taken as independent" if edge else single for edge in edges]
+    return f"95 %, {how} of {resamples:,} resamples of {' and '.join(units)}"
 
 
-def check_apart(masks: Mapping[str, Mask]) -> str:
-    """Which two of several masks share voxels, in words; empty where none do.
-
-    Examples
-    --------
-    >>> from lesion_dash import Grid
-    >>> mask = Mask(Grid((2, 2, 2), np.eye(4)), np.array([1, 2]), "eye")
-    >>> check_apart({"signal": mask, "air": mask})
-    'signal (eye) and air (eye) overlap in 2 voxels'
-    """
-    roles = list(masks)
-    for place, first in enumerate(roles):
-        for second in roles[place + 1 :]:
-            a, b = masks[first], masks[second]
-            shared = _shared(a.indices, b.indices)
-            if shared:
-                return f"{first} ({a.name}) and {second} ({b.name}) overlap in {shared:,} voxels"
-    return ""
-
-
-def _shared(a: NDArray[np.integer], b: NDArray[np.integer]) -> int:
-    return int(np.intersect1d(a, b, assume_unique=True).size)
+def refuse_overlap(masks: Mapping[str, Mask]) -> None:
+    """Raise InputError where two masks, by their roles, share voxels of the image."""
+    for (role, mask), (other_role, other) in combinations(masks.items(), 2):
+        shared = np.intersect1d(mask.indices, other.indices, assume_unique=True).size
+        if shared:
+            pair = f"{role} ({mask.name}) and {other_role} ({other.name})"
+            problem = f"{pair} overlap in {shared:,} voxels"
+            raise InputError("masks", problem, "give regions that share no voxel")
 
 
 # What a measurement is made in: the image, where its noise is, and a second acquisition.
 
 
 FEWEST_RESAMPLES = 100
+"""Fewer hardly show where the 2.5th percentile lies; arbitrary."""
 
 _ABOUT_LESIONS = ("lesion ", "mask is empty", "not marked as standard space")
-"""Beginnings of notes that are said of lesion masks in a standard space only."""
+"""Beginnings of notes that concern lesion masks in a standard space only."""
 
 _LIKE_AIR = (
     "the background looks like air: its mean is 1.9 times its SD, as Rayleigh's distribution has "
     "it; give air as air, so that the factor corrects its SD"
 )
 _CLOSE = 0.15
+"""Distance from the ratio of Rayleigh's distribution, 1.91; arbitrary."""
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are found.
+    """How intervals are computed.
 
     Parameters
     ----------
@@ -350,7 +311,7 @@ class MeasurementSetup:
         Background and air, on the image's grid.
     noises : dict of role to Estimate
         Of these masks, and of the background of both acquisitions.
-    drawing : Bootstrap
+    bootstrap : Bootstrap
     coils : int
     notes : tuple of str
     sources : dict
@@ -361,21 +322,37 @@ class MeasurementSetup:
     second: Map | None
     masks: dict[str, Mask]
     noises: dict[str, Estimate]
-    drawing: Bootstrap
+    bootstrap: Bootstrap
     coils: int
     notes: tuple[str, ...]
     sources: dict[str, str]
 
-    def estimates(self, signal: Mask) -> dict[str, Estimate]:
-        """The noises, and what the signal's mask gives."""
-        found = dict(self.noises)
-        samples = {"signal": take_sample(self.image, signal, self.drawing.block_mm)}
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What numbers and intervals depend on."""
+        return {"coils": self.coils} | asdict(self.bootstrap)
+
+    def measure(
+        self, mask: Mask, role: str = "signal"
+    ) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+        """Every definition whose regions are there, and notes on the voxels of the mask.
+
+        Raises
+        ------
+        InputError
+            Where the mask shares voxels with one of noise, or holds too few numbers.
+        """
+        refuse_overlap({role: mask} | self.masks)
+        block_mm = self.bootstrap.block_mm
+        samples = {"signal": take_sample(self.image, mask, block_mm)}
         if self.second is not None:
-            both, apart = take_pair(self.image, self.second, signal, self.drawing.block_mm)
-            samples |= {"pair_signal": both, "difference": apart}
-        for role, sample in samples.items():
-            found[role] = estimate(role, sample, self.drawing.resamples, self.drawing.seed)
-        return found
+            mean, difference = take_pair(self.image, self.second, mask, block_mm)
+            samples |= {"pair_signal": mean, "difference": difference}
+        estimates = {
+            role: estimate(role, sample, self.bootstrap) for role, sample in samples.items()
+        }
+        notes = tuple(sample_notes(samples["signal"]))
+        return measure_all(self.noises | estimates, self.coils), notes
 
 
 def check_same_grid(image: Map, second: Map) -> None:
@@ -386,21 +363,13 @@ def check_same_grid(image: Map, second: Map) -> None:
         raise InputError(second.name, problem, remedy)
 
 
-def check_pair(image: Map, second: Map) -> None:
-    """Raise InputError where two acquisitions are not on one grid, or are one and the same."""
-    check_same_grid(image, second)
-    if np.array_equal(image.array, second.array, equal_nan=True):
-        problem = f"has the values of {image.name}: their difference holds no noise"
-        raise InputError(second.name, problem, "give a second acquisition")
-
-
-def set_scene(
+def set_up(
     image: MapLike,
     background: MaskLike | None,
     second: MapLike | None,
     air: MaskLike | None,
     coils: int,
-    drawing: Bootstrap,
+    bootstrap: Bootstrap,
 ) -> MeasurementSetup:
     """Read the image, bring the masks of noise to it, and see that they hold noise.
 
@@ -411,73 +380,55 @@ def set_scene(
         zero-filled or quantised.
     """
     noise_factor(coils)  # raises where it is no number of coils, whether air is given or not
-    found = as_map(image)
-    other = as_map(second) if second is not None else None
-    if other is not None:
-        check_pair(found, other)
+    first = as_map(image)
+    notes, sources = native_notes(first.notes), source_of(image, first)
+    repeat = None
+    if second is not None:
+        repeat = as_map(second)
+        check_same_grid(first, repeat)
+        if np.array_equal(first.array, repeat.array, equal_nan=True):
+            problem = f"has the values of {first.name}: their difference holds no noise"
+            raise InputError(repeat.name, problem, "give a second acquisition")
+        notes += native_notes(repeat.notes)
+        sources |= source_of(second, repeat)
     given = {"background": background, "air": air}
     masks = {
-        role: native_mask(mask, found.name, found.grid)
+        role: native_mask(mask, first.name, first.grid)
         for role, mask in given.items()
         if mask is not None
     }
     refuse_overlap(masks)
-    noises = {
-        role: estimate(role, take_sample(found, mask, drawing.block_mm), *_draws(drawing))
-        for role, mask in masks.items()
-    }
+    noises = {}
+    for role, mask in masks.items():
+        noises[role] = estimate(role, take_sample(first, mask, bootstrap.block_mm), bootstrap)
+        notes += native_notes(mask.notes)
+        sources |= source_of(given[role], mask)
     for role, noise in noises.items():
         if noise.fault:
             remedy = f"let {role} lie where the image, as it was acquired, has noise"
             raise InputError(noise.sample.name, noise.fault, remedy)
-    if other is not None and "background" in masks:
-        both, _ = take_pair(found, other, masks["background"], drawing.block_mm)
-        noises["pair_background"] = estimate("pair_background", both, *_draws(drawing))
-    notes = _notes_of(found, other, masks, noises)
-    sources = source_of(image, found)
-    if other is not None and second is not None:
-        sources |= source_of(second, other)
-    for role, mask in given.items():
-        if mask is not None:
-            sources |= source_of(mask, masks[role])
-    return MeasurementSetup(found, other, masks, noises, drawing, coils, notes, sources)
-
-
-def _draws(drawing: Bootstrap) -> tuple[int, int]:
-    return drawing.resamples, drawing.seed
+        notes += sample_notes(noise.sample)
+    if "background" in noises and looks_like_air(noises["background"].sample.values):
+        notes.append(_LIKE_AIR)
+    if repeat is not None and "background" in masks:
+        mean, _ = take_pair(first, repeat, masks["background"], bootstrap.block_mm)
+        noises["pair_background"] = estimate("pair_background", mean, bootstrap)
+    unique = tuple(dict.fromkeys(notes))
+    return MeasurementSetup(first, repeat, masks, noises, bootstrap, coils, unique, sources)
 
 
 def native_mask(source: MaskLike, name: str, grid: Grid) -> Mask:
     """A mask on the grid of the image of that name; the image is never brought to the mask."""
     mask = binary_mask(source)
     placed = place_mask(mask, grid)
-    said = space_notes(f"mask {mask.name}", mask.grid, name, grid)
-    return replace(placed, notes=(*placed.notes, *said))
+    notes = space_notes(f"mask {mask.name}", mask.grid, name, grid)
+    return replace(placed, notes=(*placed.notes, *notes))
 
 
-def refuse_overlap(masks: Mapping[str, Mask]) -> None:
-    """Raise InputError where two masks share voxels of the image."""
-    if said := check_apart(masks):
-        raise InputError("masks", said, "give regions that share no voxel")
-
-
-def source_of(given: Any, found: Map | Mask) -> dict[str, str]:
+def source_of(given: Any, image: Map | Mask) -> dict[str, str]:
     """Checksum of what was read, by its path, or by its name where it came from memory."""
     is_file = not isinstance(given, Map | Mask | SpatialImage)
-    return {str(as_path(given)) if is_file else found.name: found.sha256}
-
-
-def _notes_of(
-    image: Map, second: Map | None, masks: Mapping[str, Mask], noises: Mapping[str, Estimate]
-) -> tuple[str, ...]:
-    said = [*native_notes(image.notes), *(native_notes(second.notes) if second else ())]
-    for mask in masks.values():
-        said += native_notes(mask.notes)
-    for role in masks:
-        said += sample_notes(noises[role].sample)
-    if "background" in noises and looks_like_air(noises["background"].sample.values):
-        said.append(_LIKE_AIR)
-    return tuple(dict.fromkeys(said))
+    return {str(as_path(given)) if is_file else image.name: image.sha256}
 
 
 def native_notes(notes: tuple[str, ...]) -> list[str]:
@@ -510,14 +461,3 @@ def sample_notes(sample: Sample) -> list[str]:
     if sample.zeros:
         notes.append(f"{sample.name}: {sample.zeros:.1%} of its voxels are 0")
     return notes
-
-
-def choices_of(made: MeasurementSetup | Bootstrap) -> dict[str, Any]:
-    """The parameters that numbers and intervals depend on."""
-    drawing = made if isinstance(made, Bootstrap) else made.drawing
-    coils = {} if isinstance(made, Bootstrap) else {"coils": made.coils}
-    return coils | {
-        "block_mm": drawing.block_mm,
-        "resamples": drawing.resamples,
-        "seed": drawing.seed,
-    }

@@ -54,8 +54,8 @@ def main(connection_file: Path) -> None:
     folder = connection_file.parent
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
     os.environ["IPYTHONDIR"] = str(folder)
-    if most := int(os.environ.get(MEMORY_VARIABLE, "0")):
-        limit_memory(most)
+    if limit := int(os.environ.get(MEMORY_VARIABLE, "0")):
+        limit_memory(limit)
     if landlock_version():
         # Without it the home folder is looked up in /etc/passwd.
         os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111
@@ -123,7 +123,7 @@ def _software(own: Path) -> Allowed:
         place = folder.resolve()
         if place == _ABOVE_PACKAGE and (place / "pyproject.toml").exists():
             yield from _clone(place)
-        elif not any(one.is_relative_to(place) for one in private):
+        elif not any(path.is_relative_to(place) for path in private):
             yield folder, RUN
     named = (os.environ[name] for name in _FILE_VARIABLES if name in os.environ)
     yield from ((Path(name), RUN) for name in (*named, *_listed(READABLE_VARIABLE)))

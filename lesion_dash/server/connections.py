@@ -49,13 +49,13 @@ class BoundedServer(HTTPServer):
     Parameters
     ----------
     application : Application
-    most : int
+    max_connections : int
         Connections open at once.
     **settings
         Of Tornado's server.
     """
 
-    def initialize(self, application: Any, most: int, **settings: Any) -> None:  # type: ignore[override]
+    def initialize(self, application: Any, max_connections: int, **settings: Any) -> None:  # type: ignore[override]
         """Tornado makes servers so."""
         super().initialize(
             application,
@@ -63,12 +63,12 @@ class BoundedServer(HTTPServer):
             body_timeout=SECONDS_FOR_A_REQUEST,
             **settings,
         )
-        self._most = most
+        self._most = max_connections
         self._open: set[IOStream] = set()
         # Both in the order in which the connections came into that state.
         self._waiting: dict[IOStream, None] = {}
         self._answered: dict[IOStream, None] = {}
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def accept_at(self, port: int, address: str) -> None:
         """Accept connections.
@@ -142,8 +142,8 @@ class BoundedServer(HTTPServer):
     def _tell(self, sentence: str) -> None:
         """Log a sentence, but once a minute at most."""
         now = time.monotonic()
-        if now >= self._told.get(sentence, -_SECONDS_BETWEEN_LINES) + _SECONDS_BETWEEN_LINES:
-            self._told[sentence] = now
+        if now >= self._logged.get(sentence, -_SECONDS_BETWEEN_LINES) + _SECONDS_BETWEEN_LINES:
+            self._logged[sentence] = now
             log_sentence(sentence)
 
 
@@ -184,8 +184,8 @@ def connection_limit(descriptors: int, pages: int) -> int:
     >>> connection_limit(8192, 10), connection_limit(1024, 10), connection_limit(160, 10)
     (1000, 772, 40)
     """
-    kept = _DESCRIPTORS_OF_THE_SERVER + _DESCRIPTORS_OF_A_PAGE * (pages + 1)
-    return min(max(descriptors - kept, descriptors // 4), MOST_CONNECTIONS)
+    reserved = _DESCRIPTORS_OF_THE_SERVER + _DESCRIPTORS_OF_A_PAGE * (pages + 1)
+    return min(max(descriptors - reserved, descriptors // 4), MOST_CONNECTIONS)
 
 
 def raise_descriptors() -> int:
@@ -206,8 +206,8 @@ def raise_descriptors() -> int:
     except ImportError:
         return _DESCRIPTORS_WITHOUT_LIMIT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
+    limit = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        return limit
     return _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

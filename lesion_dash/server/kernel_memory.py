@@ -37,17 +37,17 @@ def memory_of_kernels(size: str | None) -> int:
     if size is None:
         return max(int(_SHARE * all_memory()), SMALLEST)
     try:
-        found = bytes_in(size)
+        size_in_bytes = bytes_in(size)
     except ValueError:
         problem = "is no size"
         raise InputError(f"--kernel-memory {size}", problem, "give one such as 4GB") from None
-    if found < SMALLEST:
+    if size_in_bytes < SMALLEST:
         problem = "is too small for a page"
         raise InputError(f"--kernel-memory {size}", problem, "give 1GB or more")
-    return found
+    return size_in_bytes
 
 
-def limit_memory(most: int) -> None:
+def limit_memory(max_bytes: int) -> None:
     """Limit the data of this process, on Linux: what it asks for beyond is a MemoryError.
 
     The limit of the address space would not do: NumPy's and Python's threads reserve three times as
@@ -55,7 +55,7 @@ def limit_memory(most: int) -> None:
 
     Parameters
     ----------
-    most : int
+    max_bytes : int
         Bytes, from which on it gets no more.
     """
     if sys.platform == "linux":
@@ -63,5 +63,5 @@ def limit_memory(most: int) -> None:
 
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
-            most = min(most, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+            max_bytes = min(max_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))

@@ -1,19 +1,29 @@
-"""Kernels: as many as the computer has memory for, and none for pages nobody looks at."""
+"""Kernels: as many as memory allows, each a process with a folder of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
+import shutil
+import sys
+import tempfile
 import time
 import uuid
+import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.services.kernels.kernelmanager import (
+    AsyncMappingKernelManager,
+    ServerKernelManager,
+)
 from traitlets import Integer
 
 from ..dashboard.environment import kernel_environment
-from .free_memory import give_back
 
 MAX_KERNELS = 10
 _SECONDS_TO_COME_BACK = 60
@@ -142,3 +152,67 @@ class PatientKernelManager(AsyncMappingKernelManager):
             if now - gone[longest] >= _SECONDS_TO_COME_BACK:
                 self._left.pop(longest)
                 await self.shutdown_kernel(longest)
+
+
+class KernelProcess(ServerKernelManager):
+    """Starts a kernel that is confined to the files of a page, where the system can.
+
+    Its sockets, temporary files and settings lie in a folder of its own, which is removed when the
+    kernel has ended, whichever way. The name of the folder tells nothing: who knows the id of a
+    kernel could connect to it, and names of sockets are no secret in a system.
+    """
+
+    def __init__(self, connection_file: str = "", **settings: Any) -> None:
+        above = Path(connection_file).parent
+        folder = tempfile.mkdtemp(prefix="kernel_", dir=above if above.is_absolute() else None)
+        super().__init__(connection_file=str(Path(folder, "kernel.json")), **settings)
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """The command that starts it: this Python, whatever kernels the account has installed."""
+        launcher = "lesion_dash.server.confined_kernel"
+        # Nothing is imported from the current folder, and nobody types what could be recalled.
+        command = [sys.executable, "-P", "-m", launcher, "-f", self.connection_file]
+        return [*command, "--HistoryManager.enabled=False", *(extra_arguments or ())]
+
+    async def shutdown_kernel(  # type: ignore[override]
+        self, now: bool = False, restart: bool = False
+    ) -> None:
+        """End it and remove its folder, unless it starts anew."""
+        await super().shutdown_kernel(now, restart)
+        if not restart:
+            self._remove_folder()
+
+
+def give_back() -> bool:
+    """Give memory that is free back to the system.
+
+    A page moves megabytes through the server in pieces of all sizes. Its connection refers to
+    itself, so that Python frees it late, and the C library keeps what lies between other pieces:
+    the server would seem to grow with every page.
+
+    Returns
+    -------
+    bool
+        Whether the C library can as well; only that of GNU does.
+
+    Examples
+    --------
+    >>> give_back() in (True, False)
+    True
+    """
+    gc.collect()
+    library = _library()
+    if library is None:
+        return False
+    library.malloc_trim(0)
+    return True
+
+
+@cache
+def _library() -> Any | None:
+    try:
+        library = ctypes.CDLL(None)
+        return library if hasattr(library, "malloc_trim") else None
+    except (OSError, TypeError):
+        return None

@@ -78,9 +78,9 @@ def confine(allowed: Iterable[tuple[str | os.PathLike[str], int]]) -> None:
     """
     version = landlock_version()
     known = (1 << _RIGHTS_OF_VERSION[min(version, len(_RIGHTS_OF_VERSION) - 1)]) - 1
-    wanted = _Ruleset(files=known, scopes=_SCOPES if version >= _SCOPES_SINCE else 0)
-    size = ctypes.sizeof(wanted)
-    ruleset = _call("syscall", _CREATE_RULESET, ctypes.byref(wanted), size, 0)
+    rules = _Ruleset(files=known, scopes=_SCOPES if version >= _SCOPES_SINCE else 0)
+    size = ctypes.sizeof(rules)
+    ruleset = _call("syscall", _CREATE_RULESET, ctypes.byref(rules), size, 0)
     for path, rights in allowed:
         with suppress(OSError):
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -110,7 +110,9 @@ def _call(function: str, *given: object) -> int:
     library = ctypes.CDLL(None, use_errno=True)
     called = getattr(library, function)
     called.restype = ctypes.c_long
-    answer = called(*(ctypes.c_long(one) if isinstance(one, int) else one for one in given))
+    answer = called(
+        *(ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in given)
+    )
     if answer < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

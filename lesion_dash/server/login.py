@@ -40,8 +40,8 @@ class TokenLogin(IdentityProvider):
 
     def get_token(self, handler: RequestHandler) -> str | None:
         """The token of an Authorization header, if it is the right one."""
-        found = self.auth_header_pat.match(handler.request.headers.get("Authorization", ""))
-        return str(self.token) if found and self.accepts(found.group(2).strip()) else None
+        match = self.auth_header_pat.match(handler.request.headers.get("Authorization", ""))
+        return str(self.token) if match and self.accepts(match.group(2).strip()) else None
 
     def process_login_form(self, handler: RequestHandler) -> User | None:
         """The visitor who typed the token."""
@@ -79,5 +79,5 @@ class LoginPage(PlainErrors, JupyterHandler):
     @property
     def _target(self) -> str:
         """Only the dashboard itself, with its choices: never another site."""
-        wanted = self.get_argument("next", "/")
-        return wanted if wanted.startswith("/?") and wanted.isprintable() else "/"
+        target = self.get_argument("next", "/")
+        return target if target.startswith("/?") and target.isprintable() else "/"

@@ -191,9 +191,7 @@ def _settle_voila(config: Config) -> None:
 
 def _settle_kernels(config: Config, max_kernels: int) -> None:
     config.PatientKernelManager.max_kernels = max_kernels
-    config.MultiKernelManager.kernel_manager_class = (
-        "lesion_dash.server.kernel_process.KernelProcess"
-    )
+    config.MultiKernelManager.kernel_manager_class = "lesion_dash.server.kernels.KernelProcess"
     config.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     config.MappingKernelManager.cull_interval = _CHECK_SECONDS
     config.MappingKernelManager.cull_connected = False

@@ -52,8 +52,8 @@ def remove_abandoned() -> None:
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # it is another account's, in use, or gone
-            found = folder.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+            status = folder.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
                 # NFS locks only what is open for writing.
                 with (folder / _LOCK).open("r+b") as lock:
                     _lock(lock)

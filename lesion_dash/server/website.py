@@ -15,16 +15,13 @@ from voila.static_file_handler import TemplateStaticFileHandler
 
 from .access import Access
 from .connections import BoundedServer, connection_limit, raise_descriptors
-from .dashboard_page import DashboardPage
 from .gate import Gate, Refusal
+from .handlers import DashboardPage, HealthPage, ScriptFile, TemplateFile
 from .headers import SecurityHeaders
-from .health import HealthPage
 from .kernel_socket import KernelSocket
 from .landlock import landlock_version
 from .notices import PlainErrors
 from .request_log import set_up_logs
-from .script_file import ScriptFile
-from .template_file import TemplateFile
 
 _LARGEST_FORM = 64 * 2**10
 # Files of the notebook's folder; and what a request said, told to whoever knows a kernel's id.
@@ -64,8 +61,8 @@ class Website(Voila):  # type: ignore[misc]
     def listen(self) -> None:
         """Serve until stopped."""
         set_up_logs(self.log)
-        most = connection_limit(raise_descriptors(), self.kernel_manager.max_kernels)
-        server = BoundedServer(self.app, most, max_body_size=_LARGEST_FORM)
+        max_connections = connection_limit(raise_descriptors(), self.kernel_manager.max_kernels)
+        server = BoundedServer(self.app, max_connections, max_body_size=_LARGEST_FORM)
         server.accept_at(self.port, self.ip)
         announce(self.access, self.port)
         if self.open_browser:

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import CONNECTIVITY, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map, MapLike, as_map
@@ -133,11 +132,11 @@ class Components:
 
 def find_components(
     image: MapLike,
-    threshold: float = THRESHOLD,
+    threshold: float = 0.0,
     signs: Signs = "positive",
-    connectivity: Connectivity = CONNECTIVITY,
-    min_size_voxels: int = MIN_SIZE_VOXELS,
-    min_size_mm3: float = MIN_SIZE_MM3,
+    connectivity: Connectivity = 18,
+    min_size_voxels: int = 1,
+    min_size_mm3: float = 0.0,
 ) -> Components:
     """Find the connected parts of a map above a threshold.
 

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.participants import value_words
-from ..core.defaults import MIN_PATIENTS
+from ..cohort.participants import value_text
 from ..core.errors import InputError
 from ..images.events import Conditions
 from ..images.masks import Mask
@@ -240,7 +239,7 @@ def contrast_scores(
     column: str,
     *,
     test: Literal["student", "welch"] = "student",
-    min_lesioned: int = MIN_PATIENTS,
+    min_lesioned: int = 5,
 ) -> Contrast:
     """Test at each voxel whether a score differs between lesioned and spared patients.
 
@@ -418,8 +417,8 @@ def split_cohort(
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
     known = table[name].notna()
-    values = np.array([value_words(value) for value in table[name].where(known, "")])
-    wanted = value_words(a), value_words(b)
+    values = np.array([value_text(value) for value in table[name].where(known, "")])
+    wanted = value_text(a), value_text(b)
     if wanted[0] == wanted[1]:
         raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")
     neither = int((~np.isin(values, wanted)).sum())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Unpack
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort, CohortListing, check_min_patients
 from ..cohort.dask import connect
 from ..cohort.loading import read_listing
-from ..cohort.participants import Restriction
 from ..cohort.readers import Workers
-from ..cohort.reading import ReadOptions
-from ..core.defaults import MIN_PATIENTS
+from ..cohort.reading import DEFAULTS, ReadOptions
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import run_store
@@ -180,7 +178,7 @@ class FolderStats(StatMaps):
 
 def volume_stats(
     cohort: Cohort,
-    min_patients: int = MIN_PATIENTS,
+    min_patients: int = 5,
     std: Std = "population",
     outside: Outside = "zero",
 ) -> VolumeStats:
@@ -230,13 +228,11 @@ def volume_stats(
 
 def folder_stats(
     folder: PathInput,
-    min_patients: int = MIN_PATIENTS,
+    min_patients: int = 5,
     std: Std = "population",
     outside: Outside = "zero",
-    participants: PathInput | None = None,
     scheduler: str | None = None,
-    where: Sequence[Restriction] = (),
-    **options: Unpack[ReadOptions],
+    options: ReadOptions = DEFAULTS,
 ) -> tuple[CohortListing, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
@@ -249,7 +245,7 @@ def folder_stats(
     folder : path or URL
     min_patients, std, outside
         As for `volume_stats`.
-    participants, scheduler, where, **options
+    scheduler, options
         As for `load_cohort`.
 
     Returns
@@ -265,7 +261,7 @@ def folder_stats(
     (40, 'mm³')
     """
     _check_choices(min_patients, std, outside)
-    read = partial(read_listing, folder, participants=participants, where=where, **options)
+    read = partial(read_listing, folder, options)
     fill = partial(_fill_maps, std=std, outside=outside)
     if scheduler is None:
         with run_store() as store:

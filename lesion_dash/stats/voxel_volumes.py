@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.dask import Cluster, RemoteResult
-from ..cohort.readers import ChunkReading, ChunkRuns
+from ..cohort.readers import ChunkReading
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore
@@ -320,16 +320,16 @@ def _groups(counts: NDArray[np.int64]) -> list[Group]:
     return list(pairwise(bounds.tolist()))
 
 
-def _cut(group: Group, pair: tuple[ChunkReading, ChunkRuns], stamp: str) -> BucketedRuns:
+def _cut(group: Group, pair: tuple[ChunkReading, BucketedRuns], stamp: str) -> BucketedRuns:
     """A group's runs of one chunk."""
-    _, chunk = pair
-    if chunk.stamp != stamp:
+    reading, runs = pair
+    if reading.stamp != stamp:
         problem = "changed during the run: read again, they hold other lesions"
         raise InputError("masks", problem, "run this again when nobody writes there")
     first, last = group
-    place = chunk.runs.place(first, last)
-    ends = chunk.runs.ends[first:last] - place.start
-    return BucketedRuns(chunk.runs.runs[place].copy(), ends)
+    place = runs.place(first, last)
+    ends = runs.ends[first:last] - place.start
+    return BucketedRuns(runs.runs[place].copy(), ends)
 
 
 def _group_volumes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,14 @@ from scipy import ndimage
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+
+_ALL = slice(None)
+
+
+def points_of(grid: Grid, i: slice = _ALL, j: slice = _ALL, k: slice = _ALL) -> NDArray[np.float64]:
+    """Where the voxels of a part of a grid lie; mm, RAS, shape (x, y, z, 3)."""
+    spans = [np.arange(n)[part] for n, part in zip(grid.shape, (i, j, k), strict=True)]
+    return grid.to_mm(np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +52,12 @@ class Field:
         ----------
         grid : Grid
         move : callable
-            Given points (mm, RAS, shape (..., 3)), says where they go; asked for a slice at a
-            time, to keep memory small.
+            Given points (mm, RAS, shape (..., 3)), returns where they go; called for a slice at
+            a time, to keep memory small.
         """
         mm = np.empty((*grid.shape, 3), np.float32)
         for k in range(grid.shape[2]):
-            spans = (np.arange(grid.shape[0]), np.arange(grid.shape[1]), [k])
-            points = grid.to_mm(np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1))
+            points = points_of(grid, k=slice(k, k + 1))
             mm[:, :, k] = (move(points) - points)[:, :, 0]
         return cls(grid, mm)
 
@@ -141,40 +149,27 @@ class Transform:
 
     def template_points(self, moving: ArrayLike) -> NDArray[np.float64]:
         """Where points of the moving image lie in the template; mm, RAS, shape (..., 3)."""
-        if self.is_linear:
-            return _apply(self.matrix, moving)
-        if self.to_template is None:
-            problem = (
-                "is a displacement field that leads from the template to the moving image only"
-            )
-            raise InputError("transform", problem, "give the file of its inverse")
-        return self.to_template.move(moving, self.matrix[:3, :3])
+        return self._move(moving, self.matrix, self.to_template, "template", "moving image")
 
     def moving_points(self, template: ArrayLike) -> NDArray[np.float64]:
         """Where points of the template lie in the moving image; mm, RAS, shape (..., 3)."""
+        matrix = np.linalg.inv(self.matrix)
+        return self._move(template, matrix, self.to_moving, "moving image", "template")
+
+    def _move(
+        self, points: ArrayLike, matrix: NDArray, field: Field | None, known: str, unknown: str
+    ) -> NDArray[np.float64]:
         if self.is_linear:
-            return _apply(_inverse(self.matrix), template)
-        if self.to_moving is None:
-            problem = (
-                "is a displacement field that leads from the moving image to the template only"
-            )
+            return np.asarray(points, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+        if field is None:
+            problem = f"is a displacement field that leads from the {known} to the {unknown} only"
             raise InputError("transform", problem, "give the file of its inverse")
-        return self.to_moving.move(template, _inverse(self.matrix)[:3, :3])
+        return field.move(points, matrix[:3, :3])
 
     def inverse(self) -> Transform:
         """The same with the roles of moving image and template exchanged."""
-        return Transform(_inverse(self.matrix), self.to_template, self.to_moving)
-
-
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.linalg.inv(matrix).astype(np.float64, copy=False)
-
-
-def _apply(matrix: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
-    return np.asarray(points, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-# Transforms one after the other.
+        inverse: NDArray = np.linalg.inv(self.matrix)
+        return Transform(inverse, self.to_template, self.to_moving)
 
 
 def chain_transforms(
@@ -210,30 +205,26 @@ def chain_transforms(
     if template is None:
         problem = "a displacement field in a chain is brought to the template's grid"
         raise InputError("transforms", problem, "give the template")
-    to_moving = _field(tuple(reversed(transforms)), template, "moving_points")
-    leads_back = moving is not None and all(part.leads_to_template for part in transforms)
-    to_template = _field(tuple(transforms), moving, "template_points") if leads_back else None
+    to_moving = Field.of(template, partial(_through, "moving_points", transforms[::-1]))
+    to_template = None
+    if moving is not None and all(part.leads_to_template for part in transforms):
+        to_template = Field.of(moving, partial(_through, "template_points", transforms))
     return Transform(matrix, to_moving, to_template)
 
 
-def _field(parts: Sequence[Transform], grid: Grid | None, way: str) -> Field:
-    """The displacements of all parts together."""
-    assert grid is not None, "the callers look"
-
-    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        for part in parts:
-            points = getattr(part, way)(points)
-        return points
-
-    return Field.of(grid, move)
+def _through(
+    way: str, parts: Sequence[Transform], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    for part in parts:
+        points = getattr(part, way)(points)
+    return points
 
 
-# How much larger a small volume of the moving image is in the template, place by place.
+_MAX_POINTS = 2**20
+"""Moved at a time; each takes some 200 bytes."""
 
-
-_MOST_POINTS = 2**20
-_LARGEST = 1e30
-"""Where a warp all but flattens space, what float32 can hold."""
+_MAX_RATIO = 1e30
+"""Where a warp all but flattens space: what float32 can hold."""
 
 
 def jacobian_map(transform: Transform, grid: Grid) -> NDArray[np.float32]:
@@ -262,7 +253,7 @@ def jacobian_map(transform: Transform, grid: Grid) -> NDArray[np.float32]:
     if transform.is_linear:
         ratios[:] = transform.volume_factor
         return ratios
-    depth = max(_MOST_POINTS // (grid.shape[0] * grid.shape[1]), 1)
+    depth = max(_MAX_POINTS // (grid.shape[0] * grid.shape[1]), 1)
     for first in range(0, grid.shape[2], depth):
         last = min(first + depth, grid.shape[2])
         # A slice more on either side, so that differences are central there too.
@@ -270,24 +261,19 @@ def jacobian_map(transform: Transform, grid: Grid) -> NDArray[np.float32]:
         determinants = _determinants(transform, grid, low, high)[..., first - low : last - low]
         shrunk = np.zeros_like(determinants)
         np.divide(1, determinants, out=shrunk, where=determinants != 0)
-        ratios[..., first:last] = np.clip(shrunk, -_LARGEST, _LARGEST)
+        ratios[..., first:last] = np.clip(shrunk, -_MAX_RATIO, _MAX_RATIO)
     return ratios
 
 
 def _determinants(transform: Transform, grid: Grid, low: int, high: int) -> NDArray[np.float64]:
     """Volume in the moving image per volume in the template, for some slices."""
-    spans = [np.arange(grid.shape[0]), np.arange(grid.shape[1]), np.arange(low, high)]
-    voxels = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1)
-    moved = transform.moving_points(grid.to_mm(voxels))
-    along = [
-        np.gradient(moved, axis=axis) if moved.shape[axis] > 1 else _constant(transform, grid, axis)
-        for axis in range(3)
-    ]
-    edges = [np.broadcast_to(part, moved.shape) for part in along]
+    moved = transform.moving_points(points_of(grid, k=slice(low, high)))
+    edges = []
+    for axis in range(3):
+        if moved.shape[axis] > 1:
+            edges.append(np.gradient(moved, axis=axis))
+        else:  # an axis of one voxel has no difference: its edge by the linear part
+            edge = np.linalg.solve(transform.matrix[:3, :3], grid.affine[:3, axis])
+            edges.append(np.broadcast_to(edge, moved.shape))
     volumes = np.einsum("...i,...i->...", edges[0], np.cross(edges[1], edges[2]))
     return np.asarray(volumes / np.linalg.det(grid.affine[:3, :3]))
-
-
-def _constant(transform: Transform, grid: Grid, axis: int) -> NDArray[np.float64]:
-    """A voxel's edge in the moving image by the linear part, along an axis of one voxel."""
-    return np.asarray(np.linalg.solve(transform.matrix[:3, :3], grid.affine[:3, axis]))

@@ -1,7 +1,8 @@
-"""A context without a kernel, and a dashboard served to a browser that must stay on this computer."""
+"""A context without a kernel, and a dashboard served to a browser that stays on this computer."""
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.error import URLError
 
 import pytest
+from ipywidgets import Widget
 from served_dashboard import find_port
 
 from lesion_dash.dashboard.app import App
@@ -53,6 +55,14 @@ FOLLOW = """async (link) => {
   const { kernel } = window.jupyterapp.widgetManager;
   for (let turn = 0; turn < 2; turn += 1) await kernel.requestKernelInfo();
 }"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_widgets() -> Iterator[None]:
+    """Let go of the widgets of a module: each is registered for good."""
+    yield
+    Widget.close_all()
+    gc.collect()
 
 
 @pytest.fixture

@@ -15,13 +15,12 @@ from tornado.websocket import WebSocketClosedError
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.environment import kernel_environment
-from lesion_dash.server.access import Access, arrange_access
+from lesion_dash.server.access import Access, arrange_access, read_token
 from lesion_dash.server.gate import refusal
 from lesion_dash.server.login import TokenLogin
 from lesion_dash.server.notices import full_page, login_page
 from lesion_dash.server.request_log import PlainLines, is_news, plain_path
 from lesion_dash.server.serve import server_config
-from lesion_dash.server.token_file import read_token
 
 TOKEN = "k3" * 20
 KERNEL = "0f1e2d3c-0000-1111-2222-0123456789ab"

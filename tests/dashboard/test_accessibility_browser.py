@@ -112,7 +112,7 @@ def fill_signal(page: Any) -> None:
     assert violations(page) == []
     choose_file(page, "images", 0, "second_acquisition")
     choose_file(page, "images", 1, "template.nii.gz")
-    look = page.locator(".ld-template-look")
+    look = page.locator(".ld-template-view")
     look.get_by_text("where the headers put the image").wait_for(timeout=LONG)
 
 

@@ -56,13 +56,13 @@ def offer(sample_data: Path) -> StateValidator:
 @pytest.fixture
 def app(sample_data: Path) -> App:
     app = App(AppContext(Session(DataRoot(sample_data))))
-    app.returning.begin()
+    app.url_state.begin()
     app.context.wait()
     return app
 
 
 def arrive(app: App, text: str) -> None:
-    app.returning.bar._handle_custom_msg({"address": text}, [])
+    app.url_state.bar._handle_custom_msg({"address": text}, [])
     app.context.wait()
 
 
@@ -76,25 +76,25 @@ def choices_of(app: App) -> dict[str, object]:
     return {name: getattr(app.context.choices, name) for name in (*KEPT, *LOOKS)}
 
 
-@given(bookmark=BOOKMARKS)
-def test_an_address_says_what_was_chosen(bookmark: PageState) -> None:
-    text = to_address(bookmark)
+@given(state=BOOKMARKS)
+def test_an_address_says_what_was_chosen(state: PageState) -> None:
+    text = to_address(state)
     assert text.isascii()
-    assert PageState(**read_address(text)) == bookmark
+    assert PageState(**read_address(text)) == state
 
 
-@given(bookmark=BOOKMARKS)
-def test_a_file_says_what_was_chosen(bookmark: PageState) -> None:
-    choices = json.loads(session_bytes(bookmark))["choices"]
+@given(state=BOOKMARKS)
+def test_a_file_says_what_was_chosen(state: PageState) -> None:
+    choices = json.loads(session_bytes(state))["choices"]
     tuples = {name: tuple(one) if isinstance(one, list) else one for name, one in choices.items()}
-    assert PageState(**tuples) == bookmark
+    assert PageState(**tuples) == state
 
 
 @given(text=st.text(max_size=200) | st.text("abk=&%,whermp_1-", max_size=200))
 def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
     root = DataRoot(Path("sample_data"))
-    bookmark, faults = StateValidator(root, PAGES).check(read_address(text))
-    assert bookmark.folder_a in {None, "", *root.cohorts}
+    state, faults = StateValidator(root, PAGES).check(read_address(text))
+    assert state.folder_a in {None, "", *root.cohorts}
     assert all(isinstance(fault, InputError) for fault in faults)
 
 
@@ -129,12 +129,10 @@ def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
 def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
     offer: StateValidator, text: str, reason: str
 ) -> None:
-    bookmark, faults = offer.check(
-        read_address(f"{text}&figure=glass" if "fig" not in text else text)
-    )
+    state, faults = offer.check(read_address(f"{text}&figure=glass" if "fig" not in text else text))
     assert [fault.problem for fault in faults if reason in fault.problem]
     assert len(faults) == 1
-    assert "fig" in text or bookmark == PageState(figure="glass")
+    assert "fig" in text or state == PageState(figure="glass")
 
 
 def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: StateValidator) -> None:
@@ -202,7 +200,7 @@ def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, objec
     session["choices"] = {"figure": "glass"} | choices
     before = choices_of(app)
     content = json.dumps(session).encode()
-    app.returning.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
+    app.url_state.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
     app.context.wait()
     assert "cannot be opened here" in app.context.banner.message
     assert "<b>" not in app.context.banner.message
@@ -217,13 +215,13 @@ def test_a_link_brings_every_choice_back(app: App) -> None:
     choices.mm, choices.radiological = (-30.0, 4.0, 12.0), True
     choices.patient, choices.region = PATIENT, 3
     app.tabs.selected_index = 2
-    link = app.returning.bar.text
+    link = app.url_state.bar.text
     other = App(AppContext(Session(app.context.session.root)))
     arrive(other, link)
     assert choices_of(other) == choices_of(app)
     assert other.tabs.selected_index == 2
     assert other.context.choices.selection == choices.selection
-    assert other.returning.bar.text == link
+    assert other.url_state.bar.text == link
     assert other.context.banner.message == ""
 
 
@@ -232,18 +230,18 @@ def test_a_session_file_brings_every_choice_back(app: App, monkeypatch: pytest.M
     app.context.choices.map_key = "mean"
     saved: list[tuple[str, bytes]] = []
     monkeypatch.setattr(app.context.saver, "save", lambda *file: saved.append(file))
-    app.returning.menu._handle_custom_msg({"type": "save"}, [])
+    app.url_state.menu._handle_custom_msg({"type": "save"}, [])
     other = App(AppContext(Session(app.context.session.root)))
-    other.returning.begin()
+    other.url_state.begin()
     other.context.wait()
-    other.returning.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
+    other.url_state.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
     other.context.wait()
     assert choices_of(other) == choices_of(app)
 
 
 def test_without_an_address_the_first_folder_is_opened(app: App) -> None:
     assert app.context.choices.cohort_a == "cohort_a"
-    assert read_address(app.returning.bar.text)["folder_a"] == "cohort_a"
+    assert read_address(app.url_state.bar.text)["folder_a"] == "cohort_a"
 
 
 def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> None:
@@ -312,7 +310,7 @@ def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
     app.context.wait()
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
     assert (app.context.choices.loaded_atlas, app.context.choices.region) == ("synthetic_atlas", 3)
-    assert read_address(app.returning.bar.text)["region"] == 3
+    assert read_address(app.url_state.bar.text)["region"] == 3
 
 
 @pytest.mark.parametrize("link", ["atlas=gone", "atlas=broken", "atlas=broken&b=broken"])
@@ -370,15 +368,15 @@ def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
         {"type": "open"},
         {"type": "open", "name": 1},
     ):
-        app.returning.bar._handle_custom_msg(message, [])
-        app.returning.menu._handle_custom_msg(message, [])
+        app.url_state.bar._handle_custom_msg(message, [])
+        app.url_state.menu._handle_custom_msg(message, [])
     app.context.wait()
     assert choices_of(app) == before
 
 
 def test_the_address_is_written_once_for_a_choice(app: App) -> None:
     written: list[str] = []
-    app.returning.bar.observe(lambda change: written.append(change["new"]), names="text")
+    app.url_state.bar.observe(lambda change: written.append(change["new"]), names="text")
     app.context.choices.min_patients = 8
     assert [read_address(text)["min_patients"] for text in written] == [8]
 

@@ -105,12 +105,12 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
     assert page.p.view.panes == []
     assert "Shuffle volumes" in page.p.view.empty
     page.permutations.value, page.seed.value = 99, 3
-    page._desk.wait()
+    page._context.wait()
     page.run.click()
-    page._desk.wait()
+    page._context.wait()
     expected = permute_volumes(load_cohort(sample_data / A), 5, 99, 3)
-    assert page.found is not None
-    np.testing.assert_array_equal(page.found.corrected_p, expected.corrected_p)
+    assert page.permuted is not None
+    np.testing.assert_array_equal(page.permuted.corrected_p, expected.corrected_p)
     assert outcome_words(expected) in html.unescape(page.p.question.value)
     assert len(page.p.view.panes) == len(page.weighted.view.panes) == 3
     assert f"seed {expected.seed}" in page.state.value
@@ -119,7 +119,7 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
     assert "ld-hidden" not in page.weighted.widget._dom_classes
     index = expected.indices[100]
     x, y, z = expected.grid.mm_of_index([index])[0].tolist()
-    page._desk.choices.mm = (x, y, z)
+    page._context.choices.mm = (x, y, z)
     shown = page.p.view.value.replace("\N{NO-BREAK SPACE}", " ")
     assert shown == f"corrected {p_value(expected.corrected_p[100])}"
     assert "family-wise" in page.p.view.remark
@@ -129,14 +129,14 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
 
 def shuffle(page: SizeBiasPage, permutations: int = 99) -> None:
     page.permutations.value = permutations
-    page._desk.wait()
+    page._context.wait()
     page.run.click()
-    page._desk.wait()
+    page._context.wait()
 
 
 def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
-    page._desk.choices.where_a = ("sex=F",)
-    page._desk.wait()
+    page._context.choices.where_a = ("sex=F",)
+    page._context.wait()
     shuffle(page)
     name = "cohort_a, sex = F (20 patients)"
     assert html.unescape(page.whose.value) == f"A: {name}"
@@ -148,9 +148,9 @@ def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
 
 def test_a_p_that_is_corrected_is_called_so(page: SizeBiasPage) -> None:
     shuffle(page)
-    assert page.found is not None
-    x, y, z = page.found.grid.mm_of_index(page.found.indices[[7]])[0].tolist()
-    page._desk.choices.mm = (x, y, z)
+    assert page.permuted is not None
+    x, y, z = page.permuted.grid.mm_of_index(page.permuted.indices[[7]])[0].tolist()
+    page._context.choices.mm = (x, y, z)
     shown = (
         page.p.widget.children[0].children[0].value,
         page.p.question.value,
@@ -162,9 +162,9 @@ def test_a_p_that_is_corrected_is_called_so(page: SizeBiasPage) -> None:
         assert "corrected p (family-wise" in text.lower()
     assert page.clusters.table.frame is not None
     assert "Corrected p (family-wise)" in page.clusters.table.frame
-    foot = foot_words(page.contrasts, page.found)
+    foot = foot_words(page.contrasts, page.permuted)
     assert foot.startswith("cohort_a (40 patients): mean total lesion volume where at least 5")
-    assert f"Corrected p (family-wise): {page.found.sentence}." in foot
+    assert f"Corrected p (family-wise): {page.permuted.sentence}." in foot
 
 
 def test_what_was_found_is_listed_and_gone_to(
@@ -184,22 +184,22 @@ def test_what_was_found_is_listed_and_gone_to(
     assert frame["Cluster (voxels)"].sum() == test.significant(0.05)
     page.clusters.table.click(1)
     row = expected.rows[1]
-    assert page._desk.choices.mm == row.mm
+    assert page._context.choices.mm == row.mm
     assert page.p.view.value.endswith(p_value(row.corrected_p)[4:])
     assert f"{row.mean_volume_mm3 / 1000:.1f} mL" in page.place.table.value
     assert f"{row.patients} of 40" in page.place.table.value
     saved: dict[str, bytes] = {}
-    monkeypatch.setattr(page._desk.saver, "save", saved.__setitem__)
+    monkeypatch.setattr(page._context.saver, "save", saved.__setitem__)
     page.clusters.download.click()
     assert saved == {"lesion_size_clusters.csv": csv_bytes(expected.table)}
 
 
 def test_nothing_found_is_said_with_the_smallest_p(page: SizeBiasPage) -> None:
     page.side.value = "smaller"
-    page._desk.wait()
+    page._context.wait()
     shuffle(page)
-    assert page.found is not None
-    smallest = page.found.corrected_p.min()
+    assert page.permuted is not None
+    smallest = page.permuted.corrected_p.min()
     assert smallest > 0.05  # as lesions are large nearly everywhere
     assert "None found: no voxel has a corrected p (family-wise) ≤ 0.05" in (
         page.clusters.about.value
@@ -211,26 +211,26 @@ def test_nothing_found_is_said_with_the_smallest_p(page: SizeBiasPage) -> None:
 
 def test_regions_of_clusters_follow_the_atlas(page: SizeBiasPage) -> None:
     shuffle(page)
-    page._desk.choices.atlas = ""
-    page._desk.wait()
+    page._context.choices.atlas = ""
+    page._context.wait()
     assert page.clusters.table.frame is not None
     assert "Region at the peak" not in page.clusters.table.frame
     assert "Choose an atlas" in page.clusters.about.value
     page.cohort.value = "b"
-    page._desk.wait()
+    page._context.wait()
     assert "ld-hidden" in page.clusters.widget._dom_classes  # there is no B
 
 
 def test_of_a_two_sided_test_the_side_is_told(page: SizeBiasPage) -> None:
     page.side.value = "two-sided"
-    page._desk.wait()
+    page._context.wait()
     shuffle(page)
     assert page.clusters.table.frame is not None
     assert set(page.clusters.table.frame["Lesions"]) == {"larger"}
     assert "Lesions" not in shown_columns(
         find_size_clusters(
-            permute_volumes(page._desk.session.load(A), 5, 99),
-            mean_contrast(page._desk.session.load(A), 5),
+            permute_volumes(page._context.session.load(A), 5, 99),
+            mean_contrast(page._context.session.load(A), 5),
         ),
         has_regions=False,
     )
@@ -239,14 +239,14 @@ def test_of_a_two_sided_test_the_side_is_told(page: SizeBiasPage) -> None:
 def test_other_choices_take_the_p_map_away_and_bring_it_back(page: SizeBiasPage) -> None:
     shuffle(page)
     before = page.p.view.over
-    page._desk.choices.min_patients = 9
-    page._desk.wait()
+    page._context.choices.min_patients = 9
+    page._context.wait()
     assert page.p.view.panes == []
-    assert page.found is None
+    assert page.permuted is None
     assert page.clusters.clusters is None
     assert not any("_p.nii" in name for name in page.place.file.options)
-    page._desk.choices.min_patients = 5
-    page._desk.wait()
+    page._context.choices.min_patients = 5
+    page._context.wait()
     assert page.p.view.over == before
     assert page.clusters.clusters is not None
 
@@ -254,7 +254,7 @@ def test_other_choices_take_the_p_map_away_and_bring_it_back(page: SizeBiasPage)
 def test_cancel_stops_and_the_test_can_be_run_again(
     page: SizeBiasPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started, real = threading.Event(), page.chances.permute
+    started, real = threading.Event(), page.service.permute
 
     def wait_for_the_button(request, progress=None, stop=None):  # type: ignore[no-untyped-def]
         progress(1, request.permutations)
@@ -262,29 +262,29 @@ def test_cancel_stops_and_the_test_can_be_run_again(
         assert stop.wait(60)
         raise Cancelled
 
-    monkeypatch.setattr(page.chances, "permute", wait_for_the_button)
+    monkeypatch.setattr(page.service, "permute", wait_for_the_button)
     page.permutations.value = 99
-    page._desk.wait()
+    page._context.wait()
     page.run.click()
     assert started.wait(60)
-    page._desk.run_calls()
+    page._context.run_calls()
     assert page.run.disabled
     assert "1 of 99" in page.state.value
     page.cancel.click()
-    page._desk.wait()
+    page._context.wait()
     assert page.state.value == "Stopped."
     assert not page.run.disabled
-    assert page._desk.banner.message == ""
-    monkeypatch.setattr(page.chances, "permute", real)
+    assert page._context.banner.message == ""
+    monkeypatch.setattr(page.service, "permute", real)
     page.run.click()
-    page._desk.wait()
-    assert page.found is not None
+    page._context.wait()
+    assert page.permuted is not None
 
 
 def test_a_run_that_was_overtaken_hides_not_the_newer_one(
     page: SizeBiasPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, let_go, real = threading.Event(), threading.Event(), page.chances.permute
+    begun, let_go, real = threading.Event(), threading.Event(), page.service.permute
     running: list[bool] = []
 
     def wait(request, progress=None, stop=None):  # type: ignore[no-untyped-def]
@@ -297,35 +297,35 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
         running.append(page.run.disabled)
         return real(request, progress, stop)
 
-    monkeypatch.setattr(page.chances, "permute", wait)
+    monkeypatch.setattr(page.service, "permute", wait)
     page.permutations.value = 30
-    page._desk.wait()
+    page._context.wait()
     page.run.click()
     assert begun.wait(60)
     page.seed.value += 1
     page.run.click()
     let_go.set()
-    page._desk.wait()
+    page._context.wait()
     assert running == [True]
-    assert page.found is not None
+    assert page.permuted is not None
 
 
 def test_a_message_asks_for_no_more_permutations_than_the_page(page: SizeBiasPage) -> None:
     page.permutations.set_state({"max": 10**9, "value": 10**9})
-    wanted = page._wanted()
+    wanted = page._request_now()
     assert wanted is not None
     assert wanted.permutations == 100_000
 
 
 def test_a_test_that_cannot_be_made_says_why(page: SizeBiasPage, monkeypatch) -> None:
-    choices = page._desk.choices
+    choices = page._context.choices
     monkeypatch.setattr(type(choices), "_bound", lambda _self, proposal: proposal["value"])
     choices.most_patients = 100
     choices.min_patients = 60
-    page._desk.wait()
+    page._context.wait()
     page.run.click()
-    page._desk.wait()
-    assert "no voxel is lesioned in at least 60 patients" in page._desk.banner.message
+    page._context.wait()
+    assert "no voxel is lesioned in at least 60 patients" in page._context.banner.message
     assert not page.run.disabled
 
 
@@ -340,10 +340,10 @@ def test_without_a_folder_the_page_says_what_to_do(sample_data: Path) -> None:
 
 
 def test_b_is_tested_as_well(page: SizeBiasPage, sample_data: Path) -> None:
-    page._desk.choices.folder_b = "cohort_b"
-    page._desk.wait()
+    page._context.choices.folder_b = "cohort_b"
+    page._context.wait()
     page.cohort.value = "b"
-    page._desk.wait()
+    page._context.wait()
     assert page.contrasts is not None
     expected = mean_contrast(load_cohort(sample_data / "cohort_b"), 5)
     assert page.contrasts.means.weighted_mean == expected.weighted_mean

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.figure import FigurePanel
+from lesion_dash.plotting.figures import (
+    BOTH,
+    OVERLAP_CLASSES,
+    Layer,
+    class_stops,
+    draw_histogram,
+    draw_map,
+    figure_bytes,
+    interactive_html,
+    to_levels,
+)
 
 
 def test_figure_waits_for_the_first_paint(
@@ -58,3 +74,122 @@ def test_figure_is_saved(
     opened(FigurePanel)._save(file_format)
     context.wait()
     assert list(saved) == [f"n_slices.{file_format}"]
+
+
+GRID = Grid(
+    (46, 55, 46), np.array([[4.0, 0, 0, -90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
+)
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+@pytest.fixture
+def layer() -> Layer:
+    array = np.zeros(GRID.shape)
+    array[10:18, 25:35, 20:28] = 7.5
+    return Layer(array, GRID, "Mean total lesion volume", "mL", 10.0, "plasma")
+
+
+@pytest.fixture
+def classes(layer: Layer) -> Layer:
+    levels = np.where(layer.array > 0, BOTH.value, 0)
+    return Layer(levels, GRID, "Overlap", "", 255.0, classes=OVERLAP_CLASSES)
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic", "glass"])
+def test_every_kind_is_drawn_with_its_unit(layer: Layer, kind: str) -> None:
+    figure = draw_map(layer, kind, (-40, 0, 20))
+    assert "(mL)" in figure.get_suptitle()
+    assert figure_bytes(figure, dpi=40).startswith(STARTS["png"])
+
+
+@pytest.mark.parametrize("kind", ["slices", "glass"])
+def test_classes_are_drawn_with_a_legend(classes: Layer, kind: str) -> None:
+    figure = draw_map(classes, kind, (-40, 0, 20))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["A only", "B only", "A and B"]
+
+
+@pytest.mark.parametrize(
+    ("mm", "told"),
+    [
+        ((-40, 0, 20), {"x=-40", "y=0", "z=20"}),
+        ((-40.6, 0.0, 11.6), {"x=-40.6", "y=0.0", "z=11.6"}),
+    ],
+)
+def test_slices_tell_the_place_that_was_asked_for(
+    layer: Layer, mm: tuple[float, float, float], told: set[str]
+) -> None:
+    texts = [text.get_text() for axes in draw_map(layer, "slices", mm).axes for text in axes.texts]
+    assert told <= set(texts)
+
+
+def boxes(figure: Figure) -> list[Bbox]:
+    """Where pictures are drawn, in pixels."""
+    figure.canvas.draw()
+    return [axes.get_window_extent() for axes in figure.axes if axes.images]
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic"])
+def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
+    figure = draw_map(classes, kind, (-40, 0, 20))
+    legend = figure.legends[0].get_window_extent()
+    drawn = boxes(figure)
+    assert drawn
+    assert not any(box.overlaps(legend) for box in drawn)
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic", "glass"])
+@pytest.mark.parametrize("radiological", [False, True])
+def test_front_is_on_the_right_and_marked(layer: Layer, kind: str, radiological: bool) -> None:
+    figure = draw_map(layer, kind, (-40, 0, 20), radiological)
+    marked = [axes for axes in figure.axes if "A" in [one.get_text() for one in axes.texts]]
+    assert len(marked) == (7 if kind == "mosaic" else 1)
+    for axes in marked:
+        back, front = axes.get_xlim()
+        places = {one.get_text(): one.get_position()[0] for one in axes.texts}
+        assert back < front
+        assert places["P"] < places["A"]
+
+
+@pytest.mark.parametrize("file_format", list(STARTS))
+def test_same_figure_gives_same_file(layer: Layer, file_format: str) -> None:
+    first, second = (figure_bytes(draw_map(layer, "slices"), file_format, dpi=40) for _ in range(2))
+    assert first.startswith(STARTS[file_format])
+    if file_format != "svg":  # matplotlib numbers its clip paths at random
+        assert first == second
+
+
+def test_empty_map_is_drawn(layer: Layer) -> None:
+    empty = Layer(np.zeros(GRID.shape), GRID, "nothing", "mL", 10.0)
+    for kind in ("slices", "mosaic", "glass"):
+        figure_bytes(draw_map(empty, kind), dpi=40)
+
+
+def test_unknown_format_is_refused(layer: Layer) -> None:
+    with pytest.raises(ValueError, match="png, svg, pdf"):
+        figure_bytes(draw_histogram([1.0]), "exe")
+
+
+@pytest.mark.parametrize("volumes", [[], [0.0], [3.0], list(range(100))])
+def test_histogram_counts_every_patient(volumes: list[float]) -> None:
+    axes = draw_histogram(volumes, "cohort").axes[0]
+    assert sum(patch.get_height() for patch in axes.patches) == len(volumes)
+    assert "mL" in axes.get_xlabel()
+
+
+def test_interactive_page_needs_nothing_from_elsewhere(layer: Layer) -> None:
+    page = interactive_html(layer, (-40, 0, 20))
+    assert not re.search(r"""(src|href)=["']https?://""", page)
+
+
+def test_values_above_zero_are_never_transparent() -> None:
+    values = np.array([0.0, 1e-6, 5.0, 10.0, 99.0, np.nan])
+    assert to_levels(values, 10.0).tolist() == [0, 1, 128, 255, 255, 0]
+
+
+def test_each_class_has_its_own_flat_colour() -> None:
+    stops = class_stops(OVERLAP_CLASSES)
+    for one in OVERLAP_CLASSES:
+        below = [colour for position, colour in stops if position <= one.value][-1]
+        above = next(colour for position, colour in stops if position >= one.value)
+        assert below == above == one.colour

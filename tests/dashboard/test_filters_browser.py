@@ -78,7 +78,7 @@ def test_maps_of_a_filter_are_the_librarys(dashboard: Any, own_root: Path) -> No
     low = page.get_by_label("age from, condition 2 of A")
     low.fill("60")
     low.press("Enter")
-    said(page, "A", "15 of 40 patients: age >= 60, sex = F; 1 left out only because age is missing")
+    said(page, "A", "15 of 40 patients: age >= 60, sex = F; 1 excluded only because age is missing")
     cohort = load_cohort(own_root / "cohort_a", where=parse_conditions(["sex=F", "age>=60"]))
     stats = volume_stats(cohort, min(5, int(cohort.counts.max())))
     for key in ("n", "mean"):

@@ -55,7 +55,7 @@ def page(root: Path) -> InspectPage:
 def choose(page: InspectPage, name: str) -> None:
     page.folder.value = "scans"
     page.file.value = name
-    page._desk.wait()
+    page._context.wait()
 
 
 def test_empty_page_says_what_to_do(page: InspectPage) -> None:
@@ -67,7 +67,7 @@ def test_empty_page_says_what_to_do(page: InspectPage) -> None:
 def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: Path) -> None:
     choose(page, "series.nii.gz")
     found = inspect_image(root / "scans" / "series.nii.gz")
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
     assert "6 x 8 x 5 x 4 (4 axes)" in page.facts.value
     assert found.sha256 in page.facts.value
     assert f"{found.survey.distinct:,}" in page.values.value
@@ -103,7 +103,7 @@ def test_a_place_outside_is_told_and_taken_back(page: InspectPage) -> None:
     choose(page, HOSTILE)
     before = [field.value for field in page.crosshair.xyz]
     page.crosshair.xyz[1].value = 400
-    assert "lies outside the image" in page._desk.banner.message
+    assert "lies outside the image" in page._context.banner.message
     assert [field.value for field in page.crosshair.xyz] == before
 
 
@@ -111,7 +111,7 @@ def test_volumes_are_read_one_at_a_time(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
     page.crosshair.move((1, 2, 3))
     page.crosshair.volume.value = 3
-    page._desk.wait()
+    page._context.wait()
     value = make(volumes=4).get_fdata()[1, 2, 3, 3]
     assert f"volume 3 · value {value:g} " in page.crosshair.readout.value
     assert page.crosshair.voxel == (1, 2, 3)
@@ -126,35 +126,35 @@ def test_names_are_escaped(page: InspectPage) -> None:
 
 def test_nothing_outside_the_root_is_read(page: InspectPage) -> None:
     choose(page, "link.nii.gz")
-    assert "outside the data root" in page._desk.banner.message
-    assert page.look is None
+    assert "outside the data root" in page._context.banner.message
+    assert page.loaded is None
     for name in ("../../outside.nii.gz", "/etc/passwd"):
-        page._desk.banner.guard(page._file_chosen)({"new": name})
-        assert "is no image of this folder" in page._desk.banner.message
-    assert page.look is None
+        page._context.banner.guard(page._file_chosen)({"new": name})
+        assert "is no image of this folder" in page._context.banner.message
+    assert page.loaded is None
 
 
 def test_a_file_that_cannot_be_read_is_told(page: InspectPage) -> None:
     choose(page, "broken.nii")
-    assert "gzip data in a .nii file" in page._desk.banner.message
+    assert "gzip data in a .nii file" in page._context.banner.message
     assert "see the message at the top" in page.crosshair.readout.value
     choose(page, "series.nii.gz")
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
 
 
 def drop(page: InspectPage, name: str, content: bytes, part: int) -> None:
     for start in range(0, len(content), part):
         message = {"name": name, "size": len(content), "start": start}
         page.drop._received(None, message, [memoryview(content)[start : start + part]])
-    page._desk.wait()
+    page._context.wait()
 
 
 def test_a_dropped_file_is_put_together(page: InspectPage, root: Path) -> None:
     content = (root / "scans" / "series.nii.gz").read_bytes()
     drop(page, "C:\\own\\mine.nii.gz", content, 100)
-    assert page.look.found.name == "mine.nii.gz"
+    assert page.loaded.inspection.name == "mine.nii.gz"
     expected = inspect_image(root / "scans" / "series.nii.gz")
-    assert page.look.found.sha256 == expected.sha256
+    assert page.loaded.inspection.sha256 == expected.sha256
     assert page.file.value == ""
 
 
@@ -163,15 +163,15 @@ def test_parts_out_of_order_give_no_file(page: InspectPage, root: Path) -> None:
     page.drop._received(None, message, [b"x" * 100])
     page.drop._received(None, {"name": "mine.nii.gz"}, [b"x"])
     page.drop._received(None, None, [])
-    assert page.look is None
-    assert page._desk.banner.message == ""
+    assert page.loaded is None
+    assert page._context.banner.message == ""
 
 
 def test_a_dropped_file_may_not_be_too_large(page: InspectPage) -> None:
     message = {"name": HOSTILE, "size": LARGEST_DROP + 1, "start": 0}
     page.drop._received(None, message, [])
-    assert "is too large to be dropped here: 128 MB, 128 allowed" in page._desk.banner.message
-    assert "<img" not in page._desk.banner.message
+    assert "is too large to be dropped here: 128 MB, 128 allowed" in page._context.banner.message
+    assert "<img" not in page._context.banner.message
 
 
 @pytest.mark.parametrize(("order", "signs"), WAYS)
@@ -182,7 +182,7 @@ def test_letters_and_clicks_are_right_for_every_orientation(order: Any, signs: A
     for axis, (world, sign) in enumerate(zip(order, signs, strict=True)):
         affine[world, axis] = sign * (axis + 1.0)
     look = open_volume(make(affine))
-    here, axes = (1, 6, 3), look.found.space.axes
+    here, axes = (1, 6, 3), look.inspection.space.axes
     for radiological, plane in product((False, True), range(3)):
         view = planes_of(axes, radiological)[plane]
         shown = look.panes(here, radiological)[0][plane]
@@ -213,13 +213,13 @@ def test_a_click_moves_the_crosshair(page: InspectPage) -> None:
         view._received(None, wrong, [])
     view._received(None, {"pane": 0, "x": float("nan"), "y": 0}, [])
     assert page.crosshair.voxel == (5, 4, 2)
-    assert page._desk.banner.message == ""
+    assert page._context.banner.message == ""
 
 
 def test_buttons_move_the_crosshair(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
     page.crosshair.volume.value = 2
-    page._desk.wait()
+    page._context.wait()
     page.crosshair.to_highest.click()
     array = make(volumes=4).get_fdata()[..., 2]
     assert array[page.crosshair.voxel] == array.max()
@@ -262,7 +262,7 @@ def test_log_counts_give_another_figure(page: InspectPage) -> None:
     choose(page, HOSTILE)
     before = page.histogram.value
     page.log_counts.value = True
-    page._desk.wait()
+    page._context.wait()
     assert page.histogram.value != before
 
 

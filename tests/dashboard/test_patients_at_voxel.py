@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from atlases import probability_atlas
+from phantoms import random_masks, write_masks
 
 from lesion_dash import cli
 from lesion_dash.atlas.atlas import Atlas, LabelAtlas
 from lesion_dash.atlas.formats import Region
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.brain import BrainPanel
-from lesion_dash.dashboard.pages.patients_at_voxel import AT, IN, PatientsAtVoxelPanel, here_columns
+from lesion_dash.dashboard.pages.patients import shown_columns
+from lesion_dash.dashboard.pages.patients_at_voxel import (
+    AT,
+    IN,
+    PatientsAtVoxelPanel,
+    patient_columns,
+)
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.patients_at_voxel import find_patients_at, volumes_svg
 from lesion_dash.dashboard.region_patients import find_in_region, peak_mm
@@ -49,7 +58,7 @@ def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Co
         expected = [row for row in range(cohort.n_patients) if index in cohort.mask(row).indices]
         assert here.table["patient"].tolist() == [cohort.used[row].id for row in expected]
         volumes = [cohort.mask(row).volume_mm3 / 1000 for row in expected]
-        np.testing.assert_allclose(here.here_ml, volumes)
+        np.testing.assert_allclose(here.lesioned_ml, volumes)
         assert here.all_ml.size == cohort.n_patients
 
 
@@ -122,7 +131,7 @@ def test_in_a_region_are_those_whose_masks_hold_a_voxel_of_it(cohort: Cohort, at
         np.testing.assert_allclose(here.in_region_ml, voxels * cohort.grid.voxel_volume / 1000)
         own = np.array([masks[row].voxels for row in rows])
         np.testing.assert_allclose(here.of_lesion, voxels / own)
-        np.testing.assert_allclose(here.here_ml, own * cohort.grid.voxel_volume / 1000)
+        np.testing.assert_allclose(here.lesioned_ml, own * cohort.grid.voxel_volume / 1000)
         assert here.all_ml.size == 40
 
 
@@ -158,7 +167,7 @@ def test_the_list_of_a_region_is_that_of_the_command(
         np.testing.assert_allclose(here.of_region, found["region"][patients], rtol=1e-11)
         np.testing.assert_allclose(here.of_lesion, found["lesion"][patients], rtol=1e-11)
         np.testing.assert_allclose(here.in_region_ml, found["mm3"][patients] / 1000, rtol=1e-11)
-        shown = here_columns(here, cohort.units)
+        shown = patient_columns(here, cohort.units)
         assert list(shown)[:5] == [
             "Patient", "% of region", "In region (mL)", "% of lesion", "Volume (mL)",
         ]  # fmt: skip
@@ -246,3 +255,27 @@ def test_the_other_cohort_and_the_empty_states_say_what_to_do(
     assert "of 40 patients of cohort_b" in panel.caption.value
     assert " lesioned in " in panel.caption.value
     assert context.banner.message == ""
+
+
+NAMES = ("Patient", "Status", "Voxels", "Volume (mL)", "% of lesion")
+
+
+def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
+    folder = write_masks(tmp_path / "cohort", random_masks(4))
+    rows = [
+        "\t".join([f"sub-00{number}", *(f"{name} {number}" for name in NAMES)])
+        for number in range(4)
+    ]
+    header = "\t".join(["participant_id", *NAMES])
+    (folder / "participants.tsv").write_text("\n".join([header, *rows]) + "\n")
+    units = {name: {"Units": "ours"} for name in (*NAMES, "In region (mL)")}
+    (folder / "participants.json").write_text(json.dumps(units))
+    cohort = load_cohort(folder)
+    shown = shown_columns(cohort.used_table, cohort.units)
+    assert shown["Patient"].tolist() == [f"sub-00{number}" for number in range(4)]
+    assert shown["Voxels"].tolist() == cohort.volumes.tolist()
+    for name in NAMES:
+        assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
+    voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
+    here = find_patients_at(cohort, cohort.used_table, tuple(voxel))
+    assert "sub-000" in patient_columns(here, cohort.units)["Patient"].tolist()

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from reports import no_pictures
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -26,6 +27,12 @@ from lesion_dash.report.report import make_report
 
 ATLAS = "atlas/synthetic_atlas.nii.gz"
 DAY = date(2026, 1, 31)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_pictures():
+    with no_pictures():
+        yield
 
 
 @pytest.fixture

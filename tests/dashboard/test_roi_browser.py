@@ -69,7 +69,7 @@ def test_from_one_click_to_the_same_regions_as_the_library(
     page.get_by_role("button", name="Add step").click()
     steps = Morph("dilate", 1, "voxels", 6)
     recipe = recipe_of(root, steps=(steps,))
-    wait_for(page, ".ld-roi-look select", steps.summary)
+    wait_for(page, ".ld-roi-view select", steps.summary)
     expected = run_recipe(recipe)
     wait_for(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
     parts = expected_parts(expected)
@@ -80,14 +80,14 @@ def test_from_one_click_to_the_same_regions_as_the_library(
         page.locator(".ld-save-row").get_by_role("button", name="Download").click()
     assert waiting.value.suggested_filename == "mask_atlas.tsv"
     assert Path(waiting.value.path()).read_bytes() == tsv_bytes(expected.table_of(expected.rois))
-    page.locator(".ld-roi-look select option").first.click()
+    page.locator(".ld-roi-view select option").first.click()
     page.get_by_alt_text("1. −log10 p").wait_for(timeout=LONG)
     undo_step(page)
 
 
 def undo_step(page: Any) -> None:
     page.get_by_role("button", name="Undo last step").click()
-    wait_for(page, ".ld-roi-look select", "2. separate parts")
+    wait_for(page, ".ld-roi-view select", "2. separate parts")
 
 
 def shown_parts(page: Any, number: int) -> list[list[str]]:
@@ -116,7 +116,7 @@ def test_nothing_is_cut_off_and_nothing_jumps(lab: Any, width: int, height: int)
     assert run["y"] + run["height"] <= height  # to be seen without scrolling
     before = page.locator(".ld-roi-image").bounding_box()
     page.get_by_role("button", name="Add step").click()
-    wait_for(page, ".ld-roi-look select", "3. separate parts")
+    wait_for(page, ".ld-roi-view select", "3. separate parts")
     page.get_by_alt_text("3. separate parts").wait_for(timeout=LONG)
     assert page.locator(".ld-roi-image").bounding_box() == before
     undo_step(page)

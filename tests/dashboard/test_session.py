@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
+import os
 import shutil
+import subprocess
+import sys
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +25,17 @@ from lesion_dash.cohort.conditions import restrict_cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.tables import csv_bytes
-from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.cache import Cache
+from lesion_dash.dashboard.data_root import DataRoot, configured_root
+from lesion_dash.dashboard.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
+from lesion_dash.dashboard.pages.inspect import InspectPage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
+from lesion_dash.files.reading import checksum
 from lesion_dash.images.maps import nifti_bytes
 from lesion_dash.plotting.figures import BOTH, ONLY_A, ONLY_B, nice_ceiling
 from lesion_dash.regions.counts import count_regions
@@ -172,11 +186,299 @@ def test_conditions_of_equal_words_are_kept_apart(tmp_path: Path) -> None:
 
 def test_parts_asked_for_long_ago_are_forgotten(session: Session) -> None:
     shown = session.part("cohort_a", ("age>=42",))
+    names = {shown}
     for age in range(42, 80):
         for sign in (">=", ">", "<"):
             session.load(shown)
             with suppress(InputError):
-                session.part("cohort_a", (f"age{sign}{age}",))
-    assert len(session._asked) <= 64
+                names.add(session.part("cohort_a", (f"age{sign}{age}",)))
+    known = [name for name in names if session.origin(name) != (name, ())]
+    assert len(known) <= 64 < len(names)
     assert session.load(shown).n_patients == 37
     assert session.origin(shown) == ("cohort_a", ("age>=42",))
+
+
+class Key:
+    """A key that lets other threads in while it is hashed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        time.sleep(0.0001)
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and other.number == self.number
+
+
+def test_threads_that_push_each_others_results_out_get_their_own() -> None:
+    cache = Cache(1)
+
+    def ask(first: int) -> bool:
+        numbers = [(first + step) % 2 for step in range(100)]
+        return all(cache.get(Key(n), lambda n=n: n) == n for n in numbers)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(ask, range(4)))
+
+
+def test_what_failed_is_made_again() -> None:
+    cache = Cache(2)
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        cache.get("one", fail)
+    assert cache.get("one", lambda: 1) == 1
+    assert cache.get("one", fail) == 1
+
+
+def test_the_results_asked_for_last_are_kept() -> None:
+    cache = Cache(2)
+    for key in ("a", "b", "a", "c"):
+        cache.get(key, key.upper)
+    assert [key in cache for key in "abc"] == [True, False, True]
+
+
+NAMES_OF_ELSEWHERE = ("..", "../secret", "/etc", "", ".", "cohort_a/../../secret", "atlas")
+
+
+def test_lists_cohorts_with_their_images(sample_data: Path) -> None:
+    assert DataRoot(sample_data).cohorts == {"cohort_a": 40, "cohort_b": 40}
+
+
+def test_functional_series_are_images_and_no_cohort(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "series", tmp_path / "series")
+    assert DataRoot(tmp_path).cohorts == {}
+    assert DataRoot(tmp_path).image_counts == {"series": 3}
+    for name in ("sub-01_lesion.nii.gz", "sub-02_Bold_lesion.nii"):
+        (tmp_path / "series" / name).touch()
+    assert DataRoot(tmp_path).cohorts == {"series": 3}
+
+
+def test_what_lies_beside_a_template_is_no_cohort(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "template", tmp_path / "template")
+    assert DataRoot(tmp_path).cohorts == {}
+    assert DataRoot(tmp_path).image_counts == {"template": 6}
+    assert DataRoot(tmp_path).first_named_atlas() == "max_prob_map"
+
+
+def test_lists_atlases(sample_data: Path) -> None:
+    root = DataRoot(sample_data)
+    assert list(root.atlases) == ["synthetic_atlas", "max_prob_map", "probability_maps"]
+    assert root.first_named_atlas() == "synthetic_atlas"
+    image, table = root.atlas_files("synthetic_atlas")
+    assert (image.name, table.name) == ("synthetic_atlas.nii.gz", "synthetic_atlas.csv")
+
+
+def test_atlases_of_one_file_name_are_all_listed(sample_data: Path, tmp_path: Path) -> None:
+    for name in ("coarse", "fine"):
+        shutil.copytree(sample_data / "atlas", tmp_path / name)
+    root = DataRoot(tmp_path)
+    assert list(root.atlases) == ["coarse/synthetic_atlas", "fine/synthetic_atlas"]
+    image, table = root.atlas_files("fine/synthetic_atlas")
+    assert image.parent == table.parent == tmp_path / "fine"
+
+
+@pytest.mark.parametrize("name", NAMES_OF_ELSEWHERE)
+def test_other_names_are_refused(sample_data: Path, name: str) -> None:
+    with pytest.raises(InputError, match="choose one from the list"):
+        DataRoot(sample_data).cohort_folder(name)
+
+
+def test_unknown_atlas_is_refused(sample_data: Path) -> None:
+    with pytest.raises(InputError, match="is no atlas"):
+        DataRoot(sample_data).atlas_files("../other")
+
+
+def test_links_out_of_the_root_are_not_followed(sample_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(sample_data / "cohort_a")
+    assert DataRoot(tmp_path).cohorts == {}
+
+
+def test_folder_that_became_a_link_is_refused(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "a")
+    root = DataRoot(tmp_path)
+    assert list(root.cohorts) == ["a"]
+    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "a").symlink_to(sample_data / "cohort_a")
+    with pytest.raises(InputError, match="no longer lies below"):
+        root.cohort_folder("a")
+
+
+def test_subjects_of_a_bids_folder_are_one_cohort(sample_data: Path, tmp_path: Path) -> None:
+    masks = sorted((sample_data / "cohort_a").glob("*.nii.gz"))[:3]
+    for number, mask in enumerate(masks):
+        folder = tmp_path / "study" / f"sub-{number}" / "anat"
+        folder.mkdir(parents=True)
+        shutil.copy(mask, folder / f"sub-{number}_lesion.nii.gz")
+    assert DataRoot(tmp_path).cohorts == {"study": 3}
+    assert DataRoot(tmp_path).words_of("study") == "study"
+    study = DataRoot(tmp_path / "study")
+    assert study.cohorts == {".": 3}
+    assert study.words_of(".") == "study"
+    context = AppContext(Session(study))
+    assert ChoicesPanel(context).folder_a.options[1] == ("study  (3 images)", ".")
+    shown = {text for text, _ in InspectPage(context).folder.options}
+    assert "study (3)" in shown
+
+
+def test_root_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    assert configured_root().path == tmp_path.resolve()
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "missing"))
+    with pytest.raises(InputError, match="the data root is no folder"):
+        configured_root()
+
+
+def test_sample_data_by_default(monkeypatch: pytest.MonkeyPatch, sample_data: Path) -> None:
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    assert configured_root().path == sample_data.resolve()
+
+
+EXPORTED = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+
+CODE = """
+import os, random, signal, sys
+from pathlib import Path
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
+session = Session(DataRoot(Path(sys.argv[1])))
+selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+calls = moment = 0
+def count(function):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+os.replace, os.fsync, os.chmod = count(os.replace), count(os.fsync), count(os.chmod)
+export(session, selection, Path(sys.argv[2]))
+steps = calls
+for moment in random.Random(11).sample(range(1, steps + 1), 10):
+    child = os.fork()
+    if not child:
+        calls = 0
+        export(session, selection, Path(sys.argv[2]))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+"""
+
+TOGETHER = """
+import multiprocessing, os, sys
+from pathlib import Path
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.export import export
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
+session = Session(DataRoot(Path(sys.argv[1])))
+selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+for name in session.file_names(selection):
+    session.file_bytes(selection, name)  # made once, so that all write in the same moment
+start = multiprocessing.get_context("fork")
+barrier, results, mkdir = start.Barrier(int(sys.argv[3])), Path(sys.argv[2]), os.mkdir
+has_waited = False
+def wait_and_make(path, *mode, **more):
+    # All have looked for a name before one of them makes a folder.
+    global has_waited
+    if not has_waited and Path(path).parent == results:
+        has_waited = True
+        barrier.wait(30)
+    return mkdir(path, *mode, **more)
+os.mkdir = wait_and_make
+def save():
+    global has_waited
+    for _ in range(int(sys.argv[4])):
+        has_waited = False
+        export(session, selection, results)
+processes = [start.Process(target=save) for _ in range(int(sys.argv[3]))]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+sys.exit(any(process.exitcode for process in processes))
+"""
+
+
+def test_the_files_are_those_of_the_session(session: Session, tmp_path: Path) -> None:
+    place = export(session, EXPORTED, tmp_path)
+    written = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert set(written) == {*session.file_names(EXPORTED), "provenance.json"}
+    for name in session.file_names(EXPORTED):
+        assert written[name] == session.file_bytes(EXPORTED, name)
+    sums = json.loads(written["provenance.json"])["outputs"]
+    assert sums == {name: checksum(written[name]) for name in session.file_names(EXPORTED)}
+
+
+def test_an_earlier_export_is_never_replaced(session: Session, tmp_path: Path) -> None:
+    places = {export(session, EXPORTED, tmp_path).name for _ in range(3)}
+    assert len(places) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts processes in another way")
+def test_exports_of_one_moment_get_a_folder_each(
+    session: Session, sample_data: Path, tmp_path: Path
+) -> None:
+    results, processes, rounds = tmp_path / "results", 4, 3
+    command = [sys.executable, "-c", TOGETHER, sample_data, results, str(processes), str(rounds)]
+    subprocess.run(command, check=True, timeout=300)
+    places = [*results.iterdir()]
+    assert len(places) == processes * rounds
+    for place in places:
+        names = {path.name for path in place.iterdir()}
+        assert names == {*session.file_names(EXPORTED), "provenance.json"}
+
+
+def test_a_folder_is_left_only_where_files_were_written(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> bytes:
+        raise InputError("a map", "cannot be made")
+
+    monkeypatch.setattr(Session, "file_bytes", stop)
+    with pytest.raises(InputError, match="a map"):
+        export(session, EXPORTED, tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_button_is_there_where_a_folder_is_configured(
+    app: App, context: AppContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+    panel = ChoicesPanel(context)
+    panel.save_all.click()
+    context.wait()
+    assert context.banner.message == ""
+    (place,) = tmp_path.iterdir()
+    assert place.name in panel.exported.value
+    assert (place / "patients.csv").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="not a folder"):
+        export(session, EXPORTED, tmp_path / "file")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts processes in another way")
+def test_an_export_that_is_killed_leaves_whole_files(
+    session: Session, sample_data: Path, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", CODE, sample_data, tmp_path], check=True, timeout=120)
+    whole = {name: session.file_bytes(EXPORTED, name) for name in session.file_names(EXPORTED)}
+    begun = 0
+    for place in tmp_path.iterdir():
+        for path in place.iterdir():
+            if path.name == "provenance.json":
+                assert json.loads(path.read_text())["command"] == "dashboard"
+            elif path.name.startswith("."):
+                begun += 1
+            else:
+                assert path.read_bytes() == whole[path.name]
+    assert begun  # some were caught while they were writing

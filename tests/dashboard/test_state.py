@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 import traitlets as t
 
 from lesion_dash.dashboard.state import MAPS, Choices, Selection
+from lesion_dash.dashboard.tasks import Throttle, Worker
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(-3, 1), (0, 1), (3, 3), (99, 7)])
@@ -37,3 +41,87 @@ def test_selection_is_a_key() -> None:
 
 def test_each_map_has_words() -> None:
     assert all(MAPS.values())
+
+
+PACE = 0.05
+
+
+def test_what_is_asked_often_is_done_at_once_and_then_once_more() -> None:
+    done: list[float] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        paced = Throttle(PACE, lambda: done.append(loop.time()))
+        for _ in range(5):
+            paced()
+        assert len(done) == 1
+        while len(done) < 2:
+            await asyncio.sleep(PACE / 5)
+        assert done[1] - done[0] >= PACE
+        await asyncio.sleep(3 * PACE)
+        assert len(done) == 2
+        paced()
+        assert len(done) == 3
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_without_a_loop_nothing_is_left_waiting() -> None:
+    done: list[int] = []
+    paced = Throttle(PACE, lambda: done.append(1))
+    paced()
+    paced()
+    assert len(done) == 2
+
+
+def test_what_fails_when_a_result_is_shown_is_told() -> None:
+    told: list[Exception] = []
+
+    def show(_result: object) -> None:
+        raise KeyError("column")
+
+    worker = Worker(told.append)
+    worker.submit(lambda: 1, show)
+    worker.join()
+    assert [repr(error) for error in told] == ["KeyError('column')"]
+
+
+def test_without_a_kernel_answers_are_given_by_whoever_waits() -> None:
+    threads: list[threading.Thread] = []
+
+    def note(_value: object) -> None:
+        threads.append(threading.current_thread())
+
+    def fail() -> None:
+        raise ValueError("job")
+
+    worker = Worker(note)
+    for job in (lambda: worker.tell(note, "progress"), fail):
+        worker.submit(job, note)
+        worker.join()
+    assert threads == [threading.current_thread()] * 3
+
+
+def test_the_fault_of_a_job_that_was_overtaken_is_not_told() -> None:
+    told: list[Exception] = []
+    shown: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        assert go.wait(20)
+        raise ValueError("the choice before")
+
+    worker = Worker(told.append)
+    worker.submit(fail, shown.append)
+    assert begun.wait(20)
+    worker.submit(lambda: "the choice now", shown.append)
+    go.set()
+    worker.join()
+    assert (told, shown) == ([], ["the choice now"])
+    begun.clear()
+    worker.submit(fail, shown.append)
+    assert begun.wait(20)
+    worker.drop()
+    worker.join()
+    assert told == []

@@ -26,7 +26,7 @@ POSE = make_pose((4, -3, 5), (5, -4, 3))
 COUNT = """window.sent = 0;
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) { window.sent += 1; return send.call(this, data); };"""
-LOOK = ".ld-template-look"
+LOOK = ".ld-template-view"
 
 
 @pytest.fixture(scope="module")

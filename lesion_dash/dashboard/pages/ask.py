@@ -28,14 +28,14 @@ class AskPanel:
     Parameters
     ----------
     context : AppContext
-    assigner : AssignmentService
+    service : AssignmentService
     choices : AssignChoices
     """
 
     def __init__(
-        self, context: AppContext, assigner: AssignmentService, choices: AssignChoices
+        self, context: AppContext, service: AssignmentService, choices: AssignChoices
     ) -> None:
-        self._desk, self._assigner, self._choices = context, assigner, choices
+        self._context, self._service, self._choices = context, service, choices
         self.source = widgets.Dropdown()
         self.file = widgets.Dropdown()
         self.atlas = widgets.Dropdown()
@@ -73,8 +73,10 @@ class AskPanel:
         self.signs.disabled = source.range[0] >= 0
         is_labelled = not answer.is_probabilistic
         self.lower_threshold.disabled = is_labelled
-        said = "This atlas has labels, no probabilities." if is_labelled else "Lower ones count 0."
-        set_text(self.lower_hint, said)
+        message = (
+            "This atlas has labels, no probabilities." if is_labelled else "Lower ones count 0."
+        )
+        set_text(self.lower_hint, message)
 
     def _bind(self) -> None:
         names = ("source", "file", "atlas", "threshold", "signs", "connectivity", "min_size_mm3")
@@ -101,15 +103,15 @@ class AskPanel:
 
     def _offer(self) -> None:
         self._offer_sources()
-        atlases = self._desk.session.root.atlases
+        atlases = self._context.session.root.atlases
         self.atlas.options = [("None", ""), *((name, name) for name in atlases)]
         self._offer_files()
 
     def _offer_sources(self, _change: Any = None) -> None:
-        has_b = bool(self._desk.choices.cohort_b)
+        has_b = bool(self._context.choices.cohort_b)
         maps = [(text, key) for key, text in MAPS_OF_COHORTS.items() if has_b or key != "overlap"]
-        folders = self._assigner.files.folders.items()
-        words = self._desk.session.root.words_of
+        folders = self._service.files.folders.items()
+        words = self._context.session.root.words_of
         options = [*maps, *((f"Files in {words(name)} ({n})", name) for name, n in folders)]
         if tuple(options) != self.source.options:
             chosen = self._choices.source
@@ -120,7 +122,7 @@ class AskPanel:
 
     def _offer_files(self) -> None:
         source = self._choices.source
-        names = () if source in MAPS_OF_COHORTS else self._assigner.files.names(source)
+        names = () if source in MAPS_OF_COHORTS else self._service.files.names(source)
         options = [("Choose a file", ""), *((name, name) for name in names)]
         if tuple(options) != self.file.options:
             self.file.options = options
@@ -139,7 +141,7 @@ class AskPanel:
 
     def _start(self, _change: Any = None) -> None:
         """Begin at half of the most patients: lower, most of the brain is one component."""
-        choices = self._desk.choices
+        choices = self._context.choices
         is_counted = self._choices.source == "n" and choices.cohort_a
         start = float(choices.most_patients // 2) if is_counted else 0.0
         self._choices.threshold = start

@@ -110,11 +110,11 @@ class AssignPage:
     """Components of a map, and the regions they touch."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
-        self.assigner = AssignmentService(context.session)
+        self._context = context
+        self.service = AssignmentService(context.session)
         start = "overlap" if context.choices.cohort_b else "n"
         self.choices = AssignChoices(atlas=context.choices.atlas, source=start)
-        self.ask = AskPanel(context, self.assigner, self.choices)
+        self.ask = AskPanel(context, self.service, self.choices)
         self.brain = MatchPanel(context)
         guard = context.banner.guard
         self.best = Table("best", guard(self._best_clicked), rows=5)
@@ -124,7 +124,7 @@ class AssignPage:
         self.download = download_button("CSV", f"Save {FILE_NAME}, all rows", guard(self._save))
         self.answer: AssignmentResult | None = None
         self._rows = self._best_rows = NO_ROWS
-        self._asked: AssignmentRequest | None = None
+        self._request: AssignmentRequest | None = None
         self._busy = ""
         self._say_later = Debounce(0.3, guard(self._say_busy))
         self._worker = context.worker(self._failed)
@@ -132,14 +132,14 @@ class AssignPage:
         self._follow()
 
     def _follow(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         update = guard(self._update)
-        asked = [name for name in self.choices.trait_names() if name != "min_correlation"]
-        self.choices.observe(update, names=asked)
+        inputs = [name for name in self.choices.trait_names() if name != "min_correlation"]
+        self.choices.observe(update, names=inputs)
         self.choices.observe(guard(self._show_rows), names="min_correlation")
         later = Debounce(0.25, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
-        self._desk.choices.observe(lambda _: later(), names=names)
+        self._context.choices.observe(lambda _: later(), names=names)
         update()
 
     def _lay_out(self) -> widgets.Box:
@@ -157,32 +157,32 @@ class AssignPage:
         return page
 
     def _update(self, _change: Any = None) -> None:
-        question = self.choices.ask(self._desk.choices.selection)
+        question = self.choices.ask(self._context.choices.selection)
         if missing := _missing(question):
-            self._asked = None
+            self._request = None
             self._show_nothing(missing)
             return
-        self._asked = question
-        self._desk.banner.clear()
+        self._request = question
+        self._context.banner.clear()
         self._wait()
-        done = self._desk.banner.guard(partial(self._done, question))
+        done = self._context.banner.guard(partial(self._done, question))
         self._worker.submit(partial(self._work, question), done)
 
     @property
     def _is_waiting(self) -> bool:
         """Whether what is shown does not belong to the choices."""
-        asked, answer = self._asked, self.answer
-        return asked is not None and (answer is None or answer.question != asked)
+        request, answer = self._request, self.answer
+        return request is not None and (answer is None or answer.question != request)
 
     def _wait(self) -> None:
         """Say at once that another map or atlas is coming, and of a threshold if it takes long."""
-        asked, answer = self._asked, self.answer
-        if asked is None or not self._is_waiting:
+        request, answer = self._request, self.answer
+        if request is None or not self._is_waiting:
             return
         self.download.disabled = True
-        is_read = self._desk.session.has_atlas(asked.atlas)
-        self._busy = _WORKING if is_read else f"Reading atlas {asked.atlas} ..."
-        if answer is None or answer.question.subject != asked.subject:
+        is_read = self._context.session.has_atlas(request.atlas)
+        self._busy = _WORKING if is_read else f"Reading atlas {request.atlas} ..."
+        if answer is None or answer.question.subject != request.subject:
             self._say_busy()
         else:
             self._say_later()
@@ -196,14 +196,14 @@ class AssignPage:
 
     def _work(self, question: AssignmentRequest) -> AssignmentResult | Exception | None:
         def show(done: int, total: int) -> None:
-            if self._asked is None or self._asked.atlas != question.atlas:
+            if self._request is None or self._request.atlas != question.atlas:
                 raise Cancelled
             # One step in fifty is enough for the eye, and each is a message to the browser.
             if done == total or done % max(total // 50, 1) == 0:
-                self._desk.on_loop(self._show_progress, question, done, total)
+                self._context.on_loop(self._show_progress, question, done, total)
 
         try:
-            answer = self.assigner.answer(question, show)
+            answer = self.service.answer(question, show)
             if answer is not None:
                 answer.prepare()
         except LesionDashError as error:
@@ -218,24 +218,24 @@ class AssignPage:
     def _done(
         self, question: AssignmentRequest, result: AssignmentResult | Exception | None
     ) -> None:
-        asked = self._asked
-        if asked is None or asked.subject != question.subject:
+        request = self._request
+        if request is None or request.subject != question.subject:
             return  # the choice was taken back meanwhile
         if isinstance(result, AssignmentResult):
             self._show(result)
-        elif question == asked and result is not None and not isinstance(result, Cancelled):
+        elif question == request and result is not None and not isinstance(result, Cancelled):
             self._failed(result)
 
     def _show(self, answer: AssignmentResult) -> None:
         self.answer = answer
         if not self._is_waiting:  # the range for other signs would cut the threshold off
             self.ask.show(answer)
-        self.download.disabled = self._is_waiting or not len(answer.found.components)
+        self.download.disabled = self._is_waiting or not len(answer.assignment.components)
         set_text(self.caption, _describe(answer))
         set_text(self.best_caption, "by correlation")
         set_text(self.meaning, _meaning(answer))
         set_text(self.remark, _remark(answer))
-        is_swapped = any(SWAPPED in remark for remark in answer.found.notes)
+        is_swapped = any(SWAPPED in remark for remark in answer.assignment.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
         self._best_rows = answer.best.sort_values(
             "component_volume_mm3", ascending=False, kind="stable"
@@ -270,9 +270,9 @@ class AssignPage:
         self.brain.clear(why)
 
     def _failed(self, error: Exception) -> None:
-        self._asked = None
+        self._request = None
         self._show_nothing("Nothing to show: see the message at the top.")
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _best_clicked(self, row: int) -> None:
         self._pick(self._best_rows, row)
@@ -288,7 +288,7 @@ class AssignPage:
 
     def _save(self) -> None:
         if self.answer is not None and not self._is_waiting:
-            self._desk.saver.save(FILE_NAME, csv_bytes(self.answer.table))
+            self._context.saver.save(FILE_NAME, csv_bytes(self.answer.table))
 
 
 def _missing(question: AssignmentRequest) -> str:
@@ -304,7 +304,7 @@ def _missing(question: AssignmentRequest) -> str:
 
 def _describe(answer: AssignmentResult) -> str:
     """The map, what counts of it, and how much that is."""
-    parts = answer.found.components
+    parts = answer.assignment.components
     if not len(parts):
         return "No component is left: lower the threshold or the smallest component."
     number = "1 component" if len(parts) == 1 else f"{len(parts):,} components"
@@ -324,8 +324,8 @@ def _meaning(answer: AssignmentResult) -> str:
 def _remark(answer: AssignmentResult) -> str:
     """What was unusual about map and atlas, and how the atlas was brought to the map."""
     rows = len(answer.table)
-    most = f"the first {_MOST_ROWS} rows are shown, {FILE_NAME} has all {rows:,}"
-    return "; ".join([*([most] if rows > _MOST_ROWS else []), *answer.found.notes])
+    note = f"the first {_MOST_ROWS} rows are shown, {FILE_NAME} has all {rows:,}"
+    return "; ".join([*([note] if rows > _MOST_ROWS else []), *answer.assignment.notes])
 
 
 def ranked(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:

@@ -35,7 +35,7 @@ class BrainPanel:
     """The map on the brain."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.canvas = BrainCanvas(
             context, self._moved, self._painted, self._layer, OUTLINED_CLASSES
         )
@@ -50,7 +50,7 @@ class BrainPanel:
         self._say(None)
 
     def _follow(self) -> None:
-        choices, guard = self._desk.choices, self._desk.banner.guard
+        choices, guard = self._context.choices, self._context.banner.guard
         choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient"])
         for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
             choices.observe(guard(self._paint), names=name)
@@ -65,16 +65,16 @@ class BrainPanel:
         return card(title, *self.canvas.widgets, *below, name="brain")
 
     def _paint(self, _change: Any = None) -> None:
-        selection = self._desk.choices.selection
+        selection = self._context.choices.selection
         if not selection.cohort_a:
             self.viewer.clear()
             self._show_scale(selection)
             self._say(None)
             return
-        self.viewer.show(self._desk.session.picture(selection))
+        self.viewer.show(self._context.session.picture(selection))
         if not self._placed:
             self._placed = True
-            self._desk.choices.mm = self._desk.session.peak(selection)
+            self._context.choices.mm = self._context.session.peak(selection)
         self._show_scale(selection)
         self._located()
         self.canvas.redraw()
@@ -85,56 +85,59 @@ class BrainPanel:
             self.scale.value = ""
             set_text(self.remark, "")
             return
-        scale = self._desk.session.scale(selection)
+        scale = self._context.session.scale(selection)
         outlined = "" if self.outline is None else self.outline.patient
         self.scale.value = colour_bar(scale, outlined)
         set_text(self.remark, self._remark(selection, scale.maximum))
 
     def _remark(self, selection: Selection, maximum: float) -> str:
-        session, key = self._desk.session, selection.map_key
+        session, key = self._context.session, selection.map_key
         facts: dict[str, Any] = {"k": selection.min_patients}
         if key == "n":
-            most = session.most_patients(selection.cohort_a)
-            facts |= {"most": most, "end": _FIXED_END.format(end=maximum) if most < maximum else ""}
+            most_patients = session.most_patients(selection.cohort_a)
+            facts |= {
+                "most": most_patients,
+                "end": _FIXED_END.format(end=maximum) if most_patients < maximum else "",
+            }
         elif key == "std":
             facts |= {"kind": _KINDS[session.stats(selection).std_kind]}
         return _REMARKS.get(key, "").format(**facts)
 
     def _outline(self, _change: Any = None) -> None:
-        self.outline = shown_outline(self._desk)
+        self.outline = shown_outline(self._context)
         self.viewer.outline(self.outline)
         self.line.say(self.outline)
-        self._show_scale(self._desk.choices.selection)
+        self._show_scale(self._context.choices.selection)
         self.canvas.redraw()
 
     def _painted(self) -> None:
-        self._desk.loading.painted = True
+        self._context.loading.painted = True
 
     def _moved(self, mm: Mm) -> None:
-        self._desk.choices.mm = mm
+        self._context.choices.mm = mm
 
     def _located(self, _change: Any = None) -> None:
-        choices = self._desk.choices
+        choices = self._context.choices
         if choices.mm != self.viewer.mm:
             self.viewer.move_to(choices.mm)
         if choices.cohort_a:
-            self._say(self._desk.session.readout(choices.selection, choices.mm))
+            self._say(self._context.session.readout(choices.selection, choices.mm))
 
     def _say(self, readout: Readout | None) -> None:
         if readout is None:
             text = "<div>Choose <b>folder A</b> on the left to see its map here.</div>"
         else:
-            choices = self._desk.choices
-            grid = self._desk.session.load(choices.cohort_a).grid
+            choices = self._context.choices
+            grid = self._context.session.load(choices.cohort_a).grid
             has_atlas = bool(choices.loaded_atlas)
             text = readout_html(readout, choices.min_patients, grid, has_atlas)
         self.readout.value = text
 
     def _layer(self) -> Layer | None:
-        selection, outline = self._desk.choices.selection, self.outline
+        selection, outline = self._context.choices.selection, self.outline
         if not selection.cohort_a:
             return None
-        layer = self._desk.session.layer(selection)
+        layer = self._context.session.layer(selection)
         if outline is None or not outline.lies_on(layer.grid):
             return layer
         return outlined_layer(layer, outline)

@@ -91,10 +91,10 @@ class SizeBiasPage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
-        self.chances = SizeBiasService(context.session)
+        self._context = context
+        self.service = SizeBiasService(context.session)
         self.contrasts: Contrasts | None = None
-        self.found: VolumePermutations | None = None
+        self.permuted: VolumePermutations | None = None
         self._p: MapLayer | None = None
         self._running: SizeBiasRequest | None = None
         self._stop = threading.Event()
@@ -109,14 +109,14 @@ class SizeBiasPage:
         self.p = MapCard("Corrected p (family-wise)", "chance-p", views[2])
         saves = context.banner.guard(self._save_file), context.banner.guard(self._save_figure)
         self.place = PlacePanel("chance-place", "File", *saves)
-        self.clusters = ClustersPanel(context, self.chances)
+        self.clusters = ClustersPanel(context, self.service)
         self.widget = self._lay_out()
         self._follow()
         self._update()
 
     def _make_fields(self) -> None:
         self.cohort = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
-        self.controls = MapControls(self._desk)
+        self.controls = MapControls(self._context)
         self.side = widgets.Dropdown(options=_SIDES)
         self.permutations = widgets.BoundedIntText(value=PERMUTATIONS, min=20, max=_MOST)
         self.seed = widgets.BoundedIntText(value=SEED, min=0, max=_HIGHEST_SEED)
@@ -127,7 +127,7 @@ class SizeBiasPage:
         self.statement = widgets.HTML(statement_html())
 
     def _follow(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         update = self.controls.follow(self._update, self._draw)
         for field in (self.cohort, self.side, self.permutations, self.seed):
             field.observe(lambda _: update(), names="value")
@@ -141,7 +141,7 @@ class SizeBiasPage:
         title = "What a small p says, and what not"
         says = card(title, self.statement, self.sentence, name="chance-says")
         shown = self.above, self.weighted, self.p, self.place, self.clusters
-        cards = [one.widget for one in shown] + [says]
+        cards = [map_card.widget for map_card in shown] + [says]
         self._parts = (*cards, self._test)
         page = widgets.Box([ask, *cards])
         page.add_class("ld-chance")
@@ -165,8 +165,8 @@ class SizeBiasPage:
             row.add_class("ld-compare-bar")
         return both
 
-    def _wanted(self) -> SizeBiasRequest | None:
-        choices = self._desk.choices
+    def _request_now(self) -> SizeBiasRequest | None:
+        choices = self._context.choices
         name = str(getattr(choices, f"cohort_{self.cohort.value}"))
         if not name:
             return None
@@ -175,20 +175,20 @@ class SizeBiasPage:
         return SizeBiasRequest(name, choices.min_patients, *numbers, self.side.value)
 
     def _update(self) -> None:
-        wanted, side = self._wanted(), self.cohort.value.upper()
-        if self._running is not None and self._running != wanted:
+        request, side = self._request_now(), self.cohort.value.upper()
+        if self._running is not None and self._running != request:
             self._stop.set()  # what is being worked out is no longer asked for
-        self.controls.show(self._parts, "" if wanted else _EMPTY.format(side=side))
-        if wanted is None:
-            self.contrasts = self.found = None
+        self.controls.show(self._parts, "" if request else _EMPTY.format(side=side))
+        if request is None:
+            self.contrasts = self.permuted = None
             set_text(self.whose, "")
             return
-        self.run.disabled = self._running == wanted
-        job = partial(self.chances.contrasts, wanted.cohort, wanted.min_patients)
-        self._maker.submit(job, partial(self._show, wanted))
+        self.run.disabled = self._running == request
+        job = partial(self.service.contrasts, request.cohort, request.min_patients)
+        self._maker.submit(job, partial(self._show, request))
 
-    def _show(self, wanted: SizeBiasRequest, contrasts: Contrasts) -> None:
-        if wanted != self._wanted():
+    def _show(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
+        if request != self._request_now():
             return  # something else was chosen meanwhile
         self.contrasts = contrasts
         means = contrasts.means
@@ -198,46 +198,46 @@ class SizeBiasPage:
         set_text(self.p.caption, contrasts.whose)
         self.above.ask(ABOVE_MEAN.format(**words), contrasts.above_mean.shade.bar)
         self.weighted.ask(ABOVE_WEIGHTED.format(**words), contrasts.above_weighted_mean.shade.bar)
-        self._take(wanted, contrasts)
+        self._take(request, contrasts)
 
-    def _take(self, wanted: SizeBiasRequest, contrasts: Contrasts) -> None:
+    def _take(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
-        self.found = found = self.chances.known(wanted)
-        self._p = p_layer(found) if found else None
-        asked = question_words(wanted.permutations, wanted.side)
-        said = f" {outcome_words(found)}" if found else ""
-        self.p.ask(asked + said, self._p.shade.bar if self._p else "")
-        made = f"{contrasts.name}: {found.sentence}" if found else ""
-        set_text(self.sentence, "; ".join([made, *found.notes]) if found else "")
-        self.clusters.ask((wanted, found, contrasts.whose) if found else None)
-        self.place.offer(self.chances.file_names(wanted))
+        self.permuted = permutations = self.service.known(request)
+        self._p = p_layer(permutations) if permutations else None
+        question = question_words(request.permutations, request.side)
+        outcome = f" {outcome_words(permutations)}" if permutations else ""
+        self.p.ask(question + outcome, self._p.shade.bar if self._p else "")
+        made = f"{contrasts.name}: {permutations.sentence}" if permutations else ""
+        set_text(self.sentence, "; ".join([made, *permutations.notes]) if permutations else "")
+        self.clusters.ask((request, permutations, contrasts.whose) if permutations else None)
+        self.place.offer(self.service.file_names(request))
         self._show_running()
         self._draw()
 
     def _start(self) -> None:
-        wanted = self._wanted()
-        if wanted is None or self._running == wanted:
+        request = self._request_now()
+        if request is None or self._running == request:
             return
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self._stop.set()
-        self._stop, self._running = threading.Event(), wanted
-        self._show_progress(wanted, 0, wanted.permutations)
-        tell = partial(self._shuffler.tell, self._show_progress, wanted)
-        job = partial(self.chances.permute, wanted, tell, self._stop)
-        self._shuffler.submit(job, partial(self._finish, wanted))
+        self._stop, self._running = threading.Event(), request
+        self._show_progress(request, 0, request.permutations)
+        tell = partial(self._shuffler.tell, self._show_progress, request)
+        job = partial(self.service.permute, request, tell, self._stop)
+        self._shuffler.submit(job, partial(self._finish, request))
 
     def _finish(self, done: SizeBiasRequest, _found: VolumePermutations) -> None:
         if self._running == done:
             self._running = None
-        wanted = self._wanted()
-        if wanted is not None and self.contrasts is not None:
-            self._take(wanted, self.contrasts)
+        request = self._request_now()
+        if request is not None and self.contrasts is not None:
+            self._take(request, self.contrasts)
 
     def _failed(self, error: Exception) -> None:
         self._running = None
         self._show_running()
         set_text(self.state, "Stopped." if self._stop.is_set() else "")
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_progress(self, request: SizeBiasRequest, done: int, total: int) -> None:
         if request == self._running:
@@ -246,45 +246,49 @@ class SizeBiasPage:
             self._show_running()
 
     def _show_running(self) -> None:
-        is_running, found = self._running is not None, self.found
-        self.run.disabled = is_running and self._running == self._wanted()
+        is_running, permutations = self._running is not None, self.permuted
+        self.run.disabled = is_running and self._running == self._request_now()
         (self._progress.remove_class if is_running else self._progress.add_class)("ld-unseen")
         if not is_running:
-            ready = "" if found is None else f"{found.permutations:,} done, seed {found.seed}"
+            ready = (
+                ""
+                if permutations is None
+                else f"{permutations.permutations:,} done, seed {permutations.seed}"
+            )
             set_text(self.state, ready)
 
     def _draw(self) -> None:
         contrasts = self.contrasts
         if contrasts is None:
             return
-        choices = self._desk.choices
+        choices = self._context.choices
         mm, radiological = choices.mm, bool(choices.radiological)
         voxel = contrasts.above_mean.voxel(mm)
-        for one, layer, whose in (
+        for map_card, layer, whose in (
             (self.above, contrasts.above_mean, "cohort's"),
             (self.weighted, contrasts.above_weighted_mean, "size-weighted"),
         ):
-            one.view.show(layer, voxel, radiological, *mean_words(layer, whose, mm))
-        if self.found is not None and self._p is not None:
-            words = p_words(self.found, self._p, mm)
+            map_card.view.show(layer, voxel, radiological, *mean_words(layer, whose, mm))
+        if self.permuted is not None and self._p is not None:
+            words = p_words(self.permuted, self._p, mm)
             self.p.view.show(self._p, voxel, radiological, *words)
         else:
             self.p.view.clear(_ASK)
-        atlas = self._desk.session.atlas(choices.loaded_atlas)
+        atlas = self._context.session.atlas(choices.loaded_atlas)
         region = atlas.region_at(mm) if atlas is not None else OUTSIDE
         place = place_words(mm, contrasts.means.grid)
         where = place if region == OUTSIDE else f"{place} · {region}"
-        self.place.show(where, place_html(contrasts, self.found, mm))
+        self.place.show(where, place_html(contrasts, self.permuted, mm))
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
         if self.contrasts is not None:
             self.controls.click(self.contrasts.above_mean, pane, x, y)
 
     def _save_file(self, name: str) -> None:
-        wanted = self._wanted()
-        if wanted is not None and name:
-            job = partial(self.chances.file_bytes, wanted, name)
-            self._drawer.submit(job, partial(self._desk.saver.save, name))
+        request = self._request_now()
+        if request is not None and name:
+            job = partial(self.service.file_bytes, request, name)
+            self._drawer.submit(job, partial(self._context.saver.save, name))
 
     def _panels(self) -> list[Panel]:
         """The maps that there are, with their headings."""
@@ -295,18 +299,18 @@ class SizeBiasPage:
             ("Above the cohort's mean", contrasts.above_mean),
             ("Above the size-weighted mean", contrasts.above_weighted_mean),
         ]
-        if self.found is None or self._p is None:
+        if self.permuted is None or self._p is None:
             return panels
-        return [*panels, (p_heading(self.found.side), self._p)]
+        return [*panels, (p_heading(self.permuted.side), self._p)]
 
     def _save_figure(self, file_format: str) -> None:
-        contrasts, choices = self.contrasts, self._desk.choices
+        contrasts, choices = self.contrasts, self._context.choices
         if contrasts is not None:
-            foot = foot_words(contrasts, self.found)
+            foot = foot_words(contrasts, self.permuted)
             place: tuple[Mm, bool] = choices.mm, bool(choices.radiological)
             job = partial(_figure_bytes, self._panels(), *place, foot, file_format)
             name = f"larger_than_chance.{file_format}"
-            self._drawer.submit(job, partial(self._desk.saver.save, name))
+            self._drawer.submit(job, partial(self._context.saver.save, name))
 
 
 def _figure_bytes(panels: list[Panel], *how: Any) -> bytes:

@@ -7,10 +7,9 @@ from functools import partial
 import ipywidgets as widgets
 import pandas as pd
 
-from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
-from ...stats.size_bias import FILE_NAME, SizeClusters, VolumePermutations
+from ...stats.size_bias import FILE_NAME, LEVEL, SizeClusters, VolumePermutations
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
@@ -36,12 +35,12 @@ class ClustersPanel:
     Parameters
     ----------
     context : AppContext
-    chances : SizeBiasService
+    service : SizeBiasService
     """
 
-    def __init__(self, context: AppContext, chances: SizeBiasService) -> None:
-        self._desk, self._chances = context, chances
-        self._asked: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
+    def __init__(self, context: AppContext, service: SizeBiasService) -> None:
+        self._context, self._service = context, service
+        self._request: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
         self.clusters: SizeClusters | None = None
         guard = context.banner.guard
         self.table = Table("clusters", guard(self._go_to))
@@ -53,27 +52,27 @@ class ClustersPanel:
         context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
         self.ask(None)
 
-    def ask(self, asked: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:
+    def ask(self, request: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:
         """List what a test found in a cohort, or say how to make one.
 
         Parameters
         ----------
-        asked : tuple or None
+        request : tuple or None
             The request, the test, and the cohort in words.
         """
-        if asked != self._asked or asked is None:
-            self._asked, self.clusters = asked, None
+        if request != self._request or request is None:
+            self._request, self.clusters = request, None
             self._find()
 
     def _find(self) -> None:
         self.download.disabled = True
-        if self._asked is None:
+        if self._request is None:
             self._say(_ASK)
             return
-        request, found, _ = asked = self._asked
-        atlas = str(self._desk.choices.loaded_atlas)
-        job = partial(self._chances.clusters, request, found, atlas)
-        self._finder.submit(job, partial(self._show, asked, atlas))
+        request, permutations, _ = current = self._request
+        atlas = str(self._context.choices.loaded_atlas)
+        job = partial(self._service.clusters, request, permutations, atlas)
+        self._finder.submit(job, partial(self._show, current, atlas))
 
     def _say(self, words: str) -> None:
         """Say why there is no table."""
@@ -83,36 +82,34 @@ class ClustersPanel:
 
     def _show(
         self,
-        asked: tuple[SizeBiasRequest, VolumePermutations, str],
+        request: tuple[SizeBiasRequest, VolumePermutations, str],
         atlas: str,
         clusters: SizeClusters,
     ) -> None:
-        if asked != self._asked or atlas != self._desk.choices.loaded_atlas:
+        if request != self._request or atlas != self._context.choices.loaded_atlas:
             return  # something else was chosen meanwhile
         self.clusters = clusters
-        found = asked[1]
+        permutations = request[1]
         self.download.disabled = not len(clusters)
         if not len(clusters):
-            smallest = float(found.corrected_p.min())
-            self._say(
-                _NONE.format(level=SIGNIFICANCE_LEVEL, tested=found.tested, smallest=smallest)
-            )
-            set_text(self.caption, asked[2])
+            smallest = float(permutations.corrected_p.min())
+            self._say(_NONE.format(level=LEVEL, tested=permutations.tested, smallest=smallest))
+            set_text(self.caption, request[2])
             return
         number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
-        set_text(self.caption, f"{number} of {asked[2]}")
-        about = _ABOUT.format(level=SIGNIFICANCE_LEVEL)
+        set_text(self.caption, f"{number} of {request[2]}")
+        about = _ABOUT.format(level=LEVEL)
         set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
         self.table.widget.remove_class("ld-hidden")
         self.table.show(shown_columns(clusters, bool(atlas)))
 
     def _go_to(self, position: int) -> None:
         if self.clusters is not None:
-            self._desk.choices.mm = self.clusters.rows[position].mm
+            self._context.choices.mm = self.clusters.rows[position].mm
 
     def _save(self) -> None:
         if self.clusters is not None:
-            self._desk.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
+            self._context.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
 
 
 def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import html
 import math
 
-from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...plotting.figures import ML
-from ...stats.size_bias import STATEMENT, VolumePermutations
+from ...stats.size_bias import LEVEL, STATEMENT, VolumePermutations
 from ..map_slices import MapLayer
 from ..picture import Mm
 from ..size_bias_service import Contrasts
@@ -46,7 +45,7 @@ def question_words(permutations: int, side: str) -> str:
     return SHUFFLED.format(permutations=permutations, answer=ANSWERS[side])
 
 
-def outcome_words(found: VolumePermutations) -> str:
+def outcome_words(permutations: VolumePermutations) -> str:
     """In how many of the tested voxels the corrected p is small.
 
     Examples
@@ -57,10 +56,11 @@ def outcome_words(found: VolumePermutations) -> str:
     >>> outcome_words(found)
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
-    count, tested = found.significant(SIGNIFICANCE_LEVEL), found.tested
+    count, tested = permutations.significant(LEVEL), permutations.tested
     share = f"{100 * count / tested:.1f} %"
-    tested_voxels = f"{count:,} of {tested:,} voxels tested ({share})"
-    return f"Corrected p (family-wise) ≤ {SIGNIFICANCE_LEVEL:g} in {tested_voxels}."
+    return (
+        f"Corrected p (family-wise) ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
+    )
 
 
 def p_heading(side: str) -> str:
@@ -75,7 +75,7 @@ def p_heading(side: str) -> str:
     return f"{than.capitalize()} than with shuffled volumes"
 
 
-def foot_words(contrasts: Contrasts, found: VolumePermutations | None) -> str:
+def foot_words(contrasts: Contrasts, permutations: VolumePermutations | None) -> str:
     """Below a figure: whose lesions, where, and how they were tested."""
     means = contrasts.means
     of = (
@@ -83,9 +83,9 @@ def foot_words(contrasts: Contrasts, found: VolumePermutations | None) -> str:
         f"lesioned, above {means.cohort_mean / ML:.1f} mL (the cohort's mean) and above "
         f"{means.weighted_mean / ML:.1f} mL (the size-weighted mean)."
     )
-    if found is None:
+    if permutations is None:
         return of
-    return f"{of} Corrected p (family-wise): {found.sentence}."
+    return f"{of} Corrected p (family-wise): {permutations.sentence}."
 
 
 def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
@@ -96,13 +96,13 @@ def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
     return f"{signed(value)} mL", f"{'above' if value > 0 else 'below'} the {whose} mean"
 
 
-def p_words(found: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
+def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
-    at = _row(found, layer, mm)
+    at = _row(permutations, layer, mm)
     if at < 0:
         return NOTHING, "not tested here"
-    value = f"corrected {p_value(found.corrected_p[at])}"
-    return _unbroken(value), _unbroken(f"family-wise; uncorrected {p_value(found.p[at])}")
+    value = f"corrected {p_value(permutations.corrected_p[at])}"
+    return _unbroken(value), _unbroken(f"family-wise; uncorrected {p_value(permutations.p[at])}")
 
 
 def _unbroken(text: str) -> str:
@@ -122,7 +122,7 @@ def p_value(p: float) -> str:
     return f"p = {p:.{digits}f}"
 
 
-def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -> str:
+def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm: Mm) -> str:
     """What is known of a place, as a table."""
     layer, means = contrasts.above_mean, contrasts.means
     voxel = layer.voxel(mm)
@@ -138,8 +138,8 @@ def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -
             f"{signed(contrasts.above_weighted_mean.value_at(voxel))} mL",
         ),
     ]
-    if found is not None:
-        rows += _tested(found, layer, mm)
+    if permutations is not None:
+        rows += _tested(permutations, layer, mm)
     cells = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
         for name, value in rows
@@ -147,19 +147,22 @@ def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -
     return f'<table aria-live="polite"><tbody>{cells}</tbody></table>'
 
 
-def _tested(found: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
-    at = _row(found, layer, mm)
+def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
+    at = _row(permutations, layer, mm)
     if at < 0:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
-        ("Patients lesioned here", f"{found.n[at]} of {found.n_patients}"),
-        (f"Corrected p (family-wise, {found.tested:,} voxels)", p_value(found.corrected_p[at])),
-        ("Uncorrected p, for this voxel alone", p_value(found.p[at])),
+        ("Patients lesioned here", f"{permutations.n[at]} of {permutations.n_patients}"),
+        (
+            f"Corrected p (family-wise, {permutations.tested:,} voxels)",
+            p_value(permutations.corrected_p[at]),
+        ),
+        ("Uncorrected p, for this voxel alone", p_value(permutations.p[at])),
     ]
 
 
-def _row(found: VolumePermutations, layer: MapLayer, mm: Mm) -> int:
+def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int:
     """The row of the voxel that holds a place; -1 where it was not tested."""
     index = layer.grid.linear_index(layer.voxel(mm))
-    matches = (found.indices == index).nonzero()[0]
+    matches = (permutations.indices == index).nonzero()[0]
     return int(matches[0]) if matches.size else -1

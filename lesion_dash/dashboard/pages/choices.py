@@ -35,7 +35,7 @@ class ChoicesPanel:
     """Folders, threshold, atlas, map, and what can be saved."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.folder_a = widgets.Dropdown()
         self.folder_b = widgets.Dropdown()
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
@@ -66,7 +66,7 @@ class ChoicesPanel:
         self._update()
 
     def _offer_folders(self) -> None:
-        root = self._desk.session.root
+        root = self._context.session.root
         folders = [
             (f"{root.words_of(name)}  ({n} images)", name) for name, n in root.cohorts.items()
         ]
@@ -77,7 +77,7 @@ class ChoicesPanel:
 
     def _bind(self) -> None:
         for name in ("folder_a", "folder_b", "atlas", "map_key", "min_patients"):
-            bind(self._desk.choices, name, getattr(self, name))
+            bind(self._context.choices, name, getattr(self, name))
 
     def _lay_out(self) -> widgets.VBox:
         return card(
@@ -102,34 +102,34 @@ class ChoicesPanel:
         self.save_all.add_class("ld-button")
         if results is None:
             return ()
-        worker = self._desk.worker()
+        worker = self._context.worker()
 
         def write(_button: widgets.Button) -> None:
-            self._desk.banner.clear()
+            self._context.banner.clear()
             set_text(self.exported, "Writing ...")
-            worker.submit(lambda: self._desk.export(results), self._show_exported)
+            worker.submit(lambda: self._context.export(results), self._show_exported)
 
-        self.save_all.on_click(self._desk.banner.guard(write))
+        self.save_all.on_click(self._context.banner.guard(write))
         return self.save_all, self.exported
 
     def _show_exported(self, place: Path) -> None:
         set_text(self.exported, f"All files are in the results folder, in {place.name}.")
 
     def _download(self) -> widgets.Button:
-        save = self._desk.banner.guard(lambda: self._desk.save(self.file.value))
+        save = self._context.banner.guard(lambda: self._context.save(self.file.value))
         self.download = download_button("Download", "Save the file named above", save)
         return self.download
 
     def _offer_maps(self) -> None:
-        keys = [key for key in MAPS if key != "overlap" or self._desk.choices.cohort_b]
+        keys = [key for key in MAPS if key != "overlap" or self._context.choices.cohort_b]
         options = [(MAPS[key], key) for key in keys]
         if tuple(options) != self.map_key.options:
-            chosen = self._desk.choices.map_key
+            chosen = self._context.choices.map_key
             self.map_key.options = options
             self.map_key.value = chosen if chosen in keys else "n"
 
     def _update(self, _change: Any = None) -> None:
-        choices = self._desk.choices
+        choices = self._context.choices
         self._offer_maps()
         self.min_patients.max = max(choices.most_patients, 1)
         self.min_patients.disabled = not choices.cohort_a
@@ -142,29 +142,29 @@ class ChoicesPanel:
 
     def _bound(self) -> str:
         """How many patients there can be at a voxel."""
-        choices = self._desk.choices
-        of_b = self._desk.session.cohort(choices.cohort_b)
+        choices = self._context.choices
+        of_b = self._context.session.cohort(choices.cohort_b)
         share = f", {of_b.most} of B at one voxel" if of_b else " share a voxel"
         lowered = f": lowered from {choices.lowered_from}" if choices.lowered_from else ""
         return f"At most {choices.most_patients} of A{share}{lowered}."
 
     def _offer_files(self) -> None:
         """What can be saved: the map that is shown first, and chosen unless the user chose."""
-        choices = self._desk.choices
-        names = self._desk.session.file_names(choices.selection)
+        choices = self._context.choices
+        names = self._context.session.file_names(choices.selection)
         shown = (FILE_NAMES | {"overlap": OVERLAP_FILE})[choices.map_key]
         ordered = sorted(names, key=lambda name: name != shown)
         options = tuple((FILES_IN_WORDS[name], name) for name in ordered)
         if options != self.file.options:
-            kept = self.file.value if self.file.index else None  # not the map shown before
+            file = self.file.value if self.file.index else None  # not the map shown before
             self.file.options = options
-            self.file.value = kept if kept in names else next(iter(ordered), None)
+            self.file.value = file if file in names else next(iter(ordered), None)
         self.file.disabled = self.download.disabled = self.save_all.disabled = not names
 
     def _show_coverage(self) -> None:
         """What the slider leaves of the brain."""
-        choices = self._desk.choices
-        cohort = self._desk.session.cohort(choices.cohort_a)
+        choices = self._context.choices
+        cohort = self._context.session.cohort(choices.cohort_a)
         left = coverage_at(cohort, choices.min_patients).sentence if cohort else ""
         set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
@@ -172,7 +172,7 @@ class ChoicesPanel:
         set_text(self.file_name, self.file.value or "")
 
     def _hint(self) -> str:
-        choices = self._desk.choices
+        choices = self._context.choices
         if not choices.cohort_b:
             return "Choose folder B for the overlap."
         is_same = choices.cohort_a == choices.cohort_b
@@ -180,9 +180,12 @@ class ChoicesPanel:
 
     def _summarise(self) -> str:
         parts = []
-        for side, name in (("A", self._desk.choices.cohort_a), ("B", self._desk.choices.cohort_b)):
-            folder = self._desk.session.cohort(self._desk.session.origin(name)[0])
-            part = self._desk.session.cohort(name)
+        for side, name in (
+            ("A", self._context.choices.cohort_a),
+            ("B", self._context.choices.cohort_b),
+        ):
+            folder = self._context.session.cohort(self._context.session.origin(name)[0])
+            part = self._context.session.cohort(name)
             if folder is not None and part is not None:
                 skipped = len(folder.patients) - folder.n_patients
                 also = (

@@ -97,8 +97,8 @@ class ComparePage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
-        self.comparing = ComparisonService(context.session)
+        self._context = context
+        self.service = ComparisonService(context.session)
         self.pair: Pair | None = None
         self._maker, self._drawer = context.worker(), context.worker()
         guard = context.banner.guard
@@ -114,14 +114,14 @@ class ComparePage:
         saves = guard(self._save_file), guard(self._save_figure)
         self.place = PlacePanel("compare-place", "Map as NIfTI", *saves)
         self.place.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
-        self.regions = RegionsOfTwo(context, self.comparing)
+        self.regions = RegionsOfTwo(context, self.service)
         self.coverage = CoveragePanel(context)
         self.widget = self._lay_out()
         self._follow()
         self._update()
 
     def _follow(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         update = self.controls.follow(self._update, self._draw)
         self.map_key.observe(lambda _: update(), names="value")
         self.map_key.observe(guard(lambda _: self._offer_file()), names="value")
@@ -137,47 +137,49 @@ class ComparePage:
         bar.add_class("ld-compare-bar")
         self.bar = card("Compare A and B", self.controls.empty, bar, name="compare-ask")
         shown = self.a, self.b, self.difference, self.place, self.regions
-        cards = [one.widget for one in shown]
+        cards = [map_card.widget for map_card in shown]
         self._parts = (*cards, bar)
         page = widgets.Box([self.bar, *cards, self.coverage.widget])
         page.add_class("ld-compare")
         return page
 
-    def _wanted(self) -> PairRequest | None:
-        choices = self._desk.choices
+    def _request_now(self) -> PairRequest | None:
+        choices = self._context.choices
         if not (choices.cohort_a and choices.cohort_b):
             return None
         key = str(self.map_key.value)
         return PairRequest(choices.cohort_a, choices.cohort_b, choices.min_patients, key)
 
     def _update(self) -> None:
-        wanted = self._wanted()
-        missing = NO_B if self._desk.choices.cohort_a else NO_A
-        self.controls.show(self._parts, "" if wanted else missing)
-        self.regions.ask(wanted)
-        if wanted is None:
+        request = self._request_now()
+        missing = NO_B if self._context.choices.cohort_a else NO_A
+        self.controls.show(self._parts, "" if request else missing)
+        self.regions.ask(request)
+        if request is None:
             self.pair = None
-            for one in (self.a, self.b, self.difference):
-                one.view.clear("")
+            for map_card in (self.a, self.b, self.difference):
+                map_card.view.clear("")
             return
-        self.controls.slider.disabled = wanted.map_key == FREQUENCY
+        self.controls.slider.disabled = request.map_key == FREQUENCY
         if self.pair is None:
             set_text(self.state, "ComparisonService ...")
-        self._maker.submit(partial(self.comparing.pair, wanted), self._show)
+        self._maker.submit(partial(self.service.pair, request), self._show)
 
     def _show(self, pair: Pair) -> None:
-        if pair.request != self._wanted():
+        if pair.request != self._request_now():
             return  # something else was chosen meanwhile
         self.pair = pair
-        least, key = pair.request.min_patients, pair.request.map_key
+        min_patients, key = pair.request.min_patients, pair.request.map_key
         sides = (self.a, "A", pair.a), (self.b, "B", pair.b)
-        found = pair.differences
-        for (one, side, layer), name, size in zip(sides, found.names, found.sizes, strict=True):
-            set_text(one.caption, f"{name} · {size} patient{'' if size == 1 else 's'}")
-            one.ask(_QUESTIONS[key].format(side=side, least=least), layer.shade.bar)
+        differences = pair.differences
+        for (map_card, side, layer), name, size in zip(
+            sides, differences.names, differences.sizes, strict=True
+        ):
+            set_text(map_card.caption, f"{name} · {size} patient{'' if size == 1 else 's'}")
+            map_card.ask(_QUESTIONS[key].format(side=side, least=min_patients), layer.shade.bar)
         is_empty = not pair.difference.values.size
         question = _NOWHERE if is_empty else _DIFFERENCES[key]
-        self.difference.ask(question.format(least=least), pair.difference.shade.bar)
+        self.difference.ask(question.format(least=min_patients), pair.difference.shade.bar)
         self.to_a.disabled = self.to_b.disabled = is_empty
         set_text(self.state, _REMARKS[key])
         self._draw()
@@ -186,16 +188,16 @@ class ComparePage:
         pair = self.pair
         if pair is None:
             return
-        choices, key = self._desk.choices, pair.request.map_key
+        choices, key = self._context.choices, pair.request.map_key
         mm, radiological = choices.mm, bool(choices.radiological)
-        place = self.comparing.place(pair.request, mm, choices.loaded_atlas)
-        voxel, least = pair.a.voxel(mm), pair.request.min_patients
-        for one, layer, words in (
-            (self.a, pair.a, corner_words(key, place.a, pair.a, mm, least)),
-            (self.b, pair.b, corner_words(key, place.b, pair.b, mm, least)),
+        place = self.service.place(pair.request, mm, choices.loaded_atlas)
+        voxel, min_patients = pair.a.voxel(mm), pair.request.min_patients
+        for map_card, layer, words in (
+            (self.a, pair.a, corner_words(key, place.a, pair.a, mm, min_patients)),
+            (self.b, pair.b, corner_words(key, place.b, pair.b, mm, min_patients)),
             (self.difference, pair.difference, difference_words(key, place)),
         ):
-            one.view.show(layer, voxel, radiological, *words)
+            map_card.view.show(layer, voxel, radiological, *words)
         where = [place_words(mm, pair.a.grid), *([place.region] if place.region else [])]
         remark = "; ".join(pair.differences.notes)
         self.place.show(" · ".join(where), place_html(key, place), remark)
@@ -207,19 +209,19 @@ class ComparePage:
     def _go_to_extreme(self, largest: bool) -> None:
         place: Mm | None = self.pair.difference.extreme(largest) if self.pair else None
         if place is not None:
-            self._desk.choices.mm = place
+            self._context.choices.mm = place
 
     def _save_file(self, name: str) -> None:
-        wanted = self._wanted()
-        if wanted is not None:
-            self._desk.saver.save(name, self.comparing.file_bytes(wanted, name))
+        request = self._request_now()
+        if request is not None:
+            self._context.saver.save(name, self.service.file_bytes(request, name))
 
     def _save_figure(self, file_format: str) -> None:
         if self.pair is None:
             return
-        choices, name = self._desk.choices, f"compare_{self.pair.request.map_key}.{file_format}"
+        choices, name = self._context.choices, f"compare_{self.pair.request.map_key}.{file_format}"
         job = partial(_figure, self.pair, choices.mm, bool(choices.radiological), file_format)
-        self._drawer.submit(job, partial(self._desk.saver.save, name))
+        self._drawer.submit(job, partial(self._context.saver.save, name))
 
 
 def _figure(pair: Pair, mm: Mm, radiological: bool, file_format: str) -> bytes:

@@ -37,14 +37,19 @@ def place_html(key: str, place: PlaceOfTwo) -> str:
     return f'<table aria-live="polite"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
-def corner_words(key: str, side: Side, layer: MapLayer, mm: Mm, least: int) -> tuple[str, str]:
+def corner_words(
+    key: str, side: Side, layer: MapLayer, mm: Mm, min_patients: int
+) -> tuple[str, str]:
     """The value of one cohort at the crosshair, and how many patients it is of."""
     patients = f"{side.n} of {side.of} patients"
     if key == FREQUENCY:
         return f"{side.percent:.1f} %", patients
     value = layer.value_at(layer.voxel(mm))
     if math.isnan(value):
-        return NOTHING, f"{patients}: fewer than {least}" if side.n else "nobody is lesioned here"
+        return (
+            NOTHING,
+            f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here",
+        )
     return f"{value:.1f} mL", patients
 
 

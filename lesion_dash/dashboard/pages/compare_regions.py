@@ -34,13 +34,13 @@ class RegionsOfTwo:
     Parameters
     ----------
     context : AppContext
-    comparing : ComparisonService
+    service : ComparisonService
     """
 
-    def __init__(self, context: AppContext, comparing: ComparisonService) -> None:
-        self._desk, self._comparing = context, comparing
-        self._asked: PairRequest | None = None
-        self.found: RegionDifferences | None = None
+    def __init__(self, context: AppContext, service: ComparisonService) -> None:
+        self._context, self._service = context, service
+        self._request: PairRequest | None = None
+        self.differences: RegionDifferences | None = None
         self._rows: list[int] = []
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
@@ -52,88 +52,92 @@ class RegionsOfTwo:
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
         parts = self.about, self.table.widget, self.remark
         self.widget = card(head, *parts, name="compare-regions")
-        update = guard(lambda _: self.ask(self._asked))
+        update = guard(lambda _: self.ask(self._request))
         context.choices.observe(update, names=["atlas", "loaded_atlas"])
         context.choices.observe(guard(lambda _: self._mark()), names="region")
 
     def ask(self, request: PairRequest | None) -> None:
         """Show two cohorts, or nothing."""
-        self._asked = request
+        self._request = request
         # The room of the table is held while it is made, so that nothing below jumps.
-        hold = request is not None and bool(self._desk.choices.atlas)
+        hold = request is not None and bool(self._context.choices.atlas)
         (self.widget.add_class if hold else self.widget.remove_class)("ld-held")
         self._later()
 
     def _update(self) -> None:
-        request, choices = self._asked, self._desk.choices
+        request, choices = self._request, self._context.choices
         if request is None or not choices.loaded_atlas:
             self._show_nothing(_READING if choices.atlas else _NO_ATLAS)
             return
-        if self.found is None:
+        if self.differences is None:
             set_text(self.caption, _WORKING)
-        asked = request, str(choices.loaded_atlas)
-        self._worker.submit(partial(self._comparing.regions, *asked), partial(self._show, asked))
+        current = request, str(choices.loaded_atlas)
+        self._worker.submit(partial(self._service.regions, *current), partial(self._show, current))
 
     def _show_nothing(self, why: str) -> None:
-        self.found, self._rows = None, []
+        self.differences, self._rows = None, []
         set_text(self.caption, why)
-        for one in (self.about, self.remark):
-            set_text(one, "")
+        for label in (self.about, self.remark):
+            set_text(label, "")
         self.download.disabled = True
         self.table.widget.add_class("ld-hidden")
 
-    def _show(self, asked: tuple[PairRequest, str], found: RegionDifferences | None) -> None:
-        if found is None or asked != (self._asked, self._desk.choices.loaded_atlas):
+    def _show(
+        self, current: tuple[PairRequest, str], differences: RegionDifferences | None
+    ) -> None:
+        if differences is None or current != (self._request, self._context.choices.loaded_atlas):
             return  # something else was chosen meanwhile
-        self.found, self._rows, self._atlas = found, shown_rows(found), asked[1]
+        self.differences, self._rows, self._atlas = differences, shown_rows(differences), current[1]
         self.download.disabled = False
         self.table.widget.remove_class("ld-hidden")
-        names = [f"{one} ({size} patients)" for one, size in zip("AB", found.sizes, strict=True)]
-        set_text(self.caption, f"{' and '.join(names)} in {asked[1]}")
-        set_text(self.about, _ABOUT + (_LIKELY if found.probabilistic else ""))
-        self.table.show(shown_columns(found, self._rows))
+        names = [
+            f"{side} ({size} patients)" for side, size in zip("AB", differences.sizes, strict=True)
+        ]
+        set_text(self.caption, f"{' and '.join(names)} in {current[1]}")
+        set_text(self.about, _ABOUT + (_LIKELY if differences.probabilistic else ""))
+        self.table.show(shown_columns(differences, self._rows))
         self._mark()
-        set_text(self.remark, "; ".join([*_hidden(found, self._rows), *found.notes]))
+        set_text(self.remark, "; ".join([*_hidden(differences, self._rows), *differences.notes]))
 
     def _go_to(self, position: int) -> None:
-        choices = self._desk.choices
-        if self.found is not None and choices.loaded_atlas == self._atlas:
+        choices = self._context.choices
+        if self.differences is not None and choices.loaded_atlas == self._atlas:
             row = self._rows[position]
-            x, y, z = self.found.places[row].tolist()
-            choices.mm, choices.region = (x, y, z), self.found.labels[row]
+            x, y, z = self.differences.places[row].tolist()
+            choices.mm, choices.region = (x, y, z), self.differences.labels[row]
 
     def _leave(self) -> None:
-        self._desk.choices.region = None
+        self._context.choices.region = None
 
     def _mark(self) -> None:
         """Highlight the region that is chosen on this page or on the page Topography."""
-        label = self._desk.choices.region
-        labels = [self.found.labels[row] for row in self._rows] if self.found else []
+        label = self._context.choices.region
+        labels = [self.differences.labels[row] for row in self._rows] if self.differences else []
         if label is not None:
             self.table.mark(labels.index(label) if label in labels else None)
 
     def _save(self) -> None:
-        if self.found is not None:
-            self._desk.saver.save(FILE_NAME, csv_bytes(self.found.table))
+        if self.differences is not None:
+            self._context.saver.save(FILE_NAME, csv_bytes(self.differences.table))
 
 
-def shown_rows(found: RegionDifferences) -> list[int]:
+def shown_rows(differences: RegionDifferences) -> list[int]:
     """The regions where anybody is lesioned, by their difference; what lies outside comes last."""
-    anybody = np.flatnonzero(found.n[0][:-1] + found.n[1][:-1])
-    order = np.argsort(-np.abs(found.points[anybody]), kind="stable")
-    return [*anybody[order].tolist(), len(found.regions) - 1]
+    anybody = np.flatnonzero(differences.n[0][:-1] + differences.n[1][:-1])
+    order = np.argsort(-np.abs(differences.points[anybody]), kind="stable")
+    return [*anybody[order].tolist(), len(differences.regions) - 1]
 
 
-def shown_columns(found: RegionDifferences, rows: list[int]) -> pd.DataFrame:
+def shown_columns(differences: RegionDifferences, rows: list[int]) -> pd.DataFrame:
     """The table as it is shown: volumes in mL."""
-    columns: dict[str, object] = {"Region": [found.regions[row] for row in rows]}
-    for side, n, percent in zip("AB", found.n, found.percent, strict=True):
+    columns: dict[str, object] = {"Region": [differences.regions[row] for row in rows]}
+    for side, n, percent in zip("AB", differences.n, differences.percent, strict=True):
         columns[f"{side}: patients"] = n[rows]
         columns[f"{side}: %"] = _tenths(percent[rows])
-    columns["A − B (% points)"] = _tenths(found.points[rows])
-    for side, mean in zip("AB", found.means, strict=True):
+    columns["A − B (% points)"] = _tenths(differences.points[rows])
+    for side, mean in zip("AB", differences.means, strict=True):
         columns[f"{side}: mean volume (mL)"] = _tenths(mean[rows] / ML)
-    columns["A − B (mL)"] = _tenths(found.mean[rows] / ML)
+    columns["A − B (mL)"] = _tenths(differences.mean[rows] / ML)
     return pd.DataFrame(columns)
 
 
@@ -143,13 +147,15 @@ def _tenths(values: NDArray[np.float64]) -> list[str]:
     return ["" if np.isnan(value) else f"{round(value, 1) + 0:.1f}" for value in values.tolist()]
 
 
-def _hidden(found: RegionDifferences, rows: list[int]) -> list[str]:
-    said = []
-    if number := len(found.regions) - len(rows):
+def _hidden(differences: RegionDifferences, rows: list[int]) -> list[str]:
+    message = []
+    if number := len(differences.regions) - len(rows):
         regions = "1 region" if number == 1 else f"{number} regions"
-        said.append(f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well")
-    if np.isnan(found.mean[rows]).any():
-        least = found.min_patients
-        few = f"{least} patient{'' if least == 1 else 's'}"
-        said.append(f"no difference of volumes where fewer than {few} of A or of B are lesioned")
-    return said
+        message.append(
+            f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well"
+        )
+    if np.isnan(differences.mean[rows]).any():
+        min_patients = differences.min_patients
+        few = f"{min_patients} patient{'' if min_patients == 1 else 's'}"
+        message.append(f"no difference of volumes where fewer than {few} of A or of B are lesioned")
+    return message

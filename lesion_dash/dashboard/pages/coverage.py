@@ -34,7 +34,7 @@ class CoveragePanel:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         guard = context.banner.guard
         self.view = CurveView(guard(self._choose))
         self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
@@ -55,16 +55,16 @@ class CoveragePanel:
         self.summary.add_class("ld-curve-words")
         self.rules.add_class("ld-curve-rules")
         field = labelled("Minimum patients at a voxel (k)", self.slider)
-        beside = widgets.VBox([field, self.summary, self.rules, self.download])
-        row = widgets.HBox([self.view, beside])
+        column = widgets.VBox([field, self.summary, self.rules, self.download])
+        row = widgets.HBox([self.view, column])
         row.add_class("ld-curve-row")
         return card("How much of the brain does each k leave?", self.why, row, name="curve-card")
 
-    def _choose(self, least: int) -> None:
-        self._desk.choices.min_patients = least
+    def _choose(self, min_patients: int) -> None:
+        self._context.choices.min_patients = min_patients
 
     def _update(self) -> None:
-        choices = self._desk.choices
+        choices = self._context.choices
         self.slider.max = max(choices.most_patients, 1)
         self.slider.disabled = self.download.disabled = not choices.cohort_a
         if not choices.cohort_a:
@@ -78,39 +78,41 @@ class CoveragePanel:
         self._counter.submit(job, self._show)
 
     def _count(self, names: dict[str, str]) -> tuple[Curve, ...]:
-        load = self._desk.session.load
+        load = self._context.session.load
         return tuple(Curve(side, threshold_coverage(load(name))) for side, name in names.items())
 
     def _save(self) -> None:
         if self._curves:
-            self._desk.saver.save(FILE_NAME, csv_bytes(self._curves[0].coverage.table))
+            self._context.saver.save(FILE_NAME, csv_bytes(self._curves[0].coverage.table))
 
     def _show(self, curves: tuple[Curve, ...]) -> None:
         self._curves = curves
-        least = self._desk.choices.min_patients
+        min_patients = self._context.choices.min_patients
         set_text(self.why, _WHY)
-        self.view.show(curves, least)
-        self.summary.value = _words(curves, least)
+        self.view.show(curves, min_patients)
+        self.summary.value = _words(curves, min_patients)
         self.rules.value = _rules(curves[0])
 
 
-def _words(curves: Sequence[Curve], least: int) -> str:
+def _words(curves: Sequence[Curve], min_patients: int) -> str:
     """A line for each cohort: what is left at the chosen number."""
     lines = "".join(
-        f'<div><b class="ld-side-{one.side.lower()}">{one.side}</b> '
-        f"{html.escape(one.coverage.at(least).sentence)}</div>"
-        for one in curves
+        f'<div><b class="ld-side-{curve.side.lower()}">{curve.side}</b> '
+        f"{html.escape(curve.coverage.at(min_patients).sentence)}</div>"
+        for curve in curves
     )
     return f'<div aria-live="polite">{lines}</div>'
 
 
 def _rules(curve: Curve) -> str:
     """Who asks for which number, for the size of A."""
-    found = curve.coverage
+    coverage = curve.coverage
     items = []
-    for mark in found.marks:
-        least = f" (k = {mark.min_patients})" if "%" in mark.label else ""
-        missed = ": no voxel reaches it" if mark.min_patients > found.most else ""
-        words = f"{mark.label}{least}{missed}. {mark.reference[0].upper()}{mark.reference[1:]}."
+    for mark in coverage.marks:
+        min_patients = f" (k = {mark.min_patients})" if "%" in mark.label else ""
+        missed = ": no voxel reaches it" if mark.min_patients > coverage.most else ""
+        words = (
+            f"{mark.label}{min_patients}{missed}. {mark.reference[0].upper()}{mark.reference[1:]}."
+        )
         items.append(f"<li>{html.escape(words)}</li>")
     return f"<ul>{''.join(items)}</ul>"

@@ -30,8 +30,8 @@ class CrosshairPanel:
     """
 
     def __init__(self, context: AppContext, on_volume: Callable[[int], None]) -> None:
-        self._desk, self._on_volume = context, on_volume
-        self.look: LoadedVolume | None = None
+        self._context, self._on_volume = context, on_volume
+        self.loaded: LoadedVolume | None = None
         self.voxel: Voxel = (0, 0, 0)
         self._is_filling = False
         guard = context.banner.guard
@@ -61,24 +61,24 @@ class CrosshairPanel:
         self.widget = self._lay_out()
         self.clear(EMPTY)
 
-    def show(self, look: LoadedVolume) -> None:
+    def show(self, volume: LoadedVolume) -> None:
         """Show an image, or another volume of it with the crosshair where it was."""
-        is_same = self.look is not None and self.look.found is look.found
-        self.look = look
-        if look.stored is None:
+        is_same = self.loaded is not None and self.loaded.inspection is volume.inspection
+        self.loaded = volume
+        if volume.stored is None:
             self.clear("There are no slices to show of this image.")
             return
         with self._filling():
-            for field, count in zip(self.ijk, look.found.shape, strict=False):
+            for field, count in zip(self.ijk, volume.inspection.shape, strict=False):
                 field.value = 0
                 field.max = count - 1
-            self.volume.max = look.found.volumes - 1
-            self.volume.value = look.volume
+            self.volume.max = volume.inspection.volumes - 1
+            self.volume.value = volume.volume
         for field in self._moving:
             field.disabled = False
-        self.volume.disabled = look.found.volumes < 2
+        self.volume.disabled = volume.inspection.volumes < 2
         self.stage.remove_class("ld-hidden")
-        self.move(self.voxel if is_same else look.middle)
+        self.move(self.voxel if is_same else volume.middle)
 
     def clear(self, why: str) -> None:
         """Show nothing but the reason."""
@@ -90,11 +90,11 @@ class CrosshairPanel:
 
     def move(self, voxel: Voxel, place: tuple[float, ...] | None = None) -> None:
         """Put the crosshair on a voxel; a place that was typed is left as it is."""
-        if self.look is None or self.look.stored is None:
+        if self.loaded is None or self.loaded.stored is None:
             return
-        self.look.found.check_voxel(*voxel)
+        self.loaded.inspection.check_voxel(*voxel)
         self.voxel = voxel
-        centre = self.look.found.to_mm(*voxel)
+        centre = self.loaded.inspection.to_mm(*voxel)
         with self._filling():
             for index, field in zip(voxel, self.ijk, strict=True):
                 field.value = index
@@ -123,7 +123,7 @@ class CrosshairPanel:
         self.stage.add_class("ld-stage")
         self.readout.add_class("ld-readout")
         head = widgets.HBox([heading("Slices"), self.to_middle, self.to_highest, self.orientation])
-        return card(head, self.stage, self.readout, self.remark, name="inspect-look")
+        return card(head, self.stage, self.readout, self.remark, name="inspect-view")
 
     @contextmanager
     def _filling(self) -> Iterator[None]:
@@ -140,24 +140,24 @@ class CrosshairPanel:
             self.move((i, j, k))
 
     def _place_typed(self, _change: Any) -> None:
-        if self._is_filling or self.look is None:
+        if self._is_filling or self.loaded is None:
             return
         x, y, z = (float(field.value) for field in self.xyz)
         try:
-            voxel = self.look.found.nearest_voxel(x, y, z)
+            voxel = self.loaded.inspection.nearest_voxel(x, y, z)
         except ValueError:
             self.move(self.voxel)  # what lies outside is not left standing in the fields
             raise
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self.move(voxel, (x, y, z))
 
     def _go_to_middle(self, _button: Any) -> None:
-        if self.look is not None:
-            self.move(self.look.middle)
+        if self.loaded is not None:
+            self.move(self.loaded.middle)
 
     def _go_to_highest(self, _button: Any) -> None:
-        if self.look is not None:
-            self.move(self.look.highest)
+        if self.loaded is not None:
+            self.move(self.loaded.highest)
 
     def _volume_chosen(self, change: dict[str, Any]) -> None:
         if not self._is_filling:
@@ -165,35 +165,36 @@ class CrosshairPanel:
             self._on_volume(int(change["new"]))
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.look is None or self.look.found.space is None:
+        if self.loaded is None or self.loaded.inspection.space is None:
             return
-        space = self.look.found.space
-        plane = planes_of(space.axes, bool(self._desk.choices.radiological))[pane]
+        space = self.loaded.inspection.space
+        plane = planes_of(space.axes, bool(self._context.choices.radiological))[pane]
         self.move(plane.voxel(x, y, self.voxel, space.grid.shape))
 
     def _draw(self) -> None:
-        look = self.look
-        if look is None or look.stored is None:
+        volume = self.loaded
+        if volume is None or volume.stored is None:
             return
-        self.slices.show(look, self.voxel, bool(self._desk.choices.radiological))
-        self.readout.value = html.escape(self._words(look))
-        self.hint.value = html.escape(self._exactly(look))
-        self.remark.value = html.escape(_remark(look))
+        self.slices.show(volume, self.voxel, bool(self._context.choices.radiological))
+        self.readout.value = html.escape(self._words(volume))
+        self.hint.value = html.escape(self._exactly(volume))
+        self.remark.value = html.escape(_remark(volume))
 
-    def _words(self, look: LoadedVolume) -> str:
-        value = look.value(self.voxel)
+    def _words(self, loaded: LoadedVolume) -> str:
+        value = loaded.value(self.voxel)
         shown = number(value) if math.isfinite(value) else str(value).replace("nan", "NaN")
-        volume = f" · volume {look.volume}" if look.found.volumes > 1 else ""
-        centre = point(look.found.to_mm(*self.voxel))
-        low, high = look.window
+        volume = f" · volume {loaded.volume}" if loaded.inspection.volumes > 1 else ""
+        centre = point(loaded.inspection.to_mm(*self.voxel))
+        low, high = loaded.window
         return (
             f"voxel {point(self.voxel)} · centre {centre} mm{volume} · value {shown} "
             f"· grey from {number(low)} (black) to {number(high)} (white)"
         )
 
-    def _exactly(self, look: LoadedVolume) -> str:
+    def _exactly(self, volume: LoadedVolume) -> str:
         x, y, z = (float(field.value) for field in self.xyz)
-        return f"there (i, j, k) = {point(round(one, 2) for one in look.found.to_voxel(x, y, z))}"
+        voxel = volume.inspection.to_voxel(x, y, z)
+        return f"there (i, j, k) = {point(round(index, 2) for index in voxel)}"
 
 
 def _button(text: str, tooltip: str) -> widgets.Button:
@@ -202,16 +203,16 @@ def _button(text: str, tooltip: str) -> widgets.Button:
     return button
 
 
-def _remark(look: LoadedVolume) -> str:
+def _remark(volume: LoadedVolume) -> str:
     """How the slices lie, and what the letters at their edges stand for."""
-    space = look.found.space
+    space = volume.inspection.space
     if space is None:
         return ""
     letters = (
         "Letters are the patient's: left and right, anterior (front) and posterior, superior (top) "
         "and inferior. "
     )
-    if look.found.form_used == "none":
+    if volume.inspection.form_used == "none":
         return f"{letters}The file states no orientation: left may be right."
     if not space.is_oblique:
         return f"{letters}Click into a slice, or press the arrow keys there, to move the crosshair."

@@ -21,7 +21,7 @@ class FigurePanel:
     """A figure of the map for a paper or a slide."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.kind = widgets.ToggleButtons(options=[(text, key) for key, text in FIGURES.items()])
         self.image = widgets.HTML()
         self.state = widgets.Label()
@@ -50,12 +50,12 @@ class FigurePanel:
         return card(title, self.image, foot, name="figure")
 
     def _moved(self, _change: Any) -> None:
-        if self._desk.choices.figure == "slices":
+        if self._context.choices.figure == "slices":
             self._redraw()
 
     def _redraw(self) -> None:
         self._turn += 1
-        if self._desk.choices.cohort_a and self._desk.loading.painted:
+        if self._context.choices.cohort_a and self._context.loading.painted:
             self._allow(False, "Drawing ...")
         self._draw_later()
 
@@ -66,11 +66,11 @@ class FigurePanel:
             button.disabled = not is_drawn
 
     def _draw(self) -> None:
-        choices = self._desk.choices
-        if not self._desk.loading.painted:
+        choices = self._context.choices
+        if not self._context.loading.painted:
             return  # importing nilearn now would keep the brain from being drawn
         if choices.cohort_a:
-            job = partial(self._render, *self._wanted(), "png")
+            job = partial(self._render, *self._figure_request(), "png")
             if "<img" not in self.image.value:
                 self._tell("Drawing ...")
             self._allow(False, "Drawing ...")
@@ -79,19 +79,19 @@ class FigurePanel:
         else:
             self._tell(_NOTHING)
 
-    def _wanted(self) -> tuple[Selection, Any, Any, bool]:
-        choices = self._desk.choices
+    def _figure_request(self) -> tuple[Selection, Any, Any, bool]:
+        choices = self._context.choices
         return choices.selection, choices.figure, choices.mm, choices.radiological
 
     def _render(
         self, selection: Selection, kind: Any, mm: Any, radiological: bool, file_format: str
     ) -> bytes:
-        figure = draw_map(self._desk.session.layer(selection), kind, mm, radiological)
+        figure = draw_map(self._context.session.layer(selection), kind, mm, radiological)
         return figure_bytes(figure, file_format, dpi=110 if file_format == "png" else 300)
 
     def _failed(self, error: Exception) -> None:
         self._tell("The figure could not be drawn: see the message at the top.")
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show(self, turn: int, content: bytes) -> None:
         data = base64.b64encode(content).decode()
@@ -108,9 +108,9 @@ class FigurePanel:
         self.image.value = f"<p>{text}</p>"
 
     def _save(self, file_format: str) -> None:
-        choices = self._desk.choices
+        choices = self._context.choices
         if not choices.cohort_a:
             return
         name = f"{choices.map_key}_{choices.figure}.{file_format}"
-        job = partial(self._render, *self._wanted(), file_format)
-        self._drawer.submit(job, partial(self._desk.saver.save, name))
+        job = partial(self._render, *self._figure_request(), file_format)
+        self._drawer.submit(job, partial(self._context.saver.save, name))

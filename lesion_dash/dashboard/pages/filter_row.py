@@ -8,7 +8,7 @@ from typing import Any
 
 from ...cohort.columns import Column, with_unit
 from ...cohort.conditions import Condition, parse_condition
-from ...cohort.participants import number_of, value_words
+from ...cohort.participants import number_of, value_text
 
 Row = dict[str, Any]
 
@@ -78,14 +78,14 @@ def condition_of(row: Mapping[str, Any]) -> Condition | None:
     if low is None and high is None:
         return None
     if low == high and low is not None:
-        return Condition(column, (value_words(low),), missing=missing)
+        return Condition(column, (value_text(low),), missing=missing)
     low, high = -inf if low is None else low, inf if high is None else high
     return Condition(column, low=low, high=high, missing=missing)
 
 
 def row_of(condition: Condition, columns: Sequence[Column]) -> Row:
     """The row of controls that shows a condition; a fixed text where no control can."""
-    column = next((one for one in columns if one.name == condition.column), None)
+    column = next((column for column in columns if column.name == condition.column), None)
     fixed: Row = {"column": condition.column, "form": "fixed", "text": str(condition)}
     fixed["words"] = condition.summary
     if column is None or condition.strict:

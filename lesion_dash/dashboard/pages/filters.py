@@ -10,9 +10,9 @@ import traitlets as t
 
 from ...cohort.cohort import Cohort
 from ...cohort.columns import Column, describe_columns
-from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_words
+from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_summary
 from ..app_context import AppContext
-from ..controls import STATIC
+from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
@@ -22,7 +22,7 @@ _NO_TABLE = (
     "load the page again."
 )
 
-Asked = Callable[[dict[str, Any]], None]
+OnAsk = Callable[[dict[str, Any]], None]
 
 
 class FilterView(anywidget.AnyWidget):
@@ -36,7 +36,7 @@ class FilterView(anywidget.AnyWidget):
         Given what the page asks for, as it came.
     """
 
-    _esm = STATIC / "filters.js"
+    _esm = static_text("filters.js")
     side = t.Unicode("A").tag(sync=True)
     columns: t.List[Row] = t.List().tag(sync=True)
     left: t.Dict[str, Row] = t.Dict(
@@ -53,7 +53,7 @@ class FilterView(anywidget.AnyWidget):
     is_split = t.Bool(False).tag(sync=True)
     of_other = t.Unicode("", help="what is asked of A and could be of B").tag(sync=True)
 
-    def __init__(self, side: str, on_ask: Asked) -> None:
+    def __init__(self, side: str, on_ask: OnAsk) -> None:
         super().__init__(side=side)
         self.on_msg(lambda _widget, content, _buffers: on_ask(content))
 
@@ -74,10 +74,10 @@ class FilterPanel:
     """
 
     def __init__(self, context: AppContext, side: str, split: Split) -> None:
-        self._desk, self._side, self._split = context, side, split
-        self._folder = self._said = ""
+        self._context, self._side, self._split = context, side, split
+        self._folder = self._reported = ""
         self._columns: tuple[Column, ...] = ()
-        self._asked: tuple[str, ...] = ()
+        self._conditions: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), context.banner.guard(self._received))
         self.widget.add_class("ld-filter-box")
         names = ["folder_a", "folder_b", f"cohort_{side}", f"where_{side}"]
@@ -91,26 +91,32 @@ class FilterPanel:
         try:
             action = content["do"]
             if action == "ask":
-                self._ask([one for one in map(condition_of, content["rows"]) if one is not None])
+                self._ask(
+                    [
+                        condition
+                        for condition in map(condition_of, content["rows"])
+                        if condition is not None
+                    ]
+                )
             elif action == "split" and self._side == "a":
                 self._split.make(*conditions_of_split(content))
             elif action == "join" and self._side == "a":
                 self._split.undo()
             elif action == "same" and self._of_other():
-                self._desk.banner.clear()
-                self._desk.choices.where_b = self._desk.choices.where_a
+                self._context.banner.clear()
+                self._context.choices.where_b = self._context.choices.where_a
         except (AttributeError, KeyError, TypeError):
             return
 
     def _ask(self, conditions: Sequence[Condition]) -> None:
         """Restrict; what the application's context takes back is shown as it was."""
-        self._desk.banner.clear()
-        self._asked = tuple(dict.fromkeys(str(one) for one in conditions))
-        self._desk.choices.set_trait(f"where_{self._side}", self._asked)
+        self._context.banner.clear()
+        self._conditions = tuple(dict.fromkeys(str(condition) for condition in conditions))
+        self._context.choices.set_trait(f"where_{self._side}", self._conditions)
         self._show_rows()
 
     def _update(self, _change: Any = None) -> None:
-        choices, session = self._desk.choices, self._desk.session
+        choices, session = self._context.choices, self._context.session
         name = str(getattr(choices, f"cohort_{self._side}"))
         folder = session.origin(name)[0]
         with self.widget.hold_sync():
@@ -123,8 +129,8 @@ class FilterPanel:
                 self._show_folder(folder, whole)
             self._offer()
             self._show_rows()
-            if name != self._said:
-                self._said = name
+            if name != self._reported:
+                self._reported = name
                 self._say(whole, session.load(name), session.origin(name)[1])
 
     def _offer(self, _change: Any = None) -> None:
@@ -132,29 +138,30 @@ class FilterPanel:
 
     def _of_other(self) -> str:
         """What is asked of A, where it can be asked of B, and B is not asked anything."""
-        choices = self._desk.choices
+        choices = self._context.choices
         is_same = choices.folder_a == choices.folder_b
         if self._side == "a" or is_same or choices.where_b or not choices.where_a:
             return ""
         conditions = parse_conditions(choices.where_a)
         kinds = {column.name: column.kind for column in self._columns}
         is_known = all(
-            one.column in kinds and (kinds[one.column] == "number" or not one.is_range)
-            for one in conditions
+            condition.column in kinds
+            and (kinds[condition.column] == "number" or not condition.is_range)
+            for condition in conditions
         )
-        return ", ".join(one.summary for one in conditions) if is_known else ""
+        return ", ".join(condition.summary for condition in conditions) if is_known else ""
 
     def _show_nothing(self) -> None:
-        self._folder, self._said, self._columns, self._asked = "", "", (), ()
+        self._folder, self._reported, self._columns, self._conditions = "", "", (), ()
         self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
         self.widget.is_ready = False
-        is_chosen = bool(getattr(self._desk.choices, f"folder_{self._side}"))
+        is_chosen = bool(getattr(self._context.choices, f"folder_{self._side}"))
         self.widget.count = "Being read ..." if is_chosen else "No folder yet"
         self.widget.why = self.widget.advice = self.widget.of_other = ""
         self.widget.show_rows([])
 
     def _show_folder(self, folder: str, whole: Cohort) -> None:
-        self._folder, self._columns, self._asked = folder, describe_columns(whole), ()
+        self._folder, self._columns, self._conditions = folder, describe_columns(whole), ()
         self.widget.columns = [shown_column(column) for column in self._columns]
         unused = [note for note in whole.notes if "beside the masks is not used" in note]
         self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE
@@ -163,9 +170,9 @@ class FilterPanel:
 
     def _show_rows(self) -> None:
         """Bring the editor up to date, where it was not what changed the conditions."""
-        where = getattr(self._desk.choices, f"where_{self._side}")
-        if where != self._asked:
-            self._asked = where
+        where = getattr(self._context.choices, f"where_{self._side}")
+        if where != self._conditions:
+            self._conditions = where
             self.widget.show_rows(
                 [row_of(condition, self._columns) for condition in parse_conditions(where)]
             )
@@ -173,7 +180,7 @@ class FilterPanel:
     def _say(self, whole: Cohort, part: Cohort, where: tuple[str, ...]) -> None:
         if where:
             self.widget.count = f"{part.n_patients:,} of {whole.n_patients:,} patients"
-            self.widget.why = restriction_words(whole, where)
+            self.widget.why = restriction_summary(whole, where)
         else:
             self.widget.count = f"All {whole.n_patients:,} patients"
             self.widget.why = ""

@@ -10,7 +10,8 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets as t
 
-from ...images.survey import ImageSource, Survey
+from ...images.reading import ImageSource
+from ...images.survey import Survey
 from ...plotting.figures import draw_values, figure_bytes
 from ..app_context import AppContext
 from ..code import Code
@@ -30,13 +31,13 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
     code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        look = page.look
-        if look is None:
+        volume = page.loaded
+        if volume is None:
             return "", ""
         folder = str(page.folder.value) if page.file.value else ""
-        file = str(page.file.value) or look.found.name
-        voxel = None if look.stored is None else page.crosshair.voxel
-        return code.inspect(folder, file, voxel, look.volume)
+        file = str(page.file.value) or volume.inspection.name
+        voxel = None if volume.stored is None else page.crosshair.voxel
+        return code.inspect(folder, file, voxel, volume.volume)
 
     nothing = "# Choose an image: the Python that does the same stands here."
     made = CodeCard(context, lines, nothing).follow(page.crosshair.readout, "value")
@@ -77,15 +78,15 @@ class InspectPage:
     """One image file, looked into."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.files = ImageFiles(context.session.root)
-        self.look: LoadedVolume | None = None
+        self.loaded: LoadedVolume | None = None
         self.dropped = Dropped()
         guard = context.banner.guard
         self.folder = widgets.Dropdown()
         self.file = widgets.Dropdown()
         self.drop = FileDrop(guard(self._dropped), context.banner.show)
-        self.crosshair = CrosshairPanel(context, guard(self._volume_wanted))
+        self.crosshair = CrosshairPanel(context, guard(self._volume_chosen))
         self.name = note()
         self.facts, self.space, self.forms, self.validation, self.values = (
             widgets.HTML() for _ in range(5)
@@ -141,7 +142,7 @@ class InspectPage:
         return page
 
     def _offer_folders(self) -> None:
-        words = self._desk.session.root.words_of
+        words = self._context.session.root.words_of
         folders = [(f"{words(name)} ({n})", name) for name, n in self.files.folders.items()]
         self.folder.options = [("Choose a folder", ""), *folders]
         self.folder.value = ""
@@ -168,38 +169,38 @@ class InspectPage:
         self._open((name, content), name)
 
     def _open(self, source: ImageSource, name: str) -> None:
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self._show_nothing(f"Reading {name} ...")
         self._reader.submit(partial(open_volume, source), self._show)
 
-    def _volume_wanted(self, volume: int) -> None:
-        if self.look is not None:
-            job = partial(other_volume, self.look, volume)
+    def _volume_chosen(self, volume: int) -> None:
+        if self.loaded is not None:
+            job = partial(other_volume, self.loaded, volume)
             self._reader.submit(job, self._show_volume)
 
-    def _show_volume(self, look: LoadedVolume) -> None:
-        if self.look is not None and self.look.found is look.found:
-            self.look = look
-            self.crosshair.show(look)
+    def _show_volume(self, volume: LoadedVolume) -> None:
+        if self.loaded is not None and self.loaded.inspection is volume.inspection:
+            self.loaded = volume
+            self.crosshair.show(volume)
 
-    def _show(self, look: LoadedVolume) -> None:
-        self.look = look
-        found = look.found
-        for one in self._cards:
-            one.remove_class("ld-hidden")
-        set_text(self.name, found.name)
-        self.facts.value = section_html(found, "File", "Voxels")
+    def _show(self, volume: LoadedVolume) -> None:
+        self.loaded = volume
+        inspection = volume.inspection
+        for result_card in self._cards:
+            result_card.remove_class("ld-hidden")
+        set_text(self.name, inspection.name)
+        self.facts.value = section_html(inspection, "File", "Voxels")
         self.validation.value = section_html(
-            found, "This image cannot be used", "Can it be used?", "Notes"
+            inspection, "This image cannot be used", "Can it be used?", "Notes"
         )
-        self.values.value = section_html(found, "Values")
-        self.space.value = space_html(found)
-        self.forms.value = forms_html(found)
-        self.crosshair.show(look)
+        self.values.value = section_html(inspection, "Values")
+        self.space.value = space_html(inspection)
+        self.forms.value = forms_html(inspection)
+        self.crosshair.show(volume)
         self._draw_histogram()
 
     def _show_nothing(self, why: str) -> None:
-        self.look = None
+        self.loaded = None
         set_text(self.name, "")
         for part in (
             self.facts,
@@ -210,17 +211,17 @@ class InspectPage:
             self.histogram,
         ):
             part.value = ""
-        self.crosshair.look = None
+        self.crosshair.loaded = None
         self.crosshair.clear(why)
-        for one in self._cards:
-            one.add_class("ld-hidden")
+        for result_card in self._cards:
+            result_card.add_class("ld-hidden")
 
     def _failed(self, error: Exception) -> None:
         self._show_nothing("Nothing to show: see the message at the top.")
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _draw_histogram(self, _change: Any = None) -> None:
-        survey = self.look.found.survey if self.look is not None else None
+        survey = self.loaded.inspection.survey if self.loaded is not None else None
         if survey is None or not survey.counts.size:
             self.histogram.value = ""
             return

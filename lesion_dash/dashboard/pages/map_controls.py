@@ -21,7 +21,7 @@ class MapControls:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.slider = widgets.IntSlider(min=1, max=5, continuous_update=True)
         self.orientation = widgets.ToggleButtons(
             options=[("Neurological", False), ("Radiological", True)],
@@ -34,8 +34,8 @@ class MapControls:
     @property
     def fields(self) -> tuple[widgets.Widget, widgets.Widget]:
         """Both under their labels."""
-        least = labelled("Minimum patients at a voxel (k)", self.slider)
-        return least, labelled("Sides", self.orientation)
+        min_patients = labelled("Minimum patients at a voxel (k)", self.slider)
+        return min_patients, labelled("Sides", self.orientation)
 
     def follow(self, update: Callable[[], None], draw: Callable[[], None]) -> Debounce:
         """Call `update` where cohorts or k change, and `draw` where the place or the sides do.
@@ -45,7 +45,7 @@ class MapControls:
         Debounce
             Asks for an update, a moment later.
         """
-        choices, guard = self._desk.choices, self._desk.banner.guard
+        choices, guard = self._context.choices, self._context.banner.guard
         later = Debounce(0.03, guard(update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         choices.observe(lambda _: later(), names=names)
@@ -54,7 +54,7 @@ class MapControls:
 
     def show(self, parts: Sequence[widgets.DOMWidget], missing: str) -> None:
         """Show the parts of a page, or in their place what is to be chosen first."""
-        self.slider.max = max(self._desk.choices.most_patients, 1)
+        self.slider.max = max(self._context.choices.most_patients, 1)
         for part in parts:
             (part.add_class if missing else part.remove_class)("ld-hidden")
         (self.empty.remove_class if missing else self.empty.add_class)("ld-hidden")
@@ -63,6 +63,6 @@ class MapControls:
 
     def click(self, layer: MapLayer, pane: int, x: float, y: float) -> None:
         """Move the crosshair to a share of width and height of a slice."""
-        choices = self._desk.choices
-        here, radiological = layer.voxel(choices.mm), bool(choices.radiological)
-        choices.mm = layer.mm(layer.clicked(pane, x, y, here, radiological))
+        choices = self._context.choices
+        voxel, radiological = layer.voxel(choices.mm), bool(choices.radiological)
+        choices.mm = layer.mm(layer.clicked(pane, x, y, voxel, radiological))

@@ -44,12 +44,12 @@ class MatchPanel:
         """
         last, self._answer = self._answer, answer
         is_known = last is not None and last.question.subject == answer.question.subject
-        kept = answer.match_at(*self._picked) if is_known and self._picked else None
-        if kept is None and answer.best_match is not None:
+        match = answer.match_at(*self._picked) if is_known and self._picked else None
+        if match is None and answer.best_match is not None:
             self.pick(answer.best_match)
             return
-        self.match = kept
-        if kept is None:
+        self.match = match
+        if match is None:
             self._picked = None
         self._paint(answer)
 
@@ -99,14 +99,14 @@ def legend_html(answer: AssignmentResult, chosen: Component | None, column: int)
     parts: list[tuple[ColourClass, str]] = []
     if chosen is not None:
         parts.append((CHOSEN, f"component {chosen.number} ({chosen.volume_mm3:,.0f} mm³)"))
-    if len(answer.found.components) > (chosen is not None):
+    if len(answer.assignment.components) > (chosen is not None):
         parts.append((OTHERS, OTHERS.label if chosen is not None else "components"))
     if column >= 0:
         parts.append((CONTOUR, f"contour of {answer.atlas.regions[column].name}{_where(answer)}"))
     swatches = "".join(
-        f'<span class="ld-swatch"><i style="background:{css_colour(one.colour)}"></i>'
+        f'<span class="ld-swatch"><i style="background:{css_colour(label.colour)}"></i>'
         f"{html.escape(text)}</span>"
-        for one, text in parts
+        for label, text in parts
     )
     shown = swatches or "Nothing on the brain: no component is left."
     return f'<div class="ld-scale"><div class="ld-legend">{shown}</div></div>'
@@ -116,15 +116,15 @@ def _where(answer: AssignmentResult) -> str:
     """Where the contour runs, in an atlas of probabilities."""
     if not answer.is_probabilistic:
         return ""
-    least = answer.question.lower_threshold
-    return f" (where its probability is {f'≥ {least:g}' if least else 'above 0'})"
+    min_patients = answer.question.lower_threshold
+    return f" (where its probability is {f'≥ {min_patients:g}' if min_patients else 'above 0'})"
 
 
 def place_html(answer: AssignmentResult, mm: Mm) -> str:
     """One line on a place: coordinates, value of the map, component, region."""
     source = answer.source
-    parts = [f"<b>{place_words(mm, source.found.grid)}</b>"]
-    value = source.found.value_at(mm) / source.scale
+    parts = [f"<b>{place_words(mm, source.image.grid)}</b>"]
+    value = source.image.value_at(mm) / source.scale
     if not source.is_binary and math.isfinite(value):
         number = f"{value:.4g}".replace("-", "−")
         unit = html.escape(source.unit)

@@ -33,7 +33,7 @@ class OutlineLine:
         source: str = "",
         leads_to_brain: bool = False,
     ) -> None:
-        self._desk = context
+        self._context = context
         self._title = title
         self._leads_to_brain = leads_to_brain
         self.text = widgets.HTML()
@@ -67,7 +67,7 @@ class OutlineLine:
         self.widget.remove_class("ld-hidden")
 
     def _clear(self, _button: Any) -> None:
-        self._desk.choices.patient = ""
+        self._context.choices.patient = ""
 
 
 def shown_outline(context: AppContext) -> Outline | None:

@@ -61,7 +61,7 @@ class PatientsPage:
     """The patients of A or B."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
         self._shown = ""
@@ -102,8 +102,8 @@ class PatientsPage:
         return page
 
     def _cohort(self) -> Cohort | None:
-        name = getattr(self._desk.choices, f"cohort_{self.side.value}")
-        return self._desk.session.cohort(name)
+        name = getattr(self._context.choices, f"cohort_{self.side.value}")
+        return self._context.session.cohort(name)
 
     def _update(self, _change: Any = None) -> None:
         cohort, self._shown = self._cohort(), ""
@@ -131,20 +131,28 @@ class PatientsPage:
     def _pick(self, position: int) -> None:
         cohort = self._cohort()
         if cohort is not None:
-            self._desk.banner.clear()
+            self._context.banner.clear()
             row = row_of_file(cohort, cohort.patients[position].file)
-            name = str(getattr(self._desk.choices, f"cohort_{self.side.value}"))
-            pick_patient(self._desk, name, row)
+            name = str(getattr(self._context.choices, f"cohort_{self.side.value}"))
+            pick_patient(self._context, name, row)
 
     def _leave(self) -> None:
-        self._desk.choices.patient = ""
+        self._context.choices.patient = ""
 
     def _say_outline(self, _change: Any = None) -> None:
-        session, cohort, patient = self._desk.session, self._cohort(), self._desk.choices.patient
-        self.line.say(find_outline(session, self._desk.choices))
-        name = str(getattr(self._desk.choices, f"cohort_{self.side.value}"))
+        session, cohort, patient = (
+            self._context.session,
+            self._cohort(),
+            self._context.choices.patient,
+        )
+        self.line.say(find_outline(session, self._context.choices))
+        name = str(getattr(self._context.choices, f"cohort_{self.side.value}"))
         every = () if cohort is None else cohort.patients
-        rows = [row for row, one in enumerate(every) if key_of(session, name, one) == patient]
+        rows = [
+            row
+            for row, patient_row in enumerate(every)
+            if key_of(session, name, patient_row) == patient
+        ]
         self.table.mark(rows[0] if rows else None)
 
     def _show_histogram(self, name: str, content: bytes) -> None:
@@ -157,7 +165,7 @@ class PatientsPage:
     def _save(self) -> None:
         cohort = self._cohort()
         if cohort is not None:
-            self._desk.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
+            self._context.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
 
 
 def shown_columns(frame: pd.DataFrame, units: Units) -> pd.DataFrame:
@@ -182,19 +190,29 @@ def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
     A warning of most files is one row, so that it does not hide the others.
     """
     own = [report for report in files if report.file != "."]
-    counts = Counter(reason for one in own if one.outcome == "warn" for reason in one.reasons)
+    counts = Counter(
+        reason for patient in own if patient.outcome == "warn" for reason in patient.reasons
+    )
     common = {reason: n for reason, n in counts.items() if n > max(_FEW, len(own) / 2)}
-    refused = [(_name(one), "refused", one.reasons) for one in files if one.outcome == "reject"]
-    said: list[tuple[int, str, str, tuple[str, ...]]] = []
-    for one in files:
-        reasons = tuple(reason for reason in one.reasons if reason not in common)
-        if one.outcome == "warn" and reasons:
+    refused = [
+        (_name(patient), "refused", patient.reasons)
+        for patient in files
+        if patient.outcome == "reject"
+    ]
+    ranked: list[tuple[int, str, str, tuple[str, ...]]] = []
+    for patient in files:
+        reasons = tuple(reason for reason in patient.reasons if reason not in common)
+        if patient.outcome == "warn" and reasons:
             rarest = min(counts[reason] for reason in reasons)
-            outcome = "note" if one.file == "." else "warning"  # of no file, and counted as none
-            said.append((rarest, _name(one), outcome, reasons))
-    rare = [rest for _, *rest in sorted(said, key=lambda row: row[0])]
-    most = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
-    rows = [(file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *most, *rare]]
+            outcome = (
+                "note" if patient.file == "." else "warning"
+            )  # of no file, and counted as none
+            ranked.append((rarest, _name(patient), outcome, reasons))
+    rare = [rest for _, *rest in sorted(ranked, key=lambda row: row[0])]
+    common_rows = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
+    rows = [
+        (file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *common_rows, *rare]
+    ]
     return pd.DataFrame(rows, columns=["File", "Outcome", "Reason"])
 
 

@@ -35,7 +35,7 @@ class PatientsAtVoxelPanel:
     """Who is lesioned at the crosshair or in a region, and their volumes among those of all."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.place = widgets.ToggleButtons(options=_places(""))
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
@@ -45,8 +45,8 @@ class PatientsAtVoxelPanel:
         self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
-        self.here: PatientsAtVoxel | None = None
-        self._asked: tuple[Any, ...] = ()
+        self.patients: PatientsAtVoxel | None = None
+        self._shown_for: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
         self._tables, self._measured = Cache(2), Cache(2)
@@ -55,7 +55,7 @@ class PatientsAtVoxelPanel:
         self._follow()
 
     def _follow(self) -> None:
-        guard, choices = self._desk.banner.guard, self._desk.choices
+        guard, choices = self._context.banner.guard, self._context.choices
         guarded = guard(self._update)
         update = Throttle(0.05, guarded)
         self.place.observe(guard(self._place_chosen), names="value")
@@ -79,26 +79,30 @@ class PatientsAtVoxelPanel:
 
     def _atlas_changed(self, change: dict[str, Any]) -> None:
         if change["old"]:
-            self._desk.choices.region = None  # the same label is another region there
+            self._context.choices.region = None  # the same label is another region there
 
     def _region_chosen(self, _change: Any = None) -> None:
         """Name the region on its button, and list its patients."""
-        label = self._desk.choices.region
-        atlas = self._desk.session.atlas(self._desk.choices.loaded_atlas)
-        named = [] if atlas is None else [one.name for one in atlas.regions if one.label == label]
-        kept = AT if label is None else IN
+        label = self._context.choices.region
+        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
+        named = (
+            []
+            if atlas is None
+            else [region.name for region in atlas.regions if region.label == label]
+        )
+        scope = AT if label is None else IN
         self._is_naming = True
         self.place.options = _places(named[0] if named else "")
-        self.place.value = kept
+        self.place.value = scope
         self._is_naming = False
 
     def _place_chosen(self, change: dict[str, Any]) -> None:
         """Who turns to the crosshair leaves the region: it may have no row to be clicked again."""
         if change["new"] == AT and not self._is_naming:
-            self._desk.choices.region = None
+            self._context.choices.region = None
 
     def _update(self) -> None:
-        choices, is_region = self._desk.choices, self.place.value == IN
+        choices, is_region = self._context.choices, self.place.value == IN
         (self.table.widget.add_class if is_region else self.table.widget.remove_class)("ld-hidden")
         (self.loads.widget.remove_class if is_region else self.loads.widget.add_class)("ld-hidden")
         name = str(getattr(choices, f"cohort_{self.side.value}"))
@@ -107,35 +111,35 @@ class PatientsAtVoxelPanel:
             return
         find: Callable[[], PatientsAtVoxel]
         if is_region:
-            asked: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
-            find = partial(self._find_in_region, *asked)
-            if asked[:2] not in self._measured:
+            current: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
+            find = partial(self._find_in_region, *current)
+            if current[:2] not in self._measured:
                 set_text(self.caption, "Measuring lesion load ...")
         else:
-            asked = (name, choices.mm)
-            find = partial(self._find, *asked)
-        if asked != self._asked:
-            self._asked = asked
-            self._finder.submit(find, partial(self._show, asked))
+            current = (name, choices.mm)
+            find = partial(self._find, *current)
+        if current != self._shown_for:
+            self._shown_for = current
+            self._finder.submit(find, partial(self._show, current))
 
     def _missing(self, name: str, is_region: bool) -> str:
-        choices, side = self._desk.choices, self.side.value.upper()
+        choices, side = self._context.choices, self.side.value.upper()
         if not name:
             who = "in the region" if is_region else "at the crosshair"
             return f"Choose folder {side} to see who is lesioned {who}."
         if is_region and not choices.loaded_atlas:
             return "Choose an atlas, and then a region in the table Regions."
-        atlas = self._desk.session.atlas(choices.loaded_atlas) if is_region else None
+        atlas = self._context.session.atlas(choices.loaded_atlas) if is_region else None
         if atlas and choices.region not in {region.label for region in atlas.regions}:
             return "Click a row of the table Regions to see who is lesioned in that region."
         return ""
 
     def _failed(self, error: Exception) -> None:
         self._show_nothing("Nothing to show: see the message.")
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
-        self.here, self._asked = None, ()
+        self.patients, self._shown_for = None, ()
         set_text(self.caption, why)
         nobody = shown_columns(_NOBODY, Units())
         self.table.show(nobody)
@@ -143,10 +147,10 @@ class PatientsAtVoxelPanel:
         self.strip.value = ""
 
     def _find(self, name: str, mm: Mm) -> PatientsAtVoxel:
-        return find_patients_at(self._desk.session.load(name), self._table_of(name), mm)
+        return find_patients_at(self._context.session.load(name), self._table_of(name), mm)
 
     def _find_in_region(self, name: str, atlas_name: str, label: int) -> PatientsAtVoxel:
-        session = self._desk.session
+        session = self._context.session
 
         def measure() -> LesionLoad:
             atlas = session.atlas(atlas_name)
@@ -157,46 +161,46 @@ class PatientsAtVoxelPanel:
         return find_in_region(load, self._table_of(name), label)
 
     def _table_of(self, name: str) -> pd.DataFrame:
-        return self._tables.get(name, lambda: self._desk.session.load(name).used_table)
+        return self._tables.get(name, lambda: self._context.session.load(name).used_table)
 
-    def _show(self, asked: tuple[Any, ...], here: PatientsAtVoxel) -> None:
-        if asked != self._asked:
+    def _show(self, current: tuple[Any, ...], patients: PatientsAtVoxel) -> None:
+        if current != self._shown_for:
             return  # another place was chosen meanwhile
-        self.here, self._name = here, asked[0]
-        set_text(self.caption, here.summary)
-        table = self.loads if isinstance(here, RegionPatients) else self.table
-        table.show(here_columns(here, self._desk.session.load(self._name).units))
+        self.patients, self._name = patients, current[0]
+        set_text(self.caption, patients.summary)
+        table = self.loads if isinstance(patients, RegionPatients) else self.table
+        table.show(patient_columns(patients, self._context.session.load(self._name).units))
         self._mark()
-        self.strip.value = volumes_svg(here)
+        self.strip.value = volumes_svg(patients)
 
     def _pick(self, position: int) -> None:
-        if self.here is not None:
-            pick_patient(self._desk, self._name, int(self.here.table.index[position]))
+        if self.patients is not None:
+            pick_patient(self._context, self._name, int(self.patients.table.index[position]))
             self.brain.bring()  # the list may be a screen below it
 
     def _leave(self) -> None:
-        self._desk.choices.patient = ""
+        self._context.choices.patient = ""
 
     def _mark(self) -> None:
         """Highlight the patient whose lesion is outlined."""
-        if self.here is None:
+        if self.patients is None:
             return
-        folder = self._desk.session.origin(self._name)[0]
-        keys = [f"{folder}/{file}" for file in self.here.table["file"]]
-        patient = self._desk.choices.patient
-        table = self.loads if isinstance(self.here, RegionPatients) else self.table
+        folder = self._context.session.origin(self._name)[0]
+        keys = [f"{folder}/{file}" for file in self.patients.table["file"]]
+        patient = self._context.choices.patient
+        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
         table.mark(keys.index(patient) if patient in keys else None)
 
 
-def here_columns(here: PatientsAtVoxel, units: Units) -> pd.DataFrame:
+def patient_columns(patients: PatientsAtVoxel, units: Units) -> pd.DataFrame:
     """The patients as they are shown, of a region with their lesion load."""
-    shown: Any = shown_columns(here.table.drop(columns="status"), units)
+    shown: Any = shown_columns(patients.table.drop(columns="status"), units)
     shown = shown.reset_index(drop=True)
-    if isinstance(here, RegionPatients):
-        exp, unit = ("Exp. ", "Expected (mL)") if here.is_expected else ("", "In region (mL)")
-        shown.insert(1, f"{exp}% of region", (100 * here.of_region).round(2))
-        shown.insert(2, unit, here.in_region_ml.round(3))
-        shown.insert(3, f"{exp}% of lesion", (100 * here.of_lesion).round(2))
+    if isinstance(patients, RegionPatients):
+        exp, unit = ("Exp. ", "Expected (mL)") if patients.is_expected else ("", "In region (mL)")
+        shown.insert(1, f"{exp}% of region", (100 * patients.of_region).round(2))
+        shown.insert(2, unit, patients.in_region_ml.round(3))
+        shown.insert(3, f"{exp}% of lesion", (100 * patients.of_lesion).round(2))
         shown = shown.drop(columns="Voxels")  # room for the others
     return shown
 

@@ -58,11 +58,11 @@ class PlacePanel:
 
     def offer(self, files: tuple[str, ...] | list[tuple[str, str]]) -> None:
         """Let these files be saved; the one that was chosen stays so where it is among them."""
-        names = [one if isinstance(one, str) else one[1] for one in files]
+        names = [entry if isinstance(entry, str) else entry[1] for entry in files]
         if tuple(files) != tuple(self.file.options):
-            kept = self.file.value
+            file = self.file.value
             self.file.options = files
-            self.file.value = kept if kept in names else names[0]
+            self.file.value = file if file in names else names[0]
 
     def show(self, where: str, table: str, remark: str = "") -> None:
         """Show a place in words, and what is known of it as HTML."""

@@ -25,10 +25,10 @@ class RegionsPanel:
     """A row per region; a click on it moves the crosshair there, and asks for its patients."""
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
-        self._asked: Selection | None = None
+        self._shown_for: Selection | None = None
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
         self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
@@ -47,35 +47,35 @@ class RegionsPanel:
         guarded()
 
     def _update(self) -> None:
-        selection = self._desk.choices.selection
+        selection = self._context.choices.selection
         if not (selection.cohort_a and selection.atlas):
             self._show_nothing(self._missing(selection))
             return
-        asked = replace(selection, map_key="")  # whichever map is shown
-        if asked == self._asked:
+        current = replace(selection, map_key="")  # whichever map is shown
+        if current == self._shown_for:
             return
-        self._asked = asked
+        self._shown_for = current
         if not self._rows:
             set_text(self.caption, "Counting ...")
-        self._counter.submit(partial(self._count, selection), partial(self._show, asked))
+        self._counter.submit(partial(self._count, selection), partial(self._show, current))
 
     def _missing(self, selection: Selection) -> str:
-        if selection.cohort_a and self._desk.choices.atlas:
+        if selection.cohort_a and self._context.choices.atlas:
             return "Reading the atlas ..."
         missing = "an atlas" if selection.cohort_a else "folder A"
         return f"Choose {missing} to see which regions the map lies in."
 
     def _count(self, selection: Selection) -> tuple[RegionCounts, str] | None:
-        counts = self._desk.session.regions(selection)
+        counts = self._context.session.regions(selection)
         return None if counts is None else (counts, self._describe(selection, counts))
 
-    def _show(self, asked: Selection, counted: tuple[RegionCounts, str] | None) -> None:
-        if counted is None or self._asked is None:
+    def _show(self, current: Selection, counted: tuple[RegionCounts, str] | None) -> None:
+        if counted is None or self._shown_for is None:
             return
-        if asked != replace(self._asked, min_patients=asked.min_patients):
+        if current != replace(self._shown_for, min_patients=current.min_patients):
             return  # other folders or another atlas were chosen meanwhile
         counts, caption = counted
-        self._atlas = asked.atlas
+        self._atlas = current.atlas
         rows = shown_rows(counts)
         self._rows, self._counts = rows, counts
         self.download.disabled = False
@@ -87,14 +87,14 @@ class RegionsPanel:
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
-        self._rows, self._counts, self._asked = [], None, None
+        self._rows, self._counts, self._shown_for = [], None, None
         self.download.disabled = True
         set_text(self.caption, caption)
         self.table.show(shown_columns([]))
         set_text(self.remark, "")
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
-        session, k = self._desk.session, selection.min_patients
+        session, k = self._context.session, selection.min_patients
         if not counts.mask.voxels:
             whose = "of A and of B" if selection.cohort_b else "of A"
             lower = ": lower the minimum" if k > 1 else ""
@@ -110,23 +110,23 @@ class RegionsPanel:
         return f"Overlap: voxels lesioned in ≥ {k} patients of A and of B, {size}, {outside}{dice}"
 
     def _go_to(self, position: int) -> None:
-        row, counts, choices = self._rows[position], self._counts, self._desk.choices
+        row, counts, choices = self._rows[position], self._counts, self._context.choices
         if not (counts and row.voxels) or choices.loaded_atlas != self._atlas:
             return
         if row is counts.rows[-1]:  # outside the atlas
             choices.mm, choices.region = counts.places[-1], None
             return
-        session = self._desk.session
+        session = self._context.session
         names = filter(None, (choices.cohort_a, choices.cohort_b))
         choices.mm = peak_mm(counts, row, [session.load(name) for name in names])
         choices.region = row.label
 
     def _leave(self) -> None:
-        self._desk.choices.region = None
+        self._context.choices.region = None
 
     def _mark(self) -> None:
         """Highlight the region whose patients are asked for."""
-        label = self._desk.choices.region
+        label = self._context.choices.region
         inside = [row.label for row in self._rows[:-1]]
         if label in inside:
             self.table.mark(inside.index(label))
@@ -161,11 +161,11 @@ _EXPECTED = (*_FIRST, "Expected (mL)", "Exp. % of map", "Exp. % of region", "Max
 
 def _counted(row: RegionCount) -> tuple[Any, ...]:
     volume, of_map = round(row.volume_mm3 / ML, 3), round(row.percent_of_map, 2)
-    shares = of_map, round(row.percent_of_region, 2), round(row.dice, 3)
-    return row.region, row.label, row.voxels, volume, *shares
+    measures = of_map, round(row.percent_of_region, 2), round(row.dice, 3)
+    return row.region, row.label, row.voxels, volume, *measures
 
 
 def _expected(row: RegionCount) -> tuple[Any, ...]:
     volume, of_map = round(row.expected_volume_mm3 / ML, 3), round(100 * row.mean_probability, 2)
-    shares = of_map, round(row.expected_percent_of_region, 2), round(row.max_probability, 2)
-    return row.region, row.label, row.voxels, volume, *shares
+    measures = of_map, round(row.expected_percent_of_region, 2), round(row.max_probability, 2)
+    return row.region, row.label, row.voxels, volume, *measures

@@ -34,7 +34,7 @@ class ReportPanel:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.reporting = Reporting(context.session)
         self._stop = threading.Event()
         self._running: ReportChoice | None = None
@@ -76,7 +76,7 @@ class ReportPanel:
     @property
     def choice(self) -> ReportChoice | None:
         """What would be reported now."""
-        now = self._desk.choices.selection
+        now = self._context.choices.selection
         if not now.cohort_a:
             return None
         title = str(self.title.value)[:_LONGEST_TITLE]
@@ -92,7 +92,7 @@ class ReportPanel:
         choice = self.choice
         if choice is None or choice == self._running:
             return
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self._stop.set()
         self._stop, self._running = threading.Event(), choice
         tell = partial(self._maker.tell, self._show_progress, choice)
@@ -108,7 +108,7 @@ class ReportPanel:
     def _failed(self, error: Exception) -> None:
         self._running = None
         self._update()
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_progress(self, choice: ReportChoice, done: int, total: int) -> None:
         if choice == self._running:
@@ -133,12 +133,12 @@ class ReportPanel:
     def _save_page(self) -> None:
         report = self.report
         if report is not None:
-            self._desk.saver.save(PAGE_NAME, report.files[PAGE_NAME])
+            self._context.saver.save(PAGE_NAME, report.files[PAGE_NAME])
 
     def _save_all(self) -> None:
         report = self.report
         if report is not None:
-            self._desk.saver.save(ARCHIVE_NAME, zip_of(report.files))
+            self._context.saver.save(ARCHIVE_NAME, zip_of(report.files))
 
 
 def _today() -> date:

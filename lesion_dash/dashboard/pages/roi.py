@@ -48,7 +48,7 @@ class RoiPage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.lab = RoiLab(context.session)
         self.choices, self.way = InputChoices(), WayChoices()
         atlases = context.session.root.atlases
@@ -56,7 +56,7 @@ class RoiPage:
         self.way.atlas = next(iter(atlases)) if len(atlases) == 1 else ""
         guard = context.banner.guard
         self.answer: RoiResult | None = None
-        self._asked: RoiRequest | None = None
+        self._request: RoiRequest | None = None
         self._returned: Setup | None = None
         self._stop = threading.Event()
         self.input = InputPanel(context, self.lab.files, self.choices)
@@ -76,7 +76,7 @@ class RoiPage:
         self.input.open_first()
 
     def _follow(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         settled = Debounce(0.1, guard(self._choices_changed))
         self.choices.observe(lambda _: settled())
         later = Debounce(0.2, guard(self._way_changed))
@@ -91,8 +91,8 @@ class RoiPage:
         row = widgets.HBox([self.steps.widget, self.picture.widget])
         row.add_class("ld-roi-row")
         head = widgets.HBox([heading("3  From the map to a mask"), self.caption])
-        look = card(head, row, name="roi-steps")
-        right = widgets.VBox([look, self.parts.widget, self.values.widget, self.code.widget])
+        steps_card = card(head, row, name="roi-steps")
+        right = widgets.VBox([steps_card, self.parts.widget, self.values.widget, self.code.widget])
         right.add_class("ld-roi-show")
         page = widgets.Box([left, right])
         page.add_class("ld-roi")
@@ -127,8 +127,8 @@ class RoiPage:
 
     @property
     def _is_busy(self) -> bool:
-        return self._asked is not None and (
-            self.answer is None or self.answer.question != self._asked
+        return self._request is not None and (
+            self.answer is None or self.answer.question != self._request
         )
 
     def _setup_or_none(self) -> Setup | None:
@@ -139,7 +139,7 @@ class RoiPage:
 
     def _run(self) -> None:
         """Settle files and test: what is no longer possible after them begins anew."""
-        self._desk.banner.clear()
+        self._context.banner.clear()
         lacking = missing(self.choices, self.lab.files)
         if lacking:
             self.test.say(lacking)
@@ -150,8 +150,8 @@ class RoiPage:
     def _way_after(self, setup: Setup) -> Way:
         """The way as it is, without what other files or another test leave no sense in."""
         way = self.way.way.unpicked
-        before = self._asked.setup if self._asked is not None else self._returned
-        if before is None or before.source.reading != setup.source.reading:
+        before = self._request.setup if self._request is not None else self._returned
+        if before is None or before.source.data != setup.source.data:
             way = replace(way, steps=())
         if before is None or _maps_of(before) != _maps_of(setup):
             key = _first_map(setup)
@@ -160,23 +160,23 @@ class RoiPage:
         return way
 
     def _way_changed(self) -> None:
-        if self._asked is not None and self.way.way != self._asked.way:
-            self._desk.banner.clear()
-            self._ask(replace(self._asked, way=self.way.way))
+        if self._request is not None and self.way.way != self._request.way:
+            self._context.banner.clear()
+            self._ask(replace(self._request, way=self.way.way))
 
     def come_back(self) -> None:
         """Other choices were made than those that are shown: the button is to be pressed."""
-        self._asked = self.answer = self._drawn = None
+        self._request = self.answer = self._drawn = None
         self._returned = self._setup_or_none()
         self._show_nothing()
 
     def _forget_picks(self, _change: Any) -> None:
-        shown = self._asked.way if self._asked is not None else None
+        shown = self._request.way if self._request is not None else None
         if shown is not None and self.way.way.unpicked != shown.unpicked:
             self.way.picks = ()
 
     def _ask(self, question: RoiRequest) -> None:
-        self._asked = question
+        self._request = question
         self.way.take(question.way)
         self._stop.clear()
         self.test.say("Working ...", is_running=True)
@@ -189,18 +189,18 @@ class RoiPage:
         try:
             return self.lab.answer(question, partial(self._watch, question))
         except LesionDashError as error:
-            if question != self._asked:
+            if question != self._request:
                 raise Cancelled from error  # nobody waits for it any more
             raise
 
     def _watch(self, question: RoiRequest, words: str) -> None:
         """Within a job: show how far it has come, and end it where nobody waits for it."""
-        if self._stop.is_set() or question != self._asked:
+        if self._stop.is_set() or question != self._request:
             raise Cancelled
         self._worker.tell(self._say_progress, question, words)
 
     def _say_progress(self, question: RoiRequest, words: str) -> None:
-        if question == self._asked and self._is_busy:
+        if question == self._request and self._is_busy:
             self.test.say(f"{words[:1].upper()}{words[1:]} ...", is_running=True)
 
     def _cancel(self) -> None:
@@ -208,7 +208,7 @@ class RoiPage:
         self.test.say("Stopping ...", is_running=True)
 
     def _show(self, answer: RoiResult) -> None:
-        if answer.question != self._asked:
+        if answer.question != self._request:
             return  # a newer question is being answered
         self.answer = answer
         self.test.show(answer.run.contrast)
@@ -227,7 +227,7 @@ class RoiPage:
             return
         self._stop.clear()
         self._returned = None  # a step that cannot be made is not made again
-        self._asked = self.answer.question if self.answer is not None else None
+        self._request = self.answer.question if self.answer is not None else None
         if self.answer is None:
             self._show_nothing()
             if not isinstance(error, Cancelled):
@@ -236,7 +236,7 @@ class RoiPage:
             self.way.take(self.answer.question.way)
             self.picture.image.remove_class("ld-busy")
             self._choices_changed()
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_nothing(self) -> None:
         set_text(self.caption, "")
@@ -280,10 +280,10 @@ class RoiPage:
             return
         if name == SCRIPT_NAME:
             content = answer.script.encode("utf-8", "backslashreplace")
-            self._desk.saver.save(name, content)
+            self._context.saver.save(name, content)
             return
         job = partial(run_files, answer.run)
-        self._writer.submit(job, lambda files: self._desk.saver.save(name, files[name]))
+        self._writer.submit(job, lambda files: self._context.saver.save(name, files[name]))
 
 
 def _maps_of(setup: Setup) -> tuple[object, ...]:

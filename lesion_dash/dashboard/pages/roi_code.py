@@ -10,8 +10,9 @@ import ipywidgets as widgets
 import traitlets as t
 
 from ...rois.saving import SCRIPT_NAME, names_of_run
-from ..controls import STATIC, card, download_button, heading, labelled, note
+from ..controls import card, download_button, heading, labelled, note
 from ..roi_lab import RoiResult
+from ..scripts import static_text
 
 _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
 
@@ -19,7 +20,7 @@ _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the 
 class CopyButton(anywidget.AnyWidget):
     """Puts a text onto the clipboard of the browser."""
 
-    _esm = STATIC / "copy.js"
+    _esm = static_text("copy.js")
     text = t.Unicode("").tag(sync=True)
 
 
@@ -53,9 +54,9 @@ class CodePanel:
         self.code.value = f'<pre tabindex="0">{html.escape(answer.script)}</pre>'
         self.copy.text = answer.script
         names = names_of_run(answer.values is not None)[:-1]  # the last is the provenance
-        kept = self.file.value
+        file = self.file.value
         self.file.options = names
-        self.file.value = kept if kept in names else names[0]
+        self.file.value = file if file in names else names[0]
         has_rois = len(answer.run.rois) > 0
         self.file.disabled = self.download.disabled = not has_rois
         self.script.disabled = False

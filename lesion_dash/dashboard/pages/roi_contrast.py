@@ -136,9 +136,9 @@ class ContrastPanel:
         corrections = corrections_of(choices.test)
         options = [(words, key) for key, words in _CORRECTION_NAMES.items() if key in corrections]
         if tuple(options) != self.correction.options:
-            kept = choices.correction
+            correction = choices.correction
             self.correction.options = options
-            choices.correction = kept if kept in corrections else "none"
+            choices.correction = correction if correction in corrections else "none"
         set_text(self.test_hint, f"{TESTS[choices.test]}.")
         words = CORRECTIONS[choices.correction]
         set_text(self.correction_hint, f"{words[0].upper()}{words[1:]}.")

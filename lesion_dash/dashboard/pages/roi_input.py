@@ -52,7 +52,7 @@ class InputPanel:
     """
 
     def __init__(self, context: AppContext, files: LabFiles, choices: InputChoices) -> None:
-        self._desk, self._files, self._choices = context, files, choices
+        self._context, self._files, self._choices = context, files, choices
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in KINDS.items()])
         self.folder, self.folder_b = widgets.Dropdown(), widgets.Dropdown()
         self.runs = PickList("run", rows=4)
@@ -120,7 +120,7 @@ class InputPanel:
         self._choices.mask_folder, self._choices.mask = self.mask.folder, self.mask.name
 
     def _kind_chosen(self, change: dict[str, Any]) -> None:
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self._choices.begin(change["new"])
         self.mask.clear()
         self._offer_folders()
@@ -136,13 +136,13 @@ class InputPanel:
         used = (*used, "numbers", "numbers_hint") if has_numbers else used
         for name, field in (self._fields | self._numbers).items():
             (field.remove_class if name in used else field.add_class)("ld-hidden")
-        said = _OF_TIMES + _OF_SMOOTHING if "delay" in used else _OF_SMOOTHING
-        set_text(self.numbers_hint, said)
+        hint = _OF_TIMES + _OF_SMOOTHING if "delay" in used else _OF_SMOOTHING
+        set_text(self.numbers_hint, hint)
 
     def _offer_folders(self) -> None:
         is_masks = self._choices.kind in ("cohorts", "split", "score")
-        folders = self._desk.session.root.cohorts if is_masks else self._files.folders
-        words = self._desk.session.root.words_of
+        folders = self._context.session.root.cohorts if is_masks else self._files.folders
+        words = self._context.session.root.words_of
         options = [(f"{words(name)} ({n} images)", name) for name, n in folders.items()]
         self.folder.options = [("Choose a folder", ""), *options]
         self.folder_b.options = [("Choose a folder", ""), *options]
@@ -166,19 +166,19 @@ class InputPanel:
         fits = _is_score if self._choices.kind == "score" else _is_grouping
         names = [name for name, values in columns.items() if fits(values)]
         self.column.options = [("Choose a column", ""), *((name, name) for name in names)]
-        said = "No participants table lies beside these masks." if folder and not columns else ""
-        set_text(self.hint, said)
+        hint = "No participants table lies beside these masks." if folder and not columns else ""
+        set_text(self.hint, hint)
 
     def _offer_groups(self, _change: Any = None) -> None:
         choices = self._choices
-        kept = choices.a, choices.b
+        conditions = choices.a, choices.b
         names = self._groups()
         for field in (self.a, self.b):
             field.options = [("Choose", ""), *((name, name) for name in names)]
         if len(names) < 2:
             choices.a = choices.b = ""
             return
-        choices.a, choices.b = kept if set(kept) <= set(names) else names[:2]
+        choices.a, choices.b = conditions if set(conditions) <= set(names) else names[:2]
 
     def _groups(self) -> tuple[str, ...]:
         """The conditions of the chosen runs, or the values of the chosen column."""

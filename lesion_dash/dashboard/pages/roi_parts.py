@@ -67,12 +67,12 @@ class PartsPanel:
     def show(self, answer: RoiResult) -> None:
         """Show the parts of an answer."""
         self._answer = answer
-        every, kept = answer.run.every, answer.run.rois
-        mm3 = kept.mask.volume_mm3
-        more = f" (of {len(every):,})" if len(kept) < len(every) else ""
-        size = f"{kept.mask.voxels:,} voxels, {mm3:,.0f} mm³"
-        said = f"{answer.summary}: {len(kept):,}{more} kept, {size}"
-        set_text(self.caption, said if len(every) else _NO_PARTS)
+        every, rois = answer.run.every, answer.run.rois
+        mm3 = rois.mask.volume_mm3
+        more = f" (of {len(every):,})" if len(rois) < len(every) else ""
+        size = f"{rois.mask.voxels:,} voxels, {mm3:,.0f} mm³"
+        message = f"{answer.summary}: {len(rois):,}{more} kept, {size}"
+        set_text(self.caption, message if len(every) else _NO_PARTS)
         self.table.show(shown_columns(answer.table.head(_MOST_ROWS), answer))
         set_text(self.remark, _remark(answer))
         self._is_filling = True
@@ -120,10 +120,10 @@ class PartsPanel:
 def _remark(answer: RoiResult) -> str:
     """What was unusual, and how the atlas was brought to the map."""
     count = len(answer.table)
-    most = [f"the first {_MOST_ROWS} of {count:,} are listed"] if count > _MOST_ROWS else []
+    note = [f"the first {_MOST_ROWS} of {count:,} are listed"] if count > _MOST_ROWS else []
     contrast = answer.run.contrast
     tested = [] if contrast is None else [_SIGN.format(*contrast.groups, contrast.effect_unit)]
-    return "; ".join([*tested, *most, *answer.run.every.notes])
+    return "; ".join([*tested, *note, *answer.run.every.notes])
 
 
 def shown_columns(table: pd.DataFrame, answer: RoiResult) -> pd.DataFrame:

@@ -32,7 +32,7 @@ class PicturePanel:
         self.is_automatic = widgets.ToggleButtons(options=_WAYS)
         self.mm = tuple(widgets.FloatText(step=1, disabled=True) for _ in "xyz")
         self.widget = self._lay_out()
-        self.steps.observe(self._asked, names="index")
+        self.steps.observe(self._step_chosen, names="index")
         self.is_automatic.observe(self._way_chosen, names="value")
         for field in self.mm:
             field.observe(self._typed, names="value")
@@ -54,14 +54,14 @@ class PicturePanel:
     def show(self, answer: RoiResult) -> None:
         """List the steps; the last one is shown where another one is new."""
         was_last = not self.steps.options or self.steps.index == len(self.steps.options) - 1
-        kept = self.row
+        row = self.row
         lines = answer.steps
         is_other = len(lines) != len(self.steps.options)
         self._is_filling = True
         if self.is_automatic.value and answer.cut is not None:
             self._fill(answer.cut)
         self.steps.options = [(line, number) for number, line in enumerate(lines)]
-        self.steps.index = len(lines) - 1 if was_last or is_other else kept
+        self.steps.index = len(lines) - 1 if was_last or is_other else row
         self._is_filling = False
 
     def go_to(self, mm: Mm) -> None:
@@ -99,7 +99,7 @@ class PicturePanel:
         row.add_class("ld-cut")
         steps = labelled("Steps, and what is left after each: choose one to see it", self.steps)
         box = widgets.VBox([steps, self.image, row])
-        box.add_class("ld-roi-look")
+        box.add_class("ld-roi-view")
         return box
 
     def _fill(self, mm: Mm) -> None:
@@ -110,12 +110,12 @@ class PicturePanel:
     def _way_chosen(self, change: dict[str, Any]) -> None:
         for field in self.mm:
             field.disabled = bool(change["new"])
-        self._asked()
+        self._step_chosen()
 
     def _typed(self, _change: Any) -> None:
         if not self.is_automatic.value:
-            self._asked()
+            self._step_chosen()
 
-    def _asked(self, _change: Any = None) -> None:
+    def _step_chosen(self, _change: Any = None) -> None:
         if not self._is_filling and self.steps.options:
             self._redraw()

@@ -48,7 +48,7 @@ class StepsPanel:
     """
 
     def __init__(self, context: AppContext, lab: RoiLab, choices: WayChoices) -> None:
-        self._desk, self._lab, self._choices = context, lab, choices
+        self._context, self._lab, self._choices = context, lab, choices
         self.threshold = ThresholdField(context, choices)
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in _KINDS.items()])
         atlases = [(name, name) for name in context.session.root.atlases]
@@ -96,42 +96,42 @@ class StepsPanel:
         return box
 
     def _connect(self) -> None:
-        guard = self._desk.banner.guard
+        guard = self._context.banner.guard
         self.kind.observe(guard(self._kind_chosen), names="value")
         self.atlas.observe(guard(self._atlas_chosen), names="value")
         self.add.on_click(guard(self._add))
         self.undo.on_click(guard(self._undo))
 
     def _kind_chosen(self, change: dict[str, Any]) -> None:
-        wanted = "size" if change["new"] in _MORPHS else change["new"]
+        field = "size" if change["new"] in _MORPHS else change["new"]
         for name, form in self._forms.items():
-            (form.remove_class if name == wanted else form.add_class)("ld-hidden")
+            (form.remove_class if name == field else form.add_class)("ld-hidden")
 
     def _atlas_chosen(self, change: dict[str, Any]) -> None:
         name = change["new"]
         self.regions.offer(())
         if name:
-            self._desk.banner.clear()
+            self._context.banner.clear()
             set_text(self.regions.caption, "Reading the atlas ...")
             self._namer.submit(lambda: self._region_names(name), self._offer_regions)
 
     def _region_names(self, name: str) -> tuple[str, list[str]]:
-        atlas = self._desk.session.atlas(name)
+        atlas = self._context.session.atlas(name)
         assert atlas is not None
         return name, list(dict.fromkeys(region.name for region in atlas.regions))
 
-    def _offer_regions(self, found: tuple[str, list[str]]) -> None:
-        if found[0] == self.atlas.value:  # else another atlas was chosen meanwhile
-            self.regions.offer(found[1])
+    def _offer_regions(self, names: tuple[str, list[str]]) -> None:
+        if names[0] == self.atlas.value:  # else another atlas was chosen meanwhile
+            self.regions.offer(names[1])
 
     def _add(self, _button: Any = None) -> None:
-        self._desk.banner.clear()
+        self._context.banner.clear()
         steps = (*self._choices.steps, self._step())
         with self._choices.hold_trait_notifications():
             self._choices.steps, self._choices.picks = steps, ()
 
     def _undo(self, _button: Any = None) -> None:
-        self._desk.banner.clear()
+        self._context.banner.clear()
         with self._choices.hold_trait_notifications():
             self._choices.steps, self._choices.picks = self._choices.steps[:-1], ()
 
@@ -158,5 +158,5 @@ class StepsPanel:
     def _inside_regions(self) -> RecipeStep:
         if not self.regions.value:
             raise InputError("step", "no region is chosen", "choose an atlas, and its regions")
-        image, labels = self._desk.session.root.atlas_files(self.atlas.value)
+        image, labels = self._context.session.root.atlas_files(self.atlas.value)
         return InsideRegions(str(image), self.regions.value, str(labels))

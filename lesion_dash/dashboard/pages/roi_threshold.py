@@ -66,7 +66,7 @@ class ThresholdField:
         self._is_filling = False
 
     def _fit(self, answer: RoiResult) -> None:
-        values = answer.run.found.array
+        values = answer.run.stat_map.array
         known = values[np.isfinite(values)]
         # + 0.0: −log10 of 1 is a negative zero.
         low, high = (known.min() + 0.0, known.max() + 0.0) if known.size else (0.0, 1.0)
@@ -76,7 +76,7 @@ class ThresholdField:
         self.threshold.step = _STEP_OF_P if is_p else 10.0**digits
         self.threshold.readout_format = f".{3 if is_p else max(0, -digits)}f"
         self._set_range(-top if low < 0 else 0.0, top)
-        unit = f" {answer.run.found.unit}" if answer.run.found.unit else ""
+        unit = f" {answer.run.stat_map.unit}" if answer.run.stat_map.unit else ""
         set_text(self.hint, f"Range {low:.3g} to {high:.3g}{unit}.{_sides(answer)}")
 
     def _set_range(self, bottom: float, top: float) -> None:

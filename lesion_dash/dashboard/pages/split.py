@@ -22,14 +22,14 @@ class Split:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self._before: dict[str, Any] = {}
         self._folder = ""
 
     @property
     def is_made(self) -> bool:
         """Whether A and B are still the folder that was parted."""
-        choices = self._desk.choices
+        choices = self._context.choices
         is_same = choices.folder_a == choices.folder_b == self._folder
         return bool(self._before) and is_same
 
@@ -43,11 +43,11 @@ class Split:
         InputError
             Where nobody meets one of them, or A is not read yet; nothing is changed then.
         """
-        choices, session = self._desk.choices, self._desk.session
+        choices, session = self._context.choices, self._context.session
         folder, shared = choices.folder_a, choices.where_a
         if not session.has(folder):
             raise InputError(folder, "is not read yet", "split it when its map is shown")
-        where_a, where_b = (tuple(dict.fromkeys((*shared, str(one)))) for one in (a, b))
+        where_a, where_b = (tuple(dict.fromkeys((*shared, str(condition)))) for condition in (a, b))
         for where in (where_a, where_b):
             session.part(folder, where)
         before = self._before if self.is_made else {name: getattr(choices, name) for name in _KEPT}
@@ -57,7 +57,7 @@ class Split:
 
     def undo(self) -> None:
         """Show what was shown before."""
-        before, choices = self._before, self._desk.choices
+        before, choices = self._before, self._context.choices
         if not self.is_made:
             return
         self._before = {}
@@ -68,12 +68,12 @@ class Split:
             choices.map_key = before["map_key"]
 
 
-def conditions_of_split(asked: Mapping[str, Any]) -> tuple[Condition, Condition]:
+def conditions_of_split(split: Mapping[str, Any]) -> tuple[Condition, Condition]:
     """The conditions of A and B that the page asks for.
 
     Parameters
     ----------
-    asked : mapping
+    split : mapping
         ``column`` with either ``cut``, a number that B begins with, or ``a`` and ``b``, a value
         each.
 
@@ -84,13 +84,13 @@ def conditions_of_split(asked: Mapping[str, Any]) -> tuple[Condition, Condition]
     KeyError
         Where one of these is not given.
     """
-    column = str(asked["column"])
-    if asked.get("cut") is not None:
-        cut = number_of(str(asked["cut"]))
+    column = str(split["column"])
+    if split.get("cut") is not None:
+        cut = number_of(str(split["cut"]))
         if cut is None:
-            raise InputError(column, f"{asked['cut']!r} is no number", "give the cut as a number")
+            raise InputError(column, f"{split['cut']!r} is no number", "give the cut as a number")
         return Condition(column, high=cut, strict=True), Condition(column, low=cut)
-    a, b = Condition(column, (str(asked["a"]),)), Condition(column, (str(asked["b"]),))
+    a, b = Condition(column, (str(split["a"]),)), Condition(column, (str(split["b"]),))
     if a == b:
         raise InputError(column, f"{a.summary} is asked of A and of B", "choose two values")
     return a, b

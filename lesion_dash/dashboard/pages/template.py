@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ...core.errors import Cancelled, LesionDashError
 from ..app_context import AppContext
 from ..archive import zip_of
+from ..cache import Cache
 from ..lab_files import LabFiles
 from ..measurement_service import (
     MapFacts,
@@ -23,15 +24,15 @@ from ..measurement_service import (
     place_region,
 )
 from ..persisted_inputs import Control, control, file_control
-from ..registering import Request, open_sight, register_sight
+from ..registering import Request, open_pair, register_pair
 from ..tasks import Debounce, Done, Job, Worker
 from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of
 from ..volume_pair import VolumePair
 from .template_code import CodePanel
 from .template_images import ImagesPanel
-from .template_look import EMPTY, VolumePanel
 from .template_region import RegionPanel
 from .template_signal import SignalPanel
+from .template_view import EMPTY, VolumePanel
 
 TITLE = "Template & signal"
 _SEE_ABOVE = "See the message at the top."
@@ -74,13 +75,13 @@ class TemplatePage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._desk = context
+        self._context = context
         self.files = LabFiles(context.session.root)
-        self.pair_of_volumes: VolumePair | None = None
+        self.volumes: VolumePair | None = None
         self.placed: Placed | None = None
         self.answer: SignalAnswer | None = None
         self.request: Request | None = None
-        self._wanted: Request | None = None
+        self._pending: Request | None = None
         self._before: tuple[Request, VolumePair] | None = None
         self._registered: tuple[Request, VolumePair] | None = None
         self._stop = threading.Event()
@@ -89,13 +90,14 @@ class TemplatePage:
         measured = Debounce(0.3, guard(self._measure))
         self._measure_soon = measured
         self.images = ImagesPanel(context, self.files, settled, guard(self._run), self._cancel)
-        self.look = VolumePanel(context)
+        self.slices = VolumePanel(context)
         self.region = RegionPanel(context, self.files, self._map_chosen, self._region_changed)
         self.signal = SignalPanel(context, self.files, measured)
         self.code = CodePanel(guard(self._save))
         self._opener = context.worker(self._opening_failed)
         self._mapper = context.worker(self._map_failed)
         self._placer = context.worker(self._map_failed)
+        self._regions = Cache(4)
         self._measurer = context.worker(self._measuring_failed)
         self._writer = context.worker(self._packing_failed)
         self.widget = self._lay_out()
@@ -105,7 +107,7 @@ class TemplatePage:
         left = widgets.VBox([self.images.widget])
         left.add_class("ld-template-ask")
         right = widgets.VBox(
-            [self.look.widget, self.region.widget, self.signal.widget, self.code.widget]
+            [self.slices.widget, self.region.widget, self.signal.widget, self.code.widget]
         )
         right.add_class("ld-template-show")
         page = widgets.Box([left, right])
@@ -114,7 +116,7 @@ class TemplatePage:
 
     def _do(self, worker: Worker, job: Job, done: Done) -> None:
         """Work beside the page; what goes wrong when it is shown is shown as well."""
-        worker.submit(job, self._desk.banner.guard(done))
+        worker.submit(job, self._context.banner.guard(done))
 
     # Images
 
@@ -128,33 +130,33 @@ class TemplatePage:
                 self._show_nothing(EMPTY)
             self.images.settle(False)
             return
-        self._wanted = request
+        self._pending = request
         for known in (self._registered, self._before):
             if known is not None and self._is_of(known, request):
                 self._show(request, known[1])
                 return
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self.images.settle(False)
         self.images.say("Reading ...")
         self._do(self._opener, partial(_opened, request), self._show_before)
 
     def _is_of(self, known: tuple[Request, VolumePair], request: Request) -> bool:
-        if known[1].found is None:
+        if known[1].registration is None:
             return known[0].subject == request.subject
         return known[0] == request
 
     def _show_before(self, opened: tuple[Request, VolumePair]) -> None:
-        if self._wanted is not None and opened[0].subject == self._wanted.subject:
+        if self._pending is not None and opened[0].subject == self._pending.subject:
             self._before = opened
-            self._show(self._wanted, opened[1])
+            self._show(self._pending, opened[1])
 
     def _run(self) -> None:
         request = self.images.request
         if request is None or self.images.run.disabled:
             return
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self._stop.clear()
-        self._wanted = request
+        self._pending = request
         self.images.start()
         self._do(self._opener, partial(self._register, request), self._show_registered)
 
@@ -164,7 +166,7 @@ class TemplatePage:
                 raise Cancelled
             self._opener.tell(self.images.progress, share, words)
 
-        return request, register_sight(request, report)
+        return request, register_pair(request, report)
 
     def _cancel(self) -> None:
         self._stop.set()
@@ -175,14 +177,14 @@ class TemplatePage:
         self._registered = made
         self._show(*made)
 
-    def _show(self, request: Request, pair_of_volumes: VolumePair) -> None:
-        self.request, self.pair_of_volumes = request, pair_of_volumes
-        self.look.show(pair_of_volumes)
-        self.images.settle(pair_of_volumes.found is not None or not request.template)
-        if pair_of_volumes.found is not None:
-            self.images.say(f"Refused. {_SEE_ABOVE}" if pair_of_volumes.refusal else "Done.")
-        if pair_of_volumes.refusal is not None:
-            self._desk.banner.show(pair_of_volumes.refusal)
+    def _show(self, request: Request, volumes: VolumePair) -> None:
+        self.request, self.volumes = request, volumes
+        self.slices.show(volumes)
+        self.images.settle(volumes.registration is not None or not request.template)
+        if volumes.registration is not None:
+            self.images.say(f"Refused. {_SEE_ABOVE}" if volumes.refusal else "Done.")
+        if volumes.refusal is not None:
+            self._context.banner.show(volumes.refusal)
         self._region_changed()
 
     def _opening_failed(self, error: Exception) -> None:
@@ -193,17 +195,17 @@ class TemplatePage:
         self.images.settle(False)
         is_stopped = isinstance(error, Cancelled)
         self.images.say("Stopped: nothing was changed." if is_stopped else _SEE_ABOVE)
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
-        self.request = self.pair_of_volumes = self._wanted = self._before = None
-        self.look.clear(why)
+        self.request = self.volumes = self._pending = self._before = None
+        self.slices.clear(why)
         self._region_changed()
 
     # Region
 
     def _map_chosen(self, path: str) -> None:
-        self._desk.banner.clear()
+        self._context.banner.clear()
         self.region.clear()
         self._region_changed()  # the background is of the regions of one map
         self.region.say("Reading ...")
@@ -218,32 +220,28 @@ class TemplatePage:
         self.region.clear()
         self.region.say(_NOTHING)
         self._region_changed()
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
     def _region_changed(self) -> None:
         choice = self.region.choice
         self.signal.background.offer(self.region.others)
-        if choice is not None and self.pair_of_volumes is not None:
-            self._do(
-                self._placer, partial(place_region, choice, self.pair_of_volumes), self._show_placed
-            )
+        if choice is not None and self.volumes is not None:
+            job = partial(place_region, choice, self.volumes, self._regions)
+            self._do(self._placer, job, self._show_placed)
             return
         if choice is not None:
             self.region.say(_CHOOSE_IMAGE)
         self._placer.drop()
         self.placed = None
-        self.look.show_region(None, False)
+        self.slices.show_region(None, False)
         self._measure_soon()
 
     def _show_placed(self, placed: Placed) -> None:
-        if (
-            placed.choice != self.region.choice
-            or placed.pair_of_volumes is not self.pair_of_volumes
-        ):
+        if placed.choice != self.region.choice or placed.volumes is not self.volumes:
             return  # a newer one is on its way
         before, self.placed = self.placed, placed
         self.region.show(placed)
-        self.look.show_region(placed.mask, before is None or _subject(before) != _subject(placed))
+        self.slices.show_region(placed.mask, before is None or _subject(before) != _subject(placed))
         self._measure_soon()
 
     # Signal
@@ -259,17 +257,21 @@ class TemplatePage:
         noise = self.signal.noise
         if self.placed is not None and noise is not None:
             self.signal.wait()
-            self._do(self._measurer, partial(measure, self.placed, noise), self._show_answer)
+            self._do(
+                self._measurer,
+                partial(measure, self.placed, noise, self._regions),
+                self._show_answer,
+            )
         self._show_code()
 
     def _why_not_measured(self) -> str:
-        if self.pair_of_volumes is None:
+        if self.volumes is None:
             return _CHOOSE_IMAGE
         if self.placed is None or self.placed.mask is None:
             return _CHOOSE_REGION
-        if self.pair_of_volumes.refusal is not None:
+        if self.volumes.refusal is not None:
             return _REFUSED
-        if not self.pair_of_volumes.can_measure:
+        if not self.volumes.can_measure:
             return _FIRST_REGISTER
         return "" if self.signal.noise is not None else _CHOOSE_FILE
 
@@ -281,11 +283,11 @@ class TemplatePage:
 
     def _measuring_failed(self, error: Exception) -> None:
         if isinstance(error, LesionDashError):
-            root = f"{self._desk.session.root.path}/"
+            root = f"{self._context.session.root.path}/"
             self.signal.say(str(error).replace(root, ""))
         else:
             self.signal.say(_NOTHING)
-            self._desk.banner.show(error)
+            self._context.banner.show(error)
 
     # Code and files
 
@@ -294,38 +296,38 @@ class TemplatePage:
         return self.answer.noise if self.answer is not None else None
 
     def _show_code(self) -> None:
-        pair_of_volumes, request = self.pair_of_volumes, self.request
-        if pair_of_volumes is None or request is None or pair_of_volumes.refusal is not None:
+        volumes, request = self.volumes, self.request
+        if volumes is None or request is None or volumes.refusal is not None:
             self.code.show("", False)
             return
-        can_save = pair_of_volumes.found is not None or self.answer is not None
+        can_save = volumes.registration is not None or self.answer is not None
         self.code.show(script_of(request, self.placed, self._noise), can_save)
 
     def _save(self, name: str) -> None:
-        pair_of_volumes, request = self.pair_of_volumes, self.request
-        if pair_of_volumes is None or request is None or pair_of_volumes.refusal is not None:
+        volumes, request = self.volumes, self.request
+        if volumes is None or request is None or volumes.refusal is not None:
             return
         if name == SCRIPT_NAME:
-            self._desk.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
+            self._context.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
             return
-        job = partial(files_of, request, pair_of_volumes, self.placed, self.answer)
+        job = partial(files_of, request, volumes, self.placed, self.answer)
         self.code.pack(True)
         self._do(self._writer, lambda: zip_of(job()), self._save_all)
 
     def _save_all(self, content: bytes) -> None:
         self.code.pack(False)
-        self._desk.saver.save(ZIP_NAME, content)
+        self._context.saver.save(ZIP_NAME, content)
 
     def _packing_failed(self, error: Exception) -> None:
         self.code.pack(False)
-        self._desk.banner.show(error)
+        self._context.banner.show(error)
 
 
 def _opened(request: Request) -> tuple[Request, VolumePair]:
-    return request, open_sight(request)
+    return request, open_pair(request)
 
 
 def _subject(placed: Placed) -> tuple[RegionChoice, Any]:
     """What a new crosshair is worth: another region, or another space; no other threshold."""
     choice = placed.choice
-    return RegionChoice(choice.path, choice.label), placed.pair_of_volumes.grid
+    return RegionChoice(choice.path, choice.label), placed.volumes.grid

@@ -72,13 +72,19 @@ class SignalPanel:
     def show(self, answer: SignalAnswer) -> None:
         """Show what was measured."""
         quality = answer.signal.quality
-        set_text(self.caption, _WHERE[answer.placed.pair_of_volumes.transform is not None])
+        set_text(self.caption, _WHERE[answer.placed.volumes.transform is not None])
         self.table.remove_class("ld-busy")
         self.table.value = table_html(answer)
-        intervals = dict.fromkeys(one.interval for one in quality.measures if one.interval)
+        intervals = dict.fromkeys(
+            measure.interval for measure in quality.measures if measure.interval
+        )
         more = () if answer.signal.given else (_MORE,)
-        said = [*more, *(f"Intervals: {one}" for one in intervals), *quality.notes]
-        notes = "".join(f"<li>{html.escape(one)}</li>" for one in said)
+        notes_and_intervals = [
+            *more,
+            *(f"Intervals: {interval}" for interval in intervals),
+            *quality.notes,
+        ]
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in notes_and_intervals)
         self.remark.value = f"<ul>{notes}</ul>"
 
     def say(self, text: str) -> None:
@@ -114,30 +120,30 @@ class SignalPanel:
 
 def table_html(answer: SignalAnswer) -> str:
     """Definitions as rows; where one was refused, the sentence stands in place of its value."""
-    rows = [_row(one) for one in answer.signal.quality.measures]
-    rows += [_refused(one, str(error)) for one, error in answer.signal.refused]
+    rows = [_row(measure) for measure in answer.signal.quality.measures]
+    rows += [_refused(definition, str(error)) for definition, error in answer.signal.refused]
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in _COLUMNS)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _row(one: Measure) -> str:
-    name = _name(one.measure, one.source, one.formula)
-    if math.isnan(one.value):
-        return _sentence(name, one.reason)
-    zeros = f"{one.noise_zeros_percent:.1f} % zeros"
-    against = f"; against {one.against}" if one.against else ""
+def _row(measure: Measure) -> str:
+    name = _name(measure.measure, measure.source, measure.formula)
+    if math.isnan(measure.value):
+        return _sentence(name, measure.reason)
+    zeros = f"{measure.noise_zeros_percent:.1f} % zeros"
+    against = f"; against {measure.against}" if measure.against else ""
     cells = [
-        f"<b>{_number(one.value)}</b>",
-        _interval(one),
-        _region(one.signal, f"n {one.signal_voxels:,}{against}"),
-        _region(one.noise, f"n {one.noise_voxels:,}, {zeros}"),
-        "" if math.isnan(one.factor) else f"{one.factor:.3f}",
+        f"<b>{_number(measure.value)}</b>",
+        _interval(measure),
+        _region(measure.signal, f"n {measure.signal_voxels:,}{against}"),
+        _region(measure.noise, f"n {measure.noise_voxels:,}, {zeros}"),
+        "" if math.isnan(measure.factor) else f"{measure.factor:.3f}",
     ]
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _refused(one: Definition, sentence: str) -> str:
-    return _sentence(_name(one.name, one.source, one.formula), sentence)
+def _refused(definition: Definition, sentence: str) -> str:
+    return _sentence(_name(definition.name, definition.source, definition.formula), sentence)
 
 
 def _sentence(name: str, sentence: str) -> str:
@@ -154,10 +160,10 @@ def _region(name: str, more: str) -> str:
     return f"{html.escape(name)}<small>{html.escape(more)}</small>"
 
 
-def _interval(one: Measure) -> str:
-    if math.isnan(one.low):
-        return f"<small>{html.escape(one.reason)}</small>"
-    return f"{_number(one.low)} to {_number(one.high)}"
+def _interval(measure: Measure) -> str:
+    if math.isnan(measure.low):
+        return f"<small>{html.escape(measure.reason)}</small>"
+    return f"{_number(measure.low)} to {_number(measure.high)}"
 
 
 def _number(value: float) -> str:

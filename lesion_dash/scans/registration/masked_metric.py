@@ -9,17 +9,17 @@ from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
-RADIUS = 4
-"""Of the window in voxels: 9 x 9 x 9, as SyN is published."""
+from .levels import box_around
 
 SMOOTHING = 2.0
-"""Standard deviation in voxels of the smoothing of each step."""
+"""Standard deviation in voxels of the smoothing of each step: dipy's default."""
 
 _FEW = 8
-"""Voxels of a window below which its correlation says nothing."""
+"""Voxels of a window below which its correlation says nothing. Arbitrary."""
 
-_LEAST_WEIGHT = 1e-3
-"""Below this share of known neighbours a step fades to 0 instead of being carried on."""
+_MIN_WEIGHT = 1e-3
+"""Below this fraction of known neighbours a step fades to 0 instead of being carried on: deep in a
+lesion there is nothing to carry on. Arbitrary."""
 
 
 class MaskedCC(CCMetric):
@@ -31,28 +31,32 @@ class MaskedCC(CCMetric):
 
     Parameters
     ----------
+    radius : int
+        Of the window, in voxels.
     unknown : array of bool, optional
         On the grid of the static image.
     """
 
-    def __init__(self, unknown: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(3, sigma_diff=SMOOTHING, radius=RADIUS)
+    def __init__(self, radius: int, unknown: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(3, sigma_diff=SMOOTHING, radius=radius)
         self.static_image: Any
-        self.share = None if unknown is None or not unknown.any() else unknown.astype(np.float32)
+        self.partial_volume = (
+            None if unknown is None or not unknown.any() else unknown.astype(np.float32)
+        )
         self.unknown: NDArray[np.bool_] | None = None
 
     def use_static_image_dynamics(self, _: Any, transformation: Any) -> None:
         """Bring the unknown voxels to where the static image is now; a voxel part unknown is so."""
-        if self.share is None:
+        if self.partial_volume is None:
             return
-        share = transformation.transform(
-            self.share,
+        moved = transformation.transform(
+            self.partial_volume,
             interpolation="linear",
             image_world2grid=None,
             out_shape=np.array(self.static_image.shape, np.int32),
             out_grid2world=self.static_affine,
         )
-        unknown = np.asarray(share) > 0
+        unknown = np.asarray(moved) > 0
         self.unknown = unknown if unknown.any() else None
 
     def initialize_iteration(self) -> None:
@@ -61,9 +65,9 @@ class MaskedCC(CCMetric):
         if self.unknown is None:
             return
         known = ~self.unknown
-        box = _box_around(self.unknown, 2 * self.radius)
+        box = box_around(self.unknown, [2 * self.radius] * 3)
         images = np.asarray(self.static_image)[box], np.asarray(self.moving_image)[box]
-        inner = _box_around(self.unknown[box], self.radius)
+        inner = box_around(self.unknown[box], [self.radius] * 3)
         factors = masked_factors(*images, known[box], self.radius)
         self.factors[box][inner] = factors[inner]
         self.silent = ndimage.binary_dilation(self.unknown)
@@ -89,7 +93,7 @@ class MaskedCC(CCMetric):
         weight = ndimage.gaussian_filter((~self.silent).astype(np.float32), self.sigma_diff)
         for axis in range(3):
             smooth = ndimage.gaussian_filter(step[..., axis], self.sigma_diff)
-            step[..., axis] = smooth / np.maximum(weight, _LEAST_WEIGHT)
+            step[..., axis] = smooth / np.maximum(weight, _MIN_WEIGHT)
         return step
 
 
@@ -98,18 +102,8 @@ def masked_factors(
 ) -> NDArray[np.float32]:
     """What a local correlation is made of, over the known voxels of each window.
 
-    Parameters
-    ----------
-    static, moving : array, shape (x, y, z)
-    known : array of bool, the same shape
-    radius : int
-        Of the window in voxels; it ends where the array does.
-
-    Returns
-    -------
-    array of float32, shape (x, y, z, 5)
-        Both images less their means, the sum of their products, and of the squares of each; 0
-        where a voxel is unknown itself.
+    A window ends where the array does. Shape (x, y, z, 5): both images less their means, the sum
+    of their products, and of the squares of each; 0 where a voxel is unknown itself.
     """
     weight = known.astype(np.float64)
     first, second = static * weight, moving * weight
@@ -131,12 +125,3 @@ def _window_sum(values: NDArray, radius: int) -> NDArray[np.float64]:
     edge = 2 * radius + 1
     mean = ndimage.uniform_filter(np.asarray(values, np.float64), edge, mode="constant")
     return mean * edge**3
-
-
-def _box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The smallest box that holds all voxels of a mask, and so many beyond them."""
-    found = ndimage.find_objects(mask.view(np.uint8))[0]
-    return tuple(
-        slice(max(part.start - margin, 0), min(part.stop + margin, size))
-        for part, size in zip(found, mask.shape, strict=True)
-    )

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
-from typing import cast
+from itertools import product
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import SetupError
 from ...transforms.transform import Transform, jacobian_map
 from .levels import Level, coarsen, coarsen_mask, finest_mm, foreground_of, make_level
 from .search import (
     Model,
-    Optimum,
     PoseSearch,
     Steps,
     distance,
-    maximise_correlation,
-    maximise_information,
+    maximise,
     search_pose,
     turn_about,
 )
-from .task import Engine, Kind, Report, Task, Volume
+from .task import Engine, Kind, Quality, Report, Task, Volume, package_version
 
-INFORMATION = Steps(first_mm=0.25, last_mm=0.005, most=100, sampling=0.25, patience=0.7)
-CORRELATION = Steps(first_mm=0.2, last_mm=0.001, most=20, patience=0.5)
+# Arbitrary; benchmarks/bench_register.py measures what they reach.
+INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)
+CORRELATION = Steps(
+    first_mm=0.2, last_mm=0.001, iterations=20, patience=0.5, similarity="correlation"
+)
 
 
 class SimpleITKEngine:
@@ -41,15 +41,11 @@ class SimpleITKEngine:
     kinds: tuple[Kind, ...] = ("rigid", "affine")
 
     def __init__(self, polishes: bool = True) -> None:
-        self.polishes = polishes
+        self.polishes = polishes  # not for the benchmark of mutual information alone
 
     def version(self) -> str:
         """Its name and version; raises `SetupError` where it is not installed."""
-        try:
-            return f"SimpleITK {version('simpleitk')}"
-        except PackageNotFoundError:
-            remedy = "install it: pip install SimpleITK"
-            raise SetupError("SimpleITK", "is not installed", remedy) from None
+        return package_version("SimpleITK", "pip install SimpleITK")
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""
@@ -59,37 +55,34 @@ class SimpleITKEngine:
         level = make_level(task, foreground, voxel_mm)
         matrix = task.start.matrix
         report(0.1, f"mutual information at {voxel_mm:.2g} mm")
-        matrix = level.better(maximise_information(level, matrix, model, INFORMATION), matrix)
+        matrix = level.better(maximise(level, matrix, model, INFORMATION), matrix)
         if self.polishes and level.lesion is None:
             report(0.3, f"local correlation at {voxel_mm:.2g} mm")
-            matrix = level.better(maximise_correlation(level, matrix, model, CORRELATION), matrix)
+            matrix = level.better(maximise(level, matrix, model, CORRELATION), matrix)
         # The order in which threads add up differs with their number, in the last bits alone.
         return Transform(np.round(matrix, 9))
 
 
-# Whether a registration that was found is to be believed.
-
-
-LEAST_COVERAGE = 0.3
+MIN_COVERAGE = 0.3
 """Of the template's foreground inside the image. A slab of a third of the brain was still right."""
 
-LEAST_SIMILARITY = 0.2
+MIN_SIMILARITY = 0.2
 """At the level of the search: noise, smooth or not, reaches 0.02 to 0.39; see also the next."""
 
-LEAST_CONTRAST = 1.6
+MIN_CONTRAST = 1.6
 """Similarity over the most that the same image reaches 15 or 30 mm, or 30 degrees, away. Noise
 reaches 1.0 to 1.4, a wrong place of a head 1.1 to 2.2, the right one 2.5 and more."""
 
-LARGEST_RIVAL = 0.85
+MAX_RIVAL = 0.85
 """Of the similarity, reached by an end of the search at another place: both cannot be right."""
 
 RIVAL_MM = 15.0
 """How far away another place is; nearer ends are on their way to the same one."""
 
-LARGEST_MIRRORED = 1.1
+MAX_MIRRORED = 1.1
 """Similarity of the mirrored image over the image's own. Heads are alike to a few percent."""
 
-LEAST_AGREEING = 3
+MIN_AGREEING = 3
 """Starts that end at the result. Of about ten, a wrong place has drawn one or two."""
 
 CLEAR_CONTRAST = 2.3
@@ -102,7 +95,7 @@ brain is made 1.04 to 1.24 times as long, up to 1.6 for that of a newborn."""
 DETERMINANT = (0.4, 4.0)
 """Of volumes: 1.9 / 1.0 litres for a small adult brain, 1.9 / 0.5 for that of a newborn."""
 
-MOST_UNEVEN = 1.6
+MAX_UNEVEN = 1.6
 """The largest stretch over the smallest: heads differ in shape by some 20 percent."""
 
 
@@ -139,11 +132,11 @@ def gather_evidence(search: PoseSearch, transform: Transform, mirrored: float) -
     similarity, _ = level.similarity(transform)
     points = level.points()
     ends = (search.best, *search.rivals)
-    places = [end for end in ends if distance(end.matrix, matrix, points) > RIVAL_MM]
+    rivals = [end for end in ends if distance(end.matrix, matrix, points) > RIVAL_MM]
     return Evidence(
         similarity,
         max(_misplaced(level, matrix), default=0.0),
-        max((_similarity_of(level, end) for end in places), default=0.0),
+        max((level.similarity(Transform(end.matrix))[0] for end in rivals), default=0.0),
         mirrored,
         level.coverage(transform),
         tuple(np.linalg.svd(matrix[:3, :3], compute_uv=False).tolist()),
@@ -154,9 +147,8 @@ def gather_evidence(search: PoseSearch, transform: Transform, mirrored: float) -
 
 def search_mirrored(task: Task, foreground: NDArray[np.bool_], report: Report) -> float:
     """Similarity at the best place of the image with its left and right exchanged."""
-    mirrored = mirror_task(task)
-    found = search_pose(mirrored, foreground, "affine", report, most=1)
-    return _similarity_of(found.level, found.best) if found else 0.0
+    search = search_pose(mirror_task(task), foreground, "affine", report, max_ends=1)
+    return search.level.similarity(Transform(search.best.matrix))[0] if search else 0.0
 
 
 def mirror_task(task: Task) -> Task:
@@ -169,124 +161,79 @@ def mirror_task(task: Task) -> Task:
 
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
-    """Why a registration isn't to be believed, a sentence each; none where it is."""
-    return (*_doubt_fit(evidence), *_doubt_place(evidence), *_doubt_shape(evidence.stretches))
+    """Why a registration isn't credible, a sentence each; none where it is."""
+    if evidence.starts == 0 or evidence.coverage == 0:
+        return ("from no start do the two images come to lie on each other",)
+    return tuple(_doubts(evidence))
 
 
-def _doubt_fit(seen: Evidence) -> Iterator[str]:
-    if seen.starts == 0 or seen.coverage == 0:
-        yield "from no start do the two images come to lie on each other"
-        return
-    if seen.coverage < LEAST_COVERAGE:
-        yield (
-            f"the image covers {seen.coverage:.0%} of the template's foreground, "
-            f"at least {LEAST_COVERAGE:.0%} needed"
-        )
-    if seen.similarity < LEAST_SIMILARITY:
-        yield (
-            f"local similarity is {seen.similarity:.2f} on a scale from 0 to 1, "
-            f"at least {LEAST_SIMILARITY} needed"
-        )
-    if seen.similarity < LEAST_CONTRAST * seen.elsewhere:
-        yield (
-            f"similarity {seen.similarity:.2f} hardly stands out: the image reaches "
-            f"{seen.elsewhere:.2f} where it is misplaced on purpose"
-        )
-
-
-def _doubt_place(seen: Evidence) -> Iterator[str]:
-    if seen.rival > LARGEST_RIVAL * seen.similarity:
-        yield (
-            f"another place, more than {RIVAL_MM:g} mm away, fits about as well "
-            f"(similarity {seen.rival:.2f} against {seen.similarity:.2f})"
-        )
-    if seen.mirrored > LARGEST_MIRRORED * seen.similarity:
-        yield (
-            f"the mirrored image fits better (similarity {seen.mirrored:.2f} against "
-            f"{seen.similarity:.2f}): its header may exchange left and right"
-        )
-    is_clear = seen.similarity >= CLEAR_CONTRAST * seen.elsewhere
-    needed = LEAST_AGREEING - 1 if is_clear else LEAST_AGREEING
-    if seen.starts > 0 and seen.agreeing < needed:
-        yield f"{seen.agreeing} of {seen.starts} starts led here, at least {needed} needed"
-
-
-def _doubt_shape(stretches: tuple[float, ...]) -> Iterator[str]:
-    low, high = min(stretches), max(stretches)
-    volume = float(np.prod(stretches))
-    if low < STRETCH[0] or high > STRETCH[1] or high > MOST_UNEVEN * low:
-        yield (
-            f"the image would be stretched {low:.2f} to {high:.2f} times; between {STRETCH[0]} "
-            f"and {STRETCH[1]}, and no more than {MOST_UNEVEN} times unevenly, is possible"
-        )
+def _doubts(seen: Evidence) -> Iterator[str]:
+    similarity = seen.similarity
+    if seen.coverage < MIN_COVERAGE:
+        covered, needed = f"{seen.coverage:.0%}", f"{MIN_COVERAGE:.0%}"
+        yield f"the image covers {covered} of the template's foreground, at least {needed} needed"
+    if similarity < MIN_SIMILARITY:
+        needed = f"at least {MIN_SIMILARITY} needed"
+        yield f"local similarity is {similarity:.2f} on a scale from 0 to 1, {needed}"
+    if similarity < MIN_CONTRAST * seen.elsewhere:
+        elsewhere = f"the image reaches {seen.elsewhere:.2f} where it is misplaced on purpose"
+        yield f"similarity {similarity:.2f} hardly stands out: {elsewhere}"
+    if seen.rival > MAX_RIVAL * similarity:
+        both = f"(similarity {seen.rival:.2f} against {similarity:.2f})"
+        yield f"another place, more than {RIVAL_MM:g} mm away, fits about as well {both}"
+    if seen.mirrored > MAX_MIRRORED * similarity:
+        both = f"(similarity {seen.mirrored:.2f} against {similarity:.2f})"
+        yield f"the mirrored image fits better {both}: its header may exchange left and right"
+    is_clear = similarity >= CLEAR_CONTRAST * seen.elsewhere
+    min_agreeing = MIN_AGREEING - 1 if is_clear else MIN_AGREEING
+    if seen.agreeing < min_agreeing:
+        led = f"{seen.agreeing} of {seen.starts} starts led here"
+        yield f"{led}, at least {min_agreeing} needed"
+    low, high, volume = min(seen.stretches), max(seen.stretches), float(np.prod(seen.stretches))
+    if low < STRETCH[0] or high > STRETCH[1] or high > MAX_UNEVEN * low:
+        possible = f"between {STRETCH[0]} and {STRETCH[1]}, and no more than {MAX_UNEVEN} times"
+        possible += " unevenly, is possible"
+        yield f"the image would be stretched {low:.2f} to {high:.2f} times; {possible}"
     if not DETERMINANT[0] <= volume <= DETERMINANT[1]:
-        yield (
-            f"volumes would change {volume:.2f} times; {DETERMINANT[0]} to {DETERMINANT[1]} "
-            f"is possible"
-        )
-
-
-def _similarity_of(level: Level, end: Optimum) -> float:
-    return level.similarity(Transform(end.matrix))[0]
+        possible = f"{DETERMINANT[0]} to {DETERMINANT[1]} is possible"
+        yield f"volumes would change {volume:.2f} times; {possible}"
 
 
 def _misplaced(level: Level, matrix: NDArray) -> Iterator[float]:
-    for displacement in _displacements(level.centre):
-        similarity, share = level.similarity(Transform(displacement @ matrix))
-        if share >= LEAST_COVERAGE:
-            yield similarity
+    """Similarities of the image moved away, where it still covers enough of the template."""
+    for axis, sign in product(range(3), (-1, 1)):
+        away = [np.eye(4), np.eye(4)]
+        away[0][axis, 3], away[1][axis, 3] = sign * 15.0, sign * 30.0
+        turn = turn_about(level.centre, [30.0 * sign * (axis == other) for other in range(3)])
+        for displacement in (*away, turn):
+            similarity, covered = level.similarity(Transform(displacement @ matrix))
+            if covered >= MIN_COVERAGE:
+                yield similarity
 
 
-def _displacements(centre: NDArray) -> Iterator[NDArray[np.float64]]:
-    for axis in range(3):
-        for sign in (-1, 1):
-            for mm in (15.0, 30.0):
-                shift = np.eye(4)
-                shift[axis, 3] = sign * mm
-                yield shift
-            yield turn_about(centre, [30.0 * sign * (axis == place) for place in range(3)])
-
-
-# The transform between two images: found, refined, and what speaks for it.
-
-
-MOST_VOXELS = 16_000_000
+MAX_VOXELS = 16_000_000
 """Of either image as it is worked on; finer ones are averaged. A head at 1 mm has 11 million."""
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A transform and what is known of it.
-
-    Parameters
-    ----------
-    transform : Transform
-    evidence : Evidence
-        Of its linear part.
-    before, after : float
-        Mean squared local correlation by the headers, and by the transform.
-    jacobians : tuple of two floats
-        The smallest and the largest over the template's foreground.
-    """
+class Fit(NamedTuple):
+    """A transform, what speaks for its linear part, and how well it fits."""
 
     transform: Transform
     evidence: Evidence
-    before: float = 0.0
-    after: float = 0.0
-    jacobians: tuple[float, float] = (1.0, 1.0)
+    quality: Quality
 
 
-def find_transform(task: Task, engine: Engine, report: Report) -> Found:
+def find_transform(task: Task, engine: Engine, report: Report) -> Fit:
     """Search from several starts, refine the best, and measure how well it fits.
 
     A deformable engine is started where an affine is credible, and only there.
     """
-    asked, task = task, _bounded(task)
+    whole, task = task, _bounded(task)
     foreground = foreground_of(task.template)
     model: Model = "rigid" if task.kind == "rigid" else "affine"
     search = search_pose(task, foreground, model, _part(report, 0.0, 0.2))
     if search is None:
-        return Found(Transform(), Evidence())
+        return Fit(Transform(), Evidence(), Quality(0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0, 0))
     mirrored = search_mirrored(task, foreground, _part(report, 0.2, 0.35))
     start = Transform(search.best.matrix)
     is_deformable = task.kind == "deformable"
@@ -295,43 +242,48 @@ def find_transform(task: Task, engine: Engine, report: Report) -> Found:
     transform = refines.register(linear, _part(report, 0.35, 0.45 if is_deformable else 0.95))
     evidence = gather_evidence(search, transform, mirrored)
     if is_deformable and not doubts(evidence):
-        # It makes fields on the grids that were asked for.
-        deforming = replace(asked, start=transform)
+        # Its fields lie on the grids of the images as they were given.
+        deforming = replace(whole, start=transform)
         transform = engine.register(deforming, _part(report, 0.45, 0.95))
     report(0.97, "how well it fits")
-    return _measure(task, foreground, transform, evidence)
+    return Fit(transform, evidence, _measure(task, foreground, transform, evidence))
 
 
 def _measure(
     task: Task, foreground: NDArray[np.bool_], transform: Transform, evidence: Evidence
-) -> Found:
+) -> Quality:
     level = make_level(task, foreground, finest_mm(task, foreground))
-    before, _ = level.similarity(Transform())
-    after, _ = level.similarity(transform)
-    if transform.is_linear:
-        jacobians = (transform.volume_factor, transform.volume_factor)
-    else:
+    smallest = largest = transform.volume_factor
+    if not transform.is_linear:
         ratios = jacobian_map(transform, task.template.grid)[foreground]
-        jacobians = (float(ratios.min()), float(ratios.max()))
-    return Found(transform, evidence, before, after, jacobians)
+        smallest, largest = float(ratios.min()), float(ratios.max())
+    return Quality(
+        similarity_before=level.similarity(Transform())[0],
+        similarity_after=level.similarity(transform)[0],
+        coverage=evidence.coverage,
+        determinant=transform.volume_factor,
+        smallest_jacobian=smallest,
+        largest_jacobian=largest,
+        starts=evidence.starts,
+        agreeing_starts=evidence.agreeing,
+    )
 
 
 def _bounded(task: Task) -> Task:
     """The same images with no more voxels than can be worked on."""
     moving, template = _bounded_volume(task.moving), _bounded_volume(task.template)
     lesion = task.lesion
-    if lesion is not None and moving is not task.moving:
+    if lesion is not None:
         lesion = coarsen_mask(lesion, task.moving.grid, moving.grid)
     return replace(task, moving=moving, template=template, lesion=lesion)
 
 
 def _bounded_volume(volume: Volume) -> Volume:
-    if volume.grid.size <= MOST_VOXELS:
+    if volume.grid.size <= MAX_VOXELS:
         return volume
-    edge = (volume.grid.size * volume.grid.voxel_volume / MOST_VOXELS) ** (1 / 3)
-    return coarsen(volume, edge)
+    return coarsen(volume, (volume.grid.size * volume.grid.voxel_volume / MAX_VOXELS) ** (1 / 3))
 
 
 def _part(report: Report, begin: float, end: float) -> Report:
     """Tell of a part of the work as a part of the whole."""
-    return lambda share, words: report(begin + (end - begin) * share, words)
+    return lambda done, label: report(begin + (end - begin) * done, label)

@@ -21,24 +21,31 @@ from ...transforms.warping import warp_any, warp_map, warp_mask
 from ..placing import binary_mask
 from .deformable import working_grid
 from .engines import engine_named
-from .process import Outcome, run_apart
-from .quality import Found, doubts
-from .task import Kind, NotCredible, Quality, Registration, Report, Task, Volume
+from .levels import centre_of
+from .process import Outcome, run_in_worker
+from .quality import Fit, doubts
+from .task import Kind, NotCredible, Registration, Report, Task, Volume
 
-FEWEST_VOXELS = 8
-"""Along each axis: fewer hold no structure that a position could be told from."""
+MIN_VOXELS = 8
+"""Along each axis: fewer hold no structure that determines a position. Arbitrary."""
 
-MOST_LESIONED = 0.75
-"""Of the image's brighter voxels; beyond that, too little is left to register by."""
+MAX_LESIONED = 0.75
+"""Of the image's brighter voxels; beyond that, too little is left to register by. Arbitrary."""
 
-_BYTES_A_VOXEL = 24  # as float32 in both processes, in the file between them, and smoothed
+FAR_TURN = 30.0
+"""Degrees between header and template from which on it is worth a sentence. Arbitrary."""
+
+FAR_MM = 40.0
+"""The same for the distance of the image's centre."""
+
+_IMAGE_BYTES = 24  # a voxel, as float32 in both processes, whole, and smoothed at most levels
 _BASE_BYTES = 7e8  # the engine's program and its work on at most 16 million voxels
 _FIELD_BYTES = 48  # a voxel of displacement: three float32 twice, there and back
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a registration is made of.
+    """Images and masks that were read for a registration.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ class Inputs:
     sources: dict[str, str] = field(default_factory=dict)
 
     def task(self, kind: Kind) -> Task:
-        """What an engine is asked for, NaN filled with the darkest value."""
+        """The task of an engine, NaN filled with the darkest value."""
         lesion = None if self.lesion is None else self.lesion.array
         return Task(_volume(self.moving), _volume(self.template), kind, Transform(), lesion)
 
@@ -73,36 +80,33 @@ def read_inputs(
 ) -> Inputs:
     """Read the images and refuse, with a sentence each, what cannot be registered."""
     image, target = as_map(moving), as_map(template)
-    for found in (image, target):
-        _check_image(found)
+    for checked in (image, target):
+        _check_image(checked)
     _check_memory(image, target, kind)
     mask = None if lesion is None else _read_lesion(lesion, image)
-    brought = tuple(other if isinstance(other, Mask) else as_map(other) for other in others)
-    _check_others(brought, image)
-    read = [found for found in (image, target, mask) if found is not None]
-    notes = [f"{found.name}: {note}" for found in read for note in _notes_of(found)]
-    given = [(moving, image), (template, target), (lesion, mask)]
-    given += list(zip(others, brought, strict=True))
-    sources = {
-        _path_of(source, found): found.sha256
-        for source, found in given
-        if found is not None and found.sha256
-    }
-    return Inputs(image, target, mask, brought, tuple(dict.fromkeys(notes)), sources)
+    further = tuple(other if isinstance(other, Mask) else as_map(other) for other in others)
+    _check_others(further, image)
+    pairs: list[tuple[object, Map | Mask]] = [(moving, image), (template, target)]
+    pairs += [] if mask is None else [(lesion, mask)]
+    # Not that it lies in no standard space: it is about to be brought to one.
+    notes = [
+        f"{read.name}: {note}"
+        for _, read in pairs
+        for note in read.notes
+        if "standard space" not in note
+    ]
+    pairs += zip(others, further, strict=True)
+    sources = {_path_of(source, read): read.sha256 for source, read in pairs if read.sha256}
+    return Inputs(image, target, mask, further, tuple(dict.fromkeys(notes)), sources)
 
 
-def _notes_of(found: Map | Mask) -> tuple[str, ...]:
-    """All but that it lies in no standard space: it is about to be brought to one."""
-    return tuple(note for note in found.notes if "standard space" not in note)
-
-
-def _check_image(found: Map) -> None:
-    name, shape = found.name, found.grid.shape
-    if min(shape) < FEWEST_VOXELS:
+def _check_image(image: Map) -> None:
+    name, shape = image.name, image.grid.shape
+    if min(shape) < MIN_VOXELS:
         problem = f"{' x '.join(map(str, shape))} voxels: a slice or a thin slab, not a volume"
-        remedy = f"give an image of at least {FEWEST_VOXELS} voxels along each axis"
+        remedy = f"give an image of at least {MIN_VOXELS} voxels along each axis"
         raise InputError(name, problem, remedy)
-    values = found.array[np.isfinite(found.array)]
+    values = image.array[np.isfinite(image.array)]
     if values.size == 0:
         raise InputError(name, "holds no number but NaN", "give an image with intensities")
     if values.min() == values.max():
@@ -112,8 +116,8 @@ def _check_image(found: Map) -> None:
 
 def _check_memory(moving: Map, template: Map, kind: Kind) -> None:
     voxels = moving.grid.size + template.grid.size
-    each = _BYTES_A_VOXEL + (_FIELD_BYTES if kind == "deformable" else 0)
-    needed, free = voxels * each + _BASE_BYTES, free_memory()
+    bytes_per_voxel = _IMAGE_BYTES + (_FIELD_BYTES if kind == "deformable" else 0)
+    needed, free = voxels * bytes_per_voxel + _BASE_BYTES, free_memory()
     if needed > free:
         problem = (
             f"registering {voxels:,} voxels takes about {needed / 1e9:.1f} GB of memory, "
@@ -134,50 +138,37 @@ def _read_lesion(source: MaskLike, image: Map) -> Mask:
     # The mean parts tissue from air; most images are half air.
     bright = image.array > np.nanmean(image.array)
     covered = float(mask.array[bright].mean()) if bright.any() else 1.0
-    if covered > MOST_LESIONED or mask.voxels == mask.grid.size:
+    if covered > MAX_LESIONED or mask.voxels == mask.grid.size:
         problem = f"the lesion mask covers {covered:.0%} of what {image.name} shows: inverted?"
         raise InputError(mask.name, problem, "mark the lesion alone")
     return mask
 
 
 def _check_others(others: tuple[Map | Mask, ...], image: Map) -> None:
-    names = Counter(found.name for found in others)
-    for found in others:
-        if names[found.name] > 1:
-            problem = "two images that are brought along bear this name"
-            raise InputError(found.name, problem, "rename one of the files")
-        if not _meet(found.grid, image.grid):
+    names = Counter(other.name for other in others)
+    corners = image.grid.corners()
+    for other in others:
+        if names[other.name] > 1:
+            problem = "two images that are brought along have this name"
+            raise InputError(other.name, problem, "rename one of the files")
+        own = other.grid.corners()
+        low = np.maximum(own.min(axis=0), corners.min(axis=0))
+        if (low > np.minimum(own.max(axis=0), corners.max(axis=0))).any():
             problem = f"lies nowhere near {image.name} by its header"
-            raise InputError(found.name, problem, "bring along images of the same scan session")
+            raise InputError(other.name, problem, "bring along images of the same scan session")
 
 
-def _meet(one: Grid, other: Grid) -> bool:
-    first, second = one.corners(), other.corners()
-    low = np.maximum(first.min(axis=0), second.min(axis=0))
-    return bool((low <= np.minimum(first.max(axis=0), second.max(axis=0))).all())
-
-
-def _path_of(source: object, found: Map | Mask) -> str:
+def _path_of(source: object, image: Map | Mask) -> str:
     # A URL may hold a password, which its path does not show.
-    return str(as_path(source)) if isinstance(source, (str, PathLike)) else found.name
+    return str(as_path(source)) if isinstance(source, (str, PathLike)) else image.name
 
 
-def _volume(found: Map) -> Volume:
-    array: NDArray = found.array.astype(np.float32)
+def _volume(image: Map) -> Volume:
+    array: NDArray = image.array.astype(np.float32)
     known = np.isfinite(array)
     if not known.all():
         array[~known] = array[known].min()
-    return Volume(array, found.grid)
-
-
-# An image brought to a template, its lesion and further images with it.
-
-
-FAR_TURN = 30.0
-"""Degrees between header and template from which on it is worth a sentence."""
-
-FAR_MM = 40.0
-"""The same for the distance of the image's centre."""
+    return Volume(array, image.grid)
 
 
 def register_image(
@@ -209,8 +200,8 @@ def register_image(
     engine : str
         ``auto`` (SimpleITK, or dipy for ``deformable``) or the name of one.
     report : callable, optional
-        Told the share that is done, 0 to 1, and what is being done, about five times a second;
-        what it raises ends the work.
+        Called about five times a second with the fraction that is done, 0 to 1, and what is
+        being done; what it raises ends the work.
 
     Returns
     -------
@@ -221,7 +212,7 @@ def register_image(
     InputError
         Where an image cannot be used, or the engine's process crashes.
     NotCredible
-        Where what was found is not to be believed; its ``found`` is for looking at.
+        Where the registration is not credible; its ``found`` is for looking at.
     SetupError
         Where the engine is not installed.
 
@@ -232,20 +223,24 @@ def register_image(
     lesion_dash.core.errors.InputError: kind: 'elastic' is none of rigid, affine, deformable
     """
     chosen = engine_named(engine, kind)
-    told = report or (lambda _share, _words: None)
+    report = report or (lambda _done, _label: None)
     inputs = read_inputs(moving, template, lesion, others, kind)
-    outcome = run_apart(inputs.task(kind), chosen.name, told)
-    told(0.98, "images brought to the template")
+    outcome = run_in_worker(inputs.task(kind), chosen.name, report)
+    report(0.98, "images brought to the template")
     registration = _assemble(inputs, kind, chosen.version(), outcome)
-    if reasons := doubts(outcome.found.evidence):
-        raise _refusal(registration, reasons)
+    if reasons := doubts(outcome.fit.evidence):
+        name, onto = registration.moving.name, registration.template.name
+        problem = f"registration to {onto} is not credible: {reasons[0]}"
+        remedy = "see whether both show the same part of the body and their headers are right"
+        error = NotCredible(name, problem, remedy, reasons)
+        error.found = registration
+        raise error
     return registration
 
 
 def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Registration:
-    found = outcome.found
-    transform, grid = found.transform, inputs.template.grid
-    lesion = None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid)
+    fit = outcome.fit
+    transform, grid = fit.transform, inputs.template.grid
     return Registration(
         moving=inputs.moving,
         template=inputs.template,
@@ -253,65 +248,41 @@ def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Regi
         engine=engine,
         transform=transform,
         image=warp_map(inputs.moving, transform, grid),
-        quality=_quality(found),
-        lesion=lesion,
+        quality=fit.quality,
+        lesion=None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid),
         native_lesion=inputs.lesion,
         others=tuple(warp_any(other, transform, grid) for other in inputs.others),
-        notes=(*inputs.notes, *_what_is_unusual(inputs, found)),
+        notes=(*inputs.notes, *_unusual(inputs, fit)),
         sources=inputs.sources,
         seconds=outcome.seconds,
         memory_mb=outcome.memory_mb,
     )
 
 
-def _quality(found: Found) -> Quality:
-    evidence = found.evidence
-    smallest, largest = found.jacobians
-    return Quality(
-        similarity_before=found.before,
-        similarity_after=found.after,
-        coverage=evidence.coverage,
-        determinant=found.transform.volume_factor,
-        smallest_jacobian=smallest,
-        largest_jacobian=largest,
-        starts=evidence.starts,
-        agreeing_starts=evidence.agreeing,
-    )
-
-
-def _what_is_unusual(inputs: Inputs, found: Found) -> tuple[str, ...]:
+def _unusual(inputs: Inputs, fit: Fit) -> tuple[str, ...]:
     notes = []
-    degrees, mm = _way(found.transform, inputs)
+    degrees, mm = _moved_by(fit.transform, inputs.moving.grid)
     if degrees > FAR_TURN or mm > FAR_MM:
         notes.append(
             f"the header puts {inputs.moving.name} {mm:.0f} mm and {degrees:.0f} degrees away "
             "from where it was found: compare left and right with another image of the patient"
         )
-    if found.evidence.coverage < 0.95:
-        notes.append(f"the image covers {found.evidence.coverage:.0%} of the template's foreground")
-    if not found.transform.is_linear:
+    if fit.evidence.coverage < 0.95:
+        notes.append(f"the image covers {fit.evidence.coverage:.0%} of the template's foreground")
+    if not fit.transform.is_linear:
         edge = working_grid(inputs.template.grid).voxel_size.max()
-        notes.append(f"the warp was worked out on voxels of {edge:.3g} mm")
-    if found.jacobians[0] <= 0:
+        notes.append(f"the warp was computed on voxels of {edge:.3g} mm")
+    if fit.quality.smallest_jacobian <= 0:
         notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
     if inputs.lesion is not None:
-        notes.append("the lesion was left out when the images were compared")
+        notes.append("the lesion's voxels were excluded when the images were compared")
     return tuple(notes)
 
 
-def _way(transform: Transform, inputs: Inputs) -> tuple[float, float]:
-    """By how many degrees the image is turned, and how far its middle is moved."""
+def _moved_by(transform: Transform, grid: Grid) -> tuple[float, float]:
+    """By how many degrees an image is turned, and by how many mm its centre is moved."""
     left, _, right = np.linalg.svd(transform.matrix[:3, :3])
     cosine = np.clip((np.trace(left @ right) - 1) / 2, -1, 1)
-    grid = inputs.moving.grid
-    middle = grid.to_mm((np.array(grid.shape) - 1) / 2)
-    away = transform.matrix[:3, :3] @ middle + transform.matrix[:3, 3] - middle
+    centre = centre_of(grid)
+    away = transform.matrix[:3, :3] @ centre + transform.matrix[:3, 3] - centre
     return float(np.degrees(np.arccos(cosine))), float(np.linalg.norm(away))
-
-
-def _refusal(registration: Registration, reasons: tuple[str, ...]) -> NotCredible:
-    problem = f"was not found on {registration.template.name} in a way to be believed: {reasons[0]}"
-    remedy = "see whether both show the same part of the body and their headers are right"
-    error = NotCredible(registration.moving.name, problem, remedy, reasons)
-    error.found = registration
-    return error

@@ -14,7 +14,8 @@ from scipy import fft, ndimage
 
 from ...core.errors import InputError
 from ...core.grid import Grid
-from .levels import Level, make_level, sample
+from ...transforms.transform import Transform, points_of
+from .levels import Level, centre_of, make_level, sample
 from .task import Report, Task, Volume
 
 # SimpleITK's optimiser, given and giving a 4 x 4 matrix in RAS mm.
@@ -25,8 +26,8 @@ from .task import Report, Task, Volume
 Model = Literal["rigid", "affine"]
 
 _BINS = 32  # of the joint histogram, as ITK's examples and ANTs have it
-_RADIUS = 2  # voxels of the local correlation on either side
-_PARTED = (
+_RADIUS = 2  # voxels of the local correlation on either side; arbitrary
+_NO_OVERLAP = (
     "All samples map outside",
     "No valid points were found",
     "No sample points were created",
@@ -34,7 +35,7 @@ _PARTED = (
     "point set has zero points",
     "PDF summed to zero",
 )
-"""How ITK says that too few points of the two images meet."""
+"""How ITK says that too few points of the two images meet; it has no error class for it."""
 _SEED = 1  # the regular samples are shifted within their voxels by random numbers
 
 
@@ -46,10 +47,12 @@ class Steps:
     ----------
     first_mm, last_mm : float
         The step it begins with, and the one below which it ends.
-    most : int
-        Iterations.
+    iterations : int
+        At most.
     sampling : float
-        Share of the template's voxels that is looked at.
+        Fraction of the template's voxels that is compared.
+    similarity : str
+        ``information`` (mutual) or ``correlation`` (local), which a bias field doesn't mislead.
     patience : float
         By how much the step shrinks where the direction turns. At 0.5 many starts end degrees
         away from where they lead; at 0.85 they get there.
@@ -57,15 +60,16 @@ class Steps:
 
     first_mm: float
     last_mm: float
-    most: int
+    iterations: int
     sampling: float = 1.0
     patience: float = 0.85
+    similarity: Literal["information", "correlation"] = "information"
 
 
-def maximise_information(
+def maximise(
     level: Level, matrix: NDArray, model: Model, steps: Steps
 ) -> NDArray[np.float64] | None:
-    """Move the image until its mutual information with the template is largest.
+    """Move the image until it is most similar to the template.
 
     Voxels of the lesion, and those outside the template's foreground, don't count.
 
@@ -88,83 +92,51 @@ def maximise_information(
     InputError
         Where ITK fails for any other reason, with what it said.
     """
-    method = _make_method(level, steps)
-    method.SetMetricAsMattesMutualInformation(_BINS)
+    import SimpleITK
+
+    itk: Any = SimpleITK
+    method = itk.ImageRegistrationMethod()
+    if steps.similarity == "information":
+        method.SetMetricAsMattesMutualInformation(_BINS)
+    else:
+        method.SetMetricAsANTSNeighborhoodCorrelation(_RADIUS)
     if steps.sampling < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)
         method.SetMetricSamplingPercentage(steps.sampling, _SEED)
-    # Several threads add up the histogram in whichever order they end: the last bits would change.
-    return _run(method, level, matrix, model, threads=1)
-
-
-def maximise_correlation(
-    level: Level, matrix: NDArray, model: Model, steps: Steps
-) -> NDArray[np.float64] | None:
-    """The same with the local correlation, which a bias field doesn't mislead."""
-    method = _make_method(level, steps)
-    method.SetMetricAsANTSNeighborhoodCorrelation(_RADIUS)
-    return _run(method, level, matrix, model, threads=os.cpu_count() or 1)
-
-
-def _itk() -> Any:
-    import SimpleITK
-
-    return SimpleITK
-
-
-def _make_method(level: Level, steps: Steps) -> Any:
-    itk = _itk()
-    method = itk.ImageRegistrationMethod()
+    # Several threads add up a histogram in whichever order they end: the last bits would change.
+    threads = 1 if steps.similarity == "information" else os.cpu_count() or 1
+    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     method.SetInterpolator(itk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        steps.first_mm, steps.last_mm, steps.most, steps.patience, 1e-8
+        steps.first_mm, steps.last_mm, steps.iterations, steps.patience, 1e-8
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetMetricFixedMask(_to_itk_mask(level.foreground, level.template))
+    method.SetMetricFixedMask(_to_itk(level.foreground.astype(np.uint8), level.template.grid))
     if level.lesion is not None:
-        method.SetMetricMovingMask(_to_itk_mask(~level.lesion, level.moving))
-    return method
-
-
-def _run(
-    method: Any, level: Level, matrix: NDArray, model: Model, threads: int
-) -> NDArray[np.float64] | None:
-    itk = _itk()
-    start = _to_itk_transform(matrix, level.centre, model)
-    method.SetInitialTransform(start, inPlace=True)
-    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+        known = (~level.lesion).astype(np.uint8)
+        method.SetMetricMovingMask(_to_itk(known, level.moving.grid))
+    transform = _to_itk_transform(matrix, level.centre, model)
+    method.SetInitialTransform(transform, inPlace=True)
     try:
-        method.Execute(_to_itk(level.template), _to_itk(level.moving))
+        images = (_to_itk(image.array, image.grid) for image in (level.template, level.moving))
+        method.Execute(*images)
     except RuntimeError as error:
-        if any(words in str(error) for words in _PARTED):
+        if any(text in str(error) for text in _NO_OVERLAP):
             return None
-        raise _failure(error) from error
-    found = _matrix_of(start)
-    return found if np.isfinite(found).all() and abs(np.linalg.det(found)) > 1e-3 else None
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # What ITK says, without the place in its code.
+        reason = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
+        problem = f"the engine failed: {reason}"
+        raise InputError("SimpleITK", problem, "try another engine", tuple(lines)) from error
+    matrix = _matrix_of(transform)
+    return matrix if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-3 else None
 
 
-def _failure(error: RuntimeError) -> InputError:
-    """What ITK says, without the place in its code."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
-    problem = f"the engine failed: {said}"
-    return InputError("SimpleITK", problem, "try another engine", tuple(lines))
+def _to_itk(array: NDArray, grid: Grid) -> Any:
+    import SimpleITK
 
-
-def _to_itk(volume: Volume) -> Any:
-    itk = _itk()
-    image = itk.GetImageFromArray(np.ascontiguousarray(volume.array.T, dtype=np.float32))
-    return _placed(image, volume)
-
-
-def _to_itk_mask(mask: NDArray[np.bool_], volume: Volume) -> Any:
-    itk = _itk()
-    image = itk.GetImageFromArray(np.ascontiguousarray(mask.T).astype(np.uint8))
-    return _placed(image, volume)
-
-
-def _placed(image: Any, volume: Volume) -> Any:
-    affine, size = volume.grid.affine, volume.grid.voxel_size
+    image: Any = SimpleITK.GetImageFromArray(np.ascontiguousarray(array.T))
+    affine, size = grid.affine, grid.voxel_size
     image.SetSpacing(size.tolist())
     image.SetOrigin(affine[:3, 3].tolist())
     image.SetDirection((affine[:3, :3] / size).ravel().tolist())
@@ -173,7 +145,9 @@ def _placed(image: Any, volume: Volume) -> Any:
 
 def _to_itk_transform(matrix: NDArray, centre: NDArray, model: Model) -> Any:
     """ITK's goes from the fixed image, the template, to the moving one."""
-    itk = _itk()
+    import SimpleITK
+
+    itk: Any = SimpleITK
     to_moving = np.linalg.inv(matrix)
     linear = to_moving[:3, :3]
     if model == "rigid":
@@ -188,11 +162,10 @@ def _to_itk_transform(matrix: NDArray, centre: NDArray, model: Model) -> Any:
 
 
 def _matrix_of(transform: Any) -> NDArray[np.float64]:
-    linear = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre, shift = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
     to_moving = np.eye(4)
-    to_moving[:3, :3] = linear
-    to_moving[:3, 3] = shift + centre - linear @ centre
+    to_moving[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre, shift = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
+    to_moving[:3, 3] = shift + centre - to_moving[:3, :3] @ centre
     return np.asarray(np.linalg.inv(to_moving), np.float64)
 
 
@@ -200,12 +173,12 @@ def _matrix_of(transform: Any) -> NDArray[np.float64]:
 
 
 TURNS = (-15.0, 0.0, 15.0)
-"""Degrees about each axis that are tried in all combinations."""
+"""Degrees about each axis that are tried in all combinations: the refinement finds the rest."""
 
-_LEAST_OVERLAP = 0.6  # of the most that the two can share
+_MIN_OVERLAP = 0.6  # of the most that the two can share; arbitrary
 
 
-def match_places(moving: Volume, template: Volume, step_mm: float, most: int) -> list[NDArray]:
+def match_places(moving: Volume, template: Volume, step_mm: float, max_poses: int) -> list[NDArray]:
     """Poses of the moving image at which it correlates best with the template.
 
     For each of 27 rotations, all shifts by whole steps are compared: the squared correlation,
@@ -218,7 +191,7 @@ def match_places(moving: Volume, template: Volume, step_mm: float, most: int) ->
         NaN where nothing is known, such as outside the template's foreground.
     step_mm : float
         Between shifts.
-    most : int
+    max_poses : int
         How many of the best are returned.
 
     Returns
@@ -227,19 +200,19 @@ def match_places(moving: Volume, template: Volume, step_mm: float, most: int) ->
         From the moving image to the template, mm; the best first.
     """
     target = _on_lattice(template, np.eye(4), step_mm)
-    centre = moving.grid.to_mm((np.array(moving.grid.shape) - 1) / 2)
-    found: list[tuple[float, NDArray]] = []
+    centre = centre_of(moving.grid)
+    scored: list[tuple[float, NDArray]] = []
     for degrees in product(TURNS, repeat=3):
         turn = turn_about(centre, degrees)
         source = _on_lattice(moving, turn, step_mm)
-        for picture in (_as_is, _edges):
-            score, shifts = _best_shifts(picture(source.array), picture(target.array))
-            for height, shift in zip(score, shifts, strict=True):
+        offset = target.grid.affine[:3, 3] - source.grid.affine[:3, 3]
+        for feature in (np.asarray, _gradient_length):
+            scores, shifts = _best_shifts(feature(source.array), feature(target.array))
+            for score, shift in zip(scores, shifts, strict=True):
                 pose = turn.copy()
-                offset = target.grid.affine[:3, 3] - source.grid.affine[:3, 3]
                 pose[:3, 3] += offset + shift * step_mm
-                found.append((height, pose))
-    return _distinct(found, centre, step_mm, most)
+                scored.append((score, pose))
+    return _distinct(scored, centre, 2 * step_mm, max_poses)
 
 
 def turn_about(centre: NDArray, degrees: Sequence[float]) -> NDArray[np.float64]:
@@ -260,15 +233,11 @@ def _on_lattice(volume: Volume, matrix: NDArray, step_mm: float) -> Volume:
     affine = np.diag([step_mm, step_mm, step_mm, 1.0])
     affine[:3, 3] = (low + high) / 2 - step_mm * (shape - 1) / 2
     grid = Grid(tuple(shape.tolist()), affine)
-    return Volume(sample(volume, matrix, grid), grid)
+    return Volume(sample(volume, Transform(matrix), grid), grid)
 
 
-def _as_is(array: NDArray) -> NDArray:
-    return array
-
-
-def _edges(array: NDArray) -> NDArray:
-    """Length of the gradient; NaN beside what is not known."""
+def _gradient_length(array: NDArray) -> NDArray:
+    """NaN next to what is not known."""
     return np.sqrt(sum(part**2 for part in np.gradient(array)))
 
 
@@ -276,38 +245,37 @@ def _best_shifts(source: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
     """The highest peaks of the squared correlation, and by how many steps the source moves."""
     score = _correlate(source, target)
     peaks = (score == ndimage.maximum_filter(score, 3)) & (score > 0)
-    places = np.argwhere(peaks)
-    heights = score[peaks]
+    shifts, heights = np.argwhere(peaks), score[peaks]
     best = np.argsort(-heights, kind="stable")[:3]
-    # Place 0 is the source's first voxel on the target's first one; beyond the source, the axes
-    # have wrapped around.
-    wrapped = np.where(places >= np.array(source.shape), places - score.shape, places)
+    # Shift 0 lays the source's first voxel on the target's; beyond the source, the axes of a
+    # Fourier transform have wrapped around.
+    wrapped = np.where(shifts >= np.array(source.shape), shifts - score.shape, shifts)
     return heights[best], -wrapped[best]
 
 
 def _correlate(source: NDArray, target: NDArray) -> NDArray[np.float32]:
     """Squared correlation at every shift of the target over the source, 0 where they part."""
+    # Sums over what both know, for all shifts at once (Padfield 2012, masked correlation).
     sizes = zip(source.shape, target.shape, strict=True)
-    shape = tuple(fft.next_fast_len(one + other, real=True) for one, other in sizes)
-    ones, first, squares = (fft.rfftn(part, shape) for part in _parts(source))
-    mask, second, squared = (np.conj(fft.rfftn(part, shape)) for part in _parts(target))
+    shape = tuple(fft.next_fast_len(a + b, real=True) for a, b in sizes)
+    known_a, a, squares_a = (fft.rfftn(part, shape) for part in _moments(source))
+    known_b, b, squares_b = (np.conj(fft.rfftn(part, shape)) for part in _moments(target))
 
     def overlap(a: NDArray, b: NDArray) -> NDArray:
         return fft.irfftn(a * b, shape)
 
-    count = np.maximum(overlap(ones, mask), 0)
-    enough = count >= _LEAST_OVERLAP * count.max()
+    count = np.maximum(overlap(known_a, known_b), 0)
+    enough = count >= _MIN_OVERLAP * count.max()
     count = np.maximum(count, 1)
-    sum_one, sum_two = overlap(first, mask), overlap(ones, second)
-    covariance = overlap(first, second) - sum_one * sum_two / count
-    spread_one = overlap(squares, mask) - sum_one**2 / count
-    spread_two = overlap(ones, squared) - sum_two**2 / count
-    product_ = spread_one * spread_two
-    enough &= (spread_one > 1e-3 * count) & (spread_two > 1e-3 * count)
-    return np.where(enough, covariance**2 / np.where(enough, product_, 1), 0)
+    sum_a, sum_b = overlap(a, known_b), overlap(known_a, b)
+    covariance = overlap(a, b) - sum_a * sum_b / count
+    spread_a = overlap(squares_a, known_b) - sum_a**2 / count
+    spread_b = overlap(known_a, squares_b) - sum_b**2 / count
+    enough &= (spread_a > 1e-3 * count) & (spread_b > 1e-3 * count)
+    return np.where(enough, covariance**2 / np.where(enough, spread_a * spread_b, 1), 0)
 
 
-def _parts(array: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def _moments(array: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Where it is known, its values there with mean 0 and SD 1, and their squares."""
     known = np.isfinite(array)
     values = np.where(known, array, 0).astype(np.float32)
@@ -318,68 +286,51 @@ def _parts(array: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _distinct(
-    found: list[tuple[float, NDArray]], centre: NDArray, step_mm: float, most: int
+    scored: list[tuple[float, NDArray]], centre: NDArray, within_mm: float, max_poses: int
 ) -> list[NDArray]:
     """The best poses that are not neighbours of a better one."""
-    kept: list[NDArray] = []
-    reach = centre + 50 * np.vstack([np.eye(3), -np.eye(3)])
-    for _, pose in sorted(found, key=lambda pair: -pair[0]):
-        points = reach @ pose[:3, :3].T + pose[:3, 3]
-        others = (reach @ other[:3, :3].T + other[:3, 3] for other in kept)
-        if all(np.linalg.norm(points - other, axis=1).mean() > 2 * step_mm for other in others):
-            kept.append(pose)
-        if len(kept) == most:
+    poses: list[NDArray] = []
+    ends = centre + 50 * np.vstack([np.eye(3), -np.eye(3)])  # about the reach of a brain, mm
+    for _, pose in sorted(scored, key=lambda pair: -pair[0]):
+        inverse = np.linalg.inv(pose)
+        if all(distance(inverse, np.linalg.inv(other), ends) > within_mm for other in poses):
+            poses.append(pose)
+        if len(poses) == max_poses:
             break
-    return kept
+    return poses
 
 
 # Where the search for a registration begins.
 
 
 MATCHES = 6
-"""Places found by matching that are followed."""
+"""Places found by matching that are followed. Arbitrary."""
 
 CROP_MM = 25.0
-"""How far beyond the template's box an image is kept where it is much larger than the template."""
+"""How far beyond the template's box an image is kept where it is much larger than the template:
+measured, a whole head on a small template is found to 0.6 to 0.9 mm so."""
 
 
-@dataclass(frozen=True, eq=False)
-class InitialPose:
-    """A pose to begin with.
-
-    Parameters
-    ----------
-    name : str
-    matrix : array, shape (4, 4)
-        From the moving image to the template, mm.
-    """
-
-    name: str
-    matrix: NDArray[np.float64]
-
-
-def propose_starts(level: Level) -> list[InitialPose]:
-    """Poses that the right one may be near to.
+def propose_starts(level: Level) -> dict[str, NDArray[np.float64]]:
+    """Poses that the right one may be near to, by name; from the moving image to the template, mm.
 
     The headers' own (world coordinates); centres of mass upon each other, of all and of what lies
     within the template's box and 25 mm around it; centres of the fields of view; and the places
     where the template correlates best with the image.
     """
     moving, template = level.known_moving, level.template
-    target = _centre_of_mass(Volume(level.known_template, template.grid))
-    near = _cropped(moving, template)
-    starts = [
-        InitialPose("world coordinates", np.eye(4)),
-        InitialPose("centre of mass", _shift(target - _centre_of_mass(moving))),
-        InitialPose("centre of the field of view", _shift(_middle(template) - _middle(moving))),
-    ]
-    if near is not None:
-        starts.append(InitialPose("centre of mass near the template", _shift(target - near)))
-    step_mm = float(template.grid.voxel_size.max())
     known = Volume(level.known_template, template.grid)
-    matched = match_places(moving, known, step_mm, MATCHES)
-    starts += [InitialPose(f"match {place}", pose) for place, pose in enumerate(matched, start=1)]
-    return starts
+    target = _centre_of_mass(known)
+    starts = {
+        "world coordinates": np.eye(4),
+        "centre of mass": _shift(target - _centre_of_mass(moving)),
+        "centre of the field of view": _shift(centre_of(template.grid) - centre_of(moving.grid)),
+    }
+    if (near := _cropped(moving, template.grid)) is not None:
+        starts["centre of mass near the template"] = _shift(target - _centre_of_mass(near))
+    step_mm = float(template.grid.voxel_size.max())
+    poses = match_places(moving, known, step_mm, MATCHES)
+    return starts | {f"match {rank}": pose for rank, pose in enumerate(poses, start=1)}
 
 
 def _centre_of_mass(volume: Volume) -> NDArray[np.float64]:
@@ -388,25 +339,17 @@ def _centre_of_mass(volume: Volume) -> NDArray[np.float64]:
     weights = np.nan_to_num(array - np.nanmin(array), nan=0.0).astype(np.float64)
     sums = [weights.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
     total = max(float(weights.sum()), 1e-12)
-    voxel = [float(line @ np.arange(line.size)) / total for line in sums]
-    return volume.grid.to_mm(voxel)
+    return volume.grid.to_mm([float(line @ np.arange(line.size)) / total for line in sums])
 
 
-def _cropped(moving: Volume, template: Volume) -> NDArray[np.float64] | None:
-    """Centre of mass of what lies near the template's box by the headers; None if nothing does."""
-    corners = template.grid.corners()
+def _cropped(moving: Volume, template: Grid) -> Volume | None:
+    """What lies near the template's box by the headers; None if that is nothing, or all."""
+    corners = template.corners()
     low, high = corners.min(axis=0) - CROP_MM, corners.max(axis=0) + CROP_MM
-    voxels = np.moveaxis(np.indices(moving.grid.shape), 0, -1)
-    points = moving.grid.to_mm(voxels)
+    points = points_of(moving.grid)
     near = ((points >= low) & (points <= high)).all(axis=-1)
-    kept = np.where(near, moving.array, np.float32(np.nan))
-    if not np.isfinite(kept).any() or near.all():
-        return None
-    return _centre_of_mass(Volume(kept, moving.grid))
-
-
-def _middle(volume: Volume) -> NDArray[np.float64]:
-    return volume.grid.to_mm((np.array(volume.grid.shape) - 1) / 2)
+    array = np.where(near, moving.array, np.float32(np.nan))
+    return None if near.all() or not np.isfinite(array).any() else Volume(array, moving.grid)
 
 
 def _shift(mm: NDArray) -> NDArray[np.float64]:
@@ -421,18 +364,18 @@ def _shift(mm: NDArray) -> NDArray[np.float64]:
 COARSE_MM = 8.0
 """Voxels at the coarsest level, of a template as large as a head."""
 
-CARRIED = 4
-"""Ends of the coarse search that are followed at the finer level."""
+FOLLOWED = 4
+"""Ends of the coarse search that are followed at the finer level. Arbitrary."""
 
 SAME_END_MM = 2.0
-"""Ends that are no further apart are one."""
+"""Ends that are no further apart are one: a quarter of a voxel of the coarsest level."""
 
-COARSE_STEPS = Steps(first_mm=4, last_mm=0.1, most=200)
-FINE_STEPS = Steps(first_mm=2, last_mm=0.05, most=200, sampling=0.5)
+COARSE_STEPS = Steps(first_mm=4, last_mm=0.1, iterations=200)
+FINE_STEPS = Steps(first_mm=2, last_mm=0.05, iterations=200, sampling=0.5)
 # Twelve numbers at once overshoot: steps of 1 mm blew brains up to four times their volume.
-AFFINE_STEPS = Steps(first_mm=0.25, last_mm=0.02, most=200, sampling=0.5, patience=0.7)
+AFFINE_STEPS = Steps(first_mm=0.25, last_mm=0.02, iterations=200, sampling=0.5, patience=0.7)
 
-_LEAST_VOXELS = 12  # along the template's shortest side at the coarsest level
+_MIN_SIDE = 12  # voxels along the template's shortest side at the coarsest level; arbitrary
 _FINEST_COARSE_MM = 4.0
 
 
@@ -445,9 +388,9 @@ class Optimum:
     matrix : array, shape (4, 4)
         From the moving image to the template, mm.
     score : float
-        Mean squared local correlation, times the share of the foreground it was found in.
+        Mean squared local correlation, times the fraction of the foreground it was found in.
     starts : tuple of str
-        That led here.
+        Those that led to it.
     """
 
     matrix: NDArray[np.float64]
@@ -457,7 +400,7 @@ class Optimum:
 
 @dataclass(frozen=True, eq=False)
 class PoseSearch:
-    """What the search found.
+    """The result of a search.
 
     Parameters
     ----------
@@ -492,91 +435,52 @@ def search_pose(
     foreground: NDArray[np.bool_],
     model: Model,
     report: Report,
-    most: int = CARRIED,
+    max_ends: int = FOLLOWED,
 ) -> PoseSearch | None:
     """Find where the moving image lies on the template, to about a millimetre.
 
-    Parameters
-    ----------
-    task : Task
-    foreground : array of bool, shape of the template
-    model : str
-        ``rigid`` or ``affine``.
-    report : callable
-    most : int
-        Ends of the coarse search that are followed.
-
-    Returns
-    -------
-    Search or None
-        None where no start led to images that meet.
+    Of the coarse search, the best `max_ends` ends are followed. None where no start led to images
+    that meet.
     """
-    step_mm = coarsest_mm(task, foreground)
+    sides = (np.ptp(np.argwhere(foreground), axis=0) + 1) * task.template.grid.voxel_size
+    step_mm = float(np.clip(sides.min() / _MIN_SIDE, _FINEST_COARSE_MM, COARSE_MM))
     coarse = make_level(task, foreground, step_mm)
     fine = make_level(task, foreground, step_mm / 2)
     report(0.05, "places where the template fits")
     starts = propose_starts(coarse)
     ends = []
-    for number, start in enumerate(starts, start=1):
-        report(0.2 + 0.4 * number / len(starts), f"search from {start.name}")
-        found = maximise_information(coarse, start.matrix, "rigid", COARSE_STEPS)
-        if found is not None:
-            ends.append(_end(fine, found, (start.name,)))
-    carried = []
-    distinct = merge_ends(ends, fine.points(), step_mm)[:most]
+    for number, (name, start) in enumerate(starts.items(), start=1):
+        report(0.2 + 0.4 * number / len(starts), f"search from {name}")
+        pose = maximise(coarse, start, "rigid", COARSE_STEPS)
+        if pose is not None:
+            ends.append(Optimum(pose, fine.score(pose), (name,)))
+    refined = []
+    distinct = merge_ends(ends, fine.points(), step_mm)[:max_ends]
     for number, end in enumerate(distinct, start=1):
         report(0.6 + 0.4 * number / len(distinct), f"best places at {step_mm / 2:.2g} mm")
-        matrix = _follow(fine, end.matrix, model)
-        if matrix is not None:
-            carried.append(_end(fine, matrix, end.starts))
-    merged = merge_ends(carried, fine.points(), SAME_END_MM)
+        pose = maximise(fine, end.matrix, "rigid", FINE_STEPS)
+        if pose is not None and model == "affine":
+            pose = fine.better(maximise(fine, pose, "affine", AFFINE_STEPS), pose)
+        if pose is not None:
+            refined.append(Optimum(pose, fine.score(pose), end.starts))
+    merged = merge_ends(refined, fine.points(), SAME_END_MM)
     return PoseSearch(merged[0], fine, tuple(merged[1:]), len(starts)) if merged else None
-
-
-def coarsest_mm(task: Task, foreground: NDArray[np.bool_]) -> float:
-    """Voxel size at which the shortest side of the template's foreground has 12 voxels."""
-    sides = np.ptp(np.argwhere(foreground), axis=0) + 1
-    shortest = float((sides * task.template.grid.voxel_size).min())
-    return float(np.clip(shortest / _LEAST_VOXELS, _FINEST_COARSE_MM, COARSE_MM))
-
-
-def _follow(level: Level, matrix: NDArray, model: Model) -> NDArray[np.float64] | None:
-    found = maximise_information(level, matrix, "rigid", FINE_STEPS)
-    if found is None or model == "rigid":
-        return found
-    return level.better(maximise_information(level, found, "affine", AFFINE_STEPS), found)
-
-
-def _end(level: Level, matrix: NDArray, starts: tuple[str, ...]) -> Optimum:
-    return Optimum(matrix, level.score(matrix), starts)
 
 
 def merge_ends(ends: list[Optimum], points: NDArray, within_mm: float) -> list[Optimum]:
     """Ends, the best first; those near a better one are counted with it."""
-    kept: list[Optimum] = []
+    merged: list[Optimum] = []
     for end in sorted(ends, key=lambda end: -end.score):
-        same = (
-            place
-            for place, other in enumerate(kept)
-            if distance(end.matrix, other.matrix, points) <= within_mm
-        )
-        if (place := next(same, None)) is None:
-            kept.append(end)
+        for rank, better in enumerate(merged):
+            if distance(end.matrix, better.matrix, points) <= within_mm:
+                merged[rank] = replace(better, starts=better.starts + end.starts)
+                break
         else:
-            kept[place] = replace(kept[place], starts=kept[place].starts + end.starts)
-    return kept
+            merged.append(end)
+    return merged
 
 
-def distance(one: NDArray, other: NDArray, points: NDArray) -> float:
-    """Mean distance in mm between where two poses see points of the template.
-
-    Parameters
-    ----------
-    one, other : array, shape (4, 4)
-        From the moving image to the template.
-    points : array, shape (n, 3)
-        Of the template, mm.
-    """
-    ways = [np.linalg.inv(matrix) for matrix in (one, other)]
-    first, second = (points @ way[:3, :3].T + way[:3, 3] for way in ways)
-    return float(np.linalg.norm(first - second, axis=1).mean())
+def distance(first: NDArray, second: NDArray, points: NDArray) -> float:
+    """Mean distance (mm) in the moving image of points (n, 3) of the template, by two poses."""
+    moved = [Transform(matrix).moving_points(points) for matrix in (first, second)]
+    return float(np.linalg.norm(moved[0] - moved[1], axis=1).mean())

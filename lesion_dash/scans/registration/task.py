@@ -1,15 +1,16 @@
-"""What is asked of a registration engine, and what registering gives."""
+"""The task of a registration engine, and the result of a registration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import InputError
+from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import Map
 from ...images.masks import Mask
@@ -61,7 +62,7 @@ class Registration:
     kind : str
         ``rigid``, ``affine`` or ``deformable``.
     engine : str
-        What found the transform, with its version, such as ``SimpleITK 2.5.7``.
+        Name and version, such as ``SimpleITK 2.5.7``.
     transform : Transform
         From the moving image to the template.
     image : Map
@@ -96,7 +97,7 @@ class Registration:
 
 
 class NotCredible(InputError):
-    """A registration that was found and is not believed; it carries what was found for a picture.
+    """A registration that is not credible; it carries the result for a picture.
 
     Attributes
     ----------
@@ -107,11 +108,9 @@ class NotCredible(InputError):
     found: Registration | None = None
 
 
-# What a program that registers images is asked for, whichever it is.
-
-
 Report = Callable[[float, str], None]
-"""Told the share that is done, 0 to 1, and what is being done; what it raises ends the work."""
+"""Called with the fraction that is done, 0 to 1, and what is being done; what it raises ends the
+work."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +130,7 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What an engine is asked for.
+    """Two images to be registered.
 
     Parameters
     ----------
@@ -163,3 +162,11 @@ class Engine(Protocol):
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""
+
+
+def package_version(name: str, command: str) -> str:
+    """Name and version of an engine's Python package; `SetupError` where it is not installed."""
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        raise SetupError(name, "is not installed", f"install it: {command}") from None

@@ -27,12 +27,12 @@ def save(array: np.ndarray, path: Path) -> None:
 def choose(page: AssignPage, **choices: object) -> None:
     for name, value in choices.items():
         getattr(page.ask, name).value = value
-        page._desk.wait()
+        page._context.wait()
 
 
 def saved(page: AssignPage, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    monkeypatch.setattr(page._desk.saver, "save", files.__setitem__)
+    monkeypatch.setattr(page._context.saver, "save", files.__setitem__)
     page.download.click()
     return files
 

@@ -24,12 +24,12 @@ def test_a_row_leads_into_component_and_region(page: AssignPage, atlas: str) -> 
     choose(page, atlas=atlas, threshold=7, lower_threshold=0.2)
     answer = page.answer
     assert answer is not None
-    grid = answer.source.found.grid
+    grid = answer.source.image.grid
     for row, region in enumerate(page.table.frame["Region"]):
         page.table.click(row)
         voxel = grid.nearest_voxel(page.brain.viewer.mm)
         assert voxel is not None
-        assert answer.source.found.array[voxel] > 7
+        assert answer.source.image.array[voxel] > 7
         likely = answer.atlas.maps[[grid.linear_index(voxel)]].toarray()[0]
         names = [one.name for one, p in zip(answer.atlas.regions, likely, strict=True) if p >= 0.2]
         assert region in (names or [OUTSIDE])
@@ -46,9 +46,9 @@ def test_only_places_of_mni_space_are_called_so(page: AssignPage, code: int, wor
     choose(page, file="both.nii.gz")
     answer = page.answer
     assert answer is not None
-    found = answer.source.found
+    found = answer.source.image
     own = replace(found, grid=Grid(found.grid.shape, found.grid.affine, code))
-    answer = replace(answer, source=replace(answer.source, found=own))
+    answer = replace(answer, source=replace(answer.source, image=own))
     assert words in place_html(answer, (-20.0, 3.0, 8.0))
 
 
@@ -66,7 +66,7 @@ def test_picture_shows_all_components_and_one_contour(page: AssignPage) -> None:
     choose(page, source="maps", file="both.nii.gz", threshold=2.5)
     answer = page.answer
     assert answer is not None
-    first, *rest = answer.found.components
+    first, *rest = answer.assignment.components
     parts = answer.picture(first)
     np.testing.assert_array_equal(parts.levels == CHOSEN.value, first.mask.array)
     others = np.any([part.mask.array for part in rest], axis=0)
@@ -120,7 +120,7 @@ def test_contour_of_fine_voxels_is_as_wide_in_mm() -> None:
 
 def test_the_contour_follows_the_crosshair(page: AssignPage) -> None:
     page.table.click(0)
-    answer, grid = page.answer, page.answer.source.found.grid
+    answer, grid = page.answer, page.answer.source.image.grid
     x, y, z = page.brain.viewer.mm
     for mm in ((x, y, z), (x + 4, y, z)):
         page.brain.viewer.move_to(mm)
@@ -152,5 +152,5 @@ def test_a_lower_threshold_of_the_probability_is_in_the_legend(page: AssignPage)
 
 def test_without_webgl_nilearn_draws(page: AssignPage) -> None:
     page.brain.canvas.probe.set_state({"webgl": "no"})
-    page._desk.wait()
+    page._context.wait()
     assert 'sandbox="allow-scripts"' in page.brain.canvas.fallback.value

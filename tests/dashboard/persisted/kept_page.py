@@ -70,7 +70,7 @@ MADE: dict[str, dict[str, Any]] = {
 
 def open_app(root: DataRoot) -> App:
     app = App(AppContext(Session(root)))
-    app.returning.begin()
+    app.url_state.begin()
     app.context.wait()
     return app
 
@@ -81,7 +81,7 @@ def open_page(app: App, page: str) -> None:
 
 
 def arrive(app: App, text: str) -> None:
-    app.returning.bar._handle_custom_msg({"address": text}, [])
+    app.url_state.bar._handle_custom_msg({"address": text}, [])
     app.context.wait()
 
 

@@ -47,7 +47,7 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
     open_page(app, page)
     assert app.context.inputs.values[page] == MADE[page]
     assert app.context.banner.message == ""
-    told = read_address(app.returning.bar.text)["inputs"]
+    told = read_address(app.url_state.bar.text)["inputs"]
     assert StateValidator(root, NAMES).check({"inputs": told})[0].inputs[page] == MADE[page]
 
 
@@ -60,7 +60,7 @@ def test_a_file_brings_the_inputs_back_and_what_it_leaves_out_is_usual(
     content = session_bytes(PageState("cohort_a", "cohort_b", min_patients=4, inputs={page: less}))
     app = open_app(root)
     arrive(app, link_to(page, MADE[page]))
-    app.returning.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
+    app.url_state.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
     app.context.wait()
     found = dict(app.context.inputs.values[page])
     if page == "roi":  # the folder decides which runs and conditions are offered first
@@ -80,8 +80,8 @@ def test_pages_of_which_nothing_is_said_stay_as_they_are(root: DataRoot) -> None
 def test_what_is_usual_is_not_told(root: DataRoot) -> None:
     app = open_app(root)
     open_page(app, "chance")
-    assert "chance.cohort=a" in app.returning.bar.text
-    assert "chance.seed" not in app.returning.bar.text
+    assert "chance.cohort=a" in app.url_state.bar.text
+    assert "chance.seed" not in app.url_state.bar.text
 
 
 LONG = "x" * 600
@@ -143,14 +143,12 @@ def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
     root: DataRoot, text: str, reason: str
 ) -> None:
     text = text.replace('"', "%22").replace("[", "%5B").replace("{", "%7B")
-    bookmark, faults = StateValidator(root, NAMES).check(
-        read_address(f"compare.map=mean&{text}&k=3")
-    )
+    state, faults = StateValidator(root, NAMES).check(read_address(f"compare.map=mean&{text}&k=3"))
     if text.startswith("compare"):
-        assert bookmark.inputs == {}
+        assert state.inputs == {}
     else:
-        assert bookmark.inputs["compare"] == {"map": "mean"}
-    assert bookmark.min_patients == 3
+        assert state.inputs["compare"] == {"map": "mean"}
+    assert state.min_patients == 3
     assert len(faults) == 1
     assert reason in faults[0].problem
     assert len(faults[0].subject) <= 60
@@ -171,8 +169,8 @@ PAGE_VALUES = st.sampled_from([(page, name) for page, kept in INPUTS.items() for
 @given(where=PAGE_VALUES, value=JSON)
 def test_whatever_stands_in_a_file_is_taken_or_told(where: tuple[str, str], value: object) -> None:
     page, name = where
-    bookmark, faults = StateValidator(ROOT, NAMES).check({"inputs": {page: {name: value}}})
-    taken = bookmark.inputs.get(page, {})
+    state, faults = StateValidator(ROOT, NAMES).check({"inputs": {page: {name: value}}})
+    taken = state.inputs.get(page, {})
     assert len(faults) + len(taken) == 1
     assert all(isinstance(fault, InputError) for fault in faults)
 
@@ -226,21 +224,21 @@ def test_a_map_of_two_cohorts_needs_both(root: DataRoot) -> None:
 def test_a_long_choice_makes_room_for_the_others(root: DataRoot) -> None:
     long = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
     inputs = {"roi": {"folder": "series", "runs": long}, "chance": MADE["chance"]}
-    bookmark = PageState("cohort_a", inputs=inputs)
-    assert too_long_for(bookmark) == ("roi",)
-    text = to_address(bookmark)
+    state = PageState("cohort_a", inputs=inputs)
+    assert too_long_for(state) == ("roi",)
+    text = to_address(state)
     assert len(text) <= LONGEST
     assert read_address(text).keys() == {"folder_a", "inputs"}
     assert read_address(text)["inputs"].keys() == {"chance"}
-    assert json.loads(session_bytes(bookmark))["choices"]["inputs"]["roi"]["runs"] == list(long)
+    assert json.loads(session_bytes(state))["choices"]["inputs"]["roi"]["runs"] == list(long)
     del root
 
 
 def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) -> None:
     app = open_app(root)
-    assert app.returning.menu.lacking == ""
+    assert app.url_state.menu.lacking == ""
     monkeypatch.setattr("lesion_dash.dashboard.address.LONGEST", 150)
     arrive(app, link_to("chance", MADE["chance"])[:120])
     open_page(app, "roi")
-    assert "the inputs of ROI lab" in app.returning.menu.lacking
-    assert "roi." not in app.returning.bar.text
+    assert "the inputs of ROI lab" in app.url_state.menu.lacking
+    assert "roi." not in app.url_state.bar.text

@@ -39,17 +39,17 @@ def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data
     drop = find_widget(app.tabs.children[NAMES.index("inspect")], "FileDrop")
     drop._on_file("Jane Doe.nii.gz", content)
     app.context.wait()
-    link = app.returning.bar.text
+    link = app.url_state.bar.text
     assert "Jane" not in link
-    saved = session_bytes(app.returning.bookmark)
+    saved = session_bytes(app.url_state.state)
     assert "is not kept: drop it there again" in json.loads(saved)["note"]
     assert b"Jane" not in saved
-    assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.returning.bookmark
+    assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.url_state.state
     other = open_app(root)
     arrive(other, link)
     said = find_widget(other.tabs.children[NAMES.index("inspect")], "", "drop it again")
     assert "is not kept" in said.value
-    assert other.returning.bar.text == link
+    assert other.url_state.bar.text == link
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_nothing_is_shuffled_by_a_link(root: DataRoot) -> None:
     arrive(app, link_to("chance", MADE["chance"]))
     page = app.tabs.children[NAMES.index("chance")]
     assert not find_button(page, "Shuffle volumes").disabled
-    assert urlencode({"chance.permutations": 250}) in app.returning.bar.text
+    assert urlencode({"chance.permutations": 250}) in app.url_state.bar.text
 
 
 def test_a_page_that_comes_back_has_its_brain_drawn_whole(
@@ -127,7 +127,7 @@ def test_a_page_that_comes_back_has_its_brain_drawn_whole(
     for volume in niivue.volumes:
         monkeypatch.setattr(type(volume), "img", np.zeros(8, np.uint8))
         monkeypatch.setattr(type(volume), "hdr", {})
-    app.returning.bar._handle_custom_msg({"back": "yes"}, [])
+    app.url_state.bar._handle_custom_msg({"back": "yes"}, [])
     assert painted == []
-    app.returning.bar._handle_custom_msg({"back": True}, [])
+    app.url_state.bar._handle_custom_msg({"back": True}, [])
     assert painted == [volume.id for volume in niivue.volumes]

@@ -20,8 +20,8 @@ RUNS = tuple(f"sub-01_task-pictures_run-{number}_bold.nii.gz" for number in (1, 
 
 def run(page: RoiPage) -> RoiRun:
     page.test.run.click()
-    page._desk.wait()
-    assert page._desk.banner.message == ""
+    page._context.wait()
+    assert page._context.banner.message == ""
     assert page.answer is not None
     return page.answer.run
 
@@ -29,7 +29,7 @@ def run(page: RoiPage) -> RoiRun:
 def choose(page: RoiPage, panel: Any, **values: object) -> None:
     for name, value in values.items():
         getattr(panel, name).value = value
-    page._desk.wait()
+    page._context.wait()
 
 
 def series_of(root: Path, **more: Any) -> SeriesSource:

@@ -72,7 +72,7 @@ def choose(page: TemplatePage, field: Any, folder: str, name: str = "") -> None:
     field.folders.value = folder
     if name:
         field.names.value = name
-    page._desk.wait()
+    page._context.wait()
 
 
 def choose_images(page: TemplatePage, template: bool = True, lesion: bool = False) -> None:
@@ -85,7 +85,7 @@ def choose_images(page: TemplatePage, template: bool = True, lesion: bool = Fals
 
 def register(page: TemplatePage) -> None:
     page.images.run.click()
-    page._desk.wait()
+    page._context.wait()
 
 
 def text(widget: widgets.HTML) -> str:
@@ -97,7 +97,7 @@ def hidden(widget: widgets.Widget) -> bool:
 
 
 def banner(page: TemplatePage) -> str:
-    return html.unescape(page._desk.banner.message)
+    return html.unescape(page._context.banner.message)
 
 
 def path(root: Path, name: str) -> str:
@@ -106,7 +106,7 @@ def path(root: Path, name: str) -> str:
 
 def shown_marks(page: TemplatePage, bit: int) -> list[np.ndarray]:
     """Which pixels of the three slices bear a mark, rows from the top."""
-    view = page.look.view
+    view = page.slices.view
     marks, cuts, start = np.frombuffer(view.marks, np.uint8), [], 0
     for pane in view.panes:
         width, height = pane["pixels"]

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.measurement_service import MapFacts, open_facts
 from lesion_dash.dashboard.pages.template import TemplatePage
-from lesion_dash.dashboard.pages.template_look import middle_of
+from lesion_dash.dashboard.pages.template_view import middle_of
 from lesion_dash.dashboard.source_field import SourceField
-from lesion_dash.dashboard.volume_pair import REGION, VolumePair
+from lesion_dash.dashboard.volume_pair import LESION, REGION, VolumePair, greys
+from lesion_dash.images.maps import Map
+from lesion_dash.images.masks import Mask
 from lesion_dash.scans.region_masks import native_region, read_region
 from lesion_dash.scans.signal import leave_out, measure_native
 
@@ -35,17 +38,17 @@ def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
     choose(page, page.region.map, "atlas", "maps.nii.gz")
     region = read_region(root / "atlas" / "maps.nii.gz", 1)
     sizes = []
-    here = page.look.voxel
+    here = page.slices.voxel
     for threshold in (0.2, 0.5, 0.9):
         page.region.threshold.value = threshold
-        page._desk.wait()
-        mask = region.mask_on(page.pair_of_volumes.grid, threshold)
+        page._context.wait()
+        mask = region.mask_on(page.volumes.grid, threshold)
         assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
         assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, here[2]].T[::-1])
         sizes.append(mask.voxels)
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 3
-    assert page.look.voxel == here  # the crosshair stays while the threshold moves
+    assert page.slices.voxel == here  # the crosshair stays while the threshold moves
 
 
 def test_a_threshold_that_nothing_reaches_is_said(page: TemplatePage, root: Path) -> None:
@@ -65,10 +68,10 @@ def test_labels_are_chosen_by_name_and_take_no_threshold(page: TemplatePage, roo
     assert names[:3] == [f"{HOSTILE} {number} ({number})" for number in (1, 2, 3)]
     assert hidden(page.region._field)
     page.region.label.value = "3"
-    page._desk.wait()
+    page._context.wait()
     region = read_region(root / "atlas" / "labels.nii.gz", 3)
     assert page.placed.mask.voxels == region.indices.size
-    assert page.look.voxel == middle_of(page.placed.mask)
+    assert page.slices.voxel == middle_of(page.placed.mask)
     register(page)
     assert HOSTILE in text(page.signal.table)
     assert HOSTILE not in page.signal.table.value
@@ -83,7 +86,7 @@ def test_a_region_cannot_be_its_own_background(page: TemplatePage) -> None:
     choose(page, page.signal.background, "/2")
     assert page.answer.noise.background_label == "2"
     page.region.label.value = "2"
-    page._desk.wait()
+    page._context.wait()
     assert page.signal.background.folder == ""
     assert page.answer.noise.background_label == ""
     assert "/1" in [key for _, key in page.signal.background.folders.options]
@@ -154,12 +157,12 @@ def test_neighbours_share_no_voxel(page: TemplatePage, root: Path) -> None:
         native_region(
             read_region(path(root, "atlas/maps.nii.gz"), label),
             0.05,
-            page.pair_of_volumes.transform,
-            page.pair_of_volumes.native.grid,
+            page.volumes.transform,
+            page.volumes.native.grid,
         )
         for label in (1, 2)
     )
-    expected = measure_native(page.pair_of_volumes.native, own, leave_out(other, own))
+    expected = measure_native(page.volumes.native, own, leave_out(other, own))
     assert page.answer.signal.quality.table.equals(expected.quality.table)
 
 
@@ -195,7 +198,7 @@ def test_a_map_that_was_overtaken_takes_no_region_with_it(
     assert slow.begun.wait(30)
     come_back(page, "labels.nii.gz", "3")
     slow.go.set()
-    page._desk.wait()
+    page._context.wait()
     assert (page.region.region, page.signal.background.text) == ("3", "/2")
     assert banner(page) == ""
 
@@ -206,16 +209,69 @@ def test_a_background_waits_for_the_map_whose_region_it_is(
     choose(page, page.region.map, "atlas", "maps.nii.gz")
     slow = SlowFacts("labels.nii.gz")
     monkeypatch.setattr("lesion_dash.dashboard.pages.template.open_facts", slow)
-    show = page.look.show
+    show = page.slices.show
 
-    def show_and_go_on(pair_of_volumes: VolumePair) -> None:
-        show(pair_of_volumes)
+    def show_and_go_on(volumes: VolumePair) -> None:
+        show(volumes)
         slow.go.set()
 
-    monkeypatch.setattr(page.look, "show", show_and_go_on)
+    monkeypatch.setattr(page.slices, "show", show_and_go_on)
     page.images.image.choose("scans//scan.nii.gz")
     come_back(page, "labels.nii.gz", "3")
-    page._desk.wait()
+    page._context.wait()
     assert slow.go.is_set()
     assert (page.region.region, page.signal.background.text) == ("3", "/2")
     assert page.signal.background.offered == "2"
+
+
+def scan(array: np.ndarray, edge: float = 1.0) -> Map:
+    grid = Grid(array.shape, np.diag([edge, edge, edge, 1]))
+    return Map("scan", array, grid, "", "")
+
+
+def test_greys_keep_the_order_of_values() -> None:
+    values = np.random.default_rng(0).normal(100, 20, (8, 9, 10)).astype(np.float32)
+    shown = greys(scan(values))
+    order = np.argsort(values, axis=None)
+    assert np.all(np.diff(shown.ravel()[order].astype(int)) >= 0)
+    assert shown.max() == 255
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (7, 255), (np.nan, 0), (-3, {0, 255})])
+def test_greys_of_one_value(value: float, expected: object) -> None:
+    shown = np.unique(greys(scan(np.full((3, 3, 3), value, np.float64)))).tolist()
+    assert len(shown) == 1
+    assert shown[0] in expected if isinstance(expected, set) else shown[0] == expected
+
+
+def test_background_of_a_scan_is_black_and_an_outlier_does_not_darken_it() -> None:
+    values = np.zeros((20, 20, 20))
+    values[5:15, 5:15, 5:15] = np.random.default_rng(1).uniform(50, 100, (10, 10, 10))
+    plain = greys(scan(values))
+    values[10, 10, 10] = 1e6
+    assert plain[0, 0, 0] == 0
+    assert abs(int(greys(scan(values))[9, 9, 9]) - int(plain[9, 9, 9])) < 3
+
+
+def test_a_large_slice_is_thinned_with_its_marks() -> None:
+    array = np.zeros((2100, 5, 4), np.float32, order="F")
+    array[2000:] = 1
+    found = scan(array)
+    mask = Mask.from_array(array, found.grid, "region")
+    volumes = VolumePair(found, found, lesion=mask)
+    panes, template, image = volumes.panes(volumes.middle, False)
+    marks = np.frombuffer(volumes.marks(volumes.middle, False, mask), np.uint8)
+    sizes = [width * height for width, height in (pane["pixels"] for pane in panes)]
+    assert max(max(pane["pixels"]) for pane in panes) <= 1024
+    assert len(template) == len(image) == marks.size == sum(sizes)
+    assert template == image
+    pixels = np.frombuffer(image, np.uint8)
+    assert np.array_equal(marks, np.where(pixels > 0, REGION | LESION, 0))
+    assert panes[2]["mm"] == [2100, 5]
+
+
+def test_the_crosshair_stays_inside() -> None:
+    volumes = VolumePair(*[scan(np.ones((3, 4, 5)))] * 2)
+    assert volumes.clip((-2, 9, 2)) == (0, 3, 2)
+    assert volumes.deeper(2, 1, (1, 1, 4)) == (1, 1, 4)
+    assert volumes.deeper(0, 1, (1, 1, 4)) == (2, 1, 4)

@@ -1,0 +1,198 @@
+"""Masks: what is read equals nibabel, what is damaged or no mask is refused for what it is."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import AFFINE, SHAPE, image, random_masks
+
+from lesion_dash.core.errors import InputError
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.maps import read_map
+from lesion_dash.images.masks import Mask, read_mask
+
+LESION = random_masks(1, seed=3)[0]
+BYTES = image(LESION.astype(np.uint8)).to_bytes()
+
+
+def save(path, array, slope=None):
+    data = bytearray(image(array).to_bytes())
+    if slope is not None:
+        struct.pack_into("<ff", data, 112, slope, 0.0)
+    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", "<i2", ">i2", "<i4", "<u4", "<i8", "<f4", ">f4", "<f8"]
+)
+def test_a_mask_of_any_type_equals_what_nibabel_reads(tmp_path, dtype, ending):
+    header = nib.Nifti1Header(endianness=">" if dtype[0] == ">" else "<")
+    header.set_data_dtype(np.dtype(dtype))
+    path = tmp_path / f"a{ending}"
+    nib.save(nib.Nifti1Image(LESION.astype(dtype), AFFINE, header=header), path)
+    mask = read_mask(path)
+    expected = np.asarray(nib.load(path).dataobj) > 0
+    np.testing.assert_array_equal(mask.array, expected)
+    assert mask.voxels == expected.sum()
+
+
+def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path):
+    nib.save(nib.Nifti2Image(LESION.astype(np.uint8)[..., None, None], AFFINE), tmp_path / "a.nii")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii").array, LESION)
+
+
+def test_an_image_in_memory_is_taken_as_it_is():
+    np.testing.assert_array_equal(read_mask(image(LESION.astype(np.float32))).array, LESION)
+
+
+def test_gzip_members_put_end_to_end_are_one_image(tmp_path):
+    parts = (BYTES[:400], BYTES[400:500], BYTES[500:])
+    (tmp_path / "a.nii.gz").write_bytes(b"".join(map(gzip.compress, parts)))
+    mask = read_mask(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(mask.array, LESION)
+    assert mask.notes == ("lesion touches the image border",)
+
+
+def test_scaled_and_nearly_whole_values_are_a_mask(tmp_path):
+    scaled = save(tmp_path / "a.nii", LESION.astype(np.uint8) * 255, slope=1 / 255)
+    assert read_mask(scaled).voxels == LESION.sum()
+    nearly = save(tmp_path / "b.nii", np.where(LESION, np.float32(0.99999), np.float32(0)))
+    assert read_mask(nearly).voxels == LESION.sum()
+
+
+def test_nan_and_what_follows_the_image_are_ignored_and_said(tmp_path):
+    path = save(tmp_path / "a.nii.gz", np.where(LESION, 1, np.nan).astype(np.float32))
+    mask = read_mask(path)
+    assert mask.voxels == LESION.sum()
+    assert any("NaN treated as background" in note for note in mask.notes)
+    whole = path.read_bytes()
+    for tail in (b"GARBAGE" * 9, whole):
+        path.write_bytes(whole + tail)
+        mask = read_mask(path)
+        assert mask.voxels == LESION.sum()
+        assert any("extra bytes" in note for note in mask.notes)
+
+
+def test_forms_that_disagree_are_said_and_the_sform_is_used(tmp_path):
+    made = image(LESION.astype(np.uint8))
+    moved = AFFINE.copy()
+    moved[0, 3] += 10
+    made.set_qform(moved, 4)
+    nib.save(made, tmp_path / "a.nii")
+    mask = read_mask(tmp_path / "a.nii")
+    np.testing.assert_array_equal(mask.grid.affine, AFFINE)
+    assert any("disagree by 10 mm" in note for note in mask.notes)
+
+
+REFUSED = {
+    "labels": (LESION.astype(np.uint8) * 2 + 1, "more than one label"),
+    "probabilities": (
+        np.linspace(0, 1, LESION.size, dtype="f4").reshape(SHAPE),
+        "not a binary mask",
+    ),
+    "negative": (-LESION.astype(np.int16), "negative values"),
+    "infinite": (np.where(LESION, np.inf, 0).astype("f4"), "infinite value"),
+    "only NaN": (np.full(SHAPE, np.nan, "f4"), "no finite value"),
+    "two volumes": (np.stack([LESION, LESION], -1).astype(np.uint8), "several volumes"),
+    "slice": (LESION[:, :, 0].astype(np.uint8), "not a volume"),
+    "complex": (LESION.astype(np.complex64), "complex values"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_mask_is_refused_for_what_it_is(tmp_path, case):
+    array, match = REFUSED[case]
+    with pytest.raises(InputError, match=match) as caught:
+        read_mask(save(tmp_path / "sub-9.nii.gz", array))
+    assert "sub-9.nii.gz" in str(caught.value)
+
+
+def test_a_negative_slope_makes_negative_values(tmp_path):
+    with pytest.raises(InputError, match="negative values"):
+        read_mask(save(tmp_path / "a.nii", LESION.astype(np.uint8), slope=-1.0))
+
+
+def test_an_image_without_an_affine_is_refused():
+    with pytest.raises(InputError, match="affine cannot be inverted"):
+        read_mask(nib.Spm99AnalyzeImage(LESION.astype(np.uint8), np.diag([0.0, 1, 1, 1])))
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "pkl", "PICKLE"])
+@pytest.mark.parametrize("length", [10, 1000])
+def test_a_file_of_an_array_leads_to_convert(tmp_path, ending, length):
+    path = tmp_path / f"scan.{ending}"
+    path.write_bytes(bytes(length))
+    for read in (read_mask, read_map):
+        with pytest.raises(InputError, match=r"is an array, not an image; .*dash convert`"):
+            read(path)
+
+
+DAMAGE = {
+    "empty": (lambda data: b"", "file is empty"),
+    "text": (lambda data: b"hello " * 200, "not a gzip file"),
+    "plain": (gzip.decompress, "rename it to .nii"),
+    "cut": (lambda data: data[:-60], "truncated|damaged"),
+    "no trailer": (lambda data: data[:-8], "truncated"),
+    "checksum": (lambda data: data[:-8] + b"\0\0\0\0" + data[-4:], "checksum does not match"),
+    "length": (lambda data: data[:-4] + b"\1\0\0\0", "length does not match"),
+    "not an image": (lambda data: gzip.compress(b"hello" * 300), "not a NIfTI file"),
+    "header alone": (lambda data: gzip.compress(BYTES[:352]), "voxel data missing"),
+    "claims too much": (
+        lambda data: gzip.compress(BYTES[:42] + struct.pack("<3h", 2000, 2000, 200) + BYTES[48:]),
+        "truncated",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_named(tmp_path, case):
+    damage, match = DAMAGE[case]
+    (tmp_path / "a.nii.gz").write_bytes(damage(gzip.compress(BYTES)))
+    with pytest.raises(InputError, match=match):
+        read_mask(tmp_path / "a.nii.gz")
+
+
+HEADERS = {
+    "dimensions": ("dim", [0, 1, 1, 1, 1, 1, 1, 1], "impossible dimensions"),
+    "type": ("datatype", 999, "unsupported voxel type"),
+    "offset": ("vox_offset", 16, "voxel data offset"),
+    "affine": ("srow_x", [np.nan, 0, 0, 0], "affine is not a number"),
+    "flat": ("srow_x", [0, 0, 0, 0], "affine cannot be inverted"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_damaged_header_is_refused_before_its_voxels(tmp_path, case):
+    field, value, match = HEADERS[case]
+    header = nib.Nifti1Header(BYTES[:348], check=False)
+    header[field] = value
+    (tmp_path / "a.nii").write_bytes(header.binaryblock + BYTES[348:])
+    with pytest.raises(InputError, match=match):
+        read_mask(tmp_path / "a.nii")
+
+
+def test_a_mask_goes_to_a_file_and_back(tmp_path):
+    grid = Grid(SHAPE, AFFINE)
+    mask = Mask.from_array(LESION, grid, "a")
+    nib.save(mask.to_nifti(), tmp_path / "a.nii")
+    again = read_mask(tmp_path / "a.nii")
+    np.testing.assert_array_equal(again.indices, mask.indices)
+    assert again.grid.matches(grid)
+    assert again.volume_mm3 == LESION.sum() * 8
+
+
+def test_the_header_of_the_output_states_the_space_of_the_input_and_no_name():
+    assert read_mask(image(LESION.astype(np.uint8), code=2)).to_nifti().header["sform_code"] == 2
+    named = Mask.from_array(LESION, Grid(SHAPE, AFFINE), "sub-\udcff 1")
+    assert b"sub" not in named.to_nifti().header["descrip"].tobytes()
+
+
+def test_a_long_axis_is_written_as_nifti_2():
+    long = Mask.from_array(np.ones((40000, 2, 2)), Grid((40000, 2, 2), AFFINE), "long")
+    assert isinstance(long.to_nifti(), nib.Nifti2Image)

@@ -1,0 +1,282 @@
+"""Published atlases: what nilearn gives becomes an atlas; listing them downloads nothing."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from nilearn import datasets
+from nilearn.datasets import _utils
+from nilearn.datasets.atlas import Atlas
+from phantoms import SHAPE, image, random_masks, write_masks
+
+from lesion_dash import cli
+from lesion_dash.atlas.finding import list_atlases
+from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.atlas.published import LIBRARY
+from lesion_dash.core.errors import InputError
+
+LABELS = np.random.default_rng(3).choice([0, 2001, 9170], SHAPE).astype(np.int16)
+COUNTED = np.random.default_rng(3).choice([0, 1, 2], SHAPE).astype(np.uint8)
+CHANCES = np.random.default_rng(3).integers(0, 101, (*SHAPE, 2)).astype(np.uint8)
+# Of nilearn's datasets, these hold no regions: components of a decomposition, several scales in
+# one image, surfaces.
+LEFT_OUT = {"allen_2011", "craddock_2012", "smith_2009", "surf_destrieux"}
+
+
+NAMES = ["Background", "Frontal Pole", "Insula"]
+LUT = pd.DataFrame({"index": [0, 1, 2], "name": NAMES})
+
+
+def fetched(kind, maps, **fields):
+    return Atlas(maps=maps, description="made for a test", atlas_type=kind, **fields)
+
+
+@pytest.fixture(autouse=True)
+def empty_home(monkeypatch, tmp_path):
+    """Nilearn takes a folder that is there already, such as one in the user's home."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def offer(monkeypatch):
+    """Let nilearn's fetcher of that name answer without a network."""
+
+    def put(fetcher, bunch):
+        calls = []
+        monkeypatch.setattr(
+            datasets, f"fetch_atlas_{fetcher}", lambda **options: calls.append(options) or bunch
+        )
+        return calls
+
+    return put
+
+
+def named(atlas):
+    return [(region.label, region.name) for region in atlas.regions]
+
+
+def test_a_labelled_atlas_with_labels_of_its_own(tmp_path, offer):
+    nib.save(image(LABELS), tmp_path / "AAL.nii")
+    names = ["Background", "Precentral_L", "Vermis_10"]
+    table = pd.DataFrame({"index": [0, 2001, 9170], "name": names})
+    calls = offer("aal", fetched("deterministic", str(tmp_path / "AAL.nii"), lut=table))
+    atlas = load_atlas("nilearn:aal")
+    assert calls == [{"version": "SPM12", "verbose": 0}]
+    assert named(atlas) == [(2001, "Precentral_L"), (9170, "Vermis_10")]
+    np.testing.assert_array_equal(atlas.labels, LABELS)
+    assert atlas.name == "nilearn:aal"
+    assert list(atlas.sources) == [str(tmp_path / "AAL.nii")]
+    assert any("Tzourio-Mazoyer et al. 2002" in note for note in atlas.notes)
+
+
+def test_a_labelled_atlas_in_memory_and_with_a_table_of_the_user_s(tmp_path, offer):
+    offer("harvard_oxford", fetched("deterministic", image(COUNTED), labels=NAMES, lut=LUT))
+    atlas = load_atlas("nilearn:harvard_oxford_cort")
+    assert named(atlas) == [(1, "Frontal Pole"), (2, "Insula")]
+    assert list(atlas.sources) == ["nilearn:harvard_oxford_cort"]
+    (tmp_path / "own.csv").write_text("index,name\n1,one\n2,two\n")
+    atlas = load_atlas("nilearn:harvard_oxford_cort", tmp_path / "own.csv")
+    assert named(atlas) == [(1, "one"), (2, "two")]
+
+
+def test_maps_with_a_name_for_the_background(offer):
+    offer("harvard_oxford", fetched("probabilistic", image(CHANCES), labels=NAMES))
+    atlas = load_atlas("nilearn:harvard_oxford_cort_prob")
+    assert named(atlas) == [(1, "Frontal Pole"), (2, "Insula")]
+    np.testing.assert_array_equal(atlas.maps.toarray(), CHANCES.reshape((-1, 2), order="F") / 100)
+    assert not any("without" in note for note in atlas.notes)
+
+
+def test_maps_with_their_networks(tmp_path, offer):
+    nib.save(image(CHANCES), tmp_path / "msdl.nii")
+    extra = {"labels": ["L Aud", "R Aud"], "networks": ["Aud", "Aud"]}
+    offer("msdl", fetched("probabilistic", str(tmp_path / "msdl.nii"), **extra))
+    regions = load_atlas("nilearn:msdl").regions
+    assert [(region.label, region.name) for region in regions] == [(1, "L Aud"), (2, "R Aud")]
+    assert {region.extra["parent"] for region in regions} == {"Aud"}
+
+
+def test_maps_with_a_table_of_components(offer):
+    components = pd.DataFrame({"component": [1, 2], "difumo_names": ["Insula", "Cuneus"]})
+    offer("difumo", fetched("probabilistic", image(CHANCES), labels=components))
+    atlas = load_atlas("nilearn:difumo_64")
+    assert named(atlas) == [(1, "Insula"), (2, "Cuneus")]
+    assert any("weights of functional modes" in note for note in atlas.notes)
+
+
+def test_parcels_know_their_network(offer):
+    names = ["Background", "7Networks_LH_Vis_1", "7Networks_RH_Default_PFC_1"]
+    bunch = fetched("deterministic", image(COUNTED), lut=LUT.assign(name=names))
+    calls = offer("schaefer_2018", bunch)
+    regions = load_atlas("nilearn:schaefer_400").regions
+    assert calls[0]["n_rois"] == 400
+    assert [region.extra["parent"] for region in regions] == ["Vis", "Default"]
+
+
+def test_an_atlas_in_another_space_says_so(offer):
+    offer("talairach", fetched("deterministic", image(COUNTED), lut=LUT))
+    notes = load_atlas("nilearn:talairach_lobe").notes
+    assert any("Talairach space" in note for note in notes)
+
+
+def test_a_name_that_is_not_known_is_answered_with_one_that_is():
+    with pytest.raises(InputError, match="did you mean nilearn:aal"):
+        load_atlas("nilearn:aal3")
+
+
+REQUEST = requests.Request(url="https://a.org/b").prepare()
+NOT_FOUND = requests.Response()
+NOT_FOUND.status_code, NOT_FOUND.url, NOT_FOUND.request = 404, "https://a.org/b", REQUEST
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            requests.ConnectionError("a long story", request=REQUEST),
+            "no answer from https://a.org/b",
+        ),
+        (requests.HTTPError("404", response=NOT_FOUND), "https://a.org/b answers 404"),
+        (OSError("no space left"), "OSError: no space left"),
+        (EOFError("cut off"), "EOFError: cut off"),
+    ],
+)
+def test_without_a_network_a_sentence_says_what_to_do(monkeypatch, error, reason):
+    waits = []
+
+    def fail(**options):
+        waits.append(_utils._REQUESTS_TIMEOUT[0])
+        raise error
+
+    usual = _utils._REQUESTS_TIMEOUT
+    monkeypatch.setattr(datasets, "fetch_atlas_aal", fail)
+    with pytest.raises(InputError, match="elsewhere, and give its image in place of") as caught:
+        load_atlas("nilearn:aal")
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith("nilearn:aal: nilearn (aal) could not download it")
+    # A server that takes no connection is given up soon; nilearn's own limit is not changed.
+    assert waits == [4.0]
+    assert usual == _utils._REQUESTS_TIMEOUT
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_nilearn_asks_for_the_file_by_which_an_atlas_is_told_to_be_on_disk(
+    monkeypatch, tmp_path, name
+):
+    """Nilearn's own fetcher runs up to its first download, which is written down and refused."""
+    entry, requested = LIBRARY[name], []
+
+    def note(folder, files, **_):
+        requested.extend(Path(folder, file) for file, *_ in files)
+        raise OSError("no network in tests")
+
+    monkeypatch.setenv("NILEARN_DATA", str(tmp_path))
+    monkeypatch.setattr("nilearn.datasets.atlas.fetch_files", note)
+    with pytest.raises(InputError, match="no network in tests"):
+        load_atlas(name)
+    path = tmp_path / entry.file
+    if entry.fetcher == "talairach":  # the levels are cut out of one file
+        assert path.parent.is_dir()
+    else:
+        assert path in requested
+    assert not entry.on_disk
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    assert entry.on_disk
+
+
+def test_every_volume_atlas_of_nilearn_has_a_name_or_a_reason():
+    offered = {name[12:] for name in dir(datasets) if name.startswith("fetch_atlas_")}
+    assert offered == {entry.fetcher for entry in LIBRARY.values()} | LEFT_OUT
+    for entry in LIBRARY.values():
+        fetch = getattr(datasets, f"fetch_atlas_{entry.fetcher}")
+        inspect.signature(fetch).bind(**entry.options, verbose=0)
+
+
+def refuse(*_, **__):
+    raise AssertionError("something was fetched")
+
+
+def test_listing_downloads_nothing_and_says_where_what_lies(monkeypatch, tmp_path):
+    monkeypatch.setenv("NILEARN_DATA", str(tmp_path))
+    for entry in LIBRARY.values():
+        monkeypatch.setattr(datasets, f"fetch_atlas_{entry.fetcher}", refuse)
+    path = tmp_path / LIBRARY["nilearn:aal"].file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    listing = list_atlases()
+    assert [atlas.name for atlas in listing] == list(LIBRARY)
+    assert [atlas.name for atlas in listing if atlas.place] == ["nilearn:aal"]
+    for atlas in listing:
+        assert "cite " in atlas.credit
+        assert "licence: " in atlas.credit
+        assert atlas.space
+
+
+def test_the_command_lists_atlases_of_a_folder_the_bundled_and_the_published(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("NILEARN_DATA", str(tmp_path / "cache"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    nib.save(image(COUNTED), folder / "two.nii.gz")
+    (folder / "two.csv").write_text("index,name\n1,a\n2,b\n")
+    assert cli.main(["atlases", "--atlases", str(folder), "--json"]) == 0
+    mine, bundled, published = json.loads(capsys.readouterr().out).values()
+    assert [(a["name"], a["kind"], a["regions"]) for a in mine] == [("two", "labels", 2)]
+    assert [atlas["name"] for atlas in bundled] == ["synthetic_atlas"]
+    assert [atlas["name"] for atlas in published] == list(LIBRARY)
+    assert cli.main(["atlases", "--atlases", str(folder)]) == 0
+    text = capsys.readouterr().out
+    for name in ["two", "synthetic_atlas", "nilearn:aal", "nilearn:schaefer_N", "nilearn:basc_N"]:
+        assert f"  {name} " in text
+    assert str(folder / "two.nii.gz") in text
+    assert "nilearn:schaefer_N: N = 100, 200, 300, " in text
+    assert "nilearn:schaefer_N, nilearn:schaefer_N_17networks: cite Schaefer et al. 2018" in text
+    assert " more:" not in text
+    assert cli.main(["atlases", "--all"]) == 0
+    text = capsys.readouterr().out
+    for name in LIBRARY:
+        assert f"  {name} " in text
+
+
+@pytest.mark.parametrize(
+    ("file", "names", "credit"),
+    [
+        ("aal", ["a", "b"], "probably AAL: cite Tzourio-Mazoyer et al. 2002"),
+        ("AAL3v1", ["a", "b"], "probably AAL3: cite Rolls et al. 2020"),
+        ("mine", ["Left_Frontal_Pole", "Left_Insular_Cortex", "Heschl's Gyrus"], "Harvard-Oxford"),
+        ("BN_Atlas_246", ["a", "b"], "probably Brainnetome: cite Fan et al. 2016"),
+        ("ArterialAtlas136", ["a", "b"], "probably the arterial territories: cite Liu et al. 2023"),
+        ("mine", ["Frontal Pole", "b"], "see the authors"),
+        ("salable", ["a", "b"], "see the authors"),
+    ],
+)
+def test_what_to_cite_for_a_well_known_atlas_of_the_user_s(tmp_path, file, names, credit):
+    nib.save(image(COUNTED), tmp_path / f"{file}.nii.gz")
+    rows = [f"{number},{name}" for number, name in enumerate(names, 1)]
+    (tmp_path / f"{file}.csv").write_text("\n".join(["index,name", *rows]))
+    (atlas,) = list_atlases(tmp_path)
+    assert credit in atlas.credit
+
+
+def test_a_name_stands_wherever_an_atlas_is_given(tmp_path, offer, capsys, monkeypatch):
+    monkeypatch.setenv("NILEARN_DATA", str(tmp_path / "cache"))
+    offer("harvard_oxford", fetched("deterministic", image(COUNTED), lut=LUT))
+    folder = write_masks(tmp_path / "masks", random_masks(2))
+    masks = [str(path) for path in sorted(folder.iterdir())]
+    out = tmp_path / "out"
+    name = "nilearn:harvard_oxford_cort"
+    assert cli.main(["overlap", *masks, "--atlas", name, "-o", str(out)]) == 0
+    assert "Frontal Pole" in (out / "region_counts.csv").read_text()
+    inputs = json.loads((out / "provenance.json").read_text())["inputs"]
+    assert [entry["name"] for entry in inputs if entry["kind"] == "atlas"] == [name]
+    assert f"{name} is downloaded now" in capsys.readouterr().err
