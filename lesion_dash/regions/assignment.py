@@ -6,6 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
+from ..core.defaults import (
+    CONNECTIVITY,
+    LOWER_THRESHOLD,
+    MIN_SIZE_MM3,
+    MIN_SIZE_VOXELS,
+    THRESHOLD,
+)
 from ..core.errors import InputError
 from ..images.maps import MapLike, as_map, resample_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
@@ -180,12 +187,12 @@ def assign_regions(
     image: MapLike,
     atlas: Atlas,
     *,
-    threshold: float = 0.0,
+    threshold: float = THRESHOLD,
     signs: Signs = "positive",
-    connectivity: Connectivity = 18,
-    min_size_voxels: int = 1,
-    min_size_mm3: float = 0.0,
-    lower_threshold: float = 0.0,
+    connectivity: Connectivity = CONNECTIVITY,
+    min_size_voxels: int = MIN_SIZE_VOXELS,
+    min_size_mm3: float = MIN_SIZE_MM3,
+    lower_threshold: float = LOWER_THRESHOLD,
     on: On = "map",
 ) -> Assignment:
     """Assign the components of a map to the regions of an atlas.

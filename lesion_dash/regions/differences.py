@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, ProbabilityAtlas
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.defaults import MIN_PATIENTS
 from ..core.grid import Grid
 from ..stats.differences import cohort_differences
 from .load import LesionLoad, lesion_load
@@ -108,7 +109,7 @@ class RegionDifferences:
 
 
 def region_differences(
-    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = 5
+    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = MIN_PATIENTS
 ) -> RegionDifferences:
     """Subtract one cohort from another in each region: how many are lesioned, and how largely.
 

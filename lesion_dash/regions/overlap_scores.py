@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, Atlas
+from ..core.defaults import LOWER_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..stats.components import Component
@@ -162,7 +163,7 @@ class RegionSums:
 
 
 @lru_cache(maxsize=4)
-def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
+def sum_regions(atlas: Atlas, lower_threshold: float = LOWER_THRESHOLD) -> RegionSums:
     """Sum up the maps of an atlas; kept, so that another map or threshold need not wait.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import CONNECTIVITY, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map, MapLike, as_map
@@ -132,11 +133,11 @@ class Components:
 
 def find_components(
     image: MapLike,
-    threshold: float = 0.0,
+    threshold: float = THRESHOLD,
     signs: Signs = "positive",
-    connectivity: Connectivity = 18,
-    min_size_voxels: int = 1,
-    min_size_mm3: float = 0.0,
+    connectivity: Connectivity = CONNECTIVITY,
+    min_size_voxels: int = MIN_SIZE_VOXELS,
+    min_size_mm3: float = MIN_SIZE_MM3,
 ) -> Components:
     """Find the connected parts of a map above a threshold.
 

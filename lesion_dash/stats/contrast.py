@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
@@ -308,8 +309,8 @@ def correct_contrast(
     contrast: Contrast,
     method: Correction,
     *,
-    n_permutations: int = 1000,
-    seed: int = 0,
+    n_permutations: int = PERMUTATIONS,
+    seed: int = SEED,
     progress: Callable[[int, int], None] | None = None,
 ) -> Contrast:
     """Correct the p of a contrast for the number of voxels tested.
@@ -409,9 +410,11 @@ def _to_permute(
     if samples is None:
         remedy = "choose Student's t-test, or another correction"
         raise InputError("fwe", f"no permutations of {contrast.test}'s test", remedy)
-    if n_permutations < 20:
+    if n_permutations < MIN_PERMUTATIONS:
         problem = f"{n_permutations} permutations give no p below {1 / (n_permutations + 1):.2f}"
-        raise InputError("permutations", problem, "give at least 20; 1,000 is usual")
+        raise InputError(
+            "permutations", problem, f"give at least {MIN_PERMUTATIONS}; 1,000 is usual"
+        )
     _check_memory(contrast, samples)
     values = samples.values(contrast.indices)
     if np.isnan(values).any():

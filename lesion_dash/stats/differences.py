@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..images.maps import Map
@@ -124,7 +125,7 @@ class CohortDifferences:
 
 
 def cohort_differences(
-    a: Cohort, b: Cohort, min_patients: int = 5, outside: Outside = "nan"
+    a: Cohort, b: Cohort, min_patients: int = MIN_PATIENTS, outside: Outside = "nan"
 ) -> CohortDifferences:
     """Subtract one cohort from another: how many are lesioned at a voxel, and how large they are.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_words
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..images.events import Conditions
 from ..images.masks import Mask
@@ -239,7 +240,7 @@ def contrast_scores(
     column: str,
     *,
     test: Literal["student", "welch"] = "student",
-    min_lesioned: int = 5,
+    min_lesioned: int = MIN_PATIENTS,
 ) -> Contrast:
     """Test at each voxel whether a score differs between lesioned and spared patients.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
 from ..images.reading import Progress
 from .size_bias import SIDES, Lesioned, Side, VolumePermutations, lesioned_patients
@@ -115,7 +116,6 @@ _BLOCK_BYTES = 2**26
 _TOGETHER = 64
 """Permutations of one block, at most."""
 
-_FEWEST = 20
 _ROUNDING = 1e-12
 """By which part statistics of different numbers of patients may come out apart that are equal."""
 
@@ -124,9 +124,9 @@ Float = NDArray[np.float64]
 
 def permute_volumes(
     cohort: Cohort,
-    min_patients: int = 5,
-    permutations: int = 1000,
-    seed: int = 0,
+    min_patients: int = MIN_PATIENTS,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
     side: Side = "larger",
     progress: Progress | None = None,
 ) -> VolumePermutations:
@@ -325,12 +325,12 @@ def _check_choices(min_patients: int, permutations: int, seed: int, side: str) -
     if side not in SIDES:
         raise InputError("side", f"is {side!r}", f"choose one of {', '.join(SIDES)}")
     permutations = _whole_number("permutations", permutations)
-    if permutations < _FEWEST:
+    if permutations < MIN_PERMUTATIONS:
         problem = (
             f"{permutations} permutations give no p below {1 / (max(permutations, 0) + 1):.2f}"
         )
         raise InputError(
-            "permutations", problem, f"give at least {_FEWEST}; 1,000 or more is usual"
+            "permutations", problem, f"give at least {MIN_PERMUTATIONS}; 1,000 or more is usual"
         )
     seed = _whole_number("seed", seed)
     if seed < 0:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
+from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
-from .components import Component, Connectivity, find_components
+from .components import Component, find_components
 from .topography import volume_stats
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def map_of(
     return Map(name, flat.reshape(grid.shape, order="F"), grid, unit, text)
 
 
-def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
+def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContrast:
     """Mean volume of the patients lesioned at a voxel, minus two means of the cohort.
 
     The mean at a voxel is biased by construction: a large lesion covers more voxels, so it is
@@ -325,7 +326,7 @@ class VolumePermutations:
         """All maps under the names they are saved as."""
         return {file: self.map(key) for key, file in PERMUTATION_FILE_NAMES.items()}
 
-    def significant(self, level: float = 0.05) -> int:
+    def significant(self, level: float = SIGNIFICANCE_LEVEL) -> int:
         """Number of voxels whose corrected p is at most this."""
         return int(np.count_nonzero(self.corrected_p <= level))
 
@@ -353,8 +354,6 @@ class VolumePermutations:
 
 
 FILE_NAME = "lesion_size_clusters.csv"
-LEVEL = 0.05
-_CORNERS: Connectivity = 26
 
 _SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
 
@@ -443,7 +442,7 @@ def find_size_clusters(
     found: VolumePermutations,
     means: MeanContrast,
     atlas: Atlas | None = None,
-    level: float = LEVEL,
+    level: float = SIGNIFICANCE_LEVEL,
 ) -> SizeClusters:
     """Gather the voxels with a small corrected p into clusters, and describe their peaks.
 
@@ -512,7 +511,7 @@ def _is_of(found: VolumePermutations, sign: int) -> NDArray[np.bool_]:
 def _parts(found: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
     """The connected parts of some of the tested voxels, with the statistic as their values."""
     mask = Mask(found.grid, found.indices[chosen], "corrected p")
-    for part in find_components(mask, connectivity=_CORNERS, min_size_voxels=0):
+    for part in find_components(mask, connectivity=CLUSTER_CONNECTIVITY, min_size_voxels=0):
         at = np.searchsorted(found.indices, part.indices)
         yield Component(part.number, sign, found.grid, part.indices, found.statistic[at])
 

@@ -17,6 +17,7 @@ from ..cohort.loading import read_listing
 from ..cohort.participants import Restriction
 from ..cohort.readers import Workers
 from ..cohort.reading import ReadOptions
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import run_store
@@ -179,7 +180,7 @@ class FolderStats(StatMaps):
 
 def volume_stats(
     cohort: Cohort,
-    min_patients: int = 5,
+    min_patients: int = MIN_PATIENTS,
     std: Std = "population",
     outside: Outside = "zero",
 ) -> VolumeStats:
@@ -229,7 +230,7 @@ def volume_stats(
 
 def folder_stats(
     folder: PathInput,
-    min_patients: int = 5,
+    min_patients: int = MIN_PATIENTS,
     std: Std = "population",
     outside: Outside = "zero",
     participants: PathInput | None = None,

@@ -7,9 +7,10 @@ from functools import partial
 import ipywidgets as widgets
 import pandas as pd
 
+from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
-from ...stats.size_bias import FILE_NAME, LEVEL, SizeClusters, VolumePermutations
+from ...stats.size_bias import FILE_NAME, SizeClusters, VolumePermutations
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
@@ -93,12 +94,14 @@ class ClustersPanel:
         self.download.disabled = not len(clusters)
         if not len(clusters):
             smallest = float(found.corrected_p.min())
-            self._say(_NONE.format(level=LEVEL, tested=found.tested, smallest=smallest))
+            self._say(
+                _NONE.format(level=SIGNIFICANCE_LEVEL, tested=found.tested, smallest=smallest)
+            )
             set_text(self.caption, asked[2])
             return
         number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
         set_text(self.caption, f"{number} of {asked[2]}")
-        about = _ABOUT.format(level=LEVEL)
+        about = _ABOUT.format(level=SIGNIFICANCE_LEVEL)
         set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
         self.table.widget.remove_class("ld-hidden")
         self.table.show(shown_columns(clusters, bool(atlas)))

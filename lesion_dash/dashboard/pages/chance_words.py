@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import math
 
+from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...plotting.figures import ML
-from ...stats.size_bias import LEVEL, STATEMENT, VolumePermutations
+from ...stats.size_bias import STATEMENT, VolumePermutations
 from ..map_slices import MapLayer
 from ..picture import Mm
 from ..size_bias_service import Contrasts
@@ -56,11 +57,10 @@ def outcome_words(found: VolumePermutations) -> str:
     >>> outcome_words(found)
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
-    count, tested = found.significant(LEVEL), found.tested
+    count, tested = found.significant(SIGNIFICANCE_LEVEL), found.tested
     share = f"{100 * count / tested:.1f} %"
-    return (
-        f"Corrected p (family-wise) ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
-    )
+    tested_voxels = f"{count:,} of {tested:,} voxels tested ({share})"
+    return f"Corrected p (family-wise) ≤ {SIGNIFICANCE_LEVEL:g} in {tested_voxels}."
 
 
 def p_heading(side: str) -> str:
