@@ -217,7 +217,7 @@ def test_a_mask_that_does_not_fit_is_refused():
 def test_only_maps_that_are_there_can_be_had():
     found = contrast_conditions(series_of(draw(10)), conditions_of(5, 5), "a", "b")
     assert found.keys == ("t", "p", "minus_log10_p", "effect", "dof")
-    with pytest.raises(InputError, match="has no map 'corrected_p'; choose one of t, p"):
+    with pytest.raises(InputError, match="map: 'corrected_p' is not known; choose one of t, p"):
         found.map("corrected_p")
     assert not found.map("t").array.flags.writeable
     assert found.map("effect").unit == "difference of the mean signal"

@@ -152,7 +152,8 @@ def test_regions_are_those_of_the_peaks():
 
 def test_nothing_found_is_an_empty_table_with_its_columns():
     found, means = outcome()
-    none = find_size_clusters(replace(found, corrected_p=np.ones(found.tested)), means)
+    p = {**found.values, "corrected_p": np.ones(found.tested)}
+    none = find_size_clusters(replace(found, values=p), means)
     assert not len(none)
     assert [*none.table.columns][:4] == ["cluster", "voxels", "volume_mm3", "x_mm"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +55,10 @@ class Grid:
             and self.shape == other.shape
             and bool(np.array_equal(self.affine, other.affine))
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What derives from a grid, such as its brain, stays when it is sent to another process.
+        return Grid, (self.shape, self.affine, self.code)
 
     def __hash__(self) -> int:
         return hash((self.shape, self.affine.tobytes()))
@@ -173,6 +178,18 @@ class Grid:
 def is_near(grid: Grid, common: Grid) -> bool:
     """Whether no voxel lies nearer to a neighbour's centre: less than half a voxel away."""
     return grid.matches(common, float(common.voxel_size.min()) / 2)
+
+
+def find_index(indices: NDArray[np.integer], index: int) -> int | None:
+    """Position of a voxel among voxels in ascending order, None where it is not one of them.
+
+    Examples
+    --------
+    >>> find_index(np.array([3, 8]), 8), find_index(np.array([3, 8]), 9)
+    (1, None)
+    """
+    place = int(np.searchsorted(indices, index))
+    return place if place < indices.size and indices[place] == index else None
 
 
 def pieces(voxels: int) -> Iterator[slice]:

@@ -16,28 +16,15 @@ from ..images.maps import Map
 from ..images.survey import Survey
 from ..images.template import load_template
 from ..stats.topography import VolumeStats
+from ..stats.voxel_maps import MM3_PER_ML
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 
-ML = 1000.0
-"""mm³ in a mL."""
-
-COLORMAPS = {"n": "viridis", "mean": "plasma", "std": "cividis", "median": "plasma"}
-TITLES = {
-    "n": "Patients per voxel",
-    "mean": "Mean total lesion volume",
-    "std": "SD of total lesion volume",
-    "median": "Median total lesion volume",
-}
-_RANGE_PATIENTS = 5
-
-
-def display_unit(key: str) -> tuple[float, str]:
-    """What the values of a map are multiplied with to be shown, and their unit then."""
-    return (1.0, "patients") if key == "n" else (1 / ML, "mL")
+ML = MM3_PER_ML
+_RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
 
 def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
@@ -52,9 +39,9 @@ def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     everywhere : VolumeStats
         Of at least one patient.
     key : str
-        One of `TITLES`.
+        One of `STATISTICS`.
     factor : float
-        From `display_unit`.
+        That volumes are multiplied with; see `Quantity.display`.
     """
     n = everywhere.values["n"]
     if not n.size:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, Atlas
 from ..core.defaults import LOWER_THRESHOLD
+from ..core.derived import derived
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..stats.components import Component
@@ -162,9 +162,8 @@ class RegionSums:
         return self.atlas.regions[found].name
 
 
-@lru_cache(maxsize=4)
 def sum_regions(atlas: Atlas, lower_threshold: float = LOWER_THRESHOLD) -> RegionSums:
-    """Sum up the maps of an atlas; kept, so that another map or threshold need not wait.
+    """Sum up the maps of an atlas; the sums are kept with it for the next map or threshold.
 
     Parameters
     ----------
@@ -178,6 +177,13 @@ def sum_regions(atlas: Atlas, lower_threshold: float = LOWER_THRESHOLD) -> Regio
     InputError
         Where the atlas has no region, or none has a voxel on the grid.
     """
+    # The sums are kept without their atlas, which would otherwise refer to itself.
+    sums = derived(atlas, ("sums", lower_threshold), lambda: _sum_maps(atlas, lower_threshold))
+    return RegionSums(atlas, *sums)
+
+
+def _sum_maps(atlas: Atlas, lower_threshold: float) -> tuple[Any, ...]:
+    """The fields of `RegionSums` after the atlas."""
     maps = _keep(atlas.maps, atlas.maps.data > 0)
     if not maps.nnz:
         problem = "no region of the atlas has a voxel on this grid"
@@ -191,7 +197,7 @@ def sum_regions(atlas: Atlas, lower_threshold: float = LOWER_THRESHOLD) -> Regio
     highest = np.array([column.max(initial=0.0) for column in columns])
     by_voxel = maps.tocsr()
     crowded = int((np.bincount(maps.indices, maps.data) > 1 + SUM_TOLERANCE).sum())
-    return RegionSums(atlas, by_voxel, voxels, total, spread, highest, low, high, crowded)
+    return by_voxel, voxels, total, spread, highest, low, high, crowded
 
 
 def _keep(maps: sparse.csc_array, kept: NDArray[np.bool_]) -> sparse.csc_array:

@@ -18,21 +18,19 @@ from ..images.template import load_template
 from ..plotting.charts import draw_coverage
 from ..plotting.figures import (
     BOTH,
-    COLORMAPS,
     COLOUR_STOPS,
     ML,
     ONLY_A,
     ONLY_B,
     OVERLAP_CLASSES,
-    TITLES,
     Colour,
     ColourClass,
     class_stops,
-    display_unit,
     fixed_maximum,
     new_figure,
     nice_ceiling,
 )
+from ..stats.topography import STATISTICS
 from .findings import Findings, Side
 from .words import count_words, fixed, list_words, ml, percent_words, scale_words
 
@@ -359,22 +357,23 @@ def _coverage(findings: Findings, side: Side) -> Picture:
 
 
 def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
-    factor, unit = display_unit(key)
+    statistic = STATISTICS[key]
+    factor, unit = statistic.display
     found = getattr(side.stats, key)
     values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
-    label = f"{TITLES[key]} ({unit})"
-    figure = draw_values(found.array * factor, found.grid, cuts, label, maximum, COLORMAPS[key])
+    label = f"{statistic.title} ({unit})"
+    figure = draw_values(found.array * factor, found.grid, cuts, label, maximum, statistic.colormap)
     ends = float(values.min()), float(values.max())
     low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in ends)
     least = count_words(findings.request.min_patients, "patient")
     where = f"{count_words(values.size, 'voxel')} lesioned in at least {least}"
     owner, spread = findings.owner(side), f"{low} to {high} {unit}"
-    alt = f"Slices of the brain. {TITLES[key]} of {owner}: {spread} in {where}."
+    alt = f"Slices of the brain. {statistic.title} of {owner}: {spread} in {where}."
     patients = count_words(side.cohort.n_patients, "patient")
     scale = _scale(ends[1] * factor, maximum, unit, findings.is_pair)
     care = " Biased towards large lesions: see above." if key == "mean" else ""
-    caption = f"{TITLES[key]} of {owner} (n = {patients}), in {where}: {spread}. {scale}{care}"
+    caption = f"{statistic.title} of {owner} (n = {patients}), in {where}: {spread}. {scale}{care}"
     return Picture(png_bytes(figure), alt, caption)
 
 

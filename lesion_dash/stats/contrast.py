@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..images.maps import Map
+from .voxel_maps import Column, Columns, Quantity, VoxelMaps, minus_log10
 
 ContrastTest = Literal["student", "welch", "fisher"]
 
@@ -39,26 +39,24 @@ class Samples:
     variable: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Contrast:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contrast(VoxelMaps):
     """A two-sided test of the difference between two groups at each voxel.
 
     Parameters
     ----------
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the tested voxels: ``t`` or ``odds_ratio``; ``p``, not
+        corrected; ``corrected_p`` for the many voxels; ``effect``, the difference of the means (of
+        the shares lesioned where groups are patients with masks); ``dof``, degrees of freedom of
+        t, NaN for Fisher's test.
     name : str
         Such as ``face - house``.
-    grid : Grid
     test : {"student", "welch", "fisher"}
     groups : tuple of str
         What is compared with what; a positive effect means more in the first.
     sizes : tuple of int
         Number of samples in each group; the largest over voxels where they differ.
-    indices : array of int32, shape (tested,)
-        Linear positions of the tested voxels, ascending, the first axis fastest.
-    statistic, p, effect, dof : array of float64, shape (tested,)
-        t, or the odds ratio of Fisher's test; p, not corrected; the difference of the means (of
-        the shares lesioned where groups are patients with masks); degrees of freedom of t, NaN for
-        Fisher's test.
     effect_unit : str
         In words.
     statement : str
@@ -66,8 +64,6 @@ class Contrast:
     samples : Samples or None
         For permutations, where they are possible.
     correction : str
-        Of ``corrected_p`` for the many voxels.
-    corrected_p : array of float64, shape (tested,)
     notes : tuple of str
     parameters : dict
     sizes_vary : bool
@@ -75,78 +71,43 @@ class Contrast:
     """
 
     name: str
-    grid: Grid
     test: ContrastTest
     groups: tuple[str, str]
     sizes: tuple[int, int]
-    indices: NDArray[np.int32]
-    statistic: NDArray[np.float64]
-    p: NDArray[np.float64]
-    effect: NDArray[np.float64]
-    dof: NDArray[np.float64]
     effect_unit: str
     statement: str
     samples: Samples | None
-    correction: str
-    corrected_p: NDArray[np.float64]
+    correction: str = "none"
     notes: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     sizes_vary: bool = False
 
+    p = Column()
+    effect = Column()
+    dof = Column()
+    corrected_p = Column()
+
     @property
     def tested(self) -> int:
         """Number of voxels that were tested: the family of the correction."""
-        return int(self.indices.size)
+        return self.voxels
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the maps there are."""
-        statistic = "odds_ratio" if self.test == "fisher" else "t"
-        dof = () if self.test == "fisher" else ("dof",)
-        plain = (statistic, "p", "minus_log10_p", "effect", *dof)
-        corrected = ("corrected_p", "minus_log10_corrected_p")
-        return plain if self.correction == "none" else (*plain, *corrected)
-
-    def map(self, key: str) -> Map:
-        """One of the maps in `keys`; NaN where no voxel was tested.
-
-        Raises
-        ------
-        InputError
-            Where there is no map of this name.
-        """
-        if key not in self.keys:
-            remedy = f"choose one of {', '.join(self.keys)}"
-            raise InputError("contrast", f"has no map {key!r}", remedy)
-        flat = np.full(self.grid.size, np.nan)
-        flat[self.indices] = self._values(key)
-        flat.setflags(write=False)
-        array = flat.reshape(self.grid.shape, order="F")
-        unit = self.effect_unit if key == "effect" else ""
-        return Map(f"{key} of {self.name}", array, self.grid, unit, f"{key}: {self.name}")
-
-    def _values(self, key: str) -> NDArray[np.float64]:
-        if key in ("minus_log10_p", "minus_log10_corrected_p"):
-            p = self.p if key == "minus_log10_p" else self.corrected_p
-            with np.errstate(divide="ignore"):
-                # A p below the smallest number a float holds is no infinity to be drawn.
-                return -np.log10(np.maximum(p, np.finfo(np.float64).tiny))
-        if key in ("t", "odds_ratio"):
-            return self.statistic
-        values: NDArray[np.float64] = getattr(self, key)
-        return values
+    def statistic(self) -> NDArray[np.float64]:
+        """t, or the odds ratio of Fisher's test."""
+        return self.values[_statistic_key(self.test)]
 
     @property
     def sentence(self) -> str:
         """The test, the groups with their sizes, the degrees of freedom and the family."""
         (a, b), (n_a, n_b) = self.groups, self.sizes
         n = "n up to" if self.sizes_vary else "n ="
-        groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_words}"
+        groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_text}"
         family = f"{self.tested:,} voxels tested; correction: {self.correction}"
         return f"{TESTS[self.test]}: {groups}; {family}"
 
     @property
-    def _dof_words(self) -> str:
+    def _dof_text(self) -> str:
         known = self.dof[np.isfinite(self.dof)]
         if not known.size:
             return ""
@@ -155,37 +116,70 @@ class Contrast:
         return f", {shown} degrees of freedom"
 
 
-def keep_tested(contrast: Contrast) -> Contrast:
-    """The contrast of the voxels where the test gave a number; a note tells of the others.
+def _statistic_key(test: ContrastTest) -> str:
+    return "odds_ratio" if test == "fisher" else "t"
+
+
+def _quantities(
+    name: str, test: ContrastTest, effect_unit: str, correction: str
+) -> tuple[Quantity, ...]:
+    dof = () if test == "fisher" else ("dof",)
+    corrected = () if correction == "none" else ("corrected_p", "minus_log10_corrected_p")
+    keys = (_statistic_key(test), "p", "minus_log10_p", "effect", *dof, *corrected)
+    return tuple(
+        Quantity(
+            key=key,
+            label=f"{key} of {name}",
+            unit=effect_unit if key == "effect" else "",
+            header=f"{key}: {name}",
+        )
+        for key in keys
+    )
+
+
+def make_contrast(
+    grid: Grid,
+    indices: NDArray[np.int32],
+    statistic: NDArray,
+    p: NDArray,
+    effect: NDArray,
+    dof: NDArray,
+    **details: Any,
+) -> Contrast:
+    """The contrast of the voxels where a test gave a number; a note tells of the others.
+
+    Parameters
+    ----------
+    grid, indices
+        As those of `Contrast`.
+    statistic, p, effect, dof : array of float64, shape (voxels,)
+        Those of `Contrast`; p is NaN where a voxel cannot be tested.
+    **details
+        The other fields of `Contrast`.
 
     Raises
     ------
     InputError
-        Where there is none.
+        Where no voxel can be tested.
     """
-    kept = np.isfinite(contrast.p)
-    if not kept.any():
+    tested = np.isfinite(p)
+    if not tested.any():
         remedy = "check that the groups hold at least two samples each that differ"
-        raise InputError(contrast.name, "no voxel can be tested", remedy)
-    notes = contrast.notes
-    if dropped := int((~kept).sum()):
-        said = f"{dropped:,} voxels are not tested: no spread, or fewer than two values in a group"
-        notes = (*notes, said)
-
-    def cut(values: NDArray) -> NDArray:
-        part = values[kept]
-        part.setflags(write=False)
-        return part
-
-    return replace(
-        contrast,
-        indices=cut(contrast.indices),
-        statistic=cut(contrast.statistic),
-        p=cut(contrast.p),
-        effect=cut(contrast.effect),
-        dof=cut(contrast.dof),
-        corrected_p=cut(contrast.corrected_p),
-        notes=notes,
+        raise InputError(details["name"], "no voxel can be tested", remedy)
+    if untested := int((~tested).sum()):
+        reason = "no spread, or fewer than two values in a group"
+        details["notes"] += (f"{untested:,} voxels are not tested: {reason}",)
+    key = _statistic_key(details["test"])
+    arrays = {key: statistic, "p": p, "effect": effect, "dof": dof, "corrected_p": p}
+    columns = {key: array[tested] for key, array in arrays.items()}
+    for column in columns.values():
+        column.setflags(write=False)
+    return Contrast(
+        grid=grid,
+        indices=indices[tested],
+        values=Columns({**columns, **minus_log10(columns)}),
+        quantities=_quantities(details["name"], details["test"], details["effect_unit"], "none"),
+        **details,
     )
 
 
@@ -354,7 +348,14 @@ def correct_contrast(
     else:
         corrected = _of_p(contrast.p, method)
     corrected.setflags(write=False)
-    return replace(contrast, correction=method, corrected_p=corrected, parameters=parameters)
+    columns = {"corrected_p": corrected}
+    return replace(
+        contrast,
+        values=Columns({**contrast.values, **columns, **minus_log10(columns)}),
+        quantities=_quantities(contrast.name, contrast.test, contrast.effect_unit, method),
+        correction=method,
+        parameters=parameters,
+    )
 
 
 def _of_p(p: NDArray[np.float64], method: str) -> NDArray[np.float64]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.derived import derived, is_derived
 from ..core.grid import Grid, pieces
 from ..images.template import template_on
 
@@ -186,8 +185,8 @@ def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
     True
     """
     least = check_min_patients(min_patients)
-    if cohort in _CACHE:
-        return _CACHE[cohort].at(least)
+    if is_derived(cohort, "coverage"):
+        return threshold_coverage(cohort).at(least)
     counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
     voxels = inside = lesioned = 0
     for piece in pieces(counts.size):
@@ -230,16 +229,14 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
     >>> [(mark.min_patients, mark.label) for mark in found.marks]
     [(2, '5 % of patients'), (4, '10 % of patients'), (5, '5 patients'), (10, '10 patients')]
     """
-    if cohort not in _CACHE:
-        counts = np.ravel(cohort.counts, order="F")
-        brain = brain_on(cohort.grid)
-        voxels, inside = map(_at_least, _exactly(counts, brain))
-        size = int(np.count_nonzero(brain))
-        _CACHE[cohort] = Coverage(cohort.name, cohort.n_patients, cohort.grid, size, voxels, inside)
-    return _CACHE[cohort]
+    return derived(cohort, "coverage", lambda: _count_coverage(cohort))
 
 
-_CACHE: WeakKeyDictionary[Cohort, Coverage] = WeakKeyDictionary()
+def _count_coverage(cohort: Cohort) -> Coverage:
+    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
+    voxels, inside = map(_at_least, _exactly(counts, brain))
+    brain_voxels = int(np.count_nonzero(brain))
+    return Coverage(cohort.name, cohort.n_patients, cohort.grid, brain_voxels, voxels, inside)
 
 
 def conventions(n_patients: int) -> tuple[Mark, ...]:
@@ -259,7 +256,6 @@ def conventions(n_patients: int) -> tuple[Mark, ...]:
     return tuple(sorted(marks, key=lambda mark: mark.min_patients))
 
 
-@lru_cache(maxsize=4)
 def brain_on(grid: Grid) -> NDArray[np.bool_]:
     """Which voxels of a grid lie in the MNI152 brain.
 
@@ -279,6 +275,10 @@ def brain_on(grid: Grid) -> NDArray[np.bool_]:
     >>> 1.8e6 < brain_on(grid).sum() * grid.voxel_volume < 2e6  # mm³
     np.True_
     """
+    return derived(grid, "brain", lambda: _find_brain(grid))
+
+
+def _find_brain(grid: Grid) -> NDArray[np.bool_]:
     template = template_on(grid)
     nx, ny, nz = template.shape
     own = Grid((nx, ny, nz), template.affine)

@@ -27,7 +27,7 @@ from .contrast import (
     Float1D,
     Moments,
     Samples,
-    keep_tested,
+    make_contrast,
     moments_of,
     moments_of_counts,
     p_of_t,
@@ -170,26 +170,22 @@ def contrast_cohorts(
         raise InputError(f"{a.name} - {b.name}", problem, "lower the number of patients")
     counts, sizes = [own[indices] for own in lesioned], (a.n_patients, b.n_patients)
     statistic, p, dof = _test_counts(counts, sizes, test)
-    return keep_tested(
-        Contrast(
-            name=f"{a.name} - {b.name}",
-            grid=a.grid,
-            test=test,
-            groups=(a.name, b.name),
-            sizes=sizes,
-            indices=indices,
-            statistic=statistic,
-            p=p,
-            effect=100 * (counts[0] / sizes[0] - counts[1] / sizes[1]),
-            dof=dof,
-            effect_unit="percentage points of patients lesioned",
-            statement=_OF_COHORTS,
-            correction="none",
-            corrected_p=p,
-            samples=samples_of_masks((a, b)) if test == "student" else None,
-            notes=(*a.notes, *b.notes),
-            parameters={"test": test, "min_patients": min_patients},
-        )
+    return make_contrast(
+        a.grid,
+        indices,
+        statistic,
+        p,
+        100 * (counts[0] / sizes[0] - counts[1] / sizes[1]),
+        dof,
+        name=f"{a.name} - {b.name}",
+        test=test,
+        groups=(a.name, b.name),
+        sizes=sizes,
+        effect_unit="percentage points of patients lesioned",
+        statement=_OF_COHORTS,
+        samples=samples_of_masks((a, b)) if test == "student" else None,
+        notes=(*a.notes, *b.notes),
+        parameters={"test": test, "min_patients": min_patients},
     )
 
 
@@ -282,27 +278,23 @@ def contrast_scores(
     parts = _moments_of_scores(chosen, scores, indices)
     t, dof = t_statistic(*parts, equal_variances=test == "student")
     p = p_of_t(t, dof)
-    return keep_tested(
-        Contrast(
-            name=f"{column}: lesioned - spared",
-            grid=cohort.grid,
-            test=test,
-            groups=("lesioned", "spared"),
-            sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
-            indices=indices,
-            statistic=t,
-            p=p,
-            effect=parts[0].mean - parts[1].mean,
-            dof=dof,
-            effect_unit=f"difference of the mean {column}",
-            statement=_OF_SCORES,
-            correction="none",
-            corrected_p=p,
-            samples=samples_of_masks((chosen,), scores) if test == "student" else None,
-            notes=(*cohort.notes, *_missing(cohort.n_patients - scores.size, column)),
-            sizes_vary=True,
-            parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
-        )
+    return make_contrast(
+        cohort.grid,
+        indices,
+        t,
+        p,
+        parts[0].mean - parts[1].mean,
+        dof,
+        name=f"{column}: lesioned - spared",
+        test=test,
+        groups=("lesioned", "spared"),
+        sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
+        effect_unit=f"difference of the mean {column}",
+        statement=_OF_SCORES,
+        samples=samples_of_masks((chosen,), scores) if test == "student" else None,
+        notes=(*cohort.notes, *_missing(cohort.n_patients - scores.size, column)),
+        sizes_vary=True,
+        parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
     )
 
 
@@ -511,26 +503,22 @@ def contrast_conditions(
     rows = _rows_of(conditions, a), _rows_of(conditions, b)
     indices = _tested(series, mask)
     t, p, effect, dof = _test_blocks(series.rows, rows, indices, test == "student")
-    return keep_tested(
-        Contrast(
-            name=f"{a} - {b}",
-            grid=series.grid,
-            test=test,
-            groups=(a, b),
-            sizes=(rows[0].size, rows[1].size),
-            indices=indices,
-            statistic=t,
-            p=p,
-            effect=effect,
-            dof=dof,
-            effect_unit="difference of the mean signal",
-            statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
-            correction="none",
-            corrected_p=p,
-            samples=_samples(series, rows) if test == "student" else None,
-            notes=(*series.notes, *conditions.notes),
-            parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
-        )
+    return make_contrast(
+        series.grid,
+        indices,
+        t,
+        p,
+        effect,
+        dof,
+        name=f"{a} - {b}",
+        test=test,
+        groups=(a, b),
+        sizes=(rows[0].size, rows[1].size),
+        effect_unit="difference of the mean signal",
+        statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
+        samples=_samples(series, rows) if test == "student" else None,
+        notes=(*series.notes, *conditions.notes),
+        parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
     )
 
 

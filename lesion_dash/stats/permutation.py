@@ -15,7 +15,15 @@ from ..cohort.cohort import Cohort, check_min_patients
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
 from ..images.reading import Progress
-from .size_bias import SIDES, Lesioned, Side, VolumePermutations, lesioned_patients
+from .size_bias import (
+    PERMUTATION_QUANTITIES,
+    SIDES,
+    Lesioned,
+    Side,
+    VolumePermutations,
+    lesioned_patients,
+)
+from .voxel_maps import Columns, minus_log10
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,22 +217,30 @@ def permute_volumes(
     corrected = corrected_p(_signed(statistic.copy(), side), largest)
     everyone = int(np.count_nonzero(cohort.counts == patients.size))
     lost = f"not tested, as all patients are lesioned there: {everyone:,} voxels"
-    at = patterns.of_voxel
+    of_voxel = patterns.of_voxel
+    columns = {
+        "n": patterns.n[of_voxel],
+        "statistic": statistic[of_voxel],
+        "p": p[of_voxel],
+        "corrected_p": corrected[of_voxel],
+    }
+    how = f", {side}, {permutations} permutations, n>={min_patients} of {patients.size}"
     return VolumePermutations(
-        cohort.grid,
-        patients.size,
-        min_patients,
-        permutations,
-        seed,
-        side,
-        patterns.indices,
-        patterns.n[at],
-        statistic[at],
-        p[at],
-        corrected[at],
-        largest,
-        patterns.size,
-        (*patients.notes, *((lost,) if everyone else ())),
+        grid=cohort.grid,
+        indices=patterns.indices,
+        values=Columns({**columns, **minus_log10(columns)}),
+        quantities=tuple(
+            quantity.made(how, label=f"{quantity.label}, {side}", header=quantity.key)
+            for quantity in PERMUTATION_QUANTITIES
+        ),
+        n_patients=patients.size,
+        min_patients=min_patients,
+        permutations=permutations,
+        seed=seed,
+        side=side,
+        largest=largest,
+        patterns=patterns.size,
+        notes=(*patients.notes, *((lost,) if everyone else ())),
     )
 
 

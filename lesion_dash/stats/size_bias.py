@@ -14,11 +14,11 @@ from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
 from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL
 from ..core.errors import InputError
-from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
 from .components import Component, find_components
 from .topography import volume_stats
+from .voxel_maps import Column, Columns, Quantity, VoxelMaps, file_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,32 +101,38 @@ def _checksum(positions: NDArray[np.int32]) -> bytes:
 # The conditional mean volume against what it would be if place said nothing of size.
 
 
-MEAN_FILE_NAMES = {
-    "above_mean": "lesion_size_above_mean.nii",
-    "above_weighted_mean": "lesion_size_above_weighted_mean.nii",
-}
+ABOVE_MEAN = Quantity(
+    key="above_mean",
+    label="mean total lesion volume above the cohort's mean",
+    unit="mm³",
+    file="lesion_size_above_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the cohort's mean.",
+    header="above_mean",
+)
+ABOVE_WEIGHTED_MEAN = Quantity(
+    key="above_weighted_mean",
+    label="mean total lesion volume above the size-weighted mean",
+    unit="mm³",
+    file="lesion_size_above_weighted_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the size-weighted mean of the cohort.",
+    header="above_weighted_mean",
+)
+MEAN_FILE_NAMES = file_names((ABOVE_MEAN, ABOVE_WEIGHTED_MEAN))
 
-_NAMES = {
-    "above_mean": "mean total lesion volume above the cohort's mean",
-    "above_weighted_mean": "mean total lesion volume above the size-weighted mean",
-}
 
-
-@dataclass(frozen=True, eq=False)
-class MeanContrast:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MeanContrast(VoxelMaps):
     """Mean total lesion volume at each voxel against two means of the whole cohort.
 
     Parameters
     ----------
-    grid : Grid
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the qualifying voxels; ``mean`` is the mean total lesion volume
+        in mm³ of the patients lesioned there.
     n_patients : int
         Patients with a lesion.
     min_patients : int
         A voxel qualifies where at least this many patients are lesioned.
-    indices : array of int32, shape (voxels,)
-        The qualifying voxels, linear positions with the first axis fastest.
-    mean : array of float64, shape (voxels,)
-        Mean total lesion volume in mm³ of the patients lesioned at each.
     cohort_mean : float
         Mean volume in mm³ of the patients with a lesion.
     weighted_mean : float
@@ -135,48 +141,23 @@ class MeanContrast:
     notes : tuple of str
     """
 
-    grid: Grid
     n_patients: int
     min_patients: int
-    indices: NDArray[np.int32]
-    mean: NDArray[np.float64]
     cohort_mean: float
     weighted_mean: float
     notes: tuple[str, ...] = ()
 
+    mean = Column()
+
     @property
     def above_mean(self) -> Map:
         """Conditional mean minus the cohort's mean in mm³; NaN where no voxel qualifies."""
-        return self._map("above_mean", self.mean - self.cohort_mean)
+        return self.map("above_mean")
 
     @property
     def above_weighted_mean(self) -> Map:
         """Conditional mean minus the size-weighted mean in mm³; NaN where no voxel qualifies."""
-        return self._map("above_weighted_mean", self.mean - self.weighted_mean)
-
-    @property
-    def files(self) -> dict[str, Map]:
-        """Both maps under the names they are saved as."""
-        return {file: getattr(self, key) for key, file in MEAN_FILE_NAMES.items()}
-
-    def _map(self, key: str, values: NDArray[np.float64]) -> Map:
-        text = f"lesion_dash: {key} [mm3], n>={self.min_patients} of {self.n_patients}"
-        return map_of(self.grid, self.indices, values, _NAMES[key], "mm³", text)
-
-
-def map_of(
-    grid: Grid,
-    indices: NDArray[np.int32],
-    values: NDArray[np.float64],
-    name: str,
-    unit: str,
-    text: str,
-) -> Map:
-    """A map of values at some voxels, NaN elsewhere: 0 is a value here."""
-    flat = np.full(grid.size, np.nan)
-    flat[indices] = values
-    flat.setflags(write=False)
-    return Map(name, flat.reshape(grid.shape, order="F"), grid, unit, text)
+        return self.map("above_weighted_mean")
 
 
 def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContrast:
@@ -213,16 +194,24 @@ def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContr
     ('mm³', True)
     """
     stats = volume_stats(cohort, min_patients)
-    patients = lesioned_patients(cohort)
+    patients, mean = lesioned_patients(cohort), stats.values["mean"]
+    how = f", n>={min_patients} of {patients.size}"
     return MeanContrast(
-        cohort.grid,
-        patients.size,
-        min_patients,
-        stats.indices,
-        stats.values["mean"],
-        patients.mean,
-        patients.weighted_mean,
-        patients.notes,
+        grid=cohort.grid,
+        indices=stats.indices,
+        values=Columns(
+            {
+                "mean": mean,
+                "above_mean": lambda: mean - patients.mean,
+                "above_weighted_mean": lambda: mean - patients.weighted_mean,
+            }
+        ),
+        quantities=(ABOVE_MEAN.made(how), ABOVE_WEIGHTED_MEAN.made(how)),
+        n_patients=patients.size,
+        min_patients=min_patients,
+        cohort_mean=patients.mean,
+        weighted_mean=patients.weighted_mean,
+        notes=patients.notes,
     )
 
 
@@ -244,34 +233,39 @@ STATEMENT = (
     "lesions are over-represented at a voxel, not that this place makes lesions large."
 )
 
-PERMUTATION_FILE_NAMES = {
-    "statistic": "lesion_size_statistic.nii",
-    "p": "lesion_size_p.nii",
-    "minus_log10_p": "lesion_size_minus_log10_p.nii",
-    "corrected_p": "lesion_size_corrected_p.nii",
-    "minus_log10_corrected_p": "lesion_size_minus_log10_corrected_p.nii",
-}
+PERMUTATION_QUANTITIES = tuple(
+    Quantity(
+        key=key,
+        label=f"{key} of mean total lesion volume",
+        file=f"lesion_size_{key}.nii",
+        meaning=meaning,
+    )
+    for key, meaning in {
+        "statistic": "Mean volume minus the cohort's, in standard deviations over permutations.",
+        "p": "Share of permutations with a sum of volumes at least as extreme at the voxel.",
+        "minus_log10_p": "-log10 of p.",
+        "corrected_p": "p corrected for the family-wise error over all tested voxels.",
+        "minus_log10_corrected_p": "-log10 of the corrected p.",
+    }.items()
+)
+PERMUTATION_FILE_NAMES = file_names(PERMUTATION_QUANTITIES)
 
 
-@dataclass(frozen=True, eq=False)
-class VolumePermutations:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VolumePermutations(VoxelMaps):
     """Where the mean volume differs from the cohort's more than with shuffled volumes.
 
     Parameters
     ----------
-    grid : Grid
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the tested voxels; also ``n``, the patients lesioned at each.
+        The statistic is (mean at the voxel - the cohort's mean) / its standard deviation over all
+        permutations; p and corrected p are not corrected, and corrected for the family-wise error
+        over all tested voxels.
     n_patients : int
         Patients with a lesion: those whose volumes were shuffled.
     min_patients, permutations, seed, side
         As for `permute_volumes`.
-    indices : array of int32, shape (tested,)
-        Linear positions of the tested voxels, ascending, the first axis fastest.
-    n : array of int64, shape (tested,)
-        Patients lesioned at each.
-    statistic : array of float64, shape (tested,)
-        (mean at the voxel - the cohort's mean) / its standard deviation over all permutations.
-    p, corrected_p : array of float64, shape (tested,)
-        Not corrected, and corrected for the family-wise error over all tested voxels.
     largest : array of float64, shape (permutations,)
         The largest statistic over all tested voxels in each permutation (of its negative or
         absolute value, as `side` says).
@@ -280,51 +274,24 @@ class VolumePermutations:
     notes : tuple of str
     """
 
-    grid: Grid
     n_patients: int
     min_patients: int
     permutations: int
     seed: int
     side: Side
-    indices: NDArray[np.int32]
-    n: NDArray[np.int64]
-    statistic: NDArray[np.float64]
-    p: NDArray[np.float64]
-    corrected_p: NDArray[np.float64]
     largest: NDArray[np.float64] = field(repr=False)
     patterns: int
     notes: tuple[str, ...] = ()
 
+    n = Column()
+    statistic = Column()
+    p = Column()
+    corrected_p = Column()
+
     @property
     def tested(self) -> int:
         """Number of voxels that were tested: the family of the correction."""
-        return int(self.indices.size)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the maps there are."""
-        return tuple(PERMUTATION_FILE_NAMES)
-
-    def map(self, key: str) -> Map:
-        """One of the maps in `keys`; NaN where no voxel was tested.
-
-        Raises
-        ------
-        InputError
-            Where there is no map of this name.
-        """
-        if key not in PERMUTATION_FILE_NAMES:
-            remedy = f"choose one of {', '.join(PERMUTATION_FILE_NAMES)}"
-            raise InputError("size bias", f"has no map {key!r}", remedy)
-        of = f"n>={self.min_patients} of {self.n_patients}"
-        text = f"lesion_dash: {key}, {self.side}, {self.permutations} permutations, {of}"
-        name = f"{key} of mean total lesion volume, {self.side}"
-        return map_of(self.grid, self.indices, self._values(key), name, "", text)
-
-    @property
-    def files(self) -> dict[str, Map]:
-        """All maps under the names they are saved as."""
-        return {file: self.map(key) for key, file in PERMUTATION_FILE_NAMES.items()}
+        return self.voxels
 
     def significant(self, level: float = SIGNIFICANCE_LEVEL) -> int:
         """Number of voxels whose corrected p is at most this."""
@@ -342,12 +309,6 @@ class VolumePermutations:
         family = f"{self.tested:,} voxels tested ({self.patterns:,} different sets of patients)"
         shuffled = f"volumes shuffled among {self.n_patients} patients {self.permutations:,} times"
         return f"{SIDES[self.side]}: {family}; {shuffled}, seed {self.seed}"
-
-    def _values(self, key: str) -> NDArray[np.float64]:
-        if key.startswith("minus_log10_"):
-            return -np.log10(self._values(key.removeprefix("minus_log10_")))
-        values: NDArray[np.float64] = getattr(self, key)
-        return values
 
 
 # What a permutation test found: clusters of voxels with a small corrected p, and their peaks.
@@ -407,14 +368,14 @@ class SizeClusters:
 
     Parameters
     ----------
-    found : VolumePermutations
+    test : VolumePermutations
         The test.
     level : float
         The largest corrected p of a voxel that belongs to a cluster.
     rows : tuple of SizeCluster
     """
 
-    found: VolumePermutations
+    test: VolumePermutations
     level: float
     rows: tuple[SizeCluster, ...]
 
@@ -434,12 +395,12 @@ class SizeClusters:
 
         columns = [field.name for field in fields(SizeCluster)]
         table = pd.DataFrame([astuple(row) for row in self.rows], columns=columns)
-        of_all = {"of_patients": self.found.n_patients, "level": self.level}
-        return table.assign(**of_all, **self.found.parameters)
+        of_all = {"of_patients": self.test.n_patients, "level": self.level}
+        return table.assign(**of_all, **self.test.parameters)
 
 
 def find_size_clusters(
-    found: VolumePermutations,
+    test: VolumePermutations,
     means: MeanContrast,
     atlas: Atlas | None = None,
     level: float = SIGNIFICANCE_LEVEL,
@@ -452,7 +413,7 @@ def find_size_clusters(
 
     Parameters
     ----------
-    found : VolumePermutations
+    test : VolumePermutations
     means : MeanContrast
         Of the same cohort and minimum of patients.
     atlas : LabelAtlas or ProbabilityAtlas, optional
@@ -474,57 +435,56 @@ def find_size_clusters(
     --------
     >>> from lesion_dash import load_cohort, mean_contrast, permute_volumes
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = permute_volumes(cohort, permutations=99)
-    >>> clusters = find_size_clusters(found, mean_contrast(cohort))
-    >>> sum(row.voxels for row in clusters) == found.significant(0.05)
+    >>> test = permute_volumes(cohort, permutations=99)
+    >>> clusters = find_size_clusters(test, mean_contrast(cohort))
+    >>> sum(row.voxels for row in clusters) == test.significant(0.05)
     True
     """
-    _check(found, means, level)
-    small = found.corrected_p <= level
+    _check(test, means, level)
+    small = test.corrected_p <= level
     parts = [
         part
-        for sign in _SIGNS[found.side]
-        for part in _parts(found, small & _is_of(found, sign), sign)
+        for sign in _SIGNS[test.side]
+        for part in _parts(test, small & _is_of(test, sign), sign)
     ]
     # Peaks are equal where the same patients are lesioned; then the first voxel decides.
     parts.sort(key=lambda part: (-float(part.weights.max()), int(part.indices[0])))
-    rows = (_describe(number, part, found, means, atlas) for number, part in enumerate(parts, 1))
-    return SizeClusters(found, level, tuple(rows))
+    rows = (_describe(number, part, test, means, atlas) for number, part in enumerate(parts, 1))
+    return SizeClusters(test, level, tuple(rows))
 
 
-def _check(found: VolumePermutations, means: MeanContrast, level: float) -> None:
+def _check(test: VolumePermutations, means: MeanContrast, level: float) -> None:
     if not 0 < level <= 1:
         raise InputError("level", f"is {level}", "give a p above 0 and at most 1, such as 0.05")
-    sizes = [(one.n_patients, one.min_patients) for one in (found, means)]
-    if sizes[0] != sizes[1] or not means.grid.matches(found.grid):
+    sizes = [(result.n_patients, result.min_patients) for result in (test, means)]
+    if sizes[0] != sizes[1] or not means.grid.matches(test.grid):
         problem = "are not of the cohort and the minimum of patients that were tested"
         raise InputError("means", problem, "give mean_contrast of the same cohort and minimum")
 
 
-def _is_of(found: VolumePermutations, sign: int) -> NDArray[np.bool_]:
+def _is_of(test: VolumePermutations, sign: int) -> NDArray[np.bool_]:
     """The voxels of one side of the test: of a one-sided one, all of them."""
-    if found.side != "two-sided":
-        return np.ones(found.tested, bool)
-    return found.statistic >= 0 if sign > 0 else found.statistic < 0
+    if test.side != "two-sided":
+        return np.ones(test.tested, bool)
+    return test.statistic >= 0 if sign > 0 else test.statistic < 0
 
 
-def _parts(found: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
+def _parts(test: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
     """The connected parts of some of the tested voxels, with the statistic as their values."""
-    mask = Mask(found.grid, found.indices[chosen], "corrected p")
+    mask = Mask(test.grid, test.indices[chosen], "corrected p")
     for part in find_components(mask, connectivity=CLUSTER_CONNECTIVITY, min_size_voxels=0):
-        at = np.searchsorted(found.indices, part.indices)
-        yield Component(part.number, sign, found.grid, part.indices, found.statistic[at])
+        rows = np.searchsorted(test.indices, part.indices)
+        yield Component(part.number, sign, test.grid, part.indices, test.statistic[rows])
 
 
 def _describe(
     number: int,
     part: Component,
-    found: VolumePermutations,
+    test: VolumePermutations,
     means: MeanContrast,
     atlas: Atlas | None,
 ) -> SizeCluster:
-    at = int(np.searchsorted(found.indices, part.peak_index))
-    of_mean = int(np.searchsorted(means.indices, part.peak_index))
+    row, of_mean = test.row_of(part.peak_index), means.row_of(part.peak_index)
     x, y, z = part.peak_mm.tolist()
     return SizeCluster(
         number,
@@ -533,10 +493,10 @@ def _describe(
         x,
         y,
         z,
-        float(found.corrected_p[at]),
-        float(found.p[at]),
-        float(found.statistic[at]),
-        int(found.n[at]),
+        float(test.corrected_p[row]),
+        float(test.p[row]),
+        float(test.statistic[row]),
+        int(test.n[row]),
         float(means.mean[of_mean]),
         atlas.region_at((x, y, z)) if atlas is not None else "",
     )

@@ -125,10 +125,10 @@ def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:
     for axis in "xyz":
         columns[f"{axis} (mm)"] = [round(getattr(row, f"{axis}_mm"), 1) for row in rows]
     columns["Corrected p (family-wise)"] = [round(row.corrected_p, 4) for row in rows]
-    if clusters.found.side == "two-sided":
+    if clusters.test.side == "two-sided":
         columns["Lesions"] = ["larger" if row.statistic > 0 else "smaller" for row in rows]
     columns["Mean lesion volume (mL)"] = [round(row.mean_volume_mm3 / ML, 1) for row in rows]
-    columns[f"Patients (of {clusters.found.n_patients})"] = [row.patients for row in rows]
+    columns[f"Patients (of {clusters.test.n_patients})"] = [row.patients for row in rows]
     columns["Cluster (voxels)"] = [row.voxels for row in rows]
     columns["Cluster (mL)"] = [round(row.volume_mm3 / ML, 3) for row in rows]
     return pd.DataFrame(columns)

@@ -99,7 +99,7 @@ def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
 def p_words(found: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
     at = _row(found, layer, mm)
-    if at < 0:
+    if at is None:
         return NOTHING, "not tested here"
     value = f"corrected {p_value(found.corrected_p[at])}"
     return _unbroken(value), _unbroken(f"family-wise; uncorrected {p_value(found.p[at])}")
@@ -149,7 +149,7 @@ def place_html(contrasts: Contrasts, found: VolumePermutations | None, mm: Mm) -
 
 def _tested(found: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(found, layer, mm)
-    if at < 0:
+    if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
         ("Patients lesioned here", f"{found.n[at]} of {found.n_patients}"),
@@ -158,8 +158,6 @@ def _tested(found: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[st
     ]
 
 
-def _row(found: VolumePermutations, layer: MapLayer, mm: Mm) -> int:
-    """The row of the voxel that holds a place; -1 where it was not tested."""
-    index = layer.grid.linear_index(layer.voxel(mm))
-    matches = (found.indices == index).nonzero()[0]
-    return int(matches[0]) if matches.size else -1
+def _row(found: VolumePermutations, layer: MapLayer, mm: Mm) -> int | None:
+    """The row of the voxel that holds a place, None where it was not tested."""
+    return found.row_of(layer.grid.linear_index(layer.voxel(mm)))
