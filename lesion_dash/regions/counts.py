@@ -25,6 +25,12 @@ SUM_TOLERANCE = 1e-9
 """Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
 
 
+def sum_notes(crowded: int, consequence: str) -> tuple[str, ...]:
+    """Say at how many voxels of an atlas probabilities add up to more than 1, where at any."""
+    where = f"probabilities add up to more than 1 at {crowded:,} voxels of the atlas"
+    return (f"{where}: {consequence}",) if crowded else ()
+
+
 @dataclass(frozen=True, eq=False)
 class RegionShares:
     """What of a binary map lies in each region, and outside all of them.

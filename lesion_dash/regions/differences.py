@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, ProbabilityAtlas
+from ..atlas.atlas import OUTSIDE, Atlas, ProbabilityAtlas
 from ..cohort.cohort import Cohort, check_min_patients
 from ..core.defaults import MIN_PATIENTS
 from ..core.grid import Grid
+from ..images.masks import Mask
 from ..stats.differences import cohort_differences
+from .counts import is_missed, middle_of, parts_of, probabilities_in
 from .load import LesionLoad, lesion_load
 
 if TYPE_CHECKING:
@@ -96,14 +98,15 @@ class RegionDifferences:
             "label": pd.Series(self.labels, dtype=object),
             "region": self.regions,
         }
-        for letter, n, percent in zip("ab", self.n, self.percent, strict=True):
-            columns |= {f"patients_{letter}": n, f"percent_{letter}": percent}
+        for side, n, percent in zip("ab", self.n, self.percent, strict=True):
+            columns |= {f"patients_{side}": n, f"percent_{side}": percent}
         columns["difference_percentage_points"] = self.points
-        columns |= {f"mean_volume_{one}_mm3": m for one, m in zip("ab", self.means, strict=True)}
+        for side, mean in zip("ab", self.means, strict=True):
+            columns[f"mean_volume_{side}_mm3"] = mean
         columns["difference_mean_volume_mm3"] = self.mean
         columns |= dict(zip(("x_mm", "y_mm", "z_mm"), self.places.T, strict=True))
-        for letter, name, size in zip("ab", self.names, self.sizes, strict=True):
-            columns |= {f"cohort_{letter}": name, f"of_{letter}": size}
+        for side, name, size in zip("ab", self.names, self.sizes, strict=True):
+            columns |= {f"cohort_{side}": name, f"of_{side}": size}
         columns["min_patients"] = self.min_patients
         return pd.DataFrame(columns)
 
@@ -149,26 +152,24 @@ def region_differences(
     >>> len(table), table["region"].iloc[-1]
     (63, 'outside the atlas')
     """
-    least = check_min_patients(min_patients)
-    found = cohort_differences(a, b, least)
-    loads = [lesion_load(cohort, atlas) for cohort in (a, b)]
-    n_a, mean_a = _lesioned(loads[0])
-    n_b, mean_b = _lesioned(loads[1])
-    regions = loads[0].atlas.regions
-    together = found.n[0] + found.n[1]
-    places = _places(loads[0].atlas, found.indices, together.astype(np.float64))
-    notes = dict.fromkeys((*found.notes, *loads[0].notes, *loads[1].notes))
+    min_patients = check_min_patients(min_patients)
+    voxelwise = cohort_differences(a, b, min_patients)
+    loads = lesion_load(a, atlas), lesion_load(b, atlas)
+    local = loads[0].atlas
+    (n_a, mean_a), (n_b, mean_b) = map(_lesioned, loads)
+    together = (voxelwise.n[0] + voxelwise.n[1]).astype(np.float64)
+    notes = dict.fromkeys((*voxelwise.notes, *loads[0].notes, *loads[1].notes))
     return RegionDifferences(
-        found.names,
-        found.sizes,
-        least,
-        (*(region.label for region in regions), None),
-        (*(region.name for region in regions), OUTSIDE),
-        (n_a, n_b),
-        (mean_a, mean_b),
-        places,
-        isinstance(atlas, ProbabilityAtlas),
-        tuple(notes),
+        names=voxelwise.names,
+        sizes=voxelwise.sizes,
+        min_patients=min_patients,
+        labels=(*(region.label for region in local.regions), None),
+        regions=(*(region.name for region in local.regions), OUTSIDE),
+        n=(n_a, n_b),
+        means=(mean_a, mean_b),
+        places=_places(local, voxelwise.indices, together),
+        probabilistic=isinstance(atlas, ProbabilityAtlas),
+        notes=tuple(notes),
     )
 
 
@@ -194,26 +195,19 @@ def _places(
     atlas: Atlas, indices: NDArray[np.int32], patients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Where most patients are lesioned in each region, and outside the atlas."""
-    maps = atlas.maps[indices].tocsc()  # lesioned voxels x regions
-    maps.eliminate_zeros()
-    columns = np.split(maps.indices, maps.indptr[1:-1])
-    missed = np.flatnonzero(np.bincount(maps.indices, minlength=indices.size) == 0)
-    chances = np.split(maps.data, maps.indptr[1:-1])
+    inside = probabilities_in(Mask(atlas.grid, indices, "lesioned"), atlas)
     # Of probabilities, a voxel counts as much as it is likely to belong to the region.
     rows = [
-        _highest(atlas.grid, indices[at], patients[at] * likely)
-        for at, likely in zip(columns, chances, strict=True)
+        _highest(atlas.grid, indices[voxels], patients[voxels] * likely)
+        for voxels, likely in parts_of(inside)
     ]
+    missed = is_missed(inside)
     return np.array([*rows, _highest(atlas.grid, indices[missed], patients[missed])])
 
 
 def _highest(
     grid: Grid, indices: NDArray[np.int32], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> tuple[float, float, float]:
     """The place (mm) of the highest value; of several, the one nearest to their middle."""
-    if not indices.size:
-        return np.full(3, np.nan)
-    highest = grid.mm_of_index(indices[values == values.max()])
-    away = np.linalg.norm(highest - highest.mean(axis=0), axis=1)
-    # Of those equally near the left one (then back, below), whatever the order of the axes.
-    return np.array(min(highest[away <= away.min() + TIE_MM].tolist()))
+    highest = indices[values == values.max(initial=0)]
+    return middle_of(grid, highest, np.ones(highest.size))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, Atlas
 from ..cohort.cohort import Cohort
-from .counts import SUM_TOLERANCE
+from .counts import SUM_TOLERANCE, sum_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +79,9 @@ class LesionLoad:
 
     def values(self, measure: Measure) -> NDArray[np.float64]:
         """One of `MEASURES`, shape (patients, regions)."""
-        found = {"region": "of_region", "lesion": "of_lesion", "mm3": "volume_mm3"}[measure]
-        values: NDArray[np.float64] = getattr(self, found)
-        return values
+        if measure == "region":
+            return self.of_region
+        return self.of_lesion if measure == "lesion" else self.volume_mm3
 
     def outside_values(self, measure: Measure) -> NDArray[np.float64]:
         """The same outside the atlas, shape (patients,); NaN as a share of a region."""
@@ -187,17 +187,12 @@ def lesion_load(cohort: Cohort, atlas: Atlas) -> LesionLoad:
         voxels.append((lesions @ chances).toarray())
         # Probabilities that sum to 1 leave nothing, but for the last bits of their sum.
         outside.append(np.maximum(lesions.sum(axis=1) - lesions @ covered, 0))
-    notes = (*local.notes, *_sum_notes(sums))
+    crowded = int((sums > 1 + SUM_TOLERANCE).sum())
+    notes = (
+        *local.notes,
+        *sum_notes(crowded, "loads of a lesion there add up to more than the lesion"),
+    )
     return LesionLoad(cohort, local, np.concatenate(voxels), np.concatenate(outside), notes)
-
-
-def _sum_notes(sums: NDArray[np.float64]) -> tuple[str, ...]:
-    """Say where regions and outside may add up to more than the lesion."""
-    above = int((sums > 1 + SUM_TOLERANCE).sum())
-    if not above:
-        return ()
-    more = "loads of a lesion there add up to more than the lesion"
-    return (f"probabilities add up to more than 1 at {above:,} voxels of the atlas: {more}",)
 
 
 def _blocks(cohort: Cohort) -> Iterator[sparse.csr_array]:

@@ -15,7 +15,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
 from ..files.reading import read_text
-from .overlap_scores import RegionSums, sum_regions
+from .overlap_scores import RegionSums, check_lower_threshold, sum_regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,9 +127,7 @@ def assign_points(
     0  Synthetic putamen L          1.0
     """
     points, sigmas = _check_points(points_mm, sigma_mm)
-    if not 0 <= lower_threshold <= 1:
-        remedy = "give a probability from 0 to 1"
-        raise InputError("lower_threshold", f"is {lower_threshold}", remedy)
+    check_lower_threshold(lower_threshold)
     sums = sum_regions(atlas, lower_threshold)
     rows: list[tuple[Any, ...]] = []
     for number, (point, sigma) in enumerate(zip(points, sigmas.tolist(), strict=True), start=1):
