@@ -175,23 +175,22 @@ def find_components(
     --------
     >>> array = np.zeros((4, 4, 4))
     >>> array[0, 0, :2], array[3, 3, :3] = 2.0, -5.0
-    >>> found = find_components(Map("example", array, Grid((4, 4, 4), np.eye(4)), "", ""),
-    ...                         signs="both")
-    >>> [(part.number, part.voxels, part.peak_value) for part in found]
+    >>> image = Map("example", array, Grid((4, 4, 4), np.eye(4)), "", "")
+    >>> [(part.number, part.voxels, part.peak_value) for part in find_components(image, 0, "both")]
     [(1, 2, 2.0), (2, 3, -5.0)]
     """
     check_parameters(threshold, signs, connectivity, min_size_voxels, min_size_mm3)
-    found = as_map(image)
+    source = as_map(image)
     parts: list[Component] = []
     for sign in SIGNS[signs]:
-        parts += _label(found, threshold, sign, connectivity, first=len(parts) + 1)
-    kept = tuple(
+        parts += _label(source, threshold, sign, connectivity, first=len(parts) + 1)
+    large = tuple(
         part for part in parts if part.voxels > min_size_voxels and part.volume_mm3 >= min_size_mm3
     )
-    notes = found.notes
-    if dropped := len(parts) - len(kept):
-        notes += (f"{dropped:,} of {len(parts):,} components are too small and left out",)
-    return Components(found.name, found.grid, kept, notes)
+    notes = source.notes
+    if small := len(parts) - len(large):
+        notes += (f"{small:,} of {len(parts):,} components are too small and left out",)
+    return Components(source.name, source.grid, large, notes)
 
 
 def check_parameters(
@@ -213,14 +212,14 @@ def check_parameters(
 
 
 def _label(
-    found: Map, threshold: float, sign: int, connectivity: int, first: int
+    source: Map, threshold: float, sign: int, connectivity: int, first: int
 ) -> list[Component]:
     """The components of one sign, numbered from `first`."""
-    from scipy.ndimage import generate_binary_structure, label
+    from scipy.ndimage import find_objects, generate_binary_structure, label
 
     # A comparison with NaN is false: NaN is background. Integers are compared as they are.
-    inside = found.array > threshold if sign > 0 else found.array < -threshold
-    box = _bounding_box(inside)
+    inside = source.array > threshold if sign > 0 else source.array < -threshold
+    (box,) = find_objects(inside.view(np.uint8), max_label=1)
     if box is None:
         return []
     labels, count = label(
@@ -229,26 +228,14 @@ def _label(
     voxels = np.nonzero(labels)  # in C order
     owners = labels[voxels]
     places = tuple(axis + side.start for axis, side in zip(voxels, box, strict=True))
-    indices = np.ravel_multi_index(places, found.grid.shape, order="F").astype(np.int32)
-    values = found.array[places].astype(np.float64)
+    indices = np.ravel_multi_index(places, source.grid.shape, order="F").astype(np.int32)
+    values = source.array[places].astype(np.float64)
     # scipy does not promise an order of labels; first voxels in C order do.
     _, firsts = np.unique(owners, return_index=True)
     order = np.lexsort((indices, owners))
     bounds = np.searchsorted(owners[order], np.arange(1, count + 2))
     runs = [order[bounds[k] : bounds[k + 1]] for k in np.argsort(firsts)]
     return [
-        Component(first + k, sign, found.grid, indices[run], values[run])
+        Component(first + k, sign, source.grid, indices[run], values[run])
         for k, run in enumerate(runs)
     ]
-
-
-def _bounding_box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
-    """The smallest box that holds every true voxel, None where there is none."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(inside.any(axis=others))
-        if not hit.size:
-            return None
-        sides.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return sides[0], sides[1], sides[2]

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -17,11 +17,11 @@ from ..cohort.dask import Cluster, RemoteResult
 from ..cohort.readers import ChunkReading, ChunkRuns
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore
+from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore, voxels_of
 
-_ENTRIES = 2**19  # patients x voxels that one thread looks at together
-_AHEAD = 8  # buckets worked out and not yet used: a slow user must not fill the memory
-_THREADS = min(4, os.cpu_count() or 1)
+_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together, about 10 MB
+_AHEAD = 8  # buckets computed and not yet used: a slow user must not fill the memory
+_THREADS = min(4, os.cpu_count() or 1)  # arbitrary: more threads wait for memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +56,12 @@ class VoxelVolumes:
 
     def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
         """The same at some of the voxels."""
-        return VoxelVolumes(
-            self.grid,
-            self.indices[chosen],
-            self.n[chosen],
-            self.mean[chosen],
-            None if self.median is None else self.median[chosen],
-            self.deviation[chosen],
-            self.most,
-        )
+        median = None if self.median is None else self.median[chosen]
+        columns = {name: getattr(self, name)[chosen] for name in ("indices", *_COLUMNS)}
+        return replace(self, **columns, median=median)
+
+
+_COLUMNS = ("n", "mean", "deviation")
 
 
 def voxel_volumes(
@@ -98,19 +95,14 @@ def voxel_volumes(
 
 def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
     """The statistics of neighbouring buckets as one, in the order of the voxels."""
-
-    def column(name: str) -> NDArray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    has_medians = all(part.median is not None for part in parts)
+    names = ["indices", *_COLUMNS]
+    if has_medians := all(part.median is not None for part in parts):
+        names.append("median")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return VoxelVolumes(
         grid,
-        column("indices"),
-        column("n"),
-        column("mean"),
-        column("median") if has_medians else None,
-        column("deviation"),
-        max((part.most for part in parts), default=0),
+        **columns if has_medians else columns | {"median": None},
+        most=max((part.most for part in parts), default=0),
     )
 
 
@@ -205,11 +197,11 @@ def _medians(
     runs = runs[np.argsort(runs["volume"], kind="stable")]
     begin, end = span
     width = -(-(end - begin) // -(-entries // _ENTRIES))
-    found = [
+    pieces = [
         _medians_between(runs, low, min(low + width, end), min_patients)
         for low in range(begin, end, width)
     ]
-    return np.concatenate(found)
+    return np.concatenate(pieces)
 
 
 def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> NDArray[np.float64]:
@@ -221,9 +213,7 @@ def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> N
     inside = lengths > 0
     starts, lengths = starts[inside] - low, lengths[inside]
     volumes = runs["volume"][inside].astype(np.int64)
-    ends = np.cumsum(lengths, dtype=np.int32)
-    voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
-    voxels += np.repeat(starts - (ends - lengths), lengths)
+    voxels, ends = voxels_of(starts, lengths), np.cumsum(lengths, dtype=np.int32)
     rows = sparse.csr_array(
         (np.ones(voxels.size, np.bool_), voxels, np.append(np.int32(0), ends)),
         shape=(starts.size, high - low),
@@ -267,8 +257,8 @@ def squared_deviation(
 # The runs of many patients, spread over the workers of a cluster.
 
 
-_GROUP_BYTES = 2**27  # of runs that a worker brings together for neighbouring buckets
-_GROUPS = 32  # at least, where there are buckets for them: results come back in small pieces
+_GROUP_BYTES = 2**27  # arbitrary: of runs that a worker brings together for neighbouring buckets
+_MIN_GROUPS = 32  # arbitrary: results come back in small pieces
 
 Group = tuple[int, int]
 """Neighbouring buckets: the first, and the one after the last."""
@@ -285,12 +275,12 @@ class SpreadRuns:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._kept: list[tuple[RemoteResult, str]] = []
+        self._chunks: list[tuple[RemoteResult, str]] = []
         self._counts = np.zeros(0, np.int64)
 
-    def add(self, kept: RemoteResult, reading: ChunkReading) -> None:
+    def add(self, chunk: RemoteResult, reading: ChunkReading) -> None:
         """Add what a chunk left on the workers."""
-        self._kept.append((kept, reading.stamp))
+        self._chunks.append((chunk, reading.stamp))
         counts = np.diff(reading.ends, prepend=0)
         self._counts = _padded(self._counts, counts.size) + _padded(counts, self._counts.size)
 
@@ -302,7 +292,7 @@ class SpreadRuns:
         """
         counts = _padded(self._counts, -(-grid.size // BUCKET))
         merge = partial(_group_volumes, grid, min_patients)
-        return self._cluster.combine(self._kept, _cut, merge, _groups(counts))
+        return self._cluster.combine(self._chunks, _cut, merge, _groups(counts))
 
 
 def _padded(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -312,10 +302,10 @@ def _padded(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 def _groups(counts: NDArray[np.int64]) -> list[Group]:
     """Cut the buckets into groups of about as many runs."""
     total = int(counts.sum())
-    wanted = min(counts.size, max(_GROUPS, -(-total * RUN.itemsize // _GROUP_BYTES)))
+    groups = min(counts.size, max(_MIN_GROUPS, -(-total * RUN.itemsize // _GROUP_BYTES)))
     # One run more in each bucket shares out those that have none.
     ends = np.cumsum(counts + 1)
-    targets = ends[-1] * np.arange(1, wanted) / wanted
+    targets = ends[-1] * np.arange(1, groups) / groups
     bounds = np.unique(np.concatenate([[0], np.searchsorted(ends, targets) + 1, [counts.size]]))
     return list(pairwise(bounds.tolist()))
 
@@ -336,12 +326,10 @@ def _group_volumes(
     grid: Grid, min_patients: int, group: Group, parts: list[BucketedRuns]
 ) -> VoxelVolumes:
     """Statistics at the voxels of a group, bucket by bucket."""
-    found = []
+    buckets = []
     for number in range(*group):
         place = number - group[0]
-        runs = [part.between(place, place + 1) for part in parts]
+        runs = [np.empty(0, RUN), *(part.between(place, place + 1) for part in parts)]
         span = number * BUCKET, min((number + 1) * BUCKET, grid.size)
-        found.append(
-            bucket_volumes(grid, np.concatenate([np.empty(0, RUN), *runs]), span, min_patients)
-        )
-    return join(grid, found)
+        buckets.append(bucket_volumes(grid, np.concatenate(runs), span, min_patients))
+    return join(grid, buckets)
