@@ -279,7 +279,7 @@ def test_parameters_are_kept_defaults_included():
     [
         ({"lower_threshold": 1.5}, "lower_threshold: is 1.5; give a probability from 0 to 1"),
         ({"lower_threshold": float("nan")}, "lower_threshold: is nan"),
-        ({"on": "moon"}, "on: is 'moon'; choose map or atlas"),
+        ({"on": "moon"}, "on: is 'moon'; choose one of map, atlas"),
         ({"connectivity": 7}, "connectivity: is 7"),
         ({"threshold": float("nan")}, "threshold: is nan"),
     ],

@@ -178,5 +178,5 @@ def test_files_bear_name_unit_and_rule(cohorts):
 def test_choices_that_make_no_sense_are_refused(cohorts):
     with pytest.raises(InputError, match="min patients: 0 is too small"):
         cohort_differences(cohorts["a"], cohorts["b"], 0)
-    with pytest.raises(InputError, match="outside: 'none' is not known; choose zero or nan"):
+    with pytest.raises(InputError, match="outside: is 'none'; choose one of zero, nan"):
         cohort_differences(cohorts["a"], cohorts["b"], 1, "none")

@@ -57,7 +57,7 @@ def test_cells_are_the_loads_of_touched_regions_largest_lesion_first(load, measu
 
 
 def test_names_of_many_patients_are_left_out(cohort, load, monkeypatch):
-    monkeypatch.setattr("lesion_dash.plotting.charts._MOST_NAMED", 6)
+    monkeypatch.setattr("lesion_dash.plotting.charts._MAX_NAMED", 6)
     assert draw_load(load).axes[1].get_xticklabels() == []
 
 

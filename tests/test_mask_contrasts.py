@@ -212,7 +212,7 @@ def test_scores_that_cannot_be_tested_are_refused(tmp_path):
         "few": [1, 2, 3] + [None] * 3,
     }
     cohort = cohort_of(tmp_path / "a", random_masks(6, 1), table)
-    with pytest.raises(InputError, match="test: is 'fisher'; choose student or welch"):
+    with pytest.raises(InputError, match="test: is 'fisher'; choose one of student, welch"):
         contrast_scores(cohort, "score", test="fisher")
     with pytest.raises(InputError, match="min lesioned: is 1; a t-test needs at least 2"):
         contrast_scores(cohort, "score", min_lesioned=1)

@@ -259,7 +259,7 @@ def test_maps_hold_the_values_and_nan_elsewhere(cohort):
         own = own if plain == key else 10**-own
         np.testing.assert_allclose(own, getattr(found, plain))
     assert len(found.files) == 5
-    with pytest.raises(InputError, match="map: 'q' is not known; choose one of statistic, p"):
+    with pytest.raises(InputError, match="map: is 'q'; choose one of statistic, p"):
         found.map("q")
 
 

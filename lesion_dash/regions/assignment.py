@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..atlas.atlas import Atlas, check_boxes_meet
 from ..core.defaults import (
@@ -14,7 +14,7 @@ from ..core.defaults import (
     MIN_SIZE_VOXELS,
     THRESHOLD,
 )
-from ..core.errors import InputError
+from ..core.errors import InputError, check_choice
 from ..images.maps import MapLike, as_map, resample_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
 from .overlap_scores import (
@@ -250,8 +250,7 @@ def assign_regions(
     100.0
     """
     check_lower_threshold(lower_threshold)
-    if on not in ("map", "atlas"):
-        raise InputError("on", f"is {on!r}", "choose map or atlas")
+    check_choice("on", on, get_args(On))
     source = as_map(image)
     choices: dict[str, Any] = {
         "threshold": threshold,

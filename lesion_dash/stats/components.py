@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.defaults import CONNECTIVITY, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
-from ..core.errors import InputError
+from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask
@@ -200,8 +200,7 @@ def check_parameters(
     if not (np.isfinite(threshold) and threshold >= 0):
         remedy = "give a number of at least 0; choose the sign negative for values below 0"
         raise InputError("threshold", f"is {threshold}", remedy)
-    if signs not in SIGNS:
-        raise InputError("signs", f"is {signs!r}", f"choose one of {', '.join(SIGNS)}")
+    check_choice("signs", signs, SIGNS)
     if connectivity not in SHARED:
         remedy = "choose 6 (faces), 18 (and edges) or 26 (and corners)"
         raise InputError("connectivity", f"is {connectivity}", remedy)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
-from ..core.errors import InputError
+from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
 from .voxel_maps import Column, Columns, Quantity, VoxelMaps, minus_log10
 
@@ -114,6 +114,14 @@ class Contrast(VoxelMaps):
         low, high = known.min(), known.max()
         shown = f"{low:g}" if low == high else f"{low:.1f} to {high:.1f}"
         return f", {shown} degrees of freedom"
+
+
+def check_permutations(number: int) -> None:
+    """Raise InputError where permutations are so few that no p is small."""
+    if number < MIN_PERMUTATIONS:
+        problem = f"{number} permutations give no p below {1 / (max(number, 0) + 1):.2f}"
+        remedy = f"give at least {MIN_PERMUTATIONS}; 1,000 or more is usual"
+        raise InputError("permutations", problem, remedy)
 
 
 def _statistic_key(test: ContrastTest) -> str:
@@ -289,14 +297,9 @@ CORRECTIONS = {
     "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
     "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
 }
-_LARGEST = 2**30
-"""Bytes that the values of all tested voxels may take for permutations; these make copies."""
-
-_ROUNDING = 1e-9
-"""By how much two correlations may come out apart that are equal."""
-
-_TOGETHER = 32
-"""Permutations of one matrix product."""
+_MAX_BYTES = 2**30  # arbitrary: of the values of all tested voxels; permutations copy them
+_ROUNDING = 1e-9  # far above the rounding of a sum of 10,000 float64, far below any difference
+_TOGETHER = 32  # arbitrary: permutations of one matrix product
 
 
 def correct_contrast(
@@ -339,8 +342,7 @@ def correct_contrast(
     >>> bool((found.corrected_p >= found.p).all())
     True
     """
-    if method not in CORRECTIONS:
-        raise InputError("correction", f"is {method!r}", f"choose one of {', '.join(CORRECTIONS)}")
+    check_choice("correction", method, CORRECTIONS)
     parameters = contrast.parameters | {"correction": method}
     if method == "fwe":
         corrected = _permute(contrast, n_permutations, seed, progress)
@@ -411,21 +413,13 @@ def _to_permute(
     if samples is None:
         remedy = "choose Student's t-test, or another correction"
         raise InputError("fwe", f"no permutations of {contrast.test}'s test", remedy)
-    if n_permutations < MIN_PERMUTATIONS:
-        problem = f"{n_permutations} permutations give no p below {1 / (n_permutations + 1):.2f}"
-        raise InputError(
-            "permutations", problem, f"give at least {MIN_PERMUTATIONS}; 1,000 is usual"
-        )
-    _check_memory(contrast, samples)
+    check_permutations(n_permutations)
+    size = contrast.tested * samples.variable.size * 8
+    if size > _MAX_BYTES:
+        problem = f"the values of {contrast.tested:,} voxels take {size / 1e9:.1f} GB"
+        raise InputError("fwe", problem, "test fewer voxels with a mask, or choose fdr")
     values = samples.values(contrast.indices)
     if np.isnan(values).any():
         remedy = "choose another correction, or a mask without these voxels"
         raise InputError("fwe", "some values are NaN, and permutations need all", remedy)
     return samples.variable.copy(), values
-
-
-def _check_memory(contrast: Contrast, samples: Samples) -> None:
-    size = contrast.tested * samples.variable.size * 8
-    if size > _LARGEST:
-        problem = f"the values of {contrast.tested:,} voxels take {size / 1e9:.1f} GB"
-        raise InputError("fwe", problem, "test fewer voxels with a mask, or choose fdr")

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
 from ..core.defaults import MIN_PATIENTS
+from ..core.errors import check_choice
 from ..core.grid import Grid, is_near
 from ..images.maps import Map
 from ..images.masks import Mask
-from .topography import BACKGROUND, Outside, VolumeStats, check_choice, volume_stats
+from .topography import BACKGROUND, Outside, VolumeStats, volume_stats
 from .voxel_maps import Columns, Quantity, VoxelMaps, file_names
 
 FREQUENCY = Quantity(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 from math import comb
 from os import cpu_count
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_words
 from ..core.defaults import MIN_PATIENTS
-from ..core.errors import InputError
+from ..core.errors import InputError, check_choice
 from ..images.events import Conditions
 from ..images.masks import Mask
 from ..images.series import Series
@@ -33,6 +33,9 @@ from .contrast import (
     p_of_t,
     t_statistic,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def samples_of_masks(
@@ -101,16 +104,16 @@ def fisher_p(
     # Whole numbers: tables that are equally likely are so to the last digit.
     choices = [[comb(size, chosen) for chosen in range(size + 1)] for size in sizes]
     for lesioned in np.unique(total).tolist():
-        here = total == lesioned
+        voxels = total == lesioned
         fewest = max(lesioned - sizes[1], 0)
-        p[here] = _p_of_margin(lesioned, fewest, choices)[a[here] - fewest]
+        p[voxels] = _p_of_margin(lesioned, fewest, choices)[a[voxels] - fewest]
     return p
 
 
 def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArray[np.float64]:
     """The p of every possible number of the first group among those lesioned, from the fewest."""
-    most = min(lesioned, len(choices[0]) - 1)
-    ways = [choices[0][first] * choices[1][lesioned - first] for first in range(fewest, most + 1)]
+    last = min(lesioned, len(choices[0]) - 1)
+    ways = [choices[0][first] * choices[1][lesioned - first] for first in range(fewest, last + 1)]
     ordered = sorted(ways)
     sums = list(accumulate(ordered))
     return np.array([sums[bisect_right(ordered, own) - 1] / sums[-1] for own in ways])
@@ -160,8 +163,7 @@ def contrast_cohorts(
     (40, 40)
     """
     check_min_patients(min_patients)
-    if test not in TESTS:
-        raise InputError("test", f"is {test!r}", f"choose one of {', '.join(TESTS)}")
+    check_choice("test", test, TESTS)
     _check_cohorts(a, b)
     lesioned = [np.ravel(cohort.counts, order="F") for cohort in (a, b)]
     indices = np.flatnonzero(lesioned[0] + lesioned[1] >= min_patients).astype(np.int32)
@@ -265,15 +267,19 @@ def contrast_scores(
     --------
     >>> from lesion_dash import load_cohort
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = contrast_scores(cohort, "nihss", min_lesioned=5)
-    >>> found.groups, bool(found.effect.mean() > 0)
+    >>> contrast = contrast_scores(cohort, "nihss", min_lesioned=5)
+    >>> contrast.groups, bool(contrast.effect.mean() > 0)
     (('lesioned', 'spared'), True)
     """
-    if test not in ("student", "welch"):
-        raise InputError("test", f"is {test!r}", "choose student or welch")
+    check_choice("test", test, ("student", "welch"))
     if check_min_patients(min_lesioned) < 2:
         raise InputError("min lesioned", f"is {min_lesioned}", "a t-test needs at least 2")
-    chosen, scores = _with_scores(cohort, column)
+    scores = _scores(cohort, column)
+    known, notes = np.isfinite(scores), cohort.notes
+    chosen = cohort
+    if missing := int((~known).sum()):
+        chosen, scores = cohort.select(known), scores[known]
+        notes += (f"{missing} patients without a value of {column} are left out",)
     indices = _enough_patients(chosen, min_lesioned)
     parts = _moments_of_scores(chosen, scores, indices)
     t, dof = t_statistic(*parts, equal_variances=test == "student")
@@ -292,7 +298,7 @@ def contrast_scores(
         effect_unit=f"difference of the mean {column}",
         statement=_OF_SCORES,
         samples=samples_of_masks((chosen,), scores) if test == "student" else None,
-        notes=(*cohort.notes, *_missing(cohort.n_patients - scores.size, column)),
+        notes=notes,
         sizes_vary=True,
         parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
     )
@@ -309,26 +315,12 @@ def _enough_patients(cohort: Cohort, min_lesioned: int) -> NDArray[np.int32]:
     return indices
 
 
-def _missing(patients: int, column: str) -> tuple[str, ...]:
-    return (f"{patients} patients without a value of {column} are left out",) if patients else ()
-
-
-def _with_scores(cohort: Cohort, column: str) -> tuple[Cohort, NDArray[np.float64]]:
-    """The patients who have a score, and their scores."""
-    scores = _scores(cohort, column)
-    known = np.isfinite(scores)
-    return (cohort if known.all() else cohort.select(known)), scores[known]
-
-
 def _scores(cohort: Cohort, column: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    table, name = cohort.used_table, cohort.name_in_table(column)
-    if name not in table.columns:
-        remedy = f"choose one of {', '.join(map(str, table.columns))}"
-        raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
+    cells = _cells(cohort, column)
     try:
-        scores = pd.to_numeric(table[name]).to_numpy(np.float64)
+        scores = pd.to_numeric(cells).to_numpy(np.float64)
     except ValueError as error:
         problem = f"column {column} holds no numbers: {error}"
         raise InputError(cohort.name, problem, "choose a column of numbers") from None
@@ -349,19 +341,17 @@ def _moments_of_scores(
     middle = np.round(scores.mean())
     away = scores - middle
     n, total, squares = (_sums(cohort, weights)[indices] for weights in (None, away, away**2))
-    lesioned = _moments(n, total, squares, middle)
-    spared = _moments(cohort.n_patients - n, away.sum() - total, (away**2).sum() - squares, middle)
-    # A spread that comes of rounding alone is none.
-    least = 1e-13 * float((away**2).sum())
-    return _without_rounding(lesioned, least), _without_rounding(spared, least)
+    # A spread below this comes of rounding alone, and is none.
+    rounding = 1e-13 * float((away**2).sum())
 
+    def moments(n: Float1D, total: Float1D, squares: Float1D) -> Moments:
+        deviations = squares - total**2 / n
+        deviations = np.where(deviations > rounding, deviations, 0.0)
+        return Moments(n, total / n + middle, deviations)
 
-def _moments(n: Float1D, total: Float1D, squares: Float1D, middle: float) -> Moments:
-    return Moments(n, total / n + middle, squares - total**2 / n)
-
-
-def _without_rounding(part: Moments, least: float) -> Moments:
-    return replace(part, deviations=np.where(part.deviations > least, part.deviations, 0.0))
+    lesioned = moments(n, total, squares)
+    spared = moments(cohort.n_patients - n, away.sum() - total, (away**2).sum() - squares)
+    return lesioned, spared
 
 
 def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -405,20 +395,24 @@ def split_cohort(
     >>> women.name, women.n_patients + men.n_patients
     ('sex = F', 40)
     """
+    cells = _cells(cohort, column)
+    values = np.array([value_words(value) for value in cells.where(cells.notna(), "")])
+    groups = value_words(a), value_words(b)
+    if groups[0] == groups[1]:
+        raise InputError(column, f"both groups are {groups[0]!r}", "choose two that differ")
+    neither = int((~np.isin(values, groups)).sum())
+    notes = (f"{neither} patients with another {column}, or none, are left out",) if neither else ()
+    part_a, part_b = (_part(cohort, column, values, group, notes) for group in groups)
+    return part_a, part_b
+
+
+def _cells(cohort: Cohort, column: str) -> pd.Series:
+    """A column of the participants table, a row for each used patient."""
     table, name = cohort.used_table, cohort.name_in_table(column)
     if name not in table.columns:
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
-    known = table[name].notna()
-    values = np.array([value_words(value) for value in table[name].where(known, "")])
-    wanted = value_words(a), value_words(b)
-    if wanted[0] == wanted[1]:
-        raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")
-    neither = int((~np.isin(values, wanted)).sum())
-    notes = (f"{neither} patients with another {column}, or none, are left out",) if neither else ()
-    return _part(cohort, column, values, wanted[0], notes), _part(
-        cohort, column, values, wanted[1], notes
-    )
+    return table[name]
 
 
 def _part(
@@ -426,9 +420,9 @@ def _part(
 ) -> Cohort:
     rows = np.flatnonzero(values == value)
     if not value or not rows.size:
-        found = ", ".join(sorted({one for one in values.tolist() if one})[:12])
+        known = ", ".join(sorted({known for known in values.tolist() if known})[:12])
         problem = f"no patient has {column} = {value!r}"
-        raise InputError(cohort.name, problem, f"choose from: {found}")
+        raise InputError(cohort.name, problem, f"choose from: {known}")
     chosen = cohort.select(rows)
     return replace(chosen, name=f"{column} = {value}", notes=(*chosen.notes, *notes))
 
@@ -436,8 +430,7 @@ def _part(
 # Contrast of two conditions of a series: a two-sample t-test at each voxel.
 
 
-_BLOCK = 2**20
-"""Values that are worked on together by one thread."""
+_BLOCK = 2**20  # arbitrary: values that a thread works on together, 8 MB in float64
 
 _OF_RUNS = (
     "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
@@ -489,12 +482,10 @@ def contrast_conditions(
     >>> run = "sample_data/series/sub-01_task-pictures_run-1"
     >>> series = read_series(f"{run}_bold.nii.gz")
     >>> conditions = read_conditions(f"{run}_events.tsv", series)
-    >>> found = contrast_conditions(series, conditions, "face", "house")
-    >>> found.sizes
+    >>> contrast_conditions(series, conditions, "face", "house").sizes
     (16, 16)
     """
-    if test not in ("student", "welch"):
-        raise InputError("test", f"is {test!r}", "choose student or welch")
+    check_choice("test", test, ("student", "welch"))
     if len(conditions.of_volume) != series.volumes:
         problem = f"{len(conditions.of_volume)} conditions for {series.volumes} volumes"
         raise InputError("conditions", problem, "give one for each volume")

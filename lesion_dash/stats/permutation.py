@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
-from ..core.errors import InputError
+from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
+from ..core.errors import InputError, check_choice
 from ..images.reading import Progress
+from .contrast import check_permutations
 from .size_bias import (
     PERMUTATION_QUANTITIES,
     SIDES,
@@ -75,8 +76,8 @@ def find_patterns(patients: Lesioned, min_patients: int) -> Patterns:
 def _lesions(patients: Lesioned, place: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
     """The voxels of each lesion that qualify, as their places among these."""
     for row in range(patients.size):
-        found = place[patients.lesion(row)]
-        yield found[found >= 0]
+        places = place[patients.lesion(row)]
+        yield places[places >= 0]
 
 
 def _equal_columns(
@@ -105,10 +106,8 @@ def _members(
 
     pattern = np.full(voxels, -1, np.int32)
     pattern[first] = np.arange(first.size, dtype=np.int32)
-    columns = []
-    for lesion in _lesions(patients, place):
-        found = pattern[lesion]
-        columns.append(found[found >= 0])
+    columns = [pattern[lesion] for lesion in _lesions(patients, place)]
+    columns = [column[column >= 0] for column in columns]
     starts = np.concatenate([[0], np.cumsum([column.size for column in columns])])
     rows = np.concatenate(columns)
     shape = (first.size, patients.size)
@@ -118,14 +117,11 @@ def _members(
 # Permutation test of the mean volume at each voxel: volumes shuffled among patients.
 
 
-_BLOCK_BYTES = 2**26
-"""Bytes of the sums of one block of permutations."""
-
-_TOGETHER = 64
-"""Permutations of one block, at most."""
-
+_BLOCK_BYTES = 2**26  # arbitrary: of the sums of one block of permutations
+_TOGETHER = 64  # arbitrary: permutations of one block, at most
+# Statistics that are equal differ by this part at most where their numbers of patients differ: a
+# few roundings of 1e-16.
 _ROUNDING = 1e-12
-"""By which part statistics of different numbers of patients may come out apart that are equal."""
 
 Float = NDArray[np.float64]
 
@@ -215,8 +211,9 @@ def permute_volumes(
     statistic = _excess(patterns, volumes[:, None])[:, 0] * units
     p = (1 + counts) / (1 + permutations)
     corrected = corrected_p(_signed(statistic.copy(), side), largest)
-    everyone = int(np.count_nonzero(cohort.counts == patients.size))
-    lost = f"not tested, as all patients are lesioned there: {everyone:,} voxels"
+    notes = patients.notes
+    if in_all := int(np.count_nonzero(cohort.counts == patients.size)):
+        notes += (f"not tested, as all patients are lesioned there: {in_all:,} voxels",)
     of_voxel = patterns.of_voxel
     columns = {
         "n": patterns.n[of_voxel],
@@ -240,7 +237,7 @@ def permute_volumes(
         side=side,
         largest=largest,
         patterns=patterns.size,
-        notes=(*patients.notes, *((lost,) if everyone else ())),
+        notes=notes,
     )
 
 
@@ -302,10 +299,10 @@ def count_extremes(
     largest = []
     done = 0
     for block in blocks:
-        found = _signed(_excess(patterns, block), side)
-        counts += np.count_nonzero(found >= observed, axis=1)
+        shuffled = _signed(_excess(patterns, block), side)
+        counts += np.count_nonzero(shuffled >= observed, axis=1)
         # The largest of those of one n is found among whole numbers, and scaled once.
-        tops = [part.max(axis=0) for part in np.split(found, starts[1:])]
+        tops = [part.max(axis=0) for part in np.split(shuffled, starts[1:])]
         largest.append(np.max(np.array(tops) * units[starts, None], axis=0))
         done += block.shape[1]
         if progress is not None:
@@ -323,10 +320,10 @@ def corrected_p(statistic: Float, largest: Float) -> Float:
 def _excess(patterns: Patterns, volumes: Float) -> Float:
     """N times the sum of a pattern's volumes, less n times that of all: whole numbers, exact."""
     patients = volumes.shape[0]
-    found: Float = patterns.members @ volumes
-    found *= patients
-    found -= (patterns.n * volumes[:, 0].sum())[:, None]
-    return found
+    excess: Float = patterns.members @ volumes
+    excess *= patients
+    excess -= (patterns.n * volumes[:, 0].sum())[:, None]
+    return excess
 
 
 def _signed(values: Float, side: Side) -> Float:
@@ -338,16 +335,9 @@ def _signed(values: Float, side: Side) -> Float:
 
 def _check_choices(min_patients: int, permutations: int, seed: int, side: str) -> tuple[int, int]:
     check_min_patients(min_patients)
-    if side not in SIDES:
-        raise InputError("side", f"is {side!r}", f"choose one of {', '.join(SIDES)}")
+    check_choice("side", side, SIDES)
     permutations = _whole_number("permutations", permutations)
-    if permutations < MIN_PERMUTATIONS:
-        problem = (
-            f"{permutations} permutations give no p below {1 / (max(permutations, 0) + 1):.2f}"
-        )
-        raise InputError(
-            "permutations", problem, f"give at least {MIN_PERMUTATIONS}; 1,000 or more is usual"
-        )
+    check_permutations(permutations)
     seed = _whole_number("seed", seed)
     if seed < 0:
         raise InputError("seed", f"is {seed}", "give a whole number of at least 0")
@@ -364,10 +354,11 @@ def _whole_number(name: str, value: object) -> int:
 def _check_tested(patients: Lesioned, patterns: Patterns, min_patients: int) -> None:
     name, volumes = patients.cohort.name, patients.volumes
     if not patterns.size:
-        most = int(patients.cohort.counts.max())
-        problem = f"no voxel is lesioned in at least {min_patients} patients and not in all"
-        found = f"at most {most} of {patients.size} share one"
-        raise InputError(name, f"{problem}: {found}", "lower the number of patients")
+        problem = (
+            f"no voxel is lesioned in at least {min_patients} patients and not in all: at most "
+            f"{patients.cohort.most} of {patients.size} share one"
+        )
+        raise InputError(name, problem, "lower the number of patients")
     if volumes[0] == volumes[-1]:
         problem = f"all lesions have the same volume, {int(volumes[0]):,} voxels"
         raise InputError(name, problem, "shuffling needs volumes that differ")

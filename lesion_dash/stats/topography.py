@@ -18,7 +18,7 @@ from ..cohort.readers import Workers
 from ..cohort.reading import ReadOptions
 from ..core.defaults import MIN_PATIENTS
 from ..core.derived import derived
-from ..core.errors import InputError
+from ..core.errors import check_choice
 from ..core.grid import Grid
 from ..core.runs import run_store
 from ..files.paths import PathInput
@@ -386,9 +386,3 @@ def _check_choices(min_patients: int, std: str, outside: str) -> None:
     check_min_patients(min_patients)
     check_choice("std", std, ("population", "sample"))
     check_choice("outside", outside, BACKGROUND)
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise InputError where a value is not one of the choices."""
-    if value not in choices:
-        raise InputError(name, f"{value!r} is not known", f"choose {' or '.join(choices)}")

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.errors import InputError
+from ..core.errors import check_choice
 from ..core.grid import Grid, find_index
 from ..images.maps import Map
 
@@ -153,10 +153,9 @@ class MapSet:
         InputError
             Where there is none of this key.
         """
-        for quantity in self.quantities:
-            if quantity.key == key:
-                return quantity.map(self.grid, self._at_all_voxels(quantity))
-        raise InputError("map", f"{key!r} is not known", f"choose one of {', '.join(self.keys)}")
+        check_choice("map", key, self.keys)
+        quantity = self.quantities[self.keys.index(key)]
+        return quantity.map(self.grid, self._at_all_voxels(quantity))
 
     def _at_all_voxels(self, quantity: Quantity) -> NDArray:
         raise NotImplementedError
