@@ -1,4 +1,4 @@
-"""Clusters of a permutation test: against a search by hand, and by laws."""
+"""Clusters of a permutation test: against a flood fill, and by laws."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from itertools import product
 
 import numpy as np
 import pytest
-from reservoirs import cohort_of_positions
+from blobs import flood_fill
+from cohorts import cohort_of_positions
 
-from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash import (
+    Grid,
+    InputError,
+    LabelAtlas,
+    find_size_clusters,
+    mean_contrast,
+    permute_volumes,
+)
 from lesion_dash.atlas.formats import Region
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
-from lesion_dash.stats.permutation import permute_volumes
-from lesion_dash.stats.size_bias import find_size_clusters, mean_contrast
 
 SHAPE = (12, 11, 9)
 AFFINE = np.array([[-2.0, 0, 0, 11], [0, 2.0, 0, -9], [0, 0, 2.0, -8], [0, 0, 0, 1]])
@@ -58,25 +62,11 @@ def outcome(side="larger"):
     return permute_volumes(COHORT, 5, 199, 1, side), mean_contrast(COHORT, 5)
 
 
-def search_by_hand(chosen: set[int]) -> set[frozenset[int]]:
-    """Voxels that hang together by faces, edges or corners, from neighbour to neighbour."""
-    steps = [step for step in product((-1, 0, 1), repeat=3) if any(step)]
-    parts, left = set(), set(chosen)
-    while left:
-        part, ahead = set(), [left.pop()]
-        while ahead:
-            here = ahead.pop()
-            part.add(here)
-            place = np.array(np.unravel_index(here, SHAPE, order="F"))
-            near = [place + step for step in steps]
-            inside = [one for one in near if (one >= 0).all() and (one < SHAPE).all()]
-            for one in inside:
-                index = int(np.ravel_multi_index(tuple(one), SHAPE, order="F"))
-                if index in left:
-                    left.remove(index)
-                    ahead.append(index)
-        parts.add(frozenset(part))
-    return parts
+def parts_of(indices) -> list[list[int]]:
+    """Voxels that hang together by faces, edges or corners."""
+    inside = np.zeros(SHAPE, bool)
+    inside[np.unravel_index(indices, SHAPE, order="F")] = True
+    return [[GRID.linear_index(voxel) for voxel in part] for part in flood_fill(inside, 26)]
 
 
 def index_of(row) -> int:
@@ -89,9 +79,7 @@ def test_clusters_are_the_voxels_that_hang_together(side):
     small = found.corrected_p <= 0.05
     signs = found.statistic > 0
     parts = [
-        part
-        for sign in (True, False)
-        for part in search_by_hand(set(found.indices[small & (signs == sign)].tolist()))
+        part for sign in (True, False) for part in parts_of(found.indices[small & (signs == sign)])
     ]
     clusters = find_size_clusters(found, means)
     assert len(clusters) == len(parts) == {"larger": 2, "smaller": 1, "two-sided": 3}[side]

@@ -19,7 +19,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore, voxels_of
 
-_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together, about 10 MB
+MAX_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together, about 10 MB
 _AHEAD = 8  # buckets computed and not yet used: a slow user must not fill the memory
 _THREADS = min(4, os.cpu_count() or 1)  # arbitrary: more threads wait for memory
 
@@ -120,6 +120,7 @@ def bucket_volumes(
     span: tuple[int, int],
     min_patients: int,
     medians: bool = True,
+    entries: int = MAX_ENTRIES,
 ) -> VoxelVolumes:
     """Statistics at neighbouring voxels, such as those of one bucket.
 
@@ -132,13 +133,15 @@ def bucket_volumes(
         The first voxel, and the one after the last.
     min_patients : int
     medians : bool
+    entries : int
+        Patients x voxels that medians are taken of together.
     """
     volumes = runs["volume"].astype(np.int64)
     n, total = (_sum_up(runs, span, values) for values in (np.ones_like(volumes), volumes))
     chosen = np.flatnonzero(n >= min_patients)
     median = np.empty(0) if medians else None
     if medians and chosen.size:
-        median = _medians(runs, span, int(n.sum()), min_patients)
+        median = _medians(runs, span, -(-int(n.sum()) // entries), min_patients)
     deviation = _deviation(runs, span, n, total)[chosen]
     most = int(n.max(initial=0))
     n, total = n[chosen], total[chosen]
@@ -187,21 +190,21 @@ def _deviation(
 
 
 def _medians(
-    runs: NDArray, span: tuple[int, int], entries: int, min_patients: int
+    runs: NDArray, span: tuple[int, int], pieces: int, min_patients: int
 ) -> NDArray[np.float64]:
     """Medians at the qualifying voxels of a bucket.
 
     With a voxel's patients in ascending order of volume, the median is the one in the middle, or
-    the mean of the two. Columns are cut so that about `_ENTRIES` are expanded together.
+    the mean of the two. Columns are cut into pieces of about as many entries.
     """
     runs = runs[np.argsort(runs["volume"], kind="stable")]
     begin, end = span
-    width = -(-(end - begin) // -(-entries // _ENTRIES))
-    pieces = [
+    width = -(-(end - begin) // pieces)
+    medians = [
         _medians_between(runs, low, min(low + width, end), min_patients)
         for low in range(begin, end, width)
     ]
-    return np.concatenate(pieces)
+    return np.concatenate(medians)
 
 
 def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> NDArray[np.float64]:

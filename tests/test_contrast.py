@@ -7,17 +7,22 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+from cohorts import cohort_of
 from phantoms import random_masks, write_masks
 from scipy import stats
 
-from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
+from lesion_dash import (
+    Grid,
+    InputError,
+    Mask,
+    Series,
+    contrast_cohorts,
+    contrast_conditions,
+    contrast_scores,
+    correct_contrast,
+    load_cohort,
+)
 from lesion_dash.images.events import group_conditions
-from lesion_dash.images.masks import Mask
-from lesion_dash.images.series import Series
-from lesion_dash.stats.contrast import correct_contrast
-from lesion_dash.stats.group_contrasts import contrast_cohorts, contrast_conditions, contrast_scores
 
 
 def contrast_of(values, n_a: int, test="student", mask=None):
@@ -72,8 +77,8 @@ def test_a_corrected_contrast_has_maps_and_parameters_of_it():
     fixed = correct_contrast(found, "fwe", n_permutations=50, seed=3)
     assert fixed.keys[-2:] == ("corrected_p", "minus_log10_corrected_p")
     assert fixed.sentence.endswith("40 voxels tested; correction: fwe")
-    wanted = {"correction": "fwe", "n_permutations": 50, "seed": 3}
-    assert wanted.items() <= fixed.parameters.items()
+    parameters = {"correction": "fwe", "n_permutations": 50, "seed": 3}
+    assert parameters.items() <= fixed.parameters.items()
     flat = fixed.map("minus_log10_corrected_p").array.ravel(order="F")
     np.testing.assert_allclose(flat, -np.log10(fixed.corrected_p))
     assert found.correction == "none"
@@ -115,11 +120,10 @@ def test_the_same_seed_gives_the_same_p():
 @pytest.mark.parametrize("method", ["bonferroni", "fwe"])
 def test_false_positives_are_as_rare_as_promised(method):
     draws = 1000
+    contrasts = (contrast_of(draw(seed=1000 + seed), 8) for seed in range(draws))
     smallest = [
-        correct_contrast(
-            contrast_of(draw(seed=1000 + seed), 8), method, n_permutations=99, seed=seed
-        ).corrected_p.min()
-        for seed in range(draws)
+        correct_contrast(contrast, method, n_permutations=99, seed=seed).corrected_p.min()
+        for seed, contrast in enumerate(contrasts)
     ]
     false = sum(p <= 0.05 for p in smallest)
     # At a true rate of 0.05, so many happen in fewer than one of 10,000 such tests.
@@ -153,12 +157,9 @@ def test_permutations_agree_with_those_of_nilearn():
 def test_permutations_of_cohorts_and_of_scores_agree_with_every_order(tmp_path):
     masks, scores = random_masks(6, 2), np.array([3, 9, 1, 12, 5, 30])
     rows = [f"sub-{n:03}\t{score}" for n, score in enumerate(scores)]
-    for name, own in (("a", masks[:2]), ("b", masks[2:]), ("all", masks)):
-        write_masks(tmp_path / name, own)
-    (tmp_path / "all" / "participants.tsv").write_text(
-        "\n".join(["participant_id\tscore", *rows]) + "\n", encoding="utf-8"
-    )
-    a, b, both = (load_cohort(tmp_path / name) for name in ("a", "b", "all"))
+    write_masks(tmp_path, masks)
+    (tmp_path / "participants.tsv").write_text("\n".join(["participant_id\tscore", *rows]))
+    a, b, both = cohort_of(masks[:2], name="a"), cohort_of(masks[2:]), load_cohort(tmp_path)
     for found, variable in (
         (contrast_cohorts(a, b, test="student", min_patients=2), np.array([1, 1, 0, 0, 0, 0])),
         (contrast_scores(both, "score", min_lesioned=2), scores),
@@ -180,19 +181,15 @@ def correlations(variable, values):
 
 
 def test_what_cannot_be_corrected_is_refused():
-    found = contrast_of(draw(), 8)
-    with pytest.raises(InputError, match="correction: is 'holm'; choose one of none, bonferroni"):
-        correct_contrast(found, "holm")
-    with pytest.raises(
-        InputError, match=r"19 permutations give no p below 0\.05; give at least 20"
-    ):
-        correct_contrast(found, "fwe", n_permutations=19)
-    with pytest.raises(InputError, match="fwe: no permutations of welch's test"):
-        correct_contrast(contrast_of(draw(), 8, "welch"), "fwe")
-    holed = draw()
+    plain, holed = contrast_of(draw(), 8), draw()
     holed[0, 0] = np.nan
-    with pytest.raises(InputError, match="some values are NaN, and permutations need all"):
-        correct_contrast(contrast_of(holed, 8), "fwe")
-    many = replace(found, samples=replace(found.samples, variable=np.zeros(2**22)))
-    with pytest.raises(InputError, match=r"the values of 40 voxels take 1\.3 GB"):
-        correct_contrast(many, "fwe")
+    many = replace(plain, samples=replace(plain.samples, variable=np.zeros(2**22)))
+    for contrast, method, choices, match in (
+        (plain, "holm", {}, "correction: is 'holm'; choose one of none, bonferroni"),
+        (plain, "fwe", {"n_permutations": 19}, r"19 permutations give no p below 0\.05"),
+        (contrast_of(draw(), 8, "welch"), "fwe", {}, "fwe: no permutations of welch's test"),
+        (contrast_of(holed, 8), "fwe", {}, "some values are NaN, and permutations need all"),
+        (many, "fwe", {}, r"the values of 40 voxels take 1\.3 GB"),
+    ):
+        with pytest.raises(InputError, match=match):
+            correct_contrast(contrast, method, **choices)

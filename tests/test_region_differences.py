@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from atlases import probability_atlas, turned
-from phantoms import AFFINE, SHAPE, write_masks
+from cohorts import cohort_of
+from phantoms import AFFINE, SHAPE
 
-from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash import Grid, InputError, LabelAtlas, region_differences
 from lesion_dash.atlas.formats import Region
-from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
-from lesion_dash.regions.differences import region_differences
 
 GRID = Grid(SHAPE, AFFINE)
 REGIONS = (Region(3, "insula L"), Region(12, "insula R"), Region(40, "absent"), Region(70, "tiny"))
@@ -38,18 +35,10 @@ def blobs(patients: int, seed: int) -> list[np.ndarray]:
 MASKS = {"a": blobs(8, 1), "b": blobs(6, 2)}
 
 
-@pytest.fixture(scope="module")
-def cohorts(tmp_path_factory):
-    root = tmp_path_factory.mktemp("regions")
-    return [load_cohort(write_masks(root / name, masks)) for name, masks in MASKS.items()]
-
-
-def label_atlas():
-    return LabelAtlas("labels", GRID, LABELS, REGIONS)
-
-
-def likely_atlas():
-    return probability_atlas(CHANCES, GRID, REGIONS)
+COHORTS = [cohort_of(masks, name=name) for name, masks in MASKS.items()]
+LABELLED = LabelAtlas("labels", GRID, LABELS, REGIONS)
+LIKELY = probability_atlas(CHANCES, GRID, REGIONS)
+both_atlases = pytest.mark.parametrize("atlas", [LABELLED, LIKELY], ids=["labels", "likely"])
 
 
 def members(atlas) -> list[np.ndarray]:
@@ -61,14 +50,9 @@ def members(atlas) -> list[np.ndarray]:
     return [*inside, ~np.any(inside, axis=0)]
 
 
-both_atlases = pytest.mark.parametrize(
-    "atlas", [label_atlas(), likely_atlas()], ids=["labels", "likely"]
-)
-
-
 @both_atlases
-def test_patients_and_means_are_those_of_a_loop_over_masks(cohorts, atlas):
-    found = region_differences(*cohorts, atlas, 2)
+def test_patients_and_means_are_those_of_a_loop_over_masks(atlas):
+    found = region_differences(*COHORTS, atlas, 2)
     for row, inside in enumerate(members(atlas)):
         shares, means = [], []
         for side, masks in enumerate(MASKS.values()):
@@ -89,8 +73,8 @@ def test_patients_and_means_are_those_of_a_loop_over_masks(cohorts, atlas):
 
 
 @both_atlases
-def test_a_place_is_where_most_patients_are_lesioned_in_the_region(cohorts, atlas):
-    found = region_differences(*cohorts, atlas)
+def test_a_place_is_where_most_patients_are_lesioned_in_the_region(atlas):
+    found = region_differences(*COHORTS, atlas)
     patients = sum(np.sum(masks, axis=0) for masks in MASKS.values())
     maps = members(atlas)
     weights = maps if isinstance(atlas, LabelAtlas) else [*CHANCES, maps[-1]]
@@ -104,69 +88,66 @@ def test_a_place_is_where_most_patients_are_lesioned_in_the_region(cohorts, atla
 
 
 @both_atlases
-def test_exchanging_a_and_b_turns_the_signs_and_no_bit_else(cohorts, atlas):
-    there, back = region_differences(*cohorts, atlas), region_differences(*cohorts[::-1], atlas)
+def test_exchanging_a_and_b_turns_the_signs_and_no_bit_else(atlas):
+    there, back = region_differences(*COHORTS, atlas), region_differences(*COHORTS[::-1], atlas)
     np.testing.assert_array_equal(there.points, -back.points)
     np.testing.assert_array_equal(there.mean, -back.mean)
     np.testing.assert_array_equal(there.places, back.places)
     assert there.n[0].tolist() == back.n[1].tolist()
 
 
-def test_a_cohort_does_not_differ_from_itself(cohorts):
-    found = region_differences(cohorts[0], cohorts[0], label_atlas(), 1)
+def test_a_cohort_does_not_differ_from_itself():
+    found = region_differences(COHORTS[0], COHORTS[0], LABELLED, 1)
     assert not found.points.any()
     assert not np.nan_to_num(found.mean).any()
     assert np.isfinite(found.mean[found.n[0] > 0]).all()
     assert "9 masks of B are in A as well" in found.notes[0]
 
 
-def test_whoever_has_a_lesion_is_in_a_region_or_outside(cohorts):
-    found = region_differences(*cohorts, label_atlas())
+def test_whoever_has_a_lesion_is_in_a_region_or_outside():
+    found = region_differences(*COHORTS, LABELLED)
     for n, masks in zip(found.n, MASKS.values(), strict=True):
         lesioned = sum(mask.any() for mask in masks)
         assert n.max() <= lesioned <= n.sum()
 
 
-def test_an_atlas_that_lies_otherwise_on_disk_gives_the_same(cohorts):
+def test_an_atlas_that_lies_otherwise_on_disk_gives_the_same():
     """Axes exchanged and mirrored, with a margin; the regions stay where they are."""
     (labels,), grid = turned([LABELS], GRID)
-    found = region_differences(*cohorts, LabelAtlas("turned", grid, labels, REGIONS))
-    expected = region_differences(*cohorts, label_atlas())
+    found = region_differences(*COHORTS, LabelAtlas("turned", grid, labels, REGIONS))
+    expected = region_differences(*COHORTS, LABELLED)
     np.testing.assert_array_equal(found.points, expected.points)
     np.testing.assert_array_equal(found.places, expected.places)
     assert any("atlas re" in note for note in found.notes)
     assert len(found.notes) == len(set(found.notes))
 
 
-def test_another_minimum_changes_only_what_is_compared(cohorts):
-    found = [region_differences(*cohorts, label_atlas(), least) for least in (1, 4, 20)]
-    compared = [np.count_nonzero(np.isfinite(one.mean)) for one in found]
+def test_another_minimum_changes_only_what_is_compared():
+    results = [region_differences(*COHORTS, LABELLED, minimum) for minimum in (1, 4, 20)]
+    compared = [np.count_nonzero(np.isfinite(result.mean)) for result in results]
     assert compared[0] > compared[1] > compared[2] == 0
-    assert all((one.points == found[0].points).all() for one in found)
+    assert all((result.points == results[0].points).all() for result in results)
 
 
-def test_the_table_names_its_units(cohorts):
-    table = region_differences(*cohorts, label_atlas()).table
+def test_the_table_names_its_units():
+    table = region_differences(*COHORTS, LABELLED).table
     assert [*table.columns] == [
         "label", "region", "patients_a", "percent_a", "patients_b", "percent_b",
         "difference_percentage_points", "mean_volume_a_mm3", "mean_volume_b_mm3",
         "difference_mean_volume_mm3", "x_mm", "y_mm", "z_mm",
         "cohort_a", "of_a", "cohort_b", "of_b", "min_patients",
     ]  # fmt: skip
-    assert table["region"].tolist() == [
-        *(region.name for region in REGIONS),
-        "outside the atlas",
-    ]
-    assert table[["cohort_a", "of_a", "min_patients"]].drop_duplicates().values.tolist() == [
-        ["a", 9, 5]
-    ]
+    names = [*(region.name for region in REGIONS), "outside the atlas"]
+    assert table["region"].tolist() == names
+    constant = table[["cohort_a", "of_a", "min_patients"]].drop_duplicates()
+    assert constant.values.tolist() == [["a", 9, 5]]
 
 
-def test_choices_that_make_no_sense_are_refused(cohorts, tmp_path):
+def test_choices_that_make_no_sense_are_refused():
     with pytest.raises(InputError, match="min patients: 0 is too small"):
-        region_differences(*cohorts, label_atlas(), 0)
+        region_differences(*COHORTS, LABELLED, 0)
     moved = AFFINE.copy()
     moved[0, 3] += 1.3
-    other = load_cohort(write_masks(tmp_path / "moved", MASKS["b"], moved))
+    other = cohort_of(MASKS["b"], moved, "moved")
     with pytest.raises(InputError, match="moved: is not on the grid of the other map"):
-        region_differences(cohorts[0], other, label_atlas())
+        region_differences(COHORTS[0], other, LABELLED)
