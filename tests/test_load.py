@@ -33,10 +33,8 @@ def cohort(folder):
     return load_cohort(folder)
 
 
-LABELLED, LIKELY = (
-    LabelAtlas("labels", GRID, LABELS, REGIONS),
-    probability_atlas(CHANCES, GRID, REGIONS),
-)
+LABELLED = LabelAtlas("labels", GRID, LABELS, REGIONS)
+LIKELY = probability_atlas(CHANCES, GRID, REGIONS)
 both_atlases = pytest.mark.parametrize("atlas", [LABELLED, LIKELY], ids=["labels", "likely"])
 
 

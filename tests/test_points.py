@@ -8,11 +8,10 @@ import pytest
 from atlases import probability_atlas, turned
 from phantoms import AFFINE, SHAPE
 
-from lesion_dash.atlas.atlas import OUTSIDE, LabelAtlas
+from lesion_dash import Grid, InputError, LabelAtlas, assign_points
+from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.atlas.formats import Region
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
-from lesion_dash.regions.points import COLUMNS, assign_points, read_points
+from lesion_dash.regions.points import COLUMNS, read_points
 
 GRID = Grid(SHAPE, AFFINE)
 REGIONS = (Region(3, "insula"), Region(5, "putamen"), Region(8, "cuneus"))
@@ -23,8 +22,7 @@ CHANCES = np.random.default_rng(6).random((3, *SHAPE)) * (
 POINTS = [[-1.3, 0.4, 0.2], [2.0, -3.0, 1.0], [-7.4, -9.6, -8.9]]
 
 
-def label_atlas():
-    return LabelAtlas("labels", GRID, LABELS, REGIONS)
+LABELLED = LabelAtlas("labels", GRID, LABELS, REGIONS)
 
 
 def likely_atlas(arrays=CHANCES, grid=GRID):
@@ -35,14 +33,14 @@ def gaussian(point, sigma):
     """Voxel, on and off the grid, to its share of a Gaussian cut off at three sigma."""
     reach = int(np.ceil(3 * sigma / 2)) + 1
     low, high = -np.full(3, reach), np.array(SHAPE) + reach
-    found = {}
+    weights = {}
     for voxel in np.ndindex(*(high - low)):
         place = tuple(int(a + b) for a, b in zip(voxel, low, strict=True))
         away = np.linalg.norm(AFFINE[:3, :3] @ place + AFFINE[:3, 3] - point)
         if away <= 3 * sigma:
-            found[place] = np.exp(-(away**2) / (2 * sigma**2))
-    total = sum(found.values())
-    return {place: weight / total for place, weight in found.items()}
+            weights[place] = np.exp(-(away**2) / (2 * sigma**2))
+    total = sum(weights.values())
+    return {place: weight / total for place, weight in weights.items()}
 
 
 def value_at(array, voxel):
@@ -55,7 +53,7 @@ def value_at(array, voxel):
 @pytest.mark.parametrize("kind", ["labels", "likely"])
 def test_probabilities_are_sums_over_a_gaussian(point, sigma, kind):
     arrays = CHANCES if kind == "likely" else [np.isin(LABELS, r.label) * 1.0 for r in REGIONS]
-    atlas = likely_atlas() if kind == "likely" else label_atlas()
+    atlas = likely_atlas() if kind == "likely" else LABELLED
     table = assign_points(point, atlas, sigma).table.set_index("region")
     shares = gaussian(point, sigma)
     for region, array in zip(REGIONS, arrays, strict=True):
@@ -82,7 +80,7 @@ def test_probabilities_are_sums_over_a_gaussian(point, sigma, kind):
 
 @pytest.mark.parametrize("sigma", [0.0, 1e-6, 2.0, 6.0])
 def test_regions_and_outside_add_up_to_the_point(sigma):
-    table = assign_points([*POINTS, [400, 0, 0]], label_atlas(), sigma).table
+    table = assign_points([*POINTS, [400, 0, 0]], LABELLED, sigma).table
     assert tuple(table) == COLUMNS
     sums = table.groupby("point")["percent_of_point"].sum()
     np.testing.assert_allclose(sums, [100] * 4)
@@ -136,7 +134,7 @@ def test_probabilities_below_the_lower_threshold_do_not_count():
 
 
 def test_no_point_gives_no_row():
-    table = assign_points([], label_atlas()).table
+    table = assign_points([], LABELLED).table
     assert len(table) == 0
     assert tuple(table) == COLUMNS
 
@@ -151,23 +149,17 @@ def test_no_point_gives_no_row():
         ([1, 2, 3], float("nan"), "sigma_mm: is nan"),
         ([1, 2, 3], 30, "sigma_mm: is 30"),
         ([[1, 2, 3]] * 3, [1, 21, 22], "sigma_mm: is 21.0; give mm from 0 to 20"),
-        (
-            [[1, 2, 3]] * 3,
-            [1, 2],
-            "sigma_mm: holds 2 values for 3 points; give one, or one a point",
-        ),
+        ([[1, 2, 3]] * 3, [1, 2], "sigma_mm: holds 2 values for 3 points; give one"),
     ],
 )
 def test_what_is_no_point_is_an_error(points, sigma, match):
     with pytest.raises(InputError, match=match):
-        assign_points(points, label_atlas(), sigma)
+        assign_points(points, LABELLED, sigma)
 
 
 def test_a_lower_threshold_is_a_probability():
-    with pytest.raises(
-        InputError, match=r"lower_threshold: is -0.1; give a probability from 0 to 1"
-    ):
-        assign_points([0, 0, 0], label_atlas(), lower_threshold=-0.1)
+    with pytest.raises(InputError, match=r"lower_threshold: is -0.1; give a probability"):
+        assign_points([0, 0, 0], LABELLED, lower_threshold=-0.1)
 
 
 @pytest.mark.parametrize(
