@@ -112,7 +112,10 @@ def test_small_parts_are_dropped_and_the_others_keep_their_numbers():
     size = sizes[1]
     larger = find_components(noise(), 1.0, min_size_voxels=size)
     assert [part.number for part in larger] == [p.number for p in whole if p.voxels > size]
-    assert f"{len(whole) - len(larger)} of {len(whole)} components are too small" in larger.notes[0]
+    assert (
+        f"{len(whole) - len(larger)} of {len(whole)} components excluded: too small"
+        in larger.notes[0]
+    )
     at_least = find_components(noise(), 1.0, min_size_voxels=0, min_size_mm3=8.0 * size)
     assert [part.number for part in at_least] == [p.number for p in whole if p.voxels >= size]
 

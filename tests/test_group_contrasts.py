@@ -400,7 +400,7 @@ def test_patients_without_a_score_are_left_out_and_counted(tmp_path):
     np.testing.assert_array_equal(
         found.statistic, contrast_scores(alone, "score", min_lesioned=2).statistic
     )
-    assert "2 patients without a value of score are left out" in found.notes
+    assert "2 patients excluded: no value of score" in found.notes
     n = stacked(masks)[kept].sum(axis=0)[found.indices]
     assert (
         f"lesioned (n up to {n.max():.0f}) against spared (n up to {10 - n.min():.0f}), 8 deg"
@@ -465,8 +465,8 @@ def test_a_cohort_is_split_by_a_column(tmp_path, column, a, b, names, sizes):
         assert [one.id for one in part.used] == [f"sub-{row:03}" for row in rows]
         np.testing.assert_array_equal(part.counts, sum(masks[row].astype(int) for row in rows))
         left = 6 - sum(sizes)
-        words = f"{left} patients with another {column}, or none, are left out"
-        assert (words in part.notes) == (left > 0)
+        note = f"{left} patients excluded: another {column}, or none"
+        assert (note in part.notes) == (left > 0)
     assert contrast_cohorts(*parts).groups == names
 
 

@@ -210,4 +210,4 @@ def test_how_many_were_too_small_is_said():
     found = map_of(values)
     rois = find_rois(Threshold(1).apply(found), found, min_voxels=2)
     assert [roi.voxels for roi in rois] == [3]
-    assert rois.notes == ("1 of 2 components are too small and left out",)
+    assert rois.notes == ("1 of 2 components excluded: too small",)

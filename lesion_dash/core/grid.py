@@ -87,11 +87,11 @@ class Grid:
     @property
     def orientation(self) -> str:
         """The direction in which each axis mainly grows, such as RAS or LAS."""
-        letters = []
+        directions = []
         for column in self.affine[:3, :3].T:
             axis = int(np.argmax(np.abs(column)))
-            letters.append("RAS"[axis] if column[axis] > 0 else "LPI"[axis])
-        return "".join(letters)
+            directions.append("RAS"[axis] if column[axis] > 0 else "LPI"[axis])
+        return "".join(directions)
 
     def to_mm(self, voxels: ArrayLike) -> NDArray[np.float64]:
         """World coordinates (mm, RAS) of voxels (i, j, k); shape (..., 3) both ways."""
@@ -131,14 +131,14 @@ class Grid:
         return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
 
     def matches(self, other: Grid, tolerance_mm: float = SAME_GRID_MM) -> bool:
-        """Whether both grids have one shape and no corner further apart than the tolerance."""
+        """Whether both grids have one shape and no corner is shifted by more than the tolerance."""
         if self.shape != other.shape:
             return False
         return bool(self.corner_shift(other) < tolerance_mm)
 
     def difference(self, other: Grid) -> str:
-        """Say in words, and in mm, how this grid differs from another one."""
-        shift = self._shift_in_words(other)
+        """How this grid differs from another one, in a sentence and in mm."""
+        shift = self._shift_text(other)
         if not np.allclose(np.sort(self.voxel_size), np.sort(other.voxel_size), atol=1e-3):
             return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
         if self.orientation != other.orientation:
@@ -147,7 +147,7 @@ class Grid:
             return f"shape differs ({_shape(self)} against {_shape(other)} voxels)"
         return f"grid differs{shift}"
 
-    def _shift_in_words(self, other: Grid) -> str:
+    def _shift_text(self, other: Grid) -> str:
         if self.shape != other.shape:
             return ""
         rotated = not np.allclose(self.affine[:3, :3], other.affine[:3, :3], atol=1e-3)

@@ -61,11 +61,11 @@ def bytes_in(text: str) -> int:
     >>> bytes_in("4GB"), bytes_in("1.5 kiB"), bytes_in("512")
     (4000000000, 1536, 512)
     """
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if not found:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not match:
         raise ValueError(text)
-    unit = 1024 if found[3] else 1000
-    return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
+    unit = 1024 if match[3] else 1000
+    return int(float(match[1]) * unit ** _POWERS.index(match[2].upper()))
 
 
 def _left_to_process() -> Iterator[int]:

@@ -71,7 +71,7 @@ def own_names(file_name: str, owners: Sequence[str]) -> list[str]:
     names: list[str] = []
     for owner in owners:
         base = f"{stem}_{re.sub(r'[^A-Za-z0-9-]+', '_', owner)[:80]}"
-        name, number, taken = base, 1, {one.casefold() for one in names}
+        name, number, taken = base, 1, {earlier.casefold() for earlier in names}
         while f"{name}{dot}{ending}".casefold() in taken:
             number += 1
             name = f"{base}_{number}"

@@ -102,7 +102,7 @@ def _draw_cells(axes: Axes, values: NDArray[np.float64], measure: Measure) -> An
     from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
     # Ordered in lightness, so that it is read without seeing colours, too; the palest fifth is
-    # left out, so that the smallest load differs from none.
+    # unused, so that the smallest load differs from none.
     palette = ListedColormap(colormaps["YlGnBu"](np.linspace(0.2, 1, 256)))
     colours = palette.with_extremes(bad=_NOTHING)
     if measure == "mm3":
@@ -138,7 +138,7 @@ def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int
 
 
 _CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
-_FEW = 40  # numbers of patients whose points can be told apart
+_FEW = 40  # arbitrary: numbers of patients whose points are distinct
 
 
 def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure:
@@ -187,10 +187,10 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
     return figure
 
 
-def _draw_curve(axes: Axes, shares: list[float], label: str) -> None:
-    marker = "o" if len(shares) <= _FEW else ""
-    numbers = np.arange(1, len(shares) + 1)
-    axes.plot(numbers, shares, color=_CURVE, linewidth=1.8, marker=marker, markersize=3.5)
+def _draw_curve(axes: Axes, percent: list[float], label: str) -> None:
+    marker = "o" if len(percent) <= _FEW else ""
+    numbers = np.arange(1, len(percent) + 1)
+    axes.plot(numbers, percent, color=_CURVE, linewidth=1.8, marker=marker, markersize=3.5)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)

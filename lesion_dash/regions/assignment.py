@@ -171,8 +171,8 @@ class Assignment:
             ascending=[True, True, False, False],
             kind="stable",
         )
-        kept = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
-        return kept.reset_index(drop=True)
+        first = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
+        return first.reset_index(drop=True)
 
     def filter(self, min_correlation: float) -> pd.DataFrame:
         """Rows of `table` with at least this correlation, the highest first; see `rank_rows`."""
@@ -189,8 +189,8 @@ def rank_rows(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
     """
     if not -1 <= min_correlation <= 1:
         raise InputError("min_correlation", f"is {min_correlation}", "give a number from -1 to 1")
-    kept = table[table["correlation"] >= min_correlation]
-    return kept.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+    rows = table[table["correlation"] >= min_correlation]
+    return rows.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
 
 
 def assign_regions(

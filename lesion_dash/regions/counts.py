@@ -273,7 +273,7 @@ class RegionCounts:
     def table(self) -> pd.DataFrame:
         """A row per region with the values of `RegionCount` and its place (x_mm, y_mm, z_mm).
 
-        Columns that this atlas has no values for are left out.
+        Columns that this atlas has no values for are absent.
 
         ``voxels`` of a labelled atlas add up to the map, and so do ``expected_voxels`` of a
         probabilistic one, unless probabilities sum to more than 1 somewhere; a note says so then.
@@ -333,10 +333,10 @@ def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
     """
     mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
-    shares = region_shares(mask, local)
-    rows = sorted(_count_inside(mask, local, shares), key=_largest_first)
-    outside = _count_outside(mask, local, shares)
-    notes = (*local.notes, *shares.notes)
+    parts = region_shares(mask, local)
+    rows = sorted(_count_inside(mask, local, parts), key=_largest_first)
+    outside = _count_outside(mask, local, parts)
+    notes = (*local.notes, *parts.notes)
     return RegionCounts(mask, local, (*rows, outside), notes)
 
 
@@ -344,12 +344,12 @@ def _largest_first(row: RegionCount) -> tuple[float, int, int]:
     return -row.expected_voxels, -row.voxels, row.label or 0
 
 
-def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[RegionCount]:
+def _count_inside(mask: Mask, atlas: Atlas, parts: RegionShares) -> list[RegionCount]:
     """A row for each region, in the order of the atlas."""
     sizes = atlas.voxel_counts
     rows = []
     for column, region in enumerate(atlas.regions):
-        voxels, expected = int(shares.voxels[column]), float(shares.expected[column])
+        voxels, expected = int(parts.voxels[column]), float(parts.expected[column])
         rows.append(
             RegionCount(
                 region.label,
@@ -363,7 +363,7 @@ def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[Region
                 expected * mask.grid.voxel_volume,
                 _percent(expected, atlas.sizes.get(region.label, 0)),
                 expected / mask.voxels if mask.voxels else 0.0,
-                float(shares.largest[column]),
+                float(parts.largest[column]),
                 hemisphere_of(region),
                 parent_of(region),
             )
@@ -371,21 +371,21 @@ def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[Region
     return rows
 
 
-def _count_outside(mask: Mask, atlas: Atlas, shares: RegionShares) -> RegionCount:
+def _count_outside(mask: Mask, atlas: Atlas, parts: RegionShares) -> RegionCount:
     """The row of what lies outside the atlas."""
     return RegionCount(
         None if isinstance(atlas, ProbabilityAtlas) else 0,
         OUTSIDE,
-        shares.missed,
-        shares.missed * mask.grid.voxel_volume,
-        _percent(shares.missed, mask.voxels, 0.0),
+        parts.missed,
+        parts.missed * mask.grid.voxel_volume,
+        _percent(parts.missed, mask.voxels, 0.0),
         _NOTHING,
         _NOTHING,
-        shares.left,
-        shares.left * mask.grid.voxel_volume,
+        parts.left,
+        parts.left * mask.grid.voxel_volume,
         _NOTHING,
-        shares.left / mask.voxels if mask.voxels else 0.0,
-        shares.largest_left,
+        parts.left / mask.voxels if mask.voxels else 0.0,
+        parts.largest_left,
     )
 
 

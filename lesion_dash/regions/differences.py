@@ -146,7 +146,7 @@ def region_differences(
     Examples
     --------
     >>> from lesion_dash import load_atlas, load_cohort
-    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
     >>> table = region_differences(a, b, atlas).table
     >>> len(table), table["region"].iloc[-1]

@@ -210,12 +210,12 @@ def _sum_maps(atlas: Atlas, lower_threshold: float) -> tuple[Any, ...]:
     return by_voxel, voxels, total, spread, highest, low, high, crowded
 
 
-def _keep(maps: sparse.csc_array, kept: NDArray[np.bool_]) -> sparse.csc_array:
+def _keep(maps: sparse.csc_array, chosen: NDArray[np.bool_]) -> sparse.csc_array:
     """The maps without some of their values."""
-    if kept.all():
+    if chosen.all():
         return maps
     fewer = maps.copy()
-    fewer.data[~kept] = 0
+    fewer.data[~chosen] = 0
     fewer.eliminate_zeros()
     return fewer
 

@@ -240,7 +240,7 @@ def read_points(path: PathInput) -> Points:
     path : path or URL
         A point a line: x, y, z in mm, and its sigma in mm where it has one; separated by commas,
         semicolons, tabs or spaces. Decimals have a point. Lines that begin with # and a first
-        line of names are left out.
+        line of names are skipped.
 
     Raises
     ------

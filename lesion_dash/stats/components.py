@@ -189,7 +189,7 @@ def find_components(
     )
     notes = source.notes
     if small := len(parts) - len(large):
-        notes += (f"{small:,} of {len(parts):,} components are too small and left out",)
+        notes += (f"{small:,} of {len(parts):,} components excluded: too small",)
     return Components(source.name, source.grid, large, notes)
 
 

@@ -58,7 +58,7 @@ class Contrast(VoxelMaps):
     sizes : tuple of int
         Number of samples in each group; the largest over voxels where they differ.
     effect_unit : str
-        In words.
+        Such as ``difference of the mean signal``.
     statement : str
         What this test shows, and what it does not.
     samples : Samples or None
@@ -222,7 +222,7 @@ class Moments:
 
 
 def moments_of(values: NDArray) -> Moments:
-    """Moments of each column of an array of samples x voxels; NaN is left out."""
+    """Moments of each column of an array of samples x voxels; NaN is excluded."""
     known = ~np.isnan(values) if values.dtype.kind == "f" else None
     if known is None or known.all():
         return _moments_of_known(values)
@@ -239,11 +239,11 @@ def moments_of(values: NDArray) -> Moments:
 def _moments_of_known(values: NDArray) -> Moments:
     # Deviations from the first value: a column of equal values has then no spread at all.
     shift = values[0].astype(np.float64)
-    apart = values - shift
-    mean = apart.mean(axis=0)
-    apart -= mean
+    deviations = values - shift
+    mean = deviations.mean(axis=0)
+    deviations -= mean
     n = np.full(shift.size, float(len(values)))
-    return Moments(n, mean + shift, np.einsum("ij,ij->j", apart, apart))
+    return Moments(n, mean + shift, np.einsum("ij,ij->j", deviations, deviations))
 
 
 def _first_known(values: Float1D, known: NDArray[np.bool_]) -> Float1D:

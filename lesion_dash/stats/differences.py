@@ -97,8 +97,8 @@ class CohortDifferences(VoxelMaps):
     quantities: tuple[Quantity, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        (a, b), least, background = self.sizes, self.min_patients, BACKGROUND[self.outside]
-        where = f", n>={least} of {a} and of {b}"
+        (a, b), minimum, background = self.sizes, self.min_patients, BACKGROUND[self.outside]
+        where = f", n>={minimum} of {a} and of {b}"
         quantities = (
             FREQUENCY.made(f", N {a} and {b}"),
             MEAN.made(where, background=background),
@@ -106,8 +106,8 @@ class CohortDifferences(VoxelMaps):
         )
         values = {
             "frequency": partial(_percentage_points, self.n, self.sizes),
-            "mean": partial(_subtract, self.means, self.n, least, background),
-            "std": partial(_subtract, self.stds, self.n, least, background),
+            "mean": partial(_subtract, self.means, self.n, minimum, background),
+            "std": partial(_subtract, self.stds, self.n, minimum, background),
         }
         object.__setattr__(self, "quantities", quantities)
         object.__setattr__(self, "values", Columns(values))
@@ -183,7 +183,7 @@ def cohort_differences(
     Examples
     --------
     >>> from lesion_dash import load_cohort
-    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
     >>> differences = cohort_differences(a, b, min_patients=5)
     >>> differences.sizes, differences.frequency.unit, differences.mean.unit
     ((40, 40), 'percentage points', 'mm³')

@@ -248,7 +248,7 @@ def contrast_scores(
         With a participants table.
     column : str
         Of the participants table, numbers such as a behavioural score. Patients without a value
-        are left out, and counted in the notes.
+        are excluded, and counted in the notes.
     test : {"student", "welch"}
     min_lesioned : int
         Voxels with fewer lesioned, or fewer spared patients, are not tested; at least 2.
@@ -279,7 +279,7 @@ def contrast_scores(
     chosen = cohort
     if missing := int((~known).sum()):
         chosen, scores = cohort.select(known), scores[known]
-        notes += (f"{missing} patients without a value of {column} are left out",)
+        notes += (f"{missing} patients excluded: no value of {column}",)
     indices = _enough_patients(chosen, min_lesioned)
     parts = _moments_of_scores(chosen, scores, indices)
     t, dof = t_statistic(*parts, equal_variances=test == "student")
@@ -401,7 +401,7 @@ def split_cohort(
     if groups[0] == groups[1]:
         raise InputError(column, f"both groups are {groups[0]!r}", "choose two that differ")
     neither = int((~np.isin(values, groups)).sum())
-    notes = (f"{neither} patients with another {column}, or none, are left out",) if neither else ()
+    notes = (f"{neither} patients excluded: another {column}, or none",) if neither else ()
     part_a, part_b = (_part(cohort, column, values, group, notes) for group in groups)
     return part_a, part_b
 
@@ -468,7 +468,7 @@ def contrast_conditions(
     Returns
     -------
     Contrast
-        NaN is left out voxel by voxel, as ``scipy.stats.ttest_ind(nan_policy="omit")`` does; voxels
+        NaN is excluded voxel by voxel, as ``scipy.stats.ttest_ind(nan_policy="omit")`` does; voxels
         without any spread are not tested.
 
     Raises

@@ -65,14 +65,16 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     """
     a = as_mask(a)
     b = as_mask(b).on_grid(a.grid)
-    shares = np.zeros(a.grid.size, np.uint8)  # 1: in A, 2: in B; sorting voxels takes far longer
-    shares[a.indices] = 1
-    shares[b.indices] += 2
+    membership = np.zeros(
+        a.grid.size, np.uint8
+    )  # 1: in A, 2: in B; sorting voxels takes far longer
+    membership[a.indices] = 1
+    membership[b.indices] += 2
     chosen = {
-        "both": shares == 3,
-        "either": shares > 0,
-        "only_a": shares == 1,
-        "only_b": shares == 2,
+        "both": membership == 3,
+        "either": membership > 0,
+        "only_a": membership == 1,
+        "only_b": membership == 2,
     }
     parts = {key: np.flatnonzero(part).astype(np.int32) for key, part in chosen.items()}
     names = {

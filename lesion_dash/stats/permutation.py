@@ -162,7 +162,7 @@ def permute_volumes(
     Parameters
     ----------
     cohort : Cohort
-        Patients without a lesioned voxel are left out; a note counts them.
+        Patients without a lesioned voxel are excluded; a note counts them.
     min_patients : int
         Voxels lesioned in at least this many patients are tested: the family of the correction.
         Voxels lesioned in all patients are not: whoever has which volume, their mean stays.

@@ -64,11 +64,13 @@ class Lesioned:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Who was left out, where anybody was."""
+        """How many patients are excluded, where any are."""
         empty = self.cohort.n_patients - self.size
         if not empty:
             return ()
-        return (f"patients without a lesioned voxel left out: {empty} of {self.cohort.n_patients}",)
+        return (
+            f"patients excluded, without a lesioned voxel: {empty} of {self.cohort.n_patients}",
+        )
 
     def lesion(self, row: int) -> NDArray[np.int32]:
         """Linear voxel positions of the lesion of the patient at this place of `rows`."""
@@ -84,13 +86,13 @@ def lesioned_patients(cohort: Cohort) -> Lesioned:
         Where there is none, or so many voxels that sums of volumes would not be exact.
     """
     volumes = cohort.volumes
-    found = np.flatnonzero(volumes).tolist()
-    if not found:
+    lesioned = np.flatnonzero(volumes).tolist()
+    if not lesioned:
         raise InputError(cohort.name, "no patient has a lesioned voxel", "check the masks")
-    if len(found) * int(volumes.sum()) >= _EXACT:
-        problem = f"{int(volumes.sum()):,} lesioned voxels of {len(found):,} patients"
+    if len(lesioned) * int(volumes.sum()) >= _EXACT:
+        problem = f"{int(volumes.sum()):,} lesioned voxels of {len(lesioned):,} patients"
         raise InputError(cohort.name, f"{problem} are too many for exact sums", "use larger voxels")
-    rows = sorted(found, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
+    rows = sorted(lesioned, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
     return Lesioned(cohort, np.array(rows, np.int64), volumes[rows])
 
 
@@ -172,7 +174,7 @@ def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContr
     Parameters
     ----------
     cohort : Cohort
-        Patients without a lesioned voxel are left out.
+        Patients without a lesioned voxel are excluded.
     min_patients : int
         Voxels lesioned in at least this many patients qualify.
 

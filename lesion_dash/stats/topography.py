@@ -50,18 +50,14 @@ class Statistic(Quantity):
     needs_medians: bool = False
 
 
-def _mean(volumes: VoxelVolumes, std: Std) -> NDArray:  # noqa: ARG001
-    return volumes.mean * volumes.grid.voxel_volume
-
-
 def _std(volumes: VoxelVolumes, std: Std) -> NDArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt(volumes.deviation / (volumes.n - (std == "sample")))
     return np.asarray(spread * volumes.grid.voxel_volume)
 
 
-def _median(volumes: VoxelVolumes, std: Std) -> NDArray:  # noqa: ARG001
-    assert volumes.median is not None
+def _median(volumes: VoxelVolumes, _: Std) -> NDArray:
+    assert volumes.median is not None, "a statistic that needs medians is given them"
     return volumes.median * volumes.grid.voxel_volume
 
 
@@ -69,8 +65,8 @@ STATISTICS: dict[str, Statistic] = {}
 FILE_NAMES: dict[str, str] = {}
 
 
-def add_statistic(statistic: Statistic) -> None:
-    """Add a statistic to those that are computed, shown and saved.
+def add_statistics(*statistics: Statistic) -> None:
+    """Add statistics to those that are computed, shown and saved.
 
     Examples
     --------
@@ -79,59 +75,50 @@ def add_statistic(statistic: Statistic) -> None:
     ...     label="sum of total lesion volumes",
     ...     unit="mm³",
     ...     file="lesion_totalvol_sum_given_voxel.nii",
-    ...     compute=lambda volumes, std: volumes.n * volumes.mean * volumes.grid.voxel_volume,
+    ...     compute=lambda volumes, _: volumes.n * volumes.mean * volumes.grid.voxel_volume,
     ... )
-    >>> add_statistic(total)
+    >>> add_statistics(total)
     >>> from lesion_dash import load_cohort
     >>> volume_stats(load_cohort("sample_data/cohort_a")).map("total").unit
     'mm³'
     >>> del STATISTICS["total"], FILE_NAMES["total"]
     """
-    STATISTICS[statistic.key] = statistic
-    FILE_NAMES.update(file_names([statistic]))
+    STATISTICS.update({statistic.key: statistic for statistic in statistics})
+    FILE_NAMES.update(file_names(statistics))
 
 
-add_statistic(
+add_statistics(
     Statistic(
         key="mean",
         label="mean total lesion volume",
         unit="mm³",
         file="lesion_totalvol_mean_given_voxel.nii",
         meaning="Mean total lesion volume of the patients lesioned at each voxel.",
-        title="Mean total lesion volume",
         short_title="Mean lesion volume",
         colormap="plasma",
-        compute=_mean,
-    )
-)
-add_statistic(
+        compute=lambda volumes, _: volumes.mean * volumes.grid.voxel_volume,
+    ),
     Statistic(
         key="std",
         label="SD of total lesion volume",
         unit="mm³",
         file="lesion_totalvol_std_given_voxel.nii",
         meaning="Standard deviation of the total lesion volume of the patients lesioned there.",
-        title="SD of total lesion volume",
         short_title="SD of lesion volume",
         colormap="cividis",
         compute=_std,
-    )
-)
-add_statistic(
+    ),
     Statistic(
         key="median",
         label="median total lesion volume",
         unit="mm³",
         file="lesion_totalvol_median_given_voxel.nii",
         meaning="Median total lesion volume of the patients lesioned at each voxel.",
-        title="Median total lesion volume",
         short_title="Median lesion volume",
         colormap="plasma",
         compute=_median,
         needs_medians=True,
-    )
-)
-add_statistic(
+    ),
     Statistic(
         key="n",
         label="patients lesioned",
@@ -139,9 +126,8 @@ add_statistic(
         file="lesion_patients_per_voxel.nii",
         meaning="Number of patients lesioned at each voxel.",
         title="Patients per voxel",
-        short_title="Patients per voxel",
-        compute=lambda volumes, std: volumes.n,  # noqa: ARG005
-    )
+        compute=lambda volumes, _: volumes.n,
+    ),
 )
 
 

@@ -37,7 +37,7 @@ class Quantity:
     meaning : str
         What it is, in one sentence.
     title, short_title : str
-        Above a figure, and on a button.
+        Above a figure, and on a button; made of the label where they are empty.
     colormap : str
     header : str
         How its map was made, for the header of its file (79 characters at most).
@@ -55,6 +55,11 @@ class Quantity:
     colormap: str = "viridis"
     header: str = ""
     background: float = np.nan
+
+    def __post_init__(self) -> None:
+        title = self.title or f"{self.label[:1].upper()}{self.label[1:]}"
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "short_title", self.short_title or title)
 
     @property
     def display(self) -> tuple[float, str]:

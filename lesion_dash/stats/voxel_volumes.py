@@ -38,11 +38,11 @@ class VoxelVolumes:
     mean : array of float64, shape (voxels,)
         Of their total lesion volumes, in voxels.
     median : array of float64, shape (voxels,), or None
-        Likewise; None where it was not asked for.
+        Likewise; None where it was not computed.
     deviation : array of float64, shape (voxels,)
         Sum of squared differences from the mean, in voxels².
     most : int
-        Patients that share a voxel, at most: at these voxels, and at those that were left out
+        Patients that share a voxel, at most: at these voxels, and at those excluded
         because too few share them.
     """
 
@@ -176,7 +176,7 @@ def _deviation(
         squares = _sum_up(runs, span, volumes * volumes)[touched]
         deviation[touched] = squared_deviation(n[touched], total[touched], squares)
         return deviation
-    # Two words of 32 bits hold what 64 cannot; Python's whole numbers put them together.
+    # Two numbers of 32 bits hold what 64 cannot; Python's whole numbers put them together.
     squares = volumes * volumes
     high, low = (_sum_up(runs, span, part)[touched] for part in (squares >> 32, squares % 2**32))
     exact = [
