@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 ML = MM3_PER_ML
+_RANGE_PERCENTILE = 99  # arbitrary: a few extreme voxels do not stretch the scale
 _RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
 
@@ -50,7 +51,7 @@ def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     if key == "n":
         return counted_maximum(int(n.max()))
     usual = everywhere.values[key][n >= min(_RANGE_PATIENTS, n.max())]
-    return nice_ceiling(float(np.percentile(usual, 99)) * factor)
+    return nice_ceiling(float(np.percentile(usual, _RANGE_PERCENTILE)) * factor)
 
 
 def counted_maximum(maximum: int) -> float:

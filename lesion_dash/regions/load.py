@@ -33,7 +33,7 @@ FILE_NAMES: dict[Measure, str] = {
     "mm3": "lesion_load_mm3.csv",
 }
 
-_PIECE = 2**22  # voxel positions that are multiplied together, about 50 MB
+_PIECE = 2**22  # arbitrary: voxel positions that are multiplied together, about 50 MB
 
 
 @dataclass(frozen=True, eq=False)

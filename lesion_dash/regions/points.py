@@ -34,9 +34,10 @@ COLUMNS = (
     "percent_of_point",
 )
 REACH = 3.0
-"""Standard deviations at which the Gaussian around a point is cut off."""
+"""Standard deviations at which the Gaussian around a point is cut off, as siibra does."""
 
 LARGEST_SIGMA_MM = 20.0
+"""Arbitrary: the Gaussian then reaches 6 cm, beyond any lobe."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -298,7 +298,7 @@ CORRECTIONS = {
     "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
 }
 _MAX_BYTES = 2**30  # arbitrary: of the values of all tested voxels; permutations copy them
-_ROUNDING = 1e-9  # far above the rounding of a sum of 10,000 float64, far below any difference
+_ROUNDING = 1e-9  # arbitrary: far above the rounding of equal correlations, about 1e-14
 _TOGETHER = 32  # arbitrary: permutations of one matrix product
 
 

@@ -341,7 +341,7 @@ def _moments_of_scores(
     middle = np.round(scores.mean())
     away = scores - middle
     n, total, squares = (_sums(cohort, weights)[indices] for weights in (None, away, away**2))
-    # A spread below this comes of rounding alone, and is none.
+    # A spread below this is rounding: a sum of so many squares is exact to about 1e-14 of itself.
     rounding = 1e-13 * float((away**2).sum())
 
     def moments(n: Float1D, total: Float1D, squares: Float1D) -> Moments:

@@ -250,6 +250,9 @@ def squared_deviation(
     >>> squared_deviation(one(3), one(volumes.sum()), one((volumes**2).sum())).tolist()
     [2.0]
     """
+    # Σ(v - q)² = Σv² - q (2 Σv - n q) holds for whole numbers modulo 2**64 too, so products may
+    # overflow as long as the result fits. Σ(v - mean)² is that less (Σv - n q)² / n, in which
+    # |Σv - n q| is at most n / 2: little is subtracted, and no digit is lost.
     nearest = (total + n // 2) // n
     rest = (total - n * nearest).astype(np.float64)
     with np.errstate(over="ignore"):
