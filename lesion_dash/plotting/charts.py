@@ -35,6 +35,9 @@ _NOTHING = "#f4f4f4"
 _MIN_ML = 0.001  # arbitrary: where the logarithmic scale begins
 _BAR: dict[str, Any] = {"fraction": 0.025, "pad": 0.01, "aspect": 40}
 
+_CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
+_FEW = 40  # arbitrary: numbers of patients whose points are distinct
+
 
 def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
     """Draw the lesion load of a cohort as a heat map.
@@ -132,13 +135,6 @@ def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int
     else:
         axes.set_xticks([])
     axes.tick_params(length=0)
-
-
-# What each minimum number of patients leaves, as a figure with the conventions marked.
-
-
-_CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
-_FEW = 40  # arbitrary: numbers of patients whose points are distinct
 
 
 def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure:

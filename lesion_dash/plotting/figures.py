@@ -28,6 +28,33 @@ ML = MM3_PER_ML
 _RANGE_PERCENTILE = 99  # arbitrary: a few extreme voxels do not stretch the scale
 _RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
+Kind = Literal["slices", "mosaic", "glass"]
+Colour = tuple[int, int, int]
+_SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
+"""Inches of a figure."""
+_DIRECTION_SIZE = 12
+
+FILE_FORMATS = ("png", "svg", "pdf")
+
+# The stops are those of niivue's tables of the same names, so that both views show one colour for
+# one value. All three are perceptually ordered and safe for colour-blind eyes.
+_POSITIONS = (0, 64, 192, 255)
+_COLOURS: dict[str, tuple[Colour, ...]] = {
+    "viridis": ((68, 1, 84), (49, 104, 142), (53, 183, 121), (253, 231, 37)),
+    "plasma": ((13, 8, 135), (156, 23, 158), (237, 121, 83), (240, 249, 33)),
+    "cividis": ((0, 32, 76), (86, 92, 108), (166, 156, 117), (255, 233, 69)),
+}
+COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
+    name: tuple(zip(_POSITIONS, colours, strict=True)) for name, colours in _COLOURS.items()
+}
+
+OUTLINE: Colour = (255, 255, 255)
+OUTLINE_EDGE: Colour = (0, 0, 0)
+"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
+those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
+OUTLINED = "_outlined"
+"""Ending of the tables that keep their last two levels for the outline and its edge."""
+
 
 def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     """The end of the colour scale: it depends on the cohort and never on the threshold.
@@ -80,37 +107,6 @@ def nice_ceiling(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value * (1 - 1e-9)))
 
 
-# Results as figures drawn by nilearn, and the colours that every view of a map shares.
-#
-# nilearn and matplotlib take seconds to import, so they are imported on the first figure.
-
-
-Kind = Literal["slices", "mosaic", "glass"]
-Colour = tuple[int, int, int]
-_SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
-"""Inches of a figure."""
-_DIRECTION_SIZE = 12
-
-FILE_FORMATS = ("png", "svg", "pdf")
-
-# The stops are those of niivue's tables of the same names, so that both views show one colour for
-# one value. All three are perceptually ordered and safe for colour-blind eyes.
-_POSITIONS = (0, 64, 192, 255)
-_COLOURS: dict[str, tuple[Colour, ...]] = {
-    "viridis": ((68, 1, 84), (49, 104, 142), (53, 183, 121), (253, 231, 37)),
-    "plasma": ((13, 8, 135), (156, 23, 158), (237, 121, 83), (240, 249, 33)),
-    "cividis": ((0, 32, 76), (86, 92, 108), (166, 156, 117), (255, 233, 69)),
-}
-COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
-    name: tuple(zip(_POSITIONS, colours, strict=True)) for name, colours in _COLOURS.items()
-}
-
-OUTLINE: Colour = (255, 255, 255)
-OUTLINE_EDGE: Colour = (0, 0, 0)
-"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
-those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
-OUTLINED = "_outlined"
-"""Ending of the tables that keep their last two levels for the outline and its edge."""
 COLOUR_STOPS |= {
     f"{name}{OUTLINED}": (*stops[:-1], (253, stops[-1][1]), (254, OUTLINE_EDGE), (255, OUTLINE))
     for name, stops in COLOUR_STOPS.items()
@@ -439,9 +435,6 @@ def _bins(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array([0.0, 1.0])
     count = int(np.clip(np.ceil(2 * np.sqrt(volumes.size)), 5, 40))
     return np.linspace(0, float(volumes.max()), count + 1)
-
-
-# The histogram of an image's values as a figure.
 
 
 def draw_values(survey: Survey, log_counts: bool = False) -> Figure:

@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 SUM_TOLERANCE = 1e-9
 """Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
 
+FILE_NAME = "region_counts.csv"
+
+EXPECTED_COLUMNS = (
+    "expected_voxels",
+    "expected_volume_mm3",
+    "expected_percent_of_region",
+    "mean_probability",
+    "max_probability",
+)
+"""Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
+
+_NOTHING = float("nan")
+
+_PLACE = ("x_mm", "y_mm", "z_mm")
+
 
 def sum_notes(crowded: int, consequence: str) -> tuple[str, ...]:
     """Say at how many voxels of an atlas probabilities add up to more than 1, where at any."""
@@ -148,23 +163,6 @@ def _overlap_notes(inside: sparse.csc_array, sums: NDArray[np.float64]) -> tuple
     return (f"{text}; probabilities add up to more than 1 at {above:,} of its voxels",)
 
 
-# How much of a binary map lies in each region of an atlas.
-
-
-FILE_NAME = "region_counts.csv"
-
-EXPECTED_COLUMNS = (
-    "expected_voxels",
-    "expected_volume_mm3",
-    "expected_percent_of_region",
-    "mean_probability",
-    "max_probability",
-)
-"""Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
-
-_NOTHING = float("nan")
-
-
 @dataclass(frozen=True)
 class RegionCount:
     """What of a binary map lies in one region; in the last row of a table, outside the atlas.
@@ -214,7 +212,6 @@ class RegionCount:
 
 
 _FIELDS = [field.name for field in fields(RegionCount)]
-_PLACE = ("x_mm", "y_mm", "z_mm")
 _BEFORE_PLACE = _FIELDS.index("dice")
 COLUMNS = (*_FIELDS[:_BEFORE_PLACE], *_PLACE, *_FIELDS[_BEFORE_PLACE:])
 """Of `RegionCounts.table`."""

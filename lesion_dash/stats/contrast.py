@@ -22,6 +22,20 @@ TESTS = {
     "fisher": "Fisher's exact test of lesioned or spared, two-sided",
 }
 
+Float1D = NDArray[np.float64]
+
+Correction = Literal["none", "bonferroni", "fdr", "fwe"]
+
+CORRECTIONS = {
+    "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
+    "bonferroni": "Bonferroni: the chance of any false voxel is held",
+    "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
+    "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
+}
+_MAX_BYTES = 2**30  # arbitrary: of the values of all tested voxels; permutations copy them
+_ROUNDING = 1e-9  # arbitrary: far above the rounding of equal correlations, about 1e-14
+_TOGETHER = 32  # arbitrary: permutations of one matrix product
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -191,12 +205,6 @@ def make_contrast(
     )
 
 
-# Mean and sum of squared deviations of a group at each voxel, and what follows from two groups.
-
-
-Float1D = NDArray[np.float64]
-
-
 @dataclass(frozen=True, eq=False)
 class Moments:
     """What a t-test needs to know of one group.
@@ -284,22 +292,6 @@ def p_of_t(t: Float1D, dof: Float1D) -> Float1D:
     p: Float1D = np.minimum(2 * stdtr(dof, -np.abs(t)), 1.0)
     # A difference without any spread: dof of Welch is 0/0 there, p is 0 whatever it would be.
     return np.where(np.isinf(t), 0.0, p)
-
-
-# Correction of a contrast for the many voxels that were tested.
-
-
-Correction = Literal["none", "bonferroni", "fdr", "fwe"]
-
-CORRECTIONS = {
-    "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
-    "bonferroni": "Bonferroni: the chance of any false voxel is held",
-    "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
-    "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
-}
-_MAX_BYTES = 2**30  # arbitrary: of the values of all tested voxels; permutations copy them
-_ROUNDING = 1e-9  # arbitrary: far above the rounding of equal correlations, about 1e-14
-_TOGETHER = 32  # arbitrary: permutations of one matrix product
 
 
 def correct_contrast(

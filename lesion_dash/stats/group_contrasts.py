@@ -37,6 +37,30 @@ from .contrast import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_OF_COHORTS = (
+    "Shows where one cohort is lesioned more often than the other. Lesions follow the arteries and "
+    "are large: neighbouring voxels go together, and a cohort of larger lesions is lesioned more "
+    "often nearly everywhere."
+)
+
+_OF_SCORES = (
+    "Shows where patients with a lesion score differently from patients without one there. It does "
+    "not show that the place matters: patients with large lesions are lesioned in more places and "
+    "score worse, and lesions of neighbouring places come together (Mah 2014, Sperber 2017)."
+)
+
+_BLOCK = 2**20  # arbitrary: values that a thread works on together, 8 MB in float64
+
+_OF_RUNS = (
+    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
+    "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
+    "take volumes for independent do not mend that. A map to explore, not a result to report."
+)
+_OF_PEOPLE = (
+    "Shows where the mean of one group differs from the other's. It does not show why: groups that "
+    "differ in age, scanner or anything else differ here too."
+)
+
 
 def samples_of_masks(
     cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
@@ -61,9 +85,6 @@ def samples_of_masks(
 
     groups = np.repeat([1.0, 0.0][: len(cohorts)], [cohort.n_patients for cohort in cohorts])
     return Samples(values, groups if scores is None else scores)
-
-
-# Fisher's exact test at each voxel: lesioned or spared, in one group or the other.
 
 
 def odds_ratio(
@@ -117,16 +138,6 @@ def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArra
     ordered = sorted(ways)
     sums = list(accumulate(ordered))
     return np.array([sums[bisect_right(ordered, own) - 1] / sums[-1] for own in ways])
-
-
-# Contrast of two cohorts of lesion masks: where one is lesioned more often than the other.
-
-
-_OF_COHORTS = (
-    "Shows where one cohort is lesioned more often than the other. Lesions follow the arteries and "
-    "are large: neighbouring voxels go together, and a cohort of larger lesions is lesioned more "
-    "often nearly everywhere."
-)
 
 
 def contrast_cohorts(
@@ -221,16 +232,6 @@ def _files_of(cohort: Cohort) -> dict[str, str]:
     """Where each mask lies, and its name within the cohort."""
     folder = cohort.folder.resolve()
     return {str(folder / patient.file): patient.file for patient in cohort.used}
-
-
-# Contrast of the scores of patients lesioned at a voxel and of those spared there.
-
-
-_OF_SCORES = (
-    "Shows where patients with a lesion score differently from patients without one there. It does "
-    "not show that the place matters: patients with large lesions are lesioned in more places and "
-    "score worse, and lesions of neighbouring places come together (Mah 2014, Sperber 2017)."
-)
 
 
 def contrast_scores(
@@ -362,9 +363,6 @@ def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.flo
     return sums
 
 
-# One cohort split in two by what the participants table says.
-
-
 def split_cohort(
     cohort: Cohort, column: str, a: str | float, b: str | float
 ) -> tuple[Cohort, Cohort]:
@@ -425,22 +423,6 @@ def _part(
         raise InputError(cohort.name, problem, f"choose from: {known}")
     chosen = cohort.select(rows)
     return replace(chosen, name=f"{column} = {value}", notes=(*chosen.notes, *notes))
-
-
-# Contrast of two conditions of a series: a two-sample t-test at each voxel.
-
-
-_BLOCK = 2**20  # arbitrary: values that a thread works on together, 8 MB in float64
-
-_OF_RUNS = (
-    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
-    "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
-    "take volumes for independent do not mend that. A map to explore, not a result to report."
-)
-_OF_PEOPLE = (
-    "Shows where the mean of one group differs from the other's. It does not show why: groups that "
-    "differ in age, scanner or anything else differ here too."
-)
 
 
 def contrast_conditions(

@@ -26,6 +26,14 @@ from .size_bias import (
 )
 from .voxel_maps import Columns, minus_log10
 
+_BLOCK_BYTES = 2**26  # arbitrary: of the sums of one block of permutations
+_TOGETHER = 64  # arbitrary: permutations of one block, at most
+# Statistics that are equal differ by this part at most where their numbers of patients differ: a
+# few roundings of 1e-16.
+_ROUNDING = 1e-12
+
+Float = NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
@@ -112,18 +120,6 @@ def _members(
     rows = np.concatenate(columns)
     shape = (first.size, patients.size)
     return sparse.csc_array((np.ones(rows.size), rows, starts), shape=shape).tocsr()
-
-
-# Permutation test of the mean volume at each voxel: volumes shuffled among patients.
-
-
-_BLOCK_BYTES = 2**26  # arbitrary: of the sums of one block of permutations
-_TOGETHER = 64  # arbitrary: permutations of one block, at most
-# Statistics that are equal differ by this part at most where their numbers of patients differ: a
-# few roundings of 1e-16.
-_ROUNDING = 1e-12
-
-Float = NDArray[np.float64]
 
 
 def permute_volumes(

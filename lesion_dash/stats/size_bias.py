@@ -27,6 +27,60 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 """Whole numbers below this are exact as float64, and so are their sums."""
 
+ABOVE_MEAN = Quantity(
+    key="above_mean",
+    label="mean total lesion volume above the cohort's mean",
+    unit="mm³",
+    file="lesion_size_above_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the cohort's mean.",
+    header="above_mean",
+)
+ABOVE_WEIGHTED_MEAN = Quantity(
+    key="above_weighted_mean",
+    label="mean total lesion volume above the size-weighted mean",
+    unit="mm³",
+    file="lesion_size_above_weighted_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the size-weighted mean of the cohort.",
+    header="above_weighted_mean",
+)
+MEAN_FILE_NAMES = file_names((ABOVE_MEAN, ABOVE_WEIGHTED_MEAN))
+
+Side = Literal["larger", "smaller", "two-sided"]
+
+SIDES = {
+    "larger": "test for a mean larger than that of shuffled volumes",
+    "smaller": "test for a mean smaller than that of shuffled volumes",
+    "two-sided": "test for a mean further from the cohort's than that of shuffled volumes",
+}
+
+STATEMENT = (
+    "Null hypothesis: volumes are exchangeable among patients, given where the lesions are. It is "
+    "not that lesions of any size lie everywhere alike: a large lesion covers more voxels, so the "
+    "mean is above the cohort's nearly everywhere by construction, and a small p says that large "
+    "lesions are over-represented at a voxel, not that this place makes lesions large."
+)
+
+PERMUTATION_QUANTITIES = tuple(
+    Quantity(
+        key=key,
+        label=f"{key} of mean total lesion volume",
+        file=f"lesion_size_{key}.nii",
+        meaning=meaning,
+    )
+    for key, meaning in {
+        "statistic": "Mean volume minus the cohort's, in standard deviations over permutations.",
+        "p": "Share of permutations with a sum of volumes at least as extreme at the voxel.",
+        "minus_log10_p": "-log10 of p.",
+        "corrected_p": "p corrected for the family-wise error over all tested voxels.",
+        "minus_log10_corrected_p": "-log10 of the corrected p.",
+    }.items()
+)
+PERMUTATION_FILE_NAMES = file_names(PERMUTATION_QUANTITIES)
+
+FILE_NAME = "lesion_size_clusters.csv"
+
+_SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
+
 
 @dataclass(frozen=True, eq=False)
 class Lesioned:
@@ -98,28 +152,6 @@ def lesioned_patients(cohort: Cohort) -> Lesioned:
 
 def _checksum(positions: NDArray[np.int32]) -> bytes:
     return sha256(np.ascontiguousarray(positions).data).digest()
-
-
-# The conditional mean volume against what it would be if place said nothing of size.
-
-
-ABOVE_MEAN = Quantity(
-    key="above_mean",
-    label="mean total lesion volume above the cohort's mean",
-    unit="mm³",
-    file="lesion_size_above_mean.nii",
-    meaning="Mean total lesion volume at each voxel minus the cohort's mean.",
-    header="above_mean",
-)
-ABOVE_WEIGHTED_MEAN = Quantity(
-    key="above_weighted_mean",
-    label="mean total lesion volume above the size-weighted mean",
-    unit="mm³",
-    file="lesion_size_above_weighted_mean.nii",
-    meaning="Mean total lesion volume at each voxel minus the size-weighted mean of the cohort.",
-    header="above_weighted_mean",
-)
-MEAN_FILE_NAMES = file_names((ABOVE_MEAN, ABOVE_WEIGHTED_MEAN))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -217,42 +249,6 @@ def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContr
     )
 
 
-# The outcome of shuffling volumes among patients: statistic and p at each voxel.
-
-
-Side = Literal["larger", "smaller", "two-sided"]
-
-SIDES = {
-    "larger": "test for a mean larger than that of shuffled volumes",
-    "smaller": "test for a mean smaller than that of shuffled volumes",
-    "two-sided": "test for a mean further from the cohort's than that of shuffled volumes",
-}
-
-STATEMENT = (
-    "Null hypothesis: volumes are exchangeable among patients, given where the lesions are. It is "
-    "not that lesions of any size lie everywhere alike: a large lesion covers more voxels, so the "
-    "mean is above the cohort's nearly everywhere by construction, and a small p says that large "
-    "lesions are over-represented at a voxel, not that this place makes lesions large."
-)
-
-PERMUTATION_QUANTITIES = tuple(
-    Quantity(
-        key=key,
-        label=f"{key} of mean total lesion volume",
-        file=f"lesion_size_{key}.nii",
-        meaning=meaning,
-    )
-    for key, meaning in {
-        "statistic": "Mean volume minus the cohort's, in standard deviations over permutations.",
-        "p": "Share of permutations with a sum of volumes at least as extreme at the voxel.",
-        "minus_log10_p": "-log10 of p.",
-        "corrected_p": "p corrected for the family-wise error over all tested voxels.",
-        "minus_log10_corrected_p": "-log10 of the corrected p.",
-    }.items()
-)
-PERMUTATION_FILE_NAMES = file_names(PERMUTATION_QUANTITIES)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class VolumePermutations(VoxelMaps):
     """Where the mean volume differs from the cohort's more than with shuffled volumes.
@@ -311,14 +307,6 @@ class VolumePermutations(VoxelMaps):
         family = f"{self.tested:,} voxels tested ({self.patterns:,} different sets of patients)"
         shuffled = f"volumes shuffled among {self.n_patients} patients {self.permutations:,} times"
         return f"{SIDES[self.side]}: {family}; {shuffled}, seed {self.seed}"
-
-
-# What a permutation test found: clusters of voxels with a small corrected p, and their peaks.
-
-
-FILE_NAME = "lesion_size_clusters.csv"
-
-_SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
 
 
 @dataclass(frozen=True)

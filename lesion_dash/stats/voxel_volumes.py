@@ -23,6 +23,14 @@ MAX_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together
 _AHEAD = 8  # buckets computed and not yet used: a slow user must not fill the memory
 _THREADS = min(4, os.cpu_count() or 1)  # arbitrary: more threads wait for memory
 
+_COLUMNS = ("n", "mean", "deviation")
+
+_GROUP_BYTES = 2**27  # arbitrary: of runs that a worker brings together for neighbouring buckets
+_MIN_GROUPS = 32  # arbitrary: results come back in small pieces
+
+Group = tuple[int, int]
+"""Neighbouring buckets: the first, and the one after the last."""
+
 
 @dataclass(frozen=True, eq=False)
 class VoxelVolumes:
@@ -59,9 +67,6 @@ class VoxelVolumes:
         median = None if self.median is None else self.median[chosen]
         columns = {name: getattr(self, name)[chosen] for name in ("indices", *_COLUMNS)}
         return replace(self, **columns, median=median)
-
-
-_COLUMNS = ("n", "mean", "deviation")
 
 
 def voxel_volumes(
@@ -258,16 +263,6 @@ def squared_deviation(
     with np.errstate(over="ignore"):
         shifted = squares - nearest * (2 * total - n * nearest)
     return shifted.astype(np.float64) - rest * rest / n
-
-
-# The runs of many patients, spread over the workers of a cluster.
-
-
-_GROUP_BYTES = 2**27  # arbitrary: of runs that a worker brings together for neighbouring buckets
-_MIN_GROUPS = 32  # arbitrary: results come back in small pieces
-
-Group = tuple[int, int]
-"""Neighbouring buckets: the first, and the one after the last."""
 
 
 class SpreadRuns:
