@@ -64,32 +64,33 @@ class LesionLoad:
     @property
     def of_region(self) -> NDArray[np.float64]:
         """Share of each region that is lesioned, 0 to 1; NaN for a region without voxels."""
-        sizes = np.array([self.atlas.sizes.get(r.label, 0) for r in self.atlas.regions], float)
-        return _divide(self.voxels, sizes)
+        return self.values("region")
 
     @property
     def of_lesion(self) -> NDArray[np.float64]:
         """Share of each lesion that lies in the region, 0 to 1; NaN for an empty mask."""
-        return _divide(self.voxels, self.cohort.volumes[:, None].astype(float))
+        return self.values("lesion")
 
     @property
     def volume_mm3(self) -> NDArray[np.float64]:
         """Lesioned volume of each region in mm³."""
-        return self.voxels * self.cohort.grid.voxel_volume
+        return self.values("mm3")
 
     def values(self, measure: Measure) -> NDArray[np.float64]:
         """One of `MEASURES`, shape (patients, regions)."""
-        if measure == "region":
-            return self.of_region
-        return self.of_lesion if measure == "lesion" else self.volume_mm3
+        sizes = [self.atlas.sizes.get(region.label, 0) for region in self.atlas.regions]
+        return self._as(measure, self.voxels, np.array(sizes, float))
 
     def outside_values(self, measure: Measure) -> NDArray[np.float64]:
         """The same outside the atlas, shape (patients,); NaN as a share of a region."""
-        if measure == "region":
-            return np.full(self.outside.size, np.nan)
-        if measure == "lesion":
-            return _divide(self.outside, self.cohort.volumes.astype(float))
-        return self.outside * self.cohort.grid.voxel_volume
+        return self._as(measure, self.outside[:, None], np.zeros(1))[:, 0]
+
+    def _as(self, measure: Measure, voxels: NDArray, sizes: NDArray) -> NDArray[np.float64]:
+        """Voxels as one of `MEASURES`; NaN where there is nothing to divide by."""
+        if measure == "mm3":
+            return voxels * self.cohort.grid.voxel_volume
+        whole = sizes if measure == "region" else self.cohort.volumes[:, None].astype(float)
+        return np.divide(voxels, whole, out=np.full(voxels.shape, np.nan), where=whole > 0)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -210,8 +211,3 @@ def _blocks(cohort: Cohort) -> Iterator[sparse.csr_array]:
             (np.ones(indices.size), indices, starts), shape=(last - first, cohort.grid.size)
         )
         first = last
-
-
-def _divide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quotients, NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Unpack
 
@@ -354,10 +354,15 @@ def _quantities(
 def _with_medians(
     cohort: Cohort, chosen: NDArray[np.bool_], statistic: Statistic, std: Std
 ) -> NDArray:
-    """A statistic that needs medians at some of the lesioned voxels of a cohort."""
-    medians = derived(cohort, "medians", lambda: _volumes_of(cohort, medians=True).median)
-    everywhere = derived(cohort, "volumes", partial(_volumes_of, cohort, medians=False))
-    return statistic.compute(replace(everywhere, median=medians).select(chosen), std)
+    """A statistic that needs medians at some of the lesioned voxels of a cohort.
+
+    Its values at all of them are kept: another threshold need not wait for the medians again.
+    """
+
+    def compute() -> NDArray:
+        return statistic.compute(_volumes_of(cohort, medians=True), std)
+
+    return derived(cohort, (statistic.key, std), compute)[chosen]
 
 
 def _volumes_of(cohort: Cohort, medians: bool) -> VoxelVolumes:
