@@ -57,10 +57,10 @@ each_case = pytest.mark.parametrize(("atlas", "arrays", "lower"), CASES.values()
 @each_case
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_siibras_columns_are_those_of_the_definitions(atlas, arrays, lower, threshold):
-    found = assign(None, atlas, threshold=threshold, lower_threshold=lower)
-    table = found.siibra_table
+    assignment = assign(None, atlas, threshold=threshold, lower_threshold=lower)
+    table = assignment.siibra_table
     assert tuple(table) == SIIBRA_COLUMNS
-    expected = by_definition(found.components, arrays, lower, beyond=1)
+    expected = by_definition(assignment.components, arrays, lower, beyond=1)
     assert len(expected) >= 2
     assert table["input structure"].tolist() == expected["number"].tolist()
     assert table["volume"].tolist() == expected["column"].tolist()
@@ -72,11 +72,11 @@ def test_siibras_columns_are_those_of_the_definitions(atlas, arrays, lower, thre
 @each_case
 @pytest.mark.parametrize("signs", ["positive", "both"])
 def test_the_full_table_is_that_of_the_definitions(atlas, arrays, lower, signs):
-    found = assign(None, atlas, signs=signs, lower_threshold=lower)
-    table = found.table
+    assignment = assign(None, atlas, signs=signs, lower_threshold=lower)
+    table = assignment.table
     assert tuple(table) == COLUMNS
     table = table[table["region"] != OUTSIDE].reset_index(drop=True)
-    expected = by_definition(found.components, arrays, lower)
+    expected = by_definition(assignment.components, arrays, lower)
     same = {
         "component": expected["number"],
         "voxels": expected["voxels"],
@@ -98,8 +98,8 @@ def test_numbers_that_can_be_counted_by_hand():
     region, cluster = np.zeros(SHAPE), np.zeros(SHAPE)
     region[1:5, 3, 3] = 1.0, 0.5, 0.25, 0.25  # four voxels, a sum of 2
     cluster[3:5, 3, 3], cluster[5, 3, 3] = (2.0, 6.0), 2.0  # shares two of its three voxels
-    found = assign(cluster, likely_atlas([region, *chances()[1:]])).table
-    row = found[found["region"] == "insula"].iloc[0]
+    table = assign(cluster, likely_atlas([region, *chances()[1:]])).table
+    row = table[table["region"] == "insula"].iloc[0]
     assert (row["component_voxels"], row["component_volume_mm3"]) == (3, 24.0)
     assert (row["voxels"], row["volume_mm3"]) == (2, 16.0)
     assert row["percent_of_component"] == pytest.approx(200 / 3)
@@ -116,15 +116,15 @@ def test_numbers_that_can_be_counted_by_hand():
 
 
 def test_the_row_outside_holds_the_rest():
-    found = assign(signs="both", min_size_voxels=0)
-    outside = found.table[found.table["region"] == OUTSIDE]
-    assert outside["component"].tolist() == [part.number for part in found.components]
+    assignment = assign(signs="both", min_size_voxels=0)
+    outside = assignment.table[assignment.table["region"] == OUTSIDE]
+    assert outside["component"].tolist() == [part.number for part in assignment.components]
     anywhere = np.any(chances(), axis=0)
-    for part, voxels in zip(found.components, outside["voxels"], strict=True):
+    for part, voxels in zip(assignment.components, outside["voxels"], strict=True):
         assert voxels == sum(not anywhere[voxel] for voxel in dictionary_of(part))
     rest = np.maximum(0, 1 - np.sum(chances(), axis=0))
     assert rest.min() == 0
-    for part, expected in zip(found.components, outside["expected_voxels"], strict=True):
+    for part, expected in zip(assignment.components, outside["expected_voxels"], strict=True):
         assert expected == pytest.approx(sum(rest[voxel] for voxel in dictionary_of(part)))
     assert outside["correlation"].isna().all()
 
@@ -140,24 +140,28 @@ def test_regions_and_outside_add_up_to_each_component(labels, values):
     labels[0, 0, 0] = 1  # an atlas without any region is refused
     atlas = LabelAtlas("made", grid, labels, tuple(Region(k, f"r{k}") for k in (1, 2, 3)))
     array = np.reshape(values, grid.shape)
-    found = assign(array, atlas, grid, signs="both", min_size_voxels=0)
-    sums = found.table.groupby("component")[["voxels", "volume_mm3", "percent_of_component"]].sum()
-    assert sums["voxels"].tolist() == [part.voxels for part in found.components]
+    assignment = assign(array, atlas, grid, signs="both", min_size_voxels=0)
+    sums = assignment.table.groupby("component")[
+        ["voxels", "volume_mm3", "percent_of_component"]
+    ].sum()
+    assert sums["voxels"].tolist() == [part.voxels for part in assignment.components]
     assert sums["voxels"].sum() == np.count_nonzero(array)
     assert sums["volume_mm3"].sum() == 24.0 * np.count_nonzero(array)
     np.testing.assert_allclose(sums["percent_of_component"].astype(float), 100)
-    by_region = found.table.groupby("label")["voxels"].sum()
+    by_region = assignment.table.groupby("label")["voxels"].sum()
     for label in range(4):
         assert by_region.get(label, 0) == np.count_nonzero(array[labels == label])
 
 
 def test_expected_voxels_add_up_where_probabilities_do():
     halves = [part / 2 for part in chances()]
-    found = assign(None, likely_atlas(halves), signs="both")
-    for rows, part in zip(found.table.groupby("component"), found.components, strict=True):
+    assignment = assign(None, likely_atlas(halves), signs="both")
+    for rows, part in zip(
+        assignment.table.groupby("component"), assignment.components, strict=True
+    ):
         assert rows[1]["expected_voxels"].sum() == pytest.approx(part.voxels, rel=1e-12)
         assert rows[1]["mean_probability"].sum() == pytest.approx(1, rel=1e-12)
-    assert found.notes == ()
+    assert assignment.notes == ()
 
 
 def test_it_is_said_where_probabilities_add_up_to_more_than_1():
@@ -179,12 +183,12 @@ def test_a_column_means_the_same_for_both_kinds_of_atlas():
     [(np.zeros(SHAPE), "map"), (np.full(SHAPE, np.nan), "atlas"), (-np.ones(SHAPE), "map")],
 )
 def test_an_empty_result_has_its_columns(array, on):
-    found = assign(array, on=on)
+    assignment = assign(array, on=on)
     for table, columns in (
-        (found.table, COLUMNS),
-        (found.best, COLUMNS),
-        (found.filter(0.5), COLUMNS),
-        (found.siibra_table, SIIBRA_COLUMNS),
+        (assignment.table, COLUMNS),
+        (assignment.best, COLUMNS),
+        (assignment.filter(0.5), COLUMNS),
+        (assignment.siibra_table, SIIBRA_COLUMNS),
     ):
         assert len(table) == 0
         assert tuple(table) == columns
@@ -199,35 +203,37 @@ def test_a_part_beside_all_regions_is_outside_the_atlas():
 
 
 def test_the_best_of_each_component_is_its_highest_correlation():
-    found = assign(signs="both")
-    best = found.best
-    assert best["component"].tolist() == [part.number for part in found.components]
+    assignment = assign(signs="both")
+    best = assignment.best
+    assert best["component"].tolist() == [part.number for part in assignment.components]
     for _, row in best.iterrows():
-        own = found.table[found.table["component"] == row["component"]]
+        own = assignment.table[assignment.table["component"] == row["component"]]
         highest = own["correlation"].max()
         assert row["correlation"] == highest if highest == highest else row["region"] == OUTSIDE
     assert best.iloc[0]["region"] == "insula"
 
 
 def test_rows_are_filtered_and_ranked_as_in_siibras_example():
-    found = assign()
-    limit = found.table["correlation"].median()
-    ranked = found.filter(min_correlation=limit)
-    assert 0 < len(ranked) < len(found.table)
+    assignment = assign()
+    limit = assignment.table["correlation"].median()
+    ranked = assignment.filter(min_correlation=limit)
+    assert 0 < len(ranked) < len(assignment.table)
     assert ranked["correlation"].is_monotonic_decreasing
-    kept = sorted(found.table["correlation"][found.table["correlation"] >= limit], reverse=True)
-    assert ranked["correlation"].tolist() == kept
+    expected = sorted(
+        assignment.table["correlation"][assignment.table["correlation"] >= limit], reverse=True
+    )
+    assert ranked["correlation"].tolist() == expected
 
 
 def test_a_region_that_fills_the_box_has_no_correlation():
     region, cluster = np.zeros(SHAPE), np.zeros(SHAPE)
     region[2:6, 2:6, 2:6] = 0.1  # constant, though its sum is not exact
     cluster[3:5, 3:5, 3:5] = 1
-    found = assign(cluster, likely_atlas([region, *chances()[1:]]))
-    row = found.table.set_index("region").loc["insula"]
+    assignment = assign(cluster, likely_atlas([region, *chances()[1:]]))
+    row = assignment.table.set_index("region").loc["insula"]
     assert np.isnan(row["correlation"])
     assert row["percent_of_component"] == 100
-    assert found.best.iloc[0]["region"] != OUTSIDE
+    assert assignment.best.iloc[0]["region"] != OUTSIDE
 
 
 @pytest.mark.parametrize("factor", [2.0**600, 2.0**-900])
@@ -273,8 +279,8 @@ def test_the_centroid_is_a_text_of_two_decimals():
 
 
 def test_parameters_are_kept_defaults_included():
-    found = assign(threshold=0.5, on="atlas")
-    assert found.parameters == {
+    assignment = assign(threshold=0.5, on="atlas")
+    assert assignment.parameters == {
         "threshold": 0.5,
         "signs": "positive",
         "connectivity": 18,
@@ -353,9 +359,9 @@ def test_a_turned_and_mirrored_copy_gives_the_same_table(kind, grid, turn):
     if turn in ("atlas", "both"):
         (*arrays, labels), own = turned([*arrays, labels], GRID)
     atlas = likely_atlas(arrays, own) if kind == "likely" else label_atlas(labels, own)
-    found = assign(array, atlas, grid, signs="both")
-    assert len(found.table) >= 6
-    assert_same_places(found, expected)
+    assignment = assign(array, atlas, grid, signs="both")
+    assert len(assignment.table) >= 6
+    assert_same_places(assignment, expected)
 
 
 @pytest.mark.parametrize("turn", ["map", "atlas"])
@@ -366,8 +372,8 @@ def test_on_the_atlas_a_turned_and_mirrored_copy_gives_the_same_table(turn):
         (array,), grid = turned([array], grid)
     else:
         atlas = likely_atlas(*turned(chances(), GRID))
-    found = assign(array, atlas, grid, signs="both", on="atlas")
-    assert_same_places(found, expected)
+    assignment = assign(array, atlas, grid, signs="both", on="atlas")
+    assert_same_places(assignment, expected)
 
 
 def test_a_finer_map_under_coarser_maps_is_free_of_rounding():
@@ -378,8 +384,8 @@ def test_a_finer_map_under_coarser_maps_is_free_of_rounding():
     assert len(expected.table) >= 5
     (array,), grid = turned([statistic()], GRID)
     arrays, own = turned(arrays, COARSE)
-    found = assign(array, likely_atlas(arrays, own), grid)
-    assert_same_places(found, expected)
+    assignment = assign(array, likely_atlas(arrays, own), grid)
+    assert_same_places(assignment, expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint8])
@@ -392,7 +398,7 @@ def test_on_the_atlas_a_map_is_what_nilearn_makes_of_it(dtype, kind):
     if kind == "nan" and np.dtype(dtype).kind == "f":
         array[3, 4, 4] = array[5, 5, :3] = np.nan
     given_image = image(array.astype(dtype), COARSE.affine)
-    found = ld.assign_regions(given_image, likely_atlas(), on="atlas")
+    assignment = ld.assign_regions(given_image, likely_atlas(), on="atlas")
     target = nib.Nifti1Image(np.zeros(SHAPE, np.float32), GRID.affine)
     way = "nearest" if kind == "mask" else "linear"
     with warnings.catch_warnings():
@@ -400,12 +406,14 @@ def test_on_the_atlas_a_map_is_what_nilearn_makes_of_it(dtype, kind):
         brought = resample_to_img(given_image, target, way, copy_header=True, force_resample=True)
     expected = find_components(map_of(np.asarray(brought.dataobj)))
     assert len(expected)
-    assert len(found.components) == len(expected)
-    for part, other in zip(found.components, expected, strict=True):
+    assert len(assignment.components) == len(expected)
+    for part, other in zip(assignment.components, expected, strict=True):
         np.testing.assert_array_equal(part.indices, other.indices)
         np.testing.assert_array_equal(part.values, other.values)
     rows = by_definition(expected, chances(), beyond=1)
-    np.testing.assert_allclose(found.siibra_table["correlation"], rows["correlation"], rtol=1e-10)
+    np.testing.assert_allclose(
+        assignment.siibra_table["correlation"], rows["correlation"], rtol=1e-10
+    )
 
 
 def test_the_table_says_whose_grid_it_is_on_and_the_notes_how():
@@ -433,5 +441,5 @@ def test_on_the_same_grid_both_ways_are_one():
 
 
 def test_a_map_already_on_the_grid_is_not_resampled():
-    found = map_of(statistic())
-    assert resample_map(found, Grid(SHAPE, GRID.affine)) is found
+    source = map_of(statistic())
+    assert resample_map(source, Grid(SHAPE, GRID.affine)) is source

@@ -33,11 +33,11 @@ def voxels_of(part):
 @pytest.mark.parametrize("seed", range(3))
 def test_parts_and_their_numbers_are_those_of_a_flood_fill(connectivity, seed):
     array = noise(seed)
-    found = find_components(array, 1.0, connectivity=connectivity, **ALL)
+    components = find_components(array, 1.0, connectivity=connectivity, **ALL)
     expected = flood_fill(array > 1.0, connectivity)
     assert len(expected) > 3
-    assert [part.number for part in found] == list(range(1, len(expected) + 1))
-    for part, voxels in zip(found, expected, strict=True):
+    assert [part.number for part in components] == list(range(1, len(expected) + 1))
+    for part, voxels in zip(components, expected, strict=True):
         assert voxels_of(part) == set(voxels)
         assert np.all(np.diff(part.indices) > 0)
         for index, value in zip(part.indices, part.values, strict=True):
@@ -75,17 +75,17 @@ def test_both_signs_are_the_positive_parts_and_then_those_of_the_mirrored_map():
 def test_a_value_at_the_threshold_is_below_and_nan_is_background():
     array = np.zeros(SHAPE)
     array[2, 2, 2:6] = 3.0, 3.5, np.nan, 4.0
-    found = find_components(array, 3.0, "both", **ALL)
-    assert [part.values.tolist() for part in found] == [[3.5], [4.0]]
+    components = find_components(array, 3.0, "both", **ALL)
+    assert [part.values.tolist() for part in components] == [[3.5], [4.0]]
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, np.float32, ">i2", ">f4"])
 def test_the_type_of_the_values_does_not_matter(dtype):
     array = noise() > 1
     expected = find_components(array.astype(float), signs="both", **ALL)
-    found = find_components(array.astype(dtype), signs="both", **ALL)
-    assert len(found) == len(expected)
-    for part, other in zip(found, expected, strict=True):
+    components = find_components(array.astype(dtype), signs="both", **ALL)
+    assert len(components) == len(expected)
+    for part, other in zip(components, expected, strict=True):
         np.testing.assert_array_equal(part.indices, other.indices)
         np.testing.assert_array_equal(part.values, other.values)
         assert part.values.dtype == np.float64
@@ -100,9 +100,9 @@ def test_a_mask_a_map_and_an_image_are_the_same(tmp_path):
         image(array),
         tmp_path / "made.nii.gz",
     ]
-    found = [[part.indices.tolist() for part in find(kind)] for kind in kinds]
-    assert found[0]
-    assert all(one == found[0] for one in found)
+    parts = [[part.indices.tolist() for part in find(kind)] for kind in kinds]
+    assert parts[0]
+    assert all(indices == parts[0] for indices in parts)
 
 
 def test_small_parts_are_dropped_and_the_others_keep_their_numbers():
@@ -186,9 +186,9 @@ def test_the_peak_of_a_mask_is_the_voxel_nearest_to_its_centroid():
 
 @pytest.mark.parametrize("array", [np.zeros(SHAPE), -np.ones(SHAPE), np.full(SHAPE, np.nan)])
 def test_a_map_without_anything_above_has_no_component(array):
-    found = find_components(array)
-    assert len(found) == 0
-    assert not found.notes
+    components = find_components(array)
+    assert len(components) == 0
+    assert not components.notes
 
 
 @pytest.mark.parametrize(

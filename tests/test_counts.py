@@ -89,10 +89,10 @@ def test_an_atlas_on_a_coarser_grid_still_adds_up():
 @given(MASKS, ABOVE_1)
 def test_probabilities_are_summed_voxel_by_voxel(array, maps):
     counts = count_likely(array, maps)
-    found = {row.region: row for row in counts.rows}
+    row_of = {row.region: row for row in counts.rows}
     for region, chances in zip(MAPPED, maps, strict=True):
         inside = [float(chances[voxel]) for voxel in np.ndindex(SHAPE) if array[voxel]]
-        row = found[region.name]
+        row = row_of[region.name]
         assert row.voxels == sum(chance > 0 for chance in inside)
         assert row.expected_voxels == math.fsum(inside)
         assert row.expected_volume_mm3 == 8 * math.fsum(inside)
@@ -125,8 +125,8 @@ def test_where_probabilities_exceed_one_it_is_said(array, maps):
     )
 
 
-def assert_equal_tables(one, other):
-    pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
+def assert_equal_tables(counts, other):
+    pd.testing.assert_frame_equal(counts.table, other.table, check_exact=True)
 
 
 @settings(max_examples=40)
@@ -161,10 +161,10 @@ def test_the_order_of_the_maps_does_not_matter(array, maps, order):
 def test_a_column_means_the_same_for_both_kinds_of_atlas(array, labels):
     maps = [labels == region.label for region in REGIONS]
     counted, likely = count(array, labels), count_likely(array, maps, regions=REGIONS)
-    for one, other in zip(counted.rows, likely.rows, strict=True):
-        for field in {field.name for field in fields(one)} - {"label"}:
-            np.testing.assert_equal(getattr(one, field), getattr(other, field))
-        assert one.expected_voxels == one.voxels
+    for row, other in zip(counted.rows, likely.rows, strict=True):
+        for field in {field.name for field in fields(row)} - {"label"}:
+            np.testing.assert_equal(getattr(row, field), getattr(other, field))
+        assert row.expected_voxels == row.voxels
     np.testing.assert_equal(counted.places, likely.places)
 
 
@@ -201,11 +201,11 @@ def test_hemispheres_and_parents_are_counted_as_one_region_each(array, labels):
 def test_a_voxel_counts_once_in_a_group_of_probability_maps(array, maps):
     regions = (Region(0, "alpha L"), Region(1, "beta L"), Region(2, "gamma R"))
     rows = count_likely(array, maps, regions=regions).rolled_up("hemisphere").rows
-    found = {row.region: row for row in rows}
+    row_of = {row.region: row for row in rows}
     chances = np.minimum(maps[0] + maps[1], 1)
-    assert found["left"].voxels == (array & (chances > 0)).sum()
-    assert found["left"].expected_voxels == chances[array].sum()
-    assert found["right"].expected_voxels == maps[2][array].sum()
+    assert row_of["left"].voxels == (array & (chances > 0)).sum()
+    assert row_of["left"].expected_voxels == chances[array].sum()
+    assert row_of["right"].expected_voxels == maps[2][array].sum()
 
 
 # Shares of regions: a labelled atlas counted by its labels gives what its maps of 1 give.
@@ -214,9 +214,9 @@ def test_a_voxel_counts_once_in_a_group_of_probability_maps(array, maps):
 @given(MASKS, LABELS)
 def test_labels_give_what_their_maps_give(array, labels):
     mask, atlas = mask_of(array), LabelAtlas("a", GRID, labels, REGIONS)
-    shares, expected = region_shares(mask, atlas), shares_of_maps(probabilities_in(mask, atlas))
-    for field in fields(shares):
-        np.testing.assert_array_equal(getattr(shares, field.name), getattr(expected, field.name))
+    parts, expected = region_shares(mask, atlas), shares_of_maps(probabilities_in(mask, atlas))
+    for field in fields(parts):
+        np.testing.assert_array_equal(getattr(parts, field.name), getattr(expected, field.name))
 
 
 def test_a_map_of_several_pieces_is_counted_whole():
@@ -224,14 +224,14 @@ def test_a_map_of_several_pieces_is_counted_whole():
     labels = np.random.default_rng(5).choice([0, 1, 2, 7], (80, 80, 80))
     grid = Grid(labels.shape, AFFINE)
     mask = Mask.from_array(np.ones(grid.shape, bool), grid, "all")
-    shares = region_shares(mask, LabelAtlas("a", grid, labels, REGIONS))
-    assert shares.voxels.tolist() == [(labels == region.label).sum() for region in REGIONS]
-    assert shares.missed + shares.voxels.sum() == mask.voxels
+    parts = region_shares(mask, LabelAtlas("a", grid, labels, REGIONS))
+    assert parts.voxels.tolist() == [(labels == region.label).sum() for region in REGIONS]
+    assert parts.missed + parts.voxels.sum() == mask.voxels
 
 
 def test_more_regions_than_a_byte_holds_are_told_from_each_other():
     labels = np.arange(60 * 10, dtype=np.int32).reshape((10, 10, 6), order="F")
     grid = Grid(labels.shape, AFFINE)
     atlas = LabelAtlas("a", grid, labels, tuple(Region(n, f"r{n}") for n in range(1, 600)))
-    shares = region_shares(Mask.from_array(labels >= 290, grid, "m"), atlas)
-    assert np.flatnonzero(shares.voxels).tolist() == list(range(289, 599))
+    parts = region_shares(Mask.from_array(labels >= 290, grid, "m"), atlas)
+    assert np.flatnonzero(parts.voxels).tolist() == list(range(289, 599))

@@ -17,9 +17,9 @@ A, B, C = (cohort_of(masks, name=name) for name, masks in MASKS.items())
 KEYS = tuple(FILE_NAMES)
 
 
-def assert_equal_maps(one, other, sign=1):
+def assert_equal_maps(maps, other, sign=1):
     for key in KEYS:
-        np.testing.assert_array_equal(one.map(key).array, sign * other.map(key).array, key)
+        np.testing.assert_array_equal(maps.map(key).array, sign * other.map(key).array, key)
 
 
 @pytest.mark.parametrize("min_patients", [1, 2, 3, 6])

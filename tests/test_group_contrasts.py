@@ -62,8 +62,8 @@ def expected(values, conditions, equal_var):
         return stats.ttest_ind(a, b, equal_var=equal_var, nan_policy="omit"), a, b
 
 
-def flat(found, key):
-    return found.map(key).array.ravel(order="F")
+def flat(contrast, key):
+    return contrast.map(key).array.ravel(order="F")
 
 
 @pytest.mark.parametrize("test", ["student", "welch"])
@@ -71,18 +71,18 @@ def flat(found, key):
 @pytest.mark.parametrize("sizes", [(9, 9, 4), (2, 2, 0), (3, 17, 1), (40, 11, 9)])
 def test_t_p_dof_and_effect_equal_scipy(test, dtype, sizes):
     values, conditions = draw(sum(sizes), dtype), conditions_of(*sizes)
-    found = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
+    contrast = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
     oracle, a, b = expected(values, conditions, test == "student")
     tested = np.isfinite(oracle.statistic)
-    np.testing.assert_array_equal(found.indices, np.flatnonzero(tested))
-    np.testing.assert_allclose(flat(found, "t")[tested], oracle.statistic[tested], rtol=1e-9)
-    np.testing.assert_allclose(flat(found, "p")[tested], oracle.pvalue[tested], rtol=1e-9)
-    np.testing.assert_allclose(flat(found, "dof")[tested], oracle.df[tested], rtol=1e-10)
+    np.testing.assert_array_equal(contrast.indices, np.flatnonzero(tested))
+    np.testing.assert_allclose(flat(contrast, "t")[tested], oracle.statistic[tested], rtol=1e-9)
+    np.testing.assert_allclose(flat(contrast, "p")[tested], oracle.pvalue[tested], rtol=1e-9)
+    np.testing.assert_allclose(flat(contrast, "dof")[tested], oracle.df[tested], rtol=1e-10)
     effect = a.mean(axis=0) - b.mean(axis=0)
-    np.testing.assert_allclose(flat(found, "effect")[tested], effect[tested], atol=1e-10)
+    np.testing.assert_allclose(flat(contrast, "effect")[tested], effect[tested], atol=1e-10)
     logs = -np.log10(oracle.pvalue[tested])
-    np.testing.assert_allclose(flat(found, "minus_log10_p")[tested], logs, rtol=1e-8, atol=1e-9)
-    assert found.sizes == sizes[:2]
+    np.testing.assert_allclose(flat(contrast, "minus_log10_p")[tested], logs, rtol=1e-8, atol=1e-9)
+    assert contrast.sizes == sizes[:2]
 
 
 @pytest.mark.parametrize("test", ["student", "welch"])
@@ -92,40 +92,40 @@ def test_nan_is_left_out_voxel_by_voxel_as_scipy_does(test, dtype, share):
     values, conditions = draw(20, dtype, seed=2), conditions_of(8, 9, 3)
     values[np.random.default_rng(3).random(values.shape) < share] = np.nan
     values[:, 7] = np.nan
-    found = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
+    contrast = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
     oracle, a, b = expected(values, conditions, test == "student")
     enough = ((~np.isnan(a)).sum(axis=0) > 1) & ((~np.isnan(b)).sum(axis=0) > 1)
-    np.testing.assert_array_equal(found.indices, np.flatnonzero(enough))
+    np.testing.assert_array_equal(contrast.indices, np.flatnonzero(enough))
     for key, value in (("t", oracle.statistic), ("p", oracle.pvalue), ("dof", oracle.df)):
-        np.testing.assert_allclose(flat(found, key)[enough], value[enough], rtol=1e-9)
-    assert np.isnan(flat(found, "t")[~enough]).all()
-    assert any(f"{(~enough).sum()} voxels are not tested" in note for note in found.notes)
+        np.testing.assert_allclose(flat(contrast, key)[enough], value[enough], rtol=1e-9)
+    assert np.isnan(flat(contrast, "t")[~enough]).all()
+    assert any(f"{(~enough).sum()} voxels are not tested" in note for note in contrast.notes)
 
 
 def test_a_voxel_without_any_spread_is_not_tested():
     values = draw(8)
     values[:, 0] = 0.1
     values[:, 1] = 1e6
-    found = contrast_of(values, 4, 4)
-    np.testing.assert_array_equal(found.indices, np.arange(2, GRID.size))
-    assert np.isnan(flat(found, "p")[:2]).all()
+    contrast = contrast_of(values, 4, 4)
+    np.testing.assert_array_equal(contrast.indices, np.arange(2, GRID.size))
+    assert np.isnan(flat(contrast, "p")[:2]).all()
 
 
 @pytest.mark.parametrize("test", ["student", "welch"])
 def test_two_different_constants_differ_for_sure(test):
     values, conditions = draw(8), conditions_of(4, 4)
     values[conditions.rows("a"), 5], values[conditions.rows("b"), 5] = 3.3, 1.1
-    found = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
-    assert (flat(found, "t")[5], flat(found, "p")[5]) == (np.inf, 0.0)
-    assert flat(found, "minus_log10_p")[5] == pytest.approx(307.65, abs=0.01)
+    contrast = contrast_conditions(series_of(values), conditions, "a", "b", test=test)
+    assert (flat(contrast, "t")[5], flat(contrast, "p")[5]) == (np.inf, 0.0)
+    assert flat(contrast, "minus_log10_p")[5] == pytest.approx(307.65, abs=0.01)
 
 
 def test_small_differences_of_large_values_are_not_lost():
     values, conditions = 2.0**20 + np.round(draw(30, seed=5)) / 1024, conditions_of(15, 15)
-    found = contrast_conditions(series_of(values), conditions, "a", "b")
+    contrast = contrast_conditions(series_of(values), conditions, "a", "b")
     # What is taken off is taken off exactly, so scipy sees the same differences as small values.
     oracle, _, _ = expected(values - 2.0**20, conditions, True)
-    np.testing.assert_allclose(flat(found, "t"), oracle.statistic, atol=1e-7)
+    np.testing.assert_allclose(flat(contrast, "t"), oracle.statistic, atol=1e-7)
 
 
 @given(seed=st.integers(0, 2**16), test=st.sampled_from(["student", "welch"]))
@@ -153,12 +153,12 @@ def test_a_mirrored_image_with_its_axes_permuted_gives_the_same_maps_so():
 
 def test_exchanged_conditions_change_the_sign_alone():
     series, conditions = series_of(draw(10)), conditions_of(4, 6)
-    one = contrast_conditions(series, conditions, "a", "b", test="welch")
+    first = contrast_conditions(series, conditions, "a", "b", test="welch")
     two = contrast_conditions(series, conditions, "b", "a", test="welch")
-    np.testing.assert_array_equal(one.statistic, -two.statistic)
-    np.testing.assert_array_equal(one.effect, -two.effect)
-    np.testing.assert_array_equal(one.p, two.p)
-    assert (one.name, two.name) == ("a - b", "b - a")
+    np.testing.assert_array_equal(first.statistic, -two.statistic)
+    np.testing.assert_array_equal(first.effect, -two.effect)
+    np.testing.assert_array_equal(first.p, two.p)
+    assert (first.name, two.name) == ("a - b", "b - a")
 
 
 @pytest.mark.parametrize("voxels", [np.arange(60), [3, 4, 5, 6], [0, 59], [7], np.arange(0, 60, 2)])
@@ -166,11 +166,11 @@ def test_a_mask_tests_its_voxels_and_changes_no_number(voxels):
     series, conditions = series_of(draw(100)), conditions_of(50, 45, 5)
     mask = Mask(GRID, np.array(voxels, np.int32), "mask")
     whole = contrast_conditions(series, conditions, "a", "b")
-    found = contrast_conditions(series, conditions, "a", "b", mask=mask)
-    np.testing.assert_array_equal(found.indices, voxels)
+    contrast = contrast_conditions(series, conditions, "a", "b", mask=mask)
+    np.testing.assert_array_equal(contrast.indices, voxels)
     # numpy sums a single column in another order than several.
-    np.testing.assert_allclose(found.statistic, whole.statistic[voxels], rtol=1e-12)
-    np.testing.assert_allclose(found.p, whole.p[voxels], rtol=1e-12)
+    np.testing.assert_allclose(contrast.statistic, whole.statistic[voxels], rtol=1e-12)
+    np.testing.assert_allclose(contrast.p, whole.p[voxels], rtol=1e-12)
 
 
 def test_many_blocks_equal_one():
@@ -233,12 +233,12 @@ def test_a_mask_that_does_not_fit_is_refused():
 
 
 def test_only_maps_that_are_there_can_be_had():
-    found = contrast_of(draw(10), 5, 5)
-    assert found.keys == ("t", "p", "minus_log10_p", "effect", "dof")
+    contrast = contrast_of(draw(10), 5, 5)
+    assert contrast.keys == ("t", "p", "minus_log10_p", "effect", "dof")
     with pytest.raises(InputError, match="map: is 'corrected_p'; choose one of t, p"):
-        found.map("corrected_p")
-    assert not found.map("t").array.flags.writeable
-    assert found.map("effect").unit == "difference of the mean signal"
+        contrast.map("corrected_p")
+    assert not contrast.map("t").array.flags.writeable
+    assert contrast.map("effect").unit == "difference of the mean signal"
 
 
 # Masks of lesions: cohorts, scores and splits.
@@ -286,44 +286,44 @@ def test_tables_of_a_large_study_equal_scipys_and_ties_are_ties():
     ]
     np.testing.assert_allclose(fisher_p(a, b, sizes), expected, rtol=1e-9)
     # Equal groups: 3 against 7 is as likely as 7 against 3, and both count.
-    one = sum(comb(400, k) * comb(400, 10 - k) for k in range(4))
+    ways = sum(comb(400, k) * comb(400, 10 - k) for k in range(4))
     both = fisher_p(np.array([3, 7]), np.array([7, 3]), (400, 400))
-    assert both.tolist() == [2 * one / comb(800, 10)] * 2
+    assert both.tolist() == [2 * ways / comb(800, 10)] * 2
 
 
 @pytest.mark.parametrize("test", ["fisher", "student", "welch"])
 def test_cohorts_equal_a_loop_over_voxels(test):
     masks = random_masks(9, 1), random_masks(14, 2)
     a, b = (cohort_of(own, name=name) for name, own in zip("ab", masks, strict=True))
-    found = contrast_cohorts(a, b, test=test, min_patients=4)
+    contrast = contrast_cohorts(a, b, test=test, min_patients=4)
     x, y = (stacked(own) for own in masks)
     enough = np.flatnonzero(x.sum(axis=0) + y.sum(axis=0) >= 4)
     if test == "fisher":
         n, m = x.sum(axis=0), y.sum(axis=0)
         p = [stats.fisher_exact([[n[v], 9 - n[v]], [m[v], 14 - m[v]]]).pvalue for v in enough]
         tested = enough
-        assert np.isnan(found.dof).all()
-        assert "degrees of freedom" not in found.sentence
+        assert np.isnan(contrast.dof).all()
+        assert "degrees of freedom" not in contrast.sentence
     else:
         oracle = scipy_ttest(x[:, enough], y[:, enough], test == "student")
         known = np.isfinite(oracle.pvalue)
         tested, p = enough[known], oracle.pvalue[known]
-        np.testing.assert_allclose(found.statistic, oracle.statistic[known], atol=1e-9)
-        np.testing.assert_allclose(found.dof, oracle.df[known], rtol=1e-9)
-    np.testing.assert_array_equal(found.indices, tested)
-    np.testing.assert_allclose(found.p, p, rtol=1e-9, atol=1e-14)
-    shares = 100 * (x.mean(axis=0) - y.mean(axis=0))
-    np.testing.assert_allclose(found.effect, shares[tested], atol=1e-12)
-    assert (found.groups, found.sizes) == (("a", "b"), (9, 14))
+        np.testing.assert_allclose(contrast.statistic, oracle.statistic[known], atol=1e-9)
+        np.testing.assert_allclose(contrast.dof, oracle.df[known], rtol=1e-9)
+    np.testing.assert_array_equal(contrast.indices, tested)
+    np.testing.assert_allclose(contrast.p, p, rtol=1e-9, atol=1e-14)
+    effect = 100 * (x.mean(axis=0) - y.mean(axis=0))
+    np.testing.assert_allclose(contrast.effect, effect[tested], atol=1e-12)
+    assert (contrast.groups, contrast.sizes) == (("a", "b"), (9, 14))
 
 
 def test_exchanged_cohorts_change_the_sign_alone():
     a = cohort_of(random_masks(6, 1), name="a")
     b = cohort_of(random_masks(8, 2), name="b")
-    one, two = contrast_cohorts(a, b), contrast_cohorts(b, a)
-    np.testing.assert_array_equal(one.p, two.p)
-    np.testing.assert_array_equal(one.effect, -two.effect)
-    assert one.keys == ("odds_ratio", "p", "minus_log10_p", "effect")
+    first, two = contrast_cohorts(a, b), contrast_cohorts(b, a)
+    np.testing.assert_array_equal(first.p, two.p)
+    np.testing.assert_array_equal(first.effect, -two.effect)
+    assert first.keys == ("odds_ratio", "p", "minus_log10_p", "effect")
 
 
 SHIFTED = AFFINE + np.eye(4)[[0]].T @ [[0, 0, 0, 30]]
@@ -364,28 +364,28 @@ def test_scores_equal_a_loop_over_voxels(tmp_path, test, scores):
         "large": 1e6 + generator.normal(0, 1, 17),
     }[scores]
     cohort = cohort_with(tmp_path / "a", masks, {"score": values})
-    found = contrast_scores(cohort, "score", test=test, min_lesioned=3)
+    contrast = contrast_scores(cohort, "score", test=test, min_lesioned=3)
     x = stacked(masks).astype(bool)
     read = cohort.used_table["score"].to_numpy(float)
     n = x.sum(axis=0)
     tested = np.flatnonzero((n >= 3) & (17 - n >= 3))
-    np.testing.assert_array_equal(found.indices, tested)
+    np.testing.assert_array_equal(contrast.indices, tested)
     loop = [
         stats.ttest_ind(read[x[:, v]], read[~x[:, v]], equal_var=test == "student") for v in tested
     ]
-    np.testing.assert_allclose(found.statistic, [one.statistic for one in loop], rtol=1e-7)
-    np.testing.assert_allclose(found.p, [one.pvalue for one in loop], rtol=1e-7)
-    np.testing.assert_allclose(found.dof, [one.df for one in loop], rtol=1e-7)
+    np.testing.assert_allclose(contrast.statistic, [result.statistic for result in loop], rtol=1e-7)
+    np.testing.assert_allclose(contrast.p, [result.pvalue for result in loop], rtol=1e-7)
+    np.testing.assert_allclose(contrast.dof, [result.df for result in loop], rtol=1e-7)
     effect = [read[x[:, v]].mean() - read[~x[:, v]].mean() for v in tested]
-    np.testing.assert_allclose(found.effect, effect, atol=1e-7)
+    np.testing.assert_allclose(contrast.effect, effect, atol=1e-7)
 
 
 def test_the_order_of_patients_does_not_matter_with_whole_scores(tmp_path):
     masks, scores = random_masks(13, 6), np.random.default_rng(7).integers(0, 1000, 13)
     order = np.random.default_rng(8).permutation(13)
-    one = cohort_with(tmp_path / "a", masks, {"score": scores})
+    first_cohort = cohort_with(tmp_path / "a", masks, {"score": scores})
     two = cohort_with(tmp_path / "b", [masks[row] for row in order], {"score": scores[order]})
-    first, second = (contrast_scores(c, "score", min_lesioned=2) for c in (one, two))
+    first, second = (contrast_scores(c, "score", min_lesioned=2) for c in (first_cohort, two))
     for key in ("indices", "statistic", "p", "effect"):
         np.testing.assert_array_equal(getattr(first, key), getattr(second, key))
 
@@ -394,17 +394,17 @@ def test_patients_without_a_score_are_left_out_and_counted(tmp_path):
     masks, scores = random_masks(12, 6), np.arange(12.0) % 5
     scores[[2, 7]] = np.nan
     cohort = cohort_with(tmp_path / "a", masks, {"score": scores})
-    found = contrast_scores(cohort, "score", min_lesioned=2)
-    kept = [row for row in range(12) if row not in (2, 7)]
-    alone = cohort_with(tmp_path / "b", [masks[r] for r in kept], {"score": scores[kept]})
+    contrast = contrast_scores(cohort, "score", min_lesioned=2)
+    known = [row for row in range(12) if row not in (2, 7)]
+    alone = cohort_with(tmp_path / "b", [masks[r] for r in known], {"score": scores[known]})
     np.testing.assert_array_equal(
-        found.statistic, contrast_scores(alone, "score", min_lesioned=2).statistic
+        contrast.statistic, contrast_scores(alone, "score", min_lesioned=2).statistic
     )
-    assert "2 patients excluded: no value of score" in found.notes
-    n = stacked(masks)[kept].sum(axis=0)[found.indices]
+    assert "2 patients excluded: no value of score" in contrast.notes
+    n = stacked(masks)[known].sum(axis=0)[contrast.indices]
     assert (
         f"lesioned (n up to {n.max():.0f}) against spared (n up to {10 - n.min():.0f}), 8 deg"
-        in (found.sentence)
+        in (contrast.sentence)
     )
 
 
@@ -412,9 +412,9 @@ def test_scores_that_a_place_decides_differ_for_sure(tmp_path):
     masks = random_masks(10, 9)
     decided = stacked(masks)[:, 100]
     cohort = cohort_with(tmp_path / "a", masks, {"score": 0.1 + 0.2 * decided})
-    found = contrast_scores(cohort, "score", min_lesioned=2)
-    at = np.flatnonzero(found.indices == 100)[0]
-    assert (found.statistic[at], found.p[at]) == (np.inf, 0.0)
+    contrast = contrast_scores(cohort, "score", min_lesioned=2)
+    at = np.flatnonzero(contrast.indices == 100)[0]
+    assert (contrast.statistic[at], contrast.p[at]) == (np.inf, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_cohort_is_split_by_a_column(tmp_path, column, a, b, names, sizes):
     assert tuple(part.n_patients for part in parts) == sizes
     for part, value in zip(parts, (a, b), strict=True):
         rows = [row for row, own in enumerate(table[column]) if str(own) == str(value)]
-        assert [one.id for one in part.used] == [f"sub-{row:03}" for row in rows]
+        assert [patient.id for patient in part.used] == [f"sub-{row:03}" for row in rows]
         np.testing.assert_array_equal(part.counts, sum(masks[row].astype(int) for row in rows))
         left = 6 - sum(sizes)
         note = f"{left} patients excluded: another {column}, or none"
@@ -485,5 +485,7 @@ def test_a_mirrored_cohort_gives_mirrored_maps(tmp_path):
     masks, table = random_masks(10, 3), {"score": np.arange(10)}
     plain = cohort_with(tmp_path / "a", masks, table)
     other = cohort_with(tmp_path / "b", [mask[::-1, :, ::-1] for mask in masks], table)
-    one, two = (contrast_scores(c, "score", min_lesioned=2).map("t").array for c in (plain, other))
-    np.testing.assert_array_equal(two, one[::-1, :, ::-1])
+    first, two = (
+        contrast_scores(c, "score", min_lesioned=2).map("t").array for c in (plain, other)
+    )
+    np.testing.assert_array_equal(two, first[::-1, :, ::-1])

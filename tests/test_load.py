@@ -77,9 +77,9 @@ def test_a_row_is_the_region_table_of_that_lesion(cohort, atlas):
 def test_regions_and_outside_add_up_to_the_lesion(cohort, atlas):
     load = lesion_load(cohort, atlas)
     np.testing.assert_array_equal(load.voxels.sum(axis=1) + load.outside, cohort.volumes)
-    shares = load.of_lesion.sum(axis=1) + load.outside_values("lesion")
-    np.testing.assert_allclose(shares[:-1], 1)
-    assert np.isnan(shares[-1])  # an empty mask has no shares
+    totals = load.of_lesion.sum(axis=1) + load.outside_values("lesion")
+    np.testing.assert_allclose(totals[:-1], 1)
+    assert np.isnan(totals[-1])  # an empty mask has no shares
 
 
 def test_where_maps_overlap_beyond_one_nothing_is_left_outside(cohort):

@@ -55,25 +55,25 @@ def test_probabilities_are_sums_over_a_gaussian(point, sigma, kind):
     arrays = CHANCES if kind == "likely" else [np.isin(LABELS, r.label) * 1.0 for r in REGIONS]
     atlas = likely_atlas() if kind == "likely" else LABELLED
     table = assign_points(point, atlas, sigma).table.set_index("region")
-    shares = gaussian(point, sigma)
+    weights = gaussian(point, sigma)
     for region, array in zip(REGIONS, arrays, strict=True):
-        near = {voxel: value_at(array, voxel) for voxel in shares}
+        near = {voxel: value_at(array, voxel) for voxel in weights}
         if not any(near.values()):
             assert region.name not in table.index
             continue
         row = table.loc[region.name]
-        probability = sum(shares[voxel] * value for voxel, value in near.items())
+        probability = sum(weights[voxel] * value for voxel, value in near.items())
         assert row["probability"] == pytest.approx(probability, rel=1e-9)
         assert row["max_probability"] == max(near.values())
-        share = 100 * sum(shares[voxel] for voxel, value in near.items() if value > 0)
+        share = 100 * sum(weights[voxel] for voxel, value in near.items() if value > 0)
         assert row["percent_of_point"] == pytest.approx(share, rel=1e-9)
     nowhere = 100 * sum(
         share
-        for voxel, share in shares.items()
+        for voxel, share in weights.items()
         if not any(value_at(array, voxel) > 0 for array in arrays)
     )
-    left = {voxel: max(0, 1 - sum(value_at(array, voxel) for array in arrays)) for voxel in shares}
-    rest = sum(shares[voxel] * value for voxel, value in left.items())
+    left = {voxel: max(0, 1 - sum(value_at(array, voxel) for array in arrays)) for voxel in weights}
+    rest = sum(weights[voxel] * value for voxel, value in left.items())
     assert table.loc[OUTSIDE, "probability"] == pytest.approx(rest, rel=1e-9, abs=1e-9)
     assert table.loc[OUTSIDE, "percent_of_point"] == pytest.approx(nowhere, rel=1e-9, abs=1e-9)
 
@@ -90,12 +90,12 @@ def test_regions_and_outside_add_up_to_the_point(sigma):
 
 def test_an_exact_point_is_in_the_voxel_nearest_to_it():
     atlas = likely_atlas()
-    found = assign_points(POINTS, atlas)
-    for point, region in zip(POINTS, found.best["region"], strict=True):
+    assignment = assign_points(POINTS, atlas)
+    for point, region in zip(POINTS, assignment.best["region"], strict=True):
         assert region == atlas.region_at(point)
-    assert found.best["point"].tolist() == [1, 2, 3]
+    assert assignment.best["point"].tolist() == [1, 2, 3]
     voxel = GRID.nearest_voxel(POINTS[0])
-    first = found.table[found.table["point"] == 1].set_index("region")
+    first = assignment.table[assignment.table["point"] == 1].set_index("region")
     for region, array in zip(REGIONS, CHANCES, strict=True):
         if array[voxel]:
             assert first.loc[region.name, "probability"] == array[voxel]
@@ -112,10 +112,10 @@ def test_a_turned_and_mirrored_atlas_gives_the_same():
     arrays, grid = turned(CHANCES, GRID)
     for sigma in (0.0, 2.0):
         expected = assign_points(POINTS, likely_atlas(), sigma).table
-        found = assign_points(POINTS, likely_atlas(arrays, grid), sigma).table
-        assert found["region"].tolist() == expected["region"].tolist()
+        table = assign_points(POINTS, likely_atlas(arrays, grid), sigma).table
+        assert table["region"].tolist() == expected["region"].tolist()
         for column in ("probability", "max_probability", "percent_of_point"):
-            np.testing.assert_allclose(found[column], expected[column], atol=1e-12)
+            np.testing.assert_allclose(table[column], expected[column], atol=1e-12)
 
 
 def test_every_point_may_have_its_own_sigma():

@@ -52,38 +52,38 @@ def members(atlas) -> list[np.ndarray]:
 
 @both_atlases
 def test_patients_and_means_are_those_of_a_loop_over_masks(atlas):
-    found = region_differences(*COHORTS, atlas, 2)
+    differences = region_differences(*COHORTS, atlas, 2)
     for row, inside in enumerate(members(atlas)):
-        shares, means = [], []
+        percents, means = [], []
         for side, masks in enumerate(MASKS.values()):
             volumes = [8.0 * mask.sum() for mask in masks if (mask & inside).any()]
-            assert found.n[side][row] == len(volumes)
-            shares.append(100 * len(volumes) / len(masks))
-            assert found.percent[side][row] == pytest.approx(shares[-1])
+            assert differences.n[side][row] == len(volumes)
+            percents.append(100 * len(volumes) / len(masks))
+            assert differences.percent[side][row] == pytest.approx(percents[-1])
             means.append(np.mean(volumes) if volumes else np.nan)
-            assert found.means[side][row] == pytest.approx(means[-1], nan_ok=True)
-        assert found.points[row] == pytest.approx(shares[0] - shares[1])
-        expected = means[0] - means[1] if min(n[row] for n in found.n) >= 2 else np.nan
-        assert found.mean[row] == pytest.approx(expected, nan_ok=True)
-    assert found.labels == (3, 12, 40, 70, None)
-    assert found.regions[-1] == "outside the atlas"
-    assert found.n[0][2] == found.n[1][2] == 0
-    assert np.isnan(found.mean).any()
-    assert np.isfinite(found.mean).any()
+            assert differences.means[side][row] == pytest.approx(means[-1], nan_ok=True)
+        assert differences.points[row] == pytest.approx(percents[0] - percents[1])
+        expected = means[0] - means[1] if min(n[row] for n in differences.n) >= 2 else np.nan
+        assert differences.mean[row] == pytest.approx(expected, nan_ok=True)
+    assert differences.labels == (3, 12, 40, 70, None)
+    assert differences.regions[-1] == "outside the atlas"
+    assert differences.n[0][2] == differences.n[1][2] == 0
+    assert np.isnan(differences.mean).any()
+    assert np.isfinite(differences.mean).any()
 
 
 @both_atlases
 def test_a_place_is_where_most_patients_are_lesioned_in_the_region(atlas):
-    found = region_differences(*COHORTS, atlas)
+    differences = region_differences(*COHORTS, atlas)
     patients = sum(np.sum(masks, axis=0) for masks in MASKS.values())
     maps = members(atlas)
     weights = maps if isinstance(atlas, LabelAtlas) else [*CHANCES, maps[-1]]
     for row, (inside, weight) in enumerate(zip(maps, weights, strict=True)):
         worth = np.where(inside, patients * weight, 0)
         if not worth.any():
-            assert np.isnan(found.places[row]).all()
+            assert np.isnan(differences.places[row]).all()
             continue
-        voxel = GRID.nearest_voxel(found.places[row])
+        voxel = GRID.nearest_voxel(differences.places[row])
         assert worth[voxel] == worth.max()
 
 
@@ -97,16 +97,16 @@ def test_exchanging_a_and_b_turns_the_signs_and_no_bit_else(atlas):
 
 
 def test_a_cohort_does_not_differ_from_itself():
-    found = region_differences(COHORTS[0], COHORTS[0], LABELLED, 1)
-    assert not found.points.any()
-    assert not np.nan_to_num(found.mean).any()
-    assert np.isfinite(found.mean[found.n[0] > 0]).all()
-    assert "9 masks of B are in A as well" in found.notes[0]
+    differences = region_differences(COHORTS[0], COHORTS[0], LABELLED, 1)
+    assert not differences.points.any()
+    assert not np.nan_to_num(differences.mean).any()
+    assert np.isfinite(differences.mean[differences.n[0] > 0]).all()
+    assert "9 masks of B are in A as well" in differences.notes[0]
 
 
 def test_whoever_has_a_lesion_is_in_a_region_or_outside():
-    found = region_differences(*COHORTS, LABELLED)
-    for n, masks in zip(found.n, MASKS.values(), strict=True):
+    differences = region_differences(*COHORTS, LABELLED)
+    for n, masks in zip(differences.n, MASKS.values(), strict=True):
         lesioned = sum(mask.any() for mask in masks)
         assert n.max() <= lesioned <= n.sum()
 
@@ -114,12 +114,12 @@ def test_whoever_has_a_lesion_is_in_a_region_or_outside():
 def test_an_atlas_that_lies_otherwise_on_disk_gives_the_same():
     """Axes exchanged and mirrored, with a margin; the regions stay where they are."""
     (labels,), grid = turned([LABELS], GRID)
-    found = region_differences(*COHORTS, LabelAtlas("turned", grid, labels, REGIONS))
+    differences = region_differences(*COHORTS, LabelAtlas("turned", grid, labels, REGIONS))
     expected = region_differences(*COHORTS, LABELLED)
-    np.testing.assert_array_equal(found.points, expected.points)
-    np.testing.assert_array_equal(found.places, expected.places)
-    assert any("atlas re" in note for note in found.notes)
-    assert len(found.notes) == len(set(found.notes))
+    np.testing.assert_array_equal(differences.points, expected.points)
+    np.testing.assert_array_equal(differences.places, expected.places)
+    assert any("atlas re" in note for note in differences.notes)
+    assert len(differences.notes) == len(set(differences.notes))
 
 
 def test_another_minimum_changes_only_what_is_compared():

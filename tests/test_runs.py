@@ -68,15 +68,15 @@ def test_a_store_gives_back_every_run_in_its_bucket(patients, on_disk, shift):
             inside = [first + np.flatnonzero(mask[first : first + BUCKET]) for mask in masks]
             expected = np.repeat([mask.sum() for mask in masks], [part.size for part in inside])
             pairs = np.stack([voxels, volumes]), np.stack([np.concatenate(inside), expected])
-            one, other = (pair[:, np.lexsort(pair)] for pair in pairs)
-            np.testing.assert_array_equal(one, other)
+            first_pairs, other = (pair[:, np.lexsort(pair)] for pair in pairs)
+            np.testing.assert_array_equal(first_pairs, other)
 
 
 @pytest.mark.parametrize("empty_first", [True, False])
 def test_an_empty_lesion_takes_no_place(empty_first):
     store = RunStore()
-    one, none = np.array([4], np.int32), np.empty(0, np.int32)
-    for runs in [(none, none), (one, one)][:: 1 if empty_first else -1]:
+    single, none = np.array([4], np.int32), np.empty(0, np.int32)
+    for runs in [(none, none), (single, single)][:: 1 if empty_first else -1]:
         store.add(*runs)
     assert store.bucket(0).tolist() == [(4, 4, 4)]
     assert store.bucket(7).size == 0
@@ -89,7 +89,7 @@ def test_runs_are_read_by_several_threads_where_a_system_has_no_pread(monkeypatc
         for lesion in lesions:
             store.add(*find_runs(lesion))
         store.flush()
-        found = list(pool.map(store.bucket, range(40)))
+        parts = list(pool.map(store.bucket, range(40)))
     every = np.sort(np.concatenate(lesions))
-    np.testing.assert_array_equal(np.sort(np.concatenate(found)["start"]), every)
-    assert all((part["start"] // BUCKET == number).all() for number, part in enumerate(found))
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)["start"]), every)
+    assert all((part["start"] // BUCKET == number).all() for number, part in enumerate(parts))

@@ -63,10 +63,10 @@ def test_the_contrasts_are_the_mean_less_two_means(cohort):
 def test_a_voxel_drawn_from_all_lesions_has_the_size_weighted_mean(lesioned):
     if not lesioned.any():
         return
-    found = mean_contrast(cohort_of(lesioned), 1)
+    means = mean_contrast(cohort_of(lesioned), 1)
     n = lesioned.sum(axis=0)
-    assert np.average(found.mean, weights=n[n > 0]) == pytest.approx(found.weighted_mean)
-    assert found.weighted_mean >= found.cohort_mean * (1 - 1e-12)
+    assert np.average(means.mean, weights=n[n > 0]) == pytest.approx(means.weighted_mean)
+    assert means.weighted_mean >= means.cohort_mean * (1 - 1e-12)
 
 
 def test_lesions_anywhere_are_above_the_mean_nearly_everywhere_by_construction():
@@ -74,10 +74,10 @@ def test_lesions_anywhere_are_above_the_mean_nearly_everywhere_by_construction()
     generator = np.random.default_rng(3)
     sizes = generator.lognormal(3.5, 1, 60).clip(5, 380).astype(int)
     rows = [np.isin(np.arange(400), generator.permutation(400)[:size]) for size in sizes]
-    found = mean_contrast(cohort_of(rows), 5)
-    assert np.mean(found.mean > found.cohort_mean) > 0.95
-    above = np.nanmean(found.above_weighted_mean.array)
-    assert abs(above) < 0.1 * (found.weighted_mean - found.cohort_mean)
+    means = mean_contrast(cohort_of(rows), 5)
+    assert np.mean(means.mean > means.cohort_mean) > 0.95
+    above = np.nanmean(means.above_weighted_mean.array)
+    assert abs(above) < 0.1 * (means.weighted_mean - means.cohort_mean)
     assert np.mean(permute_volumes(cohort_of(rows), permutations=199).p < 0.05) > 0.3
 
 
@@ -110,8 +110,8 @@ def exact_counts(excess, n, patients, side):
     ]
     largest = [max(row) for row in scaled]
     observed = scaled[0]
-    counts = [sum(row[j] >= one for row in scaled) for j, one in enumerate(observed)]
-    return counts, [sum(top >= one for top in largest) for one in observed]
+    counts = [sum(row[j] >= value for row in scaled) for j, value in enumerate(observed)]
+    return counts, [sum(top >= value for top in largest) for value in observed]
 
 
 @each_side
@@ -139,9 +139,9 @@ def test_counts_are_those_of_all_permutations(lesioned, side):
 @each_side
 def test_p_is_near_the_exact_p_of_scipy(side):
     cohort = cohort_of(UNEQUAL)
-    found = permute_volumes(cohort, 2, permutations=4000, seed=1, side=side)
+    permuted = permute_volumes(cohort, 2, permutations=4000, seed=1, side=side)
     volumes = UNEQUAL.sum(axis=1)
-    for place, voxel in enumerate(found.indices.tolist()[:4]):
+    for place, voxel in enumerate(permuted.indices.tolist()[:4]):
         own = UNEQUAL[:, voxel]
         exact = stats.permutation_test(
             (own,),
@@ -151,12 +151,12 @@ def test_p_is_near_the_exact_p_of_scipy(side):
             alternative="less" if side == "smaller" else "greater",
         )
         null, value = exact.null_distribution, volumes[own].mean() - volumes.mean()
-        assert found.statistic[place] == pytest.approx(value / null.std())
+        assert permuted.statistic[place] == pytest.approx(value / null.std())
         p = exact.pvalue
         if side == "two-sided":
             p = np.mean(np.abs(null) >= abs(value) - 1e-9)
         low, high = stats.binom.interval(0.9999, 4000, p)
-        assert low <= found.p[place] * 4001 - 1 <= high
+        assert low <= permuted.p[place] * 4001 - 1 <= high
 
 
 def test_the_deviation_is_that_of_drawing_without_replacement():
@@ -168,12 +168,12 @@ def test_the_deviation_is_that_of_drawing_without_replacement():
 
 
 def test_the_statistic_is_the_mean_in_its_standard_deviations(cohort):
-    found, means = permute_volumes(cohort, 4, 20), mean_contrast(cohort, 4)
+    permuted, means = permute_volumes(cohort, 4, 20), mean_contrast(cohort, 4)
     volumes = cohort.volumes * 8.0
-    patients, n = volumes.size, found.n
+    patients, n = volumes.size, permuted.n
     expected = volumes.std() * np.sqrt((patients - n) / (n * (patients - 1)))
-    above = np.ravel(means.above_mean.array, order="F")[found.indices]
-    np.testing.assert_allclose(found.statistic, above / expected)
+    above = np.ravel(means.above_mean.array, order="F")[permuted.indices]
+    np.testing.assert_allclose(permuted.statistic, above / expected)
 
 
 # --- patterns -------------------------------------------------------------------------------
@@ -185,23 +185,23 @@ def test_patterns_are_the_different_columns(lesioned, min_patients):
     if not lesioned.any():
         return
     patients = lesioned_patients(cohort_of(lesioned))
-    found = find_patterns(patients, min_patients)
+    patterns = find_patterns(patients, min_patients)
     rows = lesioned[patients.rows]
     n = rows.sum(axis=0)
     tested = np.flatnonzero((n >= min_patients) & (n < len(rows)))
-    np.testing.assert_array_equal(found.indices, tested)
-    members = found.members.toarray()
-    np.testing.assert_array_equal(members[found.of_voxel], rows[:, tested].T)
-    assert len(np.unique(members, axis=0)) == found.size
-    np.testing.assert_array_equal(found.n, np.sort(members.sum(axis=1)))
+    np.testing.assert_array_equal(patterns.indices, tested)
+    members = patterns.members.toarray()
+    np.testing.assert_array_equal(members[patterns.of_voxel], rows[:, tested].T)
+    assert len(np.unique(members, axis=0)) == patterns.size
+    np.testing.assert_array_equal(patterns.n, np.sort(members.sum(axis=1)))
 
 
 # --- laws -----------------------------------------------------------------------------------
 
 
-def assert_equal_outcomes(found, expected):
+def assert_equal_outcomes(outcome, expected):
     for name in ("indices", "n", "statistic", "p", "corrected_p", "largest"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(outcome, name), getattr(expected, name), err_msg=name)
 
 
 @each_table
@@ -259,32 +259,32 @@ def test_p_keeps_its_bounds_and_smaller_is_larger_of_the_opposite(cohort):
 
 
 def test_maps_hold_the_values_and_nan_elsewhere(cohort):
-    found = permute_volumes(cohort, 3, 40)
-    for key in found.keys:
-        values = np.ravel(found.map(key).array, order="F")
-        assert np.isnan(np.delete(values, found.indices)).all()
+    permuted = permute_volumes(cohort, 3, 40)
+    for key in permuted.keys:
+        values = np.ravel(permuted.map(key).array, order="F")
+        assert np.isnan(np.delete(values, permuted.indices)).all()
         plain = key.removeprefix("minus_log10_")
-        own = values[found.indices]
+        own = values[permuted.indices]
         own = own if plain == key else 10**-own
-        np.testing.assert_allclose(own, getattr(found, plain))
-    assert len(found.files) == 5
+        np.testing.assert_allclose(own, getattr(permuted, plain))
+    assert len(permuted.files) == 5
     with pytest.raises(InputError, match="map: is 'q'; choose one of statistic, p"):
-        found.map("q")
+        permuted.map("q")
 
 
 def test_voxels_of_all_and_patients_without_lesion_are_left_out():
     lesioned = np.vstack([UNEQUAL, np.zeros((2, UNEQUAL.shape[1]), bool)])
     everywhere = np.hstack([lesioned, lesioned.any(axis=1)[:, None]])
-    found = permute_volumes(cohort_of(everywhere), 2, 30)
-    assert found.n_patients == 7
-    assert everywhere.shape[1] - 1 not in found.indices
-    assert found.notes == (
+    permuted = permute_volumes(cohort_of(everywhere), 2, 30)
+    assert permuted.n_patients == 7
+    assert everywhere.shape[1] - 1 not in permuted.indices
+    assert permuted.notes == (
         "patients excluded, without a lesioned voxel: 2 of 9",
         "not tested, as all patients are lesioned there: 1 voxels",
     )
     # A voxel that all share adds the same to every volume, and nothing to the statistic.
     bare = permute_volumes(cohort_of(UNEQUAL), 2, 30)
-    np.testing.assert_allclose(found.statistic, bare.statistic)
+    np.testing.assert_allclose(permuted.statistic, bare.statistic)
 
 
 def test_progress_is_shown_and_can_stop(cohort):
@@ -348,9 +348,9 @@ def test_the_family_wise_error_rate_is_kept_where_volume_says_nothing_of_place(s
         generator = np.random.default_rng([2026, seed])
         touched = patches(generator)
         volumes = 120 + generator.lognormal(5, 1, PATIENTS).astype(int)
-        found = permute_volumes(with_reservoirs(touched, volumes), 4, 39, seed, side)
-        family += bool(found.significant(level))
-        single += bool(found.p[found.indices.size // 2] <= level)
+        permuted = permute_volumes(with_reservoirs(touched, volumes), 4, 39, seed, side)
+        family += bool(permuted.significant(level))
+        single += bool(permuted.p[permuted.indices.size // 2] <= level)
     # Of 40 permutations, the data among them, 2 are at least as extreme as the second: the level
     # is 0.05 and not only below it, but for ties.
     low, high = stats.binom.interval(0.999, cohorts, level)

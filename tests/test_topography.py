@@ -154,9 +154,9 @@ def test_outside_may_be_nan():
 
 
 def test_the_sample_sd_of_one_patient_is_unknown(cohort):
-    one = cohort.select([3])
-    assert np.isnan(volume_stats(one, 1, std="sample").values["std"]).all()
-    assert (volume_stats(one, 1).values["std"] == 0).all()
+    single = cohort.select([3])
+    assert np.isnan(volume_stats(single, 1, std="sample").values["std"]).all()
+    assert (volume_stats(single, 1).values["std"] == 0).all()
 
 
 @pytest.mark.parametrize(
