@@ -258,20 +258,6 @@ def test_p_keeps_its_bounds_and_smaller_is_larger_of_the_opposite(cohort):
     np.testing.assert_array_equal(either.largest, np.maximum(larger.largest, smaller.largest))
 
 
-def test_maps_hold_the_values_and_nan_elsewhere(cohort):
-    permuted = permute_volumes(cohort, 3, 40)
-    for key in permuted.keys:
-        values = np.ravel(permuted.map(key).array, order="F")
-        assert np.isnan(np.delete(values, permuted.indices)).all()
-        plain = key.removeprefix("minus_log10_")
-        own = values[permuted.indices]
-        own = own if plain == key else 10**-own
-        np.testing.assert_allclose(own, getattr(permuted, plain))
-    assert len(permuted.files) == 5
-    with pytest.raises(InputError, match="map: is 'q'; choose one of statistic, p"):
-        permuted.map("q")
-
-
 def test_voxels_of_all_and_patients_without_lesion_are_left_out():
     lesioned = np.vstack([UNEQUAL, np.zeros((2, UNEQUAL.shape[1]), bool)])
     everywhere = np.hstack([lesioned, lesioned.any(axis=1)[:, None]])

@@ -24,6 +24,38 @@ INDICES = np.array([3, 100, 101, 400], np.int32)
 RISK = Quantity(key="risk", label="risk", unit="mm³", file="risk.nii", background=-1.0)
 
 
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda: ld.volume_stats(cohort_of(random_masks(8)), 2),
+        lambda: ld.mean_contrast(cohort_of(random_masks(8)), 2),
+        lambda: ld.permute_volumes(cohort_of(random_masks(8)), 2, 20),
+        lambda: ld.cohort_differences(
+            *(cohort_of(random_masks(6, seed), name=name) for seed, name in enumerate("ab")), 2
+        ),
+        lambda: ld.contrast_cohorts(
+            *(cohort_of(random_masks(6, seed), name=name) for seed, name in enumerate("ab"))
+        ),
+    ],
+    ids=["topography", "size bias", "permutations", "A - B", "contrast"],
+)
+def test_every_result_at_voxels_has_its_maps_and_parts(compute):
+    result = compute()
+    chosen = result.indices % 3 == 0
+    part = result.select(chosen)
+    for quantity in result.quantities:
+        flat = result.map(quantity.key).array.ravel(order="F")
+        values = result.values[quantity.key]
+        np.testing.assert_array_equal(flat[result.indices], values)
+        others = np.delete(flat, result.indices)
+        np.testing.assert_array_equal(others, np.full(others.shape, quantity.background))
+        np.testing.assert_array_equal(part.values[quantity.key], values[chosen])
+        if (plain := quantity.key.removeprefix("minus_log10_")) != quantity.key:
+            np.testing.assert_allclose(10**-values, result.values[plain])
+        assert result.map(quantity.key).name == quantity.label
+        assert len(quantity.header) <= 79
+
+
 @pytest.fixture
 def maps() -> VoxelMaps:
     values = Columns({"risk": np.arange(4.0), "double": lambda: 2 * np.arange(4.0)})

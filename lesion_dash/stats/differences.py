@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -133,6 +133,11 @@ class CohortDifferences(VoxelMaps):
         enough = np.minimum(*self.n) >= self.min_patients
         name = f"{' and '.join(self.names)}, at least {self.min_patients} patients of each"
         return Mask(self.grid, self.indices[enough], name)
+
+    def select(self, chosen: NDArray[np.bool_]) -> CohortDifferences:
+        """The same at some of the voxels."""
+        n, means, stds = ((a[chosen], b[chosen]) for a, b in (self.n, self.means, self.stds))
+        return replace(self, indices=self.indices[chosen], n=n, means=means, stds=stds)
 
 
 def _percentage_points(n: Pair, sizes: tuple[int, int]) -> NDArray:

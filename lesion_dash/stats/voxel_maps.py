@@ -130,7 +130,9 @@ class Column:
     def __set_name__(self, owner: type, name: str) -> None:
         self._key = name
 
-    def __get__(self, maps: VoxelMaps, owner: type) -> NDArray:
+    def __get__(self, maps: VoxelMaps | None, owner: type) -> NDArray:
+        if maps is None:  # documentation tools look at the class itself
+            raise AttributeError(f"{owner.__name__}.{self._key} is an attribute of its instances")
         return maps.values[self._key]
 
 
@@ -202,7 +204,11 @@ class VoxelMaps(MapSet):
 
     def select(self, chosen: NDArray[np.bool_]) -> Self:
         """The same at some of the voxels."""
-        values = {key: self.values[key][chosen] for key in self.values}
+
+        def column(key: str) -> NDArray:
+            return self.values[key][chosen]
+
+        values = Columns({key: partial(column, key) for key in self.values})
         return replace(self, indices=self.indices[chosen], values=values)
 
     def _at_all_voxels(self, quantity: Quantity) -> NDArray:
