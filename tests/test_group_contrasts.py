@@ -210,7 +210,7 @@ def test_a_folder_of_people_is_no_run():
         ((5, 4), "ab", "welch", "9 conditions for 10 volumes; give one for each"),
         ((5, 4, 1), "aa", "welch", "both are 'a'; choose two that differ"),
         ((5, 4, 1), "ac", "welch", "no volume has the condition 'c'; choose one of a, b"),
-        ((1, 9), "ab", "welch", "a: has one volume only"),
+        ((1, 9), "ab", "welch", "a: has only one volume"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(sizes, names, test, match):

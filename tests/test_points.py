@@ -143,8 +143,8 @@ def test_no_point_gives_no_row():
     ("points", "sigma", "match"),
     [
         ([1, 2], 0, r"points: have the shape \(1, 2\); give x, y, z in mm for each"),
-        ([[1, 2, float("nan")]], 0, "points: hold a coordinate that is no number"),
-        (["a", "b", "c"], 0, "points: are no numbers"),
+        ([[1, 2, float("nan")]], 0, "points: hold a coordinate that is not a number"),
+        (["a", "b", "c"], 0, "points: are not numbers"),
         ([1, 2, 3], -1, r"sigma_mm: is -1.0; give mm from 0 to 20"),
         ([1, 2, 3], float("nan"), "sigma_mm: is nan"),
         ([1, 2, 3], 30, "sigma_mm: is 30"),
@@ -192,11 +192,11 @@ def test_a_fourth_number_is_the_sigma(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("1 2 3\n1 2\n", "line 2 is no point: '1 2'; give x, y, z"),
-        ("1 2 3\n1 2 x3\n", "line 2 is no point: '1 2 x3'"),
-        ("1 2 3 4 5\n", "line 1 is no point"),
-        ("1 2 3\nnan 2 3\n", "line 2 is no point: 'nan 2 3'"),
-        ("1 2 inf\n", "line 1 is no point"),
+        ("1 2 3\n1 2\n", "line 2 is not a point: '1 2'; give x, y, z"),
+        ("1 2 3\n1 2 x3\n", "line 2 is not a point: '1 2 x3'"),
+        ("1 2 3 4 5\n", "line 1 is not a point"),
+        ("1 2 3\nnan 2 3\n", "line 2 is not a point: 'nan 2 3'"),
+        ("1 2 inf\n", "line 1 is not a point"),
         ("1 2 3\n1 2 3 4\n", "some points have a sigma and some have none"),
         ("-26,5;0;8\n", "line 1 has commas within its numbers: '-26,5;0;8'; write decimals"),
         ("1 2 3\n1,5 2 3\n", "line 2 has commas within its numbers"),

@@ -292,9 +292,9 @@ def test_progress_is_shown_and_can_stop(cohort):
         ({"min_patients": 14}, "not in all: at most 9 of 14 share one; lower the number"),
         ({"permutations": 19}, "19 permutations give no p below 0.05; give at least 20"),
         ({"permutations": -1}, "-1 permutations give no p below 1.00"),
-        ({"permutations": 99.5}, "permutations: 99.5 is no whole number"),
+        ({"permutations": 99.5}, "permutations: 99.5 is not a whole number"),
         ({"seed": -1}, "seed: is -1; give a whole number of at least 0"),
-        ({"seed": None}, "seed: None is no whole number"),
+        ({"seed": None}, "seed: None is not a whole number"),
         ({"side": "both"}, "side: is 'both'; choose one of larger, smaller, two-sided"),
     ],
 )

@@ -54,7 +54,7 @@ def bytes_in(text: str) -> int:
     Raises
     ------
     ValueError
-        Where the text is no size.
+        Where the text is not a size.
 
     Examples
     --------

@@ -49,7 +49,7 @@ def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
     for row in known.itertuples(index=False, name=None):
         cells = [_cell(value) for value in row]
         writer.writerow([missing if cell == "" else cell for cell in cells])
-    # A file name may hold bytes that are no UTF-8; they are shown, not lost.
+    # A file name may hold bytes that are not UTF-8; they are shown, not lost.
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

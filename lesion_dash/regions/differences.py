@@ -47,9 +47,9 @@ class RegionDifferences:
     n : tuple of array of int64, shape (regions,)
         Patients of A and of B lesioned there.
     means : tuple of array of float64, shape (regions,)
-        Mean of their total lesion volumes in mm³, NaN where there is nobody.
+        Mean of their total lesion volumes in mm³, NaN where there is none.
     places : array of float64, shape (regions, 3)
-        Where most patients of A and B together are lesioned in the region, in mm; NaN where nobody
+        Where most patients of A and B together are lesioned in the region, in mm; NaN where none
         is. In a region of probabilities, patients times probability; of several such voxels, the
         one nearest to their middle.
     probabilistic : bool
@@ -88,7 +88,7 @@ class RegionDifferences:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a region: patients and their mean total lesion volume, in A, in B, and A - B.
+        """One row per region: patients and their mean total lesion volume, in A, in B, and A - B.
 
         The names and sizes of A and B and the minimum of patients are the same in every row.
         """
@@ -141,7 +141,7 @@ def region_differences(
     ------
     InputError
         Where voxels of the two grids do not coincide, where cohort and atlas do not overlap in
-        space, or `min_patients` is no whole number of at least 1.
+        space, or `min_patients` is not a whole number of at least 1.
 
     Examples
     --------

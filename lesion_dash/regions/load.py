@@ -118,8 +118,8 @@ class LesionLoad:
         """A row per patient and a column per region: one of `MEASURES`.
 
         Columns: patient, lesion_voxels, lesion_volume_mm3, then ``label_name`` for every region,
-        and where the measure has it ``outside the atlas``; those of the cohort's participants
-        table come last.
+        and ``outside the atlas`` where the measure is defined there; those of the cohort's
+        participants table come last.
         """
         import pandas as pd
 

@@ -39,7 +39,7 @@ _TOGETHER = 32  # arbitrary: permutations of one matrix product
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a permutation test draws from: the values of every tested voxel, and who is who.
+    """What a permutation test draws from: the values of every tested voxel, and groups.
 
     Parameters
     ----------

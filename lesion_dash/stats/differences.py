@@ -159,7 +159,7 @@ def cohort_differences(
     mean(v_A) - mean(v_B) and SD(v_A) - SD(v_B) in mm³, where n_A and n_B are at least
     `min_patients`. Exchanging A and B turns every sign, and no bit else.
 
-    The SD is the population's (divided by n), as `volume_stats` has it, so that the map is the
+    The SD is the population's (divided by n), as in `volume_stats`, so that the map is the
     difference of the maps of A and of B. It comes out smaller where fewer patients are lesioned:
     where n_A and n_B are few and unlike, a part of the difference is due to that.
 
@@ -169,7 +169,7 @@ def cohort_differences(
     ----------
     a, b : Cohort
         On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
-        and a note says so, as `overlap` has it.
+        and a note says so, as for `overlap`.
     min_patients : int
         Volumes are compared where at least this many patients of each cohort are lesioned.
     outside : {"nan", "zero"}

@@ -384,7 +384,7 @@ def split_cohort(
     Raises
     ------
     InputError
-        Where the column is missing, both values are one, or nobody has a value.
+        Where the column is missing, both values are one, or no patient has a value.
 
     Examples
     --------
@@ -498,7 +498,7 @@ def contrast_conditions(
 def _rows_of(conditions: Conditions, name: str) -> NDArray[np.int64]:
     rows = conditions.rows(name)
     if rows.size < 2:
-        raise InputError(name, "has one volume only", "a t-test needs at least two in each group")
+        raise InputError(name, "has only one volume", "a t-test needs at least two in each group")
     return rows
 
 

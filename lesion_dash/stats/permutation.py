@@ -40,7 +40,7 @@ class Patterns:
     """The different columns of the patients x voxels matrix.
 
     Neighbouring voxels are often lesioned in the very same patients; whatever depends on these
-    patients alone is worked out once for all of them.
+    patients alone is computed once for all of them.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def permute_volumes(
     """Test at each voxel whether its patients' lesions are larger than those of shuffled patients.
 
     **The null hypothesis** is that volumes are exchangeable among patients, given where the
-    lesions are: who is lesioned at which voxels is kept, and volumes are dealt out anew.
+    lesions are: who is lesioned at which voxels is kept, and volumes are shuffled.
 
     **What it is not.** It is not that lesions lie anywhere with equal chance. A large lesion covers
     more voxels, so the volumes of the patients lesioned at a voxel are above the cohort's mean
@@ -182,7 +182,7 @@ def permute_volumes(
 
     Notes
     -----
-    Voxels lesioned in the very same patients are one pattern, worked out once. Memory: about
+    Voxels lesioned in the very same patients are one pattern, computed once. Memory: about
     30 bytes for each patient of each pattern, 12 for each voxel of the grid, 80 for each tested
     voxel, and at most 75 MB for a block of permutations, however many there are (9 bytes for each
     pattern, where that is more). 200 masks at 1 mm took 133 MB, 1,449 at 2 mm 362 MB.
@@ -253,7 +253,7 @@ def block_size(patterns: int) -> int:
 
 
 def shuffled_blocks(volumes: Float, permutations: int, seed: int, together: int) -> Iterator[Float]:
-    """Shuffled volumes, a permutation a column, the same ones whatever the size of a block."""
+    """Shuffled volumes, one permutation per column, the same ones whatever the size of a block."""
     generator = np.random.default_rng(seed)
     for first in range(0, permutations, together):
         block = range(first, min(first + together, permutations))
@@ -344,7 +344,8 @@ def _whole_number(name: str, value: object) -> int:
     try:
         return index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(name, f"{value!r} is no whole number", "give one such as 1000") from None
+        problem = f"{value!r} is not a whole number"
+        raise InputError(name, problem, "give one such as 1000") from None
 
 
 def _check_tested(patients: Lesioned, patterns: Patterns, min_patients: int) -> None:

@@ -218,7 +218,7 @@ def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContr
     Raises
     ------
     InputError
-        Where no patient has a lesion, or `min_patients` is no whole number of at least 1.
+        Where no patient has a lesion, or `min_patients` is not a whole number of at least 1.
 
     Examples
     --------
@@ -311,7 +311,7 @@ class VolumePermutations(VoxelMaps):
 
 @dataclass(frozen=True)
 class SizeCluster:
-    """Voxels that hang together, all with a small corrected p, and what is known of their peak.
+    """Connected voxels, all with a small corrected p, and what is known of their peak.
 
     Parameters
     ----------
@@ -419,7 +419,7 @@ def find_size_clusters(
     Raises
     ------
     InputError
-        Where the means are not of the cohort that was tested, or the level is no p.
+        Where the means are not of the cohort that was tested, or the level is not a p.
 
     Examples
     --------

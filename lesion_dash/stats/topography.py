@@ -280,7 +280,7 @@ def folder_stats(
 ) -> tuple[CohortListing, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
-    Every mask is read once and only its runs are kept, on disk. The maps are worked out in double
+    Every mask is read once and only its runs are kept, on disk. The maps are computed in double
     precision, and kept in single precision as files hold them. On a cluster the runs stay with
     the workers that read them; every bit is the same.
 

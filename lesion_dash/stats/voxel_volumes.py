@@ -74,7 +74,7 @@ def voxel_volumes(
 ) -> Generator[VoxelVolumes]:
     """Statistics at every voxel lesioned in at least `min_patients` patients, bucket by bucket.
 
-    Each bucket of neighbouring voxels is worked out on its own, so that memory depends on the
+    Each bucket of neighbouring voxels is computed on its own, so that memory depends on the
     bucket and not on the number of patients.
 
     Parameters
@@ -316,7 +316,7 @@ def _cut(group: Group, pair: tuple[ChunkReading, ChunkRuns], stamp: str) -> Buck
     _, chunk = pair
     if chunk.stamp != stamp:
         problem = "changed during the run: read again, they hold other lesions"
-        raise InputError("masks", problem, "run this again when nobody writes there")
+        raise InputError("masks", problem, "run this again when nothing writes there")
     first, last = group
     place = chunk.runs.place(first, last)
     ends = chunk.runs.ends[first:last] - place.start
