@@ -15,7 +15,7 @@ from phantoms import AFFINE, SHAPE, random_masks
 from lesion_dash import Grid, InputError, threshold_coverage
 from lesion_dash.images.template import load_template, template_on
 from lesion_dash.plotting.charts import draw_coverage
-from lesion_dash.stats.coverage import CoverageRow, brain_on, conventions, coverage_at
+from lesion_dash.stats.coverage import CoverageRow, brain_on, conventions
 
 MASKS = random_masks(9, seed=5)
 MNI_2MM = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -49,17 +49,9 @@ def test_rows_are_plain_counts(cohort):
     assert coverage.outside_brain == ((n > 0) & ~brain).sum() > 0
 
 
-@pytest.mark.parametrize("min_patients", [1, 2, 5, 9, 10])
-def test_a_row_alone_is_that_of_all(cohort, min_patients):
-    part = cohort.select(range(8))  # whose rows nobody has counted
-    alone = coverage_at(part, min_patients)
-    assert alone == threshold_coverage(part).at(min_patients) == coverage_at(part, min_patients)
-
-
 def test_no_patient_is_no_threshold(cohort):
-    for row_at in (threshold_coverage(cohort).at, lambda number: coverage_at(cohort, number)):
-        with pytest.raises(InputError, match="min patients: 0 is too small"):
-            row_at(0)
+    with pytest.raises(InputError, match="min patients: 0 is too small"):
+        threshold_coverage(cohort).at(0)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))

@@ -31,7 +31,7 @@ def derived(owner: object, key: Hashable, compute: Callable[[], Result]) -> Resu
     >>> derived(masks, "volume", lambda: 3), derived(masks, "volume", lambda: 4)
     (3, 3)
     """
-    results = _results_of(owner)
+    results: dict[Hashable, Any] = vars(owner).setdefault("_derived", {})
     if key not in results:
         result = compute()
         while len(results) >= _MAX_RESULTS:
@@ -40,13 +40,3 @@ def derived(owner: object, key: Hashable, compute: Callable[[], Result]) -> Resu
         return result
     value: Result = results[key]
     return value
-
-
-def is_derived(owner: object, key: Hashable) -> bool:
-    """Whether a result is kept already."""
-    return key in _results_of(owner)
-
-
-def _results_of(owner: object) -> dict[Hashable, Any]:
-    results: dict[Hashable, Any] = vars(owner).setdefault("_derived", {})
-    return results

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.derived import derived, is_derived
+from ..core.derived import derived
 from ..core.grid import Grid, pieces
 from ..core.text import counted
 from ..images.template import template_on
@@ -146,55 +146,19 @@ class Coverage:
     def at(self, min_patients: int) -> CoverageRow:
         """What this minimum number of patients leaves; nothing, above `most`."""
         min_patients = check_min_patients(min_patients)
-        counts = (0, 0)
+        voxels = inside = 0
         if min_patients <= self.most:
             row = min_patients - 1
-            counts = int(self.voxels[row]), int(self.voxels_in_brain[row])
+            voxels, inside = int(self.voxels[row]), int(self.voxels_in_brain[row])
         lesioned = int(self.voxels[0]) if self.most else 0
-        return _row(min_patients, *counts, lesioned, self.brain_voxels, self.grid)
-
-
-def _row(
-    min_patients: int, voxels: int, inside: int, lesioned: int, brain_voxels: int, grid: Grid
-) -> CoverageRow:
-    return CoverageRow(
-        min_patients,
-        voxels,
-        voxels * grid.voxel_volume,
-        inside,
-        100 * inside / brain_voxels if brain_voxels else float("nan"),
-        100 * voxels / lesioned if lesioned else float("nan"),
-    )
-
-
-def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
-    """One row of `threshold_coverage`; the others are not counted, which is sooner.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        In MNI152 space.
-    min_patients : int
-
-    Examples
-    --------
-    >>> from lesion_dash import load_cohort
-    >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> coverage_at(cohort, 5) == threshold_coverage(cohort).at(5)
-    True
-    """
-    min_patients = check_min_patients(min_patients)
-    if is_derived(cohort, "coverage"):
-        return threshold_coverage(cohort).at(min_patients)
-    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
-    voxels = inside = lesioned = 0
-    for piece in pieces(counts.size):
-        enough = counts[piece] >= min_patients
-        voxels += int(np.count_nonzero(enough))
-        inside += int(np.count_nonzero(enough & brain[piece]))
-        lesioned += int(np.count_nonzero(counts[piece]))
-    brain_voxels = int(np.count_nonzero(brain))
-    return _row(min_patients, voxels, inside, lesioned, brain_voxels, cohort.grid)
+        return CoverageRow(
+            min_patients,
+            voxels,
+            voxels * self.grid.voxel_volume,
+            inside,
+            100 * inside / self.brain_voxels if self.brain_voxels else float("nan"),
+            100 * voxels / lesioned if lesioned else float("nan"),
+        )
 
 
 def threshold_coverage(cohort: Cohort) -> Coverage:
