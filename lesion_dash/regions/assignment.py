@@ -266,30 +266,21 @@ def assign_regions(
         local, source = atlas, resample_map(source, atlas.grid)
     components = find_components(source, **choices)
     sums = sum_regions(local, lower_threshold)
-    parameters = choices | {"lower_threshold": lower_threshold, "on": on}
-    return make_assignment(components, sums, on, parameters)
-
-
-def make_assignment(
-    components: Components, sums: RegionSums, on: On, parameters: dict[str, Any]
-) -> Assignment:
-    """Match components with the regions of an atlas on the same grid, and put it into rows."""
     matches: list[ComponentOverlap] = []
     rows: list[tuple[Any, ...]] = []
     for part, own in zip(components, match_regions(components.parts, sums), strict=True):
         head = [value(part, sums) for value in _COMPONENT.values()]
         matches += own
         rows += [(*head, *(value(m) for value in _OVERLAP.values()), on) for m in own]
+    notes = [f"{components.name}: {note}" for note in components.notes]
+    notes += [f"{local.name}: {note}" for note in sums.notes]
     return Assignment(
-        components.name,
-        sums.atlas.name,
-        on,
-        components,
-        tuple(matches),
-        tuple(rows),
-        (
-            *(f"{components.name}: {note}" for note in components.notes),
-            *(f"{sums.atlas.name}: {note}" for note in sums.notes),
-        ),
-        parameters,
+        map_name=components.name,
+        atlas_name=local.name,
+        on=on,
+        components=components,
+        matches=tuple(matches),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        parameters=choices | {"lower_threshold": lower_threshold, "on": on},
     )

@@ -179,7 +179,7 @@ def find_components(
     >>> [(part.number, part.voxels, part.peak_value) for part in find_components(image, 0, "both")]
     [(1, 2, 2.0), (2, 3, -5.0)]
     """
-    check_parameters(threshold, signs, connectivity, min_size_voxels, min_size_mm3)
+    _check_parameters(threshold, signs, connectivity, min_size_voxels, min_size_mm3)
     source = as_map(image)
     parts: list[Component] = []
     for sign in SIGNS[signs]:
@@ -193,7 +193,7 @@ def find_components(
     return Components(source.name, source.grid, large, notes)
 
 
-def check_parameters(
+def _check_parameters(
     threshold: float, signs: str, connectivity: int, min_size_voxels: int, min_size_mm3: float
 ) -> None:
     """Raise InputError where a parameter of `find_components` is out of its range."""

@@ -62,17 +62,12 @@ _OF_PEOPLE = (
 )
 
 
-def samples_of_masks(
+def _samples_of_masks(
     cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
 ) -> Samples:
-    """Zeros and ones of every patient at the tested voxels.
+    """Zeros and ones of every patient at the tested voxels, one cohort after the other.
 
-    Parameters
-    ----------
-    cohorts : tuple of Cohort
-        Their patients one after the other; the first is group 1, the second group 0.
-    scores : array of float64, shape (patients,), optional
-        The variable in place of the groups.
+    The first cohort is group 1, the second group 0; scores, where given, stand in their place.
     """
 
     def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -196,7 +191,7 @@ def contrast_cohorts(
         sizes=sizes,
         effect_unit="percentage points of patients lesioned",
         statement=_OF_COHORTS,
-        samples=samples_of_masks((a, b)) if test == "student" else None,
+        samples=_samples_of_masks((a, b)) if test == "student" else None,
         notes=(*a.notes, *b.notes),
         parameters={"test": test, "min_patients": min_patients},
     )
@@ -298,7 +293,7 @@ def contrast_scores(
         sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
         effect_unit=f"difference of the mean {column}",
         statement=_OF_SCORES,
-        samples=samples_of_masks((chosen,), scores) if test == "student" else None,
+        samples=_samples_of_masks((chosen,), scores) if test == "student" else None,
         notes=notes,
         sizes_vary=True,
         parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
