@@ -7,7 +7,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-_WIDTH = 92
+_WIDTH = 92  # arbitrary: characters of a line before it is broken
 
 Value = object
 """A number, a text, a path, or several of them."""

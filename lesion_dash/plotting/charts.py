@@ -30,7 +30,7 @@ _TITLES: dict[Measure, tuple[str, str]] = {
     "lesion": ("Share of each lesion in the regions of {}", "% of the lesion"),
     "mm3": ("Lesioned volume of each region of {}", "mL"),
 }
-_MAX_NAMED = 60  # patients whose names can be read side by side
+_MAX_NAMED = 60  # patients whose names can be read side by side in the widest figure
 _NOTHING = "#f4f4f4"
 _MIN_ML = 0.001  # arbitrary: where the logarithmic scale begins
 _BAR: dict[str, Any] = {"fraction": 0.025, "pad": 0.01, "aspect": 40}
@@ -83,6 +83,7 @@ def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
 
 def _inches(patients: int, regions: int) -> tuple[float, float]:
     """Wide and high enough for names to be read; a row is a line of the smallest type."""
+    # Arbitrary, by eye: 0.16 inches hold a name of 6 points; 7 to 20 inches in all.
     width = float(np.clip(3.5 + 0.16 * min(patients, _MAX_NAMED) + 0.03 * patients, 7, 20))
     return width, 2.6 + max(regions, 4) * _row_inches(regions)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-ML = MM3_PER_ML
+ML = MM3_PER_ML  # under the name by which pages and reports know it
 _RANGE_PERCENTILE = 99  # arbitrary: a few extreme voxels do not stretch the scale
 _RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
@@ -32,7 +32,7 @@ Kind = Literal["slices", "mosaic", "glass"]
 Colour = tuple[int, int, int]
 _SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
 """Inches of a figure."""
-_DIRECTION_SIZE = 12
+_DIRECTION_SIZE = 12  # points
 
 FILE_FORMATS = ("png", "svg", "pdf")
 

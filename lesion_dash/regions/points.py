@@ -34,7 +34,7 @@ COLUMNS = (
     "percent_of_point",
 )
 REACH = 3.0
-"""Standard deviations at which the Gaussian around a point is cut off, as siibra does."""
+"""Standard deviations at which the Gaussian around a point is cut off: 97 % of it lie within."""
 
 LARGEST_SIGMA_MM = 20.0
 """Arbitrary: the Gaussian then reaches 6 cm, beyond any lobe."""

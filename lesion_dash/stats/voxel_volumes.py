@@ -21,7 +21,7 @@ from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore, voxels_of
 
 MAX_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together, about 10 MB
 _AHEAD = 8  # buckets computed and not yet used: a slow user must not fill the memory
-_THREADS = min(4, os.cpu_count() or 1)  # arbitrary: more threads wait for memory
+_THREADS = min(4, os.cpu_count() or 1)  # arbitrary
 
 _COLUMNS = ("n", "mean", "deviation")
 
