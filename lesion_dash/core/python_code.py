@@ -7,7 +7,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-_WIDTH = 92
+_WIDTH = 92  # arbitrary: characters of a line before it is broken
 
 Value = object
 """A number, a text, a path, or several of them."""
@@ -26,7 +26,7 @@ def literal(value: Value) -> str:
     if isinstance(value, PathLike):
         return repr(fspath(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        parts = [literal(one) for one in value]
+        parts = [literal(part) for part in value]
         line = f"[{', '.join(parts)}]"
         return line if len(line) <= _WIDTH else "\n        ".join(["[", *_ended(parts)]) + "\n    ]"
     return repr(value)
@@ -42,7 +42,7 @@ def call(name: str, *arguments: str, **values: Value) -> str:
     *arguments : str
         Source as it is, such as the name of a variable.
     **values : number, text, path or several of them
-        Written as literals; None is left out.
+        Written as literals; None is omitted.
 
     Examples
     --------

@@ -6,10 +6,11 @@ import shlex
 
 
 def printable(text: str) -> str:
-    r"""Text on one line, with every sign spelt out that would not be shown as it is.
+    r"""Text on one line, with every character spelt out that would not be shown as it is.
 
     Names come from files and folders and may hold anything: line breaks, escapes that steer a
-    terminal, signs that turn the direction of writing, bytes that are no text.
+    terminal, characters that turn the direction of writing, bytes that are no
+    text.
 
     Examples
     --------
@@ -18,13 +19,24 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "voxel"), counted(12345, "voxel")
+    ('1 voxel', '12,345 voxels')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shell_word(text: str) -> str:
     r"""Text as one word of a command line, on one line.
 
-    Signs that are not shown are spelt out as bash, zsh and POSIX of 2024 read them.
+    Characters that are not shown are spelt out as bash, zsh and POSIX of 2024 read them.
 
     Examples
     --------
@@ -33,15 +45,16 @@ def shell_word(text: str) -> str:
     """
     if text.isprintable():
         return shlex.quote(text)
-    return f"$'{''.join(map(_sign_in_quotes, text))}'"
+    return f"$'{''.join(map(_quoted, text))}'"
 
 
-def _sign_in_quotes(sign: str) -> str:
-    if sign in "\\'":
-        return f"\\{sign}"
-    if sign.isprintable():
-        return sign
+def _quoted(char: str) -> str:
+    """A character within the quotes of `shell_word`."""
+    if char in "\\'":
+        return f"\\{char}"
+    if char.isprintable():
+        return char
     # Python shows a byte of a file's name that is no text as one of these code points.
-    is_byte = "\udc80" <= sign <= "\udcff"
-    content = sign.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    is_byte = "\udc80" <= char <= "\udcff"
+    content = char.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
     return "".join(f"\\x{byte:02x}" for byte in content)
