@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import pairwise
@@ -30,7 +31,6 @@ from lesion_dash.atlas.formats import Region
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import Map
 from lesion_dash.regions.assignment import Assignment, assign_regions
-from lesion_dash.regions.overlap_scores import sum_regions
 
 HERE = Path(__file__).resolve().parent
 FIELD_MM = (182, 218, 182)
@@ -112,8 +112,7 @@ def assign(image: Map, atlas: ProbabilityAtlas) -> Assignment:
 
 def assign_anew(image: Map, atlas: ProbabilityAtlas) -> Assignment:
     """Without what is remembered of the atlas."""
-    sum_regions.cache_clear()
-    return assign(image, atlas)
+    return assign(image, replace(atlas))
 
 
 def best(image: Map, atlas: ProbabilityAtlas, threshold: float) -> None:

@@ -21,7 +21,7 @@ from lesion_dash.files.writing import write_atomically
 from lesion_dash.images.maps import nifti_bytes
 from lesion_dash.images.masks import Lesion, find_lesion
 from lesion_dash.images.reading import read_raw_image
-from lesion_dash.stats.topography import FILE_NAMES, FolderStats, _fill_maps
+from lesion_dash.stats.topography import FILE_NAMES, FolderStats, fill_maps
 from lesion_dash.stats.voxel_volumes import voxel_volumes
 
 MIN_PATIENTS = 5
@@ -39,8 +39,7 @@ def main(folder: str, out: str) -> None:
         with clock.stage("reduce"):
             parts = list(voxel_volumes(lesion.grid, store, MIN_PATIENTS))
     with clock.stage("maps"):
-        found = _fill_maps(lesion.grid, parts, "population", "zero")
-        write(FolderStats(lesion.grid, len(paths), MIN_PATIENTS, "population", *found), out)
+        write(fill_maps(lesion.grid, len(paths), parts, MIN_PATIENTS), out)
     print(json.dumps(clock.seconds))
 
 

@@ -78,7 +78,7 @@ def by_definition(components, arrays, lower=0.0, beyond=0):
     for part in components:
         own = dictionary_of(part)
         for column, region in enumerate(regions):
-            found = scores(region, own, lower, beyond)
-            if found:
-                rows.append({"number": part.number, "column": column, **found})
+            scored = scores(region, own, lower, beyond)
+            if scored:
+                rows.append({"number": part.number, "column": column, **scored})
     return pd.DataFrame(rows)

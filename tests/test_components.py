@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from atlases import turned
+from blobs import flood_fill, map_of
 from phantoms import AFFINE, SHAPE, image
 
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
-from lesion_dash.images.maps import Map
-from lesion_dash.images.masks import Mask
-from lesion_dash.stats.components import find_components
+from lesion_dash import Grid, InputError, Mask
+from lesion_dash import find_components as find
 
 GRID = Grid(SHAPE, AFFINE)
 ALL = {"min_size_voxels": 0}
 
 
-def map_of(array, grid=GRID):
-    return Map("made", np.asarray(array), grid, "", "")
+def find_components(array, threshold=0.0, signs="positive", grid=GRID, **choices):
+    return find(map_of(array, grid), threshold, signs, **choices)
 
 
 def noise(seed=0, shape=SHAPE):
     """Smooth enough for parts of all sizes, of both signs."""
     values = np.random.default_rng(seed).normal(size=shape)
     return values + 0.7 * np.roll(values, 1, axis=0) + 0.7 * np.roll(values, 1, axis=2)
-
-
-def flood_fill(inside, connectivity):
-    """Lists of voxels, in the order in which their first voxels come in C order."""
-    reach = {6: 1, 18: 2, 26: 3}[connectivity]
-    steps = [step for step in product((-1, 0, 1), repeat=3) if 0 < np.abs(step).sum() <= reach]
-    free = {voxel for voxel in np.ndindex(inside.shape) if inside[voxel]}
-    parts = []
-    for voxel in np.ndindex(inside.shape):
-        if voxel not in free:
-            continue
-        free.remove(voxel)
-        part, waiting = [voxel], [voxel]
-        while waiting:
-            i, j, k = waiting.pop()
-            near = {(i + a, j + b, k + c) for a, b, c in steps} & free
-            free -= near
-            part += near
-            waiting += near
-        parts.append(part)
-    return parts
 
 
 def voxels_of(part):
@@ -58,11 +33,11 @@ def voxels_of(part):
 @pytest.mark.parametrize("seed", range(3))
 def test_parts_and_their_numbers_are_those_of_a_flood_fill(connectivity, seed):
     array = noise(seed)
-    found = find_components(map_of(array), 1.0, connectivity=connectivity, **ALL)
+    components = find_components(array, 1.0, connectivity=connectivity, **ALL)
     expected = flood_fill(array > 1.0, connectivity)
     assert len(expected) > 3
-    assert [part.number for part in found] == list(range(1, len(expected) + 1))
-    for part, voxels in zip(found, expected, strict=True):
+    assert [part.number for part in components] == list(range(1, len(expected) + 1))
+    for part, voxels in zip(components, expected, strict=True):
         assert voxels_of(part) == set(voxels)
         assert np.all(np.diff(part.indices) > 0)
         for index, value in zip(part.indices, part.values, strict=True):
@@ -74,7 +49,7 @@ def test_touching_by_face_edge_or_corner_is_what_connectivity_tells_apart():
     array[1, 1, 1] = array[2, 1, 1] = array[3, 2, 1] = array[4, 3, 2] = 1
     sizes = {
         connectivity: [
-            part.voxels for part in find_components(map_of(array), connectivity=connectivity, **ALL)
+            part.voxels for part in find_components(array, connectivity=connectivity, **ALL)
         ]
         for connectivity in (6, 18, 26)
     }
@@ -83,9 +58,9 @@ def test_touching_by_face_edge_or_corner_is_what_connectivity_tells_apart():
 
 def test_both_signs_are_the_positive_parts_and_then_those_of_the_mirrored_map():
     array = noise()
-    both = find_components(map_of(array), 0.8, "both", **ALL).parts
-    up = find_components(map_of(array), 0.8, **ALL).parts
-    down = find_components(map_of(-array), 0.8, **ALL).parts
+    both = find_components(array, 0.8, "both", **ALL).parts
+    up = find_components(array, 0.8, **ALL).parts
+    down = find_components(-array, 0.8, **ALL).parts
     assert [part.number for part in both] == list(range(1, len(up) + len(down) + 1))
     assert [part.sign for part in both] == [1] * len(up) + [-1] * len(down)
     for part, other in zip(both, [*up, *down], strict=True):
@@ -93,24 +68,24 @@ def test_both_signs_are_the_positive_parts_and_then_those_of_the_mirrored_map():
         np.testing.assert_array_equal(part.weights, other.values)
         assert part.peak_value == part.sign * other.peak_value
         np.testing.assert_array_equal(part.peak_mm, other.peak_mm)
-    alone = find_components(map_of(array), 0.8, "negative", **ALL).parts
+    alone = find_components(array, 0.8, "negative", **ALL).parts
     assert [part.number for part in alone] == list(range(1, len(down) + 1))
 
 
 def test_a_value_at_the_threshold_is_below_and_nan_is_background():
     array = np.zeros(SHAPE)
     array[2, 2, 2:6] = 3.0, 3.5, np.nan, 4.0
-    found = find_components(map_of(array), 3.0, "both", **ALL)
-    assert [part.values.tolist() for part in found] == [[3.5], [4.0]]
+    components = find_components(array, 3.0, "both", **ALL)
+    assert [part.values.tolist() for part in components] == [[3.5], [4.0]]
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, np.float32, ">i2", ">f4"])
 def test_the_type_of_the_values_does_not_matter(dtype):
     array = noise() > 1
-    expected = find_components(map_of(array.astype(float)), signs="both", **ALL)
-    found = find_components(map_of(array.astype(dtype)), signs="both", **ALL)
-    assert len(found) == len(expected)
-    for part, other in zip(found, expected, strict=True):
+    expected = find_components(array.astype(float), signs="both", **ALL)
+    components = find_components(array.astype(dtype), signs="both", **ALL)
+    assert len(components) == len(expected)
+    for part, other in zip(components, expected, strict=True):
         np.testing.assert_array_equal(part.indices, other.indices)
         np.testing.assert_array_equal(part.values, other.values)
         assert part.values.dtype == np.float64
@@ -120,38 +95,41 @@ def test_a_mask_a_map_and_an_image_are_the_same(tmp_path):
     array = (noise() > 1).astype(np.uint8)
     image(array).to_filename(tmp_path / "made.nii.gz")
     kinds = [
-        map_of(array),
+        map_of(array, GRID),
         Mask.from_array(array, GRID, "m"),
         image(array),
         tmp_path / "made.nii.gz",
     ]
-    found = [[part.indices.tolist() for part in find_components(kind)] for kind in kinds]
-    assert found[0]
-    assert all(one == found[0] for one in found)
+    parts = [[part.indices.tolist() for part in find(kind)] for kind in kinds]
+    assert parts[0]
+    assert all(indices == parts[0] for indices in parts)
 
 
 def test_small_parts_are_dropped_and_the_others_keep_their_numbers():
-    whole = find_components(map_of(noise()), 1.0, **ALL)
+    whole = find_components(noise(), 1.0, **ALL)
     sizes = sorted({part.voxels for part in whole})
     assert len(sizes) > 2
     size = sizes[1]
-    larger = find_components(map_of(noise()), 1.0, min_size_voxels=size)
+    larger = find_components(noise(), 1.0, min_size_voxels=size)
     assert [part.number for part in larger] == [p.number for p in whole if p.voxels > size]
-    assert f"{len(whole) - len(larger)} of {len(whole)} components are too small" in larger.notes[0]
-    at_least = find_components(map_of(noise()), 1.0, min_size_voxels=0, min_size_mm3=8.0 * size)
+    assert (
+        f"{len(whole) - len(larger)} of {len(whole)} components excluded: too small"
+        in larger.notes[0]
+    )
+    at_least = find_components(noise(), 1.0, min_size_voxels=0, min_size_mm3=8.0 * size)
     assert [part.number for part in at_least] == [p.number for p in whole if p.voxels >= size]
 
 
 def test_single_voxels_are_dropped_unless_asked_for():
     array = np.zeros(SHAPE)
     array[1, 1, 1], array[4, 4, 4:6] = 1, 1
-    assert [part.number for part in find_components(map_of(array))] == [2]
-    assert [part.number for part in find_components(map_of(array), **ALL)] == [1, 2]
+    assert [part.number for part in find_components(array)] == [2]
+    assert [part.number for part in find_components(array, **ALL)] == [1, 2]
 
 
 def test_parts_add_up_to_the_voxels_above_the_threshold():
     array = noise()
-    parts = find_components(map_of(array), 0.5, **ALL).parts
+    parts = find_components(array, 0.5, **ALL).parts
     together = np.concatenate([part.indices for part in parts])
     np.testing.assert_array_equal(np.sort(together), np.flatnonzero(np.ravel(array > 0.5, "F")))
     assert sum(part.volume_mm3 for part in parts) == 8.0 * (array > 0.5).sum()
@@ -178,15 +156,15 @@ def places(components):
 @pytest.mark.parametrize("array", [noise(), np.rint(noise())], ids=["peaks differ", "equal peaks"])
 def test_a_turned_and_mirrored_copy_has_the_same_components(array):
     (moved,), grid = turned([array], GRID)
-    expected = places(find_components(map_of(array), 1.4, "both"))
+    expected = places(find_components(array, 1.4, "both"))
     assert len(expected) > 3
-    assert places(find_components(map_of(moved, grid), 1.4, "both")) == expected
+    assert places(find_components(moved, 1.4, "both", grid)) == expected
 
 
 def test_centroid_and_peak_are_in_mm():
     array = np.zeros(SHAPE)
     array[1, 2, 3], array[2, 2, 3], array[3, 2, 3], array[3, 3, 3] = 1, 2, 5, 2
-    (part,) = find_components(map_of(array))
+    (part,) = find_components(array)
     world = [
         AFFINE[:3, :3] @ v + AFFINE[:3, 3] for v in ([1, 2, 3], [2, 2, 3], [3, 2, 3], [3, 3, 3])
     ]
@@ -198,19 +176,19 @@ def test_centroid_and_peak_are_in_mm():
 def test_the_peak_of_a_mask_is_the_voxel_nearest_to_its_centroid():
     array = np.zeros(SHAPE, bool)
     array[1:6, 4, 4] = True
-    (part,) = find_components(Mask.from_array(array, GRID, "m"))
+    (part,) = find(Mask.from_array(array, GRID, "m"))
     np.testing.assert_allclose(part.peak_mm, GRID.to_mm([3, 4, 4]))
     even = np.zeros(SHAPE, bool)
     even[1:5, 4, 4] = True  # two are equally near: the one on the left
-    (part,) = find_components(Mask.from_array(even, GRID, "m"))
+    (part,) = find(Mask.from_array(even, GRID, "m"))
     np.testing.assert_allclose(part.peak_mm, GRID.to_mm([2, 4, 4]))
 
 
 @pytest.mark.parametrize("array", [np.zeros(SHAPE), -np.ones(SHAPE), np.full(SHAPE, np.nan)])
 def test_a_map_without_anything_above_has_no_component(array):
-    found = find_components(map_of(array))
-    assert len(found) == 0
-    assert not found.notes
+    components = find_components(array)
+    assert len(components) == 0
+    assert not components.notes
 
 
 @pytest.mark.parametrize(
@@ -227,4 +205,4 @@ def test_a_map_without_anything_above_has_no_component(array):
 )
 def test_a_choice_out_of_its_range_is_an_error(choices, match):
     with pytest.raises(InputError, match=match):
-        find_components(map_of(noise()), **choices)
+        find_components(noise(), **choices)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesion_dash.core.grid import Grid
+from lesion_dash import Grid
 
 OBLIQUE = nib.affines.from_matvec(
     nib.eulerangles.euler2mat(0.1, -0.2, 0.3) @ np.diag([2.0, -1.5, 3.0]), [5.0, -3.0, 1.0]
@@ -63,24 +65,23 @@ def test_the_corner_shift_is_that_of_the_farthest_corner():
 
 
 @pytest.mark.parametrize(
-    ("affine", "shape", "words"),
+    ("affine", "shape", "pattern"),
     [
         (MNI_2MM @ np.diag([-1.0, 1, 1, 1]), (9, 9, 9), "left and right are swapped"),
+        (MNI_2MM @ np.diag([1.0, -1, 1, 1]), (9, 9, 9), "mirrored along y"),
+        (MNI_2MM @ np.diag([1.0, 1, -1, 1]), (9, 9, 9), "mirrored along z"),
         (MNI_2MM[:, [2, 1, 0, 3]], (9, 9, 9), "axes are in another order"),
         (MNI_2MM @ np.diag([0.5, 0.5, 0.5, 1]), (9, 9, 9), "voxel size differs"),
         (MNI_2MM, (9, 9, 10), "shape differs"),
         (MNI_2MM + np.eye(4)[[0]].T @ [[0, 0, 0, 20]], (9, 9, 9), "grid differs, 20 mm"),
         (TURNED, (9, 9, 9), r"grid differs, 2\.26 mm at the farthest corner, rotated"),
     ],
-    ids=["mirrored", "permuted", "size", "shape", "shifted", "oblique"],
 )
-def test_a_difference_is_named_for_what_it_is(affine, shape, words):
-    import re
-
+def test_a_difference_is_named_for_what_it_is(affine, shape, pattern):
     other = Grid(shape, affine)
     grid = Grid((9, 9, 9), MNI_2MM)
     assert not other.matches(grid)
-    assert re.search(words, other.difference(grid))
+    assert re.search(pattern, other.difference(grid))
 
 
 def test_exact_steps_of_flipped_and_permuted_axes_and_of_none():
@@ -99,17 +100,6 @@ def test_a_grid_is_a_value():
     assert hash(grid) == hash(Grid((4, 5, 6), MNI_2MM.copy()))
     with pytest.raises(ValueError, match="read-only"):
         grid.affine[0, 0] = 1
-
-
-@pytest.mark.parametrize(
-    ("axis", "words"),
-    [(0, "left and right are swapped"), (1, "mirrored along y"), (2, "mirrored along z")],
-)
-def test_a_mirrored_axis_is_named(axis, words):
-    flip = np.eye(4)
-    flip[axis, axis] = -1
-    other, grid = Grid((9, 9, 9), MNI_2MM @ flip), Grid((9, 9, 9), MNI_2MM)
-    assert words in other.difference(grid)
 
 
 @pytest.mark.parametrize("place", [[np.nan, 0, 0], [1e30, 0, 0], [np.inf, 0, 0]])

@@ -20,14 +20,14 @@ def groups(tmp_path, monkeypatch):
         total = 2 * MACHINE
 
     monkeypatch.setattr(psutil, "virtual_memory", Plenty)
-    monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "own")
-    monkeypatch.setattr(memory, "_ALL_GROUPS", tmp_path / "all")
+    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "ALL_GROUPS", tmp_path / "all")
     return tmp_path
 
 
-def limit(folder, names: tuple[str, str], most: object, used: int) -> None:
+def limit(folder, names: tuple[str, str], maximum: object, used: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, value in zip(names, (most, used), strict=True):
+    for name, value in zip(names, (maximum, used), strict=True):
         (folder / name).write_text(f"{value}\n")
 
 

@@ -1,4 +1,4 @@
-"""Clusters of a permutation test: against a search by hand, and by laws."""
+"""Clusters of a permutation test: against a flood fill, and by laws."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from itertools import product
 
 import numpy as np
 import pytest
-from reservoirs import cohort_of_positions
+from blobs import flood_fill
+from cohorts import cohort_of_positions
 
-from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash import (
+    Grid,
+    InputError,
+    LabelAtlas,
+    find_size_clusters,
+    mean_contrast,
+    permute_volumes,
+)
 from lesion_dash.atlas.formats import Region
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
-from lesion_dash.stats.permutation import permute_volumes
-from lesion_dash.stats.size_bias import find_size_clusters, mean_contrast
 
 SHAPE = (12, 11, 9)
 AFFINE = np.array([[-2.0, 0, 0, 11], [0, 2.0, 0, -9], [0, 0, 2.0, -8], [0, 0, 0, 1]])
@@ -58,25 +62,11 @@ def outcome(side="larger"):
     return permute_volumes(COHORT, 5, 199, 1, side), mean_contrast(COHORT, 5)
 
 
-def search_by_hand(chosen: set[int]) -> set[frozenset[int]]:
-    """Voxels that hang together by faces, edges or corners, from neighbour to neighbour."""
-    steps = [step for step in product((-1, 0, 1), repeat=3) if any(step)]
-    parts, left = set(), set(chosen)
-    while left:
-        part, ahead = set(), [left.pop()]
-        while ahead:
-            here = ahead.pop()
-            part.add(here)
-            place = np.array(np.unravel_index(here, SHAPE, order="F"))
-            near = [place + step for step in steps]
-            inside = [one for one in near if (one >= 0).all() and (one < SHAPE).all()]
-            for one in inside:
-                index = int(np.ravel_multi_index(tuple(one), SHAPE, order="F"))
-                if index in left:
-                    left.remove(index)
-                    ahead.append(index)
-        parts.add(frozenset(part))
-    return parts
+def parts_of(indices) -> list[list[int]]:
+    """Voxels that hang together by faces, edges or corners."""
+    inside = np.zeros(SHAPE, bool)
+    inside[np.unravel_index(indices, SHAPE, order="F")] = True
+    return [[GRID.linear_index(voxel) for voxel in part] for part in flood_fill(inside, 26)]
 
 
 def index_of(row) -> int:
@@ -85,25 +75,25 @@ def index_of(row) -> int:
 
 @pytest.mark.parametrize("side", ["larger", "smaller", "two-sided"])
 def test_clusters_are_the_voxels_that_hang_together(side):
-    found, means = outcome(side)
-    small = found.corrected_p <= 0.05
-    signs = found.statistic > 0
+    permuted, means = outcome(side)
+    small = permuted.corrected_p <= 0.05
+    signs = permuted.statistic > 0
     parts = [
         part
         for sign in (True, False)
-        for part in search_by_hand(set(found.indices[small & (signs == sign)].tolist()))
+        for part in parts_of(permuted.indices[small & (signs == sign)])
     ]
-    clusters = find_size_clusters(found, means)
+    clusters = find_size_clusters(permuted, means)
     assert len(clusters) == len(parts) == {"larger": 2, "smaller": 1, "two-sided": 3}[side]
     assert sorted(row.voxels for row in clusters) == sorted(map(len, parts))
     for row in clusters:
         own = next(part for part in parts if index_of(row) in part)
         assert row.voxels == len(own)
         assert row.volume_mm3 == 8 * len(own)
-        inside = np.isin(found.indices, [*own])
-        heights = np.abs(found.statistic[inside])
+        inside = np.isin(permuted.indices, [*own])
+        heights = np.abs(permuted.statistic[inside])
         assert abs(row.statistic) == heights.max()
-        assert row.corrected_p == found.corrected_p[inside].min()
+        assert row.corrected_p == permuted.corrected_p[inside].min()
 
 
 def test_the_peak_tells_what_the_masks_hold():
@@ -112,7 +102,7 @@ def test_the_peak_tells_what_the_masks_hold():
     volumes = COHORT.volumes * 8.0
     for row in clusters:
         index = index_of(row)
-        lesioned = [index in COHORT.mask(one).indices for one in range(COHORT.n_patients)]
+        lesioned = [index in COHORT.mask(patient).indices for patient in range(COHORT.n_patients)]
         assert row.patients == sum(lesioned) == len(LARGE)
         assert row.mean_volume_mm3 == pytest.approx(volumes[lesioned].mean())
     assert index_of(clusters.rows[0]) not in APART[:1]
@@ -121,18 +111,18 @@ def test_the_peak_tells_what_the_masks_hold():
 
 
 def test_no_voxel_is_lost_and_none_is_added():
-    found, means = outcome()
+    permuted, means = outcome()
     for level in (0.005, 0.05, 0.5, 1.0):
-        clusters = find_size_clusters(found, means, level=level)
-        assert sum(row.voxels for row in clusters) == found.significant(level)
+        clusters = find_size_clusters(permuted, means, level=level)
+        assert sum(row.voxels for row in clusters) == permuted.significant(level)
         assert all(row.corrected_p <= level for row in clusters)
         heights = [row.statistic for row in clusters]
         assert heights == sorted(heights, reverse=True)
 
 
 def test_of_voxels_that_are_alike_the_one_in_the_middle_is_the_peak():
-    found, means = outcome()
-    row = next(row for row in find_size_clusters(found, means) if index_of(row) in FIRST)
+    permuted, means = outcome()
+    row = next(row for row in find_size_clusters(permuted, means) if index_of(row) in FIRST)
     centre = GRID.mm_of_index(np.concatenate([FIRST, DIAGONAL])).mean(axis=0)
     places = GRID.mm_of_index(np.concatenate([FIRST, DIAGONAL]))
     away = np.linalg.norm(places - centre, axis=1)
@@ -151,8 +141,9 @@ def test_regions_are_those_of_the_peaks():
 
 
 def test_nothing_found_is_an_empty_table_with_its_columns():
-    found, means = outcome()
-    none = find_size_clusters(replace(found, corrected_p=np.ones(found.tested)), means)
+    permuted, means = outcome()
+    p = {**permuted.values, "corrected_p": np.ones(permuted.tested)}
+    none = find_size_clusters(replace(permuted, values=p), means)
     assert not len(none)
     assert [*none.table.columns][:4] == ["cluster", "voxels", "volume_mm3", "x_mm"]
 
@@ -163,8 +154,8 @@ def test_the_table_holds_the_rows():
 
 
 def test_means_of_others_and_levels_that_are_no_p_are_refused():
-    found, means = outcome()
+    permuted, means = outcome()
     with pytest.raises(InputError, match="level: is 5; give a p above 0 and at most 1"):
-        find_size_clusters(found, means, level=5)
+        find_size_clusters(permuted, means, level=5)
     with pytest.raises(InputError, match="means: are not of the cohort and the minimum"):
-        find_size_clusters(found, mean_contrast(COHORT, 4))
+        find_size_clusters(permuted, mean_contrast(COHORT, 4))

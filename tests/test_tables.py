@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesion_dash.core.tables import csv_bytes, own_names
@@ -29,6 +29,7 @@ def test_numbers_quotes_and_gaps_come_back(tmp_path):
 OWNERS = st.sampled_from(["a", "A", "a_2", "a 2", "ü", "../x", "x" * 300, ""]) | st.text()
 
 
+@settings(max_examples=50)
 @given(st.lists(OWNERS, min_size=2, max_size=8))
 def test_names_of_several_files_are_plain_and_never_the_same(owners):
     names = own_names("load.csv", owners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import PathLike, fspath
 
 from .text import printable
@@ -58,6 +59,12 @@ class InputError(LesionDashError, ValueError):
     def reason(self) -> str:
         """The sentence without the name of the file."""
         return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raise InputError where the value of a parameter is not one of its choices."""
+    if value not in choices:
+        raise InputError(name, f"is {value!r}", f"choose one of {', '.join(choices)}")
 
 
 class SetupError(InputError):

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SAME_GRID_MM = 0.005
-"""Grids whose corners are closer than this are one grid: stored affines are rounded to float32."""
+"""Grids whose corners are closer than this are one grid.
 
+Arbitrary: affines are stored as float32, whose rounding moves a corner by less than 0.001 mm, and
+0.005 mm is far below what scanners resolve.
+"""
 
-_PIECE = 2**18
+_PIECE = 2**18  # arbitrary: 1 MB of int32, which the second-level cache of a processor holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,10 @@ class Grid:
             and bool(np.array_equal(self.affine, other.affine))
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What derives from a grid, such as its brain, stays when it is sent to another process.
+        return Grid, (self.shape, self.affine, self.code)
+
     def __hash__(self) -> int:
         return hash((self.shape, self.affine.tobytes()))
 
@@ -82,11 +90,11 @@ class Grid:
     @property
     def orientation(self) -> str:
         """The direction in which each axis mainly grows, such as RAS or LAS."""
-        letters = []
+        directions = []
         for column in self.affine[:3, :3].T:
             axis = int(np.argmax(np.abs(column)))
-            letters.append("RAS"[axis] if column[axis] > 0 else "LPI"[axis])
-        return "".join(letters)
+            directions.append("RAS"[axis] if column[axis] > 0 else "LPI"[axis])
+        return "".join(directions)
 
     def to_mm(self, voxels: ArrayLike) -> NDArray[np.float64]:
         """World coordinates (mm, RAS) of voxels (i, j, k); shape (..., 3) both ways."""
@@ -126,14 +134,14 @@ class Grid:
         return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
 
     def matches(self, other: Grid, tolerance_mm: float = SAME_GRID_MM) -> bool:
-        """Whether both grids have one shape and no corner further apart than the tolerance."""
+        """Whether both grids have one shape and no corner is shifted by more than the tolerance."""
         if self.shape != other.shape:
             return False
         return bool(self.corner_shift(other) < tolerance_mm)
 
     def difference(self, other: Grid) -> str:
-        """Say in words, and in mm, how this grid differs from another one."""
-        shift = self._shift_in_words(other)
+        """How this grid differs from another one, in a sentence and in mm."""
+        shift = self._shift_text(other)
         if not np.allclose(np.sort(self.voxel_size), np.sort(other.voxel_size), atol=1e-3):
             return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
         if self.orientation != other.orientation:
@@ -142,7 +150,7 @@ class Grid:
             return f"shape differs ({_shape(self)} against {_shape(other)} voxels)"
         return f"grid differs{shift}"
 
-    def _shift_in_words(self, other: Grid) -> str:
+    def _shift_text(self, other: Grid) -> str:
         if self.shape != other.shape:
             return ""
         rotated = not np.allclose(self.affine[:3, :3], other.affine[:3, :3], atol=1e-3)
@@ -173,6 +181,18 @@ class Grid:
 def is_near(grid: Grid, common: Grid) -> bool:
     """Whether no voxel lies nearer to a neighbour's centre: less than half a voxel away."""
     return grid.matches(common, float(common.voxel_size.min()) / 2)
+
+
+def find_index(indices: NDArray[np.integer], index: int) -> int | None:
+    """Position of a voxel among voxels in ascending order, None where it is not one of them.
+
+    Examples
+    --------
+    >>> find_index(np.array([3, 8]), 8), find_index(np.array([3, 8]), 9)
+    (1, None)
+    """
+    place = int(np.searchsorted(indices, index))
+    return place if place < indices.size and indices[place] == index else None
 
 
 def pieces(voxels: int) -> Iterator[slice]:

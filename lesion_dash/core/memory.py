@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_OWN_GROUPS = Path("/proc/self/cgroup")
-_ALL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
+ALL_GROUPS = Path("/sys/fs/cgroup")
 _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _SECOND_VERSION = ("memory.max", "memory.current")
 _POWERS = ["", "K", "M", "G", "T"]
@@ -54,18 +54,18 @@ def bytes_in(text: str) -> int:
     Raises
     ------
     ValueError
-        Where the text is no size.
+        Where the text is not a size.
 
     Examples
     --------
     >>> bytes_in("4GB"), bytes_in("1.5 kiB"), bytes_in("512")
     (4000000000, 1536, 512)
     """
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if not found:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not match:
         raise ValueError(text)
-    unit = 1024 if found[3] else 1000
-    return int(float(found[1]) * unit ** _POWERS.index(found[2].upper()))
+    unit = 1024 if match[3] else 1000
+    return int(float(match[1]) * unit ** _POWERS.index(match[2].upper()))
 
 
 def _left_to_process() -> Iterator[int]:
@@ -83,12 +83,12 @@ def _left_to_process() -> Iterator[int]:
 def _groups() -> Iterator[tuple[int, int]]:
     """Limit and use of the control groups this process belongs to; a container is one."""
     with suppress(OSError, ValueError, IndexError):
-        for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines():
+        for line in OWN_GROUPS.read_text(encoding="utf-8").splitlines():
             _, kinds, place = line.split(":", 2)
             if kinds == "memory":
-                top, names = _ALL_GROUPS / "memory", _FIRST_VERSION
+                top, names = ALL_GROUPS / "memory", _FIRST_VERSION
             elif not kinds:
-                top, names = _ALL_GROUPS, _SECOND_VERSION
+                top, names = ALL_GROUPS, _SECOND_VERSION
             else:
                 continue
             group = top / place.lstrip("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike, fspath
 
-_WIDTH = 92
+_WIDTH = 92  # arbitrary: characters of a line before it is broken
 
 Value = object
 """A number, a text, a path, or several of them."""
@@ -41,7 +41,7 @@ def call(name: str, *arguments: str, **values: Value) -> str:
     *arguments : str
         Source as it is, such as the name of a variable.
     **values : number, text, path or several of them
-        Written as literals; None is left out.
+        Written as literals; None is omitted.
 
     Examples
     --------

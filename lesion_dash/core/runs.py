@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
+# Sums of whole numbers over a bucket take 64 KB each and stay in the processor's cache; a grid of
+# 1 mm has about 900 buckets, enough to share between threads. Arbitrary between the two.
 BUCKET = 8192
 """Voxels of a bucket."""
 
 RUN = np.dtype([("volume", np.int32), ("start", np.int32), ("length", np.int32)])
 """A run, with the volume in voxels of the whole lesion that it is a part of."""
 
-_FLUSH = 2**20  # runs kept in memory before they are sorted into buckets
+_FLUSH = 2**20  # arbitrary: runs kept in memory, 12 MB, before they are sorted into buckets
 
 Runs = tuple[NDArray[np.int32], NDArray[np.int32]]
 """Starts and lengths of runs, in ascending order and not touching each other."""
 
-_BLOCK = 2048  # bytes that are looked at together
+_BLOCK = 2048  # arbitrary: bytes that are compared with 0 together
 
 
 def find_runs(indices: NDArray[np.int32]) -> Runs:
@@ -105,9 +107,9 @@ def runs_of_values(values: NDArray) -> tuple[Runs, float, bool]:
     starts, stops = places[0::2], places[1::2]
     # An end that coincides with the end of a block is found at the zero of the next one.
     stops = np.where(rows[1::2] != rows[0::2], (blocks[rows[0::2]] + 1) * width, stops)
-    apart = np.flatnonzero(starts[1:] != stops[:-1])
-    starts = starts[np.append(0, apart + 1)] if starts.size else starts
-    stops = stops[np.append(apart, stops.size - 1)] if stops.size else stops
+    gaps = np.flatnonzero(starts[1:] != stops[:-1])
+    starts = starts[np.append(0, gaps + 1)] if starts.size else starts
+    stops = stops[np.append(gaps, stops.size - 1)] if stops.size else stops
     runs = starts.astype(np.int32), (stops - starts).astype(np.int32)
     return runs, float(largest), is_one_value
 
@@ -116,8 +118,8 @@ def _blocks_with_values(values: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     """The blocks in which any byte is not zero, shape (blocks, width), and their numbers."""
     width = _BLOCK // values.dtype.itemsize
     whole = values.size // width
-    words = values[: whole * width].view(np.uint64).reshape(whole, _BLOCK // 8)
-    blocks = np.flatnonzero(np.bitwise_or.reduce(words, axis=1))
+    eight_bytes = values[: whole * width].view(np.uint64).reshape(whole, _BLOCK // 8)
+    blocks = np.flatnonzero(np.bitwise_or.reduce(eight_bytes, axis=1))
     rest = values[whole * width :]
     if not rest.any():
         return values[: whole * width].reshape(whole, width)[blocks], blocks
@@ -142,13 +144,13 @@ class BucketedRuns:
     ends: NDArray[np.int64]
 
     def place(self, first: int, last: int) -> slice:
-        """Where the runs of the buckets first..last lie, the last one left out."""
-        most = self.ends.size
-        bounds = [int(self.ends[min(b, most) - 1]) if b and most else 0 for b in (first, last)]
+        """Where the runs of the buckets first..last lie, without the last one."""
+        n = self.ends.size
+        bounds = [int(self.ends[min(b, n) - 1]) if b and n else 0 for b in (first, last)]
         return slice(*bounds)
 
     def between(self, first: int, last: int) -> NDArray:
-        """The runs of the buckets first..last, the last one left out."""
+        """The runs of the buckets first..last, without the last one."""
         return self.runs[self.place(first, last)]
 
 
@@ -235,8 +237,8 @@ class RunStore:
     def bucket(self, number: int) -> NDArray:
         """All runs of a bucket, in the order in which they were added."""
         self.flush()
-        found = [self._read(part, place, number) for part, place in self._parts]
-        return np.concatenate(found) if found else np.empty(0, RUN)
+        parts = [self._read(part, place, number) for part, place in self._parts]
+        return np.concatenate(parts) if parts else np.empty(0, RUN)
 
     def _read(self, part: BucketedRuns, begin: int, number: int) -> NDArray:
         if self._file is None:

@@ -49,7 +49,7 @@ def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
     for row in known.itertuples(index=False, name=None):
         cells = [_cell(value) for value in row]
         writer.writerow([missing if cell == "" else cell for cell in cells])
-    # A file name may hold bytes that are no UTF-8; they are shown, not lost.
+    # A file name may hold bytes that are not UTF-8; they are shown, not lost.
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
@@ -71,7 +71,7 @@ def own_names(file_name: str, owners: Sequence[str]) -> list[str]:
     names: list[str] = []
     for owner in owners:
         base = f"{stem}_{re.sub(r'[^A-Za-z0-9-]+', '_', owner)[:80]}"
-        name, number, taken = base, 1, {one.casefold() for one in names}
+        name, number, taken = base, 1, {earlier.casefold() for earlier in names}
         while f"{name}{dot}{ending}".casefold() in taken:
             number += 1
             name = f"{base}_{number}"

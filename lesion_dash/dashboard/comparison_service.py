@@ -12,6 +12,7 @@ from ..atlas.atlas import OUTSIDE
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..regions.differences import RegionDifferences, region_differences
+from ..stats.differences import DIFFERENCES as QUANTITIES
 from ..stats.differences import FILE_NAMES, CohortDifferences, cohort_differences
 from .cache import Cache
 from .colour_scales import DifferenceColours, MapColours
@@ -23,20 +24,13 @@ if TYPE_CHECKING:
     from .session import Session
 
 FREQUENCY, MEAN, SD = "frequency", "mean", "std"
-MAPS = {FREQUENCY: "Patients lesioned", MEAN: "Mean lesion volume", SD: "SD of lesion volume"}
-"""What can be compared: key, as in `FILE_NAMES`, and words."""
+MAPS = {key: quantity.short_title for key, quantity in QUANTITIES.items()}
+"""What can be compared: key, as in `FILE_NAMES`, and label."""
 
 SIDES = ("B higher", "A higher")
 _UNITS = {FREQUENCY: "%", MEAN: "mL", SD: "mL"}
-DIFFERENCES = {
-    FREQUENCY: "A − B, patients lesioned",
-    MEAN: "A − B, mean volume",
-    SD: "A − B, SD of volume",
-}
-"""The differences in words."""
+DIFFERENCES = {key: quantity.title for key, quantity in QUANTITIES.items()}
 
-_COLORMAPS = {FREQUENCY: "viridis", MEAN: "plasma", SD: "plasma"}
-"""The middle of cividis is as grey as the brain below it."""
 _USUAL_PATIENTS = 5
 _USUAL = 99
 """Percentile of the differences of usual voxels at which the colours of volumes end."""
@@ -171,13 +165,10 @@ class ComparisonService:
     def place(self, request: PairRequest, mm: Mm, atlas: str = "") -> PlaceOfTwo:
         """What is known of a place in both cohorts."""
         differences = self.differences(request)
-        voxel = differences.grid.nearest_voxel(mm)
-        index = -1 if voxel is None else differences.grid.linear_index(voxel)
-        at = int(np.searchsorted(differences.indices, index))
-        is_lesioned = at < differences.indices.size and differences.indices[at] == index
+        row = differences.row_at(mm)
         a, b = (
-            Side(int(n[at]), size, float(mean[at]) / ML, float(std[at]) / ML)
-            if is_lesioned
+            Side(int(n[row]), size, float(mean[row]) / ML, float(std[row]) / ML)
+            if row is not None
             else Side(0, size, float("nan"), float("nan"))
             for n, size, mean, std in zip(
                 differences.n, differences.sizes, differences.means, differences.stds, strict=True
@@ -204,7 +195,7 @@ class ComparisonService:
     def file_bytes(self, request: PairRequest, name: str) -> bytes:
         """One of the maps that `lesion-dash compare` writes, with the same bytes."""
         key = next(key for key, file in FILE_NAMES.items() if file == name)
-        return nifti_bytes(getattr(self.differences(request), key).to_nifti())
+        return nifti_bytes(self.differences(request).map(key).to_nifti())
 
     def _pair(self, request: PairRequest) -> Pair:
         differences, key = self.differences(request), request.map_key
@@ -213,7 +204,7 @@ class ComparisonService:
         shown = [n >= min_patients for n in differences.n]
         values = [each[at] for each, at in zip(_of_each(differences, key), shown, strict=True)]
         exceeded = any(bool((column > maximum).any()) for column in values)
-        shade = MapColours(MAPS[key], _UNITS[key], maximum, _COLORMAPS[key], exceeded)
+        shade = MapColours(MAPS[key], _UNITS[key], maximum, QUANTITIES[key].colormap, exceeded)
         a, b = (
             MapLayer(differences.grid, differences.indices[at], column, shade)
             for at, column in zip(shown, values, strict=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..plotting.figures import ML, counted_maximum, display_unit, fixed_maximum, nice_ceiling
+from ..plotting.figures import ML, counted_maximum, fixed_maximum, nice_ceiling
 
-__all__ = ["ML", "DisplayScale", "counted_maximum", "display_unit", "fixed_maximum", "nice_ceiling"]
+__all__ = ["ML", "DisplayScale", "counted_maximum", "fixed_maximum", "nice_ceiling"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
-from ..core.grid import Grid
+from ..core.grid import Grid, find_index
 from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
 from ..images.template import template_on
@@ -64,10 +64,8 @@ class MapLayer:
 
     def value_at(self, voxel: Voxel) -> float:
         """The value of a voxel, NaN where nothing is drawn."""
-        index = self.grid.linear_index(voxel)
-        at = int(np.searchsorted(self.indices, index))
-        drawn = at < self.indices.size and self.indices[at] == index
-        return float(self.values[at]) if drawn else float("nan")
+        row = find_index(self.indices, self.grid.linear_index(voxel))
+        return float("nan") if row is None else float(self.values[row])
 
     def extreme(self, largest: bool) -> Mm | None:
         """Where the largest, or the smallest, value is; None where nothing is drawn."""

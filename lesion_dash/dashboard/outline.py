@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort
 from ..cohort.participants import Patient
 from ..core.errors import InputError
-from ..core.grid import Grid
+from ..core.grid import Grid, find_index
 from ..images.masks import Mask
 from ..plotting.figures import (
     COLOUR_STOPS,
@@ -231,9 +231,7 @@ def _holds(lesion: Mask, mm: Mm) -> bool:
     voxel = lesion.grid.nearest_voxel(mm)
     if voxel is None:
         return False
-    index = lesion.grid.linear_index(voxel)
-    at = int(np.searchsorted(lesion.indices, index))
-    return at < lesion.indices.size and int(lesion.indices[at]) == index
+    return find_index(lesion.indices, lesion.grid.linear_index(voxel)) is not None
 
 
 def _block(lesion: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

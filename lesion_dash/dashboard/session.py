@@ -20,15 +20,12 @@ from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask
 from ..plotting.figures import (
     BOTH,
-    COLORMAPS,
     ML,
     ONLY_A,
     ONLY_B,
     OVERLAP_CLASSES,
-    TITLES,
     Layer,
     counted_maximum,
-    display_unit,
     fixed_maximum,
     to_levels,
 )
@@ -37,7 +34,7 @@ from ..regions.counts import RegionCounts, count_regions
 from ..stats.coverage import threshold_coverage
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.overlap import Overlap, overlap
-from ..stats.topography import FILE_NAMES, VolumeStats, volume_stats
+from ..stats.topography import FILE_NAMES, STATISTICS, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
@@ -242,13 +239,13 @@ class Session:
         if selection.map_key == "overlap":
             title = f"Voxels with at least {selection.min_patients} patients in A, in B, in both"
             return DisplayScale(title, "", 255.0, False, "")
-        factor, unit = display_unit(selection.map_key)
+        factor, unit = STATISTICS[selection.map_key].display
         maximum = self._maximum(selection, factor)
         exceeded = bool(self._largest(selection) * factor > maximum)
         of_a = " of A" if selection.cohort_b else ""
         where = f"where ≥ {selection.min_patients} patients are lesioned"
-        title = f"{TITLES[selection.map_key]}{of_a}, {where}"
-        return DisplayScale(title, unit, maximum, exceeded, COLORMAPS[selection.map_key])
+        title = f"{STATISTICS[selection.map_key].title}{of_a}, {where}"
+        return DisplayScale(title, unit, maximum, exceeded, STATISTICS[selection.map_key].colormap)
 
     def _maximum(self, selection: Selection, factor: float) -> float:
         """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""
@@ -281,7 +278,7 @@ class Session:
                 flat[mask.indices] = category.value
             return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
         stats, scale = self.stats(selection), self.scale(selection)
-        factor, _ = display_unit(selection.map_key)
+        factor, _ = STATISTICS[selection.map_key].display
         flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
         return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
 
@@ -304,7 +301,7 @@ class Session:
             grid = self.load(selection.cohort_a).grid
             return Layer(levels, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
         image = self._map(selection, selection.map_key)
-        factor, unit = display_unit(selection.map_key)
+        factor, unit = STATISTICS[selection.map_key].display
         array = image.array * factor
         return Layer(array, image.grid, scale.title, unit, scale.maximum, scale.colormap)
 

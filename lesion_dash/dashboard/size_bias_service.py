@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.errors import Cancelled
 from ..core.tables import csv_bytes
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..stats.permutation import permute_volumes
+from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
+from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from ..stats.size_bias import (
-    LEVEL,
     MeanContrast,
     Side,
     SizeClusters,
@@ -23,8 +25,6 @@ from ..stats.size_bias import (
     find_size_clusters,
     mean_contrast,
 )
-from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
-from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from .cache import Cache
 from .colour_scales import DifferenceColours, PColours
 from .map_slices import MapLayer
@@ -169,7 +169,9 @@ class SizeBiasService:
         self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         means = self.contrasts(request.cohort, request.min_patients).means
-        return find_size_clusters(permutations, means, self._session.atlas(atlas), LEVEL)
+        return find_size_clusters(
+            permutations, means, self._session.atlas(atlas), SIGNIFICANCE_LEVEL
+        )
 
     def _contrast(self, cohort: str, min_patients: int) -> Contrasts:
         loaded = self._session.load(cohort)

@@ -9,15 +9,14 @@ import traitlets as t
 
 from ..cohort.conditions import parse_conditions
 from ..core.errors import InputError
+from ..stats.topography import STATISTICS
 
 MAPS = {
-    "n": "Patients per voxel",
-    "mean": "Mean lesion volume",
-    "std": "SD of lesion volume",
-    "median": "Median lesion volume",
+    "n": STATISTICS["n"].short_title,
+    **{key: statistic.short_title for key, statistic in STATISTICS.items()},
     "overlap": "Overlap of A and B",
 }
-"""The maps that can be shown: key and words."""
+"""The maps that can be shown: key and label, the number of patients first."""
 
 FIGURES = {"slices": "Slices", "mosaic": "Mosaic", "glass": "Glass brain"}
 """The ways nilearn draws a map: key and words."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.text import counted
 from ..regions.load import LesionLoad, Measure
 from ..stats.coverage import Coverage, Mark
+from ..stats.voxel_maps import MM3_PER_ML
 from .figures import new_figure
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ _TITLES: dict[Measure, tuple[str, str]] = {
     "lesion": ("Share of each lesion in the regions of {}", "% of the lesion"),
     "mm3": ("Lesioned volume of each region of {}", "mL"),
 }
-_MOST_NAMED = 60  # patients whose names can be read side by side
+_MAX_NAMED = 60  # patients whose names can be read side by side in the widest figure
 _NOTHING = "#f4f4f4"
-_LEAST_ML = 0.001
-_ML = 1000.0
+_MIN_ML = 0.001  # arbitrary: where the logarithmic scale begins
 _BAR: dict[str, Any] = {"fraction": 0.025, "pad": 0.01, "aspect": 40}
+
+_CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
+_FEW = 40  # arbitrary: numbers of patients whose points are distinct
 
 
 def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
@@ -65,13 +69,13 @@ def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
     figure = new_figure(_inches(len(order), len(touched)))
     heights = [0.7, max(figure.get_figheight() - 1.9, 1.0)]
     above, axes = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-    _draw_volumes(above, load.cohort.volumes[order] * (load.cohort.grid.voxel_volume / _ML))
-    image = _draw_cells(axes, values / _ML if measure == "mm3" else 100 * values, measure)
+    _draw_volumes(above, load.cohort.volumes[order] * (load.cohort.grid.voxel_volume / MM3_PER_ML))
+    image = _draw_cells(axes, values / MM3_PER_ML if measure == "mm3" else 100 * values, measure)
     _name_axes(axes, load, order.tolist(), touched.tolist())
     title, unit = _TITLES[measure]
     figure.colorbar(image, ax=[above, axes], label=unit, format="%g", **_BAR)
-    patients = f"{load.cohort.name}, {len(order)} patient{'' if len(order) == 1 else 's'}"
-    heading = f"{title.format(load.atlas.name)}: {patients}"
+    patients = counted(len(order), "patient")
+    heading = f"{title.format(load.atlas.name)}: {load.cohort.name}, {patients}"
     figure.suptitle(heading, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.set_layout_engine("constrained")
     return figure
@@ -79,7 +83,8 @@ def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
 
 def _inches(patients: int, regions: int) -> tuple[float, float]:
     """Wide and high enough for names to be read; a row is a line of the smallest type."""
-    width = float(np.clip(3.5 + 0.16 * min(patients, _MOST_NAMED) + 0.03 * patients, 7, 20))
+    # Arbitrary, by eye: 0.16 inches hold a name of 6 points; 7 to 20 inches in all.
+    width = float(np.clip(3.5 + 0.16 * min(patients, _MAX_NAMED) + 0.03 * patients, 7, 20))
     return width, 2.6 + max(regions, 4) * _row_inches(regions)
 
 
@@ -101,12 +106,12 @@ def _draw_cells(axes: Axes, values: NDArray[np.float64], measure: Measure) -> An
     from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
     # Ordered in lightness, so that it is read without seeing colours, too; the palest fifth is
-    # left out, so that the smallest load differs from none.
+    # unused, so that the smallest load differs from none.
     palette = ListedColormap(colormaps["YlGnBu"](np.linspace(0.2, 1, 256)))
     colours = palette.with_extremes(bad=_NOTHING)
     if measure == "mm3":
-        least = max(np.min(values, where=values > 0, initial=1.0), _LEAST_ML)
-        norm: Normalize = LogNorm(least, np.max(values, initial=10 * least))
+        low = max(np.min(values, where=values > 0, initial=1.0), _MIN_ML)
+        norm: Normalize = LogNorm(low, np.max(values, initial=10 * low))
     else:
         norm = Normalize(0, 100)
     if not values.size:  # no lesion touches a region: a picture needs a cell all the same
@@ -120,27 +125,17 @@ def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int
     points = min(72 * _row_inches(len(touched)) * 0.72, 8.0)
     names = [load.atlas.regions[column].name for column in touched]
     axes.set_yticks(range(len(names)), labels=names, fontsize=points, parse_math=False)
-    untouched = len(load.atlas.regions) - len(touched)
-    regions = "1 region that no lesion touches is"
-    if untouched > 1:
-        regions = f"{untouched} regions that no lesion touches are"
-    rest = f"; {regions} not shown" if untouched else ""
-    axes.set_xlabel(f"Patients, the largest lesion on the left{rest}", fontsize=8)
-    if len(order) <= _MOST_NAMED:
-        people = [load.cohort.used[row].id for row in order]
-        axes.set_xticks(
-            range(len(people)), labels=people, fontsize=6, rotation=90, parse_math=False
-        )
+    label = "Patients, the largest lesion on the left"
+    if untouched := len(load.atlas.regions) - len(touched):
+        verb = "is" if untouched == 1 else "are"
+        label += f"; {counted(untouched, 'region')} that no lesion touches {verb} not shown"
+    axes.set_xlabel(label, fontsize=8)
+    if len(order) <= _MAX_NAMED:
+        ids = [load.cohort.used[row].id for row in order]
+        axes.set_xticks(range(len(ids)), labels=ids, fontsize=6, rotation=90, parse_math=False)
     else:
         axes.set_xticks([])
     axes.tick_params(length=0)
-
-
-# What each minimum number of patients leaves, as a figure with the conventions marked.
-
-
-_CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
-_FEW = 40  # numbers of patients whose points can be told apart
 
 
 def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure:
@@ -181,7 +176,7 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
     if min_patients is not None:
         _draw_chosen((above, below), coverage, min_patients)
     _scale_patients(below, coverage)
-    patients = f"{coverage.n_patients} patient{'' if coverage.n_patients == 1 else 's'}"
+    patients = counted(coverage.n_patients, "patient")
     title = f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.supxlabel(_references(coverage), fontsize=6.5, color=_MARK, x=0.01, ha="left")
@@ -189,10 +184,10 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
     return figure
 
 
-def _draw_curve(axes: Axes, shares: list[float], label: str) -> None:
-    marker = "o" if len(shares) <= _FEW else ""
-    least = np.arange(1, len(shares) + 1)
-    axes.plot(least, shares, color=_CURVE, linewidth=1.8, marker=marker, markersize=3.5)
+def _draw_curve(axes: Axes, percent: list[float], label: str) -> None:
+    marker = "o" if len(percent) <= _FEW else ""
+    numbers = np.arange(1, len(percent) + 1)
+    axes.plot(numbers, percent, color=_CURVE, linewidth=1.8, marker=marker, markersize=3.5)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
@@ -204,10 +199,10 @@ def _reached(coverage: Coverage) -> list[Mark]:
 
 def _name_marks(axes: Axes, marks: list[Mark]) -> None:
     """Names along the dashed lines; rules that ask for one number share a name."""
-    for least, group in groupby(marks, key=lambda mark: mark.min_patients):
+    for min_patients, group in groupby(marks, key=lambda mark: mark.min_patients):
         axes.annotate(
             " = ".join(mark.label for mark in group),
-            (least, 1.0),
+            (min_patients, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(3, -2),
             textcoords="offset points",
@@ -237,7 +232,7 @@ def _references(coverage: Coverage) -> str:
     """A line for each rule; that no voxel reaches it, where none does."""
     lines = []
     for mark in coverage.marks:
-        least = f", k = {mark.min_patients}" if "%" in mark.label else ""
+        number = f", k = {mark.min_patients}" if "%" in mark.label else ""
         missed = " (no voxel)" if mark.min_patients > coverage.most else ""
-        lines.append(f"{mark.label}{least}{missed}: {mark.reference}")
+        lines.append(f"{mark.label}{number}{missed}: {mark.reference}")
     return "\n".join(lines)

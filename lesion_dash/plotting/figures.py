@@ -16,28 +16,44 @@ from ..images.maps import Map
 from ..images.survey import Survey
 from ..images.template import load_template
 from ..stats.topography import VolumeStats
+from ..stats.voxel_maps import MM3_PER_ML
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 
-ML = 1000.0
-"""mm³ in a mL."""
+ML = MM3_PER_ML  # under the name by which pages and reports know it
+_RANGE_PERCENTILE = 99  # arbitrary: a few extreme voxels do not stretch the scale
+_RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
-COLORMAPS = {"n": "viridis", "mean": "plasma", "std": "cividis", "median": "plasma"}
-TITLES = {
-    "n": "Patients per voxel",
-    "mean": "Mean total lesion volume",
-    "std": "SD of total lesion volume",
-    "median": "Median total lesion volume",
+Kind = Literal["slices", "mosaic", "glass"]
+Colour = tuple[int, int, int]
+_SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
+"""Inches of a figure."""
+_DIRECTION_SIZE = 12  # points
+
+FILE_FORMATS = ("png", "svg", "pdf")
+
+# The stops are those of niivue's tables of the same names, so that both views show one colour for
+# one value. All three are perceptually ordered and safe for colour-blind eyes.
+_POSITIONS = (0, 64, 192, 255)
+_COLOURS: dict[str, tuple[Colour, ...]] = {
+    "viridis": ((68, 1, 84), (49, 104, 142), (53, 183, 121), (253, 231, 37)),
+    "plasma": ((13, 8, 135), (156, 23, 158), (237, 121, 83), (240, 249, 33)),
+    "cividis": ((0, 32, 76), (86, 92, 108), (166, 156, 117), (255, 233, 69)),
 }
-_RANGE_PATIENTS = 5
+COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
+    name: tuple(zip(_POSITIONS, colours, strict=True)) for name, colours in _COLOURS.items()
+}
 
-
-def display_unit(key: str) -> tuple[float, str]:
-    """What the values of a map are multiplied with to be shown, and their unit then."""
-    return (1.0, "patients") if key == "n" else (1 / ML, "mL")
+OUTLINE: Colour = (255, 255, 255)
+OUTLINE_EDGE: Colour = (0, 0, 0)
+"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
+those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
+OUTLINED = "_outlined"
+"""Ending of the tables that keep their last two levels for the outline and its edge."""
 
 
 def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
@@ -52,9 +68,9 @@ def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     everywhere : VolumeStats
         Of at least one patient.
     key : str
-        One of `TITLES`.
+        One of `STATISTICS`.
     factor : float
-        From `display_unit`.
+        That volumes are multiplied with; see `Quantity.display`.
     """
     n = everywhere.values["n"]
     if not n.size:
@@ -62,10 +78,10 @@ def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     if key == "n":
         return counted_maximum(int(n.max()))
     usual = everywhere.values[key][n >= min(_RANGE_PATIENTS, n.max())]
-    return nice_ceiling(float(np.percentile(usual, 99)) * factor)
+    return nice_ceiling(float(np.percentile(usual, _RANGE_PERCENTILE)) * factor)
 
 
-def counted_maximum(most: int) -> float:
+def counted_maximum(maximum: int) -> float:
     """The end of the scale of patients: its quarters are whole patients.
 
     Examples
@@ -73,7 +89,7 @@ def counted_maximum(most: int) -> float:
     >>> counted_maximum(14)
     16.0
     """
-    return float(-(-most // 4) * 4)
+    return float(-(-maximum // 4) * 4)
 
 
 def nice_ceiling(value: float) -> float:
@@ -91,48 +107,6 @@ def nice_ceiling(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value * (1 - 1e-9)))
 
 
-# Results as figures drawn by nilearn, and the colours that every view of a map shares.
-#
-# nilearn and matplotlib take seconds to import, so they are imported on the first figure.
-
-
-Kind = Literal["slices", "mosaic", "glass"]
-Colour = tuple[int, int, int]
-_SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
-"""Inches of a figure."""
-_LETTER_SIZE = 12
-
-FILE_FORMATS = ("png", "svg", "pdf")
-
-# The stops are those of niivue's tables of the same names, so that both views show one colour for
-# one value. All three are perceptually ordered and safe for colour-blind eyes.
-COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
-    "viridis": (
-        (0, (68, 1, 84)),
-        (64, (49, 104, 142)),
-        (192, (53, 183, 121)),
-        (255, (253, 231, 37)),
-    ),
-    "plasma": (
-        (0, (13, 8, 135)),
-        (64, (156, 23, 158)),
-        (192, (237, 121, 83)),
-        (255, (240, 249, 33)),
-    ),
-    "cividis": (
-        (0, (0, 32, 76)),
-        (64, (86, 92, 108)),
-        (192, (166, 156, 117)),
-        (255, (255, 233, 69)),
-    ),
-}
-
-OUTLINE: Colour = (255, 255, 255)
-OUTLINE_EDGE: Colour = (0, 0, 0)
-"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
-those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
-OUTLINED = "_outlined"
-"""Ending of the tables that keep their last two levels for the outline and its edge."""
 COLOUR_STOPS |= {
     f"{name}{OUTLINED}": (*stops[:-1], (253, stops[-1][1]), (254, OUTLINE_EDGE), (255, OUTLINE))
     for name, stops in COLOUR_STOPS.items()
@@ -141,7 +115,7 @@ COLOUR_STOPS |= {
 
 @dataclass(frozen=True)
 class ColourClass:
-    """One class of a map of classes: its value, its words and its colour (0 to 255)."""
+    """One class of a map of classes: its value, its label and its colour (0 to 255)."""
 
     value: int
     label: str
@@ -169,7 +143,7 @@ class Layer:
     grid : Grid
         Where the voxels are (MNI152 space for the template to fit).
     title : str
-        What the map shows, in words.
+        What the map shows.
     unit : str
         ``mL`` or ``patients``; empty for a map of classes.
     maximum : float
@@ -267,12 +241,13 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological:
         "figure": figure,
         "threshold": 1e-9,
         "cmap": _matplotlib_colours(layer),
+        # The legend of classes stands below the slices.
+        "axes": (0.0, 0.07, 1.0, 0.85) if layer.classes else (0.0, 0.0, 1.0, 0.92),
+        "colorbar": not layer.classes,
+        "cbar_tick_format": "%.4g",
+        "radiological": radiological,
         **_limits(layer),
     }
-    # The legend of classes stands below the slices.
-    place = (0.0, 0.07, 1.0, 0.85) if layer.classes else (0.0, 0.0, 1.0, 0.92)
-    shared |= {"colorbar": not layer.classes, "axes": place}
-    shared |= {"cbar_tick_format": "%.4g", "radiological": radiological}
     if kind == "glass":
         display = plotting.plot_glass_brain(image, plot_abs=False, display_mode="ortho", **shared)
     else:
@@ -301,10 +276,25 @@ def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological:
 def _orient_sagittal(axes: Any) -> None:
     """Front on the right, and said so: nilearn mirrors this plane too in radiological view."""
     axes.set_xlim(sorted(axes.get_xlim()))
-    for x, letter in ((0.1, "P"), (0.9, "A")):
+    for x, direction in ((0.1, "P"), (0.9, "A")):
         axes.text(
-            x, 0.95, letter, transform=axes.transAxes, ha="center", va="top", size=_LETTER_SIZE
+            x,
+            0.95,
+            direction,
+            transform=axes.transAxes,
+            ha="center",
+            va="top",
+            size=_DIRECTION_SIZE,
         )
+
+
+def _chart(height: float) -> tuple[Figure, Axes]:
+    """A figure of one pair of axes without a frame."""
+    figure = new_figure((7.2, height))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
@@ -324,22 +314,16 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     volumes = np.asarray(volumes_ml, float)
-    figure = new_figure((7.2, 3.6))
-    axes = figure.subplots()
+    figure, axes = _chart(3.6)
     axes.hist(volumes, bins=_bins(volumes).tolist(), color="#2f7f86", edgecolor="white")
     median = float(np.median(volumes)) if volumes.size else 0.0
     axes.axvline(median, color="#b3541e", linewidth=1.5, label=f"median {median:.3g} mL")
     axes.set_xlabel("Total lesion volume (mL)")
     axes.set_ylabel("Patients")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(
-        f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients",
-        loc="left",
-        parse_math=False,
-    )
-    axes.spines[["top", "right"]].set_visible(False)
+    title = f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients"
+    axes.set_title(title, loc="left", parse_math=False)
     axes.legend(frameon=False)
-    figure.set_layout_engine("constrained")
     return figure
 
 
@@ -404,11 +388,8 @@ def _limits(layer: Layer) -> dict[str, float]:
 def _matplotlib_colours(layer: Layer) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
-    if layer.classes:
-        stops = class_stops(layer.classes)
-        name = "classes"
-    else:
-        stops, name = COLOUR_STOPS[layer.colormap], layer.colormap
+    name = "classes" if layer.classes else layer.colormap
+    stops = class_stops(layer.classes) if layer.classes else COLOUR_STOPS[name]
     colours = [(position / 255, tuple(c / 255 for c in colour)) for position, colour in stops]
     return LinearSegmentedColormap.from_list(f"lesion_dash_{name}", colours)
 
@@ -442,8 +423,8 @@ def _finish(figure: Figure, layer: Layer) -> None:
         from matplotlib.patches import Patch
 
         patches = [
-            Patch(color="#{:02x}{:02x}{:02x}".format(*one.colour), label=one.label)
-            for one in layer.classes
+            Patch(color="#{:02x}{:02x}{:02x}".format(*part.colour), label=part.label)
+            for part in layer.classes
         ]
         where: dict[str, Any] = {"loc": "lower center", "ncols": len(patches)}
         figure.legend(handles=patches, frameon=False, fontsize=10, **where)
@@ -456,9 +437,6 @@ def _bins(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linspace(0, float(volumes.max()), count + 1)
 
 
-# The histogram of an image's values as a figure.
-
-
 def draw_values(survey: Survey, log_counts: bool = False) -> Figure:
     """Draw how often values occur in an image.
 
@@ -466,7 +444,7 @@ def draw_values(survey: Survey, log_counts: bool = False) -> Figure:
     ----------
     survey : Survey
     log_counts : bool
-        Count on a logarithmic scale, so that rare values show beside a large background.
+        Count on a logarithmic scale, so that rare values show despite a large background.
 
     Returns
     -------
@@ -474,8 +452,7 @@ def draw_values(survey: Survey, log_counts: bool = False) -> Figure:
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    figure = new_figure((7.2, 3.2))
-    axes = figure.subplots()
+    figure, axes = _chart(3.2)
     if survey.counts.size:
         axes.stairs(survey.counts, survey.edges, fill=True, color="#2f7f86")
     if log_counts and survey.counts.size:
@@ -487,9 +464,6 @@ def draw_values(survey: Survey, log_counts: bool = False) -> Figure:
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel("Value")
     axes.set_ylabel("Voxels (logarithmic)" if log_counts else "Voxels")
-    axes.spines[["top", "right"]].set_visible(False)
-    left_out = survey.voxels - survey.finite
-    if left_out:
-        axes.set_title(f"{left_out:,} values that are NaN or infinite are left out", loc="left")
-    figure.set_layout_engine("constrained")
+    if excluded := survey.voxels - survey.finite:
+        axes.set_title(f"{excluded:,} values excluded: NaN or infinite", loc="left")
     return figure

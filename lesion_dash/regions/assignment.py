@@ -2,66 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, check_boxes_meet
-from ..core.errors import InputError
+from ..atlas.atlas import Atlas, check_boxes_meet
+from ..core.defaults import (
+    CONNECTIVITY,
+    LOWER_THRESHOLD,
+    MIN_SIZE_MM3,
+    MIN_SIZE_VOXELS,
+    THRESHOLD,
+)
+from ..core.errors import InputError, check_choice
 from ..images.maps import MapLike, as_map
 from ..stats.components import Component, Components, Connectivity, Signs, find_components
-from .overlap_scores import ComponentOverlap, RegionSums, match_regions, sum_regions
+from .overlap_scores import (
+    ComponentOverlap,
+    RegionSums,
+    check_lower_threshold,
+    match_regions,
+    sum_regions,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-SIIBRA_COLUMNS = (
-    "input structure",
-    "centroid",
-    "volume",
-    "region",
-    "correlation",
-    "intersection over union",
-    "map value",
-    "map weighted mean",
-    "map containedness",
-    "input weighted mean",
-    "input containedness",
-)
+_COMPONENT: dict[str, Callable[[Component, RegionSums], Any]] = {
+    "component": lambda part, _: part.number,
+    "sign": lambda part, _: part.sign,
+    "component_voxels": lambda part, _: part.voxels,
+    "component_volume_mm3": lambda part, _: part.volume_mm3,
+    "peak_value": lambda part, _: part.peak_value,
+    "peak_x_mm": lambda part, _: float(part.peak_mm[0]),
+    "peak_y_mm": lambda part, _: float(part.peak_mm[1]),
+    "peak_z_mm": lambda part, _: float(part.peak_mm[2]),
+    "region_at_peak": lambda part, sums: sums.region_at(part.peak_index),
+    "centroid_x_mm": lambda part, _: float(part.centroid_mm[0]),
+    "centroid_y_mm": lambda part, _: float(part.centroid_mm[1]),
+    "centroid_z_mm": lambda part, _: float(part.centroid_mm[2]),
+    "region_at_centroid": lambda part, sums: sums.region_at_mm(part.centroid_mm),
+}
+_OVERLAP: dict[str, Callable[[ComponentOverlap], Any]] = {
+    "label": lambda match: match.label,
+    "region": lambda match: match.region,
+    "voxels": lambda match: match.voxels,
+    "volume_mm3": lambda match: match.voxels * match.component.grid.voxel_volume,
+    "percent_of_component": lambda match: 100 * match.input_containedness,
+    "percent_of_region": lambda match: 100 * match.map_containedness,
+    "expected_voxels": lambda match: match.expected_voxels,
+    "mean_probability": lambda match: match.mean_probability,
+    "max_probability": lambda match: match.max_probability,
+    "weighted_mean_probability": lambda match: match.weighted_mean_probability,
+    "percent_of_region_probability": lambda match: 100 * match.share_of_probability,
+    "region_max_probability": lambda match: match.region_max,
+    "weighted_mean_value": lambda match: match.weighted_mean_value,
+    "correlation": lambda match: match.correlation,
+    "intersection_over_union": lambda match: match.intersection_over_union,
+}
+COLUMNS = (*_COMPONENT, *_OVERLAP, "grid")
 
-COMPONENT_COLUMNS = (
-    "component",
-    "sign",
-    "component_voxels",
-    "component_volume_mm3",
-    "peak_value",
-    "peak_x_mm",
-    "peak_y_mm",
-    "peak_z_mm",
-    "region_at_peak",
-    "centroid_x_mm",
-    "centroid_y_mm",
-    "centroid_z_mm",
-    "region_at_centroid",
-)
-REGION_COLUMNS = (
-    "label",
-    "region",
-    "voxels",
-    "volume_mm3",
-    "percent_of_component",
-    "percent_of_region",
-    "expected_voxels",
-    "mean_probability",
-    "max_probability",
-    "weighted_mean_probability",
-    "percent_of_region_probability",
-    "region_max_probability",
-    "weighted_mean_value",
-    "correlation",
-    "intersection_over_union",
-)
-COLUMNS = (*COMPONENT_COLUMNS, *REGION_COLUMNS, "grid")
+# siibra shows a centroid as text of two decimals, such as ``(-43.66, -63.76, -12.5)``.
+_SIIBRA: dict[str, Callable[[ComponentOverlap], Any]] = {
+    "input structure": lambda match: match.component.number,
+    "centroid": lambda match: str(tuple(match.component.centroid_mm.round(2).tolist())),
+    "volume": lambda match: match.column,
+    "region": lambda match: match.region,
+    "correlation": lambda match: match.siibra_correlation,
+    "intersection over union": lambda match: match.intersection_over_union,
+    "map value": lambda match: match.region_max,
+    "map weighted mean": lambda match: match.weighted_mean_probability,
+    "map containedness": lambda match: match.map_containedness,
+    "input weighted mean": lambda match: match.weighted_mean_value,
+    "input containedness": lambda match: match.input_containedness,
+}
+SIIBRA_COLUMNS = (*_SIIBRA,)
 
 On = Literal["map", "atlas"]
 """The grid on which map and atlas are compared."""
@@ -133,7 +149,8 @@ class Assignment:
         """
         import pandas as pd
 
-        rows = [_siibra_row(match) for match in self.matches if match.column >= 0]
+        matches = [match for match in self.matches if match.column >= 0]
+        rows = [[value(match) for value in _SIIBRA.values()] for match in matches]
         return pd.DataFrame(rows, columns=list(SIIBRA_COLUMNS))
 
     @property
@@ -154,8 +171,8 @@ class Assignment:
             ascending=[True, True, False, False],
             kind="stable",
         )
-        kept = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
-        return kept.reset_index(drop=True)
+        first = ranked.groupby("component", sort=False).head(count).drop(columns="is_outside")
+        return first.reset_index(drop=True)
 
     def filter(self, min_correlation: float) -> pd.DataFrame:
         """Rows of `table` with at least this correlation, the highest first; see `rank_rows`."""
@@ -172,20 +189,20 @@ def rank_rows(table: pd.DataFrame, min_correlation: float) -> pd.DataFrame:
     """
     if not -1 <= min_correlation <= 1:
         raise InputError("min_correlation", f"is {min_correlation}", "give a number from -1 to 1")
-    kept = table[table["correlation"] >= min_correlation]
-    return kept.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+    rows = table[table["correlation"] >= min_correlation]
+    return rows.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
 
 
 def assign_regions(
     image: MapLike,
     atlas: Atlas,
     *,
-    threshold: float = 0.0,
+    threshold: float = THRESHOLD,
     signs: Signs = "positive",
-    connectivity: Connectivity = 18,
-    min_size_voxels: int = 1,
-    min_size_mm3: float = 0.0,
-    lower_threshold: float = 0.0,
+    connectivity: Connectivity = CONNECTIVITY,
+    min_size_voxels: int = MIN_SIZE_VOXELS,
+    min_size_mm3: float = MIN_SIZE_MM3,
+    lower_threshold: float = LOWER_THRESHOLD,
     on: On = "map",
 ) -> Assignment:
     """Assign the components of a map to the regions of an atlas.
@@ -228,124 +245,42 @@ def assign_regions(
     --------
     >>> from lesion_dash import load_atlas
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
-    >>> found = assign_regions("sample_data/cohort_a/sub-a01_lesion.nii.gz", atlas)
-    >>> round(float(found.table["percent_of_component"].sum()), 6)
+    >>> assignment = assign_regions("sample_data/cohort_a/sub-a01_lesion.nii.gz", atlas)
+    >>> round(float(assignment.table["percent_of_component"].sum()), 6)
     100.0
     """
-    _check_choices(lower_threshold, on)
-    found = as_map(image)
-    choices = (threshold, signs, connectivity, min_size_voxels, min_size_mm3)
-    if on == "map":
-        local = atlas.on_grid(found.grid)
-    else:
-        check_boxes_meet(atlas.name, atlas.grid, found.grid)
-        local, found = atlas, found.on_grid(atlas.grid)
-    components = find_components(found, *choices)
-    sums = sum_regions(local, lower_threshold)
-    parameters = {
+    check_lower_threshold(lower_threshold)
+    check_choice("on", on, get_args(On))
+    source = as_map(image)
+    choices: dict[str, Any] = {
         "threshold": threshold,
         "signs": signs,
         "connectivity": connectivity,
         "min_size_voxels": min_size_voxels,
         "min_size_mm3": min_size_mm3,
-        "lower_threshold": lower_threshold,
-        "on": on,
     }
-    return make_assignment(components, sums, on, parameters)
-
-
-def _check_choices(lower_threshold: float, on: str) -> None:
-    if not 0 <= lower_threshold <= 1:
-        remedy = "give a probability from 0 to 1"
-        raise InputError("lower_threshold", f"is {lower_threshold}", remedy)
-    if on not in ("map", "atlas"):
-        raise InputError("on", f"is {on!r}", "choose map or atlas")
-
-
-def make_assignment(
-    components: Components, sums: RegionSums, on: On, parameters: dict[str, Any]
-) -> Assignment:
-    """Match components with the regions of an atlas on the same grid, and put it into rows."""
+    if on == "map":
+        local = atlas.on_grid(source.grid)
+    else:
+        check_boxes_meet(atlas.name, atlas.grid, source.grid)
+        local, source = atlas, source.on_grid(atlas.grid)
+    components = find_components(source, **choices)
+    sums = sum_regions(local, lower_threshold)
     matches: list[ComponentOverlap] = []
     rows: list[tuple[Any, ...]] = []
     for part, own in zip(components, match_regions(components.parts, sums), strict=True):
-        head = _component_row(part, sums)
+        head = [value(part, sums) for value in _COMPONENT.values()]
         matches += own
-        rows += [(*head, *_region_row(match), on) for match in own]
+        rows += [(*head, *(value(m) for value in _OVERLAP.values()), on) for m in own]
+    notes = [f"{components.name}: {note}" for note in components.notes]
+    notes += [f"{local.name}: {note}" for note in sums.notes]
     return Assignment(
-        components.name,
-        sums.atlas.name,
-        on,
-        components,
-        tuple(matches),
-        tuple(rows),
-        (
-            *(f"{components.name}: {note}" for note in components.notes),
-            *(f"{sums.atlas.name}: {note}" for note in sums.notes),
-        ),
-        parameters,
+        map_name=components.name,
+        atlas_name=local.name,
+        on=on,
+        components=components,
+        matches=tuple(matches),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        parameters=choices | {"lower_threshold": lower_threshold, "on": on},
     )
-
-
-def _component_row(part: Component, sums: RegionSums) -> tuple[Any, ...]:
-    """The cells of `COMPONENT_COLUMNS`."""
-    return (
-        part.number,
-        part.sign,
-        part.voxels,
-        part.volume_mm3,
-        part.peak_value,
-        *part.peak_mm.tolist(),
-        sums.region_at(part.peak_index),
-        *part.centroid_mm.tolist(),
-        _region_at_centroid(part, sums),
-    )
-
-
-def _region_at_centroid(part: Component, sums: RegionSums) -> str:
-    # A centroid often lies exactly between voxels: the one to the left, back and below is taken.
-    voxel = part.grid.nearest_voxel(part.centroid_mm - TIE_MM)
-    return OUTSIDE if voxel is None else sums.region_at(part.grid.linear_index(voxel))
-
-
-def _region_row(match: ComponentOverlap) -> tuple[Any, ...]:
-    """The cells of `REGION_COLUMNS`."""
-    return (
-        match.label,
-        match.region,
-        match.voxels,
-        match.voxels * match.component.grid.voxel_volume,
-        100 * match.input_containedness,
-        100 * match.map_containedness,
-        match.expected_voxels,
-        match.mean_probability,
-        match.max_probability,
-        match.weighted_mean_probability,
-        100 * match.share_of_probability,
-        match.region_max,
-        match.weighted_mean_value,
-        match.correlation,
-        match.intersection_over_union,
-    )
-
-
-def _siibra_row(match: ComponentOverlap) -> tuple[Any, ...]:
-    """The cells of `SIIBRA_COLUMNS`."""
-    return (
-        match.component.number,
-        _siibra_centroid(match.component),
-        match.column,
-        match.region,
-        match.siibra_correlation,
-        match.intersection_over_union,
-        match.region_max,
-        match.weighted_mean_probability,
-        match.map_containedness,
-        match.weighted_mean_value,
-        match.input_containedness,
-    )
-
-
-def _siibra_centroid(part: Component) -> str:
-    """The centroid as text of two decimals, such as ``(-43.66, -63.76, -12.5)``."""
-    return f"({', '.join(str(value) for value in part.centroid_mm.round(2).tolist())})"

@@ -24,6 +24,27 @@ if TYPE_CHECKING:
 SUM_TOLERANCE = 1e-9
 """Sums of probabilities are rounded in their last bits; above 1 by less than this is 1."""
 
+FILE_NAME = "region_counts.csv"
+
+EXPECTED_COLUMNS = (
+    "expected_voxels",
+    "expected_volume_mm3",
+    "expected_percent_of_region",
+    "mean_probability",
+    "max_probability",
+)
+"""Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
+
+_NOTHING = float("nan")
+
+_PLACE = ("x_mm", "y_mm", "z_mm")
+
+
+def sum_notes(crowded: int, consequence: str) -> tuple[str, ...]:
+    """Say at how many voxels of an atlas probabilities add up to more than 1, where at any."""
+    where = f"probabilities add up to more than 1 at {crowded:,} voxels of the atlas"
+    return (f"{where}: {consequence}",) if crowded else ()
+
 
 @dataclass(frozen=True, eq=False)
 class RegionShares:
@@ -142,23 +163,6 @@ def _overlap_notes(inside: sparse.csc_array, sums: NDArray[np.float64]) -> tuple
     return (f"{text}; probabilities add up to more than 1 at {above:,} of its voxels",)
 
 
-# How much of a binary map lies in each region of an atlas.
-
-
-FILE_NAME = "region_counts.csv"
-
-EXPECTED_COLUMNS = (
-    "expected_voxels",
-    "expected_volume_mm3",
-    "expected_percent_of_region",
-    "mean_probability",
-    "max_probability",
-)
-"""Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
-
-_NOTHING = float("nan")
-
-
 @dataclass(frozen=True)
 class RegionCount:
     """What of a binary map lies in one region; in the last row of a table, outside the atlas.
@@ -208,7 +212,6 @@ class RegionCount:
 
 
 _FIELDS = [field.name for field in fields(RegionCount)]
-_PLACE = ("x_mm", "y_mm", "z_mm")
 _BEFORE_PLACE = _FIELDS.index("dice")
 COLUMNS = (*_FIELDS[:_BEFORE_PLACE], *_PLACE, *_FIELDS[_BEFORE_PLACE:])
 """Of `RegionCounts.table`."""
@@ -267,7 +270,7 @@ class RegionCounts:
     def table(self) -> pd.DataFrame:
         """A row per region with the values of `RegionCount` and its place (x_mm, y_mm, z_mm).
 
-        Columns that this atlas has no values for are left out.
+        Columns that this atlas has no values for are absent.
 
         ``voxels`` of a labelled atlas add up to the map, and so do ``expected_voxels`` of a
         probabilistic one, unless probabilities sum to more than 1 somewhere; a note says so then.
@@ -327,10 +330,10 @@ def count_regions(mask: MaskLike, atlas: Atlas) -> RegionCounts:
     """
     mask = as_mask(mask)
     local = atlas.on_grid(mask.grid)
-    shares = region_shares(mask, local)
-    rows = sorted(_count_inside(mask, local, shares), key=_largest_first)
-    outside = _count_outside(mask, local, shares)
-    notes = (*local.notes, *shares.notes)
+    parts = region_shares(mask, local)
+    rows = sorted(_count_inside(mask, local, parts), key=_largest_first)
+    outside = _count_outside(mask, local, parts)
+    notes = (*local.notes, *parts.notes)
     return RegionCounts(mask, local, (*rows, outside), notes)
 
 
@@ -338,12 +341,12 @@ def _largest_first(row: RegionCount) -> tuple[float, int, int]:
     return -row.expected_voxels, -row.voxels, row.label or 0
 
 
-def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[RegionCount]:
+def _count_inside(mask: Mask, atlas: Atlas, parts: RegionShares) -> list[RegionCount]:
     """A row for each region, in the order of the atlas."""
     sizes = atlas.voxel_counts
     rows = []
     for column, region in enumerate(atlas.regions):
-        voxels, expected = int(shares.voxels[column]), float(shares.expected[column])
+        voxels, expected = int(parts.voxels[column]), float(parts.expected[column])
         rows.append(
             RegionCount(
                 region.label,
@@ -357,7 +360,7 @@ def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[Region
                 expected * mask.grid.voxel_volume,
                 _percent(expected, atlas.sizes.get(region.label, 0)),
                 expected / mask.voxels if mask.voxels else 0.0,
-                float(shares.largest[column]),
+                float(parts.largest[column]),
                 hemisphere_of(region),
                 parent_of(region),
             )
@@ -365,21 +368,21 @@ def _count_inside(mask: Mask, atlas: Atlas, shares: RegionShares) -> list[Region
     return rows
 
 
-def _count_outside(mask: Mask, atlas: Atlas, shares: RegionShares) -> RegionCount:
+def _count_outside(mask: Mask, atlas: Atlas, parts: RegionShares) -> RegionCount:
     """The row of what lies outside the atlas."""
     return RegionCount(
         None if atlas.is_probabilistic else 0,
         OUTSIDE,
-        shares.missed,
-        shares.missed * mask.grid.voxel_volume,
-        _percent(shares.missed, mask.voxels, 0.0),
+        parts.missed,
+        parts.missed * mask.grid.voxel_volume,
+        _percent(parts.missed, mask.voxels, 0.0),
         _NOTHING,
         _NOTHING,
-        shares.left,
-        shares.left * mask.grid.voxel_volume,
+        parts.left,
+        parts.left * mask.grid.voxel_volume,
         _NOTHING,
-        shares.left / mask.voxels if mask.voxels else 0.0,
-        shares.largest_left,
+        parts.left / mask.voxels if mask.voxels else 0.0,
+        parts.largest_left,
     )
 
 

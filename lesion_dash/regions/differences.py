@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
+from ..atlas.atlas import OUTSIDE, Atlas
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.defaults import MIN_PATIENTS
 from ..core.grid import Grid
+from ..images.masks import Mask
 from ..stats.differences import cohort_differences
+from .counts import is_missed, middle_of, parts_of, probabilities_in
 from .load import LesionLoad, lesion_load
 
 if TYPE_CHECKING:
@@ -44,9 +47,9 @@ class RegionDifferences:
     n : tuple of array of int64, shape (regions,)
         Patients of A and of B lesioned there.
     means : tuple of array of float64, shape (regions,)
-        Mean of their total lesion volumes in mm³, NaN where there is nobody.
+        Mean of their total lesion volumes in mm³, NaN where there is none.
     places : array of float64, shape (regions, 3)
-        Where most patients of A and B together are lesioned in the region, in mm; NaN where nobody
+        Where most patients of A and B together are lesioned in the region, in mm; NaN where none
         is. In a region of probabilities, patients times probability; of several such voxels, the
         one nearest to their middle.
     probabilistic : bool
@@ -85,7 +88,7 @@ class RegionDifferences:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a region: patients and their mean total lesion volume, in A, in B, and A - B.
+        """One row per region: patients and their mean total lesion volume, in A, in B, and A - B.
 
         The names and sizes of A and B and the minimum of patients are the same in every row.
         """
@@ -95,20 +98,21 @@ class RegionDifferences:
             "label": pd.Series(self.labels, dtype=object),
             "region": self.regions,
         }
-        for letter, n, percent in zip("ab", self.n, self.percent, strict=True):
-            columns |= {f"patients_{letter}": n, f"percent_{letter}": percent}
+        for side, n, percent in zip("ab", self.n, self.percent, strict=True):
+            columns |= {f"patients_{side}": n, f"percent_{side}": percent}
         columns["difference_percentage_points"] = self.points
-        columns |= {f"mean_volume_{one}_mm3": m for one, m in zip("ab", self.means, strict=True)}
+        for side, mean in zip("ab", self.means, strict=True):
+            columns[f"mean_volume_{side}_mm3"] = mean
         columns["difference_mean_volume_mm3"] = self.mean
         columns |= dict(zip(("x_mm", "y_mm", "z_mm"), self.places.T, strict=True))
-        for letter, name, size in zip("ab", self.names, self.sizes, strict=True):
-            columns |= {f"cohort_{letter}": name, f"of_{letter}": size}
+        for side, name, size in zip("ab", self.names, self.sizes, strict=True):
+            columns |= {f"cohort_{side}": name, f"of_{side}": size}
         columns["min_patients"] = self.min_patients
         return pd.DataFrame(columns)
 
 
 def region_differences(
-    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = 5
+    a: Cohort, b: Cohort, atlas: Atlas, min_patients: int = MIN_PATIENTS
 ) -> RegionDifferences:
     """Subtract one cohort from another in each region: how many are lesioned, and how largely.
 
@@ -137,37 +141,35 @@ def region_differences(
     ------
     InputError
         Where voxels of the two grids do not coincide, where cohort and atlas do not overlap in
-        space, or `min_patients` is no whole number of at least 1.
+        space, or `min_patients` is not a whole number of at least 1.
 
     Examples
     --------
     >>> from lesion_dash import load_atlas, load_cohort
-    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
     >>> table = region_differences(a, b, atlas).table
     >>> len(table), table["region"].iloc[-1]
     (63, 'outside the atlas')
     """
-    least = check_min_patients(min_patients)
-    found = cohort_differences(a, b, least)
-    loads = [lesion_load(cohort, atlas) for cohort in (a, b)]
-    n_a, mean_a = _lesioned(loads[0])
-    n_b, mean_b = _lesioned(loads[1])
-    regions = loads[0].atlas.regions
-    together = found.n[0] + found.n[1]
-    places = _places(loads[0].atlas, found.indices, together.astype(np.float64))
-    notes = dict.fromkeys((*found.notes, *loads[0].notes, *loads[1].notes))
+    min_patients = check_min_patients(min_patients)
+    voxelwise = cohort_differences(a, b, min_patients)
+    loads = lesion_load(a, atlas), lesion_load(b, atlas)
+    local = loads[0].atlas
+    (n_a, mean_a), (n_b, mean_b) = map(_lesioned, loads)
+    together = (voxelwise.n[0] + voxelwise.n[1]).astype(np.float64)
+    notes = dict.fromkeys((*voxelwise.notes, *loads[0].notes, *loads[1].notes))
     return RegionDifferences(
-        found.names,
-        found.sizes,
-        least,
-        (*(region.label for region in regions), None),
-        (*(region.name for region in regions), OUTSIDE),
-        (n_a, n_b),
-        (mean_a, mean_b),
-        places,
-        atlas.is_probabilistic,
-        tuple(notes),
+        names=voxelwise.names,
+        sizes=voxelwise.sizes,
+        min_patients=min_patients,
+        labels=(*(region.label for region in local.regions), None),
+        regions=(*(region.name for region in local.regions), OUTSIDE),
+        n=(n_a, n_b),
+        means=(mean_a, mean_b),
+        places=_places(local, voxelwise.indices, together),
+        probabilistic=atlas.is_probabilistic,
+        notes=tuple(notes),
     )
 
 
@@ -193,26 +195,19 @@ def _places(
     atlas: Atlas, indices: NDArray[np.int32], patients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Where most patients are lesioned in each region, and outside the atlas."""
-    maps = atlas.maps[indices].tocsc()  # lesioned voxels x regions
-    maps.eliminate_zeros()
-    columns = np.split(maps.indices, maps.indptr[1:-1])
-    missed = np.flatnonzero(np.bincount(maps.indices, minlength=indices.size) == 0)
-    chances = np.split(maps.data, maps.indptr[1:-1])
+    inside = probabilities_in(Mask(atlas.grid, indices, "lesioned"), atlas)
     # Of probabilities, a voxel counts as much as it is likely to belong to the region.
     rows = [
-        _highest(atlas.grid, indices[at], patients[at] * likely)
-        for at, likely in zip(columns, chances, strict=True)
+        _highest(atlas.grid, indices[voxels], patients[voxels] * likely)
+        for voxels, likely in parts_of(inside)
     ]
+    missed = is_missed(inside)
     return np.array([*rows, _highest(atlas.grid, indices[missed], patients[missed])])
 
 
 def _highest(
     grid: Grid, indices: NDArray[np.int32], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> tuple[float, float, float]:
     """The place (mm) of the highest value; of several, the one nearest to their middle."""
-    if not indices.size:
-        return np.full(3, np.nan)
-    highest = grid.mm_of_index(indices[values == values.max()])
-    away = np.linalg.norm(highest - highest.mean(axis=0), axis=1)
-    # Of those equally near the left one (then back, below), whatever the order of the axes.
-    return np.array(min(highest[away <= away.min() + TIE_MM].tolist()))
+    highest = indices[values == values.max(initial=0)]
+    return middle_of(grid, highest, np.ones(highest.size))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, Atlas
 from ..cohort.cohort import Cohort
-from .counts import SUM_TOLERANCE
+from .counts import SUM_TOLERANCE, sum_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ FILE_NAMES: dict[Measure, str] = {
     "mm3": "lesion_load_mm3.csv",
 }
 
-_PIECE = 2**22  # voxel positions that are multiplied together, about 50 MB
+_PIECE = 2**22  # arbitrary: voxel positions that are multiplied together, about 50 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,32 +64,33 @@ class LesionLoad:
     @property
     def of_region(self) -> NDArray[np.float64]:
         """Share of each region that is lesioned, 0 to 1; NaN for a region without voxels."""
-        sizes = np.array([self.atlas.sizes.get(r.label, 0) for r in self.atlas.regions], float)
-        return _divide(self.voxels, sizes)
+        return self.values("region")
 
     @property
     def of_lesion(self) -> NDArray[np.float64]:
         """Share of each lesion that lies in the region, 0 to 1; NaN for an empty mask."""
-        return _divide(self.voxels, self.cohort.volumes[:, None].astype(float))
+        return self.values("lesion")
 
     @property
     def volume_mm3(self) -> NDArray[np.float64]:
         """Lesioned volume of each region in mm³."""
-        return self.voxels * self.cohort.grid.voxel_volume
+        return self.values("mm3")
 
     def values(self, measure: Measure) -> NDArray[np.float64]:
         """One of `MEASURES`, shape (patients, regions)."""
-        found = {"region": "of_region", "lesion": "of_lesion", "mm3": "volume_mm3"}[measure]
-        values: NDArray[np.float64] = getattr(self, found)
-        return values
+        sizes = [self.atlas.sizes.get(region.label, 0) for region in self.atlas.regions]
+        return self._as(measure, self.voxels, np.array(sizes, float))
 
     def outside_values(self, measure: Measure) -> NDArray[np.float64]:
         """The same outside the atlas, shape (patients,); NaN as a share of a region."""
-        if measure == "region":
-            return np.full(self.outside.size, np.nan)
-        if measure == "lesion":
-            return _divide(self.outside, self.cohort.volumes.astype(float))
-        return self.outside * self.cohort.grid.voxel_volume
+        return self._as(measure, self.outside[:, None], np.zeros(1))[:, 0]
+
+    def _as(self, measure: Measure, voxels: NDArray, sizes: NDArray) -> NDArray[np.float64]:
+        """Voxels as one of `MEASURES`; NaN where there is nothing to divide by."""
+        if measure == "mm3":
+            return voxels * self.cohort.grid.voxel_volume
+        whole = sizes if measure == "region" else self.cohort.volumes[:, None].astype(float)
+        return np.divide(voxels, whole, out=np.full(voxels.shape, np.nan), where=whole > 0)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -117,8 +118,8 @@ class LesionLoad:
         """A row per patient and a column per region: one of `MEASURES`.
 
         Columns: patient, lesion_voxels, lesion_volume_mm3, then ``label_name`` for every region,
-        and where the measure has it ``outside the atlas``; those of the cohort's participants
-        table come last.
+        and ``outside the atlas`` where the measure is defined there; those of the cohort's
+        participants table come last.
         """
         import pandas as pd
 
@@ -187,17 +188,12 @@ def lesion_load(cohort: Cohort, atlas: Atlas) -> LesionLoad:
         voxels.append((lesions @ chances).toarray())
         # Probabilities that sum to 1 leave nothing, but for the last bits of their sum.
         outside.append(np.maximum(lesions.sum(axis=1) - lesions @ covered, 0))
-    notes = (*local.notes, *_sum_notes(sums))
+    crowded = int((sums > 1 + SUM_TOLERANCE).sum())
+    notes = (
+        *local.notes,
+        *sum_notes(crowded, "loads of a lesion there add up to more than the lesion"),
+    )
     return LesionLoad(cohort, local, np.concatenate(voxels), np.concatenate(outside), notes)
-
-
-def _sum_notes(sums: NDArray[np.float64]) -> tuple[str, ...]:
-    """Say where regions and outside may add up to more than the lesion."""
-    above = int((sums > 1 + SUM_TOLERANCE).sum())
-    if not above:
-        return ()
-    more = "loads of a lesion there add up to more than the lesion"
-    return (f"probabilities add up to more than 1 at {above:,} voxels of the atlas: {more}",)
 
 
 def _blocks(cohort: Cohort) -> Iterator[sparse.csr_array]:
@@ -215,8 +211,3 @@ def _blocks(cohort: Cohort) -> Iterator[sparse.csr_array]:
             (np.ones(indices.size), indices, starts), shape=(last - first, cohort.grid.size)
         )
         first = last
-
-
-def _divide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quotients, NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
+from ..core.defaults import LOWER_THRESHOLD
+from ..core.derived import derived
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..stats.components import Component
-from .counts import SUM_TOLERANCE
+from .counts import SUM_TOLERANCE, sum_notes
 
 if TYPE_CHECKING:
     from scipy import sparse
 
 
-_MOST_CELLS = 2**22
-"""Components times regions that are held at once."""
+MAX_CELLS = 2**22  # arbitrary: components times regions that are held at once, 32 MB a table
 
 _NOTHING = float("nan")
+# Below this share of the mean square, a variance is rounding and the values are all equal. Rounding
+# gives about 1e-31, float32 values that differ in the last bit 1e-15: arbitrary between the two.
 _CONSTANT = 1e-20
-"""A variance below this share of the mean square is rounding: the values are all equal."""
 
 
 @dataclass(frozen=True)
@@ -78,40 +79,42 @@ class ComponentOverlap:
     @property
     def input_containedness(self) -> float:
         """Share of the component in the region: I / N2; NaN for a component without voxels."""
-        return self.voxels / self.component.voxels if self.component.voxels else _NOTHING
+        return _quotient(self.voxels, self.component.voxels)
 
     @property
     def map_containedness(self) -> float:
         """Share of the region in the component: I / N1; NaN outside the atlas."""
-        return self.voxels / self.region_voxels if self.region_voxels else _NOTHING
+        return _quotient(self.voxels, self.region_voxels)
 
     @property
     def intersection_over_union(self) -> float:
         """I / (N1 + N2 - I); NaN outside the atlas."""
-        if self.column < 0:
-            return _NOTHING
-        return self.voxels / (self.region_voxels + self.component.voxels - self.voxels)
+        union = self.region_voxels + self.component.voxels - self.voxels
+        return _quotient(self.voxels, 0 if self.column < 0 else union)
 
     @property
     def mean_probability(self) -> float:
         """Mean of v1 over the component."""
-        return self.expected_voxels / self.component.voxels if self.component.voxels else _NOTHING
+        return _quotient(self.expected_voxels, self.component.voxels)
 
     @property
     def weighted_mean_probability(self) -> float:
         """Mean of v1 over the component, weighted by the map: sum of v1 v2 / sum of v2."""
-        total = self.component.total
-        return self.weighted_sum / total if total else _NOTHING
+        return _quotient(self.weighted_sum, self.component.total)
 
     @property
     def weighted_mean_value(self) -> float:
         """Mean of v2 over the region, weighted by its probabilities: sum of v1 v2 / sum of v1."""
-        return self.weighted_sum / self.region_sum if self.region_sum else _NOTHING
+        return _quotient(self.weighted_sum, self.region_sum)
 
     @property
     def share_of_probability(self) -> float:
         """Share of the region's probability that lies in the component."""
-        return self.expected_voxels / self.region_sum if self.region_sum else _NOTHING
+        return _quotient(self.expected_voxels, self.region_sum)
+
+
+def _quotient(part: float, whole: float) -> float:
+    return part / whole if whole else _NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,24 +149,31 @@ class RegionSums:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be said of the atlas."""
-        if not self.crowded:
-            return self.atlas.notes
-        said = f"probabilities add up to more than 1 at {self.crowded:,} voxels of the atlas"
-        more = "expected voxels of a component there add up to more than the component"
-        return (*self.atlas.notes, f"{said}: {more}")
+        consequence = "expected voxels of a component there add up to more than the component"
+        return (*self.atlas.notes, *sum_notes(self.crowded, consequence))
 
     def region_at(self, index: int) -> str:
         """Name of the likeliest region at a linear position; the first one of equals."""
         begin, end = self.by_voxel.indptr[index : index + 2]
         if begin == end:
             return OUTSIDE
-        found = int(self.by_voxel.indices[begin + np.argmax(self.by_voxel.data[begin:end])])
-        return self.atlas.regions[found].name
+        column = int(self.by_voxel.indices[begin + np.argmax(self.by_voxel.data[begin:end])])
+        return self.atlas.regions[column].name
+
+    def region_at_mm(self, mm: NDArray[np.float64]) -> str:
+        """The same at a world point in mm, which often lies exactly between voxels: `TIE_MM`."""
+        voxel = self.atlas.grid.nearest_voxel(mm - TIE_MM)
+        return OUTSIDE if voxel is None else self.region_at(self.atlas.grid.linear_index(voxel))
 
 
-@lru_cache(maxsize=4)
-def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
-    """Sum up the maps of an atlas; kept, so that another map or threshold need not wait.
+def check_lower_threshold(value: float) -> None:
+    """Raise InputError where a lower threshold is not a probability."""
+    if not 0 <= value <= 1:
+        raise InputError("lower_threshold", f"is {value}", "give a probability from 0 to 1")
+
+
+def sum_regions(atlas: Atlas, lower_threshold: float = LOWER_THRESHOLD) -> RegionSums:
+    """Sum up the maps of an atlas; the sums are kept with it for the next map or threshold.
 
     Parameters
     ----------
@@ -177,6 +187,13 @@ def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
     InputError
         Where the atlas has no region, or none has a voxel on the grid.
     """
+    # The sums are kept without their atlas, which would otherwise refer to itself.
+    sums = derived(atlas, ("sums", lower_threshold), lambda: _sum_maps(atlas, lower_threshold))
+    return RegionSums(atlas, *sums)
+
+
+def _sum_maps(atlas: Atlas, lower_threshold: float) -> tuple[Any, ...]:
+    """The fields of `RegionSums` after the atlas."""
     maps = _keep(atlas.maps, atlas.maps.data > 0)
     if not maps.nnz:
         problem = "no region of the atlas has a voxel on this grid"
@@ -190,15 +207,15 @@ def sum_regions(atlas: Atlas, lower_threshold: float = 0.0) -> RegionSums:
     highest = np.array([column.max(initial=0.0) for column in columns])
     by_voxel = maps.tocsr()
     crowded = int((np.bincount(maps.indices, maps.data) > 1 + SUM_TOLERANCE).sum())
-    return RegionSums(atlas, by_voxel, voxels, total, spread, highest, low, high, crowded)
+    return by_voxel, voxels, total, spread, highest, low, high, crowded
 
 
-def _keep(maps: sparse.csc_array, kept: NDArray[np.bool_]) -> sparse.csc_array:
+def _keep(maps: sparse.csc_array, chosen: NDArray[np.bool_]) -> sparse.csc_array:
     """The maps without some of their values."""
-    if kept.all():
+    if chosen.all():
         return maps
     fewer = maps.copy()
-    fewer.data[~kept] = 0
+    fewer.data[~chosen] = 0
     fewer.eliminate_zeros()
     return fewer
 
@@ -222,7 +239,9 @@ def _box(indices: NDArray[np.integer], grid: Grid) -> tuple[NDArray[np.int64], N
     return places.min(axis=1), places.max(axis=1)
 
 
-def match_regions(parts: Sequence[Component], sums: RegionSums) -> Iterator[list[ComponentOverlap]]:
+def match_regions(
+    parts: Sequence[Component], sums: RegionSums, max_cells: int = MAX_CELLS
+) -> Iterator[list[ComponentOverlap]]:
     """Match components with every region that they touch.
 
     Parameters
@@ -230,36 +249,31 @@ def match_regions(parts: Sequence[Component], sums: RegionSums) -> Iterator[list
     parts : sequence of Component
         On the grid of the atlas.
     sums : RegionSums
+    max_cells : int
+        Components times regions that are worked on together.
 
     Yields
     ------
-    list of Match
+    list of ComponentOverlap
         For each component: its regions in the order of the atlas, then what lies outside.
     """
-    step = max(1, _MOST_CELLS // max(1, len(sums.atlas.regions)))
+    step = max(1, max_cells // max(1, len(sums.atlas.regions)))
     for start in range(0, len(parts), step):
         batch = parts[start : start + step]
         tables, outside, rest = _share(batch, sums)
         for row, part in enumerate(batch):
-            found = _matches_of(part, sums, [table[row] for table in tables])
-            left = float(rest[row])
+            missed, left = int(outside[row]), float(rest[row])
             yield [
-                *found,
-                ComponentOverlap(part, -1, 0, OUTSIDE, int(outside[row]), expected_voxels=left),
+                *_matches_of(part, sums, [table[row] for table in tables]),
+                ComponentOverlap(part, -1, 0, OUTSIDE, missed, expected_voxels=left),
             ]
 
 
 def _share(parts: Sequence[Component], sums: RegionSums) -> tuple[list[NDArray], NDArray, NDArray]:
     """Sums over each component of all regions at once.
 
-    Returns
-    -------
-    tables : list of four arrays, shape (components, regions)
-        Number of voxels with v1 > 0; sum and maximum of v1; sum of v1 v2.
-    outside : array of int, shape (components,)
-        Voxels without any region.
-    rest : array of float64, shape (components,)
-        Sum of what the probabilities of all regions leave of 1.
+    Four tables of components x regions (voxels with v1 > 0; sum and maximum of v1; sum of v1 v2),
+    and for each component its voxels without any region, and what all regions leave of 1.
     """
     voxels = np.concatenate([part.indices for part in parts])
     weights = np.concatenate([part.weights for part in parts])
@@ -283,7 +297,6 @@ def _share(parts: Sequence[Component], sums: RegionSums) -> tuple[list[NDArray],
 def _matches_of(part: Component, sums: RegionSums, shared: list[NDArray]) -> list[ComponentOverlap]:
     voxels, expected, highest, weighted = shared
     touched = np.flatnonzero(voxels)
-    plain, padded = _correlate(part, sums, touched, weighted[touched])
     regions = sums.atlas.regions
     return [
         ComponentOverlap(
@@ -300,19 +313,21 @@ def _matches_of(part: Component, sums: RegionSums, shared: list[NDArray]) -> lis
             float(weighted[column]),
             *scores,
         )
-        for column, *scores in zip(touched.tolist(), plain.tolist(), padded.tolist(), strict=True)
+        for column, scores in zip(
+            touched.tolist(), _correlate(part, sums, touched, weighted[touched]), strict=True
+        )
     ]
 
 
 def _correlate(
     part: Component, sums: RegionSums, touched: NDArray[np.int64], weighted: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> list[list[float]]:
     """Pearson correlation with each touched region over the common box, and over siibra's box.
 
     Zeros outside component and region count with the box; only their number matters.
     """
     if not touched.size:
-        return np.empty(0), np.empty(0)
+        return []
     low, high = _box(part.indices, sums.atlas.grid)
     first = np.minimum(sums.low[:, touched], low[:, None])
     own = sums.high[:, touched]
@@ -320,7 +335,7 @@ def _correlate(
     exponent = int(np.frexp(part.weights.max())[1])
     weights, weighted = np.ldexp(part.weights, -exponent), np.ldexp(weighted, -exponent)
     total, spread = float(weights.sum()), _spread(weights)
-    found = []
+    scores = np.empty((touched.size, 2))
     for beyond in (0, 1):
         last = np.maximum(own, high[:, None] + beyond)
         size = (last - first + 1).prod(axis=0).astype(np.float64)
@@ -328,9 +343,9 @@ def _correlate(
         var1 = _spread_in_box(sums.spread[touched], sums.total[touched], sums.voxels[touched], size)
         var2 = _spread_in_box(spread, total, part.voxels, size)
         with np.errstate(divide="ignore", invalid="ignore"):
-            score = (weighted - size * mean1 * mean2) / np.sqrt(var1) / np.sqrt(var2)
-        found.append(np.where((var1 > 0) & (var2 > 0), score, _NOTHING))
-    return found[0], found[1]
+            correlation = (weighted - size * mean1 * mean2) / np.sqrt(var1) / np.sqrt(var2)
+        scores[:, beyond] = np.where((var1 > 0) & (var2 > 0), correlation, _NOTHING)
+    return scores.tolist()
 
 
 def _spread_in_box(
@@ -345,5 +360,5 @@ def _spread_in_box(
     """
     mean = total / size
     own = total / voxels
-    found = spread + voxels * (own - mean) ** 2 + (size - voxels) * mean**2
-    return np.where(found > _CONSTANT * size * own**2, found, 0.0)
+    total_spread = spread + voxels * (own - mean) ** 2 + (size - voxels) * mean**2
+    return np.where(total_spread > _CONSTANT * size * own**2, total_spread, 0.0)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
+from ..core.defaults import LOWER_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
 from ..files.reading import read_text
-from .overlap_scores import RegionSums, sum_regions
+from .overlap_scores import RegionSums, check_lower_threshold, sum_regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +34,10 @@ COLUMNS = (
     "percent_of_point",
 )
 REACH = 3.0
-"""Standard deviations at which the Gaussian around a point is cut off."""
+"""Standard deviations at which the Gaussian around a point is cut off: 97 % of it lie within."""
 
 LARGEST_SIGMA_MM = 20.0
+"""Arbitrary: the Gaussian then reaches 6 cm, beyond any lobe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def assign_points(
     points_mm: ArrayLike,
     atlas: Atlas,
     sigma_mm: ArrayLike = 0.0,
-    lower_threshold: float = 0.0,
+    lower_threshold: float = LOWER_THRESHOLD,
 ) -> PointAssignment:
     """Assign coordinates to the regions of an atlas.
 
@@ -109,7 +111,7 @@ def assign_points(
     Raises
     ------
     InputError
-        Where a coordinate is no number, or a parameter is out of its range.
+        Where a coordinate is not a number, or a parameter is out of its range.
 
     Notes
     -----
@@ -126,9 +128,7 @@ def assign_points(
     0  Synthetic putamen L          1.0
     """
     points, sigmas = _check_points(points_mm, sigma_mm)
-    if not 0 <= lower_threshold <= 1:
-        remedy = "give a probability from 0 to 1"
-        raise InputError("lower_threshold", f"is {lower_threshold}", remedy)
+    check_lower_threshold(lower_threshold)
     sums = sum_regions(atlas, lower_threshold)
     rows: list[tuple[Any, ...]] = []
     for number, (point, sigma) in enumerate(zip(points, sigmas.tolist(), strict=True), start=1):
@@ -148,15 +148,15 @@ def _check_points(
     try:
         points, sigmas = np.array(points_mm, float), np.array(sigma_mm, float)
     except (TypeError, ValueError):
-        raise InputError("points", "are no numbers", "give x, y, z in mm for each") from None
+        raise InputError("points", "are not numbers", "give x, y, z in mm for each") from None
     points = np.atleast_2d(points) if points.size else np.empty((0, 3))
     if points.ndim != 2 or points.shape[1] != 3:
         raise InputError("points", f"have the shape {points.shape}", "give x, y, z in mm for each")
     if not np.isfinite(points).all():
-        raise InputError("points", "hold a coordinate that is no number", "give x, y, z in mm")
+        raise InputError("points", "hold a coordinate that is not a number", "give x, y, z in mm")
     if sigmas.shape not in ((), (len(points),)):
         problem = f"holds {sigmas.size} values for {len(points)} points"
-        raise InputError("sigma_mm", problem, "give one, or one a point")
+        raise InputError("sigma_mm", problem, "give one, or one per point")
     wrong = sigmas[~((sigmas >= 0) & (sigmas <= LARGEST_SIGMA_MM))]
     if wrong.size:
         remedy = f"give mm from 0 to {LARGEST_SIGMA_MM:g}"
@@ -167,7 +167,7 @@ def _check_points(
 def _assign_point(
     point: NDArray[np.float64], sigma: float, sums: RegionSums
 ) -> list[tuple[Any, ...]]:
-    """The cells of `COLUMNS` after sigma, a row a region."""
+    """The cells of `COLUMNS` after sigma, one row per region."""
     indices, weights = _spread_point(point, sigma, sums.atlas.grid)
     near = sums.by_voxel[indices]
     probability = weights @ near
@@ -239,14 +239,14 @@ def read_points(path: PathInput) -> Points:
     Parameters
     ----------
     path : path or URL
-        A point a line: x, y, z in mm, and its sigma in mm where it has one; separated by commas,
-        semicolons, tabs or spaces. Decimals have a point. Lines that begin with # and a first
-        line of names are left out.
+        One point per line: x, y, z in mm, and its sigma in mm where it has one, separated by
+        commas, semicolons, tabs or spaces. Decimals have a point. Lines that begin with # and a
+        first line of names are skipped.
 
     Raises
     ------
     InputError
-        Naming the line that is no point; or where there is none.
+        Naming the line that is not a point; or where there is none.
 
     Examples
     --------
@@ -271,7 +271,7 @@ def read_points(path: PathInput) -> Points:
     if len({len(row) for row in rows}) > 1:
         raise InputError(place, "some points have a sigma and some have none", "give it to all")
     if not rows:
-        raise InputError(place, "holds no point", "give x, y, z in mm, a point a line")
+        raise InputError(place, "holds no point", "give x, y, z in mm, one point per line")
     table = np.array(rows)
     return Points(table[:, :3], table[:, 3] if table.shape[1] == 4 else None, sha256)
 
@@ -292,6 +292,6 @@ def _parse_cells(path: object, number: int, cells: list[str]) -> list[float]:
     except ValueError:
         values = []
     if len(values) not in (3, 4) or not np.isfinite(values).all():
-        problem = f"line {number} is no point: {' '.join(cells)[:60]!r}"
+        problem = f"line {number} is not a point: {' '.join(cells)[:60]!r}"
         raise InputError(path, problem, "give x, y, z and, if known, sigma, in mm")
     return values

@@ -18,23 +18,21 @@ from ..images.template import load_template
 from ..plotting.charts import draw_coverage
 from ..plotting.figures import (
     BOTH,
-    COLORMAPS,
     COLOUR_STOPS,
     ML,
     ONLY_A,
     ONLY_B,
     OVERLAP_CLASSES,
-    TITLES,
     Colour,
     ColourClass,
     class_stops,
-    display_unit,
     fixed_maximum,
     new_figure,
     nice_ceiling,
 )
 from ..stats.differences import CohortDifferences
 from ..stats.overlap import Overlap
+from ..stats.topography import STATISTICS
 from .findings import Findings, Side
 from .formatting import counted, fixed, ml, share
 
@@ -353,15 +351,16 @@ def _coverage(findings: Findings, side: Side) -> Picture:
 
 
 def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
-    factor, unit = display_unit(key)
+    statistic = STATISTICS[key]
+    factor, unit = statistic.display
     drawn = getattr(side.stats, key)
     values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
-    label = f"{TITLES[key]} ({unit})"
-    figure = draw_values(drawn.array * factor, drawn.grid, cuts, label, maximum, COLORMAPS[key])
+    label = f"{statistic.title} ({unit})"
+    figure = draw_values(drawn.array * factor, drawn.grid, cuts, label, maximum, statistic.colormap)
     low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in (values.min(), values.max()))
     is_beyond = bool(values.max() * factor > maximum)
-    return Picture(png_bytes(figure), TITLES[key], unit, low, high, maximum, is_beyond)
+    return Picture(png_bytes(figure), statistic.title, unit, low, high, maximum, is_beyond)
 
 
 def _overlap(overlap: Overlap, cuts: Cuts) -> Picture:

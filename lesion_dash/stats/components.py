@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.defaults import CONNECTIVITY, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
+from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask
@@ -132,11 +133,11 @@ class Components:
 
 def find_components(
     image: MapLike,
-    threshold: float = 0.0,
+    threshold: float = THRESHOLD,
     signs: Signs = "positive",
-    connectivity: Connectivity = 18,
-    min_size_voxels: int = 1,
-    min_size_mm3: float = 0.0,
+    connectivity: Connectivity = CONNECTIVITY,
+    min_size_voxels: int = MIN_SIZE_VOXELS,
+    min_size_mm3: float = MIN_SIZE_MM3,
 ) -> Components:
     """Find the connected parts of a map above a threshold.
 
@@ -174,34 +175,32 @@ def find_components(
     --------
     >>> array = np.zeros((4, 4, 4))
     >>> array[0, 0, :2], array[3, 3, :3] = 2.0, -5.0
-    >>> found = find_components(Map("example", array, Grid((4, 4, 4), np.eye(4)), "", ""),
-    ...                         signs="both")
-    >>> [(part.number, part.voxels, part.peak_value) for part in found]
+    >>> image = Map("example", array, Grid((4, 4, 4), np.eye(4)), "", "")
+    >>> [(part.number, part.voxels, part.peak_value) for part in find_components(image, 0, "both")]
     [(1, 2, 2.0), (2, 3, -5.0)]
     """
-    check_parameters(threshold, signs, connectivity, min_size_voxels, min_size_mm3)
-    found = as_map(image)
+    _check_parameters(threshold, signs, connectivity, min_size_voxels, min_size_mm3)
+    source = as_map(image)
     parts: list[Component] = []
     for sign in SIGNS[signs]:
-        parts += _label(found, threshold, sign, connectivity, first=len(parts) + 1)
-    kept = tuple(
+        parts += _label(source, threshold, sign, connectivity, first=len(parts) + 1)
+    large = tuple(
         part for part in parts if part.voxels > min_size_voxels and part.volume_mm3 >= min_size_mm3
     )
-    notes = found.notes
-    if dropped := len(parts) - len(kept):
-        notes += (f"{dropped:,} of {len(parts):,} components are too small and left out",)
-    return Components(found.name, found.grid, kept, notes)
+    notes = source.notes
+    if small := len(parts) - len(large):
+        notes += (f"{small:,} of {len(parts):,} components excluded: too small",)
+    return Components(source.name, source.grid, large, notes)
 
 
-def check_parameters(
+def _check_parameters(
     threshold: float, signs: str, connectivity: int, min_size_voxels: int, min_size_mm3: float
 ) -> None:
     """Raise InputError where a parameter of `find_components` is out of its range."""
     if not (np.isfinite(threshold) and threshold >= 0):
         remedy = "give a number of at least 0; choose the sign negative for values below 0"
         raise InputError("threshold", f"is {threshold}", remedy)
-    if signs not in SIGNS:
-        raise InputError("signs", f"is {signs!r}", f"choose one of {', '.join(SIGNS)}")
+    check_choice("signs", signs, SIGNS)
     if connectivity not in SHARED:
         remedy = "choose 6 (faces), 18 (and edges) or 26 (and corners)"
         raise InputError("connectivity", f"is {connectivity}", remedy)
@@ -212,14 +211,14 @@ def check_parameters(
 
 
 def _label(
-    found: Map, threshold: float, sign: int, connectivity: int, first: int
+    source: Map, threshold: float, sign: int, connectivity: int, first: int
 ) -> list[Component]:
     """The components of one sign, numbered from `first`."""
-    from scipy.ndimage import generate_binary_structure, label
+    from scipy.ndimage import find_objects, generate_binary_structure, label
 
     # A comparison with NaN is false: NaN is background. Integers are compared as they are.
-    inside = found.array > threshold if sign > 0 else found.array < -threshold
-    box = _bounding_box(inside)
+    inside = source.array > threshold if sign > 0 else source.array < -threshold
+    (box,) = find_objects(inside.view(np.uint8), max_label=1)
     if box is None:
         return []
     labels, count = label(
@@ -228,26 +227,14 @@ def _label(
     voxels = np.nonzero(labels)  # in C order
     owners = labels[voxels]
     places = tuple(axis + side.start for axis, side in zip(voxels, box, strict=True))
-    indices = np.ravel_multi_index(places, found.grid.shape, order="F").astype(np.int32)
-    values = found.array[places].astype(np.float64)
+    indices = np.ravel_multi_index(places, source.grid.shape, order="F").astype(np.int32)
+    values = source.array[places].astype(np.float64)
     # scipy does not promise an order of labels; first voxels in C order do.
     _, firsts = np.unique(owners, return_index=True)
     order = np.lexsort((indices, owners))
     bounds = np.searchsorted(owners[order], np.arange(1, count + 2))
     runs = [order[bounds[k] : bounds[k + 1]] for k in np.argsort(firsts)]
     return [
-        Component(first + k, sign, found.grid, indices[run], values[run])
+        Component(first + k, sign, source.grid, indices[run], values[run])
         for k, run in enumerate(runs)
     ]
-
-
-def _bounding_box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
-    """The smallest box that holds every true voxel, None where there is none."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(inside.any(axis=others))
-        if not hit.size:
-            return None
-        sides.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return sides[0], sides[1], sides[2]

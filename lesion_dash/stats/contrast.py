@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
+from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
-from ..images.maps import Map
+from .voxel_maps import Column, Columns, Quantity, VoxelMaps, minus_log10
 
 ContrastTest = Literal["student", "welch", "fisher"]
 
@@ -21,10 +22,24 @@ TESTS = {
     "fisher": "Fisher's exact test of lesioned or spared, two-sided",
 }
 
+Float1D = NDArray[np.float64]
+
+Correction = Literal["none", "bonferroni", "fdr", "fwe"]
+
+CORRECTIONS = {
+    "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
+    "bonferroni": "Bonferroni: the chance of any false voxel is held",
+    "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
+    "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
+}
+_MAX_BYTES = 2**30  # arbitrary: of the values of all tested voxels; permutations copy them
+_ROUNDING = 1e-9  # arbitrary: far above the rounding of equal correlations, about 1e-14
+_TOGETHER = 32  # arbitrary: permutations of one matrix product
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a permutation test draws from: the values of every tested voxel, and who is who.
+    """What a permutation test draws from: the values of every tested voxel, and groups.
 
     Parameters
     ----------
@@ -38,35 +53,31 @@ class Samples:
     variable: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Contrast:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contrast(VoxelMaps):
     """A two-sided test of the difference between two groups at each voxel.
 
     Parameters
     ----------
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the tested voxels: ``t`` or ``odds_ratio``; ``p``, not
+        corrected; ``corrected_p`` for the many voxels; ``effect``, the difference of the means (of
+        the shares lesioned where groups are patients with masks); ``dof``, degrees of freedom of
+        t, NaN for Fisher's test.
     name : str
         Such as ``face - house``.
-    grid : Grid
     test : {"student", "welch", "fisher"}
     groups : tuple of str
         What is compared with what; a positive effect means more in the first.
     sizes : tuple of int
         Number of samples in each group; the largest over voxels where they differ.
-    indices : array of int32, shape (tested,)
-        Linear positions of the tested voxels, ascending, the first axis fastest.
-    statistic, p, effect, dof : array of float64, shape (tested,)
-        t, or the odds ratio of Fisher's test; p, not corrected; the difference of the means (of
-        the shares lesioned where groups are patients with masks); degrees of freedom of t, NaN for
-        Fisher's test.
     effect_unit : str
-        In words.
+        Such as ``difference of the mean signal``.
     statement : str
         What this test shows, and what it does not.
     samples : Samples or None
         For permutations, where they are possible.
     correction : str
-        Of ``corrected_p`` for the many voxels.
-    corrected_p : array of float64, shape (tested,)
     notes : tuple of str
     parameters : dict
     sizes_vary : bool
@@ -74,78 +85,43 @@ class Contrast:
     """
 
     name: str
-    grid: Grid
     test: ContrastTest
     groups: tuple[str, str]
     sizes: tuple[int, int]
-    indices: NDArray[np.int32]
-    statistic: NDArray[np.float64]
-    p: NDArray[np.float64]
-    effect: NDArray[np.float64]
-    dof: NDArray[np.float64]
     effect_unit: str
     statement: str
     samples: Samples | None
-    correction: str
-    corrected_p: NDArray[np.float64]
+    correction: str = "none"
     notes: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     sizes_vary: bool = False
 
+    p = Column()
+    effect = Column()
+    dof = Column()
+    corrected_p = Column()
+
     @property
     def tested(self) -> int:
         """Number of voxels that were tested: the family of the correction."""
-        return int(self.indices.size)
+        return self.voxels
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the maps there are."""
-        statistic = "odds_ratio" if self.test == "fisher" else "t"
-        dof = () if self.test == "fisher" else ("dof",)
-        plain = (statistic, "p", "minus_log10_p", "effect", *dof)
-        corrected = ("corrected_p", "minus_log10_corrected_p")
-        return plain if self.correction == "none" else (*plain, *corrected)
-
-    def map(self, key: str) -> Map:
-        """One of the maps in `keys`; NaN where no voxel was tested.
-
-        Raises
-        ------
-        InputError
-            Where there is no map of this name.
-        """
-        if key not in self.keys:
-            remedy = f"choose one of {', '.join(self.keys)}"
-            raise InputError("contrast", f"has no map {key!r}", remedy)
-        flat = np.full(self.grid.size, np.nan)
-        flat[self.indices] = self._values(key)
-        flat.setflags(write=False)
-        array = flat.reshape(self.grid.shape, order="F")
-        unit = self.effect_unit if key == "effect" else ""
-        return Map(f"{key} of {self.name}", array, self.grid, unit, f"{key}: {self.name}")
-
-    def _values(self, key: str) -> NDArray[np.float64]:
-        if key in ("minus_log10_p", "minus_log10_corrected_p"):
-            p = self.p if key == "minus_log10_p" else self.corrected_p
-            with np.errstate(divide="ignore"):
-                # A p below the smallest number a float holds is no infinity to be drawn.
-                return -np.log10(np.maximum(p, np.finfo(np.float64).tiny))
-        if key in ("t", "odds_ratio"):
-            return self.statistic
-        values: NDArray[np.float64] = getattr(self, key)
-        return values
+    def statistic(self) -> NDArray[np.float64]:
+        """t, or the odds ratio of Fisher's test."""
+        return self.values[_statistic_key(self.test)]
 
     @property
     def sentence(self) -> str:
         """The test, the groups with their sizes, the degrees of freedom and the family."""
         (a, b), (n_a, n_b) = self.groups, self.sizes
         n = "n up to" if self.sizes_vary else "n ="
-        groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_words}"
+        groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_text}"
         family = f"{self.tested:,} voxels tested; correction: {self.correction}"
         return f"{TESTS[self.test]}: {groups}; {family}"
 
     @property
-    def _dof_words(self) -> str:
+    def _dof_text(self) -> str:
         known = self.dof[np.isfinite(self.dof)]
         if not known.size:
             return ""
@@ -154,44 +130,79 @@ class Contrast:
         return f", {shown} degrees of freedom"
 
 
-def keep_tested(contrast: Contrast) -> Contrast:
-    """The contrast of the voxels where the test gave a number; a note tells of the others.
+def check_permutations(number: int) -> None:
+    """Raise InputError where permutations are so few that no p is small."""
+    if number < MIN_PERMUTATIONS:
+        problem = f"{number} permutations give no p below {1 / (max(number, 0) + 1):.2f}"
+        remedy = f"give at least {MIN_PERMUTATIONS}; 1,000 or more is usual"
+        raise InputError("permutations", problem, remedy)
+
+
+def _statistic_key(test: ContrastTest) -> str:
+    return "odds_ratio" if test == "fisher" else "t"
+
+
+def _quantities(
+    name: str, test: ContrastTest, effect_unit: str, correction: str
+) -> tuple[Quantity, ...]:
+    dof = () if test == "fisher" else ("dof",)
+    corrected = () if correction == "none" else ("corrected_p", "minus_log10_corrected_p")
+    keys = (_statistic_key(test), "p", "minus_log10_p", "effect", *dof, *corrected)
+    return tuple(
+        Quantity(
+            key=key,
+            label=f"{key} of {name}",
+            unit=effect_unit if key == "effect" else "",
+            header=f"{key}: {name}",
+        )
+        for key in keys
+    )
+
+
+def make_contrast(
+    grid: Grid,
+    indices: NDArray[np.int32],
+    statistic: NDArray,
+    p: NDArray,
+    effect: NDArray,
+    dof: NDArray,
+    **details: Any,
+) -> Contrast:
+    """The contrast of the voxels where a test gave a number; a note tells of the others.
+
+    Parameters
+    ----------
+    grid, indices
+        As those of `Contrast`.
+    statistic, p, effect, dof : array of float64, shape (voxels,)
+        Those of `Contrast`; p is NaN where a voxel cannot be tested.
+    **details
+        The other fields of `Contrast`.
 
     Raises
     ------
     InputError
-        Where there is none.
+        Where no voxel can be tested.
     """
-    kept = np.isfinite(contrast.p)
-    if not kept.any():
+    tested = np.isfinite(p)
+    if not tested.any():
         remedy = "check that the groups hold at least two samples each that differ"
-        raise InputError(contrast.name, "no voxel can be tested", remedy)
-    notes = contrast.notes
-    if dropped := int((~kept).sum()):
-        said = f"{dropped:,} voxels are not tested: no spread, or fewer than two values in a group"
-        notes = (*notes, said)
-
-    def cut(values: NDArray) -> NDArray:
-        part = values[kept]
-        part.setflags(write=False)
-        return part
-
-    return replace(
-        contrast,
-        indices=cut(contrast.indices),
-        statistic=cut(contrast.statistic),
-        p=cut(contrast.p),
-        effect=cut(contrast.effect),
-        dof=cut(contrast.dof),
-        corrected_p=cut(contrast.corrected_p),
-        notes=notes,
+        raise InputError(details["name"], "no voxel can be tested", remedy)
+    if untested := int((~tested).sum()):
+        reason = "no spread, or fewer than two values in a group"
+        details["notes"] += (f"{untested:,} voxels are not tested: {reason}",)
+    key = _statistic_key(details["test"])
+    arrays = {key: statistic, "p": p, "effect": effect, "dof": dof, "corrected_p": p}
+    columns = {key: array[tested] for key, array in arrays.items()}
+    for column in columns.values():
+        column.setflags(write=False)
+    return Contrast(
+        grid=grid,
+        indices=indices[tested],
+        values=Columns({**columns, **minus_log10(columns)}),
+        quantities=_quantities(details["name"], details["test"], details["effect_unit"], "none"),
+        **details,
     )
-
-
-# Mean and sum of squared deviations of a group at each voxel, and what follows from two groups.
-
-
-Float1D = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +230,7 @@ class Moments:
 
 
 def moments_of(values: NDArray) -> Moments:
-    """Moments of each column of an array of samples x voxels; NaN is left out."""
+    """Moments of each column of an array of samples x voxels; NaN is excluded."""
     known = ~np.isnan(values) if values.dtype.kind == "f" else None
     if known is None or known.all():
         return _moments_of_known(values)
@@ -236,11 +247,11 @@ def moments_of(values: NDArray) -> Moments:
 def _moments_of_known(values: NDArray) -> Moments:
     # Deviations from the first value: a column of equal values has then no spread at all.
     shift = values[0].astype(np.float64)
-    apart = values - shift
-    mean = apart.mean(axis=0)
-    apart -= mean
+    deviations = values - shift
+    mean = deviations.mean(axis=0)
+    deviations -= mean
     n = np.full(shift.size, float(len(values)))
-    return Moments(n, mean + shift, np.einsum("ij,ij->j", apart, apart))
+    return Moments(n, mean + shift, np.einsum("ij,ij->j", deviations, deviations))
 
 
 def _first_known(values: Float1D, known: NDArray[np.bool_]) -> Float1D:
@@ -283,33 +294,12 @@ def p_of_t(t: Float1D, dof: Float1D) -> Float1D:
     return np.where(np.isinf(t), 0.0, p)
 
 
-# Correction of a contrast for the many voxels that were tested.
-
-
-Correction = Literal["none", "bonferroni", "fdr", "fwe"]
-
-CORRECTIONS = {
-    "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
-    "bonferroni": "Bonferroni: the chance of any false voxel is held",
-    "fdr": "false discovery rate (Benjamini-Hochberg): the share of false voxels is held",
-    "fwe": "family-wise error by permutations of the largest |t|: the chance of any is held",
-}
-_LARGEST = 2**30
-"""Bytes that the values of all tested voxels may take for permutations; these make copies."""
-
-_ROUNDING = 1e-9
-"""By how much two correlations may come out apart that are equal."""
-
-_TOGETHER = 32
-"""Permutations of one matrix product."""
-
-
 def correct_contrast(
     contrast: Contrast,
     method: Correction,
     *,
-    n_permutations: int = 1000,
-    seed: int = 0,
+    n_permutations: int = PERMUTATIONS,
+    seed: int = SEED,
     progress: Callable[[int, int], None] | None = None,
 ) -> Contrast:
     """Correct the p of a contrast for the number of voxels tested.
@@ -344,8 +334,7 @@ def correct_contrast(
     >>> bool((found.corrected_p >= found.p).all())
     True
     """
-    if method not in CORRECTIONS:
-        raise InputError("correction", f"is {method!r}", f"choose one of {', '.join(CORRECTIONS)}")
+    check_choice("correction", method, CORRECTIONS)
     parameters = contrast.parameters | {"correction": method}
     if method == "fwe":
         corrected = _permute(contrast, n_permutations, seed, progress)
@@ -353,7 +342,14 @@ def correct_contrast(
     else:
         corrected = _of_p(contrast.p, method)
     corrected.setflags(write=False)
-    return replace(contrast, correction=method, corrected_p=corrected, parameters=parameters)
+    columns = {"corrected_p": corrected}
+    return replace(
+        contrast,
+        values=Columns({**contrast.values, **columns, **minus_log10(columns)}),
+        quantities=_quantities(contrast.name, contrast.test, contrast.effect_unit, method),
+        correction=method,
+        parameters=parameters,
+    )
 
 
 def _of_p(p: NDArray[np.float64], method: str) -> NDArray[np.float64]:
@@ -409,19 +405,13 @@ def _to_permute(
     if samples is None:
         remedy = "choose Student's t-test, or another correction"
         raise InputError("fwe", f"no permutations of {contrast.test}'s test", remedy)
-    if n_permutations < 20:
-        problem = f"{n_permutations} permutations give no p below {1 / (n_permutations + 1):.2f}"
-        raise InputError("permutations", problem, "give at least 20; 1,000 is usual")
-    _check_memory(contrast, samples)
+    check_permutations(n_permutations)
+    size = contrast.tested * samples.variable.size * 8
+    if size > _MAX_BYTES:
+        problem = f"the values of {contrast.tested:,} voxels take {size / 1e9:.1f} GB"
+        raise InputError("fwe", problem, "test fewer voxels with a mask, or choose fdr")
     values = samples.values(contrast.indices)
     if np.isnan(values).any():
         remedy = "choose another correction, or a mask without these voxels"
         raise InputError("fwe", "some values are NaN, and permutations need all", remedy)
     return samples.variable.copy(), values
-
-
-def _check_memory(contrast: Contrast, samples: Samples) -> None:
-    size = contrast.tested * samples.variable.size * 8
-    if size > _LARGEST:
-        problem = f"the values of {contrast.tested:,} voxels take {size / 1e9:.1f} GB"
-        raise InputError("fwe", problem, "test fewer voxels with a mask, or choose fdr")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.derived import derived
 from ..core.grid import Grid, pieces
+from ..core.text import counted
 from ..images.template import template_on
 
 if TYPE_CHECKING:
@@ -75,16 +75,13 @@ class CoverageRow:
 
     @property
     def sentence(self) -> str:
-        """The row in words, such as ``k = 5: 12,345 voxels, 6.2 % of the brain, ...``."""
-        noun = "voxel" if self.voxels == 1 else "voxels"
-        parts = [f"k = {self.min_patients}: {self.voxels:,} {noun}"]
-        for share, whole in (
-            (self.percent_of_brain, "the brain"),
-            (self.percent_of_lesioned, "all lesioned voxels"),
-        ):
-            if share == share:
-                parts.append(f"{_percent(share)} of {whole}")
-        return ", ".join(parts)
+        """The row as text, such as ``k = 5: 12,345 voxels, 6.2 % of the brain, ...``."""
+        text = f"k = {self.min_patients}: {counted(self.voxels, 'voxel')}"
+        if not np.isnan(self.percent_of_brain):
+            text += f", {_percent(self.percent_of_brain)} of the brain"
+        if not np.isnan(self.percent_of_lesioned):
+            text += f", {_percent(self.percent_of_lesioned)} of all lesioned voxels"
+        return text
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,79 +128,44 @@ class Coverage:
     @property
     def rows(self) -> tuple[CoverageRow, ...]:
         """A row for every minimum number of patients that any voxel reaches."""
-        return tuple(self.at(least) for least in range(1, self.most + 1))
+        return tuple(self.at(min_patients) for min_patients in range(1, self.most + 1))
 
     @property
     def table(self) -> pd.DataFrame:
         """`rows`, with the conventions that ask for each number of patients."""
         import pandas as pd
 
-        asked = [
-            "; ".join(mark.label for mark in self.marks if mark.min_patients == least)
-            for least in range(1, self.most + 1)
-        ]
         columns = list(CoverageRow.__dataclass_fields__)
         table = pd.DataFrame([asdict(row) for row in self.rows], columns=columns)
-        return table.assign(conventions=asked)
+        labels = [
+            "; ".join(mark.label for mark in self.marks if mark.min_patients == min_patients)
+            for min_patients in range(1, self.most + 1)
+        ]
+        return table.assign(conventions=labels)
 
     def at(self, min_patients: int) -> CoverageRow:
         """What this minimum number of patients leaves; nothing, above `most`."""
-        least = check_min_patients(min_patients)
-        reached = least <= self.most
-        voxels = int(self.voxels[least - 1]) if reached else 0
-        inside = int(self.voxels_in_brain[least - 1]) if reached else 0
+        min_patients = check_min_patients(min_patients)
+        voxels = inside = 0
+        if min_patients <= self.most:
+            row = min_patients - 1
+            voxels, inside = int(self.voxels[row]), int(self.voxels_in_brain[row])
         lesioned = int(self.voxels[0]) if self.most else 0
-        return _row(least, voxels, inside, lesioned, self.brain_voxels, self.grid)
-
-
-def _row(
-    least: int, voxels: int, inside: int, lesioned: int, brain_voxels: int, grid: Grid
-) -> CoverageRow:
-    return CoverageRow(
-        least,
-        voxels,
-        voxels * grid.voxel_volume,
-        inside,
-        100 * inside / brain_voxels if brain_voxels else float("nan"),
-        100 * voxels / lesioned if lesioned else float("nan"),
-    )
-
-
-def coverage_at(cohort: Cohort, min_patients: int) -> CoverageRow:
-    """One row of `threshold_coverage`; the others are not counted, which is sooner.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        In MNI152 space.
-    min_patients : int
-
-    Examples
-    --------
-    >>> from lesion_dash import load_cohort
-    >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> coverage_at(cohort, 5) == threshold_coverage(cohort).at(5)
-    True
-    """
-    least = check_min_patients(min_patients)
-    if cohort in _CACHE:
-        return _CACHE[cohort].at(least)
-    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
-    voxels = inside = lesioned = 0
-    for piece in pieces(counts.size):
-        enough = counts[piece] >= least
-        voxels += int(np.count_nonzero(enough))
-        inside += int(np.count_nonzero(enough & brain[piece]))
-        lesioned += int(np.count_nonzero(counts[piece]))
-    brain_voxels = int(np.count_nonzero(brain))
-    return _row(least, voxels, inside, lesioned, brain_voxels, cohort.grid)
+        return CoverageRow(
+            min_patients,
+            voxels,
+            voxels * self.grid.voxel_volume,
+            inside,
+            100 * inside / self.brain_voxels if self.brain_voxels else float("nan"),
+            100 * voxels / lesioned if lesioned else float("nan"),
+        )
 
 
 def threshold_coverage(cohort: Cohort) -> Coverage:
     """Count, for every minimum number of patients, the voxels lesioned in at least so many.
 
     The brain is the MNI152 template that nilearn ships, on the cohort's grid, where it is brighter
-    than a fifth of its brightest voxel, as nilearn's own brain mask has it. What of the brain lies
+    than a fifth of its brightest voxel, as in nilearn's own brain mask. What of the brain lies
     beyond the grid is no part of the whole; lesioned voxels outside the brain count as voxels, and
     not in its share. The counts of all minimum numbers add up to the patients' lesion volumes.
 
@@ -224,22 +186,20 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
     --------
     >>> from lesion_dash import load_cohort
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = threshold_coverage(cohort)
-    >>> int(found.voxels.sum()) == int(cohort.volumes.sum())
+    >>> coverage = threshold_coverage(cohort)
+    >>> int(coverage.voxels.sum()) == int(cohort.volumes.sum())
     True
-    >>> [(mark.min_patients, mark.label) for mark in found.marks]
+    >>> [(mark.min_patients, mark.label) for mark in coverage.marks]
     [(2, '5 % of patients'), (4, '10 % of patients'), (5, '5 patients'), (10, '10 patients')]
     """
-    if cohort not in _CACHE:
-        counts = np.ravel(cohort.counts, order="F")
-        brain = brain_on(cohort.grid)
-        voxels, inside = map(_at_least, _exactly(counts, brain))
-        size = int(np.count_nonzero(brain))
-        _CACHE[cohort] = Coverage(cohort.name, cohort.n_patients, cohort.grid, size, voxels, inside)
-    return _CACHE[cohort]
+    return derived(cohort, "coverage", lambda: _count_coverage(cohort))
 
 
-_CACHE: WeakKeyDictionary[Cohort, Coverage] = WeakKeyDictionary()
+def _count_coverage(cohort: Cohort) -> Coverage:
+    counts, brain = np.ravel(cohort.counts, order="F"), brain_on(cohort.grid)
+    voxels, inside = map(_at_least, _exactly(counts, brain))
+    brain_voxels = int(np.count_nonzero(brain))
+    return Coverage(cohort.name, cohort.n_patients, cohort.grid, brain_voxels, voxels, inside)
 
 
 def conventions(n_patients: int) -> tuple[Mark, ...]:
@@ -259,7 +219,6 @@ def conventions(n_patients: int) -> tuple[Mark, ...]:
     return tuple(sorted(marks, key=lambda mark: mark.min_patients))
 
 
-@lru_cache(maxsize=4)
 def brain_on(grid: Grid) -> NDArray[np.bool_]:
     """Which voxels of a grid lie in the MNI152 brain.
 
@@ -279,6 +238,10 @@ def brain_on(grid: Grid) -> NDArray[np.bool_]:
     >>> 1.8e6 < brain_on(grid).sum() * grid.voxel_volume < 2e6  # mm³
     np.True_
     """
+    return derived(grid, "brain", lambda: _find_brain(grid))
+
+
+def _find_brain(grid: Grid) -> NDArray[np.bool_]:
     template = template_on(grid)
     nx, ny, nz = template.shape
     own = Grid((nx, ny, nz), template.affine)
@@ -292,31 +255,31 @@ def brain_on(grid: Grid) -> NDArray[np.bool_]:
 
 def _nearest(levels: NDArray[np.uint8], own: Grid, grid: Grid) -> NDArray[np.uint8]:
     """Values of an image at the voxels of another grid, slice by slice; 0 outside the image."""
-    found = np.zeros(grid.size, levels.dtype)
+    nearest = np.zeros(grid.size, levels.dtype)
     for places in np.split(np.arange(grid.size), grid.shape[2]):
         voxels = np.floor(own.to_voxel(grid.mm_of_index(places)) + 0.5).astype(np.int64)
         inside = np.all((voxels >= 0) & (voxels < own.shape), axis=1)
         source = np.ravel_multi_index(tuple(voxels[inside].T), own.shape, order="F")
-        found[places[inside]] = levels[source]
-    return found
+        nearest[places[inside]] = levels[source]
+    return nearest
 
 
 def _exactly(
     counts: NDArray[np.int32], brain: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many voxels have exactly 0, 1, 2, ... patients, everywhere and in the brain."""
-    found = np.zeros(2 * (int(counts.max(initial=0)) + 1), np.int64)
+    bins = np.zeros(2 * (int(counts.max(initial=0)) + 1), np.int64)
     for piece in pieces(counts.size):
-        found += np.bincount(2 * counts[piece] + brain[piece], minlength=found.size)
-    outside, inside = found.reshape(-1, 2).T
+        bins += np.bincount(2 * counts[piece] + brain[piece], minlength=bins.size)
+    outside, inside = bins.reshape(-1, 2).T
     return outside + inside, inside
 
 
 def _at_least(exactly: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many voxels have at least 1, 2, ... patients."""
-    found = np.cumsum(exactly[:0:-1])[::-1].astype(np.int64)
-    found.setflags(write=False)
-    return found
+    at_least = np.cumsum(exactly[:0:-1])[::-1].astype(np.int64)
+    at_least.setflags(write=False)
+    return at_least
 
 
 def _percent(share: float) -> str:

@@ -2,129 +2,155 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.errors import InputError
+from ..core.defaults import MIN_PATIENTS
+from ..core.errors import check_choice
 from ..core.grid import Grid, is_near
 from ..images.maps import Map
 from ..images.masks import Mask
-from .topography import Outside, VolumeStats, volume_stats
+from .topography import BACKGROUND, Outside, VolumeStats, volume_stats
+from .voxel_maps import Columns, Quantity, VoxelMaps, file_names
 
-FILE_NAMES = {
-    "frequency": "lesion_frequency_difference.nii",
-    "mean": "lesion_totalvol_mean_difference.nii",
-    "std": "lesion_totalvol_std_difference.nii",
-}
+FREQUENCY = Quantity(
+    key="frequency",
+    label="difference in patients lesioned",
+    unit="percentage points",
+    file="lesion_frequency_difference.nii",
+    meaning="Patients lesioned in percent of A, minus those in percent of B.",
+    title="A − B, patients lesioned",
+    short_title="Patients lesioned",
+    header="patients lesioned, A - B",
+    background=0.0,
+)
+MEAN = Quantity(
+    key="mean",
+    label="difference in mean total lesion volume",
+    unit="mm³",
+    file="lesion_totalvol_mean_difference.nii",
+    meaning="Mean total lesion volume of A minus that of B, where both have enough patients.",
+    title="A − B, mean volume",
+    short_title="Mean lesion volume",
+    colormap="plasma",
+    header="mean total lesion volume, A - B",
+)
+STD = Quantity(
+    key="std",
+    label="difference in SD of total lesion volume",
+    unit="mm³",
+    file="lesion_totalvol_std_difference.nii",
+    meaning="SD of total lesion volume of A minus that of B, where both have enough patients.",
+    title="A − B, SD of volume",
+    short_title="SD of lesion volume",
+    colormap="plasma",  # the middle of cividis is as grey as the brain below it
+    header="SD of total lesion volume, A - B",
+)
+DIFFERENCES = {quantity.key: quantity for quantity in (FREQUENCY, MEAN, STD)}
+FILE_NAMES = file_names(DIFFERENCES.values())
 
-_BACKGROUND = {"nan": np.nan, "zero": 0.0}
+Pair = tuple[NDArray, NDArray]
+"""Of A and of B."""
 
 
-@dataclass(frozen=True, eq=False)
-class CohortDifferences:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CohortDifferences(VoxelMaps):
     """What cohort A has more of than cohort B, voxel by voxel; negative where B has more.
 
-    The values are kept for the voxels that any patient of either cohort has lesioned.
+    The values are those at the voxels that any patient of either cohort has lesioned.
 
     Parameters
     ----------
+    grid, indices
+        As those of `VoxelMaps`; the grid is that of A.
     names : tuple of str
         Of A and of B.
     sizes : tuple of int
         Patients of A and of B.
-    grid : Grid
-        That of A.
-    min_patients : int
-        Volumes are compared where at least this many patients of A, and of B, are lesioned.
-    outside : str
-        What the maps of volumes hold elsewhere: ``nan`` or ``zero``.
-    indices : array of int32, shape (voxels,)
-        Linear positions in ascending order, the first axis fastest.
     n : tuple of array of int32, shape (voxels,)
         Patients of A and of B lesioned there.
     means : tuple of array of float64, shape (voxels,)
         Their mean total lesion volume in mm³, NaN where there is none.
     stds : tuple of array of float64, shape (voxels,)
         Its standard deviation in mm³ (divided by n), NaN where there is none.
+    min_patients : int
+        Volumes are compared where at least this many patients of A, and of B, are lesioned.
+    outside : str
+        What the maps of volumes hold elsewhere: ``nan`` or ``zero``.
     notes : tuple of str
         How B was brought onto the grid of A, and what is unusual about the pair.
     """
 
     names: tuple[str, str]
     sizes: tuple[int, int]
-    grid: Grid
+    n: Pair
+    means: Pair
+    stds: Pair
     min_patients: int
     outside: Outside
-    indices: NDArray[np.int32]
-    n: tuple[NDArray[np.int32], NDArray[np.int32]]
-    means: tuple[NDArray[np.float64], NDArray[np.float64]]
-    stds: tuple[NDArray[np.float64], NDArray[np.float64]]
     notes: tuple[str, ...] = ()
+    values: Columns = field(init=False)
+    quantities: tuple[Quantity, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        (a, b), minimum, background = self.sizes, self.min_patients, BACKGROUND[self.outside]
+        where = f", n>={minimum} of {a} and of {b}"
+        quantities = (
+            FREQUENCY.made(f", N {a} and {b}"),
+            MEAN.made(where, background=background),
+            STD.made(where, background=background),
+        )
+        values = {
+            "frequency": partial(_percentage_points, self.n, self.sizes),
+            "mean": partial(_subtract, self.means, self.n, minimum, background),
+            "std": partial(_subtract, self.stds, self.n, minimum, background),
+        }
+        object.__setattr__(self, "quantities", quantities)
+        object.__setattr__(self, "values", Columns(values))
 
     @property
     def frequency(self) -> Map:
         """Patients lesioned in percent of A, minus those in percent of B; 0 where none is."""
-        shares = [n / size for n, size in zip(self.n, self.sizes, strict=True)]
-        values = 100 * (shares[0] - shares[1])
-        name, unit = "difference in patients lesioned", "percentage points"
-        of_each = f", N {self.sizes[0]} and {self.sizes[1]}"
-        return self._map(name, unit, 0.0, self.indices, values, of_each)
+        return self.map("frequency")
 
     @property
     def mean(self) -> Map:
         """Mean total lesion volume of A minus that of B in mm³, where both have enough patients."""
-        return self._of_volumes("difference in mean total lesion volume", self.means)
+        return self.map("mean")
 
     @property
     def std(self) -> Map:
         """SD of total lesion volume of A minus that of B in mm³, where both have enough."""
-        return self._of_volumes("difference in SD of total lesion volume", self.stds)
+        return self.map("std")
 
     @property
     def compared(self) -> Mask:
         """The voxels where volumes are compared."""
+        enough = np.minimum(*self.n) >= self.min_patients
         name = f"{' and '.join(self.names)}, at least {self.min_patients} patients of each"
-        return Mask(self.grid, self.indices[self._enough], name)
+        return Mask(self.grid, self.indices[enough], name)
 
-    @property
-    def files(self) -> dict[str, Map]:
-        """The three maps under the names they are saved as."""
-        return {FILE_NAMES[key]: getattr(self, key) for key in FILE_NAMES}
+    def select(self, chosen: NDArray[np.bool_]) -> CohortDifferences:
+        """The same at some of the voxels."""
+        n, means, stds = ((a[chosen], b[chosen]) for a, b in (self.n, self.means, self.stds))
+        return replace(self, indices=self.indices[chosen], n=n, means=means, stds=stds)
 
-    @property
-    def _enough(self) -> NDArray[np.bool_]:
-        return np.minimum(*self.n) >= self.min_patients
 
-    def _of_volumes(self, name: str, of_each: tuple[NDArray, NDArray]) -> Map:
-        """A - B of what is known of the volumes at a voxel."""
-        enough = self._enough
-        values = of_each[0][enough] - of_each[1][enough]
-        least, (a, b) = self.min_patients, self.sizes
-        background, where = _BACKGROUND[self.outside], f", n>={least} of {a} and of {b}"
-        return self._map(name, "mm³", background, self.indices[enough], values, where)
+def _percentage_points(n: Pair, sizes: tuple[int, int]) -> NDArray:
+    return np.asarray(100 * (n[0] / sizes[0] - n[1] / sizes[1]))
 
-    def _map(
-        self,
-        name: str,
-        unit: str,
-        background: float,
-        indices: NDArray[np.int32],
-        values: NDArray[np.float64],
-        of_each: str,
-    ) -> Map:
-        flat = np.full(self.grid.size, background)
-        flat[indices] = values
-        flat.setflags(write=False)
-        what = name.removeprefix("difference in ")  # the header holds 79 characters
-        text = f"lesion_dash: {what}, A - B [{unit.replace('³', '3')}]{of_each}"
-        return Map(name, flat.reshape(self.grid.shape, order="F"), self.grid, unit, text)
+
+def _subtract(of_each: Pair, n: Pair, min_patients: int, background: float) -> NDArray:
+    """A - B of the volumes, where enough patients of both are lesioned."""
+    return np.where(np.minimum(*n) >= min_patients, of_each[0] - of_each[1], background)
 
 
 def cohort_differences(
-    a: Cohort, b: Cohort, min_patients: int = 5, outside: Outside = "nan"
+    a: Cohort, b: Cohort, min_patients: int = MIN_PATIENTS, outside: Outside = "nan"
 ) -> CohortDifferences:
     """Subtract one cohort from another: how many are lesioned at a voxel, and how large they are.
 
@@ -133,7 +159,7 @@ def cohort_differences(
     mean(v_A) - mean(v_B) and SD(v_A) - SD(v_B) in mm³, where n_A and n_B are at least
     `min_patients`. Exchanging A and B turns every sign, and no bit else.
 
-    The SD is the population's (divided by n), as `volume_stats` has it, so that the map is the
+    The SD is the population's (divided by n), as in `volume_stats`, so that the map is the
     difference of the maps of A and of B. It comes out smaller where fewer patients are lesioned:
     where n_A and n_B are few and unlike, a part of the difference is due to that.
 
@@ -143,7 +169,7 @@ def cohort_differences(
     ----------
     a, b : Cohort
         On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
-        and a note says so, as `overlap` has it.
+        and a note says so, as for `overlap`.
     min_patients : int
         Volumes are compared where at least this many patients of each cohort are lesioned.
     outside : {"nan", "zero"}
@@ -162,16 +188,15 @@ def cohort_differences(
     Examples
     --------
     >>> from lesion_dash import load_cohort
-    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
-    >>> found = cohort_differences(a, b, min_patients=5)
-    >>> found.sizes, found.frequency.unit, found.mean.unit
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
+    >>> differences = cohort_differences(a, b, min_patients=5)
+    >>> differences.sizes, differences.frequency.unit, differences.mean.unit
     ((40, 40), 'percentage points', 'mm³')
-    >>> found.compared.voxels == int((~np.isnan(found.mean.array)).sum())
+    >>> differences.compared.voxels == int((~np.isnan(differences.mean.array)).sum())
     True
     """
-    least = check_min_patients(min_patients)
-    if outside not in _BACKGROUND:
-        raise InputError("outside", f"{outside!r} is not known", "choose nan or zero")
+    min_patients = check_min_patients(min_patients)
+    check_choice("outside", outside, BACKGROUND)
     of_a, of_b = volume_stats(a, 1), volume_stats(b, 1)
     places, notes = _on_grid(of_b, b.name, a.grid)
     lesioned = np.zeros(a.grid.size, bool)  # np.union1d takes a second for two million voxels
@@ -181,42 +206,42 @@ def cohort_differences(
     n_b, *volumes_b = _spread(of_b, places, indices)
     means, stds = zip(volumes_a, volumes_b, strict=True)
     return CohortDifferences(
-        (a.name, b.name),
-        (a.n_patients, b.n_patients),
-        a.grid,
-        least,
-        outside,
-        indices,
-        (n_a, n_b),
-        means,
-        stds,
-        (*notes, *_common_masks(a, b)),
+        grid=a.grid,
+        indices=indices,
+        names=(a.name, b.name),
+        sizes=(a.n_patients, b.n_patients),
+        n=(n_a, n_b),
+        means=means,
+        stds=stds,
+        min_patients=min_patients,
+        outside=outside,
+        notes=(*notes, *_common_masks(a, b)),
     )
 
 
 def _on_grid(
-    found: VolumeStats, name: str, grid: Grid
+    stats: VolumeStats, name: str, grid: Grid
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Positions on another grid of the voxels of a cohort, in their order, and what was done."""
-    moved = Mask(found.grid, found.indices, name).on_grid(grid)
-    steps = None if is_near(found.grid, grid) else found.grid.exact_steps(grid)
+    moved = Mask(stats.grid, stats.indices, name).on_grid(grid)
+    steps = None if is_near(stats.grid, grid) else stats.grid.exact_steps(grid)
     if steps is None:  # the positions are the same
         return moved.indices, moved.notes
-    own = np.stack(np.unravel_index(found.indices, found.grid.shape, order="F"))
+    own = np.stack(np.unravel_index(stats.indices, stats.grid.shape, order="F"))
     voxels = steps[:, :3] @ own + steps[:, 3:]
     places = np.ravel_multi_index(tuple(voxels), grid.shape, order="F")
     return places.astype(np.int32), moved.notes
 
 
 def _spread(
-    found: VolumeStats, places: NDArray[np.int32], indices: NDArray[np.int32]
+    stats: VolumeStats, places: NDArray[np.int32], indices: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
     """Patients, and mean and SD of their volumes, of a cohort at the voxels of both."""
-    at = np.searchsorted(indices, places)
+    rows = np.searchsorted(indices, places)
     n = np.zeros(indices.size, np.int32)
     mean, std = np.full((2, indices.size), np.nan)
-    n[at] = found.values["n"]
-    mean[at], std[at] = found.values["mean"], found.values["std"]
+    n[rows] = stats.values["n"]
+    mean[rows], std[rows] = stats.values["mean"], stats.values["std"]
     return n, mean, std
 
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 from itertools import accumulate
 from math import comb
 from os import cpu_count
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_text
-from ..core.errors import InputError
+from ..core.defaults import MIN_PATIENTS
+from ..core.errors import InputError, check_choice
 from ..images.events import Conditions
 from ..images.masks import Mask
 from ..images.series import Series
@@ -26,25 +27,47 @@ from .contrast import (
     Float1D,
     Moments,
     Samples,
-    keep_tested,
+    make_contrast,
     moments_of,
     moments_of_counts,
     p_of_t,
     t_statistic,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def samples_of_masks(
+_OF_COHORTS = (
+    "Shows where one cohort is lesioned more often than the other. Lesions follow the arteries and "
+    "are large: neighbouring voxels go together, and a cohort of larger lesions is lesioned more "
+    "often nearly everywhere."
+)
+
+_OF_SCORES = (
+    "Shows where patients with a lesion score differently from patients without one there. It does "
+    "not show that the place matters: patients with large lesions are lesioned in more places and "
+    "score worse, and lesions of neighbouring places come together (Mah 2014, Sperber 2017)."
+)
+
+_BLOCK = 2**20  # arbitrary: values that a thread works on together, 8 MB in float64
+
+_OF_RUNS = (
+    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
+    "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
+    "take volumes for independent do not mend that. A map to explore, not a result to report."
+)
+_OF_PEOPLE = (
+    "Shows where the mean of one group differs from the other's. It does not show why: groups that "
+    "differ in age, scanner or anything else differ here too."
+)
+
+
+def _samples_of_masks(
     cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
 ) -> Samples:
-    """Zeros and ones of every patient at the tested voxels.
+    """Zeros and ones of every patient at the tested voxels, one cohort after the other.
 
-    Parameters
-    ----------
-    cohorts : tuple of Cohort
-        Their patients one after the other; the first is group 1, the second group 0.
-    scores : array of float64, shape (patients,), optional
-        The variable in place of the groups.
+    The first cohort is group 1, the second group 0; scores, where given, stand in their place.
     """
 
     def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -57,9 +80,6 @@ def samples_of_masks(
 
     groups = np.repeat([1.0, 0.0][: len(cohorts)], [cohort.n_patients for cohort in cohorts])
     return Samples(values, groups if scores is None else scores)
-
-
-# Fisher's exact test at each voxel: lesioned or spared, in one group or the other.
 
 
 def odds_ratio(
@@ -100,29 +120,19 @@ def fisher_p(
     # Whole numbers: tables that are equally likely are so to the last digit.
     choices = [[comb(size, chosen) for chosen in range(size + 1)] for size in sizes]
     for lesioned in np.unique(total).tolist():
-        here = total == lesioned
+        voxels = total == lesioned
         fewest = max(lesioned - sizes[1], 0)
-        p[here] = _p_of_margin(lesioned, fewest, choices)[a[here] - fewest]
+        p[voxels] = _p_of_margin(lesioned, fewest, choices)[a[voxels] - fewest]
     return p
 
 
 def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArray[np.float64]:
     """The p of every possible number of the first group among those lesioned, from the fewest."""
-    most = min(lesioned, len(choices[0]) - 1)
-    ways = [choices[0][first] * choices[1][lesioned - first] for first in range(fewest, most + 1)]
+    last = min(lesioned, len(choices[0]) - 1)
+    ways = [choices[0][first] * choices[1][lesioned - first] for first in range(fewest, last + 1)]
     ordered = sorted(ways)
     sums = list(accumulate(ordered))
     return np.array([sums[bisect_right(ordered, own) - 1] / sums[-1] for own in ways])
-
-
-# Contrast of two cohorts of lesion masks: where one is lesioned more often than the other.
-
-
-_OF_COHORTS = (
-    "Shows where one cohort is lesioned more often than the other. Lesions follow the arteries and "
-    "are large: neighbouring voxels go together, and a cohort of larger lesions is lesioned more "
-    "often nearly everywhere."
-)
 
 
 def contrast_cohorts(
@@ -159,8 +169,7 @@ def contrast_cohorts(
     (40, 40)
     """
     check_min_patients(min_patients)
-    if test not in TESTS:
-        raise InputError("test", f"is {test!r}", f"choose one of {', '.join(TESTS)}")
+    check_choice("test", test, TESTS)
     _check_cohorts(a, b)
     lesioned = [np.ravel(cohort.counts, order="F") for cohort in (a, b)]
     indices = np.flatnonzero(lesioned[0] + lesioned[1] >= min_patients).astype(np.int32)
@@ -169,26 +178,22 @@ def contrast_cohorts(
         raise InputError(f"{a.name} - {b.name}", problem, "lower the number of patients")
     counts, sizes = [own[indices] for own in lesioned], (a.n_patients, b.n_patients)
     statistic, p, dof = _test_counts(counts, sizes, test)
-    return keep_tested(
-        Contrast(
-            name=f"{a.name} - {b.name}",
-            grid=a.grid,
-            test=test,
-            groups=(a.name, b.name),
-            sizes=sizes,
-            indices=indices,
-            statistic=statistic,
-            p=p,
-            effect=100 * (counts[0] / sizes[0] - counts[1] / sizes[1]),
-            dof=dof,
-            effect_unit="percentage points of patients lesioned",
-            statement=_OF_COHORTS,
-            correction="none",
-            corrected_p=p,
-            samples=samples_of_masks((a, b)) if test == "student" else None,
-            notes=(*a.notes, *b.notes),
-            parameters={"test": test, "min_patients": min_patients},
-        )
+    return make_contrast(
+        a.grid,
+        indices,
+        statistic,
+        p,
+        100 * (counts[0] / sizes[0] - counts[1] / sizes[1]),
+        dof,
+        name=f"{a.name} - {b.name}",
+        test=test,
+        groups=(a.name, b.name),
+        sizes=sizes,
+        effect_unit="percentage points of patients lesioned",
+        statement=_OF_COHORTS,
+        samples=_samples_of_masks((a, b)) if test == "student" else None,
+        notes=(*a.notes, *b.notes),
+        parameters={"test": test, "min_patients": min_patients},
     )
 
 
@@ -224,22 +229,12 @@ def _files_of(cohort: Cohort) -> dict[str, str]:
     return {str(folder / patient.file): patient.file for patient in cohort.used}
 
 
-# Contrast of the scores of patients lesioned at a voxel and of those spared there.
-
-
-_OF_SCORES = (
-    "Shows where patients with a lesion score differently from patients without one there. It does "
-    "not show that the place matters: patients with large lesions are lesioned in more places and "
-    "score worse, and lesions of neighbouring places come together (Mah 2014, Sperber 2017)."
-)
-
-
 def contrast_scores(
     cohort: Cohort,
     column: str,
     *,
     test: Literal["student", "welch"] = "student",
-    min_lesioned: int = 5,
+    min_lesioned: int = MIN_PATIENTS,
 ) -> Contrast:
     """Test at each voxel whether a score differs between lesioned and spared patients.
 
@@ -249,7 +244,7 @@ def contrast_scores(
         With a participants table.
     column : str
         Of the participants table, numbers such as a behavioural score. Patients without a value
-        are left out, and counted in the notes.
+        are excluded, and counted in the notes.
     test : {"student", "welch"}
     min_lesioned : int
         Voxels with fewer lesioned, or fewer spared patients, are not tested; at least 2.
@@ -268,40 +263,40 @@ def contrast_scores(
     --------
     >>> from lesion_dash import load_cohort
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = contrast_scores(cohort, "nihss", min_lesioned=5)
-    >>> found.groups, bool(found.effect.mean() > 0)
+    >>> contrast = contrast_scores(cohort, "nihss", min_lesioned=5)
+    >>> contrast.groups, bool(contrast.effect.mean() > 0)
     (('lesioned', 'spared'), True)
     """
-    if test not in ("student", "welch"):
-        raise InputError("test", f"is {test!r}", "choose student or welch")
+    check_choice("test", test, ("student", "welch"))
     if check_min_patients(min_lesioned) < 2:
         raise InputError("min lesioned", f"is {min_lesioned}", "a t-test needs at least 2")
-    chosen, scores = _with_scores(cohort, column)
+    scores = _scores(cohort, column)
+    known, notes = np.isfinite(scores), cohort.notes
+    chosen = cohort
+    if missing := int((~known).sum()):
+        chosen, scores = cohort.select(known), scores[known]
+        notes += (f"{missing} patients excluded: no value of {column}",)
     indices = _enough_patients(chosen, min_lesioned)
     parts = _moments_of_scores(chosen, scores, indices)
     t, dof = t_statistic(*parts, equal_variances=test == "student")
     p = p_of_t(t, dof)
-    return keep_tested(
-        Contrast(
-            name=f"{column}: lesioned - spared",
-            grid=cohort.grid,
-            test=test,
-            groups=("lesioned", "spared"),
-            sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
-            indices=indices,
-            statistic=t,
-            p=p,
-            effect=parts[0].mean - parts[1].mean,
-            dof=dof,
-            effect_unit=f"difference of the mean {column}",
-            statement=_OF_SCORES,
-            correction="none",
-            corrected_p=p,
-            samples=samples_of_masks((chosen,), scores) if test == "student" else None,
-            notes=(*cohort.notes, *_missing(cohort.n_patients - scores.size, column)),
-            sizes_vary=True,
-            parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
-        )
+    return make_contrast(
+        cohort.grid,
+        indices,
+        t,
+        p,
+        parts[0].mean - parts[1].mean,
+        dof,
+        name=f"{column}: lesioned - spared",
+        test=test,
+        groups=("lesioned", "spared"),
+        sizes=(int(parts[0].n.max()), int(parts[1].n.max())),
+        effect_unit=f"difference of the mean {column}",
+        statement=_OF_SCORES,
+        samples=_samples_of_masks((chosen,), scores) if test == "student" else None,
+        notes=notes,
+        sizes_vary=True,
+        parameters={"column": column, "test": test, "min_lesioned": min_lesioned},
     )
 
 
@@ -316,26 +311,12 @@ def _enough_patients(cohort: Cohort, min_lesioned: int) -> NDArray[np.int32]:
     return indices
 
 
-def _missing(patients: int, column: str) -> tuple[str, ...]:
-    return (f"{patients} patients without a value of {column} are left out",) if patients else ()
-
-
-def _with_scores(cohort: Cohort, column: str) -> tuple[Cohort, NDArray[np.float64]]:
-    """The patients who have a score, and their scores."""
-    scores = _scores(cohort, column)
-    known = np.isfinite(scores)
-    return (cohort if known.all() else cohort.select(known)), scores[known]
-
-
 def _scores(cohort: Cohort, column: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    table, name = cohort.used_table, cohort.name_in_table(column)
-    if name not in table.columns:
-        remedy = f"choose one of {', '.join(map(str, table.columns))}"
-        raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
+    cells = _cells(cohort, column)
     try:
-        scores = pd.to_numeric(table[name]).to_numpy(np.float64)
+        scores = pd.to_numeric(cells).to_numpy(np.float64)
     except ValueError as error:
         problem = f"column {column} holds no numbers: {error}"
         raise InputError(cohort.name, problem, "choose a column of numbers") from None
@@ -356,19 +337,17 @@ def _moments_of_scores(
     middle = np.round(scores.mean())
     away = scores - middle
     n, total, squares = (_sums(cohort, weights)[indices] for weights in (None, away, away**2))
-    lesioned = _moments(n, total, squares, middle)
-    spared = _moments(cohort.n_patients - n, away.sum() - total, (away**2).sum() - squares, middle)
-    # A spread that comes of rounding alone is none.
-    least = 1e-13 * float((away**2).sum())
-    return _without_rounding(lesioned, least), _without_rounding(spared, least)
+    # A spread below this is rounding: a sum of so many squares is exact to about 1e-14 of itself.
+    rounding = 1e-13 * float((away**2).sum())
 
+    def moments(n: Float1D, total: Float1D, squares: Float1D) -> Moments:
+        deviations = squares - total**2 / n
+        deviations = np.where(deviations > rounding, deviations, 0.0)
+        return Moments(n, total / n + middle, deviations)
 
-def _moments(n: Float1D, total: Float1D, squares: Float1D, middle: float) -> Moments:
-    return Moments(n, total / n + middle, squares - total**2 / n)
-
-
-def _without_rounding(part: Moments, least: float) -> Moments:
-    return replace(part, deviations=np.where(part.deviations > least, part.deviations, 0.0))
+    lesioned = moments(n, total, squares)
+    spared = moments(cohort.n_patients - n, away.sum() - total, (away**2).sum() - squares)
+    return lesioned, spared
 
 
 def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -377,9 +356,6 @@ def _sums(cohort: Cohort, weights: NDArray[np.float64] | None) -> NDArray[np.flo
     for patient in range(cohort.n_patients):
         sums[cohort.voxels(patient)] += 1.0 if weights is None else weights[patient]
     return sums
-
-
-# One cohort split in two by what the participants table says.
 
 
 def split_cohort(
@@ -403,7 +379,7 @@ def split_cohort(
     Raises
     ------
     InputError
-        Where the column is missing, both values are one, or nobody has a value.
+        Where the column is missing, both values are one, or no patient has a value.
 
     Examples
     --------
@@ -412,20 +388,24 @@ def split_cohort(
     >>> women.name, women.n_patients + men.n_patients
     ('sex = F', 40)
     """
+    cells = _cells(cohort, column)
+    values = np.array([value_text(value) for value in cells.where(cells.notna(), "")])
+    groups = value_text(a), value_text(b)
+    if groups[0] == groups[1]:
+        raise InputError(column, f"both groups are {groups[0]!r}", "choose two that differ")
+    neither = int((~np.isin(values, groups)).sum())
+    notes = (f"{neither} patients excluded: another {column}, or none",) if neither else ()
+    part_a, part_b = (_part(cohort, column, values, group, notes) for group in groups)
+    return part_a, part_b
+
+
+def _cells(cohort: Cohort, column: str) -> pd.Series:
+    """A column of the participants table, a row for each used patient."""
     table, name = cohort.used_table, cohort.name_in_table(column)
     if name not in table.columns:
         remedy = f"choose one of {', '.join(map(str, table.columns))}"
         raise InputError(cohort.name, f"its participants have no column {column!r}", remedy)
-    known = table[name].notna()
-    values = np.array([value_text(value) for value in table[name].where(known, "")])
-    wanted = value_text(a), value_text(b)
-    if wanted[0] == wanted[1]:
-        raise InputError(column, f"both groups are {wanted[0]!r}", "choose two that differ")
-    neither = int((~np.isin(values, wanted)).sum())
-    notes = (f"{neither} patients with another {column}, or none, are left out",) if neither else ()
-    return _part(cohort, column, values, wanted[0], notes), _part(
-        cohort, column, values, wanted[1], notes
-    )
+    return table[name]
 
 
 def _part(
@@ -433,28 +413,11 @@ def _part(
 ) -> Cohort:
     rows = np.flatnonzero(values == value)
     if not value or not rows.size:
-        found = ", ".join(sorted({one for one in values.tolist() if one})[:12])
+        known = ", ".join(sorted({known for known in values.tolist() if known})[:12])
         problem = f"no patient has {column} = {value!r}"
-        raise InputError(cohort.name, problem, f"choose from: {found}")
+        raise InputError(cohort.name, problem, f"choose from: {known}")
     chosen = cohort.select(rows)
     return replace(chosen, name=f"{column} = {value}", notes=(*chosen.notes, *notes))
-
-
-# Contrast of two conditions of a series: a two-sample t-test at each voxel.
-
-
-_BLOCK = 2**20
-"""Values that are worked on together by one thread."""
-
-_OF_RUNS = (
-    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
-    "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
-    "take volumes for independent do not mend that. A map to explore, not a result to report."
-)
-_OF_PEOPLE = (
-    "Shows where the mean of one group differs from the other's. It does not show why: groups that "
-    "differ in age, scanner or anything else differ here too."
-)
 
 
 def contrast_conditions(
@@ -482,7 +445,7 @@ def contrast_conditions(
     Returns
     -------
     Contrast
-        NaN is left out voxel by voxel, as ``scipy.stats.ttest_ind(nan_policy="omit")`` does; voxels
+        NaN is excluded voxel by voxel, as ``scipy.stats.ttest_ind(nan_policy="omit")`` does; voxels
         without any spread are not tested.
 
     Raises
@@ -496,12 +459,10 @@ def contrast_conditions(
     >>> run = "sample_data/series/sub-01_task-pictures_run-1"
     >>> series = read_series(f"{run}_bold.nii.gz")
     >>> conditions = read_conditions(f"{run}_events.tsv", series)
-    >>> found = contrast_conditions(series, conditions, "face", "house")
-    >>> found.sizes
+    >>> contrast_conditions(series, conditions, "face", "house").sizes
     (16, 16)
     """
-    if test not in ("student", "welch"):
-        raise InputError("test", f"is {test!r}", "choose student or welch")
+    check_choice("test", test, ("student", "welch"))
     if len(conditions.of_volume) != series.volumes:
         problem = f"{len(conditions.of_volume)} conditions for {series.volumes} volumes"
         raise InputError("conditions", problem, "give one for each volume")
@@ -510,33 +471,29 @@ def contrast_conditions(
     rows = _rows_of(conditions, a), _rows_of(conditions, b)
     indices = _tested(series, mask)
     t, p, effect, dof = _test_blocks(series.rows, rows, indices, test == "student")
-    return keep_tested(
-        Contrast(
-            name=f"{a} - {b}",
-            grid=series.grid,
-            test=test,
-            groups=(a, b),
-            sizes=(rows[0].size, rows[1].size),
-            indices=indices,
-            statistic=t,
-            p=p,
-            effect=effect,
-            dof=dof,
-            effect_unit="difference of the mean signal",
-            statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
-            correction="none",
-            corrected_p=p,
-            samples=_samples(series, rows) if test == "student" else None,
-            notes=(*series.notes, *conditions.notes),
-            parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
-        )
+    return make_contrast(
+        series.grid,
+        indices,
+        t,
+        p,
+        effect,
+        dof,
+        name=f"{a} - {b}",
+        test=test,
+        groups=(a, b),
+        sizes=(rows[0].size, rows[1].size),
+        effect_unit="difference of the mean signal",
+        statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
+        samples=_samples(series, rows) if test == "student" else None,
+        notes=(*series.notes, *conditions.notes),
+        parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
     )
 
 
 def _rows_of(conditions: Conditions, name: str) -> NDArray[np.int64]:
     rows = conditions.rows(name)
     if rows.size < 2:
-        raise InputError(name, "has one volume only", "a t-test needs at least two in each group")
+        raise InputError(name, "has only one volume", "a t-test needs at least two in each group")
     return rows
 
 

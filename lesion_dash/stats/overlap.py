@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..images.masks import Mask, MaskLike, as_mask
 
@@ -65,20 +66,20 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     """
     a = as_mask(a)
     b = as_mask(b).on_grid(a.grid)
-    shares = np.zeros(a.grid.size, np.uint8)  # 1: in A, 2: in B; sorting voxels takes far longer
-    shares[a.indices] = 1
-    shares[b.indices] += 2
-    chosen = {
-        "both": shares == 3,
-        "either": shares > 0,
-        "only_a": shares == 1,
-        "only_b": shares == 2,
-    }
-    parts = {key: np.flatnonzero(part).astype(np.int32) for key, part in chosen.items()}
-    names = {
-        "both": f"overlap of {a.name} and {b.name}",
-        "either": f"{a.name} or {b.name}",
-        "only_a": f"{a.name} only",
-        "only_b": f"{b.name} only",
-    }
-    return Overlap(a, b, **{key: Mask(a.grid, parts[key], names[key]) for key in parts})
+    membership = np.zeros(
+        a.grid.size, np.uint8
+    )  # 1: in A, 2: in B; sorting voxels takes far longer
+    membership[a.indices] = 1
+    membership[b.indices] += 2
+
+    def part(chosen: NDArray[np.bool_], name: str) -> Mask:
+        return Mask(a.grid, np.flatnonzero(chosen).astype(np.int32), name)
+
+    return Overlap(
+        a,
+        b,
+        both=part(membership == 3, f"overlap of {a.name} and {b.name}"),
+        either=part(membership > 0, f"{a.name} or {b.name}"),
+        only_a=part(membership == 1, f"{a.name} only"),
+        only_b=part(membership == 2, f"{b.name} only"),
+    )

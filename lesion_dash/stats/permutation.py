@@ -12,9 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.errors import InputError
+from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
+from ..core.errors import InputError, check_choice
 from ..images.reading import Progress
-from .size_bias import SIDES, Lesioned, Side, VolumePermutations, lesioned_patients
+from .contrast import check_permutations
+from .size_bias import (
+    PERMUTATION_QUANTITIES,
+    SIDES,
+    Lesioned,
+    Side,
+    VolumePermutations,
+    lesioned_patients,
+)
+from .voxel_maps import Columns, minus_log10
+
+_BLOCK_BYTES = 2**26  # arbitrary: of the sums of one block of permutations
+_TOGETHER = 64  # arbitrary: permutations of one block, at most
+# Statistics that are equal differ by this part at most where their numbers of patients differ: a
+# few roundings of 1e-16.
+_ROUNDING = 1e-12
+
+Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +40,7 @@ class Patterns:
     """The different columns of the patients x voxels matrix.
 
     Neighbouring voxels are often lesioned in the very same patients; whatever depends on these
-    patients alone is worked out once for all of them.
+    patients alone is computed once for all of them.
 
     Parameters
     ----------
@@ -66,8 +84,8 @@ def find_patterns(patients: Lesioned, min_patients: int) -> Patterns:
 def _lesions(patients: Lesioned, place: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
     """The voxels of each lesion that qualify, as their places among these."""
     for row in range(patients.size):
-        found = place[patients.lesion(row)]
-        yield found[found >= 0]
+        places = place[patients.lesion(row)]
+        yield places[places >= 0]
 
 
 def _equal_columns(
@@ -96,44 +114,26 @@ def _members(
 
     pattern = np.full(voxels, -1, np.int32)
     pattern[first] = np.arange(first.size, dtype=np.int32)
-    columns = []
-    for lesion in _lesions(patients, place):
-        found = pattern[lesion]
-        columns.append(found[found >= 0])
+    columns = [pattern[lesion] for lesion in _lesions(patients, place)]
+    columns = [column[column >= 0] for column in columns]
     starts = np.concatenate([[0], np.cumsum([column.size for column in columns])])
     rows = np.concatenate(columns)
     shape = (first.size, patients.size)
     return sparse.csc_array((np.ones(rows.size), rows, starts), shape=shape).tocsr()
 
 
-# Permutation test of the mean volume at each voxel: volumes shuffled among patients.
-
-
-_BLOCK_BYTES = 2**26
-"""Bytes of the sums of one block of permutations."""
-
-_TOGETHER = 64
-"""Permutations of one block, at most."""
-
-_FEWEST = 20
-_ROUNDING = 1e-12
-"""By which part statistics of different numbers of patients may come out apart that are equal."""
-
-Float = NDArray[np.float64]
-
-
 def permute_volumes(
     cohort: Cohort,
-    min_patients: int = 5,
-    permutations: int = 1000,
-    seed: int = 0,
+    min_patients: int = MIN_PATIENTS,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
     side: Side = "larger",
     progress: Progress | None = None,
 ) -> VolumePermutations:
     """Test at each voxel whether its patients' lesions are larger than those of shuffled patients.
 
     **The null hypothesis** is that volumes are exchangeable among patients, given where the
-    lesions are: who is lesioned at which voxels is kept, and volumes are dealt out anew.
+    lesions are: who is lesioned at which voxels is kept, and volumes are shuffled.
 
     **What it is not.** It is not that lesions lie anywhere with equal chance. A large lesion covers
     more voxels, so the volumes of the patients lesioned at a voxel are above the cohort's mean
@@ -158,7 +158,7 @@ def permute_volumes(
     Parameters
     ----------
     cohort : Cohort
-        Patients without a lesioned voxel are left out; a note counts them.
+        Patients without a lesioned voxel are excluded; a note counts them.
     min_patients : int
         Voxels lesioned in at least this many patients are tested: the family of the correction.
         Voxels lesioned in all patients are not: whoever has which volume, their mean stays.
@@ -182,7 +182,7 @@ def permute_volumes(
 
     Notes
     -----
-    Voxels lesioned in the very same patients are one pattern, worked out once. Memory: about
+    Voxels lesioned in the very same patients are one pattern, computed once. Memory: about
     30 bytes for each patient of each pattern, 12 for each voxel of the grid, 80 for each tested
     voxel, and at most 75 MB for a block of permutations, however many there are (9 bytes for each
     pattern, where that is more). 200 masks at 1 mm took 133 MB, 1,449 at 2 mm 362 MB.
@@ -207,24 +207,33 @@ def permute_volumes(
     statistic = _excess(patterns, volumes[:, None])[:, 0] * units
     p = (1 + counts) / (1 + permutations)
     corrected = corrected_p(_signed(statistic.copy(), side), largest)
-    everyone = int(np.count_nonzero(cohort.counts == patients.size))
-    lost = f"not tested, as all patients are lesioned there: {everyone:,} voxels"
-    at = patterns.of_voxel
+    notes = patients.notes
+    if in_all := int(np.count_nonzero(cohort.counts == patients.size)):
+        notes += (f"not tested, as all patients are lesioned there: {in_all:,} voxels",)
+    of_voxel = patterns.of_voxel
+    columns = {
+        "n": patterns.n[of_voxel],
+        "statistic": statistic[of_voxel],
+        "p": p[of_voxel],
+        "corrected_p": corrected[of_voxel],
+    }
+    how = f", {side}, {permutations} permutations, n>={min_patients} of {patients.size}"
     return VolumePermutations(
-        cohort.grid,
-        patients.size,
-        min_patients,
-        permutations,
-        seed,
-        side,
-        patterns.indices,
-        patterns.n[at],
-        statistic[at],
-        p[at],
-        corrected[at],
-        largest,
-        patterns.size,
-        (*patients.notes, *((lost,) if everyone else ())),
+        grid=cohort.grid,
+        indices=patterns.indices,
+        values=Columns({**columns, **minus_log10(columns)}),
+        quantities=tuple(
+            quantity.made(how, label=f"{quantity.label}, {side}", header=quantity.key)
+            for quantity in PERMUTATION_QUANTITIES
+        ),
+        n_patients=patients.size,
+        min_patients=min_patients,
+        permutations=permutations,
+        seed=seed,
+        side=side,
+        largest=largest,
+        patterns=patterns.size,
+        notes=notes,
     )
 
 
@@ -244,7 +253,7 @@ def block_size(patterns: int) -> int:
 
 
 def shuffled_blocks(volumes: Float, permutations: int, seed: int, together: int) -> Iterator[Float]:
-    """Shuffled volumes, a permutation a column, the same ones whatever the size of a block."""
+    """Shuffled volumes, one permutation per column, the same ones whatever the size of a block."""
     generator = np.random.default_rng(seed)
     for first in range(0, permutations, together):
         block = range(first, min(first + together, permutations))
@@ -286,10 +295,10 @@ def count_extremes(
     largest = []
     done = 0
     for block in blocks:
-        found = _signed(_excess(patterns, block), side)
-        counts += np.count_nonzero(found >= observed, axis=1)
+        shuffled = _signed(_excess(patterns, block), side)
+        counts += np.count_nonzero(shuffled >= observed, axis=1)
         # The largest of those of one n is found among whole numbers, and scaled once.
-        tops = [part.max(axis=0) for part in np.split(found, starts[1:])]
+        tops = [part.max(axis=0) for part in np.split(shuffled, starts[1:])]
         largest.append(np.max(np.array(tops) * units[starts, None], axis=0))
         done += block.shape[1]
         if progress is not None:
@@ -307,10 +316,10 @@ def corrected_p(statistic: Float, largest: Float) -> Float:
 def _excess(patterns: Patterns, volumes: Float) -> Float:
     """N times the sum of a pattern's volumes, less n times that of all: whole numbers, exact."""
     patients = volumes.shape[0]
-    found: Float = patterns.members @ volumes
-    found *= patients
-    found -= (patterns.n * volumes[:, 0].sum())[:, None]
-    return found
+    excess: Float = patterns.members @ volumes
+    excess *= patients
+    excess -= (patterns.n * volumes[:, 0].sum())[:, None]
+    return excess
 
 
 def _signed(values: Float, side: Side) -> Float:
@@ -322,16 +331,9 @@ def _signed(values: Float, side: Side) -> Float:
 
 def _check_choices(min_patients: int, permutations: int, seed: int, side: str) -> tuple[int, int]:
     check_min_patients(min_patients)
-    if side not in SIDES:
-        raise InputError("side", f"is {side!r}", f"choose one of {', '.join(SIDES)}")
+    check_choice("side", side, SIDES)
     permutations = _whole_number("permutations", permutations)
-    if permutations < _FEWEST:
-        problem = (
-            f"{permutations} permutations give no p below {1 / (max(permutations, 0) + 1):.2f}"
-        )
-        raise InputError(
-            "permutations", problem, f"give at least {_FEWEST}; 1,000 or more is usual"
-        )
+    check_permutations(permutations)
     seed = _whole_number("seed", seed)
     if seed < 0:
         raise InputError("seed", f"is {seed}", "give a whole number of at least 0")
@@ -342,16 +344,18 @@ def _whole_number(name: str, value: object) -> int:
     try:
         return index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(name, f"{value!r} is no whole number", "give one such as 1000") from None
+        problem = f"{value!r} is not a whole number"
+        raise InputError(name, problem, "give one such as 1000") from None
 
 
 def _check_tested(patients: Lesioned, patterns: Patterns, min_patients: int) -> None:
     name, volumes = patients.cohort.name, patients.volumes
     if not patterns.size:
-        most = int(patients.cohort.counts.max())
-        problem = f"no voxel is lesioned in at least {min_patients} patients and not in all"
-        found = f"at most {most} of {patients.size} share one"
-        raise InputError(name, f"{problem}: {found}", "lower the number of patients")
+        problem = (
+            f"no voxel is lesioned in at least {min_patients} patients and not in all: at most "
+            f"{patients.cohort.most} of {patients.size} share one"
+        )
+        raise InputError(name, problem, "lower the number of patients")
     if volumes[0] == volumes[-1]:
         problem = f"all lesions have the same volume, {int(volumes[0]):,} voxels"
         raise InputError(name, problem, "shuffling needs volumes that differ")

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
+from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL
 from ..core.errors import InputError
-from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
-from .components import Component, Connectivity, find_components
+from .components import Component, find_components
 from .topography import volume_stats
+from .voxel_maps import Column, Columns, Quantity, VoxelMaps, file_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,60 @@ if TYPE_CHECKING:
 
 _EXACT = 2**53
 """Whole numbers below this are exact as float64, and so are their sums."""
+
+ABOVE_MEAN = Quantity(
+    key="above_mean",
+    label="mean total lesion volume above the cohort's mean",
+    unit="mm³",
+    file="lesion_size_above_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the cohort's mean.",
+    header="above_mean",
+)
+ABOVE_WEIGHTED_MEAN = Quantity(
+    key="above_weighted_mean",
+    label="mean total lesion volume above the size-weighted mean",
+    unit="mm³",
+    file="lesion_size_above_weighted_mean.nii",
+    meaning="Mean total lesion volume at each voxel minus the size-weighted mean of the cohort.",
+    header="above_weighted_mean",
+)
+MEAN_FILE_NAMES = file_names((ABOVE_MEAN, ABOVE_WEIGHTED_MEAN))
+
+Side = Literal["larger", "smaller", "two-sided"]
+
+SIDES = {
+    "larger": "test for a mean larger than that of shuffled volumes",
+    "smaller": "test for a mean smaller than that of shuffled volumes",
+    "two-sided": "test for a mean further from the cohort's than that of shuffled volumes",
+}
+
+STATEMENT = (
+    "Null hypothesis: volumes are exchangeable among patients, given where the lesions are. It is "
+    "not that lesions of any size lie everywhere alike: a large lesion covers more voxels, so the "
+    "mean is above the cohort's nearly everywhere by construction, and a small p says that large "
+    "lesions are over-represented at a voxel, not that this place makes lesions large."
+)
+
+PERMUTATION_QUANTITIES = tuple(
+    Quantity(
+        key=key,
+        label=f"{key} of mean total lesion volume",
+        file=f"lesion_size_{key}.nii",
+        meaning=meaning,
+    )
+    for key, meaning in {
+        "statistic": "Mean volume minus the cohort's, in standard deviations over permutations.",
+        "p": "Share of permutations with a sum of volumes at least as extreme at the voxel.",
+        "minus_log10_p": "-log10 of p.",
+        "corrected_p": "p corrected for the family-wise error over all tested voxels.",
+        "minus_log10_corrected_p": "-log10 of the corrected p.",
+    }.items()
+)
+PERMUTATION_FILE_NAMES = file_names(PERMUTATION_QUANTITIES)
+
+FILE_NAME = "lesion_size_clusters.csv"
+
+_SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +118,13 @@ class Lesioned:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Who was left out, where anybody was."""
+        """How many patients are excluded, where any are."""
         empty = self.cohort.n_patients - self.size
         if not empty:
             return ()
-        return (f"patients without a lesioned voxel left out: {empty} of {self.cohort.n_patients}",)
+        return (
+            f"patients excluded, without a lesioned voxel: {empty} of {self.cohort.n_patients}",
+        )
 
     def lesion(self, row: int) -> NDArray[np.int32]:
         """Linear voxel positions of the lesion of the patient at this place of `rows`."""
@@ -83,13 +140,13 @@ def lesioned_patients(cohort: Cohort) -> Lesioned:
         Where there is none, or so many voxels that sums of volumes would not be exact.
     """
     volumes = cohort.volumes
-    found = np.flatnonzero(volumes).tolist()
-    if not found:
+    lesioned = np.flatnonzero(volumes).tolist()
+    if not lesioned:
         raise InputError(cohort.name, "no patient has a lesioned voxel", "check the masks")
-    if len(found) * int(volumes.sum()) >= _EXACT:
-        problem = f"{int(volumes.sum()):,} lesioned voxels of {len(found):,} patients"
+    if len(lesioned) * int(volumes.sum()) >= _EXACT:
+        problem = f"{int(volumes.sum()):,} lesioned voxels of {len(lesioned):,} patients"
         raise InputError(cohort.name, f"{problem} are too many for exact sums", "use larger voxels")
-    rows = sorted(found, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
+    rows = sorted(lesioned, key=lambda row: (int(volumes[row]), _checksum(cohort.voxels(row))))
     return Lesioned(cohort, np.array(rows, np.int64), volumes[rows])
 
 
@@ -97,35 +154,19 @@ def _checksum(positions: NDArray[np.int32]) -> bytes:
     return sha256(np.ascontiguousarray(positions).data).digest()
 
 
-# The conditional mean volume against what it would be if place said nothing of size.
-
-
-MEAN_FILE_NAMES = {
-    "above_mean": "lesion_size_above_mean.nii",
-    "above_weighted_mean": "lesion_size_above_weighted_mean.nii",
-}
-
-_NAMES = {
-    "above_mean": "mean total lesion volume above the cohort's mean",
-    "above_weighted_mean": "mean total lesion volume above the size-weighted mean",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class MeanContrast:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MeanContrast(VoxelMaps):
     """Mean total lesion volume at each voxel against two means of the whole cohort.
 
     Parameters
     ----------
-    grid : Grid
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the qualifying voxels; ``mean`` is the mean total lesion volume
+        in mm³ of the patients lesioned there.
     n_patients : int
         Patients with a lesion.
     min_patients : int
         A voxel qualifies where at least this many patients are lesioned.
-    indices : array of int32, shape (voxels,)
-        The qualifying voxels, linear positions with the first axis fastest.
-    mean : array of float64, shape (voxels,)
-        Mean total lesion volume in mm³ of the patients lesioned at each.
     cohort_mean : float
         Mean volume in mm³ of the patients with a lesion.
     weighted_mean : float
@@ -134,51 +175,26 @@ class MeanContrast:
     notes : tuple of str
     """
 
-    grid: Grid
     n_patients: int
     min_patients: int
-    indices: NDArray[np.int32]
-    mean: NDArray[np.float64]
     cohort_mean: float
     weighted_mean: float
     notes: tuple[str, ...] = ()
 
+    mean = Column()
+
     @property
     def above_mean(self) -> Map:
         """Conditional mean minus the cohort's mean in mm³; NaN where no voxel qualifies."""
-        return self._map("above_mean", self.mean - self.cohort_mean)
+        return self.map("above_mean")
 
     @property
     def above_weighted_mean(self) -> Map:
         """Conditional mean minus the size-weighted mean in mm³; NaN where no voxel qualifies."""
-        return self._map("above_weighted_mean", self.mean - self.weighted_mean)
-
-    @property
-    def files(self) -> dict[str, Map]:
-        """Both maps under the names they are saved as."""
-        return {file: getattr(self, key) for key, file in MEAN_FILE_NAMES.items()}
-
-    def _map(self, key: str, values: NDArray[np.float64]) -> Map:
-        text = f"lesion_dash: {key} [mm3], n>={self.min_patients} of {self.n_patients}"
-        return map_of(self.grid, self.indices, values, _NAMES[key], "mm³", text)
+        return self.map("above_weighted_mean")
 
 
-def map_of(
-    grid: Grid,
-    indices: NDArray[np.int32],
-    values: NDArray[np.float64],
-    name: str,
-    unit: str,
-    text: str,
-) -> Map:
-    """A map of values at some voxels, NaN elsewhere: 0 is a value here."""
-    flat = np.full(grid.size, np.nan)
-    flat[indices] = values
-    flat.setflags(write=False)
-    return Map(name, flat.reshape(grid.shape, order="F"), grid, unit, text)
-
-
-def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
+def mean_contrast(cohort: Cohort, min_patients: int = MIN_PATIENTS) -> MeanContrast:
     """Mean volume of the patients lesioned at a voxel, minus two means of the cohort.
 
     The mean at a voxel is biased by construction: a large lesion covers more voxels, so it is
@@ -190,7 +206,7 @@ def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
     Parameters
     ----------
     cohort : Cohort
-        Patients without a lesioned voxel are left out.
+        Patients without a lesioned voxel are excluded.
     min_patients : int
         Voxels lesioned in at least this many patients qualify.
 
@@ -202,7 +218,7 @@ def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
     Raises
     ------
     InputError
-        Where no patient has a lesion, or `min_patients` is no whole number of at least 1.
+        Where no patient has a lesion, or `min_patients` is not a whole number of at least 1.
 
     Examples
     --------
@@ -212,65 +228,42 @@ def mean_contrast(cohort: Cohort, min_patients: int = 5) -> MeanContrast:
     ('mm³', True)
     """
     stats = volume_stats(cohort, min_patients)
-    patients = lesioned_patients(cohort)
+    patients, mean = lesioned_patients(cohort), stats.values["mean"]
+    how = f", n>={min_patients} of {patients.size}"
     return MeanContrast(
-        cohort.grid,
-        patients.size,
-        min_patients,
-        stats.indices,
-        stats.values["mean"],
-        patients.mean,
-        patients.weighted_mean,
-        patients.notes,
+        grid=cohort.grid,
+        indices=stats.indices,
+        values=Columns(
+            {
+                "mean": mean,
+                "above_mean": lambda: mean - patients.mean,
+                "above_weighted_mean": lambda: mean - patients.weighted_mean,
+            }
+        ),
+        quantities=(ABOVE_MEAN.made(how), ABOVE_WEIGHTED_MEAN.made(how)),
+        n_patients=patients.size,
+        min_patients=min_patients,
+        cohort_mean=patients.mean,
+        weighted_mean=patients.weighted_mean,
+        notes=patients.notes,
     )
 
 
-# The outcome of shuffling volumes among patients: statistic and p at each voxel.
-
-
-Side = Literal["larger", "smaller", "two-sided"]
-
-SIDES = {
-    "larger": "test for a mean larger than that of shuffled volumes",
-    "smaller": "test for a mean smaller than that of shuffled volumes",
-    "two-sided": "test for a mean further from the cohort's than that of shuffled volumes",
-}
-
-STATEMENT = (
-    "Null hypothesis: volumes are exchangeable among patients, given where the lesions are. It is "
-    "not that lesions of any size lie everywhere alike: a large lesion covers more voxels, so the "
-    "mean is above the cohort's nearly everywhere by construction, and a small p says that large "
-    "lesions are over-represented at a voxel, not that this place makes lesions large."
-)
-
-PERMUTATION_FILE_NAMES = {
-    "statistic": "lesion_size_statistic.nii",
-    "p": "lesion_size_p.nii",
-    "minus_log10_p": "lesion_size_minus_log10_p.nii",
-    "corrected_p": "lesion_size_corrected_p.nii",
-    "minus_log10_corrected_p": "lesion_size_minus_log10_corrected_p.nii",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class VolumePermutations:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VolumePermutations(VoxelMaps):
     """Where the mean volume differs from the cohort's more than with shuffled volumes.
 
     Parameters
     ----------
-    grid : Grid
+    grid, indices, values, quantities
+        As those of `VoxelMaps`, at the tested voxels; also ``n``, the patients lesioned at each.
+        The statistic is (mean at the voxel - the cohort's mean) / its standard deviation over all
+        permutations; p and corrected p are not corrected, and corrected for the family-wise error
+        over all tested voxels.
     n_patients : int
         Patients with a lesion: those whose volumes were shuffled.
     min_patients, permutations, seed, side
         As for `permute_volumes`.
-    indices : array of int32, shape (tested,)
-        Linear positions of the tested voxels, ascending, the first axis fastest.
-    n : array of int64, shape (tested,)
-        Patients lesioned at each.
-    statistic : array of float64, shape (tested,)
-        (mean at the voxel - the cohort's mean) / its standard deviation over all permutations.
-    p, corrected_p : array of float64, shape (tested,)
-        Not corrected, and corrected for the family-wise error over all tested voxels.
     largest : array of float64, shape (permutations,)
         The largest statistic over all tested voxels in each permutation (of its negative or
         absolute value, as `side` says).
@@ -279,53 +272,26 @@ class VolumePermutations:
     notes : tuple of str
     """
 
-    grid: Grid
     n_patients: int
     min_patients: int
     permutations: int
     seed: int
     side: Side
-    indices: NDArray[np.int32]
-    n: NDArray[np.int64]
-    statistic: NDArray[np.float64]
-    p: NDArray[np.float64]
-    corrected_p: NDArray[np.float64]
     largest: NDArray[np.float64] = field(repr=False)
     patterns: int
     notes: tuple[str, ...] = ()
 
+    n = Column()
+    statistic = Column()
+    p = Column()
+    corrected_p = Column()
+
     @property
     def tested(self) -> int:
         """Number of voxels that were tested: the family of the correction."""
-        return int(self.indices.size)
+        return self.voxels
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the maps there are."""
-        return tuple(PERMUTATION_FILE_NAMES)
-
-    def map(self, key: str) -> Map:
-        """One of the maps in `keys`; NaN where no voxel was tested.
-
-        Raises
-        ------
-        InputError
-            Where there is no map of this name.
-        """
-        if key not in PERMUTATION_FILE_NAMES:
-            remedy = f"choose one of {', '.join(PERMUTATION_FILE_NAMES)}"
-            raise InputError("size bias", f"has no map {key!r}", remedy)
-        of = f"n>={self.min_patients} of {self.n_patients}"
-        text = f"lesion_dash: {key}, {self.side}, {self.permutations} permutations, {of}"
-        name = f"{key} of mean total lesion volume, {self.side}"
-        return map_of(self.grid, self.indices, self._values(key), name, "", text)
-
-    @property
-    def files(self) -> dict[str, Map]:
-        """All maps under the names they are saved as."""
-        return {file: self.map(key) for key, file in PERMUTATION_FILE_NAMES.items()}
-
-    def significant(self, level: float = 0.05) -> int:
+    def significant(self, level: float = SIGNIFICANCE_LEVEL) -> int:
         """Number of voxels whose corrected p is at most this."""
         return int(np.count_nonzero(self.corrected_p <= level))
 
@@ -342,26 +308,10 @@ class VolumePermutations:
         shuffled = f"volumes shuffled among {self.n_patients} patients {self.permutations:,} times"
         return f"{SIDES[self.side]}: {family}; {shuffled}, seed {self.seed}"
 
-    def _values(self, key: str) -> NDArray[np.float64]:
-        if key.startswith("minus_log10_"):
-            return -np.log10(self._values(key.removeprefix("minus_log10_")))
-        values: NDArray[np.float64] = getattr(self, key)
-        return values
-
-
-# What a permutation test found: clusters of voxels with a small corrected p, and their peaks.
-
-
-FILE_NAME = "lesion_size_clusters.csv"
-LEVEL = 0.05
-_CORNERS: Connectivity = 26
-
-_SIGNS = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}
-
 
 @dataclass(frozen=True)
 class SizeCluster:
-    """Voxels that hang together, all with a small corrected p, and what is known of their peak.
+    """Connected voxels, all with a small corrected p, and what is known of their peak.
 
     Parameters
     ----------
@@ -408,14 +358,14 @@ class SizeClusters:
 
     Parameters
     ----------
-    found : VolumePermutations
+    test : VolumePermutations
         The test.
     level : float
         The largest corrected p of a voxel that belongs to a cluster.
     rows : tuple of SizeCluster
     """
 
-    found: VolumePermutations
+    test: VolumePermutations
     level: float
     rows: tuple[SizeCluster, ...]
 
@@ -435,15 +385,15 @@ class SizeClusters:
 
         columns = [field.name for field in fields(SizeCluster)]
         table = pd.DataFrame([astuple(row) for row in self.rows], columns=columns)
-        of_all = {"of_patients": self.found.n_patients, "level": self.level}
-        return table.assign(**of_all, **self.found.parameters)
+        of_all = {"of_patients": self.test.n_patients, "level": self.level}
+        return table.assign(**of_all, **self.test.parameters)
 
 
 def find_size_clusters(
-    found: VolumePermutations,
+    test: VolumePermutations,
     means: MeanContrast,
     atlas: Atlas | None = None,
-    level: float = LEVEL,
+    level: float = SIGNIFICANCE_LEVEL,
 ) -> SizeClusters:
     """Gather the voxels with a small corrected p into clusters, and describe their peaks.
 
@@ -453,7 +403,7 @@ def find_size_clusters(
 
     Parameters
     ----------
-    found : VolumePermutations
+    test : VolumePermutations
     means : MeanContrast
         Of the same cohort and minimum of patients.
     atlas : Atlas, optional
@@ -469,63 +419,62 @@ def find_size_clusters(
     Raises
     ------
     InputError
-        Where the means are not of the cohort that was tested, or the level is no p.
+        Where the means are not of the cohort that was tested, or the level is not a p.
 
     Examples
     --------
     >>> from lesion_dash import load_cohort, mean_contrast, permute_volumes
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = permute_volumes(cohort, permutations=99)
-    >>> clusters = find_size_clusters(found, mean_contrast(cohort))
-    >>> sum(row.voxels for row in clusters) == found.significant(0.05)
+    >>> test = permute_volumes(cohort, permutations=99)
+    >>> clusters = find_size_clusters(test, mean_contrast(cohort))
+    >>> sum(row.voxels for row in clusters) == test.significant(0.05)
     True
     """
-    _check(found, means, level)
-    small = found.corrected_p <= level
+    _check(test, means, level)
+    small = test.corrected_p <= level
     parts = [
         part
-        for sign in _SIGNS[found.side]
-        for part in _parts(found, small & _is_of(found, sign), sign)
+        for sign in _SIGNS[test.side]
+        for part in _parts(test, small & _is_of(test, sign), sign)
     ]
     # Peaks are equal where the same patients are lesioned; then the first voxel decides.
     parts.sort(key=lambda part: (-float(part.weights.max()), int(part.indices[0])))
-    rows = (_describe(number, part, found, means, atlas) for number, part in enumerate(parts, 1))
-    return SizeClusters(found, level, tuple(rows))
+    rows = (_describe(number, part, test, means, atlas) for number, part in enumerate(parts, 1))
+    return SizeClusters(test, level, tuple(rows))
 
 
-def _check(found: VolumePermutations, means: MeanContrast, level: float) -> None:
+def _check(test: VolumePermutations, means: MeanContrast, level: float) -> None:
     if not 0 < level <= 1:
         raise InputError("level", f"is {level}", "give a p above 0 and at most 1, such as 0.05")
-    sizes = [(one.n_patients, one.min_patients) for one in (found, means)]
-    if sizes[0] != sizes[1] or not means.grid.matches(found.grid):
+    sizes = [(result.n_patients, result.min_patients) for result in (test, means)]
+    if sizes[0] != sizes[1] or not means.grid.matches(test.grid):
         problem = "are not of the cohort and the minimum of patients that were tested"
         raise InputError("means", problem, "give mean_contrast of the same cohort and minimum")
 
 
-def _is_of(found: VolumePermutations, sign: int) -> NDArray[np.bool_]:
+def _is_of(test: VolumePermutations, sign: int) -> NDArray[np.bool_]:
     """The voxels of one side of the test: of a one-sided one, all of them."""
-    if found.side != "two-sided":
-        return np.ones(found.tested, bool)
-    return found.statistic >= 0 if sign > 0 else found.statistic < 0
+    if test.side != "two-sided":
+        return np.ones(test.tested, bool)
+    return test.statistic >= 0 if sign > 0 else test.statistic < 0
 
 
-def _parts(found: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
+def _parts(test: VolumePermutations, chosen: NDArray[np.bool_], sign: int) -> Iterator[Component]:
     """The connected parts of some of the tested voxels, with the statistic as their values."""
-    mask = Mask(found.grid, found.indices[chosen], "corrected p")
-    for part in find_components(mask, connectivity=_CORNERS, min_size_voxels=0):
-        at = np.searchsorted(found.indices, part.indices)
-        yield Component(part.number, sign, found.grid, part.indices, found.statistic[at])
+    mask = Mask(test.grid, test.indices[chosen], "corrected p")
+    for part in find_components(mask, connectivity=CLUSTER_CONNECTIVITY, min_size_voxels=0):
+        rows = np.searchsorted(test.indices, part.indices)
+        yield Component(part.number, sign, test.grid, part.indices, test.statistic[rows])
 
 
 def _describe(
     number: int,
     part: Component,
-    found: VolumePermutations,
+    test: VolumePermutations,
     means: MeanContrast,
     atlas: Atlas | None,
 ) -> SizeCluster:
-    at = int(np.searchsorted(found.indices, part.peak_index))
-    of_mean = int(np.searchsorted(means.indices, part.peak_index))
+    row, of_mean = test.row_of(part.peak_index), means.row_of(part.peak_index)
     x, y, z = part.peak_mm.tolist()
     return SizeCluster(
         number,
@@ -534,10 +483,10 @@ def _describe(
         x,
         y,
         z,
-        float(found.corrected_p[at]),
-        float(found.p[at]),
-        float(found.statistic[at]),
-        int(found.n[at]),
+        float(test.corrected_p[row]),
+        float(test.p[row]),
+        float(test.statistic[row]),
+        int(test.n[row]),
         float(means.mean[of_mean]),
         atlas.region_at((x, y, z)) if atlas is not None else "",
     )

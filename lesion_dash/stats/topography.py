@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,136 +15,166 @@ from ..cohort.dask import connect
 from ..cohort.loading import read_listing
 from ..cohort.readers import Workers
 from ..cohort.reading import DEFAULTS, ReadOptions
-from ..core.errors import InputError
+from ..core.defaults import MIN_PATIENTS
+from ..core.derived import derived
+from ..core.errors import check_choice
 from ..core.grid import Grid
 from ..core.runs import run_store
 from ..files.paths import PathInput
 from ..images.maps import Map
+from .voxel_maps import Columns, MapSet, Quantity, VoxelMaps, file_names
 from .voxel_volumes import SpreadRuns, VoxelVolumes, join, voxel_volumes
 
 Std = Literal["population", "sample"]
 Outside = Literal["zero", "nan"]
 
-_BACKGROUND = {"zero": 0.0, "nan": np.nan}
-
-FILE_NAMES = {
-    "mean": "lesion_totalvol_mean_given_voxel.nii",
-    "std": "lesion_totalvol_std_given_voxel.nii",
-    "median": "lesion_totalvol_median_given_voxel.nii",
-    "n": "lesion_patients_per_voxel.nii",
-}
+BACKGROUND: dict[str, float] = {"zero": 0.0, "nan": np.nan}
+"""What maps hold at voxels that do not qualify."""
 
 
-class StatMaps:
-    """The four maps of a lesion size topography, each made when it is asked for."""
+@dataclass(frozen=True, kw_only=True)
+class Statistic(Quantity):
+    """A statistic of the total lesion volumes of the patients lesioned at a voxel.
 
-    grid: Grid
-    n_patients: int
-    min_patients: int
-    std_kind: Std
+    Parameters
+    ----------
+    compute : callable
+        Takes `VoxelVolumes` and the kind of SD, ``population`` or ``sample``; returns an array,
+        shape (voxels,).
+    needs_medians : bool
+        Medians take longer than all the rest: they are computed when they are first asked for.
+    """
+
+    compute: Callable[[VoxelVolumes, Std], NDArray]
+    needs_medians: bool = False
+
+
+def _std(volumes: VoxelVolumes, std: Std) -> NDArray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt(volumes.deviation / (volumes.n - (std == "sample")))
+    return np.asarray(spread * volumes.grid.voxel_volume)
+
+
+def _median(volumes: VoxelVolumes, _: Std) -> NDArray:
+    assert volumes.median is not None, "a statistic that needs medians is given them"
+    return volumes.median * volumes.grid.voxel_volume
+
+
+STATISTICS: dict[str, Statistic] = {}
+FILE_NAMES: dict[str, str] = {}
+
+
+def add_statistics(*statistics: Statistic) -> None:
+    """Add statistics to those that are computed, shown and saved.
+
+    Examples
+    --------
+    >>> total = Statistic(
+    ...     key="total",
+    ...     label="sum of total lesion volumes",
+    ...     unit="mm³",
+    ...     file="lesion_totalvol_sum_given_voxel.nii",
+    ...     compute=lambda volumes, _: volumes.n * volumes.mean * volumes.grid.voxel_volume,
+    ... )
+    >>> add_statistics(total)
+    >>> from lesion_dash import load_cohort
+    >>> volume_stats(load_cohort("sample_data/cohort_a")).map("total").unit
+    'mm³'
+    >>> del STATISTICS["total"], FILE_NAMES["total"]
+    """
+    STATISTICS.update({statistic.key: statistic for statistic in statistics})
+    FILE_NAMES.update(file_names(statistics))
+
+
+add_statistics(
+    Statistic(
+        key="mean",
+        label="mean total lesion volume",
+        unit="mm³",
+        file="lesion_totalvol_mean_given_voxel.nii",
+        meaning="Mean total lesion volume of the patients lesioned at each voxel.",
+        short_title="Mean lesion volume",
+        colormap="plasma",
+        compute=lambda volumes, _: volumes.mean * volumes.grid.voxel_volume,
+    ),
+    Statistic(
+        key="std",
+        label="SD of total lesion volume",
+        unit="mm³",
+        file="lesion_totalvol_std_given_voxel.nii",
+        meaning="Standard deviation of the total lesion volume of the patients lesioned there.",
+        short_title="SD of lesion volume",
+        colormap="cividis",
+        compute=_std,
+    ),
+    Statistic(
+        key="median",
+        label="median total lesion volume",
+        unit="mm³",
+        file="lesion_totalvol_median_given_voxel.nii",
+        meaning="Median total lesion volume of the patients lesioned at each voxel.",
+        short_title="Median lesion volume",
+        colormap="plasma",
+        compute=_median,
+        needs_medians=True,
+    ),
+    Statistic(
+        key="n",
+        label="patients lesioned",
+        unit="patients",
+        file="lesion_patients_per_voxel.nii",
+        meaning="Number of patients lesioned at each voxel.",
+        title="Patients per voxel",
+        compute=lambda volumes, _: volumes.n,
+    ),
+)
+
+
+class StatMaps(MapSet):
+    """The maps of a lesion size topography, each made when it is asked for."""
 
     @property
     def n(self) -> Map:
         """Patients lesioned at each voxel."""
-        return self._map("n", "patients lesioned", "patients")
+        return self.map("n")
 
     @property
     def mean(self) -> Map:
         """Mean total lesion volume in mm³ of the patients lesioned at each voxel."""
-        return self._map("mean", "mean total lesion volume", "mm³")
+        return self.map("mean")
 
     @property
     def std(self) -> Map:
         """Standard deviation of the total lesion volume in mm³."""
-        return self._map("std", f"{self.std_kind} SD of total lesion volume", "mm³")
+        return self.map("std")
 
     @property
     def median(self) -> Map:
         """Median total lesion volume in mm³ of the patients lesioned at each voxel."""
-        return self._map("median", "median total lesion volume", "mm³")
-
-    @property
-    def files(self) -> dict[str, Map]:
-        """The four maps under the names they are saved as."""
-        return {FILE_NAMES[key]: getattr(self, key) for key in FILE_NAMES}
-
-    def _map(self, key: str, name: str, unit: str) -> Map:
-        flat = self._flat(key)
-        flat.setflags(write=False)
-        array = flat.reshape(self.grid.shape, order="F")
-        ascii_unit = unit.replace("³", "3")
-        text = f"lesion_dash: {name} [{ascii_unit}], n>={self.min_patients} of {self.n_patients}"
-        return Map(name, array, self.grid, unit, text)
-
-    def _flat(self, key: str) -> NDArray:
-        raise NotImplementedError
+        return self.map("median")
 
 
-class VoxelValues(Mapping[str, NDArray]):
-    """What is known at the qualifying voxels; medians, which take longest, once they are asked for.
-
-    Parameters
-    ----------
-    ready : dict of array
-    medians : callable
-        Works them out.
-    """
-
-    def __init__(self, ready: dict[str, NDArray], medians: Callable[[], NDArray]) -> None:
-        self._ready, self._medians = ready, medians
-
-    def __getitem__(self, key: str) -> NDArray:
-        if key == "median" and key not in self._ready:
-            self._ready[key] = self._medians()
-        return self._ready[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("n", "mean", "std", "median"))
-
-    def __len__(self) -> int:
-        return 4
-
-
-@dataclass(frozen=True, eq=False)
-class VolumeStats(StatMaps):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VolumeStats(StatMaps, VoxelMaps):
     """Lesion size topography of a cohort at one threshold.
 
-    The values are kept for the qualifying voxels alone; each map is made when it is asked for.
+    The values, ``n`` in patients and volumes in mm³, are those at the qualifying voxels.
 
     Parameters
     ----------
-    grid : Grid
+    grid, indices, values, quantities
+        As those of `VoxelMaps`.
     n_patients : int
         Patients of the cohort.
     min_patients : int
         A voxel qualifies where at least this many patients are lesioned.
     std_kind : str
         ``population`` (divided by n) or ``sample`` (divided by n - 1).
-    outside : str
-        What maps hold at other voxels: ``zero`` or ``nan``.
-    indices : array of int32, shape (voxels,)
-        The qualifying voxels, linear positions with the first axis fastest.
-    values : mapping of array, shape (voxels,)
-        ``n`` in patients; ``mean``, ``std`` and ``median`` in mm³.
     """
 
-    grid: Grid
     n_patients: int
     min_patients: int
     std_kind: Std
-    outside: Outside
-    indices: NDArray[np.int32]
-    values: Mapping[str, NDArray]
-
-    @property
-    def voxels(self) -> int:
-        """Number of qualifying voxels."""
-        return self.indices.size
-
-    def _flat(self, key: str) -> NDArray:
-        flat = np.full(self.grid.size, _BACKGROUND[self.outside])
-        flat[self.indices] = self.values[key]
-        return flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,31 +183,29 @@ class FolderStats(StatMaps):
 
     Parameters
     ----------
-    grid, n_patients, min_patients, std_kind
-        As those of `VolumeStats`.
+    grid : Grid
+    quantities : tuple of Quantity
     voxels : int
         Number of qualifying voxels.
     arrays : dict of array of float32, shape (voxels of the grid,)
-        The four maps, the first axis fastest.
+        The map of each quantity, the first axis fastest.
     most : int
         Patients that share a voxel, at most, also where that is below `min_patients`.
     """
 
     grid: Grid
-    n_patients: int
-    min_patients: int
-    std_kind: Std
+    quantities: tuple[Quantity, ...]
     voxels: int
     arrays: dict[str, NDArray[np.float32]]
     most: int = 0
 
-    def _flat(self, key: str) -> NDArray:
-        return self.arrays[key]
+    def _at_all_voxels(self, quantity: Quantity) -> NDArray:
+        return self.arrays[quantity.key]
 
 
 def volume_stats(
     cohort: Cohort,
-    min_patients: int = 5,
+    min_patients: int = MIN_PATIENTS,
     std: Std = "population",
     outside: Outside = "zero",
 ) -> VolumeStats:
@@ -219,16 +246,30 @@ def volume_stats(
     ('mm³', True)
     """
     _check_choices(min_patients, std, outside)
-    everywhere = _voxel_volumes_of(cohort)
+    everywhere = derived(cohort, "volumes", partial(_volumes_of, cohort, medians=False))
     chosen = everywhere.n >= min_patients
-    voxels, n_patients = everywhere.select(chosen), cohort.n_patients
-    values = VoxelValues(_values_of(voxels, std), partial(_medians_at, cohort, chosen))
-    return VolumeStats(cohort.grid, n_patients, min_patients, std, outside, voxels.indices, values)
+    volumes = everywhere.select(chosen)
+    return VolumeStats(
+        grid=cohort.grid,
+        indices=volumes.indices,
+        values=Columns(
+            {
+                key: partial(_with_medians, cohort, chosen, statistic, std)
+                if statistic.needs_medians
+                else statistic.compute(volumes, std)
+                for key, statistic in STATISTICS.items()
+            }
+        ),
+        quantities=tuple(_quantities(cohort.n_patients, min_patients, std, outside)),
+        n_patients=cohort.n_patients,
+        min_patients=min_patients,
+        std_kind=std,
+    )
 
 
 def folder_stats(
     folder: PathInput,
-    min_patients: int = 5,
+    min_patients: int = MIN_PATIENTS,
     std: Std = "population",
     outside: Outside = "zero",
     scheduler: str | None = None,
@@ -236,7 +277,7 @@ def folder_stats(
 ) -> tuple[CohortListing, FolderStats]:
     """The maps of `volume_stats` for a folder, in memory that does not grow with the patients.
 
-    Every mask is read once and only its runs are kept, on disk. The maps are worked out in double
+    Every mask is read once and only its runs are kept, on disk. The maps are computed in double
     precision, and kept in single precision as files hold them. On a cluster the runs stay with
     the workers that read them; every bit is the same.
 
@@ -250,74 +291,79 @@ def folder_stats(
 
     Returns
     -------
-    roster : CohortListing
+    listing : CohortListing
         The patients, without their masks.
     stats : FolderStats
 
     Examples
     --------
-    >>> roster, stats = folder_stats("sample_data/cohort_a", min_patients=5)
-    >>> roster.n_patients, stats.mean.unit
+    >>> listing, stats = folder_stats("sample_data/cohort_a", min_patients=5)
+    >>> listing.n_patients, stats.mean.unit
     (40, 'mm³')
     """
     _check_choices(min_patients, std, outside)
     read = partial(read_listing, folder, options)
-    fill = partial(_fill_maps, std=std, outside=outside)
+    choices = min_patients, std, outside
     if scheduler is None:
         with run_store() as store:
             listing = read(keep=lambda lesion: store.add(lesion.starts, lesion.lengths))
-            found = fill(listing.grid, voxel_volumes(listing.grid, store, min_patients))
+            parts = voxel_volumes(listing.grid, store, min_patients)
+            stats = fill_maps(listing.grid, listing.n_patients, parts, *choices)
     else:
         with connect(scheduler) as cluster:
             runs = SpreadRuns(cluster)
             listing = read(reader=Workers(cluster, keep=runs.add))
-            found = fill(listing.grid, runs.voxel_volumes(listing.grid, min_patients))
-    return listing, FolderStats(listing.grid, listing.n_patients, min_patients, std, *found)
+            groups = runs.voxel_volumes(listing.grid, min_patients)
+            stats = fill_maps(listing.grid, listing.n_patients, groups, *choices)
+    return listing, stats
 
 
-def _fill_maps(
-    grid: Grid, parts: Iterable[VoxelVolumes], std: Std, outside: Outside
-) -> tuple[int, dict[str, NDArray[np.float32]], int]:
-    """The last three fields of `FolderStats`."""
+def fill_maps(
+    grid: Grid,
+    n_patients: int,
+    parts: Iterable[VoxelVolumes],
+    min_patients: int = MIN_PATIENTS,
+    std: Std = "population",
+    outside: Outside = "zero",
+) -> FolderStats:
+    """The maps of `folder_stats` from the volumes of neighbouring voxels, part by part."""
     voxels = most = 0
-    arrays = {key: np.full(grid.size, _BACKGROUND[outside], dtype=np.float32) for key in FILE_NAMES}
+    arrays = {key: np.full(grid.size, BACKGROUND[outside], np.float32) for key in STATISTICS}
     for part in parts:
         voxels += part.n.size
         most = max(most, part.most)
-        for key, values in _values_of(part, std).items():
-            arrays[key][part.indices] = values
-    return voxels, arrays, most
+        for key, statistic in STATISTICS.items():
+            arrays[key][part.indices] = statistic.compute(part, std)
+    quantities = tuple(_quantities(n_patients, min_patients, std, outside))
+    return FolderStats(grid, quantities, voxels, arrays, most)
 
 
-def _values_of(voxels: VoxelVolumes, std: Std) -> dict[str, NDArray]:
-    unit = voxels.grid.voxel_volume
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.sqrt(voxels.deviation / (voxels.n - (std == "sample")))
-    values: dict[str, NDArray] = {"n": voxels.n, "mean": voxels.mean * unit, "std": spread * unit}
-    return values if voxels.median is None else {**values, "median": voxels.median * unit}
+def _quantities(
+    n_patients: int, min_patients: int, std: Std, outside: Outside
+) -> Iterator[Quantity]:
+    """The statistics, each with a header and a background."""
+    for key, statistic in STATISTICS.items():
+        label = f"{std} {statistic.label}" if key == "std" else statistic.label
+        how = f", n>={min_patients} of {n_patients}"
+        yield statistic.made(how, label=label, background=BACKGROUND[outside])
 
 
-_CACHE: WeakKeyDictionary[Cohort, VoxelVolumes] = WeakKeyDictionary()
-_MEDIANS: WeakKeyDictionary[Cohort, NDArray] = WeakKeyDictionary()
+def _with_medians(
+    cohort: Cohort, chosen: NDArray[np.bool_], statistic: Statistic, std: Std
+) -> NDArray:
+    """A statistic that needs medians at some of the lesioned voxels of a cohort.
+
+    Its values at all of them are kept: another threshold need not wait for the medians again.
+    """
+
+    def compute() -> NDArray:
+        return statistic.compute(_volumes_of(cohort, medians=True), std)
+
+    return derived(cohort, (statistic.key, std), compute)[chosen]
 
 
-def _voxel_volumes_of(cohort: Cohort) -> VoxelVolumes:
-    """What does not depend on a threshold, but for the medians; kept as long as the cohort."""
-    if cohort not in _CACHE:
-        _CACHE[cohort] = _work_out(cohort, medians=False)
-    return _CACHE[cohort]
-
-
-def _medians_at(cohort: Cohort, chosen: NDArray[np.bool_]) -> NDArray:
-    """Medians in mm³ at some of the lesioned voxels; all of them are kept as long as the cohort."""
-    if cohort not in _MEDIANS:
-        medians = _work_out(cohort, medians=True).median
-        assert medians is not None
-        _MEDIANS[cohort] = medians * cohort.grid.voxel_volume
-    return _MEDIANS[cohort][chosen]
-
-
-def _work_out(cohort: Cohort, medians: bool) -> VoxelVolumes:
+def _volumes_of(cohort: Cohort, medians: bool) -> VoxelVolumes:
+    """The volumes at all lesioned voxels, from which those of any threshold are selected."""
     with run_store() as store:
         for patient in range(cohort.n_patients):
             store.add(*cohort.runs(patient))
@@ -326,10 +372,5 @@ def _work_out(cohort: Cohort, medians: bool) -> VoxelVolumes:
 
 def _check_choices(min_patients: int, std: str, outside: str) -> None:
     check_min_patients(min_patients)
-    _check_choice("std", std, ("population", "sample"))
-    _check_choice("outside", outside, ("zero", "nan"))
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(name, f"{value!r} is not known", f"choose {' or '.join(allowed)}")
+    check_choice("std", std, ("population", "sample"))
+    check_choice("outside", outside, BACKGROUND)

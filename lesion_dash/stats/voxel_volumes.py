@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -17,11 +17,19 @@ from ..cohort.dask import Cluster, RemoteResult
 from ..cohort.readers import ChunkReading
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore
+from ..core.runs import BUCKET, RUN, BucketedRuns, RunStore, voxels_of
 
-_ENTRIES = 2**19  # patients x voxels that one thread looks at together
-_AHEAD = 8  # buckets worked out and not yet used: a slow user must not fill the memory
-_THREADS = min(4, os.cpu_count() or 1)
+MAX_ENTRIES = 2**19  # arbitrary: patients x voxels that a thread sorts together, about 10 MB
+_AHEAD = 8  # buckets computed and not yet used: a slow user must not fill the memory
+_THREADS = min(4, os.cpu_count() or 1)  # arbitrary
+
+_COLUMNS = ("n", "mean", "deviation")
+
+_GROUP_BYTES = 2**27  # arbitrary: of runs that a worker brings together for neighbouring buckets
+_MIN_GROUPS = 32  # arbitrary: results come back in small pieces
+
+Group = tuple[int, int]
+"""Neighbouring buckets: the first, and the one after the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +46,11 @@ class VoxelVolumes:
     mean : array of float64, shape (voxels,)
         Of their total lesion volumes, in voxels.
     median : array of float64, shape (voxels,), or None
-        Likewise; None where it was not asked for.
+        Likewise; None where it was not computed.
     deviation : array of float64, shape (voxels,)
         Sum of squared differences from the mean, in voxels².
     most : int
-        Patients that share a voxel, at most: at these voxels, and at those that were left out
+        Patients that share a voxel, at most: at these voxels, and at those excluded
         because too few share them.
     """
 
@@ -56,15 +64,9 @@ class VoxelVolumes:
 
     def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
         """The same at some of the voxels."""
-        return VoxelVolumes(
-            self.grid,
-            self.indices[chosen],
-            self.n[chosen],
-            self.mean[chosen],
-            None if self.median is None else self.median[chosen],
-            self.deviation[chosen],
-            self.most,
-        )
+        median = None if self.median is None else self.median[chosen]
+        columns = {name: getattr(self, name)[chosen] for name in ("indices", *_COLUMNS)}
+        return replace(self, **columns, median=median)
 
 
 def voxel_volumes(
@@ -72,7 +74,7 @@ def voxel_volumes(
 ) -> Generator[VoxelVolumes]:
     """Statistics at every voxel lesioned in at least `min_patients` patients, bucket by bucket.
 
-    Each bucket of neighbouring voxels is worked out on its own, so that memory depends on the
+    Each bucket of neighbouring voxels is computed on its own, so that memory depends on the
     bucket and not on the number of patients.
 
     Parameters
@@ -98,19 +100,14 @@ def voxel_volumes(
 
 def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
     """The statistics of neighbouring buckets as one, in the order of the voxels."""
-
-    def column(name: str) -> NDArray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    has_medians = all(part.median is not None for part in parts)
+    names = ["indices", *_COLUMNS]
+    if has_medians := all(part.median is not None for part in parts):
+        names.append("median")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return VoxelVolumes(
         grid,
-        column("indices"),
-        column("n"),
-        column("mean"),
-        column("median") if has_medians else None,
-        column("deviation"),
-        max((part.most for part in parts), default=0),
+        **columns if has_medians else columns | {"median": None},
+        most=max((part.most for part in parts), default=0),
     )
 
 
@@ -128,6 +125,7 @@ def bucket_volumes(
     span: tuple[int, int],
     min_patients: int,
     medians: bool = True,
+    entries: int = MAX_ENTRIES,
 ) -> VoxelVolumes:
     """Statistics at neighbouring voxels, such as those of one bucket.
 
@@ -140,13 +138,15 @@ def bucket_volumes(
         The first voxel, and the one after the last.
     min_patients : int
     medians : bool
+    entries : int
+        Patients x voxels that medians are taken of together.
     """
     volumes = runs["volume"].astype(np.int64)
     n, total = (_sum_up(runs, span, values) for values in (np.ones_like(volumes), volumes))
     chosen = np.flatnonzero(n >= min_patients)
     median = np.empty(0) if medians else None
     if medians and chosen.size:
-        median = _medians(runs, span, int(n.sum()), min_patients)
+        median = _medians(runs, span, -(-int(n.sum()) // entries), min_patients)
     deviation = _deviation(runs, span, n, total)[chosen]
     most = int(n.max(initial=0))
     n, total = n[chosen], total[chosen]
@@ -181,7 +181,7 @@ def _deviation(
         squares = _sum_up(runs, span, volumes * volumes)[touched]
         deviation[touched] = squared_deviation(n[touched], total[touched], squares)
         return deviation
-    # Two words of 32 bits hold what 64 cannot; Python's whole numbers put them together.
+    # Two numbers of 32 bits hold what 64 cannot; Python's whole numbers put them together.
     squares = volumes * volumes
     high, low = (_sum_up(runs, span, part)[touched] for part in (squares >> 32, squares % 2**32))
     exact = [
@@ -195,21 +195,21 @@ def _deviation(
 
 
 def _medians(
-    runs: NDArray, span: tuple[int, int], entries: int, min_patients: int
+    runs: NDArray, span: tuple[int, int], pieces: int, min_patients: int
 ) -> NDArray[np.float64]:
     """Medians at the qualifying voxels of a bucket.
 
     With a voxel's patients in ascending order of volume, the median is the one in the middle, or
-    the mean of the two. Columns are cut so that about `_ENTRIES` are expanded together.
+    the mean of the two. Columns are cut into pieces of about as many entries.
     """
     runs = runs[np.argsort(runs["volume"], kind="stable")]
     begin, end = span
-    width = -(-(end - begin) // -(-entries // _ENTRIES))
-    found = [
+    width = -(-(end - begin) // pieces)
+    medians = [
         _medians_between(runs, low, min(low + width, end), min_patients)
         for low in range(begin, end, width)
     ]
-    return np.concatenate(found)
+    return np.concatenate(medians)
 
 
 def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> NDArray[np.float64]:
@@ -221,9 +221,7 @@ def _medians_between(runs: NDArray, low: int, high: int, min_patients: int) -> N
     inside = lengths > 0
     starts, lengths = starts[inside] - low, lengths[inside]
     volumes = runs["volume"][inside].astype(np.int64)
-    ends = np.cumsum(lengths, dtype=np.int32)
-    voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
-    voxels += np.repeat(starts - (ends - lengths), lengths)
+    voxels, ends = voxels_of(starts, lengths), np.cumsum(lengths, dtype=np.int32)
     rows = sparse.csr_array(
         (np.ones(voxels.size, np.bool_), voxels, np.append(np.int32(0), ends)),
         shape=(starts.size, high - low),
@@ -257,21 +255,14 @@ def squared_deviation(
     >>> squared_deviation(one(3), one(volumes.sum()), one((volumes**2).sum())).tolist()
     [2.0]
     """
+    # Σ(v - q)² = Σv² - q (2 Σv - n q) holds for whole numbers modulo 2**64 too, so products may
+    # overflow as long as the result fits. Σ(v - mean)² is that less (Σv - n q)² / n, in which
+    # |Σv - n q| is at most n / 2: little is subtracted, and no digit is lost.
     nearest = (total + n // 2) // n
     rest = (total - n * nearest).astype(np.float64)
     with np.errstate(over="ignore"):
         shifted = squares - nearest * (2 * total - n * nearest)
     return shifted.astype(np.float64) - rest * rest / n
-
-
-# The runs of many patients, spread over the workers of a cluster.
-
-
-_GROUP_BYTES = 2**27  # of runs that a worker brings together for neighbouring buckets
-_GROUPS = 32  # at least, where there are buckets for them: results come back in small pieces
-
-Group = tuple[int, int]
-"""Neighbouring buckets: the first, and the one after the last."""
 
 
 class SpreadRuns:
@@ -285,12 +276,12 @@ class SpreadRuns:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._kept: list[tuple[RemoteResult, str]] = []
+        self._chunks: list[tuple[RemoteResult, str]] = []
         self._counts = np.zeros(0, np.int64)
 
-    def add(self, kept: RemoteResult, reading: ChunkReading) -> None:
+    def add(self, chunk: RemoteResult, reading: ChunkReading) -> None:
         """Add what a chunk left on the workers."""
-        self._kept.append((kept, reading.stamp))
+        self._chunks.append((chunk, reading.stamp))
         counts = np.diff(reading.ends, prepend=0)
         self._counts = _padded(self._counts, counts.size) + _padded(counts, self._counts.size)
 
@@ -302,7 +293,7 @@ class SpreadRuns:
         """
         counts = _padded(self._counts, -(-grid.size // BUCKET))
         merge = partial(_group_volumes, grid, min_patients)
-        return self._cluster.combine(self._kept, _cut, merge, _groups(counts))
+        return self._cluster.combine(self._chunks, _cut, merge, _groups(counts))
 
 
 def _padded(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -312,10 +303,10 @@ def _padded(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 def _groups(counts: NDArray[np.int64]) -> list[Group]:
     """Cut the buckets into groups of about as many runs."""
     total = int(counts.sum())
-    wanted = min(counts.size, max(_GROUPS, -(-total * RUN.itemsize // _GROUP_BYTES)))
+    groups = min(counts.size, max(_MIN_GROUPS, -(-total * RUN.itemsize // _GROUP_BYTES)))
     # One run more in each bucket shares out those that have none.
     ends = np.cumsum(counts + 1)
-    targets = ends[-1] * np.arange(1, wanted) / wanted
+    targets = ends[-1] * np.arange(1, groups) / groups
     bounds = np.unique(np.concatenate([[0], np.searchsorted(ends, targets) + 1, [counts.size]]))
     return list(pairwise(bounds.tolist()))
 
@@ -325,7 +316,7 @@ def _cut(group: Group, pair: tuple[ChunkReading, BucketedRuns], stamp: str) -> B
     reading, runs = pair
     if reading.stamp != stamp:
         problem = "changed during the run: read again, they hold other lesions"
-        raise InputError("masks", problem, "run this again when nobody writes there")
+        raise InputError("masks", problem, "run this again when nothing writes there")
     first, last = group
     place = runs.place(first, last)
     ends = runs.ends[first:last] - place.start
@@ -336,12 +327,10 @@ def _group_volumes(
     grid: Grid, min_patients: int, group: Group, parts: list[BucketedRuns]
 ) -> VoxelVolumes:
     """Statistics at the voxels of a group, bucket by bucket."""
-    found = []
+    buckets = []
     for number in range(*group):
         place = number - group[0]
-        runs = [part.between(place, place + 1) for part in parts]
+        runs = [np.empty(0, RUN), *(part.between(place, place + 1) for part in parts)]
         span = number * BUCKET, min((number + 1) * BUCKET, grid.size)
-        found.append(
-            bucket_volumes(grid, np.concatenate([np.empty(0, RUN), *runs]), span, min_patients)
-        )
-    return join(grid, found)
+        buckets.append(bucket_volumes(grid, np.concatenate(runs), span, min_patients))
+    return join(grid, buckets)

@@ -7,9 +7,10 @@ from functools import partial
 import ipywidgets as widgets
 import pandas as pd
 
+from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
-from ...stats.size_bias import FILE_NAME, LEVEL, SizeClusters, VolumePermutations
+from ...stats.size_bias import FILE_NAME, SizeClusters, VolumePermutations
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
@@ -93,12 +94,16 @@ class ClustersPanel:
         self.download.disabled = not len(clusters)
         if not len(clusters):
             smallest = float(permutations.corrected_p.min())
-            self._say(_NONE.format(level=LEVEL, tested=permutations.tested, smallest=smallest))
+            self._say(
+                _NONE.format(
+                    level=SIGNIFICANCE_LEVEL, tested=permutations.tested, smallest=smallest
+                )
+            )
             set_text(self.caption, request[2])
             return
         number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
         set_text(self.caption, f"{number} of {request[2]}")
-        about = _ABOUT.format(level=LEVEL)
+        about = _ABOUT.format(level=SIGNIFICANCE_LEVEL)
         set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
         self.table.widget.remove_class("ld-hidden")
         self.table.show(shown_columns(clusters, bool(atlas)))
@@ -122,10 +127,10 @@ def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:
     for axis in "xyz":
         columns[f"{axis} (mm)"] = [round(getattr(row, f"{axis}_mm"), 1) for row in rows]
     columns["Corrected p (family-wise)"] = [round(row.corrected_p, 4) for row in rows]
-    if clusters.found.side == "two-sided":
+    if clusters.test.side == "two-sided":
         columns["Lesions"] = ["larger" if row.statistic > 0 else "smaller" for row in rows]
     columns["Mean lesion volume (mL)"] = [round(row.mean_volume_mm3 / ML, 1) for row in rows]
-    columns[f"Patients (of {clusters.found.n_patients})"] = [row.patients for row in rows]
+    columns[f"Patients (of {clusters.test.n_patients})"] = [row.patients for row in rows]
     columns["Cluster (voxels)"] = [row.voxels for row in rows]
     columns["Cluster (mL)"] = [round(row.volume_mm3 / ML, 3) for row in rows]
     return pd.DataFrame(columns)

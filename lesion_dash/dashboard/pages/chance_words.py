@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import math
 
+from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...plotting.figures import ML
-from ...stats.size_bias import LEVEL, STATEMENT, VolumePermutations
+from ...stats.size_bias import STATEMENT, VolumePermutations
 from ..map_slices import MapLayer
 from ..picture import Mm
 from ..size_bias_service import Contrasts
@@ -56,11 +57,10 @@ def outcome_words(permutations: VolumePermutations) -> str:
     >>> outcome_words(found)
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
-    count, tested = permutations.significant(LEVEL), permutations.tested
+    count, tested = permutations.significant(SIGNIFICANCE_LEVEL), permutations.tested
     share = f"{100 * count / tested:.1f} %"
-    return (
-        f"Corrected p (family-wise) ≤ {LEVEL:g} in {count:,} of {tested:,} voxels tested ({share})."
-    )
+    tested_voxels = f"{count:,} of {tested:,} voxels tested ({share})"
+    return f"Corrected p (family-wise) ≤ {SIGNIFICANCE_LEVEL:g} in {tested_voxels}."
 
 
 def p_heading(side: str) -> str:
@@ -99,7 +99,7 @@ def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
 def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
     at = _row(permutations, layer, mm)
-    if at < 0:
+    if at is None:
         return NOTHING, "not tested here"
     value = f"corrected {p_value(permutations.corrected_p[at])}"
     return _unbroken(value), _unbroken(f"family-wise; uncorrected {p_value(permutations.p[at])}")
@@ -149,7 +149,7 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
 
 def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(permutations, layer, mm)
-    if at < 0:
+    if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
         ("Patients lesioned here", f"{permutations.n[at]} of {permutations.n_patients}"),
@@ -161,8 +161,6 @@ def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[t
     ]
 
 
-def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int:
-    """The row of the voxel that holds a place; -1 where it was not tested."""
-    index = layer.grid.linear_index(layer.voxel(mm))
-    matches = (permutations.indices == index).nonzero()[0]
-    return int(matches[0]) if matches.size else -1
+def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int | None:
+    """The row of the voxel that holds a place, None where it was not tested."""
+    return permutations.row_of(layer.grid.linear_index(layer.voxel(mm)))

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...regions.counts import FILE_NAME as REGIONS_FILE
-from ...stats.coverage import coverage_at
+from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
 from ...stats.topography import FILE_NAMES
 from ..app_context import AppContext
@@ -165,7 +165,7 @@ class ChoicesPanel:
         """What the slider leaves of the brain."""
         choices = self._context.choices
         cohort = self._context.session.cohort(choices.cohort_a)
-        left = coverage_at(cohort, choices.min_patients).sentence if cohort else ""
+        left = threshold_coverage(cohort).at(choices.min_patients).sentence if cohort else ""
         set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
     def _name_file(self, _change: Any = None) -> None:

@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from atlases import probability_atlas, turned
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from phantoms import AFFINE
 
-from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash import Grid, LabelAtlas, Mask, count_regions
 from lesion_dash.atlas.formats import Region
-from lesion_dash.core.grid import Grid
-from lesion_dash.images.masks import Mask
-from lesion_dash.regions.counts import EXPECTED_COLUMNS, count_regions
+from lesion_dash.regions.counts import (
+    EXPECTED_COLUMNS,
+    probabilities_in,
+    region_shares,
+    shares_of_maps,
+)
 
 SHAPE = (4, 3, 5)
 GRID = Grid(SHAPE, AFFINE)
@@ -49,6 +52,9 @@ def count_likely(array, maps, grid=GRID, regions=MAPPED):
 def test_counts_are_those_of_plain_numpy_and_add_up(array, labels):
     table = count(array, labels).table
     assert table["voxels"].sum() == array.sum()
+    assert table["region"].iloc[-1] == "outside the atlas"
+    assert table["voxels"].iloc[:-1].is_monotonic_decreasing
+    assert len(table) == len(REGIONS) + 1
     for row in table.itertuples():
         inside = labels == row.label
         assert row.voxels == (array & inside).sum()
@@ -58,14 +64,6 @@ def test_counts_are_those_of_plain_numpy_and_add_up(array, labels):
         if row.label and inside.any():
             assert row.percent_of_region == pytest.approx(100 * row.voxels / inside.sum())
             assert row.dice == pytest.approx(2 * row.voxels / (array.sum() + inside.sum()))
-
-
-@given(MASKS, LABELS)
-def test_rows_are_largest_first_and_the_outside_is_last(array, labels):
-    table = count(array, labels).table
-    assert table["region"].iloc[-1] == "outside the atlas"
-    assert table["voxels"].iloc[:-1].is_monotonic_decreasing
-    assert len(table) == len(REGIONS) + 1
 
 
 @given(MASKS, LABELS)
@@ -91,10 +89,10 @@ def test_an_atlas_on_a_coarser_grid_still_adds_up():
 @given(MASKS, ABOVE_1)
 def test_probabilities_are_summed_voxel_by_voxel(array, maps):
     counts = count_likely(array, maps)
-    found = {row.region: row for row in counts.rows}
+    row_of = {row.region: row for row in counts.rows}
     for region, chances in zip(MAPPED, maps, strict=True):
         inside = [float(chances[voxel]) for voxel in np.ndindex(SHAPE) if array[voxel]]
-        row = found[region.name]
+        row = row_of[region.name]
         assert row.voxels == sum(chance > 0 for chance in inside)
         assert row.expected_voxels == math.fsum(inside)
         assert row.expected_volume_mm3 == 8 * math.fsum(inside)
@@ -127,56 +125,46 @@ def test_where_probabilities_exceed_one_it_is_said(array, maps):
     )
 
 
-@given(MASKS, LABELS)
-def test_a_turned_and_mirrored_labelled_atlas_gives_the_same_table(array, labels):
+def assert_equal_tables(counts, other):
+    pd.testing.assert_frame_equal(counts.table, other.table, check_exact=True)
+
+
+@settings(max_examples=40)
+@given(MASKS, LABELS, ANY)
+def test_a_turned_and_mirrored_atlas_gives_the_same_table(array, labels, maps):
     (moved,), grid = turned([labels], GRID)
-    pd.testing.assert_frame_equal(
-        count(array, moved, grid).table, count(array, labels).table, check_exact=True
-    )
-
-
-@given(MASKS, ANY)
-def test_a_turned_and_mirrored_probabilistic_atlas_gives_the_same_table(array, maps):
+    assert_equal_tables(count(array, moved, grid), count(array, labels))
     moved, grid = turned(maps, GRID)
-    pd.testing.assert_frame_equal(
-        count_likely(array, moved, grid).table, count_likely(array, maps).table, check_exact=True
-    )
+    assert_equal_tables(count_likely(array, moved, grid), count_likely(array, maps))
 
 
+@settings(max_examples=40)
 @given(MASKS, LABELS, WITHIN_1)
 def test_a_turned_and_mirrored_map_gives_the_same_table(array, labels, maps):
     """The map moves, the atlases stay; the margin around the map is empty."""
     (moved,), grid = turned([array], GRID)
     mask = Mask.from_array(moved, grid, "m")
-    likely = probability_atlas(maps, GRID, MAPPED)
-    pd.testing.assert_frame_equal(
-        count_regions(mask, LabelAtlas("a", GRID, labels, REGIONS)).table,
-        count(array, labels).table,
-        check_exact=True,
-    )
-    pd.testing.assert_frame_equal(
-        count_regions(mask, likely).table, count_likely(array, maps).table, check_exact=True
-    )
+    labelled, likely = LabelAtlas("a", GRID, labels, REGIONS), probability_atlas(maps, GRID, MAPPED)
+    assert_equal_tables(count_regions(mask, labelled), count(array, labels))
+    assert_equal_tables(count_regions(mask, likely), count_likely(array, maps))
 
 
+@settings(max_examples=40)
 @given(MASKS, WITHIN_1, st.permutations(range(3)))
 def test_the_order_of_the_maps_does_not_matter(array, maps, order):
     regions = [MAPPED[place] for place in order]
-    pd.testing.assert_frame_equal(
-        count_likely(array, maps[list(order)], regions=regions).table,
-        count_likely(array, maps).table,
-        check_exact=True,
-    )
+    reordered = count_likely(array, maps[list(order)], regions=regions)
+    assert_equal_tables(reordered, count_likely(array, maps))
 
 
 @given(MASKS, LABELS)
 def test_a_column_means_the_same_for_both_kinds_of_atlas(array, labels):
     maps = [labels == region.label for region in REGIONS]
     counted, likely = count(array, labels), count_likely(array, maps, regions=REGIONS)
-    for one, other in zip(counted.rows, likely.rows, strict=True):
-        for field in {field.name for field in fields(one)} - {"label"}:
-            np.testing.assert_equal(getattr(one, field), getattr(other, field))
-        assert one.expected_voxels == one.voxels
+    for row, other in zip(counted.rows, likely.rows, strict=True):
+        for field in {field.name for field in fields(row)} - {"label"}:
+            np.testing.assert_equal(getattr(row, field), getattr(other, field))
+        assert row.expected_voxels == row.voxels
     np.testing.assert_equal(counted.places, likely.places)
 
 
@@ -213,8 +201,37 @@ def test_hemispheres_and_parents_are_counted_as_one_region_each(array, labels):
 def test_a_voxel_counts_once_in_a_group_of_probability_maps(array, maps):
     regions = (Region(0, "alpha L"), Region(1, "beta L"), Region(2, "gamma R"))
     rows = count_likely(array, maps, regions=regions).rolled_up("hemisphere").rows
-    found = {row.region: row for row in rows}
+    row_of = {row.region: row for row in rows}
     chances = np.minimum(maps[0] + maps[1], 1)
-    assert found["left"].voxels == (array & (chances > 0)).sum()
-    assert found["left"].expected_voxels == chances[array].sum()
-    assert found["right"].expected_voxels == maps[2][array].sum()
+    assert row_of["left"].voxels == (array & (chances > 0)).sum()
+    assert row_of["left"].expected_voxels == chances[array].sum()
+    assert row_of["right"].expected_voxels == maps[2][array].sum()
+
+
+# Shares of regions: a labelled atlas counted by its labels gives what its maps of 1 give.
+
+
+@given(MASKS, LABELS)
+def test_labels_give_what_their_maps_give(array, labels):
+    mask, atlas = mask_of(array), LabelAtlas("a", GRID, labels, REGIONS)
+    parts, expected = region_shares(mask, atlas), shares_of_maps(probabilities_in(mask, atlas))
+    for field in fields(parts):
+        np.testing.assert_array_equal(getattr(parts, field.name), getattr(expected, field.name))
+
+
+def test_a_map_of_several_pieces_is_counted_whole():
+    """More voxels than are counted at once."""
+    labels = np.random.default_rng(5).choice([0, 1, 2, 7], (80, 80, 80))
+    grid = Grid(labels.shape, AFFINE)
+    mask = Mask.from_array(np.ones(grid.shape, bool), grid, "all")
+    parts = region_shares(mask, LabelAtlas("a", grid, labels, REGIONS))
+    assert parts.voxels.tolist() == [(labels == region.label).sum() for region in REGIONS]
+    assert parts.missed + parts.voxels.sum() == mask.voxels
+
+
+def test_more_regions_than_a_byte_holds_are_told_from_each_other():
+    labels = np.arange(60 * 10, dtype=np.int32).reshape((10, 10, 6), order="F")
+    grid = Grid(labels.shape, AFFINE)
+    atlas = LabelAtlas("a", grid, labels, tuple(Region(n, f"r{n}") for n in range(1, 600)))
+    parts = region_shares(Mask.from_array(labels >= 290, grid, "m"), atlas)
+    assert np.flatnonzero(parts.voxels).tolist() == list(range(289, 599))

@@ -6,81 +6,77 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 import pytest
+from cohorts import cohort_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phantoms import AFFINE, SHAPE, random_masks, write_masks
+from phantoms import AFFINE, SHAPE, random_masks
 
-from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.errors import InputError
-from lesion_dash.core.grid import Grid
+from lesion_dash import Grid, InputError, threshold_coverage
 from lesion_dash.images.template import load_template, template_on
 from lesion_dash.plotting.charts import draw_coverage
-from lesion_dash.stats.coverage import (
-    CoverageRow,
-    brain_on,
-    conventions,
-    coverage_at,
-    threshold_coverage,
-)
+from lesion_dash.stats.coverage import CoverageRow, brain_on, conventions
 
 MASKS = random_masks(9, seed=5)
 MNI_2MM = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    """Nine masks at the edge of the brain, so that some lesioned voxels lie outside it."""
+def cohort_at(*mm):
     affine = AFFINE.copy()
-    affine[:3, 3] = (-70, -20, 0)
-    return load_cohort(write_masks(tmp_path_factory.mktemp("nine") / "masks", MASKS, affine))
+    affine[:3, 3] = mm
+    return cohort_of(MASKS, affine)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    """Nine masks at the edge of the brain, so that some lesioned voxels lie outside it."""
+    return cohort_at(-70, -20, 0)
 
 
 def test_rows_are_plain_counts(cohort):
-    found = threshold_coverage(cohort)
+    coverage = threshold_coverage(cohort)
     n = np.sum(MASKS, axis=0)
     brain = brain_on(cohort.grid).reshape(SHAPE, order="F")
     assert 0 < brain.sum() < brain.size
-    assert found.most == n.max()
-    for row in found.rows:
+    assert coverage.most == n.max()
+    for row in coverage.rows:
         enough = n >= row.min_patients
         assert row.voxels == enough.sum() == cohort.at_least(row.min_patients).voxels
         assert row.volume_mm3 == 8.0 * enough.sum()
         assert row.voxels_in_brain == (enough & brain).sum()
         assert row.percent_of_brain == pytest.approx(100 * (enough & brain).sum() / brain.sum())
         assert row.percent_of_lesioned == pytest.approx(100 * enough.sum() / (n > 0).sum())
-    assert found.outside_brain == ((n > 0) & ~brain).sum() > 0
+    assert coverage.outside_brain == ((n > 0) & ~brain).sum() > 0
 
 
-@pytest.mark.parametrize("least", [1, 2, 5, 9, 10])
-def test_a_row_alone_is_that_of_all(cohort, least):
-    part = cohort.select(range(8))  # whose rows nobody has counted
-    alone = coverage_at(part, least)
-    assert alone == threshold_coverage(part).at(least) == coverage_at(part, least)
+def test_no_patient_is_no_threshold(cohort):
     with pytest.raises(InputError, match="min patients: 0 is too small"):
-        coverage_at(part, 0)
+        threshold_coverage(cohort).at(0)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))
 @settings(max_examples=15)
-def test_counts_fall_with_k_and_add_up_to_all_volumes(tmp_path_factory, seed, patients):
-    folder = write_masks(tmp_path_factory.mktemp("any"), random_masks(patients, seed, (3, 4, 3)))
-    cohort = load_cohort(folder)
-    found = threshold_coverage(cohort)
-    assert found.voxels.sum() == cohort.volumes.sum()
-    assert (np.diff(found.voxels) <= 0).all()
-    assert (np.diff(found.voxels_in_brain) <= 0).all()
-    assert (found.voxels_in_brain <= found.voxels).all()
-    assert found.most == 0 or (found.voxels[-1] > 0 and found.at(1).percent_of_lesioned == 100)
-    assert found.at(found.most + 1).voxels == 0
+def test_counts_fall_with_k_and_add_up_to_all_volumes(seed, patients):
+    cohort = cohort_of(random_masks(patients, seed, (3, 4, 3)))
+    coverage = threshold_coverage(cohort)
+    assert coverage.voxels.sum() == cohort.volumes.sum()
+    assert (np.diff(coverage.voxels) <= 0).all()
+    assert (np.diff(coverage.voxels_in_brain) <= 0).all()
+    assert (coverage.voxels_in_brain <= coverage.voxels).all()
+    assert coverage.most == 0 or (
+        coverage.voxels[-1] > 0 and coverage.at(1).percent_of_lesioned == 100
+    )
+    assert coverage.at(coverage.most + 1).voxels == 0
 
 
 def test_the_order_of_patients_and_a_second_call_change_nothing(cohort):
-    found, again = (threshold_coverage(one) for one in (cohort, cohort.select(range(8, -1, -1))))
-    np.testing.assert_array_equal(found.voxels, again.voxels)
-    np.testing.assert_array_equal(found.voxels_in_brain, again.voxels_in_brain)
-    assert threshold_coverage(cohort) is found
+    coverage, again = (
+        threshold_coverage(cohort),
+        threshold_coverage(cohort.select(range(8, -1, -1))),
+    )
+    np.testing.assert_array_equal(coverage.voxels, again.voxels)
+    np.testing.assert_array_equal(coverage.voxels_in_brain, again.voxels_in_brain)
+    assert threshold_coverage(cohort) is coverage
 
 
 def test_the_brain_is_nilearn_s():
@@ -95,10 +91,8 @@ def test_the_brain_is_nilearn_s():
 def test_the_brain_has_one_volume_on_every_grid():
     whole = np.count_nonzero(np.asarray(load_template().dataobj) > 51)  # mm³
     for edge in (2, 3):
-        shape = tuple(182 // edge + 30 // edge for _ in range(3))
-        grid = Grid(
-            shape, [[edge, 0, 0, -100], [0, edge, 0, -135], [0, 0, edge, -80], [0, 0, 0, 1]]
-        )
+        affine = [[edge, 0, 0, -100], [0, edge, 0, -135], [0, 0, edge, -80], [0, 0, 0, 1]]
+        grid = Grid((212 // edge,) * 3, affine)
         volume = brain_on(grid).sum() * grid.voxel_volume
         assert volume == pytest.approx(whole, rel=0.03)
 
@@ -107,7 +101,8 @@ def test_the_brain_on_an_oblique_grid_is_the_template_s_nearest_voxel():
     turn = np.eye(4)
     c, s = math.cos(0.2), math.sin(0.2)
     turn[:2, :2] = [[c, -s], [s, c]]
-    grid = Grid((40, 45, 38), turn @ np.diag([4.0, 4, 4, 1]) @ _shift(-20, -25, -18))
+    turn[:3, 3] = turn[:3, :3] @ (-80, -100, -72)
+    grid = Grid((40, 45, 38), turn @ np.diag([4.0, 4, 4, 1]))
     template = load_template()
     levels, inverse = np.asarray(template.dataobj), np.linalg.inv(template.affine)
     assert template_on(grid).shape == template.shape
@@ -119,28 +114,19 @@ def test_the_brain_on_an_oblique_grid_is_the_template_s_nearest_voxel():
     assert 0.2 < brain.mean() < 0.9
 
 
-def _shift(*voxels):
-    moved = np.eye(4)
-    moved[:3, 3] = voxels
-    return moved
+def test_far_from_the_brain_nothing_is_said_of_it():
+    coverage = threshold_coverage(cohort_at(0, 0, 500))
+    assert coverage.brain_voxels == 0
+    assert np.isnan(coverage.at(1).percent_of_brain)
+    assert "brain" not in coverage.at(1).sentence
+    assert draw_coverage(coverage, 2).axes[0].get_ylabel() == "% of the brain"
 
 
-def test_far_from_the_brain_nothing_is_said_of_it(tmp_path):
-    affine = AFFINE.copy()
-    affine[2, 3] = 500
-    found = threshold_coverage(load_cohort(write_masks(tmp_path / "far", MASKS, affine)))
-    assert found.brain_voxels == 0
-    assert np.isnan(found.at(1).percent_of_brain)
-    assert "brain" not in found.at(1).sentence
-    assert draw_coverage(found, 2).axes[0].get_ylabel() == "% of the brain"
-
-
-def test_without_a_lesion_there_is_no_row(tmp_path):
-    cohort = load_cohort(write_masks(tmp_path / "none", [np.zeros(SHAPE)] * 3))
-    found = threshold_coverage(cohort)
-    assert (found.most, found.rows, len(found.table)) == (0, (), 0)
-    assert found.at(1).sentence == "k = 1: 0 voxels, 0 % of the brain"
-    assert draw_coverage(found, 5).axes
+def test_without_a_lesion_there_is_no_row():
+    coverage = threshold_coverage(cohort_of([np.zeros(SHAPE)] * 3))
+    assert (coverage.most, coverage.rows, len(coverage.table)) == (0, (), 0)
+    assert coverage.at(1).sentence == "k = 1: 0 voxels, 0 % of the brain"
+    assert draw_coverage(coverage, 5).axes
 
 
 @given(st.integers(1, 5000))
@@ -155,14 +141,13 @@ def test_shares_of_patients_are_rounded_up(patients):
 
 
 def test_the_table_has_the_rows_and_the_conventions(cohort):
-    found = threshold_coverage(cohort)
-    table = found.table
-    assert table["min_patients"].tolist() == list(range(1, found.most + 1))
-    assert table["voxels"].tolist() == found.voxels.tolist()
-    asked = dict(zip(table["min_patients"], table["conventions"], strict=True))
-    assert asked[1] == "5 % of patients; 10 % of patients"
-    assert asked.get(5, "5 patients") == "5 patients"
-    assert isinstance(table, pd.DataFrame)
+    coverage = threshold_coverage(cohort)
+    table = coverage.table
+    assert table["min_patients"].tolist() == list(range(1, coverage.most + 1))
+    assert table["voxels"].tolist() == coverage.voxels.tolist()
+    labels = dict(zip(table["min_patients"], table["conventions"], strict=True))
+    assert labels[1] == "5 % of patients; 10 % of patients"
+    assert labels.get(5, "5 patients") == "5 patients"
 
 
 def test_a_row_in_words():
@@ -173,25 +158,19 @@ def test_a_row_in_words():
     )
 
 
-def test_no_patient_is_no_threshold(cohort):
-    with pytest.raises(InputError, match="min patients: 0 is too small"):
-        threshold_coverage(cohort).at(0)
-
-
 def test_the_figure_shows_the_rows_the_marks_and_the_choice(cohort):
-    found = threshold_coverage(cohort)
-    figure = draw_coverage(found, 3)
+    coverage = threshold_coverage(cohort)
+    figure = draw_coverage(coverage, 3)
     for axes, key in zip(figure.axes, ("percent_of_brain", "percent_of_lesioned"), strict=True):
         curve, *upright = axes.lines
-        np.testing.assert_array_equal(curve.get_xdata(), range(1, found.most + 1))
-        np.testing.assert_allclose(curve.get_ydata(), [getattr(row, key) for row in found.rows])
-        reached = [m.min_patients for m in found.marks if m.min_patients <= found.most]
+        np.testing.assert_array_equal(curve.get_xdata(), range(1, coverage.most + 1))
+        np.testing.assert_allclose(curve.get_ydata(), [getattr(row, key) for row in coverage.rows])
+        reached = [m.min_patients for m in coverage.marks if m.min_patients <= coverage.most]
         assert [line.get_xdata()[0] for line in upright] == [*reached, 3]
-    assert figure.axes[0].get_title("left") == found.at(3).sentence
-    said = figure.get_supxlabel()
-    assert "Weaver et al. 2019" in said
-    assert "10 patients (no voxel): " in said
-    assert len(draw_coverage(found).axes[0].lines) == 1 + len(reached)
+    assert figure.axes[0].get_title("left") == coverage.at(3).sentence
+    assert "Weaver et al. 2019" in figure.get_supxlabel()
+    assert "10 patients (no voxel): " in figure.get_supxlabel()
+    assert len(draw_coverage(coverage).axes[0].lines) == 1 + len(reached)
 
 
 def test_the_brain_on_a_mirrored_grid_is_mirrored():

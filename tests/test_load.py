@@ -6,24 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from atlases import probability_atlas, turned
+from cohorts import cohort_of_positions
 from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
-from lesion_dash.atlas.atlas import LabelAtlas
+from lesion_dash import Grid, LabelAtlas, count_regions, lesion_load, load_cohort
 from lesion_dash.atlas.formats import Region
-from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.grid import Grid
-from lesion_dash.regions import load as loads
-from lesion_dash.regions.counts import count_regions
-from lesion_dash.regions.load import lesion_load
 
 GRID = Grid(SHAPE, AFFINE)
 MASKS = [*random_masks(9, seed=4), np.zeros(SHAPE, bool)]
-REGIONS = (
-    Region(3, "insula L"),
-    Region(12, "insula R"),
-    Region(40, "absent"),
-    Region(70, "cuneus"),
-)
+REGIONS = (Region(3, "insula L"), Region(12, "insula R"), Region(40, "absent"), Region(70, "cun"))
 LABELS = np.random.default_rng(1).choice([0, 0, 3, 12, 70], SHAPE)
 CHANCES = np.random.default_rng(2).integers(0, 11, (4, *SHAPE)) / 64  # sums are exact, below 1
 CHANCES[2] = 0
@@ -42,16 +33,13 @@ def cohort(folder):
     return load_cohort(folder)
 
 
-def label_atlas():
-    return LabelAtlas("labels", GRID, LABELS, REGIONS)
-
-
-def likely_atlas():
-    return probability_atlas(CHANCES, GRID, REGIONS)
+LABELLED = LabelAtlas("labels", GRID, LABELS, REGIONS)
+LIKELY = probability_atlas(CHANCES, GRID, REGIONS)
+both_atlases = pytest.mark.parametrize("atlas", [LABELLED, LIKELY], ids=["labels", "likely"])
 
 
 def test_shares_of_labelled_regions_are_those_of_a_loop_over_voxels(cohort):
-    load = lesion_load(cohort, label_atlas())
+    load = lesion_load(cohort, LABELLED)
     for patient, mask in enumerate(MASKS):
         for column, region in enumerate(REGIONS):
             inside = [LABELS[voxel] == region.label for voxel in np.ndindex(SHAPE) if mask[voxel]]
@@ -66,7 +54,7 @@ def test_shares_of_labelled_regions_are_those_of_a_loop_over_voxels(cohort):
 
 
 def test_shares_of_likely_regions_are_sums_of_probabilities(cohort):
-    load = lesion_load(cohort, likely_atlas())
+    load = lesion_load(cohort, LIKELY)
     for patient, mask in enumerate(MASKS):
         for column, chances in enumerate(CHANCES):
             assert load.voxels[patient, column] == chances[mask].sum()
@@ -75,7 +63,7 @@ def test_shares_of_likely_regions_are_sums_of_probabilities(cohort):
         assert load.outside[patient] == (1 - CHANCES.sum(axis=0))[mask].sum()
 
 
-@pytest.mark.parametrize("atlas", [label_atlas(), likely_atlas()], ids=["labels", "likely"])
+@both_atlases
 def test_a_row_is_the_region_table_of_that_lesion(cohort, atlas):
     load = lesion_load(cohort, atlas)
     for patient in range(cohort.n_patients):
@@ -85,51 +73,54 @@ def test_a_row_is_the_region_table_of_that_lesion(cohort, atlas):
         assert load.outside[patient] == outside.expected_voxels
 
 
-@pytest.mark.parametrize("atlas", [label_atlas(), likely_atlas()], ids=["labels", "likely"])
+@both_atlases
 def test_regions_and_outside_add_up_to_the_lesion(cohort, atlas):
     load = lesion_load(cohort, atlas)
     np.testing.assert_array_equal(load.voxels.sum(axis=1) + load.outside, cohort.volumes)
-    shares = load.of_lesion.sum(axis=1) + load.outside_values("lesion")
-    np.testing.assert_allclose(shares[:-1], 1)
-    assert np.isnan(shares[-1])  # an empty mask has no shares
+    totals = load.of_lesion.sum(axis=1) + load.outside_values("lesion")
+    np.testing.assert_allclose(totals[:-1], 1)
+    assert np.isnan(totals[-1])  # an empty mask has no shares
 
 
 def test_where_maps_overlap_beyond_one_nothing_is_left_outside(cohort):
     load = lesion_load(cohort, probability_atlas(np.ones((4, *SHAPE)), GRID, REGIONS))
     assert not load.outside.any()
     assert f"more than 1 at {np.prod(SHAPE)} voxels" in load.notes[-1]
-    assert not lesion_load(cohort, likely_atlas()).notes
+    assert not lesion_load(cohort, LIKELY).notes
     np.testing.assert_array_equal(load.voxels, np.tile(cohort.volumes[:, None], 4))
 
 
-@pytest.mark.parametrize("piece", [1, 400])
-def test_blocks_of_patients_change_no_bit(cohort, monkeypatch, piece):
-    whole = lesion_load(cohort, likely_atlas())
-    monkeypatch.setattr(loads, "_PIECE", piece)
-    assert len(list(loads._blocks(cohort))) > 1
-    parts = lesion_load(cohort, likely_atlas())
-    np.testing.assert_array_equal(parts.voxels, whole.voxels)
-    np.testing.assert_array_equal(parts.outside, whole.outside)
+def test_blocks_of_patients_change_no_bit():
+    """Patients of more lesioned voxels than are multiplied together."""
+    grid = Grid((250, 200, 60), np.eye(4))
+    labels = np.arange(grid.size, dtype=np.int32).reshape(grid.shape, order="F") % 3
+    atlas = LabelAtlas("thirds", grid, labels, (Region(1, "one"), Region(2, "two")))
+    lesions = [np.arange(first, grid.size - first) for first in (0, 5, 300_000)]
+    load = lesion_load(cohort_of_positions(lesions, grid.shape, grid.affine), atlas)
+    for patient, lesion in enumerate(lesions):
+        outside, *inside = np.bincount(lesion % 3)
+        assert load.voxels[patient].tolist() == inside
+        assert load.outside[patient] == outside
 
 
 def test_a_cohort_on_disk_gives_the_same(folder, cohort, monkeypatch):
     monkeypatch.setenv("LESION_DASH_MEMORY", "100")
     mapped = load_cohort(folder)
     assert isinstance(mapped.indices, np.memmap)
-    expected = lesion_load(cohort, label_atlas()).voxels
-    np.testing.assert_array_equal(lesion_load(mapped, label_atlas()).voxels, expected)
+    expected = lesion_load(cohort, LABELLED).voxels
+    np.testing.assert_array_equal(lesion_load(mapped, LABELLED).voxels, expected)
 
 
 def test_rows_follow_the_patients(cohort):
     order = [4, 1, 8]
-    chosen = lesion_load(cohort.select(order), likely_atlas())
-    whole = lesion_load(cohort, likely_atlas())
+    chosen = lesion_load(cohort.select(order), LIKELY)
+    whole = lesion_load(cohort, LIKELY)
     np.testing.assert_array_equal(chosen.voxels, whole.voxels[order])
     assert chosen.table["patient"].unique().tolist() == [cohort.used[row].id for row in order]
 
 
 def test_no_patient_gives_no_row(cohort):
-    load = lesion_load(cohort.select([]), label_atlas())
+    load = lesion_load(cohort.select([]), LABELLED)
     assert load.voxels.shape == (0, 4)
     assert list(load.wide("region"))[:3] == ["patient", "lesion_voxels", "lesion_volume_mm3"]
     assert "share_of_lesion" in load.table
@@ -138,18 +129,16 @@ def test_no_patient_gives_no_row(cohort):
 def test_a_turned_and_mirrored_atlas_gives_the_same(cohort):
     (labels,), grid = turned([LABELS], GRID)
     load = lesion_load(cohort, LabelAtlas("labels", grid, labels, REGIONS))
-    np.testing.assert_array_equal(load.voxels, lesion_load(cohort, label_atlas()).voxels)
+    np.testing.assert_array_equal(load.voxels, lesion_load(cohort, LABELLED).voxels)
     chances, grid = turned(CHANCES, GRID)
     load = lesion_load(cohort, probability_atlas(chances, grid, REGIONS))
-    np.testing.assert_array_equal(load.of_region, lesion_load(cohort, likely_atlas()).of_region)
+    np.testing.assert_array_equal(load.of_region, lesion_load(cohort, LIKELY).of_region)
 
 
 @pytest.mark.parametrize("measure", ["region", "lesion", "mm3"])
 def test_the_long_and_the_wide_table_hold_the_same_values(cohort, measure):
-    load = lesion_load(cohort, likely_atlas())
-    column = {"region": "share_of_region", "lesion": "share_of_lesion", "mm3": "volume_mm3"}[
-        measure
-    ]
+    load = lesion_load(cohort, LIKELY)
+    column = "volume_mm3" if measure == "mm3" else f"share_of_{measure}"
     long, wide = load.table, load.wide(measure)
     names = [*(f"{region.label}_{region.name}" for region in REGIONS)]
     for patient, rows in long.groupby("patient", sort=False):
@@ -160,7 +149,7 @@ def test_the_long_and_the_wide_table_hold_the_same_values(cohort, measure):
 
 
 def test_participants_are_joined_by_id(cohort):
-    wide = lesion_load(cohort, label_atlas()).wide("region").set_index("patient")
+    wide = lesion_load(cohort, LABELLED).wide("region").set_index("patient")
     assert wide.loc["sub-003", "age"] == 33
     assert pd.isna(wide.loc["sub-007", "age"])
     np.testing.assert_array_equal(wide["lesion_voxels"], [mask.sum() for mask in MASKS])
