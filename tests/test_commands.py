@@ -350,6 +350,23 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({}, "MASKS: is missing; give it as well"),
+        ({"lable": 3}, "lable: is not a field of Stats; did you mean label?"),
+        ({"std": "sampel"}, "--std: 'sampel' is not known; did you mean sample?"),
+        ({"where": "sex=F"}, "--where: 'sex=F' cannot be used"),
+        ({"threshold": float("inf")}, "--threshold: inf is not a number"),
+        ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
+    ],
+)
+def test_values_from_python_or_a_link_are_checked_alike(values, problem):
+    masks = {"masks": "m"} if values else {}
+    with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
+        ANALYSES["stats"](output="o", **(masks | values))
+
+
 IMPORTED = """
 import sys
 import lesion_dash
