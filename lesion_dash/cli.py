@@ -34,7 +34,7 @@ _MODULES = (
 
 _ORDER = [import_module(f".analyses.{name}", __package__).__name__ for name in _MODULES]
 
-Port = Annotated[int, option("port on this computer", "PORT", default=8866)]
+Port = Annotated[int, option("port on this computer", "PORT", default=8866)]  # as Voila has it
 
 
 class Demo(Request):

@@ -111,9 +111,9 @@ def _text_over(output: _Output, stream: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 LONGEST_LIST = 20
-"""Lines after which a list is cut."""
+"""Lines after which a list is cut: about a screen; arbitrary."""
 
-_UNTOLD = 3  # exit code where all was done, and what was to be printed could not be
+_NOT_PRINTED = 3  # exit code where all was done, and what was to be printed could not be
 _STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 
 
@@ -169,7 +169,7 @@ def tell_faults(faults: Mapping[str, OSError], code: int) -> int:
             files_note = "; what goes to files is complete" if done else ""
             sentence = f"lesion-dash: error: {_STREAMS[name]}: {problem}{files_note}"
             (warn if name == "stdout" else say)(sentence)
-            code = _UNTOLD if done else code
+            code = _NOT_PRINTED if done else code
     return code
 
 

@@ -109,7 +109,8 @@ class Request(BaseModel):
     lesion_dash.core.errors.InputError: --permutations: 5 is below 20
     """
 
-    # Schemas are built when a request is made: of 20 commands, one run needs one.
+    # Schemas are built when a request is made: of 20 commands, one run needs one. Numbers are
+    # taken for text, as a point or a value of a column may be given as a number.
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True,
         defer_build=True,
