@@ -89,7 +89,7 @@ class FileField(t.HasTraits):
         return (*self._first, *((f"{name} ({counts[name]})", name) for name in names))
 
     def _fill(self) -> None:
-        """StateValidator the folders anew; the chosen one stays."""
+        """Offer the folders anew; the chosen one stays."""
         folder = self.folders.value
         if self.folders.options == self._options:
             return

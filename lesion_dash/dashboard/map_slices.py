@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import anywidget
@@ -12,6 +12,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
+from ..core.derived import derived
 from ..core.grid import Grid, find_index
 from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
@@ -113,9 +114,12 @@ class MapLayer:
         }
 
 
-@lru_cache(maxsize=4)
 def brain_greys(grid: Grid) -> NDArray[np.uint8]:
     """The MNI152 brain on a grid, as greys; black where the grid is oblique to it."""
+    return derived(grid, "brain greys", lambda: _brain_greys(grid))
+
+
+def _brain_greys(grid: Grid) -> NDArray[np.uint8]:
     template = template_on(grid)
     own = np.asarray(template.dataobj)
     if own.shape != grid.shape or not np.allclose(template.affine, grid.affine):

@@ -72,7 +72,7 @@ class PickList(t.HasTraits):
         self._say()
 
     def offer(self, names: Sequence[str]) -> None:
-        """StateValidator other names; nothing of them is chosen."""
+        """Offer other names; nothing of them is chosen."""
         self._names = tuple(names)
         self.search.value = ""
         self._narrow()

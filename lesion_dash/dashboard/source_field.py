@@ -73,7 +73,7 @@ class SourceField(FileField):
         return bool(self.folder) and not self.offered and not self.name
 
     def offer(self, offers: dict[str, str]) -> None:
-        """StateValidator other things that are no file; a choice that is still there stays."""
+        """Offer other things that are no file; a choice that is still there stays."""
         self._first = (self._first[0], *((words, MARK + key) for key, words in offers.items()))
         keys = {key for _, key in self._options}
         if self.folders.value not in keys:

@@ -119,7 +119,7 @@ def test_whatever_stands_in_an_address_is_taken_or_told(text: str) -> None:
         ("patient=cohort_a", "no patient of the data root"),
         ("region=1e3", "no label"),
         ("region=" + "9" * 30, "no label"),
-        ("where_a=sex", "no condition"),
+        ("where_a=sex", "not a condition"),
         ("where_a=" + "x" * 600, "no text of at most"),
         ("&".join(["where_b=sex%3DF"] * 60), "at most 50 conditions"),
         ("cohort_a=cohort_b", "no choice of this dashboard"),

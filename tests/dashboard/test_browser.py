@@ -235,7 +235,7 @@ def test_nothing_is_cut_off(dashboard: Any) -> None:
 def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     page = dashboard  # the last test on this page, as it leaves the table sorted
     table = page.locator(".ld-regions")
-    table.get_by_placeholder("PoseSearch").fill("frontal")
+    table.get_by_placeholder("Search").fill("frontal")
     page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 5")
     table.get_by_text("Label", exact=True).click()
     page.wait_for_function(
@@ -248,7 +248,7 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     slide_to(page, 8)
     page.get_by_text("≥ 8 patients of A").wait_for(timeout=LONG)
     page.wait_for_timeout(500)
-    assert table.get_by_placeholder("PoseSearch").input_value() == "frontal"
+    assert table.get_by_placeholder("Search").input_value() == "frontal"
 
 
 def test_voila_typed_by_hand(

@@ -129,7 +129,7 @@ class ComparePage:
         self.to_b.on_click(guard(lambda _: self._go_to_extreme(False)))
 
     def _offer_file(self) -> None:
-        """StateValidator the file of the map that is shown."""
+        """Offer the file of the map that is shown."""
         self.place.file.value = FILE_NAMES[self.map_key.value]
 
     def _lay_out(self) -> widgets.Box:
@@ -162,7 +162,7 @@ class ComparePage:
             return
         self.controls.slider.disabled = request.map_key == FREQUENCY
         if self.pair is None:
-            set_text(self.state, "ComparisonService ...")
+            set_text(self.state, "Comparing ...")
         self._maker.submit(partial(self.service.pair, request), self._show)
 
     def _show(self, pair: Pair) -> None:

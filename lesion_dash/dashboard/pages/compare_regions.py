@@ -25,7 +25,7 @@ _ABOUT = (
 _LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
 _NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
 _READING = "Reading the atlas ..."
-_WORKING = "ComparisonService region by region ..."
+_WORKING = "Comparing region by region ..."
 
 
 class RegionsOfTwo:

@@ -54,7 +54,7 @@ class ThresholdField:
         self._choices.observe(self._follow, names=["threshold", "map_key"])
 
     def show(self, answer: RoiResult) -> None:
-        """StateValidator the maps there are, and the range of the one that is shown."""
+        """Offer the maps there are, and the range of the one that is shown."""
         contrast = answer.run.contrast
         keys = [key for key in MAPS if contrast is not None and key in contrast.keys]
         options = [(MAPS[key], key) for key in keys] or [("The map of the file", "")]

@@ -89,7 +89,7 @@ class RegionPanel:
         return {str(r.label): name_of(r) for r in regions if str(r.label) != self.label.value}
 
     def offer(self, facts: MapFacts) -> None:
-        """StateValidator the regions of a map."""
+        """Offer the regions of a map."""
         self.facts = facts
         options = [(name_of(region), str(region.label)) for region in facts.regions]
         if facts.may_be_percent:
