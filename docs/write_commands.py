@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesion_dash.analyses.options import argument_of, bounds_of, choices_of, default_text, flag_of
+from lesion_dash.analyses.fields import argument_of, bounds_of, choices_of, default_text, flag_of
 from lesion_dash.analyses.request import Request, about
 from lesion_dash.cli import commands
 

@@ -21,7 +21,7 @@ from .analyses.console import (
     show,
     tell_faults,
 )
-from .analyses.options import argument_of, choices_of, help_of, option, source, suggest, value_type
+from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core.errors import LesionDashError
 

@@ -41,7 +41,7 @@ OPENERS = {
     "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
     "core/lazy.py", "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
     "images/template.py", "report/page.py", "scans/registration/deformable.py",
-    "scans/registration/engines.py", "scans/registration/process.py", "server/access.py",
+    "scans/registration/process.py", "server/access.py",
     "server/landlock.py", "server/served_folder.py",
 }  # fmt: skip
 OPENING = {

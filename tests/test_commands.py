@@ -28,7 +28,7 @@ from lesion_dash import (
     measure_signal,
     permute_volumes,
 )
-from lesion_dash.analyses.options import argument_of, choices_of, default_of, flag_of, value_type
+from lesion_dash.analyses.fields import argument_of, choices_of, default_of, flag_of, value_type
 from lesion_dash.analyses.request import ANALYSES
 from lesion_dash.core.errors import InputError
 from lesion_dash.scans.registration import register
@@ -102,7 +102,7 @@ def study(files, tmp_path, monkeypatch) -> Path:
         monkeypatch.setattr(f"lesion_dash.{name}", lambda run, *_: quick(run))
     monkeypatch.setattr(register, "register_image", lambda *_, **__: make_registered())
     for name in ("figure_bytes", "draw_overlay", "draw_checkerboard"):
-        place = f"lesion_dash.analyses.registration_files.{name}"
+        place = f"lesion_dash.analyses.registration.{name}"
         monkeypatch.setattr(place, lambda *_, **__: b"picture")
     return tmp_path
 

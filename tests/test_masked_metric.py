@@ -8,8 +8,7 @@ from dipy.align.imwarp import DiffeomorphicMap
 from dipy.align.metrics import CCMetric
 from scipy import ndimage
 
-from lesion_dash.scans.registration.deformable import RADIUS
-from lesion_dash.scans.registration.masked_metric import MaskedCC, masked_factors
+from lesion_dash.scans.registration.deformable import RADIUS, MaskedCC, masked_factors
 
 UNKNOWN = np.zeros((24, 22, 26), bool)
 UNKNOWN[9:14, 8:13, 10:17] = True

@@ -11,8 +11,8 @@ from phantoms import random_masks, write_masks
 
 from lesion_dash import cli
 from lesion_dash.analyses import fields
+from lesion_dash.analyses.fields import option
 from lesion_dash.analyses.inputs import load_folder
-from lesion_dash.analyses.options import option
 from lesion_dash.analyses.request import ANALYSES, Progress, Request, Result
 from lesion_dash.cohort.cohort import cohort_input
 

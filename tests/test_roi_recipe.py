@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 
 import lesion_dash as ld
-from lesion_dash.core.python_code import call, literal
+from lesion_dash.core.text import call, literal
 from lesion_dash.images.events import list_conditions
 from lesion_dash.rois.saving import names_of_run, record_of_run, run_files
 

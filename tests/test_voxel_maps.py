@@ -13,7 +13,7 @@ from phantoms import AFFINE, SHAPE, random_masks, write_masks
 
 import lesion_dash as ld
 from lesion_dash.cli import main
-from lesion_dash.core.derived import derived
+from lesion_dash.core.memory import derived
 from lesion_dash.regions.overlap_scores import sum_regions
 from lesion_dash.stats.coverage import brain_on
 from lesion_dash.stats.topography import FILE_NAMES, STATISTICS, Statistic, add_statistics

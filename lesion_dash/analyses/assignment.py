@@ -10,8 +10,8 @@ from ..core.defaults import CONNECTIVITY, LOWER_THRESHOLD, MIN_SIZE_MM3, MIN_SIZ
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
+from .fields import option, source
 from .inputs import open_atlas
-from .options import option, source
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..core.text import printable
 from . import fields
 from .console import json_lines
-from .options import option, source
+from .fields import option, source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

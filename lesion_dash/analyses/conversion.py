@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import fields
+from .fields import option, source
 from .inputs import file_inputs
-from .options import option, source
 from .request import IMAGE, Progress, Request, Result
 
 

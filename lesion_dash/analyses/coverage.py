@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..core.errors import InputError
 from ..core.text import counted
 from . import fields
+from .fields import option
 from .inputs import load_folder, skipped_files
-from .options import option
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:

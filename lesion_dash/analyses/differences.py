@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.text import counted
 from . import fields
+from .fields import option, source
 from .inputs import load_folder, skipped_files
-from .options import option, source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

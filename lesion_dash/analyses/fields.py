@@ -1,17 +1,165 @@
-"""Fields that several requests share: each is bounded, explained and given its default once."""
+"""Fields of requests: what they mean, how they are written on a command line, their bounds."""
 
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from ..cohort.dask import SCHEDULER_VARIABLE
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
-from .options import option, source
 
-# Results.
+
+@dataclass(frozen=True)
+class Argument:
+    """How a field is written on the command line.
+
+    Parameters
+    ----------
+    metavar : str or tuple of str
+        What stands for the value in ``--help``; a tuple has one for each of several values.
+    flag : str
+        In place of ``--`` and the name of the field; or a short one in addition, such as ``-k``.
+    positional : bool
+        Without a flag.
+    several : bool
+        One flag takes all values of the field, in place of one flag for each.
+    is_path : bool
+        A path or URL that is read: provenance lists it under its inputs, with its checksum.
+    is_recorded : bool
+        Whether provenance lists it under its parameters.
+    group : str
+        Heading in ``--help``.
+    """
+
+    metavar: str | tuple[str, ...] = ""
+    flag: str = ""
+    positional: bool = False
+    several: bool = False
+    is_path: bool = False
+    is_recorded: bool = True
+    group: str = ""
+
+
+def option(
+    text: str,
+    metavar: str | tuple[str, ...] = "",
+    flag: str = "",
+    *,
+    default: Any = PydanticUndefined,
+    **more: Any,
+) -> Any:
+    """Define a field that is chosen; a required one has no default.
+
+    Parameters
+    ----------
+    text : str
+        What it means, in lower case, without a full stop; default and bounds are added in help.
+    metavar, flag : str
+        See `Argument`.
+    default : object, optional
+    **more : object
+        The rest of an `Argument`, and bounds as pydantic's ``Field`` takes them, such as ``ge=1``.
+    """
+    names = [name for name in Argument.__dataclass_fields__ if name in more]
+    argument = {name: more.pop(name) for name in names} | {"metavar": metavar, "flag": flag}
+    extra: Any = {"argument": argument}
+    return Field(default=default, description=text, json_schema_extra=extra, **more)
+
+
+def source(text: str, metavar: str | tuple[str, ...], flag: str = "", **more: Any) -> Any:
+    """Define a field that names what is read, as a path or URL; see `option`.
+
+    What is required stands under the inputs of the provenance alone, with its checksum; what may
+    be given stands under its parameters as well.
+    """
+    is_recorded = more.pop("is_recorded", "default" in more)
+    return option(text, metavar, flag, is_path=True, is_recorded=is_recorded, **more)
+
+
+def argument_of(info: FieldInfo) -> Argument:
+    """How a field is written on the command line."""
+    extra: Any = info.json_schema_extra
+    return Argument(**extra["argument"])
+
+
+def default_of(info: FieldInfo) -> Any:
+    """The default of a field; pydantic's own mark where there is none."""
+    return info.get_default(call_default_factory=True, validated_data={})
+
+
+def flag_of(name: str, info: FieldInfo) -> str:
+    """The long flag of a field, or its metavar where it is positional."""
+    argument = argument_of(info)
+    if argument.positional:
+        return str(argument.metavar)
+    return argument.flag if argument.flag.startswith("--") else f"--{name.replace('_', '-')}"
+
+
+def value_type(info: FieldInfo) -> tuple[Any, int | None]:
+    """The type of one value of a field, and how many it takes; None for any number.
+
+    Examples
+    --------
+    >>> from lesion_dash.analyses.inspection import Inspect
+    >>> [value_type(Inspect.model_fields[name]) for name in ("volume", "voxel")]
+    [(<class 'int'>, 1), (<class 'int'>, 3)]
+    """
+    kind: Any = info.annotation
+    if get_origin(kind) in (UnionType, Union):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is not tuple:
+        return kind, 1
+    parts = get_args(kind)
+    return parts[0], None if parts[-1] is Ellipsis else len(parts)
+
+
+def choices_of(info: FieldInfo) -> tuple[Any, ...]:
+    """The values of a field that has a few."""
+    kind, _ = value_type(info)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
+
+
+def bounds_of(info: FieldInfo) -> str:
+    """The bounds of a number as text."""
+    bounds = [
+        f"{relation} {getattr(extra, name)}"
+        for extra in info.metadata
+        for name, relation in _BOUNDS.items()
+        if hasattr(extra, name)
+    ]
+    return ", ".join(bounds)
+
+
+def default_text(info: FieldInfo) -> str:
+    """The default of a field; empty where it has none, or none that is worth saying."""
+    default = None if info.is_required() else default_of(info)
+    is_shown = default is not None and default is not False and default not in ((), "")
+    return str(default) if is_shown else ""
+
+
+def help_of(info: FieldInfo) -> str:
+    """What a field means, with its default and its bounds."""
+    default = default_text(info)
+    more = "; ".join(filter(None, [default and f"default {default}", bounds_of(info)]))
+    return (info.description or "") + (f" ({more})" if more else "")
+
+
+def suggest(name: str, choices: Iterable[Any]) -> str:
+    """The choice that may have been meant; nothing where none is alike."""
+    alike = get_close_matches(name, [str(choice) for choice in choices], 1)
+    return f"did you mean {alike[0]}?" if alike else ""
+
 
 _BESIDE = "provenance is written beside it"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import fields
 from .console import json_lines
-from .options import option, source
+from .fields import option, source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

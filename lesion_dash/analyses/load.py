@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import fields
+from .fields import option
 from .inputs import (
     atlas_notes,
     load_folder,
@@ -15,7 +16,6 @@ from .inputs import (
     prepare_atlas,
     skipped_files,
 )
-from .options import option
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
 from . import fields
+from .fields import option, source
 from .inputs import file_inputs
-from .options import option, source
 from .request import IMAGE, Progress, Request, Result
 
 if TYPE_CHECKING:

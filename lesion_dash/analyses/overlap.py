@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import InputError
 from ..core.text import printable
 from . import fields
+from .fields import source
 from .inputs import (
     atlas_notes,
     load_folder,
@@ -16,7 +17,6 @@ from .inputs import (
     prepare_atlas,
     skipped_files,
 )
-from .options import source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pydantic import model_validator
 
 from ..core.errors import InputError
 from . import fields
+from .fields import option, source
 from .inputs import load_folder, open_atlas, skipped_files
-from .options import option, source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

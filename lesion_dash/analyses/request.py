@@ -19,9 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic.fields import FieldInfo
 
 from ..core.errors import InputError
-from ..core.python_code import layout, literal
-from ..core.text import counted, shell_word
-from .options import argument_of, choices_of, default_of, flag_of, suggest, value_type
+from ..core.text import counted, layout, literal, shell_word
+from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""

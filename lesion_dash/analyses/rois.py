@@ -15,7 +15,7 @@ from ..core.defaults import CLUSTER_CONNECTIVITY
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
-from .options import option, source
+from .fields import option, source
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from ..core.errors import InputError
 from ..core.text import printable
 from . import fields
 from .console import LONGEST_LIST, json_lines
+from .fields import option, source
 from .inputs import file_inputs
-from .options import option, source
 from .request import TABLE, Progress, Request, Result, shown_path
 
 if TYPE_CHECKING:

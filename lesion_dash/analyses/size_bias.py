@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
 from . import fields
+from .fields import option
 from .inputs import load_folder, skipped_files
-from .options import option
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import fields
+from .fields import option
 from .inputs import skipped_files
-from .options import option
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:

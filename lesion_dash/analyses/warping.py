@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
 from . import fields
-from .options import option, source
+from .fields import option, source
 from .registration import MNI, open_template
 from .request import IMAGE, Progress, Request, Result, shown_path
 
@@ -59,7 +59,7 @@ class Warp(Request):
         from ..images.maps import read_map
         from ..images.masks import Mask
         from ..transforms.warping import warp_any
-        from .registration_files import image_bytes
+        from .registration import image_bytes
 
         target = self.moving if self.inverse else self.template
         if target is None:

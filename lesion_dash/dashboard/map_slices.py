@@ -12,8 +12,8 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
-from ..core.derived import derived
 from ..core.grid import Grid, find_index
+from ..core.memory import derived
 from ..images.nifti import Axis, Space
 from ..images.survey import axis_codes
 from ..images.template import template_on

@@ -125,7 +125,7 @@ def files_of(
     """
     files: dict[str, bytes] = {}
     if volumes.registration is not None:
-        from ..analyses.registration_files import registration_files
+        from ..analyses.registration import registration_files
 
         files |= registration_files(volumes.registration)
     if placed is not None and placed.mask is not None and volumes.template is not None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
 from ..core.defaults import LOWER_THRESHOLD
-from ..core.derived import derived
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.memory import derived
 from ..stats.components import Component
 from .counts import SUM_TOLERANCE, sum_notes
 

@@ -16,8 +16,7 @@ from typing import Any
 from ..atlas.atlas import Atlas, atlas_input
 from ..atlas.published import is_library_name
 from ..cohort.cohort import cohort_input
-from ..core.python_code import call, literal
-from ..core.text import shell_word
+from ..core.text import call, literal, shell_word
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath, as_path
 from ..files.provenance import provenance_bytes

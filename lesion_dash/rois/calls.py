@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from ..core.python_code import call as call_text
-from ..core.python_code import literal
+from ..core.text import call as call_text
+from ..core.text import literal
 
 # One object each: two of them would not be equal, and neither would be calls of them.
 _FIRST, _SECOND = itemgetter(0), itemgetter(1)

@@ -10,8 +10,8 @@ from typing import Any
 from ..atlas.atlas import atlas_input
 from ..atlas.loading import load_atlas
 from ..cohort.cohort import cohort_input
-from ..core.python_code import call, literal
 from ..core.tables import csv_bytes, tsv_bytes
+from ..core.text import call, literal
 from ..files.paths import as_path
 from ..files.provenance import FILE_NAME, file_input, provenance_bytes
 from ..files.writing import write_atomically

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.derived import derived
 from ..core.grid import Grid, pieces
+from ..core.memory import derived
 from ..core.text import counted
 from ..images.template import template_on
 

@@ -16,9 +16,9 @@ from ..cohort.loading import read_listing
 from ..cohort.readers import Workers
 from ..cohort.reading import DEFAULTS, ReadOptions
 from ..core.defaults import MIN_PATIENTS
-from ..core.derived import derived
 from ..core.errors import check_choice
 from ..core.grid import Grid
+from ..core.memory import derived
 from ..core.runs import run_store
 from ..files.paths import PathInput
 from ..images.maps import Map

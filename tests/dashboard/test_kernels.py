@@ -330,7 +330,7 @@ def test_paths_open_neither_a_clone_nor_what_all_pages_share(kernels: Kernels) -
 def test_what_a_kernel_starts_is_confined_as_well(kernels: Kernels, kernel: str) -> None:
     code = f"""
     import subprocess, sys
-    code = "import lesion_dash.scans.registration.engines; open({str(kernels.above)!r})"
+    code = "import lesion_dash.scans.registration.process; open({str(kernels.above)!r})"
     print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr)
     """
     assert "PermissionError" in kernels.run(kernel, code)
