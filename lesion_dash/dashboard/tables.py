@@ -33,7 +33,7 @@ _BREAK = """function (row) {
 
 _WORDS = {
     "search": "",
-    "searchPlaceholder": "PoseSearch",
+    "searchPlaceholder": "Search",
     "info": "_START_ to _END_ of _TOTAL_",
     "infoEmpty": "",
     "infoFiltered": "(of _MAX_)",
