@@ -65,14 +65,25 @@ def forget_widgets() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(sample_data: Path) -> Session:
+    """Shared by the tests of a module: it holds what it has read, and no choices."""
     return Session(DataRoot(sample_data))
 
 
 @pytest.fixture
-def context(session: Session) -> AppContext:
-    return AppContext(session)
+def context(session: Session) -> Iterator[AppContext]:
+    context = AppContext(session)
+    yield context
+    context.wait()
+
+
+@pytest.fixture
+def saved(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files that the browser was given to save."""
+    files: dict[str, bytes] = {}
+    monkeypatch.setattr(context.saver, "save", files.__setitem__)
+    return files
 
 
 @pytest.fixture
@@ -95,6 +106,12 @@ def opened(context: AppContext) -> Callable[[type], Any]:
         return built
 
     return build
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    """Where `own_root` is served, unless a module has a data root of its own."""
+    return serve(own_root)
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visitor import choose, new_context, send
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.page_state import PageState, StateValidator
-from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.session_file import LARGEST, read_session, session_bytes
 from lesion_dash.dashboard.state import FIGURES, MAPS
 from lesion_dash.server.notices import login_page
@@ -55,14 +54,14 @@ def offer(sample_data: Path) -> StateValidator:
 
 @pytest.fixture
 def app(sample_data: Path) -> App:
-    app = App(AppContext(Session(DataRoot(sample_data))))
+    app = App(new_context(sample_data))
     app.url_state.begin()
     app.context.wait()
     return app
 
 
 def arrive(app: App, text: str) -> None:
-    app.url_state.bar._handle_custom_msg({"address": text}, [])
+    send(app.url_state.bar, {"address": text})
     app.context.wait()
 
 
@@ -200,7 +199,7 @@ def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, objec
     session["choices"] = {"figure": "glass"} | choices
     before = choices_of(app)
     content = json.dumps(session).encode()
-    app.url_state.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
+    send(app.url_state.menu, {"type": "open", "name": "<b>.json"}, content)
     app.context.wait()
     assert "cannot be opened here" in app.context.banner.message
     assert "<b>" not in app.context.banner.message
@@ -216,7 +215,7 @@ def test_a_link_brings_every_choice_back(app: App) -> None:
     choices.patient, choices.region = PATIENT, 3
     app.tabs.selected_index = 2
     link = app.url_state.bar.text
-    other = App(AppContext(Session(app.context.session.root)))
+    other = App(new_context(app.context.session.root))
     arrive(other, link)
     assert choices_of(other) == choices_of(app)
     assert other.tabs.selected_index == 2
@@ -230,11 +229,11 @@ def test_a_session_file_brings_every_choice_back(app: App, monkeypatch: pytest.M
     app.context.choices.map_key = "mean"
     saved: list[tuple[str, bytes]] = []
     monkeypatch.setattr(app.context.saver, "save", lambda *file: saved.append(file))
-    app.url_state.menu._handle_custom_msg({"type": "save"}, [])
-    other = App(AppContext(Session(app.context.session.root)))
+    send(app.url_state.menu, {"type": "save"})
+    other = App(new_context(app.context.session.root))
     other.url_state.begin()
     other.context.wait()
-    other.url_state.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
+    send(other.url_state.menu, {"type": "open", "name": saved[0][0]}, saved[0][1])
     other.context.wait()
     assert choices_of(other) == choices_of(app)
 
@@ -245,7 +244,7 @@ def test_without_an_address_the_first_folder_is_opened(app: App) -> None:
 
 
 def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
+    app = App(new_context(sample_data))
     shown: list[str] = []
     app.context.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
     arrive(app, "a=cohort_b&k=3")
@@ -254,7 +253,7 @@ def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> No
 
 
 def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
+    app = App(new_context(sample_data))
     arrive(app, "a=cohort_b&b=gone&k=6&map=mean")
     assert "gone is no folder of the data root" in app.context.banner.message
     choices = app.context.choices
@@ -263,7 +262,7 @@ def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(sample_data: Path
 
 
 def test_a_link_to_a_folder_that_is_not_here_shows_no_other(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
+    app = App(new_context(sample_data))
     arrive(app, "a=gone&k=6")
     assert "gone is no folder of the data root" in app.context.banner.message
     assert app.context.choices.cohort_a == ""
@@ -291,7 +290,7 @@ def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValida
 def test_a_patient_or_a_region_that_is_not_shown_is_told(
     sample_data: Path, choice: str, reason: str
 ) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
+    app = App(new_context(sample_data))
     app.context.choices.atlas = ""
     arrive(app, f"a=cohort_a&k=4&{choice}")
     choices = app.context.choices
@@ -306,8 +305,7 @@ def test_a_link_without_a_patient_takes_the_outline_away(app: App) -> None:
 
 
 def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
-    app.context.choices.atlas = ""
-    app.context.wait()
+    choose(app.context, atlas="")
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
     assert (app.context.choices.loaded_atlas, app.context.choices.region) == ("synthetic_atlas", 3)
     assert read_address(app.url_state.bar.text)["region"] == 3
@@ -323,9 +321,8 @@ def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
     for name in ("broken", "sub-1_lesion", "sub-2_lesion"):
         (tmp_path / "broken" / f"{name}.nii").write_bytes(b"no image")
     (tmp_path / "broken" / "broken.csv").write_text("index,name\n3,whole\n")
-    app = App(AppContext(Session(DataRoot(tmp_path))))
-    app.context.choices.atlas = "synthetic_atlas"
-    app.context.wait()
+    app = App(new_context(tmp_path))
+    choose(app.context, atlas="synthetic_atlas")
     arrive(app, f"a=cohort_b&k=4&{link}&region=3")
     choices = app.context.choices
     assert (choices.cohort_a, choices.loaded_atlas) == ("cohort_b", "synthetic_atlas")
@@ -336,8 +333,7 @@ def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
 def test_a_link_is_followed_by_one_thread(app: App) -> None:
     """Two that change a table at once lose the region that it highlights."""
     threads: set[threading.Thread] = set()
-    app.context.choices.atlas = ""
-    app.context.wait()
+    choose(app.context, atlas="")
     for model in (app.context.choices, *widgets_in(app.tabs)):
         model.observe(lambda _: threads.add(threading.current_thread()))
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
@@ -368,8 +364,8 @@ def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
         {"type": "open"},
         {"type": "open", "name": 1},
     ):
-        app.url_state.bar._handle_custom_msg(message, [])
-        app.url_state.menu._handle_custom_msg(message, [])
+        send(app.url_state.bar, message)
+        send(app.url_state.menu, message)
     app.context.wait()
     assert choices_of(app) == before
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG, download
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
@@ -15,13 +16,7 @@ from lesion_dash.regions.counts import count_regions
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
 LINK = "#a=cohort_b&k=7&map=mean&atlas=synthetic_atlas&figure=glass&mm=-40,-20,4"
-
-
-@pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], own_root: Path) -> str:
-    return serve(own_root)
 
 
 def wait_for_link(page: Any, *parts: str) -> str:
@@ -114,10 +109,9 @@ def test_a_reload_and_another_visitor_see_the_same(
 
 def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:
     page = linked
-    with page.expect_download(timeout=LONG) as waiting:
-        page.get_by_role("button", name="Save session").click()
-    saved = tmp_path / waiting.value.suggested_filename
-    saved.write_bytes(Path(waiting.value.path()).read_bytes())
+    name, content = download(page, page.get_by_role("button", name="Save session").click)
+    saved = tmp_path / name
+    saved.write_bytes(content)
     link = wait_for_link(page, "k=7", "figure=glass")
     page.evaluate("location.hash = 'a=cohort_a&k=3&map=n&page=patients'")
     page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ipywidgets import HTML, Box
+from visitor import choose, new_context, styles
 
 from lesion_dash.cli import main
 from lesion_dash.core.tables import csv_bytes
@@ -58,7 +59,7 @@ def session(parent: Path) -> Session:
 
 @pytest.fixture
 def context(sample_data: Path) -> AppContext:
-    return AppContext(Session(DataRoot(sample_data)))
+    return new_context(sample_data)
 
 
 @pytest.fixture
@@ -152,7 +153,6 @@ def test_assignment_is_that_of_the_page(session: Session, here: Path, source: st
         source, file, selection, ATLAS, 2.5 if source == "n" else 0.0, min_size_mm3=50
     )
     answer = AssignmentService(session).answer(question)
-    assert answer is not None
     expected = csv_bytes(answer.table)
     python, commands = Code(session).assign(question)
     assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
@@ -165,7 +165,6 @@ def test_assignment_is_that_of_the_page(session: Session, here: Path, source: st
 def test_an_overlap_of_parts_is_assigned_alike(session: Session, here: Path) -> None:
     question = AssignmentRequest("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
     answer = AssignmentService(session).answer(question)
-    assert answer is not None
     python, commands = Code(session).assign(question)
     expected = csv_bytes(answer.table)
     assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
@@ -202,7 +201,6 @@ def test_differences_are_those_of_the_page(
     assert run_python(python, here) == expected
     assert run_commands(commands, here) == expected
     regions = comparing.regions(request, ATLAS)
-    assert regions is not None
     python, commands = Code(session).compare(request, ATLAS)
     table = {"region_differences.csv": csv_bytes(regions.table)}
     assert run_python(python, here) == expected | table
@@ -251,7 +249,7 @@ CARDS: dict[str, Callable[[AppContext], Box]] = {
 
 
 def code_of(page: Box) -> HTML:
-    return next(one for one in page.children[-1].children if "ld-code" in one._dom_classes)
+    return next(one for one in page.children[-1].children if "ld-code" in styles(one))
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -263,8 +261,7 @@ def test_a_page_without_choices_says_what_to_do(context: AppContext, name: str) 
 def test_the_code_of_a_page_follows_the_folders(context: AppContext, name: str) -> None:
     page = CARDS[name](context)
     context.open_first()
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    choose(context, folder_b="cohort_b")
     assert "load_cohort(&#x27;sample_data/cohort_a&#x27;)" in code_of(page).value
 
 

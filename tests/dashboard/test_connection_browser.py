@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,11 +14,12 @@ from typing import Any
 from urllib.error import URLError
 
 import pytest
+from browser_steps import LONG
+from served_dashboard import find_port
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-LONG = 90_000  # ms
 SILENT = "The dashboard does not answer"
 ENDED = "The computation behind this page has ended"
 # The first connection of a page fails, as on a network that wavers: it has to open all the same.
@@ -83,10 +83,8 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(own_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    running = Server(own_root, port, tmp_path_factory.mktemp("server") / "output")
+    output = tmp_path_factory.mktemp("server") / "output"
+    running = Server(own_root, find_port(), output)
     yield running
     running.stop()
 
@@ -127,6 +125,9 @@ def assert_answers(page: Any) -> None:
 
 
 def test_a_short_break_passes_by_itself(page: Any) -> None:
+    assert page.evaluate("window.sockets.length") > 1  # the connection that failed at first
+    assert "/nothing" in page.evaluate("window.sockets[0].url")
+    assert page.evaluate("window.sockets.at(-1).protocol") == "v1.kernel.websocket.jupyter.org"
     page.evaluate("window.isSamePage = true")
     tab = page.get_by_role("tab").first.bounding_box()
     page.context.set_offline(True)
@@ -167,37 +168,22 @@ def test_what_is_lost_on_the_way_is_made_good(page: Any, breaks: str) -> None:
     wait_for_least(page, 8)
 
 
-def test_a_connection_that_failed_at_first_was_made_again(page: Any) -> None:
-    assert page.evaluate("window.sockets.length") > 1
-    assert "/nothing" in page.evaluate("window.sockets[0].url")
-    assert page.evaluate("window.sockets.at(-1).protocol") == "v1.kernel.websocket.jupyter.org"
-
-
-def kernel_activity(page: Any) -> str:
-    """When the kernel last did something, as its server has it."""
-    ask = """async () => {
-        const kernel = window.jupyterapp.widgetManager.kernel;
-        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
-    }"""
-    return str(page.evaluate(ask))
-
-
-def look_after_server(page: Any) -> None:
-    with page.expect_response(lambda answer: answer.url.endswith("/voila.js")) as looked:
-        page.evaluate("window.dispatchEvent(new Event('online'))")
-    assert looked.value.status == 200
-
-
 def test_looking_after_the_server_keeps_no_kernel_alive(
     page: Any, eventually: Callable[..., None]
 ) -> None:
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    activity = """async () => {
+        const kernel = window.jupyterapp.widgetManager.kernel;
+        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
+    }"""
 
     def is_left_alone() -> bool:
-        before = kernel_activity(page)
+        before = page.evaluate(activity)
         for _ in range(3):
-            look_after_server(page)
-        return kernel_activity(page) == before
+            with page.expect_response(lambda answer: answer.url.endswith("/voila.js")) as response:
+                page.evaluate("window.dispatchEvent(new Event('online'))")
+            assert response.value.status == 200
+        return page.evaluate(activity) == before
 
     # A picture still being drawn is activity as well; looks that were any would never let it rest.
     eventually(page, is_left_alone, True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from visitor import choose, send
 
 from lesion_dash import cli
 from lesion_dash.dashboard.app import App
@@ -21,8 +20,7 @@ from lesion_dash.stats.coverage import threshold_coverage
 
 @pytest.fixture
 def panel(context: AppContext) -> CoveragePanel:
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     panel = CoveragePanel(context)
     context.wait()
     return panel
@@ -39,7 +37,6 @@ def test_points_are_the_shares_of_the_library(context: AppContext) -> None:
     found = threshold_coverage(context.session.load("cohort_a"))
     drawn = coverage_svg([Curve("A", found)], 5)
     points = re.search(r'points="([^"]+)"', drawn)
-    assert points is not None
     heights = [float(pair.split(",")[1]) for pair in points[1].split()]
     assert len(heights) == found.most
     zero, highest = heights[-1], heights[0]
@@ -68,14 +65,13 @@ def test_every_rule_that_a_voxel_reaches_is_marked(context: AppContext) -> None:
 def test_the_slider_the_curve_and_the_words_agree(
     context: AppContext, panel: CoveragePanel
 ) -> None:
-    panel.view._handle_custom_msg({"x": Frame(panel.slider.max, 40.0).x(9) / 640}, [])
+    send(panel.view, {"x": Frame(panel.slider.max, 40.0).x(9) / 640})
     context.wait()
     assert context.choices.min_patients == panel.slider.value == 9
     assert "k = 9" in panel.view.picture
     found = threshold_coverage(context.session.load("cohort_a"))
     assert found.at(9).sentence in panel.summary.value
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    choose(context, folder_b="cohort_b")
     other = threshold_coverage(context.session.load("cohort_b"))
     assert other.at(9).sentence in html.unescape(panel.summary.value)
     assert panel.view.picture.count("ld-curve-line") == 2
@@ -84,10 +80,10 @@ def test_the_slider_the_curve_and_the_words_agree(
 def test_what_the_browser_sends_is_checked(context: AppContext, panel: CoveragePanel) -> None:
     before = context.choices.min_patients
     for content in ({}, {"x": "nan"}, {"x": -1}, {"x": 1e9}, None, {"x": [1]}):
-        panel.view._handle_custom_msg(content, [])
+        send(panel.view, content)
     assert context.choices.min_patients == before
     empty = CurveView(lambda _: pytest.fail("nothing is shown"))
-    empty._handle_custom_msg({"x": 0.5}, [])
+    send(empty, {"x": 0.5})
 
 
 def test_without_a_folder_it_says_what_to_do(context: AppContext) -> None:
@@ -109,10 +105,6 @@ def test_the_table_is_that_of_the_command_line(
     assert saved[FILE_NAME] == out.read_bytes()
 
 
-LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
-LONGEST = "k = 144: 1,234,567 voxels, < 0.1 % of the brain, < 0.1 % of all lesioned voxels"
-
-
 def test_the_line_follows_the_slider_and_the_folder(app: App) -> None:
     context = app.context
     panel = ChoicesPanel(context)
@@ -120,8 +112,7 @@ def test_the_line_follows_the_slider_and_the_folder(app: App) -> None:
         panel.min_patients.value = least
         found = threshold_coverage(context.session.load("cohort_a"))
         assert panel.coverage.value == found.at(least).sentence
-    context.choices.folder_a = "cohort_b"
-    context.wait()
+    choose(context, folder_a="cohort_b")
     found = threshold_coverage(context.session.load("cohort_b"))
     shown = html.unescape(panel.coverage.value)
     assert shown == found.at(context.choices.min_patients).sentence
@@ -131,28 +122,3 @@ def test_without_a_folder_there_is_room_for_the_line_and_no_word(context: AppCon
     panel = ChoicesPanel(context)
     assert panel.coverage.value == ""
     assert panel.coverage.layout.min_height == "54px"
-
-
-@pytest.mark.browser
-def test_nothing_below_the_line_moves_with_the_slider(
-    serve: Callable[..., str], open_page: Callable[..., Any], sample_data: Any
-) -> None:
-    page = open_page(serve(sample_data))
-    line = page.locator(".ld-choices .ld-note", has_text="of the brain")
-    line.wait_for(timeout=LONG)
-    below = page.locator(".ld-choices .widget-radio-box").first
-    handle = page.locator(".ld-choices .noUi-handle").first
-    handle.focus()
-    tops, texts = set(), set()
-    for key in ("Home", "ArrowRight", "ArrowRight", "Optimum"):
-        before = line.inner_text()
-        handle.press(key)
-        page.wait_for_function(
-            "([line, before]) => line.innerText !== before", arg=[line.element_handle(), before]
-        )
-        texts.add(line.inner_text())
-        tops.add(below.bounding_box()["y"])
-    line.locator(".widget-html-content").evaluate("(e, text) => e.innerText = text", LONGEST)
-    tops.add(below.bounding_box()["y"])
-    assert len(texts) == 4
-    assert len(tops) == 1

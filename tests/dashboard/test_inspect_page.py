@@ -12,12 +12,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.affines import apply_affine
+from visitor import is_hidden, new_context, send
 
-from lesion_dash.dashboard.app_context import AppContext
-from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.loaded_volume import open_volume, planes_of, window_of
 from lesion_dash.dashboard.pages.inspect import InspectPage
-from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.slice_view import LARGEST_DROP
 from lesion_dash.scans.inspection import inspect_image
 
@@ -49,25 +47,25 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(root: Path) -> InspectPage:
-    return InspectPage(AppContext(Session(DataRoot(root))))
+    return InspectPage(new_context(root))
 
 
 def choose(page: InspectPage, name: str) -> None:
     page.folder.value = "scans"
     page.file.value = name
-    page._context.wait()
+    page.context.wait()
 
 
 def test_empty_page_says_what_to_do(page: InspectPage) -> None:
     assert "Choose an image on the left, or drop one" in page.crosshair.readout.value
     assert (page.folder.value, page.file.value, page.file.disabled) == ("", "", True)
-    assert all("ld-hidden" in one._dom_classes for one in page._cards)
+    assert all(is_hidden(one) for one in page._cards)
 
 
 def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: Path) -> None:
     choose(page, "series.nii.gz")
     found = inspect_image(root / "scans" / "series.nii.gz")
-    assert page._context.banner.message == ""
+    assert page.context.banner.message == ""
     assert "6 x 8 x 5 x 4 (4 axes)" in page.facts.value
     assert found.sha256 in page.facts.value
     assert f"{found.survey.distinct:,}" in page.values.value
@@ -77,7 +75,7 @@ def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: P
     assert "code 4: MNI152" in page.forms.value
     assert "data:image/png;base64," in page.histogram.value
     assert page.crosshair.voxel == (3, 4, 2)
-    assert not any("ld-hidden" in one._dom_classes for one in page._cards)
+    assert not any(is_hidden(one) for one in page._cards)
 
 
 def test_typing_a_voxel_gives_the_place_and_the_value(page: InspectPage) -> None:
@@ -103,7 +101,7 @@ def test_a_place_outside_is_told_and_taken_back(page: InspectPage) -> None:
     choose(page, HOSTILE)
     before = [field.value for field in page.crosshair.xyz]
     page.crosshair.xyz[1].value = 400
-    assert "lies outside the image" in page._context.banner.message
+    assert "lies outside the image" in page.context.banner.message
     assert [field.value for field in page.crosshair.xyz] == before
 
 
@@ -111,7 +109,7 @@ def test_volumes_are_read_one_at_a_time(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
     page.crosshair.move((1, 2, 3))
     page.crosshair.volume.value = 3
-    page._context.wait()
+    page.context.wait()
     value = make(volumes=4).get_fdata()[1, 2, 3, 3]
     assert f"volume 3 · value {value:g} " in page.crosshair.readout.value
     assert page.crosshair.voxel == (1, 2, 3)
@@ -126,27 +124,27 @@ def test_names_are_escaped(page: InspectPage) -> None:
 
 def test_nothing_outside_the_root_is_read(page: InspectPage) -> None:
     choose(page, "link.nii.gz")
-    assert "outside the data root" in page._context.banner.message
+    assert "outside the data root" in page.context.banner.message
     assert page.loaded is None
     for name in ("../../outside.nii.gz", "/etc/passwd"):
-        page._context.banner.guard(page._file_chosen)({"new": name})
-        assert "is no image of this folder" in page._context.banner.message
+        page.context.banner.guard(page._file_chosen)({"new": name})
+        assert "is no image of this folder" in page.context.banner.message
     assert page.loaded is None
 
 
 def test_a_file_that_cannot_be_read_is_told(page: InspectPage) -> None:
     choose(page, "broken.nii")
-    assert "gzip data in a .nii file" in page._context.banner.message
+    assert "gzip data in a .nii file" in page.context.banner.message
     assert "see the message at the top" in page.crosshair.readout.value
     choose(page, "series.nii.gz")
-    assert page._context.banner.message == ""
+    assert page.context.banner.message == ""
 
 
 def drop(page: InspectPage, name: str, content: bytes, part: int) -> None:
     for start in range(0, len(content), part):
         message = {"name": name, "size": len(content), "start": start}
         page.drop._received(None, message, [memoryview(content)[start : start + part]])
-    page._context.wait()
+    page.context.wait()
 
 
 def test_a_dropped_file_is_put_together(page: InspectPage, root: Path) -> None:
@@ -162,16 +160,16 @@ def test_parts_out_of_order_give_no_file(page: InspectPage, root: Path) -> None:
     message = {"name": "mine.nii.gz", "size": 300, "start": 200}
     page.drop._received(None, message, [b"x" * 100])
     page.drop._received(None, {"name": "mine.nii.gz"}, [b"x"])
-    page.drop._received(None, None, [])
+    send(page.drop, None)
     assert page.loaded is None
-    assert page._context.banner.message == ""
+    assert page.context.banner.message == ""
 
 
 def test_a_dropped_file_may_not_be_too_large(page: InspectPage) -> None:
     message = {"name": HOSTILE, "size": LARGEST_DROP + 1, "start": 0}
-    page.drop._received(None, message, [])
-    assert "is too large to be dropped here: 128 MB, 128 allowed" in page._context.banner.message
-    assert "<img" not in page._context.banner.message
+    send(page.drop, message)
+    assert "is too large to be dropped here: 128 MB, 128 allowed" in page.context.banner.message
+    assert "<img" not in page.context.banner.message
 
 
 @pytest.mark.parametrize(("order", "signs"), WAYS)
@@ -207,19 +205,19 @@ def test_a_click_moves_the_crosshair(page: InspectPage) -> None:
     choose(page, HOSTILE)
     view = page.crosshair.slices
     _, row = view.panes[1]["cross"]
-    view._received(None, {"pane": 1, "x": 0.01, "y": row}, [])
+    send(view, {"pane": 1, "x": 0.01, "y": row})
     assert page.crosshair.voxel == (5, 4, 2)  # this image grows to the left
     for wrong in ({"pane": 9, "x": 0, "y": 0}, {"pane": 0, "x": 2, "y": 0}, {"x": "nan"}, None):
-        view._received(None, wrong, [])
-    view._received(None, {"pane": 0, "x": float("nan"), "y": 0}, [])
+        send(view, wrong)
+    send(view, {"pane": 0, "x": float("nan"), "y": 0})
     assert page.crosshair.voxel == (5, 4, 2)
-    assert page._context.banner.message == ""
+    assert page.context.banner.message == ""
 
 
 def test_buttons_move_the_crosshair(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
     page.crosshair.volume.value = 2
-    page._context.wait()
+    page.context.wait()
     page.crosshair.to_highest.click()
     array = make(volumes=4).get_fdata()[..., 2]
     assert array[page.crosshair.voxel] == array.max()
@@ -262,7 +260,7 @@ def test_log_counts_give_another_figure(page: InspectPage) -> None:
     choose(page, HOSTILE)
     before = page.histogram.value
     page.log_counts.value = True
-    page._context.wait()
+    page.context.wait()
     assert page.histogram.value != before
 
 

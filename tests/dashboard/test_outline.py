@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from visitor import choose, is_hidden
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
@@ -75,8 +76,7 @@ def cohort(context: AppContext) -> Cohort:
 @pytest.fixture
 def panel(context: AppContext) -> BrainPanel:
     panel = BrainPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     return panel
 
 
@@ -125,7 +125,6 @@ def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
         assert lesion[cohort.grid.nearest_voxel(context.choices.mm)]
         assert (context.choices.mm == before) == was_inside
         assert panel.viewer.mm == context.choices.mm
-        assert panel.outline is not None
         np.testing.assert_array_equal(
             panel.outline.border.array, lesion & ~ndimage.binary_erosion(lesion)
         )
@@ -134,13 +133,13 @@ def test_every_lesion_is_jumped_to_unless_the_crosshair_is_in_it(
 def test_the_outline_is_drawn_over_the_map_and_taken_away(
     context: AppContext, panel: BrainPanel, cohort: Cohort
 ) -> None:
-    plain, overlay = panel.viewer._picture, panel.viewer._overlay
+    plain, overlay = panel.viewer.picture, panel.viewer.overlay
     pick_patient(context, "cohort_a", 3)
-    drawn = panel.viewer._picture
+    drawn = panel.viewer.picture
     rest = np.ones(drawn.levels.shape, bool)
     for level, mask in ((255, border_of(cohort.mask(3))), (254, edge_of(cohort.mask(3)))):
         picture = Picture(mask.array.astype(np.uint8), cohort.grid, "")
-        inside = panel.viewer._box.crop(picture).levels.astype(bool)
+        inside = panel.viewer.box.crop(picture).levels.astype(bool)
         np.testing.assert_array_equal(drawn.levels == level, inside)
         rest &= ~inside
     np.testing.assert_array_equal(drawn.levels[rest], np.minimum(plain.levels[rest], 253))
@@ -151,11 +150,11 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
     panel.line.close.click()
     assert "outline" not in panel.scale.value
     assert context.choices.patient == ""
-    np.testing.assert_array_equal(panel.viewer._picture.levels, plain.levels)
+    np.testing.assert_array_equal(panel.viewer.picture.levels, plain.levels)
     # The volume stays as it is in the browser: nothing is loaded anew, and zoom and crosshair stay.
-    assert panel.viewer._overlay is overlay
+    assert panel.viewer.overlay is overlay
     assert overlay.colormap == "viridis"
-    assert "ld-hidden" in panel.line.widget._dom_classes
+    assert is_hidden(panel.line.widget)
 
 
 def test_the_outline_follows_the_patient_from_cohort_to_cohort(
@@ -163,17 +162,13 @@ def test_the_outline_follows_the_patient_from_cohort_to_cohort(
 ) -> None:
     women = [row for row, sex in enumerate(cohort.used_table["sex"]) if sex == "F"]
     pick_patient(context, "cohort_a", women[0])
-    context.choices.where_a = ("sex = F",)
-    context.wait()
-    assert panel.outline is not None
+    choose(context, where_a=("sex = F",))
     assert panel.outline.patient == cohort.used[women[0]].id
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    choose(context, folder_b="cohort_b")
     assert panel.outline is not None
-    drawn = panel.viewer._picture.levels  # the overlap keeps its classes beside the outline
+    drawn = panel.viewer.picture.levels  # the overlap keeps its classes beside the outline
     assert {one.value for one in OUTLINED_CLASSES} >= set(np.unique(drawn).tolist()) - {0}
-    context.choices.where_a = ("sex = M",)
-    context.wait()
+    choose(context, where_a=("sex = M",))
     assert context.banner.message == ""
     assert panel.outline is None
     assert context.choices.patient == ""
@@ -181,8 +176,7 @@ def test_the_outline_follows_the_patient_from_cohort_to_cohort(
 
 def test_another_folder_takes_the_outline_away(context: AppContext, panel: BrainPanel) -> None:
     pick_patient(context, "cohort_a", 0)
-    context.choices.folder_a = "cohort_b"
-    context.wait()
+    choose(context, folder_a="cohort_b")
     assert panel.outline is None
     assert panel.viewer._outline is None
 
@@ -192,7 +186,6 @@ def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: Brai
     page.table.click(5)
     context.wait()
     patient = context.session.load("cohort_a").patients[5]
-    assert panel.outline is not None
     assert panel.outline.patient == patient.id
     assert f">Outline: </span>{patient.id}</div>" in page.line.text.value
     told: list[str] = []
@@ -279,7 +272,6 @@ def test_the_page_without_webgl_shows_the_outline(context: AppContext, panel: Br
     panel.canvas.probe.set_state({"webgl": "no"})
     context.wait()
     layer = panel._layer()
-    assert layer is not None
     assert layer.colormap == "viridis_outlined"
     assert "<iframe" in panel.canvas.fallback.value
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from atlases import probability_atlas
 from phantoms import random_masks, write_masks
+from visitor import choose, is_hidden
 
 from lesion_dash import cli
 from lesion_dash.atlas.atlas import Atlas, LabelAtlas
@@ -36,8 +37,7 @@ def cohort(context: AppContext) -> Cohort:
 
 @pytest.fixture
 def panel(context: AppContext) -> PatientsAtVoxelPanel:
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     panel = PatientsAtVoxelPanel(context)
     context.wait()
     return panel
@@ -79,17 +79,14 @@ def test_the_strip_has_a_line_for_each_patient(cohort: Cohort) -> None:
 def test_the_panel_follows_the_crosshair_and_the_side(
     context: AppContext, panel: PatientsAtVoxelPanel
 ) -> None:
-    context.choices.mm = (-26.0, 0.0, 8.0)
-    context.wait()
-    assert panel.table.frame is not None
+    choose(context, mm=(-26.0, 0.0, 8.0))
     patients = {patient.id for patient in context.session.load("cohort_a").patients_at((-26, 0, 8))}
     assert set(panel.table.frame["Patient"]) == patients
     assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(panel.table.frame.columns)
     panel.side.value = "b"
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    choose(context, folder_b="cohort_b")
     assert "of 40 patients of cohort_b" in panel.caption.value
 
 
@@ -171,7 +168,6 @@ def test_the_list_of_a_region_is_that_of_the_command(
 
 def load_of(context: AppContext, name: str) -> LesionLoad:
     atlas = context.session.atlas(context.choices.loaded_atlas)
-    assert atlas is not None
     return lesion_load(context.session.load(name), atlas)
 
 
@@ -191,12 +187,11 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     assert html.unescape(panel.caption.value) == expected.summary
     assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
     assert f"Volumes of the {len(expected.table)} patients here" in panel.strip.value
-    assert "ld-hidden" in panel.table.widget._dom_classes
+    assert is_hidden(panel.table.widget)
     asked: list[object] = []
     panel.brain.send = asked.append
     panel.loads.click(4)
     assert (panel.brain.place, len(asked)) == (".ld-brain", 1)  # the list is far below it
-    assert brain.outline is not None
     assert brain.outline.patient == expected.table["patient"].iloc[4]
     assert panel.loads._table.selected_rows == [4]
     panel.loads._table.selected_rows = []  # the same row clicked again
@@ -208,7 +203,7 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     panel.place.value = AT
     context.wait()
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
-    assert "ld-hidden" in panel.loads.widget._dom_classes
+    assert is_hidden(panel.loads.widget)
     assert context.choices.region is None
     assert regions.table._table.selected_rows == []
 
@@ -227,8 +222,7 @@ def test_the_region_is_left_with_its_row_and_with_its_atlas(
     context.wait()
     (row,) = regions.table._table.selected_rows
     assert regions.table.frame["Label"][row] == context.choices.region
-    context.choices.atlas = ""
-    context.wait()
+    choose(context, atlas="")
     assert context.choices.region is None
     panel.place.value = IN
     assert "Choose an atlas" in panel.caption.value
@@ -243,10 +237,8 @@ def test_the_other_cohort_and_the_empty_states_say_what_to_do(
     assert "Click a row of the table Regions" in panel.caption.value
     panel.side.value = "b"
     assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
-    context.choices.folder_b = "cohort_b"
-    context.wait()
-    context.choices.region = load_of(context, "cohort_b").atlas.regions[0].label
-    context.wait()
+    choose(context, folder_b="cohort_b")
+    choose(context, region=load_of(context, "cohort_b").atlas.regions[0].label)
     assert "of 40 patients of cohort_b" in panel.caption.value
     assert " lesioned in " in panel.caption.value
     assert context.banner.message == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from reports import no_pictures
+from visitor import choose, new_context
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -17,10 +18,8 @@ from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.archive import zip_of
-from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.pages.report import ReportPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
-from lesion_dash.dashboard.session import Session
 from lesion_dash.report.findings import ReportRequest
 from lesion_dash.report.page import PAGE_NAME
 from lesion_dash.report.report import make_report
@@ -37,7 +36,7 @@ def _without_pictures():
 
 @pytest.fixture
 def context(sample_data: Path) -> AppContext:
-    return AppContext(Session(DataRoot(sample_data)))
+    return new_context(sample_data)
 
 
 def make(reporting: Reporting, choice: ReportChoice) -> dict[str, bytes]:
@@ -55,15 +54,13 @@ def test_report_of_a_part_is_the_commands(
     context: AppContext, sample_data: Path, tmp_path: Path
 ) -> None:
     panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     context.choices.where_a = ("age>=60",)
     context.choices.min_patients = 4
     panel.title.value = "Over sixty"
     panel.make.click()
     context.wait()
     made = panel.report
-    assert made is not None
     assert not panel.page.disabled
     asked = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
     atlas = ["--atlas", str(sample_data / ATLAS)] if context.choices.loaded_atlas else []
@@ -99,8 +96,7 @@ def test_a_stop_ends_it(context: AppContext) -> None:
 
 def test_another_choice_takes_the_report_away(context: AppContext) -> None:
     panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     panel.make.click()
     context.wait()
     assert panel.report is not None
@@ -114,8 +110,7 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
     context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     begun, let_go, running = threading.Event(), threading.Event(), []
 
     def make(choice, day, tell, stop):  # type: ignore[no-untyped-def]

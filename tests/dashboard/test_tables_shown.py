@@ -16,13 +16,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visitor import new_context, styles
 
 from lesion_dash.dashboard.app_context import AppContext
-from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.scripts import _CHANGES, table_script
-from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
 from lesion_dash.dashboard.steady_table import SteadyTable
 from lesion_dash.dashboard.tables import Table, without_gaps
@@ -158,7 +157,7 @@ def likely_desk(sample_data: Path, tmp_path: Path) -> AppContext:
     image.set_sform(first.affine, 4)
     nib.save(image, tmp_path / "atlas" / "likely.nii.gz")
     (tmp_path / "atlas" / "likely.csv").write_text("index,name\n1,ramp\n2,rest\n3,corner\n")
-    return AppContext(Session(DataRoot(tmp_path)))
+    return new_context(tmp_path)
 
 
 def open_panel(context: AppContext) -> tuple[RegionsPanel, RegionCounts]:
@@ -249,12 +248,12 @@ def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> No
     swap = {" L,": " R,", " R,": " L,"}
     rows = table.read_text().splitlines()
     table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
-    context = AppContext(Session(DataRoot(root)))
+    context = new_context(root)
     panel = RegionsPanel(context)
     context.open_first()
     context.wait()
     assert "left and right are swapped" in panel.remark.value
-    assert "ld-alarm" in panel.remark._dom_classes
+    assert "ld-alarm" in styles(panel.remark)
 
 
 def test_regions_of_an_atlas_that_was_left_are_not_shown(
@@ -284,7 +283,7 @@ def test_a_row_of_the_atlas_before_asks_for_no_region(
     likely_desk: AppContext, sample_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(sample_data / "atlas", likely_desk.session.root.path / "zones")
-    context = AppContext(Session(DataRoot(likely_desk.session.root.path)))
+    context = new_context(likely_desk.session.root.path)
     panel, _ = open_panel(context)
     go, count = threading.Event(), context.session.regions
 

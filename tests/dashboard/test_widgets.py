@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import nibabel as nib
 import numpy as np
 import pytest
+from visitor import is_hidden
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
@@ -205,7 +206,7 @@ def test_the_button_closes_it() -> None:
     banner = Banner()
     banner.show(InputError("a.nii", "holds no voxels"))
     assert 'role="alert"' in banner.message
-    assert "ld-hidden" not in banner.widget._dom_classes
+    assert not is_hidden(banner.widget)
     close_button(banner)._handle_custom_msg({"type": "close"}, [])
     assert banner.message == ""
-    assert "ld-hidden" in banner.widget._dom_classes
+    assert is_hidden(banner.widget)
