@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from visitor import choose
 
 from lesion_dash.core.grid import Grid
-from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.figure import FigurePanel
 from lesion_dash.plotting.figures import (
@@ -29,51 +29,41 @@ from lesion_dash.plotting.figures import (
 )
 
 
-def test_figure_waits_for_the_first_paint(
-    opened: Callable[[type], Any], context: AppContext
+def test_figure_is_saved_only_once_it_is_drawn(
+    opened: Callable[[type], Any],
+    context: AppContext,
+    saved: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     panel = opened(FigurePanel)
+    assert all(button.disabled for button in panel.buttons)
     assert "<img" not in panel.image.value
-    context.loading.painted = True
+    choose(context, mm=context.choices.mm)
+    context.loading.painted = True  # the figure waits for the first paint of the brain
     context.wait()
     assert '<img alt="The map drawn by nilearn"' in panel.image.value
-
-
-def test_figure_is_saved_only_once_it_is_drawn(app: App, context: AppContext) -> None:
-    panel = FigurePanel(context)
-    assert all(button.disabled for button in panel.buttons)
-    context.loading.painted = True
-    context.wait()
     assert not any(button.disabled for button in panel.buttons)
-    drawing, go = threading.Event(), threading.Event()
+    for button in panel.buttons:
+        button.click()
+        context.wait()
+    assert list(saved) == [f"n_slices.{kind}" for kind in STARTS]
+    assert all(saved[f"n_slices.{kind}"].startswith(start) for kind, start in STARTS.items())
+    drawing, go, layer = threading.Event(), threading.Event(), context.session.layer
 
-    def hold() -> None:
+    def hold(*selection: Any) -> Any:
         drawing.set()
         assert go.wait(30)
+        return layer(*selection)
 
-    panel._drawer.submit(hold, lambda _: None)
-    assert drawing.wait(30)
+    monkeypatch.setattr(context.session, "layer", hold)
     context.choices.figure = "glass"
+    assert drawing.wait(30)
     assert panel.state.value == "Drawing ..."
     assert all(button.disabled for button in panel.buttons)
     go.set()
     context.wait()
     assert panel.state.value == "Save figure as"
     assert not any(button.disabled for button in panel.buttons)
-
-
-@pytest.mark.parametrize("file_format", ["png", "svg", "pdf"])
-def test_figure_is_saved(
-    opened: Callable[[type], Any],
-    context: AppContext,
-    monkeypatch: pytest.MonkeyPatch,
-    file_format: str,
-) -> None:
-    saved: dict[str, bytes] = {}
-    monkeypatch.setattr(context.saver, "save", saved.__setitem__)
-    opened(FigurePanel)._save(file_format)
-    context.wait()
-    assert list(saved) == [f"n_slices.{file_format}"]
 
 
 GRID = Grid(
@@ -100,13 +90,8 @@ def test_every_kind_is_drawn_with_its_unit(layer: Layer, kind: str) -> None:
     figure = draw_map(layer, kind, (-40, 0, 20))
     assert "(mL)" in figure.get_suptitle()
     assert figure_bytes(figure, dpi=40).startswith(STARTS["png"])
-
-
-@pytest.mark.parametrize("kind", ["slices", "glass"])
-def test_classes_are_drawn_with_a_legend(classes: Layer, kind: str) -> None:
-    figure = draw_map(classes, kind, (-40, 0, 20))
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["A only", "B only", "A and B"]
+    empty = Layer(np.zeros(GRID.shape), GRID, "nothing", "mL", 10.0)
+    figure_bytes(draw_map(empty, kind), dpi=40)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +117,9 @@ def boxes(figure: Figure) -> list[Bbox]:
 @pytest.mark.parametrize("kind", ["slices", "mosaic"])
 def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
     figure = draw_map(classes, kind, (-40, 0, 20))
-    legend = figure.legends[0].get_window_extent()
+    (shown,) = figure.legends
+    assert [text.get_text() for text in shown.get_texts()] == ["A only", "B only", "A and B"]
+    legend = shown.get_window_extent()
     drawn = boxes(figure)
     assert drawn
     assert not any(box.overlaps(legend) for box in drawn)
@@ -157,15 +144,6 @@ def test_same_figure_gives_same_file(layer: Layer, file_format: str) -> None:
     assert first.startswith(STARTS[file_format])
     if file_format != "svg":  # matplotlib numbers its clip paths at random
         assert first == second
-
-
-def test_empty_map_is_drawn(layer: Layer) -> None:
-    empty = Layer(np.zeros(GRID.shape), GRID, "nothing", "mL", 10.0)
-    for kind in ("slices", "mosaic", "glass"):
-        figure_bytes(draw_map(empty, kind), dpi=40)
-
-
-def test_unknown_format_is_refused(layer: Layer) -> None:
     with pytest.raises(ValueError, match="png, svg, pdf"):
         figure_bytes(draw_histogram([1.0]), "exe")
 

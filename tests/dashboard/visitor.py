@@ -42,7 +42,7 @@ def choose(context: AppContext, **choices: Any) -> None:
 
 
 def send(widget: Any, content: Any, *buffers: Any) -> None:
-    """Send a widget a message of its own kind, as the browser does; ipywidgets has no public way."""
+    """Send a widget a message, as the browser does; ipywidgets has no public way."""
     widget._handle_custom_msg(content, list(buffers))
 
 
