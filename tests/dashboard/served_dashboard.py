@@ -44,7 +44,7 @@ WITHOUT_ROOT = (sys.executable, "-c", _NO_ROOT)
 
 
 @dataclass
-class AssignmentResult:
+class Answer:
     status: int
     headers: dict[str, str]
     text: str
@@ -59,16 +59,14 @@ class Served:
     log: Path
     cookie: str = ""
 
-    def ask(
-        self, path: str = "/", method: str = "GET", body: str = "", **headers: str
-    ) -> AssignmentResult:
+    def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body or None, given)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
-            return AssignmentResult(answer.status, dict(answer.getheaders()), text)
+            return Answer(answer.status, dict(answer.getheaders()), text)
         finally:
             connection.close()
 
@@ -92,10 +90,10 @@ class Served:
         assert "Secure" not in cookie
         self.cookie = cookie.partition(";")[0]
 
-    def open_page(self) -> AssignmentResult:
+    def open_page(self) -> Answer:
         return self.ask(f"/?patient={PATIENT}", Cookie=self.cookie)
 
-    def end(self, kernel: str) -> AssignmentResult:
+    def end(self, kernel: str) -> Answer:
         path = f"/voila/api/shutdown/{kernel}"
         return self.ask(path, "POST", Cookie=self.cookie, Origin=self.origin)
 
@@ -197,7 +195,7 @@ def serving(
         process.wait(30)
 
 
-def kernel_of(page: AssignmentResult) -> str:
+def kernel_of(page: Answer) -> str:
     assert page.status == 200
     found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
     assert found, page.text[:2000]

@@ -61,14 +61,10 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(kernels=made, ended=ended)
 
 
-def test_first_look_starts_the_clock(manager: Any) -> None:
+def test_an_idle_kernel_is_ended_once_the_clock_has_started(manager: Any) -> None:
     for _ in range(3):
         asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     assert manager.ended == []
-
-
-def test_idle_kernel_is_ended_later(manager: Any) -> None:
-    asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     manager.kernels._kernels["k"].last_activity = LONG_AGO
     asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     assert manager.ended == ["k"]
@@ -105,18 +101,14 @@ def test_kernels_kept_ready_are_not_in_use(manager: Any) -> None:
     assert kernels.in_use() == 3, "a page took the kernel that is still being started"
 
 
-def test_no_page_gets_a_kernel_too_many(manager: Any) -> None:
+@pytest.mark.parametrize("preheat", ["False", "True"])
+def test_no_page_gets_a_kernel_too_many(manager: Any, preheat: str) -> None:
+    """A page that took a kernel which has not begun is counted."""
     manager.kernels.max_kernels = 1
+    manager.kernels._pools = {"app.ipynb": []} if preheat == "True" else {}
     assert not asyncio.run(manager.kernels.has_free_kernel())
     with pytest.raises(NoFreeKernel, match=r"^$"):
-        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "False"}))
-
-
-def test_a_page_that_took_a_kernel_not_begun_is_counted(manager: Any) -> None:
-    manager.kernels.max_kernels = 1
-    manager.kernels._pools = {"app.ipynb": []}
-    with pytest.raises(NoFreeKernel, match=r"^$"):
-        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "True"}))
+        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": preheat}))
 
 
 def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,26 +124,20 @@ def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.Monke
     assert manager.ended == ["k"]
 
 
-def test_a_page_that_came_back_keeps_its_kernel(
-    manager: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", [0, 3600])
+def test_a_page_that_came_back_and_a_kernel_at_work_are_not_ended(
+    manager: Any, monkeypatch: pytest.MonkeyPatch, later: int
 ) -> None:
     manager.kernels.max_kernels = 1
     manager.kernels._kernel_connections = {"k": 1}
     manager.kernels.notify_disconnect("k")
     manager.kernels.notify_connect("k")
-    now = kernels_module.time.monotonic()
-    monkeypatch.setattr(kernels_module.time, "monotonic", lambda: now + 3600)
+    now = kernels_module.time.monotonic() + later
+    monkeypatch.setattr(kernels_module.time, "monotonic", lambda: now)
     assert not asyncio.run(manager.kernels.has_free_kernel())
-    assert manager.ended == []
-
-
-def test_a_kernel_at_work_is_not_ended(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager.kernels.max_kernels = 1
+    manager.kernels._kernel_connections = {"k": 0}
     manager.kernels._kernels["k"].execution_state = "busy"
-    for later in (0.0, 3600.0):
-        now = kernels_module.time.monotonic() + later
-        monkeypatch.setattr(kernels_module.time, "monotonic", lambda now=now: now)
-        assert not asyncio.run(manager.kernels.has_free_kernel())
+    assert not asyncio.run(manager.kernels.has_free_kernel())
     assert manager.ended == []
 
 
@@ -168,18 +154,12 @@ except MemoryError:
 """
 
 
-def test_a_share_of_the_memory_is_the_default() -> None:
+def test_a_size_of_memory_is_read_and_a_part_of_it_is_the_default() -> None:
     assert 10**9 <= memory_of_kernels(None) <= max(all_memory(), 10**9)
     assert memory_of_kernels("4GB") == 4 * 10**9
-
-
-@pytest.mark.parametrize("size", ["", "much", "-4GB", "4 PB"])
-def test_what_is_no_size_is_one_sentence(size: str) -> None:
-    with pytest.raises(InputError, match="is no size; give one such as 4GB"):
-        memory_of_kernels(size)
-
-
-def test_too_small_a_size_is_one_sentence() -> None:
+    for size in ("", "much", "-4GB", "4 PB"):
+        with pytest.raises(InputError, match="is no size; give one such as 4GB"):
+            memory_of_kernels(size)
     with pytest.raises(InputError, match="is too small for a page; give 1GB or more"):
         memory_of_kernels("300MB")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from served_dashboard import AssignmentResult, Served, find_port, kernel_of, wait_for
+from served_dashboard import Answer, Served, find_port, kernel_of, wait_for
 from tornado.httpclient import HTTPClientError
 
 from lesion_dash.core.errors import InputError
@@ -57,39 +57,39 @@ def has_begun(served: Served) -> bool:
         return False
 
 
-def open_page(served: Served, name: str) -> tuple[AssignmentResult, str]:
+def open_page(served: Served, name: str) -> tuple[Answer, str]:
     """The page, asked for by this name, and its kernel."""
     page = served.ask("/", Host=f"{name}:{served.port}")
     return page, kernel_of(page)
 
 
 @dataclass
-class LoadedMask:
+class OpenedVoila:
     """A Voila, and a page of it that the person at the computer opened."""
 
     served: Served
-    page: AssignmentResult
+    page: Answer
     kernel: str
 
 
 @pytest.fixture(scope="module")
-def in_clone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedMask]:
+def in_clone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedVoila]:
     """Started in the folder of the page, as a clone has it."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("app.ipynb", "voila.json"):
         shutil.copy(ROOT / name, folder)
     (folder / "figure.png").write_bytes(b"a patient")
     with plain_voila(folder, sample_data) as served:
-        yield LoadedMask(served, *open_page(served, "127.0.0.1"))
+        yield OpenedVoila(served, *open_page(served, "127.0.0.1"))
 
 
 @pytest.fixture(scope="module")
-def elsewhere(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedMask]:
+def elsewhere(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedVoila]:
     """Started with the notebook alone, so that Voila has no settings of ours."""
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copy(ROOT / "app.ipynb", folder)
     with plain_voila(folder, sample_data) as served:
-        yield LoadedMask(served, *open_page(served, "localhost"))
+        yield OpenedVoila(served, *open_page(served, "localhost"))
 
 
 both = pytest.mark.parametrize("opened", ["in_clone", "elsewhere"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reports import no_pictures
-from visitor import choose, new_context
+from visitor import choose
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -34,41 +34,34 @@ def _without_pictures():
         yield
 
 
-@pytest.fixture
-def context(sample_data: Path) -> AppContext:
-    return new_context(sample_data)
-
-
 def make(reporting: Reporting, choice: ReportChoice) -> dict[str, bytes]:
     return reporting.make(choice, DAY, lambda _done, _total: None, threading.Event()).files
-
-
-def test_nothing_is_asked_without_a_folder(context: AppContext) -> None:
-    panel = ReportPanel(context)
-    assert panel.make.disabled
-    assert panel.page.disabled
-    assert "Choose folder A" in panel.state.value
 
 
 def test_report_of_a_part_is_the_commands(
     context: AppContext, sample_data: Path, tmp_path: Path
 ) -> None:
     panel = ReportPanel(context)
-    choose(context, folder_a="cohort_a")
-    context.choices.where_a = ("age>=60",)
-    context.choices.min_patients = 4
+    assert panel.make.disabled
+    assert panel.page.disabled
+    assert "Choose folder A" in panel.state.value
+    choose(context, folder_a="cohort_a", where_a=("age>=60",), min_patients=4)
+    context.choices.where_a, context.choices.min_patients = ("age>=60",), 4
     panel.title.value = "Over sixty"
     panel.make.click()
     context.wait()
-    made = panel.report
+    report = panel.report
     assert not panel.page.disabled
-    asked = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
-    atlas = ["--atlas", str(sample_data / ATLAS)] if context.choices.loaded_atlas else []
-    out = tmp_path / "out"
-    folder = str(sample_data / "cohort_a")
-    assert cli.main(["report", folder, *asked, *atlas, "-o", str(out)]) == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == made.files
-    assert made.html.startswith("<!DOCTYPE html>")
+    options = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
+    atlas = ["--atlas", str(sample_data / ATLAS)]
+    out, folder = tmp_path / "out", str(sample_data / "cohort_a")
+    assert cli.main(["report", folder, *options, *atlas, "-o", str(out)]) == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == report.files
+    assert report.html.startswith("<!DOCTYPE html>")
+    context.choices.min_patients += 1  # another choice takes it away
+    assert panel.report is None
+    assert panel.page.disabled
+    assert not panel.make.disabled
 
 
 def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Path) -> None:
@@ -92,18 +85,6 @@ def test_a_stop_ends_it(context: AppContext) -> None:
     with pytest.raises(Cancelled, match="stopped"):
         Reporting(context.session).make(choice, DAY, lambda _done, _total: None, stop)
     assert Reporting(context.session).known(choice, DAY) is None
-
-
-def test_another_choice_takes_the_report_away(context: AppContext) -> None:
-    panel = ReportPanel(context)
-    choose(context, folder_a="cohort_a")
-    panel.make.click()
-    context.wait()
-    assert panel.report is not None
-    context.choices.min_patients += 1
-    assert panel.report is None
-    assert panel.page.disabled
-    assert not panel.make.disabled
 
 
 def test_a_run_that_was_overtaken_hides_not_the_newer_one(

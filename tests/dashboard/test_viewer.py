@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,13 @@ from visitor import send
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.picture import Mm, Picture
+from lesion_dash.dashboard.scripts import (
+    SERVED,
+    served_scripts,
+    table_script,
+    viewer_script,
+    widget_script,
+)
 from lesion_dash.dashboard.viewer import BrainViewer
 
 RAS = Grid((10, 12, 8), np.array([[2.0, 0, 0, -9], [0, 2, 0, -11], [0, 0, 2, -7], [0, 0, 0, 1]]))
@@ -65,17 +73,12 @@ def test_only_changed_voxels_are_sent(
     assert len(recorder.sent) == 1
 
 
-def test_colours_change_in_place(viewer: BrainViewer) -> None:
+def test_colours_change_in_place_and_another_grid_is_loaded_anew(viewer: BrainViewer) -> None:
     viewer.show(picture(9))
     overlay = viewer.overlay
     viewer.show(picture(9, colormap="plasma"))
     assert viewer.overlay is overlay
     assert overlay.colormap == "plasma"
-
-
-def test_another_grid_is_loaded_anew(viewer: BrainViewer) -> None:
-    viewer.show(picture(9))
-    overlay = viewer.overlay
     viewer.show(picture(9, PERMUTED))
     assert viewer.overlay is not overlay
 
@@ -100,11 +103,9 @@ def test_what_changed_while_loading_is_sent_again(
 
 
 def test_click_in_the_brain_is_told(viewer: BrainViewer, recorder: Recorder) -> None:
-    place = {"mm": [1.04, -3.0, 4.96, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
-    send(viewer.niivue, {"event": "location_change", "data": place})
-    # To a tenth of a mm, as the page shows it.
-    assert recorder.moves == [(1.0, -3.0, 5.0)]
-    assert viewer.mm == (1.0, -3.0, 5.0)
+    click = {"mm": [1.04, -3.0, 4.96, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
+    send(viewer.niivue, {"event": "location_change", "data": click})
+    assert recorder.moves == [viewer.mm] == [(1.0, -3.0, 5.0)]  # to 0.1 mm, as the page shows it
 
 
 @pytest.mark.parametrize("grid", [RAS, LAS, PERMUTED], ids=["RAS", "LAS", "permuted"])
@@ -115,10 +116,38 @@ def test_crosshair_is_placed_from_left_back_below(viewer: BrainViewer, grid: Gri
     assert viewer.niivue.scene.crosshair_pos == pytest.approx(expected)
 
 
-def test_convention_is_switched(viewer: BrainViewer) -> None:
+def test_convention_is_switched_and_dropped_files_are_ignored(viewer: BrainViewer) -> None:
     viewer.set_radiological(True)
     assert viewer.niivue.opts.is_radiological_convention
-
-
-def test_files_dropped_on_the_page_are_ignored(viewer: BrainViewer) -> None:
     assert not viewer.niivue.opts.drag_and_drop_enabled
+
+
+@pytest.fixture(autouse=True)
+def not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SERVED, raising=False)
+
+
+def test_without_a_server_of_ours_the_kernel_sends_the_script() -> None:
+    assert widget_script("viewer") == viewer_script()
+    assert widget_script("table") == table_script()
+    assert len(viewer_script()) > 1_000_000
+
+
+def test_behind_our_server_the_browser_gets_it_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = list(served_scripts())
+    monkeypatch.setenv(SERVED, " ".join(names))
+    for kind, name in zip(("viewer", "table"), names, strict=True):
+        script = widget_script(kind)
+        assert len(script) < 2000
+        assert f"scripts/{name}?" in script
+        assert "NAME" not in script
+
+
+def test_a_name_is_that_of_the_content() -> None:
+    for name, script in served_scripts().items():
+        digest = name.removesuffix(".js").partition("-")[2]
+        assert hashlib.sha256(script.encode()).hexdigest().startswith(digest)
+        assert len(digest) == 16
+        assert "as default}" in script
+    assert "updateGLVolume(){\n" in viewer_script()
+    assert '"clicked_in"' in table_script()
