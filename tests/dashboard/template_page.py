@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from heads import BRAIN, apply, make_grid, make_head, make_pose
-from visitor import HOSTILE
+from visitor import HOSTILE, press
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.pages.template import TemplatePage
@@ -35,7 +35,9 @@ def save(folder: Path, name: str, array: np.ndarray, affine: np.ndarray) -> None
 def probabilities(points: np.ndarray) -> np.ndarray:
     """A region a volume: sure in its middle, less so towards its border."""
     away = [np.linalg.norm(points - centre, axis=-1) for centre in REGIONS.values()]
-    return np.stack([np.clip((28 - one) / 14, 0, 1) for one in away], axis=-1).astype(np.float32)
+    return np.stack([np.clip((28 - distance) / 14, 0, 1) for distance in away], axis=-1).astype(
+        np.float32
+    )
 
 
 def write_images(root: Path) -> None:
@@ -76,11 +78,11 @@ def write_images(root: Path) -> None:
 def warped(moving: Grid, template: Grid) -> Transform:
     """The same answer as fields."""
     linear = Transform(POSE)
-    there, here = (
+    there, own_points = (
         grid.to_mm(np.stack(np.indices(grid.shape), axis=-1)) for grid in (template, moving)
     )
     to_moving = Field(template, np.float32(linear.moving_points(there) - there))
-    to_template = Field(moving, np.float32(linear.template_points(here) - here))
+    to_template = Field(moving, np.float32(linear.template_points(own_points) - own_points))
     return Transform(POSE, to_moving, to_template)
 
 
@@ -94,24 +96,24 @@ def register_phantom(
     **_more: Any,
 ) -> Registration:
     """Stands in for `register_image`: it knows the answer, and tells how far it has come."""
-    found, onto = as_map(moving), as_map(template)
-    for place, words in enumerate(STEPS):
+    image, onto = as_map(moving), as_map(template)
+    for place, step in enumerate(STEPS):
         if report is not None:
-            report(place / len(STEPS), words)
-    transform = warped(found.grid, onto.grid) if kind == "deformable" else Transform(POSE)
-    own = as_mask(lesion).on_grid(found.grid) if lesion else None
+            report(place / len(STEPS), step)
+    transform = warped(image.grid, onto.grid) if kind == "deformable" else Transform(POSE)
+    own = as_mask(lesion).on_grid(image.grid) if lesion else None
     return Registration(
-        found,
+        image,
         onto,
         kind,
         "phantom 1.0",
         transform,
-        warp_map(found, transform, onto.grid),
+        warp_map(image, transform, onto.grid),
         Quality(0.25, 0.75, 0.98, 1.0, 1.0, 1.0, 9, 4),
         None if own is None else warp_mask(own, transform, onto.grid),
         own,
         notes=("nothing was unusual",),
-        sources={str(moving): found.sha256, str(template): onto.sha256},
+        sources={str(moving): image.sha256, str(template): onto.sha256},
         seconds=2.5,
         memory_mb=100.0,
     )
@@ -134,8 +136,7 @@ def choose_images(page: TemplatePage, template: bool = True, lesion: bool = Fals
 
 
 def register(page: TemplatePage) -> None:
-    page.images.run.click()
-    page.context.wait()
+    press(page.context, page.images.run)
 
 
 def banner(page: TemplatePage) -> str:

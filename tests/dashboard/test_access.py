@@ -28,9 +28,9 @@ STRANGE_ADDRESSES = ("0.0.0.0", "::", "192.0.2.7", "2001:db8::1")
 
 
 def ask(method: str = "GET", uri: str = "/", **headers: str) -> HTTPServerRequest:
-    told = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    fields = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
     line = RequestStartLine(method, uri, "HTTP/1.1")
-    return HTTPServerRequest(headers=told, connection=FakeConnection(), start_line=line)
+    return HTTPServerRequest(headers=fields, connection=FakeConnection(), start_line=line)
 
 
 class FakeConnection:
@@ -134,15 +134,15 @@ def test_a_name_that_was_added_is_answered(tmp_path: Path) -> None:
     "origin", ["https://evil.example", "null", "http://localhost:1", "http://[", "http://[x]:1"]
 )
 def test_changes_from_other_pages_are_refused(method: str, origin: str) -> None:
-    asked = ask(method, Host="localhost:8866", Origin=origin)
-    assert "another site" in refusal(Access(), asked)
+    request = ask(method, Host="localhost:8866", Origin=origin)
+    assert "another site" in refusal(Access(), request)
 
 
 def test_sockets_of_other_pages_are_refused() -> None:
-    asked = ask(Host="localhost:8866", Origin="http://evil.example", Upgrade="WebSocket")
-    assert "another site" in refusal(Access(), asked)
-    asked = ask(Host="localhost:8866", Origin="http://localhost:8866", Upgrade="websocket")
-    assert refusal(Access(), asked) == ""
+    request = ask(Host="localhost:8866", Origin="http://evil.example", Upgrade="WebSocket")
+    assert "another site" in refusal(Access(), request)
+    request = ask(Host="localhost:8866", Origin="http://localhost:8866", Upgrade="websocket")
+    assert refusal(Access(), request) == ""
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "odd", "none, cross-site"])
@@ -151,9 +151,9 @@ def test_sockets_of_other_pages_are_refused() -> None:
     [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("navigate", "embed")],
 )
 def test_requests_that_other_sites_make_are_refused(site: str, mode: str, target: str) -> None:
-    told = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": target}
+    fetch = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": target}
     for path in ("/", "/scripts/x.js", "/health", "/api/kernels/x/channels"):
-        assert "another site" in refusal(Access(), ask("GET", path, Host="localhost", **told))
+        assert "another site" in refusal(Access(), ask("GET", path, Host="localhost", **fetch))
 
 
 def test_what_the_page_and_its_visitor_ask_for_is_answered() -> None:

@@ -29,8 +29,8 @@ FOCUS = """() => {
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address, script=SHIFTS)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address, script=SHIFTS)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     return page
@@ -98,8 +98,8 @@ def fill_signal(page: Any) -> None:
     assert violations(page) == []
     choose_file(page, "images", 0, "second_acquisition")
     choose_file(page, "images", 1, "template.nii.gz")
-    look = page.locator(".ld-template-view")
-    look.get_by_text("where the headers put the image").wait_for(timeout=LONG)
+    view = page.locator(".ld-template-view")
+    view.get_by_text("where the headers put the image").wait_for(timeout=LONG)
 
 
 def choose_file(page: Any, card: str, place: int, name: str) -> None:

@@ -75,7 +75,9 @@ def test_an_address_says_what_was_chosen(state: PageState) -> None:
 @given(state=BOOKMARKS)
 def test_a_file_says_what_was_chosen(state: PageState) -> None:
     choices = json.loads(session_bytes(state))["choices"]
-    tuples = {name: tuple(one) if isinstance(one, list) else one for name, one in choices.items()}
+    tuples = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in choices.items()
+    }
     assert PageState(**tuples) == state
 
 
@@ -230,8 +232,8 @@ def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValida
     session = json.loads(session_bytes(PageState("cohort_a", min_patients=7))) | {"schema": 1}
     for name in ("patient", "inputs"):
         del session["choices"][name]
-    found = read_session("session.json", json.dumps(session).encode(), offer)
-    assert found == PageState("cohort_a", min_patients=7)
+    state = read_session("session.json", json.dumps(session).encode(), offer)
+    assert state == PageState("cohort_a", min_patients=7)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def address(serve: Callable[[Path], str], root: Path) -> str:
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)

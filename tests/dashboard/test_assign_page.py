@@ -154,6 +154,12 @@ def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     ask(page, atlas="likely", source="maps", file="both.nii.gz", threshold=2.0)
     assert not page.ask.lower_threshold.disabled
     assert not page.ask.signs.disabled
+    low, high = (float(f"{value:.3g}") for value in page.answer.source.range)
+    assert f"Range {low:g} to {high:g}".replace("-", "−") == page.ask.threshold_hint.value
+    for signs, top in (("negative", -low), ("both", max(high, -low)), ("positive", high)):
+        ask(page, signs=signs)
+        assert threshold.max == top
+    ask(page, threshold=2.0)
     choose(page.context, folder_b="cohort_b")  # keeps the file
     assert (page.ask.file.value, page.choices.threshold) == ("both.nii.gz", 2.0)
     assert page.answer.question.file == "both.nii.gz"
@@ -161,15 +167,6 @@ def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     assert (page.choices.threshold, page.choices.file) == (0, "")
     assert page.ask.file.disabled
     assert threshold.disabled
-
-
-def test_the_slider_ends_where_the_shown_range_does(page: AssignPage) -> None:
-    ask(page, source="maps", file="both.nii.gz")
-    low, high = (float(f"{value:.3g}") for value in page.answer.source.range)
-    assert f"Range {low:g} to {high:g}".replace("-", "−") == page.ask.threshold_hint.value
-    for signs, top in (("positive", high), ("negative", -low), ("both", max(high, -low))):
-        ask(page, signs=signs)
-        assert page.ask.threshold.max == top
 
 
 def test_counts_start_at_half_of_the_most_patients(page: AssignPage) -> None:
@@ -236,7 +233,7 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
 
 
 @pytest.mark.parametrize(
-    ("signs", "threshold", "words", "name"),
+    ("signs", "threshold", "condition", "name"),
     [
         ("negative", 2.5, "below −2.5", "Values below −"),
         ("both", 2.5, "beyond ±2.5", "Values beyond ±"),
@@ -244,10 +241,10 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
     ],
 )
 def test_the_sign_is_said(
-    page: AssignPage, signs: str, threshold: float, words: str, name: str
+    page: AssignPage, signs: str, threshold: float, condition: str, name: str
 ) -> None:
     ask(page, source="maps", file="both.nii.gz", signs=signs, threshold=threshold)
-    assert words in page.caption.value
+    assert condition in page.caption.value
     assert page.ask.threshold_name.value == name
 
 
@@ -495,14 +492,14 @@ def test_picture_shows_all_components_and_one_contour(page: AssignPage) -> None:
 def brute_force_contour(region: np.ndarray, places: list) -> np.ndarray:
     """Voxels beside one outside the region in a plane through one of the places."""
     padded = np.pad(region, 1)
-    found = np.zeros_like(region)
+    border = np.zeros_like(region)
     for voxel in np.argwhere(region):
         for place, axis in product(places, range(3)):
             if voxel[axis] == place[axis]:
                 around = [slice(v, v + 1 if a == axis else v + 3) for a, v in enumerate(voxel)]
                 around[axis] = slice(voxel[axis] + 1, voxel[axis] + 2)
-                found[tuple(voxel)] |= not padded[tuple(around)].all()
-    return found
+                border[tuple(voxel)] |= not padded[tuple(around)].all()
+    return border
 
 
 @pytest.mark.parametrize("affine", [np.diag([2.0, 2, 2, 1]), AFFINE[[0, 1, 2, 3]][:, [2, 0, 1, 3]]])
@@ -511,10 +508,10 @@ def test_contour_of_any_region_in_any_planes(affine: np.ndarray) -> None:
     grid = Grid(region.shape, affine)
     voxels = np.flatnonzero(region.ravel(order="F"))
     for low, high in (((3, 4, 5), (3, 4, 5)), ((3, 4, 5), (4, 5, 6)), ((0, 8, 9), (0, 8, 9))):
-        found = np.zeros(region.size, bool)
-        found[contour(voxels, grid, tuple(grid.to_mm(np.mean([low, high], axis=0))))] = True
+        drawn = np.zeros(region.size, bool)
+        drawn[contour(voxels, grid, tuple(grid.to_mm(np.mean([low, high], axis=0))))] = True
         expected = brute_force_contour(region, [low, high])
-        np.testing.assert_array_equal(found, expected.ravel(order="F"))
+        np.testing.assert_array_equal(drawn, expected.ravel(order="F"))
     assert contour(np.empty(0, np.int64), grid, (0.0, 0.0, 0.0)).size == 0
 
 
@@ -523,12 +520,12 @@ def test_contour_of_fine_voxels_is_as_wide_in_mm() -> None:
     cube = np.zeros((10, 10, 10), bool)
     cube[1:8, 2:9, 1:9] = True
     doubled = cube.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    found = []
+    contours = []
     for region, grid, mm in ((cube, coarse, (8.0, 8, 8)), (doubled, fine, (8.5, 8.5, 8.5))):
         flat = np.zeros(region.size, bool)
         flat[contour(np.flatnonzero(region.ravel(order="F")), grid, mm)] = True
-        found.append(flat.reshape(region.shape, order="F"))
-    np.testing.assert_array_equal(found[1], found[0].repeat(2, 0).repeat(2, 1).repeat(2, 2))
+        contours.append(flat.reshape(region.shape, order="F"))
+    np.testing.assert_array_equal(contours[1], contours[0].repeat(2, 0).repeat(2, 1).repeat(2, 2))
 
 
 def test_the_contour_follows_the_crosshair(page: AssignPage) -> None:

@@ -21,6 +21,7 @@ from browser_steps import (
     resize,
     wait_for_text,
 )
+from served_dashboard import find_port
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
@@ -44,8 +45,8 @@ LONGEST = "k = 144: 1,234,567 voxels, < 0.1 % of the brain, < 0.1 % of all lesio
 
 
 @pytest.fixture
-def dashboard(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address)
+def dashboard(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address)
     page.get_by_text("≥ 5 patients of A,").wait_for(timeout=LONG)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     return page
@@ -131,13 +132,13 @@ def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     for name in page.get_by_role("tab").all_inner_texts():
         open_tab(page, name)
-        for width, height in SIZES:
+        for width, height in ((853, 640), *SIZES):
             resize(page, width, height)
             assert_fits(page)
             cards = page.locator(".ld-card:visible").all()
             boxes = [card.bounding_box() for card in cards]
             outside = [b for b in boxes if b["x"] < 0 or b["x"] + b["width"] > width]
-            assert outside == [], name
+            assert outside == [], (name, width)
     open_tab(page, "Topography")
     for width, height in SIZES:
         resize(page, width, height)
@@ -186,13 +187,13 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
 
 
 def test_voila_typed_by_hand(
-    tmp_path: Path, sample_data: Path, free_port: int, open_page: Callable[..., Any]
+    tmp_path: Path, sample_data: Path, open_page: Callable[..., Any]
 ) -> None:
     (tmp_path / "sample_data").symlink_to(sample_data)
     (tmp_path / "app.ipynb").write_bytes((ROOT / "app.ipynb").read_bytes())
     paths = os.pathsep.join([str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")])
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PATH": paths.strip(os.pathsep)}
-    command = [sys.executable, "-m", "voila", "app.ipynb", "--no-browser", f"--port={free_port}"]
+    command = [sys.executable, "-m", "voila", "app.ipynb", "--no-browser", f"--port={find_port()}"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     try:
         assert process.stderr is not None

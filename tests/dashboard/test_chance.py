@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from visitor import choose, is_hidden, text
+from visitor import choose, enter, is_hidden, press, text
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -43,8 +43,7 @@ def shuffle(page: SizeBiasPage, permutations: int = 99, **fields: object) -> Non
     for name, value in (fields | {"permutations": permutations}).items():
         getattr(page, name).value = value
     page.context.wait()
-    page.run.click()
-    page.context.wait()
+    press(page.context, page.run)
 
 
 def test_contrasts_are_the_library_s(chances: SizeBiasService, sample_data: Path) -> None:
@@ -163,8 +162,7 @@ def test_what_was_found_is_listed_and_gone_to(
     choose(page.context, atlas="")
     assert "Region at the peak" not in page.clusters.table.frame
     assert "Choose an atlas" in page.clusters.about.value
-    page.cohort.value = "b"
-    page.context.wait()
+    enter(page.context, page.cohort, "b")
     assert is_hidden(page.clusters.widget)  # there is no B
 
 
@@ -211,8 +209,7 @@ def test_cancel_stops_and_the_test_can_be_run_again(
         assert stop.wait(60)
         raise Cancelled
 
-    page.permutations.value = 99
-    page.context.wait()
+    enter(page.context, page.permutations, 99)
     with monkeypatch.context() as patch:
         patch.setattr(page.service, "permute", wait_for_the_button)
         page.run.click()
@@ -220,8 +217,7 @@ def test_cancel_stops_and_the_test_can_be_run_again(
         page.context.run_calls()
         assert page.run.disabled
         assert "1 of 99" in page.state.value
-        page.cancel.click()
-        page.context.wait()
+        press(page.context, page.cancel)
     assert page.state.value == "Stopped."
     assert page.context.banner.message == ""
     shuffle(page)
@@ -245,8 +241,7 @@ def test_a_run_that_was_overtaken_hides_not_the_newer_one(
         return real(request, progress, stop)
 
     monkeypatch.setattr(page.service, "permute", wait)
-    page.permutations.value = 30
-    page.context.wait()
+    enter(page.context, page.permutations, 30)
     page.run.click()
     assert begun.wait(60)
     page.seed.value += 1
@@ -268,8 +263,7 @@ def test_a_message_asks_for_no_more_permutations_than_the_page(
 
     monkeypatch.setattr(page.service, "permute", refuse)
     page.permutations.set_state({"max": 10**9, "value": 10**9})
-    page.run.click()
-    page.context.wait()
+    press(page.context, page.run)
     assert requests[-1].permutations == 100_000
 
 
@@ -296,7 +290,6 @@ def test_without_a_folder_the_page_says_what_to_do(context: AppContext) -> None:
 
 def test_b_is_tested_as_well(page: SizeBiasPage, sample_data: Path) -> None:
     choose(page.context, folder_b="cohort_b")
-    page.cohort.value = "b"
-    page.context.wait()
+    enter(page.context, page.cohort, "b")
     expected = mean_contrast(load_cohort(sample_data / "cohort_b"), 5)
     assert page.contrasts.means.weighted_mean == expected.weighted_mean

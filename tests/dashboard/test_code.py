@@ -45,8 +45,8 @@ def parent(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a data root, one of its cohorts under a name that needs quotes."""
     place = tmp_path_factory.mktemp("parent")
     root = place / "data of 'ours'"
-    for name, kept in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
-        shutil.copytree(sample_data / name, root / kept)
+    for name, target in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
+        shutil.copytree(sample_data / name, root / target)
     shutil.copy(sample_data / "participants.tsv", root)
     return place
 
@@ -72,11 +72,11 @@ def run_python(lines: str, folder: Path) -> dict[str, bytes]:
 
 def run_commands(lines: str, folder: Path) -> dict[str, bytes]:
     for line in lines.splitlines():
-        program, *words = shlex.split(line, comments=True) or ["", ""]
+        program, *arguments = shlex.split(line, comments=True) or ["", ""]
         if program:
             assert program == "lesion-dash"
             with redirect_stdout(StringIO()):
-                assert main(words) == 0
+                assert main(arguments) == 0
     return take_results(folder)
 
 
@@ -198,12 +198,12 @@ def test_chances_are_those_of_the_page(session: Session, folder: Path) -> None:
     name = select(session, OLD_WOMEN, "", ()).cohort_a
     request = SizeBiasRequest(name, 2, permutations=25, seed=3, side="two-sided")
     chances = SizeBiasService(session)
-    found = chances.permute(request)
+    test = chances.permute(request)
     expected = {file: chances.file_bytes(request, file) for file in chances.file_names(request)}
     assert len(expected) > 3
     for atlas in ("", ATLAS):
         python, commands = Code(session).chance(request, atlas)
-        clusters = csv_bytes(chances.clusters(request, found, atlas).table)
+        clusters = csv_bytes(chances.clusters(request, test, atlas).table)
         assert run_python(python, folder) == expected | {"lesion_size_clusters.csv": clusters}
         assert run_commands(commands, folder) == expected
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from visitor import HOSTILE, choose, is_hidden, new_context, send
+from visitor import HOSTILE, choose, enter, is_hidden, new_context, press, send
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -88,10 +88,8 @@ def test_too_few_patients_are_named(page: ComparePage, context: AppContext) -> N
 
 def test_the_slider_is_the_one_of_the_topography(page: ComparePage, context: AppContext) -> None:
     assert page.controls.slider.disabled  # frequencies do not ask for it
-    page.map_key.value = "mean"
-    context.wait()
-    page.controls.slider.value = 3
-    context.wait()
+    enter(context, page.map_key, "mean")
+    enter(context, page.controls.slider, 3)
     assert context.choices.min_patients == page.pair.request.min_patients == 3
     assert "at least 3" in page.a.question.value
     page.controls.slider.set_state({"max": 10_000})
@@ -102,8 +100,7 @@ def test_the_slider_is_the_one_of_the_topography(page: ComparePage, context: App
 def test_the_largest_difference_is_gone_to_and_told_with_its_unit(
     page: ComparePage, context: AppContext
 ) -> None:
-    page.map_key.value = "std"
-    context.wait()
+    enter(context, page.map_key, "std")
     stds = cohort_differences(*(context.session.load(name) for name in (A, B)), 5).std
     for button, extreme in ((page.to_b, np.nanmin), (page.to_a, np.nanmax)):
         button.click()
@@ -162,8 +159,7 @@ def test_files_and_figures_can_be_saved(
     assert {name: content[:4] for name, content in saved.items()} == dict.fromkeys(
         FILE_NAMES.values(), b"\x5c\x01\x00\x00"
     )
-    page.place.figures[0].click()
-    context.wait()
+    press(context, page.place.figures[0])
     assert saved["compare_frequency.png"].startswith(b"\x89PNG")
     assert context.banner.message == ""
 
@@ -318,7 +314,7 @@ def test_the_crosshair_lies_on_the_pixel_of_its_voxel(grid: Grid, radiological: 
     clicks: list[tuple[int, float, float]] = []
     view = MapSlices("map", lambda *click: clicks.append(click))
     for index in layer.indices[::400]:
-        voxel = tuple(int(one) for one in np.unravel_index(index, grid.shape, order="F"))
+        voxel = tuple(int(number) for number in np.unravel_index(index, grid.shape, order="F"))
         view.show(layer, voxel, radiological, "")
         start = 0
         for number, pane in enumerate(view.panes):
@@ -349,7 +345,7 @@ def test_a_place_outside_is_shown_at_the_edge() -> None:
     layer = random_layer(GRID)
     assert layer.voxel((500.0, 0.0, -500.0)) == (45, 32, 0)
     nowhere = layer.voxel((float("nan"), float("inf"), 0.0))
-    assert all(0 <= one < size for one, size in zip(nowhere, GRID.shape, strict=True))
+    assert all(0 <= index < size for index, size in zip(nowhere, GRID.shape, strict=True))
 
 
 def test_the_largest_and_the_smallest_value_are_found() -> None:

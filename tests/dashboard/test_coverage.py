@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from visitor import choose, send, text
+from visitor import Opened, choose, send, text
 
 from lesion_dash import cli
 from lesion_dash.dashboard.app_context import AppContext
@@ -20,7 +18,7 @@ from lesion_dash.stats.coverage import Coverage, threshold_coverage
 
 
 @pytest.fixture
-def panel(opened: Callable[[type], Any]) -> CoveragePanel:
+def panel(opened: Opened) -> CoveragePanel:
     return opened(CoveragePanel)
 
 
@@ -29,11 +27,13 @@ def rows(session: Session) -> Coverage:
     return threshold_coverage(session.load("cohort_a"))
 
 
-@pytest.mark.parametrize("most", [1, 2, 14, 300])
-def test_a_click_on_a_number_chooses_it(most: int) -> None:
-    frame = Frame(most, 40.0)
-    assert [frame.least(frame.x(k) / 640) for k in range(1, most + 1)] == list(range(1, most + 1))
-    assert (frame.least(0.0), frame.least(1.0)) == (1, most)
+@pytest.mark.parametrize("highest", [1, 2, 14, 300])
+def test_a_click_on_a_number_chooses_it(highest: int) -> None:
+    frame = Frame(highest, 40.0)
+    assert [frame.least(frame.x(k) / 640) for k in range(1, highest + 1)] == list(
+        range(1, highest + 1)
+    )
+    assert (frame.least(0.0), frame.least(1.0)) == (1, highest)
 
 
 def test_points_are_the_shares_of_the_library(rows: Coverage) -> None:

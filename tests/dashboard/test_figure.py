@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
-from visitor import choose
+from visitor import Opened, choose, press
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.app_context import AppContext
@@ -30,7 +29,7 @@ from lesion_dash.plotting.figures import (
 
 
 def test_figure_is_saved_only_once_it_is_drawn(
-    opened: Callable[[type], Any],
+    opened: Opened,
     context: AppContext,
     saved: dict[str, bytes],
     monkeypatch: pytest.MonkeyPatch,
@@ -44,8 +43,7 @@ def test_figure_is_saved_only_once_it_is_drawn(
     assert '<img alt="The map drawn by nilearn"' in panel.image.value
     assert not any(button.disabled for button in panel.buttons)
     for button in panel.buttons:
-        button.click()
-        context.wait()
+        press(context, button)
     assert list(saved) == [f"n_slices.{kind}" for kind in STARTS]
     assert all(saved[f"n_slices.{kind}"].startswith(start) for kind, start in STARTS.items())
     drawing, go, layer = threading.Event(), threading.Event(), context.session.layer
@@ -95,17 +93,17 @@ def test_every_kind_is_drawn_with_its_unit(layer: Layer, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mm", "told"),
+    ("mm", "labels"),
     [
         ((-40, 0, 20), {"x=-40", "y=0", "z=20"}),
         ((-40.6, 0.0, 11.6), {"x=-40.6", "y=0.0", "z=11.6"}),
     ],
 )
 def test_slices_tell_the_place_that_was_asked_for(
-    layer: Layer, mm: tuple[float, float, float], told: set[str]
+    layer: Layer, mm: tuple[float, float, float], labels: set[str]
 ) -> None:
     texts = [text.get_text() for axes in draw_map(layer, "slices", mm).axes for text in axes.texts]
-    assert told <= set(texts)
+    assert labels <= set(texts)
 
 
 def boxes(figure: Figure) -> list[Bbox]:
@@ -129,11 +127,11 @@ def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
 @pytest.mark.parametrize("radiological", [False, True])
 def test_front_is_on_the_right_and_marked(layer: Layer, kind: str, radiological: bool) -> None:
     figure = draw_map(layer, kind, (-40, 0, 20), radiological)
-    marked = [axes for axes in figure.axes if "A" in [one.get_text() for one in axes.texts]]
+    marked = [axes for axes in figure.axes if "A" in [text.get_text() for text in axes.texts]]
     assert len(marked) == (7 if kind == "mosaic" else 1)
     for axes in marked:
         back, front = axes.get_xlim()
-        places = {one.get_text(): one.get_position()[0] for one in axes.texts}
+        places = {text.get_text(): text.get_position()[0] for text in axes.texts}
         assert back < front
         assert places["P"] < places["A"]
 
@@ -167,7 +165,7 @@ def test_values_above_zero_are_never_transparent() -> None:
 
 def test_each_class_has_its_own_flat_colour() -> None:
     stops = class_stops(OVERLAP_CLASSES)
-    for one in OVERLAP_CLASSES:
-        below = [colour for position, colour in stops if position <= one.value][-1]
-        above = next(colour for position, colour in stops if position >= one.value)
-        assert below == above == one.colour
+    for colour_class in OVERLAP_CLASSES:
+        below = [colour for position, colour in stops if position <= colour_class.value][-1]
+        above = next(colour for position, colour in stops if position >= colour_class.value)
+        assert below == above == colour_class.colour

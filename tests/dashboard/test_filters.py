@@ -36,11 +36,12 @@ COLUMNS = (SEX, AGE, MRS, SITE)
 
 WOMEN = {"column": "sex", "form": "list", "values": ["F"], "missing": False}
 OLD = {"column": "age", "form": "range", "low": 60, "high": None, "missing": False}
+Panels = tuple[FilterPanel, FilterPanel]
 UNSET = {"column": "nihss", "form": "range", "low": None, "high": None, "missing": True}
 
 
 @pytest.fixture
-def panels(context: AppContext) -> tuple[FilterPanel, FilterPanel]:
+def panels(context: AppContext) -> Panels:
     """The filters of A and B, with cohort_a as A."""
     split = Split(context)
     with pytest.raises(InputError, match="is not read yet; split it when its map is shown"):
@@ -100,9 +101,7 @@ def test_columns_say_kind_range_and_gaps() -> None:
     assert shown_column(Column("empty", "category", (), 5))["caption"] == "empty · no values"
 
 
-def test_a_filter_is_told_in_words(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_a_filter_is_told_in_words(context: AppContext, panels: Panels) -> None:
     a, b = panels
     assert (a.widget.count, a.widget.why) == ("All 40 patients", "")
     assert b.widget.count == "No folder yet"
@@ -117,7 +116,7 @@ def test_a_filter_is_told_in_words(
 
 
 def test_counts_are_of_those_whom_the_other_conditions_leave(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
+    context: AppContext, panels: Panels
 ) -> None:
     a, b = panels
     assert a.widget.left["sex"] == {"values": {"F": 20, "M": 20}, "missing": 0}
@@ -139,9 +138,7 @@ def test_counts_are_of_those_whom_the_other_conditions_leave(
     assert (a.widget.left, a.widget.parts) == ({}, [])
 
 
-def test_conditions_from_elsewhere_are_shown(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_conditions_from_elsewhere_are_shown(context: AppContext, panels: Panels) -> None:
     widget = panels[0].widget
     turn = widget.rows["turn"]
     ask(panels[0], do="ask", rows=[WOMEN, UNSET])
@@ -155,9 +152,7 @@ def test_conditions_from_elsewhere_are_shown(
     assert widget.count == "20 of 40 patients"
 
 
-def test_what_nobody_meets_is_taken_back_in_the_editor(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_what_nobody_meets_is_taken_back_in_the_editor(context: AppContext, panels: Panels) -> None:
     a, _ = panels
     ask(a, do="ask", rows=[OLD])
     ask(a, do="ask", rows=[OLD | {"low": 200}])
@@ -176,16 +171,14 @@ def test_what_nobody_meets_is_taken_back_in_the_editor(
     ],
 )
 def test_what_no_page_of_ours_sends_changes_nothing(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel], content: dict[str, Any]
+    context: AppContext, panels: Panels, content: dict[str, Any]
 ) -> None:
     ask(panels[0], **content)
     choices = context.choices
     assert (choices.where_a, choices.where_b, choices.folder_b) == ((), (), "")
 
 
-def test_a_split_makes_two_cohorts_and_is_undone(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_a_split_makes_two_cohorts_and_is_undone(context: AppContext, panels: Panels) -> None:
     a, b = panels
     choices = context.choices
     choices.map_key = "mean"
@@ -197,7 +190,7 @@ def test_a_split_makes_two_cohorts_and_is_undone(
     parts = [context.session.load(getattr(choices, f"cohort_{side}")).n_patients for side in "ab"]
     assert [panel.widget.count for panel in panels] == [f"{n} of 40 patients" for n in parts]
     women = load_cohort(context.session.root.path / "cohort_a", where=[Condition("sex", ("F",))])
-    ages = next(one for one in describe_columns(women) if one.name == "age")
+    ages = next(column for column in describe_columns(women) if column.name == "age")
     assert sum(parts) == sum(number for _, number in ages.counts)
     ask(a, do="split", column="sex", a="F", b="M")
     assert "sex = M" in context.banner.message
@@ -217,7 +210,7 @@ def test_a_split_makes_two_cohorts_and_is_undone(
     ],
 )
 def test_a_split_that_cannot_be_is_refused(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel], content: dict, match: str
+    context: AppContext, panels: Panels, content: dict, match: str
 ) -> None:
     ask(panels[0], do="split", **content)
     assert match in context.banner.message
@@ -225,9 +218,7 @@ def test_a_split_that_cannot_be_is_refused(
     assert (choices.where_a, choices.folder_b, choices.cohort_b) == ((), "", "")
 
 
-def test_b_can_be_filtered_as_a_is(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_b_can_be_filtered_as_a_is(context: AppContext, panels: Panels) -> None:
     a, b = panels
     choose(context, folder_b="cohort_b")
     assert (a.widget.of_other, b.widget.of_other) == ("", "")
@@ -264,9 +255,7 @@ def test_b_is_not_offered_what_its_table_cannot_answer(
     assert context.choices.where_b == ()
 
 
-def test_a_split_belongs_to_its_folder(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel]
-) -> None:
+def test_a_split_belongs_to_its_folder(context: AppContext, panels: Panels) -> None:
     ask(panels[0], do="split", column="sex", a="F", b="M")
     choose(context, folder_b="cohort_b")
     assert not panels[0].widget.is_split
@@ -300,7 +289,7 @@ def test_a_lowered_threshold_rises_again_with_the_cohort(context: AppContext) ->
 
 
 def test_maps_are_those_of_the_subgroup(
-    context: AppContext, panels: tuple[FilterPanel, FilterPanel], sample_data: Path
+    context: AppContext, panels: Panels, sample_data: Path
 ) -> None:
     where = ("sex=F", "age>=60")
     choose(context, map_key="mean", where_a=where)

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.affines import apply_affine
-from visitor import HOSTILE, every_widget, is_hidden, new_context, send
+from visitor import HOSTILE, enter, every_widget, is_hidden, new_context, send
 
 from lesion_dash.dashboard.loaded_volume import open_volume, planes_of, window_of
 from lesion_dash.dashboard.pages.inspect import InspectPage
@@ -69,21 +69,20 @@ def test_empty_page_says_what_to_do(page: InspectPage) -> None:
 
 def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: Path) -> None:
     choose(page, "series.nii.gz")
-    found = inspect_image(root / "scans" / "series.nii.gz")
+    inspection = inspect_image(root / "scans" / "series.nii.gz")
     assert page.context.banner.message == ""
     assert "6 x 8 x 5 x 4 (4 axes)" in page.facts.value
-    assert found.sha256 in page.facts.value
-    assert f"{found.survey.distinct:,}" in page.values.value
+    assert inspection.sha256 in page.facts.value
+    assert f"{inspection.survey.distinct:,}" in page.values.value
     assert "several volumes: 4" in page.validation.value
-    for sentence in found.space.sentences:
+    for sentence in inspection.space.sentences:
         assert sentence in page.space.value
     assert "code 4: MNI152" in page.forms.value
     assert "data:image/png;base64," in page.histogram.value
     assert page.crosshair.voxel == (3, 4, 2)
     assert all(is_seen(page, card) for card in (page.facts, page.values, page.histogram))
     histogram = page.histogram.value
-    page.log_counts.value = True
-    page.context.wait()
+    enter(page.context, page.log_counts, True)
     assert page.histogram.value != histogram
 
 
@@ -114,8 +113,7 @@ def test_typing_a_voxel_or_a_place_moves_the_crosshair(page: InspectPage) -> Non
 def test_volumes_are_read_one_at_a_time(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
     page.crosshair.move((1, 2, 3))
-    page.crosshair.volume.value = 3
-    page.context.wait()
+    enter(page.context, page.crosshair.volume, 3)
     value = make(volumes=4).get_fdata()[1, 2, 3, 3]
     assert f"volume 3 · value {value:g} " in page.crosshair.readout.value
     assert page.crosshair.voxel == (1, 2, 3)
@@ -176,22 +174,22 @@ def test_letters_and_clicks_are_right_for_every_orientation(order: Any, signs: A
     for axis, (world, sign) in enumerate(zip(order, signs, strict=True)):
         affine[world, axis] = sign * (axis + 1.0)
     volume = open_volume(make(affine))
-    here, axes = (1, 6, 3), volume.inspection.space.axes
+    crosshair, axes = (1, 6, 3), volume.inspection.space.axes
     for radiological, plane in product((False, True), range(3)):
         view = planes_of(axes, radiological)[plane]
-        shown = volume.panes(here, radiological)[0][plane]
-        assert view.voxel(*shown["cross"], here, SHAPE) == here
+        shown = volume.panes(crosshair, radiological)[0][plane]
+        assert view.voxel(*shown["cross"], crosshair, SHAPE) == crosshair
         width, height = shown["pixels"]
-        middle = apply_affine(affine, view.voxel(0.5, 0.5, here, SHAPE))
+        middle = apply_affine(affine, view.voxel(0.5, 0.5, crosshair, SHAPE))
         for letter, x, y in zip(shown["edges"], (0, 1, 0.5, 0.5), (0.5, 0.5, 0, 1), strict=True):
             world, sign = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}[letter], letter in "RAS"
-            edge = apply_affine(affine, view.voxel(x, y, here, SHAPE))
+            edge = apply_affine(affine, view.voxel(x, y, crosshair, SHAPE))
             assert (edge[world] > middle[world]) == sign
-        cut = view.cut(volume.stored, here)
+        cut = view.cut(volume.stored, crosshair)
         assert cut.shape == (height, width)
         for _ in range(5):
             column, row = np.random.default_rng(width).integers((width, height)).tolist()
-            voxel = view.voxel((column + 0.5) / width, (row + 0.5) / height, here, SHAPE)
+            voxel = view.voxel((column + 0.5) / width, (row + 0.5) / height, crosshair, SHAPE)
             assert cut[row, column] == volume.stored[voxel]
     assert planes_of(axes, False)[2].edges[:2] == "LR"
     assert planes_of(axes, True)[2].edges[:2] == "RL"
@@ -213,8 +211,7 @@ def test_a_click_moves_the_crosshair(page: InspectPage) -> None:
 
 def test_buttons_move_the_crosshair(page: InspectPage) -> None:
     choose(page, "series.nii.gz")
-    page.crosshair.volume.value = 2
-    page.context.wait()
+    enter(page.context, page.crosshair.volume, 2)
     page.crosshair.to_highest.click()
     array = make(volumes=4).get_fdata()[..., 2]
     assert array[page.crosshair.voxel] == array.max()

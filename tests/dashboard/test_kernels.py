@@ -111,7 +111,9 @@ def test_no_page_gets_a_kernel_too_many(manager: Any, preheat: str) -> None:
         asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": preheat}))
 
 
-def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_was_left_gives_its_place_up(
+    manager: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manager.kernels.max_kernels = 2
     manager.kernels._kernels["seen"] = idle_kernel()
     manager.kernels._kernel_connections = {"k": 0, "seen": 1}
@@ -167,8 +169,8 @@ def test_a_size_of_memory_is_read_and_a_part_of_it_is_the_default() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux alone")
 def test_a_process_gets_no_more_than_its_limit() -> None:
     command = [sys.executable, "-c", ASK_FOR_MORE]
-    told = subprocess.run(command, stdout=-1, text=True, timeout=60, check=True).stdout
-    assert told.split() == ["True", "MemoryError"]
+    printed = subprocess.run(command, stdout=-1, text=True, timeout=60, check=True).stdout
+    assert printed.split() == ["True", "MemoryError"]
 
 
 def test_the_page_says_that_memory_ran_out() -> None:
@@ -216,9 +218,9 @@ class Kernels:
     async def _run(self, kernel: str, code: str) -> str:
         printed: list[str] = []
 
-        def hear(said: Any) -> None:
-            if said["msg_type"] in ("stream", "error"):
-                content = said["content"]
+        def hear(message: Any) -> None:
+            if message["msg_type"] in ("stream", "error"):
+                content = message["content"]
                 printed.append(content.get("text") or "\n".join(content["traceback"]))
 
         client = self._manager.get_kernel(kernel).client()
@@ -341,18 +343,18 @@ def test_only_results_and_its_own_folder_are_written(kernels: Kernels, kernel: s
 def test_a_report_with_figures_is_made_there(kernels: Kernels, kernel: str) -> None:
     output = kernels.results / "report"
     arguments = ["report", str(kernels.root / "cohort_a"), "--output", str(output)]
-    said = kernels.run(
+    printed = kernels.run(
         kernel, f"from lesion_dash.cli import main; print('code', main({arguments}))"
     )
-    assert "code 0" in said
-    assert "denied" not in said
-    assert "Warning" not in said
+    assert "code 0" in printed
+    assert "denied" not in printed
+    assert "Warning" not in printed
     assert list(output.glob("*.html"))
 
 
 def test_a_kernel_has_a_folder_of_its_own_until_it_ends(kernels: Kernels) -> None:
     first, second = (kernels.start() for _ in range(2))
-    folders = [kernels.connection_file(one).parent for one in (first, second)]
+    folders = [kernels.connection_file(kernel).parent for kernel in (first, second)]
     assert folders[0] != folders[1]
     assert first not in str(folders[0]), "who reads the names of sockets would know the kernel"
     kernels.run(first, "import tempfile; open(tempfile.mkdtemp() + '/left', 'w').close()")
@@ -385,8 +387,8 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     from lesion_dash.scans.registration.process import run_apart
     from lesion_dash.transforms.transform import Transform
 
-    def stop(share, words):
-        if "iteration" in words:
+    def stop(fraction, step):
+        if "iteration" in step:
             raise Cancelled
 
     centred = np.diag([4.0, 4, 4, 1])
@@ -395,7 +397,7 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     array[8:22, 8:22, 8:22] += 5
     volume = Volume(array, Grid(array.shape, centred))
     task = lambda kind: Task(volume, volume, kind, Transform())
-    print(run_apart(task("rigid"), "simpleitk", lambda share, words: None).memory_mb > 50)
+    print(run_apart(task("rigid"), "simpleitk", lambda fraction, step: None).memory_mb > 50)
     try:
         run_apart(task("deformable"), "ants", stop)
     except Cancelled:
@@ -409,13 +411,16 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     kernels.end(kernel)
 
 
-@pytest.mark.parametrize(("version", "said"), [(0, True), (7, False)])
+@pytest.mark.parametrize(("version", "is_warned"), [(0, True), (7, False)])
 def test_where_kernels_are_not_confined_the_start_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: int, said: bool
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    version: int,
+    is_warned: bool,
 ) -> None:
     monkeypatch.setattr(website, "landlock_version", lambda: version)
     announce(Access(), 8866)
-    assert ("not confined" in capsys.readouterr().out) is said
+    assert ("not confined" in capsys.readouterr().out) is is_warned
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

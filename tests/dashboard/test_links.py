@@ -83,11 +83,11 @@ def test_a_link_that_is_made_after_the_check_is_not_followed(
     resolve = os.path.realpath
 
     def swap_after(path: str | Path, **options: bool) -> str:
-        found = resolve(path, **options)
+        resolved = resolve(path, **options)
         if Path(path) == file and not secret.exists():
             shutil.move(root / swapped, secret)
             (root / swapped).symlink_to(secret)
-        return found
+        return resolved
 
     monkeypatch.setattr(os.path, "realpath", swap_after)
     with pytest.raises(InputError, match="cannot be opened"):

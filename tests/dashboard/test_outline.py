@@ -220,10 +220,10 @@ def test_without_webgl_nilearn_draws_the_border(is_overlap: bool) -> None:
     outline = Outline("sub-1", mask_of(SHAPES["arc"]))
     drawn = outlined_layer(layer, outline)
     rest = check_levels(drawn.levels, outline)
-    before, after = (one.levels[rest].astype(int) for one in (layer, drawn))
+    before, after = (drawing.levels[rest].astype(int) for drawing in (layer, drawn))
     assert np.abs(before - after).max() <= 2
     if is_overlap:
-        colours = {one.value: one.colour for one in drawn.classes}
+        colours = {colour_class.value: colour_class.colour for colour_class in drawn.classes}
         levels = [drawn.levels[mask.array][0] for mask in (outline.border, outline.edge)]
         assert [colours[level] for level in levels] == [OUTLINE, OUTLINE_EDGE]
 
@@ -249,7 +249,9 @@ def test_outline_or_edge_stands_out_from_every_colour() -> None:
     """By luminance alone, at 4.5 to 1: from the maps, from the classes and from the brain."""
     tables = [stops for name, stops in COLOUR_STOPS.items() if not name.endswith("_outlined")]
     colours = [colour for stops in tables for _, colour in stops]
-    colours += [one.colour for one in OVERLAP_CLASSES] + [(grey,) * 3 for grey in range(256)]
+    colours += [colour_class.colour for colour_class in OVERLAP_CLASSES] + [
+        (grey,) * 3 for grey in range(256)
+    ]
     for colour in colours:
         light = luminance(colour) + 0.05
         ratios = [(luminance(OUTLINE) + 0.05) / light, light / (luminance(OUTLINE_EDGE) + 0.05)]

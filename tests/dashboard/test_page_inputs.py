@@ -216,7 +216,7 @@ JSON = st.recursive(
     ),
     max_leaves=5,
 )
-PAGE_VALUES = st.sampled_from([(page, name) for page, kept in INPUTS.items() for name in kept])
+PAGE_VALUES = st.sampled_from([(page, name) for page, fields in INPUTS.items() for name in fields])
 
 
 @settings(max_examples=150, deadline=None)
@@ -275,7 +275,7 @@ def test_a_map_of_two_cohorts_needs_both(root: DataRoot) -> None:
     assert app.context.inputs.values["assign"]["source"] == "n"
 
 
-def test_a_long_choice_makes_room_for_the_others() -> None:
+def test_a_choice_too_long_for_a_link_leaves_the_others_in_it() -> None:
     runs = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
     inputs = {"roi": {"folder": "series", "runs": runs}, "chance": MADE["chance"]}
     state = PageState("cohort_a", inputs=inputs)

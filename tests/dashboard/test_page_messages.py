@@ -67,8 +67,8 @@ class Page:
         await self.send("comm_open", opened, version="1.0.0")
         await self.settle()
         before = len(self.received)
-        asked = {"comm_id": control, "data": {"method": "request_states"}}
-        await self.send("comm_msg", asked)
+        request = {"comm_id": control, "data": {"method": "request_states"}}
+        await self.send("comm_msg", request)
         await self.settle()
         for raw in self.received[before:]:
             _, parts = deserialize_msg_from_ws_v1(raw)
@@ -91,8 +91,8 @@ def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("served")
     (folder / "secret").write_text(CONTENT)
     # What the kernel may not open at all would prove nothing of the messages.
-    with serving(folder, sample_data, LESION_DASH_READABLE=str(folder)) as found:
-        yield found
+    with serving(folder, sample_data, LESION_DASH_READABLE=str(folder)) as dashboard:
+        yield dashboard
 
 
 @asynccontextmanager
@@ -130,13 +130,13 @@ def events_of(kind: str) -> set[str]:
         if isinstance(node, ast.FunctionDef)
         and ("custom" in node.name or "received" in node.name or node.name.startswith("on_"))
     ]
-    words = {
+    names = {
         node.value
         for handler in handlers
         for node in ast.walk(handler)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {word for word in words if re.fullmatch("[a-z_]{3,30}", word)}
+    return {name for name in names if re.fullmatch("[a-z_]{3,30}", name)}
 
 
 def walk(states: dict[str, State], place: str) -> Iterator[tuple[str, str, Any]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import pytest
-from visitor import HOSTILE, choose, new_context, text
+from visitor import HOSTILE, Opened, choose, enter, new_context, text
 
 from lesion_dash.analyses.validation import FileReport, report_of
 from lesion_dash.cohort.loading import load_cohort
@@ -25,7 +24,7 @@ from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.dashboard.session import Readout
 from lesion_dash.dashboard.state import Choices
-from lesion_dash.stats.topography import FILE_NAMES, volume_stats
+from lesion_dash.stats.topography import FILE_NAMES
 
 NAN = float("nan")
 
@@ -41,29 +40,7 @@ def test_every_page_is_built_on_its_first_visit(app: App) -> None:
     assert app.tabs.selected_index == 0
 
 
-def test_slider_is_bounded_by_the_cohort(
-    opened: Callable[[type], Any], context: AppContext
-) -> None:
-    panel = opened(ChoicesPanel)
-    assert panel.min_patients.max == context.session.most_patients("cohort_a")
-    panel.min_patients.set_state({"max": 10_000})
-    panel.min_patients.set_state({"value": 5000})
-    assert context.choices.min_patients == context.session.most_patients("cohort_a")
-
-
-def test_picture_follows_the_slider(opened: Callable[[type], Any], context: AppContext) -> None:
-    panel = opened(BrainPanel)
-    context.choices.min_patients = 9
-    shown = panel.viewer.picture.levels
-    expected = volume_stats(context.session.load("cohort_a"), 9).n.array
-    assert (shown > 0).sum() == (expected > 0).sum() > 0
-    assert "≥ 9 patients" in panel.scale.value
-    assert "patients</span>" in panel.scale.value
-
-
-def test_nilearn_draws_where_there_is_no_webgl(
-    opened: Callable[[type], Any], context: AppContext
-) -> None:
+def test_nilearn_draws_where_there_is_no_webgl(opened: Opened, context: AppContext) -> None:
     panel = opened(BrainPanel)
     assert panel.viewer.widget.children == ()
     panel.canvas.probe.set_state({"webgl": "yes"})
@@ -75,7 +52,7 @@ def test_nilearn_draws_where_there_is_no_webgl(
     assert context.loading.painted
 
 
-def test_row_moves_the_crosshair(opened: Callable[[type], Any], context: AppContext) -> None:
+def test_row_moves_the_crosshair(opened: Opened, context: AppContext) -> None:
     brain, panel = BrainPanel(context), opened(RegionsPanel)
     panel.table.click(0)
     counts = context.session.regions(context.choices.selection)
@@ -92,24 +69,22 @@ def test_row_moves_the_crosshair(opened: Callable[[type], Any], context: AppCont
 
 
 def test_the_table_says_what_it_counts_and_why_it_is_empty(
-    opened: Callable[[type], Any], context: AppContext
+    opened: Opened, context: AppContext
 ) -> None:
     regions, choices = opened(RegionsPanel), ChoicesPanel(context)
     assert "A alone: voxels lesioned in ≥ 5 patients of A" in text(regions.caption)
     choose(context, folder_b="cohort_b")
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in text(regions.caption)
-    most = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
-    assert f"At most {most[0]} of A, {most[1]} of B at one voxel." in choices.bound.value
-    k = int(most[0])
+    maxima = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
+    assert f"At most {maxima[0]} of A, {maxima[1]} of B at one voxel." in choices.bound.value
+    k = int(maxima[0])
     choose(context, min_patients=k)
     shown = text(regions.caption)
     assert f"No voxel is lesioned in ≥ {k} patients of A and of B: lower the minimum" in shown
     assert "Dice" not in shown
 
 
-def test_overlap_is_offered_with_a_second_folder(
-    opened: Callable[[type], Any], context: AppContext
-) -> None:
+def test_overlap_is_offered_with_a_second_folder(opened: Opened, context: AppContext) -> None:
     panel = opened(ChoicesPanel)
     assert "overlap" not in dict(panel.map_key.options).values()
     choose(context, folder_b="cohort_a")
@@ -125,7 +100,7 @@ def test_overlap_is_offered_with_a_second_folder(
 
 
 def test_the_map_that_is_shown_is_the_first_to_be_saved(
-    opened: Callable[[type], Any], context: AppContext
+    opened: Opened, context: AppContext
 ) -> None:
     panel = opened(ChoicesPanel)
     files = FILE_NAMES | {"overlap": "overlap_map.nii"}
@@ -147,11 +122,11 @@ def test_the_map_that_is_shown_is_the_first_to_be_saved(
 
 
 def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
-    opened: Callable[[type], Any], context: AppContext
+    opened: Opened, context: AppContext
 ) -> None:
     panel = opened(BrainPanel)
-    most = int(context.session.load("cohort_a").counts.max())
-    assert most == 14
+    maximum = int(context.session.load("cohort_a").counts.max())
+    assert maximum == 14
     assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
     assert "16 patients</span>" in panel.scale.value
     for key in ("mean", "median"):
@@ -179,8 +154,7 @@ def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
         assert reason in context.banner.message
         assert "<img" not in context.banner.message
         assert panel.folder_a.value == context.choices.cohort_a == "cohort_a"
-    panel.folder_a.value = "cohort_b"
-    context.wait()
+    enter(context, panel.folder_a, "cohort_b")
     assert (context.banner.message, context.choices.cohort_a) == ("", "cohort_b")
 
 

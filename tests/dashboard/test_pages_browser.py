@@ -46,8 +46,8 @@ ROWS = ".ld-roi-parts tbody tr"
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     return page
@@ -95,22 +95,6 @@ def test_a_click_in_one_map_tells_both_cohorts(page: Any, own_root: Path) -> Non
     for size in SIZES:
         resize(page, *size)
         page.wait_for_function(MAPS_ARE_SEEN, timeout=LONG)
-
-
-def test_a_click_in_the_curve_chooses_k(page: Any) -> None:
-    choose_option(page.locator('.ld-choices select[aria-label^="Folder B"]').first, "cohort_b")
-    wait_for_text(page, ".ld-choices", "B: 40 patients")
-    open_tab(page, "Compare")
-    page.get_by_role("button", name="Mean lesion volume").click(timeout=LONG)
-    wait_for_text(page, ".ld-compare-a", "Where at least 5 are")
-    curve = page.locator(".ld-compare .ld-curve")
-    curve.scroll_into_view_if_needed()
-    before = page.locator(".ld-curve-words").first.inner_text()
-    box = curve.bounding_box()
-    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
-    wait_for_change(page, ".ld-curve-words", before)
-    k = int(re.findall(r"k = (\d+):", page.locator(".ld-curve-words").first.inner_text())[0])
-    wait_for_text(page, ".ld-compare-a", f"Where at least {k} are")
 
 
 def test_a_filter_and_a_split_are_the_librarys(page: Any, own_root: Path) -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from atlases import probability_atlas
 from phantoms import random_masks, write_masks
-from visitor import choose, is_hidden, text, unselect
+from visitor import Opened, choose, enter, is_hidden, text, unselect
 
-from lesion_dash import cli
 from lesion_dash.atlas.atlas import Atlas, LabelAtlas
 from lesion_dash.atlas.formats import Region
-from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.app_context import AppContext
@@ -37,7 +32,7 @@ def cohort(context: AppContext) -> Cohort:
 
 
 @pytest.fixture
-def panel(opened: Callable[[type], Any]) -> PatientsAtVoxelPanel:
+def panel(opened: Opened) -> PatientsAtVoxelPanel:
     return opened(PatientsAtVoxelPanel)
 
 
@@ -91,8 +86,7 @@ def test_the_panel_follows_the_crosshair_and_the_side(
     choose(context, region=load_of(context, "cohort_b").atlas.regions[0].label)
     assert "of 40 patients of cohort_b" in panel.caption.value
     assert " lesioned in " in panel.caption.value
-    panel.place.value = AT
-    context.wait()
+    enter(context, panel.place, AT)
     assert "of 40 patients of cohort_b" in panel.caption.value
     assert context.banner.message == ""
 
@@ -145,36 +139,6 @@ def test_the_peak_of_a_region_has_most_patients(cohort: Cohort, atlas: Atlas) ->
         assert weights[at] == weights[counts.mask.indices].max() > 0
 
 
-def test_the_list_of_a_region_is_that_of_the_command(
-    cohort: Cohort, sample_data: Path, tmp_path: Path
-) -> None:
-    atlas = sample_data / "atlas" / "synthetic_atlas.nii.gz"
-    command = ["load", str(sample_data / "cohort_a"), "--atlas", str(atlas), "-o", str(tmp_path)]
-    assert cli.main([*command, "--overwrite"]) == 0
-    tables = {
-        measure: pd.read_csv(tmp_path / f"lesion_load_{measure}.csv").set_index("patient")
-        for measure in ("region", "lesion", "mm3")
-    }
-    load = lesion_load(cohort, load_atlas(atlas))
-    for column in np.argsort(-load.voxels.sum(axis=0))[:3]:
-        region = load.atlas.regions[column]
-        patients = find_in_region(load, cohort.used_table, region.label)
-        names = patients.table["patient"]
-        columns = {key: table[f"{region.label}_{region.name}"] for key, table in tables.items()}
-        assert set(names) == set(columns["mm3"].index[columns["mm3"] > 0])
-        for own, key, unit in (
-            (patients.of_region, "region", 1),
-            (patients.of_lesion, "lesion", 1),
-            (patients.in_region_ml, "mm3", 1000),
-        ):
-            np.testing.assert_allclose(own, columns[key][names] / unit, rtol=1e-11)
-        shown = here_columns(patients, cohort.units)
-        assert list(shown)[:5] == [
-            "Patient", "% of region", "In region (mL)", "% of lesion", "Volume (mL)",
-        ]  # fmt: skip
-        np.testing.assert_allclose(shown["% of region"], 100 * patients.of_region, atol=0.005)
-
-
 def load_of(context: AppContext, name: str) -> LesionLoad:
     atlas = context.session.atlas(context.choices.loaded_atlas)
     return lesion_load(context.session.load(name), atlas)
@@ -207,8 +171,7 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     assert len(sent) == 1
     choose(context, mm=(0.0, 0.0, 0.0))  # the list stays that of the region
     assert panel.loads.frame["Patient"].tolist() == patients
-    panel.place.value = AT
-    context.wait()
+    enter(context, panel.place, AT)
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
     assert is_hidden(panel.loads.widget)
     assert context.choices.region is None
@@ -253,5 +216,5 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     for name in NAMES:
         assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
     voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
-    here = find_patients_at(cohort, cohort.used_table, tuple(voxel))
-    assert "sub-000" in here_columns(here, cohort.units)["Patient"].tolist()
+    patients = find_patients_at(cohort, cohort.used_table, tuple(voxel))
+    assert "sub-000" in here_columns(patients, cohort.units)["Patient"].tolist()

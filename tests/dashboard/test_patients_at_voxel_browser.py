@@ -33,8 +33,8 @@ def cohort(own_root: Path) -> Cohort:
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address, 1280, 1500, draws=True)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address, 1280, 1500, draws=True)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
     return page
@@ -88,9 +88,9 @@ def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Coh
         x, y, z = (f"{v:g}".replace("-", "−") for v in mm)
         page.get_by_text(f"of cohort_a are lesioned at MNI {x}, {y}, {z}").wait_for()
         expected = lists_at(cohort, mm)
-        wait_for(page, lambda every=expected: listed(page) in [one[:6] for one in every])
-        here = next(one for one in expected if one[:6] == listed(page))
-        caption = f"{len(here)} of 40 patients of cohort_a are lesioned at MNI {x}, {y}, {z}"
+        wait_for(page, lambda every=expected: listed(page) in [names[:6] for names in every])
+        patients = next(names for names in expected if names[:6] == listed(page))
+        caption = f"{len(patients)} of 40 patients of cohort_a are lesioned at MNI {x}, {y}, {z}"
         assert page.get_by_text(caption).count() == 1
     check_outlines(page, cohort)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reports import no_pictures
-from visitor import choose
+from visitor import choose, press
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -48,8 +48,7 @@ def test_report_of_a_part_is_the_commands(
     choose(context, folder_a="cohort_a", where_a=("age>=60",), min_patients=4)
     context.choices.where_a, context.choices.min_patients = ("age>=60",), 4
     panel.title.value = "Over sixty"
-    panel.make.click()
-    context.wait()
+    press(context, panel.make)
     report = panel.report
     assert not panel.page.disabled
     options = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
@@ -70,11 +69,11 @@ def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Pat
     names = [session.part("cohort_a", (f"sex={sex}",)) for sex in "FM"]
     atlas_name = session.root.first_named_atlas()
     session.atlas(atlas_name)
-    found = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
+    files = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
     whole = load_cohort(sample_data / "cohort_a")
     request = ReportRequest(5, where_a=["sex=F"], where_b=["sex=M"])
     expected = make_report(whole, whole, load_atlas(sample_data / ATLAS), request, DAY)
-    assert found == expected.files
+    assert files == expected.files
 
 
 def test_a_stop_ends_it(context: AppContext) -> None:

@@ -211,10 +211,10 @@ def test_picks_keep_their_numbers_until_the_parts_change(page: RoiPage) -> None:
 
 
 def test_a_row_leads_to_its_peak(page: RoiPage) -> None:
-    found = run(page)
+    roi_run = run(page)
     page.parts.table.click(1)
     page.context.wait()
-    assert page.picture.cut == tuple(found.rois.parts[1].peak_mm)
+    assert page.picture.cut == tuple(roi_run.rois.parts[1].peak_mm)
     assert not page.picture.is_automatic.value
 
 
@@ -238,8 +238,8 @@ def test_every_kind_of_input_is_tested(
 ) -> None:
     page.input.kind.value = kind
     fill(page, page.input, **fields)
-    found = run(page)
-    assert_same(found, run_recipe(recipe_of(root, source(root))))
+    roi_run = run(page)
+    assert_same(roi_run, run_recipe(recipe_of(root, source(root))))
 
 
 def test_a_map_is_opened_without_a_test(page: RoiPage, root: Path) -> None:
@@ -247,11 +247,11 @@ def test_a_map_is_opened_without_a_test(page: RoiPage, root: Path) -> None:
     page.input.kind.value = "map"
     assert page.test.run.description == "Open the map"
     fill(page, page.input, folder="cohort_a", file="sub-a09_lesion.nii.gz")
-    found = run(page)
+    roi_run = run(page)
     path = root / "cohort_a" / "sub-a09_lesion.nii.gz"
     recipe = recipe_of(root, MapSource(str(path)), threshold=Threshold(0.0), map_key="")
-    assert_same(found, run_recipe(recipe))
-    assert found.rois.mask.voxels == int(nib.load(path).get_fdata().sum())
+    assert_same(roi_run, run_recipe(recipe))
+    assert roi_run.rois.mask.voxels == int(nib.load(path).get_fdata().sum())
     assert page.values.download.disabled
     assert "no groups" in text(page.values.caption)
     page.input.kind.value = "series"
@@ -263,11 +263,11 @@ def test_a_correction_brings_its_own_map_and_threshold(page: RoiPage, root: Path
     run(page)
     fill(page, page.test, correction="fwe", n_permutations=99, seed=7)
     assert "press" in text(page.test.busy)
-    found = run(page)
+    roi_run = run(page)
     more = {"correction": "fwe", "n_permutations": 99, "seed": 7}
     expected = recipe_of(root, series_of(root), map_key="minus_log10_corrected_p", **more)
     assert_same(
-        found, run_recipe(expected.__class__(**(vars(expected) | {"threshold": Threshold(1.3)})))
+        roi_run, run_recipe(expected.__class__(**(vars(expected) | {"threshold": Threshold(1.3)})))
     )
     fill(page, page.test, test="welch")
     assert page.choices.correction == "none"

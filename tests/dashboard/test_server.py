@@ -77,7 +77,7 @@ ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="read
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files; the path of a socket below it may have a hundred letters."""
+    """A folder for temporary files; the path of a socket below it may have a hundred characters."""
     place = Path(tempfile.mkdtemp(prefix="ld"))
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     yield place

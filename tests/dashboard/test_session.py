@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
-from visitor import new_context
+from visitor import new_context, press
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.conditions import restrict_cohort
@@ -61,8 +61,8 @@ def test_picture_shows_the_voxels_of_the_map(session: Session, key: str, k: int)
 def test_picture_of_the_overlap_has_three_classes(session: Session) -> None:
     pair = overlap(*(session.load(name).at_least(5) for name in ("cohort_a", "cohort_b")))
     levels = session.picture(AB).levels
-    for mask, one in ((pair.only_a, ONLY_A), (pair.only_b, ONLY_B), (pair.both, BOTH)):
-        np.testing.assert_array_equal(levels == one.value, mask.array)
+    for mask, colour_class in ((pair.only_a, ONLY_A), (pair.only_b, ONLY_B), (pair.both, BOTH)):
+        np.testing.assert_array_equal(levels == colour_class.value, mask.array)
 
 
 @pytest.mark.parametrize("key", ["n", "mean", "std", "median"])
@@ -92,7 +92,7 @@ def test_files_are_those_of_the_library(session: Session) -> None:
     other = load_cohort(session.root.path / "cohort_b")
     stats = volume_stats(cohort, 5)
     both = overlap(cohort.at_least(5), other.at_least(5)).both
-    expected = {name: nifti_bytes(one.to_nifti()) for name, one in stats.files.items()}
+    expected = {name: nifti_bytes(image.to_nifti()) for name, image in stats.files.items()}
     expected["overlap_map.nii"] = nifti_bytes(both.to_nifti())
     expected["patients.csv"] = csv_bytes(cohort.files_table)
     atlas = load_atlas(session.root.path / "atlas" / "synthetic_atlas.nii.gz")
@@ -131,14 +131,14 @@ def test_a_part_does_not_keep_a_folder_that_is_forgotten(tmp_path: Path) -> None
         folder = write_masks(tmp_path / name, random_masks(3))
         (folder / "participants.tsv").write_text("participant_id\tsex\nsub-000\tF\nsub-001\tM\n")
     session = Session(DataRoot(tmp_path))
-    kept = []
+    cohorts = []
     for name in names:
         session.load(name)
         part = session.part(name, ("sex=F",))
-        kept.append(weakref.ref(session.load(part)))
+        cohorts.append(weakref.ref(session.load(part)))
         assert session.load(part).n_patients == 1
     gc.collect()
-    is_there = [one() is not None for one in kept]
+    is_there = [cohort() is not None for cohort in cohorts]
     assert is_there == [session.has(name) for name in names]
     assert not all(is_there)
     again = session.part(names[0], ("sex=F",))  # which reads the folder anew
@@ -433,8 +433,7 @@ def test_the_button_is_there_where_a_folder_is_configured(
     panel = ChoicesPanel(context)
     context.open_first()
     context.wait()
-    panel.save_all.click()
-    context.wait()
+    press(context, panel.save_all)
     assert context.banner.message == ""
     (place,) = tmp_path.iterdir()
     assert place.name in panel.exported.value

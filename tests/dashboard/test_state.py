@@ -12,11 +12,11 @@ from lesion_dash.dashboard.state import Choices
 from lesion_dash.dashboard.tasks import Throttle, Worker
 
 
-@pytest.mark.parametrize(("asked", "kept"), [(-3, 1), (0, 1), (3, 3), (99, 7)])
-def test_min_patients_stays_within_the_cohort(asked: int, kept: int) -> None:
+@pytest.mark.parametrize(("value", "expected"), [(-3, 1), (0, 1), (3, 3), (99, 7)])
+def test_min_patients_stays_within_the_cohort(value: int, expected: int) -> None:
     choices = Choices(most_patients=7)
-    choices.min_patients = asked
-    assert choices.min_patients == kept
+    choices.min_patients = value
+    assert choices.min_patients == expected
 
 
 def test_overlap_needs_a_second_cohort_and_unknown_maps_are_refused() -> None:
@@ -87,7 +87,7 @@ def test_without_a_kernel_answers_are_given_by_whoever_waits() -> None:
 
 
 def test_the_fault_of_a_job_that_was_overtaken_is_not_told() -> None:
-    told: list[Exception] = []
+    errors: list[Exception] = []
     shown: list[str] = []
     begun, go = threading.Event(), threading.Event()
 
@@ -96,16 +96,16 @@ def test_the_fault_of_a_job_that_was_overtaken_is_not_told() -> None:
         assert go.wait(20)
         raise ValueError("the choice before")
 
-    worker = Worker(told.append)
+    worker = Worker(errors.append)
     worker.submit(fail, shown.append)
     assert begun.wait(20)
     worker.submit(lambda: "the choice now", shown.append)
     go.set()
     worker.join()
-    assert (told, shown) == ([], ["the choice now"])
+    assert (errors, shown) == ([], ["the choice now"])
     begun.clear()
     worker.submit(fail, shown.append)
     assert begun.wait(20)
     worker.drop()
     worker.join()
-    assert told == []
+    assert errors == []

@@ -33,9 +33,9 @@ def test_the_template_lies_on_grids_that_are_flipped_permuted_or_moved() -> None
 def test_nilearn_is_asked_where_its_file_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     direct = np.asarray(load_template().dataobj)
     monkeypatch.setattr(template, "_packaged_file", lambda: None)
-    asked = template.load_template.__wrapped__()
-    assert asked.affine.tolist() == load_template().affine.tolist()
-    np.testing.assert_array_equal(np.asarray(asked.dataobj), direct)
+    image = template.load_template.__wrapped__()
+    assert image.affine.tolist() == load_template().affine.tolist()
+    np.testing.assert_array_equal(np.asarray(image.dataobj), direct)
 
 
 def test_nilearn_is_not_imported() -> None:

@@ -64,8 +64,8 @@ def address(serve: Callable[[Path], str], root: Path) -> str:
 
 
 @pytest.fixture
-def tab(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address, start="", script=COUNT)
+def tab(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address, start="", script=COUNT)
     open_tab(page, "Template & signal")
     return page
 
@@ -167,7 +167,7 @@ def test_from_a_scan_to_the_librarys_table(tab: Any, root: Path) -> None:
     expected = measure_native(image, native).quality.measures
     shown = [row.inner_text() for row in rows.all()]
     assert len(shown) == len(expected)
-    for row, one in zip(shown, expected, strict=True):
-        assert row.startswith(one.measure)
-        assert f"{one.value:.4g}" in row
-        assert f"n {one.signal_voxels:,}" in row
+    for row, measure in zip(shown, expected, strict=True):
+        assert row.startswith(measure.measure)
+        assert f"{measure.value:.4g}" in row
+        assert f"n {measure.signal_voxels:,}" in row

@@ -92,7 +92,7 @@ def test_what_changed_while_loading_is_sent_again(
     monkeypatch.setattr(viewer.overlay, "send", recorder.send)
     colours: list[str] = []
     viewer.overlay.observe(lambda change: colours.append(change["new"]), names="colormap")
-    viewer._resend(viewer.overlay)
+    send(viewer.niivue, {"event": "image_loaded", "data": {"id": viewer.overlay.id}})
     # The browser follows changes alone: that it missed one is no change.
     assert colours[0] != "plasma"
     assert colours[-1] == "plasma"

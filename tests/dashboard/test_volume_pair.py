@@ -22,9 +22,9 @@ def test_greys_keep_the_order_of_values() -> None:
     assert np.all(np.diff(shown.ravel()[order].astype(int)) >= 0)
     assert shown.max() == 255
     for value, expected in ((0, {0}), (7, {255}), (np.nan, {0}), (-3, {0, 255})):
-        one = np.unique(greys(scan(np.full((3, 3, 3), value, np.float64)))).tolist()
-        assert len(one) == 1
-        assert one[0] in expected
+        greys_shown = np.unique(greys(scan(np.full((3, 3, 3), value, np.float64)))).tolist()
+        assert len(greys_shown) == 1
+        assert greys_shown[0] in expected
     # The background of a scan is black, and an outlier does not darken the rest.
     values = np.zeros((20, 20, 20))
     values[5:15, 5:15, 5:15] = np.random.default_rng(1).uniform(50, 100, (10, 10, 10))

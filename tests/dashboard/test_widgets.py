@@ -125,8 +125,8 @@ def test_details_are_all_there_up_to_a_limit(count: int, last: str) -> None:
 def test_names_make_no_lines_and_turn_no_text(kind: type[Exception]) -> None:
     root, name = "/data\n\x1b[31m", "a\n\u202e\u2028.nii"
     banner = Banner(root)
-    words = f"{root}/{name}: is bad"
-    banner.show(InputError(f"{root}/{name}", "is bad") if kind is InputError else kind(words))
+    message = f"{root}/{name}: is bad"
+    banner.show(InputError(f"{root}/{name}", "is bad") if kind is InputError else kind(message))
     assert banner.message.isprintable()
     assert "/data" not in banner.message
     assert "a\\n" in banner.message

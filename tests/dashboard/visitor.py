@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lesion_dash.dashboard.app import App
@@ -13,6 +13,8 @@ from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.steady_table import SteadyTable
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+Opened = Callable[[type], Any]
+"""The fixture `opened`: builds a panel on a context whose folder A is open."""
 
 
 def new_context(root: Any) -> AppContext:
@@ -38,6 +40,18 @@ def choose(context: AppContext, **choices: Any) -> None:
     """Make choices one by one, and wait until all that follows is read and worked out."""
     for name, value in choices.items():
         setattr(context.choices, name, value)
+    context.wait()
+
+
+def press(context: AppContext, button: Any) -> None:
+    """Press a button, and wait for all that follows."""
+    button.click()
+    context.wait()
+
+
+def enter(context: AppContext, field: Any, value: Any) -> None:
+    """Enter a value in a field, and wait for all that follows."""
+    field.value = value
     context.wait()
 
 
