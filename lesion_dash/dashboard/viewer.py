@@ -40,14 +40,14 @@ class BrainViewer:
     mm: Mm = (0.0, 0.0, 0.0)
     _grid: Grid | None = field(default=None, init=False)
     _under: Any = field(default=None, init=False)
-    _box: Any = field(default=None, init=False)
+    box: Any = field(default=None, init=False)
     _plain: Any = field(default=None, init=False)
     _outline: Outline | None = field(default=None, init=False)
-    _picture: Any = field(default=None, init=False)
-    _overlay: Any = field(default=None, init=False)
+    picture: Any = field(default=None, init=False)
+    overlay: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._niivue = QuickNiiVue(
+        self.niivue = QuickNiiVue(
             height=400,
             back_color=(0.0, 0.0, 0.0, 1.0),
             crosshair_color=(0.95, 0.95, 0.95, 0.8),
@@ -66,15 +66,15 @@ class BrainViewer:
             cycle_clip_plane_hot_key="",
             loading_text="",
         )
-        self._niivue.on_location_change(self._located)
-        self._niivue.on_image_loaded(self._resend)
-        self._niivue.observe(self._attached, names="_canvas_attached")
+        self.niivue.on_location_change(self._located)
+        self.niivue.on_image_loaded(self._resend)
+        self.niivue.observe(self._attached, names="_canvas_attached")
         self.widget = widgets.Box()
         self.widget.add_class("ld-canvas")
 
     def open(self) -> None:
         """Put the viewer on the page; without WebGL 2 it would fail there, unheard by Python."""
-        self.widget.children = [self._niivue]
+        self.widget.children = [self.niivue]
 
     def show(self, picture: Picture) -> None:
         """Show a picture; on the same grid, only what differs from the last one is sent."""
@@ -91,14 +91,14 @@ class BrainViewer:
             self.show(self._plain)
 
     def _draw(self, picture: Picture) -> None:
-        if self._grid != picture.grid or not self._box.holds(picture.levels):
+        if self._grid != picture.grid or not self.box.holds(picture.levels):
             self._load(picture)
             return
-        last, self._picture = self._picture, self._box.crop(picture)
+        last, self.picture = self.picture, self.box.crop(picture)
         if last.colormap != picture.colormap:
             self._send_colours()
-            self._overlay.colormap = picture.colormap or _CLASSES
-        self._send_changes(last.levels, self._picture.levels)
+            self.overlay.colormap = picture.colormap or _CLASSES
+        self._send_changes(last.levels, self.picture.levels)
 
     def clear(self) -> None:
         """Show the template alone."""
@@ -118,36 +118,36 @@ class BrainViewer:
         fraction = (grid.to_voxel(self.mm) + 0.5) / np.asarray(grid.shape)
         # niivue counts from the left, posterior, inferior corner whatever the file's order.
         fraction = np.where(_grows_backwards(grid), 1 - fraction, fraction)[_world_order(grid)]
-        self._niivue.scene.crosshair_pos = [float(f) for f in np.clip(fraction, 0, 1)]
+        self.niivue.scene.crosshair_pos = [float(f) for f in np.clip(fraction, 0, 1)]
 
     def set_radiological(self, radiological: bool) -> None:
         """Show the patient's left on the right (radiological) or on the left (neurological)."""
-        self._niivue.set_radiological_convention(radiological)
+        self.niivue.set_radiological_convention(radiological)
 
     def _load(self, picture: Picture) -> None:
         template = template_on(picture.grid)
         brain = np.asarray(template.dataobj)
-        self._grid, self._box = picture.grid, Box.whole(picture.grid.shape)
+        self._grid, self.box = picture.grid, Box.whole(picture.grid.shape)
         nx, ny, nz = brain.shape
         self._under = Grid((nx, ny, nz), template.affine)
         if brain.shape == picture.grid.shape:
             # Half of an image is air around the head: without it, redrawing takes half as long.
-            self._box = Box.around(brain | picture.levels)
-            under = self._box.crop(Picture(brain, picture.grid, ""))
+            self.box = Box.around(brain | picture.levels)
+            under = self.box.crop(Picture(brain, picture.grid, ""))
             self._under, brain = under.grid, under.levels
-        self._picture = self._box.crop(picture)
-        self._overlay = _volume(
-            self._picture.levels, self._picture.grid, picture.colormap or _CLASSES, 0, 255
+        self.picture = self.box.crop(picture)
+        self.overlay = _volume(
+            self.picture.levels, self.picture.grid, picture.colormap or _CLASSES, 0, 255
         )
-        self._overlay.opacity = _OPACITY
-        self._niivue.load_volumes([_volume(brain, self._under, "gray", 30, 250), self._overlay])
+        self.overlay.opacity = _OPACITY
+        self.niivue.load_volumes([_volume(brain, self._under, "gray", 30, 250), self.overlay])
         self._point()
 
     def _send_changes(self, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
         before, after = old.ravel(order="F"), new.ravel(order="F")
         changed = np.flatnonzero(before != after).astype(np.uint32)
         if changed.size:
-            self._overlay.send(
+            self.overlay.send(
                 {
                     "type": "buffer_update",
                     "data": {"attr": "img", "type": "uint8", "indices_type": "uint32"},
@@ -159,22 +159,22 @@ class BrainViewer:
         self.on_paint()
         # Changes sent while the browser was still loading the volume are lost, and the colours it
         # began with come back as if they had been chosen; send all again.
-        if volume is self._overlay:
+        if volume is self.overlay:
             self._send_colours()
             volume.colormap = "gray"  # as the browser follows nothing but a change
-            volume.colormap = self._picture.colormap or _CLASSES
+            volume.colormap = self.picture.colormap or _CLASSES
             volume.send(
                 {"type": "buffer_change", "data": {"attr": "img", "type": "uint8"}},
-                buffers=[self._picture.levels.tobytes(order="F")],
+                buffers=[self.picture.levels.tobytes(order="F")],
             )
 
     def _attached(self, _change: object) -> None:
         self._send_colours()
 
     def _send_colours(self) -> None:
-        self._niivue.add_colormap(_CLASSES, _class_table(self.classes))
+        self.niivue.add_colormap(_CLASSES, _class_table(self.classes))
         for name, table in outline_tables().items():
-            self._niivue.add_colormap(name, table)
+            self.niivue.add_colormap(name, table)
 
     def _located(self, location: dict[str, Any]) -> None:
         """The crosshair was moved, checked here whatever the browser sends."""

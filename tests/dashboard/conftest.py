@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import pytest
 from ipywidgets import Widget
-from served_dashboard import find_port
+from served_dashboard import Served, ended, find_port, start_server
 
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
@@ -65,14 +61,25 @@ def forget_widgets() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(sample_data: Path) -> Session:
+    """Shared by the tests of a module: it holds what it has read, and no choices."""
     return Session(DataRoot(sample_data))
 
 
 @pytest.fixture
-def context(session: Session) -> AppContext:
-    return AppContext(session)
+def context(session: Session) -> Iterator[AppContext]:
+    context = AppContext(session)
+    yield context
+    context.wait()
+
+
+@pytest.fixture
+def saved(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files that the browser was given to save."""
+    files: dict[str, bytes] = {}
+    monkeypatch.setattr(context.saver, "save", files.__setitem__)
+    return files
 
 
 @pytest.fixture
@@ -97,6 +104,12 @@ def opened(context: AppContext) -> Callable[[type], Any]:
     return build
 
 
+@pytest.fixture(scope="module")
+def address(serve: Callable[[Path], str], own_root: Path) -> str:
+    """Where `own_root` is served, unless a module has a data root of its own."""
+    return serve(own_root)
+
+
 @pytest.fixture(scope="session")
 def own_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with the sample data, a bad folder, and hostile names."""
@@ -111,44 +124,20 @@ def own_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return root
 
 
-@pytest.fixture
-def free_port() -> int:
-    return find_port()
-
-
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Path], str]]:
     """Serve a data root as `lesion-dash serve` does, once for all who ask; gives the address."""
-    running: dict[Path, tuple[str, subprocess.Popen[bytes]]] = {}
+    running: dict[Path, Served] = {}
 
     def start(root: Path) -> str:
         if root not in running:
-            port = find_port()
-            settings = f"{str(root)!r}, port={port}"
-            code = f"from lesion_dash.server.serve import serve; serve({settings})"
-            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-            process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-            running[root] = f"http://127.0.0.1:{port}/", process
-            _wait_for(running[root][0])
-        return running[root][0]
+            running[root] = start_server(root, find_port())
+        return f"{running[root].origin}/"
 
-    yield start
-    for _, process in running.values():
-        process.terminate()
-    for _, process in running.values():
-        process.wait(30)
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(120):
-        try:
-            with urllib.request.urlopen(url + "static/nothing", timeout=5):
-                return
-        except URLError as error:
-            if getattr(error, "code", None):
-                return
-            time.sleep(0.25)
-    pytest.fail(f"nothing answers at {url}")
+    with ExitStack() as stack:
+        yield start
+        for served in running.values():
+            stack.enter_context(ended(served.process))
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +179,8 @@ class Visits:
         page.on("console", lambda message: _note_console(message, self.faults))
         page.on("request", lambda request: _note_request(request.url, self.faults))
         scripts = (script, "" if tour else TOUR_SEEN, "" if draws else DRAW_NOTHING)
-        for one in filter(None, scripts):
-            page.add_init_script(one)
+        for source in filter(None, scripts):
+            page.add_init_script(source)
         if late:
             page.route(late, _hold)
         page.goto(url)
@@ -231,7 +220,7 @@ def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
     assert visits.faults == []
 
 
-class KeptPage:
+class SharedPage:
     """One page for several tests, as opening one is most of what a test costs."""
 
     def __init__(self, visits: Visits) -> None:
@@ -256,28 +245,28 @@ class KeptPage:
 
 
 @pytest.fixture(scope="module")
-def kept(chrome: Any) -> Iterator[KeptPage]:
-    page = KeptPage(Visits(chrome))
+def shared(chrome: Any) -> Iterator[SharedPage]:
+    page = SharedPage(Visits(chrome))
     yield page
     page.drop()
 
 
 @pytest.fixture
-def hardy_page(kept: KeptPage, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+def hardy_page(shared: SharedPage, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Open a page for all tests of a file, or come back to it; one that fails takes it along."""
     failed = request.session.testsfailed
-    yield kept.give
+    yield shared.give
     if request.session.testsfailed != failed:
-        kept.drop()
+        shared.drop()
 
 
 @pytest.fixture
-def kept_page(kept: KeptPage, hardy_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+def shared_page(shared: SharedPage, hardy_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Likewise, and errors and requests to elsewhere fail the test they belong to."""
     yield hardy_page
-    faults, kept.visits.faults = kept.visits.faults, []
+    faults, shared.visits.faults = shared.visits.faults, []
     if faults:
-        kept.drop()
+        shared.drop()
     assert faults == []
 
 

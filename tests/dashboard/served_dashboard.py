@@ -44,7 +44,7 @@ WITHOUT_ROOT = (sys.executable, "-c", _NO_ROOT)
 
 
 @dataclass
-class AssignmentResult:
+class Answer:
     status: int
     headers: dict[str, str]
     text: str
@@ -56,30 +56,28 @@ class Served:
 
     process: subprocess.Popen[bytes]
     port: int
-    log: Path
+    log: Path | None = None
     cookie: str = ""
 
-    def ask(
-        self, path: str = "/", method: str = "GET", body: str = "", **headers: str
-    ) -> AssignmentResult:
+    def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body or None, given)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
-            return AssignmentResult(answer.status, dict(answer.getheaders()), text)
+            return Answer(answer.status, dict(answer.getheaders()), text)
         finally:
             connection.close()
 
     def logged(self, pattern: str) -> bool:
         """Whether the log holds this line; an answer may arrive before its line is written."""
         until = time.monotonic() + 30
-        while not (found := re.search(pattern, self.log.read_text(), re.MULTILINE)):
+        while not (match := re.search(pattern, self.log.read_text(), re.MULTILINE)):
             if time.monotonic() > until:
                 return False
             time.sleep(0.05)
-        return bool(found)
+        return bool(match)
 
     def log_in(self) -> None:
         form = urllib.parse.urlencode({"token": TOKEN, "next": "/?k=7"})
@@ -92,10 +90,10 @@ class Served:
         assert "Secure" not in cookie
         self.cookie = cookie.partition(";")[0]
 
-    def open_page(self) -> AssignmentResult:
+    def open_page(self) -> Answer:
         return self.ask(f"/?patient={PATIENT}", Cookie=self.cookie)
 
-    def end(self, kernel: str) -> AssignmentResult:
+    def end(self, kernel: str) -> Answer:
         path = f"/voila/api/shutdown/{kernel}"
         return self.ask(path, "POST", Cookie=self.cookie, Origin=self.origin)
 
@@ -105,8 +103,8 @@ class Served:
 
     @property
     def health(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.ask("/health").text)
-        return found
+        health: dict[str, Any] = json.loads(self.ask("/health").text)
+        return health
 
     @asynccontextmanager
     async def connect(
@@ -131,7 +129,7 @@ class Served:
         asyncio.run(asyncio.wait_for(probe(), 60))
 
     def widgets_of_class(self, kernel: str, css: str) -> list[dict[str, Any]]:
-        return [one for one in self.widgets(kernel) if css in (one.get("_dom_classes") or ())]
+        return [state for state in self.widgets(kernel) if css in (state.get("_dom_classes") or ())]
 
     def widgets(self, kernel: str) -> list[dict[str, Any]]:
         """The state of each widget of a page."""
@@ -148,7 +146,7 @@ class Served:
                     _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
                     content = json.loads(parts[3])
                     if content.get("comm_id") == comm["comm_id"]:
-                        return [one["state"] for one in content["data"]["states"].values()]
+                        return [model["state"] for model in content["data"]["states"].values()]
 
         return asyncio.run(asyncio.wait_for(probe(), 60))
 
@@ -187,29 +185,48 @@ def serving(
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
-    found = Served(process, port, log)
+    served = Served(process, port, log)
+    with ended(process):
+        wait_for(lambda: answers(served))
+        served.log_in()
+        yield served
+
+
+def kernel_of(page: Answer) -> str:
+    assert page.status == 200
+    match = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
+    assert match, page.text[:2000]
+    return match[1]
+
+
+def answers(served: Served, path: str = "/health") -> bool:
+    """Whether the server, which must be running, has begun to answer."""
+    assert served.process.poll() is None, served.log.read_text() if served.log else "it ended"
     try:
-        wait_for(lambda: answers(found))
-        found.log_in()
-        yield found
+        return served.ask(path).status > 0
+    except OSError:
+        return False
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a server at last."""
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(30)
 
 
-def kernel_of(page: AssignmentResult) -> str:
-    assert page.status == 200
-    found = re.search(r'"kernelId": ?"([0-9a-f-]{36})"', page.text)
-    assert found, page.text[:2000]
-    return found[1]
-
-
-def answers(served: Served) -> bool:
-    assert served.process.poll() is None, served.log.read_text()
-    try:
-        return served.ask("/health").status == 200
-    except OSError:
-        return False
+def start_server(root: Path, port: int, before: str = "", output: Any = None) -> Served:
+    """Serve a data root to this computer, after other code; gives it once it answers."""
+    settings = f"{str(root)!r}, port={port}"
+    code = f"{before}\nfrom lesion_dash.server.serve import serve; serve({settings})"
+    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=output, env=environment)
+    served = Served(process, port)
+    wait_for(lambda: answers(served))
+    return served
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -221,15 +238,15 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 def children(parent: int) -> list[Path]:
     """Processes started by another one."""
-    found = []
+    processes = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             state = (place / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(state[1]) == parent:
-            found.append(place)
-    return found
+            processes.append(place)
+    return processes
 
 
 def find_port() -> int:

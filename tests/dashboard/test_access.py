@@ -24,12 +24,13 @@ from lesion_dash.server.serve import server_config
 
 TOKEN = "k3" * 20
 KERNEL = "0f1e2d3c-0000-1111-2222-0123456789ab"
+STRANGE_ADDRESSES = ("0.0.0.0", "::", "192.0.2.7", "2001:db8::1")
 
 
 def ask(method: str = "GET", uri: str = "/", **headers: str) -> HTTPServerRequest:
-    told = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    fields = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
     line = RequestStartLine(method, uri, "HTTP/1.1")
-    return HTTPServerRequest(headers=told, connection=FakeConnection(), start_line=line)
+    return HTTPServerRequest(headers=fields, connection=FakeConnection(), start_line=line)
 
 
 class FakeConnection:
@@ -49,17 +50,15 @@ def test_own_computer_needs_no_token(host: str) -> None:
     assert arrange_access(host).token == ""
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "2001:db8::1"])
-def test_any_other_address_has_a_token(host: str) -> None:
-    first, second = arrange_access(host), arrange_access(host)
+@pytest.mark.parametrize(
+    "place", [*({"host": host} for host in STRANGE_ADDRESSES), {"hostname": "lab.example.org"}]
+)
+def test_any_other_address_and_a_proxy_have_a_token(place: dict[str, str]) -> None:
+    first, second = arrange_access(**place), arrange_access(**place)
     assert first.generated
     assert len(first.token) >= 32
     assert first.token != second.token
     assert first.token not in repr(first)
-
-
-def test_a_proxy_has_a_token_too() -> None:
-    assert arrange_access(hostname="lab.example.org").token
 
 
 def test_token_of_a_file_is_not_told(token_file: Path) -> None:
@@ -67,29 +66,35 @@ def test_token_of_a_file_is_not_told(token_file: Path) -> None:
     assert (access.token, access.generated) == (TOKEN, False)
 
 
-@pytest.mark.parametrize("host", ["", "lab.example.org", "999.1.1.1", "127.0.0.1:80"])
-def test_other_addresses_are_refused(host: str) -> None:
-    with pytest.raises(InputError, match="is no IP address"):
-        arrange_access(host)
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        *(({"host": h}, "is no IP address") for h in ("", "lab.example.org", "999.1.1.1")),
+        ({"host": "127.0.0.1:80"}, "is no IP address"),
+        *(({"hostname": n}, "is no host name") for n in ("", "*", "a b", "lab:443", "-x")),
+        ({"hostname": "https://lab.example.org"}, "is no host name"),
+    ],
+)
+def test_other_addresses_and_names_are_refused(place: dict[str, str], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        arrange_access(**place)
 
 
-@pytest.mark.parametrize("name", ["", "*", "https://lab.example.org", "a b", "lab:443", "-x"])
-def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match="is no host name"):
-        arrange_access(hostname=name)
-
-
-def test_short_token_is_refused(token_file: Path) -> None:
-    token_file.write_text("k" * 31)
-    with pytest.raises(InputError, match="holds 31 characters, a token has at least 32"):
-        read_token(token_file)
-
-
-@pytest.mark.parametrize("text", ["k" * 20 + " " + "k" * 20, "é" * 40, "k" * 5000])
-def test_what_is_no_token_is_refused(token_file: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("k" * 31, "holds 31 characters, a token has at least 32"),
+        *((t, "holds no token") for t in ("k" * 20 + " " + "k" * 20, "é" * 40, "k" * 5000)),
+    ],
+)
+def test_what_is_no_token_is_refused(token_file: Path, text: str, reason: str) -> None:
     token_file.write_text(text)
-    with pytest.raises(InputError, match="holds no token"):
+    with pytest.raises(InputError, match=reason):
         read_token(token_file)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_token(token_file.with_name("missing"))
+    with pytest.raises(InputError, match=r"cannot be read|is no file"):
+        read_token(token_file.parent)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files")
@@ -100,42 +105,28 @@ def test_token_that_others_can_read_is_refused(token_file: Path, mode: int) -> N
         read_token(token_file)
 
 
-def test_missing_token_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        read_token(tmp_path / "missing")
-    with pytest.raises(InputError, match=r"cannot be read|is no file"):
-        read_token(tmp_path)
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1:8866", "localhost", "LocalHost:1", "[::1]:8866"])
-def test_own_names_are_answered(host: str) -> None:
+def test_own_names_are_answered_and_others_refused(host: str) -> None:
     assert refusal(Access(), ask(Host=host)) == ""
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example:8866", "", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"],
-)
-def test_other_hosts_are_refused(host: str) -> None:
-    assert "does not answer to this name" in refusal(Access(), ask(Host=host))
-
-
-def test_two_hosts_are_refused() -> None:
-    request = ask(Host="localhost")
+    for other in ("evil.example:8866", "", f"{host.partition(':')[0]}.evil.example", "10.0.0.1"):
+        assert "does not answer to this name" in refusal(Access(), ask(Host=other))
+    request = ask(Host=host)
     request.headers.add("Host", "evil.example")
     assert refusal(Access(), request)
 
 
-def test_a_name_that_was_added_is_answered() -> None:
+def test_a_name_that_was_added_is_answered(tmp_path: Path) -> None:
     access = arrange_access(hostname="Lab.Example.org")
     assert refusal(access, ask(Host="lab.example.org")) == ""
     assert refusal(access, ask(Host="other.example.org"))
-
-
-def test_every_address_takes_addresses_and_no_foreign_names() -> None:
-    access = arrange_access("0.0.0.0")
-    assert access.answers_to("192.0.2.7:8866")
-    assert not access.answers_to("evil.example:8866")
+    config = server_config(tmp_path, access=access)
+    policy = config.Voila.tornado_settings["headers"]["Content-Security-Policy"]
+    assert "wss://lab.example.org:*" in policy
+    assert config.Voila.token == access.token
+    assert config.Voila.config_file_paths == []
+    everywhere = arrange_access("0.0.0.0")
+    assert everywhere.answers_to("192.0.2.7:8866")
+    assert not everywhere.answers_to("evil.example:8866")
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
@@ -143,15 +134,15 @@ def test_every_address_takes_addresses_and_no_foreign_names() -> None:
     "origin", ["https://evil.example", "null", "http://localhost:1", "http://[", "http://[x]:1"]
 )
 def test_changes_from_other_pages_are_refused(method: str, origin: str) -> None:
-    asked = ask(method, Host="localhost:8866", Origin=origin)
-    assert "another site" in refusal(Access(), asked)
+    request = ask(method, Host="localhost:8866", Origin=origin)
+    assert "another site" in refusal(Access(), request)
 
 
 def test_sockets_of_other_pages_are_refused() -> None:
-    asked = ask(Host="localhost:8866", Origin="http://evil.example", Upgrade="WebSocket")
-    assert "another site" in refusal(Access(), asked)
-    asked = ask(Host="localhost:8866", Origin="http://localhost:8866", Upgrade="websocket")
-    assert refusal(Access(), asked) == ""
+    request = ask(Host="localhost:8866", Origin="http://evil.example", Upgrade="WebSocket")
+    assert "another site" in refusal(Access(), request)
+    request = ask(Host="localhost:8866", Origin="http://localhost:8866", Upgrade="websocket")
+    assert refusal(Access(), request) == ""
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "odd", "none, cross-site"])
@@ -160,31 +151,23 @@ def test_sockets_of_other_pages_are_refused() -> None:
     [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("navigate", "embed")],
 )
 def test_requests_that_other_sites_make_are_refused(site: str, mode: str, target: str) -> None:
-    told = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": target}
+    fetch = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": target}
     for path in ("/", "/scripts/x.js", "/health", "/api/kernels/x/channels"):
-        assert "another site" in refusal(Access(), ask("GET", path, Host="localhost", **told))
+        assert "another site" in refusal(Access(), ask("GET", path, Host="localhost", **fetch))
 
 
-def test_links_of_other_sites_open_the_dashboard() -> None:
-    told = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
-    for site in ("cross-site", "same-site", "none", "same-origin"):
-        asked = ask(Host="localhost", Sec_Fetch_Site=site, **told)
-        assert refusal(Access(), asked) == ""
-    asked = ask("POST", "/login", Host="localhost", Sec_Fetch_Site="cross-site", **told)
-    assert refusal(Access(), asked)
-
-
-@pytest.mark.parametrize("site", ["none", "same-origin"])
-def test_what_the_page_and_its_visitor_ask_for_is_answered(site: str) -> None:
-    asked = ask(Host="localhost", Sec_Fetch_Site=site, Sec_Fetch_Dest="script")
-    assert refusal(Access(), asked) == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("Sec_Purpose", "prefetch;prerender"), ("X_Moz", "prefetch")]
-)
-def test_nothing_is_fetched_ahead(name: str, value: str) -> None:
-    assert refusal(Access(), ask(Host="localhost", **{name: value}))
+def test_what_the_page_and_its_visitor_ask_for_is_answered() -> None:
+    for site in ("none", "same-origin"):
+        request = ask(Host="localhost", Sec_Fetch_Site=site, Sec_Fetch_Dest="script")
+        assert refusal(Access(), request) == ""
+    document = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    for site in ("cross-site", "same-site", "none", "same-origin"):  # links of other sites
+        assert refusal(Access(), ask(Host="localhost", Sec_Fetch_Site=site, **document)) == ""
+    login = ask("POST", "/login", Host="localhost", Sec_Fetch_Site="cross-site", **document)
+    assert refusal(Access(), login)
+    # Nothing is fetched ahead.
+    for ahead in ({"Sec_Purpose": "prefetch;prerender"}, {"X_Moz": "prefetch"}):
+        assert refusal(Access(), ask(Host="localhost", **ahead))
 
 
 def test_token_counts_in_a_header_and_not_in_the_address() -> None:
@@ -203,17 +186,15 @@ def test_token_counts_in_a_header_and_not_in_the_address() -> None:
 
 
 def test_kernels_get_no_secrets() -> None:
-    kept = {"PATH": "/bin", "LESION_DASH_ROOT": "/data", "VOILA_PREHEAT": "True"}
+    passed = {"PATH": "/bin", "LESION_DASH_ROOT": "/data", "VOILA_PREHEAT": "True"}
     secret = {
-        "AWS_SECRET_ACCESS_KEY": "k",
-        "JUPYTER_TOKEN": "k",
+        **dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "JUPYTER_TOKEN", "HTTP_COOKIE"), "k"),
         "HTTPS_PROXY": "http://me:k@proxy",
         "CREDENTIALS_DIRECTORY": "/run/k",
         "QUERY_STRING": "patient=sub-01",
         "VOILA_REQUEST_URL": "http://127.0.0.1/?patient=sub-01",
-        "HTTP_COOKIE": "k",
     }
-    assert kernel_environment(kept | secret) == kept
+    assert kernel_environment(passed | secret) == passed
 
 
 def test_paths_in_the_log_hold_no_query_and_no_key() -> None:
@@ -288,12 +269,3 @@ def test_pages_of_the_server_need_nothing_else() -> None:
         assert "https:" not in page
         assert "<script" not in page
     assert "Please try again" in full_page(1, 7)
-
-
-def test_policy_names_the_sockets_of_the_proxy(tmp_path: Path) -> None:
-    access = arrange_access(hostname="lab.example.org")
-    config = server_config(tmp_path, access=access)
-    policy = config.Voila.tornado_settings["headers"]["Content-Security-Policy"]
-    assert "wss://lab.example.org:*" in policy
-    assert config.Voila.token == access.token
-    assert config.Voila.config_file_paths == []

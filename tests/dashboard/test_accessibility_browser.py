@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG, choose_option, open_tab
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # ms
 AXE = {"resultTypes": ["violations"]}
 # Nothing but colours differs in the dark.
 COLOURS = ["color-contrast", "link-in-text-block"]
@@ -29,46 +28,32 @@ FOCUS = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], own_root: Path) -> str:
-    return serve(own_root)
-
-
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address, script=SHIFTS)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address, script=SHIFTS)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     return page
 
 
 def choose(page: Any, card: str, number: int, option: str) -> None:
-    field = page.locator(f"{card} select").nth(number)
-    field.locator("option", has_text=option).first.wait_for(state="attached", timeout=LONG)
-    texts = field.locator("option").all_inner_texts()
-    field.select_option(label=next(text for text in texts if option in text))
+    choose_option(page.locator(f"{card} select").nth(number), option)
 
 
 def violations(page: Any) -> list[str]:
     """What axe-core finds serious or critical, in light and in dark."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = []
+    faults = []
     for scheme in RULES:
         page.emulate_media(color_scheme=scheme)
         page.wait_for_selector(f"html[data-ld-theme={scheme}]", state="attached")
         for fault in Axe().run(page, options=AXE | RULES[scheme]).response["violations"]:
             if fault["impact"] in ("serious", "critical"):
                 nodes = [node["html"][:160] for node in fault["nodes"]]
-                found.append(f"{scheme}: {fault['id']}: {fault['help']}: {nodes}")
+                faults.append(f"{scheme}: {fault['id']}: {fault['help']}: {nodes}")
     page.emulate_media(color_scheme="light")
-    return found
-
-
-def open_tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-    page.get_by_role("tabpanel", name=name, exact=True).wait_for(timeout=LONG)
-    page.wait_for_timeout(300)  # what a page draws on opening is still to come
+    return faults
 
 
 def test_nothing_jumps_while_loading_and_nothing_moves_unasked(page: Any) -> None:
@@ -90,6 +75,7 @@ def test_axe_finds_nothing_serious_on_any_tab(page: Any) -> None:
     filled = {"ROI lab": fill_lab, "Template & signal": fill_signal, "Inspect image": inspect}
     for name in tabs:
         open_tab(page, name)
+        page.wait_for_timeout(300)  # what a page draws on opening is still to come
         if name in filled:
             filled[name](page)
         assert violations(page) == [], name
@@ -112,8 +98,8 @@ def fill_signal(page: Any) -> None:
     assert violations(page) == []
     choose_file(page, "images", 0, "second_acquisition")
     choose_file(page, "images", 1, "template.nii.gz")
-    look = page.locator(".ld-template-view")
-    look.get_by_text("where the headers put the image").wait_for(timeout=LONG)
+    view = page.locator(".ld-template-view")
+    view.get_by_text("where the headers put the image").wait_for(timeout=LONG)
 
 
 def choose_file(page: Any, card: str, place: int, name: str) -> None:
@@ -129,12 +115,15 @@ def inspect(page: Any) -> None:
 
 
 def test_an_error_moves_nothing_and_escape_takes_it_away(page: Any) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     tabs = page.get_by_role("tab").first.bounding_box()
     card = page.locator(".ld-regions").bounding_box()
     choose(page, ".ld-choices", 0, "broken")
     alert = page.get_by_role("alert").filter(has_text="no readable mask")
     alert.wait_for(timeout=LONG)
     assert "sub-2_lesion.nii" in alert.inner_text()
+    banner = page.locator(".ld-banner").bounding_box()
+    assert banner["y"] >= tabs["y"] + tabs["height"]  # over the foot of the page
     assert page.get_by_role("tab").first.bounding_box() == tabs
     assert page.locator(".ld-regions").bounding_box() == card
     assert violations(page) == []
@@ -144,13 +133,14 @@ def test_an_error_moves_nothing_and_escape_takes_it_away(page: Any) -> None:
     alert.wait_for(timeout=LONG)
     page.get_by_role("button", name="Close this message").click()
     alert.wait_for(state="hidden", timeout=LONG)
+    choose(page, ".ld-choices", 0, "cohort_b")  # the page lives
+    page.get_by_text("A: 40 patients.").wait_for(timeout=LONG)
 
 
-def test_the_keyboard_leads_to_the_brain_and_moves_the_crosshair(page: Any) -> None:
-    words = page.locator(".ld-brain .ld-readout")
-    place = [
-        float(field.input_value()) for field in page.locator(".ld-brain .ld-place input").all()
-    ]
+def test_the_keyboard_leads_to_the_brain_and_to_the_next_tab(page: Any) -> None:
+    readout = page.locator(".ld-brain .ld-readout")
+    fields = page.locator(".ld-brain .ld-place input").all()
+    x, y, z = (round(float(field.input_value())) for field in fields)
     for _ in range(60):
         page.keyboard.press("Tab")
         is_there, without_ring = page.evaluate(FOCUS)
@@ -159,37 +149,18 @@ def test_the_keyboard_leads_to_the_brain_and_moves_the_crosshair(page: Any) -> N
             break
     else:
         pytest.fail("the Tab key never reached the brain")
-    x, y, z = (round(value) for value in place)
     # Neurological: the patient's right is on the right of the screen.
     for key in ("ArrowRight", "Shift+ArrowUp", "PageDown"):
         page.keyboard.press(key)
     moved = f"MNI {x + 1}, {y - 1}, {z + 10}".replace("-", "−")
-    words.filter(has_text=moved).wait_for(timeout=LONG)
+    readout.filter(has_text=moved).wait_for(timeout=LONG)
     page.get_by_label("x", exact=True).first.fill("40")
     page.keyboard.press("Enter")
-    words.filter(has_text=f"MNI 40, {y - 1}, {z + 10}".replace("-", "−")).wait_for(timeout=LONG)
+    moved = f"MNI 40, {y - 1}, {z + 10}".replace("-", "−")
+    readout.filter(has_text=moved).wait_for(timeout=LONG)
     row = page.locator(".ld-regions tbody tr").nth(1)
     row.press("Enter")
-    words.filter(has_text=row.locator("td").first.inner_text()).wait_for(timeout=LONG)
-
-
-def test_the_arrow_keys_move_the_crosshair_of_an_image(page: Any) -> None:
-    open_tab(page, "Inspect image")
-    inspect(page)
-    places = page.locator(".ld-inspect-ask .ld-triple input")
-    x, z = (float(places.nth(number).input_value()) for number in (3, 5))
-    coronal = page.get_by_role("application", name="coronal")
-    coronal.press("ArrowRight")
-    coronal.press("ArrowUp")
-    # Neurological: to the patient's right, and to the top.
-    code = """([x, z]) => {
-        const all = document.querySelectorAll('.ld-inspect-ask .ld-triple input');
-        return Number(all[3].value) > x && Number(all[5].value) > z;
-    }"""
-    page.wait_for_function(code, arg=[x, z], timeout=LONG)
-
-
-def test_tabs_are_walked_with_the_arrows(page: Any) -> None:
+    readout.filter(has_text=row.locator("td").first.inner_text()).wait_for(timeout=LONG)
     tabs = page.get_by_role("tab")
     tabs.nth(0).focus()
     page.keyboard.press("ArrowRight")

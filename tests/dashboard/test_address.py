@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visitor import arrive, choose, every_widget, new_context, open_app, send
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address
@@ -19,7 +18,6 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.page_state import PageState, StateValidator
-from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.session_file import LARGEST, read_session, session_bytes
 from lesion_dash.dashboard.state import FIGURES, MAPS
 from lesion_dash.server.notices import login_page
@@ -55,25 +53,16 @@ def offer(sample_data: Path) -> StateValidator:
 
 @pytest.fixture
 def app(sample_data: Path) -> App:
-    app = App(AppContext(Session(DataRoot(sample_data))))
-    app.url_state.begin()
-    app.context.wait()
-    return app
-
-
-def arrive(app: App, text: str) -> None:
-    app.url_state.bar._handle_custom_msg({"address": text}, [])
-    app.context.wait()
-
-
-def widgets_in(box: Any) -> Iterator[Any]:
-    yield box
-    for child in getattr(box, "children", ()):
-        yield from widgets_in(child)
+    return open_app(sample_data)
 
 
 def choices_of(app: App) -> dict[str, object]:
     return {name: getattr(app.context.choices, name) for name in (*KEPT, *LOOKS)}
+
+
+def open_file(app: App, name: str, content: bytes) -> None:
+    send(app.url_state.menu, {"type": "open", "name": name}, content)
+    app.context.wait()
 
 
 @given(state=BOOKMARKS)
@@ -86,7 +75,9 @@ def test_an_address_says_what_was_chosen(state: PageState) -> None:
 @given(state=BOOKMARKS)
 def test_a_file_says_what_was_chosen(state: PageState) -> None:
     choices = json.loads(session_bytes(state))["choices"]
-    tuples = {name: tuple(one) if isinstance(one, list) else one for name, one in choices.items()}
+    tuples = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in choices.items()
+    }
     assert PageState(**tuples) == state
 
 
@@ -147,10 +138,7 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: StateVal
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no session file"),
-        (b"\xff\xfe", "no session file"),
-        (b"[]", "no session file"),
-        (b"[" * 50_000, "no session file"),
+        *((content, "no session file") for content in (b"", b"\xff\xfe", b"[]", b"[" * 50_000)),
         (b'{"format": "other", "choices": {}}', "no session file"),
         (b" " * (LARGEST + 1), "too large"),
         (b'{"format": "lesion_dash session", "schema": 3, "choices": {}}', "newer lesion_dash"),
@@ -169,112 +157,83 @@ def test_a_file_that_is_none_of_ours_is_refused(
 @pytest.mark.parametrize(
     "choices",
     [
-        {"folder_a": "elsewhere"},
-        {"folder_a": ["cohort_a"]},
-        {"folder_a": "\ud800"},
-        {"min_patients": True},
-        {"mm": [0, 0, 1e400]},
-        {"where_a": "sex=F"},
-        {"selection": {}},
-        {"patient": "cohort_a/\ud800"},
-        {"region": True},
-        {"inputs": [1]},
+        *({"folder_a": folder} for folder in ("elsewhere", ["cohort_a"], "\ud800")),
+        *({"min_patients": True}, {"mm": [0, 0, 1e400]}, {"where_a": "sex=F"}, {"selection": {}}),
+        *({"patient": "cohort_a/\ud800"}, {"region": True}, {"inputs": [1]}),
         {"inputs": {"chance": {"seed": -1}}},
     ],
-    ids=[
-        "folder",
-        "list",
-        "surrogate",
-        "bool",
-        "infinite",
-        "text",
-        "unknown",
-        "patient",
-        "region",
-        "inputs",
-        "input",
-    ],
+    ids=ascii,
 )
 def test_a_file_of_other_data_changes_nothing(app: App, choices: dict[str, object]) -> None:
     session = json.loads(session_bytes(PageState()))
     session["choices"] = {"figure": "glass"} | choices
     before = choices_of(app)
-    content = json.dumps(session).encode()
-    app.url_state.menu._handle_custom_msg({"type": "open", "name": "<b>.json"}, [content])
-    app.context.wait()
+    open_file(app, "<b>.json", json.dumps(session).encode())
     assert "cannot be opened here" in app.context.banner.message
     assert "<b>" not in app.context.banner.message
     assert choices_of(app) == before
 
 
-def test_a_link_brings_every_choice_back(app: App) -> None:
-    choices = app.context.choices
-    choices.folder_b, choices.where_a, choices.where_b = "cohort_a", ("sex=F",), ("sex=M",)
-    app.context.wait()
-    choices.min_patients, choices.map_key, choices.figure = 4, "overlap", "glass"
-    choices.mm, choices.radiological = (-30.0, 4.0, 12.0), True
-    choices.patient, choices.region = PATIENT, 3
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_a_link_and_a_file_bring_every_choice_back(
+    app: App, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    choices, files = app.context.choices, []
+    assert choices.cohort_a == "cohort_a"  # opened without an address
+    monkeypatch.setattr(app.context.saver, "save", lambda *file: files.append(file))
+    choose(app.context, folder_b="cohort_a", where_a=("sex=F",), where_b=("sex=M",))
+    looks = {"figure": "glass", "mm": (-30.0, 4.0, 12.0), "radiological": True}
+    choose(app.context, min_patients=4, map_key="overlap", **looks, patient=PATIENT, region=3)
     app.tabs.selected_index = 2
     link = app.url_state.bar.text
-    other = App(AppContext(Session(app.context.session.root)))
-    arrive(other, link)
+    send(app.url_state.menu, {"type": "save"})
+    other = App(new_context(app.context.session.root))
+    if way == "link":
+        arrive(other, link)
+        assert other.tabs.selected_index == 2
+        assert other.url_state.bar.text == link
+    else:
+        other.url_state.begin()
+        other.context.wait()
+        open_file(other, *files[0])
     assert choices_of(other) == choices_of(app)
-    assert other.tabs.selected_index == 2
     assert other.context.choices.selection == choices.selection
-    assert other.url_state.bar.text == link
     assert other.context.banner.message == ""
 
 
-def test_a_session_file_brings_every_choice_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.context.choices.min_patients = 7
-    app.context.choices.map_key = "mean"
-    saved: list[tuple[str, bytes]] = []
-    monkeypatch.setattr(app.context.saver, "save", lambda *file: saved.append(file))
-    app.url_state.menu._handle_custom_msg({"type": "save"}, [])
-    other = App(AppContext(Session(app.context.session.root)))
-    other.url_state.begin()
-    other.context.wait()
-    other.url_state.menu._handle_custom_msg({"type": "open", "name": saved[0][0]}, [saved[0][1]])
-    other.context.wait()
-    assert choices_of(other) == choices_of(app)
-
-
-def test_without_an_address_the_first_folder_is_opened(app: App) -> None:
-    assert app.context.choices.cohort_a == "cohort_a"
-    assert read_address(app.url_state.bar.text)["folder_a"] == "cohort_a"
-
-
-def test_a_link_to_another_folder_never_opens_the_first(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
-    shown: list[str] = []
-    app.context.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
+def test_a_link_to_another_folder_never_opens_the_first(context: AppContext) -> None:
+    app, shown = App(context), []
+    context.choices.observe(lambda change: shown.append(change["new"]), names="cohort_a")
     arrive(app, "a=cohort_b&k=3")
     assert shown == ["cohort_b"]
-    assert app.context.choices.min_patients == 3
+    assert context.choices.min_patients == 3
 
 
-def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
-    arrive(app, "a=cohort_b&b=gone&k=6&map=mean")
-    assert "gone is no folder of the data root" in app.context.banner.message
-    choices = app.context.choices
-    assert (choices.cohort_a, choices.folder_b) == ("cohort_b", "")
-    assert (choices.min_patients, choices.map_key) == (6, "mean")
-
-
-def test_a_link_to_a_folder_that_is_not_here_shows_no_other(sample_data: Path) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
-    arrive(app, "a=gone&k=6")
-    assert "gone is no folder of the data root" in app.context.banner.message
-    assert app.context.choices.cohort_a == ""
+@pytest.mark.parametrize(
+    ("link", "reason", "cohort"),
+    [
+        ("a=cohort_b&b=gone&k=6&map=mean", "gone is no folder of the data root", "cohort_b"),
+        ("a=gone&k=6&map=mean", "gone is no folder of the data root", ""),
+        ("a=cohort_a&where_a=no_such_column%3D1&k=6&map=mean", "no_such_column", "cohort_a"),
+    ],
+)
+def test_a_link_to_what_is_not_here_says_so_and_shows_the_rest(
+    context: AppContext, link: str, reason: str, cohort: str
+) -> None:
+    app, choices = App(context), context.choices
+    arrive(app, link)
+    assert reason in context.banner.message
+    assert (choices.cohort_a, choices.folder_b, choices.where_a) == (cohort, "", ())
+    if cohort:
+        assert (choices.min_patients, choices.map_key) == (6, "mean")
 
 
 def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValidator) -> None:
     session = json.loads(session_bytes(PageState("cohort_a", min_patients=7))) | {"schema": 1}
     for name in ("patient", "inputs"):
         del session["choices"][name]
-    found = read_session("session.json", json.dumps(session).encode(), offer)
-    assert found == PageState("cohort_a", min_patients=7)
+    state = read_session("session.json", json.dumps(session).encode(), offer)
+    assert state == PageState("cohort_a", min_patients=7)
 
 
 @pytest.mark.parametrize(
@@ -289,28 +248,13 @@ def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValida
     ids=["filtered", "other folder", "upwards", "label", "no atlas"],
 )
 def test_a_patient_or_a_region_that_is_not_shown_is_told(
-    sample_data: Path, choice: str, reason: str
+    context: AppContext, choice: str, reason: str
 ) -> None:
-    app = App(AppContext(Session(DataRoot(sample_data))))
-    app.context.choices.atlas = ""
+    app, choices = App(context), context.choices
+    choices.atlas = ""
     arrive(app, f"a=cohort_a&k=4&{choice}")
-    choices = app.context.choices
-    assert reason in app.context.banner.message
+    assert reason in context.banner.message
     assert (choices.patient, choices.region, choices.min_patients) == ("", None, 4)
-
-
-def test_a_link_without_a_patient_takes_the_outline_away(app: App) -> None:
-    app.context.choices.patient, app.context.choices.region = PATIENT, 3
-    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas")
-    assert (app.context.choices.patient, app.context.choices.region) == ("", None)
-
-
-def test_a_region_comes_with_its_own_atlas_only(app: App) -> None:
-    app.context.choices.atlas = ""
-    app.context.wait()
-    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
-    assert (app.context.choices.loaded_atlas, app.context.choices.region) == ("synthetic_atlas", 3)
-    assert read_address(app.url_state.bar.text)["region"] == 3
 
 
 @pytest.mark.parametrize("link", ["atlas=gone", "atlas=broken", "atlas=broken&b=broken"])
@@ -323,9 +267,8 @@ def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
     for name in ("broken", "sub-1_lesion", "sub-2_lesion"):
         (tmp_path / "broken" / f"{name}.nii").write_bytes(b"no image")
     (tmp_path / "broken" / "broken.csv").write_text("index,name\n3,whole\n")
-    app = App(AppContext(Session(DataRoot(tmp_path))))
-    app.context.choices.atlas = "synthetic_atlas"
-    app.context.wait()
+    app = App(new_context(tmp_path))
+    choose(app.context, atlas="synthetic_atlas")
     arrive(app, f"a=cohort_b&k=4&{link}&region=3")
     choices = app.context.choices
     assert (choices.cohort_a, choices.loaded_atlas) == ("cohort_b", "synthetic_atlas")
@@ -336,13 +279,17 @@ def test_a_region_of_an_atlas_that_cannot_be_read_is_of_no_other(
 def test_a_link_is_followed_by_one_thread(app: App) -> None:
     """Two that change a table at once lose the region that it highlights."""
     threads: set[threading.Thread] = set()
-    app.context.choices.atlas = ""
-    app.context.wait()
-    for model in (app.context.choices, *widgets_in(app.tabs)):
+    choices = app.context.choices
+    choose(app.context, atlas="", patient=PATIENT)
+    for model in (choices, *every_widget(app.tabs)):
         model.observe(lambda _: threads.add(threading.current_thread()))
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
-    assert app.context.choices.region == 3
+    assert (choices.loaded_atlas, choices.region) == ("synthetic_atlas", 3)
+    assert choices.patient == ""  # a link without a patient takes the outline away
+    assert read_address(app.url_state.bar.text)["region"] == 3
     assert threads == {threading.current_thread()}
+    arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas")
+    assert choices.region is None
 
 
 def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:
@@ -352,24 +299,12 @@ def test_more_patients_than_there_are_is_lowered_and_said(app: App) -> None:
     assert choices.lowered_from == 900
 
 
-def test_conditions_that_cannot_be_asked_are_told(app: App) -> None:
-    arrive(app, "a=cohort_a&where_a=no_such_column%3D1&k=3")
-    assert "no_such_column" in app.context.banner.message
-    assert (app.context.choices.where_a, app.context.choices.min_patients) == ((), 3)
-
-
 def test_messages_that_no_browser_of_ours_sends_do_nothing(app: App) -> None:
     before = choices_of(app)
-    for message in (
-        {"address": 3},
-        {},
-        [],
-        "a=cohort_b",
-        {"type": "open"},
-        {"type": "open", "name": 1},
-    ):
-        app.url_state.bar._handle_custom_msg(message, [])
-        app.url_state.menu._handle_custom_msg(message, [])
+    wrong = ({"address": 3}, {}, [], "a=cohort_b", {"type": "open"}, {"type": "open", "name": 1})
+    for message in wrong:
+        send(app.url_state.bar, message)
+        send(app.url_state.menu, message)
     app.context.wait()
     assert choices_of(app) == before
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG, download
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
@@ -15,13 +16,7 @@ from lesion_dash.regions.counts import count_regions
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
 LINK = "#a=cohort_b&k=7&map=mean&atlas=synthetic_atlas&figure=glass&mm=-40,-20,4"
-
-
-@pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], own_root: Path) -> str:
-    return serve(own_root)
 
 
 def wait_for_link(page: Any, *parts: str) -> str:
@@ -51,9 +46,9 @@ def shown(page: Any) -> dict[str, object]:
 
 @pytest.fixture
 def linked(
-    address: str, kept_page: Callable[..., Any], own_root: Path, eventually: Callable[..., None]
+    address: str, shared_page: Callable[..., Any], own_root: Path, eventually: Callable[..., None]
 ) -> Any:
-    page = kept_page(address + LINK, start=LINK.removeprefix("#"))
+    page = shared_page(address + LINK, start=LINK.removeprefix("#"))
     page.get_by_text("Mean total lesion volume, where ≥ 7").wait_for(timeout=LONG)
     mask = load_cohort(own_root / "cohort_b").at_least(7)
     counts = count_regions(mask, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
@@ -114,10 +109,9 @@ def test_a_reload_and_another_visitor_see_the_same(
 
 def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:
     page = linked
-    with page.expect_download(timeout=LONG) as waiting:
-        page.get_by_role("button", name="Save session").click()
-    saved = tmp_path / waiting.value.suggested_filename
-    saved.write_bytes(Path(waiting.value.path()).read_bytes())
+    name, content = download(page, page.get_by_role("button", name="Save session").click)
+    saved = tmp_path / name
+    saved.write_bytes(content)
     link = wait_for_link(page, "k=7", "figure=glass")
     page.evaluate("location.hash = 'a=cohort_a&k=3&map=n&page=patients'")
     page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)
@@ -147,34 +141,19 @@ def test_the_tour_by_keyboard(address: str, open_page: Callable[..., Any]) -> No
     dialog.wait_for(timeout=LONG)
     assert "1 of 5" in dialog.inner_text()
     assert page.locator(".ld-tour-here .ld-label").inner_text() == "Folder A"
-    for number in range(2, 6):
-        page.keyboard.press("Enter")
+    for key, number in (("Enter", 2), ("Enter", 3), ("ArrowLeft", 2)):
+        page.keyboard.press(key)
         dialog.get_by_text(f"{number} of 5").wait_for()
-        page.wait_for_function(
-            """() => {
-            const { top, bottom } = document.querySelector(".ld-tour").getBoundingClientRect();
-            return top >= 0 && bottom <= innerHeight;
-            }"""
-        )
-    page.keyboard.press("ArrowLeft")
-    dialog.get_by_text("4 of 5").wait_for()
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
-    assert page.locator(".ld-tour-here").count() == 0
     page.reload()
     shown(page)
-    page.get_by_role("tab", name="Patients").click()
     assert dialog.count() == 0  # it was seen
-    page.get_by_role("button", name="Tour").click()
-    dialog.wait_for(timeout=LONG)
-    page.get_by_role("button", name="End tour").click()
-    dialog.wait_for(state="detached")
-    text = page.get_by_role("tooltip").filter(has_text="voxel takes the label of the atlas")
-    assert text.count() == 0
-    page.get_by_role("tab", name="Topography").click()
+    tip = page.get_by_role("tooltip").filter(has_text="voxel takes the label of the atlas")
+    assert tip.count() == 0
     page.get_by_role("button", name="Help: Atlas").focus()
-    text.wait_for()
-    assert text.bounding_box()["x"] >= 0
+    tip.wait_for()
+    assert tip.bounding_box()["x"] >= 0
 
 
 def test_widgets_that_come_late_are_told_all(address: str, open_page: Callable[..., Any]) -> None:

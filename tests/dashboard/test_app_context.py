@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from phantoms import random_masks, write_masks
+from visitor import choose, new_context
 
 from lesion_dash.atlas.atlas import LabelAtlas
 from lesion_dash.atlas.formats import Region
@@ -62,7 +64,7 @@ def context(sample_data: Path, tmp_path: Path) -> AppContext:
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.nii").write_bytes(b"no image")
         (tmp_path / name / f"{name}.csv").write_text("index,name\n1,whole\n")
-    return AppContext(Session(DataRoot(tmp_path)))
+    return new_context(tmp_path)
 
 
 def test_an_atlas_is_read_beside_the_page(context: AppContext, slow: SlowAtlases) -> None:
@@ -81,10 +83,8 @@ def test_an_atlas_is_read_beside_the_page(context: AppContext, slow: SlowAtlases
     assert "Reading" not in regions.caption.value + line.text.value
 
 
-def test_the_regions_wait_for_their_atlas(context: AppContext, slow: SlowAtlases) -> None:
-    context.choices.atlas = ""
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+def test_reading_an_atlas_can_be_cancelled(context: AppContext, slow: SlowAtlases) -> None:
+    choose(context, atlas="", folder_a="cohort_a")
     regions = RegionsPanel(context)
     assert "Choose an atlas" in regions.caption.value
     context.choices.atlas = "two"
@@ -94,14 +94,6 @@ def test_the_regions_wait_for_their_atlas(context: AppContext, slow: SlowAtlases
     slow.go.set()
     context.wait()
     assert "Choose an atlas" in regions.caption.value
-
-
-def test_reading_an_atlas_can_be_cancelled(context: AppContext, slow: SlowAtlases) -> None:
-    context.choices.atlas = "two"
-    slow.wait_for("two")
-    context.cancel()
-    slow.go.set()
-    context.wait()
     assert (context.choices.atlas, context.choices.loaded_atlas) == ("", "")
     assert (context.loading.running, context.banner.message, slow.read) == (False, "", [])
 
@@ -134,78 +126,63 @@ def test_what_is_chosen_while_something_is_read_is_not_taken_back(
 
 def test_folders_that_cannot_be_compared_are_told(context: AppContext, tmp_path: Path) -> None:
     write_masks(tmp_path / "other", random_masks(2))
-    context = AppContext(Session(DataRoot(tmp_path)))
-    context.choices.folder_a = "cohort_a"
-    context.choices.atlas = ""
-    context.wait()
-    context.choices.folder_b = "other"
-    context.wait()
+    context = new_context(tmp_path)
+    choose(context, folder_a="cohort_a", atlas="")
+    choose(context, folder_b="other")
     assert "is not on the grid of the other map" in context.banner.message
     assert (context.choices.cohort_a, context.choices.folder_b) == ("cohort_a", "")
 
 
-def test_a_bad_atlas_does_not_stop_the_folder(context: AppContext) -> None:
+def test_a_bad_atlas_does_not_stop_the_folder_nor_the_other_way_round(
+    context: AppContext, own_root: Path
+) -> None:
     context.open_first()
     context.wait()
     assert "one.nii" in context.banner.message
     assert (context.choices.cohort_a, context.choices.atlas) == ("cohort_a", "")
-
-
-def test_a_bad_folder_does_not_stop_the_atlas(own_root: Path) -> None:
-    context = AppContext(Session(DataRoot(own_root)))
-    context.choices.folder_a = next(
-        name for name in context.session.root.cohorts if "broken" in name
-    )
-    context.wait()
+    context = new_context(own_root)
+    broken = next(name for name in context.session.root.cohorts if "broken" in name)
+    choose(context, folder_a=broken)
     assert "no readable mask" in context.banner.message
     assert (context.choices.folder_a, context.choices.loaded_atlas) == ("", "synthetic_atlas")
 
 
 def test_an_atlas_does_not_undo_what_was_said_of_the_folder(session: Session) -> None:
     context = AppContext(session)
-    choices = context.choices
-    choices.most_patients = 99
-    choices.min_patients = 99
+    context.choices.most_patients = context.choices.min_patients = 99
     context.open_first()
     context.wait()
-    assert choices.lowered_from == 99
-    choices.atlas = ""
-    context.wait()
-    assert choices.lowered_from == 99
+    assert context.choices.lowered_from == 99
+    choose(context, atlas="")
+    assert context.choices.lowered_from == 99
 
 
 def test_a_folder_of_own_results_is_told_as_one(tmp_path: Path, sample_data: Path) -> None:
     cohort = load_cohort(sample_data / "cohort_a")
     (tmp_path / "results").mkdir()
-    for name, found in volume_stats(cohort, 5).files.items():
-        (tmp_path / "results" / name).write_bytes(nifti_bytes(found.to_nifti()))
-    context = AppContext(Session(DataRoot(tmp_path)))
-    context.choices.folder_a = "results"
-    context.wait()
+    for name, image in volume_stats(cohort, 5).files.items():
+        (tmp_path / "results" / name).write_bytes(nifti_bytes(image.to_nifti()))
+    context = new_context(tmp_path)
+    choose(context, folder_a="results")
     assert "results: holds results of lesion_dash, no masks; choose" in context.banner.message
     assert "no .nii" not in context.banner.message
 
 
 def test_threads_that_ask_at_once_read_an_atlas_once(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    sample_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    both = threading.Barrier(2)
+    session, calls, both = Session(DataRoot(sample_data)), [], threading.Barrier(2)
 
     def load(*files: Any) -> Any:
         calls.append(files)
         return load_atlas(*files)
 
-    def ask() -> None:
+    def ask(name: str) -> Any:
         both.wait(10)
-        found.append(session.atlas("synthetic_atlas"))
+        return session.atlas(name)
 
-    found: list[Any] = []
     monkeypatch.setattr("lesion_dash.dashboard.session.load_atlas", load)
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(ask, ["synthetic_atlas"] * 2)
     assert len(calls) == 1
-    assert found[0] is found[1]
+    assert first is second

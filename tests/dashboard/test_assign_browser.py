@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG, SIZES, assert_fits, download, resize, wait_for_text
+from visitor import HOSTILE
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
@@ -17,8 +19,6 @@ from lesion_dash.stats.topography import volume_stats
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
-HOSTILE = "<img src=x onerror=alert(1)>"
 LONG_NAME = "Right_Supramarginal_Gyrus_anterior_division"
 ROWS = ".ld-matches tbody tr"
 
@@ -43,8 +43,8 @@ def address(serve: Callable[[Path], str], root: Path) -> str:
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
@@ -53,33 +53,20 @@ def page(address: str, kept_page: Callable[..., Any]) -> Any:
     return page
 
 
-def wait_for_text(page: Any, selector: str, text: str) -> None:
-    page.wait_for_function(
-        "([at, text]) => document.querySelector(at).innerText.includes(text)",
-        arg=[selector, text],
-        timeout=LONG,
-    )
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off(page: Any, width: int, height: int) -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    page.wait_for_function("([width]) => innerWidth === width", arg=[width])
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for part in ("ask", "match", "best", "matches"):
-        box = page.locator(f".ld-{part}").bounding_box()
-        assert box["x"] >= 0, part
-        assert box["x"] + box["width"] <= width, part
-    for part in ("best", "matches"):
-        inner = "(part) => part.scrollWidth <= part.clientWidth"
-        assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
-        card = page.locator(f".ld-{part}").bounding_box()
-        pager = page.locator(f".ld-{part} .dt-paging").bounding_box()
-        assert pager["y"] + pager["height"] <= card["y"] + card["height"], part
-        # A name is broken after an underscore, never inside a word.
-        cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
-        assert LONG_NAME in cell.inner_text()
-    assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
+def test_nothing_is_cut_off(page: Any) -> None:
+    for width, height in SIZES:
+        resize(page, width, height)
+        assert_fits(page, *(f".ld-{part}" for part in ("ask", "match", "best", "matches")))
+        for part in ("best", "matches"):
+            inner = "(part) => part.scrollWidth <= part.clientWidth"
+            assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
+            card = page.locator(f".ld-{part}").bounding_box()
+            pager = page.locator(f".ld-{part} .dt-paging").bounding_box()
+            assert pager["y"] + pager["height"] <= card["y"] + card["height"], part
+            # A name is broken after an underscore, never inside a word.
+            cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
+            assert LONG_NAME in cell.inner_text()
+        assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
 
 
 def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> None:
@@ -89,34 +76,26 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
         wait_for_text(page, ".ld-matches .ld-card-head", f"above {above} patients")
     counts = volume_stats(load_cohort(root / "cohort_a"), 5).n
     atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
-    found = assign_regions(counts, atlas, threshold=9)
-    assert len(found.table) > 2
-    best = found.best.sort_values("component_volume_mm3", ascending=False).iloc[0]
-    wait_for_text(page, ".ld-best tbody tr", f"{best.correlation:.3f}")
+    expected = assign_regions(counts, atlas, threshold=9)
+    assert len(expected.table) > 2
+    best = expected.best.sort_values("component_volume_mm3", ascending=False).iloc[0]
+    correlation, size = f"{best.correlation:.3f}", f"{best.component_volume_mm3:,.0f}"
+    wait_for_text(page, ".ld-best tbody tr", correlation)
     shown = page.locator(".ld-best tbody tr").first.locator("td").all_inner_texts()
-    assert shown[1:] == [
-        best.region,
-        f"{best.correlation:.3f}",
-        f"{best.component_volume_mm3:,.0f}",
-    ]
-    ranked = found.table[found.table["voxels"] > 0].sort_values("correlation", ascending=False)
-    second = ranked.iloc[1]
-    region = second.region
-    assert HOSTILE in region
+    assert shown[1:] == [best.region, correlation, size]
+    ranked = expected.table[expected.table["voxels"] > 0]
+    second = ranked.sort_values("correlation", ascending=False).iloc[1]
+    assert HOSTILE in second.region
     # The rows of another threshold may still stand there, with another region in this place.
     wait_for_text(page, f"{ROWS}:nth-child(2)", f"{second.correlation:.3f}")
     row = page.locator(ROWS).nth(1)
-    assert row.locator("td").nth(2).inner_text() == region
+    assert row.locator("td").nth(2).inner_text() == second.region
     row.click()
-    wait_for_text(page, ".ld-match .ld-readout", region)
-    wait_for_text(page, ".ld-match .ld-legend", f"contour of {region}")
-    with page.expect_download(timeout=LONG) as waiting:
-        page.locator(".ld-matches").get_by_role("button", name="CSV").click()
-    assert waiting.value.suggested_filename == "assignment.csv"
-    assert Path(waiting.value.path()).read_bytes() == csv_bytes(found.table)
-
-
-def test_a_file_with_a_hostile_name_is_assigned(page: Any) -> None:
+    wait_for_text(page, ".ld-match .ld-readout", second.region)
+    wait_for_text(page, ".ld-match .ld-legend", f"contour of {second.region}")
+    press = page.locator(".ld-matches").get_by_role("button", name="CSV").click
+    assert download(page, press) == ("assignment.csv", csv_bytes(expected.table))
+    # A file with a hostile name is assigned as well.
     source, file = (page.locator(".ld-ask select").nth(place) for place in (0, 1))
     source.select_option(label=f"Files in maps {HOSTILE} (1)")
     wait_for_text(page, ".ld-matches .ld-card-head", "Choose a file")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from ipywidgets import HTML, Box
+from visitor import choose, new_context, styles, text
 
 from lesion_dash.cli import main
 from lesion_dash.core.tables import csv_bytes
-from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.assignment_request import AssignmentRequest
 from lesion_dash.dashboard.assignment_service import AssignmentService
@@ -45,8 +45,8 @@ def parent(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a data root, one of its cohorts under a name that needs quotes."""
     place = tmp_path_factory.mktemp("parent")
     root = place / "data of 'ours'"
-    for name, kept in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
-        shutil.copytree(sample_data / name, root / kept)
+    for name, target in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
+        shutil.copytree(sample_data / name, root / target)
     shutil.copy(sample_data / "participants.tsv", root)
     return place
 
@@ -57,39 +57,34 @@ def session(parent: Path) -> Session:
 
 
 @pytest.fixture
-def context(sample_data: Path) -> AppContext:
-    return AppContext(Session(DataRoot(sample_data)))
-
-
-@pytest.fixture
-def here(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder where the lines are run."""
+def folder(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the lines are run."""
     monkeypatch.chdir(parent)
     yield parent
     shutil.rmtree(parent / "results", ignore_errors=True)
 
 
-def run_python(lines: str, here: Path) -> dict[str, bytes]:
+def run_python(lines: str, folder: Path) -> dict[str, bytes]:
     with redirect_stdout(StringIO()):
         exec(compile(lines, "shown", "exec"), {})
-    return take_results(here)
+    return take_results(folder)
 
 
-def run_commands(lines: str, here: Path) -> dict[str, bytes]:
+def run_commands(lines: str, folder: Path) -> dict[str, bytes]:
     for line in lines.splitlines():
-        program, *words = shlex.split(line, comments=True) or ["", ""]
+        program, *arguments = shlex.split(line, comments=True) or ["", ""]
         if program:
             assert program == "lesion-dash"
             with redirect_stdout(StringIO()):
-                assert main(words) == 0
-    return take_results(here)
+                assert main(arguments) == 0
+    return take_results(folder)
 
 
-def take_results(here: Path) -> dict[str, bytes]:
-    files = [file for file in (here / "results").rglob("*") if file.is_file()]
-    found = {file.name: file.read_bytes() for file in files}
-    shutil.rmtree(here / "results", ignore_errors=True)
-    return {name: content for name, content in found.items() if "provenance" not in name}
+def take_results(folder: Path) -> dict[str, bytes]:
+    files = [file for file in (folder / "results").rglob("*") if file.is_file()]
+    contents = {file.name: file.read_bytes() for file in files}
+    shutil.rmtree(folder / "results", ignore_errors=True)
+    return {name: content for name, content in contents.items() if "provenance" not in name}
 
 
 def select(
@@ -115,74 +110,65 @@ def select(
     ids=["one", "two", "restricted", "both restricted", "split"],
 )
 def test_topography_is_that_of_the_page(
-    session: Session, here: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
+    session: Session, folder: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
 ) -> None:
     selection = select(session, where_a, b, where_b)
     expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
     python, commands = Code(session).topography(selection)
-    assert run_python(python, here) == expected
+    assert run_python(python, folder) == expected
     if not b:  # one cohort overlaps with nothing
         assert " overlap " not in commands.replace("`lesion-dash overlap`", "")
         del expected["region_counts.csv"]
-    made = run_commands(commands, here)
+    made = run_commands(commands, folder)
     assert {name: made[name] for name in expected} == expected
 
 
-def test_without_an_atlas_there_are_maps_alone(session: Session, here: Path) -> None:
+def test_without_an_atlas_there_are_maps_alone(session: Session, folder: Path) -> None:
     selection = replace(select(session, (), "cohort_b", ()), atlas="")
     expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
     python, commands = Code(session).topography(selection)
-    assert run_python(python, here) == expected
+    assert run_python(python, folder) == expected
     assert "needs an atlas" in commands
+    shown = python + commands
+    assert str(session.root.path.parent) not in shown  # nothing of the computer
+    assert "data of \\'ours" in shown or "data of 'ours" in shown
 
 
-def test_patients_are_those_of_the_page(session: Session, here: Path) -> None:
+def test_patients_are_those_of_the_page(session: Session, folder: Path) -> None:
     selection = select(session, OLD_WOMEN, "", ())
     expected = session.file_bytes(selection, PATIENTS_FILE)
     python, commands = Code(session).patients(selection.cohort_a)
-    assert run_python(python, here) == {PATIENTS_FILE: expected}
-    assert run_commands(commands, here)[PATIENTS_FILE] == expected
+    assert run_python(python, folder) == {PATIENTS_FILE: expected}
+    assert run_commands(commands, folder)[PATIENTS_FILE] == expected
 
 
-@pytest.mark.parametrize("source", ["n", "mean", "overlap", ODD])
-def test_assignment_is_that_of_the_page(session: Session, here: Path, source: str) -> None:
-    selection = select(session, (), "cohort_b", ())
-    file = "sub-a01_lesion.nii.gz" if source == ODD else ""
-    question = AssignmentRequest(
-        source, file, selection, ATLAS, 2.5 if source == "n" else 0.0, min_size_mm3=50
-    )
-    answer = AssignmentService(session).answer(question)
-    assert answer is not None
-    expected = csv_bytes(answer.table)
-    python, commands = Code(session).assign(question)
-    assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
-    made = run_commands(commands, here)[ASSIGNMENT_FILE]
+@pytest.mark.parametrize("source", ["n", "mean", "overlap", ODD, "parts"])
+def test_assignment_is_that_of_the_page(session: Session, folder: Path, source: str) -> None:
+    if source == "parts":
+        request = AssignmentRequest("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
+    else:
+        file = "sub-a01_lesion.nii.gz" if source == ODD else ""
+        selection, threshold = select(session, (), "cohort_b", ()), 2.5 if source == "n" else 0.0
+        request = AssignmentRequest(source, file, selection, ATLAS, threshold, min_size_mm3=50)
+    expected = csv_bytes(AssignmentService(session).answer(request).table)
+    python, commands = Code(session).assign(request)
+    assert run_python(python, folder) == {ASSIGNMENT_FILE: expected}
+    made = run_commands(commands, folder)[ASSIGNMENT_FILE]
     assert made == expected or source == "mean"
     assert made.count(b"\n") == expected.count(b"\n")
     assert ("single precision" in commands) == (source == "mean")
 
 
-def test_an_overlap_of_parts_is_assigned_alike(session: Session, here: Path) -> None:
-    question = AssignmentRequest("overlap", "", select(session, OLD_WOMEN, ODD, MEN), ATLAS)
-    answer = AssignmentService(session).answer(question)
-    assert answer is not None
-    python, commands = Code(session).assign(question)
-    expected = csv_bytes(answer.table)
-    assert run_python(python, here) == {ASSIGNMENT_FILE: expected}
-    assert run_commands(commands, here)[ASSIGNMENT_FILE] == expected
-
-
-def test_inspection_is_that_of_the_page(session: Session, here: Path) -> None:
+def test_inspection_is_that_of_the_page(session: Session, folder: Path) -> None:
     python, commands = Code(session).inspect(ODD, "sub-a01_lesion.nii.gz", (40, 50, 41), 0)
-    path = session.root.path / ODD / "sub-a01_lesion.nii.gz"
-    found = inspect_image(path)
-    said = StringIO()
-    with redirect_stdout(said):
+    image = inspect_image(session.root.path / ODD / "sub-a01_lesion.nii.gz")
+    printed = StringIO()
+    with redirect_stdout(printed):
         exec(compile(python, "shown", "exec"), {})
-    first, second = said.getvalue().splitlines()
-    assert second == f"{found.to_mm(40, 50, 41)} {found.value_at(40, 50, 41)}"
-    assert json.loads(json.dumps(eval(first)))["sha256"] == found.to_json()["sha256"]
-    run_commands(commands, here)
+    first, second = printed.getvalue().splitlines()
+    assert second == f"{image.to_mm(40, 50, 41)} {image.value_at(40, 50, 41)}"
+    assert json.loads(json.dumps(eval(first)))["sha256"] == image.to_json()["sha256"]
+    run_commands(commands, folder)
     assert len(commands.splitlines()) == 2
 
 
@@ -192,35 +178,34 @@ def test_inspection_is_that_of_the_page(session: Session, here: Path) -> None:
     ids=["two", "split"],
 )
 def test_differences_are_those_of_the_page(
-    session: Session, here: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
+    session: Session, folder: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
 ) -> None:
     selection = select(session, where_a, b, where_b)
     request = PairRequest(selection.cohort_a, selection.cohort_b, 2)
     comparing = ComparisonService(session)
     expected = {name: comparing.file_bytes(request, name) for name in DIFFERENCES.values()}
     python, commands = Code(session).compare(request)
-    assert run_python(python, here) == expected
-    assert run_commands(commands, here) == expected
+    assert run_python(python, folder) == expected
+    assert run_commands(commands, folder) == expected
     regions = comparing.regions(request, ATLAS)
-    assert regions is not None
     python, commands = Code(session).compare(request, ATLAS)
     table = {"region_differences.csv": csv_bytes(regions.table)}
-    assert run_python(python, here) == expected | table
-    assert run_commands(commands, here) == expected
+    assert run_python(python, folder) == expected | table
+    assert run_commands(commands, folder) == expected
 
 
-def test_chances_are_those_of_the_page(session: Session, here: Path) -> None:
+def test_chances_are_those_of_the_page(session: Session, folder: Path) -> None:
     name = select(session, OLD_WOMEN, "", ()).cohort_a
     request = SizeBiasRequest(name, 2, permutations=25, seed=3, side="two-sided")
     chances = SizeBiasService(session)
-    found = chances.permute(request)
+    test = chances.permute(request)
     expected = {file: chances.file_bytes(request, file) for file in chances.file_names(request)}
     assert len(expected) > 3
     for atlas in ("", ATLAS):
         python, commands = Code(session).chance(request, atlas)
-        clusters = csv_bytes(chances.clusters(request, found, atlas).table)
-        assert run_python(python, here) == expected | {"lesion_size_clusters.csv": clusters}
-        assert run_commands(commands, here) == expected
+        clusters = csv_bytes(chances.clusters(request, test, atlas).table)
+        assert run_python(python, folder) == expected | {"lesion_size_clusters.csv": clusters}
+        assert run_commands(commands, folder) == expected
 
 
 def test_nothing_chosen_shows_no_code(session: Session) -> None:
@@ -231,13 +216,6 @@ def test_nothing_chosen_shows_no_code(session: Session) -> None:
     assert code.assign(AssignmentRequest("n", "", Selection(), ATLAS)) == ("", "")
     assert code.assign(AssignmentRequest("cohort_b", "", Selection(), ATLAS)) == ("", "")
     assert code.inspect("", "", None, 0) == ("", "")
-
-
-def test_nothing_of_the_computer_is_told(session: Session) -> None:
-    code = Code(session)
-    shown = "".join(code.topography(select(session, (), "cohort_b", ())))
-    assert str(session.root.path.parent) not in shown
-    assert "data of \\'ours" in shown or "data of 'ours" in shown
 
 
 CARDS: dict[str, Callable[[AppContext], Box]] = {
@@ -251,40 +229,30 @@ CARDS: dict[str, Callable[[AppContext], Box]] = {
 
 
 def code_of(page: Box) -> HTML:
-    return next(one for one in page.children[-1].children if "ld-code" in one._dom_classes)
+    return next(w for w in page.children[-1].children if "ld-code" in styles(w))
 
 
 @pytest.mark.parametrize("name", CARDS)
-def test_a_page_without_choices_says_what_to_do(context: AppContext, name: str) -> None:
-    assert code_of(CARDS[name](context)).value.startswith('<pre tabindex="0"># Choose')
+def test_the_code_of_a_page_follows_the_choices(sample_data: Path, name: str) -> None:
+    context = new_context(sample_data)
+    code = code_of(CARDS[name](context))
+    assert code.value.startswith('<pre tabindex="0"># Choose')
+    if name == "inspect":
+        return  # which follows an image of its own
+    choose(context, folder_a="cohort_a", folder_b="cohort_b")
+    assert "load_cohort('sample_data/cohort_a')" in text(code)
+    context.choices.where_a = ("sex=F",)
+    assert "sex=F" in code.value
+    context.choices.min_patients = 7
+    assert "volume_stats(a, 7)" in code.value or name != "topography"
 
 
-@pytest.mark.parametrize("name", ["compare", "chance", "patients", "assign", "topography"])
-def test_the_code_of_a_page_follows_the_folders(context: AppContext, name: str) -> None:
-    page = CARDS[name](context)
-    context.open_first()
-    context.choices.folder_b = "cohort_b"
-    context.wait()
-    assert "load_cohort(&#x27;sample_data/cohort_a&#x27;)" in code_of(page).value
-
-
-def test_the_code_of_an_image_follows_the_crosshair(context: AppContext) -> None:
+def test_the_code_of_an_image_follows_the_crosshair(sample_data: Path) -> None:
+    context = new_context(sample_data)
     page = InspectPage(context)
-    made = inspect_code(context, page)
+    code = code_of(inspect_code(context, page))
     page.folder.value, page.file.value = "cohort_a", "sub-a01_lesion.nii.gz"
     context.wait()
-    assert (
-        "inspect_image(&#x27;sample_data/cohort_a/sub-a01_lesion.nii.gz&#x27;)"
-        in code_of(made).value
-    )
+    assert "inspect_image('sample_data/cohort_a/sub-a01_lesion.nii.gz')" in text(code)
     page.crosshair.move((40, 50, 41))
-    assert "value_at(40, 50, 41)" in code_of(made).value
-
-
-def test_the_card_follows_the_choices(app: App) -> None:
-    python = code_of(app.tabs.children[0])
-    assert "volume_stats(a, 5)" in python.value
-    app.context.choices.min_patients = 7
-    assert "volume_stats(a, 7)" in python.value
-    app.context.choices.where_a = ("sex=F",)
-    assert "sex=F" in python.value
+    assert "value_at(40, 50, 41)" in code.value

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from visitor import HOSTILE, choose, enter, is_hidden, new_context, press, send
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
-from lesion_dash.cohort.conditions import parse_conditions
+from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.grid import Grid
 from lesion_dash.core.tables import csv_bytes
-from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.colour_scales import STEPS, DifferenceColours, MapColours, PColours
 from lesion_dash.dashboard.comparison_service import MAPS, ComparisonService, PairRequest
@@ -28,46 +27,29 @@ from lesion_dash.stats.coverage import brain_on
 from lesion_dash.stats.differences import FILE_NAMES, cohort_differences
 from lesion_dash.stats.topography import volume_stats
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def context(sample_data: Path) -> Iterator[AppContext]:
-    context = AppContext(Session(DataRoot(sample_data)))
-    context.choices.folder_a = "cohort_a"
-    context.wait()
-    yield context
-    context.wait()
+AB = A, B = "cohort_a", "cohort_b"
+K = 3
 
 
 @pytest.fixture
 def page(context: AppContext) -> ComparePage:
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    choose(context, folder_a=A)
+    choose(context, folder_b=B)
     page = ComparePage(context)
     context.wait()
-    assert page.pair is not None
     return page
 
 
-def test_the_tab_stands_after_the_topography(app: App) -> None:
-    assert app.tabs.titles[:3] == ("Topography", "Compare", "Larger than chance?")
-
-
-def test_without_two_cohorts_it_says_what_to_do(sample_data: Path) -> None:
-    context = AppContext(Session(DataRoot(sample_data)))
+def test_without_two_cohorts_it_says_what_to_do(context: AppContext) -> None:
     page = ComparePage(context)
-    assert page.controls.empty.value == NO_A
-    context.choices.folder_a = "cohort_a"
-    context.wait()
-    assert page.controls.empty.value == NO_B
-    assert "ld-hidden" in page.difference.widget._dom_classes
-    context.choices.folder_b = "cohort_b"
-    context.wait()
-    assert "ld-hidden" in page.controls.empty._dom_classes
-    assert "ld-hidden" not in page.difference.widget._dom_classes
-    context.choices.folder_b = ""
-    context.wait()
+    for folders, advice in (({}, NO_A), ({"folder_a": A}, NO_B)):
+        choose(context, **folders)
+        assert page.controls.empty.value == advice
+        assert is_hidden(page.difference.widget)
+    choose(context, folder_b=B)
+    assert is_hidden(page.controls.empty)
+    assert not is_hidden(page.difference.widget)
+    choose(context, folder_b="")
     assert page.controls.empty.value == NO_B
     assert page.a.view.panes == []
 
@@ -75,171 +57,109 @@ def test_without_two_cohorts_it_says_what_to_do(sample_data: Path) -> None:
 def test_a_click_in_one_map_moves_all_and_the_topography(
     page: ComparePage, context: AppContext
 ) -> None:
-    page.b.view._handle_custom_msg({"pane": 2, "x": 0.31, "y": 0.36}, [])
+    cards = (page.a, page.b, page.difference)
+    send(page.b.view, {"pane": 2, "x": 0.31, "y": 0.36})
     x, y, _ = context.choices.mm
     assert x < 0 < y
-    crosses = [
-        [pane["cross"] for pane in card.view.panes] for card in (page.a, page.b, page.difference)
-    ]
+    crosses = [[pane["cross"] for pane in card.view.panes] for card in cards]
     assert crosses[0] == crosses[1] == crosses[2]
     assert crosses[0][2] == pytest.approx([0.31, 0.36], abs=0.01)
     context.choices.mm = (-26.0, 0.0, 8.0)  # as the page Topography does
-    moved = [pane["cross"] for pane in page.difference.view.panes]
-    assert moved != crosses[2]
+    assert [pane["cross"] for pane in page.difference.view.panes] != crosses[2]
     assert "MNI −26, 0, 8" in page.place.caption.value
-
-
-def test_what_stands_at_the_crosshair(
-    page: ComparePage, context: AppContext, sample_data: Path
-) -> None:
-    a, b = (load_cohort(sample_data / name) for name in ("cohort_a", "cohort_b"))
-    place = (-26.0, 0.0, 8.0)
-    context.choices.mm = place
-    voxel = a.grid.nearest_voxel(place)
-    n = [int(cohort.counts[voxel]) for cohort in (a, b)]
+    n = [len(context.session.load(name).patients_at(context.choices.mm)) for name in (A, B)]
     assert page.a.view.value == f"{2.5 * n[0]:.1f} %"
     assert page.a.view.remark == f"{n[0]} of 40 patients"
-    points = cohort_differences(a, b).frequency.value_at(place)
-    assert page.difference.view.value == f"{points:+.1f} points".replace("-", "−")
-    page.map_key.value = "mean"
-    context.wait()
-    context.choices.min_patients = 2
-    context.wait()
-    means = [cohort_differences(a, b, 2).mean.value_at(place) / 1000]
-    assert page.difference.view.value == f"{means[0]:+.1f} mL".replace("-", "−")
-    assert f"n = {n[0]}" in page.place.table.value
-    assert f"n = {n[1]}" in page.place.table.value
+    assert page.a.scale.value == page.b.scale.value
+    page.controls.orientation.value = True
+    assert context.choices.radiological
+    assert [pane["edges"][0] for pane in page.a.view.panes] == ["P", "R", "R"]
 
 
 def test_too_few_patients_are_named(page: ComparePage, context: AppContext) -> None:
     page.map_key.value = "mean"
-    context.wait()
-    context.choices.mm = (500.0, 0.0, 0.0)
+    choose(context, mm=(500.0, 0.0, 0.0))
     assert page.difference.view.remark == "fewer than 5 patients in A and B"
     assert "not compared" in page.place.table.value
-    context.choices.min_patients = context.choices.most_patients
-    context.wait()
+    choose(context, min_patients=context.choices.most_patients)
     assert "choose a smaller k" in page.difference.question.value
     assert page.to_a.disabled
 
 
-def test_the_largest_difference_is_gone_to(page: ComparePage, context: AppContext) -> None:
-    assert page.pair is not None
-    for button, find in ((page.to_a, np.max), (page.to_b, np.min)):
-        button.click()
-        layer = page.pair.difference
-        assert layer.value_at(layer.voxel(context.choices.mm)) == find(layer.values)
-
-
 def test_the_slider_is_the_one_of_the_topography(page: ComparePage, context: AppContext) -> None:
     assert page.controls.slider.disabled  # frequencies do not ask for it
-    page.map_key.value = "mean"
-    context.wait()
-    assert not page.controls.slider.disabled
-    page.controls.slider.value = 3
-    context.wait()
-    assert context.choices.min_patients == 3
-    assert page.pair is not None
-    assert page.pair.request.min_patients == 3
+    enter(context, page.map_key, "mean")
+    enter(context, page.controls.slider, 3)
+    assert context.choices.min_patients == page.pair.request.min_patients == 3
     assert "at least 3" in page.a.question.value
     page.controls.slider.set_state({"max": 10_000})
     page.controls.slider.set_state({"value": 5000})
     assert context.choices.min_patients == context.choices.most_patients
 
 
-def test_both_maps_have_one_scale_with_its_unit(page: ComparePage) -> None:
-    assert page.a.scale.value == page.b.scale.value
-    assert " %</span>" in page.a.scale.value
-    assert "percentage points" in page.difference.scale.value
-    assert "A higher" in page.difference.scale.value
-
-
-def test_sides_are_turned_on_all_pages(page: ComparePage, context: AppContext) -> None:
-    page.controls.orientation.value = True
-    assert context.choices.radiological
-    assert [pane["edges"][0] for pane in page.a.view.panes] == ["P", "R", "R"]
-
-
-def test_with_the_sd_the_difference_is_that_of_the_sds(
-    page: ComparePage, context: AppContext, sample_data: Path
+def test_the_largest_difference_is_gone_to_and_told_with_its_unit(
+    page: ComparePage, context: AppContext
 ) -> None:
-    page.map_key.value = "std"
-    context.wait()
-    assert page.pair is not None
-    place = page.pair.difference.extreme(True)
-    assert place is not None
-    page.to_a.click()
-    assert context.choices.mm == place
-    cohorts = [load_cohort(sample_data / name) for name in ("cohort_a", "cohort_b")]
-    found = cohort_differences(*cohorts, 5).std.value_at(place) / 1000
-    assert page.difference.view.value == f"{found:+.1f} mL"
-    assert f"<td>{found:+.1f} mL</td></tr></tbody>" in page.place.table.value
+    enter(context, page.map_key, "std")
+    stds = cohort_differences(*(context.session.load(name) for name in (A, B)), 5).std
+    for button, extreme in ((page.to_b, np.nanmin), (page.to_a, np.nanmax)):
+        button.click()
+        ml = stds.value_at(context.choices.mm) / 1000
+        assert ml == extreme(stds.array) / 1000
+        shown = f"{ml:+.1f} mL".replace("-", "−")
+        assert page.difference.view.value == shown
+        assert f"<td>{shown}</td></tr></tbody>" in page.place.table.value
     assert "A − B, SD of volume" in page.difference.scale.value
     assert "spread further" in page.difference.question.value
     assert page.place.file.value == FILE_NAMES["std"]
 
 
 def test_regions_are_compared_and_gone_to(
-    page: ComparePage, context: AppContext, monkeypatch: pytest.MonkeyPatch
+    page: ComparePage, context: AppContext, saved: dict[str, bytes], sample_data: Path
 ) -> None:
+    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
+    expected = region_differences(*(load_cohort(sample_data / name) for name in (A, B)), atlas, 5)
+    page.regions.download.click()
+    assert saved == {"region_differences.csv": csv_bytes(expected.table)}
     assert "A (40 patients) and B (40 patients) in " in page.regions.caption.value
-    found, frame = page.regions.differences, page.regions.table.frame
-    assert found is not None
-    assert frame is not None
+    frame = page.regions.table.frame
     points = [abs(float(value)) for value in frame["A − B (% points)"][:-1]]
     assert points == sorted(points, reverse=True)
     assert frame["Region"].iloc[-1] == "outside the atlas"
-    for row, region in ((0, frame["Region"][0]), (3, frame["Region"][3])):
-        at = found.regions.index(region)
+    for row in (0, 3):
+        at = expected.regions.index(frame["Region"][row])
         page.regions.table.click(row)
-        assert context.choices.mm == tuple(found.places[at])
-        assert context.choices.region == found.labels[at]
-        assert region in page.place.caption.value
-        assert int(frame["A: patients"][row]) == found.n[0][at]
-        assert float(frame["A: %"][row]) == found.percent[0][at]
-    saved: dict[str, bytes] = {}
-    monkeypatch.setattr(context.saver, "save", saved.__setitem__)
-    page.regions.download.click()
-    assert saved == {"region_differences.csv": csv_bytes(found.table)}
+        assert context.choices.mm == tuple(expected.places[at])
+        assert context.choices.region == expected.labels[at]
+        assert frame["Region"][row] in page.place.caption.value
+        assert float(frame["A: %"][row]) == expected.percent[0][at]
 
 
 def test_k_decides_where_volumes_of_regions_are_compared(
     page: ComparePage, context: AppContext
 ) -> None:
     missing = []
-    for least in (1, 8):
-        context.choices.min_patients = least
-        context.wait()
-        assert page.regions.table.frame is not None
+    for min_patients in (1, 8):
+        choose(context, min_patients=min_patients)
         missing.append((page.regions.table.frame["A − B (mL)"] == "").sum())
     assert missing[0] < missing[1]
     assert "fewer than 8 patients of A or of B" in page.regions.remark.value
-
-
-def test_without_an_atlas_it_says_what_to_choose(page: ComparePage, context: AppContext) -> None:
-    context.choices.atlas = ""
-    context.wait()
+    choose(context, atlas="")
     assert "Choose an atlas on the page Topography" in page.regions.caption.value
     assert page.regions.download.disabled
-    assert "ld-hidden" in page.regions.table.widget._dom_classes
-    assert "ld-held" not in page.regions.widget._dom_classes
-    context.choices.atlas = next(iter(context.session.root.atlases))
-    assert "ld-held" in page.regions.widget._dom_classes  # from now on, so that nothing jumps
+    assert is_hidden(page.regions.table.widget)
 
 
 def test_files_and_figures_can_be_saved(
-    page: ComparePage, context: AppContext, monkeypatch: pytest.MonkeyPatch
+    page: ComparePage, context: AppContext, saved: dict[str, bytes]
 ) -> None:
-    saved: dict[str, bytes] = {}
-    monkeypatch.setattr(context.saver, "save", saved.__setitem__)
     for name in FILE_NAMES.values():
         page.place.file.value = name
         page.place.download.click()
     assert {name: content[:4] for name, content in saved.items()} == dict.fromkeys(
         FILE_NAMES.values(), b"\x5c\x01\x00\x00"
     )
-    page.place.figures[0].click()
-    context.wait()
+    press(context, page.place.figures[0])
     assert saved["compare_frequency.png"].startswith(b"\x89PNG")
     assert context.banner.message == ""
 
@@ -247,25 +167,25 @@ def test_files_and_figures_can_be_saved(
 def test_hostile_names_stay_text(tmp_path: Path, sample_data: Path) -> None:
     for name in ("a", HOSTILE):
         (tmp_path / name).mkdir()
-        for file in sorted((sample_data / "cohort_a").glob("*.nii.gz"))[:3]:
+        for file in sorted((sample_data / A).glob("*.nii.gz"))[:3]:
             (tmp_path / name / file.name).write_bytes(file.read_bytes())
-    context = AppContext(Session(DataRoot(tmp_path)))
-    context.choices.folder_a, context.choices.folder_b = "a", HOSTILE
-    context.wait()
+    context = new_context(tmp_path)
+    choose(context, folder_a="a", folder_b=HOSTILE)
     page = ComparePage(context)
     context.wait()
-    assert page.pair is not None
     shown = (page.b.caption.value, page.place.table.value, page.place.remark.value)
     assert not any("<img" in text for text in shown)
     assert "3 masks of B are in A as well" in page.place.remark.value
 
 
-A, B, K = "cohort_a", "cohort_b", 3
+@pytest.fixture(scope="module")
+def comparing(session: Session) -> ComparisonService:
+    return ComparisonService(session)
 
 
 @pytest.fixture(scope="module")
-def comparing(sample_data: Path) -> ComparisonService:
-    return ComparisonService(Session(DataRoot(sample_data)))
+def cohorts(session: Session) -> list[Cohort]:
+    return [session.load(name) for name in (A, B)]
 
 
 def spread(layer: MapLayer) -> np.ndarray:
@@ -275,31 +195,25 @@ def spread(layer: MapLayer) -> np.ndarray:
     return flat.reshape(layer.grid.shape, order="F")
 
 
-def test_frequencies_and_their_difference(comparing: ComparisonService, sample_data: Path) -> None:
-    pair = comparing.pair(PairRequest(A, B, K, "frequency"))
-    cohorts = [load_cohort(sample_data / name) for name in (A, B)]
-    for layer, cohort in zip((pair.a, pair.b), cohorts, strict=True):
-        shares = 100 * cohort.counts / cohort.n_patients
-        np.testing.assert_allclose(np.nan_to_num(spread(layer)), shares)
-        assert layer.indices.size == np.count_nonzero(cohort.counts)
-    expected = cohort_differences(*cohorts, K).frequency.array
-    np.testing.assert_allclose(np.nan_to_num(spread(pair.difference)), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("key", ["mean", "std"])
-def test_volumes_are_those_of_the_topography(
-    comparing: ComparisonService, sample_data: Path, key: str
+@pytest.mark.parametrize("key", MAPS)
+def test_maps_are_those_of_the_library(
+    comparing: ComparisonService, cohorts: list[Cohort], key: str
 ) -> None:
     pair = comparing.pair(PairRequest(A, B, K, key))
-    cohorts = [load_cohort(sample_data / name) for name in (A, B)]
-    for layer, cohort in zip((pair.a, pair.b), cohorts, strict=True):
-        stats = volume_stats(cohort, K)
-        np.testing.assert_array_equal(layer.indices, stats.indices)
-        np.testing.assert_allclose(1000 * layer.values, stats.values[key])
-    expected = getattr(cohort_differences(*cohorts, K), key).array
-    np.testing.assert_allclose(1000 * spread(pair.difference), expected)
-    both = spread(pair.a) - spread(pair.b)  # NaN where A or B has too few
-    np.testing.assert_allclose(spread(pair.difference), both, atol=1e-9)
+    differences = cohort_differences(*cohorts, K)
+    if key == "frequency":
+        expected = [100 * cohort.counts / cohort.n_patients for cohort in cohorts]
+        expected = [np.where(values > 0, values, np.nan) for values in expected]
+        scale = 1
+    else:
+        expected = [getattr(volume_stats(cohort, K), key).array for cohort in cohorts]
+        expected = [np.where(values > 0, values, np.nan) for values in expected]
+        scale = 1000
+    for layer, values in zip((pair.a, pair.b), expected, strict=True):
+        np.testing.assert_allclose(scale * np.nan_to_num(spread(layer)), np.nan_to_num(values))
+    difference = np.nan_to_num(getattr(differences, key).array)
+    shown = np.nan_to_num(scale * spread(pair.difference))
+    np.testing.assert_allclose(shown, difference, atol=1e-9)
 
 
 def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: ComparisonService) -> None:
@@ -315,8 +229,7 @@ def test_colours_are_the_same_for_both_and_do_not_move_with_k(comparing: Compari
 
 def test_exchanging_a_and_b_turns_the_difference(comparing: ComparisonService) -> None:
     for key in MAPS:
-        there = comparing.pair(PairRequest(A, B, K, key)).difference
-        back = comparing.pair(PairRequest(B, A, K, key)).difference
+        there, back = (comparing.pair(PairRequest(*ab, K, key)).difference for ab in (AB, AB[::-1]))
         np.testing.assert_array_equal(there.indices, back.indices)
         np.testing.assert_allclose(there.values, -back.values, atol=1e-12)
         levels = there.levels.astype(int) + back.levels
@@ -324,59 +237,30 @@ def test_exchanging_a_and_b_turns_the_difference(comparing: ComparisonService) -
 
 
 def test_everywhere_the_crosshair_tells_what_the_masks_hold(
-    comparing: ComparisonService, sample_data: Path
+    comparing: ComparisonService, cohorts: list[Cohort]
 ) -> None:
-    cohorts = [load_cohort(sample_data / name) for name in (A, B)]
+    """Outside the image there is nobody."""
     generator = np.random.default_rng(5)
     lesioned = np.flatnonzero(np.ravel(cohorts[0].counts + cohorts[1].counts, order="F"))
-    places = [*generator.choice(lesioned, 15), *generator.choice(cohorts[0].grid.size, 5)]
-    for index in places:
-        mm = tuple(cohorts[0].grid.mm_of_index([index])[0].tolist())
-        found = comparing.place(PairRequest(A, B, K), mm)
+    indices = [*generator.choice(lesioned, 15), *generator.choice(cohorts[0].grid.size, 5)]
+    places = [(i, tuple(cohorts[0].grid.mm_of_index([i])[0].tolist())) for i in indices]
+    for index, mm in (*places, (-1, (500.0, 0.0, 0.0))):
+        place = comparing.place(PairRequest(A, B, K), mm)
         volumes = []
-        for side, cohort in zip((found.a, found.b), cohorts, strict=True):
+        for side, cohort in zip((place.a, place.b), cohorts, strict=True):
             masks = [mask for mask in map(cohort.mask, range(40)) if index in mask.indices]
             volumes.append([mask.volume_mm3 / 1000 for mask in masks])
             assert (side.n, side.of) == (len(masks), 40)
             assert side.percent == pytest.approx(2.5 * len(masks))
-            mean = np.mean(volumes[-1]) if masks else np.nan
+            mean, std = (of(volumes[-1]) if masks else np.nan for of in (np.mean, np.std))
             assert side.mean_ml == pytest.approx(mean, nan_ok=True)
-            std = np.std(volumes[-1]) if masks else np.nan
             assert side.std_ml == pytest.approx(std, nan_ok=True)
-        points = found.difference("frequency")
-        assert points == pytest.approx(found.a.percent - found.b.percent)
-        assert found.is_compared == (min(map(len, volumes)) >= K)
+        points = place.difference("frequency")
+        assert points == pytest.approx(place.a.percent - place.b.percent)
+        assert place.is_compared == (min(map(len, volumes)) >= K)
         for key, of in (("mean", np.mean), ("std", np.std)):
-            expected = np.subtract(*map(of, volumes)) if found.is_compared else np.nan
-            assert found.difference(key) == pytest.approx(expected, nan_ok=True)
-
-
-def test_outside_the_image_there_is_nobody(comparing: ComparisonService) -> None:
-    found = comparing.place(PairRequest(A, B, K), (500.0, 0.0, 0.0))
-    assert (found.a.n, found.b.n, found.is_compared) == (0, 0, False)
-    assert found.difference("frequency") == 0
-    assert np.isnan(found.difference("std"))
-
-
-def test_a_region_is_named(comparing: ComparisonService) -> None:
-    atlas = "atlas/synthetic_atlas.nii.gz"
-    names = [name for name in DataRoot(Path("sample_data")).atlases if "synthetic" in name]
-    found = comparing.place(PairRequest(A, B, K), (-26.0, 0.0, 8.0), names[0] if names else atlas)
-    assert found.region == "Synthetic putamen L"
-
-
-def test_regions_are_the_library_s_and_kept_for_every_k(
-    comparing: ComparisonService, sample_data: Path
-) -> None:
-    name = next(name for name in DataRoot(sample_data).atlases if "synthetic" in name)
-    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz")
-    cohorts = [load_cohort(sample_data / one) for one in (A, B)]
-    for least in (1, 6):
-        found = comparing.regions(PairRequest(A, B, least), name)
-        assert found is not None
-        expected = region_differences(*cohorts, atlas, least)
-        assert found.table.equals(expected.table)
-    assert comparing.regions(PairRequest(A, B, 1), "") is None
+            expected = np.subtract(*map(of, volumes)) if place.is_compared else np.nan
+            assert place.difference(key) == pytest.approx(expected, nan_ok=True)
 
 
 def test_b_in_another_order_of_voxels_is_the_same(sample_data: Path, tmp_path: Path) -> None:
@@ -398,40 +282,18 @@ def test_b_in_another_order_of_voxels_is_the_same(sample_data: Path, tmp_path: P
         np.testing.assert_array_equal(plain.difference.levels, other.difference.levels)
 
 
-@pytest.fixture
-def split(sample_data: Path) -> Iterator[AppContext]:
-    """The women and the men of one folder as A and B."""
-    context = AppContext(Session(DataRoot(sample_data)))
-    context.choices.where_a, context.choices.where_b = ("sex=F",), ("sex=M",)
-    context.choices.folder_a = context.choices.folder_b = A
-    context.wait()
-    yield context
-    context.wait()
-
-
 def test_downloads_are_what_the_command_line_writes(
-    split: AppContext, sample_data: Path, tmp_path: Path
+    context: AppContext, sample_data: Path, tmp_path: Path
 ) -> None:
-    choices = split.choices
-    request = PairRequest(choices.cohort_a, choices.cohort_b, 2, "mean")
+    """The women and the men of one folder are A and B."""
+    choose(context, where_a=("sex=F",), where_b=("sex=M",), folder_a=A, folder_b=A)
+    request = PairRequest(context.choices.cohort_a, context.choices.cohort_b, 2, "mean")
     sides = ["--where-a", "sex=F", "--where-b", "sex=M"]
     folder, out = str(sample_data / A), tmp_path / "out"
     assert cli.main(["compare", folder, folder, *sides, "-o", str(out), "-k", "2"]) == 0
+    service = ComparisonService(context.session)
     for name in FILE_NAMES.values():
-        assert (
-            ComparisonService(split.session).file_bytes(request, name) == (out / name).read_bytes()
-        )
-
-
-def test_parts_of_one_folder_are_compared(split: AppContext, sample_data: Path) -> None:
-    request = PairRequest(split.choices.cohort_a, split.choices.cohort_b, 2, "mean")
-    found = ComparisonService(split.session).pair(request)
-    parts = [
-        load_cohort(sample_data / A, where=parse_conditions([f"sex={sex}"])) for sex in ("F", "M")
-    ]
-    expected = cohort_differences(*parts, 2)
-    assert found.differences.sizes == expected.sizes
-    np.testing.assert_array_equal(found.differences.mean.array, expected.mean.array)
+        assert service.file_bytes(request, name) == (out / name).read_bytes()
 
 
 GRID = Grid((46, 55, 46), [[4, 0, 0, -90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
@@ -452,7 +314,7 @@ def test_the_crosshair_lies_on_the_pixel_of_its_voxel(grid: Grid, radiological: 
     clicks: list[tuple[int, float, float]] = []
     view = MapSlices("map", lambda *click: clicks.append(click))
     for index in layer.indices[::400]:
-        voxel = tuple(int(one) for one in np.unravel_index(index, grid.shape, order="F"))
+        voxel = tuple(int(number) for number in np.unravel_index(index, grid.shape, order="F"))
         view.show(layer, voxel, radiological, "")
         start = 0
         for number, pane in enumerate(view.panes):
@@ -483,14 +345,13 @@ def test_a_place_outside_is_shown_at_the_edge() -> None:
     layer = random_layer(GRID)
     assert layer.voxel((500.0, 0.0, -500.0)) == (45, 32, 0)
     nowhere = layer.voxel((float("nan"), float("inf"), 0.0))
-    assert all(0 <= one < size for one, size in zip(nowhere, GRID.shape, strict=True))
+    assert all(0 <= index < size for index, size in zip(nowhere, GRID.shape, strict=True))
 
 
 def test_the_largest_and_the_smallest_value_are_found() -> None:
     layer = random_layer(GRID)
     for largest, expected in ((True, layer.values.max()), (False, layer.values.min())):
         place = layer.extreme(largest)
-        assert place is not None
         assert layer.value_at(layer.voxel(place)) == expected
     nothing = MapLayer(GRID, np.empty(0, np.int32), np.empty(0), SHADE)
     assert nothing.extreme(True) is None
@@ -529,20 +390,10 @@ def test_clicks_are_checked_whatever_the_browser_sends() -> None:
         {"pane": "one", "x": 0.5, "y": 0.5}, {"pane": 1e400, "x": 0.5, "y": 0.5},
     )  # fmt: skip
     for content in hostile:
-        view._handle_custom_msg(content, [])
+        send(view, content)
     assert clicks == []
-    view._handle_custom_msg({"pane": 2, "x": 0.25, "y": 0.75}, [])
+    send(view, {"pane": 2, "x": 0.25, "y": 0.75})
     assert clicks == [(2, 0.25, 0.75)]
-
-
-def test_no_difference_is_the_middle_and_both_sides_are_alike() -> None:
-    shade = DifferenceColours("A − B", "mL", 50.0, ("B higher", "A higher"), exceeded=True)
-    values = np.array([-80.0, -50.0, -10.0, 0.0, 10.0, 50.0, 80.0])
-    levels = shade.levels(values).astype(int)
-    np.testing.assert_array_equal(levels - 128, -(levels[::-1] - 128))
-    assert (levels[0], levels[3], levels[-1]) == (1, 128, 255)
-    assert list(shade.ticks) == ["≤ −50", "0", "≥ +50 mL"]
-    assert shade.bar.index("B higher") < shade.bar.index("A higher")
 
 
 @pytest.mark.parametrize(
@@ -569,6 +420,13 @@ def test_dark_and_light_tell_values_apart_without_colour() -> None:
         assert ((up if middle == 1 else -up) > -1).all()
         assert (np.diff(light[1 : middle + 1]) > -1).all()
         assert abs(light[-1] - light[middle]) > 100
+    # No difference is the middle, and both sides are alike.
+    shade = DifferenceColours("A − B", "mL", 50.0, ("B higher", "A higher"), exceeded=True)
+    levels = shade.levels(np.array([-80.0, -50.0, -10.0, 0.0, 10.0, 50.0, 80.0])).astype(int)
+    np.testing.assert_array_equal(levels - 128, -(levels[::-1] - 128))
+    assert (levels[0], levels[3], levels[-1]) == (1, 128, 255)
+    assert list(shade.ticks) == ["≤ −50", "0", "≥ +50 mL"]
+    assert shade.bar.index("B higher") < shade.bar.index("A higher")
 
 
 def test_steps_of_p_hold_their_limits() -> None:
@@ -579,6 +437,5 @@ def test_steps_of_p_hold_their_limits() -> None:
 
 
 def test_titles_are_escaped() -> None:
-    hostile = "<img src=x onerror=alert(1)>"
-    for shade in (MapColours(hostile, hostile, 1.0, "plasma"), PColours(hostile)):
+    for shade in (MapColours(HOSTILE, HOSTILE, 1.0, "plasma"), PColours(HOSTILE)):
         assert "<img" not in shade.bar

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import pytest
+from browser_steps import LONG
+from served_dashboard import find_port, start_server
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-LONG = 90_000  # ms
 SILENT = "The dashboard does not answer"
 ENDED = "The computation behind this page has ended"
 # The first connection of a page fails, as on a network that wavers: it has to open all the same.
@@ -57,19 +52,9 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        settings = f"{str(self._root)!r}, port={self._port}"
-        code = f"{NOTE_KERNELS}\nfrom lesion_dash.server.serve import serve; serve({settings})"
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with self._output.open("ab") as output:
-            command = [sys.executable, "-c", code]
-            self._process = subprocess.Popen(command, stdout=output, env=environment)
-        for _ in range(120):
-            try:
-                with urllib.request.urlopen(f"{self.url}health", timeout=5):
-                    return
-            except URLError:
-                time.sleep(0.25)
-        pytest.fail(f"nothing answers at {self.url}")
+            served = start_server(self._root, self._port, NOTE_KERNELS, output)
+        self._process = served.process
 
     def stop(self) -> None:
         self._process.terminate()
@@ -83,10 +68,8 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(own_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    running = Server(own_root, port, tmp_path_factory.mktemp("server") / "output")
+    output = tmp_path_factory.mktemp("server") / "output"
+    running = Server(own_root, find_port(), output)
     yield running
     running.stop()
 
@@ -103,9 +86,9 @@ def wait_until_open(page: Any) -> None:
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
 
 
-def bar(page: Any, words: str) -> Any:
+def bar(page: Any, message: str) -> Any:
     """The bar that says something, waited for."""
-    shown = page.get_by_role("alert").filter(has_text=words)
+    shown = page.get_by_role("alert").filter(has_text=message)
     shown.wait_for(timeout=LONG)
     return shown
 
@@ -116,17 +99,20 @@ def wait_until_gone(page: Any) -> None:
 
 def assert_answers(page: Any) -> None:
     """The kernel still says what the slider leaves of the brain."""
-    words = page.locator(".ld-choices .ld-field", has_text="Minimum patients").locator(".ld-note")
-    before = "".join(words.all_inner_texts())
+    note = page.locator(".ld-choices .ld-field", has_text="Minimum patients").locator(".ld-note")
+    before = "".join(note.all_inner_texts())
     page.locator(".ld-choices .noUi-handle").first.press("ArrowRight")
     for _ in range(LONG // 100):
-        if "".join(words.all_inner_texts()) != before:
+        if "".join(note.all_inner_texts()) != before:
             return
         page.wait_for_timeout(100)
     pytest.fail("nothing follows the slider")
 
 
 def test_a_short_break_passes_by_itself(page: Any) -> None:
+    assert page.evaluate("window.sockets.length") > 1  # the connection that failed at first
+    assert "/nothing" in page.evaluate("window.sockets[0].url")
+    assert page.evaluate("window.sockets.at(-1).protocol") == "v1.kernel.websocket.jupyter.org"
     page.evaluate("window.isSamePage = true")
     tab = page.get_by_role("tab").first.bounding_box()
     page.context.set_offline(True)
@@ -146,9 +132,9 @@ def test_a_short_break_passes_by_itself(page: Any) -> None:
     assert page.evaluate("window.isSamePage")
 
 
-def wait_for_least(page: Any, least: int) -> None:
-    page.wait_for_function(f"location.hash.includes('&k={least}&')", timeout=LONG)
-    page.get_by_text(f"where ≥ {least} patients").wait_for(timeout=LONG)
+def wait_for_least(page: Any, min_patients: int) -> None:
+    page.wait_for_function(f"location.hash.includes('&k={min_patients}&')", timeout=LONG)
+    page.get_by_text(f"where ≥ {min_patients} patients").wait_for(timeout=LONG)
 
 
 @pytest.mark.parametrize("breaks", [LOSE, DEAFEN], ids=["choice", "answer"])
@@ -167,37 +153,22 @@ def test_what_is_lost_on_the_way_is_made_good(page: Any, breaks: str) -> None:
     wait_for_least(page, 8)
 
 
-def test_a_connection_that_failed_at_first_was_made_again(page: Any) -> None:
-    assert page.evaluate("window.sockets.length") > 1
-    assert "/nothing" in page.evaluate("window.sockets[0].url")
-    assert page.evaluate("window.sockets.at(-1).protocol") == "v1.kernel.websocket.jupyter.org"
-
-
-def kernel_activity(page: Any) -> str:
-    """When the kernel last did something, as its server has it."""
-    ask = """async () => {
-        const kernel = window.jupyterapp.widgetManager.kernel;
-        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
-    }"""
-    return str(page.evaluate(ask))
-
-
-def look_after_server(page: Any) -> None:
-    with page.expect_response(lambda answer: answer.url.endswith("/voila.js")) as looked:
-        page.evaluate("window.dispatchEvent(new Event('online'))")
-    assert looked.value.status == 200
-
-
 def test_looking_after_the_server_keeps_no_kernel_alive(
     page: Any, eventually: Callable[..., None]
 ) -> None:
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    activity = """async () => {
+        const kernel = window.jupyterapp.widgetManager.kernel;
+        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
+    }"""
 
     def is_left_alone() -> bool:
-        before = kernel_activity(page)
+        before = page.evaluate(activity)
         for _ in range(3):
-            look_after_server(page)
-        return kernel_activity(page) == before
+            with page.expect_response(lambda answer: answer.url.endswith("/voila.js")) as response:
+                page.evaluate("window.dispatchEvent(new Event('online'))")
+            assert response.value.status == 200
+        return page.evaluate(activity) == before
 
     # A picture still being drawn is activity as well; looks that were any would never let it rest.
     eventually(page, is_left_alone, True)
@@ -219,9 +190,9 @@ def test_a_script_that_does_not_come_holds_nothing_else_back(server: Server, chr
 def test_a_dead_kernel_is_told_and_a_reload_brings_another(page: Any, server: Server) -> None:
     tab = page.get_by_role("tab").first.bounding_box()
     server.kill_kernel(page.evaluate("window.jupyterapp.widgetManager.kernel.id"))
-    told = bar(page, ENDED)
+    alert = bar(page, ENDED)
     assert page.get_by_role("tab").first.bounding_box() == tab
-    told.get_by_role("button", name="Reload").click()
+    alert.get_by_role("button", name="Reload").click()
     wait_until_gone(page)
     wait_until_open(page)
     assert_answers(page)
@@ -229,8 +200,8 @@ def test_a_dead_kernel_is_told_and_a_reload_brings_another(page: Any, server: Se
 
 def test_a_stopped_server_is_told_until_it_is_back(page: Any, server: Server) -> None:
     server.stop()
-    told = bar(page, SILENT)
-    told.get_by_role("button", name="Reconnect").click()
+    alert = bar(page, SILENT)
+    alert.get_by_role("button", name="Reconnect").click()
     page.wait_for_function("!document.querySelector('#ld-lost button').disabled", timeout=LONG)
     assert page.locator(".ld-regions tbody tr").count() > 5  # what was shown is not lost
     server.start()
@@ -246,9 +217,9 @@ def test_a_page_that_does_not_open_says_so(page: Any, server: Server) -> None:
         lambda route: route.abort() if route.request.method == "GET" else route.continue_(),
     )
     page.goto(server.url)
-    told = bar(page, "The dashboard did not open")
+    alert = bar(page, "The dashboard did not open")
     assert not page.get_by_text("Opening lesion_dash").is_visible()
     page.unroute("**/voila.js")
-    told.get_by_role("button", name="Reload").click()
+    alert.get_by_role("button", name="Reload").click()
     wait_until_open(page)
     wait_until_gone(page)

@@ -32,8 +32,8 @@ HALF_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n
 @pytest.fixture
 def served(sample_data: Path, tmp_path: Path) -> Iterator[Served]:
     limited = ("sh", "-c", f'ulimit -n {DESCRIPTORS} && exec "$@"', "sh")
-    with serving(tmp_path, sample_data, before=limited) as found:
-        yield found
+    with serving(tmp_path, sample_data, before=limited) as dashboard:
+        yield dashboard
 
 
 def test_half_requests_leave_the_dashboard_answering(served: Served) -> None:
@@ -83,7 +83,7 @@ class Small(RequestHandler):
 
 
 class TestBoundedServer(AsyncHTTPTestCase):
-    """With room for three connections."""
+    """For three connections."""
 
     def get_app(self) -> Application:
         return Application([("/large", Large), ("/small", Small)])
@@ -113,10 +113,10 @@ class TestBoundedServer(AsyncHTTPTestCase):
             visitor = self.ask(sent)
             assert self.io_loop.run_sync(lambda seen=visitor: self.in_thread(end_of, seen)) == b""
 
-    def test_an_answer_that_nobody_takes_makes_room(self) -> None:
-        asked = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    def test_an_answer_that_nobody_takes_keeps_nobody_out(self) -> None:
+        request = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
         for _ in range(5):
-            self.ask(asked)
+            self.ask(request)
         assert self.io_loop.run_sync(lambda: self.in_thread(self.small)) == b"small"
 
 
@@ -128,9 +128,9 @@ def end_of(visitor: socket.socket) -> bytes:
 @pytest.mark.parametrize("descriptors", [64, 160, 1024, 10**6])
 @pytest.mark.parametrize("pages", [1, 10, 1000])
 def test_connections_leave_descriptors_for_kernels(descriptors: int, pages: int) -> None:
-    most = connection_limit(descriptors, pages)
-    assert 0 < most <= min(connections.MOST_CONNECTIONS, descriptors)
-    assert most == descriptors // 4 or descriptors - most >= 13 * pages
+    limit = connection_limit(descriptors, pages)
+    assert 0 < limit <= min(connections.MOST_CONNECTIONS, descriptors)
+    assert limit == descriptors // 4 or descriptors - limit >= 13 * pages
 
 
 def test_descriptors_are_raised_to_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

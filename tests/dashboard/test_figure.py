@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from visitor import Opened, choose, press
 
 from lesion_dash.core.grid import Grid
-from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.figure import FigurePanel
 from lesion_dash.plotting.figures import (
@@ -29,51 +28,40 @@ from lesion_dash.plotting.figures import (
 )
 
 
-def test_figure_waits_for_the_first_paint(
-    opened: Callable[[type], Any], context: AppContext
+def test_figure_is_saved_only_once_it_is_drawn(
+    opened: Opened,
+    context: AppContext,
+    saved: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     panel = opened(FigurePanel)
+    assert all(button.disabled for button in panel.buttons)
     assert "<img" not in panel.image.value
-    context.loading.painted = True
+    choose(context, mm=context.choices.mm)
+    context.loading.painted = True  # the figure waits for the first paint of the brain
     context.wait()
     assert '<img alt="The map drawn by nilearn"' in panel.image.value
-
-
-def test_figure_is_saved_only_once_it_is_drawn(app: App, context: AppContext) -> None:
-    panel = FigurePanel(context)
-    assert all(button.disabled for button in panel.buttons)
-    context.loading.painted = True
-    context.wait()
     assert not any(button.disabled for button in panel.buttons)
-    drawing, go = threading.Event(), threading.Event()
+    for button in panel.buttons:
+        press(context, button)
+    assert list(saved) == [f"n_slices.{kind}" for kind in STARTS]
+    assert all(saved[f"n_slices.{kind}"].startswith(start) for kind, start in STARTS.items())
+    drawing, go, layer = threading.Event(), threading.Event(), context.session.layer
 
-    def hold() -> None:
+    def hold(*selection: Any) -> Any:
         drawing.set()
         assert go.wait(30)
+        return layer(*selection)
 
-    panel._drawer.submit(hold, lambda _: None)
-    assert drawing.wait(30)
+    monkeypatch.setattr(context.session, "layer", hold)
     context.choices.figure = "glass"
+    assert drawing.wait(30)
     assert panel.state.value == "Drawing ..."
     assert all(button.disabled for button in panel.buttons)
     go.set()
     context.wait()
     assert panel.state.value == "Save figure as"
     assert not any(button.disabled for button in panel.buttons)
-
-
-@pytest.mark.parametrize("file_format", ["png", "svg", "pdf"])
-def test_figure_is_saved(
-    opened: Callable[[type], Any],
-    context: AppContext,
-    monkeypatch: pytest.MonkeyPatch,
-    file_format: str,
-) -> None:
-    saved: dict[str, bytes] = {}
-    monkeypatch.setattr(context.saver, "save", saved.__setitem__)
-    opened(FigurePanel)._save(file_format)
-    context.wait()
-    assert list(saved) == [f"n_slices.{file_format}"]
 
 
 GRID = Grid(
@@ -100,27 +88,22 @@ def test_every_kind_is_drawn_with_its_unit(layer: Layer, kind: str) -> None:
     figure = draw_map(layer, kind, (-40, 0, 20))
     assert "(mL)" in figure.get_suptitle()
     assert figure_bytes(figure, dpi=40).startswith(STARTS["png"])
-
-
-@pytest.mark.parametrize("kind", ["slices", "glass"])
-def test_classes_are_drawn_with_a_legend(classes: Layer, kind: str) -> None:
-    figure = draw_map(classes, kind, (-40, 0, 20))
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["A only", "B only", "A and B"]
+    empty = Layer(np.zeros(GRID.shape), GRID, "nothing", "mL", 10.0)
+    figure_bytes(draw_map(empty, kind), dpi=40)
 
 
 @pytest.mark.parametrize(
-    ("mm", "told"),
+    ("mm", "labels"),
     [
         ((-40, 0, 20), {"x=-40", "y=0", "z=20"}),
         ((-40.6, 0.0, 11.6), {"x=-40.6", "y=0.0", "z=11.6"}),
     ],
 )
 def test_slices_tell_the_place_that_was_asked_for(
-    layer: Layer, mm: tuple[float, float, float], told: set[str]
+    layer: Layer, mm: tuple[float, float, float], labels: set[str]
 ) -> None:
     texts = [text.get_text() for axes in draw_map(layer, "slices", mm).axes for text in axes.texts]
-    assert told <= set(texts)
+    assert labels <= set(texts)
 
 
 def boxes(figure: Figure) -> list[Bbox]:
@@ -132,7 +115,9 @@ def boxes(figure: Figure) -> list[Bbox]:
 @pytest.mark.parametrize("kind", ["slices", "mosaic"])
 def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
     figure = draw_map(classes, kind, (-40, 0, 20))
-    legend = figure.legends[0].get_window_extent()
+    (shown,) = figure.legends
+    assert [text.get_text() for text in shown.get_texts()] == ["A only", "B only", "A and B"]
+    legend = shown.get_window_extent()
     drawn = boxes(figure)
     assert drawn
     assert not any(box.overlaps(legend) for box in drawn)
@@ -142,11 +127,11 @@ def test_the_legend_covers_no_picture(classes: Layer, kind: str) -> None:
 @pytest.mark.parametrize("radiological", [False, True])
 def test_front_is_on_the_right_and_marked(layer: Layer, kind: str, radiological: bool) -> None:
     figure = draw_map(layer, kind, (-40, 0, 20), radiological)
-    marked = [axes for axes in figure.axes if "A" in [one.get_text() for one in axes.texts]]
+    marked = [axes for axes in figure.axes if "A" in [text.get_text() for text in axes.texts]]
     assert len(marked) == (7 if kind == "mosaic" else 1)
     for axes in marked:
         back, front = axes.get_xlim()
-        places = {one.get_text(): one.get_position()[0] for one in axes.texts}
+        places = {text.get_text(): text.get_position()[0] for text in axes.texts}
         assert back < front
         assert places["P"] < places["A"]
 
@@ -157,15 +142,6 @@ def test_same_figure_gives_same_file(layer: Layer, file_format: str) -> None:
     assert first.startswith(STARTS[file_format])
     if file_format != "svg":  # matplotlib numbers its clip paths at random
         assert first == second
-
-
-def test_empty_map_is_drawn(layer: Layer) -> None:
-    empty = Layer(np.zeros(GRID.shape), GRID, "nothing", "mL", 10.0)
-    for kind in ("slices", "mosaic", "glass"):
-        figure_bytes(draw_map(empty, kind), dpi=40)
-
-
-def test_unknown_format_is_refused(layer: Layer) -> None:
     with pytest.raises(ValueError, match="png, svg, pdf"):
         figure_bytes(draw_histogram([1.0]), "exe")
 
@@ -189,7 +165,7 @@ def test_values_above_zero_are_never_transparent() -> None:
 
 def test_each_class_has_its_own_flat_colour() -> None:
     stops = class_stops(OVERLAP_CLASSES)
-    for one in OVERLAP_CLASSES:
-        below = [colour for position, colour in stops if position <= one.value][-1]
-        above = next(colour for position, colour in stops if position >= one.value)
-        assert below == above == one.colour
+    for colour_class in OVERLAP_CLASSES:
+        below = [colour for position, colour in stops if position <= colour_class.value][-1]
+        above = next(colour for position, colour in stops if position >= colour_class.value)
+        assert below == above == colour_class.colour

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG
+from visitor import HOSTILE
 
 pytestmark = pytest.mark.browser
-
-LONG = 90_000
-HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")

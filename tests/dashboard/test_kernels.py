@@ -61,14 +61,10 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(kernels=made, ended=ended)
 
 
-def test_first_look_starts_the_clock(manager: Any) -> None:
+def test_an_idle_kernel_is_ended_once_the_clock_has_started(manager: Any) -> None:
     for _ in range(3):
         asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     assert manager.ended == []
-
-
-def test_idle_kernel_is_ended_later(manager: Any) -> None:
-    asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     manager.kernels._kernels["k"].last_activity = LONG_AGO
     asyncio.run(manager.kernels.cull_kernel_if_idle("k"))
     assert manager.ended == ["k"]
@@ -105,21 +101,19 @@ def test_kernels_kept_ready_are_not_in_use(manager: Any) -> None:
     assert kernels.in_use() == 3, "a page took the kernel that is still being started"
 
 
-def test_no_page_gets_a_kernel_too_many(manager: Any) -> None:
+@pytest.mark.parametrize("preheat", ["False", "True"])
+def test_no_page_gets_a_kernel_too_many(manager: Any, preheat: str) -> None:
+    """A page that took a kernel which has not begun is counted."""
     manager.kernels.max_kernels = 1
+    manager.kernels._pools = {"app.ipynb": []} if preheat == "True" else {}
     assert not asyncio.run(manager.kernels.has_free_kernel())
     with pytest.raises(NoFreeKernel, match=r"^$"):
-        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "False"}))
+        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": preheat}))
 
 
-def test_a_page_that_took_a_kernel_not_begun_is_counted(manager: Any) -> None:
-    manager.kernels.max_kernels = 1
-    manager.kernels._pools = {"app.ipynb": []}
-    with pytest.raises(NoFreeKernel, match=r"^$"):
-        asyncio.run(manager.kernels.start_kernel(env={"VOILA_PREHEAT": "True"}))
-
-
-def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_was_left_gives_its_place_up(
+    manager: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manager.kernels.max_kernels = 2
     manager.kernels._kernels["seen"] = idle_kernel()
     manager.kernels._kernel_connections = {"k": 0, "seen": 1}
@@ -132,26 +126,20 @@ def test_a_page_that_was_left_makes_room(manager: Any, monkeypatch: pytest.Monke
     assert manager.ended == ["k"]
 
 
-def test_a_page_that_came_back_keeps_its_kernel(
-    manager: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", [0, 3600])
+def test_a_page_that_came_back_and_a_kernel_at_work_are_not_ended(
+    manager: Any, monkeypatch: pytest.MonkeyPatch, later: int
 ) -> None:
     manager.kernels.max_kernels = 1
     manager.kernels._kernel_connections = {"k": 1}
     manager.kernels.notify_disconnect("k")
     manager.kernels.notify_connect("k")
-    now = kernels_module.time.monotonic()
-    monkeypatch.setattr(kernels_module.time, "monotonic", lambda: now + 3600)
+    now = kernels_module.time.monotonic() + later
+    monkeypatch.setattr(kernels_module.time, "monotonic", lambda: now)
     assert not asyncio.run(manager.kernels.has_free_kernel())
-    assert manager.ended == []
-
-
-def test_a_kernel_at_work_is_not_ended(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager.kernels.max_kernels = 1
+    manager.kernels._kernel_connections = {"k": 0}
     manager.kernels._kernels["k"].execution_state = "busy"
-    for later in (0.0, 3600.0):
-        now = kernels_module.time.monotonic() + later
-        monkeypatch.setattr(kernels_module.time, "monotonic", lambda now=now: now)
-        assert not asyncio.run(manager.kernels.has_free_kernel())
+    assert not asyncio.run(manager.kernels.has_free_kernel())
     assert manager.ended == []
 
 
@@ -168,18 +156,12 @@ except MemoryError:
 """
 
 
-def test_a_share_of_the_memory_is_the_default() -> None:
+def test_a_size_of_memory_is_read_and_a_part_of_it_is_the_default() -> None:
     assert 10**9 <= memory_of_kernels(None) <= max(all_memory(), 10**9)
     assert memory_of_kernels("4GB") == 4 * 10**9
-
-
-@pytest.mark.parametrize("size", ["", "much", "-4GB", "4 PB"])
-def test_what_is_no_size_is_one_sentence(size: str) -> None:
-    with pytest.raises(InputError, match="is no size; give one such as 4GB"):
-        memory_of_kernels(size)
-
-
-def test_too_small_a_size_is_one_sentence() -> None:
+    for size in ("", "much", "-4GB", "4 PB"):
+        with pytest.raises(InputError, match="is no size; give one such as 4GB"):
+            memory_of_kernels(size)
     with pytest.raises(InputError, match="is too small for a page; give 1GB or more"):
         memory_of_kernels("300MB")
 
@@ -187,8 +169,8 @@ def test_too_small_a_size_is_one_sentence() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux alone")
 def test_a_process_gets_no_more_than_its_limit() -> None:
     command = [sys.executable, "-c", ASK_FOR_MORE]
-    told = subprocess.run(command, stdout=-1, text=True, timeout=60, check=True).stdout
-    assert told.split() == ["True", "MemoryError"]
+    printed = subprocess.run(command, stdout=-1, text=True, timeout=60, check=True).stdout
+    assert printed.split() == ["True", "MemoryError"]
 
 
 def test_the_page_says_that_memory_ran_out() -> None:
@@ -236,9 +218,9 @@ class Kernels:
     async def _run(self, kernel: str, code: str) -> str:
         printed: list[str] = []
 
-        def hear(said: Any) -> None:
-            if said["msg_type"] in ("stream", "error"):
-                content = said["content"]
+        def hear(message: Any) -> None:
+            if message["msg_type"] in ("stream", "error"):
+                content = message["content"]
                 printed.append(content.get("text") or "\n".join(content["traceback"]))
 
         client = self._manager.get_kernel(kernel).client()
@@ -361,18 +343,18 @@ def test_only_results_and_its_own_folder_are_written(kernels: Kernels, kernel: s
 def test_a_report_with_figures_is_made_there(kernels: Kernels, kernel: str) -> None:
     output = kernels.results / "report"
     arguments = ["report", str(kernels.root / "cohort_a"), "--output", str(output)]
-    said = kernels.run(
+    printed = kernels.run(
         kernel, f"from lesion_dash.cli import main; print('code', main({arguments}))"
     )
-    assert "code 0" in said
-    assert "denied" not in said
-    assert "Warning" not in said
+    assert "code 0" in printed
+    assert "denied" not in printed
+    assert "Warning" not in printed
     assert list(output.glob("*.html"))
 
 
 def test_a_kernel_has_a_folder_of_its_own_until_it_ends(kernels: Kernels) -> None:
     first, second = (kernels.start() for _ in range(2))
-    folders = [kernels.connection_file(one).parent for one in (first, second)]
+    folders = [kernels.connection_file(kernel).parent for kernel in (first, second)]
     assert folders[0] != folders[1]
     assert first not in str(folders[0]), "who reads the names of sockets would know the kernel"
     kernels.run(first, "import tempfile; open(tempfile.mkdtemp() + '/left', 'w').close()")
@@ -405,8 +387,8 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     from lesion_dash.scans.registration.process import run_in_worker
     from lesion_dash.transforms.transform import Transform
 
-    def stop(share, words):
-        if "iteration" in words:
+    def stop(fraction, step):
+        if "iteration" in step:
             raise Cancelled
 
     centred = np.diag([4.0, 4, 4, 1])
@@ -415,7 +397,7 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     array[8:22, 8:22, 8:22] += 5
     volume = Volume(array, Grid(array.shape, centred))
     task = lambda kind: Task(volume, volume, kind, Transform())
-    print(run_in_worker(task("rigid"), "simpleitk", lambda share, words: None).memory_mb > 50)
+    print(run_apart(task("rigid"), "simpleitk", lambda fraction, step: None).memory_mb > 50)
     try:
         run_in_worker(task("deformable"), "ants", stop)
     except Cancelled:
@@ -429,13 +411,16 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     kernels.end(kernel)
 
 
-@pytest.mark.parametrize(("version", "said"), [(0, True), (7, False)])
+@pytest.mark.parametrize(("version", "is_warned"), [(0, True), (7, False)])
 def test_where_kernels_are_not_confined_the_start_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: int, said: bool
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    version: int,
+    is_warned: bool,
 ) -> None:
     monkeypatch.setattr(website, "landlock_version", lambda: version)
     announce(Access(), 8866)
-    assert ("not confined" in capsys.readouterr().out) is said
+    assert ("not confined" in capsys.readouterr().out) is is_warned
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

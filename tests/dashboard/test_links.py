@@ -22,8 +22,6 @@ from lesion_dash.dashboard.session import Session
 from lesion_dash.files.reading import read_bytes
 from lesion_dash.images.maps import read_map
 
-HALVES = pytest.mark.parametrize("ending", [".hdr", ".img"])
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -44,28 +42,23 @@ def move_out(file: Path) -> None:
     file.symlink_to(outside)
 
 
-@HALVES
-def test_a_pair_with_a_half_outside_is_no_patient(root: Path, ending: str) -> None:
+@pytest.mark.parametrize("ending", [".hdr", ".img"])
+def test_a_pair_with_a_half_outside_is_no_patient_and_cannot_be_chosen(
+    root: Path, ending: str
+) -> None:
     write_pair(root / "masks")
     session = Session(DataRoot(root))
     assert "sub-9" in {patient.id for patient in session.load("masks").used}
     move_out(root / "masks" / f"sub-9{ending}")
     cohort = Session(DataRoot(root)).load("masks")
     assert cohort.n_patients == 3
-    reasons = {one.file: one.reason for one in cohort.patients if one.status == "skipped"}
+    reasons = {p.file: p.reason for p in cohort.patients if p.status == "skipped"}
     assert {"sub-9.hdr", "sub-9.img"} == {*reasons}
     assert all("outside" in reason for reason in reasons.values())
-
-
-@HALVES
-def test_a_pair_with_a_half_outside_cannot_be_chosen(root: Path, ending: str) -> None:
-    write_pair(root / "masks")
-    move_out(root / "masks" / f"sub-9{ending}")
-    for name in ("sub-9.hdr", "sub-9.img"):
-        with pytest.raises(InputError, match="outside the data root"):
-            ImageFiles(DataRoot(root)).path("masks", name)
-        with pytest.raises(InputError, match="outside the data root"):
-            LabFiles(DataRoot(root)).path("masks", name)
+    for name in reasons:
+        for files in (ImageFiles(DataRoot(root)), LabFiles(DataRoot(root))):
+            with pytest.raises(InputError, match="outside the data root"):
+                files.path("masks", name)
 
 
 @pytest.mark.parametrize("swapped", ["sub-9.hdr", "sub-9.img", "sub-000_lesion.nii.gz"])
@@ -90,11 +83,11 @@ def test_a_link_that_is_made_after_the_check_is_not_followed(
     resolve = os.path.realpath
 
     def swap_after(path: str | Path, **options: bool) -> str:
-        found = resolve(path, **options)
+        resolved = resolve(path, **options)
         if Path(path) == file and not secret.exists():
             shutil.move(root / swapped, secret)
             (root / swapped).symlink_to(secret)
-        return found
+        return resolved
 
     monkeypatch.setattr(os.path, "realpath", swap_after)
     with pytest.raises(InputError, match="cannot be opened"):

@@ -21,7 +21,11 @@ FLAT = 40 * 2**20  # bytes; each page moves more than that through the server
 
 def server_at(url: str) -> psutil.Process:
     port = url.rstrip("/").rpartition(":")[2]
-    return next(one for one in psutil.Process().children() if f"port={port})" in one.cmdline()[-1])
+    return next(
+        process
+        for process in psutil.Process().children()
+        if f"port={port})" in process.cmdline()[-1]
+    )
 
 
 def kernels_in_use(url: str) -> int:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from atlases import probability_atlas
 from phantoms import random_masks, write_masks
+from visitor import Opened, choose, enter, is_hidden, text, unselect
 
-from lesion_dash import cli
 from lesion_dash.atlas.atlas import Atlas, LabelAtlas
 from lesion_dash.atlas.formats import Region
-from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.dashboard.app_context import AppContext
@@ -25,7 +22,6 @@ from lesion_dash.dashboard.pages.patients_at_voxel import (
     AT,
     IN,
     PatientsAtVoxelPanel,
-    patient_columns,
 )
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.patients_at_voxel import find_patients_at, volumes_svg
@@ -40,12 +36,8 @@ def cohort(context: AppContext) -> Cohort:
 
 
 @pytest.fixture
-def panel(context: AppContext) -> PatientsAtVoxelPanel:
-    context.choices.folder_a = "cohort_a"
-    context.wait()
-    panel = PatientsAtVoxelPanel(context)
-    context.wait()
-    return panel
+def panel(opened: Opened) -> PatientsAtVoxelPanel:
+    return opened(PatientsAtVoxelPanel)
 
 
 def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Cohort) -> None:
@@ -54,48 +46,53 @@ def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Co
     elsewhere = generator.choice(cohort.grid.size, 20)
     for index in (*lesioned, *elsewhere):
         mm = tuple(cohort.grid.mm_of_index([index])[0].tolist())
-        here = find_patients_at(cohort, cohort.used_table, mm)
+        patients = find_patients_at(cohort, cohort.used_table, mm)
         expected = [row for row in range(cohort.n_patients) if index in cohort.mask(row).indices]
-        assert here.table["patient"].tolist() == [cohort.used[row].id for row in expected]
+        assert patients.table["patient"].tolist() == [cohort.used[row].id for row in expected]
         volumes = [cohort.mask(row).volume_mm3 / 1000 for row in expected]
-        np.testing.assert_allclose(here.lesioned_ml, volumes)
-        assert here.all_ml.size == cohort.n_patients
-
-
-def test_outside_the_image_there_is_nobody(cohort: Cohort) -> None:
-    here = find_patients_at(cohort, cohort.used_table, (500.0, 0.0, 0.0))
-    assert here.summary == "none of 40 patients of cohort_a is lesioned at MNI 500, 0, 0"
-    assert 'aria-label="Volumes of the 0 patients here among all 40"' in volumes_svg(here)
+        np.testing.assert_allclose(patients.here_ml, volumes)
+        assert patients.all_ml.size == cohort.n_patients
+    outside = find_patients_at(cohort, cohort.used_table, (500.0, 0.0, 0.0))
+    assert outside.summary == "none of 40 patients of cohort_a is lesioned at MNI 500, 0, 0"
+    assert 'aria-label="Volumes of the 0 patients here among all 40"' in volumes_svg(outside)
 
 
 def test_the_strip_has_a_line_for_each_patient(cohort: Cohort) -> None:
-    here = find_patients_at(cohort, cohort.used_table, (-26.0, 0.0, 8.0))
-    assert here.summary == "10 of 40 patients of cohort_a are lesioned at MNI −26, 0, 8"
-    drawn = volumes_svg(here)
+    patients = find_patients_at(cohort, cohort.used_table, (-26.0, 0.0, 8.0))
+    assert patients.summary == "10 of 40 patients of cohort_a are lesioned at MNI −26, 0, 8"
+    drawn = volumes_svg(patients)
     everybody, some = (
         drawn.partition(f'class="ld-strip-{name}" d="')[2].partition('"')[0]
         for name in ("all", "here")
     )
     assert (everybody.count("V"), some.count("V")) == (40, 10)
     x = [float(part.split()[0]) for part in everybody.split("M")[1:]]
-    assert np.array_equal(np.argsort(x, kind="stable"), np.argsort(here.all_ml, kind="stable"))
+    order = np.argsort(patients.all_ml, kind="stable")
+    assert np.array_equal(np.argsort(x, kind="stable"), order)
 
 
 def test_the_panel_follows_the_crosshair_and_the_side(
     context: AppContext, panel: PatientsAtVoxelPanel
 ) -> None:
-    context.choices.mm = (-26.0, 0.0, 8.0)
-    context.wait()
-    assert panel.table.frame is not None
+    choose(context, mm=(-26.0, 0.0, 8.0))
     patients = {patient.id for patient in context.session.load("cohort_a").patients_at((-26, 0, 8))}
     assert set(panel.table.frame["Patient"]) == patients
     assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(panel.table.frame.columns)
     panel.side.value = "b"
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0
-    context.choices.folder_b = "cohort_b"
-    context.wait()
+    panel.place.value = IN
+    assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
+    choose(context, folder_b="cohort_b")
+    assert "Click a row of the table Regions" in panel.caption.value
+    choose(context, region=12345)  # as somebody may have written it in an address
+    assert "Click a row of the table Regions" in panel.caption.value
+    choose(context, region=load_of(context, "cohort_b").atlas.regions[0].label)
     assert "of 40 patients of cohort_b" in panel.caption.value
+    assert " lesioned in " in panel.caption.value
+    enter(context, panel.place, AT)
+    assert "of 40 patients of cohort_b" in panel.caption.value
+    assert context.banner.message == ""
 
 
 @pytest.fixture(params=["labels", "likely"])
@@ -119,20 +116,19 @@ def chances_of(atlas: Atlas, label: int) -> np.ndarray:
 def test_in_a_region_are_those_whose_masks_hold_a_voxel_of_it(cohort: Cohort, atlas: Atlas) -> None:
     load = lesion_load(cohort, atlas)
     for label in (2, 5, 9):
-        here = find_in_region(load, cohort.used_table, label)
+        patients = find_in_region(load, cohort.used_table, label)
         chances, masks = chances_of(atlas, label), [cohort.mask(row) for row in range(40)]
         expected = {row: chances[mask.indices].sum() for row, mask in enumerate(masks)}
         expected = {row: voxels for row, voxels in expected.items() if voxels > 0}
-        rows = here.table.index.tolist()
+        rows = patients.table.index.tolist()
         assert set(rows) == set(expected)
         voxels = np.array([expected[row] for row in rows])
         assert (np.diff(voxels) <= 1e-9).all()
-        np.testing.assert_allclose(here.of_region, voxels / chances.sum())
-        np.testing.assert_allclose(here.in_region_ml, voxels * cohort.grid.voxel_volume / 1000)
+        np.testing.assert_allclose(patients.of_region, voxels / chances.sum())
+        np.testing.assert_allclose(patients.in_region_ml, voxels * cohort.grid.voxel_volume / 1000)
         own = np.array([masks[row].voxels for row in rows])
-        np.testing.assert_allclose(here.of_lesion, voxels / own)
-        np.testing.assert_allclose(here.lesioned_ml, own * cohort.grid.voxel_volume / 1000)
-        assert here.all_ml.size == 40
+        np.testing.assert_allclose(patients.of_lesion, voxels / own)
+        np.testing.assert_allclose(patients.here_ml, own * cohort.grid.voxel_volume / 1000)
 
 
 def test_the_peak_of_a_region_has_most_patients(cohort: Cohort, atlas: Atlas) -> None:
@@ -147,36 +143,8 @@ def test_the_peak_of_a_region_has_most_patients(cohort: Cohort, atlas: Atlas) ->
         assert weights[at] == weights[counts.mask.indices].max() > 0
 
 
-def test_the_list_of_a_region_is_that_of_the_command(
-    cohort: Cohort, sample_data: Path, tmp_path: Path
-) -> None:
-    atlas = sample_data / "atlas" / "synthetic_atlas.nii.gz"
-    command = ["load", str(sample_data / "cohort_a"), "--atlas", str(atlas), "-o", str(tmp_path)]
-    assert cli.main([*command, "--overwrite"]) == 0
-    tables = {
-        measure: pd.read_csv(tmp_path / f"lesion_load_{measure}.csv").set_index("patient")
-        for measure in ("region", "lesion", "mm3")
-    }
-    load = lesion_load(cohort, load_atlas(atlas))
-    for column in np.argsort(-load.voxels.sum(axis=0))[:3]:
-        region = load.atlas.regions[column]
-        here = find_in_region(load, cohort.used_table, region.label)
-        names, patients = f"{region.label}_{region.name}", here.table["patient"]
-        found = {key: table[names] for key, table in tables.items()}
-        assert set(patients) == set(found["mm3"].index[found["mm3"] > 0])
-        np.testing.assert_allclose(here.of_region, found["region"][patients], rtol=1e-11)
-        np.testing.assert_allclose(here.of_lesion, found["lesion"][patients], rtol=1e-11)
-        np.testing.assert_allclose(here.in_region_ml, found["mm3"][patients] / 1000, rtol=1e-11)
-        shown = patient_columns(here, cohort.units)
-        assert list(shown)[:5] == [
-            "Patient", "% of region", "In region (mL)", "% of lesion", "Volume (mL)",
-        ]  # fmt: skip
-        np.testing.assert_allclose(shown["% of region"], 100 * here.of_region, atol=0.005)
-
-
 def load_of(context: AppContext, name: str) -> LesionLoad:
     atlas = context.session.atlas(context.choices.loaded_atlas)
-    assert atlas is not None
     return lesion_load(context.session.load(name), atlas)
 
 
@@ -187,35 +155,31 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
     context.wait()
     regions.table.click(2)
     context.wait()
-    label = int(regions.table.frame["Label"][2])
-    expected = find_in_region(
-        load_of(context, "cohort_a"), context.session.load("cohort_a").table, label
-    )
+    cohort, label = context.session.load("cohort_a"), int(regions.table.frame["Label"][2])
+    expected = find_in_region(load_of(context, "cohort_a"), cohort.table, label)
+    patients = expected.table["patient"].tolist()
     assert panel.place.value == IN
     assert panel.place.label == f"In {regions.table.frame['Region'][2]}"
-    assert html.unescape(panel.caption.value) == expected.summary
-    assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
-    assert f"Volumes of the {len(expected.table)} patients here" in panel.strip.value
-    assert "ld-hidden" in panel.table.widget._dom_classes
-    asked: list[object] = []
-    panel.brain.send = asked.append
+    assert text(panel.caption) == expected.summary
+    assert panel.loads.frame["Patient"].tolist() == patients
+    assert f"Volumes of the {len(patients)} patients here" in panel.strip.value
+    assert is_hidden(panel.table.widget)
+    sent: list[object] = []
+    panel.brain.send = sent.append
     panel.loads.click(4)
-    assert (panel.brain.place, len(asked)) == (".ld-brain", 1)  # the list is far below it
-    assert brain.outline is not None
-    assert brain.outline.patient == expected.table["patient"].iloc[4]
-    assert panel.loads._table.selected_rows == [4]
-    panel.loads._table.selected_rows = []  # the same row clicked again
+    assert (panel.brain.place, len(sent)) == (".ld-brain", 1)  # the list is far below it
+    assert brain.outline.patient == patients[4]
+    assert panel.loads.marked == 4
+    unselect(panel.loads)
     assert brain.outline is None
-    assert len(asked) == 1
-    context.choices.mm = (0.0, 0.0, 0.0)  # the list stays that of the region
-    context.wait()
-    assert panel.loads.frame["Patient"].tolist() == expected.table["patient"].tolist()
-    panel.place.value = AT
-    context.wait()
+    assert len(sent) == 1
+    choose(context, mm=(0.0, 0.0, 0.0))  # the list stays that of the region
+    assert panel.loads.frame["Patient"].tolist() == patients
+    enter(context, panel.place, AT)
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
-    assert "ld-hidden" in panel.loads.widget._dom_classes
+    assert is_hidden(panel.loads.widget)
     assert context.choices.region is None
-    assert regions.table._table.selected_rows == []
+    assert regions.table.marked is None
 
 
 def test_the_region_is_left_with_its_row_and_with_its_atlas(
@@ -224,37 +188,16 @@ def test_the_region_is_left_with_its_row_and_with_its_atlas(
     regions = RegionsPanel(context)
     context.wait()
     regions.table.click(0)
-    regions.table._table.selected_rows = []  # the same row clicked again
+    unselect(regions.table)
     assert context.choices.region is None
     assert panel.place.value == AT
     regions.table.click(1)
-    context.choices.min_patients = 3  # the table is counted anew, and the region stays
-    context.wait()
-    (row,) = regions.table._table.selected_rows
-    assert regions.table.frame["Label"][row] == context.choices.region
-    context.choices.atlas = ""
-    context.wait()
+    choose(context, min_patients=3)  # the table is counted anew, and the region stays
+    assert regions.table.frame["Label"][regions.table.marked] == context.choices.region
+    choose(context, atlas="")
     assert context.choices.region is None
     panel.place.value = IN
     assert "Choose an atlas" in panel.caption.value
-
-
-def test_the_other_cohort_and_the_empty_states_say_what_to_do(
-    context: AppContext, panel: PatientsAtVoxelPanel
-) -> None:
-    panel.place.value = IN
-    assert "Click a row of the table Regions" in panel.caption.value
-    context.choices.region = 12345  # as somebody may have written it in an address
-    assert "Click a row of the table Regions" in panel.caption.value
-    panel.side.value = "b"
-    assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
-    context.choices.folder_b = "cohort_b"
-    context.wait()
-    context.choices.region = load_of(context, "cohort_b").atlas.regions[0].label
-    context.wait()
-    assert "of 40 patients of cohort_b" in panel.caption.value
-    assert " lesioned in " in panel.caption.value
-    assert context.banner.message == ""
 
 
 NAMES = ("Patient", "Status", "Voxels", "Volume (mL)", "% of lesion")
@@ -277,5 +220,5 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     for name in NAMES:
         assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
     voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
-    here = find_patients_at(cohort, cohort.used_table, tuple(voxel))
-    assert "sub-000" in patient_columns(here, cohort.units)["Patient"].tolist()
+    patients = find_patients_at(cohort, cohort.used_table, tuple(voxel))
+    assert "sub-000" in patient_columns(patients, cohort.units)["Patient"].tolist()

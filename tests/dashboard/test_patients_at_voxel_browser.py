@@ -12,16 +12,14 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+from browser_steps import LONG
 from numpy.typing import NDArray
 
-from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.regions.load import lesion_load
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # ms; a first start compiles everything, on a machine that may be busy
 RING = 12  # px
 SETTLED = """async () => {
   await window.jupyterapp.widgetManager.kernel.requestKernelInfo();
@@ -30,18 +28,13 @@ SETTLED = """async () => {
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], own_root: Path) -> str:
-    return serve(own_root)
-
-
-@pytest.fixture(scope="module")
 def cohort(own_root: Path) -> Cohort:
     return load_cohort(own_root / "cohort_a")
 
 
 @pytest.fixture
-def page(address: str, kept_page: Callable[..., Any]) -> Any:
-    page = kept_page(address, 1280, 1500, draws=True)
+def page(address: str, shared_page: Callable[..., Any]) -> Any:
+    page = shared_page(address, 1280, 1500, draws=True)
     page.wait_for_selector(".ld-figure-image img", timeout=LONG)
     page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
     return page
@@ -81,8 +74,8 @@ def lists_at(cohort: Cohort, mm: tuple[float, float, float]) -> list[list[str]]:
     """The patients, largest lesion first, of each voxel that a place in whole mm may stand for."""
     volumes = {patient.id: -patient.volume_mm3 for patient in cohort.used}
     places = product(*[(v - 0.49, v, v + 0.49) for v in mm])
-    found = [[patient.id for patient in cohort.patients_at(place)] for place in places]
-    return [sorted(patients, key=volumes.__getitem__) for patients in found]
+    lists = [[patient.id for patient in cohort.patients_at(place)] for place in places]
+    return [sorted(patients, key=volumes.__getitem__) for patients in lists]
 
 
 def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Cohort) -> None:
@@ -95,9 +88,9 @@ def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Coh
         x, y, z = (f"{v:g}".replace("-", "−") for v in mm)
         page.get_by_text(f"of cohort_a are lesioned at MNI {x}, {y}, {z}").wait_for()
         expected = lists_at(cohort, mm)
-        wait_for(page, lambda every=expected: listed(page) in [one[:6] for one in every])
-        here = next(one for one in expected if one[:6] == listed(page))
-        caption = f"{len(here)} of 40 patients of cohort_a are lesioned at MNI {x}, {y}, {z}"
+        wait_for(page, lambda every=expected: listed(page) in [names[:6] for names in every])
+        patients = next(names for names in expected if names[:6] == listed(page))
+        caption = f"{len(patients)} of 40 patients of cohort_a are lesioned at MNI {x}, {y}, {z}"
         assert page.get_by_text(caption).count() == 1
     check_outlines(page, cohort)
 
@@ -121,27 +114,3 @@ def check_outlines(page: Any, cohort: Cohort) -> None:
     line.wait_for(state="hidden")
     wait_for(page, lambda: outlined_pixels(page, bare) == 0)
     wait_for(page, lambda: page.locator(".ld-here tr.selected").count() == 0)
-
-
-def test_a_region_lists_its_patients_by_load(page: Any, cohort: Cohort, own_root: Path) -> None:
-    load = lesion_load(cohort, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
-    row = page.locator(".ld-regions tbody tr").nth(1)
-    name = row.locator("td").first.inner_text()
-    row.click()
-    page.get_by_role("button", name=f"In {name}").wait_for()
-    column = [region.name for region in load.atlas.regions].index(name)
-    order = np.argsort(-load.voxels[:, column], kind="stable")[:6]
-    wait_for(page, lambda: listed(page) == [cohort.used[one].id for one in order])
-    shares = page.locator(".ld-here tbody tr:visible td:nth-child(2)").all_inner_texts()
-    np.testing.assert_allclose(
-        np.array(shares, float), 100 * load.of_region[order, column], atol=0.005
-    )
-    number = (load.voxels[:, column] > 0).sum()
-    page.get_by_text(f"{number} of 40 patients of cohort_a are lesioned in {name}").wait_for()
-    page.locator(".ld-here tbody tr:visible").nth(5).click()
-    page.locator(".ld-brain .ld-outline-text").get_by_text(cohort.used[order[5]].id).wait_for()
-    lesion = cohort.mask(int(order[5])).array
-    wait_for(page, lambda: bool(lesion[cohort.grid.nearest_voxel(place_of(page))]))
-    with_outline = picture(page)
-    page.get_by_title("Take the outline away").locator("visible=true").click()
-    wait_for(page, lambda: outlined_pixels(page, with_outline) > 50)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from served_dashboard import AssignmentResult, Served, find_port, kernel_of, wait_for
+from served_dashboard import Answer, Served, answers, ended, find_port, kernel_of, wait_for
 from tornado.httpclient import HTTPClientError
 
 from lesion_dash.core.errors import InputError
@@ -41,55 +41,44 @@ def plain_voila(folder: Path, data_root: Path) -> Iterator[Served]:
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
     served = Served(process, port, log)
-    try:
-        wait_for(lambda: has_begun(served))
+    with ended(process):
+        wait_for(lambda: answers(served, "/voila/static/none"))
         yield served
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
-def has_begun(served: Served) -> bool:
-    assert served.process.poll() is None, served.log.read_text()
-    try:
-        return served.ask("/voila/static/none").status > 0
-    except OSError:
-        return False
-
-
-def open_page(served: Served, name: str) -> tuple[AssignmentResult, str]:
+def open_page(served: Served, name: str) -> tuple[Answer, str]:
     """The page, asked for by this name, and its kernel."""
     page = served.ask("/", Host=f"{name}:{served.port}")
     return page, kernel_of(page)
 
 
 @dataclass
-class LoadedMask:
+class OpenedVoila:
     """A Voila, and a page of it that the person at the computer opened."""
 
     served: Served
-    page: AssignmentResult
+    page: Answer
     kernel: str
 
 
 @pytest.fixture(scope="module")
-def in_clone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedMask]:
+def in_clone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedVoila]:
     """Started in the folder of the page, as a clone has it."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("app.ipynb", "voila.json"):
         shutil.copy(ROOT / name, folder)
     (folder / "figure.png").write_bytes(b"a patient")
     with plain_voila(folder, sample_data) as served:
-        yield LoadedMask(served, *open_page(served, "127.0.0.1"))
+        yield OpenedVoila(served, *open_page(served, "127.0.0.1"))
 
 
 @pytest.fixture(scope="module")
-def elsewhere(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedMask]:
+def elsewhere(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedVoila]:
     """Started with the notebook alone, so that Voila has no settings of ours."""
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copy(ROOT / "app.ipynb", folder)
     with plain_voila(folder, sample_data) as served:
-        yield LoadedMask(served, *open_page(served, "localhost"))
+        yield OpenedVoila(served, *open_page(served, "localhost"))
 
 
 both = pytest.mark.parametrize("opened", ["in_clone", "elsewhere"])
@@ -97,10 +86,10 @@ both = pytest.mark.parametrize("opened", ["in_clone", "elsewhere"])
 
 @both
 def test_the_page_is_shown_at_this_computer_with_a_warning(opened, request):
-    here = request.getfixturevalue(opened)
-    assert here.page.status == 200
-    assert WIDGET in here.page.text
-    warnings = here.served.widgets_of_class(here.kernel, WARNING)
+    voila = request.getfixturevalue(opened)
+    assert voila.page.status == 200
+    assert WIDGET in voila.page.text
+    warnings = voila.served.widgets_of_class(voila.kernel, WARNING)
     assert len(warnings) == 1
     assert "lesion-dash serve" in warnings[0]["value"]
 
@@ -132,9 +121,9 @@ def test_a_foreign_host_gets_no_connection(in_clone):
 
 @both
 def test_a_page_of_another_site_gets_no_connection(opened, request):
-    here = request.getfixturevalue(opened)
+    voila = request.getfixturevalue(opened)
     with pytest.raises(HTTPClientError, match="403"):
-        here.served.try_socket(here.kernel, PROTOCOL, Origin=f"http://{EVIL}:{here.served.port}")
+        voila.served.try_socket(voila.kernel, PROTOCOL, Origin=f"http://{EVIL}:{voila.served.port}")
 
 
 def test_pictures_beside_the_page_are_not_handed_out(in_clone):
@@ -144,9 +133,9 @@ def test_pictures_beside_the_page_are_not_handed_out(in_clone):
 def test_a_foreign_host_is_shown_nothing_wherever_voila_was_started(elsewhere):
     _, kernel = open_page(elsewhere.served, EVIL)
     assert not elsewhere.served.widgets_of_class(kernel, "ld-app")
-    told = json.dumps(elsewhere.served.widgets(kernel))
-    assert "lesion-dash serve --hostname" in told
-    assert "cohort_a" not in told
+    states = json.dumps(elsewhere.served.widgets(kernel))
+    assert "lesion-dash serve --hostname" in states
+    assert "cohort_a" not in states
     assert "cohort_a" in json.dumps(elsewhere.served.widgets(elsewhere.kernel))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from reports import no_pictures
+from visitor import choose, press
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -17,10 +18,8 @@ from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.archive import zip_of
-from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.pages.report import ReportPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
-from lesion_dash.dashboard.session import Session
 from lesion_dash.report.findings import ReportRequest
 from lesion_dash.report.page import PAGE_NAME
 from lesion_dash.report.report import make_report
@@ -35,43 +34,33 @@ def _without_pictures():
         yield
 
 
-@pytest.fixture
-def context(sample_data: Path) -> AppContext:
-    return AppContext(Session(DataRoot(sample_data)))
-
-
 def make(reporting: Reporting, choice: ReportChoice) -> dict[str, bytes]:
     return reporting.make(choice, DAY, lambda _done, _total: None, threading.Event()).files
-
-
-def test_nothing_is_asked_without_a_folder(context: AppContext) -> None:
-    panel = ReportPanel(context)
-    assert panel.make.disabled
-    assert panel.page.disabled
-    assert "Choose folder A" in panel.state.value
 
 
 def test_report_of_a_part_is_the_commands(
     context: AppContext, sample_data: Path, tmp_path: Path
 ) -> None:
     panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
-    context.choices.where_a = ("age>=60",)
-    context.choices.min_patients = 4
+    assert panel.make.disabled
+    assert panel.page.disabled
+    assert "Choose folder A" in panel.state.value
+    choose(context, folder_a="cohort_a", where_a=("age>=60",), min_patients=4)
+    context.choices.where_a, context.choices.min_patients = ("age>=60",), 4
     panel.title.value = "Over sixty"
-    panel.make.click()
-    context.wait()
-    made = panel.report
-    assert made is not None
+    press(context, panel.make)
+    report = panel.report
     assert not panel.page.disabled
-    asked = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
-    atlas = ["--atlas", str(sample_data / ATLAS)] if context.choices.loaded_atlas else []
-    out = tmp_path / "out"
-    folder = str(sample_data / "cohort_a")
-    assert cli.main(["report", folder, *asked, *atlas, "-o", str(out)]) == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == made.files
-    assert made.html.startswith("<!DOCTYPE html>")
+    options = ["--where", "age>=60", "-k", "4", "--title", "Over sixty"]
+    atlas = ["--atlas", str(sample_data / ATLAS)]
+    out, folder = tmp_path / "out", str(sample_data / "cohort_a")
+    assert cli.main(["report", folder, *options, *atlas, "-o", str(out)]) == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == report.files
+    assert report.html.startswith("<!DOCTYPE html>")
+    context.choices.min_patients += 1  # another choice takes it away
+    assert panel.report is None
+    assert panel.page.disabled
+    assert not panel.make.disabled
 
 
 def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Path) -> None:
@@ -80,11 +69,11 @@ def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Pat
     names = [session.part("cohort_a", (f"sex={sex}",)) for sex in "FM"]
     atlas_name = session.root.first_named_atlas()
     session.atlas(atlas_name)
-    found = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
+    files = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
     whole = load_cohort(sample_data / "cohort_a")
     request = ReportRequest(5, where_a=["sex=F"], where_b=["sex=M"])
     expected = make_report(whole, whole, load_atlas(sample_data / ATLAS), request, DAY)
-    assert found == expected.files
+    assert files == expected.files
 
 
 def test_a_stop_ends_it(context: AppContext) -> None:
@@ -97,25 +86,11 @@ def test_a_stop_ends_it(context: AppContext) -> None:
     assert Reporting(context.session).known(choice, DAY) is None
 
 
-def test_another_choice_takes_the_report_away(context: AppContext) -> None:
-    panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
-    panel.make.click()
-    context.wait()
-    assert panel.report is not None
-    context.choices.min_patients += 1
-    assert panel.report is None
-    assert panel.page.disabled
-    assert not panel.make.disabled
-
-
 def test_a_run_that_was_overtaken_hides_not_the_newer_one(
     context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = ReportPanel(context)
-    context.choices.folder_a = "cohort_a"
-    context.wait()
+    choose(context, folder_a="cohort_a")
     begun, let_go, running = threading.Event(), threading.Event(), []
 
     def make(choice, day, tell, stop):  # type: ignore[no-untyped-def]

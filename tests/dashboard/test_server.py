@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from jupyter_server.base.websocket import WebSocketMixin
 from nbformat.v4 import new_notebook
+from served_dashboard import children, kernel_of, serving, wait_for
 from voila.execute import VoilaExecutor
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.files.paths import sample_data as find_sample_data
 from lesion_dash.server.serve import serve, server_config
+from lesion_dash.server.served_folder import remove_abandoned, served_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,12 +51,11 @@ def test_a_page_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     assert executor.raise_on_iopub_timeout  # what waits in vain says so
 
 
-def test_missing_data_root_is_one_sentence(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the data root is no folder"):
         serve(tmp_path / "missing")
-
-
-def test_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="port 70000: is none; give one from 1024 to 65535"):
+        serve(tmp_path, port=70_000)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -59,17 +64,65 @@ def test_taken_port_is_one_sentence(tmp_path: Path) -> None:
             serve(tmp_path, port=port)
 
 
-def test_impossible_port_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="port 70000: is none; give one from 1024 to 65535"):
-        serve(tmp_path, port=70_000)
-
-
-def test_sample_data_are_found() -> None:
-    assert find_sample_data() == ROOT / "sample_data"
-
-
 def test_notebook_is_one_cell_with_the_offline_template() -> None:
+    assert find_sample_data() == ROOT / "sample_data"
     notebook = json.loads((ROOT / "app.ipynb").read_text(encoding="utf-8"))
-    assert len(notebook["cells"]) == 1
+    (cell,) = notebook["cells"]
     assert notebook["metadata"]["voila"]["template"] == "lesion_dash"
-    assert notebook["cells"][0]["outputs"] == []
+    assert cell["outputs"] == []
+
+
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files; the path of a socket below it may have a hundred characters."""
+    place = Path(tempfile.mkdtemp(prefix="ld"))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    yield place
+    shutil.rmtree(place)
+
+
+@ON_LINUX
+def test_a_killed_dashboard_leaves_nothing(
+    sample_data: Path, tmp_path: Path, temporary: Path
+) -> None:
+    with serving(tmp_path, sample_data, TMPDIR=str(temporary)) as served:
+        kernel_of(served.open_page())
+        kernels = children(served.process.pid)
+        assert kernels
+        served.process.kill()
+        served.process.wait(30)
+        wait_for(lambda: not any(kernel.exists() for kernel in kernels))
+    left = set(temporary.iterdir())
+    assert left
+    with serving(tmp_path, sample_data, TMPDIR=str(temporary)):
+        assert not left & set(temporary.iterdir())
+    assert not list(temporary.iterdir())
+
+
+def test_folders_of_running_dashboards_and_of_others_stay(temporary: Path) -> None:
+    mine = temporary / "lesion_dash_of_mine"
+    mine.mkdir()
+    (temporary / "lesion_dash_link").symlink_to(mine)
+    (temporary / "lesion_dash_file").touch()
+    before = set(temporary.iterdir())
+    with served_folder() as first, served_folder() as second:
+        remove_abandoned()
+        assert set(temporary.iterdir()) == before | {first, second}
+    assert set(temporary.iterdir()) == before
+
+
+def test_where_no_file_can_be_locked_the_folder_holds_none(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows, a file that is open cannot be renamed."""
+    abandoned = temporary / "lesion_dash_abandoned"
+    abandoned.mkdir()
+    # In this module alone: pathlib asks for the name as well.
+    system = SimpleNamespace(**vars(os) | {"name": "nt"})
+    monkeypatch.setattr("lesion_dash.server.served_folder.os", system)
+    with served_folder() as folder:
+        assert not list(folder.iterdir())
+    assert set(temporary.iterdir()) == {abandoned}

@@ -45,8 +45,8 @@ def served(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "voila.json").write_text('{"VoilaConfiguration": {"file_allowlist": [".*"]}}')
     options = ("--max-kernels", "1", "--kernel-memory", "3GB")
     before = WITHOUT_ROOT if sys.platform == "linux" else ()
-    with serving(folder, sample_data, *options, before=before, LAB_PASSWORD=SECRET) as found:
-        yield found
+    with serving(folder, sample_data, *options, before=before, LAB_PASSWORD=SECRET) as dashboard:
+        yield dashboard
 
 
 @pytest.fixture(scope="module")
@@ -126,18 +126,18 @@ def test_what_is_no_file_is_not_there(served: Served, route: str, name: str) -> 
 def test_other_sites_get_no_kernel(served: Served) -> None:
     before = served.health["kernels"]
     site, kind = {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Dest": "image"}
-    for told in (site, site | kind, {"Sec_Purpose": "prefetch;prerender"}):
-        assert served.ask("/", Cookie=served.cookie, **told).status == 403
+    for fetch in (site, site | kind, {"Sec_Purpose": "prefetch;prerender"}):
+        assert served.ask("/", Cookie=served.cookie, **fetch).status == 403
     assert served.health["kernels"] == before
 
 
 def test_scripts_are_for_visitors_and_to_be_kept(served: Served) -> None:
     for name, script in served_scripts().items():
         assert served.ask(f"/scripts/{name}").status == 302
-        found = served.ask(f"/scripts/{name}", Cookie=served.cookie)
-        assert (found.status, found.text) == (200, script)
-        assert found.headers["Content-Type"] == "text/javascript; charset=utf-8"
-        assert "immutable" in found.headers["Cache-Control"]
+        answer = served.ask(f"/scripts/{name}", Cookie=served.cookie)
+        assert (answer.status, answer.text) == (200, script)
+        assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert "immutable" in answer.headers["Cache-Control"]
         packed = served.ask(f"/scripts/{name}", Cookie=served.cookie, Accept_Encoding="br, gzip")
         assert packed.headers["Content-Encoding"] == "gzip"
         assert int(packed.headers["Content-Length"]) < len(script) / 2
@@ -186,8 +186,8 @@ def test_no_code_runs(served: Served, kernel: str, tmp_path: Path) -> None:
         content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}}
         async with served.connect(kernel, Cookie=served.cookie, Origin=served.origin) as connection:
             for channel in ("shell", "control"):
-                asked = message("execute_request", content, channel)
-                await connection.write_message(asked, binary=True)
+                request = message("execute_request", content, channel)
+                await connection.write_message(request, binary=True)
             await connection.write_message(message("kernel_info_request", {}), binary=True)
             while "kernel_info_reply" not in heard:
                 _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
@@ -247,10 +247,10 @@ def test_full_dashboard_says_so_and_recovers(served: Served, kernel: str) -> Non
 def test_kernels_inherit_no_secrets(served: Served) -> None:
     wait_for(lambda: bool(children(served.process.pid)))
     for process in children(served.process.pid):
-        told = (process / "environ").read_bytes().decode()
-        assert "LESION_DASH_DATA_ROOT" in told or "LESION_DASH" in told
+        environment = (process / "environ").read_bytes().decode()
+        assert "LESION_DASH_DATA_ROOT" in environment or "LESION_DASH" in environment
         for unwanted in (SECRET, TOKEN, PATIENT):
-            assert unwanted not in told
+            assert unwanted not in environment
 
 
 @ON_LINUX
@@ -271,8 +271,8 @@ def test_no_other_process_of_the_account_reads_the_server(served: Served) -> Non
 @ON_LINUX
 def test_kernels_have_a_limit_of_memory(served: Served) -> None:
     def limits() -> list[str]:
-        found = [(process / "limits").read_text() for process in children(served.process.pid)]
-        return [re.search(r"data size +(\w+)", text)[1] for text in found]  # type: ignore[index]
+        texts = [(process / "limits").read_text() for process in children(served.process.pid)]
+        return [re.search(r"data size +(\w+)", text)[1] for text in texts]  # type: ignore[index]
 
     wait_for(lambda: set(limits()) == {"3000000000"})
 

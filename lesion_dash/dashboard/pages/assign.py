@@ -110,7 +110,7 @@ class AssignPage:
     """Components of a map, and the regions they touch."""
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.service = AssignmentService(context.session)
         start = "overlap" if context.choices.cohort_b else "n"
         self.choices = AssignChoices(atlas=context.choices.atlas, source=start)
@@ -132,14 +132,14 @@ class AssignPage:
         self._follow()
 
     def _follow(self) -> None:
-        guard = self._context.banner.guard
+        guard = self.context.banner.guard
         update = guard(self._update)
         inputs = [name for name in self.choices.trait_names() if name != "min_correlation"]
         self.choices.observe(update, names=inputs)
         self.choices.observe(guard(self._show_rows), names="min_correlation")
         later = Debounce(0.25, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
-        self._context.choices.observe(lambda _: later(), names=names)
+        self.context.choices.observe(lambda _: later(), names=names)
         update()
 
     def _lay_out(self) -> widgets.Box:
@@ -157,15 +157,15 @@ class AssignPage:
         return page
 
     def _update(self, _change: Any = None) -> None:
-        question = self.choices.ask(self._context.choices.selection)
+        question = self.choices.ask(self.context.choices.selection)
         if missing := _missing(question):
             self._request = None
             self._show_nothing(missing)
             return
         self._request = question
-        self._context.banner.clear()
+        self.context.banner.clear()
         self._wait()
-        done = self._context.banner.guard(partial(self._done, question))
+        done = self.context.banner.guard(partial(self._done, question))
         self._worker.submit(partial(self._work, question), done)
 
     @property
@@ -180,7 +180,7 @@ class AssignPage:
         if request is None or not self._is_waiting:
             return
         self.download.disabled = True
-        is_read = self._context.session.has_atlas(request.atlas)
+        is_read = self.context.session.has_atlas(request.atlas)
         self._busy = _WORKING if is_read else f"Reading atlas {request.atlas} ..."
         if answer is None or answer.question.subject != request.subject:
             self._say_busy()
@@ -200,7 +200,7 @@ class AssignPage:
                 raise Cancelled
             # One step in fifty is enough for the eye, and each is a message to the browser.
             if done == total or done % max(total // 50, 1) == 0:
-                self._context.on_loop(self._show_progress, question, done, total)
+                self.context.on_loop(self._show_progress, question, done, total)
 
         try:
             answer = self.service.answer(question, show)
@@ -272,7 +272,7 @@ class AssignPage:
     def _failed(self, error: Exception) -> None:
         self._request = None
         self._show_nothing("Nothing to show: see the message at the top.")
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _best_clicked(self, row: int) -> None:
         self._pick(self._best_rows, row)
@@ -288,7 +288,7 @@ class AssignPage:
 
     def _save(self) -> None:
         if self.answer is not None and not self._is_waiting:
-            self._context.saver.save(FILE_NAME, csv_bytes(self.answer.table))
+            self.context.saver.save(FILE_NAME, csv_bytes(self.answer.table))
 
 
 def _missing(question: AssignmentRequest) -> str:

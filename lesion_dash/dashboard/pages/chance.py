@@ -91,7 +91,7 @@ class SizeBiasPage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.service = SizeBiasService(context.session)
         self.contrasts: Contrasts | None = None
         self.permuted: VolumePermutations | None = None
@@ -116,7 +116,7 @@ class SizeBiasPage:
 
     def _make_fields(self) -> None:
         self.cohort = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
-        self.controls = MapControls(self._context)
+        self.controls = MapControls(self.context)
         self.side = widgets.Dropdown(options=_SIDES)
         self.permutations = widgets.BoundedIntText(value=PERMUTATIONS, min=20, max=_MOST)
         self.seed = widgets.BoundedIntText(value=SEED, min=0, max=_HIGHEST_SEED)
@@ -127,7 +127,7 @@ class SizeBiasPage:
         self.statement = widgets.HTML(statement_html())
 
     def _follow(self) -> None:
-        guard = self._context.banner.guard
+        guard = self.context.banner.guard
         update = self.controls.follow(self._update, self._draw)
         for field in (self.cohort, self.side, self.permutations, self.seed):
             field.observe(lambda _: update(), names="value")
@@ -166,7 +166,7 @@ class SizeBiasPage:
         return both
 
     def _request_now(self) -> SizeBiasRequest | None:
-        choices = self._context.choices
+        choices = self.context.choices
         name = str(getattr(choices, f"cohort_{self.cohort.value}"))
         if not name:
             return None
@@ -218,7 +218,7 @@ class SizeBiasPage:
         request = self._request_now()
         if request is None or self._running == request:
             return
-        self._context.banner.clear()
+        self.context.banner.clear()
         self._stop.set()
         self._stop, self._running = threading.Event(), request
         self._show_progress(request, 0, request.permutations)
@@ -237,7 +237,7 @@ class SizeBiasPage:
         self._running = None
         self._show_running()
         set_text(self.state, "Stopped." if self._stop.is_set() else "")
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _show_progress(self, request: SizeBiasRequest, done: int, total: int) -> None:
         if request == self._running:
@@ -261,7 +261,7 @@ class SizeBiasPage:
         contrasts = self.contrasts
         if contrasts is None:
             return
-        choices = self._context.choices
+        choices = self.context.choices
         mm, radiological = choices.mm, bool(choices.radiological)
         voxel = contrasts.above_mean.voxel(mm)
         for map_card, layer, whose in (
@@ -274,7 +274,7 @@ class SizeBiasPage:
             self.p.view.show(self._p, voxel, radiological, *words)
         else:
             self.p.view.clear(_ASK)
-        atlas = self._context.session.atlas(choices.loaded_atlas)
+        atlas = self.context.session.atlas(choices.loaded_atlas)
         region = atlas.region_at(mm) if atlas is not None else OUTSIDE
         place = place_words(mm, contrasts.means.grid)
         where = place if region == OUTSIDE else f"{place} · {region}"
@@ -288,7 +288,7 @@ class SizeBiasPage:
         request = self._request_now()
         if request is not None and name:
             job = partial(self.service.file_bytes, request, name)
-            self._drawer.submit(job, partial(self._context.saver.save, name))
+            self._drawer.submit(job, partial(self.context.saver.save, name))
 
     def _panels(self) -> list[Panel]:
         """The maps that there are, with their headings."""
@@ -304,13 +304,13 @@ class SizeBiasPage:
         return [*panels, (p_heading(self.permuted.side), self._p)]
 
     def _save_figure(self, file_format: str) -> None:
-        contrasts, choices = self.contrasts, self._context.choices
+        contrasts, choices = self.contrasts, self.context.choices
         if contrasts is not None:
             foot = foot_words(contrasts, self.permuted)
             place: tuple[Mm, bool] = choices.mm, bool(choices.radiological)
             job = partial(_figure_bytes, self._panels(), *place, foot, file_format)
             name = f"larger_than_chance.{file_format}"
-            self._drawer.submit(job, partial(self._context.saver.save, name))
+            self._drawer.submit(job, partial(self.context.saver.save, name))
 
 
 def _figure_bytes(panels: list[Panel], *how: Any) -> bytes:

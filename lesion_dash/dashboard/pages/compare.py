@@ -97,7 +97,7 @@ class ComparePage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.service = ComparisonService(context.session)
         self.pair: Pair | None = None
         self._maker, self._drawer = context.worker(), context.worker()
@@ -121,7 +121,7 @@ class ComparePage:
         self._update()
 
     def _follow(self) -> None:
-        guard = self._context.banner.guard
+        guard = self.context.banner.guard
         update = self.controls.follow(self._update, self._draw)
         self.map_key.observe(lambda _: update(), names="value")
         self.map_key.observe(guard(lambda _: self._offer_file()), names="value")
@@ -144,7 +144,7 @@ class ComparePage:
         return page
 
     def _request_now(self) -> PairRequest | None:
-        choices = self._context.choices
+        choices = self.context.choices
         if not (choices.cohort_a and choices.cohort_b):
             return None
         key = str(self.map_key.value)
@@ -152,7 +152,7 @@ class ComparePage:
 
     def _update(self) -> None:
         request = self._request_now()
-        missing = NO_B if self._context.choices.cohort_a else NO_A
+        missing = NO_B if self.context.choices.cohort_a else NO_A
         self.controls.show(self._parts, "" if request else missing)
         self.regions.ask(request)
         if request is None:
@@ -188,7 +188,7 @@ class ComparePage:
         pair = self.pair
         if pair is None:
             return
-        choices, key = self._context.choices, pair.request.map_key
+        choices, key = self.context.choices, pair.request.map_key
         mm, radiological = choices.mm, bool(choices.radiological)
         place = self.service.place(pair.request, mm, choices.loaded_atlas)
         voxel, min_patients = pair.a.voxel(mm), pair.request.min_patients
@@ -209,19 +209,19 @@ class ComparePage:
     def _go_to_extreme(self, largest: bool) -> None:
         place: Mm | None = self.pair.difference.extreme(largest) if self.pair else None
         if place is not None:
-            self._context.choices.mm = place
+            self.context.choices.mm = place
 
     def _save_file(self, name: str) -> None:
         request = self._request_now()
         if request is not None:
-            self._context.saver.save(name, self.service.file_bytes(request, name))
+            self.context.saver.save(name, self.service.file_bytes(request, name))
 
     def _save_figure(self, file_format: str) -> None:
         if self.pair is None:
             return
-        choices, name = self._context.choices, f"compare_{self.pair.request.map_key}.{file_format}"
+        choices, name = self.context.choices, f"compare_{self.pair.request.map_key}.{file_format}"
         job = partial(_figure, self.pair, choices.mm, bool(choices.radiological), file_format)
-        self._drawer.submit(job, partial(self._context.saver.save, name))
+        self._drawer.submit(job, partial(self.context.saver.save, name))
 
 
 def _figure(pair: Pair, mm: Mm, radiological: bool, file_format: str) -> bytes:

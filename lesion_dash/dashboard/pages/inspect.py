@@ -78,7 +78,7 @@ class InspectPage:
     """One image file, looked into."""
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.files = ImageFiles(context.session.root)
         self.loaded: LoadedVolume | None = None
         self.dropped = Dropped()
@@ -142,7 +142,7 @@ class InspectPage:
         return page
 
     def _offer_folders(self) -> None:
-        words = self._context.session.root.words_of
+        words = self.context.session.root.words_of
         folders = [(f"{words(name)} ({n})", name) for name, n in self.files.folders.items()]
         self.folder.options = [("Choose a folder", ""), *folders]
         self.folder.value = ""
@@ -169,7 +169,7 @@ class InspectPage:
         self._open((name, content), name)
 
     def _open(self, source: ImageSource, name: str) -> None:
-        self._context.banner.clear()
+        self.context.banner.clear()
         self._show_nothing(f"Reading {name} ...")
         self._reader.submit(partial(open_volume, source), self._show)
 
@@ -218,7 +218,7 @@ class InspectPage:
 
     def _failed(self, error: Exception) -> None:
         self._show_nothing("Nothing to show: see the message at the top.")
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _draw_histogram(self, _change: Any = None) -> None:
         survey = self.loaded.inspection.survey if self.loaded is not None else None

@@ -48,7 +48,7 @@ class RoiPage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.lab = RoiLab(context.session)
         self.choices, self.way = InputChoices(), WayChoices()
         atlases = context.session.root.atlases
@@ -76,7 +76,7 @@ class RoiPage:
         self.input.open_first()
 
     def _follow(self) -> None:
-        guard = self._context.banner.guard
+        guard = self.context.banner.guard
         settled = Debounce(0.1, guard(self._choices_changed))
         self.choices.observe(lambda _: settled())
         later = Debounce(0.2, guard(self._way_changed))
@@ -139,7 +139,7 @@ class RoiPage:
 
     def _run(self) -> None:
         """Settle files and test: what is no longer possible after them begins anew."""
-        self._context.banner.clear()
+        self.context.banner.clear()
         lacking = missing(self.choices, self.lab.files)
         if lacking:
             self.test.say(lacking)
@@ -161,7 +161,7 @@ class RoiPage:
 
     def _way_changed(self) -> None:
         if self._request is not None and self.way.way != self._request.way:
-            self._context.banner.clear()
+            self.context.banner.clear()
             self._ask(replace(self._request, way=self.way.way))
 
     def come_back(self) -> None:
@@ -236,7 +236,7 @@ class RoiPage:
             self.way.take(self.answer.question.way)
             self.picture.image.remove_class("ld-busy")
             self._choices_changed()
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _show_nothing(self) -> None:
         set_text(self.caption, "")
@@ -280,10 +280,10 @@ class RoiPage:
             return
         if name == SCRIPT_NAME:
             content = answer.script.encode("utf-8", "backslashreplace")
-            self._context.saver.save(name, content)
+            self.context.saver.save(name, content)
             return
         job = partial(run_files, answer.run)
-        self._writer.submit(job, lambda files: self._context.saver.save(name, files[name]))
+        self._writer.submit(job, lambda files: self.context.saver.save(name, files[name]))
 
 
 def _maps_of(setup: Setup) -> tuple[object, ...]:

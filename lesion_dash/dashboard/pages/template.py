@@ -75,7 +75,7 @@ class TemplatePage:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self.files = LabFiles(context.session.root)
         self.volumes: VolumePair | None = None
         self.placed: Placed | None = None
@@ -116,7 +116,7 @@ class TemplatePage:
 
     def _do(self, worker: Worker, job: Job, done: Done) -> None:
         """Work beside the page; what goes wrong when it is shown is shown as well."""
-        worker.submit(job, self._context.banner.guard(done))
+        worker.submit(job, self.context.banner.guard(done))
 
     # Images
 
@@ -135,7 +135,7 @@ class TemplatePage:
             if known is not None and self._is_of(known, request):
                 self._show(request, known[1])
                 return
-        self._context.banner.clear()
+        self.context.banner.clear()
         self.images.settle(False)
         self.images.say("Reading ...")
         self._do(self._opener, partial(_opened, request), self._show_before)
@@ -154,7 +154,7 @@ class TemplatePage:
         request = self.images.request
         if request is None or self.images.run.disabled:
             return
-        self._context.banner.clear()
+        self.context.banner.clear()
         self._stop.clear()
         self._pending = request
         self.images.start()
@@ -184,7 +184,7 @@ class TemplatePage:
         if volumes.registration is not None:
             self.images.say(f"Refused. {_SEE_ABOVE}" if volumes.refusal else "Done.")
         if volumes.refusal is not None:
-            self._context.banner.show(volumes.refusal)
+            self.context.banner.show(volumes.refusal)
         self._region_changed()
 
     def _opening_failed(self, error: Exception) -> None:
@@ -195,7 +195,7 @@ class TemplatePage:
         self.images.settle(False)
         is_stopped = isinstance(error, Cancelled)
         self.images.say("Stopped: nothing was changed." if is_stopped else _SEE_ABOVE)
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _show_nothing(self, why: str) -> None:
         self.request = self.volumes = self._pending = self._before = None
@@ -205,7 +205,7 @@ class TemplatePage:
     # Region
 
     def _map_chosen(self, path: str) -> None:
-        self._context.banner.clear()
+        self.context.banner.clear()
         self.region.clear()
         self._region_changed()  # the background is of the regions of one map
         self.region.say("Reading ...")
@@ -220,7 +220,7 @@ class TemplatePage:
         self.region.clear()
         self.region.say(_NOTHING)
         self._region_changed()
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
     def _region_changed(self) -> None:
         choice = self.region.choice
@@ -283,11 +283,11 @@ class TemplatePage:
 
     def _measuring_failed(self, error: Exception) -> None:
         if isinstance(error, LesionDashError):
-            root = f"{self._context.session.root.path}/"
+            root = f"{self.context.session.root.path}/"
             self.signal.say(str(error).replace(root, ""))
         else:
             self.signal.say(_NOTHING)
-            self._context.banner.show(error)
+            self.context.banner.show(error)
 
     # Code and files
 
@@ -308,7 +308,7 @@ class TemplatePage:
         if volumes is None or request is None or volumes.refusal is not None:
             return
         if name == SCRIPT_NAME:
-            self._context.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
+            self.context.saver.save(name, self.code.copy.text.encode("utf-8", "backslashreplace"))
             return
         job = partial(files_of, request, volumes, self.placed, self.answer)
         self.code.pack(True)
@@ -316,11 +316,11 @@ class TemplatePage:
 
     def _save_all(self, content: bytes) -> None:
         self.code.pack(False)
-        self._context.saver.save(ZIP_NAME, content)
+        self.context.saver.save(ZIP_NAME, content)
 
     def _packing_failed(self, error: Exception) -> None:
         self.code.pack(False)
-        self._context.banner.show(error)
+        self.context.banner.show(error)
 
 
 def _opened(request: Request) -> tuple[Request, VolumePair]:

@@ -3,29 +3,89 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from visitor import arrive, every_widget, find_button, open_app, send
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.address import LONGEST, read_address, to_address, too_long_for
+from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.lab_steps import step_of, step_text
 from lesion_dash.dashboard.page_inputs import INPUTS
 from lesion_dash.dashboard.page_state import PageState, StateValidator
-from lesion_dash.dashboard.session_file import session_bytes
+from lesion_dash.dashboard.pages import PAGES
+from lesion_dash.dashboard.session_file import read_session, session_bytes
+from lesion_dash.rois.recipe import InsideFile, InsideRegions, MoreIn
+from lesion_dash.rois.steps import FillHoles, Morph
 
-from .kept_page import (
-    BOLD,
-    MADE,
-    NAMES,
-    arrive,
-    link_to,
-    open_app,
-    open_page,
-)
+NAMES = tuple(page.__name__.rpartition(".")[2] for page in PAGES)
+BOLD = "sub-01_task-pictures_run-2_bold.nii.gz"
+MASK = "sub-01_brain_mask.nii.gz"
+ATLAS = "atlas//synthetic_atlas.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def root(sample_data: Path) -> DataRoot:
+    return DataRoot(sample_data)
+
+
+MADE: dict[str, dict[str, Any]] = {
+    "compare": {"map": "std"},
+    "chance": {"cohort": "b", "side": "two-sided", "permutations": 250, "seed": 9},
+    "assign": {
+        "source": "series", "file": MASK, "atlas": "synthetic_atlas", "threshold": 0.25,
+        "signs": "both", "connectivity": 6, "min_size_mm3": 50.0, "lower_threshold": 0.5,
+        "min_correlation": -0.5,
+    },
+    "roi": {
+        "folder": "series", "runs": (BOLD,), "a": "house", "b": "face", "delay_s": 4.0,
+        "repetition_time": 2.5, "fwhm_mm": 6.0, "mask": f"series//{MASK}", "test": "welch",
+        "correction": "fdr", "map_key": "t", "threshold": -2.5, "threshold_side": "both",
+        "steps": ('["dilate",2,"voxels",6]', '["regions","synthetic_atlas","Synthetic putamen L"]'),
+        "connectivity": 6, "min_voxels": 4, "min_mm3": 30.0, "atlas": "synthetic_atlas",
+    },
+    "template": {
+        "image": f"series//{MASK}", "template": f"series//{MASK}", "kind": "rigid",
+        "lesion": f"series//{MASK}", "map": ATLAS, "region": "3", "threshold": 0.75,
+        "background": "/4", "air": f"series//{MASK}", "coils": 8,
+    },
+    "inspect": {"file": f"series//{MASK}"},
+}  # fmt: skip
+"""Something else than the usual on every page."""
+"""Something else than the usual on every page."""
+
+
+def open_page(app: App, page: str) -> Any:
+    app.tabs.selected_index = NAMES.index(page)
+    app.context.wait()
+    return app.tabs.children[app.tabs.selected_index]
+
+
+def find(box: Any, kind: str, part: str = "") -> Any:
+    """The first widget of a kind, or with this text in it."""
+    for widget in every_widget(box):
+        if type(widget).__name__ == kind or (part and part in str(getattr(widget, "value", ""))):
+            return widget
+    raise AssertionError(kind or part)
+
+
+def steps_of(box: Any) -> str:
+    return str([getattr(widget, "options", ()) for widget in every_widget(box)])
+
+
+def link_to(page: str, values: dict[str, Any]) -> str:
+    return to_address(
+        PageState(
+            "cohort_a", "cohort_b", min_patients=4, map_key="n", page=page, inputs={page: values}
+        )
+    )
 
 
 def test_every_page_that_keeps_something_is_tried() -> None:
@@ -44,11 +104,17 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
         app.tabs.selected_index = 0
     arrive(app, link_to(page, MADE[page]).replace(f"&page={page}", ""))
     assert app.context.inputs.values[page] == MADE[page]
-    open_page(app, page)
+    panel = open_page(app, page)
     assert app.context.inputs.values[page] == MADE[page]
     assert app.context.banner.message == ""
-    told = read_address(app.url_state.bar.text)["inputs"]
-    assert StateValidator(root, NAMES).check({"inputs": told})[0].inputs[page] == MADE[page]
+    inputs = read_address(app.url_state.bar.text)["inputs"]
+    assert StateValidator(root, NAMES).check({"inputs": inputs})[0].inputs[page] == MADE[page]
+    if page == "chance":  # which a link does not run
+        assert not find_button(panel, "Shuffle volumes").disabled
+    # Pages of which a link says nothing stay as they are.
+    other = "compare" if page != "compare" else "chance"
+    arrive(app, link_to(other, MADE[other]))
+    assert app.context.inputs.values[page] == MADE[page]
 
 
 @pytest.mark.parametrize("page", ["chance", "assign", "roi"])
@@ -60,32 +126,20 @@ def test_a_file_brings_the_inputs_back_and_what_it_leaves_out_is_usual(
     content = session_bytes(PageState("cohort_a", "cohort_b", min_patients=4, inputs={page: less}))
     app = open_app(root)
     arrive(app, link_to(page, MADE[page]))
-    app.url_state.menu._handle_custom_msg({"type": "open", "name": "one.json"}, [content])
+    send(app.url_state.menu, {"type": "open", "name": "one.json"}, content)
     app.context.wait()
-    found = dict(app.context.inputs.values[page])
+    values = dict(app.context.inputs.values[page])
     if page == "roi":  # the folder decides which runs and conditions are offered first
-        assert found.pop("a", "") == found.pop("b", "") == ""
-    assert found == less
+        assert values.pop("a", "") == values.pop("b", "") == ""
+    assert values == less
     assert app.context.banner.message == ""
-
-
-def test_pages_of_which_nothing_is_said_stay_as_they_are(root: DataRoot) -> None:
-    app = open_app(root)
-    arrive(app, link_to("chance", MADE["chance"]))
-    arrive(app, "a=cohort_a&b=cohort_b&k=4&compare.map=mean")
-    assert app.context.inputs.values["chance"] == MADE["chance"]
-    assert app.context.inputs.values["compare"] == {"map": "mean"}
-
-
-def test_what_is_usual_is_not_told(root: DataRoot) -> None:
-    app = open_app(root)
-    open_page(app, "chance")
-    assert "chance.cohort=a" in app.url_state.bar.text
-    assert "chance.seed" not in app.url_state.bar.text
+    if page == "chance":  # what is usual is not in the link
+        assert "chance.cohort=b" in app.url_state.bar.text
+        assert "chance.seed" not in app.url_state.bar.text
 
 
 LONG = "x" * 600
-HOSTILE = [
+REFUSED = [
     ("compare.map=overlap", "none of the choices"),
     ("chance.permutations=1e9", "no whole number from 20 to 100,000"),
     ("chance.permutations=20.5", "no whole number"),
@@ -138,7 +192,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), HOSTILE, ids=[text[:24] for text, _ in HOSTILE])
+@pytest.mark.parametrize(("text", "reason"), REFUSED, ids=[text[:24] for text, _ in REFUSED])
 def test_what_cannot_be_chosen_is_told_and_the_rest_taken(
     root: DataRoot, text: str, reason: str
 ) -> None:
@@ -162,7 +216,7 @@ JSON = st.recursive(
     ),
     max_leaves=5,
 )
-PAGE_VALUES = st.sampled_from([(page, name) for page, kept in INPUTS.items() for name in kept])
+PAGE_VALUES = st.sampled_from([(page, name) for page, fields in INPUTS.items() for name in fields])
 
 
 @settings(max_examples=150, deadline=None)
@@ -221,17 +275,16 @@ def test_a_map_of_two_cohorts_needs_both(root: DataRoot) -> None:
     assert app.context.inputs.values["assign"]["source"] == "n"
 
 
-def test_a_long_choice_makes_room_for_the_others(root: DataRoot) -> None:
-    long = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
-    inputs = {"roi": {"folder": "series", "runs": long}, "chance": MADE["chance"]}
+def test_a_choice_too_long_for_a_link_leaves_the_others_in_it() -> None:
+    runs = tuple(f"sub-{number:03}_task-pictures_bold.nii.gz" for number in range(200))
+    inputs = {"roi": {"folder": "series", "runs": runs}, "chance": MADE["chance"]}
     state = PageState("cohort_a", inputs=inputs)
     assert too_long_for(state) == ("roi",)
     text = to_address(state)
     assert len(text) <= LONGEST
     assert read_address(text).keys() == {"folder_a", "inputs"}
     assert read_address(text)["inputs"].keys() == {"chance"}
-    assert json.loads(session_bytes(state))["choices"]["inputs"]["roi"]["runs"] == list(long)
-    del root
+    assert json.loads(session_bytes(state))["choices"]["inputs"]["roi"]["runs"] == list(runs)
 
 
 def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) -> None:
@@ -242,3 +295,85 @@ def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) 
     open_page(app, "roi")
     assert "the inputs of ROI lab" in app.url_state.menu.lacking
     assert "roi." not in app.url_state.bar.text
+
+
+def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data: Path) -> None:
+    app = open_app(root)
+    content = (sample_data / "series" / MASK).read_bytes()
+    part = {"name": "Jane Doe.nii.gz", "size": len(content), "start": 0}
+    send(find(open_page(app, "inspect"), "FileDrop"), part, content)
+    app.context.wait()
+    link = app.url_state.bar.text
+    assert "Jane" not in link
+    saved = session_bytes(app.url_state.state)
+    assert "is not kept: drop it there again" in json.loads(saved)["note"]
+    assert b"Jane" not in saved
+    assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.url_state.state
+    other = open_app(root)
+    arrive(other, link)
+    panel = other.tabs.children[NAMES.index("inspect")]
+    assert "is not kept" in find(panel, "", "drop it again").value
+    assert other.url_state.bar.text == link
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: Morph("open", 2.5, "mm"),
+        lambda _: Morph("dilate", 1, "voxels", 26),
+        lambda _: FillHoles(),
+        lambda _: MoreIn("b"),
+        lambda root: InsideFile(str(root.path / "series" / MASK), 0.5),
+        lambda root: InsideFile(str(root.path / "series" / MASK)),
+        lambda root: InsideRegions(
+            str(root.atlas_files("synthetic_atlas")[0]),
+            ("Synthetic putamen L", "Synthetic putamen R"),
+            str(root.atlas_files("synthetic_atlas")[1]),
+        ),
+    ],
+    ids=["ball", "voxels", "fill", "more", "threshold", "file", "regions"],
+)
+def test_a_step_as_text_tells_no_place_outside_the_data_root(
+    root: DataRoot, make: Callable[[DataRoot], Any]
+) -> None:
+    step = make(root)
+    text = step_text(step, root)
+    assert step_of(text, root) == step
+    assert str(root.path) not in text
+
+
+def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -> None:
+    app = open_app(root)
+    panel = open_page(app, "roi")
+    find_button(panel, "Run the test").click()
+    app.context.wait()
+    assert "1. −log10 p" in steps_of(panel)
+    step = '["dilate",2,"voxels",6]'
+    arrive(app, link_to("roi", MADE["roi"] | {"threshold": 2.0, "steps": (step,)}))
+    assert "1. −log10 p" not in steps_of(panel)  # it was of the choices before the link
+    find(panel, "", "to begin. Then: dilate by 2 voxels")
+    find_button(panel, "Run the test").click()
+    app.context.wait()
+    assert app.context.banner.message == ""
+    values = app.context.inputs.values["roi"]
+    assert (values["map_key"], values["threshold"], values["steps"]) == ("t", 2.0, (step,))
+    assert "2. dilate" in steps_of(panel)
+
+
+def test_a_page_that_comes_back_has_its_brain_drawn_whole(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(root)
+    find(app.tabs, "Probe").set_state({"webgl": "yes"})
+    app.context.wait()
+    niivue = find(app.tabs, "QuickNiiVue")
+    assert len(niivue.volumes) == 2
+    painted: list[str] = []
+    niivue.on_image_loaded(lambda volume: painted.append(volume.id))
+    for volume in niivue.volumes:
+        monkeypatch.setattr(type(volume), "img", np.zeros(8, np.uint8))
+        monkeypatch.setattr(type(volume), "hdr", {})
+    send(app.url_state.bar, {"back": "yes"})
+    assert painted == []
+    send(app.url_state.bar, {"back": True})
+    assert painted == [volume.id for volume in niivue.volumes]
