@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import struct
 
 import nibabel as nib
 import numpy as np
@@ -104,48 +103,38 @@ def test_a_file_of_an_array_leads_to_convert(tmp_path, ending, length):
             read(path)
 
 
+def with_header(field: str, value) -> bytes:
+    header = nib.Nifti1Header(BYTES[:348], check=False)
+    header[field] = value
+    return gzip.compress(header.binaryblock + BYTES[348:])
+
+
+GZIPPED = gzip.compress(BYTES)
 DAMAGE = {
-    "empty": (lambda data: b"", "file is empty"),
-    "text": (lambda data: b"hello " * 200, "not a gzip file"),
-    "plain": (gzip.decompress, "rename it to .nii"),
-    "cut": (lambda data: data[:-60], "truncated|damaged"),
-    "no trailer": (lambda data: data[:-8], "truncated"),
-    "checksum": (lambda data: data[:-8] + b"\0\0\0\0" + data[-4:], "checksum does not match"),
-    "length": (lambda data: data[:-4] + b"\1\0\0\0", "length does not match"),
-    "not an image": (lambda data: gzip.compress(b"hello" * 300), "not a NIfTI file"),
-    "header alone": (lambda data: gzip.compress(BYTES[:352]), "voxel data missing"),
-    "claims too much": (
-        lambda data: gzip.compress(BYTES[:42] + struct.pack("<3h", 2000, 2000, 200) + BYTES[48:]),
-        "truncated",
-    ),
+    "empty": (b"", "file is empty"),
+    "text": (b"hello " * 200, "not a gzip file"),
+    "plain": (BYTES, "rename it to .nii"),
+    "cut": (GZIPPED[:-60], "truncated|damaged"),
+    "no trailer": (GZIPPED[:-8], "truncated"),
+    "checksum": (GZIPPED[:-8] + b"\0\0\0\0" + GZIPPED[-4:], "checksum does not match"),
+    "length": (GZIPPED[:-4] + b"\1\0\0\0", "length does not match"),
+    "not an image": (gzip.compress(b"hello" * 300), "not a NIfTI file"),
+    "header alone": (gzip.compress(BYTES[:352]), "voxel data missing"),
+    "claims too much": (with_header("dim", [3, 2000, 2000, 200, 1, 1, 1, 1]), "truncated"),
+    "dimensions": (with_header("dim", [0, 1, 1, 1, 1, 1, 1, 1]), "impossible dimensions"),
+    "type": (with_header("datatype", 999), "unsupported voxel type"),
+    "offset": (with_header("vox_offset", 16), "voxel data offset"),
+    "affine": (with_header("srow_x", [np.nan, 0, 0, 0]), "affine is not a number"),
+    "flat": (with_header("srow_x", [0, 0, 0, 0]), "affine cannot be inverted"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damage_is_named(tmp_path, case):
-    damage, match = DAMAGE[case]
-    (tmp_path / "a.nii.gz").write_bytes(damage(gzip.compress(BYTES)))
+    content, match = DAMAGE[case]
+    (tmp_path / "a.nii.gz").write_bytes(content)
     with pytest.raises(InputError, match=match):
         read_mask(tmp_path / "a.nii.gz")
-
-
-HEADERS = {
-    "dimensions": ("dim", [0, 1, 1, 1, 1, 1, 1, 1], "impossible dimensions"),
-    "type": ("datatype", 999, "unsupported voxel type"),
-    "offset": ("vox_offset", 16, "voxel data offset"),
-    "affine": ("srow_x", [np.nan, 0, 0, 0], "affine is not a number"),
-    "flat": ("srow_x", [0, 0, 0, 0], "affine cannot be inverted"),
-}
-
-
-@pytest.mark.parametrize("case", HEADERS)
-def test_a_damaged_header_is_refused_before_its_voxels(tmp_path, case):
-    field, value, match = HEADERS[case]
-    header = nib.Nifti1Header(BYTES[:348], check=False)
-    header[field] = value
-    (tmp_path / "a.nii").write_bytes(header.binaryblock + BYTES[348:])
-    with pytest.raises(InputError, match=match):
-        read_mask(tmp_path / "a.nii")
 
 
 def test_a_mask_goes_to_a_file_and_back(tmp_path):
