@@ -67,22 +67,19 @@ def test_types_and_space_of_another_image_are_kept_or_said_to_change(store, like
     assert result.header.get_xyzt_units()[0] == "mm"
 
 
-def test_bytes_that_are_no_truth_values_count_as_true(store, like):
-    array = np.array([0, 1, 2, 255] * 15, np.uint8).reshape(SHAPE).view(bool)
-    made = convert_array(store(array), like)
-    np.testing.assert_array_equal(made.array, array.view(np.uint8) > 0)
-
-
-def test_wide_numbers_are_kept(store, like):
-    array = np.zeros(SHAPE, np.int64)
-    array[0, 0, 0] = 2**32 - 1
-    converted = convert_array(store(array), like)
-    assert converted.array.dtype == np.uint32
-    np.testing.assert_array_equal(converted.array, array)
-
-
 def ends(low: int, high: int) -> np.ndarray:
     return np.array([low, high] * 30).reshape(SHAPE)
+
+
+def test_values_that_numpy_would_cast_otherwise(store, like):
+    wide = ends(0, 2**32 - 1)
+    truth = np.array([0, 1, 2, 255] * 15, np.uint8).reshape(SHAPE)  # bytes other than 0 and 1
+    infinite = numbers(">f4")
+    infinite[0, 0, :3] = np.inf, -np.inf, np.nan
+    for array, expected in ((wide, wide), (truth.view(bool), truth > 0), (infinite, infinite)):
+        made = convert_array(store(array), like)
+        np.testing.assert_array_equal(made.array, expected)
+    assert "infinite value in 2 voxels, which other commands refuse" in made.notes
 
 
 @pytest.mark.parametrize(

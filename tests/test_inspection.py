@@ -180,16 +180,11 @@ def test_bytes_and_nibabel_give_what_the_file_gives(tmp_path):
         assert in_memory[key] == of_path[key], key
 
 
+PERCENT = np.random.default_rng(1).integers(0, 101, (*SHAPE, 3))
+
+
 @pytest.mark.parametrize(
-    "array",
-    [
-        values() > 200,
-        values() % 5 + 1,
-        values(),
-        np.zeros(SHAPE),
-        values() / 7,
-        np.random.default_rng(1).integers(0, 101, (*SHAPE, 3)),
-    ],
+    "array", [values() > 200, values() % 5 + 1, values(), np.zeros(SHAPE), values() / 7, PERCENT]
 )
 def test_sentences_are_those_of_validation(tmp_path, array):
     path = save(tmp_path / "image.nii.gz", np.asarray(array, np.float32))

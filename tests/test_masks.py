@@ -33,9 +33,14 @@ def test_a_mask_of_any_type_equals_what_nibabel_reads(tmp_path, dtype, ending):
 
 def test_other_forms_of_a_mask_are_read(tmp_path):
     nib.save(nib.Nifti2Image(WHOLE[..., None, None], AFFINE), tmp_path / "a.nii")
-    scaled = set_scaling(save(tmp_path / "b.nii", WHOLE * 255), 1 / 255)
-    nearly = save(tmp_path / "c.nii", np.where(LESION, np.float32(0.99999), np.float32(0)))
-    for source in (tmp_path / "a.nii", scaled, nearly, image(LESION.astype(np.float32))):
+    sources = [
+        tmp_path / "a.nii",
+        set_scaling(save(tmp_path / "scaled.nii", WHOLE * 255), 1 / 255),
+        set_scaling(save(tmp_path / "shifted.nii", WHOLE * 2 + 1), 0.5, -0.5),
+        save(tmp_path / "nearly.nii", np.where(LESION, np.float32(0.99999), np.float32(0))),
+        image(LESION.astype(np.float32)),
+    ]
+    for source in sources:
         np.testing.assert_array_equal(read_mask(source).array, LESION)
 
 

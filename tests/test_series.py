@@ -174,8 +174,10 @@ def test_smoothing_is_that_of_nilearn_volume_by_volume_and_takes_nan_as_0(tmp_pa
 
 @pytest.mark.parametrize("width", [0, -3, np.nan, np.inf, 101])
 def test_a_width_that_is_none_is_refused(run, width):
+    series = read_series(run)
+    assert len(smooth_series(series, 5.0).notes) == 1
     with pytest.raises(InputError, match="give a width above 0 mm"):
-        smooth_series(read_series(run), width)
+        smooth_series(series, width)
 
 
 def test_whole_numbers_of_64_bits_become_an_image_again():
