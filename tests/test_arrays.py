@@ -86,6 +86,13 @@ def test_every_layout_is_what_numpy_reads(read, code):
             assert_same(stored, array)
 
 
+def test_npy_headers_of_python_2_and_version_2(read):
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 3L, 4L)}\n"
+    for version in (b"\x01\x00", b"\x02\x00"):
+        stored = read(header(text, version) + bytes(range(24)))
+        assert_same(stored, np.arange(24, dtype="u1").reshape(2, 3, 4))
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_layout_is_what_pickle_gives(read, protocol):
     for code in TYPES:
@@ -94,13 +101,6 @@ def test_every_layout_is_what_pickle_gives(read, protocol):
             stored = read(content, "pkl")
             assert_same(stored, pickle.loads(content))
             assert (stored.name, stored.affine, stored.notes) == ("", None, ())
-
-
-def test_npy_headers_of_python_2_and_version_2(read):
-    array = np.arange(24, dtype="<i2").reshape(2, 3, 4)
-    text = "{'descr': '<i2', 'fortran_order': False, 'shape': (2L, 3L, 4L)}\n"
-    for version in (b"\x01\x00", b"\x02\x00"):
-        assert_same(read(header(text, version) + array.tobytes()), array)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -172,20 +172,13 @@ def test_one_of_several_is_asked_for(read, kind):
         assert_same(stored, array)
 
 
-def test_harmless_things_beside_the_array(read):
+@pytest.mark.parametrize("protocol", PROTOCOLS[2:])
+def test_harmless_things_beside_the_array(read, protocol):
     array = numbers("f8")
-    content = {
-        "data": array,
-        "same": array,
-        "text": "ü" * 5000,
-        "big": 2**40,
-        "tags": {"a", ("b", 1)},
-        "frozen": frozenset([1]),
-        "deep": [[{(1, 2): (2.5, -(10**9))}]],
-    }
-    for protocol in PROTOCOLS[4:]:
-        assert_same(read(pickle.dumps(content, protocol), "pkl", "same"), array)
-    assert_same(read(pickle.dumps({"a": array, "b": array}, 2), "pkl", "b"), array)
+    content = {"data": array, "same": array, "text": "ü" * 5000, "big": 2**40}
+    if protocol > 3:  # before, Python calls a function to make a set
+        content |= {"tags": {"a", ("b", 1)}, "deep": [[{(1, 2): (2.5, -(10**9))}], frozenset([1])]}
+    assert_same(read(pickle.dumps(content, protocol), "pkl", "same"), array)
 
 
 def test_what_a_program_writes_otherwise_than_python(read):
