@@ -34,8 +34,8 @@ def test_a_mask_is_what_it_was(tmp_path):
 @pytest.mark.parametrize("name", ["lens_mask.nii.gz", "lens_mask.nii"])
 def test_the_mask_beside_an_image_is_what_was_meant(tmp_path, name):
     path = save(tmp_path / "lens.nii.gz", CHANCES)
-    save(tmp_path / name, (LABELS == 1).astype(np.uint8))
-    save(tmp_path / "other_mask.nii", (LABELS == 1).astype(np.uint8))
+    for mask in (name, "other_mask.nii"):
+        save(tmp_path / mask, (LABELS == 1).astype(np.uint8))
     with pytest.raises(InputError, match=f"give {name} beside it, its mask$"):
         binary_mask(path)
 

@@ -272,10 +272,11 @@ def test_scaling_is_kept_where_it_has_a_stored_0(tmp_path, labels, slope, interc
     assert bool(notes) == (dtype == np.float64)
 
 
-def test_nan_inside_stays_and_no_name_of_a_patient_is_written(labels):
+def test_nan_inside_stays_and_no_name_of_a_patient_is_written(tmp_path, labels):
     made = image(np.full(SHAPE, np.nan, np.float32))
     made.header["descrip"] = b"Mustermann^Erika"
-    masked = mask_image(made, labels, 9)
+    nib.save(made, tmp_path / "nan.nii")
+    masked = mask_image(tmp_path / "nan.nii", labels, 9)
     assert b"Mustermann" not in masked.to_bytes(is_compressed=False)[0]
     np.testing.assert_array_equal(written(masked)[0].get_fdata(), np.where(NINE, np.nan, 0))
 

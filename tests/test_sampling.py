@@ -77,12 +77,12 @@ def test_neighbours_are_those_of_the_grid_inside_the_mask():
     inside = generator.random(shape) < 0.7
     indices = generator.permutation(np.flatnonzero(inside.ravel(order="F")))
     values = array.ravel(order="F")[indices]
-    deviations, products = np.where(inside, array - values.mean(), np.nan), []
-    for axis in range(3):
-        upper = np.take(deviations, range(1, shape[axis]), axis)
-        pair = upper * np.take(deviations, range(shape[axis] - 1), axis)
-        products += pair[~np.isnan(pair)].tolist()
-    expected = np.mean(products) / values.var()
+    deviations = np.where(inside, array - values.mean(), np.nan)
+    pairs = [
+        np.take(deviations, range(1, length), axis) * np.take(deviations, range(length - 1), axis)
+        for axis, length in enumerate(shape)
+    ]
+    expected = np.nanmean(np.concatenate([pair.ravel() for pair in pairs])) / values.var()
     assert expected > 0.5
     assert neighbour_correlation(values, indices, shape) == pytest.approx(expected, rel=1e-12)
 
