@@ -175,7 +175,7 @@ def test_probabilities_and_masks_through_a_slope_are_no_labels(tmp_path, scan, d
     ],
 )
 def test_a_region_that_is_not_there_is_told(request, scan, source, options, match):
-    with pytest.raises(InputError, match=match):
+    with pytest.raises(InputError, match=rf"(maps|max_prob_map).*: .*{match}"):
         mask_image(scan, request.getfixturevalue(source), **options)
 
 

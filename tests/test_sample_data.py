@@ -74,6 +74,8 @@ def assert_space(file: Path, shape, spacing, code: int, dtype=np.uint8):
     assert image.header.get_zooms()[:3] == spacing
     assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
     assert [int(image.header[form]) for form in ("sform_code", "qform_code")] == [code, code]
+    assert np.allclose(image.get_qform(), image.affine)
+    assert image.header.get_xyzt_units()[0] == "mm"
     assert image.get_data_dtype() == dtype
 
 

@@ -126,7 +126,7 @@ def test_nan_is_kept(tmp_path):
 )
 def test_runs_that_do_not_fit_are_refused(tmp_path, run, array, options, match):
     other = write_run(tmp_path / "b.nii", array, **options)
-    with pytest.raises(InputError, match=match):
+    with pytest.raises(InputError, match=rf"[ab]\.nii: .*{match}"):
         read_series([run, other])
 
 
