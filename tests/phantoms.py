@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import nibabel as nib
@@ -17,6 +18,19 @@ def image(array, affine=AFFINE, code: int = 4) -> nib.Nifti1Image:
     made.set_qform(affine, code)
     made.header.set_xyzt_units("mm")
     return made
+
+
+def save(path: Path, array, affine=AFFINE, code: int = 4) -> Path:
+    nib.save(image(np.asarray(array), affine, code), path)
+    return path
+
+
+def set_scaling(path: Path, slope: float, intercept: float = 0.0, order: str = "<") -> Path:
+    """Let an uncompressed file say: value = stored * slope + intercept."""
+    content = bytearray(path.read_bytes())
+    struct.pack_into(f"{order}ff", content, 112, slope, intercept)
+    path.write_bytes(content)
+    return path
 
 
 def write_masks(folder: Path, arrays, affine=AFFINE, names=None) -> Path:

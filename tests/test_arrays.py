@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import struct
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pickled
 import pytest
 from hypothesis import given, settings
@@ -86,6 +86,13 @@ def test_every_layout_is_what_numpy_reads(read, code):
             assert_same(stored, array)
 
 
+def test_npy_headers_of_python_2_and_version_2(read):
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 3L, 4L)}\n"
+    for version in (b"\x01\x00", b"\x02\x00"):
+        stored = read(header(text, version) + bytes(range(24)))
+        assert_same(stored, np.arange(24, dtype="u1").reshape(2, 3, 4))
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_layout_is_what_pickle_gives(read, protocol):
     for code in TYPES:
@@ -94,13 +101,6 @@ def test_every_layout_is_what_pickle_gives(read, protocol):
             stored = read(content, "pkl")
             assert_same(stored, pickle.loads(content))
             assert (stored.name, stored.affine, stored.notes) == ("", None, ())
-
-
-def test_npy_headers_of_python_2_and_version_2(read):
-    array = np.arange(24, dtype="<i2").reshape(2, 3, 4)
-    text = "{'descr': '<i2', 'fortran_order': False, 'shape': (2L, 3L, 4L)}\n"
-    for version in (b"\x01\x00", b"\x02\x00"):
-        assert_same(read(header(text, version) + array.tobytes()), array)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -137,79 +137,48 @@ def test_arrays_of_python_2(read, write):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_dict_brings_its_affine(read, protocol):
+def test_the_only_image_is_taken_with_its_affine(read, protocol):
     affine = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
     forms = (affine, affine.astype(">f4"), affine.tolist(), tuple(map(tuple, affine.tolist())))
-    for key in ("affine", b"affine", "Affine"):
-        for own in forms:
-            content = {"img": numbers("i2"), key: own, "TR": 2.5, 3: None}
-            stored = read(pickle.dumps(content, protocol), "pkl")
-            assert stored.name == "img"
-            np.testing.assert_array_equal(stored.affine, affine)
-            assert stored.affine.dtype == float
-            assert stored.notes == ("array img is used; the file also holds TR, 3",)
-
-
-def test_affines_of_archives_and_none(read):
-    affine = np.diag([2.0, 2, 3, 1])
-    stored = read(npz(data=numbers("f4"), affine=affine, spacing=np.ones(3)), "npz")
-    np.testing.assert_array_equal(stored.affine, affine)
-    assert stored.notes == ("array data is used; the file also holds spacing",)
-    assert read(pickle.dumps({"x": numbers("i2"), "affine": None}), "pkl").affine is None
-
-
-@pytest.mark.parametrize(
-    "wrong", [np.eye(3), [[1, 2], [3, 4]], "RAS", [["a"] * 4] * 4, [[10**400] * 4] * 4]
-)
-def test_a_wrong_affine_is_refused(read, wrong):
-    content = pickle.dumps({"x": numbers("i2"), "affine": wrong})
-    with pytest.raises(
-        InputError, match=r"array\.pkl: its affine is not a matrix of 4 x 4 numbers"
-    ):
-        read(content, "pkl")
+    image, other = {"img": numbers("i2")}, {"TR": np.float64(2.5), "spacing": np.ones(3)}
+    files = [
+        (pickle.dumps({**image, key: own, **other}, protocol), "pkl")
+        for key in ("affine", b"affine", "Affine")
+        for own in forms
+    ]
+    for file, ending in (*files, (npz(**image, affine=affine, **other), "npz")):
+        stored = read(file, ending)
+        assert (stored.name, stored.affine.dtype) == ("img", float)
+        np.testing.assert_array_equal(stored.affine, affine)
+        assert stored.notes == ("array img is used; the file also holds TR, spacing",)
+    assert read(pickle.dumps({**image, "affine": None}, protocol), "pkl").affine is None
 
 
 @pytest.mark.parametrize("kind", [dict, list, tuple, "npz"])
 def test_one_of_several_is_asked_for(read, kind):
     arrays = [numbers("u1"), numbers("f4"), numbers("i2", (2, 3, 4))]
-    names = ["0", "1", "2"] if kind in (list, tuple) else ["sub-01", "sub-02", "sub-03"]
+    is_named = kind in (dict, "npz")
+    names = ["sub-01", "sub-02", "sub-03"] if is_named else ["0", "1", "2"]
     named = dict(zip(names, arrays, strict=True))
-    content = kind(arrays) if kind in (list, tuple) else named
+    content = npz(**named) if kind == "npz" else pickle.dumps(named if is_named else kind(arrays))
     ending = "npz" if kind == "npz" else "pkl"
-    file = npz(**named) if kind == "npz" else pickle.dumps(content)
     match = rf"holds 3 arrays; name one .*--array`: {names[0]} \(3 x 4 x 5 uint8\), {names[1]} "
-    with pytest.raises(InputError, match=match):
-        read(file, ending)
+    for name, message in ((None, match), ("other", r"no array named 'other'; .*--array`")):
+        with pytest.raises(InputError, match=message):
+            read(content, ending, name)
     for name, array in named.items():
-        stored = read(file, ending, name)
+        stored = read(content, ending, name)
         assert stored.name == name
         assert_same(stored, array)
-    with pytest.raises(InputError, match=r"no array named 'other'; name one with `.*--array`"):
-        read(file, ending, "other")
 
 
-def test_the_only_image_is_taken(read):
-    content = {"image": numbers("f4"), "spacing": np.ones(3), "tr": np.float64(2)}
-    for file, ending in ((pickle.dumps(content), "pkl"), (npz(**content), "npz")):
-        stored = read(file, ending)
-        assert stored.name == "image"
-        assert "the file also holds spacing, tr" in stored.notes[0]
-
-
-def test_one_array_shared_by_two_names(read):
+@pytest.mark.parametrize("protocol", PROTOCOLS[2:])
+def test_harmless_things_beside_the_array(read, protocol):
     array = numbers("f8")
-    assert_same(read(pickle.dumps({"a": array, "b": array}, 2), "pkl", "b"), array)
-
-
-def test_harmless_things_beside_the_array(read):
-    rest = {
-        "tags": {"a", ("b", 1)},
-        "frozen": frozenset([1]),
-        "deep": [[{(1, 2): (2.5, -(10**9))}]],
-    }
-    content = {"data": numbers("u1"), "text": "ü" * 5000, "big": 2**40, **rest}
-    for protocol in (4, 5):
-        assert_same(read(pickle.dumps(content, protocol), "pkl"), content["data"])
+    content = {"data": array, "same": array, "text": "ü" * 5000, "big": 2**40}
+    if protocol > 3:  # before, Python calls a function to make a set
+        content |= {"tags": {"a", ("b", 1)}, "deep": [[{(1, 2): (2.5, -(10**9))}], frozenset([1])]}
+    assert_same(read(pickle.dumps(content, protocol), "pkl", "same"), array)
 
 
 def test_what_a_program_writes_otherwise_than_python(read):
@@ -219,7 +188,7 @@ def test_what_a_program_writes_otherwise_than_python(read):
     assert read(b"(dS'affine'\n(" + row * 4 + b"tsS'd'\n" + data, "pkl").affine[3, 0] == 1e70
 
 
-@pytest.mark.parametrize("ending", ["npy", "pkl"])
+@pytest.mark.parametrize("ending", ["npy", "pickle"])
 def test_what_follows_the_array_is_said(read, ending):
     content = npy(numbers("u1")) if ending == "npy" else pickle.dumps(numbers("u1"))
     stored = read(content + b"more", ending)
@@ -228,16 +197,14 @@ def test_what_follows_the_array_is_said(read, ending):
 
 
 @pytest.mark.parametrize("protocol", [None, *PROTOCOLS])
-def test_how_much_is_held_at_once(tmp_path, protocol):
+def test_how_much_is_held_at_once(read, protocol):
     """The file, and the array of a pickle; protocols 0 to 2 keep it as text, which is decoded."""
-    array = np.asfortranarray(
-        np.random.default_rng(5).integers(0, 2**32, (60, 60, 60)).astype(">u4")
-    )
-    path = tmp_path / ("array.npy" if protocol is None else "array.pkl")
-    path.write_bytes(npy(array) if protocol is None else pickle.dumps(array, protocol))
-    read_array(path)
+    array = np.random.default_rng(5).integers(0, 2**32, (60, 60, 60)).astype(">u4", order="F")
+    content = npy(array) if protocol is None else pickle.dumps(array, protocol)
+    ending = "npy" if protocol is None else "pkl"
+    read(content, ending)
     limit = 1.1 if protocol is None else 2 if protocol > 2 else 5
-    assert peak_of(lambda: read_array(path)) < limit * path.stat().st_size + MEGABYTE
+    assert peak_of(lambda: read(content, ending)) < limit * len(content) + MEGABYTE
 
 
 FAULTS = {
@@ -292,6 +259,33 @@ def test_a_fault_beside_an_array_is_not_its_own(read):
         read(archive, "npz", "bad")
 
 
+ARCHIVE = npz(data=numbers("i2"), affine=np.eye(4))
+LONGER = says((3, 4, 6))
+BAD_ARCHIVES = {
+    # The list of contents says what an array takes; header and compressed bytes must agree.
+    "huge": (listing_says(ARCHIVE, 24, 2**31), r"impossible size|damaged"),
+    "longer": (
+        listing_says(zipped(data=LONGER + bytes(60)), 24, len(LONGER) + 72),
+        r"archive is damaged .*expected 72 bytes got 60",
+    ),
+    "too many": (
+        ARCHIVE[:-10] + struct.pack("<I", 2**24) + ARCHIVE[-6:],
+        "list of contents of 16,777,216 bytes",
+    ),
+    "bzip2": (zipped(zipfile.ZIP_BZIP2, data=npy(numbers("u1"))), "numpy doesn't compress"),
+    "lzma": (zipped(zipfile.ZIP_LZMA, data=npy(numbers("u1"))), "numpy doesn't compress"),
+    "nothing": (zipped(), "holds no array of numbers"),
+    "an affine": (npz(affine=np.eye(4)), "holds no array of numbers, but its affine"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARCHIVES)
+def test_faults_of_archives_are_sentences(read, case):
+    content, match = BAD_ARCHIVES[case]
+    with pytest.raises(InputError, match=match):
+        read(content, "npz")
+
+
 def test_a_bomb_is_not_unpacked(read):
     archive = zipped(data=says((70, 10**6)) + bytes(70 * 10**6))
     assert len(archive) < 10**5
@@ -309,39 +303,18 @@ def test_what_is_unpacked_unasked(read):
     """Twice the compressed bytes, however many, or a fixed number, however few."""
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 70), np.uint8)
     half = noise * (np.indices(noise.shape)[0] < 28)  # so much noise, and the rest zeros
-    assert_same(read(npz(data=half), "npz", unpack_mb=0.1), half)
-    less = npz(data=half * (np.indices(noise.shape)[0] < 22))
+    less = noise * (np.indices(noise.shape)[0] < 22)
+    flat = np.zeros((10, 100, 99), np.uint8)
+    for array in (half, flat):
+        assert_same(read(npz(data=array), "npz", unpack_mb=0.1), array)
     with pytest.raises(InputError, match="more than 2 times as many"):
-        read(less, "npz", unpack_mb=0.1)
-    flat = npz(data=np.zeros((10, 100, 99), np.uint8))
-    assert not read(flat, "npz", unpack_mb=0.1).array.any()
+        read(npz(data=less), "npz", unpack_mb=0.1)
     # The file itself is the most that can be compressed in it, whatever it says.
     with pytest.raises(InputError, match="unpacks to 1 MB from"):
-        read(listing_says(flat, 20, 2**30), "npz", unpack_mb=0.001)
+        read(listing_says(npz(data=flat), 20, 2**30), "npz", unpack_mb=0.001)
 
 
-def test_an_archive_that_lies_about_sizes(read):
-    """The list of contents says what an array takes; header and compressed bytes must agree."""
-    with pytest.raises(InputError, match=r"impossible size|damaged"):
-        read(listing_says(npz(data=numbers("u1")), 24, 2**31), "npz")
-    start = says((3, 4, 6))
-    content = listing_says(zipped(data=start + bytes(60)), 24, len(start) + 72)
-    with pytest.raises(InputError, match=r"archive is damaged .*expected 72 bytes got 60"):
-        read(content, "npz")
-
-
-def test_an_archive_of_too_many(read):
-    content = npz(data=numbers("u1"))
-    end = bytearray(content[-22:])
-    end[12:16] = struct.pack("<I", 2**24)
-    with pytest.raises(InputError, match="list of contents of 16,777,216 bytes"):
-        read(content[:-22] + bytes(end), "npz")
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compressions_are_refused(read, method):
-    with pytest.raises(InputError, match="compressed as numpy doesn't compress"):
-        read(zipped(method, data=npy(numbers("u1"))), "npz")
+NO_AFFINES = (np.eye(3), [[1, 2], [3, 4]], "RAS", [["a"] * 4] * 4, [[10**400] * 4] * 4)
 
 
 @pytest.mark.parametrize(
@@ -355,6 +328,7 @@ def test_other_compressions_are_refused(read, method):
         (np.ones(3, np.longdouble), "values of type 'f16'"),
         (np.ma.masked_array(np.ones(3), [0, 1, 0]), r"a masked array .*array\.filled\(0\)"),
         (np.ones((2, 2)).view(np.matrix), "numpy.matrix"),
+        (pd.DataFrame({"a": [1, 2]}), r"a pandas table .*table\.to_numpy"),
         (7, "a single value"),
         ("text", "a single value"),
         (2**200, "a single value"),
@@ -367,37 +341,16 @@ def test_other_compressions_are_refused(read, method):
         ({"affine": np.eye(4), b"affine": 2 * np.eye(4)}, "two things named 'affine'"),
         ({"x": np.ones(3), "affine": np.eye(4), "Affine": np.eye(4)}, "2 affines: affine, Affine"),
         ({"a" * 300: np.ones(3)}, "a name of 300 characters"),
+        *(
+            ({"x": np.ones(3), "affine": wrong}, "affine is not a matrix of 4 x 4 numbers")
+            for wrong in NO_AFFINES
+        ),
     ],
 )
 def test_a_pickle_of_no_array_of_numbers(read, value, match):
     for protocol in (2, 5):
-        with pytest.raises(InputError, match=match):
+        with pytest.raises(InputError, match=rf"array\.pkl: .*{match}"):
             read(pickle.dumps(value, protocol), "pkl")
-
-
-def test_files_without_the_array_that_is_asked_for(read):
-    import pandas as pd
-
-    single, empty = pickle.dumps(numbers("u1")), pickle.dumps(np.zeros((2, 0, 3)), 5)
-    table = pickle.dumps(pd.DataFrame({"a": [1, 2]}))
-    for content, ending, name, match in (
-        (single, "pkl", "data", "the file holds one array, without a name: omit --array"),
-        (empty, "pkl", None, r"holds no values: its shape is \(2, 0, 3\)"),
-        (table, "pkl", None, r"a pandas table .*table\.to_numpy"),
-        (zipped(), "npz", None, "holds no array of numbers"),
-        (npz(affine=np.eye(4)), "npz", None, "holds no array of numbers, but its affine"),
-        (b"x", "mat", None, r"ends in none of \.npy, \.npz, \.pkl, \.pickle"),
-        (b"", "pkl", None, "file is empty"),
-    ):
-        with pytest.raises(InputError, match=match):
-            read(content, ending, name)
-    with pytest.raises(InputError, match="file not found"):
-        read_array("nowhere.pkl")
-
-
-def test_the_checksum_is_of_the_file(read):
-    content = pickled.array(pickled.raw(bytes(24))) + b"."
-    assert read(content, "pickle").sha256 == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -411,14 +364,21 @@ def test_the_checksum_is_of_the_file(read):
         (b"hello\n", "is not a pickle, or damaged"),
         (b"\xff\xfe", "is not a pickle, or damaged .*byte 255 at 0"),
         (b"\x80\x09N.", "protocol: 9"),
+        (b"", "file is empty"),
+        (pickle.dumps(numbers("u1")), "holds one array, without a name: omit --array"),
+        (pickle.dumps({"data": np.zeros((2, 0, 3))}, 5), r"no values: its shape is \(2, 0, 3\)"),
     ],
 )
 def test_other_files_are_told(read, content, match):
     with pytest.raises(InputError, match=match):
-        read(content, "pkl")
+        read(content, "pkl", "data")
 
 
-ARCHIVE = npz(data=numbers("i2"), affine=np.eye(4))
+def test_other_endings_and_missing_files_are_told(read):
+    with pytest.raises(InputError, match=r"ends in none of \.npy, \.npz, \.pkl, \.pickle"):
+        read(b"x", "mat")
+    with pytest.raises(InputError, match="file not found"):
+        read_array("nowhere.pkl")
 
 
 def test_a_cut_file_is_refused_wherever_it_is_cut(read):
@@ -436,7 +396,6 @@ HONEST = [
     for _, array in layouts(numbers(">i2", (2, 3, 4)))
     for value in (array, {"data": array, "affine": np.eye(4)})
 ]
-AS_IT_IS = [case for case in HONEST if case[0] > 2]  # the bytes of the array stand in the file
 CHANGES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4)
 
 
@@ -457,36 +416,29 @@ def array_or_none(read, content: bytes, ending: str) -> np.ndarray | None:
 
 @settings(max_examples=250)
 @given(CHANGES)
-def test_a_changed_archive_is_the_array_or_a_sentence(read, changes):
+def test_changed_files_of_numpy_are_what_it_reads_or_a_sentence(read, changes):
     array = array_or_none(read, changed(ARCHIVE, changes), "npz")
     if array is not None:  # the archive's checksums leave no other numbers
         np.testing.assert_array_equal(array, numbers("i2"))
-
-
-@settings(max_examples=250)
-@given(CHANGES)
-def test_a_changed_header_is_what_numpy_reads_or_a_sentence(read, changes):
     content = changed(npy(numbers("i2")), changes, 0, 128)
     array = array_or_none(read, content, "npy")
     if array is not None:
         np.testing.assert_array_equal(array, np.load(io.BytesIO(content)))
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.sampled_from(HONEST), CHANGES)
 def test_a_changed_pickle_is_an_array_or_a_sentence(read, case, changes):
-    content = changed(case[2], changes)
-    array = array_or_none(read, content, "pkl")
-    if array is not None:
-        assert array.nbytes <= len(content)
+    protocol, array, honest = case
+    content = changed(honest, changes)
+    made = array_or_none(read, content, "pkl")
+    if made is not None:
+        assert made.nbytes <= len(content)
         # Nothing is made up: the numbers lie in the file, in one piece.
-        assert case[0] < 3 or array.ravel(order="K").tobytes() in content
-
-
-@settings(max_examples=150)
-@given(st.sampled_from(AS_IT_IS), CHANGES)
-def test_changed_numbers_are_what_pickle_gives(read, case, changes):
-    _, array, honest = case
+        assert protocol < 3 or made.ravel(order="K").tobytes() in content
+    if protocol < 3:
+        return
+    # Changed numbers are what pickle gives.
     orders = (array, array.byteswap(), array.ravel(order="K"), array.ravel(order="F"))
     start = next(place for order in orders if (place := honest.find(order.tobytes())) > 0)
     content = changed(honest, changes, start, array.nbytes)

@@ -17,7 +17,12 @@ from lesion_dash.scans.arrays import read_array
 from lesion_dash.scans.conversion import convert_array
 
 SHAPE = (3, 4, 5)
-NIFTI_TYPES = ("i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "f4", ">f4", "f8", ">f8")
+SAVED_AS = {
+    "b1": ("u1", "truth values"),
+    "f2": ("f4", "half precision"),
+    "i8": ("i4", "int64 is saved as int32"),
+    "u8": ("i4", "uint64 is saved as int32"),
+}
 SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], [0, 0, 0, 1]])
 
 
@@ -25,10 +30,10 @@ SHEARED = np.array([[1.9, 0.3, 0, -7], [0.1, -2.1, 0.2, -9], [0, 0.4, 2.5, -8], 
 def store(tmp_path):
     """A file of an array, or of a dict with its affine."""
 
-    def stored(array, affine=None, name="array.pkl"):
+    def stored(array, affine=None):
         value = array if affine is None else {"data": array, "affine": affine}
-        (tmp_path / name).write_bytes(pickle.dumps(value))
-        return read_array(tmp_path / name)
+        (tmp_path / "array.pkl").write_bytes(pickle.dumps(value))
+        return read_array(tmp_path / "array.pkl")
 
     return stored
 
@@ -40,103 +45,80 @@ def like(tmp_path):
     return path
 
 
-def saved(made, tmp_path, name="out.nii.gz"):
-    path = tmp_path / name
-    path.write_bytes(b"".join(file_parts(made.to_nifti(), name)))
-    return nib.load(path)
+def saved(made, tmp_path):
+    (tmp_path / "out.nii.gz").write_bytes(b"".join(file_parts(made.to_nifti(), "out.nii.gz")))
+    return nib.load(tmp_path / "out.nii.gz")
 
 
-@pytest.mark.parametrize("code", NIFTI_TYPES)
-def test_types_of_nifti_are_kept(store, like, tmp_path, code):
+@pytest.mark.parametrize("code", [code for code in TYPES if np.dtype(code).kind != "c"])
+def test_types_and_space_of_another_image_are_kept_or_said_to_change(store, like, tmp_path, code):
+    type_code = np.dtype(code).str[1:]
+    saved_as, note = SAVED_AS.get(type_code, (type_code, ""))
     for name, array in layouts(numbers(code)):
         if array.shape == SHAPE:
-            result = saved(convert_array(store(array), like), tmp_path)
-            assert result.get_data_dtype() == np.dtype(code).newbyteorder("="), name
+            made = convert_array(store(array), like)
+            assert note in str(made.notes), name
+            result = saved(made, tmp_path)
+            assert result.get_data_dtype() == saved_as, name
             np.testing.assert_array_equal(np.asarray(result.dataobj), array)
             assert np.isnan(result.header["scl_slope"]) or result.header["scl_slope"] in (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("code", "saved_as", "note"),
-    [
-        ("b1", "u1", "truth values"),
-        ("f2", "f4", "half precision"),
-        ("i8", "i4", "int64 is saved as int32"),
-        (">u8", "i4", "uint64 is saved as int32"),
-    ],
-)
-def test_other_types_change_and_say_so(store, like, tmp_path, code, saved_as, note):
-    converted = convert_array(store(numbers(code)), like)
-    assert any(note in line for line in converted.notes)
-    result = saved(converted, tmp_path)
-    assert result.get_data_dtype() == saved_as
-    np.testing.assert_array_equal(np.asarray(result.dataobj), numbers(code))
-
-
-def test_wide_numbers_are_kept_or_refused(store, like):
-    array = np.zeros(SHAPE, np.int64)
-    array[0, 0, 0] = 2**32 - 1
-    converted = convert_array(store(array), like)
-    assert converted.array.dtype == np.uint32
-    np.testing.assert_array_equal(converted.array, array)
-    for low, high in ((-1, 2**31), (0, 2**32), (-(2**31) - 1, 0)):
-        array[0, 0, :2] = low, high
-        with pytest.raises(InputError, match=rf"from {low} to {high}, more than 32 bits; save"):
-            convert_array(store(array), like)
-
-
-def test_every_type_that_is_read_is_decided(store, like):
-    for code in TYPES:
-        if np.dtype(code).kind != "c":
-            convert_array(store(numbers(code)), like)
-            continue
-        with pytest.raises(InputError, match=r"complex values .*numpy\.abs"):
-            convert_array(store(numbers(code)), like)
-
-
-def test_bytes_that_are_no_truth_values_count_as_true(store, like):
-    array = np.array([0, 1, 2, 255] * 15, np.uint8).reshape(SHAPE).view(bool)
-    made = convert_array(store(array), like)
-    np.testing.assert_array_equal(made.array, array.view(np.uint8) > 0)
-
-
-def test_like_takes_the_other_images_space(store, like, tmp_path):
-    result = saved(convert_array(store(numbers("f4")), like), tmp_path)
     np.testing.assert_allclose(result.affine, SHEARED, rtol=1e-6)
     assert result.header["sform_code"] == 4
     assert result.header.get_xyzt_units()[0] == "mm"
 
 
+def ends(low: int, high: int) -> np.ndarray:
+    return np.array([low, high] * 30).reshape(SHAPE)
+
+
+def test_values_that_numpy_would_cast_otherwise(store, like):
+    wide = ends(0, 2**32 - 1)
+    truth = np.array([0, 1, 2, 255] * 15, np.uint8).reshape(SHAPE)  # bytes other than 0 and 1
+    infinite = numbers(">f4")
+    infinite[0, 0, :3] = np.inf, -np.inf, np.nan
+    for array, expected in ((wide, wide), (truth.view(bool), truth > 0), (infinite, infinite)):
+        made = convert_array(store(array), like)
+        np.testing.assert_array_equal(made.array, expected)
+    assert "infinite value in 2 voxels, which other commands refuse" in made.notes
+
+
 @pytest.mark.parametrize(
-    ("shape", "match"),
+    ("array", "match"),
     [
-        ((5, 4, 3), r"has 3 x 4 x 5 voxels, the array 5 x 4 x 3; .*transpose\(2, 1, 0\)"),
-        ((4, 3, 5), "axes are in another order"),
-        ((3, 4, 6), "give the image whose voxels"),
-        ((5, 4, 3, 2), r"transpose\(2, 1, 0\)"),
-        ((7, 3, 4, 5), r"the array 7 x 3 x 4 x 5; the volumes come last: save array\[0\], or "),
+        (ends(-1, 2**31), "from -1 to 2147483648, more than 32 bits; save"),
+        (ends(0, 2**32), "from 0 to 4294967296, more than 32 bits; save"),
+        (ends(-(2**31) - 1, 0), "from -2147483649 to 0, more than 32 bits; save"),
+        (numbers("c8"), r"complex values .*numpy\.abs"),
+        (numbers(">c16"), r"complex values .*numpy\.abs"),
+        (np.ones((5, 4, 3)), r"like.nii.gz: has 3 x 4 x 5 voxels, .*; .*transpose\(2, 1, 0\)"),
+        (np.ones((4, 3, 5)), "axes are in another order"),
+        (np.ones((3, 4, 6)), "give the image whose voxels"),
+        (np.ones((5, 4, 3, 2)), r"transpose\(2, 1, 0\)"),
+        (np.ones((7, 3, 4, 5)), r"7 x 3 x 4 x 5; the volumes come last: save array\[0\], or "),
+        (np.ones(()), r"not a volume: .*three or four axes needed; save"),
+        (np.ones(60), r"not a volume: .*three or four axes needed; save"),
+        (np.ones((12, 5)), r"not a volume: .*three or four axes needed; save"),
+        (np.ones((2, 3, 2, 5, 1, 2)), r"not a volume: .*three or four axes needed; save"),
+        (np.ones((1, 1, 2, 40_000)), "has 40,000 volumes, 32,767 at most"),
     ],
 )
-def test_another_shape_is_refused(store, like, shape, match):
-    with pytest.raises(InputError, match=rf"like\.nii\.gz: .*{match}"):
-        convert_array(store(numbers("u1", shape)), like)
-
-
-def test_an_image_without_orientation_says_nothing(store, tmp_path):
-    path = tmp_path / "unknown.nii"
-    nib.save(image(numbers("u1"), code=0), path)
-    with pytest.raises(InputError, match="states no orientation"):
-        convert_array(store(numbers("u1")), path)
+def test_arrays_that_fit_no_image_are_refused(store, like, array, match):
+    with pytest.raises(InputError, match=match):
+        convert_array(store(array), like)
 
 
 def test_what_is_odd_about_the_other_images_space_is_told(store, tmp_path):
     other = image(numbers("u1"), AFFINE)
     other.set_qform(AFFINE + np.eye(4, k=3), 1)
     other.header.set_xyzt_units("micron")
-    nib.save(other, tmp_path / "odd.nii")
-    notes = convert_array(store(numbers("u1")), tmp_path / "odd.nii").notes
-    assert any(note.startswith("odd.nii: sform and qform disagree by 1 mm") for note in notes)
-    assert any(note.startswith("odd.nii: units are not mm but micrometre") for note in notes)
+    nib.save(nib.Nifti1Pair.from_image(other), tmp_path / "odd.img")
+    made = convert_array(store(numbers("u1")), tmp_path / "odd.img")
+    for note in ("sform and qform disagree by 1 mm", "units are not mm but micrometre"):
+        assert any(line.startswith(f"odd.img: {note}") for line in made.notes)
+    assert set(made.placement.sources) == {str(tmp_path / f"odd.{end}") for end in ("hdr", "img")}
+    nib.save(image(numbers("u1"), code=0), tmp_path / "unknown.nii")
+    with pytest.raises(InputError, match="states no orientation"):
+        convert_array(store(numbers("u1")), tmp_path / "unknown.nii")
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "las", "LPS", "PIR", "SAL"])
@@ -178,87 +160,74 @@ def test_options_that_place_no_voxels(store, options, match):
         convert_array(store(numbers("u1")), **given)
 
 
-@pytest.mark.parametrize("write", ["text", "commas", "npy", "pkl"])
-def test_an_affine_of_a_file(store, tmp_path, write):
-    path = tmp_path / f"affine.{write if write in ('npy', 'pkl') else 'txt'}"
-    if write == "npy":
-        np.save(path, np.asfortranarray(SHEARED.astype(">f8")))
-    elif write == "pkl":
-        path.write_bytes(pickle.dumps(SHEARED))
-    else:
-        separator = ", " if write == "commas" else "\t"
-        rows = [separator.join(map(str, row)) for row in SHEARED.tolist()]
-        path.write_text("\n".join(["# voxels to mm", *rows, ""]))
-    made = convert_array(store(numbers("u1")), affine=path)
+@pytest.mark.parametrize(
+    ("row", "text", "match"),
+    [
+        (0, "a b c d", "not a matrix of 4 x 4 numbers"),
+        (0, "", "not a matrix of 4 x 4 numbers"),
+        (2, "0 0 0 0", "cannot be inverted"),
+        (0, "1 0 0 nan", "not a number"),
+        (3, "5 6 7 1", "last row of the affine is 5, 6, 7, 1"),
+        (0, "1e39 0 0 0", r"voxels of 1e\+39 x 1 x 1 mm.*; give mm"),
+        (0, "1 0 0 1e9", "or so far away, are beyond the range of images"),
+    ],
+)
+def test_a_wrong_affine_file(store, tmp_path, row, text, match):
+    rows = ["1 0 0 0", "0 1 0 0", "0 0 1 0", "0 0 0 1"]
+    rows[row] = text
+    (tmp_path / "affine.txt").write_text("\n".join(rows))
+    with pytest.raises(InputError, match=rf"affine\.txt: .*{match}"):
+        convert_array(store(numbers("u1")), affine=tmp_path / "affine.txt")
+
+
+def write_npy(path):
+    np.save(path, np.asfortranarray(SHEARED.astype(">f8")))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.npy", write_npy),
+        ("a.pkl", lambda path: path.write_bytes(pickle.dumps(SHEARED))),
+        ("a.txt", lambda path: np.savetxt(path, SHEARED, delimiter="\t", header="voxels to mm")),
+        ("a.txt", lambda path: np.savetxt(path, SHEARED, delimiter=", ")),
+    ],
+)
+def test_an_affine_of_a_file(store, tmp_path, name, write):
+    write(tmp_path / name)
+    made = convert_array(store(numbers("u1")), affine=tmp_path / name)
     np.testing.assert_array_equal(made.placement.grid.affine, SHEARED)
     np.testing.assert_allclose(saved(made, tmp_path).affine, SHEARED, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("1 0 0\n0 1 0\n0 0 1\n", "not a matrix of 4 x 4 numbers"),
-        ("a b c d\n" * 4, "not a matrix of 4 x 4 numbers"),
-        ("1 0 0 0\n0 1 0 0\n0 0 0 0\n0 0 0 1\n", "cannot be inverted"),
-        ("1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "not a number"),
-        ("1 0 0 0\n0 1 0 0\n0 0 1 0\n5 6 7 1\n", "last row of the affine is 5, 6, 7, 1"),
-        ("1e39 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", r"voxels of 1e\+39 x 1 x 1 mm.*; give mm"),
-        (
-            "1 0 0 1e9\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
-            "or so far away, are beyond the range of images",
-        ),
-    ],
-)
-def test_a_wrong_affine_file(store, tmp_path, text, match):
-    path = tmp_path / "affine.txt"
-    path.write_text(text)
-    with pytest.raises(InputError, match=rf"affine\.txt: .*{match}"):
-        convert_array(store(numbers("u1")), affine=path)
-
-
-def test_the_affine_of_the_file_is_used_and_said(store, tmp_path):
+def test_two_places_must_agree(store, like):
     made = convert_array(store(numbers("u1"), SHEARED))
     np.testing.assert_array_equal(made.placement.grid.affine, SHEARED)
     assert made.notes == ("placed by the affine in its file",)
-
-
-def test_two_places_must_agree(store, like, tmp_path):
-    near = SHEARED.copy()
-    near[:3, 3] += 1e-4
+    near = SHEARED + 1e-4 * np.eye(4, k=3)
     made = convert_array(store(numbers("u1"), near), like)
     assert "placed like like.nii.gz, in agreement with the affine in its file" in made.notes
-    mirrored = SHEARED @ np.diag([-1, 1, 1, 1])
-    for other, match in ((SHEARED * [[1], [1], [1.01], [1]], "differs"), (mirrored, "left and")):
-        with pytest.raises(
-            InputError, match=rf"array\.pkl: .*contradicts what is given: .*{match}"
-        ):
-            convert_array(store(numbers("u1"), other), like)
-
-
-def test_an_affine_and_a_size_must_agree(store):
-    stored = store(numbers("u1"), AFFINE)
-    made = convert_array(stored, voxel_size=(2, 2, 2), orientation="RAS")
+    stored, size = store(numbers("u1"), AFFINE), {"voxel_size": (2, 2, 2), "orientation": "RAS"}
     # Where the middle lies is what the file says, not what would be assumed.
-    np.testing.assert_array_equal(made.placement.grid.affine, AFFINE)
-    with pytest.raises(InputError, match="contradicts what is given: left and right are swapped"):
-        convert_array(stored, voxel_size=(2, 2, 2), orientation="LAS")
-    with pytest.raises(InputError, match="contradicts what is given: voxel size differs"):
-        convert_array(stored, voxel_size=(2, 2, 3), orientation="RAS")
+    np.testing.assert_array_equal(convert_array(stored, **size).placement.grid.affine, AFFINE)
+    for affine, options, match in (
+        (SHEARED * [[1], [1], [1.01], [1]], {"like": like}, "differs"),
+        (SHEARED @ np.diag([-1, 1, 1, 1]), {"like": like}, "left and right are swapped"),
+        (AFFINE, size | {"orientation": "LAS"}, "left and right are swapped"),
+        (AFFINE, size | {"voxel_size": (2, 2, 3)}, "voxel size differs"),
+    ):
+        with pytest.raises(InputError, match=rf"array\.pkl: .*contradicts .*: .*{match}"):
+            convert_array(store(numbers("u1"), affine), **options)
 
 
-def test_what_is_no_volume(store):
-    for shape in ((), (60,), (12, 5), (2, 3, 2, 5, 1, 2)):
-        with pytest.raises(InputError, match=r"not a volume: .*three or four axes needed; save"):
-            convert_array(store(numbers("u1", shape), AFFINE))
-    with pytest.raises(InputError, match="has 40,000 volumes, 32,767 at most"):
-        convert_array(store(np.zeros((1, 1, 2, 40_000), np.uint8), AFFINE))
-
-
-def test_axes_of_length_one_at_the_end(store):
+def test_axes_of_length_one_are_told(store):
     array = numbers("u1", (3, 4, 5, 1, 1))
     made = convert_array(store(array, AFFINE))
     np.testing.assert_array_equal(made.array, array[..., 0, 0])
     assert "trailing axes of length one are dropped" in made.notes[0]
+    notes = convert_array(store(numbers("u1", (1, 3, 4, 5)), AFFINE)).notes
+    assert any("taken as 5 volumes of one sagittal slice" in note for note in notes)
+    assert any("save array[0]" in note for note in notes)
 
 
 def test_volumes_come_last(store, tmp_path):
@@ -277,27 +246,3 @@ def test_volumes_come_last(store, tmp_path):
         assert result.header["pixdim"][4] == seconds
         assert result.header.get_xyzt_units() == ("mm", "sec" if like else "unknown")
         assert ("the time between volumes is not stated" in made.notes) is not bool(like)
-
-
-def test_a_first_axis_of_length_one_is_told(store):
-    array = numbers("u1", (1, 3, 4, 5))
-    notes = convert_array(store(array), voxel_size=(1, 1, 1), orientation="RAS").notes
-    assert "taken as 5 volumes of one sagittal slice" in notes[0]
-    assert "save array[0]" in notes[0]
-    assert not any("sagittal" in note for note in convert_array(store(array[0], AFFINE)).notes)
-
-
-def test_infinite_values_are_kept_and_told(store, like):
-    array = numbers(">f4")
-    array[0, 0, :2] = np.inf, -np.inf
-    made = convert_array(store(array), like)
-    np.testing.assert_array_equal(made.array, array)
-    assert "infinite value in 2 voxels, which other commands refuse" in made.notes
-    array[0, 0, :2] = np.nan
-    assert not any("infinite" in note for note in convert_array(store(array), like).notes)
-
-
-def test_both_files_of_a_pair_are_inputs(store, tmp_path):
-    nib.save(nib.Nifti1Pair(numbers("u1"), SHEARED), tmp_path / "like.img")
-    made = convert_array(store(numbers("u1")), tmp_path / "like.img")
-    assert set(made.placement.sources) == {str(tmp_path / f"like.{end}") for end in ("hdr", "img")}

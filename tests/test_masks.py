@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import struct
 
 import nibabel as nib
 import numpy as np
 import pytest
-from phantoms import AFFINE, SHAPE, image, random_masks
+from phantoms import AFFINE, SHAPE, image, random_masks, save, set_scaling
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
@@ -16,15 +15,8 @@ from lesion_dash.images.maps import read_map
 from lesion_dash.images.masks import Mask, read_mask
 
 LESION = random_masks(1, seed=3)[0]
-BYTES = image(LESION.astype(np.uint8)).to_bytes()
-
-
-def save(path, array, slope=None):
-    data = bytearray(image(array).to_bytes())
-    if slope is not None:
-        struct.pack_into("<ff", data, 112, slope, 0.0)
-    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
-    return path
+WHOLE = LESION.astype(np.uint8)
+BYTES = image(WHOLE).to_bytes()
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -36,19 +28,20 @@ def test_a_mask_of_any_type_equals_what_nibabel_reads(tmp_path, dtype, ending):
     header.set_data_dtype(np.dtype(dtype))
     path = tmp_path / f"a{ending}"
     nib.save(nib.Nifti1Image(LESION.astype(dtype), AFFINE, header=header), path)
-    mask = read_mask(path)
-    expected = np.asarray(nib.load(path).dataobj) > 0
-    np.testing.assert_array_equal(mask.array, expected)
-    assert mask.voxels == expected.sum()
+    np.testing.assert_array_equal(read_mask(path).array, np.asarray(nib.load(path).dataobj) > 0)
 
 
-def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path):
-    nib.save(nib.Nifti2Image(LESION.astype(np.uint8)[..., None, None], AFFINE), tmp_path / "a.nii")
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii").array, LESION)
-
-
-def test_an_image_in_memory_is_taken_as_it_is():
-    np.testing.assert_array_equal(read_mask(image(LESION.astype(np.float32))).array, LESION)
+def test_other_forms_of_a_mask_are_read(tmp_path):
+    nib.save(nib.Nifti2Image(WHOLE[..., None, None], AFFINE), tmp_path / "a.nii")
+    sources = [
+        tmp_path / "a.nii",
+        set_scaling(save(tmp_path / "scaled.nii", WHOLE * 255), 1 / 255),
+        set_scaling(save(tmp_path / "shifted.nii", WHOLE * 2 + 1), 0.5, -0.5),
+        save(tmp_path / "nearly.nii", np.where(LESION, np.float32(0.99999), np.float32(0))),
+        image(LESION.astype(np.float32)),
+    ]
+    for source in sources:
+        np.testing.assert_array_equal(read_mask(source).array, LESION)
 
 
 def test_gzip_members_put_end_to_end_are_one_image(tmp_path):
@@ -59,31 +52,20 @@ def test_gzip_members_put_end_to_end_are_one_image(tmp_path):
     assert mask.notes == ("lesion touches the image border",)
 
 
-def test_scaled_and_nearly_whole_values_are_a_mask(tmp_path):
-    scaled = save(tmp_path / "a.nii", LESION.astype(np.uint8) * 255, slope=1 / 255)
-    assert read_mask(scaled).voxels == LESION.sum()
-    nearly = save(tmp_path / "b.nii", np.where(LESION, np.float32(0.99999), np.float32(0)))
-    assert read_mask(nearly).voxels == LESION.sum()
-
-
 def test_nan_and_what_follows_the_image_are_ignored_and_said(tmp_path):
     path = save(tmp_path / "a.nii.gz", np.where(LESION, 1, np.nan).astype(np.float32))
-    mask = read_mask(path)
-    assert mask.voxels == LESION.sum()
-    assert any("NaN treated as background" in note for note in mask.notes)
-    whole = path.read_bytes()
-    for tail in (b"GARBAGE" * 9, whole):
-        path.write_bytes(whole + tail)
+    content = path.read_bytes()
+    for tail in (b"GARBAGE" * 9, content):
+        path.write_bytes(content + tail)
         mask = read_mask(path)
         assert mask.voxels == LESION.sum()
-        assert any("extra bytes" in note for note in mask.notes)
+        for note in ("NaN treated as background", "extra bytes"):
+            assert any(note in line for line in mask.notes)
 
 
 def test_forms_that_disagree_are_said_and_the_sform_is_used(tmp_path):
-    made = image(LESION.astype(np.uint8))
-    moved = AFFINE.copy()
-    moved[0, 3] += 10
-    made.set_qform(moved, 4)
+    made = image(WHOLE)
+    made.set_qform(AFFINE + 10 * np.eye(4, k=3), 4)
     nib.save(made, tmp_path / "a.nii")
     mask = read_mask(tmp_path / "a.nii")
     np.testing.assert_array_equal(mask.grid.affine, AFFINE)
@@ -91,16 +73,13 @@ def test_forms_that_disagree_are_said_and_the_sform_is_used(tmp_path):
 
 
 REFUSED = {
-    "labels": (LESION.astype(np.uint8) * 2 + 1, "more than one label"),
-    "probabilities": (
-        np.linspace(0, 1, LESION.size, dtype="f4").reshape(SHAPE),
-        "not a binary mask",
-    ),
+    "labels": (WHOLE * 2 + 1, "more than one label"),
+    "chances": (np.linspace(0, 1, LESION.size, dtype="f4").reshape(SHAPE), "not a binary mask"),
     "negative": (-LESION.astype(np.int16), "negative values"),
     "infinite": (np.where(LESION, np.inf, 0).astype("f4"), "infinite value"),
     "only NaN": (np.full(SHAPE, np.nan, "f4"), "no finite value"),
-    "two volumes": (np.stack([LESION, LESION], -1).astype(np.uint8), "several volumes"),
-    "slice": (LESION[:, :, 0].astype(np.uint8), "not a volume"),
+    "two volumes": (np.stack([WHOLE, WHOLE], -1), "several volumes"),
+    "slice": (WHOLE[:, :, 0], "not a volume"),
     "complex": (LESION.astype(np.complex64), "complex values"),
 }
 
@@ -108,19 +87,15 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_mask_is_refused_for_what_it_is(tmp_path, case):
     array, match = REFUSED[case]
-    with pytest.raises(InputError, match=match) as caught:
+    with pytest.raises(InputError, match=rf"sub-9\.nii\.gz.*{match}"):
         read_mask(save(tmp_path / "sub-9.nii.gz", array))
-    assert "sub-9.nii.gz" in str(caught.value)
 
 
-def test_a_negative_slope_makes_negative_values(tmp_path):
+def test_headers_that_make_no_mask_of_it_are_refused(tmp_path):
     with pytest.raises(InputError, match="negative values"):
-        read_mask(save(tmp_path / "a.nii", LESION.astype(np.uint8), slope=-1.0))
-
-
-def test_an_image_without_an_affine_is_refused():
+        read_mask(set_scaling(save(tmp_path / "a.nii", WHOLE), -1.0))
     with pytest.raises(InputError, match="affine cannot be inverted"):
-        read_mask(nib.Spm99AnalyzeImage(LESION.astype(np.uint8), np.diag([0.0, 1, 1, 1])))
+        read_mask(nib.Spm99AnalyzeImage(WHOLE, np.diag([0.0, 1, 1, 1])))
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz", "pkl", "PICKLE"])
@@ -133,64 +108,51 @@ def test_a_file_of_an_array_leads_to_convert(tmp_path, ending, length):
             read(path)
 
 
+def with_header(field: str, value) -> bytes:
+    header = nib.Nifti1Header(BYTES[:348], check=False)
+    header[field] = value
+    return gzip.compress(header.binaryblock + BYTES[348:])
+
+
+GZIPPED = gzip.compress(BYTES)
 DAMAGE = {
-    "empty": (lambda data: b"", "file is empty"),
-    "text": (lambda data: b"hello " * 200, "not a gzip file"),
-    "plain": (gzip.decompress, "rename it to .nii"),
-    "cut": (lambda data: data[:-60], "truncated|damaged"),
-    "no trailer": (lambda data: data[:-8], "truncated"),
-    "checksum": (lambda data: data[:-8] + b"\0\0\0\0" + data[-4:], "checksum does not match"),
-    "length": (lambda data: data[:-4] + b"\1\0\0\0", "length does not match"),
-    "not an image": (lambda data: gzip.compress(b"hello" * 300), "not a NIfTI file"),
-    "header alone": (lambda data: gzip.compress(BYTES[:352]), "voxel data missing"),
-    "claims too much": (
-        lambda data: gzip.compress(BYTES[:42] + struct.pack("<3h", 2000, 2000, 200) + BYTES[48:]),
-        "truncated",
-    ),
+    "empty": (b"", "file is empty"),
+    "text": (b"hello " * 200, "not a gzip file"),
+    "plain": (BYTES, "rename it to .nii"),
+    "cut": (GZIPPED[:-60], "truncated|damaged"),
+    "no trailer": (GZIPPED[:-8], "truncated"),
+    "checksum": (GZIPPED[:-8] + b"\0\0\0\0" + GZIPPED[-4:], "checksum does not match"),
+    "length": (GZIPPED[:-4] + b"\1\0\0\0", "length does not match"),
+    "not an image": (gzip.compress(b"hello" * 300), "not a NIfTI file"),
+    "header alone": (gzip.compress(BYTES[:352]), "voxel data missing"),
+    "claims too much": (with_header("dim", [3, 2000, 2000, 200, 1, 1, 1, 1]), "truncated"),
+    "dimensions": (with_header("dim", [0, 1, 1, 1, 1, 1, 1, 1]), "impossible dimensions"),
+    "type": (with_header("datatype", 999), "unsupported voxel type"),
+    "offset": (with_header("vox_offset", 16), "voxel data offset"),
+    "affine": (with_header("srow_x", [np.nan, 0, 0, 0]), "affine is not a number"),
+    "flat": (with_header("srow_x", [0, 0, 0, 0]), "affine cannot be inverted"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damage_is_named(tmp_path, case):
-    damage, match = DAMAGE[case]
-    (tmp_path / "a.nii.gz").write_bytes(damage(gzip.compress(BYTES)))
+    content, match = DAMAGE[case]
+    (tmp_path / "a.nii.gz").write_bytes(content)
     with pytest.raises(InputError, match=match):
         read_mask(tmp_path / "a.nii.gz")
 
 
-HEADERS = {
-    "dimensions": ("dim", [0, 1, 1, 1, 1, 1, 1, 1], "impossible dimensions"),
-    "type": ("datatype", 999, "unsupported voxel type"),
-    "offset": ("vox_offset", 16, "voxel data offset"),
-    "affine": ("srow_x", [np.nan, 0, 0, 0], "affine is not a number"),
-    "flat": ("srow_x", [0, 0, 0, 0], "affine cannot be inverted"),
-}
-
-
-@pytest.mark.parametrize("case", HEADERS)
-def test_a_damaged_header_is_refused_before_its_voxels(tmp_path, case):
-    field, value, match = HEADERS[case]
-    header = nib.Nifti1Header(BYTES[:348], check=False)
-    header[field] = value
-    (tmp_path / "a.nii").write_bytes(header.binaryblock + BYTES[348:])
-    with pytest.raises(InputError, match=match):
-        read_mask(tmp_path / "a.nii")
-
-
 def test_a_mask_goes_to_a_file_and_back(tmp_path):
-    grid = Grid(SHAPE, AFFINE)
-    mask = Mask.from_array(LESION, grid, "a")
+    grid = Grid(SHAPE, AFFINE, 2)
+    mask = Mask.from_array(LESION, grid, "sub-\udcff 1")
     nib.save(mask.to_nifti(), tmp_path / "a.nii")
     again = read_mask(tmp_path / "a.nii")
     np.testing.assert_array_equal(again.indices, mask.indices)
     assert again.grid.matches(grid)
     assert again.volume_mm3 == LESION.sum() * 8
-
-
-def test_the_header_of_the_output_states_the_space_of_the_input_and_no_name():
-    assert read_mask(image(LESION.astype(np.uint8), code=2)).to_nifti().header["sform_code"] == 2
-    named = Mask.from_array(LESION, Grid(SHAPE, AFFINE), "sub-\udcff 1")
-    assert b"sub" not in named.to_nifti().header["descrip"].tobytes()
+    header = again.to_nifti().header
+    assert header["sform_code"] == 2
+    assert b"sub" not in header["descrip"].tobytes() + mask.to_nifti().header["descrip"].tobytes()
 
 
 def test_a_long_axis_is_written_as_nifti_2():

@@ -36,15 +36,13 @@ def test_an_interval_is_that_of_scipy():
     assert row.high == pytest.approx(high, abs=0.08 * (high - low))
 
 
-def test_an_interval_of_a_t_is_that_of_the_normal_mean():
-    """Of a ratio near 0 the scale is straight, and the ends of few units are those of Student."""
+def test_bounds_of_ratios_near_0():
+    # The scale is straight there, and the ends of few units are those of Student.
     drawn = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000) * 1e-3 * np.sqrt(11 / 12)
     low, high, reason = ratio_interval(0.0, drawn, 12)
     assert (low, high) == pytest.approx(np.array([-1, 1]) * 1e-3 * stats.t.ppf(0.975, 11), rel=1e-3)
     assert not reason
-
-
-def test_a_ratio_that_is_never_negative_has_no_negative_bound():
+    # What is never negative has no negative bound.
     drawn = np.abs(np.random.default_rng(1).normal(0, 0.1, 1000))
     assert ratio_interval(0.02, drawn, 500)[0] == 0
     assert ratio_interval(0.02, drawn - 0.01, 500)[0] < 0
@@ -79,12 +77,12 @@ def test_neighbours_are_those_of_the_grid_inside_the_mask():
     inside = generator.random(shape) < 0.7
     indices = generator.permutation(np.flatnonzero(inside.ravel(order="F")))
     values = array.ravel(order="F")[indices]
-    deviations, products = np.where(inside, array - values.mean(), np.nan), []
-    for axis in range(3):
-        upper = np.take(deviations, range(1, shape[axis]), axis)
-        pair = upper * np.take(deviations, range(shape[axis] - 1), axis)
-        products += pair[~np.isnan(pair)].tolist()
-    expected = np.mean(products) / values.var()
+    deviations = np.where(inside, array - values.mean(), np.nan)
+    pairs = [
+        np.take(deviations, range(1, length), axis) * np.take(deviations, range(length - 1), axis)
+        for axis, length in enumerate(shape)
+    ]
+    expected = np.nanmean(np.concatenate([pair.ravel() for pair in pairs])) / values.var()
     assert expected > 0.5
     assert neighbour_correlation(values, indices, shape) == pytest.approx(expected, rel=1e-12)
 
@@ -114,11 +112,10 @@ def test_blocks_are_cubes_of_neighbours():
 
 def test_a_large_region_is_drawn_in_blocks_and_says_so():
     grid = Grid((40, 40, 40), np.eye(4))
+    assert grid.size > MOST_UNITS
     image = as_image(np.random.default_rng(13).normal(40, 1, grid.shape), grid=grid)
     quality = measure_signal(image, mask(np.ones(grid.shape), "all", grid), resamples=100)
-    assert grid.size > MOST_UNITS
     assert "cubes of 2 mm" in quality.measures[0].interval
-    assert quality.value("snr_within") == pytest.approx(40, rel=0.02)
 
 
 @pytest.mark.parametrize(

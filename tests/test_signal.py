@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from functools import cache
-from math import pi, sqrt
 
 import nibabel as nib
 import numpy as np
 import pytest
 from atlases import turned
+from grids import affine, rotation
 from noise import (
     AIR,
     BACKGROUND,
@@ -26,6 +25,7 @@ from noise import (
     values,
 )
 from phantoms import image as nifti
+from pickled import peak_of
 from scipy import optimize, stats
 
 import lesion_dash as ld
@@ -43,11 +43,12 @@ from lesion_dash.scans.signal import (
 from lesion_dash.scans.signal_definitions import DEFINITIONS, noise_factor
 
 FIRST, SECOND = rician(1), rician(2)
+COUNTED = np.arange(GRID.size).reshape(GRID.shape)
 
 
-def measured(image=FIRST, signal=SIGNAL, background=BACKGROUND, **options):
+def measured(first=FIRST, signal=SIGNAL, background=BACKGROUND, **options):
     given = {"second": SECOND, "air": AIR, "coils": 4, "resamples": 100} | options
-    return measure_signal(image, signal, background, **given)
+    return measure_signal(first, signal, background, **given)
 
 
 def numbers(quality) -> dict[str, float]:
@@ -59,8 +60,8 @@ def by_measure(quality):
 
 
 def check_same(quality, other):
-    for first, two in zip(quality.measures, other.measures, strict=True):
-        assert (first.value, first.low, first.high) == (two.value, two.low, two.high)
+    for row, expected in zip(quality.measures, other.measures, strict=True):
+        assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
 
 
 def by_hand() -> dict[str, float]:
@@ -99,32 +100,31 @@ def test_every_definition_equals_its_formula_and_says_where_it_comes_from():
     assert len(quality.table) == len(DEFINITIONS)
 
 
-@pytest.mark.parametrize("coils", [1, 2, 3, 8, 64, 1024])
+@pytest.mark.parametrize("coils", [1, 4, 64, 1024])
 def test_the_factor_is_the_spread_of_the_chi_distribution(coils):
     assert noise_factor(coils) == pytest.approx(stats.chi.std(2 * coils), rel=1e-8)
-    # Those of the literature.
-    known = {1: 0.655, 4: 0.695, 32: 0.706}
-    assert all(abs(noise_factor(n) - factor) < 5e-4 for n, factor in known.items())
-    assert noise_factor(1) == pytest.approx(sqrt(2 - pi / 2), rel=1e-14)
 
 
-@pytest.mark.parametrize("coils", [0, -1, 5000, 1.5, float("nan")])
-def test_what_is_no_number_of_coils_is_refused(coils):
-    with pytest.raises(ld.InputError, match=r"coils: .* give a whole number"):
-        noise_factor(coils)
-    with pytest.raises(ld.InputError, match="coils: "):  # it would stand in the provenance
-        measure_signal(FIRST, SIGNAL, coils=coils)
-
-
-def test_a_brighter_image_has_the_same_numbers_and_intervals():
-    check_same(measured(as_image(8 * FIRST.array), second=as_image(8 * SECOND.array)), measured())
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("coils", value) for value in (0, -1, 5000, 1.5, float("nan"))),
+        ("block_mm", -1.0),
+        ("block_mm", float("nan")),
+        ("resamples", 9),
+        ("seed", -1),
+    ],
+)
+def test_options_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ld.InputError, match=f"{name}: {value} "):
+        measure_signal(FIRST, SIGNAL, **{name: value})
 
 
 @pytest.mark.parametrize("block_mm", [0.0, 4.0])
-def test_a_mirrored_and_permuted_copy_has_the_same_numbers_and_intervals(block_mm):
+def test_brighter_mirrored_and_permuted_copies_have_the_same_numbers_and_intervals(block_mm):
     arrays = [item.array for item in (FIRST, SECOND, SIGNAL, BACKGROUND, AIR)]
     moved, grid = turned(arrays, GRID)
-    first, second = (as_image(array.astype(float), grid=grid) for array in moved[:2])
+    first, second = (as_image(8 * array.astype(float), grid=grid) for array in moved[:2])
     signal, background, air = (mask(array, "", grid) for array in moved[2:])
     plain = measured(block_mm=block_mm)
     copy = measured(first, signal, background, second=second, air=air, block_mm=block_mm)
@@ -135,30 +135,23 @@ def test_a_mirrored_and_permuted_copy_has_the_same_numbers_and_intervals(block_m
     assert any("reoriented" in note for note in mixed.notes)
 
 
-def test_a_finer_mask_gives_the_voxels_whose_centre_lies_in_it():
-    fine = Grid(
-        (48, 20, 16), [[1, 0, 0, -24.5], [0, 0.75, 0, -7.375], [0, 0, 0.5, -4.25], [0, 0, 0, 1]]
-    )
-    finer = mask(np.kron(SIGNAL.array, np.ones((2, 2, 2))), "white", fine)
-    assert numbers(measured(signal=finer)) == numbers(measured())
-
-
-def test_only_definitions_whose_regions_are_given_are_measured():
-    quality = measure_signal(FIRST, SIGNAL, resamples=100)
+def test_nan_is_left_out_and_only_definitions_whose_regions_are_given_are_measured():
+    array = FIRST.array.copy()
+    array[0, 0, :3] = np.nan
+    quality = measure_signal(as_image(array), SIGNAL, resamples=100)
+    inside = array[SIGNAL.array]
     assert list(numbers(quality)) == ["snr_within", "snr_mriqc"]
+    assert quality.value("snr_within") == pytest.approx(np.nanmean(inside) / np.nanstd(inside))
+    assert quality.measures[0].signal_voxels == SIGNAL.voxels - 3
+    assert "white: 3 voxels of NaN left out" in quality.notes
     assert quality.json_rows[0]["factor"] is None
     with pytest.raises(KeyError, match="snr_air"):
         quality.value("snr_air")
 
 
-def test_nan_is_left_out_and_counted():
-    array = FIRST.array.copy()
-    array[0, 0, :3] = np.nan
-    quality = measure_signal(as_image(array), SIGNAL, resamples=100)
-    inside = array[SIGNAL.array]
-    assert quality.value("snr_within") == pytest.approx(np.nanmean(inside) / np.nanstd(inside))
-    assert quality.measures[0].signal_voxels == SIGNAL.voxels - 3
-    assert "white: 3 voxels of NaN left out" in quality.notes
+def with_air(array) -> dict[str, ld.Map]:
+    """The first image with other values in air."""
+    return {"first": as_image(np.where(PLACE >= 16, array, FIRST.array))}
 
 
 def test_a_quantised_signal_leaves_its_own_noise_out_and_the_rest_in():
@@ -167,12 +160,13 @@ def test_a_quantised_signal_leaves_its_own_noise_out_and_the_rest_in():
     assert np.isnan([rows["snr_within"], rows["snr_mriqc"]]).all()
     assert rows["snr_plain"] == pytest.approx(40 / np.std(values(FIRST, BACKGROUND)))
     # Half of the air has one value, as whole numbers of a scanner have: an SD, and no MAD.
-    steps = np.arange(GRID.size).reshape(GRID.shape) % 5
-    half = np.where(steps < 3, 1, np.rint(7 * FIRST.array) + 2)
-    image = as_image(np.where(PLACE >= 16, half, FIRST.array))
-    rows = by_measure(measured(image, second=None))
-    parts = [values(image, region) for region in (AIR, SIGNAL, BACKGROUND)]
-    expected = abs(parts[1].mean() - parts[2].mean()) / np.sqrt(sum(map(np.var, parts)))
+    given = with_air(np.where(COUNTED % 5 < 3, 1, np.rint(7 * FIRST.array) + 2))
+    rows = by_measure(measured(**given, second=None))
+    air, signal, background = (
+        values(given["first"], region) for region in (AIR, SIGNAL, BACKGROUND)
+    )
+    noise = np.sqrt(air.var() + signal.var() + background.var())
+    expected = abs(signal.mean() - background.mean()) / noise
     assert rows["cnr_mriqc"].value == pytest.approx(expected)
     assert np.isnan(rows["snrd_mriqc"].value)
     assert rows["snrd_mriqc"].reason.startswith("air is quantised: its MAD is 0")
@@ -185,80 +179,44 @@ def test_a_scaled_difference_of_few_steps_is_quantised():
     second = as_image(slope * (first + generator.integers(-1, 2, GRID.shape)), "again")
     quality = measure_signal(as_image(slope * first), SIGNAL, second=second, resamples=100)
     reason = by_measure(quality)["snr_difference"].reason
-    assert reason == "difference in white is quantised: 3 different values in 640 voxels"
+    assert "white is quantised: 3 different values" in reason
 
 
 FEW = np.zeros(GRID.shape, bool)
 FEW[14, 0, :4] = True
-COUNTED = np.arange(GRID.size).reshape(GRID.shape)
-
-
-@pytest.mark.parametrize(
-    "air",
-    [
-        pytest.param(np.zeros(GRID.shape), id="zeros"),
-        pytest.param(np.full(GRID.shape, 7), id="constant"),
-        pytest.param(FIRST.array * (np.arange(8) > 2), id="zero-filled"),
-        pytest.param(COUNTED % 3 + 1, id="few values"),
-        pytest.param(
-            np.select([n == COUNTED % 50 for n in range(4)], [8, 9, 11, 12], 10), id="rounded"
-        ),
-        pytest.param(np.full(GRID.shape, np.nan), id="nan"),
-    ],
-)
-def test_air_without_noise_is_refused(air, message):
-    image = as_image(np.where(PLACE >= 16, air, FIRST.array))
-    with pytest.raises(ld.InputError, match="air: ") as error:
-        measure_signal(image, SIGNAL, air=AIR, resamples=100)
-    message(error.value)
-
-
 FAR = Grid(GRID.shape, GRID.affine + np.outer([1, 1, 1, 0], [0, 0, 0, 500]))
 SHIFTED = Grid(GRID.shape, GRID.affine + np.outer([1, 0, 0, 0], [0, 0, 0, 1]))
+UNUSABLE = {
+    "zeros": with_air(np.zeros(GRID.shape)),
+    "constant": with_air(np.full(GRID.shape, 7)),
+    "zero-filled": with_air(FIRST.array * (np.arange(8) > 2)),
+    "few values": with_air(COUNTED % 3 + 1),
+    "rounded": with_air(np.select([n == COUNTED % 50 for n in range(4)], [8, 9, 11, 12], 10)),
+    "nan": with_air(np.full(GRID.shape, np.nan)),
+    "empty": {"background": mask(np.zeros(GRID.shape), "other")},
+    "few": {"background": mask(FEW, "other")},
+    "overlap": {"background": mask(PLACE < 9, "other")},
+    "elsewhere": {"signal": mask(SIGNAL.array, "other", FAR)},
+    "same image": {"second": as_image(FIRST.array, "other")},
+    "other grid": {"second": as_image(SECOND.array, "other", SHIFTED)},
+}
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        pytest.param({"background": mask(np.zeros(GRID.shape), "other")}, id="empty"),
-        pytest.param({"background": mask(FEW, "other")}, id="few"),
-        pytest.param({"background": mask(PLACE < 9, "other")}, id="overlap"),
-        pytest.param({"signal": mask(SIGNAL.array, "other", FAR)}, id="elsewhere"),
-        pytest.param({"second": as_image(FIRST.array, "other")}, id="same image"),
-        pytest.param({"second": as_image(SECOND.array, "other", SHIFTED)}, id="other grid"),
-    ],
-)
-def test_regions_and_images_that_cannot_be_used_are_refused(given, message):
-    with pytest.raises(ld.InputError, match="other") as error:
-        measured(**given)
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_regions_and_images_that_cannot_be_used_are_refused(case, message):
+    with pytest.raises(ld.InputError, match=r"^(air|other|masks): ") as error:
+        measured(**UNUSABLE[case])
     message(error.value)
-
-
-@pytest.mark.parametrize(
-    "choice", [{"block_mm": -1.0}, {"block_mm": float("nan")}, {"resamples": 9}, {"seed": -1}]
-)
-def test_intervals_that_cannot_be_are_refused(choice):
-    (name, value), *_ = choice.items()
-    with pytest.raises(ld.InputError, match=f"{name}: {value} "):
-        measure_signal(FIRST, SIGNAL, **choice)
 
 
 def test_only_the_voxels_of_masks_are_computed_of_two_acquisitions():
     grid = Grid((120, 120, 120), np.eye(4))
-    scans = [
-        as_image(np.random.default_rng(seed).integers(80, 120, grid.shape, np.int16), grid=grid)
-        for seed in (1, 2)
-    ]
-    region = mask(np.indices(grid.shape)[0] < 2, "slab", grid)
-    tracemalloc.start()
-    quality = measure_signal(scans[0], region, second=scans[1], resamples=100)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    w, w2 = (scan.array[:2].astype(float) for scan in scans)
-    expected = ((w + w2) / 2).mean() / ((w - w2).std() / np.sqrt(2))
-    assert quality.value("snr_difference") == pytest.approx(expected, rel=1e-12)
+    arrays = np.random.default_rng(1).integers(80, 120, (2, *grid.shape), np.int16)
+    first, second = (as_image(array, grid=grid) for array in arrays)
+    slab = mask(np.indices(grid.shape)[0] < 2, "slab", grid)
+    peak = peak_of(lambda: measure_signal(first, slab, second=second, resamples=100))
     # As float64, mean and difference of the whole images would take eight times their bytes.
-    assert peak < 4 * scans[0].array.nbytes
+    assert peak < 4 * arrays[0].nbytes
 
 
 # The truth is recovered, and intervals hold it as often as they say.
@@ -280,7 +238,10 @@ KNOWN = {
 
 @cache
 def hits(voxels: int | None) -> dict[str, int]:
-    """How many of the simulated images have the truth inside their interval; takes seconds."""
+    """How many of the simulated images have the truth inside their interval.
+
+    It takes seconds: a rate needs many images.
+    """
     signal, background, air = (
         ld.Mask(GRID, region.indices[:voxels], region.name) for region in (SIGNAL, BACKGROUND, AIR)
     )
@@ -336,63 +297,53 @@ ATLAS = ld.LabelAtlas(
 )
 
 
-def test_temporal_snr_is_the_median_of_the_voxels():
-    quality = temporal_snr(nib.Nifti1Image(SERIES, GRID.affine), SIGNAL, resamples=100)
-    ratios = SERIES[SIGNAL.array].mean(axis=-1) / SERIES[SIGNAL.array].std(axis=-1)
-    assert quality.value("snr_temporal") == pytest.approx(np.median(ratios), rel=1e-12)
-    row = quality.measures[0]
-    assert row.low < row.value < row.high
-    assert row.noise == "30 volumes"
-    with pytest.raises(ld.InputError, match="no time series: 1 volumes"):
-        temporal_snr(nib.Nifti1Image(SERIES[..., 0], GRID.affine), SIGNAL)
-
-
-def test_temporal_snr_leaves_constant_voxels_out(tmp_path):
+def test_temporal_snr_is_the_median_of_the_voxels_that_vary(tmp_path):
     series = SERIES.copy()
     series[0, 0] = 0
     nib.save(nifti(series, GRID.affine), tmp_path / "bold.nii.gz")
-    quality = temporal_snr(tmp_path / "bold.nii.gz", SIGNAL, resamples=100)
-    inside = SIGNAL.array.copy()
-    inside[0, 0] = False
-    ratios = series[inside].mean(axis=-1) / series[inside].std(axis=-1)
-    assert quality.value("snr_temporal") == pytest.approx(np.median(ratios), rel=1e-12)
-    assert quality.measures[0].signal_zeros_percent == pytest.approx(100 * 8 / SIGNAL.voxels)
+    varying = SIGNAL.array.copy()
+    varying[0, 0] = False
+    for source, inside in (
+        (nib.Nifti1Image(SERIES, GRID.affine), SIGNAL.array),
+        (tmp_path / "bold.nii.gz", varying),
+    ):
+        quality = temporal_snr(source, SIGNAL, resamples=100)
+        ratios = SERIES[inside].mean(axis=-1) / SERIES[inside].std(axis=-1)
+        assert quality.value("snr_temporal") == pytest.approx(np.median(ratios), rel=1e-12)
+    row = quality.measures[0]
+    assert row.low < row.value < row.high
+    assert row.noise == "30 volumes"
+    assert row.signal_zeros_percent == pytest.approx(100 * 8 / SIGNAL.voxels)
     assert "white: 8 voxels that are constant or NaN left out" in quality.notes
     with pytest.raises(ld.InputError, match="dead: is constant over time"):
-        temporal_snr(tmp_path / "bold.nii.gz", mask(SIGNAL.array & ~inside, "dead"))
+        temporal_snr(tmp_path / "bold.nii.gz", mask(SIGNAL.array & ~varying, "dead"))
+    with pytest.raises(ld.InputError, match="no time series: 1 volumes"):
+        temporal_snr(nib.Nifti1Image(SERIES[..., 0], GRID.affine), SIGNAL)
 
 
 def test_every_region_has_the_numbers_of_its_own_mask():
     options = {"air": mask(PLACE >= 21, "air"), "resamples": 100}
     table = snr_by_region(FIRST, ATLAS, **options).table.set_index(["label", "measure"])
+    columns = ["value", "low", "high"]
     for label in (2, 5):
         for row in measure_signal(FIRST, mask(label == LABELS, "own"), **options).measures:
-            expected_row = table.loc[label, row.measure]
-            assert (expected_row["value"], expected_row["low"], expected_row["high"]) == (
-                row.value,
-                row.low,
-                row.high,
-            )
+            assert list(table.loc[label, row.measure][columns]) == [row.value, row.low, row.high]
     assert "holds 4 voxels" in table.loc[9, ""]["reason"]
+    noise = mask(LABELS == 5, "muscle")
+    reasons = snr_by_region(FIRST, ATLAS, noise, resamples=100).table.set_index("region")["reason"]
+    assert "region (grey) and background (muscle) overlap in 320 voxels" in reasons["grey"]
+    assert (reasons["white"] == "").all()
 
 
 def test_an_atlas_or_mask_of_a_template_on_a_native_image_is_noted():
     native = as_image(FIRST.array, grid=Grid(GRID.shape, GRID.affine @ np.diag([0.99, 1, 1, 1]), 1))
-    notes = snr_by_region(native, ATLAS, resamples=100).notes
-    assert any(note.startswith("atlas tissue is marked as standard space") for note in notes)
-    assert not snr_by_region(FIRST, ATLAS, resamples=100).notes
-    notes = measure_signal(native, SIGNAL, air=AIR, resamples=100).notes
-    for name in ("white", "air"):
-        assert any(note.startswith(f"mask {name} is marked as standard space") for note in notes)
     same = as_image(FIRST.array, grid=Grid(GRID.shape, GRID.affine, 1))
+    notes = snr_by_region(native, ATLAS, resamples=100).notes
+    notes += measure_signal(native, SIGNAL, air=AIR, resamples=100).notes
+    for name in ("atlas tissue", "mask white", "mask air"):
+        assert any(note.startswith(f"{name} is marked as standard space") for note in notes)
+    assert not snr_by_region(FIRST, ATLAS, resamples=100).notes
     assert not measure_signal(same, SIGNAL, resamples=100).notes
-
-
-def test_a_region_that_shares_voxels_with_noise_says_so():
-    quality = snr_by_region(FIRST, ATLAS, mask(LABELS == 5, "muscle"), resamples=100)
-    reasons = quality.table.set_index("region")["reason"]
-    assert "region (grey) and background (muscle) overlap in 320 voxels" in reasons["grey"]
-    assert (reasons["white"] == "").all()
 
 
 def test_regions_of_a_series_are_temporal():
@@ -408,41 +359,33 @@ def test_regions_of_a_series_are_temporal():
 
 CUBE = Grid((24, 26, 22), np.diag([2.0, 2, 2, 1]))
 CENTRE = np.array([24.0, 26, 22])
-FINE = Grid((48, 52, 44), np.eye(4))
 
 
 def points(grid: Grid) -> np.ndarray:
     return grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
 
 
-def eye(radius: float = 14.0) -> RegionMap:
-    """1 in the middle, falling to 0 at the radius: 0.5 is half of it."""
-    probability = 1 - np.linalg.norm(points(CUBE) - CENTRE, axis=-1) / radius
-    flat = np.ravel(np.clip(probability, 0, 1), order="F")
-    indices = np.flatnonzero(flat).astype(np.int32)
-    return RegionMap("eye", CUBE, indices, flat[indices])
+# 1 in the middle, falling to 0 at 14 mm: 0.5 is half of it.
+CHANCES = 1 - np.linalg.norm(points(CUBE) - CENTRE, axis=-1) / 14
+INDICES = np.flatnonzero(np.ravel(CHANCES > 0, order="F")).astype(np.int32)
+EYE = RegionMap("eye", CUBE, INDICES, np.ravel(CHANCES, order="F")[INDICES])
 
 
 def noisy(seed: int = 0) -> ld.Map:
-    array = np.random.default_rng(seed).normal(100, 5, CUBE.shape)
-    return ld.Map(f"scan {seed}", array, CUBE, "", "")
+    return as_image(np.random.default_rng(seed).normal(100, 5, CUBE.shape), f"scan {seed}", CUBE)
 
 
 def box(low: int, high: int, name: str) -> ld.Mask:
     place = np.indices(CUBE.shape)[0] // 2
-    return ld.Mask.from_array((place >= low) & (place < high), CUBE, name)
+    return mask((place >= low) & (place < high), name, CUBE)
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5])
 def test_a_region_comes_back_through_the_inverse(threshold):
-    angle = np.radians(20)
-    matrix = np.eye(4)
-    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    matrix[:3, :3] *= 1.2
+    matrix = rotation(z=20) @ np.diag([1.2, 1.2, 1.2, 1])
     matrix[:3, 3] = [-6, 4, -5]
-    affine = np.diag([1.5, -1.5, 1.5, 1]) + np.outer([0, 1, 0, 0], [0, 0, 0, 60])
-    native = Grid((40, 44, 38), affine)
-    region = native_region(eye(), threshold, ld.Transform(matrix), native)
+    native = Grid((40, 44, 38), affine((1.5, -1.5, 1.5), (0, 60, 0)))
+    region = native_region(EYE, threshold, ld.Transform(matrix), native)
     in_template = points(native) @ matrix[:3, :3].T + matrix[:3, 3]
     ball = np.linalg.norm(in_template - CENTRE, axis=-1) <= 14 * (1 - threshold)
     assert region.voxels == pytest.approx(ball.sum(), rel=0.12)
@@ -452,18 +395,18 @@ def test_a_region_comes_back_through_the_inverse(threshold):
 
 
 def test_thresholds_on_another_grid_are_those_of_the_region():
-    there = region_on(eye(), FINE)
+    fine = Grid((48, 52, 44), np.eye(4))
+    on_fine = region_on(EYE, fine)
     for threshold in (0.1, 0.5, 0.9):
-        expected = eye().mask_on(FINE, threshold)
-        assert np.array_equal(there.mask_on(FINE, threshold).indices, expected.indices)
-    labels = RegionMap("eye", CUBE, eye().indices, None)
-    assert region_on(labels, FINE) is labels
+        expected = EYE.mask_on(fine, threshold)
+        assert np.array_equal(on_fine.mask_on(fine, threshold).indices, expected.indices)
+    labels = RegionMap("eye", CUBE, EYE.indices, None)
+    assert region_on(labels, fine) is labels
     # Without a transform the map lies in the image's space.
-    plain = native_region(eye(), 0.5, None, CUBE)
-    assert np.array_equal(plain.indices, eye().mask_on(CUBE, 0.5).indices)
-    away = Grid((4, 4, 4), np.eye(4) + np.outer([1, 0, 0, 0], [0, 0, 0, 900]))
+    plain = native_region(EYE, 0.5, None, CUBE)
+    assert np.array_equal(plain.indices, EYE.mask_on(CUBE, 0.5).indices)
     with pytest.raises(ld.InputError, match="does not overlap"):
-        region_on(eye(), away)
+        region_on(EYE, Grid((4, 4, 4), affine((1, 1, 1), (900, 0, 0))))
 
 
 def test_what_two_masks_share_is_left_out_of_one():
@@ -486,28 +429,21 @@ def test_all_is_measured_where_nothing_is_wrong():
 
 def test_a_background_without_noise_refuses_its_definitions_alone():
     background, signal, air = box(4, 8, "skull"), box(0, 4, "signal"), box(8, 12, "air")
-    stripped = ld.Map("stripped", np.where(background.array, 0, noisy().array), CUBE, "", "")
-    native = measure_native(stripped, signal, background, air=air)
+    stripped = as_image(np.where(background.array, 0, noisy().array), "stripped", CUBE)
+    native = measure_native(stripped, signal, background, second=stripped, air=air)
     assert native.quality.table.equals(measure_signal(stripped, signal, air=air).table)
     refused = {definition.name: str(error) for definition, error in native.refused}
-    assert set(refused) == {"snr_plain", "cnr_plain", "cnr_air", "cnr_mriqc"}
+    assert "difference holds no noise" in refused.pop("snr_difference")
+    assert set(refused) == {"snr_plain", "cnr_plain", "cnr_air", "cnr_mriqc", "cnr_difference"}
     assert all("skull" in sentence for sentence in refused.values())
-
-
-def test_several_refusals_each_say_their_own():
-    native = measure_native(noisy(), box(0, 4, "signal"), box(3, 8, "grey"), second=noisy())
-    refused = {definition.name: str(error) for definition, error in native.refused}
-    assert "overlap" in refused["snr_plain"]
-    assert "difference holds no noise" in refused["snr_difference"]
-    assert set(numbers(native.quality)) == {"snr_within", "snr_mriqc"}
 
 
 @pytest.mark.parametrize(
     ("masks", "second", "match"),
     [
-        ([box(0, 4, "signal")], ld.Map("again", np.ones((12, 13, 11)), SHIFTED, "", ""), "again: "),
+        ([box(0, 4, "signal")], as_image(np.ones(GRID.shape), "again", SHIFTED), "again: "),
         ([box(0, 4, "signal"), box(4, 8, "grey"), box(7, 12, "air")], None, r"\(grey\).*\(air\)"),
-        ([ld.Mask(CUBE, np.empty(0, np.int32), "nothing"), box(4, 8, "grey")], None, "nothing"),
+        ([mask(np.zeros(CUBE.shape), "nothing", CUBE), box(4, 8, "grey")], None, "nothing"),
     ],
     ids=["other grid", "overlap of noise", "empty signal"],
 )
