@@ -46,25 +46,15 @@ def make_pose(
 
 
 def make_head(
-    grid: Grid, pose: ArrayLike | None = None, noise: float = 0.0, bias: float = 0.0, seed: int = 0
+    grid: Grid, pose: ArrayLike | None = None, noise: float = 0.0, seed: int = 0
 ) -> NDArray[np.float32]:
     """The head as a scanner would see it.
 
-    Parameters
-    ----------
-    grid : Grid
-        Of the image.
-    pose : array, shape (4, 4)
-        Takes a point of the image to the head's own space: the transform to be found.
-    noise : float
-        Standard deviation of its Rician noise; white matter is 100.
-    bias : float
-        Share by which a smooth field brightens and darkens.
+    `pose` (4 x 4) takes a point of the image to the head's own space: the transform to be found.
+    `noise` is the standard deviation of Rician noise; white matter is 100.
     """
     points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
     values = head_at(points if pose is None else apply(pose, points))
-    if bias:
-        values *= 1 + bias * np.sin((points @ [0.6, 0.64, 0.48] + 20) / 45)
     if noise:
         parts = noise * np.random.default_rng(seed).normal(size=(2, *grid.shape))
         values = np.hypot(values + parts[0], parts[1])

@@ -29,9 +29,16 @@ POINTS = np.random.default_rng(1).uniform(-70, 70, (40, 3))
 MATRIX = known_matrix()
 TRANSFORM = Transform(MATRIX)
 GRID = Grid((7, 8, 6), affine((4, -4, 5), (-12, 14, -10), rotation(10, -20, 5)))
+FIELD = Field(GRID, np.random.default_rng(2).uniform(-6, 6, (7, 8, 6, 3)).astype(np.float32))
 
 
 ITK = "#Insight Transform File V1.0\n"
+
+
+def read(path, content, *grids) -> Transform:
+    """What a file of that content is read as."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_transform(path, *grids)
 
 
 def itk(kind, parameters, centre="", size=3) -> str:
@@ -86,13 +93,13 @@ def test_linear_transforms_of_itk_are_read_as_simpleitk_applies_them(tmp_path, t
 @pytest.mark.parametrize("name", ["MatrixOffsetTransformBase", "Rigid3DTransform"])
 def test_affines_of_other_names_and_quaternions_are_read(tmp_path, name):
     path = tmp_path / "a.tfm"
-    path.write_bytes(itk_text(TRANSFORM).replace(b"AffineTransform", name.encode()))
-    np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
-    path.write_text(itk("QuaternionRigidTransform", "0 0 0.6 0.8 1 2 3", "4 5 6"))
+    content = itk_text(TRANSFORM).replace(b"AffineTransform", name.encode())
+    np.testing.assert_allclose(read(path, content).matrix, MATRIX, atol=1e-12)
     expected = sitk.Transform(3, sitk.sitkQuaternionRigid)
     expected.SetFixedParameters((4.0, 5, 6))
     expected.SetParameters((0.0, 0, 0.6, 0.8, 1, 2, 3))
-    assert_like_sitk(read_transform(path), expected)
+    quaternion = itk("QuaternionRigidTransform", "0 0 0.6 0.8 1 2 3", "4 5 6")
+    assert_like_sitk(read(path, quaternion), expected)
 
 
 def matlab(order: str = "<", **variables) -> bytes:
@@ -116,8 +123,7 @@ def test_matlab_files_of_any_byte_order_and_precision_are_read(tmp_path, dtype):
     expected = sitk.AffineTransform(MATRIX[:3, :3].ravel().tolist(), (4.0, 5, -6))
     assert_like_sitk(read_transform(path), expected)
     assert_like_sitk(read_transform(path), sitk.ReadTransform(str(path)))
-    path.write_bytes(matlab(">", **AFFINE))
-    assert_like_sitk(read_transform(path), expected)
+    assert_like_sitk(read(path, matlab(">", **AFFINE)), expected)
 
 
 @given(
@@ -132,9 +138,8 @@ def test_a_damaged_file_is_read_or_refused_with_its_name(
     for place, byte in changes:
         damaged[place : place + 1] = bytes([byte])
     path = tmp_path_factory.getbasetemp() / "damaged.mat"
-    path.write_bytes(damaged)
     try:
-        transform = read_transform(path, GRID, GRID)
+        transform = read(path, bytes(damaged), GRID, GRID)
     except InputError as error:
         transform = Transform() if error.subject.endswith("damaged.mat") else None
     assert np.isfinite(transform.matrix).all()
@@ -142,27 +147,19 @@ def test_a_damaged_file_is_read_or_refused_with_its_name(
 
 def test_our_files_are_read_by_simpleitk_numpy_and_us(tmp_path):
     itk, there, back = (tmp_path / name for name in ("itk.txt", "there.txt", "back.txt"))
-    itk.write_bytes(itk_text(TRANSFORM))
-    there.write_bytes(matrix_text(TRANSFORM))
-    back.write_bytes(matrix_text(TRANSFORM, inverse=True))
+    contents = (itk_text(TRANSFORM), matrix_text(TRANSFORM), matrix_text(TRANSFORM, inverse=True))
+    for path, content in zip((itk, there, back), contents, strict=True):
+        np.testing.assert_allclose(read(path, content).matrix, MATRIX, atol=1e-12)
     assert_like_sitk(TRANSFORM, sitk.ReadTransform(str(itk)))
     np.testing.assert_array_equal(np.loadtxt(there), MATRIX)
     np.testing.assert_allclose(np.loadtxt(back) @ MATRIX, np.eye(4), atol=1e-12)
-    for path in (itk, there, back):
-        np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
-
-
-def field_of(grid: Grid = GRID) -> Field:
-    mm = np.random.default_rng(2).uniform(-6, 6, (*grid.shape, 3))
-    return Field(grid, mm.astype(np.float32))
 
 
 def test_the_linear_part_of_a_warp_is_not_taken_for_the_whole(tmp_path):
-    warp, path = Transform(MATRIX, field_of()), tmp_path / "transform.txt"
+    warp, path = Transform(MATRIX, FIELD), tmp_path / "transform.txt"
     for content in (matrix_text(warp), matrix_text(warp, inverse=True), itk_text(warp)):
-        path.write_bytes(content)
         with pytest.raises(InputError, match=r"linear part alone .* give to_moving_field.nii.gz"):
-            read_transform(path)
+            read(path, content)
     assert_like_sitk(TRANSFORM, sitk.ReadTransform(str(path)))
 
 
@@ -175,34 +172,32 @@ def test_the_linear_part_of_a_warp_is_not_taken_for_the_whole(tmp_path):
     ],
 )
 def test_a_matrix_may_state_its_direction_in_other_words(tmp_path, line, matrix):
-    path = tmp_path / "known.txt"
-    path.write_text(f"{line}\n" + "\n".join(" ".join(map(repr, row)) for row in MATRIX.tolist()))
-    np.testing.assert_allclose(read_transform(path).matrix, matrix, atol=1e-12)
+    rows = [" ".join(map(repr, row)) for row in MATRIX.tolist()]
+    transform = read(tmp_path / "known.txt", "\n".join([line, *rows]))
+    np.testing.assert_allclose(transform.matrix, matrix, atol=1e-12)
 
 
 @pytest.mark.parametrize("write", [matrix_text, itk_text])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_other_line_ends_and_encodings_are_read(tmp_path, write, encoding, end):
-    path = tmp_path / "transform.txt"
-    path.write_bytes(write(TRANSFORM).decode().replace("\n", end).encode(encoding))
-    np.testing.assert_allclose(read_transform(path).matrix, MATRIX, atol=1e-12)
+    content = write(TRANSFORM).decode().replace("\n", end).encode(encoding)
+    transform = read(tmp_path / "transform.txt", content)
+    np.testing.assert_allclose(transform.matrix, MATRIX, atol=1e-12)
 
 
 def test_displacement_fields_are_nifti_vectors_that_move_points_as_simpleitk_does(tmp_path):
-    field, path = field_of(), tmp_path / "to_moving_field.nii.gz"
-    path.write_bytes(field_bytes(field, path.name))
-    moved = sitk.DisplacementFieldTransform(
-        sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkVectorFloat64)
-    )
+    path = tmp_path / "to_moving_field.nii.gz"
+    transform = read(path, field_bytes(FIELD, path.name))
+    vectors = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkVectorFloat64)
     inside = GRID.to_mm(np.random.default_rng(3).uniform(0.1, 4.9, (30, 3)))
-    expected = by_sitk(moved, inside)
-    np.testing.assert_allclose(field.move(inside), expected, atol=1e-4)
-    np.testing.assert_allclose(read_transform(path).moving_points(inside), expected, atol=1e-4)
+    expected = by_sitk(sitk.DisplacementFieldTransform(vectors), inside)
+    np.testing.assert_allclose(FIELD.move(inside), expected, atol=1e-4)
+    np.testing.assert_allclose(transform.moving_points(inside), expected, atol=1e-4)
     image = nib.load(path)
     assert image.shape == (7, 8, 6, 1, 3)
     assert int(image.header["intent_code"]) == 1007
-    np.testing.assert_array_equal(flip(np.asarray(image.dataobj)[:, :, :, 0]), field.mm)
+    np.testing.assert_array_equal(flip(np.asarray(image.dataobj)[:, :, :, 0]), FIELD.mm)
 
 
 @pytest.mark.parametrize("moving_is_flipped", [False, True])
@@ -278,9 +273,8 @@ V4 = "neither text nor a Matlab file of version 4"
     ],
 )
 def test_files_that_are_no_transform_are_refused(tmp_path, name, content, match):
-    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=match):
-        read_transform(tmp_path / name, None if "FLIRT" in match else GRID, GRID)
+        read(tmp_path / name, content, None if "FLIRT" in match else GRID, GRID)
 
 
 @pytest.mark.parametrize("turn", [rotation(), rotation(8, -6, 10)])
