@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from dipy.align.imwarp import DiffeomorphicMap
 from dipy.align.metrics import CCMetric
 from grids import flipped
-from heads import apply, brain_points, head_at, make_grid, make_head, make_pose
+from heads import add_noise, apply, brain_points, head_at, make_grid, make_head, make_pose
 from scipy import ndimage
 
 from lesion_dash.core.errors import Cancelled, InputError, SetupError
@@ -76,12 +76,9 @@ def is_lesion(points):
 
 def make_task(lesion=False):
     points = to_template(points_of(GRID))
-    values = head_at(points)
     mask = is_lesion(points) if lesion else None
-    if mask is not None:
-        values = np.where(mask, 20.0, values)
-    parts = 2 * np.random.default_rng(2).normal(size=(2, *values.shape))
-    moving = Volume(np.hypot(values + parts[0], parts[1]).astype(np.float32), GRID)
+    values = np.where(mask, 20.0, head_at(points)) if lesion else head_at(points)
+    moving = Volume(add_noise(values, 2, seed=2), GRID)
     template = Volume(make_head(GRID, noise=2, seed=1), GRID)
     return Task(moving, template, "deformable", Transform(POSE), mask)
 

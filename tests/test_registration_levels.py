@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from heads import apply, make_grid, make_head, make_pose
+from heads import WHOLE, apply, make_grid, make_head, make_pose
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.scans.registration.levels import (
@@ -21,7 +21,7 @@ from lesion_dash.scans.registration.levels import (
 from lesion_dash.scans.registration.task import Task, Volume
 from lesion_dash.transforms.transform import Field, Transform
 
-GRID = make_grid((172, 212, 236), 6, (0, -10, 0))
+GRID = make_grid(*WHOLE)
 HEAD = Volume(make_head(GRID), GRID)
 BOX_GRID = make_grid(70, 5, (20, 40, 30))
 BOX = Volume(make_head(BOX_GRID), BOX_GRID)

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from heads import apply, brain_points, make_grid, make_head, make_pose
+from heads import (
+    WHOLE,
+    add_noise,
+    apply,
+    brain_points,
+    errors,
+    grid_around,
+    make_grid,
+    make_head,
+    make_pose,
+)
 from scipy import ndimage
 
 from lesion_dash.core.grid import Grid
@@ -21,7 +31,7 @@ from lesion_dash.scans.registration.quality import (
 from lesion_dash.scans.registration.task import Task, Volume
 from lesion_dash.transforms.transform import Transform, points_of
 
-HEAD_GRID = make_grid((172, 212, 236), 6, (0, -10, 0))
+HEAD_GRID = make_grid(*WHOLE)
 HEAD = Volume(make_head(HEAD_GRID), HEAD_GRID)
 EYE_GRID = make_grid(60, 2.5, (32, 60, -35))
 EYE = Volume(make_head(EYE_GRID), EYE_GRID)
@@ -30,15 +40,8 @@ QUIET = lambda done, label: None  # noqa: E731
 
 def scan(pose, voxel_mm) -> Volume:
     """The head in another pose, whole."""
-    grid = make_grid(244, voxel_mm, apply(np.linalg.inv(pose), (0, -10, 0)))
+    grid = grid_around(pose, voxel_mm)
     return Volume(make_head(grid, pose, noise=3), grid)
-
-
-def errors(transform: Transform, pose, points) -> np.ndarray:
-    """How far (mm, in the moving image) points of the template are from where they belong."""
-    return np.linalg.norm(
-        transform.moving_points(points) - Transform(pose).moving_points(points), axis=1
-    )
 
 
 # The next two search as a user's registration does, from ten starts: some 5 s each.
@@ -72,14 +75,12 @@ def test_a_whole_head_is_found_on_a_template_of_an_eye():
 
 def placed_mni(pose, grid) -> Volume:
     """The template of 1 mm, smoothed, in another pose, with noise and a bias field."""
-    image = load_template()
+    image, points = load_template(), points_of(grid)
     fine = ndimage.gaussian_filter(np.asarray(image.dataobj, np.float32), 0.85)
-    points = points_of(grid)
     voxels = Grid(fine.shape, image.affine).to_voxel(apply(pose, points))
     array = ndimage.map_coordinates(fine, np.moveaxis(voxels, -1, 0), order=3)
     array = np.clip(array, 0, None) * (1 + 0.25 * np.sin((points @ [0.6, 0.64, 0.48] + 20) / 45))
-    parts = 6 * np.random.default_rng(0).normal(size=(2, *array.shape))
-    return Volume(np.hypot(array + parts[0], parts[1]).astype(np.float32), grid)
+    return Volume(add_noise(array, 6), grid)
 
 
 def test_an_image_that_is_stored_otherwise_is_found_at_the_same_place():

@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from heads import apply, make_grid, make_head, make_pose
+from heads import grid_around, make_grid, make_head, make_pose
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
@@ -33,7 +33,7 @@ BOX_GRID = make_grid(70, 7, (20, 40, 30))
 POSE = make_pose((8, -6, 12), (-30, 22, 41))
 HEAD = Volume(make_head(HEAD_GRID), HEAD_GRID)
 BOX = Volume(make_head(BOX_GRID), BOX_GRID)  # a part of the head as a template
-SCAN_GRID = make_grid(244, 8, apply(np.linalg.inv(POSE), (0, -10, 0)))
+SCAN_GRID = grid_around(POSE, 8)
 SCAN = Volume(make_head(SCAN_GRID, POSE, noise=3), SCAN_GRID)  # the head, whole, in another pose
 
 
