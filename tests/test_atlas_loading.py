@@ -87,15 +87,10 @@ def test_labels_of_any_size_with_gaps_are_kept_with_their_sources(tmp_path):
     path = write(tmp_path, large.astype(np.int64), table)
     atlas = load_atlas(path)
     np.testing.assert_array_equal(atlas.labels, large)
-    assert {label: atlas.names[label] for label in (2001, 9170, 2_000_000_000)} == {
-        2001: "one L",
-        9170: "two R",
-        2_000_000_000: "three",
-    }
-    assert atlas.sources == {
-        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in (path, path.with_name("atlas.csv"))
-    }
+    assert [region.label for region in atlas.regions] == [2001, 9170, 2_000_000_000]
+    assert names(atlas) == ["one L", "two R", "three"]
+    for file in (path, path.with_name("atlas.csv")):
+        assert atlas.sources[str(file)] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_labels_behind_a_scale_and_beside_nan_are_the_nearest_whole_numbers(tmp_path):
@@ -180,12 +175,6 @@ def test_a_table_names_the_maps_of_a_folder_by_their_names(tmp_path):
     assert_note(atlas, "volume without a name: 1", "name without a volume: label 9")
 
 
-def test_a_folder_with_one_image_stands_for_it(tmp_path):
-    np.testing.assert_array_equal(dense(load_atlas(write(tmp_path / "maps"))), PERCENT / 100)
-    labels = write(tmp_path / "labels", np.minimum(PERCENT[..., 0], 2))
-    assert isinstance(load_atlas(labels.parent), LabelAtlas)
-
-
 def test_a_volume_without_a_name_and_a_name_without_a_volume_are_kept(tmp_path):
     atlas = load_atlas(write(tmp_path, table="index,name\n1,a\n3,c\n8,\n9,ghost\n"))
     assert [region.label for region in atlas.regions] == [1, 2, 3, 8, 9]
@@ -215,15 +204,18 @@ def test_what_misses_the_scale_by_little_is_set_and_said(tmp_path, value, note):
     assert atlas.maps.data.min() > 0
 
 
-@pytest.mark.parametrize("form", ["3D", "4D of one volume", "folder of one map"])
+@pytest.mark.parametrize("form", ["3D", "4D of one volume"])
 def test_the_map_of_a_single_region_is_an_atlas_of_probabilities(tmp_path, form):
+    """Given as a file, or as the folder that holds it alone."""
     values = PERCENT[..., :1] / np.float32(100)
-    array = values[..., 0] if form == "3D" else values
-    path = write(tmp_path / "tract", array, "index,name\n1,CST\n")
-    atlas = load_atlas(path.parent if form == "folder of one map" else path)
-    assert isinstance(atlas, ProbabilityAtlas)
-    np.testing.assert_array_equal(dense(atlas), values.astype(float))
-    assert names(atlas) == ["CST"]
+    path = write(tmp_path, values[..., 0] if form == "3D" else values, "index,name\n1,CST\n")
+    for atlas in (load_atlas(path), load_atlas(tmp_path)):
+        assert isinstance(atlas, ProbabilityAtlas)
+        np.testing.assert_array_equal(dense(atlas), values.astype(float))
+        assert names(atlas) == ["CST"]
+    assert isinstance(
+        load_atlas(write(tmp_path, np.minimum(PERCENT[..., 0], 2)).parent), LabelAtlas
+    )
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -337,12 +329,12 @@ def test_the_maps_of_a_folder_are_single_and_on_one_grid(tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 def test_maps_of_different_scales_are_refused(tmp_path, dtype):
-    folder = write_maps(tmp_path / "maps", PERCENT.astype(np.float32))
-    nib.save(image(np.zeros(SHAPE, dtype)), folder / "Empty.nii.gz")
-    nib.save(image((PERCENT[..., 1] / 100 > 0.5).astype(dtype)), folder / "Insula.nii.gz")
+    write_maps(tmp_path, PERCENT.astype(np.float32))
+    nib.save(image(np.zeros(SHAPE, dtype)), tmp_path / "Empty.nii.gz")
+    nib.save(image((PERCENT[..., 1] > 50).astype(dtype)), tmp_path / "Insula.nii.gz")
     match = "Insula.nii.gz: values up to 1, while those of Brainstem.nii.gz go up to 100; bring"
     with pytest.raises(InputError, match=match):
-        load_atlas(folder)
+        load_atlas(tmp_path)
 
 
 SERIES = np.random.default_rng(1).integers(20, 100, (*SHAPE, 9)).astype(np.int16)

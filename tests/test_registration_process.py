@@ -45,12 +45,12 @@ def workers() -> list[psutil.Process]:
 class Report:
     """Notes what it is told, and does something as soon as the engine is at work."""
 
-    def __init__(self, act=None):
+    def __init__(self, act=lambda: None):
         self.labels, self.act, self.acted = [], act, 0.0
 
     def __call__(self, done, label):
         self.labels.append(label)
-        if self.act and done > 0 and not self.acted:
+        if done > 0 and not self.acted:
             self.acted = time.perf_counter()
             self.act()
 
@@ -97,9 +97,7 @@ def test_cancelling_and_crashes_end_it_within_a_second(act, error, match):
 def test_errors_are_pickled_with_all_their_parts(kind):
     error = kind("scan.nii", "is odd", "copy it", ("line one", "line two"))
     copied = pickle.loads(pickle.dumps(error))
-    assert type(copied) is kind
-    assert copied.args == error.args
-    assert str(copied) == str(error)
+    assert (type(copied), copied.args, str(copied)) == (kind, error.args, str(error))
 
 
 def test_an_error_of_the_worker_is_the_caller_s(monkeypatch, tmp_path):
