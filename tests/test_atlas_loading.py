@@ -9,6 +9,7 @@ import tracemalloc
 import nibabel as nib
 import numpy as np
 import pytest
+from atlases import pairs, write_atlas
 from phantoms import AFFINE, image
 from pickled import peak_of
 
@@ -27,17 +28,12 @@ OF_MAPS = "index,name\n0,Frontal Pole\n1,Insula\n2,Brainstem\n"
 
 
 def write(folder, array=PERCENT, table=OF_MAPS, affine=AFFINE):
-    folder.mkdir(parents=True, exist_ok=True)
-    nib.save(image(array, affine), folder / "atlas.nii.gz")
-    if table:
-        (folder / "atlas.csv").write_text(table)
-    return folder / "atlas.nii.gz"
+    return write_atlas(folder / "atlas.nii.gz", array, table, affine)
 
 
 def write_maps(folder, array=PERCENT, names=NAMES):
-    folder.mkdir(parents=True, exist_ok=True)
     for place, name in enumerate(names):
-        nib.save(image(array[..., place]), folder / f"{name}.nii.gz")
+        write_atlas(folder / f"{name}.nii.gz", array[..., place])
     return folder
 
 
@@ -87,8 +83,8 @@ def test_labels_of_any_size_with_gaps_are_kept_with_their_sources(tmp_path):
     path = write(tmp_path, large.astype(np.int64), table)
     atlas = load_atlas(path)
     np.testing.assert_array_equal(atlas.labels, large)
-    assert [region.label for region in atlas.regions] == [2001, 9170, 2_000_000_000]
-    assert names(atlas) == ["one L", "two R", "three"]
+    regions = [(2001, "one L"), (9170, "two R"), (2_000_000_000, "three")]
+    assert pairs(atlas.regions) == regions
     for file in (path, path.with_name("atlas.csv")):
         assert atlas.sources[str(file)] == hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -153,7 +149,7 @@ def test_a_folder_of_maps_is_the_image_of_all_of_them(tmp_path):
     folder = write_maps(tmp_path / "maps", names=files)
     atlas = load_atlas(folder)
     np.testing.assert_array_equal(dense(atlas), PERCENT / 100)
-    assert [(region.label, region.name) for region in atlas.regions] == [*enumerate(files, 1)]
+    assert pairs(atlas.regions) == [*enumerate(files, 1)]
     assert set(atlas.sources) == {str(path) for path in folder.iterdir()}
     assert atlas.name == "maps"
     (folder / "regions.tsv").write_text("index\tname\n1\ta\n3\tc\n2\tb\n")

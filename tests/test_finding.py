@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from atlases import pairs, write_atlas
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash import cli
@@ -27,19 +28,10 @@ TABLES = {
 }
 
 
-def write_labels(path, array=LABELS, table=TABLES["aal.csv"]):
-    """An image and its table of the same name."""
-    path.parent.mkdir(exist_ok=True)
-    nib.save(image(array), path)
-    path.with_name(f"{path.name.partition('.')[0]}.csv").write_text(table)
-    return path
-
-
-def write_maps(folder, table=TABLES["aal.csv"], name="labels.csv"):
-    folder.mkdir()
+def write_maps(folder):
     for place in (0, 1):
-        nib.save(image(CHANCES[..., place]), folder / f"map_{place}.nii.gz")
-    (folder / name).write_text(table)
+        write_atlas(folder / f"map_{place}.nii.gz", CHANCES[..., place])
+    (folder / "labels.csv").write_text(TABLES["aal.csv"])
     return folder
 
 
@@ -53,15 +45,14 @@ def found(folder):
 @pytest.mark.parametrize("array", [LABELS, CHANCES], ids=["labels", "probabilities"])
 @pytest.mark.parametrize("name", TABLES)
 def test_image_and_table_of_any_format_are_a_pair(tmp_path, name, array):
-    nib.save(image(array), tmp_path / "aal.nii.gz")
+    path = write_atlas(tmp_path / "aal.nii.gz", array)
     (tmp_path / name).write_text(TABLES[name])
-    assert found(tmp_path) == {"aal": (tmp_path / "aal.nii.gz", tmp_path / name)}
-    regions = load_atlas(tmp_path / "aal.nii.gz").regions
-    assert [region.name for region in regions] == ["a", "b"]
+    assert found(tmp_path) == {"aal": (path, tmp_path / name)}
+    assert [region.name for region in load_atlas(path).regions] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
-    ("image_name", "table_name", "belongs"),
+    ("name", "table_name", "belongs"),
     [
         ("BN_Atlas_246_2mm.nii.gz", "BN_Atlas_246_LUT.txt", True),
         ("atlas_harvard_oxford.nii.gz", "labels_harvard_oxford.csv", True),
@@ -70,11 +61,10 @@ def test_image_and_table_of_any_format_are_a_pair(tmp_path, name, array):
         ("sub-001_lesion.nii.gz", "participants.tsv", False),
     ],
 )
-def test_a_table_belongs_to_the_image_it_is_named_after(tmp_path, image_name, table_name, belongs):
-    nib.save(image(LABELS), tmp_path / image_name)
+def test_a_table_belongs_to_the_image_it_is_named_after(tmp_path, name, table_name, belongs):
+    path = write_atlas(tmp_path / name, LABELS)
     (tmp_path / table_name).write_text(TABLES["aal.csv"])
-    table = tmp_path / table_name if belongs else None
-    assert find_label_table(tmp_path / image_name) == table
+    assert find_label_table(path) == (tmp_path / table_name if belongs else None)
 
 
 def test_a_folder_of_maps_is_an_atlas_with_its_table_alone(tmp_path):
@@ -122,16 +112,16 @@ def test_a_table_of_fsl_names_its_images_beside_or_below_it(tmp_path, place):
     # A table above the data root is not read.
     assert bool(DataRoot(tmp_path / "Two").atlases) == (place == "Two")
     chances = load_atlas(atlases["Two-prob-1mm"][0])
-    assert [(region.label, region.name) for region in chances.regions] == [(0, "a"), (1, "b")]
+    assert pairs(chances.regions) == [(0, "a"), (1, "b")]
     labels = load_atlas(atlases["Two-maxprob-thr0-2mm"][0])
     assert labels.names == {0: "outside the atlas", 1: "a", 2: "b"}
     assert any("numbers plus 1" in note for note in labels.notes)
 
 
 def test_what_is_listed_is_what_is_loaded_or_why_it_is_not(tmp_path):
-    write_labels(tmp_path / "aal.nii.gz", table="index,name\n0,Background\n1,a\n2,b\n")
-    write_labels(tmp_path / "chance.nii.gz", CHANCES, "index,name\n0,a\n1,b\n")
-    write_labels(tmp_path / "damaged.nii.gz").write_bytes(b"no image")
+    write_atlas(tmp_path / "aal.nii.gz", LABELS, "index,name\n0,Background\n1,a\n2,b\n")
+    write_atlas(tmp_path / "chance.nii.gz", CHANCES, "index,name\n0,a\n1,b\n")
+    write_atlas(tmp_path / "damaged.nii.gz", LABELS, TABLES["aal.csv"]).write_bytes(b"no image")
     write_maps(tmp_path / "tracts")
     listed = {atlas.name: atlas for atlas in list_atlases(tmp_path)}
     damaged = listed.pop("damaged")
@@ -149,7 +139,7 @@ def test_what_is_listed_is_what_is_loaded_or_why_it_is_not(tmp_path):
 
 def test_atlases_of_one_name_are_told_apart(tmp_path):
     for place in ("aal.nii.gz", "fine/aal.nii", "fine/other.nii"):
-        write_labels(tmp_path / place)
+        write_atlas(tmp_path / place, LABELS, TABLES["aal.csv"])
     atlases = found(tmp_path)
     assert set(atlases) == {"aal", "fine/aal", "other"}
     assert atlases["fine/aal"][0] == tmp_path / "fine" / "aal.nii"
@@ -165,12 +155,9 @@ QUESTION = "is it the table of this atlas?"
 
 def write_numbered(folder, array=TWENTY, labels=range(1, 21), name="atlas"):
     """An image and, where labels are given, a table that names them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    nib.save(image(array.astype(np.uint8)), folder / f"{name}.nii.gz")
-    if labels:
-        rows = [f"{label},region {label}" for label in labels]
-        (folder / f"{name}.csv").write_text("\n".join(["index,name", *rows]))
-    return folder / f"{name}.nii.gz"
+    rows = [f"{label},region {label}" for label in labels]
+    table = "\n".join(["index,name", *rows]) if rows else ""
+    return write_atlas(folder / f"{name}.nii.gz", array.astype(np.uint8), table)
 
 
 MAPS = np.stack([label == TWENTY for label in range(1, 21)], axis=-1)
@@ -191,14 +178,12 @@ def test_a_table_that_fits_badly_is_asked_about_first(tmp_path, form, labels, qu
     path = write_numbered(tmp_path, TWENTY if form == "labels" else MAPS, labels)
     if form == "folder of maps":
         for place in range(20):
-            nib.save(image(MAPS[..., place].astype(np.uint8)), tmp_path / f"m{place}.nii.gz")
+            write_atlas(tmp_path / f"m{place}.nii.gz", MAPS[..., place].astype(np.uint8))
         path.unlink()
-        path = tmp_path
-    notes = load_atlas(path).notes
-    assert [note for note in notes if note.endswith(QUESTION)] == (
-        [f"{question}: {QUESTION}"] if question else []
-    )
-    assert not question or notes[0].endswith(QUESTION)
+    notes = load_atlas(tmp_path).notes
+    questions = [place for place, note in enumerate(notes) if note.endswith(QUESTION)]
+    assert questions == ([0] if question else [])
+    assert not question or notes[0] == f"{question}: {QUESTION}"
 
 
 def test_image_and_table_that_lack_part_of_each_other_are_one_question(tmp_path):

@@ -10,6 +10,7 @@ import string
 import nibabel as nib
 import numpy as np
 import pytest
+from atlases import pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import image
@@ -85,10 +86,6 @@ def table(tmp_path, content):
     path = tmp_path / "labels.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_label_table(path)
-
-
-def pairs(regions):
-    return [(region.label, region.name) for region in regions]
 
 
 @pytest.mark.parametrize("case", GOOD)

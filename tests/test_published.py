@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from atlases import pairs, write_atlas
 from nilearn import datasets
 from nilearn.datasets import _utils
 from nilearn.datasets.atlas import Atlas
@@ -61,10 +62,6 @@ def offer(monkeypatch):
     return put
 
 
-def named(atlas):
-    return [(region.label, region.name) for region in atlas.regions]
-
-
 def test_a_labelled_atlas_with_labels_of_its_own(tmp_path, offer):
     nib.save(image(LABELS), tmp_path / "AAL.nii")
     names = ["Background", "Precentral_L", "Vermis_10"]
@@ -72,7 +69,7 @@ def test_a_labelled_atlas_with_labels_of_its_own(tmp_path, offer):
     calls = offer("aal", fetched("deterministic", str(tmp_path / "AAL.nii"), lut=table))
     atlas = load_atlas("nilearn:aal")
     assert calls == [{"version": "SPM12", "verbose": 0}]
-    assert named(atlas) == [(2001, "Precentral_L"), (9170, "Vermis_10")]
+    assert pairs(atlas.regions) == [(2001, "Precentral_L"), (9170, "Vermis_10")]
     np.testing.assert_array_equal(atlas.labels, LABELS)
     assert atlas.name == "nilearn:aal"
     assert list(atlas.sources) == [str(tmp_path / "AAL.nii")]
@@ -112,7 +109,7 @@ def test_every_form_of_nilearn_s_answers_becomes_an_atlas(offer, name):
     calls = offer(LIBRARY[f"nilearn:{name}"].fetcher, bunch)
     atlas = load_atlas(f"nilearn:{name}")
     assert calls == [{**LIBRARY[f"nilearn:{name}"].options, "verbose": 0}]
-    assert named(atlas) == list(enumerate(names, 1))
+    assert pairs(atlas.regions) == list(enumerate(names, 1))
     assert list(atlas.sources) == [f"nilearn:{name}"]
     if bunch.atlas_type == "deterministic":
         np.testing.assert_array_equal(atlas.labels, COUNTED)
@@ -129,7 +126,7 @@ def test_a_table_of_the_user_s_names_the_regions_of_a_published_atlas(tmp_path, 
     offer("harvard_oxford", fetched(*LABELLED, labels=NAMES, lut=LUT))
     (tmp_path / "own.csv").write_text("index,name\n1,one\n2,two\n")
     atlas = load_atlas("nilearn:harvard_oxford_cort", tmp_path / "own.csv")
-    assert named(atlas) == [(1, "one"), (2, "two")]
+    assert pairs(atlas.regions) == [(1, "one"), (2, "two")]
 
 
 REQUEST = requests.Request(url="https://a.org/b").prepare()
@@ -221,8 +218,7 @@ def test_the_command_lists_atlases_of_a_folder_the_bundled_and_the_published(
         return capsys.readouterr().out
 
     monkeypatch.setenv("NILEARN_DATA", str(tmp_path / "cache"))
-    nib.save(image(COUNTED), tmp_path / "two.nii.gz")
-    (tmp_path / "two.csv").write_text("index,name\n1,a\n2,b\n")
+    write_atlas(tmp_path / "two.nii.gz", COUNTED, "index,name\n1,a\n2,b\n")
     mine, bundled, published = json.loads(run("--atlases", str(tmp_path), "--json")).values()
     assert [(a["name"], a["kind"], a["regions"]) for a in mine] == [("two", "labels", 2)]
     assert [atlas["name"] for atlas in bundled] == ["synthetic_atlas"]
@@ -249,9 +245,8 @@ def test_the_command_lists_atlases_of_a_folder_the_bundled_and_the_published(
     ],
 )
 def test_what_to_cite_for_a_well_known_atlas_of_the_user_s(tmp_path, file, names, credit):
-    nib.save(image(COUNTED), tmp_path / f"{file}.nii.gz")
     rows = [f"{number},{name}" for number, name in enumerate(names, 1)]
-    (tmp_path / f"{file}.csv").write_text("\n".join(["index,name", *rows]))
+    write_atlas(tmp_path / f"{file}.nii.gz", COUNTED, "\n".join(["index,name", *rows]))
     (atlas,) = list_atlases(tmp_path)
     assert credit in atlas.credit
 
