@@ -98,7 +98,8 @@ def lesion_in_template(task, transform):
     return warped.sum() / is_lesion(points_of(GRID)).sum(), error
 
 
-FEW = DipyEngine((20, 20, 6))  # the tests ask for less than a voxel of 6 mm
+# The tests ask for less than a voxel of 6 mm; a registration takes about a second.
+FEW = DipyEngine((20, 20, 6))
 
 
 def test_a_known_warp_is_found_to_a_fraction_of_a_voxel_both_ways():

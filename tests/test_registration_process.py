@@ -101,6 +101,7 @@ def test_errors_are_pickled_with_all_their_parts(kind):
 
 
 def test_an_error_of_the_worker_is_the_caller_s(monkeypatch, tmp_path):
+    """A worker starts within about a second, and there are two."""
     broken = Task(Volume(np.zeros((3, 3), np.float32), GRID), TASK.template, "rigid", Transform())
     with pytest.raises(InputError, match=r"ended without a result: .*Error: ") as caught:
         run_in_worker(broken, "simpleitk", Report())
