@@ -113,6 +113,10 @@ def test_a_nibabel_image_is_what_its_file_is(tmp_path, monkeypatch, array, table
     assert_note(load_atlas(image(array)), "no label table")
 
 
+def test_nothing_is_noted_of_the_sample_atlas(sample_data):
+    assert load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz").notes == ()
+
+
 # Maps of probabilities.
 
 

@@ -35,11 +35,12 @@ def pixels(figure) -> np.ndarray:
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
 
 
-def test_left_is_drawn_on_the_left():
-    """A template that is bright on its left side alone is bright under the letter L."""
+@pytest.mark.parametrize("draw", [draw_overlay, draw_checkerboard])
+def test_left_is_drawn_on_the_left(draw):
+    """An image that is bright on its left side alone is bright under the letter L."""
     array = np.where(points_of(GRID)[..., 0] < 0, 100, 1).astype(np.float32)
     image = Map("left", array, GRID, "", "")
-    figure = draw_checkerboard(replace(registered(), template=image, image=image, lesion=None))
+    figure = draw(replace(registered(), template=image, image=image, lesion=None))
     picture, views = pixels(figure).sum(axis=-1), 0
     for axes in figure.axes:
         sides = {text.get_text(): text.get_position()[0] for text in axes.texts}
