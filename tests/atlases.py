@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
+from phantoms import AFFINE, image
 from scipy import sparse
 
 from lesion_dash.atlas.atlas import ProbabilityAtlas
@@ -14,6 +18,19 @@ def probability_atlas(arrays, grid, regions, name="made") -> ProbabilityAtlas:
     columns = [np.ravel(array, order="F") for array in arrays]
     maps = sparse.csc_array(np.stack(columns, axis=1).astype(float))
     return ProbabilityAtlas(name, grid, maps, tuple(regions))
+
+
+def write_atlas(path: Path, array, table: str = "", affine=AFFINE) -> Path:
+    """An image and, where one is given, a table of the same name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(image(np.asarray(array), affine), path)
+    if table:
+        path.with_name(f"{path.name.partition('.')[0]}.csv").write_text(table)
+    return path
+
+
+def pairs(regions) -> list[tuple[int, str]]:
+    return [(region.label, region.name) for region in regions]
 
 
 def turned(arrays, grid: Grid):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lesion_dash.core.grid import Grid
+from lesion_dash.transforms.transform import Transform, points_of
 
 # Half axes in mm around a centre (RAS); what comes later covers what came before.
 SKIN = ((0, -15, 0), (76, 98, 112))
 SKULL = ((0, -15, 18), (71, 91, 84))
 CEREBROSPINAL_FLUID = ((0, -15, 18), (66, 86, 79))
 BRAIN = ((0, -15, 18), (62, 82, 74))
+WHOLE = ((172, 212, 236), 6, (0, -10, 0))  # the grid of an image that shows all of the head
 VENTRICLES = (((-13, -18, 25), (7, 26, 11)), ((13, -14, 24), (8, 22, 12)))
 EYES = ((-31, 66, -36), (32, 67, -35))
 EYE_RADIUS = 12.0
@@ -46,29 +46,31 @@ def make_pose(
 
 
 def make_head(
-    grid: Grid, pose: ArrayLike | None = None, noise: float = 0.0, bias: float = 0.0, seed: int = 0
+    grid: Grid, pose: ArrayLike | None = None, noise: float = 0.0, seed: int = 0
 ) -> NDArray[np.float32]:
     """The head as a scanner would see it.
 
-    Parameters
-    ----------
-    grid : Grid
-        Of the image.
-    pose : array, shape (4, 4)
-        Takes a point of the image to the head's own space: the transform to be found.
-    noise : float
-        Standard deviation of its Rician noise; white matter is 100.
-    bias : float
-        Share by which a smooth field brightens and darkens.
+    `pose` (4 x 4) takes a point of the image to the head's own space: the transform to be found.
     """
-    points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
-    values = head_at(points if pose is None else apply(pose, points))
-    if bias:
-        values *= 1 + bias * np.sin((points @ [0.6, 0.64, 0.48] + 20) / 45)
-    if noise:
-        parts = noise * np.random.default_rng(seed).normal(size=(2, *grid.shape))
-        values = np.hypot(values + parts[0], parts[1])
-    return values.astype(np.float32)
+    points = points_of(grid)
+    return add_noise(head_at(points if pose is None else apply(pose, points)), noise, seed)
+
+
+def add_noise(values: NDArray, deviation: float, seed: int = 0) -> NDArray[np.float32]:
+    """Rician noise of a standard deviation; white matter is 100."""
+    parts = deviation * np.random.default_rng(seed).normal(size=(2, *values.shape))
+    return np.hypot(values + parts[0], parts[1]).astype(np.float32)
+
+
+def grid_around(pose: ArrayLike, voxel_mm: float) -> Grid:
+    """Of a scan that shows the whole head in that pose."""
+    return make_grid(244, voxel_mm, apply(np.linalg.inv(pose), (0, -10, 0)))
+
+
+def errors(transform: Transform, pose: ArrayLike, points: ArrayLike) -> NDArray[np.float64]:
+    """How far (mm, in the moving image) points of the template are from where they belong."""
+    belong = Transform(np.asarray(pose)).moving_points(points)
+    return np.linalg.norm(transform.moving_points(points) - belong, axis=1)
 
 
 def apply(matrix: ArrayLike, points: ArrayLike) -> NDArray[np.float64]:
@@ -101,7 +103,7 @@ def head_at(points: ArrayLike) -> NDArray[np.float64]:
 def brain_points(step_mm: float = 6.0) -> NDArray[np.float64]:
     """Points all over the brain, at which an error is measured; shape (n, 3)."""
     grid = make_grid((140, 180, 160), step_mm, BRAIN[0])
-    points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1))
+    points = points_of(grid)
     return points[_inside(points, BRAIN) > 0]
 
 
@@ -137,22 +139,20 @@ def _cover(
     return intensity + weight * (value - intensity)
 
 
-def _texture(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two random fields of standard deviation 1, with detail of 25 to 60 and 10 to 25 mm."""
-    fields = []
-    for waves, phases in _waves():
-        angles = points @ waves.T + phases
-        fields.append(np.sin(angles).sum(axis=-1) * np.sqrt(2 / len(phases)))
-    return fields[0], fields[1]
-
-
-@lru_cache(maxsize=1)
-def _waves() -> tuple[tuple[NDArray, NDArray], ...]:
+def _make_waves() -> list[tuple[NDArray, NDArray]]:
     generator = np.random.default_rng(7)
-    made = []
+    waves = []
     for shortest, longest in ((25, 60), (10, 25)):
         directions = generator.normal(size=(24, 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         lengths = generator.uniform(shortest, longest, (24, 1))
-        made.append((2 * np.pi * directions / lengths, generator.uniform(0, 2 * np.pi, 24)))
-    return tuple(made)
+        waves.append((2 * np.pi * directions / lengths, generator.uniform(0, 2 * np.pi, 24)))
+    return waves
+
+
+WAVES = _make_waves()
+
+
+def _texture(points: NDArray) -> list[NDArray[np.float64]]:
+    """Two random fields of standard deviation 1, with detail of 25 to 60 and 10 to 25 mm."""
+    return [np.sin(points @ waves.T + phases).sum(axis=-1) / np.sqrt(12) for waves, phases in WAVES]

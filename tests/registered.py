@@ -51,8 +51,8 @@ def make_registered(kind: Kind = "affine", voxel_mm: float = 4) -> Registration:
 
 def native_lesion() -> Mask:
     centre = MOVING_GRID.to_mm((30, 34, 36))
-    near = np.linalg.norm(points_of(MOVING_GRID) - centre, axis=-1) < 18
-    return Mask.from_array(near, MOVING_GRID, "stroke")
+    distance = np.linalg.norm(points_of(MOVING_GRID) - centre, axis=-1)
+    return Mask.from_array(distance < 18, MOVING_GRID, "stroke")
 
 
 def labels() -> Map:

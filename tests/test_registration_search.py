@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from heads import apply, make_grid, make_head, make_pose
+from heads import grid_around, make_grid, make_head, make_pose
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
@@ -33,7 +33,7 @@ BOX_GRID = make_grid(70, 7, (20, 40, 30))
 POSE = make_pose((8, -6, 12), (-30, 22, 41))
 HEAD = Volume(make_head(HEAD_GRID), HEAD_GRID)
 BOX = Volume(make_head(BOX_GRID), BOX_GRID)  # a part of the head as a template
-SCAN_GRID = make_grid(244, 8, apply(np.linalg.inv(POSE), (0, -10, 0)))
+SCAN_GRID = grid_around(POSE, 8)
 SCAN = Volume(make_head(SCAN_GRID, POSE, noise=3), SCAN_GRID)  # the head, whole, in another pose
 
 
@@ -72,9 +72,7 @@ def test_headers_centres_and_matches_are_starts():
         np.testing.assert_array_equal(starts[name][:3, :3], np.eye(3))
         assert off(starts[name], HEAD_GRID) < 40 < off(np.eye(4), HEAD_GRID)
     assert {"match 1", "match 2", "match 3"} <= set(starts)
-
-
-def test_mass_near_the_template_is_a_start_where_the_image_is_larger():
+    # Where the image is larger than the template, the mass near it is a start too.
     starts = propose_starts(level(HEAD, BOX))
     near, all_of_it = starts["centre of mass near the template"], starts["centre of mass"]
     assert np.linalg.norm(near[:3, 3]) < 25 < np.linalg.norm(all_of_it[:3, 3])
@@ -87,29 +85,28 @@ STEPS = Steps(first_mm=2, last_mm=0.5, iterations=5)
 
 @pytest.mark.parametrize("model", ["rigid", "affine"])
 def test_images_that_part_are_a_failed_start(model):
-    away = make_pose(shift=(9000, 0, 0))
-    assert maximise(level(), away, model, STEPS) is None
+    assert maximise(level(), make_pose(shift=(9000, 0, 0)), model, STEPS) is None
     assert maximise(level(), np.eye(4), model, STEPS) is not None
 
 
 @pytest.mark.parametrize("similarity", ["information", "correlation"])
+@pytest.mark.parametrize(
+    "reason",
+    ["All samples map outside", "No valid points were found", "PDF summed to zero", "No memory."],
+)
 def test_only_images_that_part_are_a_failed_start_another_failure_is_an_error(
-    monkeypatch, similarity
+    monkeypatch, similarity, reason
 ):
     where = "Exception thrown in SimpleITK ImageRegistrationMethod_Execute: /tmp/x.hxx:9:"
-
-    def maximise_failing(reason):
-        error = RuntimeError(f"{where}\nITK ERROR: Thing(0x55): {reason}")
-        fail = mock.Mock(side_effect=error)
-        monkeypatch.setattr(sitk.ImageRegistrationMethod, "Execute", fail)
-        return maximise(level(), np.eye(4), "rigid", replace(STEPS, similarity=similarity))
-
-    for reason in ("All samples map outside", "No valid points were found", "PDF summed to zero"):
-        assert maximise_failing(reason) is None
-    reason = "Failed to allocate memory for image."
+    error = RuntimeError(f"{where}\nITK ERROR: Thing(0x55): {reason}")
+    monkeypatch.setattr(sitk.ImageRegistrationMethod, "Execute", mock.Mock(side_effect=error))
+    steps = replace(STEPS, similarity=similarity)
+    if reason != "No memory.":
+        assert maximise(level(), np.eye(4), "rigid", steps) is None
+        return
     match = f"SimpleITK: the engine failed: {reason}; try another engine"
     with pytest.raises(InputError, match=match) as caught:
-        maximise_failing(reason)
+        maximise(level(), np.eye(4), "rigid", steps)
     assert "ImageRegistrationMethod_Execute" in caught.value.details[0]
 
 
@@ -120,12 +117,9 @@ def end(mm, score, *starts) -> Optimum:
     return Optimum(make_pose(shift=(mm, 0, 0)), score, starts)
 
 
-def test_ends_that_are_near_are_one_and_the_best_comes_first():
+def test_ends_that_are_near_are_one_and_starts_within_two_millimetres_agree():
     merged = merge_ends([end(0, 0.4, "a"), end(9, 0.9, "b"), end(1, 0.5, "c")], np.eye(3), 2)
     assert [(best.score, best.starts) for best in merged] == [(0.9, ("b",)), (0.5, ("c", "a"))]
-
-
-def test_agreement_counts_starts_within_two_millimetres():
     rivals = (end(1.9, 0.8, "c"), end(2.1, 0.7, "d", "e"))
     assert PoseSearch(end(0, 0.9, "a", "b"), level(), rivals, 5).agreeing == 3
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from grids import affine, flipped, known_matrix, resampled, rotation
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from lesion_dash import warp_any, warp_labels, warp_map, warp_mask
 from lesion_dash.core.errors import InputError
@@ -32,11 +33,12 @@ def centred(shape, spacing, turn) -> Grid:
 GENERATOR = np.random.default_rng(0)
 STRAIGHT = Grid((20, 24, 18), affine((3, 3, 3), (-28, -34, -25)))
 OBLIQUE = centred((17, 15, 21), (-3.5, 4, 3), rotation(15, -25, 40))
-PERMUTED = Grid((18, 20, 24), STRAIGHT.affine[:, [2, 0, 1, 3]] @ np.diag([-1.0, 1, 1, 1]))
-GRIDS = {"straight": STRAIGHT, "oblique": OBLIQUE, "flipped": flipped(STRAIGHT, 0, 2)}
-GRIDS["permuted"] = Grid(
-    PERMUTED.shape, PERMUTED.affine + np.array([[0, 0, 0, 0]] * 2 + [[0, 0, 0, 51]] + [[0] * 4])
-)
+GRIDS = {
+    "straight": STRAIGHT,
+    "oblique": OBLIQUE,
+    "flipped": flipped(STRAIGHT, 0, 2),
+    "permuted": flipped(Grid((18, 20, 24), STRAIGHT.affine[:, [2, 0, 1, 3]]), 0),
+}
 TRANSFORM = Transform(known_matrix())
 SCAN = GENERATOR.normal(100, 30, STRAIGHT.shape)
 
@@ -50,10 +52,6 @@ def values_on(grid: Grid) -> np.ndarray:
     return 100 + 30 * np.sin(x / 9) * np.cos(y / 7) + z
 
 
-def smooth_field(grid: Grid) -> Field:
-    return Field.of(grid, lambda p: 4 * np.sin(p[..., [1, 2, 0]] / 12) + TRANSFORM.moving_points(p))
-
-
 def ball(grid: Grid, ml: float, centre=(2.3, -1.7, 3.1)) -> Mask:
     """A lesion with lobes, as large as is asked for."""
     away = points_of(grid) - centre
@@ -63,40 +61,37 @@ def ball(grid: Grid, ml: float, centre=(2.3, -1.7, 3.1)) -> Mask:
     return Mask.from_array(radius <= size, grid, "lesion")
 
 
-def by_itk(transform: Transform, tmp_path) -> sitk.Transform:
-    """SimpleITK's, read from the file that we write."""
+@pytest.fixture
+def itk(tmp_path) -> sitk.Transform:
+    """SimpleITK's transform, read from the file that we write."""
     path = tmp_path / "transform_itk.txt"
-    path.write_bytes(itk_text(transform))
+    path.write_bytes(itk_text(TRANSFORM))
     return sitk.ReadTransform(str(path))
 
 
 @pytest.mark.parametrize("own", GRIDS)
 @pytest.mark.parametrize("target", GRIDS)
-def test_maps_are_those_of_simpleitk_with_the_file_we_wrote(tmp_path, own, target):
+def test_maps_are_those_of_simpleitk_with_the_file_we_wrote(itk, own, target):
     array = values_on(GRIDS[own])
     warped = warp_map(map_of(array, GRIDS[own]), TRANSFORM, GRIDS[target])
-    expected = resampled(array, GRIDS[own], by_itk(TRANSFORM, tmp_path), GRIDS[target])
     assert (warped.array != 0).mean() > 0.3
+    expected = resampled(array, GRIDS[own], itk, GRIDS[target])
     np.testing.assert_allclose(warped.array, expected, atol=1e-6)
 
 
-def test_fields_bring_maps_where_simpleitk_does(tmp_path):
-    field = smooth_field(OBLIQUE)
+def test_fields_bring_maps_where_simpleitk_does_and_masks_where_their_affine_does(tmp_path):
+    field = Field.of(
+        OBLIQUE, lambda p: 4 * np.sin(p[..., [1, 2, 0]] / 12) + TRANSFORM.moving_points(p)
+    )
     path = tmp_path / "to_moving_field.nii.gz"
     path.write_bytes(field_bytes(field, path.name))
     vectors = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkVectorFloat64)
     warped = warp_map(map_of(SCAN), Transform(TRANSFORM.matrix, field), OBLIQUE)
     expected = resampled(SCAN, STRAIGHT, sitk.DisplacementFieldTransform(vectors), OBLIQUE)
     np.testing.assert_allclose(warped.array, expected, atol=0.01)
-
-
-def test_a_field_of_an_affine_does_what_the_affine_does():
     by_field = Transform(TRANSFORM.matrix, Field.of(OBLIQUE, TRANSFORM.moving_points))
-    smooth, mask = map_of(values_on(STRAIGHT)), ball(STRAIGHT, 8)
-    first, second = (warp_map(smooth, each, OBLIQUE).array for each in (by_field, TRANSFORM))
-    np.testing.assert_allclose(first, second, atol=1e-3)
-    first, second = (warp_mask(mask, each, OBLIQUE).voxels for each in (by_field, TRANSFORM))
-    assert first == pytest.approx(second, abs=2)
+    first, second = (warp_mask(ball(STRAIGHT, 8), way, OBLIQUE) for way in (by_field, TRANSFORM))
+    assert first.voxels == pytest.approx(second.voxels, abs=2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
@@ -111,25 +106,17 @@ def test_no_bit_changes_where_nothing_is_to_be_done(dtype):
     np.testing.assert_array_equal(warp_mask(mask, Transform(), STRAIGHT).indices, mask.indices)
 
 
-@pytest.mark.parametrize("target", ["flipped", "permuted"])
-def test_axes_are_turned_without_interpolation(target):
-    grid = GRIDS[target]
-    warped = warp_map(map_of(SCAN), Transform(), grid)
-    for voxel in GENERATOR.integers(0, grid.shape, (50, 3)):
-        own = STRAIGHT.nearest_voxel(grid.to_mm(voxel))
-        assert warped.array[tuple(voxel)] == (SCAN[own] if own else 0)
-    assert (warped.array != 0).mean() > 0.5
+STEPS = [(STRAIGHT, shift) for shift in list(product((-30, 0, 7), repeat=3))[::4]]
 
 
-@pytest.mark.parametrize("shift", list(product((-30, 0, 7), repeat=3))[::4])
-def test_whole_steps_move_values_and_leave_0_behind(shift):
-    matrix = np.eye(4)
-    matrix[:3, 3] = 3 * np.array(shift)
-    warped = warp_map(map_of(SCAN), Transform(matrix), STRAIGHT).array
-    padded = np.pad(SCAN, 40)
-    start = 40 - np.array(shift)
-    inside = tuple(slice(a, a + n) for a, n in zip(start, SCAN.shape, strict=True))
-    np.testing.assert_array_equal(warped, padded[inside])
+@pytest.mark.parametrize(
+    ("grid", "steps"), [*STEPS, (GRIDS["flipped"], (0, 0, 0)), (GRIDS["permuted"], (0, 0, 0))]
+)
+def test_where_voxels_coincide_values_are_moved_and_0_is_left_behind(grid, steps):
+    transform = Transform(affine((1, 1, 1), 3 * np.array(steps)))
+    voxels = STRAIGHT.to_voxel(transform.moving_points(points_of(grid))).round()
+    expected = ndimage.map_coordinates(SCAN, np.moveaxis(voxels, -1, 0), order=0)
+    np.testing.assert_array_equal(warp_map(map_of(SCAN), transform, grid).array, expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -140,41 +127,25 @@ def test_a_mirrored_file_of_the_same_anatomy_gives_the_same(axis):
     turned = Mask.from_array(np.flip(mask.array, axis), other, "lesion")
     coarse = Grid((9, 11, 8), affine((6, 6, 6), (-25, -31, -23)))
     for to in product((TRANSFORM, Transform()), (OBLIQUE, coarse)):
-        first = warp_map(map_of(SCAN), *to).array
-        second = warp_map(map_of(np.flip(SCAN, axis), other), *to).array
-        np.testing.assert_allclose(first, second, atol=1e-6)
-        first = warp_labels(map_of(labels), *to).array
-        second = warp_labels(map_of(np.flip(labels, axis), other), *to).array
-        np.testing.assert_array_equal(first, second)
+        for warp, array in ((warp_map, SCAN), (warp_labels, labels)):
+            first = warp(map_of(array), *to).array
+            second = warp(map_of(np.flip(array, axis), other), *to).array
+            np.testing.assert_allclose(first, second, rtol=0, atol=1e-6)
         np.testing.assert_array_equal(warp_mask(mask, *to).indices, warp_mask(turned, *to).indices)
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_mirrored_image_gives_the_mirrored_result(axis):
-    mirror = np.diag([*(-1.0 if place == axis else 1.0 for place in range(3)), 1])
-    grid = Grid((15, 15, 15), affine((3, 3, 3), (-21, -21, -21)))
-    array = GENERATOR.normal(size=grid.shape)
-    matrix = TRANSFORM.matrix
-    mirrored = Transform(mirror @ matrix @ mirror)
-    first = warp_map(map_of(array, grid), TRANSFORM, grid).array
-    second = warp_map(map_of(np.flip(array, axis), grid), mirrored, grid).array
-    np.testing.assert_allclose(np.flip(first, axis), second, atol=1e-6)
 
 
 def test_unknown_voxels_do_not_count():
     array = SCAN.copy()
     array[:10] = np.nan
-    grid = Grid(STRAIGHT.shape, STRAIGHT.affine + 0.3 * np.eye(4)[:, [3, 0, 1, 2]])
     shifted = Transform(affine((1, 1, 1), (1.2, 0, 0)))
     warped = warp_map(map_of(array), shifted, STRAIGHT)
     known = warp_map(map_of(np.nan_to_num(array, nan=7.0)), shifted, STRAIGHT).array
-    inner = warped.array[11:]
-    np.testing.assert_allclose(inner, known[11:], rtol=1e-6)
+    np.testing.assert_allclose(warped.array[11:], known[11:], rtol=1e-6)
     # 40 % of the weight on an unknown voxel: the known one counts alone.
     np.testing.assert_allclose(warped.array[10], SCAN[10], rtol=1e-6)
     assert np.isnan(warped.array[1:10]).all()
     assert "NaN in 4,320 voxels; " in warped.notes[-1]
-    assert not np.isinf(warp_map(map_of(array), TRANSFORM, grid).array).any()
+    assert not np.isinf(warp_map(map_of(array), TRANSFORM, OBLIQUE).array).any()
 
 
 MM = {
@@ -204,13 +175,13 @@ def test_a_lesion_keeps_its_volume(own, grid, turn, ml):
 
 
 @pytest.mark.parametrize("ml", [2, 30])
-def test_a_lesion_lies_where_its_points_go(tmp_path, ml):
+def test_a_lesion_lies_where_its_points_go(itk, ml):
     lesion = ball(STRAIGHT, ml)
     warped = warp_mask(lesion, TRANSFORM, OBLIQUE)
     centre = STRAIGHT.mm_of_index(lesion.indices).mean(axis=0)
     there = OBLIQUE.mm_of_index(warped.indices).mean(axis=0)
     assert np.linalg.norm(there - TRANSFORM.template_points(centre)) < 0.5
-    partial_volume = averaged(lesion.array, OBLIQUE, by_itk(TRANSFORM, tmp_path))
+    partial_volume = averaged(lesion.array, OBLIQUE, itk)
     # Whatever the fraction that keeps the volume: the rest of the map decides nothing.
     assert partial_volume[warped.array].min() >= partial_volume[~warped.array].max() - 1e-4
 
@@ -231,12 +202,12 @@ def test_what_lies_beyond_the_template_is_told():
     lesion = ball(STRAIGHT, 10)
     gone = warp_mask(lesion, Transform(affine((1, 1, 1), (500, 0, 0))), STRAIGHT)
     assert gone.voxels == 0
-    assert gone.notes[-1] == "lies outside the template: nothing of it is left"
+    assert "lies outside the template" in gone.notes[-1]
     half = warp_mask(lesion, Transform(affine((1, 1, 1), (28.5, 0.1, 0))), STRAIGHT)
     assert 0 < half.voxels < lesion.voxels
     assert "of it lies outside the template" in half.notes[-1]
-    empty = warp_mask(Mask(STRAIGHT, np.zeros(0, np.int32), "none"), TRANSFORM, OBLIQUE)
-    assert empty.voxels == 0
+    empty = Mask(STRAIGHT, np.zeros(0, np.int32), "none")
+    assert warp_mask(empty, TRANSFORM, OBLIQUE).voxels == 0
 
 
 @given(seed=st.integers(0, 50))
@@ -254,10 +225,10 @@ COARSE = Grid((6, 7, 5), affine((9, 9, 9), (-25, -31, -22), rotation(5, 6, 7)))
 
 
 @pytest.mark.parametrize("grid", [OBLIQUE, COARSE], ids=["oblique", "coarse"])
-def test_each_voxel_takes_the_label_with_the_largest_partial_volume(tmp_path, grid):
+def test_each_voxel_takes_the_label_with_the_largest_partial_volume(itk, grid):
     labels = (values_on(STRAIGHT) // 15).astype(np.uint8) + 1
     warped = warp_labels(map_of(labels), TRANSFORM, grid).array
-    names, itk = np.unique(labels), by_itk(TRANSFORM, tmp_path)
+    names = np.unique(labels)
     stack = np.stack([averaged(labels == label, grid, itk) for label in names])
     stack = np.concatenate([1 - stack.sum(axis=0, keepdims=True), stack])
     best = np.array([0, *names])[stack.argmax(axis=0)]
@@ -316,8 +287,5 @@ def test_images_are_warped_as_what_they_are():
     np.testing.assert_array_equal(mask.indices, expected)
     blurred = warp_any(atlas, TRANSFORM, OBLIQUE, as_labels=False).array
     assert not np.array_equal(blurred, np.rint(blurred))
-
-
-def test_fractions_are_no_labels():
     with pytest.raises(InputError, match=r"scan: holds fractions, and is to be taken for labels"):
         warp_any(map_of(SCAN), TRANSFORM, OBLIQUE, as_labels=True)

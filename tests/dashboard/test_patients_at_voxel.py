@@ -22,6 +22,7 @@ from lesion_dash.dashboard.pages.patients_at_voxel import (
     AT,
     IN,
     PatientsAtVoxelPanel,
+    patient_columns,
 )
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.patients_at_voxel import find_patients_at, volumes_svg
@@ -50,7 +51,7 @@ def test_everywhere_the_patients_are_those_whose_masks_hold_the_voxel(cohort: Co
         expected = [row for row in range(cohort.n_patients) if index in cohort.mask(row).indices]
         assert patients.table["patient"].tolist() == [cohort.used[row].id for row in expected]
         volumes = [cohort.mask(row).volume_mm3 / 1000 for row in expected]
-        np.testing.assert_allclose(patients.here_ml, volumes)
+        np.testing.assert_allclose(patients.lesioned_ml, volumes)
         assert patients.all_ml.size == cohort.n_patients
     outside = find_patients_at(cohort, cohort.used_table, (500.0, 0.0, 0.0))
     assert outside.summary == "none of 40 patients of cohort_a is lesioned at MNI 500, 0, 0"
@@ -128,7 +129,7 @@ def test_in_a_region_are_those_whose_masks_hold_a_voxel_of_it(cohort: Cohort, at
         np.testing.assert_allclose(patients.in_region_ml, voxels * cohort.grid.voxel_volume / 1000)
         own = np.array([masks[row].voxels for row in rows])
         np.testing.assert_allclose(patients.of_lesion, voxels / own)
-        np.testing.assert_allclose(patients.here_ml, own * cohort.grid.voxel_volume / 1000)
+        np.testing.assert_allclose(patients.lesioned_ml, own * cohort.grid.voxel_volume / 1000)
 
 
 def test_the_peak_of_a_region_has_most_patients(cohort: Cohort, atlas: Atlas) -> None:
