@@ -219,7 +219,7 @@ def test_parts_of_parts_share_the_voxels_and_are_counted_alone(tmp_path, monkeyp
     for group, rows in ((part, used[1:]), (part.select([5, 0, 3]), [used[6], used[1], used[4]])):
         assert group.indices is cohort.indices
         np.testing.assert_array_equal(group.counts, np.sum([masks[row] for row in rows], axis=0))
-        assert group.most == group.counts.max()
+        assert group.max_overlap == group.counts.max()
         for patient, row in enumerate(rows):
             np.testing.assert_array_equal(group.mask(patient).array, masks[row])
     np.testing.assert_array_equal(cohort.counts, np.sum(masks, axis=0))

@@ -38,7 +38,7 @@ def test_rows_are_plain_counts(cohort):
     n = np.sum(MASKS, axis=0)
     brain = brain_on(cohort.grid).reshape(SHAPE, order="F")
     assert 0 < brain.sum() < brain.size
-    assert coverage.most == n.max()
+    assert coverage.max_overlap == n.max()
     for row in coverage.rows:
         enough = n >= row.min_patients
         assert row.voxels == enough.sum() == cohort.at_least(row.min_patients).voxels
@@ -63,10 +63,10 @@ def test_counts_fall_with_k_and_add_up_to_all_volumes(seed, patients):
     assert (np.diff(coverage.voxels) <= 0).all()
     assert (np.diff(coverage.voxels_in_brain) <= 0).all()
     assert (coverage.voxels_in_brain <= coverage.voxels).all()
-    assert coverage.most == 0 or (
+    assert coverage.max_overlap == 0 or (
         coverage.voxels[-1] > 0 and coverage.at(1).percent_of_lesioned == 100
     )
-    assert coverage.at(coverage.most + 1).voxels == 0
+    assert coverage.at(coverage.max_overlap + 1).voxels == 0
 
 
 def test_the_order_of_patients_and_a_second_call_change_nothing(cohort):
@@ -124,7 +124,7 @@ def test_far_from_the_brain_nothing_is_said_of_it():
 
 def test_without_a_lesion_there_is_no_row():
     coverage = threshold_coverage(cohort_of([np.zeros(SHAPE)] * 3))
-    assert (coverage.most, coverage.rows, len(coverage.table)) == (0, (), 0)
+    assert (coverage.max_overlap, coverage.rows, len(coverage.table)) == (0, (), 0)
     assert coverage.at(1).sentence == "k = 1: 0 voxels, 0 % of the brain"
     assert draw_coverage(coverage, 5).axes
 
@@ -143,7 +143,7 @@ def test_shares_of_patients_are_rounded_up(patients):
 def test_the_table_has_the_rows_and_the_conventions(cohort):
     coverage = threshold_coverage(cohort)
     table = coverage.table
-    assert table["min_patients"].tolist() == list(range(1, coverage.most + 1))
+    assert table["min_patients"].tolist() == list(range(1, coverage.max_overlap + 1))
     assert table["voxels"].tolist() == coverage.voxels.tolist()
     labels = dict(zip(table["min_patients"], table["conventions"], strict=True))
     assert labels[1] == "5 % of patients; 10 % of patients"
@@ -163,9 +163,9 @@ def test_the_figure_shows_the_rows_the_marks_and_the_choice(cohort):
     figure = draw_coverage(coverage, 3)
     for axes, key in zip(figure.axes, ("percent_of_brain", "percent_of_lesioned"), strict=True):
         curve, *upright = axes.lines
-        np.testing.assert_array_equal(curve.get_xdata(), range(1, coverage.most + 1))
+        np.testing.assert_array_equal(curve.get_xdata(), range(1, coverage.max_overlap + 1))
         np.testing.assert_allclose(curve.get_ydata(), [getattr(row, key) for row in coverage.rows])
-        reached = [m.min_patients for m in coverage.marks if m.min_patients <= coverage.most]
+        reached = [m.min_patients for m in coverage.marks if m.min_patients <= coverage.max_overlap]
         assert [line.get_xdata()[0] for line in upright] == [*reached, 3]
     assert figure.axes[0].get_title("left") == coverage.at(3).sentence
     assert "Weaver et al. 2019" in figure.get_supxlabel()

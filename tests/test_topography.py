@@ -183,7 +183,7 @@ def test_masks_read_once_and_not_kept_give_the_same_bits(tmp_path, min_patients)
     stats = volume_stats(cohort, min_patients)
     assert listing.patients == cohort.patients
     assert streamed.voxels == stats.voxels
-    assert streamed.most == np.sum(MASKS, axis=0).max()  # also where no voxel qualifies
+    assert streamed.max_overlap == np.sum(MASKS, axis=0).max()  # also where no voxel qualifies
     assert sorted(stats.files) == [
         "lesion_patients_per_voxel.nii",
         "lesion_totalvol_mean_given_voxel.nii",

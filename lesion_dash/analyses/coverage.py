@@ -75,7 +75,7 @@ class CoverageRequest(Request):
             inputs=[cohort_input(cohort)],
             counts={
                 "patients": coverage.n_patients,
-                "most_at_a_voxel": coverage.most,
+                "most_at_a_voxel": coverage.max_overlap,
                 "brain_voxels": coverage.brain_voxels,
                 "lesioned_voxels_outside_brain": coverage.outside_brain,
                 "conventions": {mark.label: mark.min_patients for mark in coverage.marks},
@@ -87,7 +87,7 @@ class CoverageRequest(Request):
 
 def _lines(coverage: Coverage, min_patients: int) -> list[str]:
     patients = counted(coverage.n_patients, "patient")
-    lines = [f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"]
+    lines = [f"{coverage.name}: {patients}, at most {coverage.max_overlap} share a voxel"]
     if coverage.outside_brain:
         percent = 100 * coverage.outside_brain / coverage.at(1).voxels
         outside = f"{coverage.outside_brain:,} lesioned voxels ({percent:.1f} %)"

@@ -72,7 +72,7 @@ class Stats(Request):
                 where=parse_conditions(self.where),
             ),
         )
-        lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.most)
+        lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.max_overlap)
         return Result(
             files=_files(listing, stats),
             inputs=map(cohort_input, [listing]),  # made when the maps are out of memory

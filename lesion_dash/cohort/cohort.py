@@ -140,7 +140,7 @@ class Cohort(CohortListing):
         return flat.reshape(self.grid.shape, order="F")
 
     @cached_property
-    def most(self) -> int:
+    def max_overlap(self) -> int:
         """The largest number of patients lesioned at any one voxel."""
         return int(self.counts.max(initial=0))
 

@@ -193,7 +193,7 @@ class Session:
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
-        return max(self.load(name).most, 1)
+        return max(self.load(name).max_overlap, 1)
 
     def peak(self, selection: Selection) -> Mm:
         """Where most patients of A are lesioned, in mm."""

@@ -177,7 +177,7 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
         _draw_chosen((above, below), coverage, min_patients)
     _scale_patients(below, coverage)
     patients = counted(coverage.n_patients, "patient")
-    title = f"{coverage.name}: {patients}, at most {coverage.most} share a voxel"
+    title = f"{coverage.name}: {patients}, at most {coverage.max_overlap} share a voxel"
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.supxlabel(_references(coverage), fontsize=6.5, color=_MARK, x=0.01, ha="left")
     figure.set_layout_engine("constrained")
@@ -194,7 +194,7 @@ def _draw_curve(axes: Axes, percent: list[float], label: str) -> None:
 
 
 def _reached(coverage: Coverage) -> list[Mark]:
-    return [mark for mark in coverage.marks if mark.min_patients <= coverage.most]
+    return [mark for mark in coverage.marks if mark.min_patients <= coverage.max_overlap]
 
 
 def _name_marks(axes: Axes, marks: list[Mark]) -> None:
@@ -224,7 +224,7 @@ def _scale_patients(axes: Axes, coverage: Coverage) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("Minimum patients at a voxel (k)")
-    axes.set_xlim(0.5, max(coverage.most, 1) + 0.5)
+    axes.set_xlim(0.5, max(coverage.max_overlap, 1) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -233,6 +233,6 @@ def _references(coverage: Coverage) -> str:
     lines = []
     for mark in coverage.marks:
         number = f", k = {mark.min_patients}" if "%" in mark.label else ""
-        missed = " (no voxel)" if mark.min_patients > coverage.most else ""
+        missed = " (no voxel)" if mark.min_patients > coverage.max_overlap else ""
         lines.append(f"{mark.label}{number}{missed}: {mark.reference}")
     return "\n".join(lines)

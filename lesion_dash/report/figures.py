@@ -299,7 +299,7 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
     """
     calls: dict[str, Callable[[], Picture]] = {"volumes": partial(_volumes, findings)}
     for side in findings.sides:
-        if side.coverage.most:
+        if side.coverage.max_overlap:
             calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
         return calls

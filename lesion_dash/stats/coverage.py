@@ -111,14 +111,14 @@ class Coverage:
     voxels_in_brain: NDArray[np.int64]
 
     @property
-    def most(self) -> int:
+    def max_overlap(self) -> int:
         """Patients that share a voxel, at most."""
         return int(self.voxels.size)
 
     @property
     def outside_brain(self) -> int:
         """Lesioned voxels that do not lie in the brain."""
-        return int(self.voxels[0] - self.voxels_in_brain[0]) if self.most else 0
+        return int(self.voxels[0] - self.voxels_in_brain[0]) if self.max_overlap else 0
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -128,7 +128,7 @@ class Coverage:
     @property
     def rows(self) -> tuple[CoverageRow, ...]:
         """A row for every minimum number of patients that any voxel reaches."""
-        return tuple(self.at(min_patients) for min_patients in range(1, self.most + 1))
+        return tuple(self.at(min_patients) for min_patients in range(1, self.max_overlap + 1))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -139,7 +139,7 @@ class Coverage:
         table = pd.DataFrame([asdict(row) for row in self.rows], columns=columns)
         labels = [
             "; ".join(mark.label for mark in self.marks if mark.min_patients == min_patients)
-            for min_patients in range(1, self.most + 1)
+            for min_patients in range(1, self.max_overlap + 1)
         ]
         return table.assign(conventions=labels)
 
@@ -147,10 +147,10 @@ class Coverage:
         """What this minimum number of patients leaves; nothing, above `most`."""
         min_patients = check_min_patients(min_patients)
         voxels = inside = 0
-        if min_patients <= self.most:
+        if min_patients <= self.max_overlap:
             row = min_patients - 1
             voxels, inside = int(self.voxels[row]), int(self.voxels_in_brain[row])
-        lesioned = int(self.voxels[0]) if self.most else 0
+        lesioned = int(self.voxels[0]) if self.max_overlap else 0
         return CoverageRow(
             min_patients,
             voxels,

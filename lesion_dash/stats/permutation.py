@@ -353,7 +353,7 @@ def _check_tested(patients: Lesioned, patterns: Patterns, min_patients: int) -> 
     if not patterns.size:
         problem = (
             f"no voxel is lesioned in at least {min_patients} patients and not in all: at most "
-            f"{patients.cohort.most} of {patients.size} share one"
+            f"{patients.cohort.max_overlap} of {patients.size} share one"
         )
         raise InputError(name, problem, "lower the number of patients")
     if volumes[0] == volumes[-1]:

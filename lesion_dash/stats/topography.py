@@ -197,7 +197,7 @@ class FolderStats(StatMaps):
     quantities: tuple[Quantity, ...]
     voxels: int
     arrays: dict[str, NDArray[np.float32]]
-    most: int = 0
+    max_overlap: int = 0
 
     def _at_all_voxels(self, quantity: Quantity) -> NDArray:
         return self.arrays[quantity.key]
@@ -327,15 +327,15 @@ def fill_maps(
     outside: Outside = "zero",
 ) -> FolderStats:
     """The maps of `folder_stats` from the volumes of neighbouring voxels, part by part."""
-    voxels = most = 0
+    voxels = max_overlap = 0
     arrays = {key: np.full(grid.size, BACKGROUND[outside], np.float32) for key in STATISTICS}
     for part in parts:
         voxels += part.n.size
-        most = max(most, part.most)
+        max_overlap = max(max_overlap, part.max_overlap)
         for key, statistic in STATISTICS.items():
             arrays[key][part.indices] = statistic.compute(part, std)
     quantities = tuple(_quantities(n_patients, min_patients, std, outside))
-    return FolderStats(grid, quantities, voxels, arrays, most)
+    return FolderStats(grid, quantities, voxels, arrays, max_overlap)
 
 
 def _quantities(

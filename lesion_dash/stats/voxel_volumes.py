@@ -60,7 +60,7 @@ class VoxelVolumes:
     mean: NDArray[np.float64]
     median: NDArray[np.float64] | None
     deviation: NDArray[np.float64]
-    most: int = 0
+    max_overlap: int = 0
 
     def select(self, chosen: NDArray[np.bool_]) -> VoxelVolumes:
         """The same at some of the voxels."""
@@ -107,7 +107,7 @@ def join(grid: Grid, parts: list[VoxelVolumes]) -> VoxelVolumes:
     return VoxelVolumes(
         grid,
         **columns if has_medians else columns | {"median": None},
-        most=max((part.most for part in parts), default=0),
+        max_overlap=max((part.max_overlap for part in parts), default=0),
     )
 
 

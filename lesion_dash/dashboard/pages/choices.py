@@ -144,7 +144,7 @@ class ChoicesPanel:
         """How many patients there can be at a voxel."""
         choices = self._context.choices
         of_b = self._context.session.cohort(choices.cohort_b)
-        share = f", {of_b.most} of B at one voxel" if of_b else " share a voxel"
+        share = f", {of_b.max_overlap} of B at one voxel" if of_b else " share a voxel"
         lowered = f": lowered from {choices.lowered_from}" if choices.lowered_from else ""
         return f"At most {choices.most_patients} of A{share}{lowered}."
 

@@ -110,7 +110,7 @@ def _rules(curve: Curve) -> str:
     items = []
     for mark in coverage.marks:
         min_patients = f" (k = {mark.min_patients})" if "%" in mark.label else ""
-        missed = ": no voxel reaches it" if mark.min_patients > coverage.most else ""
+        missed = ": no voxel reaches it" if mark.min_patients > coverage.max_overlap else ""
         words = (
             f"{mark.label}{min_patients}{missed}. {mark.reference[0].upper()}{mark.reference[1:]}."
         )

@@ -40,18 +40,18 @@ def test_points_are_the_shares_of_the_library(rows: Coverage) -> None:
     drawn = coverage_svg([Curve("A", rows)], 5)
     points = re.search(r'points="([^"]+)"', drawn)[1]
     heights = [float(pair.split(",")[1]) for pair in points.split()]
-    assert len(heights) == rows.most
+    assert len(heights) == rows.max_overlap
     zero, highest = heights[-1], heights[0]
-    last, first = rows.at(rows.most).percent_of_brain, rows.at(1).percent_of_brain
+    last, first = rows.at(rows.max_overlap).percent_of_brain, rows.at(1).percent_of_brain
     for row, height in zip(rows.rows, heights, strict=True):
         percent = (height - zero) / (highest - zero) * (first - last) + last
         assert percent == pytest.approx(row.percent_of_brain, abs=0.05)
     for mark in rows.marks:
-        assert (mark.label in drawn) == (mark.min_patients <= rows.most)
+        assert (mark.label in drawn) == (mark.min_patients <= rows.max_overlap)
 
 
 def test_words_keep_apart_where_the_curves_do_not(rows: Coverage) -> None:
-    for k in (1, 5, rows.most):
+    for k in (1, 5, rows.max_overlap):
         drawn = coverage_svg([Curve("A", rows), Curve("B", rows)], k)
         places = re.findall(r'class="ld-curve-side" x="[^"]+" y="([^"]+)"', drawn)
         first, second = sorted(map(float, places))
