@@ -44,8 +44,8 @@ def read_ours(image: str) -> lesion_dash.Series:
 
 
 def test_ours(series: lesion_dash.Series, conditions: str) -> tuple[np.ndarray, np.ndarray]:
-    table = lesion_dash.read_conditions(conditions, series)
-    found = lesion_dash.contrast_conditions(series, table, "face", "house")
+    table = lesion_dash.rois.read_conditions(conditions, series)
+    found = lesion_dash.rois.contrast_conditions(series, table, "face", "house")
     return tuple(found.map(key).array.ravel(order="F") for key in ("t", "p"))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from phantoms import AFFINE
 
-from lesion_dash import Cohort, Grid, Patient
+from lesion_dash import Cohort, Grid
+from lesion_dash.cohort.participants import Patient
 
 
 def cohort_of(masks, affine=AFFINE, name="made") -> Cohort:

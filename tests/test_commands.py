@@ -19,18 +19,12 @@ from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 from registered import make_registered
 
-from lesion_dash import (
-    RoiRecipe,
-    __version__,
-    assign_regions,
-    cli,
-    cohort_differences,
-    measure_signal,
-    permute_volumes,
-)
+from lesion_dash import __version__, assign_regions, cli, cohort_differences, permute_volumes
 from lesion_dash.analyses.fields import argument_of, choices_of, default_of, flag_of, value_type
 from lesion_dash.analyses.request import ANALYSES
 from lesion_dash.core.errors import InputError
+from lesion_dash.rois import RoiRecipe
+from lesion_dash.scans import measure_signal
 from lesion_dash.scans.registration import register
 from lesion_dash.stats.topography import folder_stats
 

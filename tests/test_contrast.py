@@ -11,18 +11,14 @@ from cohorts import cohort_of
 from phantoms import random_masks, write_masks
 from scipy import stats
 
-from lesion_dash import (
-    Grid,
-    InputError,
-    Mask,
-    Series,
+from lesion_dash import Grid, InputError, Mask, Series, load_cohort
+from lesion_dash.images.events import group_conditions
+from lesion_dash.rois import (
     contrast_cohorts,
     contrast_conditions,
     contrast_scores,
     correct_contrast,
-    load_cohort,
 )
-from lesion_dash.images.events import group_conditions
 
 
 def contrast_of(values, n_a: int, test="student", mask=None):

@@ -83,7 +83,7 @@ def test_an_sd_of_one_patient_is_zero_and_of_none_is_missing():
 
 
 def test_the_frequency_is_the_effect_that_the_contrast_tests():
-    contrast, differences = ld.contrast_cohorts(A, B), ld.cohort_differences(A, B)
+    contrast, differences = ld.rois.contrast_cohorts(A, B), ld.cohort_differences(A, B)
     np.testing.assert_array_equal(differences.indices, contrast.indices)
     np.testing.assert_array_equal(differences.values["frequency"], contrast.effect)
 

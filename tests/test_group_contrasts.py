@@ -14,16 +14,12 @@ from hypothesis import strategies as st
 from phantoms import AFFINE, random_masks, write_masks
 from scipy import stats
 
-from lesion_dash import (
+from lesion_dash import Grid, InputError, Mask, Series, load_cohort
+from lesion_dash.rois import (
     Conditions,
-    Grid,
-    InputError,
-    Mask,
-    Series,
     contrast_cohorts,
     contrast_conditions,
     contrast_scores,
-    load_cohort,
     split_cohort,
 )
 from lesion_dash.stats.group_contrasts import fisher_p, odds_ratio

@@ -201,14 +201,14 @@ def test_forms_are_compared_at_the_farthest_corner():
     corners = list(product(*[(0, n - 1) for n in SHAPE]))
     shifts = apply_affine(AFFINE, corners) - apply_affine(made.get_qform(), corners)
     farthest = np.linalg.norm(shifts, axis=1).max()
-    assert inspection.forms_apart_mm == pytest.approx(farthest, abs=1e-5)
+    assert inspection.forms_distance_mm == pytest.approx(farthest, abs=1e-5)
     assert (inspection.form_used, inspection.facts.sform.space) == ("sform", "MNI152")
     assert inspection.facts.qform.space == "scanner"
     made.set_sform(None, 0)
     made.set_qform(None, 0)
     inspection = inspect_image(made)
     assert (inspection.form_used, inspection.facts.sform.affine) == ("none", None)
-    assert np.isnan(inspection.forms_apart_mm)
+    assert np.isnan(inspection.forms_distance_mm)
     assert "left and right are not known" in str(describe(inspection))
 
 

@@ -256,7 +256,7 @@ def test_nothing_of_an_earlier_run_stays_beside_later_results(files, engine, mon
 def refuse(monkeypatch, found) -> None:
     def register_image(*arguments, **more):
         error = NotCredible("scan", "was not found", "look at it", ("a reason",))
-        error.found = found
+        error.registration = found
         raise error
 
     monkeypatch.setattr(register, "register_image", register_image)

@@ -12,11 +12,11 @@ import pytest
 from heads import WHOLE, apply, brain_points, errors, grid_around, make_grid, make_head, make_pose
 from scipy import ndimage
 
-from lesion_dash import register_image
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import Map
 from lesion_dash.images.masks import Mask
+from lesion_dash.scans import register_image
 from lesion_dash.scans.registration.register import read_inputs
 from lesion_dash.scans.registration.task import NotCredible
 from lesion_dash.transforms.transform import points_of
@@ -92,7 +92,7 @@ def test_something_else_is_refused_and_can_be_looked_at():
     grid = make_grid(60, 4, (32, 60, -35))
     with pytest.raises(NotCredible, match="noise: registration to eye is not credible: ") as caught:
         register_image(noise, Map("eye", make_head(grid), grid, "", ""), "rigid")
-    assert caught.value.found.image.grid == grid
+    assert caught.value.registration.image.grid == grid
     assert caught.value.details
 
 

@@ -59,8 +59,8 @@ def is_png(figure) -> bool:
 def test_each_step_is_drawn_where_it_lies(name):
     stat_map = blobs(Grid(SHAPE, AFFINES[name]))
     background = replace(BACKGROUND, grid=stat_map.grid)
-    mask = ld.Threshold(3).apply(stat_map)
-    rois = ld.find_rois(mask, stat_map)
+    mask = ld.rois.Threshold(3).apply(stat_map)
+    rois = ld.rois.find_rois(mask, stat_map)
     figure = draw_rois(rois, background=background)
     assert {"ROI 1", "ROI 2", "L", "R"} <= texts(figure)
     assert "2 regions of interest: 56 voxels, 448 mm³" in texts(figure)
@@ -73,21 +73,21 @@ def test_each_step_is_drawn_where_it_lies(name):
     figure = draw_mask(mask, "dilate by 1 voxel", background=background)
     assert pixels_of(figure, OUTLINE) > 50
     assert "dilate by 1 voxel: 56 voxels, 448 mm³" in texts(figure)
-    figure = draw_beyond(stat_map, ld.Threshold(3), background=background)
+    figure = draw_beyond(stat_map, ld.rois.Threshold(3), background=background)
     assert {"t of a - b, a unit", "threshold: > 3: 56 voxels, 448 mm³"} <= texts(figure)
     # Only what is beyond the threshold is drawn.
     point = stat_map.grid.to_mm([3, 5, 4])
-    both = pixels_of(draw_beyond(stat_map, ld.Threshold(3), point, background), HIGHEST)
-    high = draw_beyond(stat_map, ld.Threshold(5), point, background)
+    both = pixels_of(draw_beyond(stat_map, ld.rois.Threshold(3), point, background), HIGHEST)
+    high = draw_beyond(stat_map, ld.rois.Threshold(5), point, background)
     low = replace(stat_map, array=np.where(stat_map.array == 6, 0, stat_map.array))
-    assert both > pixels_of(draw_beyond(low, ld.Threshold(5), point, background), HIGHEST)
+    assert both > pixels_of(draw_beyond(low, ld.rois.Threshold(5), point, background), HIGHEST)
     assert "threshold: > 5: 8 voxels, 64 mm³" in texts(high)
     assert pixels_of(high, LOWEST) == 0
 
 
 @pytest.mark.parametrize("mm", [None, (3.0, -2.0, 1.0), (300.0, 0.0, 0.0)])
 def test_slices_cut_through_the_largest_peak_or_the_point_given(mm):
-    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
+    rois = ld.rois.find_rois(ld.rois.Threshold(3).apply(blobs()), blobs())
     np.testing.assert_allclose(cut_point(rois), rois.parts[0].peak_mm)
     figure = draw_rois(rois, mm, BACKGROUND)
     shown = {text for text in texts(figure) if text[:2] in ("x=", "y=", "z=")}
@@ -95,7 +95,7 @@ def test_slices_cut_through_the_largest_peak_or_the_point_given(mm):
     assert shown == {f"{axis}={int(value)}" for axis, value in zip("xyz", point, strict=True)}
     # A point beyond the image is no error.
     assert is_png(draw_mask(rois.mask, "step", mm, BACKGROUND))
-    assert is_png(draw_beyond(blobs(), ld.Threshold(3), mm, BACKGROUND))
+    assert is_png(draw_beyond(blobs(), ld.rois.Threshold(3), mm, BACKGROUND))
 
 
 NOISE = np.random.default_rng(1).normal(size=SHAPE)
@@ -113,14 +113,14 @@ NOISE = np.random.default_rng(1).normal(size=SHAPE)
 def test_any_map_can_be_drawn(array):
     stat_map, threshold = (
         ld.Map(ODD_NAME, array, BACKGROUND.grid, "", ""),
-        ld.Threshold(0.5, "both"),
+        ld.rois.Threshold(0.5, "both"),
     )
     mask = threshold.apply(stat_map)
     figures = [
         draw_beyond(stat_map, threshold, background=BACKGROUND),
         draw_mask(mask, ODD_NAME, background=BACKGROUND),
         draw_rois(
-            ld.find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND
+            ld.rois.find_rois(mask, stat_map, connectivity=6, min_voxels=9), background=BACKGROUND
         ),
     ]
     assert all(map(is_png, figures))
@@ -129,7 +129,7 @@ def test_any_map_can_be_drawn(array):
 
 
 def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
-    rois = ld.find_rois(ld.Threshold(3).apply(blobs()), blobs())
+    rois = ld.rois.find_rois(ld.rois.Threshold(3).apply(blobs()), blobs())
     assert figure_bytes(draw_rois(rois), dpi=50) == figure_bytes(draw_rois(rois), dpi=50)
     assert plt.get_fignums() == []
 
@@ -137,7 +137,9 @@ def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
 def values_of(groups, regions=2):
     names = tuple(f"ROI {number + 1}" for number in range(regions))
     numbers = np.random.default_rng(0).normal(size=(len(groups), regions))
-    return ld.RoiValues(tuple(map(str, range(len(groups)))), groups, names, numbers, "mean signal")
+    return ld.rois.RoiValues(
+        tuple(map(str, range(len(groups)))), groups, names, numbers, "mean signal"
+    )
 
 
 def test_boxes_are_the_quartiles_and_every_sample_is_a_point():

@@ -58,55 +58,57 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def recipes(study) -> dict[str, ld.RoiRecipe]:
+def recipes(study) -> dict[str, ld.rois.RoiRecipe]:
     """One of each kind of source, and every kind of step."""
     at = {name: str(study / name) for name in ("a", "b", "all", "images_a", "images_b")}
     mask, atlas = str(study / "mask.nii.gz"), str(study / "atlas.nii.gz")
     corrected = {"map_key": "minus_log10_corrected_p"}
     files = [tuple(f"{study}/run-{run}.{kind}" for run in (0, 1)) for kind in ("nii.gz", "txt")]
     return {
-        "cohorts": ld.RoiRecipe(
-            ld.CohortsSource(at["a"], at["b"], min_patients=4),
-            ld.Threshold(1.3),
+        "cohorts": ld.rois.RoiRecipe(
+            ld.rois.CohortsSource(at["a"], at["b"], min_patients=4),
+            ld.rois.Threshold(1.3),
             steps=(
-                ld.InsideFile(mask),
-                ld.InsideRegions(atlas, ("left, say", "middle")),
-                ld.Morph("dilate", 1),
-                ld.FillHoles(),
+                ld.rois.InsideFile(mask),
+                ld.rois.InsideRegions(atlas, ("left, say", "middle")),
+                ld.rois.Morph("dilate", 1),
+                ld.rois.FillHoles(),
             ),
             atlas=atlas,
             picks=(1,),
         ),
-        "split": ld.RoiRecipe(
-            ld.SplitSource(at["all"], "stroke", "yes", "no"),
-            ld.Threshold(0.05, "below"),
+        "split": ld.rois.RoiRecipe(
+            ld.rois.SplitSource(at["all"], "stroke", "yes", "no"),
+            ld.rois.Threshold(0.05, "below"),
             map_key="p",
-            steps=(ld.MoreIn("a"), ld.Morph("close", 2.5, "mm")),
+            steps=(ld.rois.MoreIn("a"), ld.rois.Morph("close", 2.5, "mm")),
         ),
-        "score": ld.RoiRecipe(
-            ld.ScoreSource(at["all"], "score", test="welch", min_lesioned=3),
-            ld.Threshold(2.0, "both"),
+        "score": ld.rois.RoiRecipe(
+            ld.rois.ScoreSource(at["all"], "score", test="welch", min_lesioned=3),
+            ld.rois.Threshold(2.0, "both"),
             map_key="t",
             min_voxels=2,
         ),
-        "images": ld.RoiRecipe(
-            ld.ImagesSource(at["images_a"], at["images_b"], fwhm_mm=3.0, mask=mask),
-            ld.Threshold(2.0),
+        "images": ld.rois.RoiRecipe(
+            ld.rois.ImagesSource(at["images_a"], at["images_b"], fwhm_mm=3.0, mask=mask),
+            ld.rois.Threshold(2.0),
             correction="fwe",
             n_permutations=100,
             seed=7,
-            steps=(ld.MoreIn("a"),),
+            steps=(ld.rois.MoreIn("a"),),
             **corrected,
         ),
-        "series": ld.RoiRecipe(
-            ld.SeriesSource(*files, "face", "house", delay_s=0.0, fwhm_mm=2.0, mask=mask),
-            ld.Threshold(2.0),
+        "series": ld.rois.RoiRecipe(
+            ld.rois.SeriesSource(*files, "face", "house", delay_s=0.0, fwhm_mm=2.0, mask=mask),
+            ld.rois.Threshold(2.0),
             correction="fdr",
-            steps=(ld.InsideFile(mask, 0.5),),
+            steps=(ld.rois.InsideFile(mask, 0.5),),
             min_voxels=3,
             **corrected,
         ),
-        "map": ld.RoiRecipe(ld.MapSource(at["images_a"] + "/sub-00.nii.gz"), ld.Threshold(115)),
+        "map": ld.rois.RoiRecipe(
+            ld.rois.MapSource(at["images_a"] + "/sub-00.nii.gz"), ld.rois.Threshold(115)
+        ),
     }
 
 
@@ -121,10 +123,10 @@ for name in sys.argv[1:]:
 
 def test_the_scripts_give_the_same_files_in_another_process(recipes, tmp_path):
     (tmp_path / "run_all.py").write_text(RUN_ALL)
-    runs = {kind: ld.run_recipe(recipe) for kind, recipe in recipes.items()}
+    runs = {kind: ld.rois.run_recipe(recipe) for kind, recipe in recipes.items()}
     for kind, run in runs.items():
-        ld.save_rois(run.rois, tmp_path / kind / "here", run.values)
-        text = ld.script_of(run.recipe, f"{kind}/there")
+        ld.rois.save_rois(run.rois, tmp_path / kind / "here", run.values)
+        text = ld.rois.script_of(run.recipe, f"{kind}/there")
         (tmp_path / f"{kind}.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-W", "error", "run_all.py", *(f"{kind}.py" for kind in KINDS)]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
@@ -140,21 +142,21 @@ def test_the_scripts_give_the_same_files_in_another_process(recipes, tmp_path):
 
 def test_paths_and_lists_do_as_well_as_texts_and_tuples(study, recipes, tmp_path):
     atlas, mask = study / "atlas.nii.gz", study / "mask.nii.gz"
-    recipe = ld.RoiRecipe(
-        ld.CohortsSource(study / "a", study / "b", min_patients=4),
-        ld.Threshold(np.float64(1.3)),
-        steps=[ld.InsideFile(mask), ld.InsideRegions(atlas, ["left, say", "middle"])],
+    recipe = ld.rois.RoiRecipe(
+        ld.rois.CohortsSource(study / "a", study / "b", min_patients=4),
+        ld.rois.Threshold(np.float64(1.3)),
+        steps=[ld.rois.InsideFile(mask), ld.rois.InsideRegions(atlas, ["left, say", "middle"])],
         atlas=atlas,
         picks=[np.int64(1)],
     )
     plain = replace(recipes["cohorts"], steps=recipes["cohorts"].steps[:2])
-    assert ld.script_of(recipe) == ld.script_of(plain)
-    run = ld.run_recipe(recipe)
-    check_same(run, ld.run_recipe(plain))
+    assert ld.rois.script_of(recipe) == ld.rois.script_of(plain)
+    run = ld.rois.run_recipe(recipe)
+    check_same(run, ld.rois.run_recipe(plain))
     assert {*run_files(run), "provenance.json"} == {*names_of_run(source_has_values=True)}
     assert record_of_run(run)["parameters"]["steps"][0]["path"] == str(mask)
-    series = ld.SeriesSource(study / "1.nii", study / "1.tsv", "a", "b")
-    assert series == ld.SeriesSource((str(study / "1.nii"),), [study / "1.tsv"], "a", "b")
+    series = ld.rois.SeriesSource(study / "1.nii", study / "1.tsv", "a", "b")
+    assert series == ld.rois.SeriesSource((str(study / "1.nii"),), [study / "1.tsv"], "a", "b")
 
 
 VALUES = st.recursive(
@@ -183,12 +185,12 @@ def check_same(run, other):
 
 
 CHANGES = {
-    "threshold": {"threshold": ld.Threshold(1.0)},
-    "side": {"threshold": ld.Threshold(1.3, "both")},
+    "threshold": {"threshold": ld.rois.Threshold(1.0)},
+    "side": {"threshold": ld.rois.Threshold(1.3, "both")},
     "map": {"map_key": "effect"},
     "correction": {"correction": "fdr", "map_key": "corrected_p", "picks": ()},
     "no steps": {"steps": ()},
-    "other steps": {"steps": (ld.Morph("dilate", 2), ld.FillHoles())},
+    "other steps": {"steps": (ld.rois.Morph("dilate", 2), ld.rois.FillHoles())},
     "parts": {"connectivity": 6, "min_voxels": 3},
     "no picks": {"picks": ()},
     "no atlas": {"atlas": None},
@@ -199,21 +201,21 @@ CHANGES = {
 def test_what_an_earlier_run_has_already_changes_no_result(recipes, change):
     first = recipes["cohorts"]
     second = replace(first, **CHANGES[change])
-    runs = {recipe: ld.run_recipe(recipe) for recipe in (first, second)}
-    check_same(ld.run_recipe(second, runs[first]), runs[second])
-    check_same(ld.run_recipe(first, runs[second]), runs[first])
+    runs = {recipe: ld.rois.run_recipe(recipe) for recipe in (first, second)}
+    check_same(ld.rois.run_recipe(second, runs[first]), runs[second])
+    check_same(ld.rois.run_recipe(first, runs[second]), runs[first])
 
 
 def test_another_question_about_the_same_files_does_not_read_them_again(recipes):
-    split = ld.run_recipe(recipes["split"])
-    run = ld.run_recipe(recipes["score"], split)
+    split = ld.rois.run_recipe(recipes["split"])
+    run = ld.rois.run_recipe(recipes["score"], split)
     assert run.data.cohorts[0] is split.data.cohorts[0]
-    check_same(run, ld.run_recipe(recipes["score"]))
+    check_same(run, ld.rois.run_recipe(recipes["score"]))
     # A step that takes the contrast is not that of another contrast.
     source = replace(recipes["split"].source, a="no", b="yes")
     turned = replace(recipes["split"], source=source)
-    check_same(ld.run_recipe(turned, split), ld.run_recipe(turned))
-    assert ld.run_recipe(turned, split).masks[1].voxels != split.masks[1].voxels
+    check_same(ld.rois.run_recipe(turned, split), ld.rois.run_recipe(turned))
+    assert ld.rois.run_recipe(turned, split).masks[1].voxels != split.masks[1].voxels
 
 
 def test_only_what_follows_a_change_is_computed_again(study, recipes, tmp_path):
@@ -223,21 +225,21 @@ def test_only_what_follows_a_change_is_computed_again(study, recipes, tmp_path):
             (tmp_path / name / file.name).write_bytes(file.read_bytes())
     mask = tmp_path / "mask.nii.gz"
     mask.write_bytes((study / "mask.nii.gz").read_bytes())
-    source = ld.CohortsSource(str(tmp_path / "a"), str(tmp_path / "b"), min_patients=4)
-    steps = (ld.InsideFile(str(mask)), *recipes["cohorts"].steps[1:])
+    source = ld.rois.CohortsSource(str(tmp_path / "a"), str(tmp_path / "b"), min_patients=4)
+    steps = (ld.rois.InsideFile(str(mask)), *recipes["cohorts"].steps[1:])
     recipe = replace(recipes["cohorts"], source=source, steps=steps)
-    run = ld.run_recipe(recipe)
+    run = ld.rois.run_recipe(recipe)
     for file in (mask, *tmp_path.glob("?/*.nii.gz")):
         file.unlink()
-    undone = ld.run_recipe(recipe.undone, run)
+    undone = ld.rois.run_recipe(recipe.undone, run)
     assert undone.contrast is run.contrast
     assert undone.stat_map is run.stat_map
     assert all(a is b for a, b in zip(undone.masks, run.masks[:-1], strict=True))
-    moved = ld.run_recipe(replace(recipe, threshold=ld.Threshold(1.0)), run)
+    moved = ld.rois.run_recipe(replace(recipe, threshold=ld.rois.Threshold(1.0)), run)
     assert moved.stat_map is run.stat_map
     assert moved.steps == run.steps
     with pytest.raises(ld.InputError, match="no masks found"):
-        ld.run_recipe(recipe)
+        ld.rois.run_recipe(recipe)
     for left in (3, 2, 1, 0, 0):
         recipe = recipe.undone
         assert len(recipe.steps) == left
@@ -246,19 +248,21 @@ def test_only_what_follows_a_change_is_computed_again(study, recipes, tmp_path):
 
 def test_a_map_from_a_file_has_no_groups(recipes):
     recipe = recipes["map"]
-    assert ld.run_recipe(recipe).values is None
+    assert ld.rois.run_recipe(recipe).values is None
     for change, match in (
-        ({"steps": (ld.MoreIn("a"),)}, "no groups in a map from a file"),
+        ({"steps": (ld.rois.MoreIn("a"),)}, "no groups in a map from a file"),
         ({"correction": "fdr"}, "correction: is 'fdr'"),
     ):
-        for use in (ld.run_recipe, ld.script_of):
+        for use in (ld.rois.run_recipe, ld.rois.script_of):
             with pytest.raises(ld.InputError, match=match):
                 use(replace(recipe, **change))
 
 
 def test_more_in_a_and_more_in_b_part_the_map(recipes):
     recipe = replace(recipes["cohorts"], steps=(), picks=())
-    a, b = (ld.run_recipe(replace(recipe, steps=(ld.MoreIn(group),))) for group in ("a", "b"))
+    a, b = (
+        ld.rois.run_recipe(replace(recipe, steps=(ld.rois.MoreIn(group),))) for group in ("a", "b")
+    )
     effect, beyond = a.contrast.map("effect").array, a.masks[0].array
     np.testing.assert_array_equal(a.masks[1].array, beyond & (effect > 0))
     np.testing.assert_array_equal(b.masks[1].array, beyond & (effect < 0))
@@ -276,7 +280,7 @@ def test_more_in_a_and_more_in_b_part_the_map(recipes):
 
 def test_conditions_are_listed_without_images(recipes, tmp_path):
     source = recipes["series"].source
-    read = ld.read_conditions(source.tables, ld.read_series(source.images))
+    read = ld.rois.read_conditions(source.tables, ld.read_series(source.images))
     assert list_conditions(source.tables) == tuple(read.counts)
     labels = tmp_path / "labels.txt"
     labels.write_text("labels chunks\nrest 0\nface 0\nn/a 1\nface 1\n")
@@ -290,13 +294,13 @@ def test_conditions_are_listed_without_images(recipes, tmp_path):
 def test_only_what_is_computed_is_reported(recipes):
     reports: list[str] = []
     recipe = replace(recipes["series"], correction="fwe", n_permutations=100)
-    run = ld.run_recipe(recipe, watch=reports.append)
+    run = ld.rois.run_recipe(recipe, watch=reports.append)
     assert reports[:2] == ["reading the images", "testing each voxel"]
     assert reports[-2:] == ["permutation 100 of 100", "steps and regions of interest"]
     reports.clear()
-    ld.run_recipe(replace(recipe, threshold=ld.Threshold(4.0)), run, watch=reports.append)
+    ld.rois.run_recipe(replace(recipe, threshold=ld.rois.Threshold(4.0)), run, watch=reports.append)
     assert reports == ["steps and regions of interest"]
-    ld.run_recipe(replace(recipe, correction="fdr"), run, watch=reports.append)
+    ld.rois.run_recipe(replace(recipe, correction="fdr"), run, watch=reports.append)
     assert reports[1:] == ["testing each voxel", "steps and regions of interest"]
 
 
@@ -307,8 +311,10 @@ def test_what_the_watcher_raises_stops_the_run(recipes):
         calls.append((done, total))
         raise ld.Cancelled
 
-    contrast = ld.run_recipe(replace(recipes["series"], correction="none", map_key="t")).contrast
+    contrast = ld.rois.run_recipe(
+        replace(recipes["series"], correction="none", map_key="t")
+    ).contrast
     with pytest.raises(ld.Cancelled, match="stopped"):
-        ld.correct_contrast(contrast, "fwe", n_permutations=1000, progress=stop)
+        ld.rois.correct_contrast(contrast, "fwe", n_permutations=1000, progress=stop)
     [(done, total)] = calls
     assert 0 < done < total == 1000

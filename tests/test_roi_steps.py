@@ -63,14 +63,14 @@ def near_voxels(grid, radius):
 def test_morphology_by_voxels_is_that_of_scipy(array, operation, connectivity, radius):
     structure = ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
     expected = SCIPY[operation](array, structure, iterations=radius)
-    changed = ld.morph_mask(mask_of(array), operation, radius, "voxels", connectivity)
+    changed = ld.rois.morph_mask(mask_of(array), operation, radius, "voxels", connectivity)
     np.testing.assert_array_equal(changed.array, expected)
 
 
 @given(MASKS, st.sampled_from(sorted(SCIPY)), st.sampled_from(sorted(MATRICES)))
 def test_morphology_by_mm_is_that_of_scipy_with_the_ball(array, operation, name):
     grid = grid_of(name)
-    changed = ld.morph_mask(mask_of(array, grid), operation, 4.0, "mm")
+    changed = ld.rois.morph_mask(mask_of(array, grid), operation, 4.0, "mm")
     np.testing.assert_array_equal(changed.array, SCIPY[operation](array, ball(grid, 4.0)))
 
 
@@ -81,7 +81,7 @@ def test_a_ball_reaches_the_voxels_within_its_radius_in_any_grid(name, radius):
     voxels, near = near_voxels(grid, radius)
     array = np.random.default_rng(5).random(SHAPE) < 0.08
     if near.sum() > len(voxels):  # some voxel has a neighbour
-        grown = ld.morph_mask(mask_of(array, grid), "dilate", radius, "mm").array
+        grown = ld.rois.morph_mask(mask_of(array, grid), "dilate", radius, "mm").array
         np.testing.assert_array_equal(grown.ravel(), (near & array.ravel()).any(axis=1))
 
 
@@ -90,12 +90,12 @@ def test_a_voxel_outlives_erosion_where_its_whole_ball_lies_in_the_mask(name):
     grid = grid_of(name, (9, 9, 9))
     inner = np.zeros(grid.shape, bool)
     inner[3:6, 3:6, 3:6] = np.random.default_rng(2).random((3, 3, 3)) < 0.2
-    grown = ld.morph_mask(mask_of(inner, grid), "dilate", 4.0, "mm")
+    grown = ld.rois.morph_mask(mask_of(inner, grid), "dilate", 4.0, "mm")
     _, near = near_voxels(grid, 4.0)
     expected = (~near | grown.array.ravel()).all(axis=1)
     # What lies beyond the image is empty: a ball that sticks out is not inside.
     expected &= near.sum(axis=1) == near.sum(axis=1).max()
-    eroded = ld.morph_mask(grown, "erode", 4.0, "mm")
+    eroded = ld.rois.morph_mask(grown, "erode", 4.0, "mm")
     np.testing.assert_array_equal(eroded.array.ravel(), expected)
 
 
@@ -113,7 +113,7 @@ def test_holes_are_what_a_flood_from_outside_does_not_reach(array):
         for axis, step in itertools.product(range(3), (-1, 1)):
             waiting.append(tuple(p + step * (axis == n) for n, p in enumerate(voxel)))
     expected = ~reached[1:-1, 1:-1, 1:-1]
-    np.testing.assert_array_equal(ld.fill_holes(mask_of(array)).array, expected)
+    np.testing.assert_array_equal(ld.rois.fill_holes(mask_of(array)).array, expected)
     np.testing.assert_array_equal(expected, ndimage.binary_fill_holes(array))
 
 
@@ -125,36 +125,40 @@ def test_a_threshold_takes_what_lies_beyond_and_never_nan(values):
         "both": lambda value: abs(value) > 1,
     }
     for side, rule in rules.items():
-        inside = ld.Threshold(1, side).apply(map_of(values)).array
+        inside = ld.rois.Threshold(1, side).apply(map_of(values)).array
         for voxel in np.ndindex(SHAPE):
             assert inside[voxel] == (not np.isnan(values[voxel]) and rule(float(values[voxel])))
 
 
 def test_the_lowest_whole_number_is_farther_than_any_from_0():
     values = np.full(SHAPE, -128, np.int8)  # its absolute value is no int8
-    assert ld.Threshold(100, "both").apply(map_of(values)).voxels == values.size
+    assert ld.rois.Threshold(100, "both").apply(map_of(values)).voxels == values.size
 
 
 @given(MASKS, MASKS)
 def test_within_is_a_logical_and_on_coinciding_grids(array, other):
     mirrored = AFFINE @ np.array([[-1.0, 0, 0, 4], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     for mask in (mask_of(other), mask_of(other[::-1], Grid(SHAPE, mirrored))):
-        both = ld.Within(mask).apply(mask_of(array))
+        both = ld.rois.Within(mask).apply(mask_of(array))
         np.testing.assert_array_equal(both.array, array & other)
         assert both.grid is GRID
     with pytest.raises(ld.InputError, match="not on the grid of the other map"):
-        ld.Within(mask_of(other, grid_of("unequal edges"))).apply(mask_of(np.ones(SHAPE)))
+        ld.rois.Within(mask_of(other, grid_of("unequal edges"))).apply(mask_of(np.ones(SHAPE)))
 
 
 @given(hnp.arrays(np.float64, SHAPE, elements=st.floats(-5, 5)))
 def test_steps_follow_one_another(values):
-    steps = (ld.Morph("dilate", 1), ld.Within(mask_of(np.indices(SHAPE)[0] > 1)), ld.FillHoles())
+    steps = (
+        ld.rois.Morph("dilate", 1),
+        ld.rois.Within(mask_of(np.indices(SHAPE)[0] > 1)),
+        ld.rois.FillHoles(),
+    )
     arrays = [values > 2]
     arrays.append(ndimage.binary_dilation(arrays[-1]))
     arrays.append(arrays[-1] & (np.indices(SHAPE)[0] > 1))
     arrays.append(ndimage.binary_fill_holes(arrays[-1]))
     for mask, expected in zip(
-        ld.run_steps(map_of(values), ld.Threshold(2), steps), arrays, strict=True
+        ld.rois.run_steps(map_of(values), ld.rois.Threshold(2), steps), arrays, strict=True
     ):
         np.testing.assert_array_equal(mask.array, expected)
 
@@ -164,15 +168,15 @@ def test_a_mask_of_regions_holds_every_voxel_of_them():
     regions = (Region(1, "insula"), Region(2, "cuneus"), Region(3, "insula"))
     atlas = ld.LabelAtlas("a", GRID, labels, regions)
     np.testing.assert_array_equal(
-        ld.mask_of_regions(atlas, ["insula"]).array, np.isin(labels, [1, 3])
+        ld.rois.mask_of_regions(atlas, ["insula"]).array, np.isin(labels, [1, 3])
     )
     maps = np.random.default_rng(1).choice([0, 0, 0.2, 0.7], (3, *SHAPE))
-    likely = ld.mask_of_regions(probability_atlas(maps, GRID, regions), ["insula", "cuneus"])
+    likely = ld.rois.mask_of_regions(probability_atlas(maps, GRID, regions), ["insula", "cuneus"])
     np.testing.assert_array_equal(likely.array, (maps > 0).any(axis=0))
     with pytest.raises(ld.InputError, match=r"no region 'insul'.*such as 'insula'"):
-        ld.mask_of_regions(atlas, ["insul"])
+        ld.rois.mask_of_regions(atlas, ["insul"])
     with pytest.raises(ld.InputError, match="no region is named"):
-        ld.mask_of_regions(atlas, [])
+        ld.rois.mask_of_regions(atlas, [])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_a_mask_of_regions_holds_every_voxel_of_them():
 )
 def test_sizes_and_thresholds_that_cannot_be_are_refused(arguments, message):
     is_size = isinstance(arguments[0], str)
-    step = (ld.Morph if is_size else ld.Threshold)(*arguments)
+    step = (ld.rois.Morph if is_size else ld.rois.Threshold)(*arguments)
     with pytest.raises(ld.InputError, match=" is ") as error:
         step.apply(mask_of(np.ones(SHAPE)) if is_size else map_of(np.ones(SHAPE)))
     message(error.value)
@@ -203,4 +207,4 @@ def test_sizes_and_thresholds_that_cannot_be_are_refused(arguments, message):
 def test_any_number_of_steps_ends_with_all_or_nothing(operation, voxels):
     array = np.zeros(SHAPE, bool)
     array[0, 0, 0] = True
-    assert ld.morph_mask(mask_of(array), operation, 1e300).voxels == voxels
+    assert ld.rois.morph_mask(mask_of(array), operation, 1e300).voxels == voxels

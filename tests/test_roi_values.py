@@ -62,7 +62,9 @@ def test_regions_are_the_connected_parts_that_are_large_enough(
     array, connectivity, min_voxels, min_mm3
 ):
     sizes = {"min_voxels": min_voxels, "min_mm3": min_mm3}
-    rois = ld.find_rois(mask_of(array), map_of(np.zeros(SHAPE)), connectivity=connectivity, **sizes)
+    rois = ld.rois.find_rois(
+        mask_of(array), map_of(np.zeros(SHAPE)), connectivity=connectivity, **sizes
+    )
     parts = flood(array, connectivity)
     expected = {part for part in parts if len(part) >= min_voxels and len(part) * 8 >= min_mm3}
     voxels = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
@@ -80,7 +82,7 @@ def test_regions_are_the_connected_parts_that_are_large_enough(
 @given(MASKS, VALUES, st.sampled_from(["above", "below", "both"]))
 def test_a_peak_is_the_value_farthest_beyond_and_not_nan(array, values, side):
     height = {"above": np.max, "below": np.min, "both": lambda own: np.abs(own).max()}[side]
-    for roi in ld.find_rois(mask_of(array), map_of(values), side=side):
+    for roi in ld.rois.find_rois(mask_of(array), map_of(values), side=side):
         own = values[roi.mask.array]
         own = own[~np.isnan(own)]
         shown = abs(roi.peak_value) if side == "both" else roi.peak_value
@@ -97,8 +99,8 @@ def test_a_turned_and_mirrored_map_has_the_same_regions(array, values):
     (moved, moved_values), grid = turned([array, values], GRID)
     tables = []
     for rois in (
-        ld.find_rois(mask_of(array), map_of(values)),
-        ld.find_rois(mask_of(moved, grid), map_of(moved_values, grid)),
+        ld.rois.find_rois(mask_of(array), map_of(values)),
+        ld.rois.find_rois(mask_of(moved, grid), map_of(moved_values, grid)),
     ):
         rows = [(roi.voxels, *roi.centre_mm, *roi.peak_mm, roi.peak_value) for roi in rois]
         tables.append(sorted(np.round(rows, 6).tolist()))  # equally large ones in any order
@@ -111,16 +113,16 @@ def test_the_region_of_an_atlas_is_that_at_the_peak():
     labels = np.zeros(SHAPE, int)
     labels[0], labels[1] = 1, 2
     atlas = ld.LabelAtlas("a", GRID, labels, (Region(1, "insula"), Region(2, "cuneus")))
-    rois = ld.find_rois(mask_of(values > 3), map_of(values), atlas=atlas)
+    rois = ld.rois.find_rois(mask_of(values > 3), map_of(values), atlas=atlas)
     assert rois.table["region"].tolist() == ["cuneus", "outside the atlas"]
-    few = ld.find_rois(mask_of(values > 3), map_of(values), min_voxels=2)
+    few = ld.rois.find_rois(mask_of(values > 3), map_of(values), min_voxels=2)
     assert [roi.voxels for roi in few] == [2]
     assert few.notes == ("1 of 2 components are too small and left out",)
 
 
 def test_picked_regions_keep_their_numbers():
     diagonal = mask_of(np.eye(5, 6)[..., None] * [1, 0, 0, 0])
-    rois = ld.find_rois(diagonal, map_of(np.ones(SHAPE)), connectivity=6)
+    rois = ld.rois.find_rois(diagonal, map_of(np.ones(SHAPE)), connectivity=6)
     picked = rois.pick([4, 2])
     assert picked.names == ("ROI 2", "ROI 4")
     assert picked.table["index"].tolist() == [2, 4]
@@ -135,8 +137,8 @@ def test_saved_regions_are_read_back_as_an_atlas(tmp_path):
     # Every second voxel: by faces, each is a region of its own.
     array = np.indices(SHAPE).sum(axis=0) % 2 == 0
     stat_map = map_of(np.random.default_rng(0).normal(size=SHAPE))
-    rois = ld.find_rois(mask_of(array), stat_map, connectivity=6)
-    ld.save_rois(rois, tmp_path)
+    rois = ld.rois.find_rois(mask_of(array), stat_map, connectivity=6)
+    ld.rois.save_rois(rois, tmp_path)
     assert nib.load(tmp_path / "mask_atlas.nii").get_data_dtype() == np.int16
     atlas = ld.load_atlas(tmp_path / "mask_atlas.nii")
     np.testing.assert_array_equal(atlas.labels, rois.atlas.labels)
@@ -146,8 +148,8 @@ def test_saved_regions_are_read_back_as_an_atlas(tmp_path):
     shown = rois.table.drop(columns="region")
     pd.testing.assert_frame_equal(table, shown, rtol=1e-11, check_dtype=False)
     with pytest.raises(ld.InputError, match="already holds results"):
-        ld.save_rois(rois, tmp_path)
-    ld.save_rois(rois.pick([1]), tmp_path, overwrite=True)
+        ld.rois.save_rois(rois, tmp_path)
+    ld.rois.save_rois(rois.pick([1]), tmp_path, overwrite=True)
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert set(provenance["outputs"]) == {"mask_atlas.nii", "mask_atlas.tsv"}
     assert provenance["counts"]["voxels"] == {"ROI 1": 1}
@@ -162,10 +164,10 @@ def test_labels_are_written_in_the_smallest_type_that_holds_them():
 
 
 def test_no_region_is_no_atlas_and_leaves_no_file(tmp_path):
-    rois = ld.find_rois(mask_of(np.zeros(SHAPE)), map_of(np.zeros(SHAPE)))
+    rois = ld.rois.find_rois(mask_of(np.zeros(SHAPE)), map_of(np.zeros(SHAPE)))
     assert (len(rois), rois.table.empty, rois.mask.voxels) == (0, True, 0)
     with pytest.raises(ld.InputError, match="no region of interest; lower the threshold"):
-        ld.save_rois(rois, tmp_path / "out")
+        ld.rois.save_rois(rois, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -174,7 +176,7 @@ def test_no_region_is_no_atlas_and_leaves_no_file(tmp_path):
 )
 def test_sizes_that_cannot_be_are_refused(choice, message):
     with pytest.raises(ld.InputError, match="is") as error:
-        ld.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE)), **choice)
+        ld.rois.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE)), **choice)
     message(error.value)
 
 
@@ -182,14 +184,14 @@ def test_sizes_that_cannot_be_are_refused(choice, message):
 
 
 VOLUMES = 6
-CONDITIONS = ld.Conditions(("face", "house", "", "face", "house", "face"))
+CONDITIONS = ld.rois.Conditions(("face", "house", "", "face", "house", "face"))
 ELSEWHERE = Grid(SHAPE, AFFINE + np.outer([1, 1, 1, 0], [0, 0, 0, 1]))
 
 
 def rois_on(grid=GRID, share=0.25):
     array = np.random.default_rng(4).random(SHAPE) < share
     stat_map = map_of(np.random.default_rng(5).normal(size=SHAPE), grid)
-    return ld.find_rois(mask_of(array, grid), stat_map, connectivity=6, min_voxels=2)
+    return ld.rois.find_rois(mask_of(array, grid), stat_map, connectivity=6, min_voxels=2)
 
 
 def series_of(array):
@@ -204,7 +206,7 @@ def random_series(dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
 def test_signal_is_the_mean_that_numpy_and_nilearn_give(dtype, tmp_path):
     series, rois = series_of(random_series(dtype)), rois_on().pick([1, 3])
-    values = ld.signal_in_rois(series, CONDITIONS, rois)
+    values = ld.rois.signal_in_rois(series, CONDITIONS, rois)
     assert values.values.shape == (VOLUMES, 2)
     for column, roi in enumerate(rois):
         expected = series.array[roi.mask.array].mean(axis=0, dtype=np.float64)
@@ -212,7 +214,7 @@ def test_signal_is_the_mean_that_numpy_and_nilearn_give(dtype, tmp_path):
         exact = np.finfo(np.float32 if dtype == np.float32 else np.float64).eps
         np.testing.assert_allclose(values.values[:, column], expected, rtol=4 * exact)
     # nilearn alone, on files.
-    ld.save_rois(rois, tmp_path, values)
+    ld.rois.save_rois(rois, tmp_path, values)
     series.to_nifti().to_filename(tmp_path / "series.nii")
     masker = NiftiLabelsMasker(tmp_path / "mask_atlas.nii", standardize=None)
     np.testing.assert_array_equal(masker.fit_transform(tmp_path / "series.nii"), values.values)
@@ -227,7 +229,7 @@ def test_a_voxel_without_a_value_is_left_out_of_the_mean():
     array[(*first[0], slice(2, 4))] = np.nan
     array[(*first[1], 5)] = np.nan
     array[rois.parts[1].mask.array, 4] = np.nan
-    values = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
+    values = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
     for column, roi in enumerate(rois):
         for volume in range(VOLUMES):
             own = array[roi.mask.array, volume]
@@ -240,10 +242,10 @@ def test_a_voxel_without_a_value_is_left_out_of_the_mean():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_voxel_without_a_value_elsewhere_changes_nothing(dtype):
     array, rois = random_series(dtype), rois_on()
-    expected = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
+    expected = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
     array[~rois.mask.array] = np.nan
     array.setflags(write=False)
-    values = ld.signal_in_rois(series_of(array), CONDITIONS, rois).values
+    values = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
     np.testing.assert_array_equal(values, expected)
 
 
@@ -252,14 +254,14 @@ def test_load_is_the_share_of_the_region_that_is_lesioned(tmp_path):
     a = ld.load_cohort(write_masks(tmp_path / "a", masks[:3]))
     b = ld.load_cohort(write_masks(tmp_path / "b", masks[3:]))
     rois = rois_on(a.grid)
-    values = ld.load_in_rois((a, b), rois)
+    values = ld.rois.load_in_rois((a, b), rois)
     assert values.groups == ("a", "a", "a", "b", "b")
     for row, mask in enumerate(masks):
         for column, roi in enumerate(rois):
             expected = 100 * (mask & roi.mask.array).sum() / roi.voxels
             assert values.values[row, column] == pytest.approx(expected, rel=1e-14)
     with pytest.raises(ld.InputError, match="not on the grid of a"):
-        ld.load_in_rois((a,), rois_on(ELSEWHERE))
+        ld.rois.load_in_rois((a,), rois_on(ELSEWHERE))
 
 
 def test_the_summary_is_that_of_pandas():
@@ -267,7 +269,7 @@ def test_the_summary_is_that_of_pandas():
     numbers[4, 1] = np.nan
     groups = ("b", "a", "", "b", "a", "b", "c", "", "a")
     names = ("ROI 1", "ROI 2")
-    values = ld.RoiValues(tuple(map(str, range(9))), groups, names, numbers, "mean signal")
+    values = ld.rois.RoiValues(tuple(map(str, range(9))), groups, names, numbers, "mean signal")
     long = values.table.melt(["sample", "group"], var_name="roi")
     grouped = long[long["group"] != ""].groupby(["roi", "group"])["value"]
     expected = grouped.agg(["count", "mean", "std", "median"])
@@ -279,11 +281,13 @@ def test_the_summary_is_that_of_pandas():
 def test_what_does_not_belong_together_is_refused():
     series = series_of(random_series())
     with pytest.raises(ld.InputError, match="not on the grid of the map: "):
-        ld.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE), ELSEWHERE))
+        ld.rois.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE), ELSEWHERE))
     with pytest.raises(ld.InputError, match="not on the grid of the series"):
-        ld.signal_in_rois(series, CONDITIONS, rois_on(ELSEWHERE))
+        ld.rois.signal_in_rois(series, CONDITIONS, rois_on(ELSEWHERE))
     with pytest.raises(ld.InputError, match="2 conditions for 6 volumes"):
-        ld.signal_in_rois(series, ld.Conditions(("a", "b")), rois_on())
+        ld.rois.signal_in_rois(series, ld.rois.Conditions(("a", "b")), rois_on())
     nothing = map_of(np.zeros(SHAPE))
     with pytest.raises(ld.InputError, match="no region of interest"):
-        ld.signal_in_rois(series, CONDITIONS, ld.find_rois(ld.Threshold(1).apply(nothing), nothing))
+        ld.rois.signal_in_rois(
+            series, CONDITIONS, ld.rois.find_rois(ld.rois.Threshold(1).apply(nothing), nothing)
+        )

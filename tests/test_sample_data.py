@@ -61,7 +61,7 @@ def known() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def scan() -> ld.Map:
-    return ld.read_map(ld.convert_array(ld.read_array(PICKLE)).to_nifti())
+    return ld.read_map(ld.scans.convert_array(ld.scans.read_array(PICKLE)).to_nifti())
 
 
 def voxels_of(file: Path) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_images_of_the_series_are_what_the_readme_says(scripts):
         assert_space(file, (18, 22, 18), (8, 8, 8), 4, np.int16)
         series = ld.read_series(file)
         assert (series.volumes, series.repetition_time) == (48, 2.5)
-        conditions = ld.read_conditions(events, series)
+        conditions = ld.rois.read_conditions(events, series)
         assert conditions.counts == {"face": 16, "house": 16}
         assert conditions.of_volume.count("") == 16
     assert_space(BRAIN, (18, 22, 18), (8, 8, 8), 4)
@@ -179,9 +179,11 @@ def test_images_of_the_series_are_what_the_readme_says(scripts):
 @pytest.mark.parametrize("method", ["fwe", "bonferroni"])
 def test_the_effect_is_found_where_it_was_put_and_nowhere_else(scripts, runs, method):
     series = ld.read_series(RUNS[runs])
-    conditions = ld.read_conditions(EVENTS[runs], series)
-    contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=ld.read_mask(BRAIN))
-    corrected = ld.correct_contrast(contrast, method)
+    conditions = ld.rois.read_conditions(EVENTS[runs], series)
+    contrast = ld.rois.contrast_conditions(
+        series, conditions, "face", "house", mask=ld.read_mask(BRAIN)
+    )
+    corrected = ld.rois.correct_contrast(contrast, method)
     passed, t = corrected.map("corrected_p").array <= 0.05, corrected.map("t").array
     np.testing.assert_array_equal(passed & (t > 0), scripts["series"].ball("face"))
     np.testing.assert_array_equal(passed & (t < 0), scripts["series"].ball("house"))
@@ -192,13 +194,13 @@ def test_new_noise_gives_false_voxels_as_rarely_as_promised(scripts):
     """Over many seeds, a voxel outside the balls passes in one of twenty draws."""
     script, brain, first = scripts["series"], ld.read_mask(BRAIN), ld.read_series(RUNS[0])
     inside = script.ball("face") | script.ball("house")
-    conditions = ld.read_conditions(EVENTS[0], first)
+    conditions = ld.rois.read_conditions(EVENTS[0], first)
     draws, wrong, complete = 40, 0, 0
     for seed in range(draws):
         array = script.make_run(np.random.default_rng(seed), script.RUNS[0])
         series = ld.Series("run", first.grid, array, 2.5, (48,))
-        contrast = ld.contrast_conditions(series, conditions, "face", "house", mask=brain)
-        p = ld.correct_contrast(contrast, "fwe", n_permutations=99).map("corrected_p").array
+        contrast = ld.rois.contrast_conditions(series, conditions, "face", "house", mask=brain)
+        p = ld.rois.correct_contrast(contrast, "fwe", n_permutations=99).map("corrected_p").array
         wrong += bool((p[~inside] <= 0.05).any())
         complete += bool((p[inside] <= 0.05).all())
     # At a true rate of 0.05, so many happen in fewer than one of 10,000 such tests.
@@ -237,12 +239,12 @@ def test_labels_are_the_most_probable_ones_and_nothing_counts_as_well():
     lens = voxels_of(TEMPLATE / "lens_prob.nii.gz")
     np.testing.assert_allclose(lens, percent[..., 0] / 100, atol=1e-7)
     with pytest.raises(ld.InputError, match="is a map of labels"):
-        ld.mask_image(TEMPLATE / "template.nii.gz", LABELS)
+        ld.scans.mask_image(TEMPLATE / "template.nii.gz", LABELS)
 
 
 def test_the_pickle_holds_what_plain_pickle_would_give_and_every_numpy_reads(scan):
     content = PICKLE.read_bytes()
-    plain, stored = pickle.loads(content), ld.read_array(PICKLE)  # our own file
+    plain, stored = pickle.loads(content), ld.scans.read_array(PICKLE)  # our own file
     np.testing.assert_array_equal(stored.array, plain["array"])
     np.testing.assert_array_equal(stored.affine, plain["affine"])
     assert (stored.array.dtype, stored.array.shape) == (np.uint8, (108, 76, 72))
@@ -257,12 +259,12 @@ def test_the_text_is_the_transform_that_masks_can_go_back_by(scripts, scan, know
     np.testing.assert_array_equal(known, scripts["template"].known_transform())
     sizes = scripts["template"].SCAN_SIZES
     assert np.linalg.det(known) == pytest.approx(np.prod(sizes), rel=1e-5)
-    transform = ld.read_transform(TEMPLATE / "known_transform.txt")
+    transform = ld.scans.read_transform(TEMPLATE / "known_transform.txt")
     np.testing.assert_allclose(transform.matrix, known, atol=1e-9)
-    globe = ld.mask_image(TEMPLATE / "template.nii.gz", MAPS, "globe", 0.95).mask
-    native = ld.warp_mask(globe, transform.inverse(), scan.grid)
+    globe = ld.scans.mask_image(TEMPLATE / "template.nii.gz", MAPS, "globe", 0.95).mask
+    native = ld.scans.warp_mask(globe, transform.inverse(), scan.grid)
     assert native.volume_mm3 == pytest.approx(globe.volume_mm3 / np.linalg.det(known), rel=0.02)
-    quality = ld.measure_signal(scan, native, air=AIR, resamples=100)
+    quality = ld.scans.measure_signal(scan, native, air=AIR, resamples=100)
     assert quality.value("snr_air") == pytest.approx(12, rel=0.04)
 
 
@@ -301,13 +303,15 @@ def test_the_air_holds_noise_alone_and_of_the_known_size(scripts, scan):
 def test_signal_and_contrast_are_the_known_ones(scan, known):
     """Lens 120, vitreous 48, noise 4: 30, 12 and 18; Rician noise and borders add a little."""
     lens, globe = (region_in_the_scan(known, label, 95) for label in (1, 2))
-    quality = ld.measure_signal(scan, lens, globe, second=SECOND, air=AIR, resamples=200)
+    quality = ld.scans.measure_signal(scan, lens, globe, second=SECOND, air=AIR, resamples=200)
     assert quality.value("snr_air") == pytest.approx(30, rel=0.03)
     assert quality.value("cnr_air") == pytest.approx(18, rel=0.04)
     rows = {row.measure: row for row in quality.measures}
     for name, truth in (("snr_difference", 30), ("cnr_difference", 18)):
         assert rows[name].low < truth < rows[name].high
     # A generous mask takes its border for noise.
-    generous = ld.measure_signal(scan, region_in_the_scan(known, 1, 50), air=AIR, resamples=100)
+    generous = ld.scans.measure_signal(
+        scan, region_in_the_scan(known, 1, 50), air=AIR, resamples=100
+    )
     assert generous.value("snr_within") < 0.5 * quality.value("snr_within")
     assert generous.value("snr_air") < quality.value("snr_air")

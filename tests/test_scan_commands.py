@@ -19,8 +19,9 @@ from noise import AIR, BACKGROUND, GRID, SIGNAL, rician
 from phantoms import AFFINE, SHAPE, image
 from pickled import numbers
 
-from lesion_dash import cli, inspect_image, load_atlas, measure_signal, snr_by_region, temporal_snr
+from lesion_dash import cli, load_atlas
 from lesion_dash.core.grid import Grid
+from lesion_dash.scans import inspect_image, measure_signal, snr_by_region, temporal_snr
 from lesion_dash.scans.conversion import place_like
 from lesion_dash.transforms.files import field_bytes
 from lesion_dash.transforms.transform import Field

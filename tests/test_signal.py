@@ -385,7 +385,7 @@ def test_a_region_comes_back_through_the_inverse(threshold):
     matrix = rotation(z=20) @ np.diag([1.2, 1.2, 1.2, 1])
     matrix[:3, 3] = [-6, 4, -5]
     native = Grid((40, 44, 38), affine((1.5, -1.5, 1.5), (0, 60, 0)))
-    region = native_region(EYE, threshold, ld.Transform(matrix), native)
+    region = native_region(EYE, threshold, ld.scans.Transform(matrix), native)
     in_template = points(native) @ matrix[:3, :3].T + matrix[:3, 3]
     ball = np.linalg.norm(in_template - CENTRE, axis=-1) <= 14 * (1 - threshold)
     assert region.voxels == pytest.approx(ball.sum(), rel=0.12)

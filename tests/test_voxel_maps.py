@@ -33,7 +33,7 @@ RISK = Quantity(key="risk", label="risk", unit="mm³", file="risk.nii", backgrou
         lambda: ld.cohort_differences(
             *(cohort_of(random_masks(6, seed), name=name) for seed, name in enumerate("ab")), 2
         ),
-        lambda: ld.contrast_cohorts(
+        lambda: ld.rois.contrast_cohorts(
             *(cohort_of(random_masks(6, seed), name=name) for seed, name in enumerate("ab"))
         ),
     ],

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lesion_dash import warp_any, warp_labels, warp_map, warp_mask
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import Map
 from lesion_dash.images.masks import Mask
+from lesion_dash.scans import warp_any, warp_labels, warp_map, warp_mask
 from lesion_dash.transforms.files import field_bytes, itk_text
 from lesion_dash.transforms.transform import Field, Transform, points_of
 from lesion_dash.transforms.warping import infer_image_type

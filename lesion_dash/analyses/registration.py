@@ -287,7 +287,7 @@ def registration_files(
 
 def refused_picture(error: NotCredible) -> bytes | None:
     """A registration that is not credible, as a PNG file; None where the error has none."""
-    if (registration := error.found) is None:
+    if (registration := error.registration) is None:
         return None
     title = f"NOT CREDIBLE: {registration.moving.name} on {registration.template.name}"
     return figure_bytes(draw_overlay(registration, title), dpi=_DPI)

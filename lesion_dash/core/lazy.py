@@ -42,6 +42,8 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]
     def get(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if modules[name] == ".":
+            return import_module(f".{name}", package)
         return getattr(import_module(modules[name], package), name)
 
     return get, list(modules)

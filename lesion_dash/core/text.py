@@ -94,7 +94,7 @@ def call(name: str, *arguments: str, **values: Value) -> str:
     Parameters
     ----------
     name : str
-        Of the function or class.
+        Of the function or class, with its part of the library, such as ``rois.find_rois``.
     *arguments : str
         Source as it is, such as the name of a variable.
     **values : number, text, path or several of them
@@ -102,8 +102,8 @@ def call(name: str, *arguments: str, **values: Value) -> str:
 
     Examples
     --------
-    >>> call("read_conditions", "'events.tsv'", "series", delay_s=5.0, repetition_time=None)
-    "ld.read_conditions('events.tsv', series, delay_s=5.0)"
+    >>> call("rois.read_conditions", "'events.tsv'", "series", delay_s=5.0, repetition_time=None)
+    "ld.rois.read_conditions('events.tsv', series, delay_s=5.0)"
     """
     given = [f"{key}={literal(value)}" for key, value in values.items() if value is not None]
     return layout(f"ld.{name}", [*arguments, *given])

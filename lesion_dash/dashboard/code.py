@@ -226,7 +226,7 @@ class Code:
             return "", ""
         path = self._path(self.session.root.path / folder / file) if folder else file
         python = ["import lesion_dash as ld", ""]
-        python += [f"found = ld.inspect_image({path!r})", "print(found.to_json())"]
+        python += [f"found = ld.scans.inspect_image({path!r})", "print(found.to_json())"]
         commands = [["inspect", path]]
         if voxel is not None:
             i, j, k = voxel

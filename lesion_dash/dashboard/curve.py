@@ -69,7 +69,9 @@ def frame_of(curves: Sequence[Curve]) -> Frame:
     """The frame that holds all curves."""
     percentages = [curve.coverage.at(1).percent_of_brain for curve in curves]
     highest = max((share for share in percentages if share == share), default=0.0)
-    return Frame(max(curve.coverage.max_overlap for curve in curves), min(nice_ceiling(highest), 100.0))
+    return Frame(
+        max(curve.coverage.max_overlap for curve in curves), min(nice_ceiling(highest), 100.0)
+    )
 
 
 def coverage_svg(curves: Sequence[Curve], min_patients: int) -> str:

@@ -76,7 +76,7 @@ def forms_html(inspection: Inspection) -> str:
     forms = (("sform", inspection.facts.sform), ("qform", inspection.facts.qform))
     sides = "".join(_form_html(name, form, inspection.form_used == name) for name, form in forms)
     difference = disagreement_text(inspection)
-    is_same = difference and round(inspection.forms_apart_mm, 4) == 0
+    is_same = difference and round(inspection.forms_distance_mm, 4) == 0
     message = "They are the same." if is_same else f"They disagree by {difference}."
     return f'<div class="ld-forms-pair">{sides}</div>' + (f"<p>{message}</p>" if difference else "")
 

@@ -92,9 +92,9 @@ def register_pair(request: Request, report: Report) -> VolumePair:
             report=report,
         )
     except NotCredible as error:
-        if error.found is None:
+        if error.registration is None:
             raise
-        registration, refusal = error.found, error
+        registration, refusal = error.registration, error
     volumes = VolumePair(
         registration.moving,
         registration.image,

@@ -35,7 +35,7 @@ def script_of(request: Request, placed: Placed | None, noise: Noise | None) -> s
             needed = ["leave_out"] if noise.background_label else []
             imports["lesion_dash.scans.signal"] = [*needed, "measure_native"]
             lines += _of_signal(placed, noise)
-    head = [f"from {room} import {', '.join(imports[room])}" for room in sorted(imports)]
+    head = [f"from {module} import {', '.join(imports[module])}" for module in sorted(imports)]
     return "\n".join([*head, "", *lines, ""])
 
 

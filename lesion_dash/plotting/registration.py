@@ -53,7 +53,8 @@ def draw_overlay(registration: Registration, title: str = "") -> Figure:
 
     Examples
     --------
-    >>> from lesion_dash import Transform, read_map
+    >>> from lesion_dash import read_map
+    >>> from lesion_dash.scans import Transform
     >>> from lesion_dash.scans.registration.task import Quality
     >>> scan = read_map("sample_data/template/template.nii.gz")
     >>> quality = Quality(0.2, 0.9, 1.0, 1.0, 1.0, 1.0, 6, 6)

@@ -141,7 +141,8 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
 
     Examples
     --------
-    >>> from lesion_dash import find_rois, read_map
+    >>> from lesion_dash import read_map
+    >>> from lesion_dash.rois import find_rois
     >>> stat_map = read_map("sample_data/cohort_a/sub-a01_lesion.nii.gz")
     >>> draw_rois(find_rois(Threshold(0.5).apply(stat_map), stat_map)).get_suptitle()
     '1 region of interest: ... voxels, ... mm³'

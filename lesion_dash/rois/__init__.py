@@ -1,1 +1,7 @@
-"""Regions of interest: from a map by threshold and morphology, and the values in them."""
+"""Regions of interest: where a map comes from, the steps of a recipe, values in the regions."""
+
+from __future__ import annotations
+
+from ..core.lazy import lazy_names
+
+__getattr__, __all__ = lazy_names(__name__, __file__)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from .. import rois
 from ..core.text import call as call_text
 from ..core.text import literal
 
@@ -50,7 +51,9 @@ class Call:
             return self.pattern.format(*values)
         if isinstance(self.function, str):
             return f"{values[0]}.{self.function}({', '.join([*values[1:], *options])})"
-        return call_text(self.function.__name__, *values, *options)
+        name = self.function.__name__
+        is_of_rois = getattr(rois, name, None) is self.function
+        return call_text(f"rois.{name}" if is_of_rois else name, *values, *options)
 
 
 def call_of(

@@ -39,7 +39,7 @@ Source = SeriesSource | ImagesSource | CohortsSource | SplitSource | ScoreSource
 
 
 def _within(mask: Any) -> Any:
-    return call_of(Within, mask, pattern="ld.Within({})")
+    return call_of(Within, mask, pattern="ld.rois.Within({})")
 
 
 def _grid_of(stat_map: Map) -> Any:
@@ -358,7 +358,7 @@ def run_recipe(
 
     Examples
     --------
-    >>> from lesion_dash import CohortsSource, Threshold
+    >>> from lesion_dash.rois import CohortsSource, Threshold
     >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b")
     >>> run = run_recipe(RoiRecipe(source, Threshold(2.0), min_voxels=10))
     >>> more = run_recipe(RoiRecipe(source, Threshold(1.5), min_voxels=10), run)

@@ -41,7 +41,7 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
 
     Examples
     --------
-    >>> from lesion_dash import CohortsSource, Morph, Threshold
+    >>> from lesion_dash.rois import CohortsSource, Morph, Threshold
     >>> source = CohortsSource("cohort_a", "cohort_b")
     >>> print(script_of(RoiRecipe(source, Threshold(2.0), steps=(Morph("dilate", 1),))))
     # Makes the same regions of interest anew; paths lead from the folder where it is run.
@@ -51,14 +51,14 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     # From the files to a map
     a = ld.load_cohort('cohort_a')
     b = ld.load_cohort('cohort_b')
-    contrast = ld.contrast_cohorts(a, b, test='fisher', min_patients=1)
+    contrast = ld.rois.contrast_cohorts(a, b, test='fisher', min_patients=1)
     print(contrast.sentence)
     found = contrast.map('minus_log10_p')
     <BLANKLINE>
     # From the map to regions of interest
-    mask = ld.Threshold(2.0, 'above').apply(found)
-    mask = ld.Morph('dilate', 1, unit='voxels', connectivity=6).apply(mask)
-    rois = ld.find_rois(mask, found, side='above', connectivity=26, min_voxels=1, min_mm3=0.0)
+    mask = ld.rois.Threshold(2.0, 'above').apply(found)
+    mask = ld.rois.Morph('dilate', 1, unit='voxels', connectivity=6).apply(mask)
+    rois = ld.rois.find_rois(mask, found, side='above', connectivity=26, min_voxels=1, min_mm3=0.0)
     print(rois.table.to_string(index=False))
     ...
     """
@@ -72,11 +72,11 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
     to_rois = [*lines_of(plan.rois, written), "print(rois.table.to_string(index=False))"]
     parts.append(["# From the map to regions of interest", *to_rois])
     if plan.values is None:
-        parts.append(["# Saved", call("save_rois", "rois", literal(folder))])
+        parts.append(["# Saved", call("rois.save_rois", "rois", literal(folder))])
     else:
         to_values = lines_of(plan.values, written)
         shown = "print(values.summary.to_string(index=False))"
-        saved = call("save_rois", "rois", literal(folder), "values")
+        saved = call("rois.save_rois", "rois", literal(folder), "values")
         parts.append(["# Values in the regions, saved with them", *to_values, shown, saved])
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
@@ -119,7 +119,8 @@ def save_rois(
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from lesion_dash import Grid, Map, Threshold, find_rois, load_atlas
+    >>> from lesion_dash import Grid, Map, load_atlas
+    >>> from lesion_dash.rois import Threshold, find_rois
     >>> stat_map = Map("t", np.eye(3)[None] * 5, Grid((1, 3, 3), np.eye(4)), "", "")
     >>> rois = find_rois(Threshold(3).apply(stat_map), stat_map, connectivity=6)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -206,7 +206,7 @@ def find_rois(
 
     Examples
     --------
-    >>> from lesion_dash import Threshold
+    >>> from lesion_dash.rois import Threshold
     >>> values = np.zeros((6, 3, 3))
     >>> values[:2, 1, 1], values[4, 1, 1] = (4, 3), 9
     >>> stat_map = Map("t", values, Grid((6, 3, 3), np.diag([2.0, 2, 2, 1])), "", "")
@@ -339,7 +339,7 @@ def signal_in_rois(series: Series, conditions: Conditions, rois: Rois) -> RoiVal
 
     Examples
     --------
-    >>> from lesion_dash import SeriesSource, RoiRecipe, Threshold, run_recipe
+    >>> from lesion_dash.rois import SeriesSource, RoiRecipe, Threshold, run_recipe
     >>> run = "sample_data/series/sub-01_task-pictures_run-1"
     >>> source = SeriesSource(f"{run}_bold.nii.gz", f"{run}_events.tsv", "face", "house")
     >>> lab = run_recipe(RoiRecipe(source, Threshold(5.0)))
@@ -397,7 +397,8 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
 
     Examples
     --------
-    >>> from lesion_dash import Threshold, find_rois, load_cohort, volume_stats
+    >>> from lesion_dash import load_cohort, volume_stats
+    >>> from lesion_dash.rois import Threshold, find_rois
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> n = volume_stats(cohort, min_patients=1).n
     >>> rois = find_rois(Threshold(11).apply(n), n)

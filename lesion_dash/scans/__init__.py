@@ -1,1 +1,7 @@
-"""Single scans: arrays made images, inspection, masks of regions, signal, registration."""
+"""Single scans: arrays made images, registration, transforms, inspection, signal to noise."""
+
+from __future__ import annotations
+
+from ..core.lazy import lazy_names
+
+__getattr__, __all__ = lazy_names(__name__, __file__)

@@ -167,7 +167,7 @@ class Inspection:
         return next((name for name, form in forms if form.affine is not None), "")
 
     @cached_property
-    def forms_apart_mm(self) -> float:
+    def forms_distance_mm(self) -> float:
         """How far sform and qform disagree at the farthest corner, mm; NaN without both."""
         sform, qform = self.facts.sform.affine, self.facts.qform.affine
         if sform is None or qform is None or len(self.shape) < 3:
@@ -268,7 +268,7 @@ class Inspection:
             "space_unit": facts.space_unit or None,
             "time_unit": facts.time_unit or None,
             "form_used": self.form_used or None,
-            "forms_apart_mm": _known(self.forms_apart_mm),
+            "forms_apart_mm": _known(self.forms_distance_mm),
             "sform": _form(facts.sform),
             "qform": _form(facts.qform),
             "space": _space(space) if space else None,

@@ -156,10 +156,10 @@ def _matrix_lines(form: Form) -> tuple[str, ...]:
 
 def disagreement_text(inspection: Inspection) -> str:
     """How far the two forms disagree; empty where there is only one."""
-    if math.isnan(inspection.forms_apart_mm):
+    if math.isnan(inspection.forms_distance_mm):
         return ""
     used = f"; the {inspection.form_used} is used" if inspection.form_used else ""
-    return f"{number(round(inspection.forms_apart_mm, 4))} mm at the farthest corner{used}"
+    return f"{number(round(inspection.forms_distance_mm, 4))} mm at the farthest corner{used}"
 
 
 def _value_rows(survey: Survey | None) -> Rows:

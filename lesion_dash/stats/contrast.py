@@ -328,7 +328,8 @@ def correct_contrast(
 
     Examples
     --------
-    >>> from lesion_dash import contrast_cohorts, load_cohort
+    >>> from lesion_dash import load_cohort
+    >>> from lesion_dash.rois import contrast_cohorts
     >>> a, b = load_cohort("sample_data/cohort_a"), load_cohort("sample_data/cohort_b")
     >>> found = correct_contrast(contrast_cohorts(a, b, min_patients=5), "bonferroni")
     >>> bool((found.corrected_p >= found.p).all())

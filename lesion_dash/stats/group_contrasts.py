@@ -455,7 +455,8 @@ def contrast_conditions(
 
     Examples
     --------
-    >>> from lesion_dash import read_conditions, read_series
+    >>> from lesion_dash import read_series
+    >>> from lesion_dash.rois import read_conditions
     >>> run = "sample_data/series/sub-01_task-pictures_run-1"
     >>> series = read_series(f"{run}_bold.nii.gz")
     >>> conditions = read_conditions(f"{run}_events.tsv", series)

@@ -225,7 +225,7 @@ def test_what_is_not_credible_is_shown_and_goes_no_further(
 ) -> None:
     def doubt(*images: Any, **more: Any) -> None:
         error = NotCredible("scan", "covers 9 % of the template", "give another template")
-        error.found = register_phantom(*images, **more)
+        error.registration = register_phantom(*images, **more)
         raise error
 
     monkeypatch.setattr(registering, "register_image", doubt)

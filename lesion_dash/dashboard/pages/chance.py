@@ -226,7 +226,7 @@ class SizeBiasPage:
         job = partial(self.service.permute, request, tell, self._stop)
         self._shuffler.submit(job, partial(self._finish, request))
 
-    def _finish(self, done: SizeBiasRequest, _found: VolumePermutations) -> None:
+    def _finish(self, done: SizeBiasRequest, _permutations: VolumePermutations) -> None:
         if self._running == done:
             self._running = None
         request = self._request_now()

@@ -233,7 +233,7 @@ def register_image(
         problem = f"registration to {onto} is not credible: {reasons[0]}"
         remedy = "see whether both show the same part of the body and their headers are right"
         error = NotCredible(name, problem, remedy, reasons)
-        error.found = registration
+        error.registration = registration
         raise error
     return registration
 

@@ -101,11 +101,11 @@ class NotCredible(InputError):
 
     Attributes
     ----------
-    found : Registration or None
+    registration : Registration or None
         None where the error has travelled between processes.
     """
 
-    found: Registration | None = None
+    registration: Registration | None = None
 
 
 Report = Callable[[float, str], None]

@@ -1,0 +1,21 @@
+# The public names: type checkers read them here, `lazy_names` at run time.
+from ..transforms.files import read_transform as read_transform
+from ..transforms.transform import Transform as Transform
+from ..transforms.transform import chain_transforms as chain_transforms
+from ..transforms.warping import warp_any as warp_any
+from ..transforms.warping import warp_labels as warp_labels
+from ..transforms.warping import warp_map as warp_map
+from ..transforms.warping import warp_mask as warp_mask
+from .arrays import StoredArray as StoredArray
+from .arrays import read_array as read_array
+from .conversion import convert_array as convert_array
+from .inspection import Inspection as Inspection
+from .inspection import inspect_image as inspect_image
+from .region_masks import mask_image as mask_image
+from .registration.register import register_image as register_image
+from .registration.task import Registration as Registration
+from .signal import measure_native as measure_native
+from .signal import measure_signal as measure_signal
+from .signal import snr_by_region as snr_by_region
+from .signal import temporal_snr as temporal_snr
+from .signal_measures import SignalQuality as SignalQuality
