@@ -84,7 +84,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
         is_for_pool = variables.get("VOILA_PREHEAT") == "True"
         # A page may be waiting for a kernel of the pool that had not even begun.
         is_taken = not is_for_pool or self._unfinished() <= len(self._warming)
-        # Pages that came in the same moment all found a seat.
+        # Pages that came in the same moment all had a free kernel.
         if is_taken and self.in_use() >= self.max_kernels:
             raise NoFreeKernel
         identity = kernel_id or str(uuid.uuid4())
