@@ -5,25 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from atlases import turned
+from blobs import SMALL, map_of, mask_of, series_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nilearn.maskers import NiftiLabelsMasker
 from phantoms import AFFINE, random_masks, write_masks
-from scipy import ndimage
 
 import lesion_dash as ld
 from lesion_dash.atlas.formats import Region
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.maps import labels_to_nifti
 
-SHAPE = (5, 6, 4)
-GRID = Grid(SHAPE, AFFINE)
+SHAPE = SMALL.shape
 MASKS = hnp.arrays(bool, SHAPE)
 VALUES = hnp.arrays(
     np.float64, SHAPE, elements=st.one_of(st.integers(-9, 9).map(float), st.just(np.nan))
@@ -31,12 +29,8 @@ VALUES = hnp.arrays(
 AXES = {6: 1, 18: 2, 26: 3}
 
 
-def mask_of(array, grid=GRID):
-    return ld.Mask.from_array(np.asarray(array), grid, "m")
-
-
-def map_of(array, grid=GRID):
-    return ld.Map("t", np.asarray(array), grid, "", "")
+def rois_of(mask, values, grid=SMALL, **choices):
+    return ld.rois.find_rois(mask_of(mask, grid), map_of(values, grid), **choices)
 
 
 def flood(array, connectivity):
@@ -62,47 +56,39 @@ def test_regions_are_the_connected_parts_that_are_large_enough(
     array, connectivity, min_voxels, min_mm3
 ):
     sizes = {"min_voxels": min_voxels, "min_mm3": min_mm3}
-    rois = ld.rois.find_rois(
-        mask_of(array), map_of(np.zeros(SHAPE)), connectivity=connectivity, **sizes
-    )
+    rois = rois_of(array, np.zeros(SHAPE), connectivity=connectivity, **sizes)
     parts = flood(array, connectivity)
     expected = {part for part in parts if len(part) >= min_voxels and len(part) * 8 >= min_mm3}
     voxels = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
     assert set(voxels) == expected
     assert len(voxels) == len(expected)
-    structure = ndimage.generate_binary_structure(3, AXES[connectivity])
-    assert len(parts) == ndimage.label(array, structure)[1]
     # Numbered from the largest, then in the order of the file.
     order = [(-roi.voxels, roi.mask.indices[0]) for roi in rois]
     assert order == sorted(order)
     assert [roi.number for roi in rois] == list(range(1, len(rois) + 1))
     assert rois.mask.voxels == sum(map(len, expected))
+    left_out = f"{len(parts) - len(rois)} of {len(parts)} components excluded: too small"
+    assert rois.notes == ((left_out,) if len(rois) < len(parts) else ())
 
 
 @given(MASKS, VALUES, st.sampled_from(["above", "below", "both"]))
-def test_a_peak_is_the_value_farthest_beyond_and_not_nan(array, values, side):
+def test_a_peak_is_the_value_farthest_beyond_and_not_nan_on_any_grid(array, values, side):
     height = {"above": np.max, "below": np.min, "both": lambda own: np.abs(own).max()}[side]
-    for roi in ld.rois.find_rois(mask_of(array), map_of(values), side=side):
+    rois = rois_of(array, values, side=side)
+    for roi in rois:
         own = values[roi.mask.array]
         own = own[~np.isnan(own)]
         shown = abs(roi.peak_value) if side == "both" else roi.peak_value
         np.testing.assert_equal(shown, height(own) if own.size else np.nan)
-        voxel = GRID.nearest_voxel(roi.peak_mm)
+        voxel = SMALL.nearest_voxel(roi.peak_mm)
         assert roi.mask.array[voxel]
         np.testing.assert_equal(float(values[voxel]), roi.peak_value)
         centre = np.argwhere(roi.mask.array) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
         np.testing.assert_allclose(roi.centre_mm, centre.mean(axis=0), atol=1e-9)
-
-
-@given(MASKS, VALUES)
-def test_a_turned_and_mirrored_map_has_the_same_regions(array, values):
-    (moved, moved_values), grid = turned([array, values], GRID)
+    (moved, moved_values), grid = turned([array, values], SMALL)
     tables = []
-    for rois in (
-        ld.rois.find_rois(mask_of(array), map_of(values)),
-        ld.rois.find_rois(mask_of(moved, grid), map_of(moved_values, grid)),
-    ):
-        rows = [(roi.voxels, *roi.centre_mm, *roi.peak_mm, roi.peak_value) for roi in rois]
+    for each in (rois, rois_of(moved, moved_values, grid, side=side)):
+        rows = [(roi.voxels, *roi.centre_mm, *roi.peak_mm, roi.peak_value) for roi in each]
         tables.append(sorted(np.round(rows, 6).tolist()))  # equally large ones in any order
     np.testing.assert_equal(*tables)
 
@@ -112,17 +98,13 @@ def test_the_region_of_an_atlas_is_that_at_the_peak():
     values[0, 0, 0], values[1, 0, 0], values[4, 5, 3] = 5, 9, 7
     labels = np.zeros(SHAPE, int)
     labels[0], labels[1] = 1, 2
-    atlas = ld.LabelAtlas("a", GRID, labels, (Region(1, "insula"), Region(2, "cuneus")))
-    rois = ld.rois.find_rois(mask_of(values > 3), map_of(values), atlas=atlas)
+    atlas = ld.LabelAtlas("a", SMALL, labels, (Region(1, "insula"), Region(2, "cuneus")))
+    rois = rois_of(values > 3, values, atlas=atlas)
     assert rois.table["region"].tolist() == ["cuneus", "outside the atlas"]
-    few = ld.rois.find_rois(mask_of(values > 3), map_of(values), min_voxels=2)
-    assert [roi.voxels for roi in few] == [2]
-    assert few.notes == ("1 of 2 components are too small and left out",)
 
 
 def test_picked_regions_keep_their_numbers():
-    diagonal = mask_of(np.eye(5, 6)[..., None] * [1, 0, 0, 0])
-    rois = ld.rois.find_rois(diagonal, map_of(np.ones(SHAPE)), connectivity=6)
+    rois = rois_of(np.eye(5, 6)[..., None] * [1, 0, 0, 0], np.ones(SHAPE), connectivity=6)
     picked = rois.pick([4, 2])
     assert picked.names == ("ROI 2", "ROI 4")
     assert picked.table["index"].tolist() == [2, 4]
@@ -136,14 +118,12 @@ def test_picked_regions_keep_their_numbers():
 def test_saved_regions_are_read_back_as_an_atlas(tmp_path):
     # Every second voxel: by faces, each is a region of its own.
     array = np.indices(SHAPE).sum(axis=0) % 2 == 0
-    stat_map = map_of(np.random.default_rng(0).normal(size=SHAPE))
-    rois = ld.rois.find_rois(mask_of(array), stat_map, connectivity=6)
+    rois = rois_of(array, np.random.default_rng(0).normal(size=SHAPE), connectivity=6)
     ld.rois.save_rois(rois, tmp_path)
-    assert nib.load(tmp_path / "mask_atlas.nii").get_data_dtype() == np.int16
     atlas = ld.load_atlas(tmp_path / "mask_atlas.nii")
     np.testing.assert_array_equal(atlas.labels, rois.atlas.labels)
     assert (atlas.names, atlas.notes) == (rois.atlas.names, ())
-    assert atlas.grid.matches(GRID)
+    assert atlas.grid.matches(SMALL)
     table = pd.read_csv(tmp_path / "mask_atlas.tsv", sep="\t").drop(columns="region")
     shown = rois.table.drop(columns="region")
     pd.testing.assert_frame_equal(table, shown, rtol=1e-11, check_dtype=False)
@@ -164,7 +144,7 @@ def test_labels_are_written_in_the_smallest_type_that_holds_them():
 
 
 def test_no_region_is_no_atlas_and_leaves_no_file(tmp_path):
-    rois = ld.rois.find_rois(mask_of(np.zeros(SHAPE)), map_of(np.zeros(SHAPE)))
+    rois = rois_of(np.zeros(SHAPE), np.zeros(SHAPE))
     assert (len(rois), rois.table.empty, rois.mask.voxels) == (0, True, 0)
     with pytest.raises(ld.InputError, match="no region of interest; lower the threshold"):
         ld.rois.save_rois(rois, tmp_path / "out")
@@ -176,7 +156,7 @@ def test_no_region_is_no_atlas_and_leaves_no_file(tmp_path):
 )
 def test_sizes_that_cannot_be_are_refused(choice, message):
     with pytest.raises(ld.InputError, match="is") as error:
-        ld.rois.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE)), **choice)
+        rois_of(np.ones(SHAPE), np.ones(SHAPE), **choice)
     message(error.value)
 
 
@@ -188,31 +168,42 @@ CONDITIONS = ld.rois.Conditions(("face", "house", "", "face", "house", "face"))
 ELSEWHERE = Grid(SHAPE, AFFINE + np.outer([1, 1, 1, 0], [0, 0, 0, 1]))
 
 
-def rois_on(grid=GRID, share=0.25):
-    array = np.random.default_rng(4).random(SHAPE) < share
-    stat_map = map_of(np.random.default_rng(5).normal(size=SHAPE), grid)
-    return ld.rois.find_rois(mask_of(array, grid), stat_map, connectivity=6, min_voxels=2)
+def rois_on(grid=SMALL):
+    array = np.random.default_rng(4).random(SHAPE) < 0.25
+    values = np.random.default_rng(5).normal(size=SHAPE)
+    return rois_of(array, values, grid, connectivity=6, min_voxels=2)
 
 
-def series_of(array):
-    return ld.Series("made", GRID, np.asfortranarray(array), 2.5, (array.shape[3],))
+def series_with(dtype=np.float64, nan=False):
+    """Values of (volumes, voxels); NaN in some of the regions and in all voxels of none."""
+    values = np.random.default_rng(3).uniform(300, 1500, (VOLUMES, SMALL.size)).astype(dtype)
+    if nan:
+        rois = rois_on()
+        first, second = rois.parts[0].mask.indices[:2]
+        values[2:4, first] = values[5, second] = np.nan
+        values[4, rois.parts[1].mask.indices] = np.nan
+        values[:, ~rois.mask.array.ravel(order="F")] = np.nan
+    values.setflags(write=False)
+    return series_of(values, SMALL)
 
 
-def random_series(dtype=np.float64):
-    values = np.random.default_rng(3).uniform(300, 1500, (*SHAPE, VOLUMES))
-    return values.astype(dtype)
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
-def test_signal_is_the_mean_that_numpy_and_nilearn_give(dtype, tmp_path):
-    series, rois = series_of(random_series(dtype)), rois_on().pick([1, 3])
+@pytest.mark.parametrize(
+    ("dtype", "nan"),
+    [(np.int16, False), *itertools.product((np.float32, np.float64), (False, True))],
+)
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_signal_is_the_mean_that_numpy_and_nilearn_give_without_nan(dtype, nan, tmp_path):
+    series, rois = series_with(dtype, nan), rois_on()
     values = ld.rois.signal_in_rois(series, CONDITIONS, rois)
-    assert values.values.shape == (VOLUMES, 2)
+    assert values.values.shape == (VOLUMES, len(rois))
+    assert np.isnan(values.values).sum() == int(nan)
     for column, roi in enumerate(rois):
-        expected = series.array[roi.mask.array].mean(axis=0, dtype=np.float64)
+        expected = np.nanmean(series.array[roi.mask.array], axis=0, dtype=np.float64)
         # nilearn gives means of float32 as float32.
         exact = np.finfo(np.float32 if dtype == np.float32 else np.float64).eps
         np.testing.assert_allclose(values.values[:, column], expected, rtol=4 * exact)
+    if nan:
+        return
     # nilearn alone, on files.
     ld.rois.save_rois(rois, tmp_path, values)
     series.to_nifti().to_filename(tmp_path / "series.nii")
@@ -221,32 +212,6 @@ def test_signal_is_the_mean_that_numpy_and_nilearn_give(dtype, tmp_path):
     written = pd.read_csv(tmp_path / "roi_values.csv", keep_default_na=False)
     np.testing.assert_allclose(written[list(rois.names)], values.values, rtol=1e-11)
     assert written["group"].tolist() == list(CONDITIONS.of_volume)
-
-
-def test_a_voxel_without_a_value_is_left_out_of_the_mean():
-    array, rois = random_series(), rois_on()
-    first = np.argwhere(rois.parts[0].mask.array)
-    array[(*first[0], slice(2, 4))] = np.nan
-    array[(*first[1], 5)] = np.nan
-    array[rois.parts[1].mask.array, 4] = np.nan
-    values = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
-    for column, roi in enumerate(rois):
-        for volume in range(VOLUMES):
-            own = array[roi.mask.array, volume]
-            known = own[~np.isnan(own)]
-            expected = known.mean() if known.size else np.nan
-            np.testing.assert_allclose(values[volume, column], expected, rtol=1e-12)
-    assert np.isnan(values).sum() == 1
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_voxel_without_a_value_elsewhere_changes_nothing(dtype):
-    array, rois = random_series(dtype), rois_on()
-    expected = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
-    array[~rois.mask.array] = np.nan
-    array.setflags(write=False)
-    values = ld.rois.signal_in_rois(series_of(array), CONDITIONS, rois).values
-    np.testing.assert_array_equal(values, expected)
 
 
 def test_load_is_the_share_of_the_region_that_is_lesioned(tmp_path):
@@ -279,15 +244,14 @@ def test_the_summary_is_that_of_pandas():
 
 
 def test_what_does_not_belong_together_is_refused():
-    series = series_of(random_series())
+    series = series_with()
     with pytest.raises(ld.InputError, match="not on the grid of the map: "):
-        ld.rois.find_rois(mask_of(np.ones(SHAPE)), map_of(np.ones(SHAPE), ELSEWHERE))
-    with pytest.raises(ld.InputError, match="not on the grid of the series"):
-        ld.rois.signal_in_rois(series, CONDITIONS, rois_on(ELSEWHERE))
-    with pytest.raises(ld.InputError, match="2 conditions for 6 volumes"):
-        ld.rois.signal_in_rois(series, ld.rois.Conditions(("a", "b")), rois_on())
-    nothing = map_of(np.zeros(SHAPE))
-    with pytest.raises(ld.InputError, match="no region of interest"):
-        ld.rois.signal_in_rois(
-            series, CONDITIONS, ld.rois.find_rois(ld.rois.Threshold(1).apply(nothing), nothing)
-        )
+        ld.rois.find_rois(mask_of(np.ones(SHAPE), SMALL), map_of(np.ones(SHAPE), ELSEWHERE))
+    nothing = np.zeros(SHAPE)
+    for conditions, rois, match in (
+        (CONDITIONS, rois_on(ELSEWHERE), "not on the grid of the series"),
+        (ld.rois.Conditions(("a", "b")), rois_on(), "2 conditions for 6 volumes"),
+        (CONDITIONS, rois_of(nothing, nothing), "no region of interest"),
+    ):
+        with pytest.raises(ld.InputError, match=match):
+            ld.rois.signal_in_rois(series, conditions, rois)
