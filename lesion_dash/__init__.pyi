@@ -1,4 +1,7 @@
 # The public names: type checkers read them here, `lazy_names` at run time.
+from collections.abc import Callable
+from typing import Any
+
 from . import rois as rois
 from . import scans as scans
 from .atlas.atlas import LabelAtlas as LabelAtlas
@@ -51,3 +54,5 @@ from .stats.voxel_maps import Quantity as Quantity
 from .stats.voxel_maps import VoxelMaps as VoxelMaps
 
 __version__: str
+
+def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]]: ...

@@ -96,7 +96,7 @@ def study(files, tmp_path, monkeypatch) -> Path:
         monkeypatch.setattr(f"lesion_dash.{name}", lambda run, *_: quick(run))
     monkeypatch.setattr(register, "register_image", lambda *_, **__: make_registered())
     for name in ("figure_bytes", "draw_overlay", "draw_checkerboard"):
-        place = f"lesion_dash.analyses.registration.{name}"
+        place = f"lesion_dash.analyses.registration_files.{name}"
         monkeypatch.setattr(place, lambda *_, **__: b"picture")
     return tmp_path
 

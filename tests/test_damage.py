@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.tables import read_label_table
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError

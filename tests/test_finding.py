@@ -9,7 +9,7 @@ from atlases import pairs, write_atlas
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash import cli
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.finding import find_atlases, find_label_table, list_atlases, name_atlases
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.core.errors import InputError

@@ -16,7 +16,7 @@ from nibabel.affines import apply_affine, obliquity
 from phantoms import AFFINE, SHAPE, image, save, set_scaling
 from pickled import peak_of
 
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.core.errors import InputError
 from lesion_dash.plotting.figures import draw_values
 from lesion_dash.scans.inspection import inspect_image

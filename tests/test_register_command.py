@@ -15,8 +15,8 @@ from heads import make_head, make_pose
 from registered import MOVING_GRID, intensities, labels, make_registered
 
 from lesion_dash import cli
-from lesion_dash.analyses import registration as registration_report
-from lesion_dash.analyses.registration import (
+from lesion_dash.analyses import registration_files as registration_report
+from lesion_dash.analyses.registration_files import (
     all_notes,
     file_names,
     image_bytes,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from phantoms import image, random_masks, write_masks
 
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.finding import find_atlases
 from lesion_dash.atlas.tables import read_label_table
 from lesion_dash.cohort.loading import load_cohort

@@ -14,7 +14,7 @@ from buckets import empty_bucket, upload, write_study
 from phantoms import random_masks, write_masks
 
 from lesion_dash import cli
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError, SetupError

@@ -12,7 +12,7 @@ import pytest
 from phantoms import AFFINE, SHAPE, image, random_masks, write_masks
 
 from lesion_dash import cli
-from lesion_dash.analyses.check import check_path
+from lesion_dash.analyses.validation import check_path
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.images.masks import read_mask

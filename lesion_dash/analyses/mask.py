@@ -54,7 +54,7 @@ class MaskImage(Request):
         return [target.path.name, f"{target.stem}_mask{target.ending}"]
 
     def run(self, progress: Progress) -> Result:
-        from ..files.provenance import file_input
+        from ..files.writing import file_input
         from ..images.maps import file_parts
         from ..scans.region_masks import mask_image
 

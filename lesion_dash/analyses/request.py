@@ -175,7 +175,7 @@ class Request(BaseModel):
             Where the file ends otherwise, or is one of the inputs.
         """
         from ..files.paths import as_path, local_path
-        from ..files.provenance import FILE_NAME
+        from ..files.writing import FILE_NAME
 
         output = vars(self)["output"]
         path = local_path(output)
@@ -218,8 +218,7 @@ class Request(BaseModel):
         """
         if not (names := self.outputs()):
             return self.run(progress)
-        from ..files.provenance import provenance_bytes
-        from ..files.writing import write_atomically
+        from ..files.writing import provenance_bytes, write_atomically
 
         folder, record = self.target.folder, self.target.record
         with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:

@@ -55,11 +55,11 @@ class Warp(Request):
         from dataclasses import replace
 
         from ..files.paths import as_path
-        from ..files.provenance import file_input
+        from ..files.writing import file_input
         from ..images.maps import read_map
         from ..images.masks import Mask
         from ..transforms.warping import warp_any
-        from .registration import image_bytes
+        from .registration_files import image_bytes
 
         target = self.moving if self.inverse else self.template
         if target is None:

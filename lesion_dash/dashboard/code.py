@@ -116,7 +116,7 @@ class Code:
             return "", ""
         source = self._source(name)
         python = [
-            *_head(_TABLES, "from lesion_dash.analyses.check import report_of"),
+            *_head(_TABLES, "from lesion_dash.analyses.validation import report_of"),
             f"cohort = {source.python}",
             "print(cohort.table.to_string(index=False))",
             "print(report_of(cohort).sentence)",

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ..atlas.atlas import atlas_input
 from ..cohort.cohort import cohort_input
-from ..files.provenance import FILE_NAME as PROVENANCE_FILE
-from ..files.provenance import provenance_bytes
-from ..files.writing import new_folder, write_atomically
+from ..files.writing import FILE_NAME as PROVENANCE_FILE
+from ..files.writing import new_folder, provenance_bytes, write_atomically
 from .session import Session
 from .state import Selection
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..core.tables import csv_bytes
-from ..files.provenance import provenance_bytes
 from ..files.reading import checksum
+from ..files.writing import provenance_bytes
 from ..images.maps import file_parts, masked_bytes, read_volume
 from .measurement_service import PERCENT, Noise, Placed, RegionChoice, SignalAnswer
 from .registering import MNI, Request, engine_for
@@ -125,7 +125,7 @@ def files_of(
     """
     files: dict[str, bytes] = {}
     if volumes.registration is not None:
-        from ..analyses.registration import registration_files
+        from ..analyses.registration_files import registration_files
 
         files |= registration_files(volumes.registration)
     if placed is not None and placed.mask is not None and volumes.template is not None:

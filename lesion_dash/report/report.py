@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
 from ..core.tables import csv_bytes
-from ..files.provenance import FILE_NAME as PROVENANCE_NAME
 from ..files.reading import checksum
+from ..files.writing import FILE_NAME as PROVENANCE_NAME
 from ..files.writing import write_atomically
 from ..images.maps import Map, file_parts
 from ..images.masks import Mask

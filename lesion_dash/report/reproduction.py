@@ -19,7 +19,7 @@ from ..cohort.cohort import cohort_input
 from ..core.text import call, literal, shell_word
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath, as_path
-from ..files.provenance import provenance_bytes
+from ..files.writing import provenance_bytes
 from .findings import (
     Findings,
     ReportRequest,

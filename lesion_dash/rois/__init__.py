@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..core.lazy import lazy_names
+from .. import lazy_names
 
 __getattr__, __all__ = lazy_names(__name__, __file__)

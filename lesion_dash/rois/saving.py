@@ -13,8 +13,7 @@ from ..cohort.cohort import cohort_input
 from ..core.tables import csv_bytes, tsv_bytes
 from ..core.text import call, literal
 from ..files.paths import as_path
-from ..files.provenance import FILE_NAME, file_input, provenance_bytes
-from ..files.writing import write_atomically
+from ..files.writing import FILE_NAME, file_input, provenance_bytes, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
 from .calls import Call, lines_of

@@ -110,7 +110,7 @@ def test_a_filter_is_told_in_words(context: AppContext, panels: Panels) -> None:
     assert context.choices.where_a == ("sex=F", "age>=60")
     assert context.choices.where_b == ()
     assert a.widget.count == "15 of 40 patients"
-    assert a.widget.why == "age >= 60, sex = F; 1 left out only because age is missing"
+    assert a.widget.why == "age >= 60, sex = F; 1 excluded only because age is missing"
     ask(a, do="ask", rows=[])
     assert (context.choices.where_a, a.widget.count) == ((), "All 40 patients")
 

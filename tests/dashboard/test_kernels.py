@@ -397,7 +397,7 @@ def test_an_engine_works_there_and_is_ended_with_its_program(
     array[8:22, 8:22, 8:22] += 5
     volume = Volume(array, Grid(array.shape, centred))
     task = lambda kind: Task(volume, volume, kind, Transform())
-    print(run_apart(task("rigid"), "simpleitk", lambda fraction, step: None).memory_mb > 50)
+    print(run_in_worker(task("rigid"), "simpleitk", lambda fraction, step: None).memory_mb > 50)
     try:
         run_in_worker(task("deformable"), "ants", stop)
     except Cancelled:

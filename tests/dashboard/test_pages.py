@@ -11,7 +11,7 @@ import ipywidgets as widgets
 import pytest
 from visitor import HOSTILE, Opened, choose, enter, new_context, text
 
-from lesion_dash.analyses.check import FileReport, report_of
+from lesion_dash.analyses.validation import FileReport, report_of
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App

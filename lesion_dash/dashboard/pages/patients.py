@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ...analyses.check import FileReport, report_of
+from ...analyses.validation import FileReport, report_of
 from ...cohort.cohort import Cohort
 from ...cohort.columns import with_unit
 from ...cohort.participants import Units

@@ -1,0 +1,289 @@
+"""Validation: what would become of each file, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.formats import has_table_ending
+from ..atlas.loading import load_atlas
+from ..atlas.tables import read_label_table
+from ..cohort.cohort import CohortListing
+from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
+from ..cohort.reading import FolderReading, ReadOptions, read_folder
+from ..core.errors import InputError
+from ..core.grid import Grid, is_near
+from ..files.listing import has_image_ending, list_images
+from ..files.paths import AnyPath, PathInput, as_path, path_below
+from ..files.reading import PARTICIPANTS, read_text
+from ..images.masks import BINARY, Binarization, mask_of, volume_grid
+from ..images.reading import read_header, read_raw_image
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_EXIT_CODES = {"accept": 0, "warn": 1, "reject": 2}
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What would become of one file.
+
+    Parameters
+    ----------
+    file : str
+        Path below the folder that was checked; ``.`` is that folder.
+    outcome : str
+        ``accept``; ``warn``: used and flagged, or passed over; ``reject``: cannot be used.
+    reasons : tuple of str
+    used : bool
+        Whether it would be counted.
+    """
+
+    file: str
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    used: bool
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What would become of each file of a folder, or of a single file.
+
+    Parameters
+    ----------
+    path : str
+        What was checked.
+    files : tuple of FileReport
+    of_atlases : bool
+        The files are atlases of a folder, each for itself, and not masks that count together.
+    """
+
+    path: str
+    files: tuple[FileReport, ...]
+    of_atlases: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many files are used, skipped, and used with a warning."""
+        files = [report for report in self.files if report.file != "."]
+        if any(report.file == "." and report.outcome == "reject" for report in self.files):
+            return {"used": 0, "skipped": len(files), "warnings": 0}
+        return {
+            "used": sum(report.used for report in files),
+            "skipped": sum(not report.used for report in files),
+            "warnings": sum(report.used and report.outcome == "warn" for report in files),
+        }
+
+    @property
+    def outcome(self) -> Outcome:
+        """``reject`` where nothing is usable, ``warn`` where there is any note."""
+        whole = [report for report in self.files if report.file == "."]
+        if not self.counts["used"] or any(report.outcome == "reject" for report in whole):
+            return "reject"
+        return "accept" if all(r.outcome == "accept" for r in self.files) else "warn"
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well; 1: there are warnings; 2: nothing is usable."""
+        return _EXIT_CODES[self.outcome]
+
+    @property
+    def sentence(self) -> str:
+        """The counts in words.
+
+        Examples
+        --------
+        >>> ValidationReport("x", (FileReport("a.nii", "warn", ("mask is empty",), True),)).sentence
+        '1 used, 0 skipped, 1 with warnings'
+        """
+        counts = self.counts
+        used, skipped, warnings = counts["used"], counts["skipped"], counts["warnings"]
+        if self.of_atlases:
+            atlases = "1 atlas" if used == 1 else f"{used} atlases"
+            unusable = f", {skipped} that cannot be used" if skipped else ""
+            return atlases + unusable + (f", {warnings} with warnings" if warnings else "")
+        return f"{used} used, {skipped} skipped, {warnings} with warnings"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per file: file, outcome, reasons."""
+        import pandas as pd
+
+        rows = [[report.file, report.outcome, "; ".join(report.reasons)] for report in self.files]
+        return pd.DataFrame(rows, columns=["file", "outcome", "reasons"])
+
+
+def check_path(
+    path: PathInput,
+    like: PathInput | None = None,
+    choice: Binarization = BINARY,
+    progress: Callable[[int, int], None] | None = None,
+) -> ValidationReport:
+    """Say what would become of a folder of masks, a mask, an atlas or a table.
+
+    Parameters
+    ----------
+    path : path or URL
+        A folder of masks, of an atlas's maps with their label table, or of atlases with a label
+        table each; an image (an atlas where a label table lies beside it, a mask otherwise); a
+        label table or a participants table.
+    like : path or URL, optional
+        A mask or a folder of masks on whose grid an image is to be used.
+    choice : Binarization
+        How to make masks of probability or label maps.
+    progress : callable, optional
+        Called with (files done, files in all).
+
+    Examples
+    --------
+    >>> check_path("sample_data/cohort_a").sentence
+    '40 used, 0 skipped, 0 with warnings'
+    """
+    place = as_path(path)
+    try:
+        table = None
+        if place.is_dir():
+            report = _check_folder(place, choice, progress)
+            table = find_maps_table(place) if report.outcome == "reject" else None
+            if table is None:
+                atlases = _only_atlases(place) if not report.counts["used"] else {}
+                return _check_each(place, atlases, like) if atlases else report
+        grid = _grid_of(as_path(like)) if like is not None else None
+        notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
+        outcome: Outcome = "warn" if notes else "accept"
+        report_on_file = FileReport(place.name, outcome, notes, used=True)
+    except InputError as error:
+        report_on_file = FileReport(place.name, "reject", (error.reason,), used=False)
+    return ValidationReport(str(place), (report_on_file,))
+
+
+def report_of(cohort: CohortListing) -> ValidationReport:
+    """The validation report of a cohort that was read."""
+    whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
+    return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+
+
+def _report_patient(patient: Patient) -> FileReport:
+    return FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
+
+
+def _check_folder(
+    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
+) -> ValidationReport:
+    try:
+        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
+    except InputError as error:
+        return ValidationReport(
+            str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
+        )
+    atlases = _check_atlases(reading)
+    reports = [
+        _report_patient(patient) for patient in reading.patients if patient.file not in atlases
+    ]
+    whole = _check_whole(reading)
+    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()))
+
+
+def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
+    if reading.fault:
+        reasons = (reading.fault.reason, *reading.fault.details)
+        return (FileReport(".", "reject", reasons, used=False),)
+    return (FileReport(".", "warn", reading.notes, used=True),) if reading.notes else ()
+
+
+def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
+    """Label maps with a table beside them are atlases that lie among the masks."""
+    reports = {}
+    for path in reading.refused:
+        if (table := find_label_table(path)) is None:
+            continue
+        file = path_below(path, reading.root)
+        try:
+            notes = _check_atlas(path, table, reading.grid)
+            outcome: Outcome = "warn" if notes else "accept"
+            reports[file] = FileReport(file, outcome, (*notes, "an atlas, not counted"), used=False)
+        except InputError as error:
+            reports[file] = FileReport(file, "reject", (error.reason,), used=False)
+    return reports
+
+
+def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
+    """Atlases below a folder with their tables, where every image is one or is part of one."""
+    atlases = dict(find_atlases(folder).values())
+    images = list_images(folder).images
+    only = all(image in atlases or image.parent in atlases for image in images)
+    return atlases if only else {}
+
+
+def _check_each(
+    folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
+) -> ValidationReport:
+    """The report on a folder of atlases, each by its own outcome."""
+    grid = _grid_of(as_path(like)) if like is not None else None
+    reports = []
+    for path, table in atlases.items():
+        file = path_below(path, folder)
+        try:
+            notes = _check_atlas(path, table, grid)
+            reports.append(FileReport(file, "warn" if notes else "accept", notes, used=True))
+        except InputError as error:
+            reports.append(FileReport(file, "reject", (error.reason,), used=False))
+    return ValidationReport(str(folder), tuple(reports), of_atlases=True)
+
+
+def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
+    if has_table_ending(path):
+        return _check_table(path, grid)
+    if not path.exists() and not path.is_symlink():
+        raise InputError(path, "file not found", "check the spelling of the path")
+    if not has_image_ending(path.name):
+        problem = "is a file, not a folder, and no image or table that is known here"
+        raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
+    table = find_label_table(path)
+    if choice == BINARY and table is not None:
+        return _check_atlas(path, table, grid)
+    return _check_mask(path, grid, choice)
+
+
+def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
+    header = read_header(path)
+    own = volume_grid(path, header)
+    if grid is not None and not is_near(own, grid):
+        raise InputError(path, own.difference(grid), "bring it onto the others' grid")
+    return mask_of(read_raw_image(path), choice).notes
+
+
+def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tuple[str, ...]:
+    atlas = load_atlas(path, table)
+    return (atlas.on_grid(grid) if grid is not None else atlas).notes
+
+
+def _check_table(path: AnyPath, grid: Grid | None) -> tuple[str, ...]:
+    header = read_text(path, PARTICIPANTS)[0].partition("\n")[0]
+    if set(ID_COLUMNS) & set(re.split(r"[,;\t]", header.strip())):
+        return read_participants_table(path).notes
+    table = read_label_table(path)
+    image = _image_of(path)
+    return _check_atlas(image, path, grid) if image else table.notes
+
+
+def _image_of(table: AnyPath) -> AnyPath | None:
+    """The image beside a label table to which it belongs."""
+    images = [path for path in table.parent.iterdir() if has_image_ending(path.name)]
+    images.sort(key=lambda path: path.name)
+    atlases = atlases_in(table.parent, images)
+    return next((image for image, own in atlases if own == table and image != table.parent), None)
+
+
+def _grid_of(path: AnyPath) -> Grid:
+    if path.is_dir():
+        reading = read_folder(path)
+        if reading.grid is None or reading.fault:
+            raise reading.fault or InputError(path, "no masks found")
+        return reading.grid
+    return volume_grid(path, read_header(path))
