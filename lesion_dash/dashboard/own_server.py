@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from ..core.errors import InputError
-from ..server.access import Access
 from .environment import OWN_SERVER
+
+LOOPBACK = "127.0.0.1"
+OWN_NAMES = ("localhost", LOOPBACK, "::1")
+"""What a browser at this computer calls it."""
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header or an origin, without port, in lower case.
+
+    Examples
+    --------
+    >>> host_name("Lab.Example.org.:443")
+    'lab.example.org'
+    >>> host_name("[::1]:8866")
+    '::1'
+    """
+    name = re.sub(r":\d*$", "", host.strip()) if host.count(":") == 1 or "]" in host else host
+    return name.strip("[]").removesuffix(".").lower()
 
 
 def is_voila(variables: Mapping[str, str] = os.environ) -> bool:
@@ -67,7 +85,7 @@ def check_host(variables: Mapping[str, str] = os.environ) -> None:
     if name is None:
         problem = "has a kernel that was started before anybody asked for it"
         remedy = "start Voila without --preheat_kernel, or use: lesion-dash serve"
-    elif not Access().answers_to(name):
+    elif host_name(name) not in OWN_NAMES:
         problem = "was asked for by a name that is not this computer's"
         remedy = (
             "open it at localhost or 127.0.0.1, or start it with: lesion-dash serve --hostname NAME"

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..dashboard.own_server import LOOPBACK, OWN_NAMES, host_name
 
-LOOPBACK = "127.0.0.1"
-_OWN_NAMES = ("localhost", LOOPBACK, "::1")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -35,7 +34,7 @@ class Access:
     """
 
     address: str = LOOPBACK
-    names: tuple[str, ...] = _OWN_NAMES
+    names: tuple[str, ...] = OWN_NAMES
     token: str = field(default="", repr=False)
     generated: bool = False
 
@@ -113,7 +112,7 @@ def arrange_access(
     address = _as_address(LOOPBACK if host == "localhost" else host)
     if address is None:
         raise InputError(f"--host {host}", "is no IP address", f"give one, such as {LOOPBACK}")
-    names = [*_OWN_NAMES, str(address)]
+    names = [*OWN_NAMES, str(address)]
     if hostname is not None:
         names.append(_checked_name(hostname))
     if address.is_unspecified:
@@ -124,20 +123,6 @@ def arrange_access(
     if token_file is not None:
         token = read_token(token_file)
     return Access(str(address), tuple(dict.fromkeys(names)), token, generated)
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header or an origin, without port, in lower case.
-
-    Examples
-    --------
-    >>> host_name("Lab.Example.org.:443")
-    'lab.example.org'
-    >>> host_name("[::1]:8866")
-    '::1'
-    """
-    name = re.sub(r":\d*$", "", host.strip()) if host.count(":") == 1 or "]" in host else host
-    return name.strip("[]").removesuffix(".").lower()
 
 
 def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
