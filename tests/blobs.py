@@ -1,6 +1,8 @@
-"""A map of three blobs on a small grid, atlases whose regions they touch, masks and series."""
+"""A map of three blobs, atlases whose regions they touch, masks, series and a flood fill."""
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 import phantoms
@@ -64,3 +66,24 @@ LABELS = np.select([part > 0.2 for part in chances()], [4, 7, 9, 30], 0).astype(
 
 def label_atlas(labels=LABELS, grid=GRID):
     return LabelAtlas("labels", grid, labels, REGIONS)
+
+
+def flood_fill(inside, connectivity):
+    """Lists of voxels, in the order in which their first voxels come in C order."""
+    reach = {6: 1, 18: 2, 26: 3}[connectivity]
+    steps = [step for step in product((-1, 0, 1), repeat=3) if 0 < np.abs(step).sum() <= reach]
+    free = {voxel for voxel in np.ndindex(inside.shape) if inside[voxel]}
+    parts = []
+    for voxel in np.ndindex(inside.shape):
+        if voxel not in free:
+            continue
+        free.remove(voxel)
+        part, waiting = [voxel], [voxel]
+        while waiting:
+            i, j, k = waiting.pop()
+            near = {(i + a, j + b, k + c) for a, b, c in steps} & free
+            free -= near
+            part += near
+            waiting += near
+        parts.append(part)
+    return parts
