@@ -91,7 +91,7 @@ def write_mixed(folder: Path) -> Path:
 
 
 def assert_same(result, expected):
-    """CohortListing and maps to the last bit."""
+    """The listing and the maps, to the last bit."""
     (listing, stats), (own_listing, own_stats) = result, expected
     assert listing.patients == own_listing.patients
     assert listing.notes == own_listing.notes

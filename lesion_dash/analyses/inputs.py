@@ -45,9 +45,10 @@ def load_folder(
 
     Parameters
     ----------
-    path, participants : str
-    request : Request
+    path : str
+    request : ReadsFolders
     progress : callable
+    participants : str, optional
     more : sequence of str
         Conditions beside those of the request, such as those for A alone.
     """

@@ -28,7 +28,7 @@ _LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them
 
 
 class UrlState:
-    """The choices of a context in the page's address and in session files.
+    """The choices of the dashboard in the page's address and in session files.
 
     Parameters
     ----------

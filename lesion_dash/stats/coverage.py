@@ -97,9 +97,9 @@ class Coverage:
     grid : Grid
     brain_voxels : int
         Voxels of the grid that lie in the MNI152 brain.
-    voxels : array of int64, shape (most,)
+    voxels : array of int64, shape (max_overlap,)
         Lesioned in at least 1, 2, ... patients.
-    voxels_in_brain : array of int64, shape (most,)
+    voxels_in_brain : array of int64, shape (max_overlap,)
         Those of them that lie in the brain.
     """
 
@@ -144,7 +144,7 @@ class Coverage:
         return table.assign(conventions=labels)
 
     def at(self, min_patients: int) -> CoverageRow:
-        """What this minimum number of patients leaves; nothing, above `most`."""
+        """What this minimum number of patients leaves; nothing, above `max_overlap`."""
         min_patients = check_min_patients(min_patients)
         voxels = inside = 0
         if min_patients <= self.max_overlap:

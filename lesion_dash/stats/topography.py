@@ -189,7 +189,7 @@ class FolderStats(StatMaps):
         Number of qualifying voxels.
     arrays : dict of array of float32, shape (voxels of the grid,)
         The map of each quantity, the first axis fastest.
-    most : int
+    max_overlap : int
         Patients that share a voxel, at most, also where that is below `min_patients`.
     """
 

@@ -49,7 +49,7 @@ class VoxelVolumes:
         Likewise; None where it was not computed.
     deviation : array of float64, shape (voxels,)
         Sum of squared differences from the mean, in voxels².
-    most : int
+    max_overlap : int
         Patients that share a voxel, at most: at these voxels, and at those excluded
         because too few share them.
     """

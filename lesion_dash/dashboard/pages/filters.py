@@ -109,7 +109,7 @@ class FilterPanel:
             return
 
     def _ask(self, conditions: Sequence[Condition]) -> None:
-        """Restrict; what the application's context takes back is shown as it was."""
+        """Restrict; a condition that is taken back is shown as it was."""
         self._context.banner.clear()
         self._conditions = tuple(dict.fromkeys(str(condition) for condition in conditions))
         self._context.choices.set_trait(f"where_{self._side}", self._conditions)

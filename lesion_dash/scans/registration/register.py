@@ -212,7 +212,7 @@ def register_image(
     InputError
         Where an image cannot be used, or the engine's process crashes.
     NotCredible
-        Where the registration is not credible; its ``found`` is for looking at.
+        Where the registration is not credible; its ``registration`` is for looking at.
     SetupError
         Where the engine is not installed.
 
