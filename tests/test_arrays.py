@@ -211,6 +211,7 @@ FAULTS = {
     "objects": (npy(np.array([{}], object), allow_pickle=True), "objects are not allowed"),
     "records": (npy(np.zeros(2, [("a", "i4"), ("b", "f8")])), "records of several fields"),
     "records of text": (header("{'descr': []}", b"\x03\x00"), "records of several fields"),
+    "type of nothing": (says((1,), ()), "header is damaged"),
     "sub-array": (says((1,), [("a", "u1", (9, 9))]) + bytes(81), "records"),
     "text": (npy(np.array(["a"])), "it holds text"),
     "dates": (npy(np.zeros(2, "M8[s]")), "dates"),

@@ -113,6 +113,15 @@ def test_an_error_of_the_worker_is_the_caller_s(monkeypatch, tmp_path):
         run_in_worker(TASK, "simpleitk", Report())
 
 
+def test_a_worker_that_prints_where_messages_go_is_given_up(tmp_path_factory, monkeypatch):
+    """Some environments print when Python starts, before the worker's output is its own."""
+    folder = tmp_path_factory.mktemp("site")
+    folder.joinpath("sitecustomize.py").write_text("print('Importing plugins')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    with pytest.raises(InputError, match="ended without a result"):
+        run_in_worker(TASK, "simpleitk", lambda fraction, step: None)
+
+
 @posix
 @pytest.mark.parametrize("moment", ["task", "work"])
 def test_the_worker_ends_when_the_process_that_started_it_is_killed(folder, moment):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
 import weakref
 
 import numpy as np
@@ -56,6 +58,17 @@ def test_every_result_at_voxels_has_its_maps_and_parts(compute):
         assert len(quantity.header) <= 79
 
 
+def test_results_can_be_pickled_without_what_can_be_computed_anew():
+    cohort = cohort_of(random_masks(8))
+    plain = len(pickle.dumps(cohort))
+    for result in (ld.volume_stats(cohort, 2), ld.mean_contrast(cohort, 2)):
+        copy = pickle.loads(pickle.dumps(result))
+        assert copy.files.keys() == result.files.keys()
+        for name, image in result.files.items():
+            np.testing.assert_array_equal(copy.files[name].array, image.array)
+    assert len(pickle.dumps(cohort)) < 1.1 * plain
+
+
 @pytest.fixture
 def maps() -> VoxelMaps:
     values = Columns({"risk": np.arange(4.0), "double": lambda: 2 * np.arange(4.0)})
@@ -97,9 +110,9 @@ def test_a_statistic_is_one_object_from_which_file_and_provenance_follow(tmp_pat
     add_statistics(
         Statistic(
             key="range",
-            label="square of the mean",
+            label="more than three patients",
             file="lesion_range.nii",
-            compute=lambda volumes, _: volumes.mean**2,
+            compute=lambda volumes, _: (volumes.n > 3).astype(float),
         )
     )
     try:
@@ -110,6 +123,10 @@ def test_a_statistic_is_one_object_from_which_file_and_provenance_follow(tmp_pat
         np.testing.assert_array_equal(written, expected.astype(np.float32))
         provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
         assert "lesion_range.nii" in provenance["outputs"]
+        for name in provenance["outputs"]:
+            if name.endswith(".nii"):
+                shutil.copy(tmp_path / "out" / name, folder)
+        assert ld.load_cohort(folder).n_patients == 6, "a result is no patient"
     finally:
         del STATISTICS["range"], FILE_NAMES["range"]
 

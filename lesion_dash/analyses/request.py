@@ -337,7 +337,9 @@ def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
     if value is True:
         return [flag]
     _, count = value_type(info)
-    texts = [_as_text(item) for item in value] if isinstance(value, tuple) else [_as_text(value)]
+    texts = [_as_text(item) for item in (value if isinstance(value, tuple) else (value,))]
+    if argument_of(info).is_path:  # a path that begins with a hyphen is no option
+        texts = [f"./{text}" if text.startswith("-") else text for text in texts]
     if (count or 1) > 1 or argument_of(info).several:
         return [flag, *texts]
     return [

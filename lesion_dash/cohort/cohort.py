@@ -144,6 +144,10 @@ class Cohort(CohortListing):
         """The largest number of patients lesioned at any one voxel."""
         return int(self.counts.max(initial=0))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Statistics can be computed anew where it arrives: they take more room than the masks.
+        return {name: value for name, value in vars(self).items() if name != "_derived"}
+
     def voxels(self, patient: int) -> NDArray[np.int32]:
         """Linear positions of the lesion of the used patient at this position, ascending."""
         return self.indices[self.starts[patient] : self.ends[patient]]

@@ -28,6 +28,7 @@ _OURS = re.compile(
     r"lesion_size_(above_(weighted_)?mean|statistic|(minus_log10_)?(corrected_)?p)",
     re.IGNORECASE,
 )
+_ADDED: set[str] = set()
 _LIKELY = re.compile(
     r"(^|[_-])(count|counts|overlap|frequency|freq|sum|mean|std|median|average|heat|prob)"
     r"([_-]?(map|image))?$",
@@ -58,7 +59,13 @@ def looks_like_result(name: str) -> bool:
 
 def is_own_result(name: str) -> bool:
     """Whether a file has a name under which this program saves a map."""
-    return bool(_OURS.fullmatch(strip_ending(name)))
+    stem = strip_ending(name).casefold()
+    return bool(_OURS.fullmatch(stem)) or re.sub("^[ab]_", "", stem) in _ADDED
+
+
+def add_result_names(names: Iterable[str]) -> None:
+    """Tell names under which maps are saved, so that no result becomes a patient."""
+    _ADDED.update(strip_ending(name).casefold() for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -101,6 +102,8 @@ def _groups() -> Iterator[tuple[int, int]]:
 
 Result = TypeVar("Result")
 
+_NOTHING = object()
+_LOCK = threading.Lock()
 _MAX_RESULTS = 8  # arbitrary: of one owner; each may be as large as an image
 
 
@@ -126,11 +129,12 @@ def derived(owner: object, key: Hashable, compute: Callable[[], Result]) -> Resu
     (3, 3)
     """
     results: dict[Hashable, Any] = vars(owner).setdefault("_derived", {})
-    if key not in results:
-        result = compute()
-        while len(results) >= _MAX_RESULTS:
-            results.pop(next(iter(results)), None)
-        results[key] = result
-        return result
-    value: Result = results[key]
-    return value
+    value: Any = results.get(key, _NOTHING)
+    if value is _NOTHING:
+        value = compute()
+        with _LOCK:  # two threads may have computed it
+            while len(results) >= _MAX_RESULTS:
+                results.pop(next(iter(results)))
+            value = results.setdefault(key, value)
+    result: Result = value
+    return result

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import traitlets as t
 
+from ..core.defaults import CLUSTER_CONNECTIVITY, PERMUTATIONS, SEED
 from ..rois.recipe import RecipeStep, RoiRecipe, Source
 from ..rois.steps import Side, Threshold
 from ..stats.components import SHARED, Connectivity
@@ -136,8 +137,8 @@ class Setup:
 
     source: Source
     correction: Correction = "none"
-    n_permutations: int = 1000
-    seed: int = 0
+    n_permutations: int = PERMUTATIONS
+    seed: int = SEED
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Way:
     threshold: float = 3.0
     side: Side = "above"
     steps: tuple[RecipeStep, ...] = ()
-    connectivity: Connectivity = 26
+    connectivity: Connectivity = CLUSTER_CONNECTIVITY
     min_voxels: int = 1
     min_mm3: float = 0.0
     atlas: str = ""

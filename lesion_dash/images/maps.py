@@ -43,6 +43,9 @@ class GridCache(Generic[T]):
             self._values[grid] = value
         return value
 
+    def __reduce__(self) -> tuple[type[GridCache[T]], tuple[()]]:
+        return GridCache, ()  # what can be made again need not travel
+
 
 @dataclass(frozen=True, eq=False)
 class Map:

@@ -6,7 +6,8 @@ import re
 import struct
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import combinations
 from math import isfinite, prod
@@ -130,17 +131,23 @@ def half_step(header: Header) -> float:
     return abs(header.slope) / 2 * (1 + 1e-6) if is_rounded else 0.0
 
 
-@lru_cache(maxsize=256)
 def parse_header(block: bytes, is_pair: bool = False) -> Header:
     """Read and check the first bytes of an uncompressed NIfTI file, or of a pair's ``.hdr``.
 
-    Masks of one cohort share their header, so a thousand files cost one check.
+    Masks of one cohort share their header, so a thousand files cost one check. Each has a grid of
+    its own, with which all that derives from it is let go.
 
     Raises
     ------
     HeaderFault
         Naming the field, its value and the rule.
     """
+    header = _parse_header(block, is_pair)
+    return replace(header, grid=copy(header.grid))
+
+
+@lru_cache(maxsize=256)
+def _parse_header(block: bytes, is_pair: bool) -> Header:
     header, analyze = open_header(block, is_pair)
     shape = _check_shape(header)
     dtype = _check_dtype(header)

@@ -19,6 +19,7 @@ from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
 from ..cohort.loading import MEMORY_VARIABLE
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
@@ -137,7 +138,7 @@ class ReportRequest:
     True
     """
 
-    min_patients: int = 5
+    min_patients: int = MIN_PATIENTS
     where: Conditions = ()
     where_a: Conditions = ()
     where_b: Conditions = ()

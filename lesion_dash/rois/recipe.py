@@ -11,6 +11,7 @@ import numpy as np
 
 from ..atlas.atlas import Atlas
 from ..atlas.loading import load_atlas
+from ..core.defaults import CLUSTER_CONNECTIVITY, PERMUTATIONS, SEED
 from ..core.errors import InputError
 from ..files.paths import as_path
 from ..images.maps import Map
@@ -164,10 +165,10 @@ class RoiRecipe:
     threshold: Threshold
     map_key: str = "minus_log10_p"
     correction: Correction = "none"
-    n_permutations: int = 1000
-    seed: int = 0
+    n_permutations: int = PERMUTATIONS
+    seed: int = SEED
     steps: tuple[RecipeStep, ...] = ()
-    connectivity: Connectivity = 26
+    connectivity: Connectivity = CLUSTER_CONNECTIVITY
     min_voxels: int = 1
     min_mm3: float = 0.0
     atlas: str | None = None

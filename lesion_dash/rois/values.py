@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, LabelAtlas
 from ..atlas.formats import Region
 from ..cohort.cohort import Cohort
+from ..core.defaults import CLUSTER_CONNECTIVITY
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.events import NONE, Conditions
@@ -169,7 +170,7 @@ def find_rois(
     stat_map: Map,
     *,
     side: Side = "above",
-    connectivity: Connectivity = 26,
+    connectivity: Connectivity = CLUSTER_CONNECTIVITY,
     min_voxels: int = 1,
     min_mm3: float = 0.0,
     atlas: Atlas | None = None,

@@ -61,8 +61,8 @@ _KINDS = {
 _NUMBER_TYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8",
                  "c8", "c16")  # fmt: skip
 # What numpy and Python's parser raise on a header that is damaged, or nested too deep.
-_HEADER_ERRORS = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError,
-                  RecursionError, MemoryError)  # fmt: skip
+_HEADER_ERRORS = (ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError,
+                  AttributeError, OverflowError, RecursionError, MemoryError)  # fmt: skip
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
                RuntimeError, IndexError)  # fmt: skip
 

@@ -11,6 +11,7 @@ only write down type, shape and bytes. numpy itself is never called by a file.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import pickletools
 import struct
@@ -312,7 +313,8 @@ class _Array:
                 data = content.encode("latin-1") if isinstance(content, str) else content
             except UnicodeError:
                 raise ArrayFault("holds text that stands for no bytes", COPY_AGAIN) from None
-            numbers = np.frombuffer(data, dtype)
+            # A bytearray may have grown since: the file goes on changing it.
+            numbers = np.frombuffer(data, dtype, math.prod(shape))
             return numbers.reshape(shape, order="F" if order == "F" else "C").transpose(turned)
 
         self.array = LazyArray(dtype, tuple(shape[axis] for axis in turned), read)

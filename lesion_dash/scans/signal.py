@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
+from ..core.defaults import SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -49,7 +50,7 @@ def measure_signal(
     coils: int = 1,
     block_mm: float = 0.0,
     resamples: int = 1000,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise by every definition whose regions are given.
 
@@ -136,7 +137,7 @@ def temporal_snr(
     *,
     block_mm: float = 0.0,
     resamples: int = 1000,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> SignalQuality:
     """Measure the temporal signal to noise of a series: the median over a mask.
 
@@ -287,7 +288,7 @@ def snr_by_region(
     coils: int = 1,
     block_mm: float = 0.0,
     resamples: int = 1000,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise in every region of an atlas.
 

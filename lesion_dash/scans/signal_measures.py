@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import as_path
@@ -286,7 +287,7 @@ class Bootstrap:
 
     block_mm: float = 0.0
     resamples: int = 1000
-    seed: int = 0
+    seed: int = SEED
 
     def __post_init__(self) -> None:
         if not 0 <= self.block_mm < np.inf:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
@@ -14,7 +14,7 @@ from ..cohort.cohort import Cohort, CohortListing, check_min_patients
 from ..cohort.dask import connect
 from ..cohort.loading import read_listing
 from ..cohort.readers import Workers
-from ..cohort.reading import DEFAULTS, ReadOptions
+from ..cohort.reading import DEFAULTS, ReadOptions, add_result_names
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import check_choice
 from ..core.grid import Grid
@@ -84,6 +84,7 @@ def add_statistics(*statistics: Statistic) -> None:
     """
     STATISTICS.update({statistic.key: statistic for statistic in statistics})
     FILE_NAMES.update(file_names(statistics))
+    add_result_names(file_names(statistics).values())
 
 
 add_statistics(
@@ -345,7 +346,9 @@ def _quantities(
     for key, statistic in STATISTICS.items():
         label = f"{std} {statistic.label}" if key == "std" else statistic.label
         how = f", n>={min_patients} of {n_patients}"
-        yield statistic.made(how, label=label, background=BACKGROUND[outside])
+        # Without its function: results travel between processes.
+        known = {field.name: getattr(statistic, field.name) for field in fields(Quantity)}
+        yield Quantity(**known).made(how, label=label, background=BACKGROUND[outside])
 
 
 def _with_medians(
@@ -353,13 +356,10 @@ def _with_medians(
 ) -> NDArray:
     """A statistic that needs medians at some of the lesioned voxels of a cohort.
 
-    Its values at all of them are kept: another threshold need not wait for the medians again.
+    The medians of all of them are kept: another threshold or statistic need not wait for them.
     """
-
-    def compute() -> NDArray:
-        return statistic.compute(_volumes_of(cohort, medians=True), std)
-
-    return derived(cohort, (statistic.key, std), compute)[chosen]
+    volumes = derived(cohort, "medians", partial(_volumes_of, cohort, medians=True))
+    return statistic.compute(volumes, std)[chosen]
 
 
 def _volumes_of(cohort: Cohort, medians: bool) -> VoxelVolumes:

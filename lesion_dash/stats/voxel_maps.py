@@ -110,6 +110,9 @@ class Columns(Mapping[str, NDArray]):
     def __len__(self) -> int:
         return len(self._columns)
 
+    def __reduce__(self) -> tuple[type[Columns], tuple[dict[str, NDArray]]]:
+        return Columns, (dict(self),)  # a pickle holds arrays, no functions
+
 
 def minus_log10(columns: Mapping[str, NDArray]) -> dict[str, Callable[[], NDArray]]:
     """Columns ``minus_log10_p`` and ``minus_log10_corrected_p`` of those of p that are given.

@@ -33,6 +33,7 @@ _TURN_S = 0.2
 """How often the report is called at least, so that it can end the work: five times a second look
 immediate to a user. Arbitrary."""
 
+_SECONDS_TO_END = 5  # after the last message; arbitrary, much longer than a process takes to end
 _ROOT = Path(__file__).resolve().parents[3]
 _DETAIL_LINES = 12  # of a crash; a traceback's last frames. Arbitrary
 _REMEDY = "close other programs, or bring the images to coarser voxels first"
@@ -123,7 +124,9 @@ def _listen(
             elif kind == "error":
                 raise content[0]
             else:
-                process.wait()
+                # It ends by itself, or never: a stream that is no longer understood stays so.
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_SECONDS_TO_END)
                 return None
     finally:
         _end(process)
@@ -144,7 +147,7 @@ def _exchange(
             messages.put(pickle.load(process.stdout))
     except MemoryError as error:
         messages.put(("error", error))
-    except (OSError, EOFError, pickle.UnpicklingError):
+    except Exception:  # noqa: BLE001 - whatever the stream holds, nobody may wait for more of it
         messages.put(("end",))
 
 
