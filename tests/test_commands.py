@@ -91,13 +91,14 @@ def study(files, tmp_path, monkeypatch) -> Path:
     for path in files.iterdir():
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lesion_dash.plotting.figures.figure_bytes", lambda *_, **__: b"picture")
     for name in ("report.report.drawings", "plotting.rois.draw_run"):
         monkeypatch.setattr(f"lesion_dash.{name}", lambda run, *_: quick(run))
     monkeypatch.setattr(register, "register_image", lambda *_, **__: make_registered())
     for name in ("figure_bytes", "draw_overlay", "draw_checkerboard"):
         place = f"lesion_dash.analyses.registration_files.{name}"
         monkeypatch.setattr(place, lambda *_, **__: b"picture")
+    # Last: a module that is imported meanwhile would hold the replacement for good.
+    monkeypatch.setattr("lesion_dash.plotting.figures.figure_bytes", lambda *_, **__: b"picture")
     return tmp_path
 
 
@@ -353,6 +354,7 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
         ({"where": "sex=F"}, "--where: 'sex=F' cannot be used"),
         ({"threshold": float("inf")}, "--threshold: inf is not a number"),
         ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
+        ({"masks": ""}, "MASKS: is empty; give a path"),
     ],
 )
 def test_values_from_python_or_a_link_are_checked_alike(values, problem):

@@ -258,6 +258,14 @@ def test_a_map_from_a_file_has_no_groups(recipes):
                 use(replace(recipe, **change))
 
 
+def test_no_password_of_a_url_is_recorded(recipes):
+    run = ld.rois.run_recipe(recipes["map"])
+    source = replace(run.recipe.source, image="https://me:secret@example.org/map.nii")
+    record = record_of_run(replace(run, recipe=replace(run.recipe, source=source)))
+    assert "secret" not in str(record["parameters"])
+    assert "example.org" in str(record["parameters"])
+
+
 def test_more_in_a_and_more_in_b_part_the_map(recipes):
     recipe = replace(recipes["cohorts"], steps=(), picks=())
     a, b = (

@@ -142,6 +142,13 @@ class Request(BaseModel):
         return fspath(value) if isinstance(value, PathLike) else value
 
     @model_validator(mode="after")
+    def _check_paths(self) -> Request:
+        for name, info in type(self).model_fields.items():
+            if argument_of(info).is_path and getattr(self, name) == "":
+                raise InputError(self.flag(name), "is empty", "give a path")
+        return self
+
+    @model_validator(mode="after")
     def _check_exclusive(self) -> Request:
         for names in self.exclusive:
             given = [self.flag(name) for name in names if getattr(self, name)]
@@ -338,9 +345,9 @@ def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
         return [flag]
     _, count = value_type(info)
     texts = [_as_text(item) for item in (value if isinstance(value, tuple) else (value,))]
-    if argument_of(info).is_path:  # a path that begins with a hyphen is no option
-        texts = [f"./{text}" if text.startswith("-") else text for text in texts]
     if (count or 1) > 1 or argument_of(info).several:
+        if argument_of(info).is_path:  # one that begins with a hyphen would be taken for an option
+            texts = [f"./{text}" if text.startswith("-") else text for text in texts]
         return [flag, *texts]
     return [
         argument

@@ -291,7 +291,10 @@ def _step(text: str, request: Roi) -> RecipeStep:
     if kind == "regions" and rest:
         if request.atlas is None:
             raise InputError(f"--step {text}", "no atlas", "name one with --atlas")
-        names = next(csv.reader([rest], skipinitialspace=True))
+        try:
+            names = next(csv.reader([rest], skipinitialspace=True))
+        except csv.Error as error:
+            raise InputError(f"--step {text[:40]}...", f"names cannot be read ({error})") from None
         return InsideRegions(request.atlas, tuple(names), request.labels)
     if kind in ("dilate", "erode", "open", "close"):
         return _morph(text, kind, rest)

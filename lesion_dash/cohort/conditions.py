@@ -256,7 +256,10 @@ def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, 
     >>> [condition.summary for condition in parse_conditions(["sex=F", "age>=60"])]
     ['sex = F', 'age >= 60']
     """
-    several = [conditions] if isinstance(conditions, str) else conditions
+    several = [conditions] if isinstance(conditions, str) else list(conditions)
+    for each in several:
+        if not isinstance(each, (str, Condition)):
+            raise InputError(str(each), "is not a condition", f"{_FORMS}, {_SHELL}")
     return tuple(parse_condition(each) if isinstance(each, str) else each for each in several)
 
 

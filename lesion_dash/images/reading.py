@@ -210,7 +210,11 @@ def files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
     """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
     halves = halves_of(path)
     for needed in halves if _is_pair(path) else ():
-        if not needed.exists():
+        try:
+            is_there = needed.exists()
+        except OSError as error:
+            raise InputError(path, f"cannot be read: {error.strerror}") from None
+        if not is_there:
             what = f"the {needed.suffix.lower()} file is missing"
             raise InputError(path, what, f"copy {needed.name} too")
     return halves

@@ -165,12 +165,20 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
 
 
 def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
-    """Every choice, with paths as text."""
+    """Every choice, with paths as text; of a URL no password."""
     source = {"kind": type(recipe.source).__name__, **asdict(recipe.source)}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
     choices = {**asdict(recipe), "source": source, "steps": steps}
-    parameters: dict[str, Any] = json.loads(json.dumps(choices, default=fspath))
+    parameters: dict[str, Any] = _without_passwords(json.loads(json.dumps(choices, default=fspath)))
     return parameters
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_passwords(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(part) for part in value]
+    return str(as_path(value)) if isinstance(value, str) and "://" in value else value
 
 
 def _roi_files(rois: Rois, values: RoiValues | None) -> dict[str, bytes]:
