@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if browser_is_required():
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def return_memory() -> Iterator[None]:
+    """Return what a module has freed: the C library keeps it, and a worker would seem to grow."""
+    yield
+    with suppress(AttributeError, OSError, TypeError):  # GNU's alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
