@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from atlases import turned
-from blobs import SMALL, map_of, mask_of, series_of
+from blobs import SMALL, flood_fill, map_of, mask_of, series_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -26,38 +26,22 @@ MASKS = hnp.arrays(bool, SHAPE)
 VALUES = hnp.arrays(
     np.float64, SHAPE, elements=st.one_of(st.integers(-9, 9).map(float), st.just(np.nan))
 )
-AXES = {6: 1, 18: 2, 26: 3}
+CONNECTIVITIES = (6, 18, 26)
 
 
 def rois_of(mask, values, grid=SMALL, **choices):
     return ld.rois.find_rois(mask_of(mask, grid), map_of(values, grid), **choices)
 
 
-def flood(array, connectivity):
-    """Connected sets of voxels by walking from voxel to voxel."""
-    every = itertools.product((-1, 0, 1), repeat=3)
-    steps = [step for step in every if 0 < sum(map(abs, step)) <= AXES[connectivity]]
-    left = {tuple(voxel) for voxel in np.argwhere(array).tolist()}
-    parts = []
-    while left:
-        waiting, part = [left.pop()], set()
-        while waiting:
-            voxel = waiting.pop()
-            part.add(voxel)
-            around = {tuple(a + b for a, b in zip(voxel, step, strict=True)) for step in steps}
-            waiting += sorted(around & left)
-            left -= around
-        parts.append(frozenset(part))
-    return parts
-
-
-@given(MASKS, st.sampled_from(sorted(AXES)), st.integers(1, 6), st.sampled_from([0.0, 24.0]))
+@given(
+    MASKS, st.sampled_from(sorted(CONNECTIVITIES)), st.integers(1, 6), st.sampled_from([0.0, 24.0])
+)
 def test_regions_are_the_connected_parts_that_are_large_enough(
     array, connectivity, min_voxels, min_mm3
 ):
     sizes = {"min_voxels": min_voxels, "min_mm3": min_mm3}
     rois = rois_of(array, np.zeros(SHAPE), connectivity=connectivity, **sizes)
-    parts = flood(array, connectivity)
+    parts = [frozenset(part) for part in flood_fill(array, connectivity)]
     expected = {part for part in parts if len(part) >= min_voxels and len(part) * 8 >= min_mm3}
     voxels = [frozenset(map(tuple, np.argwhere(roi.mask.array).tolist())) for roi in rois]
     assert set(voxels) == expected

@@ -45,6 +45,9 @@ def test_every_result_at_voxels_has_its_maps_and_parts(compute):
     result = compute()
     chosen = result.indices % 3 == 0
     part = result.select(chosen)
+    assert part.voxels == np.count_nonzero(chosen) < result.voxels
+    if hasattr(result, "tested"):
+        assert part.tested == result.tested == result.voxels, "a selection corrects for no less"
     for quantity in result.quantities:
         flat = result.map(quantity.key).array.ravel(order="F")
         values = result.values[quantity.key]

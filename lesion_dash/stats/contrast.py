@@ -82,6 +82,8 @@ class Contrast(VoxelMaps):
     parameters : dict
     sizes_vary : bool
         Whether the groups are others at every voxel, such as lesioned and spared patients.
+    tested : int
+        Number of voxels that were tested, the family of the correction; a selection keeps it.
     """
 
     name: str
@@ -95,16 +97,16 @@ class Contrast(VoxelMaps):
     notes: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     sizes_vary: bool = False
+    tested: int = 0
 
     p = Column()
     effect = Column()
     dof = Column()
     corrected_p = Column()
 
-    @property
-    def tested(self) -> int:
-        """Number of voxels that were tested: the family of the correction."""
-        return self.voxels
+    def __post_init__(self) -> None:
+        if not self.tested:
+            object.__setattr__(self, "tested", self.voxels)
 
     @property
     def statistic(self) -> NDArray[np.float64]:

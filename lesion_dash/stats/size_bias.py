@@ -270,6 +270,8 @@ class VolumePermutations(VoxelMaps):
     patterns : int
         Different sets of patients among the tested voxels.
     notes : tuple of str
+    tested : int
+        Number of voxels that were tested, the family of the correction; a selection keeps it.
     """
 
     n_patients: int
@@ -280,16 +282,16 @@ class VolumePermutations(VoxelMaps):
     largest: NDArray[np.float64] = field(repr=False)
     patterns: int
     notes: tuple[str, ...] = ()
+    tested: int = 0
 
     n = Column()
     statistic = Column()
     p = Column()
     corrected_p = Column()
 
-    @property
-    def tested(self) -> int:
-        """Number of voxels that were tested: the family of the correction."""
-        return self.voxels
+    def __post_init__(self) -> None:
+        if not self.tested:
+            object.__setattr__(self, "tested", self.voxels)
 
     def significant(self, level: float = SIGNIFICANCE_LEVEL) -> int:
         """Number of voxels whose corrected p is at most this."""
