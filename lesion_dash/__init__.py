@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]]:
-    """What a package's `__init__` calls ``__getattr__`` and ``__all__``.
+def lazy_names(
+    package: str, file: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """What a package's `__init__` calls ``__getattr__``, ``__dir__`` and ``__all__``.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]
     -------
     get : callable
         Imports the module of a name, and gives what it names.
+    list_names : callable
+        Gives the same names, sorted, for `dir` and completion.
     names : list of str
         The names of the stub.
     """
@@ -49,10 +53,10 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]
             return import_module(f".{name}", package)
         return getattr(import_module(modules[name], package), name)
 
-    return get, list(modules)
+    return get, lambda: sorted(modules), list(modules)
 
 
-_get, __all__ = lazy_names(__name__, __file__)
+_get, __dir__, __all__ = lazy_names(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:

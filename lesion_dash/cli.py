@@ -213,7 +213,7 @@ def _add_request(parsers: Any, kind: type[Request]) -> None:
         kind.command,
         help=first[0].lower() + first[1:],
         description=f"{first}.",
-        epilog=rest.replace("%", "%%"),
+        epilog=rest,
         formatter_class=(
             argparse.RawDescriptionHelpFormatter if "\n  " in rest else argparse.HelpFormatter
         ),

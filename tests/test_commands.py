@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -19,14 +19,13 @@ from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 from registered import make_registered
 
-from lesion_dash import __version__, assign_regions, cli, cohort_differences, permute_volumes
-from lesion_dash.analyses.fields import argument_of, choices_of, default_of, flag_of, value_type
+import lesion_dash
+from lesion_dash import __version__, cli
+from lesion_dash.analyses.fields import argument_of, choices_of, flag_of, value_type
 from lesion_dash.analyses.request import ANALYSES
+from lesion_dash.cohort.dask import SCHEDULER_VARIABLE
 from lesion_dash.core.errors import InputError
-from lesion_dash.rois import RoiRecipe
-from lesion_dash.scans import measure_signal
 from lesion_dash.scans.registration import register
-from lesion_dash.stats.topography import folder_stats
 
 # A small run of each command, in the folder of the fixture `study`.
 RUNS = {
@@ -279,31 +278,6 @@ def test_any_request_is_read_back_from_its_texts(command, data):
     assert kind(**json.loads(json.dumps(request.changed))) == request
 
 
-# The function, or class, of the library that each field is for, where its name is another one.
-LIBRARY = {
-    "stats": (folder_stats, {}),
-    "size-bias": (permute_volumes, {}),
-    "compare": (cohort_differences, {}),
-    "assign": (assign_regions, {}),
-    "roi": (RoiRecipe, {"permutations": "n_permutations"}),
-    "register": (register.register_image, {}),
-    "snr": (measure_signal, {}),
-}
-
-
-@pytest.mark.parametrize("command", LIBRARY)
-def test_a_default_of_a_command_is_that_of_the_library(command):
-    function, names = LIBRARY[command]
-    parameters, compared = inspect.signature(function).parameters, 0
-    for name, info in ANALYSES[command].model_fields.items():
-        parameter = parameters.get(names.get(name, name))
-        own = None if info.is_required() else default_of(info)
-        if parameter and isinstance(own, (int, float, str)):
-            assert parameter.default in (own, parameter.empty), name
-            compared += parameter.default == own
-    assert compared
-
-
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -351,16 +325,52 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
         ({}, "MASKS: is missing; give it as well"),
         ({"lable": 3}, "lable: is not a field of Stats; did you mean label?"),
         ({"std": "sampel"}, "--std: 'sampel' is not known; did you mean sample?"),
-        ({"where": "sex=F"}, "--where: 'sex=F' cannot be used"),
+        ({"where": 5.0}, "--where: 5.0 cannot be used"),
+        ({"min_patients": True}, "--min-patients: True is not a whole number"),
+        ({"threshold": False}, "--threshold: False is not a number"),
+        ({"participants": True}, "--participants: True cannot be used"),
         ({"threshold": float("inf")}, "--threshold: inf is not a number"),
         ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
         ({"masks": ""}, "MASKS: is empty; give a path"),
     ],
 )
 def test_values_from_python_or_a_link_are_checked_alike(values, problem):
-    masks = {"masks": "m"} if values else {}
-    with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
-        ANALYSES["stats"](output="o", **(masks | values))
+    values = {"output": "o"} | ({"masks": "m"} if values else {}) | values
+    stats = ANALYSES["stats"]
+    for make in (lambda: stats(**values), lambda: stats.model_validate(values)):
+        with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
+            make()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"m"'])
+def test_text_that_is_no_mapping_makes_no_request(text):
+    with pytest.raises(InputError, match=r"^Stats: "):
+        ANALYSES["stats"].model_validate_json(text)
+
+
+@pytest.mark.parametrize("given", ["sex=F", ["sex=F"], ("sex=F",)])
+def test_one_value_where_several_may_be_given_is_one(given):
+    request = ANALYSES["stats"](masks="m", output="o", where=given)
+    assert request.where == ("sex=F",)
+    assert ANALYSES["load"](masks="m", output="o", atlas=Path("a.nii")).atlas == ("a.nii",)
+    assert ANALYSES["roi"](map="m", output="o", threshold=1, pick=3).pick == (3,)
+
+
+def test_a_request_is_the_same_wherever_it_is_made(monkeypatch):
+    """The scheduler of an environment is looked up when it runs."""
+    make = partial(ANALYSES["stats"], masks="m", output="o")
+    first = make()
+    monkeypatch.setenv(SCHEDULER_VARIABLE, "tcp://127.0.0.1:8786")
+    assert make() == first
+    assert "scheduler" not in first.changed
+    assert first.parameters()["cluster"]
+    assert make(scheduler="tcp://other:1").as_command().endswith("--scheduler tcp://other:1")
+
+
+def test_public_names_are_listed():
+    for part in (lesion_dash, lesion_dash.rois, lesion_dash.scans):
+        assert {*part.__all__} <= {*dir(part)}
+    assert "load_cohort" in dir(lesion_dash)
 
 
 IMPORTED = """

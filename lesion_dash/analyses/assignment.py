@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from ..core.defaults import CONNECTIVITY, LOWER_THRESHOLD, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
@@ -48,20 +48,20 @@ class Assign(Request):
     labels: fields.Labels
     output: fields.OutputTable
     overwrite: fields.Overwrite
-    threshold: float = option("voxels with a value above T count", "T", default=THRESHOLD)
-    signs: Literal["positive", "negative", "both"] = option(
-        "which side of the map; negative: below -T", default="positive"
+    threshold: float = option("voxels with a value above T count", "T", default=defaults.THRESHOLD)
+    signs: defaults.Signs = option(
+        "which side of the map; negative: below -T", default=defaults.SIGNS
     )
-    connectivity: fields.Connectivity = CONNECTIVITY
+    connectivity: fields.Connectivity = defaults.CONNECTIVITY
     min_size_voxels: int = option(
-        "parts with more than N voxels are kept", "N", default=MIN_SIZE_VOXELS
+        "parts with more than N voxels are kept", "N", default=defaults.MIN_SIZE_VOXELS
     )
-    min_size_mm3: float = option("and at least V mm³", "V", default=MIN_SIZE_MM3)
+    min_size_mm3: float = option("and at least V mm³", "V", default=defaults.MIN_SIZE_MM3)
     on: Literal["map", "atlas"] | None = option(
         "grid of the comparison (default map; atlas with --like siibra)", default=None
     )
     lower_threshold: float = option(
-        "probabilities of the atlas below P count as 0", "P", default=LOWER_THRESHOLD
+        "probabilities of the atlas below P count as 0", "P", default=defaults.LOWER_THRESHOLD
     )
     min_correlation: float | None = option(
         "only rows with a correlation of at least R, the highest first", "R", default=None
@@ -72,7 +72,9 @@ class Assign(Request):
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
     )
-    sigma: float | None = option("uncertainty of points in mm (default 0)", "S", default=None)
+    sigma: float | None = option(
+        f"uncertainty of points in mm (default {defaults.POINT_SIGMA_MM:g})", "S", default=None
+    )
 
     @model_validator(mode="after")
     def _check_choices(self) -> Assign:
@@ -140,7 +142,11 @@ class Assign(Request):
         points = read_points(path) if path else Points(_point(self.points), None, "")
         if points.sigma_mm is not None and self.sigma is not None:
             raise InputError(path, "holds a sigma for every point", "omit --sigma")
-        sigma = points.sigma_mm if points.sigma_mm is not None else self.sigma or 0.0
+        sigma = (
+            points.sigma_mm
+            if points.sigma_mm is not None
+            else self.sigma or defaults.POINT_SIGMA_MM
+        )
         assignment = assign_points(points.mm, atlas, sigma, self.lower_threshold)
         file = str(path) if path else None
         source = {"kind": "points", "file": file, "sha256": points.sha256 or None}

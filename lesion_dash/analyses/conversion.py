@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.defaults import UNPACK_MB
 from . import fields
 from .fields import option, source
 from .inputs import file_inputs
@@ -34,7 +35,7 @@ class Convert(Request):
     )
     unpack_mb: float | None = option(
         "a compressed array of a .npz may take so much, where that is more than twice its "
-        "compressed bytes (default 64)",
+        f"compressed bytes (default {UNPACK_MB:g})",
         "MB",
         default=None,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option, source
@@ -26,10 +27,10 @@ class Compare(Request):
     output: fields.Output
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
-    outside: Literal["nan", "zero"] = option(
+    outside: defaults.Outside = option(
         "what the maps of volumes hold where fewer than K patients of A, or of B, are lesioned; 0"
         " is no difference",
-        default="nan",
+        default=defaults.OUTSIDE_OF_DIFFERENCES,
     )
     pattern: fields.Pattern
     threshold: fields.Threshold

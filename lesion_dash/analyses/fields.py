@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..cohort.dask import SCHEDULER_VARIABLE
+from ..core import defaults
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
 
 
@@ -213,8 +213,8 @@ Scheduler = Annotated[
         "read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
         f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
         "ADDRESS",
+        default=None,
     ),
-    Field(default_factory=lambda: os.environ.get(SCHEDULER_VARIABLE, "").strip() or None),
 ]
 
 # Permutations.
@@ -255,5 +255,5 @@ By = Annotated[
 
 Image = Annotated[str, source("NIfTI image of one volume, or its URL", "IMAGE", positional=True)]
 Connectivity = Annotated[
-    Literal[6, 18, 26], option("voxels of one part share a face, an edge too, or a corner too")
+    defaults.Connectivity, option("voxels of one part share a face, an edge too, or a corner too")
 ]

@@ -53,6 +53,7 @@ def load_folder(
         Conditions beside those of the request, such as those for A alone.
     """
     from ..cohort.conditions import parse_conditions
+    from ..cohort.dask import scheduler_to_use
     from ..cohort.loading import load_cohort
     from ..files.paths import as_path
     from ..images.masks import Binarization
@@ -64,7 +65,7 @@ def load_folder(
         Binarization(request.threshold, request.label),
         progress(f"reading {as_path(path).name}", "file"),
         notice=lambda text: warn(f"note: {text}"),
-        scheduler=request.scheduler,
+        scheduler=scheduler_to_use(request.scheduler),
         where=parse_conditions([*request.where, *more]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
@@ -31,7 +32,10 @@ class MaskImage(Request):
         "the region, where the map holds several", "NAME|NUMBER", default=None
     )
     threshold: float | None = option(
-        "voxels of at least this probability, between 0 and 1 (default 0.5)", "P", default=None
+        "voxels of at least this probability, between 0 and 1; labels take none "
+        f"(default {REGION_THRESHOLD:g})",
+        "P",
+        default=None,
     )
     labels: fields.Labels
     percent: bool = option(

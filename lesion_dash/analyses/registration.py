@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
@@ -33,7 +34,7 @@ class Register(Request):
     )
     output: fields.Output
     overwrite: fields.Overwrite
-    kind: Literal["rigid", "affine", "deformable"] = option("what may be moved", default="affine")
+    kind: defaults.Kind = option("what may be moved", default=defaults.KIND)
     lesion: str | None = source(
         "lesion on MOVING's grid: excluded from the comparison, and brought along",
         "MASK",
@@ -46,10 +47,10 @@ class Register(Request):
         several=True,
         default=(),
     )
-    engine: Literal["auto", "simpleitk", "dipy", "greedy", "ants"] = option(
+    engine: defaults.Engine = option(
         "auto: simpleitk for rigid and affine, dipy for deformable; greedy and ants are programs "
         "that you have installed, for deformable",
-        default="auto",
+        default=defaults.ENGINE,
     )
 
     def outputs(self) -> list[str]:

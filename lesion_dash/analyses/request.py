@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
+from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
 from ..core.text import counted, layout, literal, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
@@ -129,17 +138,39 @@ class Request(BaseModel):
             ANALYSES[cls.command] = cls
 
     def __init__(self, **values: Any) -> None:
-        try:
+        with _input_errors(type(self)):
             super().__init__(**values)
-        except ValidationError as error:
-            raise _as_input_error(type(self), error) from None
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make a request of a mapping; see pydantic."""
+        with _input_errors(cls):
+            return super().model_validate(obj, **options)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make a request of JSON; see pydantic."""
+        with _input_errors(cls):
+            return super().model_validate_json(json_data, **options)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _paths_are_text(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
-            return [fspath(path) if isinstance(path, PathLike) else path for path in value]
-        return fspath(value) if isinstance(value, PathLike) else value
+    def _as_given(cls, value: Any, info: ValidationInfo) -> Any:
+        """Paths are text, one value is a list of one, and True is neither 1 nor a text."""
+        name = str(info.field_name)
+        field = cls.model_fields[name]
+        kind, count = value_type(field)
+        is_list = isinstance(value, (list, tuple))
+        values = [
+            fspath(each) if isinstance(each, PathLike) else each
+            for each in (value if is_list else [value])
+        ]
+        for each in values:
+            if isinstance(each, bool) and kind is not bool:
+                what = "int_type" if kind in (int, float) else ""
+                raise InputError(cls.flag(name), *_problem(what, each, {}, field))
+        is_one_of_several = count is None and isinstance(values[0] if values else None, (str, int))
+        return values if is_list or is_one_of_several else values[0]
 
     @model_validator(mode="after")
     def _check_paths(self) -> Request:
@@ -272,7 +303,7 @@ class Request(BaseModel):
         for name, info in type(self).model_fields.items():
             argument, value = argument_of(info), getattr(self, name)
             if name == "scheduler":
-                recorded["cluster"] = value is not None
+                recorded["cluster"] = scheduler_to_use(value) is not None
             elif argument.is_recorded:
                 recorded[name] = shown_path(value) if argument.is_path else value
         return recorded
@@ -359,11 +390,21 @@ def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
 # What pydantic finds, as one sentence.
 
 
+@contextmanager
+def _input_errors(kind: type[Request]) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise _as_input_error(kind, error) from None
+
+
 def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
     first = error.errors(include_url=False)[0]
     context, what, value = first.get("ctx", {}), first["type"], first["input"]
     if isinstance(context.get("error"), InputError):
         return context["error"]
+    if what in ("json_invalid", "model_type", "dict_type"):
+        return InputError(kind.__name__, "takes its fields by name", "give a mapping of them")
     name = str(first["loc"][0]) if first["loc"] else kind.command
     if what == "extra_forbidden":
         return InputError(

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
-from ..core.defaults import CLUSTER_CONNECTIVITY
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
@@ -102,7 +102,10 @@ class Roi(Request):
         "second one; a positive effect means more in A", "B", group=_OF_INPUT, default=None
     )
     delay: float | None = option(
-        "delay of the response in seconds (default 5)", "S", group=_OF_INPUT, default=None
+        f"delay of the response in seconds (default {defaults.DELAY_S:g})",
+        "S",
+        group=_OF_INPUT,
+        default=None,
     )
     repetition_time: float | None = option(
         "where the images do not say it", "S", group=_OF_INPUT, default=None
@@ -115,21 +118,22 @@ class Roi(Request):
     )
     participants: fields.Participants
 
-    test: Literal["student", "welch", "fisher"] | None = option(
+    test: defaults.ContrastTest | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",
         group=_TEST,
         default=None,
     )
     mask: str | None = source("test only inside this mask", "FILE", group=_TEST, default=None)
     min_patients: int | None = option(
-        "test voxels lesioned in at least K patients of both groups together (default 1); for a "
-        "score K lesioned and K spared (default 5)",
+        "test voxels lesioned in at least K patients of both groups together (default "
+        f"{defaults.MIN_PATIENTS_OF_TWO}); for a score K lesioned and K spared (default "
+        f"{defaults.MIN_PATIENTS})",
         "K",
         group=_TEST,
         default=None,
     )
-    correction: Literal["none", "bonferroni", "fdr", "fwe"] = option(
-        "for the number of voxels; fwe by permutations", group=_TEST, default="none"
+    correction: defaults.Correction = option(
+        "for the number of voxels; fwe by permutations", group=_TEST, default=defaults.CORRECTION
     )
     permutations: fields.Permutations
     seed: fields.Seed
@@ -142,15 +146,17 @@ class Roi(Request):
         default=None,
     )
     threshold: float = option("voxels of the map beyond X", "X", group=_WAY)
-    side: Literal["above", "below", "both"] = option(
-        "above X, below X, or farther than X from 0", group=_WAY, default="above"
+    side: defaults.ThresholdSide = option(
+        "above X, below X, or farther than X from 0", group=_WAY, default=defaults.THRESHOLD_SIDE
     )
     steps: tuple[str, ...] = option(
         "see below; repeat it for each step", "STEP", "--step", group=_WAY, default=()
     )
-    connectivity: fields.Connectivity = CLUSTER_CONNECTIVITY
-    min_voxels: int = option("parts of at least N voxels", "N", group=_WAY, default=1)
-    min_mm3: float = option("and of at least V mm³", "V", group=_WAY, default=0.0)
+    connectivity: fields.Connectivity = defaults.CLUSTER_CONNECTIVITY
+    min_voxels: int = option(
+        "parts of at least N voxels", "N", group=_WAY, default=defaults.MIN_ROI_VOXELS
+    )
+    min_mm3: float = option("and of at least V mm³", "V", group=_WAY, default=defaults.MIN_ROI_MM3)
     atlas: str | None = source(
         "to name the region at each peak, and for regions:", "ATLAS", group=_WAY, default=None
     )
@@ -203,7 +209,9 @@ class Roi(Request):
         from ..rois.recipe import RoiRecipe
         from ..rois.steps import Threshold
 
-        best = "minus_log10_p" if self.correction == "none" else "minus_log10_corrected_p"
+        best = (
+            "minus_log10_p" if self.correction == defaults.CORRECTION else "minus_log10_corrected_p"
+        )
         return RoiRecipe(
             source=self._source(),
             threshold=Threshold(self.threshold, self.side),

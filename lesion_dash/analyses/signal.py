@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
+from ..core import defaults
 from ..core.errors import InputError
 from ..core.text import printable
 from . import fields
@@ -48,7 +49,10 @@ class Snr(Request):
     )
     air: str | None = source("air around the head, without ghosts", "MASK", default=None)
     coils: int = option(
-        "channels combined as the root of the sum of squares", "N", is_recorded=False, default=1
+        "channels combined as the root of the sum of squares",
+        "N",
+        is_recorded=False,
+        default=defaults.COILS,
     )
     atlas: str | None = source(
         "every region of it in place of --signal, in IMAGE's space", "ATLAS", default=None
@@ -59,7 +63,7 @@ class Snr(Request):
         "taken as independent",
         "MM",
         is_recorded=False,
-        default=0.0,
+        default=defaults.BLOCK_MM,
     )
     as_json: fields.AsJson
     output: str | None = option(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..core import defaults
 from . import fields
 from .fields import option
 from .inputs import load_folder, skipped_files
@@ -30,8 +30,9 @@ class SizeBias(Request):
     min_patients: fields.MinPatients
     permutations: fields.Permutations
     seed: fields.Seed
-    side: Literal["larger", "smaller", "two-sided"] = option(
-        "what counts as extreme: means that are larger, smaller, or either", default="larger"
+    side: defaults.VolumeSide = option(
+        "what counts as extreme: means that are larger, smaller, or either",
+        default=defaults.VOLUME_SIDE,
     )
     pattern: fields.Pattern
     threshold: fields.Threshold
@@ -72,7 +73,7 @@ class SizeBias(Request):
             "size_weighted_mean_mm3": means.weighted_mean,
             "voxels_tested": test.tested,
             "patterns": test.patterns,
-            f"voxels_corrected_p_at_most_{SIGNIFICANCE_LEVEL:g}": test.significant(),
+            f"voxels_corrected_p_at_most_{defaults.SIGNIFICANCE_LEVEL:g}": test.significant(),
             "notes": list(test.notes),
             "statement": STATEMENT,
         }
@@ -98,5 +99,5 @@ def _summary(means: MeanContrast, test: VolumePermutations) -> list[str]:
         f"mean volume of the cohort {mean:,.2f} mL, size-weighted mean {weighted:,.2f} mL",
         f"mean at a voxel: {over} at {above_weighted}",
         test.sentence,
-        f"corrected p at most {SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
+        f"corrected p at most {defaults.SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
     ]

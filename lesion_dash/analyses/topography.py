@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from . import fields
 from .fields import option
 from .inputs import skipped_files
@@ -27,11 +28,9 @@ class Stats(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
-    std: Literal["population", "sample"] = option(
-        "SD divided by n (population) or by n - 1", default="population"
-    )
-    outside: Literal["zero", "nan"] = option(
-        "value of maps where fewer than K patients are lesioned", default="zero"
+    std: defaults.Std = option("SD divided by n (population) or by n - 1", default=defaults.STD)
+    outside: defaults.Outside = option(
+        "value of maps where fewer than K patients are lesioned", default=defaults.OUTSIDE
     )
     min_patients: fields.MinPatients
     pattern: fields.Pattern
@@ -53,6 +52,7 @@ class Stats(Request):
     def run(self, progress: Progress) -> Result:
         from ..cohort.cohort import cohort_input
         from ..cohort.conditions import parse_conditions
+        from ..cohort.dask import scheduler_to_use
         from ..cohort.reading import ReadOptions
         from ..images.masks import Binarization
         from ..stats.topography import folder_stats
@@ -62,7 +62,7 @@ class Stats(Request):
             self.min_patients,
             self.std,
             self.outside,
-            self.scheduler,
+            scheduler_to_use(self.scheduler),
             ReadOptions(
                 participants=self.participants,
                 pattern=self.pattern,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from ..core.defaults import Correction
 from ..core.errors import InputError
 from ..rois.recipe import Source
 from ..rois.sources import (
@@ -14,7 +15,6 @@ from ..rois.sources import (
     SeriesSource,
     SplitSource,
 )
-from ..stats.contrast import Correction
 from .lab_choices import InputChoices, Setup
 from .lab_files import LabFiles
 

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
+from ..core import defaults
 from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
-from ..scans.registration.task import KINDS as REGISTRATIONS
 from ..stats.components import SHARED, SIGNS
 from ..stats.contrast import CORRECTIONS, TESTS
 from .assignment_request import NO_FILTER
@@ -22,7 +23,6 @@ from .lab_choices import KINDS, MAPS
 from .lab_files import LabFiles
 from .lab_steps import step_of
 from .registering import MNI
-from .size_bias_service import PERMUTATIONS, SEED
 
 Value = str | int | float | bool | tuple[str, ...]
 """What is kept of one choice."""
@@ -281,25 +281,25 @@ def _touch(root: DataRoot, value: object, given: Values) -> Value:
     return connectivity
 
 
-_SIDES = ("above", "below", "both")
-
 INPUTS: dict[str, dict[str, PersistedField]] = {
     "compare": {"map": PersistedField(_one_of(COMPARED))},
     "chance": {
         "cohort": PersistedField(_one_of(("a", "b"))),
-        "side": PersistedField(_one_of(("larger", "smaller", "two-sided")), "larger"),
-        "permutations": PersistedField(_whole(20, 100_000), PERMUTATIONS),
-        "seed": PersistedField(_whole(0, 2**31 - 1), SEED),
+        "side": PersistedField(_one_of(get_args(defaults.VolumeSide)), defaults.VOLUME_SIDE),
+        "permutations": PersistedField(
+            _whole(defaults.MIN_PERMUTATIONS, 100_000), defaults.PERMUTATIONS
+        ),
+        "seed": PersistedField(_whole(0, 2**31 - 1), defaults.SEED),
     },
     "assign": {
         "source": PersistedField(_source),
         "file": PersistedField(_image, ""),
         "atlas": PersistedField(_atlas, ""),
-        "threshold": PersistedField(_real(0, _LARGEST), 0.0),
-        "signs": PersistedField(_one_of(SIGNS), "positive"),
-        "connectivity": PersistedField(_touch, 18),
-        "min_size_mm3": PersistedField(_real(0, _LARGEST), 0.0),
-        "lower_threshold": PersistedField(_real(0, 1), 0.0),
+        "threshold": PersistedField(_real(0, _LARGEST), defaults.THRESHOLD),
+        "signs": PersistedField(_one_of(SIGNS), defaults.SIGNS),
+        "connectivity": PersistedField(_touch, defaults.CONNECTIVITY),
+        "min_size_mm3": PersistedField(_real(0, _LARGEST), defaults.MIN_SIZE_MM3),
+        "lower_threshold": PersistedField(_real(0, 1), defaults.LOWER_THRESHOLD),
         "min_correlation": PersistedField(_real(-1, 1), NO_FILTER),
     },
     "inspect": {
@@ -316,36 +316,40 @@ INPUTS: dict[str, dict[str, PersistedField]] = {
         "column": PersistedField(_words, ""),
         "a": PersistedField(_words, ""),
         "b": PersistedField(_words, ""),
-        "delay_s": PersistedField(_real(-60, 60), 5.0),
+        "delay_s": PersistedField(_real(-60, 60), defaults.DELAY_S),
         "repetition_time": PersistedField(_real(0, 1000), 0.0),
         "fwhm_mm": PersistedField(_real(0, 100), 0.0),
         "mask": PersistedField(_file, ""),
-        "test": PersistedField(_one_of(TESTS), "student"),
-        "correction": PersistedField(_one_of(CORRECTIONS), "none"),
-        "min_patients": PersistedField(_whole(1, 1_000_000), 1),
-        "n_permutations": PersistedField(_whole(20, 1_000_000), 1000),
-        "seed": PersistedField(_whole(0, 2**32 - 1), 0),
+        "test": PersistedField(_one_of(TESTS), defaults.T_TEST),
+        "correction": PersistedField(_one_of(CORRECTIONS), defaults.CORRECTION),
+        "min_patients": PersistedField(_whole(1, 1_000_000), defaults.MIN_PATIENTS_OF_TWO),
+        "n_permutations": PersistedField(
+            _whole(defaults.MIN_PERMUTATIONS, 1_000_000), defaults.PERMUTATIONS
+        ),
+        "seed": PersistedField(_whole(0, 2**32 - 1), defaults.SEED),
         "map_key": PersistedField(_one_of(("", *MAPS)), "minus_log10_p"),
         "threshold": PersistedField(_real(-_LARGEST, _LARGEST), 3.0),
-        "threshold_side": PersistedField(_one_of(_SIDES), "above"),
+        "threshold_side": PersistedField(
+            _one_of(get_args(defaults.ThresholdSide)), defaults.THRESHOLD_SIDE
+        ),
         "steps": PersistedField(_steps, (), is_several=True),
-        "connectivity": PersistedField(_touch, 26),
-        "min_voxels": PersistedField(_whole(1, 10**9), 1),
-        "min_mm3": PersistedField(_real(0, _LARGEST), 0.0),
+        "connectivity": PersistedField(_touch, defaults.CLUSTER_CONNECTIVITY),
+        "min_voxels": PersistedField(_whole(1, 10**9), defaults.MIN_ROI_VOXELS),
+        "min_mm3": PersistedField(_real(0, _LARGEST), defaults.MIN_ROI_MM3),
         "atlas": PersistedField(_atlas, ""),
     },
     "template": {
         "image": PersistedField(_file, ""),
         "template": PersistedField(_file, ""),
-        "kind": PersistedField(_one_of(REGISTRATIONS), "affine"),
+        "kind": PersistedField(_one_of(get_args(defaults.Kind)), defaults.KIND),
         "lesion": PersistedField(_file, ""),
         "map": PersistedField(_file, ""),
         "region": PersistedField(_words, ""),
-        "threshold": PersistedField(_real(0.01, 1), 0.5),
+        "threshold": PersistedField(_real(0.01, 1), defaults.REGION_THRESHOLD),
         "background": PersistedField(_file, ""),
         "air": PersistedField(_file, ""),
         "second": PersistedField(_file, ""),
-        "coils": PersistedField(_whole(1, 256), 1),
+        "coils": PersistedField(_whole(1, 256), defaults.COILS),
     },
 }
 """The choices of single pages that are kept, by the page's name, in the order they are made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ from ..atlas.atlas import OUTSIDE, Atlas
 from ..atlas.loading import load_atlas
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
-from ..cohort.dask import SCHEDULER_VARIABLE
+from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
 from ..core.grid import pieces
 from ..core.tables import csv_bytes
@@ -116,7 +115,7 @@ class Session:
                 cancelled=cancelled,
                 within=self.root.path,
                 notice=notice,
-                scheduler=os.environ.get(SCHEDULER_VARIABLE, "").strip() or None,
+                scheduler=scheduler_to_use(),
             )
             # Done here, beside the page, so that the slider never waits.
             volume_stats(cohort, 1)

@@ -8,6 +8,7 @@ from typing import Any
 import traitlets as t
 
 from ..cohort.conditions import parse_conditions
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..stats.topography import STATISTICS
 
@@ -54,8 +55,8 @@ class Choices(t.HasTraits):
     where_b = t.Tuple(help="conditions that the patients of B meet, as text")
     cohort_a = t.Unicode("", help="cohort that is loaded as A: a folder, or a part of it")
     cohort_b = t.Unicode("", help="cohort that is loaded as B: a folder, or a part of it")
-    min_patients = t.Int(5, help="least number of patients at a voxel")
-    most_patients = t.Int(5, help="largest number of patients at any voxel of A")
+    min_patients = t.Int(MIN_PATIENTS, help="least number of patients at a voxel")
+    most_patients = t.Int(MIN_PATIENTS, help="largest number of patients at any voxel of A")
     atlas = t.Unicode("", help="atlas to load")
     loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")

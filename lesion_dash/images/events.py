@@ -12,6 +12,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import DELAY_S
 from ..core.errors import InputError
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import EVENTS, SMALLER, read_text
@@ -22,7 +23,6 @@ NONE = ""
 
 _LABEL_COLUMNS = ("labels", "label", "condition", "conditions", "trial_type", "group")
 _EVENT_COLUMNS = ("onset", "duration", "trial_type")
-_PEAK_S = 5.0  # of the haemodynamic response after its cause: Glover 1999, NeuroImage 9:416
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_conditions(
     tables: PathInput | Sequence[PathInput],
     series: Series,
     *,
-    delay_s: float = _PEAK_S,
+    delay_s: float = DELAY_S,
     repetition_time: float | None = None,
 ) -> Conditions:
     """Read which condition each volume of a series belongs to.

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..atlas.atlas import Atlas, check_boxes_meet
+from ..core import defaults
 from ..core.defaults import (
     CONNECTIVITY,
     LOWER_THRESHOLD,
     MIN_SIZE_MM3,
     MIN_SIZE_VOXELS,
     THRESHOLD,
+    Connectivity,
+    Signs,
 )
 from ..core.errors import InputError, check_choice
 from ..images.maps import MapLike, as_map
-from ..stats.components import Component, Components, Connectivity, Signs, find_components
+from ..stats.components import Component, Components, find_components
 from .overlap_scores import (
     ComponentOverlap,
     RegionSums,
@@ -198,7 +201,7 @@ def assign_regions(
     atlas: Atlas,
     *,
     threshold: float = THRESHOLD,
-    signs: Signs = "positive",
+    signs: Signs = defaults.SIGNS,
     connectivity: Connectivity = CONNECTIVITY,
     min_size_voxels: int = MIN_SIZE_VOXELS,
     min_size_mm3: float = MIN_SIZE_MM3,

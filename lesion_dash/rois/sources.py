@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ..cohort.cohort import Cohort
 from ..cohort.loading import load_cohort
+from ..core.defaults import (
+    DELAY_S,
+    MASK_TEST,
+    MIN_PATIENTS,
+    MIN_PATIENTS_OF_TWO,
+    T_TEST,
+    ContrastTest,
+    TTest,
+)
 from ..images.events import Conditions, read_conditions, read_groups
 from ..images.maps import Map, read_map
 from ..images.masks import Mask, read_mask
 from ..images.series import Series, read_series, smooth_series
-from ..stats.contrast import ContrastTest
 from ..stats.group_contrasts import (
     contrast_cohorts,
     contrast_conditions,
@@ -22,8 +30,6 @@ from ..stats.group_contrasts import (
 )
 from .calls import call_of, evaluate, unpack
 from .values import load_in_rois, signal_in_rois
-
-TTest = Literal["student", "welch"]
 
 
 class RoiData(NamedTuple):
@@ -167,8 +173,8 @@ class SeriesSource(_ImageSource):
     tables: tuple[str, ...]
     a: str
     b: str
-    test: TTest = "student"
-    delay_s: float = 5.0
+    test: TTest = T_TEST
+    delay_s: float = DELAY_S
     repetition_time: float | None = None
     fwhm_mm: float | None = None
     mask: str | None = None
@@ -206,7 +212,7 @@ class ImagesSource(_ImageSource):
 
     a: str
     b: str
-    test: TTest = "student"
+    test: TTest = T_TEST
     fwhm_mm: float | None = None
     mask: str | None = None
 
@@ -264,8 +270,8 @@ class CohortsSource(_TwoGroups):
 
     a: str
     b: str
-    test: ContrastTest = "fisher"
-    min_patients: int = 1
+    test: ContrastTest = MASK_TEST
+    min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
 
     @property
@@ -298,8 +304,8 @@ class SplitSource(_OneFolder, _TwoGroups):
     a: str | float
     b: str | float
     participants: str | None = None
-    test: ContrastTest = "fisher"
-    min_patients: int = 1
+    test: ContrastTest = MASK_TEST
+    min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
 
     @property
@@ -329,8 +335,8 @@ class ScoreSource(_OneFolder):
     folder: str
     column: str
     participants: str | None = None
-    test: TTest = "student"
-    min_lesioned: int = 5
+    test: TTest = T_TEST
+    min_lesioned: int = MIN_PATIENTS
     within: str | None = None
 
     @property

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..core.defaults import THRESHOLD_SIDE, Connectivity, ThresholdSide
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
-from ..stats.components import SHARED, Connectivity
+from ..stats.components import SHARED
 from .calls import call_of
 
 Unit = Literal["voxels", "mm"]
@@ -193,12 +194,9 @@ def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
 # list, and `call` is its part of a recipe (see `calls`).
 
 
-Side = Literal["above", "below", "both"]
-
-
 def check_side(side: str) -> None:
     """Raise InputError where a threshold has no such side."""
-    if side not in get_args(Side):
+    if side not in get_args(ThresholdSide):
         raise InputError("side", f"is {side!r}", "choose above, below or both")
 
 
@@ -214,7 +212,7 @@ class Threshold:
     """
 
     value: float
-    side: Side = "above"
+    side: ThresholdSide = THRESHOLD_SIDE
 
     def apply(self, stat_map: Map) -> Mask:
         """The mask of a map."""

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, LabelAtlas
 from ..atlas.formats import Region
 from ..cohort.cohort import Cohort
-from ..core.defaults import CLUSTER_CONNECTIVITY
+from ..core.defaults import (
+    CLUSTER_CONNECTIVITY,
+    MIN_ROI_MM3,
+    MIN_ROI_VOXELS,
+    THRESHOLD_SIDE,
+    Connectivity,
+    ThresholdSide,
+)
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.events import NONE, Conditions
@@ -21,8 +28,8 @@ from ..images.maps import Map, labels_to_nifti
 from ..images.masks import Mask
 from ..images.series import Series
 from ..regions.load import lesion_load
-from ..stats.components import Component, Connectivity, find_components
-from .steps import Side, check_side
+from ..stats.components import Component, find_components
+from .steps import check_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,10 +176,10 @@ def find_rois(
     mask: Mask,
     stat_map: Map,
     *,
-    side: Side = "above",
+    side: ThresholdSide = THRESHOLD_SIDE,
     connectivity: Connectivity = CLUSTER_CONNECTIVITY,
-    min_voxels: int = 1,
-    min_mm3: float = 0.0,
+    min_voxels: int = MIN_ROI_VOXELS,
+    min_mm3: float = MIN_ROI_MM3,
     atlas: Atlas | None = None,
 ) -> Rois:
     """Separate a mask into its connected parts.
@@ -234,7 +241,11 @@ def find_rois(
 
 
 def _describe(
-    number: int, part: Component, values: NDArray[np.float64], side: Side, atlas: Atlas | None
+    number: int,
+    part: Component,
+    values: NDArray[np.float64],
+    side: ThresholdSide,
+    atlas: Atlas | None,
 ) -> Roi:
     heights = {"above": values, "below": -values, "both": np.abs(values)}[side]
     # A voxel without a value is no peak, unless there is no other.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import check_scale, load_atlas, to_probabilities
+from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
@@ -27,9 +28,6 @@ from ..transforms.warping import warp_mask
 from .arrays import StoredArray, read_array
 from .conversion import convert_array
 from .placing import check_overlap, place_mask, space_notes
-
-DEFAULT_THRESHOLD = 0.5
-"""Probability from which a voxel belongs to a region: as likely inside as outside."""
 
 _MAX_NAMED = 12  # arbitrary: regions that fit a sentence
 # A probability stored as float32, or interpolated, may miss the threshold by so much.
@@ -182,7 +180,7 @@ class RegionMap:
                 problem = "is a map of labels: it has no probability to compare"
                 raise InputError(self.name, problem, "omit --threshold")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
-        share = DEFAULT_THRESHOLD if threshold is None else threshold
+        share = REGION_THRESHOLD if threshold is None else threshold
         Binarization(share)  # raises where it is no share
         indices, values, notes = _on_grid(self, self.probabilities, grid)
         inside = indices[values >= share - _ROUNDING]
@@ -465,5 +463,5 @@ def mask_image(
     notes += tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
     notes += region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
-    used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
+    used = threshold if region.probabilities is None or threshold else REGION_THRESHOLD
     return MaskedImage(stored, mask, used, notes, sources)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
-from ..core.defaults import SEED
+from ..core.defaults import BLOCK_MM, COILS, REGION_THRESHOLD, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -22,7 +22,7 @@ from ..images.masks import Mask, MaskLike
 from ..images.nifti import SpatialImage
 from ..images.series import Series, count_volumes, read_series
 from .placing import check_overlap, space_notes
-from .region_masks import DEFAULT_THRESHOLD, RegionMap
+from .region_masks import RegionMap
 from .sampling import FEWEST_UNITS, Sample, cut_units, too_few, world_order
 from .signal_definitions import DEFINITIONS, Definition, draw_units, weighted_median
 from .signal_measures import (
@@ -47,8 +47,8 @@ def measure_signal(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
-    block_mm: float = 0.0,
+    coils: int = COILS,
+    block_mm: float = BLOCK_MM,
     resamples: int = 1000,
     seed: int = SEED,
 ) -> SignalQuality:
@@ -135,7 +135,7 @@ def temporal_snr(
     image: PathInput | SpatialImage,
     signal: MaskLike,
     *,
-    block_mm: float = 0.0,
+    block_mm: float = BLOCK_MM,
     resamples: int = 1000,
     seed: int = SEED,
 ) -> SignalQuality:
@@ -285,8 +285,8 @@ def snr_by_region(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
-    block_mm: float = 0.0,
+    coils: int = COILS,
+    block_mm: float = BLOCK_MM,
     resamples: int = 1000,
     seed: int = SEED,
 ) -> SignalQuality:
@@ -363,7 +363,7 @@ def _masks(atlas: Atlas) -> Iterator[tuple[Region, Mask]]:
     """The mask of each region on the grid that the atlas was brought to."""
     bounds = pairwise(atlas.maps.indptr.tolist())
     for region, (first, last) in zip(atlas.regions, bounds, strict=True):
-        likely = atlas.maps.data[first:last] >= DEFAULT_THRESHOLD - _ROUNDING
+        likely = atlas.maps.data[first:last] >= REGION_THRESHOLD - _ROUNDING
         indices = np.sort(atlas.maps.indices[first:last][likely])
         yield region, Mask(atlas.grid, indices, region.name)
 
@@ -462,7 +462,7 @@ def measure_native(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
+    coils: int = COILS,
 ) -> NativeSignal:
     """Measure what can be measured: a background without noise does not stop the rest.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import COILS
 from ..core.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MOST_COILS = 1024
 """More would leave too few digits of the difference that the factor is the root of."""
 
 
-def noise_factor(coils: int = 1) -> float:
+def noise_factor(coils: int = COILS) -> float:
     """SD of the magnitude of pure noise, for a noise of SD 1 in each channel.
 
     Where nothing gives a signal, the root of the sum of squares of N coils follows the central

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import SEED
+from ..core.defaults import BLOCK_MM, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import as_path
@@ -285,7 +285,7 @@ class Bootstrap:
         Where the edge or the seed is negative, or there are fewer than 100 resamples.
     """
 
-    block_mm: float = 0.0
+    block_mm: float = BLOCK_MM
     resamples: int = 1000
     seed: int = SEED
 

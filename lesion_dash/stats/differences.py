@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.defaults import MIN_PATIENTS
+from ..core.defaults import MIN_PATIENTS, OUTSIDE_OF_DIFFERENCES, Outside
 from ..core.errors import check_choice
 from ..core.grid import Grid, is_near
 from ..images.maps import Map
 from ..images.masks import Mask
-from .topography import BACKGROUND, Outside, VolumeStats, volume_stats
+from .topography import BACKGROUND, VolumeStats, volume_stats
 from .voxel_maps import Columns, Quantity, VoxelMaps, file_names
 
 FREQUENCY = Quantity(
@@ -150,7 +150,10 @@ def _subtract(of_each: Pair, n: Pair, min_patients: int, background: float) -> N
 
 
 def cohort_differences(
-    a: Cohort, b: Cohort, min_patients: int = MIN_PATIENTS, outside: Outside = "nan"
+    a: Cohort,
+    b: Cohort,
+    min_patients: int = MIN_PATIENTS,
+    outside: Outside = OUTSIDE_OF_DIFFERENCES,
 ) -> CohortDifferences:
     """Subtract one cohort from another: how many are lesioned at a voxel, and how large they are.
 

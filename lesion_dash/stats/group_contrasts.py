@@ -8,14 +8,21 @@ from dataclasses import replace
 from itertools import accumulate
 from math import comb
 from os import cpu_count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_text
-from ..core.defaults import MIN_PATIENTS
+from ..core.defaults import (
+    MASK_TEST,
+    MIN_PATIENTS,
+    MIN_PATIENTS_OF_TWO,
+    T_TEST,
+    ContrastTest,
+    TTest,
+)
 from ..core.errors import InputError, check_choice
 from ..images.events import Conditions
 from ..images.masks import Mask
@@ -23,7 +30,6 @@ from ..images.series import Series
 from .contrast import (
     TESTS,
     Contrast,
-    ContrastTest,
     Float1D,
     Moments,
     Samples,
@@ -136,7 +142,7 @@ def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArra
 
 
 def contrast_cohorts(
-    a: Cohort, b: Cohort, *, test: ContrastTest = "fisher", min_patients: int = 1
+    a: Cohort, b: Cohort, *, test: ContrastTest = MASK_TEST, min_patients: int = MIN_PATIENTS_OF_TWO
 ) -> Contrast:
     """Test at each voxel whether two cohorts are lesioned there equally often.
 
@@ -233,7 +239,7 @@ def contrast_scores(
     cohort: Cohort,
     column: str,
     *,
-    test: Literal["student", "welch"] = "student",
+    test: TTest = T_TEST,
     min_lesioned: int = MIN_PATIENTS,
 ) -> Contrast:
     """Test at each voxel whether a score differs between lesioned and spared patients.
@@ -267,7 +273,7 @@ def contrast_scores(
     >>> contrast.groups, bool(contrast.effect.mean() > 0)
     (('lesioned', 'spared'), True)
     """
-    check_choice("test", test, ("student", "welch"))
+    check_choice("test", test, get_args(TTest))
     if check_min_patients(min_lesioned) < 2:
         raise InputError("min lesioned", f"is {min_lesioned}", "a t-test needs at least 2")
     scores = _scores(cohort, column)
@@ -426,7 +432,7 @@ def contrast_conditions(
     a: str,
     b: str,
     *,
-    test: Literal["student", "welch"] = "student",
+    test: TTest = T_TEST,
     mask: Mask | None = None,
 ) -> Contrast:
     """Test at each voxel whether two conditions of a series differ in their mean.
@@ -463,7 +469,7 @@ def contrast_conditions(
     >>> contrast_conditions(series, conditions, "face", "house").sizes
     (16, 16)
     """
-    check_choice("test", test, ("student", "welch"))
+    check_choice("test", test, get_args(TTest))
     if len(conditions.of_volume) != series.volumes:
         problem = f"{len(conditions.of_volume)} conditions for {series.volumes} volumes"
         raise InputError("conditions", problem, "give one for each volume")

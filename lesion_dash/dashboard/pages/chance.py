@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.atlas import OUTSIDE
+from ...core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
 from ..app_context import AppContext
@@ -20,8 +21,6 @@ from ..persisted_inputs import control
 from ..picture import Mm
 from ..places import place_words
 from ..size_bias_service import (
-    PERMUTATIONS,
-    SEED,
     Contrasts,
     SizeBiasRequest,
     SizeBiasService,
@@ -118,7 +117,9 @@ class SizeBiasPage:
         self.cohort = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.controls = MapControls(self.context)
         self.side = widgets.Dropdown(options=_SIDES)
-        self.permutations = widgets.BoundedIntText(value=PERMUTATIONS, min=20, max=_MOST)
+        self.permutations = widgets.BoundedIntText(
+            value=PERMUTATIONS, min=MIN_PERMUTATIONS, max=_MOST
+        )
         self.seed = widgets.BoundedIntText(value=SEED, min=0, max=_HIGHEST_SEED)
         self.run = plain_button("Shuffle volumes", "Test the means by permutations")
         self.cancel = plain_button("Cancel", "Stop shuffling")

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.formats import Region
+from ...core.defaults import REGION_THRESHOLD
 from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
 from ..lab_files import LabFiles
@@ -41,7 +42,12 @@ class RegionPanel:
         self.map = SourceField(files, "Choose a folder", title="Map")
         self.label = widgets.Dropdown(options=[], tooltip="Region", disabled=True)
         self.threshold = widgets.FloatSlider(
-            value=0.5, min=0.01, max=1, step=0.01, readout_format=".2f", tooltip="Threshold"
+            value=REGION_THRESHOLD,
+            min=0.01,
+            max=1,
+            step=0.01,
+            readout_format=".2f",
+            tooltip="Threshold",
         )
         self.size = widgets.HTML()
         self.hint = note()

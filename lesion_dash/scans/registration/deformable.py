@@ -17,13 +17,14 @@ from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...core.defaults import Kind
 from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import file_parts, read_vectors
 from ...images.nifti import make_image
 from ...transforms.transform import Field, Transform
 from .levels import box_around, resample
-from .task import Kind, Report, Task, Volume, package_version
+from .task import Report, Task, Volume, package_version
 
 MAX_VOXELS = 1_200_000
 """Of the grid to work on: the MNI152 template at 2 mm, where a warp is known to 0.5 mm."""

@@ -10,6 +10,7 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import ENGINE, KIND, Kind
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.memory import free_memory
@@ -24,7 +25,7 @@ from .engines import engine_named
 from .levels import centre_of
 from .process import Outcome, run_in_worker
 from .quality import Fit, doubts
-from .task import Kind, NotCredible, Registration, Report, Task, Volume
+from .task import NotCredible, Registration, Report, Task, Volume
 
 MIN_VOXELS = 8
 """Along each axis: fewer hold no structure that determines a position. Arbitrary."""
@@ -174,11 +175,11 @@ def _volume(image: Map) -> Volume:
 def register_image(
     moving: MapLike,
     template: MapLike,
-    kind: Kind = "affine",
+    kind: Kind = KIND,
     *,
     lesion: MaskLike | None = None,
     others: Sequence[MapLike] = (),
-    engine: str = "auto",
+    engine: str = ENGINE,
     report: Report | None = None,
 ) -> Registration:
     """Find where an image lies on a template, and bring it there.
