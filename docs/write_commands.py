@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesion_dash.analyses.fields import argument_of, bounds_of, choices_of, default_text, flag_of
-from lesion_dash.analyses.request import Request, about
+from lesion_dash.analyses.request import Request, about, home_of
 from lesion_dash.cli import commands
 
 PAGE = Path(__file__).with_name("commands.md")
@@ -25,7 +25,7 @@ def page() -> str:
 
 def _section(kind: type[Request]) -> Iterator[str]:
     first, rest = about(kind)
-    origin = f"`{kind.__module__}.{kind.__name__}`"
+    origin = f"`{home_of(kind)}.{kind.__name__}`"
     yield from (f"## lesion-dash {kind.command}", "", f"{first}. In Python: {origin}.", "")
     yield from ("```text", f"lesion-dash {kind.command} {kind.example}".rstrip(), "```", "")
     yield from ("| option | meaning | default | values |", "|---|---|---|---|")

@@ -6,12 +6,12 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
+from . import analyses
 from .analyses.console import (
     complain,
     lasting_streams,
@@ -25,14 +25,8 @@ from .analyses.fields import argument_of, choices_of, help_of, option, source, s
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core.errors import LesionDashError
 
-_MODULES = (
-    *("topography", "size_bias", "overlap", "differences", "coverage", "report", "load"),
-    *("assignment", "rois", "atlases", "conversion", "registration", "warping", "mask", "signal"),
-    *("check", "inspection"),
-)
-"""Whose requests are commands, in the order of ``--help``; those from elsewhere follow."""
-
-_ORDER = [import_module(f".analyses.{name}", __package__).__name__ for name in _MODULES]
+_OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
+"""The requests that are commands, in the order of ``--help``; those from elsewhere follow."""
 
 Port = Annotated[int, option("port on this computer", "PORT", default=8866)]  # as Voila has it
 
@@ -175,8 +169,7 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
 
 def commands() -> list[type[Request]]:
     """Every request, in the order of ``--help``."""
-    places = {name: place for place, name in enumerate(_ORDER)}
-    return sorted(ANALYSES.values(), key=lambda kind: places.get(kind.__module__, len(places)))
+    return [*_OWN, *(kind for kind in ANALYSES.values() if kind not in _OWN)]
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -13,8 +13,14 @@ from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
-    from ..report.findings import ReportRequest
+    from ..images.reading import Progress as Steps
+    from ..report.findings import Findings, ReportRequest
+    from ..report.report import Report
+    from ..report.reproduction import Again
 
 _ATLAS = (
     "for the table of regions: labelled or probabilistic NIfTI image, a folder of maps, or a name "
@@ -62,11 +68,9 @@ class WriteReport(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..report.findings import ReportRequest
-        from ..report.report import make_report
 
-        fields = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label")}
-        request = ReportRequest(**values)
+        names = ReportRequest.__dataclass_fields__
+        request = ReportRequest(**{name: getattr(self, name) for name in names})
         self._check_folders(request)
         atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None
         cohorts = self._load(progress)
@@ -99,3 +103,75 @@ class WriteReport(Request):
             for folder in dict.fromkeys(folders)
         }
         return [cohorts[folder] for folder in folders]
+
+
+def make_report(
+    a: Cohort,
+    b: Cohort | None = None,
+    atlas: Atlas | None = None,
+    request: ReportRequest | None = None,
+    day: date | None = None,
+    progress: Steps | None = None,
+) -> Report:
+    """Make a report on a cohort, or on two and their overlap and differences.
+
+    The same cohorts, atlas and request give the same bytes but for the day. Folders and files are
+    called by their names, without the folders above them.
+
+    Parameters
+    ----------
+    a, b : Cohort
+        Whole cohorts: the request holds the conditions.
+    atlas : Atlas, optional
+        For the table of regions.
+    request : ReportRequest, optional
+        By default voxels of at least 5 patients, and no condition.
+    day : date, optional
+        By default today.
+    progress : callable, optional
+        Called with (steps done, steps in all); what it raises ends the work.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        Where a cohort is restricted already, where a condition names no column or no patient meets
+        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
+
+    Examples
+    --------
+    >>> from lesion_dash import ReportRequest, load_cohort, make_report
+    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
+    >>> report.title, list(report.files)[0]
+    ('Lesion report: cohort_a', 'report.html')
+    """
+    from ..report.findings import ReportRequest, find_all
+    from ..report.report import assemble_report
+
+    findings = find_all(a, b, atlas, request or ReportRequest())
+    return assemble_report(findings, _again(findings), day, progress)
+
+
+_AGAIN = "report"
+"""The folder of results in the command that a page shows."""
+
+
+def _again(findings: Findings) -> Again:
+    """The command and the Python of the same report, to be run where its inputs lie."""
+    from ..report.reproduction import Again, find_places
+
+    places = find_places(findings)
+    a, b = (*places.folders, None)[:2]
+    atlas, labels = (*places.atlas, None, None)[:2]
+    files: dict[str, Any] = {
+        "a": a,
+        "b": b,
+        "atlas": atlas,
+        "labels": labels,
+        "participants": places.participants,
+    }
+    request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)
+    return Again(places.summary, request.as_command(), request.as_python())

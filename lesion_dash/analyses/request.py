@@ -8,6 +8,7 @@ a bound stands in one place. A new analysis is one subclass of `Request` (see `s
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,6 +79,9 @@ class Result:
     notes: Sequence[str] = ()
     exit_code: int = 0
     obsolete: Sequence[Path] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class Target(NamedTuple):
@@ -309,22 +313,24 @@ class Request(BaseModel):
         return recorded
 
     def as_python(self) -> str:
-        r"""Python that writes the same files, or prints the same lines.
+        """Python that writes the same files and prints the same lines.
 
         Examples
         --------
         >>> from lesion_dash.analyses.inspection import Inspect
         >>> print(Inspect(image="scan.nii", volume=2).as_python())
-        from lesion_dash.analyses.inspection import Inspect
+        from lesion_dash.analyses import Inspect
         <BLANKLINE>
-        print(*Inspect(image='scan.nii', volume=2).execute().lines, sep="\n")
+        print(Inspect(image='scan.nii', volume=2).execute())
         """
-        kind = type(self)
-        values = [f"{name}={literal(value)}" for name, value in self.changed.items()]
-        head = f"from {kind.__module__} import {kind.__name__}"
-        call = f"{layout(kind.__name__, values)}.execute()"
-        line = call if self.outputs() else f'print(*{call}.lines, sep="\\n")'
-        return f"{head}\n\n{line}"
+        return python_of([self])
+
+    @property
+    def call(self) -> str:
+        """The line of `as_python` that runs it."""
+        name = type(self).__name__
+        values = [f"{field}={literal(value)}" for field, value in self.changed.items()]
+        return f"print({layout(name, values)}.execute())"
 
     def as_command(self) -> str:
         """The command line of the same request."""
@@ -342,6 +348,24 @@ class Request(BaseModel):
         else:
             arguments = [*places, *options]
         return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
+
+
+def python_of(requests: Iterable[Request]) -> str:
+    """Python that does one request after another."""
+    names: dict[str, set[str]] = {}
+    calls = []
+    for request in requests:
+        names.setdefault(home_of(type(request)), set()).add(type(request).__name__)
+        calls.append(request.call)
+    imports = [f"from {home} import {', '.join(sorted(names[home]))}" for home in sorted(names)]
+    return "\n".join([*imports, "", *calls])
+
+
+def home_of(kind: type[Request]) -> str:
+    """What a request is imported from: its package where that lists it, else its module."""
+    package = kind.__module__.rpartition(".")[0]
+    is_listed = getattr(sys.modules.get(package), kind.__name__, None) is kind
+    return package if is_listed else kind.__module__
 
 
 # What requests need.

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+from ..analyses.report import make_report
 from ..core.errors import Cancelled
 from ..report.findings import ReportRequest
-from ..report.report import Report, make_report
+from ..report.report import Report
 from .cache import Cache
 from .session import Session
 

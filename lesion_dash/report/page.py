@@ -39,7 +39,7 @@ from .formatting import (
     sex_summary,
     share,
 )
-from .reproduction import checksum_tables, command, find_places, python_lines, versions
+from .reproduction import Again, checksum_tables, versions
 
 PAGE_NAME = "report.html"
 
@@ -49,7 +49,11 @@ _BEFORE_UNIT = re.compile(r"(?<=[\d)]) (?=(?:%|mL|mm³?|years|months|weeks|days)
 
 
 def make_page(
-    findings: Findings, pictures: Mapping[str, Picture], files: list[tuple[str, str]], day: date
+    findings: Findings,
+    pictures: Mapping[str, Picture],
+    files: list[tuple[str, str]],
+    again: Again,
+    day: date,
 ) -> str:
     """The page as text.
 
@@ -60,6 +64,7 @@ def make_page(
         By the names that `figures.drawings` gives them.
     files : list of (str, str)
         Name of each file beside the page, and what it holds.
+    again : Again
     day : date
         On which the report was made.
     """
@@ -89,9 +94,7 @@ def make_page(
         credit=atlas_credit(findings),
         atlas_files=atlas_files(findings.atlas) if findings.atlas is not None else (),
         criteria=criteria(findings),
-        where_to_run=find_places(findings).summary,
-        command=command(findings),
-        python=python_lines(findings),
+        again=again,
         checksums=checksum_tables(findings),
     )
 

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ..atlas.atlas import Atlas
-from ..cohort.cohort import Cohort
 from ..core.tables import csv_bytes
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME as PROVENANCE_NAME
@@ -24,10 +22,10 @@ from ..stats.differences import FILE_NAMES as DIFFERENCE_NAMES
 from ..stats.overlap import FILE_NAME as OVERLAP_NAME
 from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import drawings
-from .findings import Findings, ReportRequest, Side, find_all
+from .findings import Findings, Side
 from .formatting import counted
 from .page import PAGE_NAME, make_page, summary
-from .reproduction import report_provenance
+from .reproduction import Again, report_provenance
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -143,50 +141,18 @@ def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
     return [PAGE_NAME, *names, *([REGIONS_NAME] if has_atlas else []), PROVENANCE_NAME]
 
 
-def make_report(
-    a: Cohort,
-    b: Cohort | None = None,
-    atlas: Atlas | None = None,
-    request: ReportRequest | None = None,
-    day: date | None = None,
-    progress: Progress | None = None,
+def assemble_report(
+    findings: Findings, again: Again, day: date | None = None, progress: Progress | None = None
 ) -> Report:
-    """Make a report on a cohort, or on two and their overlap and differences.
-
-    The same cohorts, atlas and request give the same bytes but for the day. Folders and files are
-    called by their names, without the folders above them.
+    """All files of a report; see `make_report`.
 
     Parameters
     ----------
-    a, b : Cohort
-        Whole cohorts: the request holds the conditions.
-    atlas : Atlas, optional
-        For the table of regions.
-    request : ReportRequest, optional
-        By default voxels of at least 5 patients, and no condition.
+    findings : Findings
+    again : Again
     day : date, optional
-        By default today.
     progress : callable, optional
-        Called with (steps done, steps in all); what it raises ends the work.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        Where a cohort is restricted already, where a condition names no column or no patient meets
-        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
-
-    Examples
-    --------
-    >>> from lesion_dash import ReportRequest, load_cohort, make_report
-    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
-    >>> report.title, list(report.files)[0]
-    ('Lesion report: cohort_a', 'report.html')
     """
-    findings = find_all(a, b, atlas, request or ReportRequest())
     day = day or datetime.now().astimezone().date()
     files, to_draw = _result_files(findings), drawings(findings)
     total = len(files) + len(to_draw)
@@ -194,7 +160,7 @@ def make_report(
     makers = {name: file.make for name, file in files.items()}
     results = _call_each(makers, len(to_draw), total, progress)
     summaries = [(name, file.summary) for name, file in files.items()]
-    page = make_page(findings, pictures, [*summaries, (PROVENANCE_NAME, _PROVENANCE)], day)
+    page = make_page(findings, pictures, [*summaries, (PROVENANCE_NAME, _PROVENANCE)], again, day)
     # The page bears the day, so its checksum would differ from one day to the next.
     sums = {name: checksum(content) for name, content in results.items()}
     provenance = report_provenance(findings, day, sums)
