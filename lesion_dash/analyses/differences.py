@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, skipped_files
+from .inputs import atlas_notes, load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..images.maps import Map
+    from ..regions.differences import RegionDifferences
     from ..stats.differences import CohortDifferences
 
 
@@ -24,6 +26,8 @@ class Compare(Request):
 
     a: fields.MasksA
     b: str = source("folder or URL of the masks that are subtracted", "B", positional=True)
+    atlas: fields.AtlasIfAny
+    labels: fields.Labels
     output: fields.Output
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
@@ -41,30 +45,48 @@ class Compare(Request):
     scheduler: fields.Scheduler
 
     def outputs(self) -> list[str]:
+        from ..regions.differences import FILE_NAME
         from ..stats.differences import FILE_NAMES
 
-        return list(FILE_NAMES.values())
+        return [*FILE_NAMES.values(), *([FILE_NAME] if self.atlas else [])]
 
     def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
-        from ..images.maps import nifti_parts
+        from ..regions.differences import region_differences
         from ..stats.differences import FILE_NAMES, cohort_differences
 
+        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
         self.check_space(4 * len(FILE_NAMES) * a.grid.size)  # maps of float32
         differences = cohort_differences(a, b, self.min_patients, self.outside)
+        regions = region_differences(a, b, atlas, self.min_patients) if atlas else None
+        of_regions = (
+            [note for note in regions.notes if note not in differences.notes] if regions else []
+        )
         lines, warnings = _summary(differences)
         return Result(
-            files=(
-                (name, nifti_parts(image.to_nifti())) for name, image in differences.files.items()
-            ),
-            inputs=[cohort_input(a), cohort_input(b)],
+            files=_files(differences, regions),
+            inputs=[cohort_input(a), cohort_input(b), *([atlas_input(atlas)] if atlas else [])],
             counts=_counts(differences),
             lines=[*lines, self.files_line()],
             warnings=[*skipped_files(a), *skipped_files(b), *warnings],
-            notes=differences.notes,
+            notes=[*differences.notes, *atlas_notes(of_regions)],
         )
+
+
+def _files(
+    differences: CohortDifferences, regions: RegionDifferences | None
+) -> Iterator[tuple[str, Any]]:
+    from ..core.tables import csv_bytes
+    from ..images.maps import nifti_parts
+    from ..regions.differences import FILE_NAME
+
+    for name, image in differences.files.items():
+        yield name, nifti_parts(image.to_nifti())
+    if regions is not None:
+        yield FILE_NAME, csv_bytes(regions.table)
 
 
 def _counts(differences: CohortDifferences) -> dict[str, Any]:

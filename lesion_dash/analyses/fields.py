@@ -241,6 +241,11 @@ Atlas = Annotated[str, source(_ATLAS, "ATLAS")]
 Atlases = Annotated[
     tuple[str, ...], source(f"{_ATLAS}; once for each of several atlases", "ATLAS", min_length=1)
 ]
+AtlasIfAny = Annotated[str | None, source(_ATLAS, "ATLAS", default=None, is_recorded=False)]
+AtlasesIfAny = Annotated[
+    tuple[str, ...],
+    source(f"{_ATLAS}; once for each of several", "ATLAS", default=(), is_recorded=False),
+]
 Labels = Annotated[str | None, source(_LABELS, "TABLE", default=None, is_recorded=False)]
 LabelsOfEach = Annotated[
     tuple[str, ...],

@@ -33,14 +33,14 @@ _MAP = "a mask, or a folder of masks, or the URL of one"
 
 
 class OverlapRequest(Request):
-    """Overlap of two binary maps, counted in the regions of an atlas."""
+    """Overlap of two binary maps, and how much of it lies in each region of an atlas."""
 
     command = "overlap"
     example = "group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o overlap/"
 
     a: str = source(_MAP, "A", positional=True)
     b: str = source(_MAP, "B", positional=True)
-    atlas: fields.Atlases
+    atlas: fields.AtlasesIfAny
     labels: fields.LabelsOfEach
     output: fields.Output
     overwrite: fields.Overwrite

@@ -57,8 +57,6 @@ class WriteReport(Request):
     def _check_sides(self) -> WriteReport:
         if self.b is None and self.where_b:
             raise InputError("--where-b", "there is no folder B to ask", "give one, or use --where")
-        if self.labels is not None and self.atlas is None:
-            raise InputError("--labels", "names the regions of no atlas", "give --atlas as well")
         return self
 
     def outputs(self) -> list[str]:

@@ -189,6 +189,10 @@ class Request(BaseModel):
             given = [self.flag(name) for name in names if getattr(self, name)]
             if len(given) > 1:
                 raise InputError(" and ".join(given), "both given", "give one of them")
+        values = vars(self)
+        if "atlas" in values and values.get("labels") and not values["atlas"]:
+            problem = "names the regions of no atlas"
+            raise InputError(self.flag("labels"), problem, f"give {self.flag('atlas')} as well")
         return self
 
     @classmethod

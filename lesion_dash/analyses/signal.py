@@ -80,8 +80,6 @@ class Snr(Request):
         if (self.signal is None) == (self.atlas is None):
             problem = "give one of them" if self.signal is None else "both given"
             raise InputError("--signal and --atlas", problem, "a mask, or all regions of an atlas")
-        if self.labels is not None and self.atlas is None:
-            raise InputError("--labels", "there is no atlas", "omit it, or give --atlas")
         return self
 
     def run(self, progress: Progress) -> Result:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import model_validator
+
 from ..core import defaults
+from ..core.errors import InputError
 from . import fields
-from .fields import option
-from .inputs import load_folder, skipped_files
+from .fields import option, source
+from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -34,6 +37,18 @@ class SizeBias(Request):
         "what counts as extreme: means that are larger, smaller, or either",
         default=defaults.VOLUME_SIDE,
     )
+    clusters: bool = option(
+        "write a table of the clusters of voxels with a small corrected p",
+        default=False,
+        is_recorded=False,
+    )
+    atlas: str | None = source(
+        "to name the region at the peak of each of these clusters, as for `lesion-dash load`",
+        "ATLAS",
+        default=None,
+        is_recorded=False,
+    )
+    labels: fields.Labels
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
@@ -41,18 +56,27 @@ class SizeBias(Request):
     participants: fields.Participants
     scheduler: fields.Scheduler
 
-    def outputs(self) -> list[str]:
-        from ..stats.size_bias import MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
+    @model_validator(mode="after")
+    def _check_clusters(self) -> SizeBias:
+        if self.atlas is not None and not self.clusters:
+            raise InputError("--atlas", "names the regions of clusters", "give --clusters as well")
+        return self
 
-        return [*MEAN_FILE_NAMES.values(), *PERMUTATION_FILE_NAMES.values(), "patients.csv"]
+    def outputs(self) -> list[str]:
+        from ..stats.size_bias import FILE_NAME, MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
+
+        maps = [*MEAN_FILE_NAMES.values(), *PERMUTATION_FILE_NAMES.values()]
+        return [*maps, "patients.csv", *([FILE_NAME] if self.clusters else [])]
 
     def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_bytes
         from ..stats.permutation import permute_volumes
-        from ..stats.size_bias import STATEMENT, mean_contrast
+        from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
+        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         cohort = load_folder(self.masks, self, progress, self.participants)
         test = permute_volumes(
             cohort,
@@ -77,9 +101,12 @@ class SizeBias(Request):
             "notes": list(test.notes),
             "statement": STATEMENT,
         }
+        files = [*maps, ("patients.csv", csv_bytes(cohort.files_table))]
+        if self.clusters:
+            files.append((FILE_NAME, csv_bytes(find_size_clusters(test, means, atlas).table)))
         return Result(
-            files=[*maps, ("patients.csv", csv_bytes(cohort.files_table))],
-            inputs=[cohort_input(cohort)],
+            files=files,
+            inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas else [])],
             counts=counts,
             lines=[*_summary(means, test), STATEMENT, self.files_line()],
             warnings=skipped_files(cohort),
