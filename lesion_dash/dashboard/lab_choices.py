@@ -14,6 +14,8 @@ from ..core.defaults import (
     MIN_PATIENTS,
     MIN_PATIENTS_OF_TWO,
     MIN_PERMUTATIONS,
+    MIN_ROI_MM3,
+    MIN_ROI_VOXELS,
     PERMUTATIONS,
     SEED,
     T_TEST,
@@ -71,6 +73,9 @@ FIRST_THRESHOLDS: dict[str, tuple[float, ThresholdSide]] = {
 }
 """Where a map's threshold and its side begin; a map from a file has no key."""
 
+_FIRST_MAP = "minus_log10_p"
+_MOST = 1_000_000  # arbitrary: more patients or permutations than are asked for
+
 _FIRST_LEAST = {"score": MIN_PATIENTS}
 
 
@@ -98,10 +103,10 @@ class InputChoices(t.HasTraits):
     mask = t.Unicode("", help="name of that mask, empty for none")
     test = t.Enum(list(TESTS), default_value=T_TEST)
     min_patients = t.Int(
-        MIN_PATIENTS_OF_TWO, min=1, help="lesioned at a voxel, else it is not tested"
+        MIN_PATIENTS_OF_TWO, min=1, max=_MOST, help="lesioned at a voxel, else it is not tested"
     )
     correction = t.Enum(list(CORRECTIONS), default_value=CORRECTION)
-    n_permutations = t.Int(PERMUTATIONS, min=MIN_PERMUTATIONS, max=1_000_000)
+    n_permutations = t.Int(PERMUTATIONS, min=MIN_PERMUTATIONS, max=_MOST)
     seed = t.Int(SEED, min=0, max=2**32 - 1)
 
     @t.validate("runs")
@@ -175,13 +180,13 @@ class Way:
     picks : tuple of int
     """
 
-    map_key: str = "minus_log10_p"
-    threshold: float = 3.0
+    map_key: str = _FIRST_MAP
+    threshold: float = FIRST_THRESHOLDS[_FIRST_MAP][0]
     side: ThresholdSide = THRESHOLD_SIDE
     steps: tuple[RecipeStep, ...] = ()
     connectivity: Connectivity = CLUSTER_CONNECTIVITY
-    min_voxels: int = 1
-    min_mm3: float = 0.0
+    min_voxels: int = MIN_ROI_VOXELS
+    min_mm3: float = MIN_ROI_MM3
     atlas: str = ""
     picks: tuple[int, ...] = ()
 
@@ -195,13 +200,13 @@ class Way:
 class WayChoices(t.HasTraits):
     """The choices from the map to regions of interest, as in `Way`."""
 
-    map_key = t.Enum(["", *MAPS], default_value="minus_log10_p")
-    threshold = t.Float(3.0)
+    map_key = t.Enum(["", *MAPS], default_value=_FIRST_MAP)
+    threshold = t.Float(Way.threshold)
     side = t.Enum(get_args(ThresholdSide), default_value=THRESHOLD_SIDE)
     steps = t.Tuple()
-    connectivity = t.Enum(list(SHARED), default_value=26)
-    min_voxels = t.Int(1, min=1)
-    min_mm3 = t.Float(0.0, min=0.0)
+    connectivity = t.Enum(list(SHARED), default_value=CLUSTER_CONNECTIVITY)
+    min_voxels = t.Int(MIN_ROI_VOXELS, min=1, max=10**9)
+    min_mm3 = t.Float(MIN_ROI_MM3, min=0.0)
     atlas = t.Unicode("")
     picks = t.Tuple()
 

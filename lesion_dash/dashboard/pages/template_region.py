@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.formats import Region
-from ...core.defaults import REGION_THRESHOLD
 from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
 from ..lab_files import LabFiles
 from ..measurement_service import ONE, PERCENT, MapFacts, Placed, RegionChoice
+from ..page_inputs import number_field
 from ..source_field import SourceField
 from .template_images import unseen
 
@@ -42,9 +42,7 @@ class RegionPanel:
         self.map = SourceField(files, "Choose a folder", title="Map")
         self.label = widgets.Dropdown(options=[], tooltip="Region", disabled=True)
         self.threshold = widgets.FloatSlider(
-            value=REGION_THRESHOLD,
-            min=0.01,
-            max=1,
+            **number_field("template", "threshold"),
             step=0.01,
             readout_format=".2f",
             tooltip="Threshold",
