@@ -23,12 +23,13 @@ from .analyses.console import (
 )
 from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
+from .core import defaults
 from .core.errors import LesionDashError
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
 """The requests that are commands, in the order of ``--help``; those from elsewhere follow."""
 
-Port = Annotated[int, option("port on this computer", "PORT", default=8866)]  # as Voila has it
+Port = Annotated[int, option("port on this computer", "PORT", default=defaults.PORT)]
 
 
 class Demo(Request):
@@ -58,9 +59,10 @@ class Serve(Request):
     results: str | None = source("where results may be written", "DIR", default=None)
     port: Port
     host: str = option(
-        "IP address to listen on; 127.0.0.1 is this computer, any other asks for a token",
+        f"IP address to listen on; {defaults.LOOPBACK} is this computer, any other asks for a "
+        "token",
         "ADDRESS",
-        default="127.0.0.1",
+        default=defaults.LOOPBACK,
     )
     hostname: str | None = option(
         "name of the proxy in front, as visitors type it; asks for a token", "NAME", default=None
@@ -72,7 +74,10 @@ class Serve(Request):
         default=None,
     )
     max_kernels: int = option(
-        "pages open at once, about 200 MB each and more with large cohorts", "N", ge=1, default=10
+        "pages open at once, about 200 MB each and more with large cohorts",
+        "N",
+        ge=1,
+        default=defaults.MAX_KERNELS,
     )
     kernel_memory: str | None = option(
         "the most one page may take, such as 4GB; on Linux (default: half of the computer's "

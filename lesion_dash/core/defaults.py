@@ -104,5 +104,17 @@ UNPACK_MB: Final = 64.0
 COILS: Final = 1
 """Channels of a magnitude image."""
 
+RESAMPLES: Final = 1000
+"""Of a bootstrap; arbitrary: its interval varies by a few percent from one seed to another."""
+
 BLOCK_MM: Final = 0.0
 """Edge of the cubes of a bootstrap: none, single voxels."""
+
+LOOPBACK: Final = "127.0.0.1"
+"""The dashboard listens on this computer alone."""
+
+PORT: Final = 8866
+"""As Voila has it."""
+
+MAX_KERNELS: Final = 10
+"""Pages open at once: with 200 MB each, what a computer of 4 GB has room for."""

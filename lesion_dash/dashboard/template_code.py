@@ -78,7 +78,7 @@ def _register(script: _Script, request: Request) -> None:
     is_shipped = request.template == MNI
     template = script.call(load_template) if is_shipped else literal(request.template)
     engine = engine_for(request.kind)
-    found = script.call(
+    registration = script.call(
         register_image,
         image,
         template,
@@ -87,7 +87,7 @@ def _register(script: _Script, request: Request) -> None:
         engine=None if engine == ENGINE else engine,
     )
     script.lines += [
-        f"found = {found}",
+        f"found = {registration}",
         "print(found.quality)",
         "image, transform = found.moving, found.transform",
     ]

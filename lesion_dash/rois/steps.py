@@ -21,6 +21,8 @@ from ..stats.components import SHARED
 from .calls import call_of
 
 Unit = Literal["voxels", "mm"]
+_UNIT: Unit = "voxels"
+_NEIGHBOURS: Connectivity = 6  # over faces: the smallest step
 Operation = Literal["dilate", "erode", "open", "close"]
 
 _SCIPY = {
@@ -40,8 +42,8 @@ def morph_mask(
     mask: Mask,
     operation: Operation,
     radius: float = 1,
-    unit: Unit = "voxels",
-    connectivity: Connectivity = 6,
+    unit: Unit = _UNIT,
+    connectivity: Connectivity = _NEIGHBOURS,
 ) -> Mask:
     """Dilate, erode, open or close a binary map.
 
@@ -269,8 +271,8 @@ class Morph:
 
     operation: Operation
     radius: float = 1
-    unit: Unit = "voxels"
-    connectivity: Connectivity = 6
+    unit: Unit = _UNIT
+    connectivity: Connectivity = _NEIGHBOURS
 
     def apply(self, mask: Mask) -> Mask:
         """The changed mask."""

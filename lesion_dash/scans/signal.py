@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
-from ..core.defaults import BLOCK_MM, COILS, REGION_THRESHOLD, SEED
+from ..core.defaults import BLOCK_MM, COILS, REGION_THRESHOLD, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -49,7 +49,7 @@ def measure_signal(
     air: MaskLike | None = None,
     coils: int = COILS,
     block_mm: float = BLOCK_MM,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise by every definition whose regions are given.
@@ -136,7 +136,7 @@ def temporal_snr(
     signal: MaskLike,
     *,
     block_mm: float = BLOCK_MM,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure the temporal signal to noise of a series: the median over a mask.
@@ -287,7 +287,7 @@ def snr_by_region(
     air: MaskLike | None = None,
     coils: int = COILS,
     block_mm: float = BLOCK_MM,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise in every region of an atlas.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import BLOCK_MM, SEED
+from ..core.defaults import BLOCK_MM, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import as_path
@@ -286,7 +286,7 @@ class Bootstrap:
     """
 
     block_mm: float = BLOCK_MM
-    resamples: int = 1000
+    resamples: int = RESAMPLES
     seed: int = SEED
 
     def __post_init__(self) -> None:

@@ -11,8 +11,9 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.defaults import LOOPBACK
 from ..core.errors import InputError
-from ..dashboard.own_server import LOOPBACK, OWN_NAMES, host_name
+from ..dashboard.own_server import OWN_NAMES, host_name
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 

@@ -23,9 +23,9 @@ from jupyter_server.services.kernels.kernelmanager import (
 )
 from traitlets import Integer
 
+from ..core.defaults import MAX_KERNELS
 from ..dashboard.environment import kernel_environment
 
-MAX_KERNELS = 10
 _SECONDS_TO_COME_BACK = 60
 _SECONDS_TO_SETTLE = 2
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.defaults import LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
 from ..dashboard.environment import MEMORY_VARIABLE, OWN_SERVER, RESULTS_VARIABLE, ROOT_VARIABLE
 from ..dashboard.scripts import SERVED, served_scripts
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from .access import Access
 
 
-ADDRESS = "127.0.0.1"
-PORT = 8866
-MAX_KERNELS = 10
 TEMPLATE = "lesion_dash"
 
 _IDLE_SECONDS = 5 * 60  # without a page; a page that lost its connection comes back sooner
@@ -43,7 +41,7 @@ def serve(
     port: int = PORT,
     open_browser: bool = False,
     *,
-    host: str = ADDRESS,
+    host: str = LOOPBACK,
     hostname: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
     max_kernels: int = MAX_KERNELS,
