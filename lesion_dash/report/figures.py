@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.grid import Grid
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.template import load_template
 from ..plotting.charts import draw_coverage
@@ -34,7 +35,7 @@ from ..stats.differences import CohortDifferences
 from ..stats.overlap import Overlap
 from ..stats.topography import STATISTICS
 from .findings import Findings, Side
-from .formatting import counted, fixed, ml, share
+from .formatting import fixed, ml, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,18 +22,6 @@ _EXACT = 1e-9
 well above the rounding of a double (1e-16), well below what a reader sees."""
 
 
-def counted(number: int, noun: str = "") -> str:
-    """A count, with its noun where one is given.
-
-    Examples
-    --------
-    >>> counted(1, "voxel"), counted(12345, "voxel"), counted(12345)
-    ('1 voxel', '12,345 voxels', '12,345')
-    """
-    plural = "s" if noun and number != 1 else ""
-    return f"{number:,} {noun}{plural}".rstrip()
-
-
 def fixed(value: float, decimals: int, plus: bool = False) -> str:
     """A number with so many decimals.
 

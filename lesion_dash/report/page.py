@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
-from ..core.text import printable
+from ..core.text import counted, printable
 from ..regions.counts import RegionCount
 from ..stats.coverage import Mark
 from .figures import Picture
@@ -27,7 +27,6 @@ from .formatting import (
     age_summary,
     column_rows,
     condition_label,
-    counted,
     criteria,
     decimals_of,
     enumerated,
