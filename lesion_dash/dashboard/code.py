@@ -7,19 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..analyses import (
-    Assign,
-    Check,
-    Compare,
-    Inspect,
-    OverlapRequest,
-    SizeBias,
-    Stats,
-    WriteReport,
-)
-from ..analyses.request import Request, python_of
+from .. import analyses
 from ..plotting.figures import ML
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.topography import FILE_NAMES
@@ -31,15 +21,18 @@ from .session import Session
 from .size_bias_service import SizeBiasRequest
 from .state import Selection
 
+if TYPE_CHECKING:
+    from ..analyses.request import Request
+
 ASSIGNMENT_FILE = "assignment.csv"
 RESULTS = "results"
 """The folder that the lines write to."""
 
 
 def texts_of(*requests: Request) -> tuple[str, str]:
-    """Python and commands of requests, one after another; empty without any."""
-    if not requests:
-        return "", ""
+    """Python and commands of requests, one after another."""
+    from ..analyses.request import python_of  # with pydantic, of which a new page needs nothing
+
     commands = "".join(f"{request.as_command()}\n" for request in requests)
     return f"{python_of(requests)}\n", commands
 
@@ -65,7 +58,9 @@ class Code:
             requests.append(self._overlap(selection, f"{RESULTS}/overlap", atlas))
         elif atlas:  # the regions of one cohort are a table of its report
             a = self._cohort(selection.cohort_a, "a")
-            requests.append(WriteReport(**a, min_patients=k, output=f"{RESULTS}/report", **atlas))
+            requests.append(
+                analyses.WriteReport(**a, min_patients=k, output=f"{RESULTS}/report", **atlas)
+            )
         return texts_of(*requests)
 
     def patients(self, name: str) -> tuple[str, str]:
@@ -74,7 +69,7 @@ class Code:
             return "", ""
         stats = self._stats(name, 1)
         whole: dict[str, Any] = {"path": stats.masks}
-        return texts_of(stats, Check(**whole))
+        return texts_of(stats, analyses.Check(**whole))
 
     def compare(self, request: PairRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for the differences of two cohorts, and in each region of an atlas."""
@@ -82,13 +77,15 @@ class Code:
             return "", ""
         sides = self._sides(request.cohort_a, request.cohort_b)
         k = request.min_patients
-        return texts_of(Compare(**sides, min_patients=k, output=RESULTS, **self._atlas(atlas)))
+        return texts_of(
+            analyses.Compare(**sides, min_patients=k, output=RESULTS, **self._atlas(atlas))
+        )
 
     def chance(self, request: SizeBiasRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for lesion volumes against chance, with regions named after an atlas."""
         if request is None:
             return "", ""
-        bias = SizeBias(
+        bias = analyses.SizeBias(
             **self._cohort(request.cohort),
             min_patients=request.min_patients,
             permutations=request.permutations,
@@ -105,7 +102,7 @@ class Code:
         image, before = self._assigned(question) if question.atlas else ("", [])
         if not image:
             return "", ""
-        assign = Assign(
+        assign = analyses.Assign(
             image=image,
             threshold=question.threshold * (ML if question.source == "mean" else 1.0),
             signs=question.signs,
@@ -134,15 +131,17 @@ class Code:
             return "", ""
         path = self._path(self.session.root.path / folder / file) if folder else file
         at: list[dict[str, Any]] = [{}, *([{"voxel": voxel, "volume": volume}] if voxel else [])]
-        return texts_of(*(Inspect(image=path, **place) for place in at))
+        return texts_of(*(analyses.Inspect(image=path, **place) for place in at))
 
-    def _stats(self, name: str, min_patients: int) -> Stats:
-        return Stats(**self._cohort(name), min_patients=min_patients, output=RESULTS)
+    def _stats(self, name: str, min_patients: int) -> analyses.Stats:
+        return analyses.Stats(**self._cohort(name), min_patients=min_patients, output=RESULTS)
 
-    def _overlap(self, selection: Selection, output: str, atlas: dict[str, Any]) -> OverlapRequest:
+    def _overlap(
+        self, selection: Selection, output: str, atlas: dict[str, Any]
+    ) -> analyses.OverlapRequest:
         sides = self._sides(selection.cohort_a, selection.cohort_b)
         k = selection.min_patients
-        return OverlapRequest(**sides, min_patients=k, output=output, **atlas)
+        return analyses.OverlapRequest(**sides, min_patients=k, output=output, **atlas)
 
     def _assigned(self, question: AssignmentRequest) -> tuple[str, list[Request]]:
         """The image that is assigned, empty where it is not chosen yet, and what makes it."""

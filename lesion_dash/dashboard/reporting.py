@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from ..analyses.report import make_report
 from ..core.errors import Cancelled
 from ..report.findings import ReportRequest
 from ..report.report import Report
@@ -73,6 +72,7 @@ class Reporting:
         stop : Event
             Ends the work at the next step.
         """
+        from ..analyses.report import make_report
 
         def progress(done: int, total: int) -> None:
             if stop.is_set():
