@@ -12,8 +12,8 @@ from lesion_dash.cli import commands
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands and options
 
-Written by `make docs` from the requests in `lesion_dash/analyses/`, each of which can be made in
-Python as well: `Stats(masks="masks", output="results").execute()` does what
+Written by `make docs` from the requests in `lesion_dash.analyses`, each of which can be made in
+Python as well: `print(Stats(masks="masks", output="results").execute())` writes and prints what
 `lesion-dash stats masks -o results` does.
 """
 

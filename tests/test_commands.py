@@ -176,18 +176,24 @@ def test_results_are_replaced_only_when_asked(study, capsys, name):
     assert written(folder) == before
 
 
+def shown(capsys) -> list[str]:
+    """All lines that are printed: Python prints those in order that a terminal gets in two ways."""
+    out, err = capsys.readouterr()
+    return sorted([*out.splitlines(), *err.splitlines()])
+
+
 @pytest.mark.parametrize("name", [*RUNS, *PRINTING])
 def test_command_json_and_python_say_the_same_as_the_request(study, capsys, name):
     request = cli.read_request(shlex.split((RUNS | PRINTING)[name]))
     assert cli.read_request(shlex.split(request.as_command())[1:]) == request
     assert type(request)(**json.loads(json.dumps(request.changed))) == request
     main(request.as_command().removeprefix("lesion-dash "))
-    printed, before = capsys.readouterr().out, {}
+    printed, before = shown(capsys), {}
     if name in RUNS:
         before = written(study / "out")
         (study / "out").rename(study / "first")
     exec(request.as_python(), {})
-    assert capsys.readouterr().out == printed
+    assert shown(capsys) == printed
     if name in RUNS:
         assert written(study / "out") == before
 

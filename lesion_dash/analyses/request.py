@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 
 from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
-from ..core.text import counted, layout, literal, shell_word
+from ..core.text import counted, layout, literal, printable, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
 
 Progress = Callable[[str, str], Callable[..., None] | None]
@@ -81,7 +81,9 @@ class Result:
     obsolete: Sequence[Path] = ()
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        """What the command shows: warnings and notes, then its lines."""
+        remarks = [*self.warnings, *(f"note: {note}" for note in self.notes)]
+        return "\n".join(map(printable, (*remarks, *self.lines)))
 
 
 class Target(NamedTuple):
@@ -317,7 +319,7 @@ class Request(BaseModel):
         return recorded
 
     def as_python(self) -> str:
-        """Python that writes the same files and prints the same lines.
+        """Python that writes the same files and prints the same lines and notes.
 
         Examples
         --------
