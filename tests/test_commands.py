@@ -355,6 +355,22 @@ def test_values_from_python_or_a_link_are_checked_alike(values, problem):
             make()
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "problem"),
+    [
+        ("inspect", {"image": "i", "voxel": 5}, "--voxel: takes 3 values"),
+        ("inspect", {"image": "i", "voxel": (1, 2)}, "--voxel: takes 3 values"),
+        ("inspect", {"image": "i", "voxel": [True, 2, 3]}, "--voxel: True is not a whole number"),
+        ("load", {"masks": "m", "output": "o", "atlas": []}, "--atlas: takes one or more values"),
+        ("load", {"masks": "m", "output": "o", "atlas": ["a", ""]}, "--atlas: is empty"),
+        ("size-bias", {"masks": "m", "output": "o", "seed": np.True_}, "--seed: True is not a w"),
+    ],
+)
+def test_several_values_are_checked_each(kind, values, problem):
+    with pytest.raises(InputError, match=f"^{problem}"):
+        ANALYSES[kind](**values)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '"m"'])
 def test_text_that_is_no_mapping_makes_no_request(text):
     with pytest.raises(InputError, match=r"^Stats: "):

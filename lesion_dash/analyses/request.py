@@ -167,10 +167,7 @@ class Request(BaseModel):
         field = cls.model_fields[name]
         kind, count = value_type(field)
         is_list = isinstance(value, (list, tuple))
-        values = [
-            fspath(each) if isinstance(each, PathLike) else each
-            for each in (value if is_list else [value])
-        ]
+        values = [_plain(each) for each in (value if is_list else [value])]
         for each in values:
             if isinstance(each, bool) and kind is not bool:
                 what = "int_type" if kind in (int, float) else ""
@@ -181,7 +178,8 @@ class Request(BaseModel):
     @model_validator(mode="after")
     def _check_paths(self) -> Request:
         for name, info in type(self).model_fields.items():
-            if argument_of(info).is_path and getattr(self, name) == "":
+            value = getattr(self, name)
+            if argument_of(info).is_path and "" in (value if isinstance(value, tuple) else [value]):
                 raise InputError(self.flag(name), "is empty", "give a path")
         return self
 
@@ -392,6 +390,13 @@ def shown_path(value: Any) -> Any:
     return value and str(as_path(value))
 
 
+def _plain(value: Any) -> Any:
+    """A path as text, a number of numpy as one of Python."""
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
 def _is_same(path: Path, other: Any) -> bool:
     return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
 
@@ -442,7 +447,7 @@ def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
         )
     info = kind.model_fields[name]
     subject = kind.flag(name)
-    if what == "missing":
+    if what == "missing" and len(first["loc"]) == 1:
         return InputError(subject, "is missing", "give it as well")
     return InputError(subject, *_problem(what, value, context, info))
 
@@ -462,6 +467,7 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
     if what.startswith(("int_", "float_", "finite_")):
         noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
         return f"{value!r} is not {noun}", ""
-    if what in ("too_short", "too_long", "missing"):
-        return f"takes {count} values", ""
+    is_wrong_number = what in ("too_short", "too_long", "missing")
+    if is_wrong_number or (what == "tuple_type" and count is not None):
+        return f"takes {count or 'one or more'} values", ""
     return f"{value!r} cannot be used", "see --help"
