@@ -33,8 +33,8 @@ def lazy_names(
     -------
     get : callable
         Imports the module of a name, and gives what it names.
-    list_names : callable
-        Gives the same names, sorted, for `dir` and completion.
+    listed : callable
+        Gives what `dir` lists: the names, and what the package holds otherwise.
     names : list of str
         The names of the stub.
     """
@@ -53,7 +53,10 @@ def lazy_names(
             return import_module(f".{name}", package)
         return getattr(import_module(modules[name], package), name)
 
-    return get, lambda: sorted(modules), list(modules)
+    def listed() -> list[str]:
+        return sorted({*vars(import_module(package)), *modules})
+
+    return get, listed, list(modules)
 
 
 _get, __dir__, __all__ = lazy_names(__name__, __file__)
