@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -110,6 +111,8 @@ def read_label_table(path: AnyPath) -> LabelTable:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(path, "entities are not allowed in an XML table", "remove its DOCTYPE")
     lines = [line for line in text.splitlines() if line.strip()]
+    if lines and re.fullmatch(r'"?sep=.?"?', lines[0].strip(), re.IGNORECASE):
+        del lines[0]  # by which Excel names the separator
     if not lines:
         raise InputError(path, "table is empty")
     try:
