@@ -68,7 +68,7 @@ def assert_note(atlas, *notes):
         ("index,name\n1,a\n2,b\n", "label without a name: 3"),
         (OF_LABELS + "9,ghost\n", "region without voxels: label 9"),
         ("", "no label table found"),
-        ("See the paper.", "no label table found"),
+        ("See the paper.", "atlas.csv beside it is not read: columns id and name not found"),
     ],
 )
 def test_table_and_image_that_differ_are_used_and_flagged(tmp_path, table, note):

@@ -7,14 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.finding import (
+    atlases_in,
+    find_atlases,
+    find_label_table,
+    find_maps_table,
+    find_unread_table,
+)
 from ..atlas.formats import has_table_ending
 from ..atlas.loading import load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
-from ..core.errors import InputError
+from ..core.errors import InputError, NotBinary
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
 from ..files.paths import AnyPath, PathInput, as_path, path_below
@@ -200,7 +206,8 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
     for path in reading.refused:
-        if (table := find_label_table(path)) is None:
+        table = find_label_table(path)
+        if table is None and find_unread_table(path) is None:
             continue
         file = path_below(path, reading.root)
         try:
@@ -212,7 +219,7 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     return reports
 
 
-def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
+def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath | None]:
     """Atlases below a folder with their tables, where every image is one or is part of one."""
     atlases = dict(find_atlases(folder).values())
     images = list_images(folder).images
@@ -221,7 +228,7 @@ def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
 
 
 def _check_each(
-    folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
+    folder: AnyPath, atlases: dict[AnyPath, AnyPath | None], like: PathInput | None
 ) -> ValidationReport:
     """The report on a folder of atlases, each by its own outcome."""
     grid = _grid_of(as_path(like)) if like is not None else None
@@ -247,7 +254,12 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     table = find_label_table(path)
     if choice == BINARY and table is not None:
         return _check_atlas(path, table, grid)
-    return _check_mask(path, grid, choice)
+    try:
+        return _check_mask(path, grid, choice)
+    except NotBinary:
+        if find_unread_table(path) is None:
+            raise
+        return _check_atlas(path, None, grid)
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:

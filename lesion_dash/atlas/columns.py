@@ -73,14 +73,14 @@ def find_columns(lines: Sequence[str]) -> Columns | None:
 
     Examples
     --------
-    >>> found = find_columns(["FAG\tPrecentral_L\t2001", "FAD\tPrecentral_R\t2002"])
-    >>> found.labels, found.name, found.abbreviation
+    >>> columns = find_columns(["FAG\tPrecentral_L\t2001", "FAD\tPrecentral_R\t2002"])
+    >>> columns.labels, columns.name, columns.abbreviation
     ((2,), 1, 0)
     >>> find_columns(["1 0.4 0 0.5 Vis 1", "2 0 0.4 1 Vis 2"]).rows[0]
     ('1', '0.4', '0', '0.5', 'Vis 1')
     """
-    found = list(filter(None, map(_find, _tables(lines))))
-    return next((table for table in found if table.labels[0] == 0), next(iter(found), None))
+    likely = list(filter(None, map(_find, _tables(lines))))
+    return next((table for table in likely if table.labels[0] == 0), next(iter(likely), None))
 
 
 def _tables(lines: Sequence[str]) -> Iterator[list[tuple[str, ...]]]:

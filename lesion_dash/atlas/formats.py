@@ -219,23 +219,25 @@ def parse_columns(lines: list[str]) -> Parsed | None:
     if not lines or lines[0].lstrip()[:1] in ("<", "{", "["):
         return None
     check_extent(columns=1 + max(map(lines[0].count, SEPARATORS)))
-    found = find_columns(lines)
-    if found is None:
+    columns = find_columns(lines)
+    if columns is None:
         return None
-    header = [found.title(column) for column in range(len(found.rows[0]))]
-    if found.header:
+    header = [columns.title(column) for column in range(len(columns.rows[0]))]
+    if columns.header:
         header = [_plain(title) or f"column {n}" for n, title in enumerate(header, 1)]
-    kept = [column for column in range(len(header)) if column not in (*found.ignored, found.name)]
+    kept = [
+        column for column in range(len(header)) if column not in (*columns.ignored, columns.name)
+    ]
     regions = {
         label: tuple(
             Region(
                 parse_label(number, row[label]),
-                row[found.name],
+                row[columns.name],
                 name_columns({header[column]: row[column] for column in kept if row[column]}),
             )
-            for number, row in enumerate(found.rows, 1)
+            for number, row in enumerate(columns.rows, 1)
         )
-        for label in found.labels[:_READINGS]
+        for label in columns.labels[:_READINGS]
     }
     first, *others = (
         Numbering(f"column {label + 1} of the table taken as label", rows)
@@ -272,8 +274,8 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
         for other in _whole_columns(header, [row for _, row in body])
         if other not in columns
     ]
-    rows_found = tuple(_parse_row(number, row, header, columns) for number, row in body)
-    return Parsed(rows_found, tuple(others[: _READINGS - 1]))
+    regions = tuple(_parse_row(number, row, header, columns) for number, row in body)
+    return Parsed(regions, tuple(others[: _READINGS - 1]))
 
 
 def _split(lines: list[str]) -> list[list[str]]:
@@ -453,10 +455,10 @@ def parse_xml(lines: list[str]) -> Parsed | None:
         if item.attrib or len(item) > 1:
             by_tag.setdefault(item.tag.rpartition("}")[2].lower(), []).append(item)
     check_extent(rows=max(map(len, by_tag.values()), default=0))
-    found = [read for items in by_tag.values() if (read := _xml_regions(items))]
-    if not found:
+    kinds = [read for items in by_tag.values() if (read := _xml_regions(items))]
+    if not kinds:
         return None
-    first, *others = max(found, key=lambda read: len(read[0].rows))
+    first, *others = max(kinds, key=lambda read: len(read[0].rows))
     kind = (root.findtext("header/type") or "").strip().lower()
     is_position = first.summary == _POSITION and kind != "label"
     numberings = (
