@@ -13,6 +13,7 @@ from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
     from ..report.findings import ReportRequest
 
@@ -34,6 +35,7 @@ class WriteReport(Request):
     )
     atlas: str | None = source(_ATLAS, "ATLAS", default=None)
     labels: fields.Labels
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
@@ -55,6 +57,9 @@ class WriteReport(Request):
             raise InputError("--labels", "names the regions of no atlas", "give --atlas as well")
         return self
 
+    def _open_atlas(self) -> Atlas | None:
+        return open_atlas(self.atlas, self.labels, self.scale) if self.atlas is not None else None
+
     def outputs(self) -> list[str]:
         from ..report.report import file_names
 
@@ -68,7 +73,7 @@ class WriteReport(Request):
         values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label")}
         request = ReportRequest(**values)
         self._check_folders(request)
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None
+        atlas = self._open_atlas()
         cohorts = self._load(progress)
         report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
         page = self.target.folder / self.outputs()[0]

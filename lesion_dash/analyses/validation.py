@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
-from ..core.errors import InputError, NotBinary
+from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
 from ..files.paths import AnyPath, PathInput, as_path, path_below
@@ -253,10 +254,16 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
         raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
     table = find_label_table(path)
     if choice == BINARY and table is not None:
-        return _check_atlas(path, table, grid)
+        try:
+            return _check_atlas(path, table, grid)
+        except InputError:
+            # A text of something else beside a mask makes no atlas of it.
+            with suppress(InputError):
+                return _check_mask(path, grid, choice)
+            raise
     try:
         return _check_mask(path, grid, choice)
-    except NotBinary:
+    except InputError:
         if find_unread_table(path) is None:
             raise
         return _check_atlas(path, None, grid)

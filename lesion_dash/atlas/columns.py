@@ -96,13 +96,14 @@ def _tables(lines: Sequence[str]) -> Iterator[list[tuple[str, ...]]]:
 
 def _find(rows: list[tuple[str, ...]]) -> Columns | None:
     """What the columns hold; the first row is a header where numbers begin below it."""
+    # A number behind words in a single line is of any text, such as "volume in mL: 3".
     for first in (0, 1):
         if len(rows) <= first or (first and any(map(_NUMBER.fullmatch, rows[0]))):
             break  # no header
         body = [_Column(cells) for cells in zip(*rows[first:], strict=True)]
         labels, colours = _find_labels(body)
         name, abbreviation = _find_name(body)
-        if labels and name is not None:
+        if labels and name is not None and (name > min(labels) or len(rows) > first + 1):
             # Columns of other numbers that may be the labels say nothing more of a region.
             ignored = frozenset((*labels, *colours)) if not first else frozenset(labels[:1])
             header = rows[0] if first else ()

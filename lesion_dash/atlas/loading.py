@@ -261,7 +261,7 @@ def _make(
     probabilities += [empty] * (len(named) - len(columns))
     maps = stack_columns(probabilities, read.grid.size)
     notes += check_map_sides(read.grid, maps, named)
-    return ProbabilityAtlas(name, read.grid, maps, named, notes, sources)
+    return ProbabilityAtlas(name, read.grid, maps, named, notes, sources, scale)
 
 
 def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
@@ -299,8 +299,8 @@ def load_atlas(
         the reading.
     scale : {"fraction", "percent"}, optional
         Of probabilities: from 0 to 1, or to 100. By default the largest value tells; where it
-        lies between, as of t values, the image is refused. An image of one volume is then the
-        map of a single region.
+        lies between, as of t values, the image is refused. Where it is stated, an image of one
+        volume without a table of several regions is the map of a single one.
 
     Returns
     -------
@@ -347,7 +347,9 @@ def atlas_of(stored: RawImage) -> Atlas:
 
 
 def _of_image(source: _Source, how: _Reading) -> Atlas:
-    if count_volumes(source) > 1 or how.scale is not None:
+    # A scale that was stated makes one volume the map of a region, unless a table names several.
+    is_one = how.scale is not None and (how.table is None or len(how.table.regions) == 1)
+    if is_one or count_volumes(source) > 1:
         return _volumes_atlas(source, how)
     try:
         return _labelled(source, how)

@@ -15,13 +15,15 @@ _MANY = 50
 _ALIKE = 0.5
 """Part of neighbouring voxels with the same value, below which regions are no bodies.
 
-Schaefer's 1,000 parcels have 0.7 at 2 mm and 0.4 at 4 mm, the T1 of MNI152 has 0.1.
+Measured: 0.87 in Brainnetome, 0.78 in 1,000 parcels of the cortex at 2 mm, 0.49 at 4 mm; 0.09 in
+the T1 of MNI152, 0.01 with noise. Coarse grids have less, so the next measure decides as well.
 """
 
 _SPREAD = 0.5
 """Variance of the places of one value, over that of all places, above which no value has its place.
 
-1 where values have no place of their own; Schaefer's 1,000 parcels have 0.01, the T1 of MNI152 0.9.
+Measured: 0.05 in Brainnetome, 0.37 in arterial territories, 0.01 in 1,000 parcels on any grid; 0.94
+in the T1 of MNI152, 1 where values have no place of their own.
 Left and right are one place: a region may lie on both sides.
 """
 
@@ -43,10 +45,12 @@ def check_parcels(path: AnyPath, labels: NDArray[np.integer], grid: Grid) -> Non
         ...
     lesion_dash.core.errors.InputError: t1.nii: holds 899 different values that ...
     """
-    present = np.unique(labels)
+    present, counts = np.unique(labels, return_counts=True)
     values = int(np.count_nonzero(present))
     if values <= _MANY:
         return
+    # Air of a CT to which 1,000 was added is no 0.
+    labels = np.where(labels == present[counts.argmax()], 0, labels)
     alike = _alike(labels)
     if alike >= _ALIKE or _spread(labels, present, grid) <= _SPREAD:
         return

@@ -309,11 +309,13 @@ class Code:
 
     def _atlas_python(self, name: str) -> str:
         image, table = self.session.root.atlas_files(name)
-        return f"ld.load_atlas({self._path(image)!r}, {self._path(table)!r})"
+        files = (image, table) if table is not None else (image,)
+        return f"ld.load_atlas({', '.join(repr(self._path(file)) for file in files)})"
 
     def _atlas_options(self, name: str) -> list[str]:
         image, table = self.session.root.atlas_files(name)
-        return ["--atlas", self._path(image), "--labels", self._path(table)]
+        labels = ["--labels", self._path(table)] if table is not None else []
+        return ["--atlas", self._path(image), *labels]
 
     def _path(self, path: Path) -> str:
         """A path from the folder that holds the data root: nothing of the computer is told."""

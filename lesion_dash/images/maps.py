@@ -267,7 +267,8 @@ class NotWhole(InputError):
 
     def __init__(self, subject: object, example: float, largest: float) -> None:
         problem = f"labels are not whole numbers, such as {example:g}"
-        super().__init__(subject, problem, "resample labels by nearest neighbour only")
+        remedy = "resample labels by nearest neighbour only; a scan or a statistic is no atlas"
+        super().__init__(subject, problem, remedy)
         self.largest = largest
 
 

@@ -275,6 +275,7 @@ def command(findings: Findings) -> str:
     request, places = findings.request, find_places(findings)
     values: list[tuple[str, object]] = [
         *zip(("--atlas", "--labels"), places.atlas, strict=False),
+        ("--scale", getattr(findings.atlas, "scale", None)),
         ("--participants", places.participants),
         ("--min-patients", request.min_patients),
         *(("--where", condition) for condition in request.where),
@@ -314,7 +315,9 @@ def python_lines(findings: Findings) -> str:
     if findings.is_pair and places.folders[0] == places.folders[1]:
         lines[-1] = "b = a"
     if findings.atlas is not None:
-        lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
+        scale = getattr(findings.atlas, "scale", None)
+        more = [f"scale={literal(scale)}"] if scale is not None else []
+        lines.append(f"atlas = ld.load_atlas({', '.join([*map(literal, places.atlas), *more])})")
     b = "b" if findings.is_pair else "None"
     atlas = "atlas" if findings.atlas is not None else "None"
     names = ("where", "where_a", "where_b", "title", "threshold", "label", "pattern")

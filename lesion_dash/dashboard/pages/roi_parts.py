@@ -52,7 +52,7 @@ class PartsPanel:
         self.connectivity = widgets.Dropdown(options=_TOUCH)
         self.min_voxels = widgets.BoundedIntText(min=1, max=10**9)
         self.min_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
-        atlases = [(name, name) for name in context.session.root.atlases]
+        atlases = context.session.root.atlas_options
         self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
         self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
