@@ -195,6 +195,10 @@ def test_no_text_does_more_than_be_refused(tmp_path_factory, text):
 BIDS = """index\tname\tabbreviation\tcolor\tmapping\themisphere\tlobe
 1\tInsula\tIns\t#ff0000\t7\tL\tlimbic
 """
+MRTRIX = """0 ???? Unknown 0 0 0 0
+1 L.BSTS ctx-lh-bankssts 25 100 40 255
+2 L.CACG ctx-lh-caudal 125 100 160 255
+"""
 OF_BIDS = {"abbreviation": "Ins", "color": "#ff0000", "mapping": "7"}
 OF_BIDS |= {"hemisphere": "L", "parent": "limbic"}
 
@@ -212,6 +216,14 @@ OF_BIDS |= {"hemisphere": "L", "parent": "limbic"}
         ("1 Precentral_L -38.6 -5.7 50.9\n2 Precentral_R 41.4 -8.2 52.1\n", "Precentral_L", {}),
         ("1,#ff0000,Insula\n2,#00ff00,Pole\n", "Insula", {"column 2": "#ff0000"}),
         ("FAG Precentral_L 1\nFAD Precentral_R 2\n", "Precentral_L", {"abbreviation": "FAG"}),
+        (
+            MRTRIX,
+            "ctx-lh-bankssts",
+            {"abbreviation": "L.BSTS"},
+        ),
+        ("1,L,Precentral\n2,R,Postcentral\n", "Precentral", {"hemisphere": "L"}),
+        ("1 V1 anterior\n2 V2 posterior\n", "V1 anterior", {}),
+        ("1 Left Insula\n2 Right Thalamus\n", "Left Insula", {}),
         ("1\tPrecentral_L\tFAG\n2\tX_R\tFAD\n", "Precentral_L", {"abbreviation": "FAG"}),
         ("1,L,Insula\n2,R,Pole\n", "Insula", {"hemisphere": "L"}),
         ("Nr;Gebiet;Kurz\n1;Insel links;IL\n2;Pol links;PL\n", "Insel links", {"kurz": "IL"}),

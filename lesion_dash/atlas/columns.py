@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"\d{1,12}(\.0*)?")
 _HEX_COLOUR = re.compile(r"(#|0x)[0-9a-f]{3,8}", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{3}")  # names have three small letters in a row, abbreviations do not
+_CAPITAL_OR_JOINED = re.compile(r"^[A-Z]|\w[_\-.]\w")
+_LETTER = re.compile(r"[^\W\d_]")
 _TOKEN = re.compile(r'"[^"]*"|\S+')
 _SIDES = {"l", "r", "lh", "rh", "left", "right"}
 _DISTINCT = 0.9
@@ -198,6 +200,7 @@ def _find_labels(columns: list[_Column]) -> tuple[tuple[int, ...], set[int]]:
 def _find_name(columns: list[_Column]) -> tuple[int | None, int | None]:
     """The column of names, and that of abbreviations; None where there is none."""
     words = [place for place, column in enumerate(columns) if column.is_words]
+    words = [place for place in words if not columns[place].is_side] or words
     most = max((columns[place].distinct for place in words), default=0)
     lengths = {place: mean(map(len, columns[place].cells)) for place in words}
     names = [place for place in words if columns[place].distinct >= _DISTINCT * most]
@@ -208,7 +211,6 @@ def _find_name(columns: list[_Column]) -> tuple[int | None, int | None]:
         if name is not None
         and lengths[place] < lengths[name]
         and 2 * columns[place].distinct > len(columns[place].cells)
-        and not columns[place].is_side
     )
     return name, next(shorter, None)
 
@@ -307,22 +309,24 @@ def _split_abbreviations(rows: list[tuple[str, ...]], name: int) -> list[tuple[s
     pairs = [row[name].split() for row in rows]
     if any(len(pair) != 2 for pair in pairs):
         return rows
-    first, last = zip(*pairs, strict=True)
+    # A row without a letter, such as "???? Unknown", is one for the background.
+    named = [pair for pair in pairs if all(map(_LETTER.search, pair))]
+    first, last = zip(*named, strict=True) if named else ((), ())
     if not ((_are_codes(first) and _are_words(last)) or (_are_words(first) and _are_codes(last))):
         return rows
     return [(*row[:name], *pair, *row[name + 1 :]) for row, pair in zip(rows, pairs, strict=True)]
 
 
 def _are_codes(cells: tuple[str, ...]) -> bool:
-    """Whether all are different and like FAG, A8m or hOc1."""
+    """Whether all are different and like FAG, A8m, hOc1 or L.BSTS."""
     likely = (any(map(str.isupper, cell)) and not _WORD.search(cell) for cell in cells)
     return len(set(cells)) == len(cells) and all(likely)
 
 
 def _are_words(cells: tuple[str, ...]) -> bool:
-    """Whether all are different words like Precentral_L, and none says only left or right."""
+    """Whether all are different, like Precentral_L or Insula, and none says only left or right."""
     likely = (
-        _WORD.search(cell) and (cell[0].isupper() or "_" in cell) and cell.lower() not in _SIDES
+        _WORD.search(cell) and _CAPITAL_OR_JOINED.search(cell) and cell.lower() not in _SIDES
         for cell in cells
     )
     return len(set(cells)) == len(cells) > 1 and all(likely)

@@ -71,16 +71,21 @@ class _Table:
 
 
 def _choose(image: AnyPath, tables: list[_Table], fsl: Mapping[str, AnyPath]) -> AnyPath | None:
-    stem, words = strip_ending(image.name).lower(), _words(image.name)
-    same = [table for table in tables if table.stem == stem]
-    alike = [table for table in tables if table.words and table.words <= words]
-    ranked = same + sorted(alike, key=lambda table: -len(table.words))
-    path = next((table.path for table in ranked if table.is_read), None)
+    named = _named_after(image, tables)
+    path = next((table.path for table in named if table.is_read), None)
     return path or fsl.get(_fsl_stem(image.name))
 
 
+def _named_after(image: AnyPath, tables: list[_Table]) -> list[_Table]:
+    """The tables that are named after an image, those of its very name first."""
+    stem, words = strip_ending(image.name).lower(), _words(image.name)
+    same = [table for table in tables if table.stem == stem]
+    alike = [table for table in tables if table.words and table.words <= words]
+    return same + sorted(alike, key=lambda table: -len(table.words))
+
+
 def find_unread_table(place: AnyPath) -> InputError | None:
-    """Why the label table that is named like an image, or like a folder of maps, is not read.
+    """Why the label table that is named after an image, or a folder of maps, is not read.
 
     None where there is no such file, or where another table is read in its place. What lies
     beside the image of a person, such as ``sub-01_lesion.txt``, is no label table.
@@ -100,11 +105,10 @@ def unread_note(fault: InputError | None) -> str:
     return f"{name} beside it is not read: {fault.problem}" if fault is not None else ""
 
 
-def _unread(place: AnyPath, tables: Sequence[_Table]) -> InputError | None:
-    stem = strip_ending(place.name).lower()
-    if stem.startswith("sub-"):
+def _unread(place: AnyPath, tables: list[_Table]) -> InputError | None:
+    if place.name.lower().startswith("sub-"):
         return None
-    faults = (table.unread for table in tables if table.stem == stem)
+    faults = (table.unread for table in _named_after(place, tables))
     return next(filter(None, faults), None)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..atlas.finding import atlases_in, name_atlases
+from ..atlas.formats import has_table_ending
 from ..atlas.tables import read_label_table
 from ..core.errors import InputError, LesionDashError
 from ..files.listing import confine_to, has_image_ending, is_confined, strip_ending
@@ -128,10 +129,9 @@ class DataRoot:
         images = [path for path in files if has_image_ending(path.name)]
         for pair in atlases_in(folder, images, above=folder != self.path):
             image, table = (Path(str(path)) if path is not None else None for path in pair)
-            # Of a table that is not read the atlas is listed, unless it lies outside.
-            stem = strip_ending(image.name).lower() if image else ""
-            near = [file for file in files if strip_ending(file.stem).lower() == stem]
-            if image and all(is_confined(file) for file in (image, *([table] if table else near))):
+            # A table that is not read may lie outside: then nothing is said of it.
+            others = [table] if table else [file for file in files if has_table_ending(file)]
+            if image and all(map(is_confined, (image, *others))):
                 yield image, table
 
     def _folders(self) -> Iterator[tuple[Path, list[str]]]:
