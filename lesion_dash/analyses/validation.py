@@ -16,7 +16,7 @@ from ..atlas.finding import (
     find_unread_table,
 )
 from ..atlas.formats import has_table_ending
-from ..atlas.loading import load_atlas
+from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
@@ -256,7 +256,7 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     if choice == BINARY and table is not None:
         try:
             return _check_atlas(path, table, grid)
-        except InputError:
+        except OtherTable:
             # A text of something else beside a mask makes no atlas of it.
             with suppress(InputError):
                 return _check_mask(path, grid, choice)

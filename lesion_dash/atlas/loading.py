@@ -85,6 +85,10 @@ Both are arbitrary: tables of one atlas differ by a few regions, those of two by
 _QUESTION = "is it the table of this atlas?"
 
 
+class OtherTable(InputError):
+    """A label table that names too few of an image's labels to be its table."""
+
+
 def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, ...]:
     """Compare how many labels an image has with how many a table names, and both have.
 
@@ -94,7 +98,7 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     if both < _MIN_NAMED * labels:
         problem = f"names {both:,} of the image's {labels:,} labels: it is another atlas's table"
         remedy = "give the table of this atlas with --labels, or move this one out of the folder"
-        raise InputError(table, problem, remedy)
+        raise OtherTable(table, problem, remedy)
     differences = []
     if both < _SURE * labels:
         differences.append(f"the table names {both:,} of the image's {labels:,} labels")
