@@ -366,8 +366,7 @@ def _of_image(source: _Source, how: _Reading) -> Atlas:
 def _of_library(name: str, labels: PathInput | None, how: _Reading) -> Atlas:
     entry, image, table = fetch_atlas(name)
     table = read_label_table(as_path(labels)) if labels is not None else table
-    # A stated scale is that of the user's own atlases.
-    atlas = _of_image(image, replace(how, table=table, scale=None))
+    atlas = _of_image(image, replace(how, table=table))
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
     sources = sources or {entry.name: ""}
