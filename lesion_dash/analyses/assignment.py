@@ -46,6 +46,7 @@ class Assign(Request):
     )
     atlas: fields.Atlas
     labels: fields.Labels
+    scale: fields.AtlasScale
     output: fields.OutputTable
     overwrite: fields.Overwrite
     threshold: float = option("voxels with a value above T count", "T", default=defaults.THRESHOLD)
@@ -67,7 +68,9 @@ class Assign(Request):
         "only rows with a correlation of at least R, the highest first", "R", default=None
     )
     like: Literal["siibra"] | None = option(
-        "columns, order and numbers of siibra's assignment, on the atlas's grid", default=None
+        "columns and order of siibra's assignment, on the atlas's grid; its numbers for atlases of "
+        "probabilities, for labelled ones without its swapped columns",
+        default=None,
     )
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
@@ -94,7 +97,7 @@ class Assign(Request):
         from ..atlas.loading import doubts
         from ..core.tables import csv_bytes
 
-        atlas = open_atlas(self.atlas, self.labels)
+        atlas = open_atlas(self.atlas, self.labels, self.scale)
         assign = self._assign_map if self.image is not None else self._assign_points
         assignment, table, source, warnings = assign(atlas)
         warned = {f"{atlas.name}: {doubt}" for doubt in doubts(atlas.notes)}

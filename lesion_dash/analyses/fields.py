@@ -251,6 +251,13 @@ LabelsOfEach = Annotated[
     tuple[str, ...],
     source(f"{_LABELS}; once for each atlas, or never", "TABLE", default=(), is_recorded=False),
 ]
+AtlasScale = Annotated[
+    Literal["fraction", "percent"] | None,
+    option(
+        "unit of an atlas's probabilities: to 1 or to 100 (default: the largest value tells)",
+        default=None,
+    ),
+]
 By = Annotated[
     Literal["region", "hemisphere", "parent"],
     option("put regions together by hemisphere, or by parent such as the lobe", default="region"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort, CohortListing
     from ..core.grid import Grid
+    from ..images.probabilities import Scale
     from ..regions.counts import RegionCounts
     from ..regions.load import LesionLoad
 
@@ -32,6 +33,7 @@ class ReadsAtlases(Protocol):
 
     atlas: tuple[str, ...]
     labels: tuple[str, ...]
+    scale: Scale | None
 
 
 def load_folder(
@@ -93,14 +95,14 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def open_atlas(image: str, table: str | None) -> Atlas:
+def open_atlas(image: str, table: str | None, scale: Scale | None = None) -> Atlas:
     """Load an atlas; what makes its names doubtful is printed first, before any result."""
     from ..atlas.loading import doubts, load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    atlas = load_atlas(image, table)
+    atlas = load_atlas(image, table, scale=scale)
     for doubt in doubts(atlas.notes):
         warn(f"warning: {atlas.name}: {doubt}")
     return atlas
@@ -112,7 +114,10 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
     if len(tables) != len(request.atlas):
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
-    return [open_atlas(image, table) for image, table in zip(request.atlas, tables, strict=True)]
+    return [
+        open_atlas(image, table, request.scale)
+        for image, table in zip(request.atlas, tables, strict=True)
+    ]
 
 
 def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:

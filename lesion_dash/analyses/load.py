@@ -34,6 +34,7 @@ class Load(Request):
     masks: fields.Masks
     atlas: fields.Atlases
     labels: fields.LabelsOfEach
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
     by: fields.By

@@ -42,6 +42,7 @@ class OverlapRequest(Request):
     b: str = source(_MAP, "B", positional=True)
     atlas: fields.AtlasesIfAny
     labels: fields.LabelsOfEach
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients

@@ -40,6 +40,7 @@ class WriteReport(Request):
     )
     atlas: str | None = source(_ATLAS, "ATLAS", default=None)
     labels: fields.Labels
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
@@ -59,6 +60,9 @@ class WriteReport(Request):
             raise InputError("--where-b", "there is no folder B to ask", "give one, or use --where")
         return self
 
+    def _open_atlas(self) -> Atlas | None:
+        return open_atlas(self.atlas, self.labels, self.scale) if self.atlas is not None else None
+
     def outputs(self) -> list[str]:
         from ..report.report import file_names
 
@@ -70,7 +74,7 @@ class WriteReport(Request):
         names = ReportRequest.__dataclass_fields__
         request = ReportRequest(**{name: getattr(self, name) for name in names})
         self._check_folders(request)
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None
+        atlas = self._open_atlas()
         cohorts = self._load(progress)
         report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
         page = self.target.folder / self.outputs()[0]
@@ -169,6 +173,7 @@ def _again(findings: Findings) -> Again:
         "b": b,
         "atlas": atlas,
         "labels": labels,
+        "scale": getattr(findings.atlas, "scale", None),
         "participants": places.participants,
     }
     request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)

@@ -58,6 +58,7 @@ class Snr(Request):
         "every region of it in place of --signal, in IMAGE's space", "ATLAS", default=None
     )
     labels: fields.Labels
+    scale: fields.AtlasScale
     block_mm: float = option(
         "edge of the cubes of neighbours that the bootstrap draws together; 0: single voxels, "
         "taken as independent",
@@ -110,7 +111,8 @@ class Snr(Request):
         if self.atlas is not None:
             from ..atlas.loading import load_atlas
 
-            return snr_by_region(self.image, load_atlas(self.atlas, self.labels), **options)
+            atlas = load_atlas(self.atlas, self.labels, scale=self.scale)
+            return snr_by_region(self.image, atlas, **options)
         signal = self.signal or ""
         if count_volumes(as_path(self.image)) == 1:
             return measure_signal(self.image, signal, **options)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.finding import (
+    atlases_in,
+    find_atlases,
+    find_label_table,
+    find_maps_table,
+    find_unread_table,
+)
 from ..atlas.formats import has_table_ending
-from ..atlas.loading import load_atlas
+from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
@@ -200,7 +207,8 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
     for path in reading.refused:
-        if (table := find_label_table(path)) is None:
+        table = find_label_table(path)
+        if table is None and find_unread_table(path) is None:
             continue
         file = path_below(path, reading.root)
         try:
@@ -212,7 +220,7 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     return reports
 
 
-def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
+def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath | None]:
     """Atlases below a folder with their tables, where every image is one or is part of one."""
     atlases = dict(find_atlases(folder).values())
     images = list_images(folder).images
@@ -221,7 +229,7 @@ def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
 
 
 def _check_each(
-    folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
+    folder: AnyPath, atlases: dict[AnyPath, AnyPath | None], like: PathInput | None
 ) -> ValidationReport:
     """The report on a folder of atlases, each by its own outcome."""
     grid = _grid_of(as_path(like)) if like is not None else None
@@ -246,8 +254,19 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
         raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
     table = find_label_table(path)
     if choice == BINARY and table is not None:
-        return _check_atlas(path, table, grid)
-    return _check_mask(path, grid, choice)
+        try:
+            return _check_atlas(path, table, grid)
+        except OtherTable:
+            # A text of something else beside a mask makes no atlas of it.
+            with suppress(InputError):
+                return _check_mask(path, grid, choice)
+            raise
+    try:
+        return _check_mask(path, grid, choice)
+    except InputError:
+        if find_unread_table(path) is None:
+            raise
+        return _check_atlas(path, None, grid)
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import GridCache
+from ..images.probabilities import Scale
 from .formats import Region
 
 if TYPE_CHECKING:
@@ -249,6 +250,8 @@ class ProbabilityAtlas(Atlas):
         Of each column, in order.
     notes, sources
         See `Atlas`. The notes tell the scale of the values, 0 to 1 or percent.
+    scale : {"fraction", "percent"} or None
+        As it was stated when the atlas was read.
     """
 
     is_probabilistic = True
@@ -261,6 +264,7 @@ class ProbabilityAtlas(Atlas):
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
+    scale: Scale | None = None
 
     @cached_property
     def sizes(self) -> dict[int, float]:

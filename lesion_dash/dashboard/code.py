@@ -172,7 +172,7 @@ class Code:
         if not name:
             return {}
         image, table = self.session.root.atlas_files(name)
-        return {"atlas": self._path(image), "labels": self._path(table)}
+        return {"atlas": self._path(image), "labels": table and self._path(table)}
 
     def _path(self, path: Path) -> str:
         """A path from the folder that holds the data root: nothing of the computer is told."""

@@ -248,6 +248,8 @@ def compressed(content: bytes) -> bytes:
 
 
 _FLOAT_ROUNDING = 1e-4  # of labels up to some thousand that are stored as float32
+_NEARLY_WHOLE = 1e-3  # part of a label by which a conversion may move it; arbitrary
+_FARTHEST = 0.25  # that any label may be moved; arbitrary: half of the way to the next is 0.5
 LARGEST_LABEL = 2**53
 """Whole numbers up to here are exact in float64."""
 
@@ -265,7 +267,8 @@ class NotWhole(InputError):
 
     def __init__(self, subject: object, example: float, largest: float) -> None:
         problem = f"labels are not whole numbers, such as {example:g}"
-        super().__init__(subject, problem, "resample labels by nearest neighbour only")
+        remedy = "resample labels by nearest neighbour only; a scan or a statistic is no atlas"
+        super().__init__(subject, problem, remedy)
         self.largest = largest
 
 
@@ -311,8 +314,29 @@ def _whole_numbers(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     whole = np.rint(values)
     off = np.abs(values - whole) > max(half_step(header), _FLOAT_ROUNDING)
     if off.any():
-        raise NotWhole(stored.path, float(values[off][0]), float(values.max()))
+        notes += _check_nearly_whole(stored, values, whole, off)
     return whole.astype(np.int64), notes
+
+
+def _check_nearly_whole(
+    stored: RawImage, values: NDArray, whole: NDArray, off: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """The note on labels that a conversion left slightly off, as 0.99977 and 1.99954.
+
+    Interpolated labels are refused: they lie farther off, or one label has several values. So are
+    those of which the largest may have moved to another number by what the others moved.
+    """
+    example, largest = float(values[off][0]), float(values.max())
+    moved = np.abs(values[off] - whole[off])
+    share = float((moved / np.maximum(values[off], _FLOAT_ROUNDING)).max())
+    numbers, group = np.unique(whole[off], return_inverse=True)
+    lowest, highest = np.full(numbers.size, np.inf), np.full(numbers.size, -np.inf)
+    np.minimum.at(lowest, group, values[off])
+    np.maximum.at(highest, group, values[off])
+    is_one = bool((highest - lowest <= _FLOAT_ROUNDING).all())
+    if share > _NEARLY_WHOLE or share * largest >= _FARTHEST or not is_one:
+        raise NotWhole(stored.path, example, largest)
+    return (f"labels rounded to whole numbers: up to {moved.max():.2g} off, such as {example:g}",)
 
 
 def _check_range(stored: RawImage, values: NDArray) -> None:

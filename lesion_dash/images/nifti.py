@@ -82,6 +82,8 @@ class Header:
         What is unusual, a sentence each.
     states_time_unit : bool
         Whether the repetition time bears a unit; seconds are assumed otherwise.
+    intent : int
+        NIfTI's code of what the values mean; 0 where none is stated.
     """
 
     shape: tuple[int, ...]
@@ -95,6 +97,7 @@ class Header:
     repetition_time: float
     notes: tuple[str, ...]
     states_time_unit: bool = False
+    intent: int = 0
 
     @property
     def voxel_bytes(self) -> int:
@@ -160,8 +163,10 @@ def _parse_header(block: bytes, is_pair: bool) -> Header:
     time, stated = _repetition_time(header, shape)
     if prod(shape) * dtype.itemsize > _LARGEST_IMAGE:
         raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
+    intent = int(header["intent_code"]) if not analyze else 0
     return Header(
-        shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated
+        *(shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated),
+        intent=intent,
     )
 
 

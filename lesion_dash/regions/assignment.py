@@ -148,7 +148,9 @@ class Assignment:
 
         ``volume`` is the index of the region's map; ``correlation`` is taken over siibra's box,
         which goes a voxel beyond the component on its upper side, and so depends a little on
-        whether axes are stored mirrored; the one in `table` does not.
+        whether axes are stored mirrored; the one in `table` does not. Numbers are siibra's for
+        atlases of probabilities; for labelled ones siibra swaps the two containednesses and the two
+        weighted means, which stand here under their own names.
         """
         import pandas as pd
 

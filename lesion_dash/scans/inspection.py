@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.loading import atlas_of, check_scale, load_atlas
+from ..atlas.loading import atlas_of, load_atlas
+from ..atlas.probabilities import check_scale
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.masks import mask_of, volume_grid

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
-from ..atlas.loading import check_scale, load_atlas, to_probabilities
+from ..atlas.loading import label_regions, load_atlas
+from ..atlas.probabilities import to_probabilities
 from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -21,6 +22,7 @@ from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
 from ..images.masks import Binarization, Mask, volume_grid
 from ..images.nifti import SpatialImage, half_step
+from ..images.probabilities import UnclearScale
 from ..images.reading import RawImage, read_header
 from ..images.series import count_volumes
 from ..transforms.transform import Transform
@@ -273,7 +275,7 @@ def _read(
     if label is not None and (percent or (largest <= 1 and not is_whole)):
         problem = "is the map of one region's probabilities: it holds no labels"
         raise InputError(image.name, problem, "omit --label")
-    atlas = load_atlas(place, table)
+    atlas = label_regions(place, table)
     if label is not None:
         return _of_atlas(atlas, label)
     # A threshold on labels would take the union of all that are larger.
@@ -316,15 +318,13 @@ def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
 
 def _of_single(image: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
     indices, dtype = np.flatnonzero(values).astype(np.int32), image.array.dtype
-    largest = float(values.max())
-    if percent and check_scale(path, 1, dtype, float(values.min()), largest) == 1:
-        # Its largest value alone would tell of shares.
-        indices = indices[values[indices] > 0]
-        probabilities = values[indices].astype(np.float64) / 100
-        notes: tuple[str, ...] = (f"values up to {largest:g} taken as percent",)
-    else:
-        columns, notes = to_probabilities(path, [(indices, values[indices])], dtype)
-        indices, probabilities = columns[0]
+    given = [(indices, values[indices])]
+    try:
+        columns, notes = to_probabilities(path, given, dtype, scale="percent" if percent else None)
+    except UnclearScale as fault:
+        remedy = "say --percent where they are per cent; a statistic is no map of a region"
+        raise InputError(path, fault.problem, remedy) from fault
+    indices, probabilities = columns[0]
     sources = {str(path): image.sha256}
     return RegionMap(image.name, image.grid, indices, probabilities, image.notes + notes, sources)
 
@@ -453,6 +453,8 @@ def mask_image(
     >>> cut.mask.voxels
     507
     """
+    if threshold is not None:
+        Binarization(threshold)  # raises where it is no share
     region = read_region(prob, label, table, percent)
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)

@@ -110,8 +110,7 @@ class AskPanel:
 
     def _offer(self) -> None:
         self._offer_sources()
-        atlases = self._context.session.root.atlases
-        self.atlas.options = [("None", ""), *((name, name) for name in atlases)]
+        self.atlas.options = [("None", ""), *self._context.session.root.atlas_options]
         self._offer_files()
 
     def _offer_sources(self, _change: Any = None) -> None:

@@ -72,7 +72,7 @@ class ChoicesPanel:
         ]
         self.folder_a.options = [("Choose a folder", ""), *folders]
         self.folder_b.options = [("None", ""), *folders]
-        self.atlas.options = [("None", ""), *((name, name) for name in root.atlases)]
+        self.atlas.options = [("None", ""), *root.atlas_options]
         self._offer_maps()
 
     def _bind(self) -> None:

@@ -53,7 +53,7 @@ class PartsPanel:
         self.connectivity = widgets.Dropdown(options=_TOUCH)
         self.min_voxels = widgets.BoundedIntText(**number_field("roi", "min_voxels"))
         self.min_mm3 = widgets.BoundedFloatText(**number_field("roi", "min_mm3"), step=50)
-        atlases = [(name, name) for name in context.session.root.atlases]
+        atlases = context.session.root.atlas_options
         self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
         self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
