@@ -128,7 +128,7 @@ NAMES = {
     "._sub-1.nii.gz": "macOS",
     ".sub-1.nii.gz": "hidden",
     "~$sub-1.nii.gz": "lock file",
-    "sub-1.mgz": "not NIfTI",
+    "sub-1.nrrd": "not NIfTI",
     "overlap_map.nii": "looks like a result",
     "sub\n1.nii.gz": "control character",
     "CON.nii.gz": "Windows",

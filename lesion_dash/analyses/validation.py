@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
@@ -16,7 +17,7 @@ from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participant
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..files.listing import has_image_ending, list_images
+from ..files.listing import has_image_ending, list_images, other_format
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
@@ -242,6 +243,9 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     if not path.exists() and not path.is_symlink():
         raise InputError(path, "file not found", "check the spelling of the path")
     if not has_image_ending(path.name):
+        what, _, remedy = (other_format(path) if isinstance(path, Path) else "").partition("; ")
+        if what:
+            raise InputError(path, what, remedy)
         problem = "is a file, not a folder, and no image or table that is known here"
         raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
     table = find_label_table(path)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import InputError, SetupError
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import PARTICIPANTS, SMALLER, read_text
+from ..files.reading import PARTICIPANTS, SMALLER, read_text, unfetched_link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -336,7 +336,9 @@ def read_participants(
     folder = folder.resolve()
     places = [place for place in (folder, folder.parent) if root is None or is_below(place, root)]
     candidates = (place / name for place in places for name in FILE_NAMES)
-    present = next((candidate for candidate in candidates if candidate.is_file()), None)
+    # A link to a table that was not fetched leads nowhere, and is told.
+    present_ones = (path for path in candidates if path.is_file() or unfetched_link(path))
+    present = next(present_ones, None)
     if present is None or (root is not None and not is_below(present.resolve(), root)):
         return None, ()
     try:

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ..core.errors import Cancelled, InputError
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.text import counted
+from ..files.contents import UNFETCHED
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
@@ -34,6 +37,7 @@ _LIKELY = re.compile(
     r"([_-]?(map|image))?$",
     re.IGNORECASE,
 )
+_RESULT = "looks like a result"
 _MAX_GROUPS = 20  # of files that are named in notes, arbitrary: a screenful
 _MAX_NAMED = 5  # files of a group, arbitrary as well
 
@@ -119,6 +123,8 @@ class FolderReading:
         The grid most masks share.
     fault : InputError or None
         Why this folder makes no cohort.
+    outside : tuple of Path or UrlPath
+        Masks that a link leads to out of the folder.
     """
 
     root: AnyPath
@@ -130,6 +136,7 @@ class FolderReading:
     read: dict[AnyPath, LoadedMask] = field(default_factory=dict)
     grid: Grid | None = None
     fault: InputError | None = None
+    outside: tuple[AnyPath, ...] = ()
 
     @property
     def files(self) -> list[str]:
@@ -179,6 +186,7 @@ class FolderReading:
         used = [patient for patient in self.patients if patient.status == "used"]
         return (
             ((ALONE,) if len(used) == 1 else ())
+            + self._notes_on_files()
             + _notes_on_groups(
                 "same name twice, one patient or two?",
                 used,
@@ -186,6 +194,20 @@ class FolderReading:
             )
             + _notes_on_groups("identical masks, voxel for voxel:", used, self._fingerprint)
         )
+
+    def _notes_on_files(self) -> tuple[str, ...]:
+        """What could not be read as its content is elsewhere, and what was read from elsewhere."""
+        every = len(self.waiting) + len(self.passed_over) + len(self.excluded)
+        notes = []
+        for group in grouped_reasons(self.passed_over | self.refused):
+            if group.reason.startswith(UNFETCHED):
+                problem, _, remedy = group.reason.partition("; ")
+                notes.append(f"{problem}: {group.who}, of {every:,} files; {remedy}")
+        linked = [path for path in self.outside if path in self.read]
+        if linked:
+            who = ReasonGroup("", tuple(linked)).who
+            notes.append(f"link points outside the data folder, followed: {who}")
+        return tuple(notes)
 
     def _fingerprint(self, patient: Patient) -> str:
         """Equal for equal masks; an empty mask is like no other."""
@@ -235,9 +257,11 @@ def list_masks(folder: PathInput, pattern: str = "*") -> FolderReading:
     """
     listing = list_images(folder, pattern)
     own = {path: is_own_result(path.name) for path in listing.images}
-    results = {path: "looks like a result of an earlier run, skipped" for path in own if own[path]}
+    results = {path: f"{_RESULT} of an earlier run, skipped" for path in own if own[path]}
     waiting = [path for path in own if not own[path]]
-    return FolderReading(as_path(folder), waiting, dict(listing.skipped) | results, listing.twins)
+    passed_over = dict(listing.skipped) | results
+    outside = tuple(path for path in listing.outside if not own[path])
+    return FolderReading(as_path(folder), waiting, passed_over, listing.twins, outside=outside)
 
 
 def read_masks(
@@ -391,14 +415,51 @@ def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
 
 def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     reasons = reading.passed_over | reading.refused
+    groups = grouped_reasons(reasons)
+    lines = tuple(group.line for group in groups)
     remedy = "choose the folder that holds the masks"
-    if reading.refused:
-        problem = f"no readable mask among {len(reasons)} files"
-        remedy = "see the reason for each file"
-    elif reasons and all(reason.startswith("looks like a result") for reason in reasons.values()):
+    no_mask = f"no readable mask among {counted(len(reasons), 'file')}"
+    if reasons and all(reason.startswith(_RESULT) for reason in reasons.values()):
         problem = "holds results of lesion_dash, no masks"
+    elif len(groups) == 1:
+        problem, _, remedy = groups[0].reason.partition("; ")
+        such = groups[0].files[0].name
+        return InputError(reading.root, f"{no_mask}, such as {such}: {problem}", remedy)
+    elif reasons:
+        problem, remedy = no_mask, "see the reason for each file"
     else:
         named = "" if pattern == "*" else f" whose name matches {pattern!r}"
         problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
-    lines = tuple(f"{path.name}: {reason}" for path, reason in sorted(reasons.items()))
     return InputError(reading.root, problem, remedy, lines)
+
+
+class ReasonGroup(NamedTuple):
+    """Files of which the same is said.
+
+    Parameters
+    ----------
+    reason : str
+    files : tuple of Path or UrlPath
+    """
+
+    reason: str
+    files: tuple[AnyPath, ...]
+
+    @property
+    def who(self) -> str:
+        """The one file, or how many there are with the first of them."""
+        first, *more = (path.name for path in self.files)
+        return f"{len(self.files)} files, such as {first}" if more else first
+
+    @property
+    def line(self) -> str:
+        """The reason once for all of them."""
+        return f"{self.who}: {self.reason}"
+
+
+def grouped_reasons(reasons: Mapping[AnyPath, str]) -> list[ReasonGroup]:
+    """Files by what is said of them, in the order of their names."""
+    files: dict[str, list[AnyPath]] = defaultdict(list)
+    for path in sorted(reasons):
+        files[reasons[path]].append(path)
+    return [ReasonGroup(reason, tuple(paths)) for reason, paths in files.items()]

@@ -79,6 +79,10 @@ class MissingFile(InputError):
     """A file that is not there."""
 
 
+class NotFetched(InputError):
+    """A placeholder of a file whose content was not fetched, as of git-annex or Git LFS."""
+
+
 class Cancelled(LesionDashError):
     """The user stopped a long computation."""
 
