@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..cohort.dask import SCHEDULER_VARIABLE
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
+from ..core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def value_type(info: FieldInfo) -> tuple[Any, int | None]:
     kind: Any = info.annotation
     if get_origin(kind) in (UnionType, Union):
         kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) is not tuple:
         return kind, 1
     parts = get_args(kind)
@@ -184,12 +188,56 @@ MinPatients = Annotated[
 Pattern = Annotated[
     str, option("only masks whose name matches, such as '*lesion*'", "PATTERN", default="*")
 ]
+
+
+@contextmanager
+def _on_command_line() -> Iterator[None]:
+    """Name an option as it is given there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"--{error.subject}", error.problem, error.remedy) from None
+
+
+def _percentage(given: Any) -> Any:
+    """A percentage checked, as the text of a command line; all else as it is."""
+    if not str(given).strip().endswith("%"):
+        return given
+    from ..images.masks import parse_threshold
+
+    with _on_command_line():
+        return parse_threshold(given)
+
+
 Threshold = Annotated[
-    float | None,
-    option("make masks of probability maps: voxels of at least P", "P", default=None, gt=0, le=1),
+    Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$")] | None,
+    option(
+        "make masks of probability maps: voxels of at least P, above 0 and at most 1, or, of maps "
+        "in percent, such as 50%",
+        "P",
+        default=None,
+    ),
+    BeforeValidator(_percentage),
 ]
+
+
+def _label_text(given: Any) -> Any:
+    """One label as a number, several as the text of a command line."""
+    from ..images.masks import parse_label
+
+    with _on_command_line():
+        label = parse_label(given)
+    return ",".join(map(str, label)) if isinstance(label, tuple) else label
+
+
 Label = Annotated[
-    int | None, option("make masks of label maps: voxels of value N", "N", default=None, ge=1)
+    int | str | None,
+    option(
+        "make masks of label maps: voxels of value N, of several such as 1,4, or of any above 0",
+        "N",
+        default=None,
+    ),
+    BeforeValidator(_label_text),
 ]
 Where = Annotated[
     tuple[str, ...],

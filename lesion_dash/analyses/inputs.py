@@ -21,8 +21,8 @@ class ReadsFolders(Protocol):
     """A request with the fields that say how folders of masks are read."""
 
     pattern: str
-    threshold: float | None
-    label: int | None
+    threshold: float | str | None
+    label: int | str | None
     where: tuple[str, ...]
     scheduler: str | None
 

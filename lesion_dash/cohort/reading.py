@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.errors import Cancelled, InputError
+from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
 from ..core.text import counted
 from ..files.contents import UNFETCHED
@@ -20,6 +20,7 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
+from .choices import choice_fault
 from .cohort import ALONE
 from .conditions import Condition
 from .participants import Outcome, Patient, patient_ids, subject_of
@@ -292,16 +293,20 @@ def read_masks(
     reading.grid, reading.fault = common_grid(reading.root, headers)
     if options.on_grid and reading.grid and not reading.fault:
         options.on_grid(reading.grid)
+    others: dict[AnyPath, NotBinary] = {}
     for paths in _rounds(reading, headers, reader, options):
         jobs = [(path, headers[path].grid) for path in paths]
         with closing(reader.masks(jobs, options.choice)) as results:
             for done, (path, result) in enumerate(zip(paths, results, strict=True), start=1):
                 options.check_cancelled()
                 lesion = _sort_in(reading, path, result, headers[path])
+                if isinstance(result, NotBinary) and path in reading.refused:
+                    others[path] = result
                 if keep and lesion:
                     keep(lesion)
                 if options.progress:
                     options.progress(done, len(paths))
+    reading.fault = reading.fault or choice_fault(reading.root, others, len(reading.read))
     if not reading.read and not reading.fault:
         reading.fault = _nothing_usable(reading, options.pattern)
 

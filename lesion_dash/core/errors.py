@@ -72,7 +72,15 @@ class SetupError(InputError):
 
 
 class NotBinary(InputError):
-    """An image that was to be a binary mask, and holds more values than two."""
+    """An image that was to be a binary mask, and holds more values than two.
+
+    Attributes
+    ----------
+    labels : tuple of int
+        The labels above 0 where it is a label map, empty otherwise.
+    """
+
+    labels: tuple[int, ...] = ()
 
 
 class MissingFile(InputError):

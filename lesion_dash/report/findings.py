@@ -144,8 +144,8 @@ class ReportRequest:
     where_b: Conditions = ()
     title: str = ""
     pattern: str = "*"
-    threshold: float | None = None
-    label: int | None = None
+    threshold: float | str | None = None
+    label: int | str | None = None
 
     def __post_init__(self) -> None:
         canonical = {
