@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
-from .paths import AnyPath, PathInput, UrlPath, as_path
+from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
 
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
 """File name endings that are read as images, in any case."""
@@ -40,6 +40,25 @@ class Listing:
     """A mask in another format, which was passed over, to the file that is preferred."""
 
 
+def matches(pattern: str, file: str) -> bool:
+    """Whether a file's name, or its path from some folder on, matches a pattern.
+
+    Parameters
+    ----------
+    pattern : str
+        As the shell has them; ``*`` stands for slashes as well.
+    file : str
+        Path below the folder that is searched.
+
+    Examples
+    --------
+    >>> file = "sub-01/ses-1/lesion.nii"
+    >>> [matches(pattern, file) for pattern in ("lesion.*", "*ses-1*", "ses-1/*", "ses-2/*")]
+    [True, True, True, False]
+    """
+    return fnmatch(f"/{file}", f"*/{pattern}")
+
+
 def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     """Find every NIfTI file below a folder, in alphabetical order.
 
@@ -47,7 +66,8 @@ def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     ----------
     folder : path or URL
     pattern : str
-        Only files whose name matches, such as ``*lesion*``.
+        Only files whose name, or path below the folder, matches, such as ``*lesion*`` or
+        ``ses-1/*``; see `matches`.
 
     Notes
     -----
@@ -109,7 +129,7 @@ class _Walk:
         path, is_folder = Path(entry.path), False
         with suppress(OSError):
             is_folder = entry.is_dir()
-        if not is_folder and not fnmatch(entry.name, self._pattern):
+        if not is_folder and not self._matches(path):
             return
         reason = self._link_fault(entry, path, is_folder)
         if not is_folder:
@@ -123,6 +143,10 @@ class _Walk:
                 (self._links if entry.is_symlink() else self._folders).append(path)
         elif has_image_ending(entry.name):
             (self._linked_files if entry.is_symlink() else self.images).append(path)
+
+    def _matches(self, path: Path) -> bool:
+        pattern = self._pattern
+        return pattern == "*" or matches(pattern, path_below(path, self._root))
 
     def _link_fault(self, entry: os.DirEntry[str], path: Path, is_folder: bool) -> str:
         """Why a link is not followed; of a pair this is asked of both files."""
@@ -149,7 +173,7 @@ def _list_url(root: UrlPath, pattern: str) -> Listing:
             if has_image_ending(folder):
                 place = root / "/".join(folders[:depth])
                 skipped.add((place, "is a folder, although its name is an image's"))
-        if not name or not fnmatch(name, pattern):
+        if not name or not matches(pattern, file):
             continue
         reason = _name_fault(name)
         if has_image_ending(name) and path.relative_to(root).as_posix() != file:
