@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -378,6 +378,12 @@ def same_session(session: str, name: str) -> bool:
     return plain[0] == plain[1]
 
 
-def patient_keys(files: Sequence[str]) -> Counter[str]:
-    """How many files each patient has, by a key without ``sub-`` and in small letters."""
-    return Counter(name.patient.removeprefix("sub-") for name in read_names(files))
+def patient_keys(files: Sequence[str]) -> list[str]:
+    """A key for the patient of each file, without ``sub-`` and in small letters.
+
+    Examples
+    --------
+    >>> patient_keys(["sub-A1_lesion.nii", "sub-a2_ses-1_lesion.nii"])
+    ['a1', 'a2']
+    """
+    return [name.patient.removeprefix("sub-") for name in read_names(files)]

@@ -6,13 +6,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import InputError, check_choice
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
 from .names import Kind, NameFacts, patient_keys, read_names, same_session, session_place
+
+if TYPE_CHECKING:
+    from .cohort import CohortListing
 
 SeveralFiles = Literal["refuse", "union", "separate"]
 """What becomes of several files of one patient: refused, taken together, or a patient each."""
@@ -498,25 +501,17 @@ def _summary(found: Selection, files: Sequence[str], whole: int) -> str:
 # The same people in two cohorts.
 
 
-def common_patients(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
-    """A sentence where patients of one cohort are in another as well, by their ids.
-
-    Parameters
-    ----------
-    a, b : sequence of str
-        The files of the patients of each, paths below its folder.
-
-    Examples
-    --------
-    >>> common_patients(["sub-1_lesion.nii", "sub-2_lesion.nii"], ["sub-2_chronic.nii"])[0]
-    '1 of 1 patient of B is in A as well, by its id: 2; a test takes it for another one'
-    """
-    keys_a, keys_b = patient_keys(a), patient_keys(b)
-    common = [key for key in keys_b if key in keys_a]
+def common_patients(a: CohortListing, b: CohortListing) -> tuple[str, ...]:
+    """A sentence where patients of one cohort are in another as well, by their ids."""
+    known = set(patient_keys([patient.file for patient in a.used]))
+    keys = patient_keys([patient.file for patient in b.used])
+    common = [p.id for p, key in zip(b.used, keys, strict=True) if key in known]
     if not common:
         return ()
-    total = counted(len(keys_b), "patient")
-    is_one = len(common) == 1
-    known = "is in A as well, by its id:" if is_one else "are in A as well, by their ids, such as"
-    whom = "it for another one" if is_one else "them for other people"
-    return (f"{len(common):,} of {total} of B {known} {common[0]}; a test takes {whom}",)
+    total = counted(b.n_patients, "patient")
+    if len(common) == 1:
+        which, who = f"is in A as well, by its id: {common[0]}", "it counts"
+    else:
+        which, who = f"are in A as well, by their ids, such as {common[0]}", "they count"
+    found = f"{len(common):,} of {total} of B {which}"
+    return (f"{found}; {who} on both sides, and p of a test of two groups is not right",)
