@@ -78,14 +78,38 @@ class FileChoice:
     @property
     def options(self) -> str:
         """As options of a command."""
+        return " ".join(map(shell_word, self.words_of_command))
+
+    @property
+    def words_of_command(self) -> list[str]:
+        """The words of these options, without quotes."""
         values = (
             ("--session", self.session, ""),
             ("--pattern", self.pattern, "*"),
             ("--several-files", self.several_files, "refuse"),
         )
-        return " ".join(
-            f"{flag} {shell_word(value)}" for flag, value, usual in values if value != usual
+        return [word for flag, value, usual in values if value != usual for word in (flag, value)]
+
+    @property
+    def words(self) -> str:
+        """As words of a page.
+
+        Examples
+        --------
+        >>> FileChoice("first", "union").words
+        'Session first, files of a patient taken together'
+        """
+        word = self.pattern.strip("*").strip("/")
+        parts = (
+            self.session and f"session {self.session}",
+            self.pattern != "*" and f"files with {word} in the name or folder",
+            {
+                "union": "files of a patient taken together",
+                "separate": "every file a patient of its own",
+            }.get(self.several_files),
         )
+        text = ", ".join(str(part) for part in parts if part)
+        return text[:1].upper() + text[1:]
 
     @property
     def arguments(self) -> str:
@@ -322,9 +346,11 @@ def _of_session(
 ) -> Groups:
     """The files of one session of each patient."""
     known = Counter(name.session for group in groups.values() for name in group if name.session)
-    if not known:
+    if not known and session not in (FIRST, LAST):
         problem = f"no name of a mask tells its session, and session {session} is asked for"
         raise InputError(folder, problem, "omit the session")
+    if not known:
+        return groups
     ends = {FIRST: min, LAST: max}
     chosen: Groups = {}
     missing: list[str] = []
