@@ -105,7 +105,7 @@ def test_half_on_another_grid_is_refused_with_the_list(folder):
             ["bwsrsub-12_lesion.nii.gz", "patient 3.nii", "sub-7/anat/lesion.nii.gz"],
             ["sub-12", "patient 3", "sub-7"],
         ),
-        (["a/sub-1.nii", "b/sub-1.nii"], ["a/sub-1", "b/sub-1"]),
+        (["a/lesion.nii", "b/lesion.nii"], ["a", "b"]),
         (["._sub-1.nii", "sub-1.nii"], ["._sub-1.nii", "sub-1"]),  # a side file changes no id
     ],
 )

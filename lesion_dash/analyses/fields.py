@@ -37,6 +37,8 @@ class Argument:
         A path or URL that is read: provenance lists it under its inputs, with its checksum.
     is_recorded : bool
         Whether provenance lists it under its parameters.
+    is_usual_recorded : bool
+        Whether it does so where the value is the default.
     group : str
         Heading in ``--help``.
     """
@@ -47,6 +49,7 @@ class Argument:
     several: bool = False
     is_path: bool = False
     is_recorded: bool = True
+    is_usual_recorded: bool = True
     group: str = ""
 
 
@@ -186,7 +189,39 @@ MinPatients = Annotated[
     option("voxels lesioned in at least K patients count", "K", "-k", default=MIN_PATIENTS, ge=1),
 ]
 Pattern = Annotated[
-    str, option("only masks whose name matches, such as '*lesion*'", "PATTERN", default="*")
+    str,
+    option(
+        "only masks whose name, or path below the folder, matches, such as '*lesion*' or 'ses-1/*'",
+        "PATTERN",
+        default="*",
+    ),
+]
+_SESSION = "which session of each patient counts: first, last, or the name of one, such as ses-1"
+_SEVERAL_FILES = (
+    "several files of a patient, such as left and right: refuse, take the union of their voxels, "
+    "or, where people of one name lie in several folders, a patient for each file (separate)"
+)
+Session = Annotated[str, option(_SESSION, "NAME", default="", is_usual_recorded=False)]
+SeveralFiles = Annotated[
+    Literal["refuse", "union", "separate"],
+    option(_SEVERAL_FILES, default="refuse", is_usual_recorded=False),
+]
+PatternOfMasks = Annotated[
+    str | None,
+    option(
+        "of folders of masks, as --pattern of `stats`",
+        "PATTERN",
+        default=None,
+        is_usual_recorded=False,
+    ),
+]
+SessionOfMasks = Annotated[
+    str | None,
+    option(f"of folders of masks, {_SESSION}", "NAME", default=None, is_usual_recorded=False),
+]
+SeveralOfMasks = Annotated[
+    Literal["refuse", "union", "separate"] | None,
+    option(f"of folders of masks, {_SEVERAL_FILES}", default=None, is_usual_recorded=False),
 ]
 
 

@@ -42,6 +42,8 @@ class WriteReport(Request):
     where_b: fields.WhereB
     title: str = option("of the page", "TEXT", default="")
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     participants: fields.Participants
@@ -64,8 +66,9 @@ class WriteReport(Request):
         from ..report.findings import ReportRequest
         from ..report.report import make_report
 
-        fields = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label")}
+        names = ("min_patients", "where", "where_a", "where_b", "title", "threshold", "label")
+        files = ("pattern", "session", "several_files")
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*names, *files)}
         request = ReportRequest(**values)
         self._check_folders(request)
         atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None

@@ -34,6 +34,8 @@ class SizeBias(Request):
         "what counts as extreme: means that are larger, smaller, or either", default="larger"
     )
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where

@@ -15,6 +15,7 @@ from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
+from ..cohort.selection import ALL_FILES, FileChoice
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images, other_format
@@ -124,6 +125,7 @@ def check_path(
     like: PathInput | None = None,
     choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
+    files: FileChoice = ALL_FILES,
 ) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
@@ -139,6 +141,8 @@ def check_path(
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
+    files : FileChoice
+        Which of a patient's files count.
 
     Examples
     --------
@@ -149,7 +153,14 @@ def check_path(
     try:
         table = None
         if place.is_dir():
-            report = _check_folder(place, choice, progress)
+            options = ReadOptions(
+                pattern=files.pattern,
+                session=files.session,
+                several_files=files.several_files,
+                choice=choice,
+                progress=progress,
+            )
+            report = _check_folder(place, options)
             table = find_maps_table(place) if report.outcome == "reject" else None
             if table is None:
                 atlases = _only_atlases(place) if not report.counts["used"] else {}
@@ -173,11 +184,9 @@ def _report_patient(patient: Patient) -> FileReport:
     return FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
 
 
-def _check_folder(
-    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
-) -> ValidationReport:
+def _check_folder(folder: AnyPath, options: ReadOptions) -> ValidationReport:
     try:
-        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
+        reading = read_folder(folder, options)
     except InputError as error:
         return ValidationReport(
             str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
@@ -192,7 +201,8 @@ def _check_folder(
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
     if reading.fault:
-        reasons = (reading.fault.reason, *reading.fault.details)
+        fault = getattr(reading.fault, "on_command_line", reading.fault)
+        reasons = (fault.reason, *fault.details)
         return (FileReport(".", "reject", reasons, used=False),)
     return (FileReport(".", "warn", reading.notes, used=True),) if reading.notes else ()
 
@@ -200,7 +210,7 @@ def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
 def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
-    for path in reading.refused:
+    for path in [*reading.refused, *reading.left_out]:
         if (table := find_label_table(path)) is None:
             continue
         file = path_below(path, reading.root)

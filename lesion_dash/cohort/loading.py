@@ -24,6 +24,7 @@ from .conditions import Condition, exclude_patients
 from .participants import read_participants
 from .readers import Reader, reader_on
 from .reading import DEFAULTS, IsCancelled, ReadOptions, list_masks, read_masks
+from .selection import SeveralFiles
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
@@ -178,8 +179,14 @@ def load_cohort(
     notice: Notice | None = None,
     scheduler: str | None = None,
     where: Iterable[Condition | str] = (),
+    session: str = "",
+    several_files: SeveralFiles = "refuse",
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
+
+    The unit is the patient: what files belong to whom is read from their names and folders, see
+    `read_names`. Files that are no masks of lesions by their names do not count where the patient
+    has a mask; a note says how many.
 
     Parameters
     ----------
@@ -190,7 +197,7 @@ def load_cohort(
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
         ``participants.csv`` in the folder or in the one above, where there is one.
     pattern : str
-        Only files whose name matches, such as ``*lesion*``.
+        Only files whose name, or path below the folder, matches, such as ``*lesion*``, ``ses-1/*``.
     choice : Binarization
         How to make masks of probability or label maps.
     progress : callable, optional
@@ -209,6 +216,12 @@ def load_cohort(
     where : iterable of Condition or str
         Only patients who meet all of these are read, see `parse_condition`; the files of the
         others are not opened, and are skipped with the reason.
+    session : str
+        Which session counts where patients have several: ``first``, ``last``, or the name of one.
+    several_files : {"refuse", "union", "separate"}
+        What becomes of several files of one patient, such as a left and a right mask: an error
+        that names the choices; the union of their voxels; or, where people of the same name lie in
+        several folders, a patient for each.
 
     Returns
     -------
@@ -217,6 +230,8 @@ def load_cohort(
 
     Raises
     ------
+    SeveralFilesError
+        Where a patient has several files that could count, with the choices that fit the folder.
     InputError
         Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
         the cluster cannot be used; where a condition does not fit the table, or nobody meets them
@@ -240,6 +255,8 @@ def load_cohort(
         options = ReadOptions(
             participants=participants,
             pattern=pattern,
+            session=session,
+            several_files=several_files,
             choice=choice,
             progress=show,
             cancelled=cancelled,
@@ -278,7 +295,9 @@ def read_listing(
     """
     place = check_folder(folder)
     table, notes = read_participants(place, options.participants, options.within)
-    reading = list_masks(place, options.pattern)
+    reading = list_masks(place, options)
+    if reading.fault:
+        raise reading.fault
     exclusions = exclude_patients(options.where, table, reading.files, place, notes)
     reading.exclude(exclusions.reasons)
     read_masks(reading, options, reader, keep)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..cohort.selection import ALL_FILES, FileChoice
 from ..core.text import shell_word
 from ..plotting.figures import ML
 from ..regions.counts import FILE_NAME as REGIONS_FILE
@@ -45,26 +46,35 @@ class Source:
     folder : str
         From the folder that holds the data root.
     where : tuple of str
+    files : FileChoice
+        Which of a patient's files count.
     """
 
     folder: str
     where: tuple[str, ...] = ()
+    files: FileChoice = ALL_FILES
 
     @property
     def python(self) -> str:
         """The call that reads it."""
-        whole = f"ld.load_cohort({self.folder!r})"
+        whole = (
+            f"ld.load_cohort({', '.join(filter(None, [repr(self.folder), self.files.arguments]))})"
+        )
         return f"ld.restrict_cohort({whole}, {[*self.where]!r})" if self.where else whole
 
     @property
     def options(self) -> list[str]:
         """Of a command that reads it."""
-        return [f"--where={condition}" for condition in self.where]
+        return [*self.files.words_of_command, *(f"--where={each}" for each in self.where)]
 
     def options_with(self, other: Source) -> list[str]:
         """Of a command that reads it as A, and the other as B."""
         if self.where == other.where:
             return self.options
+        return [*self.files.words_of_command, *self.conditions_with(other)]
+
+    def conditions_with(self, other: Source) -> list[str]:
+        """The conditions of A, and those of B."""
         of_a = [f"--where-a={condition}" for condition in self.where]
         return [*of_a, *(f"--where-b={condition}" for condition in other.where)]
 
@@ -125,7 +135,9 @@ class Code:
             _table(PATIENTS_FILE, "cohort.files_table"),
         ]
         stats = ["stats", source.folder, *source.options, "-k", "1", "-o", RESULTS]
-        return _text(python), _commands([stats, ["check", source.folder]])
+        return _text(python), _commands(
+            [stats, ["check", source.folder, *source.files.words_of_command]]
+        )
 
     def compare(self, request: PairRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for the differences of two cohorts, and in each region of an atlas."""
@@ -144,11 +156,7 @@ class Code:
             *_images("found"),
             *([_table(DIFFERENCES_FILE, "regions.table")] if atlas else []),
         ]
-        sides = [
-            f"--where-{letter}={condition}"
-            for letter, of in (("a", a), ("b", b))
-            for condition in of.where
-        ]
+        sides = [*a.files.words_of_command, *a.conditions_with(b)]
         compare = ["compare", a.folder, b.folder, *sides, "-k", str(k), "-o", RESULTS]
         return _text(python), _commands([compare], _REGIONS_IN_PYTHON if atlas else "")
 
@@ -272,7 +280,8 @@ class Code:
 
     def _source(self, name: str) -> Source:
         folder, where = self.session.origin(name)
-        return Source(self._path(self.session.root.cohort_folder(folder)), where)
+        path = self._path(self.session.root.cohort_folder(folder))
+        return Source(path, where, self.session.file_choice(folder))
 
     def _given(self, question: AssignmentRequest) -> Given | None:
         """The image that is assigned; None where it is not chosen yet."""

@@ -16,7 +16,7 @@ from typing import overload
 
 from ..core.errors import InputError
 from .contents import UNFETCHED, dead_link, is_no_image, name_finding, unknown_finding
-from .paths import AnyPath, PathInput, UrlPath, as_path
+from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
 
 IMAGE_ENDINGS = (
     ".nii", ".nii.gz", ".img", ".hdr", ".voi", ".mgz", ".mgh", ".mgh.gz",
@@ -53,6 +53,25 @@ class Listing:
     """Of the images, those that a link leads to out of the folder, other than into a store."""
 
 
+def matches(pattern: str, file: str) -> bool:
+    """Whether a file's name, or its path from some folder on, matches a pattern.
+
+    Parameters
+    ----------
+    pattern : str
+        As the shell has them; ``*`` stands for slashes as well.
+    file : str
+        Path below the folder that is searched.
+
+    Examples
+    --------
+    >>> file = "sub-01/ses-1/lesion.nii"
+    >>> [matches(pattern, file) for pattern in ("lesion.*", "*ses-1*", "ses-1/*", "ses-2/*")]
+    [True, True, True, False]
+    """
+    return fnmatch(f"/{file}", f"*/{pattern}")
+
+
 def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     """Find every image below a folder, in alphabetical order, and what else may be one.
 
@@ -60,7 +79,8 @@ def list_images(folder: PathInput, pattern: str = "*") -> Listing:
     ----------
     folder : path or URL
     pattern : str
-        Only files whose name matches, such as ``*lesion*``.
+        Only files whose name, or path below the folder, matches, such as ``*lesion*`` or
+        ``ses-1/*``; see `matches`.
 
     Notes
     -----
@@ -128,7 +148,7 @@ class _Walk:
         path, is_folder = Path(entry.path), False
         with suppress(OSError):
             is_folder = entry.is_dir()
-        if not is_folder and not fnmatch(entry.name, self._pattern):
+        if not is_folder and not self._matches(path):
             return
         reason = self._link_fault(entry, path, is_folder)
         if not is_folder:
@@ -153,6 +173,10 @@ class _Walk:
             for path, place in real.items()
             if not place.is_relative_to(self._real_root) and dead_link(str(place)) is None
         )
+
+    def _matches(self, path: Path) -> bool:
+        pattern = self._pattern
+        return pattern == "*" or matches(pattern, path_below(path, self._root))
 
     def _link_fault(self, entry: os.DirEntry[str], path: Path, is_folder: bool) -> str:
         """Why a link is not followed; of a pair this is asked of both files."""
@@ -179,7 +203,7 @@ def _list_url(root: UrlPath, pattern: str) -> Listing:
             if has_image_ending(folder):
                 place = root / "/".join(folders[:depth])
                 skipped.add((place, "is a folder, although its name is an image's"))
-        if not name or not fnmatch(name, pattern):
+        if not name or not matches(pattern, file):
             continue
         reason = _name_fault(name)
         if has_image_ending(name) and path.relative_to(root).as_posix() != file:

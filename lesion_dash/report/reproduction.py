@@ -281,6 +281,8 @@ def command(findings: Findings) -> str:
         *(("--where-a", condition) for condition in request.where_a),
         *(("--where-b", condition) for condition in request.where_b),
         ("--pattern", None if request.pattern == ReportRequest.pattern else request.pattern),
+        ("--session", request.session or None),
+        ("--several-files", None if request.several_files == "refuse" else request.several_files),
         ("--threshold", request.threshold),
         ("--label", request.label),
         ("--title", request.title or None),
@@ -317,8 +319,9 @@ def python_lines(findings: Findings) -> str:
         lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
     b = "b" if findings.is_pair else "None"
     atlas = "atlas" if findings.atlas is not None else "None"
-    names = ("where", "where_a", "where_b", "title", "threshold", "label", "pattern")
-    chosen = {name: request.parameters[name] for name in names}
+    conditions = ("where", "where_a", "where_b")
+    names = (*conditions, "title", "threshold", "label", "pattern", "session", "several_files")
+    chosen = {name: request.parameters[name] for name in names if name in request.parameters}
     if request.pattern == ReportRequest.pattern:
         del chosen["pattern"]
     values = {name: value for name, value in chosen.items() if value not in ("", [], None)}
@@ -335,7 +338,9 @@ def python_lines(findings: Findings) -> str:
 
 def _load(request: ReportRequest, folder: str, participants: str | None) -> str:
     pattern = None if request.pattern == ReportRequest.pattern else request.pattern
-    source = call("load_cohort", literal(folder), participants=participants, pattern=pattern)
+    files = {name: request.parameters.get(name) for name in ("session", "several_files")}
+    options = {"participants": participants, "pattern": pattern, **files}
+    source = call("load_cohort", literal(folder), **options)
     if request.threshold is None and request.label is None:
         return source
     choice = f"Binarization({literal(request.threshold)}, {literal(request.label)})"

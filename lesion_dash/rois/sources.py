@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..cohort.cohort import Cohort
 from ..cohort.loading import load_cohort
+from ..cohort.selection import SeveralFiles
 from ..images.events import Conditions, read_conditions, read_groups
 from ..images.maps import Map, read_map
 from ..images.masks import Mask, read_mask
@@ -104,8 +105,22 @@ class _ImageSource(_Source):
         return call_of(signal_in_rois, *samples, rois, name="values")
 
 
+FILE_CHOICES = ("pattern", "session", "several_files")
+"""Options of `load_cohort` that say which of a patient's files count."""
+
+
 class _MaskSource(_Source):
     """What sources of lesion masks have in common."""
+
+    within: str | None
+    pattern: str | None
+    session: str | None
+    several_files: SeveralFiles | None
+
+    @property
+    def _files(self) -> dict[str, Any]:
+        """How folders are read."""
+        return {name: getattr(self, name) for name in ("within", *FILE_CHOICES)}
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -135,13 +150,12 @@ class _OneFolder(_MaskSource):
 
     folder: str
     participants: str | None
-    within: str | None
 
     @property
     def data(self) -> RoiData:
         """The whole cohort."""
-        places: dict[str, Any] = {"participants": self.participants, "within": self.within}
-        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **places),))
+        options = self._files | {"participants": self.participants}
+        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **options),))
 
 
 @dataclass(frozen=True)
@@ -260,6 +274,8 @@ class CohortsSource(_TwoGroups):
     min_patients : int
     within : str or None
         Path of a folder: no participants table is looked for outside it.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     a: str
@@ -267,12 +283,15 @@ class CohortsSource(_TwoGroups):
     test: ContrastTest = "fisher"
     min_patients: int = 1
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def data(self) -> RoiData:
         """Both cohorts."""
-        a = call_of(load_cohort, self.a, name="a", within=self.within)
-        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", within=self.within)))
+        a = call_of(load_cohort, self.a, name="a", **self._files)
+        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", **self._files)))
 
 
 @dataclass(frozen=True)
@@ -291,6 +310,8 @@ class SplitSource(_OneFolder, _TwoGroups):
     min_patients : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     folder: str
@@ -301,6 +322,9 @@ class SplitSource(_OneFolder, _TwoGroups):
     test: ContrastTest = "fisher"
     min_patients: int = 1
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -324,6 +348,8 @@ class ScoreSource(_OneFolder):
     min_lesioned : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     folder: str
@@ -332,6 +358,9 @@ class ScoreSource(_OneFolder):
     test: TTest = "student"
     min_lesioned: int = 5
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def contrast(self) -> Any:
