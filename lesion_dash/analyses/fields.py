@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from ..cohort.dask import SCHEDULER_VARIABLE
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
+from ..images.mask_choices import label_text, parse_threshold
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,6 @@ def _percentage(given: Any) -> Any:
     """A percentage checked, as the text of a command line; all else as it is."""
     if not str(given).strip().endswith("%"):
         return given
-    from ..images.masks import parse_threshold
-
     with _on_command_line():
         return parse_threshold(given)
 
@@ -256,13 +255,9 @@ Threshold = Annotated[
 ]
 
 
-def _label_text(given: Any) -> Any:
-    """One label as a number, several as the text of a command line."""
-    from ..images.masks import parse_label
-
+def _label(given: Any) -> int | str | None:
     with _on_command_line():
-        label = parse_label(given)
-    return ",".join(map(str, label)) if isinstance(label, tuple) else label
+        return label_text(given)
 
 
 Label = Annotated[
@@ -272,7 +267,7 @@ Label = Annotated[
         "N",
         default=None,
     ),
-    BeforeValidator(_label_text),
+    BeforeValidator(_label),
 ]
 Where = Annotated[
     tuple[str, ...],

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations, islice
 
 from ..core.errors import InputError, NotBinary
+from ..core.text import counted
 from ..files.paths import AnyPath
-from ..images.masks import label_advice
+from ..images.mask_choices import ANY
+from .selection import ALL_FILES, FileChoice, Offer, SeveralFilesError
 
 SHARE_OF_OTHERS = 0.1
 """Share of the files that may be no masks. Arbitrary, as that of files on another grid: a few that
 strayed in must not stop a cohort; many are patients that would be missing."""
 
-_ANY = "--label any takes every voxel above 0"
+_FEW_LABELS = 3  # of which pairs are offered as well, arbitrary: 2**3 choices are read at a glance
+_MOST_SINGLE = 6  # labels that are offered one by one, arbitrary as well
+
+
+class SeveralValuesError(SeveralFilesError):
+    """Files hold several values above 0, and nobody said which of them are the lesion."""
 
 
 def choice_fault(
-    root: AnyPath, others: Mapping[AnyPath, NotBinary], masks: int
+    root: AnyPath,
+    others: Mapping[AnyPath, NotBinary],
+    masks: int,
+    chosen: FileChoice = ALL_FILES,
 ) -> InputError | None:
     """Why a folder makes no cohort before a choice: too many of its files hold several values.
 
@@ -28,28 +39,46 @@ def choice_fault(
         Files that hold more values than two, with the error each of them made.
     masks : int
         Files that are masks already.
+    chosen : FileChoice
+        What was chosen already, and stays so.
 
     Returns
     -------
     InputError or None
-        Its remedy is a choice that works for every file; None where there is no such choice, or
-        where only a few files need one.
+        Each of its offers works for every file; None where there is no such choice, or where only
+        a few files need one.
     """
     total = len(others) + masks
     if not others or len(others) <= SHARE_OF_OTHERS * total:
         return None
-    who = f"{len(others):,} of {total:,} files"
+    who = f"{len(others):,} of {counted(total, 'file')}"
     examples = _examples(others)
-    named = "; ".join(f"{path.name}: {error.problem}" for path, error in examples[:1])
     if all(error.labels for error in others.values()):
-        held = ", ".join(f"{path.name} ({_shown(error)})" for path, error in examples)
+        held = ", ".join(f"{path.name} ({_shown(error.labels)})" for path, error in examples)
+        problem = f"{who} hold several labels, such as {held}"
         is_one_kind = len(examples) == 1 and not masks
-        remedy = label_advice(examples[0][1].labels) if is_one_kind else f"{_ANY} of each file"
-        return InputError(root, f"{who} hold several labels, such as {held}", remedy)
+        labels = _label_choices(examples[0][1].labels) if is_one_kind else [ANY]
+        offers = [_offer(chosen, label=label) for label in labels]
+        return SeveralValuesError.of(root, problem, tuple(offers))
     remedies = {error.remedy for error in others.values()}
     if masks or len(remedies) > 1:
         return None  # no one choice is right for all of them
-    return InputError(root, f"{who} are no masks, such as {named}", remedies.pop())
+    path, error = examples[0]
+    problem = f"{who} are no masks, such as {path.name}: {error.problem}"
+    if error.threshold is None:
+        return InputError(root, problem, error.remedy)
+    return SeveralValuesError.of(root, problem, (_offer(chosen, threshold=error.threshold),))
+
+
+def _label_choices(labels: Sequence[int]) -> Iterable[str]:
+    """All together first, then some, then each."""
+    pairs = combinations(labels, 2) if len(labels) == _FEW_LABELS else ()
+    return [ANY, *(f"{a},{b}" for a, b in pairs), *map(str, labels[:_MOST_SINGLE])]
+
+
+def _offer(chosen: FileChoice, **values: str | float) -> Offer:
+    choice = replace(chosen, **values)  # type: ignore[arg-type]
+    return Offer(choice, f"{choice.voxels} of each file")
 
 
 def _examples(others: Mapping[AnyPath, NotBinary]) -> list[tuple[AnyPath, NotBinary]]:
@@ -59,5 +88,5 @@ def _examples(others: Mapping[AnyPath, NotBinary]) -> list[tuple[AnyPath, NotBin
     return [files[0], *islice(different, 1)]
 
 
-def _shown(error: NotBinary) -> str:
-    return ", ".join(map(str, error.labels))
+def _shown(labels: Iterable[int]) -> str:
+    return ", ".join(map(str, labels))

@@ -17,6 +17,7 @@ from ..core.memory import bytes_in, free_memory
 from ..core.runs import voxels_of
 from ..files.listing import check_folder
 from ..files.paths import PathInput
+from ..images.mask_choices import LabelChoice, ThresholdChoice
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.reading import Progress
 from .cohort import Cohort, CohortListing
@@ -181,6 +182,8 @@ def load_cohort(
     where: Iterable[Condition | str] = (),
     session: str = "",
     several_files: SeveralFiles = "refuse",
+    threshold: ThresholdChoice = None,
+    label: LabelChoice = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -191,8 +194,8 @@ def load_cohort(
     Parameters
     ----------
     folder : path or URL
-        Searched with its sub-folders for NIfTI files (``.nii``, ``.nii.gz``, ``.img`` with
-        ``.hdr``), one per patient.
+        Searched with its sub-folders for images (NIfTI, MRIcron's ``.voi``, FreeSurfer's ``.mgz``,
+        AFNI's ``.HEAD`` with ``.BRIK``), one per patient.
     participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
         ``participants.csv`` in the folder or in the one above, where there is one.
@@ -222,6 +225,10 @@ def load_cohort(
         What becomes of several files of one patient, such as a left and a right mask: an error
         that names the choices; the union of their voxels; or, where people of the same name lie in
         several folders, a patient for each.
+    threshold : float or str, optional
+        Make masks of probability maps, see `Binarization`; in place of `choice`.
+    label : int, sequence of int or "any", optional
+        Make masks of label maps, likewise.
 
     Returns
     -------
@@ -231,7 +238,8 @@ def load_cohort(
     Raises
     ------
     SeveralFilesError
-        Where a patient has several files that could count, with the choices that fit the folder.
+        Where a patient has several files that could count, or where files hold several labels or
+        probabilities, with the choices that fit the folder.
     InputError
         Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
         the cluster cannot be used; where a condition does not fit the table, or nobody meets them
@@ -245,6 +253,9 @@ def load_cohort(
     >>> load_cohort("sample_data/cohort_a", where=["sex=F", "age>=60"]).name
     'cohort_a, age >= 60, sex = F'
     """
+    made_from = Binarization(threshold, label)
+    if made_from != BINARY and choice != BINARY:
+        raise InputError("choice", "given together with a threshold or label", "give one of them")
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
 
         def show(done: int, total: int) -> None:
@@ -257,7 +268,7 @@ def load_cohort(
             pattern=pattern,
             session=session,
             several_files=several_files,
-            choice=choice,
+            choice=choice if made_from == BINARY else made_from,
             progress=show,
             cancelled=cancelled,
             on_grid=on_grid,

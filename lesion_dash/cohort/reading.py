@@ -359,7 +359,7 @@ def read_masks(
                 if options.progress:
                     options.progress(done, len(patients))
     masks = sum(map(len, reading.read))
-    reading.fault = reading.fault or choice_fault(reading.root, others, masks)
+    reading.fault = reading.fault or choice_fault(reading.root, others, masks, options.files)
     if not reading.read and not reading.fault:
         reading.fault = _nothing_usable(reading, options.pattern)
 

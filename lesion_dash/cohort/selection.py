@@ -12,6 +12,7 @@ from ..core.errors import InputError, check_choice
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
+from ..images.mask_choices import label_text, parse_threshold
 from .names import Kind, NameFacts, patient_keys, read_names, same_session, session_place
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FIRST, LAST = "first", "last"
 _MOST_OFFERS = 8  # arbitrary: a list that is read at a glance
 _MOST_NAMED = 4  # sessions, spaces or files of the example, arbitrary as well
 _SHARE = 0.5  # of the patients, whose files tell what the masks of a folder are called; arbitrary
-_PARTS = re.compile(r"session (.+)|pattern (.+)|(union|separate)")
+_PARTS = re.compile(r"session (.+)|pattern (.+)|(union|separate)|label (.+)|threshold (.+)")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class FileChoice:
         counted once, or are patients of their own.
     pattern : str
         Only files whose name, or path below the folder, matches.
+    label : int, str or None
+        Of label maps, which voxels are the lesion, see `Binarization`.
+    threshold : float, str or None
+        The same of maps of probabilities.
 
     Examples
     --------
@@ -51,9 +56,13 @@ class FileChoice:
     session: str = ""
     several_files: SeveralFiles = "refuse"
     pattern: str = "*"
+    label: int | str | None = None
+    threshold: float | str | None = None
 
     def __post_init__(self) -> None:
         check_choice("several_files", self.several_files, get_args(SeveralFiles))
+        object.__setattr__(self, "label", label_text(self.label))
+        object.__setattr__(self, "threshold", parse_threshold(self.threshold))
 
     @classmethod
     def parse(cls, text: str) -> FileChoice:
@@ -63,7 +72,7 @@ class FileChoice:
             found = _PARTS.fullmatch(part)
             if found is None:
                 raise InputError(part, "is no choice among a patient's files")
-            names = ("session", "pattern", "several_files")
+            names = ("session", "pattern", "several_files", "label", "threshold")
             values |= {n: v for n, v in zip(names, found.groups(), strict=True) if v}
         return cls(**values)  # type: ignore[arg-type]
 
@@ -72,6 +81,8 @@ class FileChoice:
             self.session and f"session {self.session}",
             self.pattern != "*" and f"pattern {self.pattern}",
             self.several_files != "refuse" and self.several_files,
+            self.label is not None and f"label {self.label}",
+            self.threshold is not None and f"threshold {self.threshold}",
         ]
         return "; ".join(str(part) for part in parts if part)
 
@@ -87,8 +98,20 @@ class FileChoice:
             ("--session", self.session, ""),
             ("--pattern", self.pattern, "*"),
             ("--several-files", self.several_files, "refuse"),
+            ("--label", self.label, None),
+            ("--threshold", self.threshold, None),
         )
-        return [word for flag, value, usual in values if value != usual for word in (flag, value)]
+        used = [(flag, str(value)) for flag, value, usual in values if value != usual]
+        return [word for pair in used for word in pair]
+
+    @property
+    def voxels(self) -> str:
+        """Which voxels are the lesion, as words; empty for those of a mask."""
+        if self.label is None and self.threshold is None:
+            return ""
+        from ..images.masks import Binarization
+
+        return Binarization(self.threshold, self.label).words
 
     @property
     def words(self) -> str:
@@ -107,6 +130,7 @@ class FileChoice:
                 "union": "files of a patient taken together",
                 "separate": "every file a patient of its own",
             }.get(self.several_files),
+            self.voxels,
         )
         text = ", ".join(str(part) for part in parts if part)
         return text[:1].upper() + text[1:]

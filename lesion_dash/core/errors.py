@@ -78,9 +78,12 @@ class NotBinary(InputError):
     ----------
     labels : tuple of int
         The labels above 0 where it is a label map, empty otherwise.
+    threshold : float, str or None
+        One that makes a mask of it where it is a map of probabilities.
     """
 
     labels: tuple[int, ...] = ()
+    threshold: float | str | None = None
 
 
 class MissingFile(InputError):

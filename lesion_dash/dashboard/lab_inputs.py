@@ -127,7 +127,9 @@ def _files_of(files: LabFiles, *folders: str) -> dict[str, Any]:
     """Which of a patient's files count, as it was chosen for the first folder that needed it."""
     chosen = (files.root.file_choices.get(folder, ALL_FILES) for folder in folders)
     choice = next((each for each in chosen if each != ALL_FILES), ALL_FILES)
-    return {key: value for key, value in vars(choice).items() if value != getattr(ALL_FILES, key)}
+    names = ("session", "several_files", "pattern")
+    values = {name: getattr(choice, name) for name in names}
+    return {key: value for key, value in values.items() if value != getattr(ALL_FILES, key)}
 
 
 def _of_participants(choices: InputChoices, files: LabFiles) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class Session:
                 pattern=files.pattern,
                 session=files.session,
                 several_files=files.several_files,
+                label=files.label,
+                threshold=files.threshold,
                 progress=progress,
                 cancelled=cancelled,
                 within=self.root.path,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +16,13 @@ from ..core.grid import Grid, is_near
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from .mask_choices import (
+    ANY,
+    LabelChoice,
+    ThresholdChoice,
+    parse_label,
+    parse_threshold,
+)
 from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
 
@@ -40,16 +46,6 @@ An image of more is one of intensities, or needs to be stated as labels.
 _ROUNDING = 1e-6  # of a slope that is stored as float32
 _MAX_SCALED = 2**25  # voxels that are converted to double precision: 256 MB; arbitrary
 _SAVE_BINARY = "save the mask as 0 and 1"
-
-
-ThresholdChoice = float | str | None
-"""From which probability on: a share up to 1, or as text a percentage such as ``50%``."""
-
-LabelChoice = int | Sequence[int] | str | None
-"""Which labels make the mask: one, several as numbers or as the text ``1,4``, or ``any``."""
-
-ANY = "any"
-"""Every label: all voxels above 0."""
 
 
 @dataclass(frozen=True)
@@ -109,64 +105,8 @@ class Binarization:
             shown = self.threshold if self.is_percent else f"{self.threshold:g}"
             return f"voxels of at least {shown}"
         if self.label == ANY:
-            return "voxels of any label"
+            return "all voxels above 0"
         return f"voxels of label {' or '.join(map(str, self.labels))}" if self.labels else ""
-
-
-def parse_threshold(given: ThresholdChoice) -> ThresholdChoice:
-    """A share as a number, a percentage as text.
-
-    Raises
-    ------
-    InputError
-        Where it is neither, or lies outside its scale.
-
-    Examples
-    --------
-    >>> parse_threshold("0.5"), parse_threshold("50 %"), parse_threshold("62.50%")
-    (0.5, '50%', '62.5%')
-    """
-    if given is None:
-        return None
-    text = str(given).strip()
-    number, largest = text.removesuffix("%").strip(), 100 if text.endswith("%") else 1
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= largest:
-        problem = f"{given} is not between 0 and {largest}"
-        raise InputError("threshold", problem, "give a share such as 0.5, or of percent 50%")
-    return value if largest == 1 else f"{value:g}%"
-
-
-def parse_label(given: LabelChoice) -> int | tuple[int, ...] | str | None:
-    """One label, several in ascending order, ``any``, or None.
-
-    Raises
-    ------
-    InputError
-        Where it is none of these, or names the background.
-
-    Examples
-    --------
-    >>> parse_label("4, 1"), parse_label("Any"), parse_label((2,))
-    ((1, 4), 'any', 2)
-    """
-    remedy = "give a label such as 4, several such as 1,4, or any for every voxel above 0"
-    if given is None or (isinstance(given, str) and given.strip().lower() == ANY):
-        return None if given is None else ANY
-    parts = given.split(",") if isinstance(given, str) else given
-    try:
-        # 1.5 is no label, and neither is True.
-        texts = [str(part).strip() for part in (parts if isinstance(parts, Iterable) else [parts])]
-        labels = sorted({int(text) for text in texts})
-    except ValueError:
-        raise InputError("label", f"{given!r} is no label", remedy) from None
-    if not labels or labels[0] < 1:
-        problem = f"{labels[0]} is background" if labels else "names none"
-        raise InputError("label", problem, remedy)
-    return labels[0] if len(labels) == 1 else tuple(labels)
 
 
 BINARY = Binarization()
@@ -417,9 +357,11 @@ def _refuse_values(path: AnyPath, values: NDArray) -> None:
     elif largest <= 1 + _ROUNDING:
         remedy = "make a mask of a probability map with --threshold 0.5"
         error = NotBinary(path, f"not a binary mask: {several}", remedy)
+        error.threshold = 0.5
     elif largest <= 100 + _ROUNDING:
         remedy = "make a mask of a probability map in percent with --threshold 50%"
         error = NotBinary(path, f"not a binary mask: {several}, up to {largest:g}", remedy)
+        error.threshold = "50%"
     else:
         problem = f"no mask and no label map: {several}, up to {largest:g}"
         error = NotBinary(path, problem, "give the mask of the lesion, not a scan")
