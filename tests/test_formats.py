@@ -269,6 +269,8 @@ def test_what_is_no_volume_is_named_as_mask_map_and_atlas(tmp_path, case, capsys
     arguments = ["assign", str(t_map), "--atlas", str(path), "--threshold", "1", "-o", out]
     assert main(arguments) == 2
     assert problem in capsys.readouterr().err
+    assert main(["convert", str(path), str(tmp_path / "out.nii.gz")]) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_cifti_is_told_from_an_image_of_one_voxel_by_its_header(tmp_path):
