@@ -41,6 +41,8 @@ _LIKELY = re.compile(
     re.IGNORECASE,
 )
 _RESULT = "looks like a result"
+_SIDE_FILE = ", skipped"  # how all that is said of a file that was never meant as a mask ends
+_NO_MASKS = "no masks found: no .nii or .nii.gz file{} in this folder"
 _MAX_GROUPS = 20  # of files that are named in notes, arbitrary: a screenful
 _MAX_NAMED = 5  # files of a group, arbitrary as well
 
@@ -521,6 +523,8 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     no_mask = f"no readable mask among {counted(len(reasons), 'file')}"
     if reasons and all(reason.startswith(_RESULT) for reason in reasons.values()):
         problem = "holds results of lesion_dash, no masks"
+    elif reasons and all(reason.endswith(_SIDE_FILE) for reason in reasons.values()):
+        problem = _NO_MASKS.format("")
     elif len(groups) == 1:
         problem, _, remedy = groups[0].reason.partition("; ")
         such = groups[0].files[0].name
@@ -529,7 +533,7 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
         problem, remedy = no_mask, "see the reason for each file"
     else:
         named = "" if pattern == "*" else f" whose name matches {pattern!r}"
-        problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
+        problem = _NO_MASKS.format(named)
     return InputError(reading.root, problem, remedy, lines)
 
 

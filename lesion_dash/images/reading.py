@@ -39,6 +39,7 @@ Raw = bytes | FileView
 Progress = Callable[[int, int], None]
 """Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""
 
+_NOT_GZIP = "not a gzip file, although it is named .gz"
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_MEMBER = b"\x1f\x8b\x08"
 _HEAD = 65536  # bytes, arbitrary: a header with the extensions that scanners write, and to spare
@@ -223,7 +224,8 @@ def _explained(path: AnyPath, head: bytes) -> Iterator[None]:
     except (HeaderFault, InputError) as error:
         finding = content_finding(head) or name_finding(path.name)
         if finding is not None:
-            raise InputError(path, finding.problem, finding.remedy) from None
+            also = f" ({_NOT_GZIP})" if _NOT_GZIP in str(error) else ""
+            raise InputError(path, f"{finding.problem}{also}", finding.remedy) from None
         if isinstance(error, HeaderFault):
             raise fault_of(path, error) from None
         raise
@@ -275,7 +277,7 @@ def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
     if name.endswith(".nii") and raw[:2] == _GZIP_MARK:
         raise InputError(path, "gzip data in a .nii file", "rename it to .nii.gz")
     if name.endswith(".nii.gz") and raw[:2] != _GZIP_MARK:
-        raise InputError(path, "not a gzip file, although it is named .gz", _gzip_remedy(raw))
+        raise InputError(path, _NOT_GZIP, _gzip_remedy(raw))
     if raw[:2] != _GZIP_MARK:
         return raw[:LONGEST_HEADER]
     try:
