@@ -194,8 +194,8 @@ def note(text: str = "") -> widgets.HTML:
 
 
 def set_text(widget: widgets.HTML, text: str) -> None:
-    """Put plain text in an HTML widget."""
-    widget.value = html.escape(printable(text))
+    """Put plain text in an HTML widget; it names no option of a command."""
+    widget.value = html.escape(without_options(printable(text)))
 
 
 def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:

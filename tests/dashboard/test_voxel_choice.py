@@ -12,9 +12,12 @@ from visitor import arrive, enter, open_app
 from lesion_dash.analyses.validation import report_of
 from lesion_dash.dashboard.address import to_address
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.image_facts import section_html
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.patients import shown_report
 from lesion_dash.dashboard.session_file import read_session, session_bytes
+from lesion_dash.scans.inspection import inspect_image
+from lesion_dash.scans.inspection_text import describe
 
 PARTS = np.random.default_rng(0).choice([0, 1, 2, 4], (3, *SHAPE)).astype(np.uint8)
 
@@ -61,3 +64,8 @@ def test_no_option_of_the_command_line_stands_on_the_page(root: Path) -> None:
     shown = shown_report(report_of(cohort).files).to_string()
     assert "label any takes every voxel above 0" in shown
     assert "--" not in shown
+    inspection = inspect_image(root / "many" / "x.nii.gz")
+    assert "--label any" in " ".join(inspection.as_mask.sentences)
+    facts = section_html(inspection, *[section.title for section in describe(inspection)])
+    assert "label any takes every voxel above 0" in facts
+    assert "--" not in facts
