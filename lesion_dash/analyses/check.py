@@ -30,15 +30,21 @@ class Check(Request):
     path: str = source("folder, image or table, or the URL of one", "PATH", positional=True)
     as_json: fields.AsJson
     like: str | None = source("a mask or folder: PATH is to fit on its grid", "MASKS", default=None)
+    pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
 
     def run(self, progress: Progress) -> Result:
+        from ..cohort.selection import FileChoice
         from ..images.masks import Binarization
         from .validation import check_path
 
         choice = Binarization(self.threshold, self.label)
-        report = check_path(self.path, self.like, choice, progress("checking files", "file"))
+        files = FileChoice(self.session, self.several_files, self.pattern)
+        shown = progress("checking files", "file")
+        report = check_path(self.path, self.like, choice, shown, files)
         lines = _json(report) if self.as_json else [*_lines(report)]
         return Result(lines=lines, exit_code=report.exit_code)
 

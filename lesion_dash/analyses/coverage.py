@@ -34,6 +34,8 @@ class CoverageRequest(Request):
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where

@@ -37,6 +37,8 @@ class Compare(Request):
         default=defaults.OUTSIDE_OF_DIFFERENCES,
     )
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..cohort.dask import SCHEDULER_VARIABLE
 from ..core import defaults
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
+from ..core.errors import InputError
+from ..images.mask_choices import label_text, parse_threshold
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Argument:
         A path or URL that is read: provenance lists it under its inputs, with its checksum.
     is_recorded : bool
         Whether provenance lists it under its parameters.
+    is_usual_recorded : bool
+        Whether it does so where the value is the default.
     group : str
         Heading in ``--help``.
     """
@@ -45,6 +50,7 @@ class Argument:
     several: bool = False
     is_path: bool = False
     is_recorded: bool = True
+    is_usual_recorded: bool = True
     group: str = ""
 
 
@@ -115,6 +121,8 @@ def value_type(info: FieldInfo) -> tuple[Any, int | None]:
     kind: Any = info.annotation
     if get_origin(kind) in (UnionType, Union):
         kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) is not tuple:
         return kind, 1
     parts = get_args(kind)
@@ -182,14 +190,84 @@ MinPatients = Annotated[
     option("voxels lesioned in at least K patients count", "K", "-k", default=MIN_PATIENTS, ge=1),
 ]
 Pattern = Annotated[
-    str, option("only masks whose name matches, such as '*lesion*'", "PATTERN", default="*")
+    str,
+    option(
+        "only masks whose name, or path below the folder, matches, such as '*lesion*' or 'ses-1/*'",
+        "PATTERN",
+        default="*",
+    ),
 ]
+_SESSION = "which session of each patient counts: first, last, or the name of one, such as ses-1"
+_SEVERAL_FILES = (
+    "several files of a patient, such as left and right: refuse, take the union of their voxels, "
+    "or, where people of one name lie in several folders, a patient for each file (separate)"
+)
+Session = Annotated[str, option(_SESSION, "NAME", default="", is_usual_recorded=False)]
+SeveralFiles = Annotated[
+    Literal["refuse", "union", "separate"],
+    option(_SEVERAL_FILES, default="refuse", is_usual_recorded=False),
+]
+PatternOfMasks = Annotated[
+    str | None,
+    option(
+        "of folders of masks, as --pattern of `stats`",
+        "PATTERN",
+        default=None,
+        is_usual_recorded=False,
+    ),
+]
+SessionOfMasks = Annotated[
+    str | None,
+    option(f"of folders of masks, {_SESSION}", "NAME", default=None, is_usual_recorded=False),
+]
+SeveralOfMasks = Annotated[
+    Literal["refuse", "union", "separate"] | None,
+    option(f"of folders of masks, {_SEVERAL_FILES}", default=None, is_usual_recorded=False),
+]
+
+
+@contextmanager
+def _on_command_line() -> Iterator[None]:
+    """Name an option as it is given there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"--{error.subject}", error.problem, error.remedy) from None
+
+
+def _percentage(given: Any) -> Any:
+    """A percentage checked, as the text of a command line; all else as it is."""
+    if not str(given).strip().endswith("%"):
+        return given
+    with _on_command_line():
+        return parse_threshold(given)
+
+
 Threshold = Annotated[
-    float | None,
-    option("make masks of probability maps: voxels of at least P", "P", default=None, gt=0, le=1),
+    Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$")] | None,
+    option(
+        "make masks of probability maps: voxels of at least P, above 0 and at most 1, or, of maps "
+        "in percent, such as 50%",
+        "P",
+        default=None,
+    ),
+    BeforeValidator(_percentage),
 ]
+
+
+def _label(given: Any) -> int | str | None:
+    with _on_command_line():
+        return label_text(given)
+
+
 Label = Annotated[
-    int | None, option("make masks of label maps: voxels of value N", "N", default=None, ge=1)
+    int | str | None,
+    option(
+        "make masks of label maps: voxels of value N, of several such as 1,4, or of any above 0",
+        "N",
+        default=None,
+    ),
+    BeforeValidator(_label),
 ]
 Where = Annotated[
     tuple[str, ...],

@@ -12,6 +12,7 @@ from .request import Progress
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort, CohortListing
+    from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
     from ..images.probabilities import Scale
     from ..regions.counts import RegionCounts
@@ -22,8 +23,10 @@ class ReadsFolders(Protocol):
     """A request with the fields that say how folders of masks are read."""
 
     pattern: str
-    threshold: float | None
-    label: int | None
+    session: str
+    several_files: SeveralFiles
+    threshold: float | str | None
+    label: int | str | None
     where: tuple[str, ...]
     scheduler: str | None
 
@@ -69,6 +72,8 @@ def load_folder(
         notice=lambda text: warn(f"note: {text}"),
         scheduler=scheduler_to_use(request.scheduler),
         where=parse_conditions([*request.where, *more]),
+        session=request.session,
+        several_files=request.several_files,
     )
 
 

@@ -42,6 +42,8 @@ class Load(Request):
         "fraction of the region, fraction of the lesion, or volume", default="all"
     )
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     participants: fields.Participants

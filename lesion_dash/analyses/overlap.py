@@ -22,6 +22,7 @@ from .request import Progress, Request, Result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..cohort.cohort import Cohort
     from ..images.masks import Mask
     from ..regions.counts import RegionCounts
     from ..stats.overlap import Overlap
@@ -47,6 +48,8 @@ class OverlapRequest(Request):
     overwrite: fields.Overwrite
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where
@@ -63,6 +66,7 @@ class OverlapRequest(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
+        from ..cohort.selection import common_patients
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_bytes
         from ..regions.counts import count_regions
@@ -70,12 +74,15 @@ class OverlapRequest(Request):
 
         warnings = self._check_where()
         atlases = open_atlases(self)
-        masks, inputs = [], []
+        masks, inputs, cohorts = [], [], []
         for path, where in ((self.a, self.where_a), (self.b, self.where_b)):
-            mask, source, notes = self._load_map(path, where, progress)
+            mask, source, notes, cohort = self._load_map(path, where, progress)
             masks.append(mask)
             inputs.append(source)
             warnings += notes
+            cohorts += [cohort] if cohort is not None else []
+        if len(cohorts) == 2:
+            warnings += [f"note: {note}" for note in common_patients(*cohorts)]
         result = overlap(*masks)
         both = result.both
         counted = [
@@ -122,7 +129,7 @@ class OverlapRequest(Request):
 
     def _load_map(
         self, path: str, where: tuple[str, ...], progress: Progress
-    ) -> tuple[Mask, dict[str, Any], list[str]]:
+    ) -> tuple[Mask, dict[str, Any], list[str], Cohort | None]:
         """A binary map, of a folder at the chosen number of patients; its source; warnings."""
         from ..cohort.cohort import cohort_input
         from ..files.paths import as_path
@@ -131,7 +138,7 @@ class OverlapRequest(Request):
         place = as_path(path)
         if not place.is_dir():
             mask = read_mask(place, self.threshold, self.label)
-            return mask, mask_input(place, mask), []
+            return mask, mask_input(place, mask), [], None
         cohort = load_folder(path, self, progress, more=where)
         mask = cohort.at_least(self.min_patients)
         warnings = skipped_files(cohort, f"{cohort.folder.name}: ")
@@ -140,7 +147,7 @@ class OverlapRequest(Request):
             warnings.append(
                 f"{cohort.name}: no voxel qualifies, at most {maximum} patients share one"
             )
-        return mask, cohort_input(cohort), warnings
+        return mask, cohort_input(cohort), warnings, cohort
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class WriteReport(Request):
     where_b: fields.WhereB
     title: str = option("of the page", "TEXT", default="")
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     participants: fields.Participants

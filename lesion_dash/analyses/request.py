@@ -312,7 +312,7 @@ class Request(BaseModel):
             argument, value = argument_of(info), getattr(self, name)
             if name == "scheduler":
                 recorded["cluster"] = scheduler_to_use(value) is not None
-            elif argument.is_recorded:
+            elif argument.is_recorded and (argument.is_usual_recorded or value != default_of(info)):
                 recorded[name] = shown_path(value) if argument.is_path else value
         return recorded
 

@@ -26,7 +26,12 @@ _OF_INPUT = "what belongs to the input"
 _TEST = "test at each voxel"
 _WAY = "from the map to regions of interest"
 
-_MASK_TEST = {"test": "test", "min_patients": "min_patients", "participants": "participants"}
+_FILES = {name: name for name in ("pattern", "session", "several_files")}
+_MASK_TEST = _FILES | {
+    "test": "test",
+    "min_patients": "min_patients",
+    "participants": "participants",
+}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "series": (
         "SeriesSource",
@@ -40,7 +45,7 @@ _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "images": ("ImagesSource", (), {"test": "test", "fwhm": "fwhm_mm", "mask": "mask"}),
-    "cohorts": ("CohortsSource", (), {"test": "test", "min_patients": "min_patients"}),
+    "cohorts": ("CohortsSource", (), _FILES | {"test": "test", "min_patients": "min_patients"}),
     "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST),
     "score": ("ScoreSource", ("column",), _MASK_TEST | {"min_patients": "min_lesioned"}),
     "map": ("MapSource", (), {}),
@@ -117,6 +122,9 @@ class Roi(Request):
         "of the participants table: groups, or the score", "NAME", group=_OF_INPUT, default=None
     )
     participants: fields.Participants
+    pattern: fields.PatternOfMasks
+    session: fields.SessionOfMasks
+    several_files: fields.SeveralOfMasks
 
     test: defaults.ContrastTest | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",

@@ -50,6 +50,8 @@ class SizeBias(Request):
     )
     labels: fields.Labels
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where

@@ -34,6 +34,8 @@ class Stats(Request):
     )
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
     where: fields.Where
@@ -66,6 +68,8 @@ class Stats(Request):
             ReadOptions(
                 participants=self.participants,
                 pattern=self.pattern,
+                session=self.session,
+                several_files=self.several_files,
                 choice=Binarization(self.threshold, self.label),
                 progress=progress("reading masks", "file"),
                 on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),

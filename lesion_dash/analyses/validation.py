@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..atlas.finding import (
@@ -21,9 +22,10 @@ from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
+from ..cohort.selection import ALL_FILES, FileChoice
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..files.listing import has_image_ending, list_images
+from ..files.listing import has_image_ending, list_images, other_format
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
@@ -130,6 +132,7 @@ def check_path(
     like: PathInput | None = None,
     choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
+    files: FileChoice = ALL_FILES,
 ) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
@@ -145,6 +148,8 @@ def check_path(
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
+    files : FileChoice
+        Which of a patient's files count.
 
     Examples
     --------
@@ -155,7 +160,14 @@ def check_path(
     try:
         table = None
         if place.is_dir():
-            report = _check_folder(place, choice, progress)
+            options = ReadOptions(
+                pattern=files.pattern,
+                session=files.session,
+                several_files=files.several_files,
+                choice=choice,
+                progress=progress,
+            )
+            report = _check_folder(place, options)
             table = find_maps_table(place) if report.outcome == "reject" else None
             if table is None:
                 atlases = _only_atlases(place) if not report.counts["used"] else {}
@@ -179,11 +191,9 @@ def _report_patient(patient: Patient) -> FileReport:
     return FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
 
 
-def _check_folder(
-    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
-) -> ValidationReport:
+def _check_folder(folder: AnyPath, options: ReadOptions) -> ValidationReport:
     try:
-        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
+        reading = read_folder(folder, options)
     except InputError as error:
         return ValidationReport(
             str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
@@ -198,7 +208,8 @@ def _check_folder(
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
     if reading.fault:
-        reasons = (reading.fault.reason, *reading.fault.details)
+        fault = getattr(reading.fault, "on_command_line", reading.fault)
+        reasons = (fault.reason, *fault.details)
         return (FileReport(".", "reject", reasons, used=False),)
     return (FileReport(".", "warn", reading.notes, used=True),) if reading.notes else ()
 
@@ -206,7 +217,7 @@ def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
 def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
-    for path in reading.refused:
+    for path in [*reading.refused, *reading.left_out]:
         table = find_label_table(path)
         if table is None and find_unread_table(path) is None:
             continue
@@ -250,6 +261,9 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     if not path.exists() and not path.is_symlink():
         raise InputError(path, "file not found", "check the spelling of the path")
     if not has_image_ending(path.name):
+        what, _, remedy = (other_format(path) if isinstance(path, Path) else "").partition("; ")
+        if what:
+            raise InputError(path, what, remedy)
         problem = "is a file, not a folder, and no image or table that is known here"
         raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
     table = find_label_table(path)

@@ -72,7 +72,9 @@ class CohortListing:
 
     @property
     def files_table(self) -> pd.DataFrame:
-        """A row per file: patient, file, status, reason, voxels, volume_mm3.
+        """A row per patient, or file that is skipped: its status, reason, voxels, volume_mm3.
+
+        Files of a patient that count together are in one row, separated by semicolons.
 
         What was skipped is not counted, and has no voxels and no volume: NA and NaN, not 0.
         """
@@ -81,6 +83,7 @@ class CohortListing:
         fields = ("id", *_OF_FILES[1:])
         rows = [[getattr(patient, field) for field in fields] for patient in self.patients]
         table = pd.DataFrame(rows, columns=list(_OF_FILES))
+        table["file"] = self._files_by_patient
         table = table.astype({"voxels": "Int64", "volume_mm3": float})
         table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
         return table
@@ -96,7 +99,17 @@ class CohortListing:
     def table(self) -> pd.DataFrame:
         """The table of files with the columns of the participants table, where there is one."""
         files = self.files_table
-        return self.participants.join(files) if self.participants else files
+        if self.participants is None:
+            return files
+        files["file"] = [patient.file for patient in self.patients]
+        table = self.participants.join(files)
+        table["file"] = self._files_by_patient
+        return table
+
+    @property
+    def _files_by_patient(self) -> list[str]:
+        """The file of each patient, several separated by semicolons."""
+        return ["; ".join(file for file, _ in patient.files) for patient in self.patients]
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,8 +261,9 @@ def cohort_input(cohort: CohortListing) -> dict[str, Any]:
         "skipped": len(cohort.patients) - cohort.n_patients,
         "participants": participants or None,
         "files": [
-            {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
+            {"file": file, "sha256": sha256 or None, "status": patient.status}
             | ({"reason": patient.reason} if patient.status == "skipped" else {})
             for patient in cohort.patients
+            for file, sha256 in patient.files
         ],
     }

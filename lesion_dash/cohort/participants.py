@@ -7,18 +7,18 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import PARTICIPANTS, SMALLER, read_text
+from ..files.reading import PARTICIPANTS, SMALLER, read_text, unfetched_link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,17 +184,24 @@ def _unit(value: object) -> str | None:
 Outcome = Literal["accept", "warn", "reject"]
 
 
+class FileSum(NamedTuple):
+    """A file below the cohort's folder, with its checksum."""
+
+    file: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One file of a cohort and what became of it.
+    """A patient whose masks are counted, or a file that is not, and what became of it.
 
     Parameters
     ----------
     id : str
-        From ``sub-`` in the file name, otherwise the file name without its ending; where two
-        files would have the same id, their path below the cohort's folder.
+        From ``sub-`` in the path, otherwise the file name without its ending, what the names of
+        the patient's files share, or the folder where one file name recurs in many folders.
     file : str
-        Path below the cohort's folder.
+        Path below the cohort's folder, the first of several.
     status : str
         ``used`` or ``skipped``.
     outcome : str
@@ -209,6 +216,10 @@ class Patient:
         Volume of the lesion in mm³.
     sha256 : str
         Checksum of the file, empty where it was not read.
+    others : tuple of FileSum
+        Files of the same patient that count together with it.
+    is_left_out : bool
+        Whether it is skipped for the sake of other files of the patient, by name or by choice.
     """
 
     id: str
@@ -219,6 +230,13 @@ class Patient:
     voxels: int = 0
     volume_mm3: float = 0.0
     sha256: str = ""
+    others: tuple[FileSum, ...] = ()
+    is_left_out: bool = False
+
+    @property
+    def files(self) -> tuple[FileSum, ...]:
+        """All files that count for this patient."""
+        return (FileSum(self.file, self.sha256), *self.others)
 
     @property
     def reason(self) -> str:
@@ -242,22 +260,6 @@ def subject_of(file: str) -> str:
         if subject := re.search(r"sub-[^\W_]+", part):
             return subject.group()
     return strip_ending(parts[-1])
-
-
-def patient_ids(files: Sequence[str]) -> list[str]:
-    """An id for each file: its subject, or its path where several files have that subject.
-
-    Examples
-    --------
-    >>> patient_ids(["a/sub-1.nii", "b/sub-1.nii", "b/sub-2.nii"])
-    ['a/sub-1', 'b/sub-1', 'sub-2']
-    """
-    subjects = [subject_of(file) for file in files]
-    times = Counter(subject.casefold() for subject in subjects)
-    return [
-        subject if times[subject.casefold()] == 1 else strip_ending(file)
-        for subject, file in zip(subjects, files, strict=True)
-    ]
 
 
 FILE_NAMES = ("participants.tsv", "participants.csv")
@@ -336,7 +338,9 @@ def read_participants(
     folder = folder.resolve()
     places = [place for place in (folder, folder.parent) if root is None or is_below(place, root)]
     candidates = (place / name for place in places for name in FILE_NAMES)
-    present = next((candidate for candidate in candidates if candidate.is_file()), None)
+    # A link to a table that was not fetched leads nowhere, and is told.
+    present_ones = (path for path in candidates if path.is_file() or unfetched_link(path))
+    present = next(present_ones, None)
     if present is None or (root is not None and not is_below(present.resolve(), root)):
         return None, ()
     try:

@@ -65,6 +65,27 @@ def voxels_of(starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[
     return voxels
 
 
+def union_of_runs(several: Sequence[Runs]) -> Runs:
+    """The runs of all voxels that are in any of several lesions on one grid.
+
+    Examples
+    --------
+    >>> runs = [(np.array([3, 9]), np.array([3, 1])), (np.array([4, 10]), np.array([1, 2]))]
+    >>> starts, lengths = union_of_runs(runs)
+    >>> starts.tolist(), lengths.tolist()
+    ([3, 9], [3, 3])
+    """
+    starts = np.concatenate([runs[0] for runs in several])
+    order = np.argsort(starts, kind="stable")
+    starts = starts[order]
+    ends = np.concatenate([runs[0] + runs[1] for runs in several])[order]
+    reached = np.maximum.accumulate(ends)
+    is_first = np.append(True, starts[1:] > reached[:-1])[: starts.size]
+    firsts = np.flatnonzero(is_first)
+    lasts = reached[np.append(firsts[1:], starts.size)[: firsts.size] - 1]
+    return starts[firsts].astype(np.int32), (lasts - starts[firsts]).astype(np.int32)
+
+
 def runs_of_values(values: NDArray) -> tuple[Runs, float, bool]:
     """Runs of values that are not zero.
 

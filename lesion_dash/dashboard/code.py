@@ -5,11 +5,12 @@ Each page asks for a list of requests (see `analyses.request`), whose texts thes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import analyses
+from ..cohort.selection import ALL_FILES
 from ..plotting.figures import ML
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.topography import FILE_NAMES
@@ -165,7 +166,11 @@ class Code:
     def _cohort(self, name: str, path: str = "masks", where: str = "where") -> dict[str, Any]:
         """A cohort as requests name it: its folder, and the conditions that its patients meet."""
         folder, conditions = self.session.origin(name)
-        return {path: self._path(self.session.root.cohort_folder(folder)), where: conditions}
+        files = asdict(self.session.file_choice(folder))
+        usual = asdict(ALL_FILES)
+        chosen = {name: value for name, value in files.items() if value != usual[name]}
+        place = self._path(self.session.root.cohort_folder(folder))
+        return {path: place, where: conditions, **chosen}
 
     def _atlas(self, name: str) -> dict[str, Any]:
         """An atlas as requests name it, nothing without one."""

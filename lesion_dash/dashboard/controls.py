@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import traitlets as t
 
 from ..core.errors import Cancelled, LesionDashError
-from ..core.text import printable
+from ..core.text import printable, without_options
 from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
 from .display_scale import DisplayScale
 from .scripts import static_text
@@ -124,7 +124,7 @@ class Banner:
         self.widget.remove_class("ld-hidden")
 
     def _escape(self, text: str) -> str:
-        shown = printable(text)
+        shown = without_options(printable(text))
         return html.escape(shown.replace(f"{self._root}/", "") if self._root else shown)
 
     def clear(self) -> None:
@@ -194,8 +194,8 @@ def note(text: str = "") -> widgets.HTML:
 
 
 def set_text(widget: widgets.HTML, text: str) -> None:
-    """Put plain text in an HTML widget."""
-    widget.value = html.escape(printable(text))
+    """Put plain text in an HTML widget; it names no option of a command."""
+    widget.value = html.escape(without_options(printable(text)))
 
 
 def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:

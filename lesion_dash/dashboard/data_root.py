@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from ..atlas.finding import atlases_in, name_atlases
 from ..atlas.formats import has_table_ending
 from ..atlas.tables import read_label_table
+from ..cohort.selection import FileChoice
 from ..core.errors import InputError, LesionDashError
 from ..files.listing import confine_to, has_image_ending, is_confined, strip_ending
 from ..files.paths import sample_data
@@ -32,9 +33,13 @@ class DataRoot:
     Parameters
     ----------
     path : Path
+    file_choices : dict
+        Filled as a user chooses.
     """
 
     path: Path
+    file_choices: dict[str, FileChoice] = field(default_factory=dict, compare=False)
+    """Which of a patient's files count, by folder, where that was chosen."""
 
     def __post_init__(self) -> None:
         confine_to(self.path)

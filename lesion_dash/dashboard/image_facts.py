@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from ..core.text import without_options
 from ..images.nifti import number
 from ..images.survey import Form
 from ..scans.inspection import Inspection
@@ -27,7 +28,8 @@ def _plain(section: Section) -> Iterable[Row]:
 def table_html(rows: Iterable[Row]) -> str:
     """Rows of a name and a text."""
     lines = [
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(without_options(text))}</td></tr>"
+        for name, text in rows
     ]
     return f'<table class="ld-facts-table">{"".join(lines)}</table>' if lines else ""
 

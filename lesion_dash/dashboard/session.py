@@ -13,6 +13,7 @@ from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
+from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
 from ..core.grid import pieces
 from ..core.tables import csv_bytes
 from ..images.maps import Map, nifti_bytes
@@ -89,6 +90,7 @@ class Session:
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _asked: dict[str, SeveralFilesError] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -106,11 +108,17 @@ class Session:
         if (source := self._origins.get(name)) is not None:
             folder, where = source
             return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
+        files = self.file_choice(name)
 
         def read() -> Cohort:
             folder = self.root.cohort_folder(name)
             cohort = load_cohort(
                 folder,
+                pattern=files.pattern,
+                session=files.session,
+                several_files=files.several_files,
+                label=files.label,
+                threshold=files.threshold,
                 progress=progress,
                 cancelled=cancelled,
                 within=self.root.path,
@@ -123,32 +131,56 @@ class Session:
             return cohort
 
         is_new = not self.has(name)
-        cohort = self._cohorts.get(name, read)
+        try:
+            cohort = self._cohorts.get((name, files), read)
+        except SeveralFilesError as error:
+            self._asked[name] = error
+            raise
         if is_new:  # and another may be forgotten, whose voxels its parts keep in memory
             self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
         return cohort
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""
-        return name in self._cohorts
+        return (name, self.file_choice(name)) in self._cohorts
+
+    def file_choice(self, folder: str) -> FileChoice:
+        """Which of the files of a patient count in a folder."""
+        return self.root.file_choices.get(folder, ALL_FILES)
+
+    def choose_files(self, folder: str, choice: FileChoice) -> None:
+        """Let other files of a folder's patients count; what was shown of it is read anew."""
+        self.root.file_choices[folder] = choice
+
+    def asked_about(self, folder: str) -> SeveralFilesError | None:
+        """Why a choice among a patient's files is needed in a folder, and what can be chosen."""
+        return self._asked.get(folder)
 
     def part(self, folder: str, where: tuple[str, ...]) -> str:
         """The name of those patients of a folder who meet conditions, to be used like a folder's.
+
+        It tells which of a patient's files count, so that no result of other files has that name.
 
         Raises
         ------
         InputError
             Where a condition cannot be asked, or nobody meets them all.
         """
-        if not (folder and where):
+        files = str(self.file_choice(folder))
+        if not (folder and (where or files)):
             return folder
-        known = (name for name, source in self._origins.items() if source == (folder, where))
+        start = f"{folder}, {files}" if files else folder
+        known = (
+            name
+            for name, source in self._origins.items()
+            if source == (folder, where) and name.startswith(start)
+        )
         if (name := next(known, "")) in self._parts:
             return name
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
-        name = f"{folder}{part.name.removeprefix(whole.name)}"
+        name = f"{start}{part.name.removeprefix(whole.name)}"
         source = (folder, where)
         while name in self.root.cohorts or self._origins.get(name, source) != source:
             name = f"{name} *"
@@ -248,7 +280,7 @@ class Session:
 
     def _maximum(self, selection: Selection, factor: float) -> float:
         """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""
-        key, folder = selection.map_key, self.origin(selection.cohort_a)[0]
+        key, folder = selection.map_key, self.part(self.origin(selection.cohort_a)[0], ())
         if key == "n":
             return counted_maximum(self.most_patients(selection.cohort_a))
         return self._maxima.get(

@@ -19,6 +19,7 @@ from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
 from ..cohort.loading import MEMORY_VARIABLE
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
+from ..cohort.selection import SeveralFiles
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..files.listing import has_image_ending
@@ -119,8 +120,8 @@ class ReportRequest:
         The same for A or B alone.
     title : str
         By default made of the names of the cohorts.
-    pattern : str
-        Which file names were read, as for `load_cohort`.
+    pattern, session, several_files : str
+        Which files were read, as for `load_cohort`.
     threshold, label : float or int, optional
         How masks were made of maps of probabilities or labels, as for `Binarization`.
 
@@ -144,8 +145,10 @@ class ReportRequest:
     where_b: Conditions = ()
     title: str = ""
     pattern: str = "*"
-    threshold: float | None = None
-    label: int | None = None
+    session: str = ""
+    several_files: SeveralFiles = "refuse"
+    threshold: float | str | None = None
+    label: int | str | None = None
 
     def __post_init__(self) -> None:
         canonical = {
@@ -162,7 +165,12 @@ class ReportRequest:
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        usual = {"session": "", "several_files": "refuse"}
+        values = {
+            name: value
+            for name in self.__dataclass_fields__
+            if (value := getattr(self, name)) != usual.get(name, NotImplemented)
+        }
         texts = {name: [*map(str, values[name])] for name in ("where", "where_a", "where_b")}
         return values | texts
 
@@ -216,7 +224,14 @@ class Side:
     @property
     def left_out(self) -> tuple[Patient, ...]:
         """The patients who do not meet the conditions."""
-        return tuple(patient for patient in self.skipped if patient.outcome == "accept")
+        return tuple(
+            each for each in self.skipped if each.outcome == "accept" and not each.is_left_out
+        )
+
+    @property
+    def other_files(self) -> tuple[Patient, ...]:
+        """The files of patients that do not count, by name or choice."""
+        return tuple(patient for patient in self.skipped if patient.is_left_out)
 
     @property
     def not_usable(self) -> tuple[Patient, ...]:
@@ -309,7 +324,9 @@ class Findings:
 
     def exclusions(self, side: Side) -> dict[str, list[str]]:
         """The files of a cohort that are not counted, by reason."""
-        return self._by_reason((each.file, each.reason) for each in side.not_usable + side.left_out)
+        return self._by_reason(
+            (each.file, each.reason) for each in side.not_usable + side.left_out + side.other_files
+        )
 
     def remarks(self, side: Side) -> dict[str, list[str]]:
         """The files that are counted and are unusual, by what was unusual."""
@@ -378,7 +395,8 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:
     # The page could not say how a part came about, nor how to make it again.
-    if any(each.status == "skipped" and each.outcome == "accept" for each in cohort.patients):
+    skipped = (each for each in cohort.patients if each.status == "skipped")
+    if any(each.outcome == "accept" and not each.is_left_out for each in skipped):
         problem = "conditions have restricted this cohort already"
         remedy = "give the whole cohort, and the conditions in the request"
         raise InputError(cohort.name, problem, remedy)

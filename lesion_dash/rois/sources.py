@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..cohort.cohort import Cohort
 from ..cohort.loading import load_cohort
+from ..cohort.selection import SeveralFiles
 from ..core.defaults import (
     DELAY_S,
     MASK_TEST,
@@ -110,8 +111,22 @@ class _ImageSource(_Source):
         return call_of(signal_in_rois, *samples, rois, name="values")
 
 
+FILE_CHOICES = ("pattern", "session", "several_files")
+"""Options of `load_cohort` that say which of a patient's files count."""
+
+
 class _MaskSource(_Source):
     """What sources of lesion masks have in common."""
+
+    within: str | None
+    pattern: str | None
+    session: str | None
+    several_files: SeveralFiles | None
+
+    @property
+    def _files(self) -> dict[str, Any]:
+        """How folders are read."""
+        return {name: getattr(self, name) for name in ("within", *FILE_CHOICES)}
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -141,13 +156,12 @@ class _OneFolder(_MaskSource):
 
     folder: str
     participants: str | None
-    within: str | None
 
     @property
     def data(self) -> RoiData:
         """The whole cohort."""
-        places: dict[str, Any] = {"participants": self.participants, "within": self.within}
-        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **places),))
+        options = self._files | {"participants": self.participants}
+        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **options),))
 
 
 @dataclass(frozen=True)
@@ -266,6 +280,8 @@ class CohortsSource(_TwoGroups):
     min_patients : int
     within : str or None
         Path of a folder: no participants table is looked for outside it.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     a: str
@@ -273,12 +289,15 @@ class CohortsSource(_TwoGroups):
     test: ContrastTest = MASK_TEST
     min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def data(self) -> RoiData:
         """Both cohorts."""
-        a = call_of(load_cohort, self.a, name="a", within=self.within)
-        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", within=self.within)))
+        a = call_of(load_cohort, self.a, name="a", **self._files)
+        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", **self._files)))
 
 
 @dataclass(frozen=True)
@@ -297,6 +316,8 @@ class SplitSource(_OneFolder, _TwoGroups):
     min_patients : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     folder: str
@@ -307,6 +328,9 @@ class SplitSource(_OneFolder, _TwoGroups):
     test: ContrastTest = MASK_TEST
     min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -330,6 +354,8 @@ class ScoreSource(_OneFolder):
     min_lesioned : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
     """
 
     folder: str
@@ -338,6 +364,9 @@ class ScoreSource(_OneFolder):
     test: TTest = T_TEST
     min_lesioned: int = MIN_PATIENTS
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
 
     @property
     def contrast(self) -> Any:

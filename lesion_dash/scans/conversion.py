@@ -17,7 +17,8 @@ from ..core.grid import Grid
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
-from ..images.nifti import HeaderFault, Nifti1Image, check_affine, make_image
+from ..images.formats import HeaderFault
+from ..images.nifti import Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
 from .arrays import StoredArray, read_array
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..cohort.selection import common_patients
 from ..core.defaults import MIN_PATIENTS, OUTSIDE_OF_DIFFERENCES, Outside
 from ..core.errors import check_choice
 from ..core.grid import Grid, is_near
@@ -218,7 +219,7 @@ def cohort_differences(
         stds=stds,
         min_patients=min_patients,
         outside=outside,
-        notes=(*notes, *_common_masks(a, b)),
+        notes=(*notes, *common_patients(a, b), *_common_masks(a, b)),
     )
 
 

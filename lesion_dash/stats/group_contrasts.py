@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_text
+from ..cohort.selection import common_patients
 from ..core.defaults import (
     MASK_TEST,
     MIN_PATIENTS,
@@ -198,7 +199,7 @@ def contrast_cohorts(
         effect_unit="percentage points of patients lesioned",
         statement=_OF_COHORTS,
         samples=_samples_of_masks((a, b)) if test == "student" else None,
-        notes=(*a.notes, *b.notes),
+        notes=(*common_patients(a, b), *a.notes, *b.notes),
         parameters={"test": test, "min_patients": min_patients},
     )
 

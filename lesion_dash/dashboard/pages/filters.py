@@ -76,6 +76,7 @@ class FilterPanel:
     def __init__(self, context: AppContext, side: str, split: Split) -> None:
         self._context, self._side, self._split = context, side, split
         self._folder = self._reported = ""
+        self._whole: Cohort | None = None
         self._columns: tuple[Column, ...] = ()
         self._conditions: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), context.banner.guard(self._received))
@@ -125,7 +126,7 @@ class FilterPanel:
                 self._show_nothing()
                 return
             whole = session.load(folder)
-            if folder != self._folder:
+            if folder != self._folder or whole is not self._whole:
                 self._show_folder(folder, whole)
             self._offer()
             self._show_rows()
@@ -162,6 +163,7 @@ class FilterPanel:
 
     def _show_folder(self, folder: str, whole: Cohort) -> None:
         self._folder, self._columns, self._conditions = folder, describe_columns(whole), ()
+        self._whole = whole
         self.widget.columns = [shown_column(column) for column in self._columns]
         unused = [note for note in whole.notes if "beside the masks is not used" in note]
         self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE

@@ -16,6 +16,7 @@ from ...cohort.cohort import Cohort
 from ...cohort.columns import with_unit
 from ...cohort.participants import Units
 from ...core.tables import csv_bytes
+from ...core.text import without_options
 from ...plotting.figures import ML, draw_histogram, figure_bytes
 from ..app_context import AppContext
 from ..code import Code
@@ -211,7 +212,8 @@ def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
     rare = [rest for _, *rest in sorted(ranked, key=lambda row: row[0])]
     common_rows = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
     rows = [
-        (file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *common_rows, *rare]
+        (file, outcome, without_options("; ".join(why)))
+        for file, outcome, why in [*refused, *common_rows, *rare]
     ]
     return pd.DataFrame(rows, columns=["File", "Outcome", "Reason"])
 
