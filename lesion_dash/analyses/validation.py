@@ -12,7 +12,8 @@ from ..atlas.formats import has_table_ending
 from ..atlas.loading import load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
-from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
+from ..cohort.id_columns import ID_COLUMNS
+from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near

@@ -277,8 +277,14 @@ def read_listing(
     A `reader` may keep the lesions elsewhere, and hand on none. Errors are those of `load_cohort`.
     """
     place = check_folder(folder)
-    table, notes = read_participants(place, options.participants, options.within)
     reading = list_masks(place, options.pattern)
+    table, notes = read_participants(
+        place,
+        reading.files,
+        options.participants,
+        options.within,
+        is_whole=options.pattern == "*",
+    )
     exclusions = exclude_patients(options.where, table, reading.files, place, notes)
     reading.exclude(exclusions.reasons)
     read_masks(reading, options, reader, keep)

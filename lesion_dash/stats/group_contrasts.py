@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort.cells import value_text
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.participants import value_text
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError, check_choice
 from ..images.events import Conditions
