@@ -145,6 +145,11 @@ NOT_JOINED = {
     ),
     "partly": (BIDS, rows("sub-{n:03}|{a}|{s}", (1, 2, 3, 4)), 4),
     "nobody": (BIDS, rows("XY{n}|{a}|{s}"), 0),
+    "digits that are parted": (
+        [f"P_{n}1_2024.nii" for n in NUMBERS],
+        ["2024-01|61|F", "P-4-1|61|F", "P_1-1|61|F"],
+        0,
+    ),
     "a sub- label is the id": ([f"sub-A{n}_{n}.nii" for n in NUMBERS], rows("{n}|{a}|{s}"), 0),
 }
 
@@ -196,7 +201,7 @@ def test_columns_that_join_other_rows_are_told(tmp_path):
 
 
 def test_many_patients_are_joined_in_one_pass(tmp_path):
-    count = 20_000
+    count = 5_000
     (tmp_path / "participants.tsv").write_text(
         "no\tparticipant_id\tage\n" + "".join(f"{n}\t{n}\t{n % 90}\n" for n in range(count))
     )
@@ -204,7 +209,18 @@ def test_many_patients_are_joined_in_one_pass(tmp_path):
     table, notes = read_participants(tmp_path, files)
     assert table is not None
     assert [table.values_of(file)[1] for file in files[:3]] == ["0", "1", "2"]
-    assert any("20,000 ids compared without leading zeros" in note for note in notes)
+    assert any("5,000 ids compared without leading zeros" in note for note in notes)
+
+
+def test_names_that_fit_nothing_cost_little(tmp_path):
+    """Every way to compare is tried, and none of them looks at pairs of files and rows."""
+    (tmp_path / "participants.tsv").write_text(
+        "name\tparticipant_id\n" + "".join(f"A{n}\tX-{n}\n" for n in range(2_000))
+    )
+    files = [f"centre_{n % 7}/scan_{n}_of_2024_final_lesion.nii.gz" for n in range(2_000)]
+    table, notes = read_participants(tmp_path, files)
+    assert table is not None
+    assert notes[-1].startswith("0 of 2,000 patients have a row")
 
 
 # Where the table lies.
@@ -226,6 +242,16 @@ def test_a_table_at_the_root_of_the_dataset_is_inherited(tmp_path):
     # Another dataset does not.
     (root / "participants.tsv").rename(tmp_path / "participants.tsv")
     assert load_cohort(masks).participants is None
+
+
+def test_a_table_above_a_dataset_is_not_used_and_told(tmp_path):
+    folder = study(tmp_path / "masks", [SAME, *rows("sub-{n:03}|{a}|{s}")])
+    (folder / "participants.tsv").rename(tmp_path / "participants.tsv")
+    assert ages(folder) == AGES
+    (folder / "dataset_description.json").write_text("{}")
+    (note,) = load_cohort(folder).notes
+    assert note.startswith("participants.tsv in the folder above is not used: masks is a dataset")
+    assert load_cohort(folder, within=folder).notes == ()
 
 
 # Rows per session.
@@ -267,6 +293,14 @@ TWO = [f"sub-{n:03}|ses-{s}|{AGES[n - 1] + s - 1}|{SEXES[n - 1]}" for n in NUMBE
             ],
             0,
         ),
+        (
+            [f"sub-{n:03}_ses-2_mask.nii" for n in NUMBERS],
+            [
+                "subject|Visit Nr.|age|sex",
+                *[x.replace("ses-", "").replace("|2|", "|2.0|") for x in TWO],
+            ],
+            1,
+        ),
     ],
 )
 def test_a_mask_is_joined_to_the_row_of_its_session(tmp_path, files, lines, later):
@@ -302,6 +336,16 @@ def test_both_sessions_of_a_patient_have_their_rows(tmp_path):
     assert any("sub-003" in note and "session" in note for note in cohort.notes)
 
 
+def test_a_single_row_of_another_session_is_joined_and_told(tmp_path):
+    files = [f"sub-{n:03}_ses-2_mask.nii" for n in NUMBERS]
+    cohort = load_cohort(
+        study(tmp_path / "masks", ["participant_id|session|age|sex", *TWO[::2]], files)
+    )
+    assert cohort.used_table["age"].tolist() == AGES
+    (note,) = cohort.notes
+    assert note.startswith("6 masks have a row of another session in participants.tsv")
+
+
 # What is read of a table that is not tidy.
 
 BOOK = b"PK\x03\x04" + bytes(40)
@@ -326,6 +370,9 @@ READ = {
     "a column twice": (",", ["participant_id|age|sex|x|x", *[p + "|1|2" for p in PLAIN]], "x"),
     "a bad id": (",", [SAME, *PLAIN, "../x|3|F"], "1 row"),
     "a row twice": (",", [SAME, *PLAIN, PLAIN[0]], None),
+    "a title": (";", ["Our patients of 2024, all||", "||", SAME, *PLAIN], "line 1"),
+    "a comment": (",", ["# exported, 2024", SAME, *PLAIN], "line 1"),
+    "errors of a spreadsheet": (",", [SAME, *PLAIN, "sub-8|#N/A|F", "sub-9|#NV|."], None),
     "row names": (",", ["|" + SAME, *[f"{n}|{line}" for n, line in enumerate(PLAIN)]], None),
 }  # fmt: skip
 

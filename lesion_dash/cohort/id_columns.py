@@ -22,6 +22,9 @@ _ID_LIKE = re.compile(
 """Of a header in small letters without punctuation: what is spelt otherwise, but meant so."""
 _NO_ID = {"pat", "pt", "study", "scan", "mri", "image", "bids", "sub"}
 
+_LEAST_SHARE = 0.5
+"""Of the patients, who have an id in a column that is not named so. Arbitrary: most of them."""
+
 
 @dataclass(frozen=True)
 class IdColumn:
@@ -67,6 +70,8 @@ def choose_id_column(table: PlainTable, people: People) -> IdColumn:
                 continue
             column = _column(table, place, people)
             letters = column.pairing.with_letters()
+            if len(letters.ids) < _LEAST_SHARE * len(people.paths):
+                continue  # words that happen to be in names
             column = IdColumn(place, column.name, column.ids, column.sessions, letters)
             others.append(column)
             if _is_better(column, best, table.header):

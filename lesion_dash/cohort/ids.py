@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
@@ -19,11 +19,12 @@ _ID_AND_SESSION = re.compile(r"(.+?)[_/]ses-([^\W_]+)")
 _SUB = re.compile(r"^sub(?=[-_]|\d)[-_]*")
 _TOKEN = re.compile(r"[^\W_]+")
 _ENTITY = re.compile(r"[a-z]+-[^\W_]+")
-_PUNCTUATION = re.compile(r"[\W_]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\W_]+(?=\d)")
+_OTHER_PUNCTUATION = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
 _PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 _WHOLE = re.compile(r"(\d+)\.0+")
 _PLAIN_NUMBER = re.compile(r"0|[1-9]\d*(\.\d+)?")
-_LONGEST = 4  # tokens of an id within a file's name, arbitrary: such as P_001_a_2
+_LONGEST = 3  # tokens of an id within a file's name, arbitrary: such as P_001_a
 
 
 def subject_label(file: str) -> str:
@@ -88,10 +89,9 @@ def split_id(cell: str) -> tuple[str, str]:
     (('sub-07', ''), ('sub-07', '2'), ('P07_lesion', ''))
     """
     if has_image_ending(cell):
-        label = subject_label(cell)
-        return label or strip_ending(cell.replace("\\", "/").rpartition("/")[2]), owners_of([cell])[
-            cell
-        ].session
+        path = cell.replace("\\", "/")
+        owner = owners_of([path])[path]
+        return owner.person.rpartition("/")[2], owner.session
     parts = _ID_AND_SESSION.fullmatch(cell)
     return (parts[1], parts[2]) if parts else (cell, "")
 
@@ -116,17 +116,24 @@ def as_written(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return _SUB.sub("", "".join(unicodedata.normalize("NFKC", text).casefold().split()), count=1)
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    folded = "".join(plain.casefold().split())
+    return _SUB.sub("", folded) if folded.startswith("sub") else folded
 
 
 def _letters_and_digits(text: str) -> str:
-    return _PUNCTUATION.sub("", _folded(text))
+    """Without punctuation, but between digits: 1-11 and 11-1 are two."""
+    folded = _folded(text)
+    if folded.isalnum():
+        return folded
+    return _OTHER_PUNCTUATION.sub("", _BETWEEN_DIGITS.sub("-", folded))
 
 
 def _unpadded(text: str) -> str:
-    folded = _folded(text)
-    whole = _WHOLE.fullmatch(folded)  # as pandas writes 7 where other ids are missing
-    return _PUNCTUATION.sub("", _PADDING.sub("", whole[1] if whole else folded))
+    # 7.0 is how pandas writes 7 where other ids are missing.
+    whole = _WHOLE.fullmatch(text.strip()) if "." in text else None
+    plain = _letters_and_digits(whole[1] if whole else text)
+    return _PADDING.sub("", plain) if "0" in plain else plain
 
 
 Comparison = Callable[[str], str]
@@ -227,9 +234,6 @@ class People:
     """
 
     files: tuple[str, ...]
-    _keys: dict[tuple[_Place, Comparison], dict[str, tuple[str, ...]]] = field(
-        default_factory=dict, repr=False
-    )
 
     @cached_property
     def owners(self) -> dict[str, Owner]:
@@ -257,17 +261,10 @@ class People:
         is_whole = all(stem[len(shared) :][:1].isdecimal() for stem in stems)
         return shared if is_whole or not shared[-1:].isalnum() else ""
 
-    def keys(self, place: _Place, comparison: Comparison) -> dict[str, tuple[str, ...]]:
-        """The ids that each patient may have, the most likely first, as they are compared."""
-        if (place, comparison) not in self._keys:
-            people = (_Person(*pair, self.beginning) for pair in self.paths.items())
-            self._keys[place, comparison] = {
-                person.name: tuple(
-                    dict.fromkeys(filter(None, map(comparison, place.texts(person))))
-                )
-                for person in people
-            }
-        return self._keys[place, comparison]
+    def texts(self, place: _Place) -> Iterator[tuple[str, list[str]]]:
+        """Each patient with the texts of a place that may be the id."""
+        for name, path in self.paths.items():
+            yield name, place.texts(_Person(name, path, self.beginning))
 
 
 @dataclass(frozen=True)
@@ -321,21 +318,41 @@ def pair_ids(people: People, ids: Iterable[str]) -> Pairing:
     known = tuple(dict.fromkeys(ids))
     indices: dict[Comparison, Mapping[str, str]] = {}
     pairing, taken = Pairing({}, {}), set[str]()
-    for place in _PLACES:
-        for comparison, loss in _COMPARISONS.items():
-            if len(pairing.ids) == len(people.paths):
-                return pairing
-            if comparison not in indices:
-                indices[comparison] = _index(known, comparison)
-            if not indices[comparison]:
-                continue
-            pairs = _pairs(people, place, comparison, indices[comparison])
-            times = Counter(pairs.values())
-            for name, own in pairs.items():
-                if name not in pairing.ids and own not in taken and times[own] == 1:
-                    pairing.ids[name], pairing.ways[name] = own, _way(place, loss)
-            taken = set(pairing.ids.values())
+    for place, texts, comparison, way in _steps(people, known):
+        if comparison not in indices:
+            indices[comparison] = _index(known, comparison)
+        pairs = _pairs(place, texts, comparison, indices[comparison])
+        times = Counter(pairs.values())
+        for name, own in pairs.items():
+            if name not in pairing.ids and own not in taken and times[own] == 1:
+                pairing.ids[name], pairing.ways[name] = own, way
+        if len(pairing.ids) == len(people.paths):
+            break
+        taken = set(pairing.ids.values())
     return pairing
+
+
+Texts = Mapping[str, Sequence[str]]
+"""Patients with the texts that may be their ids, the most likely first."""
+
+
+def _steps(people: People, ids: Sequence[str]) -> Iterator[tuple[_Place, Texts, Comparison, str]]:
+    """Where to look and how to compare, the strictest first, with this in words.
+
+    What is alike by one comparison is so by each that follows: texts that are like no id by the
+    last one are looked at once.
+    """
+    yield _PLACES[0], dict(people.texts(_PLACES[0])), as_written, ""
+    known = set(map(_unpadded, ids)) - {""}
+    for place in _PLACES:
+        likely = {
+            name: alike
+            for name, texts in people.texts(place)
+            if (alike := [text for text in texts if _unpadded(text) in known])
+        }
+        if likely:
+            for comparison, loss in _COMPARISONS.items():
+                yield place, likely, comparison, _way(place, loss)
 
 
 def _way(place: _Place, loss: str) -> str:
@@ -352,18 +369,18 @@ def _index(ids: Sequence[str], comparison: Comparison) -> Mapping[str, str]:
     index: dict[str, str] = {}
     for own in ids:
         key = comparison(own)
-        index[key] = "" if key in index and index[key] != own else own
+        index[key] = "" if key in index else own
     index.pop("", None)
     return index
 
 
 def _pairs(
-    people: People, place: _Place, comparison: Comparison, index: Mapping[str, str]
+    place: _Place, texts: Texts, comparison: Comparison, index: Mapping[str, str]
 ) -> dict[str, str]:
     """The id that each patient meets by one comparison."""
     pairs = {}
-    for name, keys in people.keys(place, comparison).items():
-        met = [index[key] for key in keys if key in index]
+    for name, own_texts in texts.items():
+        met = [index[key] for key in map(comparison, own_texts) if key in index]
         if place.needs_letters:
             met = [own for own in dict.fromkeys(met) if not is_plain_number(own)]
             met = met if len(met) == 1 else []

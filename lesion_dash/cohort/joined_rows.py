@@ -13,7 +13,7 @@ from .ids import Pairing, People, as_written, owners_of
 _SESSION_COLUMN = re.compile(
     r"(session|ses|sess|visit|timepoint|tp|wave|(redcap)?event)(id|label|name|no|nr|number|code)?"
 )
-_SESSION_WORD = re.compile(r"(session|sess?|visit|timepoint|time|tp|wave|v|t|s)(?=\d)|ses-")
+_SESSION_WORD = re.compile(r"^(session|sess?|visit|timepoint|time|tp|wave|v|t|s)(?=\d)|^ses-")
 _MOST_NAMED = 6  # columns in a sentence, arbitrary
 
 Cells = tuple[str, ...]
@@ -111,39 +111,44 @@ def join_rows(table: Rows, people: People, pairing: Pairing, of_these_alone: boo
     varying = set().union(*map(table.differing, groups.values()))
     by_file: dict[str, Cells] = {}
     unclear: dict[str, set[int]] = {}  # patients with several rows, and the columns left empty
-    without: list[str] = []  # files whose session has no row
-    for file, (person, session_name) in people.owners.items():
+    partly, other = list[str](), list[str]()  # files of another session than their rows
+    for file, (person, session) in people.owners.items():
         if person not in pairing.ids:
             by_file[file] = ()
             continue
-        rows = groups[pairing.ids[person]]
-        session = session_key(session_name)
-        known = any(table.sessions[row] for row in rows)
-        own_rows = [row for row in rows if session and table.sessions[row] == session]
-        left = table.differing(own_rows or rows)
-        if session and known and varying and not own_rows:
-            left = varying if len(rows) == 1 else left
-            if left:
-                without.append(file)
+        rows, left, is_other = _choose(table, groups[pairing.ids[person]], session, varying)
+        by_file[file] = _values(table, rows[0], left)
+        if is_other:
+            (partly if left else other).append(file)
         elif left:
             unclear.setdefault(person, set()).update(left)
-        by_file[file] = _values(table, (own_rows or rows)[0], left)
-    by_person = {
-        own: _values(table, rows[0], table.differing(rows)) for own, rows in groups.items()
-    }
+    by_id = {own: _values(table, rows[0], table.differing(rows)) for own, rows in groups.items()}
+    paired = {as_written(person): by_id[own] for person, own in pairing.ids.items()}
     notes = (
         *_note_on_counts(table, people, pairing, of_these_alone),
         *_note_on_several_rows(table, unclear, groups, pairing),
-        *_note_on_sessions(table, without),
+        *_note_on_sessions(table, partly, other),
     )
-    return JoinedRows(by_file, by_person, notes)
+    return JoinedRows(by_file, by_id | paired, notes)
+
+
+def _choose(
+    table: Rows, rows: list[int], session: str, varying: set[int]
+) -> tuple[list[int], set[int], bool]:
+    """The rows a file may have, the columns they leave open, and if they are of other sessions."""
+    key = session_key(session)
+    own = [row for row in rows if key and table.sessions[row] == key]
+    is_other = bool(key) and not own and any(table.sessions[row] for row in rows)
+    if is_other and len(rows) == 1:
+        return rows, varying, True
+    return own or rows, table.differing(own or rows), is_other
 
 
 def _values(table: Rows, row: int, left: set[int]) -> Cells:
     cells = table.cells[row]
-    return (
-        tuple("" if place in left else cell for place, cell in enumerate(cells)) if left else cells
-    )
+    if not left:
+        return cells
+    return tuple("" if place in left else cell for place, cell in enumerate(cells))
 
 
 def _note_on_counts(
@@ -199,16 +204,18 @@ def _note_on_several_rows(
     )
 
 
-def _note_on_sessions(table: Rows, without: list[str]) -> tuple[str, ...]:
-    if not without:
-        return ()
-    files = counted(len(without), "mask")
-    return (
-        printable(
-            f"{files} {'has' if len(without) == 1 else 'have'} no row of the own session in "
-            f"{table.name}, such as {without[0]}: only what all sessions share is joined"
-        ),
-    )
+def _note_on_sessions(table: Rows, without: list[str], other: list[str]) -> tuple[str, ...]:
+    notes = []
+    for files, fault in (
+        (without, "no row of the own session, what differs between sessions is left empty"),
+        (other, "a row of another session"),
+    ):
+        if files:
+            masks = f"{counted(len(files), 'mask')} {'has' if len(files) == 1 else 'have'}"
+            where = f"in {table.name}, such as {files[0]}"
+            first, _, rest = fault.partition(",")
+            notes.append(printable(f"{masks} {first} {where}{':' if rest else ''}{rest}"))
+    return tuple(notes)
 
 
 def _listed(names: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..core.errors import InputError
@@ -19,6 +19,8 @@ _WORKBOOK_STARTS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 """ZIP, which .xlsx and .ods are, and the compound file that .xls is."""
 
 _SEPARATORS = "\t,;"
+_BLANK = _SEPARATORS + " "
+_MOST_OF_TITLE = 40  # characters, arbitrary
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _NAMED_SEPARATOR = re.compile(r'"?sep=([\t,;])"?[\t,;]*', re.IGNORECASE)
 _BOUND = re.compile(r"(?:>=|<=|[<>≥≤])?\s*(.*?)\s*\+?", re.DOTALL)
@@ -71,7 +73,19 @@ def read_plain_table(path: AnyPath) -> PlainTable:
     if path.name.lower().endswith(WORKBOOK_ENDINGS) or _is_workbook(path):
         raise InputError(path, "a workbook is not read", "save it as CSV")
     text, notes, sha256 = read_text(path, PARTICIPANTS, _SEPARATORS)
-    separator, numbered = _rows(path, text)
+    lines = [
+        (number, line)
+        for number, line in enumerate(_LINE_ENDS.split(text), start=1)
+        if line.strip(_BLANK)
+    ]
+    named = _NAMED_SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
+    lines = lines[1:] if named else lines
+    above = 0 if named else _lines_above_header(lines)
+    if above:
+        name = printable(lines[0][1].strip(_BLANK)[:_MOST_OF_TITLE])
+        notes += (f"line {lines[0][0]} above the header of {path.name} left out: {name}",)
+    separator = named[1] if named else _separator_of(lines[above][1] if lines else "")
+    numbered = _split(path, lines[above:], separator)
     header = next(numbered, (0, []))[1]
     while header and not header[-1]:
         header.pop()
@@ -102,16 +116,19 @@ def _is_workbook(path: AnyPath) -> bool:
     return read_bytes(path, head=4).startswith(_WORKBOOK_STARTS)
 
 
-def _rows(path: AnyPath, text: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
-    """What parts the cells, and the cells of each row that holds any text, with its number."""
-    lines = list(enumerate(_LINE_ENDS.split(text), start=1))
-    first = next((place for place, (_, line) in enumerate(lines) if line.strip()), 0)
-    named = _NAMED_SEPARATOR.fullmatch(lines[first][1].rstrip("\r\n "))
-    if named:  # as Excel writes and reads it
-        first += 1
-    heads = [re.sub(r'"[^"]*"', "", line) for _, line in lines[first : first + 1]] or [""]
-    separator = named[1] if named else max(_SEPARATORS, key=heads[0].count)
-    return separator, _split(path, lines[first:], separator)
+def _separator_of(line: str) -> str:
+    """What parts the cells of a line: the separator that is there most often, not in quotes."""
+    return max(_SEPARATORS, key=re.sub(r'"[^"]*"', "", line).count)
+
+
+def _lines_above_header(lines: list[tuple[int, str]]) -> int:
+    """1 where the first line is a comment, or words in one cell above a line of several."""
+    if len(lines) < 2:
+        return 0
+    first, second = lines[0][1].strip(_BLANK), lines[1][1]
+    separator = _separator_of(second)
+    is_title = " " in first and separator not in first and separator in second
+    return int(is_title or first.startswith("# "))
 
 
 def _split(
@@ -125,9 +142,7 @@ def _split(
                 row = next(csv.reader([line], delimiter=separator))
         except csv.Error as error:
             raise InputError(path, f"is not a table ({error})") from None
-        row = [cell.strip() for cell in row]
-        if any(row):
-            yield number, row
+        yield number, [cell.strip() for cell in row]
 
 
 def _read_decimal_commas(
@@ -140,8 +155,8 @@ def _read_decimal_commas(
     """
     columns = {
         place: cells
-        for place in range(len(header))
-        if (cells := _with_commas(row[place] for row in rows))
+        for place, column in enumerate(zip(*rows, strict=True))
+        if any("," in cell for cell in column) and (cells := _with_commas(column))
     }
     clear = [
         place
@@ -162,7 +177,7 @@ def _read_decimal_commas(
     return (f"decimal commas in {path.name}: {cell} is {_with_point(cell)} ({names})",)
 
 
-def _with_commas(column: Iterator[str]) -> list[str]:
+def _with_commas(column: Iterable[str]) -> list[str]:
     """The numbers with a comma in a column, none where it holds a point or a word."""
     commas = []
     for cell in column:
