@@ -188,7 +188,7 @@ def load_cohort(
         ``.hdr``), one per patient.
     participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
-        ``participants.csv`` in the folder or in the one above, where there is one.
+        ``participants.csv`` in the folder, the one above or, in a BIDS dataset, up to its root.
     pattern : str
         Only files whose name matches, such as ``*lesion*``.
     choice : Binarization
