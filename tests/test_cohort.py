@@ -136,7 +136,7 @@ def test_participants_beside_the_folder_and_by_name(tmp_path, folder):
     [
         ("participant_id\tage\n", "holds no participants"),
         ("participant_id\tage\nsub-1\t3\t4\n", "row 2 has 3 fields"),
-        ("participant_id\tage\nsub-1\t3\n1\t4\n", "has a row already"),
+        ("participant_id\tage\n\t3\n", "'' is not a valid patient name"),
     ],
 )
 def test_a_bad_participants_table_is_refused_if_named_and_a_note_if_not(folder, text, match):

@@ -255,23 +255,25 @@ def test_files_of_patients_who_are_left_out_are_not_opened(folder, tmp_path):
 
 
 def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
-    (note,) = restrict_cohort(cohort, ["sex=F"]).notes
+    def notes_on(condition: str):
+        return restrict_cohort(cohort, [condition]).notes[len(cohort.notes) :]
+
+    (note,) = cohort.notes
+    assert note.startswith("8 of 10 patients have a row in participants.tsv")
+    (note,) = notes_on("sex=F")
     assert note == "sex = F: 7 of 10 patients excluded, 3 of them because the value is missing"
-    (note,) = restrict_cohort(cohort, ["age>=61,missing"]).notes
+    (note,) = notes_on("age>=61,missing")
     expected = (
         "age >= 61 or age missing: 2 of 10 patients excluded, 3 included whose value is missing"
     )
     assert note == expected
-    assert restrict_cohort(cohort, ["old>=60"]).notes[1:] == (
-        "old >= 60: 89+ is read as at least 89; 2 patients have it",
-    )
+    assert notes_on("old>=60")[1:] == ("old >= 60: 89+ is read as at least 89; 2 patients have it",)
     unclear = restrict_cohort(cohort, ["old<92"])
     why = "which does not tell and counts as missing; 2 patients have it"
-    assert unclear.notes[1] == f"old < 92: 89+ is read as at least 89, {why}"
+    assert notes_on("old<92")[1] == f"old < 92: 89+ is read as at least 89, {why}"
     reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
     assert reasons.count(("left out, not certain: old < 92",)) == 2
-    notes = restrict_cohort(cohort, ["sex!=Q"]).notes
-    assert notes[1] == "sex != Q: nobody has sex = Q anyway"
+    assert notes_on("sex!=Q")[1] == "sex != Q: nobody has sex = Q anyway"
     assert restrict_cohort(cohort, []) is cohort
 
 
@@ -310,9 +312,23 @@ def test_one_word_makes_a_column_of_categories(tmp_path):
     (column,) = describe_columns(cohort)
     assert (column.kind, column.low) == ("category", None)
     assert column.counts == (("10", 1), ("3", 1), ("dead", 1))
-    with pytest.raises(InputError, match="mrs < 4 compares numbers, and mrs holds 'dead'"):
+    why = (
+        "mrs < 4 compares numbers, and mrs holds 'dead'; empty the 1 of 3 cells, or ask for values"
+    )
+    with pytest.raises(InputError, match=why):
         restrict_cohort(cohort, ["mrs<4"])
     assert rows_of(restrict_cohort(cohort, ["mrs=3.0"])) == [0]
+
+
+@pytest.mark.parametrize("where", ["sex=F", Condition("sex", ("F",)), iter(["sex=F"])])
+def test_one_condition_is_one_condition(folder, where):
+    assert rows_of(load_cohort(folder, where=where)) == [0, 2, 4]
+
+
+@pytest.mark.parametrize("where", [None, 5, [5], {"sex": "F"}])
+def test_what_is_no_condition_is_named(folder, where):
+    with pytest.raises(InputError, match="is not a condition; write sex=F"):
+        load_cohort(folder, where=where)
 
 
 def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):

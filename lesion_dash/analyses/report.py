@@ -90,12 +90,17 @@ class WriteReport(Request):
         """Refuse a wrong name of a folder, table or column before many masks are read."""
         from ..cohort.conditions import exclude_patients
         from ..cohort.participants import read_participants
+        from ..cohort.reading import ReadOptions, list_masks
         from ..files.listing import check_folder
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
             if folder is not None:
                 path = check_folder(folder)
-                table, notes = read_participants(path, self.participants)
+                options = ReadOptions(
+                    pattern=self.pattern, session=self.session, several_files=self.several_files
+                )
+                files = list_masks(path, options).files
+                table, notes = read_participants(path, files, self.participants)
                 exclude_patients(request.conditions(letter), table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:

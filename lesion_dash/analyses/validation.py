@@ -20,7 +20,8 @@ from ..atlas.formats import has_table_ending
 from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
-from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
+from ..cohort.id_columns import ID_COLUMNS
+from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..cohort.selection import ALL_FILES, FileChoice
 from ..core.errors import InputError

@@ -11,6 +11,7 @@ from math import inf, isnan
 
 from ..core.errors import InputError
 from ..files.paths import AnyPath
+from .cells import is_missing, number_of, value_text
 from .cohort import ALONE, Cohort, CohortListing
 from .columns import (
     Column,
@@ -20,7 +21,7 @@ from .columns import (
     open_value,
     whole_column,
 )
-from .participants import Participants, is_missing, number_of, value_text
+from .participants import Participants
 
 _OPERATORS = "=<>!"
 _NOT_PLAIN = frozenset(_OPERATORS + "≥≤≠")
@@ -219,7 +220,9 @@ class Condition:
                 values = [value for value, _ in column.counts if number_of(value) is None]
                 example = next((value for value in values if open_value(value) is None), values[0])
                 problem = f"{self.summary} compares numbers, and {self.column} holds {example!r}"
-                raise InputError(table.path, problem, f"ask for values: {column.summary}")
+                total, odd = sum(count for _, count in column.counts), dict(column.counts)[example]
+                few = f"empty the {odd} of {total} cells, or " if values == [example] else ""
+                raise InputError(table.path, problem, f"{few}ask for values: {column.summary}")
             return ()
         known = dict(column.counts)
         unknown = [value for value in self.values if value not in known]
@@ -249,14 +252,20 @@ def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, 
 
     Parameters
     ----------
-    conditions : iterable of str or Condition
+    conditions : iterable of str or Condition, or a single one
 
     Examples
     --------
     >>> [condition.summary for condition in parse_conditions(["sex=F", "age>=60"])]
     ['sex = F', 'age >= 60']
     """
-    several = [conditions] if isinstance(conditions, str) else list(conditions)
+    one: object = conditions
+    if isinstance(one, str | Condition):
+        several: list[str | Condition] = [one]
+    elif isinstance(one, Iterable):
+        several = [*one]
+    else:
+        raise InputError(str(one), "is not a condition", f"{_FORMS}, {_SHELL}")
     for each in several:
         if not isinstance(each, (str, Condition)):
             raise InputError(str(each), "is not a condition", f"{_FORMS}, {_SHELL}")
@@ -383,7 +392,7 @@ def exclude_patients(
         Paths below the folder.
     folder : Path or UrlPath
     notes : sequence of str
-        What was wrong with a table that could not be used: details of the error that there is none.
+        On the table, or why there is none: details of an error.
 
     Raises
     ------
@@ -403,7 +412,7 @@ def exclude_patients(
         for file, reason in part.reasons.items():
             reasons.setdefault(file, []).append(reason)
     if files and len(reasons) == len(files):
-        raise _nobody_left(folder, parts, table, files)
+        raise _nobody_left(folder, parts, table, files, notes)
     counts = [note for part in parts.values() for note in part.notes]
     if len(parts) > 1:
         counts.append(f"{len(reasons):,} of {len(files):,} patients excluded in all")
@@ -421,6 +430,7 @@ def _nobody_left(
     parts: Mapping[Condition, Exclusions],
     table: Participants,
     files: Sequence[str],
+    notes: Sequence[str],
 ) -> InputError:
     """The error, about one condition where that excludes everybody by itself."""
     alone = [each for each, part in parts.items() if len(part.reasons) == len(files)]
@@ -433,7 +443,7 @@ def _nobody_left(
         describe_column(table, position, [row[position] for row in values]).summary
         for position in columns.values()
     ]
-    details = tuple(note for each in conditions for note in parts[each].notes)
+    details = (*notes, *(note for each in conditions for note in parts[each].notes))
     return InputError(folder, problem, "; ".join(remedies), details)
 
 

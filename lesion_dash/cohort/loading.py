@@ -198,7 +198,7 @@ def load_cohort(
         AFNI's ``.HEAD`` with ``.BRIK``), one per patient.
     participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
-        ``participants.csv`` in the folder or in the one above, where there is one.
+        ``participants.csv`` in the folder, the one above or, in a BIDS dataset, up to its root.
     pattern : str
         Only files whose name, or path below the folder, matches, such as ``*lesion*``, ``ses-1/*``.
     choice : Binarization
@@ -305,10 +305,16 @@ def read_listing(
     A `reader` may keep the lesions elsewhere, and hand on none. Errors are those of `load_cohort`.
     """
     place = check_folder(folder)
-    table, notes = read_participants(place, options.participants, options.within)
     reading = list_masks(place, options)
     if reading.fault:
         raise reading.fault
+    table, notes = read_participants(
+        place,
+        reading.files,
+        options.participants,
+        options.within,
+        is_whole=options.pattern == "*",
+    )
     exclusions = exclude_patients(options.where, table, reading.files, place, notes)
     reading.exclude(exclusions.reasons)
     read_masks(reading, options, reader, keep)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from math import ceil, floor
 from typing import Any
 
+from ..cohort.cells import number_of, value_text
 from ..cohort.columns import Column, describe_columns, with_unit
 from ..cohort.conditions import Condition
-from ..cohort.participants import Units, number_of, value_text
+from ..cohort.participants import Units
 from ..plotting.figures import ML
 from .findings import Findings, Side
 

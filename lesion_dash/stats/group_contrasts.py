@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort.cells import value_text
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.participants import value_text
 from ..cohort.selection import common_patients
 from ..core.defaults import (
     MASK_TEST,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
+_UNUSED = re.compile(r"participants\.\w+ .* is not used: ")
 _NO_TABLE = (
     "There is no participants table. Put participants.tsv beside the masks or in the folder above: "
     "a header, and a row a patient whose first column is the patient’s name, as in sub-01. Then "
@@ -165,7 +167,7 @@ class FilterPanel:
         self._folder, self._columns, self._conditions = folder, describe_columns(whole), ()
         self._whole = whole
         self.widget.columns = [shown_column(column) for column in self._columns]
-        unused = [note for note in whole.notes if "beside the masks is not used" in note]
+        unused = [note for note in whole.notes if _UNUSED.match(note)]
         self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE
         self.widget.is_ready = True
         self.widget.show_rows([])
