@@ -49,6 +49,7 @@ def _json(report: ValidationReport) -> list[str]:
         for file in report.files
     ]
     summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+    summary["space"] = report.space or None
     return json_lines({"files": files, "summary": summary})
 
 
@@ -63,4 +64,6 @@ def _lines(report: ValidationReport) -> Iterator[str]:
             yield f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}"
     for reason in common:
         yield f"{times[reason]} files: {reason}"
+    if report.space:
+        yield f"space: {report.space}"
     yield report.sentence

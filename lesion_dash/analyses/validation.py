@@ -14,6 +14,7 @@ from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
+from ..cohort.spaces import notes_on_spaces
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images
@@ -21,6 +22,7 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
 from ..images.reading import read_header, read_raw_image
+from ..images.space import space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +63,14 @@ class ValidationReport:
     files : tuple of FileReport
     of_atlases : bool
         The files are atlases of a folder, each for itself, and not masks that count together.
+    space : str
+        What the image states of its space, or what most masks do; empty where it is not known.
     """
 
     path: str
     files: tuple[FileReport, ...]
     of_atlases: bool = False
+    space: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -155,17 +160,19 @@ def check_path(
                 return _check_each(place, atlases, like) if atlases else report
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
+        space = _space_of_file(place)
         outcome: Outcome = "warn" if notes else "accept"
         report_on_file = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        report_on_file = FileReport(place.name, "reject", (error.reason,), used=False)
-    return ValidationReport(str(place), (report_on_file,))
+        report_on_file, space = FileReport(place.name, "reject", (error.reason,), used=False), ""
+    return ValidationReport(str(place), (report_on_file,), space=space)
 
 
 def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
     whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
-    return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+    files = (*whole, *map(_report_patient, cohort.patients))
+    return ValidationReport(str(cohort.folder), files, space=str(space_of(cohort.grid)))
 
 
 def _report_patient(patient: Patient) -> FileReport:
@@ -186,7 +193,8 @@ def _check_folder(
         _report_patient(patient) for patient in reading.patients if patient.file not in atlases
     ]
     whole = _check_whole(reading)
-    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()))
+    space = str(space_of(reading.grid)) if reading.grid is not None and reading.read else ""
+    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()), space=space)
 
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
@@ -250,12 +258,24 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     return _check_mask(path, grid, choice)
 
 
+def _space_of_file(path: AnyPath) -> str:
+    """What an image, or the first map of an atlas, states of its space; empty for a table."""
+    image: AnyPath | None = path
+    if path.is_dir():
+        image = next(iter(list_images(path).images), None)
+    elif has_table_ending(path):
+        image = _image_of(path)
+    grid = read_header(image).grid if image is not None else None
+    return "" if grid is None else str(space_of(grid))
+
+
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
     header = read_header(path)
     own = volume_grid(path, header)
     if grid is not None and not is_near(own, grid):
         raise InputError(path, own.difference(grid), "bring it onto the others' grid")
-    return mask_of(read_raw_image(path), choice).notes
+    on_space = notes_on_spaces({path.name: space_of(own)}, own)
+    return on_space + mask_of(read_raw_image(path), choice).notes
 
 
 def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
 from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
+from ..images.space import in_space
 from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
 from .formats import Region
@@ -360,6 +361,7 @@ def load_atlas(
     image: PathInput | SpatialImage,
     labels: PathInput | None = None,
     progress: Progress | None = None,
+    space: str | None = None,
 ) -> Atlas:
     """Read an atlas, labelled or of probabilities, and the table of its region names.
 
@@ -377,6 +379,9 @@ def load_atlas(
     progress : callable, optional
         Called with (maps done, maps in all) of an atlas of probabilities; what it raises ends
         the reading.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states,
+        or its authors.
 
     Returns
     -------
@@ -393,6 +398,13 @@ def load_atlas(
     >>> atlas.region_at([0, 0, 200])
     'outside the atlas'
     """
+    atlas = _load(image, labels, progress)
+    return atlas if space is None else atlas.replaced(grid=in_space(atlas.grid, space))
+
+
+def _load(
+    image: PathInput | SpatialImage, labels: PathInput | None, progress: Progress | None
+) -> Atlas:
     if isinstance(image, str) and is_library_name(image):
         return _of_library(image, labels, progress)
     source = image if isinstance(image, SpatialImage) else as_path(image)
@@ -431,7 +443,9 @@ def _of_library(name: str, labels: PathInput | None, progress: Progress | None) 
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
     sources = sources or {entry.name: ""}
-    return atlas.replaced(name=entry.name, notes=atlas.notes + entry.notes, sources=sources)
+    grid = replace(atlas.grid, space=entry.stated_space)
+    notes = atlas.notes + entry.notes
+    return atlas.replaced(name=entry.name, grid=grid, notes=notes, sources=sources)
 
 
 def _of_folder(folder: AnyPath, labels: PathInput | None, progress: Progress | None) -> Atlas:

@@ -178,6 +178,7 @@ def load_cohort(
     notice: Notice | None = None,
     scheduler: str | None = None,
     where: Iterable[Condition | str] = (),
+    space: str | None = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -209,6 +210,9 @@ def load_cohort(
     where : iterable of Condition or str
         Only patients who meet all of these are read, see `parse_condition`; the files of the
         others are not opened, and are skipped with the reason.
+    space : str, optional
+        The space that the masks lie in, such as ``MNI152NLin6Asym``, whatever their files say; by
+        default what these state, and a note where that is no standard space, or several.
 
     Returns
     -------
@@ -246,6 +250,7 @@ def load_cohort(
             on_grid=on_grid,
             within=within,
             where=where,
+            space=space,
         )
 
         def keep(lesion: Lesion) -> None:

@@ -12,15 +12,18 @@ import numpy as np
 
 from ..core.errors import Cancelled, InputError
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.space import StatedSpace
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
+from ..images.space import in_space, space_of
 from .cohort import ALONE
 from .conditions import Condition
 from .participants import Outcome, Patient, patient_ids, subject_of
 from .readers import LoadedMask, Reader, Threads
+from .spaces import common_space, notes_on_spaces
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
@@ -74,7 +77,7 @@ class ReadOptions:
 
     Parameters
     ----------
-    participants, pattern, choice, progress, cancelled, on_grid, within, where
+    participants, pattern, choice, progress, cancelled, on_grid, within, where, space
         As for `load_cohort`.
     """
 
@@ -86,6 +89,7 @@ class ReadOptions:
     on_grid: Callable[[Grid], None] | None = None
     within: PathInput | None = None
     where: Iterable[Condition | str] = ()
+    space: str | None = None
 
     def check_cancelled(self) -> None:
         """Raise Cancelled where the user stopped the reading."""
@@ -115,6 +119,8 @@ class FolderReading:
         Files that cannot be used, with the reason.
     read : dict
         Each mask that was read, without its lesion, by file.
+    spaces : dict
+        What each file whose header was read states of its space.
     grid : Grid or None
         The grid most masks share.
     fault : InputError or None
@@ -128,6 +134,7 @@ class FolderReading:
     excluded: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
     read: dict[AnyPath, LoadedMask] = field(default_factory=dict)
+    spaces: dict[AnyPath, StatedSpace] = field(default_factory=dict)
     grid: Grid | None = None
     fault: InputError | None = None
 
@@ -179,6 +186,7 @@ class FolderReading:
         used = [patient for patient in self.patients if patient.status == "used"]
         return (
             ((ALONE,) if len(used) == 1 else ())
+            + self._notes_on_spaces
             + _notes_on_groups(
                 "same name twice, one patient or two?",
                 used,
@@ -186,6 +194,11 @@ class FolderReading:
             )
             + _notes_on_groups("identical masks, voxel for voxel:", used, self._fingerprint)
         )
+
+    @property
+    def _notes_on_spaces(self) -> tuple[str, ...]:
+        spaces = {path_below(path, self.root): self.spaces[path] for path in self.read}
+        return () if self.grid is None else notes_on_spaces(spaces, self.grid)
 
     def _fingerprint(self, patient: Patient) -> str:
         """Equal for equal masks; an empty mask is like no other."""
@@ -265,7 +278,11 @@ def read_masks(
     """
     reader = reader or Threads()
     headers = _read_headers(reading, reading.waiting, reader, options)
-    reading.grid, reading.fault = common_grid(reading.root, headers)
+    grid, reading.fault = common_grid(reading.root, headers)
+    if grid is not None:
+        on_it = [path for path, header in headers.items() if header.grid == grid]
+        space = common_space(reading.spaces[path] for path in on_it)
+        reading.grid = in_space(replace(grid, space=space), options.space)
     if options.on_grid and reading.grid and not reading.fault:
         options.on_grid(reading.grid)
     for paths in _rounds(reading, headers, reader, options):
@@ -287,14 +304,16 @@ def _read_headers(
 ) -> dict[AnyPath, Header]:
     """The header of every image of one volume; the others are refused."""
     headers: dict[AnyPath, Header] = {}
-    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
+    same: dict[object, Header] = {}  # headers that came from elsewhere are copies of few
     with closing(reader.headers(paths)) as results:
         for path, header in zip(paths, results, strict=True):
             options.check_cancelled()
             if isinstance(header, InputError):
                 reading.refused[path] = header.reason
             else:
-                headers[path] = same.setdefault(header, header)
+                assert header.grid is not None, "an image of one volume has a grid"
+                reading.spaces[path] = space = space_of(header.grid)
+                headers[path] = same.setdefault((header, space), header)
     return headers
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .space import StatedSpace
+
 SAME_GRID_MM = 0.005
 """Grids whose corners are closer than this are one grid.
 
@@ -32,6 +34,10 @@ class Grid:
     affine : array, shape (4, 4)
         Takes a voxel (i, j, k) to the centre of that voxel in mm, RAS (x grows to the right,
         y to the front, z upwards).
+    code : int
+        NIfTI form code of that space, for images that are made on the grid.
+    space : StatedSpace, optional
+        What the image of the grid states of its space; of no matter to whether grids are equal.
 
     Examples
     --------
@@ -45,6 +51,7 @@ class Grid:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     code: int = 4
+    space: StatedSpace | None = None
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
@@ -61,7 +68,7 @@ class Grid:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What derives from a grid, such as its brain, stays when it is sent to another process.
-        return Grid, (self.shape, self.affine, self.code)
+        return Grid, (self.shape, self.affine, self.code, self.space)
 
     def __hash__(self) -> int:
         return hash((self.shape, self.affine.tobytes()))

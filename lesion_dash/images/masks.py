@@ -17,6 +17,7 @@ from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
+from .space import in_space, space_input
 
 SAME_VALUE = 1e-4
 """Lesion values that differ by less than this part of the largest are one value.
@@ -371,6 +372,7 @@ def read_mask(
     path: PathInput | nib.spatialimages.SpatialImage,
     threshold: float | None = None,
     label: int | None = None,
+    space: str | None = None,
 ) -> Mask:
     """Read a binary mask from a NIfTI file, or take it from a nibabel image.
 
@@ -382,6 +384,8 @@ def read_mask(
         Make a mask of a probability map: voxels of at least this value, in (0, 1].
     label : int, optional
         Make a mask of a label map: voxels of exactly this value.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states.
 
     Raises
     ------
@@ -390,8 +394,10 @@ def read_mask(
     """
     choice = Binarization(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
-        return mask_of(stored_of_image(path), choice)
-    return mask_of(read_raw_image(as_path(path)), choice)
+        mask = mask_of(stored_of_image(path), choice)
+    else:
+        mask = mask_of(read_raw_image(as_path(path)), choice)
+    return replace(mask, grid=in_space(mask.grid, space))
 
 
 MaskLike = Mask | PathInput | nib.spatialimages.SpatialImage
@@ -411,4 +417,5 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
 
 def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
     """A mask as an input, with the checksum of the bytes that were counted."""
-    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+    known = {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+    return known | {"space": space_input(mask.grid)}

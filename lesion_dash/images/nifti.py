@@ -249,11 +249,6 @@ def _check_forms(
     notes = []
     if form == "none":
         notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
-    elif code not in MNI_CODES:
-        name = FORM_NAMES.get(code, "unknown")
-        notes.append(
-            f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
-        )
     if sform_code > 0 and qform_code > 0:
         notes += _compare_forms(header, affine, shape)
     grid = Grid((shape[0], shape[1], shape[2]), affine, code) if len(shape) >= 3 else None
