@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _OF_MAPS = (
     *("threshold", "signs", "connectivity", "min_size_voxels", "min_size_mm3", "on", "like"),
-    "min_correlation",
+    *("min_correlation", "space"),
 )
 
 
@@ -72,6 +72,7 @@ class Assign(Request):
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
     )
+    space: fields.Space
     sigma: float | None = option("uncertainty of points in mm (default 0)", "S", default=None)
 
     @model_validator(mode="after")
@@ -113,7 +114,7 @@ class Assign(Request):
         from ..regions.assignment import assign_regions, rank_rows
 
         path = as_path(self.image or "")
-        image = read_map(path)
+        image = read_map(path, self.space)
         assignment = assign_regions(
             image,
             atlas,

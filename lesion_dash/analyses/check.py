@@ -32,13 +32,16 @@ class Check(Request):
     like: str | None = source("a mask or folder: PATH is to fit on its grid", "MASKS", default=None)
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
 
     def run(self, progress: Progress) -> Result:
         from ..images.masks import Binarization
         from .validation import check_path
 
         choice = Binarization(self.threshold, self.label)
-        report = check_path(self.path, self.like, choice, progress("checking files", "file"))
+        report = check_path(
+            self.path, self.like, choice, progress("checking files", "file"), self.space
+        )
         lines = _json(report) if self.as_json else [*_lines(report)]
         return Result(lines=lines, exit_code=report.exit_code)
 

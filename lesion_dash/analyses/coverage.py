@@ -36,6 +36,7 @@ class CoverageRequest(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     scheduler: fields.Scheduler
 

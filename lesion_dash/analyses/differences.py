@@ -34,6 +34,7 @@ class Compare(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB

@@ -191,6 +191,15 @@ Threshold = Annotated[
 Label = Annotated[
     int | None, option("make masks of label maps: voxels of value N", "N", default=None, ge=1)
 ]
+Space = Annotated[
+    str | None,
+    option(
+        "the space that all inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
+        "files do not say it or say it wrongly",
+        "SPACE",
+        default=None,
+    ),
+]
 Where = Annotated[
     tuple[str, ...],
     option(

@@ -24,6 +24,7 @@ class ReadsFolders(Protocol):
     threshold: float | None
     label: int | None
     where: tuple[str, ...]
+    space: str | None
     scheduler: str | None
 
 
@@ -66,6 +67,7 @@ def load_folder(
         notice=lambda text: warn(f"note: {text}"),
         scheduler=request.scheduler,
         where=parse_conditions([*request.where, *more]),
+        space=request.space,
     )
 
 

@@ -43,6 +43,7 @@ class Load(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     where: fields.Where
     scheduler: fields.Scheduler

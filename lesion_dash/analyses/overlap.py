@@ -48,6 +48,7 @@ class OverlapRequest(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
@@ -129,7 +130,7 @@ class OverlapRequest(Request):
 
         place = as_path(path)
         if not place.is_dir():
-            mask = read_mask(place, self.threshold, self.label)
+            mask = read_mask(place, self.threshold, self.label, self.space)
             return mask, mask_input(place, mask), []
         cohort = load_folder(path, self, progress, more=where)
         mask = cohort.at_least(self.min_patients)

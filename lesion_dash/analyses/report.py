@@ -44,6 +44,7 @@ class WriteReport(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     scheduler: fields.Scheduler
 
@@ -65,7 +66,7 @@ class WriteReport(Request):
         from ..report.report import make_report
 
         fields = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label")}
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label", "space")}
         request = ReportRequest(**values)
         self._check_folders(request)
         atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None

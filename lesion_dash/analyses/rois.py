@@ -26,7 +26,8 @@ _OF_INPUT = "what belongs to the input"
 _TEST = "test at each voxel"
 _WAY = "from the map to regions of interest"
 
-_MASK_TEST = {"test": "test", "min_patients": "min_patients", "participants": "participants"}
+_MASK_TEST = {"test": "test", "min_patients": "min_patients", "space": "space"}
+_TABLE = {"participants": "participants"}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "series": (
         "SeriesSource",
@@ -40,10 +41,10 @@ _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "images": ("ImagesSource", (), {"test": "test", "fwhm": "fwhm_mm", "mask": "mask"}),
-    "cohorts": ("CohortsSource", (), {"test": "test", "min_patients": "min_patients"}),
-    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST),
-    "score": ("ScoreSource", ("column",), _MASK_TEST | {"min_patients": "min_lesioned"}),
-    "map": ("MapSource", (), {}),
+    "cohorts": ("CohortsSource", (), _MASK_TEST),
+    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST | _TABLE),
+    "score": ("ScoreSource", ("column",), _MASK_TEST | _TABLE | {"min_patients": "min_lesioned"}),
+    "map": ("MapSource", (), {"space": "space"}),
 }
 """Each kind of input: its class, the fields it needs in the order of the class, and those it may
 have, by their names there; the class knows their defaults."""
@@ -114,6 +115,7 @@ class Roi(Request):
         "of the participants table: groups, or the score", "NAME", group=_OF_INPUT, default=None
     )
     participants: fields.Participants
+    space: fields.Space
 
     test: Literal["student", "welch", "fisher"] | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",

@@ -36,6 +36,7 @@ class SizeBias(Request):
     pattern: fields.Pattern
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler

@@ -22,7 +22,7 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
 from ..images.reading import read_header, read_raw_image
-from ..images.space import space_of
+from ..images.space import in_space, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,6 +128,7 @@ def check_path(
     like: PathInput | None = None,
     choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
+    space: str | None = None,
 ) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
@@ -143,6 +144,8 @@ def check_path(
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
+    space : str, optional
+        The space that all lies in, as for `load_cohort`.
 
     Examples
     --------
@@ -153,19 +156,22 @@ def check_path(
     try:
         table = None
         if place.is_dir():
-            report = _check_folder(place, choice, progress)
+            report = _check_folder(place, choice, progress, space)
             table = find_maps_table(place) if report.outcome == "reject" else None
             if table is None:
                 atlases = _only_atlases(place) if not report.counts["used"] else {}
                 return _check_each(place, atlases, like) if atlases else report
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
-        space = _space_of_file(place)
+        own = _grid_of_file(place)
+        stated = "" if own is None else str(space_of(in_space(own, space)))
+        if own is not None and space is None and table is None:
+            notes += _notes_on_space(place, own, choice)
         outcome: Outcome = "warn" if notes else "accept"
         report_on_file = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        report_on_file, space = FileReport(place.name, "reject", (error.reason,), used=False), ""
-    return ValidationReport(str(place), (report_on_file,), space=space)
+        report_on_file, stated = FileReport(place.name, "reject", (error.reason,), used=False), ""
+    return ValidationReport(str(place), (report_on_file,), space=stated)
 
 
 def report_of(cohort: CohortListing) -> ValidationReport:
@@ -180,10 +186,13 @@ def _report_patient(patient: Patient) -> FileReport:
 
 
 def _check_folder(
-    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
+    folder: AnyPath,
+    choice: Binarization,
+    progress: Callable[[int, int], None] | None,
+    space: str | None,
 ) -> ValidationReport:
     try:
-        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
+        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress, space=space))
     except InputError as error:
         return ValidationReport(
             str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
@@ -193,8 +202,8 @@ def _check_folder(
         _report_patient(patient) for patient in reading.patients if patient.file not in atlases
     ]
     whole = _check_whole(reading)
-    space = str(space_of(reading.grid)) if reading.grid is not None and reading.read else ""
-    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()), space=space)
+    stated = str(space_of(reading.grid)) if reading.grid is not None and reading.read else ""
+    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()), space=stated)
 
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
@@ -258,15 +267,20 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     return _check_mask(path, grid, choice)
 
 
-def _space_of_file(path: AnyPath) -> str:
-    """What an image, or the first map of an atlas, states of its space; empty for a table."""
+def _grid_of_file(path: AnyPath) -> Grid | None:
+    """The grid of an image, or of the first map of an atlas; None of a table alone."""
     image: AnyPath | None = path
     if path.is_dir():
         image = next(iter(list_images(path).images), None)
     elif has_table_ending(path):
         image = _image_of(path)
-    grid = read_header(image).grid if image is not None else None
-    return "" if grid is None else str(space_of(grid))
+    return read_header(image).grid if image is not None else None
+
+
+def _notes_on_space(path: AnyPath, grid: Grid, choice: Binarization) -> tuple[str, ...]:
+    """What a mask that is checked alone states of its space, where that is no standard one."""
+    is_atlas = has_table_ending(path) or (choice == BINARY and find_label_table(path) is not None)
+    return () if is_atlas else notes_on_spaces({path.name: space_of(grid)}, grid)
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
@@ -274,8 +288,7 @@ def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     own = volume_grid(path, header)
     if grid is not None and not is_near(own, grid):
         raise InputError(path, own.difference(grid), "bring it onto the others' grid")
-    on_space = notes_on_spaces({path.name: space_of(own)}, own)
-    return on_space + mask_of(read_raw_image(path), choice).notes
+    return mask_of(read_raw_image(path), choice).notes
 
 
 def _check_atlas(path: AnyPath, table: AnyPath | None, grid: Grid | None) -> tuple[str, ...]:

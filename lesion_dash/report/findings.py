@@ -123,6 +123,8 @@ class ReportRequest:
         Which file names were read, as for `load_cohort`.
     threshold, label : float or int, optional
         How masks were made of maps of probabilities or labels, as for `Binarization`.
+    space : str, optional
+        The space that the masks were said to lie in, as for `load_cohort`.
 
     Raises
     ------
@@ -146,6 +148,7 @@ class ReportRequest:
     pattern: str = "*"
     threshold: float | None = None
     label: int | None = None
+    space: str | None = None
 
     def __post_init__(self) -> None:
         canonical = {

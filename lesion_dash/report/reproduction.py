@@ -283,6 +283,7 @@ def command(findings: Findings) -> str:
         ("--pattern", None if request.pattern == ReportRequest.pattern else request.pattern),
         ("--threshold", request.threshold),
         ("--label", request.label),
+        ("--space", request.space),
         ("--title", request.title or None),
         ("-o", OUTPUT),
     ]
@@ -317,7 +318,7 @@ def python_lines(findings: Findings) -> str:
         lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
     b = "b" if findings.is_pair else "None"
     atlas = "atlas" if findings.atlas is not None else "None"
-    names = ("where", "where_a", "where_b", "title", "threshold", "label", "pattern")
+    names = ("where", "where_a", "where_b", "title", "threshold", "label", "space", "pattern")
     chosen = {name: request.parameters[name] for name in names}
     if request.pattern == ReportRequest.pattern:
         del chosen["pattern"]
@@ -335,7 +336,8 @@ def python_lines(findings: Findings) -> str:
 
 def _load(request: ReportRequest, folder: str, participants: str | None) -> str:
     pattern = None if request.pattern == ReportRequest.pattern else request.pattern
-    source = call("load_cohort", literal(folder), participants=participants, pattern=pattern)
+    given = {"participants": participants, "pattern": pattern, "space": request.space}
+    source = call("load_cohort", literal(folder), **given)
     if request.threshold is None and request.label is None:
         return source
     choice = f"Binarization({literal(request.threshold)}, {literal(request.label)})"

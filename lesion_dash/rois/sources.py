@@ -136,11 +136,14 @@ class _OneFolder(_MaskSource):
     folder: str
     participants: str | None
     within: str | None
+    space: str | None
 
     @property
     def data(self) -> RoiData:
         """The whole cohort."""
-        places: dict[str, Any] = {"participants": self.participants, "within": self.within}
+        places: dict[str, Any] = {
+            "participants": self.participants, "within": self.within, "space": self.space
+        }  # fmt: skip
         return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **places),))
 
 
@@ -238,14 +241,17 @@ class MapSource:
     ----------
     image : str
         Path of a 3D image.
+    space : str or None
+        The space that it lies in, as for `read_map`.
     """
 
     image: str
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
         """The map."""
-        return RoiData(stat_map=call_of(read_map, self.image, name="found"))
+        return RoiData(stat_map=call_of(read_map, self.image, name="found", space=self.space))
 
 
 @dataclass(frozen=True)
@@ -260,6 +266,8 @@ class CohortsSource(_TwoGroups):
     min_patients : int
     within : str or None
         Path of a folder: no participants table is looked for outside it.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     a: str
@@ -267,12 +275,14 @@ class CohortsSource(_TwoGroups):
     test: ContrastTest = "fisher"
     min_patients: int = 1
     within: str | None = None
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
         """Both cohorts."""
-        a = call_of(load_cohort, self.a, name="a", within=self.within)
-        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", within=self.within)))
+        options: dict[str, Any] = {"within": self.within, "space": self.space}
+        a = call_of(load_cohort, self.a, name="a", **options)
+        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", **options)))
 
 
 @dataclass(frozen=True)
@@ -291,6 +301,8 @@ class SplitSource(_OneFolder, _TwoGroups):
     min_patients : int
     within : str or None
         Nothing outside this folder is read.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
@@ -301,6 +313,7 @@ class SplitSource(_OneFolder, _TwoGroups):
     test: ContrastTest = "fisher"
     min_patients: int = 1
     within: str | None = None
+    space: str | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -324,6 +337,8 @@ class ScoreSource(_OneFolder):
     min_lesioned : int
     within : str or None
         Nothing outside this folder is read.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
@@ -332,6 +347,7 @@ class ScoreSource(_OneFolder):
     test: TTest = "student"
     min_lesioned: int = 5
     within: str | None = None
+    space: str | None = None
 
     @property
     def contrast(self) -> Any:
