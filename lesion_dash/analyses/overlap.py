@@ -86,9 +86,11 @@ class OverlapRequest(Request):
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[*inputs, *map(atlas_input, atlases)],
-            counts=_sizes(result) | {"atlas_notes": notes_on_atlases(counted)},
+            counts=_sizes(result)
+            | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
             warnings=warnings,
+            notes=result.notes,
         )
 
     def _check_where(self) -> list[str]:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError, NotBinary
+from ..core.field_of_view import move_voxels
 from ..core.grid import Grid, is_near
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from .nifti import Header, half_step, make_image
@@ -362,6 +364,23 @@ class Mask:
         indices = np.sort(np.ravel_multi_index(tuple(voxels), grid.shape, order="F"))
         note = f"reoriented exactly from {self.grid} to {grid}"
         return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
+
+    def cut_to(self, grid: Grid) -> Mask:
+        """The mask on a grid whose voxels coincide with its own, without what lies beyond it.
+
+        Raises
+        ------
+        InputError
+            Where voxel centres do not coincide.
+        """
+        if not is_near(self.grid, grid) and self.grid.exact_steps(grid) is not None:
+            _, inside = move_voxels(self.indices, self.grid, grid)
+            if beyond := int((~inside).sum()):
+                which = f"{counted(beyond, 'voxel')} of {self.name}"
+                note = f"{which} lie outside the other map's field of view, and are not used"
+                part = replace(self, indices=self.indices[inside], notes=(*self.notes, note))
+                return part.on_grid(grid)
+        return self.on_grid(grid)
 
     def to_nifti(self) -> nib.Nifti1Image:
         """The mask as a NIfTI image of 0 and 1, uint8."""

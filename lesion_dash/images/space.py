@@ -77,8 +77,8 @@ def image_space(
     scanner space (sform code 1)
     """
     stem = strip_ending(path.name)
-    if found := _ENTITY.search(stem):
-        return space_named(found[2], f"{found[1]}-{found[2]} in the name")
+    if entity := _ENTITY.search(stem):
+        return space_named(entity[2], f"{entity[0].lstrip('_')} in the name")
     if has_sidecar and isinstance(path, Path) and (space := _of_sidecar(path)):
         return space
     if code in _TEMPLATES:
@@ -140,8 +140,8 @@ def _of_sidecar(path: Path) -> StatedSpace | None:
         return None
     source = f"{_SIDECAR_FIELD} in {sidecar.name}"
     name = value.strip().rpartition("/")[2]
-    if found := _ENTITY.search(name) or _ENTITY.search(value):
-        return space_named(found[2], source)
+    if entity := _ENTITY.search(name) or _ENTITY.search(value):
+        return space_named(entity[2], source)
     if label := known_label(value):
         return space_named(label, source)
     if has_image_ending(name):  # another image of the patient

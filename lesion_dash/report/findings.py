@@ -21,6 +21,7 @@ from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
+from ..core.grid import Grid
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import RegionCount, RegionCounts, count_regions
@@ -294,8 +295,13 @@ class Findings:
         return self.request.title or f"Lesion report: {names}"
 
     @property
+    def grid(self) -> Grid:
+        """That of A, or the one that holds the fields of view of A and B."""
+        return self.a.cohort.grid if self.differences is None else self.differences.grid
+
+    @property
     def lesioned(self) -> NDArray[np.int32]:
-        """Voxels of the grid of A that any patient of A or B has lesioned."""
+        """Voxels of `grid` that any patient of A or B has lesioned."""
         stats = self.a.everywhere if self.differences is None else self.differences
         return stats.indices
 

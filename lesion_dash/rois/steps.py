@@ -247,14 +247,14 @@ class Within:
     Parameters
     ----------
     mask : Mask
-        On the same grid, or on one whose voxels coincide.
+        On the same grid, or on one whose voxels coincide; what lies beyond it is not used.
     """
 
     mask: Mask
 
     def apply(self, mask: Mask) -> Mask:
         """The voxels of both."""
-        other = self.mask.on_grid(mask.grid)
+        other = self.mask.cut_to(mask.grid)
         common = np.intersect1d(mask.indices, other.indices, assume_unique=True)
         how = other.notes[len(self.mask.notes) :]  # it was brought onto the grid
         return Mask(mask.grid, common.astype(np.int32), mask.name, (*mask.notes, *how))

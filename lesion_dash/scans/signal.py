@@ -340,8 +340,8 @@ def snr_by_region(
         measure = partial(setup.measure)
     name, grid = setup.image.name, setup.image.grid
     local = atlas.on_grid(grid)
-    is_told = len(local.notes) > len(atlas.notes)  # by the atlas, when it was brought there
-    notes = () if is_told else space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
+    is_said = len(local.notes) > len(atlas.notes)  # by the atlas, when it was brought there
+    notes = () if is_said else space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
     rows: list[tuple[Region, Measure]] = []
     for region, mask in _masks(local):
         try:

@@ -17,9 +17,11 @@ from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.participants import value_text
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError, check_choice
+from ..core.field_of_view import FieldsOfView, fields_of_view
 from ..images.events import Conditions
 from ..images.masks import Mask
 from ..images.series import Series
+from ..images.space import compare_spaces
 from .contrast import (
     TESTS,
     Contrast,
@@ -63,16 +65,19 @@ _OF_PEOPLE = (
 
 
 def _samples_of_masks(
-    cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
+    cohorts: tuple[Cohort, ...],
+    scores: NDArray[np.float64] | None = None,
+    fields: FieldsOfView | None = None,
 ) -> Samples:
     """Zeros and ones of every patient at the tested voxels, one cohort after the other.
 
     The first cohort is group 1, the second group 0; scores, where given, stand in their place.
+    The voxels of cohorts in several fields of view are those of the grid that holds both.
     """
 
     def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
         rows = [
-            np.isin(indices, cohort.voxels(patient), assume_unique=True)
+            np.isin(indices, _lesion_in(fields, cohort, patient), assume_unique=True)
             for cohort in cohorts
             for patient in range(cohort.n_patients)
         ]
@@ -80,6 +85,12 @@ def _samples_of_masks(
 
     groups = np.repeat([1.0, 0.0][: len(cohorts)], [cohort.n_patients for cohort in cohorts])
     return Samples(values, groups if scores is None else scores)
+
+
+def _lesion_in(fields: FieldsOfView | None, cohort: Cohort, patient: int) -> NDArray[np.int32]:
+    """The voxels of a patient's lesion, on the grid that holds both fields of view."""
+    voxels = cohort.voxels(patient)
+    return voxels if fields is None else fields.places(cohort.grid, voxels)
 
 
 def odds_ratio(
@@ -143,7 +154,8 @@ def contrast_cohorts(
     Parameters
     ----------
     a, b : Cohort
-        On one grid, without a common patient.
+        Without a common patient; on one grid, or on grids whose voxels coincide. Only what lies
+        in both fields of view is tested.
     test : {"fisher", "student", "welch"}
         Fisher's exact test of lesioned or spared; or a t-test of zeros and ones.
     min_patients : int
@@ -158,8 +170,8 @@ def contrast_cohorts(
     Raises
     ------
     InputError
-        Where the grids differ, a cohort has fewer than two patients, a patient is in both, or no
-        voxel is lesioned in so many patients.
+        Where voxels of the grids do not coincide, a cohort has fewer than two patients, a patient
+        is in both, or no voxel is lesioned in so many patients.
 
     Examples
     --------
@@ -170,16 +182,22 @@ def contrast_cohorts(
     """
     check_min_patients(min_patients)
     check_choice("test", test, TESTS)
+    fields = fields_of_view(a.grid, b.grid, a.name, b.name)
     _check_cohorts(a, b)
-    lesioned = [np.ravel(cohort.counts, order="F") for cohort in (a, b)]
-    indices = np.flatnonzero(lesioned[0] + lesioned[1] >= min_patients).astype(np.int32)
+    lesioned = [_counts_in(fields, cohort) for cohort in (a, b)]
+    is_tested = lesioned[0] + lesioned[1] >= min_patients
+    notes = compare_spaces("A", a.grid, "B", b.grid)
+    if not fields.is_one:
+        is_tested &= np.ravel(fields.seen_by_both, order="F")
+        notes += fields.notes(*map(np.flatnonzero, lesioned))
+    indices = np.flatnonzero(is_tested).astype(np.int32)
     if not indices.size:
         problem = f"no voxel is lesioned in {min_patients} patients of both cohorts together"
         raise InputError(f"{a.name} - {b.name}", problem, "lower the number of patients")
     counts, sizes = [own[indices] for own in lesioned], (a.n_patients, b.n_patients)
     statistic, p, dof = _test_counts(counts, sizes, test)
     return make_contrast(
-        a.grid,
+        fields.grid,
         indices,
         statistic,
         p,
@@ -191,10 +209,21 @@ def contrast_cohorts(
         sizes=sizes,
         effect_unit="percentage points of patients lesioned",
         statement=_OF_COHORTS,
-        samples=_samples_of_masks((a, b)) if test == "student" else None,
-        notes=(*a.notes, *b.notes),
+        samples=_samples_of_masks((a, b), fields=fields) if test == "student" else None,
+        notes=(*a.notes, *b.notes, *notes),
         parameters={"test": test, "min_patients": min_patients},
     )
+
+
+def _counts_in(fields: FieldsOfView, cohort: Cohort) -> NDArray[np.int32]:
+    """Patients lesioned at each voxel of the grid that holds both fields of view."""
+    counts = np.ravel(cohort.counts, order="F")
+    if cohort.grid.matches(fields.grid):
+        return counts
+    lesioned = np.flatnonzero(counts)
+    common = np.zeros(fields.grid.size, np.int32)
+    common[fields.places(cohort.grid, lesioned)] = counts[lesioned]
+    return common
 
 
 def _test_counts(
@@ -210,9 +239,6 @@ def _test_counts(
 
 
 def _check_cohorts(a: Cohort, b: Cohort) -> None:
-    if not a.grid.matches(b.grid):
-        problem = f"is not on the grid of {a.name}: {b.grid.difference(a.grid)}"
-        raise InputError(b.name, problem, "bring both cohorts onto one grid")
     for cohort in (a, b):
         if cohort.n_patients < 2:
             raise InputError(cohort.name, "has one patient", "a group needs at least two")
