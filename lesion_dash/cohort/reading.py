@@ -281,7 +281,7 @@ def read_masks(
     grid, reading.fault = common_grid(reading.root, headers)
     if grid is not None:
         on_it = [path for path, header in headers.items() if header.grid == grid]
-        space = common_space(reading.spaces[path] for path in on_it)
+        space = common_space([reading.spaces[path] for path in on_it])
         reading.grid = in_space(replace(grid, space=space), options.space)
     if options.on_grid and reading.grid and not reading.fault:
         options.on_grid(reading.grid)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,10 +16,10 @@ _COMMON = "a map of them is right only in a common space"
 _MIN_ANGLE = 1e-3  # sine of an angle below which affines stored as float32 are not oblique
 
 
-def common_space(spaces: Iterable[StatedSpace]) -> StatedSpace | None:
-    """The space that most masks state; None where there is no mask."""
+def common_space(spaces: Sequence[StatedSpace]) -> StatedSpace | None:
+    """The space that most masks state, told by `notes_on_spaces`; None where there is no mask."""
     counts = Counter(spaces)
-    return counts.most_common(1)[0][0] if counts else None
+    return replace(counts.most_common(1)[0][0], is_told=True) if counts else None
 
 
 def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str, ...]:

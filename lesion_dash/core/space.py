@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
@@ -56,6 +56,8 @@ class StatedSpace:
         Of the template, such as ``MNI152NLin6Asym``; empty for another kind.
     source : str
         What states it, such as ``sform code 4``.
+    is_told : bool
+        Whether the note of a cohort says already that it is no standard space.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class StatedSpace:
     kind: Kind
     name: str
     source: str
+    is_told: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.words} ({self.source})"
@@ -102,7 +105,11 @@ class StatedSpace:
         if USER in (self.source, other.source) or "unknown" in kinds or kinds == {"scanner"}:
             return ""
         if "scanner" in kinds:
-            return "right only where both were brought into one space"
+            return (
+                ""
+                if self.is_told or other.is_told
+                else "right only where both were brought into one space"
+            )
         names = {self.name, other.name}
         if len(names) == 1 or (MNI in names and self.is_mni and other.is_mni):
             return ""

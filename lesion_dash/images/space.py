@@ -32,17 +32,17 @@ _TEMPLATES = {3: TALAIRACH, 4: MNI, 5: OTHER_TEMPLATE}
 _CODES = {TALAIRACH: 3}
 _ALIGNED = "aligned to another scan"
 
-_MNI_BOXES = (
-    ((-90, -126, -72), (90, 90, 108)),  # FSL, SPM, Colin 27: 91 x 109 x 91 voxels of 2 mm
-    ((-96, -132, -78), (96, 96, 114)),  # ICBM 2009c: 193 x 229 x 193 voxels of 1 mm
-    ((-98, -134, -72), (98, 98, 116)),  # ICBM 2009a and b: 197 x 233 x 189 voxels of 1 mm
-    ((-78, -112, -70), (78, 76, 85)),  # SPM12's bounding box: 157 x 189 x 156 voxels of 1 mm
-    ((-78, -112, -50), (78, 76, 85)),  # SPM8's: 157 x 189 x 136 voxels of 1 mm
-    ((-84, -120, -72), (84, 84, 96)),  # CAT12: 113 x 137 x 113 voxels of 1.5 mm
-)
-"""Centres (mm) of the first and the last voxel of the grids of MNI templates, whatever the edge."""
+_MNI_BOX = ((-98, -134, -78), (98, 98, 116))
+"""Centres (mm) of the outermost voxels of the grids of MNI152 templates: those of ICBM 2009a to c.
 
-_BOX_MM = 2.0  # the programs put the last voxel up to 1.5 mm further out (FSL's at 0.5 mm)
+The grids of FSL, SPM, CAT12 and Colin 27 lie within, and so does one that is cut to the brain.
+"""
+
+_BRAIN_MM = 100.0
+"""A grid that is shorter along an axis does not hold a brain; arbitrary, brains are 130 mm wide."""
+
+_OFF_CENTRE = 0.01  # of a voxel; affines are stored as float32, which is off by far less
+
 _ENTITY = re.compile(r"(?:^|[_/\\])(tpl|space)-([A-Za-z0-9+]+)")
 _SIDECAR_FIELD = "SpatialReference"  # BIDS, common derivatives
 
@@ -100,14 +100,17 @@ def space_of(grid: Grid) -> StatedSpace:
 def _of_grid(grid: Grid, form: str, code: int) -> StatedSpace:
     spoken = f"{form} code {code}" if form != "none" else "no form code"
     if is_on_mni_grid(grid):
-        return StatedSpace("template", MNI, f"an MNI template's grid, {spoken}")
+        return StatedSpace("template", MNI, f"by its grid, {spoken}")
     if code == 1:
         return StatedSpace("scanner", "", spoken)
     return StatedSpace("unknown", "", f"{spoken}: {_ALIGNED}" if code == 2 else spoken)
 
 
 def is_on_mni_grid(grid: Grid) -> bool:
-    """Whether voxels are cubes in the box of an MNI template, with one at the origin.
+    """Whether a grid is one of an MNI template's, or a part that holds a brain.
+
+    Its voxels are cubes along the axes of the world, the origin is the centre of one, and they
+    reach no further than those of the templates. A scanner puts its voxels anywhere.
 
     Examples
     --------
@@ -119,12 +122,12 @@ def is_on_mni_grid(grid: Grid) -> bool:
     axes = np.sort(np.abs(grid.affine[:3, :3]).ravel())
     is_plain = np.allclose(axes, [0] * 6 + [edge] * 3, atol=1e-3 * edge)
     origin = grid.to_voxel((0, 0, 0))
-    if not is_plain or np.abs(origin - np.rint(origin)).max() > 0.01:
+    if not is_plain or np.abs(origin - np.rint(origin)).max() > _OFF_CENTRE:
         return False
     corners = grid.corners()
-    ends = np.stack([corners.min(axis=0), corners.max(axis=0)])
-    far = [np.abs(ends - np.array(box)).max() for box in _MNI_BOXES]
-    return bool(min(far) < max(_BOX_MM, edge) + 0.01)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    is_within = (low >= np.array(_MNI_BOX[0]) - edge) & (high <= np.array(_MNI_BOX[1]) + edge)
+    return bool(is_within.all() and (high - low).min() >= _BRAIN_MM)
 
 
 def _of_sidecar(path: Path) -> StatedSpace | None:
