@@ -379,9 +379,10 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     code = grid.code or _UNKNOWN_SPACE
     header.set_sform(grid.affine, code)
     with warnings.catch_warnings():
-        # Shear cannot be held by a qform; the sform is then the only full description.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # nibabel warns that a qform cannot hold shear
         header.set_qform(grid.affine, code)
+    if not Grid(grid.shape, header.get_qform()).matches(grid):
+        header["qform_code"] = 0  # or programs that prefer the qform put the image elsewhere
     header["descrip"] = description.encode("ascii", "replace")[:79]
     return image
 
