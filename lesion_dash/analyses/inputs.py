@@ -24,7 +24,6 @@ class ReadsFolders(Protocol):
     threshold: float | None
     label: int | None
     where: tuple[str, ...]
-    space: str | None
     scheduler: str | None
 
 
@@ -67,7 +66,7 @@ def load_folder(
         notice=lambda text: warn(f"note: {text}"),
         scheduler=request.scheduler,
         where=parse_conditions([*request.where, *more]),
-        space=request.space,
+        space=getattr(request, "space", None),  # an analysis need not have the field
     )
 
 

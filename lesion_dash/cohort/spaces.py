@@ -19,7 +19,7 @@ _MIN_ANGLE = 1e-3  # sine of an angle below which affines stored as float32 are 
 def common_space(spaces: Sequence[StatedSpace]) -> StatedSpace | None:
     """The space that most masks state, told by `notes_on_spaces`; None where there is no mask."""
     counts = Counter(spaces)
-    return replace(counts.most_common(1)[0][0], is_told=True) if counts else None
+    return replace(counts.most_common(1)[0][0], is_noted=True) if counts else None
 
 
 def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class StatedSpace:
         Of the template, such as ``MNI152NLin6Asym``; empty for another kind.
     source : str
         What states it, such as ``sform code 4``.
-    is_told : bool
+    is_noted : bool
         Whether the note of a cohort says already that it is no standard space.
 
     Examples
@@ -70,7 +70,7 @@ class StatedSpace:
     kind: Kind
     name: str
     source: str
-    is_told: bool = field(default=False, compare=False)
+    is_noted: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.words} ({self.source})"
@@ -107,7 +107,7 @@ class StatedSpace:
         if "scanner" in kinds:
             return (
                 ""
-                if self.is_told or other.is_told
+                if self.is_noted or other.is_noted
                 else "right only where both were brought into one space"
             )
         names = {self.name, other.name}
