@@ -316,7 +316,7 @@ def test_compare_refuses_grids_that_do_not_coincide(study, tmp_path, out, capsys
     affine[1, 3] += 1.4
     moved = write_masks(tmp_path / "moved", random_masks(4, 3), affine)
     assert run("compare", study / "a", moved, "-o", out) == 2
-    assert "moved: is not on the grid of a" in capsys.readouterr().err
+    assert "moved: is not on the grid of the other map" in capsys.readouterr().err
     assert not out.exists()
 
 

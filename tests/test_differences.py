@@ -117,7 +117,9 @@ def test_a_shift_below_half_a_voxel_is_the_same_grid_and_said():
 
 
 def test_grids_that_do_not_coincide_are_refused():
-    with pytest.raises(ld.InputError, match=r"moved: is not on the grid of a: .*1\.3 mm"):
+    with pytest.raises(
+        ld.InputError, match=r"moved: is not on the grid of the other map: .*1\.3 mm"
+    ):
         ld.cohort_differences(A, moved(0, 1.3))
 
 

@@ -140,9 +140,9 @@ def test_fields_that_do_not_meet_are_refused():
     a, _ = cohort_in((0, 0, 0, 4, 4, 4), 2, 0, "a")
     b = cohort_of(random_masks(2, 1, (4, 4, 4)), affine_at((40, 0, 0)), "b")
     for compare in (ld.cohort_differences, contrast_cohorts):
-        with pytest.raises(ld.InputError, match=r"b: .*field of view"):
+        with pytest.raises(ld.InputError, match=r"b: .*fields of view"):
             compare(a, b)
-    with pytest.raises(ld.InputError, match="field of view"):
+    with pytest.raises(ld.InputError, match="fields of view"):
         ld.overlap(a.at_least(1), b.at_least(1))
 
 

@@ -333,7 +333,7 @@ SHIFTED = AFFINE + np.eye(4)[[0]].T @ [[0, 0, 0, 30]]
         (
             cohort_of(random_masks(4, 3), SHIFTED, "other"),
             {},
-            "other: has no place in the field of view of a",
+            "other: is not on the grid of a",
         ),
         (cohort_of(random_masks(4, 3)), {"min_patients": 10}, "lesioned in 10 patients of both"),
         (cohort_of(random_masks(4, 3)), {"test": "z"}, "choose one of student, welch, fisher"),

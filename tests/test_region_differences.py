@@ -149,5 +149,5 @@ def test_choices_that_make_no_sense_are_refused():
     moved = AFFINE.copy()
     moved[0, 3] += 1.3
     other = cohort_of(MASKS["b"], moved, "moved")
-    with pytest.raises(InputError, match="moved: is not on the grid of a"):
+    with pytest.raises(InputError, match="moved: is not on the grid of the other map"):
         region_differences(COHORTS[0], other, LABELLED)

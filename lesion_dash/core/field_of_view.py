@@ -13,7 +13,7 @@ from .errors import InputError
 from .grid import Grid, is_near
 from .text import counted
 
-_ONE_GRID = "bring both onto one grid"
+_ONE_GRID = "bring both maps onto one grid"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +72,14 @@ class FieldsOfView:
         return tuple(notes)
 
 
-def fields_of_view(a: Grid, b: Grid, name_a: str, name_b: str) -> FieldsOfView:
+def fields_of_view(a: Grid, b: Grid, name_b: str, name_a: str = "the other map") -> FieldsOfView:
     """Bring the grids of A and B together without interpolation.
+
+    Parameters
+    ----------
+    a, b : Grid
+    name_b, name_a : str
+        For the sentence of an error.
 
     Raises
     ------
@@ -85,18 +91,18 @@ def fields_of_view(a: Grid, b: Grid, name_a: str, name_b: str) -> FieldsOfView:
     >>> affine = np.diag([2.0, 2, 2, 1])
     >>> moved = affine.copy()
     >>> moved[0, 3] = -4
-    >>> fields_of_view(Grid((5, 4, 4), affine), Grid((5, 4, 4), moved), "a", "b").grid.shape
+    >>> fields_of_view(Grid((5, 4, 4), affine), Grid((5, 4, 4), moved), "b").grid.shape
     (7, 4, 4)
     """
     if is_near(b, a):
         return FieldsOfView(a, a, a)
+    problem = f"is not on the grid of {name_a}: {b.difference(a)}"
     if b.exact_steps(a) is None:
-        problem = f"is not on the grid of {name_a}: {b.difference(a)}"
         raise InputError(name_b, problem, _ONE_GRID)
     low, high = _box_in(b, a)
     last = np.array(a.shape) - 1
     if np.any(low > last) or np.any(high < 0):
-        problem = f"has no place in the field of view of {name_a}: {b.difference(a)}"
+        problem += "; no place lies in both fields of view"
         raise InputError(name_b, problem, "compare images of one space")
     first = np.minimum(low, 0)
     shape = np.maximum(high, last) - first + 1

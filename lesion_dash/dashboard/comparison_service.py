@@ -178,7 +178,10 @@ class ComparisonService:
             else Side(0, size, nothing, nothing, is_seen)
             for n, size, mean, std, is_seen in zip(
                 *(differences.n, differences.sizes, differences.means, differences.stds),
-                (own.nearest_voxel(mm) is not None for own in (fields.a, fields.b)),
+                (
+                    fields.is_one or own.nearest_voxel(mm) is not None
+                    for own in (fields.a, fields.b)
+                ),
                 strict=True,
             )
         )

@@ -172,7 +172,7 @@ class Session:
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
         if a and b:
-            fields_of_view(self.load(a).grid, self.load(b).grid, a, b)
+            fields_of_view(self.load(a).grid, self.load(b).grid, b)
 
     def cohort(self, name: str) -> Cohort | None:
         """A cohort that was loaded, None for the empty name."""

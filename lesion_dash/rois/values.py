@@ -409,7 +409,7 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     True
     """
     for cohort in cohorts:
-        fields_of_view(cohort.grid, rois.grid, cohort.name, "regions of interest")
+        fields_of_view(cohort.grid, rois.grid, "regions of interest", cohort.name)
     loads = [lesion_load(cohort, rois.atlas) for cohort in cohorts]
     samples = tuple(patient.id for cohort in cohorts for patient in cohort.used)
     groups = tuple(cohort.name for cohort in cohorts for _ in cohort.used)

@@ -221,7 +221,7 @@ def cohort_differences(
     min_patients = check_min_patients(min_patients)
     check_choice("outside", outside, BACKGROUND)
     of_a, of_b = volume_stats(a, 1), volume_stats(b, 1)
-    fields = fields_of_view(a.grid, b.grid, a.name, b.name)
+    fields = fields_of_view(a.grid, b.grid, b.name)
     places = [fields.places(stats.grid, stats.indices) for stats in (of_a, of_b)]
     lesioned = np.zeros(fields.grid.size, bool)  # np.union1d takes a second for two million voxels
     lesioned[places[0]] = lesioned[places[1]] = True

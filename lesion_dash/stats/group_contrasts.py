@@ -182,7 +182,7 @@ def contrast_cohorts(
     """
     check_min_patients(min_patients)
     check_choice("test", test, TESTS)
-    fields = fields_of_view(a.grid, b.grid, a.name, b.name)
+    fields = fields_of_view(a.grid, b.grid, b.name, a.name)
     _check_cohorts(a, b)
     lesioned = [_counts_in(fields, cohort) for cohort in (a, b)]
     is_tested = lesioned[0] + lesioned[1] >= min_patients

@@ -73,7 +73,7 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     """
     a, b = as_mask(a), as_mask(b)
     notes = compare_spaces("A", a.grid, "B", b.grid)
-    fields = fields_of_view(a.grid, b.grid, a.name, b.name)
+    fields = fields_of_view(a.grid, b.grid, b.name)
     a, b = a.on_grid(fields.grid), b.on_grid(fields.grid)
     notes += fields.notes(a.indices, b.indices)
     membership = np.zeros(
