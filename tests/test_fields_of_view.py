@@ -11,6 +11,11 @@ from phantoms import random_masks, write_masks
 
 import lesion_dash as ld
 from lesion_dash.cli import main
+from lesion_dash.dashboard.comparison_service import ComparisonService, PairRequest
+from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.pages.compare_place import place_html
+from lesion_dash.dashboard.session import Session
+from lesion_dash.dashboard.state import Selection
 from lesion_dash.report.figures import drawings
 from lesion_dash.report.findings import find_all
 from lesion_dash.rois import contrast_cohorts
@@ -187,6 +192,28 @@ def test_a_report_tells_them_and_draws_what_lies_beyond(folders):
     assert f"{beyond} voxels of B (" in "".join(findings.differences.notes)
     pictures = drawings(findings)
     assert all(pictures[name]().png for name in ("mean_a", "frequency"))
+
+
+def test_the_page_shows_them_in_either_order(folders):
+    folder, beyond = folders
+    session = Session(DataRoot(folder))
+    beside = (10.0, 4.0, 4.0)  # a place that A alone has data of
+    for a, b in ("ab", "ba"):
+        session.check_pair(a, b)
+        chosen = Selection(a, b, 1, "", "overlap")
+        assert (
+            f"{beyond} voxels of {'A' if a == 'a' else 'B'} (" in session.overlap(chosen).notes[0]
+        )
+        assert (
+            session.picture(chosen).levels.shape == session.layer(chosen).array.shape == (6, 5, 5)
+        )
+        service, request = ComparisonService(session), PairRequest(a, b, 1)
+        place = service.place(request, beside)
+        side = place.b if a == "a" else place.a
+        assert not side.is_seen
+        assert np.isnan(place.difference("frequency"))
+        assert "outside its field of view" in place_html("frequency", place)
+        assert service.pair(request).a.grid.shape == (6, 5, 5)
 
 
 def test_regions_beyond_a_field_are_told(folders):
