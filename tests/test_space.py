@@ -49,6 +49,7 @@ def atlas_in(root, name="atlas", code=4):
         ("sub-1_space-T1w_label-lesion_mask", 4, None, "scanner space (space-T1w in the name)"),
         ("tpl-MNI152NLin2009cAsym_atlas-X_dseg", 4, None, "MNI152NLin2009cAsym (tpl-"),
         ("lesion_mni", 1, None, "MNI152 (mni in the name)"),
+        ("NKI_001_lesion", 1, None, "scanner space (sform code 1)"),
         ("Talairach-labels-2mm", 0, None, "Talairach space (Talairach in the name)"),
         ("Schaefer2018_100Parcels_FSLMNI152_2mm", 0, None, "MNI152NLin6Asym (MNI"),
         ("lesion", 1, {"SpatialReference": "MNI152NLin6Asym"}, "MNI152NLin6Asym (SpatialRef"),

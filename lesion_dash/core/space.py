@@ -139,9 +139,18 @@ def space_named(label: str, source: str) -> StatedSpace:
 
 
 def known_label(text: str) -> str:
-    """The template that is named in a text as a word of its own; empty where none is."""
+    """The template that is named in a text as a word of its own; empty where none is.
+
+    Examples
+    --------
+    >>> known_label("Schaefer2018_FSLMNI152_2mm"), known_label("lesion_mni"), known_label("sub-01")
+    ('MNI152NLin6Asym', 'mni', '')
+    """
     words = re.findall(r"[^\W_]+", text)
-    named = [word for word in words if word.casefold() in _BY_SPELLING and word != "tal"]
+    # Others, such as NKI, are names of sites as well, and may be those of patients.
+    plain = ("mni", "icbm", "ixi549", "talairach")
+    known = [word for word in words if word.casefold() in _BY_SPELLING]
+    named = [word for word in known if word.casefold().startswith(plain)]
     if any(word.casefold() == "fslmni152" for word in words):
         named.append("MNI152NLin6Asym")  # FSL's template, under the name its atlases are given
     precise = [word for word in named if word.casefold() != MNI.casefold()]

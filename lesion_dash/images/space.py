@@ -43,6 +43,8 @@ _BRAIN_MM = 100.0
 
 _OFF_CENTRE = 0.01  # of a voxel; affines are stored as float32, which is off by far less
 
+_STRAIGHT = 1e-3  # of an edge; arbitrary: 0.1 mm at the edge of a brain
+
 _ENTITY = re.compile(r"(?:^|[_/\\])(tpl|space)-([A-Za-z0-9+]+)")
 _SIDECAR_FIELD = "SpatialReference"  # BIDS, common derivatives
 
@@ -83,7 +85,8 @@ def image_space(
         return space
     if code in _TEMPLATES:
         return StatedSpace("template", _TEMPLATES[code], f"{form} code {code}")
-    if label := known_label(stem):
+    # A hospital may be called MNI; no template is oblique.
+    if (label := known_label(stem)) and _is_along_axes(grid):
         return space_named(label, f"{label} in the name")
     return _of_grid(grid, form, code)
 
@@ -119,10 +122,12 @@ def is_on_mni_grid(grid: Grid) -> bool:
     (True, False)
     """
     edge = float(grid.voxel_size.max())
-    axes = np.sort(np.abs(grid.affine[:3, :3]).ravel())
-    is_plain = np.allclose(axes, [0] * 6 + [edge] * 3, atol=1e-3 * edge)
+    is_cube = np.allclose(grid.voxel_size, edge, atol=_STRAIGHT * edge)
     origin = grid.to_voxel((0, 0, 0))
-    if not is_plain or np.abs(origin - np.rint(origin)).max() > _OFF_CENTRE:
+    if (
+        not (is_cube and _is_along_axes(grid))
+        or np.abs(origin - np.rint(origin)).max() > _OFF_CENTRE
+    ):
         return False
     corners = grid.corners()
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -130,11 +135,17 @@ def is_on_mni_grid(grid: Grid) -> bool:
     return bool(is_within.all() and (high - low).min() >= _BRAIN_MM)
 
 
+def _is_along_axes(grid: Grid) -> bool:
+    """Whether the axes of a grid are those of the world, in whatever order and direction."""
+    cosines = np.sort(np.abs(grid.affine[:3, :3] / grid.voxel_size), axis=0)
+    return bool(cosines[:2].max() < _STRAIGHT)
+
+
 def _of_sidecar(path: Path) -> StatedSpace | None:
     """What the JSON file beside an image says of its space; None where it says nothing."""
     sidecar = path.with_name(f"{strip_ending(path.name)}.json")
     content: Any = None
-    with suppress(InputError, ValueError):
+    with suppress(InputError, ValueError, RecursionError):
         content = json.loads(read_text(sidecar)[0])
     value = content.get(_SIDECAR_FIELD) if isinstance(content, dict) else None
     if isinstance(value, dict):

@@ -466,7 +466,7 @@ def contrast_conditions(
         Names of two conditions; a positive t means more signal in `a`.
     test : {"student", "welch"}
     mask : Mask, optional
-        On the grid of the series: test these voxels only. Else all that vary are tested.
+        On the grid of the series, or on one whose voxels coincide: test these voxels only. Else all that vary are tested.
 
     Returns
     -------
@@ -496,7 +496,7 @@ def contrast_conditions(
     if a == b:
         raise InputError("conditions", f"both are {a!r}", "choose two that differ")
     rows = _rows_of(conditions, a), _rows_of(conditions, b)
-    indices = _tested(series, mask)
+    indices, of_mask = _tested(series, mask)
     t, p, effect, dof = _test_blocks(series.rows, rows, indices, test == "student")
     return make_contrast(
         series.grid,
@@ -512,7 +512,7 @@ def contrast_conditions(
         effect_unit="difference of the mean signal",
         statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
         samples=_samples(series, rows) if test == "student" else None,
-        notes=(*series.notes, *conditions.notes),
+        notes=(*series.notes, *conditions.notes, *of_mask),
         parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
     )
 
@@ -524,13 +524,15 @@ def _rows_of(conditions: Conditions, name: str) -> NDArray[np.int64]:
     return rows
 
 
-def _tested(series: Series, mask: Mask | None) -> NDArray[np.int32]:
+def _tested(series: Series, mask: Mask | None) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """The voxels to test, and how the mask fits the series."""
     if mask is None:
-        return np.arange(series.grid.size, dtype=np.int32)
-    indices = mask.on_grid(series.grid).indices
-    if not indices.size:
+        return np.arange(series.grid.size, dtype=np.int32), ()
+    cut = mask.cut_to(series.grid)
+    if not cut.voxels:
         raise InputError(mask.name, "is empty: no voxel to test", "choose another mask")
-    return indices
+    notes = compare_spaces(f"mask {mask.name}", mask.grid, "the series", series.grid)
+    return cut.indices, (*notes, *cut.notes[len(mask.notes) :])
 
 
 def _test_blocks(
