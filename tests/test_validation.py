@@ -79,7 +79,7 @@ MASKS = {
     "shifted": (lambda: packed(image(LESION, moved(20))), "reject", "20 mm"),
     "mirrored": (lambda: packed(mirrored()), "reject", "left and right are swapped"),
     "no forms": (lambda: with_header(sform_code=0, qform_code=0), "warn", "orientation unknown"),
-    "scanner space": (lambda: packed(image(LESION, code=1)), "accept", ""),
+    "scanner space": (lambda: packed(image(LESION, code=1)), "warn", "not marked as standard"),
     "a name": (lambda: with_header(descrip=b"DOE^JANE 1961-02-03"), "warn", "free text"),
     "software": (lambda: with_header(descrip=b"spm - 3D normalized"), "accept", ""),
     "metres": (lambda: with_header(xyzt_units=1), "warn", "not mm"),

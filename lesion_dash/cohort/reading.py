@@ -23,7 +23,7 @@ from .cohort import ALONE
 from .conditions import Condition
 from .participants import Outcome, Patient, patient_ids, subject_of
 from .readers import LoadedMask, Reader, Threads
-from .spaces import common_space, notes_on_spaces
+from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
@@ -394,7 +394,8 @@ def _sort_in(
         return None
     grid, lesion = reading.grid, result.lesion
     assert grid is not None, "a header was read, and has a grid"
-    notes = (*result.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
+    notes = (*result.notes, *_placement(header, grid), *note_on_space(reading.spaces[path], grid))
+    notes += tuple(filter(None, [odd_name(path.name)]))
     reading.read[path] = replace(result, notes=notes, lesion=None)
     return lesion if lesion is None or lesion.grid is grid else replace(lesion, grid=grid)
 

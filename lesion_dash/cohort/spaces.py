@@ -13,6 +13,7 @@ from ..core.space import USER, StatedSpace
 from ..core.text import counted
 
 _COMMON = "a map of them is right only in a common space"
+_UNMARKED = "not marked as standard space"
 _MIN_ANGLE = 1e-3  # sine of an angle below which affines stored as float32 are not oblique
 
 
@@ -52,8 +53,23 @@ def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str,
         return ()
     who = f"all {len(spaces)} masks, such as {files[space][0]}, state"
     if len(spaces) == 1:
-        who = f"the mask {files[space][0]} states"
+        who = f"{_UNMARKED}: {files[space][0]} states"
     return (f"{who} {space}, on {_grid_words(grid)}: {_COMMON}",)
+
+
+def note_on_space(space: StatedSpace, common: Grid) -> tuple[str, ...]:
+    """What is said of a mask that states no standard space, where most of its cohort do.
+
+    Examples
+    --------
+    >>> template = Grid((9, 9, 9), np.eye(4), 4, StatedSpace("template", "MNI152", "sform code 4"))
+    >>> note_on_space(StatedSpace("scanner", "", "sform code 1"), template)
+    ('not marked as standard space: states scanner space (sform code 1)',)
+    """
+    of_most = common.space
+    if of_most is None or of_most.source == USER or of_most.kind != "template":
+        return ()
+    return () if space.kind == "template" else (f"{_UNMARKED}: states {space}",)
 
 
 def _on_several(

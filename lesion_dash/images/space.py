@@ -124,10 +124,8 @@ def is_on_mni_grid(grid: Grid) -> bool:
     edge = float(grid.voxel_size.max())
     is_cube = np.allclose(grid.voxel_size, edge, atol=_STRAIGHT * edge)
     origin = grid.to_voxel((0, 0, 0))
-    if (
-        not (is_cube and _is_along_axes(grid))
-        or np.abs(origin - np.rint(origin)).max() > _OFF_CENTRE
-    ):
+    off_centre = np.abs(origin - np.rint(origin)).max()
+    if not is_cube or not _is_along_axes(grid) or off_centre > _OFF_CENTRE:
         return False
     corners = grid.corners()
     low, high = corners.min(axis=0), corners.max(axis=0)

@@ -466,7 +466,8 @@ def contrast_conditions(
         Names of two conditions; a positive t means more signal in `a`.
     test : {"student", "welch"}
     mask : Mask, optional
-        On the grid of the series, or on one whose voxels coincide: test these voxels only. Else all that vary are tested.
+        On the grid of the series, or on one whose voxels coincide: test these voxels only. Else
+        all that vary are tested.
 
     Returns
     -------
