@@ -27,9 +27,6 @@ SpatialImage = nib.spatialimages.SpatialImage
 LONGEST_HEADER = 540
 """Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
 
-MNI_CODES = (3, 4, 5)
-"""NIfTI form codes of a standard space: Talairach, MNI152, other template."""
-
 FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
 """Meaning of the codes of a form that are not a standard space."""
 
