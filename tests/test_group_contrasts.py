@@ -330,7 +330,11 @@ SHIFTED = AFFINE + np.eye(4)[[0]].T @ [[0, 0, 0, 30]]
     [
         (cohort_of(random_masks(5, 1), name="a"), {}, "5 patients are in both groups, such as sub"),
         (cohort_of(random_masks(1, 2), name="one"), {}, "has one patient; a group needs at least"),
-        (cohort_of(random_masks(4, 3), SHIFTED, "other"), {}, "other: is not on the grid of a"),
+        (
+            cohort_of(random_masks(4, 3), SHIFTED, "other"),
+            {},
+            "other: is not on the grid of a",
+        ),
         (cohort_of(random_masks(4, 3)), {"min_patients": 10}, "lesioned in 10 patients of both"),
         (cohort_of(random_masks(4, 3)), {"test": "z"}, "choose one of student, welch, fisher"),
     ],

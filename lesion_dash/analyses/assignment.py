@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _OF_MAPS = (
     *("threshold", "signs", "connectivity", "min_size_voxels", "min_size_mm3", "on", "like"),
-    "min_correlation",
+    *("min_correlation", "space"),
 )
 
 
@@ -75,6 +75,7 @@ class Assign(Request):
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
     )
+    space: fields.Space
     sigma: float | None = option(
         f"uncertainty of points in mm (default {defaults.POINT_SIGMA_MM:g})", "S", default=None
     )
@@ -118,7 +119,7 @@ class Assign(Request):
         from ..regions.assignment import assign_regions, rank_rows
 
         path = as_path(self.image or "")
-        image = read_map(path)
+        image = read_map(path, self.space)
         assignment = assign_regions(
             image,
             atlas,

@@ -35,6 +35,7 @@ class Check(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
 
     def run(self, progress: Progress) -> Result:
         from ..cohort.selection import FileChoice
@@ -44,7 +45,7 @@ class Check(Request):
         choice = Binarization(self.threshold, self.label)
         files = FileChoice(self.session, self.several_files, self.pattern)
         shown = progress("checking files", "file")
-        report = check_path(self.path, self.like, choice, shown, files)
+        report = check_path(self.path, self.like, choice, shown, files, self.space)
         lines = _json(report) if self.as_json else [*_lines(report)]
         return Result(lines=lines, exit_code=report.exit_code)
 
@@ -55,6 +56,7 @@ def _json(report: ValidationReport) -> list[str]:
         for file in report.files
     ]
     summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+    summary["space"] = report.space or None
     return json_lines({"files": files, "summary": summary})
 
 
@@ -69,4 +71,6 @@ def _lines(report: ValidationReport) -> Iterator[str]:
             yield f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}"
     for reason in common:
         yield f"{times[reason]} files: {reason}"
+    if report.space:
+        yield f"space: {report.space}"
     yield report.sentence

@@ -38,6 +38,7 @@ class CoverageRequest(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     scheduler: fields.Scheduler
 

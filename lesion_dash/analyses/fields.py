@@ -269,6 +269,15 @@ Label = Annotated[
     ),
     BeforeValidator(_label),
 ]
+Space = Annotated[
+    str | None,
+    option(
+        "the space that all inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
+        "files do not say it or say it wrongly",
+        "SPACE",
+        default=None,
+    ),
+]
 Where = Annotated[
     tuple[str, ...],
     option(

@@ -74,6 +74,7 @@ def load_folder(
         where=parse_conditions([*request.where, *more]),
         session=request.session,
         several_files=request.several_files,
+        space=getattr(request, "space", None),  # an analysis need not have the field
     )
 
 

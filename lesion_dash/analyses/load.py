@@ -46,6 +46,7 @@ class Load(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     where: fields.Where
     scheduler: fields.Scheduler

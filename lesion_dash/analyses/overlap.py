@@ -52,6 +52,7 @@ class OverlapRequest(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
@@ -93,9 +94,11 @@ class OverlapRequest(Request):
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[*inputs, *map(atlas_input, atlases)],
-            counts=_sizes(result) | {"atlas_notes": notes_on_atlases(counted)},
+            counts=_sizes(result)
+            | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
             warnings=warnings,
+            notes=result.notes,
         )
 
     def _check_where(self) -> list[str]:
@@ -137,7 +140,7 @@ class OverlapRequest(Request):
 
         place = as_path(path)
         if not place.is_dir():
-            mask = read_mask(place, self.threshold, self.label)
+            mask = read_mask(place, self.threshold, self.label, self.space)
             return mask, mask_input(place, mask), [], None
         cohort = load_folder(path, self, progress, more=where)
         mask = cohort.at_least(self.min_patients)

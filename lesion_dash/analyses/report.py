@@ -53,6 +53,7 @@ class WriteReport(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     scheduler: fields.Scheduler
 

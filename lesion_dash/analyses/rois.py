@@ -27,11 +27,8 @@ _TEST = "test at each voxel"
 _WAY = "from the map to regions of interest"
 
 _FILES = {name: name for name in ("pattern", "session", "several_files")}
-_MASK_TEST = _FILES | {
-    "test": "test",
-    "min_patients": "min_patients",
-    "participants": "participants",
-}
+_MASK_TEST = _FILES | {"test": "test", "min_patients": "min_patients", "space": "space"}
+_TABLE = {"participants": "participants"}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "series": (
         "SeriesSource",
@@ -45,10 +42,10 @@ _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "images": ("ImagesSource", (), {"test": "test", "fwhm": "fwhm_mm", "mask": "mask"}),
-    "cohorts": ("CohortsSource", (), _FILES | {"test": "test", "min_patients": "min_patients"}),
-    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST),
-    "score": ("ScoreSource", ("column",), _MASK_TEST | {"min_patients": "min_lesioned"}),
-    "map": ("MapSource", (), {}),
+    "cohorts": ("CohortsSource", (), _MASK_TEST),
+    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST | _TABLE),
+    "score": ("ScoreSource", ("column",), _MASK_TEST | _TABLE | {"min_patients": "min_lesioned"}),
+    "map": ("MapSource", (), {"space": "space"}),
 }
 """Each kind of input: its class, the fields it needs in the order of the class, and those it may
 have, by their names there; the class knows their defaults."""
@@ -125,6 +122,7 @@ class Roi(Request):
     pattern: fields.PatternOfMasks
     session: fields.SessionOfMasks
     several_files: fields.SeveralOfMasks
+    space: fields.Space
 
     test: defaults.ContrastTest | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",

@@ -38,6 +38,7 @@ class Stats(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler
@@ -74,6 +75,7 @@ class Stats(Request):
                 progress=progress("reading masks", "file"),
                 on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
                 where=parse_conditions(self.where),
+                space=self.space,
             ),
         )
         lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.max_overlap)

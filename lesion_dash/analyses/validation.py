@@ -24,6 +24,7 @@ from ..cohort.id_columns import ID_COLUMNS
 from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..cohort.selection import ALL_FILES, FileChoice
+from ..cohort.spaces import notes_on_spaces
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..files.listing import has_image_ending, list_images, other_format
@@ -31,6 +32,7 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
 from ..images.reading import read_header, read_raw_image
+from ..images.space import in_space, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,11 +73,14 @@ class ValidationReport:
     files : tuple of FileReport
     of_atlases : bool
         The files are atlases of a folder, each for itself, and not masks that count together.
+    space : str
+        What the image states of its space, or what most masks do; empty where it is not known.
     """
 
     path: str
     files: tuple[FileReport, ...]
     of_atlases: bool = False
+    space: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -134,6 +139,7 @@ def check_path(
     choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
     files: FileChoice = ALL_FILES,
+    space: str | None = None,
 ) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
@@ -151,6 +157,8 @@ def check_path(
         Called with (files done, files in all).
     files : FileChoice
         Which of a patient's files count.
+    space : str, optional
+        The space that all lies in, as for `load_cohort`.
 
     Examples
     --------
@@ -167,6 +175,7 @@ def check_path(
                 several_files=files.several_files,
                 choice=choice,
                 progress=progress,
+                space=space,
             )
             report = _check_folder(place, options)
             table = find_maps_table(place) if report.outcome == "reject" else None
@@ -175,17 +184,22 @@ def check_path(
                 return _check_each(place, atlases, like) if atlases else report
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
+        own = _grid_of_file(place)
+        stated = "" if own is None else str(space_of(in_space(own, space)))
+        if own is not None and space is None and table is None:
+            notes += _notes_on_space(place, own, choice)
         outcome: Outcome = "warn" if notes else "accept"
         report_on_file = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        report_on_file = FileReport(place.name, "reject", (error.reason,), used=False)
-    return ValidationReport(str(place), (report_on_file,))
+        report_on_file, stated = FileReport(place.name, "reject", (error.reason,), used=False), ""
+    return ValidationReport(str(place), (report_on_file,), space=stated)
 
 
 def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
     whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
-    return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+    files = (*whole, *map(_report_patient, cohort.patients))
+    return ValidationReport(str(cohort.folder), files, space=str(space_of(cohort.grid)))
 
 
 def _report_patient(patient: Patient) -> FileReport:
@@ -204,7 +218,8 @@ def _check_folder(folder: AnyPath, options: ReadOptions) -> ValidationReport:
         _report_patient(patient) for patient in reading.patients if patient.file not in atlases
     ]
     whole = _check_whole(reading)
-    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()))
+    stated = str(space_of(reading.grid)) if reading.grid is not None and reading.read else ""
+    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()), space=stated)
 
 
 def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
@@ -282,6 +297,22 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
         if find_unread_table(path) is None:
             raise
         return _check_atlas(path, None, grid)
+
+
+def _grid_of_file(path: AnyPath) -> Grid | None:
+    """The grid of an image, or of the first map of an atlas; None of a table alone."""
+    image: AnyPath | None = path
+    if path.is_dir():
+        image = next(iter(list_images(path).images), None)
+    elif has_table_ending(path):
+        image = _image_of(path)
+    return read_header(image).grid if image is not None else None
+
+
+def _notes_on_space(path: AnyPath, grid: Grid, choice: Binarization) -> tuple[str, ...]:
+    """What a mask that is checked alone states of its space, where that is no standard one."""
+    is_atlas = has_table_ending(path) or (choice == BINARY and find_label_table(path) is not None)
+    return () if is_atlas else notes_on_spaces({path.name: space_of(grid)}, grid)
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:

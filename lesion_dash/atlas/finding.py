@@ -15,7 +15,9 @@ from ..core.errors import InputError
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
+from ..images.nifti import Header
 from ..images.reading import read_header
+from ..images.space import space_of
 from .formats import has_table_ending
 from .published import LIBRARY, probable_credit
 from .tables import UnknownFormat, read_label_table, table_fault
@@ -230,9 +232,6 @@ def _words(name: str) -> frozenset[str]:
 # The atlases there are: in a folder, and in the library of published ones.
 
 
-_SPACES = {3: "Talairach", 4: "MNI152", 5: "a template"}
-"""NIfTI form codes of a standard space."""
-
 _ASK = "citation and licence: see the authors"
 
 
@@ -285,6 +284,12 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
     )
 
 
+def _space_words(header: Header) -> str:
+    """The standard space that an image states."""
+    stated = None if header.grid is None else space_of(header.grid)
+    return stated.name if stated is not None and stated.kind == "template" else "not stated"
+
+
 def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
     try:
         rows = read_label_table(table) if table is not None else None
@@ -299,7 +304,7 @@ def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
         kind = "probabilities" if several else "labels"
         named = len(rows.regions) if rows is not None else None
         regions = header.volumes if several else named
-        space = _SPACES.get(header.code, "not stated")
+        space = _space_words(header)
         return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

@@ -20,6 +20,7 @@ from ..images.nifti import SpatialImage
 from ..images.probabilities import NOISE, Scale, refuse_statistic
 from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
+from ..images.space import in_space
 from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import (
     atlases_in,
@@ -284,6 +285,7 @@ def load_atlas(
     labels: PathInput | None = None,
     progress: Progress | None = None,
     scale: Scale | None = None,
+    space: str | None = None,
 ) -> Atlas:
     """Read an atlas, labelled or of probabilities, and the table of its region names.
 
@@ -305,6 +307,9 @@ def load_atlas(
         Of probabilities: from 0 to 1, or to 100. By default the largest value tells; where it
         lies between, as of t values, the image is refused. Where it is stated, an image of one
         volume without a table of several regions is the map of a single one.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states,
+        or its authors.
 
     Returns
     -------
@@ -323,6 +328,16 @@ def load_atlas(
     """
     if scale is not None:
         check_choice("scale", scale, get_args(Scale))
+    atlas = _load(image, labels, scale, progress)
+    return atlas if space is None else atlas.replaced(grid=in_space(atlas.grid, space))
+
+
+def _load(
+    image: PathInput | SpatialImage,
+    labels: PathInput | None,
+    scale: Scale | None,
+    progress: Progress | None,
+) -> Atlas:
     if isinstance(image, str) and is_library_name(image):
         return _of_library(image, labels, _Reading(scale=scale, progress=progress))
     source = image if isinstance(image, SpatialImage) else as_path(image)
@@ -370,7 +385,9 @@ def _of_library(name: str, labels: PathInput | None, how: _Reading) -> Atlas:
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
     sources = sources or {entry.name: ""}
-    return atlas.replaced(name=entry.name, notes=atlas.notes + entry.notes, sources=sources)
+    grid = replace(atlas.grid, space=entry.stated_space)
+    notes = atlas.notes + entry.notes
+    return atlas.replaced(name=entry.name, grid=grid, notes=notes, sources=sources)
 
 
 def _of_folder(folder: AnyPath, how: _Reading) -> Atlas:

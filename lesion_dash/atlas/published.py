@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 from ..core.errors import InputError
+from ..core.space import MNI, TALAIRACH, StatedSpace, space_named
 from ..images.nifti import SpatialImage
 from .formats import Region, is_background
 from .tables import LabelTable
@@ -23,6 +24,14 @@ PREFIX = "nilearn:"
 _FSL = "FSL's, for non-commercial use: fsl.fmrib.ox.ac.uk/fsl/docs/#/license"
 _RESEARCH = "unrestricted for non-commercial research"
 _MNI6 = "MNI152 (FSL's, 6th generation)"
+_LABELS = {
+    _MNI6: "MNI152NLin6Asym",
+    "MNI (Colin 27)": "MNIColin27",
+    "MNI152 2009c": "MNI152NLin2009cAsym",
+    "MNI152 2009a, symmetric": "MNI152NLin2009aSym",
+    TALAIRACH: TALAIRACH,
+}
+"""Spaces by their names in BIDS; another one is an MNI template, and it is not known which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,11 @@ class Entry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", PREFIX + self.name)
+
+    @property
+    def stated_space(self) -> StatedSpace:
+        """The space that the authors state, by its name in BIDS."""
+        return space_named(_LABELS.get(self.space, MNI), "published")
 
     @property
     def credit(self) -> str:

@@ -14,6 +14,7 @@ from ..core.grid import Grid
 from ..core.runs import Runs, find_runs
 from ..files.paths import AnyPath
 from ..images.masks import Mask
+from ..images.space import space_input
 from .participants import Participants, Patient, Units
 
 if TYPE_CHECKING:
@@ -257,6 +258,7 @@ def cohort_input(cohort: CohortListing) -> dict[str, Any]:
         "kind": "cohort",
         "folder": str(cohort.folder),
         "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
+        "space": space_input(cohort.grid),
         "used": cohort.n_patients,
         "skipped": len(cohort.patients) - cohort.n_patients,
         "participants": participants or None,

@@ -184,6 +184,7 @@ def load_cohort(
     several_files: SeveralFiles = "refuse",
     threshold: ThresholdChoice = None,
     label: LabelChoice = None,
+    space: str | None = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
 
@@ -229,6 +230,9 @@ def load_cohort(
         Make masks of probability maps, see `Binarization`; in place of `choice`.
     label : int, sequence of int or "any", optional
         Make masks of label maps, likewise.
+    space : str, optional
+        The space that the masks lie in, such as ``MNI152NLin6Asym``, whatever their files say; by
+        default what these state, and a note where that is no standard space, or several.
 
     Returns
     -------
@@ -274,6 +278,7 @@ def load_cohort(
             on_grid=on_grid,
             within=within,
             where=where,
+            space=space,
         )
 
         def keep(lesion: Lesion) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.space import StatedSpace
 from ..core.text import counted, printable
 from ..files.contents import UNFETCHED
 from ..files.listing import list_images, odd_name, strip_ending
@@ -21,12 +22,14 @@ from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
+from ..images.space import in_space, space_of
 from .choices import choice_fault
 from .cohort import ALONE
 from .conditions import Condition
 from .participants import FileSum, Outcome, Patient
 from .readers import Job, LoadedMask, Reader, Threads
 from .selection import FileChoice, SeveralFiles, select_files
+from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
@@ -88,7 +91,7 @@ class ReadOptions:
     ----------
     participants, pattern, session, several_files, choice, progress, cancelled
         As for `load_cohort`.
-    on_grid, within, where
+    on_grid, within, where, space
         As for `load_cohort`.
     """
 
@@ -102,6 +105,7 @@ class ReadOptions:
     on_grid: Callable[[Grid], None] | None = None
     within: PathInput | None = None
     where: Iterable[Condition | str] = ()
+    space: str | None = None
 
     @property
     def files(self) -> FileChoice:
@@ -140,6 +144,8 @@ class FolderReading:
         Files that cannot be used, with the reason.
     read : dict
         What was read for each patient, without the lesion, by the patient's files.
+    spaces : dict
+        What each file whose header was read states of its space.
     grid : Grid or None
         The grid most masks share.
     selected : tuple of str
@@ -159,6 +165,7 @@ class FolderReading:
     excluded: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
     read: dict[Files, LoadedMask] = field(default_factory=dict)
+    spaces: dict[AnyPath, StatedSpace] = field(default_factory=dict)
     grid: Grid | None = None
     selected: tuple[str, ...] = ()
     fault: InputError | None = None
@@ -222,9 +229,16 @@ class FolderReading:
         return (
             self.selected
             + ((ALONE,) if len(used) == 1 else ())
+            + self._notes_on_spaces
             + self._notes_on_files()
             + self._notes_on_equals("identical masks, voxel for voxel:", used)
         )
+
+    @property
+    def _notes_on_spaces(self) -> tuple[str, ...]:
+        paths = [path for files in self.read for path in files]
+        spaces = {path_below(path, self.root): self.spaces[path] for path in paths}
+        return () if self.grid is None else notes_on_spaces(spaces, self.grid)
 
     def _notes_on_files(self) -> tuple[str, ...]:
         """What could not be read as its content is elsewhere, and what was read from elsewhere."""
@@ -342,8 +356,12 @@ def read_masks(
     reader = reader or Threads()
     paths = [path for files in reading.waiting for path in files]
     headers = _read_headers(reading, paths, reader, options)
-    reading.grid, fault = common_grid(reading.root, headers)
+    grid, fault = common_grid(reading.root, headers)
     reading.fault = reading.fault or fault
+    if grid is not None:
+        on_it = [path for path, header in headers.items() if header.grid == grid]
+        space = common_space([reading.spaces[path] for path in on_it])
+        reading.grid = in_space(replace(grid, space=space), options.space)
     if options.on_grid and reading.grid and not reading.fault:
         options.on_grid(reading.grid)
     others: dict[AnyPath, NotBinary] = {}
@@ -371,14 +389,16 @@ def _read_headers(
 ) -> dict[AnyPath, Header]:
     """The header of every image of one volume; the others are refused."""
     headers: dict[AnyPath, Header] = {}
-    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
+    same: dict[object, Header] = {}  # headers that came from elsewhere are copies of few
     with closing(reader.headers(paths)) as results:
         for path, header in zip(paths, results, strict=True):
             options.check_cancelled()
             if isinstance(header, InputError):
                 reading.refused[path] = header.reason
             else:
-                headers[path] = same.setdefault(header, header)
+                assert header.grid is not None, "an image of one volume has a grid"
+                reading.spaces[path] = space = space_of(header.grid)
+                headers[path] = same.setdefault((header, space), header)
     return headers
 
 
@@ -493,7 +513,11 @@ def _sort_in(
     more = (
         f"{path.name}: {note}" if len(files) > 1 else note
         for path in files
-        for note in (*_placement(headers[path], grid), odd_name(path.name))
+        for note in (
+            *_placement(headers[path], grid),
+            *note_on_space(reading.spaces[path], grid),
+            odd_name(path.name),
+        )
         if note
     )
     reading.read[files] = replace(result, notes=(*result.notes, *more), lesion=None)

@@ -39,7 +39,9 @@ def space_html(inspection: Inspection) -> str:
     space = inspection.space
     if space is None:
         return "<p>Where the voxels of this image are is not known.</p>"
-    words = "".join(f"<li>{html.escape(text)}</li>" for text in space.sentences)
+    stated = () if inspection.stated_space is None else (f"states {inspection.stated_space}",)
+    sentences = (*stated, *space.sentences)
+    words = "".join(f"<li>{html.escape(text)}</li>" for text in sentences)
     affine = space.grid.affine
     vectors = (
         _column("xyz"),

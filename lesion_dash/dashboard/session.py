@@ -14,6 +14,7 @@ from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
 from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
+from ..core.field_of_view import fields_of_view
 from ..core.grid import pieces
 from ..core.tables import csv_bytes
 from ..images.maps import Map, nifti_bytes
@@ -201,8 +202,8 @@ class Session:
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
-        if a and b and not self.load(a).grid.matches(self.load(b).grid):
-            self.overlap(Selection(a, b, 1))
+        if a and b:
+            fields_of_view(self.load(a).grid, self.load(b).grid, b)
 
     def cohort(self, name: str) -> Cohort | None:
         """A cohort that was loaded, None for the empty name."""
@@ -295,11 +296,12 @@ class Session:
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
-        cohort = self.load(selection.cohort_a)
         if selection.map_key == "n":
             return self._picture_of_counts(selection)
-        flat = np.zeros(cohort.grid.size, np.uint8)
         overlap = self.overlap(selection) if selection.map_key == "overlap" else None
+        # The grid of an overlap holds both fields of view.
+        grid = self.load(selection.cohort_a).grid if overlap is None else overlap.both.grid
+        flat = np.zeros(grid.size, np.uint8)
         if overlap is not None:
             for mask, category in (
                 (overlap.only_a, ONLY_A),
@@ -307,11 +309,11 @@ class Session:
                 (overlap.both, BOTH),
             ):
                 flat[mask.indices] = category.value
-            return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
+            return Picture(flat.reshape(grid.shape, order="F"), grid, "")
         stats, scale = self.stats(selection), self.scale(selection)
         factor, _ = STATISTICS[selection.map_key].display
         flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
-        return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
+        return Picture(flat.reshape(grid.shape, order="F"), grid, scale.colormap)
 
     def _picture_of_counts(self, selection: Selection) -> Picture:
         """Patients at each voxel, looked up piece by piece: a whole map of numbers takes longer."""
@@ -328,9 +330,10 @@ class Session:
         """The selected map with its unit and colours, for nilearn."""
         scale = self.scale(selection)
         if selection.map_key == "overlap":
-            levels = self.picture(selection).levels
-            grid = self.load(selection.cohort_a).grid
-            return Layer(levels, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
+            picture = self.picture(selection)
+            return Layer(
+                picture.levels, picture.grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES
+            )
         image = self._map(selection, selection.map_key)
         factor, unit = STATISTICS[selection.map_key].display
         array = image.array * factor

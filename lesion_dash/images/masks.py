@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError, NotBinary
+from ..core.field_of_view import move_voxels
 from ..core.grid import Grid, is_near
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from .mask_choices import (
@@ -25,6 +27,7 @@ from .mask_choices import (
 )
 from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
+from .space import in_space, space_input
 
 SAME_VALUE = 1e-4
 """Lesion values that differ by less than this part of the largest are one value.
@@ -483,6 +486,23 @@ class Mask:
         note = f"reoriented exactly from {self.grid} to {grid}"
         return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
 
+    def cut_to(self, grid: Grid) -> Mask:
+        """The mask on a grid whose voxels coincide with its own, without what lies beyond it.
+
+        Raises
+        ------
+        InputError
+            Where voxel centres do not coincide.
+        """
+        if not is_near(self.grid, grid) and self.grid.exact_steps(grid) is not None:
+            _, inside = move_voxels(self.indices, self.grid, grid)
+            if beyond := int((~inside).sum()):
+                which = f"{counted(beyond, 'voxel')} of {self.name}"
+                note = f"{which} lie outside the other map's field of view, and are not used"
+                part = replace(self, indices=self.indices[inside], notes=(*self.notes, note))
+                return part.on_grid(grid)
+        return self.on_grid(grid)
+
     def to_nifti(self) -> nib.Nifti1Image:
         """The mask as a NIfTI image of 0 and 1, uint8."""
         return make_image(self.grid, self.array.astype(np.uint8), "lesion_dash: binary map")
@@ -492,6 +512,7 @@ def read_mask(
     path: PathInput | nib.spatialimages.SpatialImage,
     threshold: ThresholdChoice = None,
     label: LabelChoice = None,
+    space: str | None = None,
 ) -> Mask:
     """Read a binary mask from a NIfTI file, or take it from a nibabel image.
 
@@ -504,6 +525,8 @@ def read_mask(
         percent, as text such as ``50%``.
     label : int, sequence of int or "any", optional
         Make a mask of a label map: voxels of this value, of several, or of every value above 0.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states.
 
     Raises
     ------
@@ -512,8 +535,10 @@ def read_mask(
     """
     choice = Binarization(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
-        return mask_of(stored_of_image(path), choice)
-    return mask_of(read_raw_image(as_path(path)), choice)
+        mask = mask_of(stored_of_image(path), choice)
+    else:
+        mask = mask_of(read_raw_image(as_path(path)), choice)
+    return replace(mask, grid=in_space(mask.grid, space))
 
 
 MaskLike = Mask | PathInput | nib.spatialimages.SpatialImage
@@ -533,4 +558,5 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
 
 def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
     """A mask as an input, with the checksum of the bytes that were counted."""
-    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+    known = {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+    return known | {"space": space_input(mask.grid)}

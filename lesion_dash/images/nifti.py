@@ -24,8 +24,6 @@ from .formats import HeaderFault, OpenHeader, open_header
 Nifti1Image = nib.Nifti1Image
 SpatialImage = nib.spatialimages.SpatialImage
 
-MNI_CODES = (3, 4, 5)
-"""NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
 """Meaning of the codes of a form that are not a standard space."""
@@ -249,11 +247,6 @@ def _check_forms(
     notes = []
     if form == "none":
         notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
-    elif code not in MNI_CODES:
-        name = FORM_NAMES.get(code, "unknown")
-        notes.append(
-            f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
-        )
     if sform_code > 0 and qform_code > 0:
         notes += _compare_forms(header, affine, shape)
     grid = Grid((shape[0], shape[1], shape[2]), affine, code) if len(shape) >= 3 else None
@@ -372,9 +365,10 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     code = grid.code or _UNKNOWN_SPACE
     header.set_sform(grid.affine, code)
     with warnings.catch_warnings():
-        # Shear cannot be held by a qform; the sform is then the only full description.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # nibabel warns that a qform cannot hold shear
         header.set_qform(grid.affine, code)
+    if not Grid(grid.shape, header.get_qform()).matches(grid):
+        header["qform_code"] = 0  # or programs that prefer the qform put the image elsewhere
     header["descrip"] = description.encode("ascii", "replace")[:79]
     return image
 

@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from .formats import (
     open_header,
 )
 from .nifti import Header, check_affine, fault_of, parse_header
+from .space import image_space
 
 Buffer = bytes | bytearray
 Raw = bytes | FileView
@@ -206,14 +207,21 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     if isinstance(image, nib.Nifti1Image):  # which NIfTI-2 images are as well
         code = int(image.header["sform_code"] or image.header["qform_code"])
     grid = Grid(shape, affine, code)
+    space = image_space(path, "sform", code, grid, has_sidecar=False)
+    grid = replace(grid, space=space)
     header = Header(data.shape, data.dtype, 0, 1.0, 0.0, grid, "sform", code, 0.0, ())
     return RawImage(path, header, np.ravel(data, order="F"), "", ())
 
 
-def _parse(path: AnyPath, head: bytes) -> Header:
+def _parse(path: AnyPath, head: bytes, *, has_sidecar: bool = True) -> Header:
     """Read and check the header in the first bytes of a file, compressed or not."""
     with _explained(path, head):
-        return parse_header(_first_bytes(path, head), _is_pair(path))
+        header = parse_header(_first_bytes(path, head), _is_pair(path))
+    if header.grid is None:
+        return header
+    form = header.form, header.code
+    space = image_space(path, *form, header.grid, has_sidecar=has_sidecar)
+    return replace(header, grid=replace(header.grid, space=space))
 
 
 @contextmanager
@@ -444,7 +452,7 @@ class ImageFile:
 
     def header(self) -> Header:
         """The header, checked; an `InputError` where the image cannot be used."""
-        return _parse(self.path, self._head())
+        return _parse(self.path, self._head(), has_sidecar=self.content is None)
 
     def sha256(self) -> str:
         """Checksum of the file, of header and voxels one after the other where it is a pair."""

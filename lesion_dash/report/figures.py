@@ -221,8 +221,9 @@ def _draw_mosaic(
 
     figure = new_figure(_INCHES)
     with warnings.catch_warnings():
-        # A map may be empty in a slice, or everywhere.
-        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
+        # A map may be empty in a slice, or everywhere; its field of view may end before.
+        empty = "empty mask|.*masked element|.*cut_coords seem to be out"
+        warnings.filterwarnings("ignore", empty, UserWarning)
         display = plotting.plot_stat_map(
             Map("", np.nan_to_num(values), grid, "", "").to_nifti(),
             bg_img=load_template(),
@@ -304,7 +305,7 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
             calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
         return calls
-    cuts = choose_cuts(findings.a.cohort.grid, findings.lesioned)
+    cuts = choose_cuts(findings.grid, findings.lesioned)
     for side in findings.sides:
         if side.stats.voxels:
             calls |= {
@@ -375,10 +376,11 @@ def _overlap(overlap: Overlap, cuts: Cuts) -> Picture:
 
 def _frequency(differences: CohortDifferences, cuts: Cuts) -> Picture:
     values = differences.frequency.array
-    maximum = _scale_end(values[values != 0])
+    known = values[np.isfinite(values)]  # NaN where one cohort has no data
+    maximum = _scale_end(known[known != 0])
     label = "Patients lesioned, A - B (percentage points)"
     figure = draw_difference(values, differences.grid, cuts, label, maximum)
-    return _picture_of_difference(figure, values, 1, "percentage points", maximum)
+    return _picture_of_difference(figure, known, 1, "percentage points", maximum)
 
 
 def _mean_difference(differences: CohortDifferences, cuts: Cuts) -> Picture:

@@ -22,6 +22,7 @@ from ..cohort.participants import Patient
 from ..cohort.selection import SeveralFiles
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
+from ..core.grid import Grid
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import RegionCount, RegionCounts, count_regions
@@ -124,6 +125,8 @@ class ReportRequest:
         Which files were read, as for `load_cohort`.
     threshold, label : float or int, optional
         How masks were made of maps of probabilities or labels, as for `Binarization`.
+    space : str, optional
+        The space that the masks were said to lie in, as for `load_cohort`.
 
     Raises
     ------
@@ -149,6 +152,7 @@ class ReportRequest:
     several_files: SeveralFiles = "refuse"
     threshold: float | str | None = None
     label: int | str | None = None
+    space: str | None = None
 
     def __post_init__(self) -> None:
         canonical = {
@@ -306,8 +310,13 @@ class Findings:
         return self.request.title or f"Lesion report: {names}"
 
     @property
+    def grid(self) -> Grid:
+        """That of A, or the one that holds the fields of view of A and B."""
+        return self.a.cohort.grid if self.differences is None else self.differences.grid
+
+    @property
     def lesioned(self) -> NDArray[np.int32]:
-        """Voxels of the grid of A that any patient of A or B has lesioned."""
+        """Voxels of `grid` that any patient of A or B has lesioned."""
         stats = self.a.everywhere if self.differences is None else self.differences
         return stats.indices
 

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
 from ..core.text import counted, printable
+from ..images.space import space_of
 from ..regions.counts import RegionCount
 from ..stats.coverage import Mark
 from .figures import Picture
@@ -177,6 +178,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "request": findings.request,
         "k": findings.request.min_patients,
         "grid": findings.a.cohort.grid,
+        "stated": space_of(findings.a.cohort.grid),
         "largest_region": findings.largest_region,
         "age": partial(age_summary, findings),
         "sex": sex_summary,

@@ -122,11 +122,12 @@ class _MaskSource(_Source):
     pattern: str | None
     session: str | None
     several_files: SeveralFiles | None
+    space: str | None
 
     @property
     def _files(self) -> dict[str, Any]:
         """How folders are read."""
-        return {name: getattr(self, name) for name in ("within", *FILE_CHOICES)}
+        return {name: getattr(self, name) for name in ("within", "space", *FILE_CHOICES)}
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -258,14 +259,17 @@ class MapSource:
     ----------
     image : str
         Path of a 3D image.
+    space : str or None
+        The space that it lies in, as for `read_map`.
     """
 
     image: str
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
         """The map."""
-        return RoiData(stat_map=call_of(read_map, self.image, name="found"))
+        return RoiData(stat_map=call_of(read_map, self.image, name="found", space=self.space))
 
 
 @dataclass(frozen=True)
@@ -282,6 +286,8 @@ class CohortsSource(_TwoGroups):
         Path of a folder: no participants table is looked for outside it.
     pattern, session, several_files : str or None
         Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     a: str
@@ -292,6 +298,7 @@ class CohortsSource(_TwoGroups):
     pattern: str | None = None
     session: str | None = None
     several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
@@ -318,6 +325,8 @@ class SplitSource(_OneFolder, _TwoGroups):
         Nothing outside this folder is read.
     pattern, session, several_files : str or None
         Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
@@ -331,6 +340,7 @@ class SplitSource(_OneFolder, _TwoGroups):
     pattern: str | None = None
     session: str | None = None
     several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -356,6 +366,8 @@ class ScoreSource(_OneFolder):
         Nothing outside this folder is read.
     pattern, session, several_files : str or None
         Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
@@ -367,6 +379,7 @@ class ScoreSource(_OneFolder):
     pattern: str | None = None
     session: str | None = None
     several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def contrast(self) -> Any:

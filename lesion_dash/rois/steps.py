@@ -17,6 +17,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
+from ..images.space import compare_spaces
 from ..stats.components import SHARED
 from .calls import call_of
 
@@ -247,16 +248,17 @@ class Within:
     Parameters
     ----------
     mask : Mask
-        On the same grid, or on one whose voxels coincide.
+        On the same grid, or on one whose voxels coincide; what lies beyond it is not used.
     """
 
     mask: Mask
 
     def apply(self, mask: Mask) -> Mask:
         """The voxels of both."""
-        other = self.mask.on_grid(mask.grid)
+        other = self.mask.cut_to(mask.grid)
         common = np.intersect1d(mask.indices, other.indices, assume_unique=True)
         how = other.notes[len(self.mask.notes) :]  # it was brought onto the grid
+        how += compare_spaces(f"mask {self.mask.name}", self.mask.grid, "the map", mask.grid)
         return Mask(mask.grid, common.astype(np.int32), mask.name, (*mask.notes, *how))
 
     @property

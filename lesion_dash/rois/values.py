@@ -22,6 +22,7 @@ from ..core.defaults import (
     ThresholdSide,
 )
 from ..core.errors import InputError
+from ..core.field_of_view import fields_of_view
 from ..core.grid import Grid
 from ..images.events import NONE, Conditions
 from ..images.maps import Map, labels_to_nifti
@@ -394,7 +395,8 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     Parameters
     ----------
     cohorts : tuple of Cohort
-        On the grid of the regions; each is a group.
+        On the grid of the regions, or on one whose voxels coincide; each is a group. Of a region
+        that reaches beyond the field of view of a cohort, the part within it counts.
     rois : Rois
 
     Returns
@@ -405,7 +407,7 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     Raises
     ------
     InputError
-        Where the grids differ, or there is no region.
+        Where voxels of the grids do not coincide, or there is no region.
 
     Examples
     --------
@@ -418,9 +420,7 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     True
     """
     for cohort in cohorts:
-        if not cohort.grid.matches(rois.grid):
-            problem = f"are not on the grid of {cohort.name}: {rois.grid.difference(cohort.grid)}"
-            raise InputError("regions of interest", problem, "make them from this cohort")
+        fields_of_view(cohort.grid, rois.grid, "regions of interest", cohort.name)
     loads = [lesion_load(cohort, rois.atlas) for cohort in cohorts]
     samples = tuple(patient.id for cohort in cohorts for patient in cohort.used)
     groups = tuple(cohort.name for cohort in cohorts for _ in cohort.used)

@@ -38,8 +38,6 @@ _ROUNDING = 1e-6
 _LABEL_TOLERANCE = 1e-4
 _LARGEST_PERCENT = 100
 _BLOCK = 2**20  # arbitrary: values that are compared together
-# How the note of an image begins that `space_notes` takes the place of.
-_NOT_STANDARD = "not marked as standard space"
 
 
 def _pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
@@ -462,7 +460,7 @@ def mask_image(
     name = stored.path.name
     # First what may be wrong, then how it was made.
     notes = space_notes("the map", region.grid, name, grid) if transform is None else ()
-    notes += tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
+    notes += tuple(f"{name}: {note}" for note in stored.notes)
     notes += region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
     used = threshold if region.probabilities is None or threshold else REGION_THRESHOLD

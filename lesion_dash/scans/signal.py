@@ -21,6 +21,7 @@ from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
 from ..images.nifti import SpatialImage
 from ..images.series import Series, count_volumes, read_series
+from ..images.space import compare_spaces
 from .placing import check_overlap, space_notes
 from .region_masks import RegionMap
 from .sampling import FEWEST_UNITS, Sample, cut_units, too_few, world_order
@@ -340,7 +341,10 @@ def snr_by_region(
         measure = partial(setup.measure)
     name, grid = setup.image.name, setup.image.grid
     local = atlas.on_grid(grid)
+    # An image on the atlas's own grid belongs to it, whatever both are marked as.
     notes = space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
+    of_maps = compare_spaces("the atlas", atlas.grid, "the map", grid)
+    on_atlas = tuple(note for note in local.notes if note not in of_maps)
     rows: list[tuple[Region, Measure]] = []
     for region, mask in _masks(local):
         try:
@@ -352,7 +356,7 @@ def snr_by_region(
     return SignalQuality(
         name,
         tuple(row for _, row in rows),
-        (*setup.notes, *native_notes(local.notes), *notes),
+        (*setup.notes, *native_notes(on_atlas), *notes),
         setup.parameters | {"atlas": atlas.name},
         setup.sources | atlas.sources,
         tuple((region.label, region.name) for region, _ in rows),

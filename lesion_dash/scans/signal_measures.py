@@ -257,8 +257,8 @@ def refuse_overlap(masks: Mapping[str, Mask]) -> None:
 FEWEST_RESAMPLES = 100
 """Fewer hardly show where the 2.5th percentile lies; arbitrary."""
 
-_ABOUT_LESIONS = ("lesion ", "mask is empty", "not marked as standard space")
-"""Beginnings of notes that concern lesion masks in a standard space only."""
+_ABOUT_LESIONS = ("lesion ", "mask is empty")
+"""Beginnings of notes that concern lesion masks only."""
 
 _LIKE_AIR = (
     "the background looks like air: its mean is 1.9 times its SD, as Rayleigh's distribution has "
