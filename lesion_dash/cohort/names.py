@@ -262,8 +262,8 @@ def _parts_of(file: str) -> tuple[_Part, ...]:
 def _subject(file: str) -> str:
     """The subject of BIDS that is named last in a path; empty where there is none."""
     for part in reversed(unicodedata.normalize("NFC", file).split("/")):
-        if found := _SUBJECT.search(part):
-            return found.group()
+        if match := _SUBJECT.search(part):
+            return match.group()
     return ""
 
 
@@ -291,8 +291,8 @@ def _telling_level(rows: Iterable[tuple[_Part, ...]]) -> int:
 def _key_at(row: tuple[_Part, ...], level: int, file: str) -> str:
     """The key of a patient: at this level, or the nearest that has one; or the file's name."""
     levels = [level, 0, *range(len(row) - 1, 0, -1)]
-    found = next((row[place].key for place in levels if place < len(row) and row[place].key), "")
-    return found or strip_ending(file.rpartition("/")[2]).casefold()
+    match = next((row[place].key for place in levels if place < len(row) and row[place].key), "")
+    return match or strip_ending(file.rpartition("/")[2]).casefold()
 
 
 def _without_crowds(
@@ -341,14 +341,14 @@ def _kind_of(parts: Sequence[_Part], made_from: str) -> tuple[Kind, str]:
 
 
 def _variant(words: Sequence[str], made_from: str) -> str:
-    found = (
+    match = (
         word
         for option, variants in _VARIANTS.items()
         if option != made_from
         for word in words
         if word in variants
     )
-    return next(found, "")
+    return next(match, "")
 
 
 def session_place(session: str) -> tuple[object, ...]:

@@ -60,11 +60,11 @@ class FileChoice:
         """The choice that `str` has written; an `InputError` where it is none."""
         values = dict[str, str]()
         for part in filter(None, text.split("; ")):
-            found = _PARTS.fullmatch(part)
-            if found is None:
+            match = _PARTS.fullmatch(part)
+            if match is None:
                 raise InputError(part, "is no choice among a patient's files")
             names = ("session", "pattern", "several_files")
-            values |= {n: v for n, v in zip(names, found.groups(), strict=True) if v}
+            values |= {n: v for n, v in zip(names, match.groups(), strict=True) if v}
         return cls(**values)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -231,17 +231,17 @@ def select_files(
     Examples
     --------
     >>> files = ["sub-1_ses-1_lesion.nii", "sub-1_ses-2_lesion.nii", "sub-2_ses-1_lesion.nii"]
-    >>> found, error = select_files("masks", files)
+    >>> selection, error = select_files("masks", files)
     >>> error.problem
     '1 patient has 2 sessions (sub-1: ses-1, ses-2)'
     >>> select_files("masks", files, FileChoice("first"))[0].patients["sub-1"]
     ('sub-1_ses-1_lesion.nii',)
     """
-    found = _select(folder, files, choice, made_from)
-    if not found.problem:
-        return found, None
+    selection = _select(folder, files, choice, made_from)
+    if not selection.problem:
+        return selection, None
     offers = tuple(_offers(folder, files, choice, made_from))
-    return found, SeveralFilesError.of(folder, found.problem, offers)
+    return selection, SeveralFilesError.of(folder, selection.problem, offers)
 
 
 def _select(folder: AnyPath, files: Sequence[str], choice: FileChoice, made_from: str) -> Selection:
@@ -292,15 +292,15 @@ def _id_of(key: str, files: Sequence[str]) -> str:
     """The subject of BIDS, the name of the one file or the folder, or what their names share."""
     subject = re.compile(re.escape(key), re.IGNORECASE)
     if key.startswith("sub-"):
-        return next((found.group() for file in files if (found := subject.search(file))), key)
+        return next((match.group() for file in files if (match := subject.search(file))), key)
     stem = strip_ending(files[0].rpartition("/")[2])
     if len(files) == 1 and key.split("_", maxsplit=1)[0] in stem.casefold():
         return stem
     for folder in reversed(files[0].split("/")[:-1]):
         if folder.casefold() == key or (len(files) == 1 and key in folder.casefold()):
             return folder
-    found = subject.search(stem)
-    return found.group() if found else key
+    match = subject.search(stem)
+    return match.group() if match else key
 
 
 def _masks_of(groups: Groups, left_out: dict[str, str], notes: list[str]) -> Groups:
@@ -358,16 +358,16 @@ def _of_session(
         own = {name.session for name in group if name.session}
         if session in ends:
             # A patient without the name of any session has one, as far as anybody knows.
-            wanted = {ends[session](own, key=session_place)} if own else {""}
+            sessions = {ends[session](own, key=session_place)} if own else {""}
         else:
-            wanted = {each for each in own if same_session(each, session)}
-        taken = [name for name in group if name.session in wanted]
+            sessions = {each for each in own if same_session(each, session)}
+        taken = [name for name in group if name.session in sessions]
         if taken:
             chosen[key] = taken
         else:
             missing.append(ids[group[0].file])
         for name in group:
-            if name.session not in wanted:
+            if name.session not in sessions:
                 left_out[name.file] = f"{_session_words(name.session)}, not the one chosen"
     if not chosen:
         remedy = f"choose first, last or one of {_listed(sorted(known, key=session_place), 12)}"
@@ -454,19 +454,21 @@ def _offers(
         fits = [file for file in files if matches(candidate.pattern, file)]
         for option in dict.fromkeys((candidate, replace(candidate, several_files="union"))):
             try:
-                found = _select(folder, fits, option, made_from)
+                selection = _select(folder, fits, option, made_from)
             except InputError:
                 break
-            if found.patients and not found.problem:
-                tried.append((len(found.patients), Offer(option, _summary(found, files, whole))))
+            if selection.patients and not selection.problem:
+                tried.append(
+                    (len(selection.patients), Offer(option, _summary(selection, files, whole)))
+                )
                 break
     most = max((patients for patients, _ in tried), default=0)
     kept = [offer for patients, offer in tried if patients == most]
     yield from dict.fromkeys(kept[:_MOST_OFFERS])
     separate = FileChoice(choice.session, "separate", choice.pattern)
     if len(kept) < _MOST_OFFERS and _may_be_others(files, made_from):
-        found = _select(folder, files, separate, made_from)
-        yield Offer(separate, f"{len(found.patients):,} patients, one per file")
+        selection = _select(folder, files, separate, made_from)
+        yield Offer(separate, f"{len(selection.patients):,} patients, one per file")
 
 
 def _candidates(files: Sequence[str], choice: FileChoice, made_from: str) -> Iterator[FileChoice]:
@@ -516,10 +518,10 @@ def _may_be_others(files: Sequence[str], made_from: str) -> bool:
     )
 
 
-def _summary(found: Selection, files: Sequence[str], whole: int) -> str:
-    taken = sum(map(len, found.patients.values()))
-    how = "one per patient" if taken == len(found.patients) else "taken together by patient"
-    patients = len(found.patients)
+def _summary(selection: Selection, files: Sequence[str], whole: int) -> str:
+    taken = sum(map(len, selection.patients.values()))
+    how = "one per patient" if taken == len(selection.patients) else "taken together by patient"
+    patients = len(selection.patients)
     of = "" if patients == whole else f", {patients:,} of {whole:,} patients"
     return f"{taken:,} of {len(files):,} masks, {how}{of}"
 
@@ -539,5 +541,5 @@ def common_patients(a: CohortListing, b: CohortListing) -> tuple[str, ...]:
         which, who = f"is in A as well, by its id: {common[0]}", "it counts"
     else:
         which, who = f"are in A as well, by their ids, such as {common[0]}", "they count"
-    found = f"{len(common):,} of {total} of B {which}"
-    return (f"{found}; {who} on both sides, and p of a test of two groups is not right",)
+    members = f"{len(common):,} of {total} of B {which}"
+    return (f"{members}; {who} on both sides, and p of a test of two groups is not right",)

@@ -91,7 +91,7 @@ class Session:
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    _asked: dict[str, SeveralFilesError] = field(default_factory=dict)
+    _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -133,7 +133,7 @@ class Session:
         try:
             cohort = self._cohorts.get((name, files), read)
         except SeveralFilesError as error:
-            self._asked[name] = error
+            self._pending[name] = error
             raise
         if is_new:  # and another may be forgotten, whose voxels its parts keep in memory
             self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
@@ -151,9 +151,9 @@ class Session:
         """Let other files of a folder's patients count; what was shown of it is read anew."""
         self.root.file_choices[folder] = choice
 
-    def asked_about(self, folder: str) -> SeveralFilesError | None:
+    def pending_choice(self, folder: str) -> SeveralFilesError | None:
         """Why a choice among a patient's files is needed in a folder, and what can be chosen."""
-        return self._asked.get(folder)
+        return self._pending.get(folder)
 
     def part(self, folder: str, where: tuple[str, ...]) -> str:
         """The name of those patients of a folder who meet conditions, to be used like a folder's.
