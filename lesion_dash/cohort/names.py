@@ -49,6 +49,7 @@ _NEUTRAL = _MASK | _set(
     "manual auto final corrected edited resampled registered reg norm normalized normalised warped"
     " smoothed copy new old hemisphere side data image images file"
 )
+_KNOWN = _NEUTRAL.union(_OTHER, _MODALITIES, *_VARIANTS.values())
 _DATATYPES = _set("anat func dwi ct pet perf fmap derivatives rawdata masks")
 """Folders of BIDS that say nothing of an image's kind."""
 
@@ -188,6 +189,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return joined
 
 
+@lru_cache(2**14)
 def _categorise(entity: str, token: str) -> tuple[str, str]:
     """What a word is about, and the value it gives."""
     folded = token.casefold()
@@ -206,7 +208,7 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
 
 
 def _categorise_word(token: str, folded: str) -> tuple[str, str]:
-    if folded in _NEUTRAL | _OTHER | _MODALITIES | _VARIANTS["threshold"] | _VARIANTS["label"]:
+    if folded in _KNOWN:
         return "word", folded
     if _SESSION.fullmatch(folded):
         return "session", folded
