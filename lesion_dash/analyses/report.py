@@ -13,6 +13,8 @@ from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..cohort.cohort import Cohort
     from ..report.findings import ReportRequest
 
@@ -20,6 +22,20 @@ _ATLAS = (
     "for the table of regions: labelled or probabilistic NIfTI image, a folder of maps, or a name "
     "from `lesion-dash atlases`"
 )
+
+
+def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
+    """Who of B is in A as well."""
+    from ..cohort.conditions import restrict_cohort
+    from ..cohort.selection import common_patients
+
+    if len(cohorts) < 2:
+        return ()
+    a, b = (
+        restrict_cohort(cohort, request.conditions(letter))
+        for letter, cohort in zip("ab", cohorts, strict=True)
+    )
+    return common_patients(a, b)
 
 
 class WriteReport(Request):
@@ -78,7 +94,10 @@ class WriteReport(Request):
         return Result(
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
-            warnings=[line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)],
+            warnings=[
+                *(line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)),
+                *(f"note: {note}" for note in _common(cohorts, request)),
+            ],
         )
 
     def _check_folders(self, request: ReportRequest) -> None:

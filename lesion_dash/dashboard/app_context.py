@@ -114,6 +114,11 @@ class AppContext:
         else:
             self.choices.set_trait(f"folder_{side}", folder)
 
+    def read_again(self) -> None:
+        """Read what is chosen and not there yet, such as other files of a folder that is shown."""
+        if not self.loading.running:
+            self._read_missing()
+
     def run_calls(self) -> None:
         """Do what threads have asked for so far, as a kernel's loop does by itself."""
         self._calls.run()

@@ -281,7 +281,7 @@ class Code:
     def _source(self, name: str) -> Source:
         folder, where = self.session.origin(name)
         path = self._path(self.session.root.cohort_folder(folder))
-        return Source(path, where, self.session.file_choice(folder))
+        return Source(path, where, self.session.files_of(name))
 
     def _given(self, question: AssignmentRequest) -> Given | None:
         """The image that is assigned; None where it is not chosen yet."""

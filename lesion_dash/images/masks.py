@@ -31,6 +31,7 @@ SEVERAL = "several volumes: {} in one file, one expected"
 OWN_IMAGE = "save the volume of interest as an image of its own"
 _ROUNDING = 1e-6  # of a slope that is stored as float32
 _MAX_SCALED = 2**25  # voxels that are converted to double precision: 256 MB; arbitrary
+_MOST_LABELS = 20  # of lesions or tissues in a label map; arbitrary, a scan has hundreds of values
 _SAVE_BINARY = "save the mask as 0 and 1"
 
 
@@ -254,6 +255,9 @@ def _refuse_values(path: AnyPath, values: NDArray) -> None:
         problem = f"more than one label: {values.size} different values ({shown})"
         if values[0] == 1 and values.size == 2 and values[1] == 2:
             problem += "; values are not 0 and 1"
+        if values.size > _MOST_LABELS:
+            problem += ", too many for a map of labels"
+            raise NotBinary(path, problem, "give the mask of the lesion, not a scan or an atlas")
         raise NotBinary(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
     problem = f"not a binary mask: {values.size} different values ({shown})"
     raise NotBinary(path, problem, "make a mask of a probability map with --threshold 0.5")
