@@ -256,8 +256,8 @@ def _refuse_values(path: AnyPath, values: NDArray) -> None:
         if values[0] == 1 and values.size == 2 and values[1] == 2:
             problem += "; values are not 0 and 1"
         if values.size > _MOST_LABELS:
-            problem += ", too many for a map of labels"
-            raise NotBinary(path, problem, "give the mask of the lesion, not a scan or an atlas")
+            problem += ", as a scan or an atlas has"
+            raise NotBinary(path, problem, "give the mask of the lesion")
         raise NotBinary(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
     problem = f"not a binary mask: {values.size} different values ({shown})"
     raise NotBinary(path, problem, "make a mask of a probability map with --threshold 0.5")
