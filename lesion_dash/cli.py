@@ -146,8 +146,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         result = read_request(arguments).execute(progress_bar)
         show(result)
         return int(result.exit_code)
-    except LesionDashError as found:
-        error = getattr(found, "on_command_line", found)
+    except LesionDashError as problem:
+        error = getattr(problem, "on_command_line", problem)
         return complain(str(error), getattr(error, "details", ()))
     except KeyboardInterrupt:
         return complain("stopped by the user; nothing was changed", code=130)

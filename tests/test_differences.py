@@ -55,7 +55,8 @@ def test_a_cohort_does_not_differ_from_itself():
     differences = ld.cohort_differences(A, A, 2)
     for key in KEYS:
         assert not differences.map(key).array[differences.compared.array].any()
-    assert "7 masks of B are in A as well" in differences.notes[0]
+    assert "7 of 7 patients of B are in A as well, by their ids" in differences.notes[0]
+    assert "7 masks of B are in A as well" in differences.notes[1]
 
 
 def test_frequencies_add_up_over_three_cohorts():

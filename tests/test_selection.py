@@ -54,6 +54,12 @@ NAMES = {
     "findings in folders": (named("P{p}/lesion{w}.nii", "1", "2"), 3, "union"),
     "labels of BIDS": (named("sub-{p}_label-{w}_mask.nii", "lesion", "edema"), 3, "union"),
     "spaces": (named("sub-{p}_space-{w}_label-lesion_mask.nii", "MNI", "T1w"), 3, "pattern"),
+    "spaces and sessions": (
+        named("sub-{p}_ses-1_space-{w}_lesion.nii", "MNI", "T1w")
+        + named("sub-{p}_ses-2_space-{w}_lesion.nii", "MNI", "T1w"),
+        3,
+        "pattern",
+    ),
     "people of two places": (named("{w}/P{p}.nii", "bern", "ulm"), 3, "separate"),
     "folder per subject": (named("{p:04}/lesion_mni.nii", "", patients=6), 6, ""),
     "numbers alone": (named("lesion_{p:03}.nii", "", patients=131), 131, ""),
@@ -79,6 +85,7 @@ NAMES = {
 @pytest.mark.parametrize("case", NAMES)
 def test_files_of_one_patient_are_one_patient(case):
     files, patients, choice = NAMES[case]
+    files = sorted(files)
     found, error = select_files("masks", files)
     assert len(found.patients) == patients
     assert len(set(map(str.casefold, found.patients))) == patients
@@ -94,7 +101,7 @@ def test_files_of_one_patient_are_one_patient(case):
 
 @pytest.mark.parametrize("case", NAMES)
 def test_every_choice_that_is_offered_was_tried(case):
-    files = NAMES[case][0]
+    files = sorted(NAMES[case][0])
     _, error = select_files("masks", files)
     for offer in error.offers if error else ():
         assert FileChoice.parse(str(offer.choice)) == offer.choice

@@ -28,6 +28,20 @@ _ATLAS = (
 )
 
 
+def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
+    """Who of B is in A as well."""
+    from ..cohort.conditions import restrict_cohort
+    from ..cohort.selection import common_patients
+
+    if len(cohorts) < 2:
+        return ()
+    a, b = (
+        restrict_cohort(cohort, request.conditions(letter))
+        for letter, cohort in zip("ab", cohorts, strict=True)
+    )
+    return common_patients(a, b)
+
+
 class WriteReport(Request):
     """One HTML file to read, print and share, with the maps and tables it is made of."""
 
@@ -84,7 +98,10 @@ class WriteReport(Request):
         return Result(
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
-            warnings=[line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)],
+            warnings=[
+                *(line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)),
+                *(f"note: {note}" for note in _common(cohorts, request)),
+            ],
         )
 
     def _check_folders(self, request: ReportRequest) -> None:

@@ -347,7 +347,7 @@ def _image_of(table: AnyPath) -> AnyPath | None:
 
 def _grid_of(path: AnyPath) -> Grid:
     if path.is_dir():
-        reading = read_folder(path)
+        reading = read_folder(path, ReadOptions(several_files="separate"))  # for the grid alone
         if reading.grid is None or reading.fault:
             raise reading.fault or InputError(path, "no masks found")
         return reading.grid

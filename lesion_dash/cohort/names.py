@@ -49,6 +49,7 @@ _NEUTRAL = _MASK | _set(
     "manual auto final corrected edited resampled registered reg norm normalized normalised warped"
     " smoothed copy new old hemisphere side data image images file"
 )
+_KNOWN = _NEUTRAL.union(_OTHER, _MODALITIES, *_VARIANTS.values())
 _DATATYPES = _set("anat func dwi ct pet perf fmap derivatives rawdata masks")
 """Folders of BIDS that say nothing of an image's kind."""
 
@@ -188,6 +189,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return joined
 
 
+@lru_cache(2**14)
 def _categorise(entity: str, token: str) -> tuple[str, str]:
     """What a word is about, and the value it gives."""
     folded = token.casefold()
@@ -206,7 +208,7 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
 
 
 def _categorise_word(token: str, folded: str) -> tuple[str, str]:
-    if folded in _NEUTRAL | _OTHER | _MODALITIES | _VARIANTS["threshold"] | _VARIANTS["label"]:
+    if folded in _KNOWN:
         return "word", folded
     if _SESSION.fullmatch(folded):
         return "session", folded
@@ -262,8 +264,8 @@ def _parts_of(file: str) -> tuple[_Part, ...]:
 def _subject(file: str) -> str:
     """The subject of BIDS that is named last in a path; empty where there is none."""
     for part in reversed(unicodedata.normalize("NFC", file).split("/")):
-        if found := _SUBJECT.search(part):
-            return found.group()
+        if match := _SUBJECT.search(part):
+            return match.group()
     return ""
 
 
@@ -291,8 +293,8 @@ def _telling_level(rows: Iterable[tuple[_Part, ...]]) -> int:
 def _key_at(row: tuple[_Part, ...], level: int, file: str) -> str:
     """The key of a patient: at this level, or the nearest that has one; or the file's name."""
     levels = [level, 0, *range(len(row) - 1, 0, -1)]
-    found = next((row[place].key for place in levels if place < len(row) and row[place].key), "")
-    return found or strip_ending(file.rpartition("/")[2]).casefold()
+    match = next((row[place].key for place in levels if place < len(row) and row[place].key), "")
+    return match or strip_ending(file.rpartition("/")[2]).casefold()
 
 
 def _without_crowds(
@@ -341,14 +343,14 @@ def _kind_of(parts: Sequence[_Part], made_from: str) -> tuple[Kind, str]:
 
 
 def _variant(words: Sequence[str], made_from: str) -> str:
-    found = (
+    match = (
         word
         for option, variants in _VARIANTS.items()
         if option != made_from
         for word in words
         if word in variants
     )
-    return next(found, "")
+    return next(match, "")
 
 
 def session_place(session: str) -> tuple[object, ...]:

@@ -69,11 +69,11 @@ class FileChoice:
         """The choice that `str` has written; an `InputError` where it is none."""
         values = dict[str, str]()
         for part in filter(None, text.split("; ")):
-            found = _PARTS.fullmatch(part)
-            if found is None:
+            match = _PARTS.fullmatch(part)
+            if match is None:
                 raise InputError(part, "is no choice among a patient's files")
             names = ("session", "pattern", "several_files", "label", "threshold")
-            values |= {n: v for n, v in zip(names, found.groups(), strict=True) if v}
+            values |= {n: v for n, v in zip(names, match.groups(), strict=True) if v}
         return cls(**values)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -255,23 +255,24 @@ def select_files(
     Examples
     --------
     >>> files = ["sub-1_ses-1_lesion.nii", "sub-1_ses-2_lesion.nii", "sub-2_ses-1_lesion.nii"]
-    >>> found, error = select_files("masks", files)
+    >>> selection, error = select_files("masks", files)
     >>> error.problem
     '1 patient has 2 sessions (sub-1: ses-1, ses-2)'
     >>> select_files("masks", files, FileChoice("first"))[0].patients["sub-1"]
     ('sub-1_ses-1_lesion.nii',)
     """
-    found = _select(folder, files, choice, made_from)
-    if not found.problem:
-        return found, None
-    offers = tuple(_offers(folder, files, choice, made_from))
-    return found, SeveralFilesError.of(folder, found.problem, offers)
+    names = read_names(files, made_from)
+    selection = _select(folder, names, choice)
+    if not selection.problem:
+        return selection, None
+    offers = tuple(_offers(folder, names, choice, made_from))
+    return selection, SeveralFilesError.of(folder, selection.problem, offers)
 
 
-def _select(folder: AnyPath, files: Sequence[str], choice: FileChoice, made_from: str) -> Selection:
+def _select(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> Selection:
     left_out: dict[str, str] = {}
     notes: list[str] = []
-    groups = _grouped(read_names(files, made_from))
+    groups = _grouped(names)
     ids = {
         name.file: identity
         for identity, group in zip(_ids(groups), groups.values(), strict=True)
@@ -314,17 +315,22 @@ def _ids(groups: Groups) -> list[str]:
 
 def _id_of(key: str, files: Sequence[str]) -> str:
     """The subject of BIDS, the name of the one file or the folder, or what their names share."""
-    subject = re.compile(re.escape(key), re.IGNORECASE)
     if key.startswith("sub-"):
-        return next((found.group() for file in files if (found := subject.search(file))), key)
+        return next((text for file in files if (text := _as_written(key, file))), key)
     stem = strip_ending(files[0].rpartition("/")[2])
     if len(files) == 1 and key.split("_", maxsplit=1)[0] in stem.casefold():
         return stem
     for folder in reversed(files[0].split("/")[:-1]):
         if folder.casefold() == key or (len(files) == 1 and key in folder.casefold()):
             return folder
-    found = subject.search(stem)
-    return found.group() if found else key
+    return _as_written(key, stem) or key
+
+
+def _as_written(key: str, text: str) -> str:
+    """The part of a text that is this key, in its own capitals; empty where it is none."""
+    place = text.casefold().find(key)
+    part = text[place : place + len(key)]  # in some alphabets small letters are more
+    return part if place >= 0 and part.casefold() == key else ""
 
 
 def _masks_of(groups: Groups, left_out: dict[str, str], notes: list[str]) -> Groups:
@@ -382,16 +388,16 @@ def _of_session(
         own = {name.session for name in group if name.session}
         if session in ends:
             # A patient without the name of any session has one, as far as anybody knows.
-            wanted = {ends[session](own, key=session_place)} if own else {""}
+            sessions = {ends[session](own, key=session_place)} if own else {""}
         else:
-            wanted = {each for each in own if same_session(each, session)}
-        taken = [name for name in group if name.session in wanted]
+            sessions = {each for each in own if same_session(each, session)}
+        taken = [name for name in group if name.session in sessions]
         if taken:
             chosen[key] = taken
         else:
             missing.append(ids[group[0].file])
         for name in group:
-            if name.session not in wanted:
+            if name.session not in sessions:
                 left_out[name.file] = f"{_session_words(name.session)}, not the one chosen"
     if not chosen:
         remedy = f"choose first, last or one of {_listed(sorted(known, key=session_place), 12)}"
@@ -469,57 +475,62 @@ def _listed(values: Iterable[str], most: int = _MOST_NAMED) -> str:
 
 
 def _offers(
-    folder: AnyPath, files: Sequence[str], choice: FileChoice, made_from: str
+    folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice, made_from: str
 ) -> Iterator[Offer]:
     """The choices that solve a folder, those that keep all patients alone where there are any."""
-    whole = len(_select(folder, files, replace(choice, session=""), made_from).patients)
+    whole = _select(folder, names, replace(choice, session="")).patients
     tried: list[tuple[int, Offer]] = []
-    for candidate in _candidates(files, choice, made_from):
-        fits = [file for file in files if matches(candidate.pattern, file)]
+    for candidate in _candidates(names, choice):
+        if candidate.pattern == choice.pattern:
+            fits = names
+        else:  # as that run will read them, in the light of the files that match
+            files = [name.file for name in names if matches(candidate.pattern, name.file)]
+            fits = read_names(files, made_from)
         for option in dict.fromkeys((candidate, replace(candidate, several_files="union"))):
-            try:
-                found = _select(folder, fits, option, made_from)
-            except InputError:
-                break
-            if found.patients and not found.problem:
-                tried.append((len(found.patients), Offer(option, _summary(found, files, whole))))
+            selection = _select(folder, fits, option)
+            if selection.patients and not selection.problem:
+                patients = len(selection.patients)
+                tried.append((patients, Offer(option, _summary(selection, whole))))
                 break
     most = max((patients for patients, _ in tried), default=0)
     kept = [offer for patients, offer in tried if patients == most]
     yield from dict.fromkeys(kept[:_MOST_OFFERS])
-    separate = FileChoice(choice.session, "separate", choice.pattern)
-    if len(kept) < _MOST_OFFERS and _may_be_others(files, made_from):
-        found = _select(folder, files, separate, made_from)
-        yield Offer(separate, f"{len(found.patients):,} patients, one per file")
+    if len(kept) < _MOST_OFFERS and _may_be_others(names):
+        separate = replace(choice, several_files="separate")
+        patients = len(_select(folder, names, separate).patients)
+        yield Offer(separate, f"{patients:,} patients, one per file")
 
 
-def _candidates(files: Sequence[str], choice: FileChoice, made_from: str) -> Iterator[FileChoice]:
+def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[FileChoice]:
     """Sessions, then words and folders that only some of a patient's files have."""
-    names = [name for name in read_names(files, made_from) if name.kind == Kind.MASK]
-    sessions = sorted({name.session for name in names if name.session}, key=session_place)
-    if len(sessions) > 1 and not choice.session:
-        for session in (FIRST, LAST, *sessions):
-            yield replace(choice, session=session)
+    masks = [name for name in names if name.kind == Kind.MASK]
+    known = Counter(name.session for name in masks if name.session).most_common(_MOST_OFFERS)
+    sessions = sorted((session for session, _ in known), key=session_place)
+    has_sessions = len(sessions) > 1 and not choice.session
+    ends = [replace(choice, session=end) for end in (FIRST, LAST)] if has_sessions else []
+    yield from ends
+    yield from [replace(choice, session=session) for session in sessions] if has_sessions else []
     yield replace(choice, several_files="union")
-    if len(sessions) > 1 or choice.pattern != "*":
-        return  # another pattern would take the place of the one that was given
-    groups = [group for group in _grouped(names).values() if len(group) > 1]
-    spaces = Counter(name.space for group in groups for name in group if name.space)
+    groups = [group for group in _grouped(masks).values() if len(group) > 1]
+    spaces = {name.space for group in groups for name in group if name.space}
     is_space = any(len({name.space for name in group}) > 1 for group in groups)
-    words: Counter[str] = Counter()
+    if choice.pattern != "*" or (has_sessions and not is_space):
+        return  # another pattern would take the place of the one that was given
+    for word in _telling_words(groups):
+        if is_space == any(word.rstrip("/").endswith(space) for space in spaces):
+            pattern = f"{word}*" if word.endswith("/") else f"*{word}*"
+            yield from [replace(each, pattern=pattern) for each in ends or [choice]]
+
+
+def _telling_words(groups: Iterable[Sequence[NameFacts]]) -> list[str]:
+    """The commonest words that only some of a patient's files have."""
+    times: Counter[str] = Counter()
     for group in groups:
-        shared = set.intersection(*(set(_words(name.file)) for name in group))
-        words.update(
-            word
-            for name in group
-            for word in dict.fromkeys(_words(name.file))
-            if word not in shared
-        )
-    for word, _ in words.most_common(4 * _MOST_OFFERS):
-        is_of_space = any(word.rstrip("/").endswith(space) for space in spaces)
-        if is_space != is_of_space:
-            continue
-        yield replace(choice, pattern=f"{word}*" if word.endswith("/") else f"*{word}*")
+        words = [set(_words(name.file)) for name in group]
+        shared = set.intersection(*words)
+        for name in group:
+            times.update(list(dict.fromkeys(w for w in _words(name.file) if w not in shared)))
+    return [word for word, _ in times.most_common(3 * _MOST_OFFERS)]
 
 
 def _words(file: str) -> list[str]:
@@ -529,9 +540,9 @@ def _words(file: str) -> list[str]:
             *(f"{folder}/" for folder in folders)]  # fmt: skip
 
 
-def _may_be_others(files: Sequence[str], made_from: str) -> bool:
+def _may_be_others(names: Sequence[NameFacts]) -> bool:
     """Whether files of one name lie in several folders, and nothing else tells them apart."""
-    groups = _grouped(name for name in read_names(files, made_from) if name.kind == Kind.MASK)
+    groups = _grouped(name for name in names if name.kind == Kind.MASK)
     several = [group for group in groups.values() if len(group) > 1]
     return all(
         len({name.file.rpartition("/")[0] for name in group}) == len(group)
@@ -540,12 +551,13 @@ def _may_be_others(files: Sequence[str], made_from: str) -> bool:
     )
 
 
-def _summary(found: Selection, files: Sequence[str], whole: int) -> str:
-    taken = sum(map(len, found.patients.values()))
-    how = "one per patient" if taken == len(found.patients) else "taken together by patient"
-    patients = len(found.patients)
-    of = "" if patients == whole else f", {patients:,} of {whole:,} patients"
-    return f"{taken:,} of {len(files):,} masks, {how}{of}"
+def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
+    """How many of all masks, and of all patients, are taken."""
+    taken, masks = (sum(map(len, each.values())) for each in (selection.patients, whole))
+    patients = len(selection.patients)
+    how = "one per patient" if taken == patients else "taken together by patient"
+    of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
+    return f"{taken:,} of {masks:,} masks, {how}{of}"
 
 
 # The same people in two cohorts.
@@ -563,5 +575,5 @@ def common_patients(a: CohortListing, b: CohortListing) -> tuple[str, ...]:
         which, who = f"is in A as well, by its id: {common[0]}", "it counts"
     else:
         which, who = f"are in A as well, by their ids, such as {common[0]}", "they count"
-    found = f"{len(common):,} of {total} of B {which}"
-    return (f"{found}; {who} on both sides, and p of a test of two groups is not right",)
+    members = f"{len(common):,} of {total} of B {which}"
+    return (f"{members}; {who} on both sides, and p of a test of two groups is not right",)

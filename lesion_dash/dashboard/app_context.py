@@ -114,6 +114,11 @@ class AppContext:
         else:
             self.choices.set_trait(f"folder_{side}", folder)
 
+    def read_again(self) -> None:
+        """Read what is chosen and not there yet, such as other files of a folder that is shown."""
+        if not self.loading.running:
+            self._read_missing()
+
     def run_calls(self) -> None:
         """Do what threads have asked for so far, as a kernel's loop does by itself."""
         self._calls.run()
@@ -121,7 +126,7 @@ class AppContext:
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         name = change["new"]
         self.banner.clear()
-        self.choices.set_trait(change["name"].replace("folder", "asked"), "")
+        self.choices.set_trait(change["name"].replace("folder", "pending"), "")
         if name and name not in self.session.root.cohorts:
             self.choices.set_trait(change["name"], change["old"])
             self.session.root.cohort_folder(name)
@@ -221,23 +226,23 @@ class AppContext:
     def _finish(self, turn: int, fault: Exception | None) -> None:
         if turn != self._turn:
             return  # something was chosen meanwhile, and the reading of that is still to come
-        asked = self._asked_about()
+        pending = self._pending_folders()
         self._settle()  # which takes the choice of such a folder back
-        for side, folder in asked.items():
-            self.choices.set_trait(f"asked_{side}", folder)
+        for side, folder in pending.items():
+            self.choices.set_trait(f"pending_{side}", folder)
         if isinstance(fault, SeveralFilesError):
             remedy = "choose which count, under “Files that count”"
             fault = InputError(fault.subject, fault.problem, remedy)
         if fault is not None:
             self.banner.show(fault)
 
-    def _asked_about(self) -> dict[str, str]:
+    def _pending_folders(self) -> dict[str, str]:
         """Folders that are chosen and wait for a choice among their patients' files, by side."""
         chosen = {side: str(getattr(self.choices, f"folder_{side}")) for side in "ab"}
         return {
             side: folder
             for side, folder in chosen.items()
-            if not self.session.has(folder) and self.session.asked_about(folder)
+            if not self.session.has(folder) and self.session.pending_choice(folder)
         }
 
     def _settle(self) -> None:

@@ -166,7 +166,7 @@ class Code:
     def _cohort(self, name: str, path: str = "masks", where: str = "where") -> dict[str, Any]:
         """A cohort as requests name it: its folder, and the conditions that its patients meet."""
         folder, conditions = self.session.origin(name)
-        files = asdict(self.session.file_choice(folder))
+        files = asdict(self.session.files_of(name))
         usual = asdict(ALL_FILES)
         chosen = {name: value for name, value in files.items() if value != usual[name]}
         place = self._path(self.session.root.cohort_folder(folder))

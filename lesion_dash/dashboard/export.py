@@ -48,7 +48,7 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
         for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
     }
     chosen = {
-        f"files_{side}": str(session.file_choice(session.origin(name)[0]))
+        f"files_{side}": str(session.files_of(name))
         for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
     }
     files = {name: text for name, text in chosen.items() if text}

@@ -82,7 +82,7 @@ class Reporting:
 
         folder_a, where_a = self.session.origin(choice.cohort_a)
         folder_b, where_b = self.session.origin(choice.cohort_b)
-        k, files = choice.min_patients, vars(self.session.file_choice(folder_a))
+        k, files = choice.min_patients, vars(self.session.files_of(choice.cohort_a))
         where: dict[str, Any] = (
             {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )

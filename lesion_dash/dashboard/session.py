@@ -91,7 +91,8 @@ class Session:
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    _asked: dict[str, SeveralFilesError] = field(default_factory=dict)
+    _files: dict[str, FileChoice] = field(default_factory=dict)
+    _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -107,14 +108,23 @@ class Session:
     ) -> Cohort:
         """Read a folder of the data root, or what `part` named, or take it from the cache."""
         if (source := self._origins.get(name)) is not None:
-            folder, where = source
-            return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
-        files = self.file_choice(name)
+            (folder, where), files = source, self._files[name]
+            return self._parts.get(
+                name, lambda: restrict_cohort(self._load_folder(folder, files), where)
+            )
+        return self._load_folder(name, self.file_choice(name), progress, cancelled, notice)
 
+    def _load_folder(
+        self,
+        name: str,
+        files: FileChoice,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> Cohort:
         def read() -> Cohort:
-            folder = self.root.cohort_folder(name)
             cohort = load_cohort(
-                folder,
+                self.root.cohort_folder(name),
                 pattern=files.pattern,
                 session=files.session,
                 several_files=files.several_files,
@@ -131,14 +141,16 @@ class Session:
             threshold_coverage(cohort)
             return cohort
 
-        is_new = not self.has(name)
+        is_new = (name, files) not in self._cohorts
         try:
             cohort = self._cohorts.get((name, files), read)
         except SeveralFilesError as error:
-            self._asked[name] = error
+            self._pending[name] = error
             raise
         if is_new:  # and another may be forgotten, whose voxels its parts keep in memory
-            self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
+            self._parts.forget(
+                lambda part: (self.origin(part)[0], self.files_of(part)) not in self._cohorts
+            )
         return cohort
 
     def has(self, name: str) -> bool:
@@ -153,9 +165,9 @@ class Session:
         """Let other files of a folder's patients count; what was shown of it is read anew."""
         self.root.file_choices[folder] = choice
 
-    def asked_about(self, folder: str) -> SeveralFilesError | None:
+    def pending_choice(self, folder: str) -> SeveralFilesError | None:
         """Why a choice among a patient's files is needed in a folder, and what can be chosen."""
-        return self._asked.get(folder)
+        return self._pending.get(folder)
 
     def part(self, folder: str, where: tuple[str, ...]) -> str:
         """The name of those patients of a folder who meet conditions, to be used like a folder's.
@@ -167,25 +179,27 @@ class Session:
         InputError
             Where a condition cannot be asked, or nobody meets them all.
         """
-        files = str(self.file_choice(folder))
-        if not (folder and (where or files)):
+        files = self.file_choice(folder)
+        if not (folder and (where or files != ALL_FILES)):
             return folder
-        start = f"{folder}, {files}" if files else folder
+        source = (folder, where)
         known = (
             name
-            for name, source in self._origins.items()
-            if source == (folder, where) and name.startswith(start)
+            for name, other in self._origins.items()
+            if other == source and self._files[name] == files
         )
         if (name := next(known, "")) in self._parts:
             return name
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
+        start = folder if files == ALL_FILES else f"{folder}, {files}"
         name = f"{start}{part.name.removeprefix(whole.name)}"
-        source = (folder, where)
-        while name in self.root.cohorts or self._origins.get(name, source) != source:
+        while name in self.root.cohorts or (
+            name in self._origins and (self._origins[name], self._files[name]) != (source, files)
+        ):
             name = f"{name} *"
-        self._origins[name] = source
+        self._origins[name], self._files[name] = source, files
         self._parts.get(name, lambda: part)
         self._forget_parts()
         return name
@@ -194,11 +208,15 @@ class Session:
         """Forget what was asked for long ago; parts that are shown are among the last used."""
         old = [name for name in self._origins if name not in self._parts]
         for name in old[: max(len(self._origins) - _MAX_ORIGINS, 0)]:
-            del self._origins[name]
+            del self._origins[name], self._files[name]
 
     def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The folder of a cohort, and the conditions that its patients meet."""
         return self._origins.get(name, (name, ()))
+
+    def files_of(self, name: str) -> FileChoice:
+        """Which of a patient's files count in a cohort."""
+        return self._files.get(name, ALL_FILES)
 
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""

@@ -115,6 +115,7 @@ class UrlState:
             if state.atlas is not None:
                 choices.atlas = state.atlas
             choices.figure, choices.radiological = state.figure, state.radiological
+        self._context.read_again()  # other files of the same folders
         self._check()
 
     def save(self) -> None:
@@ -219,7 +220,9 @@ class UrlState:
         folder = getattr(choices, f"folder_{side}")
         where = getattr(choices, f"where_{side}") if folder else ()
         shown_source = self._context.session.origin(getattr(choices, f"cohort_{side}"))
-        return bool(shown_source == (folder, where))
+        files = self._context.session.files_of(getattr(choices, f"cohort_{side}"))
+        is_same = not folder or files == self._context.session.file_choice(folder)
+        return bool(shown_source == (folder, where)) and is_same
 
     def _settle(self) -> None:
         """Once it is quiet, write the address, and say what of it cannot be made."""

@@ -75,3 +75,17 @@ def test_the_choice_is_kept_in_link_session_code_and_provenance(root: Path) -> N
         f"sub-{p}_ses-2_lesion.nii.gz" for p in (1, 2, 3)
     ]
     assert other.context.banner.message == ""
+
+
+def test_a_link_to_another_session_of_the_folder_that_is_shown_reads_it(root: Path) -> None:
+    app, panel = open_panel(root)
+    arrive(app, "a=sessions&files_a=session%20first")
+    assert app.context.session.load(app.context.choices.cohort_a).n_patients == 3
+    before = app.context.choices.cohort_a
+    arrive(app, "a=sessions&files_a=session%20last&k=2")
+    assert app.context.choices.min_patients == 2
+    for name, session in ((before, "ses-1"), (app.context.choices.cohort_a, "ses-2")):
+        assert session in app.context.session.load(name).used[0].file
+    assert panel.files_a.choice.value == "session last"
+    arrive(app, "a=sessions&files_a=nonsense")
+    assert "3 patients have 2 sessions each" in app.context.banner.message

@@ -27,7 +27,7 @@ class FileChoicePanel:
         self.why = note()
         self.widget = labelled(f"Files that count, {side.upper()}", self.choice, self.why)
         self._is_showing = False
-        names = [f"folder_{side}", f"asked_{side}", f"files_{side}"]
+        names = [f"folder_{side}", f"pending_{side}", f"files_{side}"]
         context.choices.observe(context.banner.guard(self._update), names=names)
         self.choice.observe(context.banner.guard(self._chosen), names="value")
         self._update()
@@ -37,12 +37,12 @@ class FileChoicePanel:
         """The folder that waits for a choice, or the one that is shown."""
         choices = self._context.choices
         return str(
-            getattr(choices, f"asked_{self._side}") or getattr(choices, f"folder_{self._side}")
+            getattr(choices, f"pending_{self._side}") or getattr(choices, f"folder_{self._side}")
         )
 
     def _update(self, _change: Any = None) -> None:
         session, folder = self._context.session, self._folder
-        error = session.asked_about(folder)
+        error = session.pending_choice(folder)
         chosen = str(session.file_choice(folder))
         offers = [] if error is None else error.offers
         options = [("Choose which count", "")]
