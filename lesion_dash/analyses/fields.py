@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -191,8 +191,15 @@ Threshold = Annotated[
 Label = Annotated[
     int | None, option("make masks of label maps: voxels of value N", "N", default=None, ge=1)
 ]
+
+
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 Where = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option(
         "only patients of whom the participants table says so, such as 'sex=F', 'age>=60', "
         "'age=60..80', 'group=A,B', 'sex!=F' or 'nihss=missing', in quotes; once for each of "
@@ -203,9 +210,14 @@ Where = Annotated[
 ]
 WhereA = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option("as --where, for A alone: A and B may be parts of one folder", "CONDITION", default=()),
 ]
-WhereB = Annotated[tuple[str, ...], option("as --where, for B alone", "CONDITION", default=())]
+WhereB = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_several),
+    option("as --where, for B alone", "CONDITION", default=()),
+]
 Participants = Annotated[str | None, source("participants .tsv or .csv", "TABLE", default=None)]
 Scheduler = Annotated[
     str | None,
