@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
+from lesion_dash.analyses.topography import Stats
 from lesion_dash.cohort.columns import describe_columns, holds_numbers, open_value
 from lesion_dash.cohort.conditions import (
     Condition,
@@ -323,6 +324,8 @@ def test_one_word_makes_a_column_of_categories(tmp_path):
 @pytest.mark.parametrize("where", ["sex=F", Condition("sex", ("F",)), iter(["sex=F"])])
 def test_one_condition_is_one_condition(folder, where):
     assert rows_of(load_cohort(folder, where=where)) == [0, 2, 4]
+    if isinstance(where, str):
+        assert Stats(masks=str(folder), output="out", where=where).where == (where,)
 
 
 @pytest.mark.parametrize("where", [None, 5, [5], {"sex": "F"}])

@@ -278,8 +278,15 @@ Space = Annotated[
         default=None,
     ),
 ]
+
+
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 Where = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option(
         "only patients of whom the participants table says so, such as 'sex=F', 'age>=60', "
         "'age=60..80', 'group=A,B', 'sex!=F' or 'nihss=missing', in quotes; once for each of "
@@ -290,9 +297,14 @@ Where = Annotated[
 ]
 WhereA = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option("as --where, for A alone: A and B may be parts of one folder", "CONDITION", default=()),
 ]
-WhereB = Annotated[tuple[str, ...], option("as --where, for B alone", "CONDITION", default=())]
+WhereB = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_several),
+    option("as --where, for B alone", "CONDITION", default=()),
+]
 Participants = Annotated[str | None, source("participants .tsv or .csv", "TABLE", default=None)]
 Scheduler = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from ..atlas.atlas import Atlas
