@@ -24,6 +24,10 @@ class Convert(Request):
     )
     overwrite: fields.Overwrite
     array: str | None = option("which array, where the file holds several", "NAME", default=None)
+    axes: fields.Axes
+    channel: int | None = option(
+        "which class or volume of an array of four axes, from 0", "N", default=None, ge=0
+    )
     voxel_size: tuple[float, float, float] | None = option(
         "edges of a voxel in mm; the middle of the array is then at 0, 0, 0 mm",
         ("X", "Y", "Z"),
@@ -52,7 +56,15 @@ class Convert(Request):
 
         name = self.target.path.name
         stored = read_array(self.array_file, self.array, self.unpack_mb)
-        image = convert_array(stored, self.like, self.voxel_size, self.orientation, self.affine)
+        image = convert_array(
+            stored,
+            self.like,
+            self.voxel_size,
+            self.orientation,
+            self.affine,
+            self.axes,
+            self.channel,
+        )
         notes = [*stored.notes, *image.notes]
         array_input = {
             "kind": "array",
