@@ -19,6 +19,7 @@ from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
 from ..images.nifti import HeaderFault, Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
+from ..images.sidecars import StatedTime, stated_time
 from .arrays import StoredArray, read_array
 from .axes import arrange, fitting_orders
 
@@ -87,11 +88,13 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
         own, other = (" x ".join(map(str, lengths)) for lengths in (header.grid.shape, shape))
         problem = f"has {own} voxels, the array {other}, which fit in no order of its axes"
         raise InputError(path, problem, "give the image whose voxels the array holds")
-    repetition = header.repetition_time if header.volumes > 1 else 0.0
+    stated = stated_time(path, header) if len(shape) > 3 else StatedTime(0.0)
     sources = {str(file): _file_checksum(file) for file in files_of(path)}
-    notes = tuple(f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES))
+    notes = [f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES)]
+    notes += [*stated.notes, *([f"repetition time: {stated.doubt}"] if stated.doubt else [])]
     source = f"placed like {path.name}"
-    return Placement(header.grid, source, max(repetition, 0.0), sources, notes)
+    seconds = stated.seconds if isfinite(stated.seconds) else 0.0
+    return Placement(header.grid, source, seconds, sources, tuple(notes))
 
 
 def _file_checksum(path: AnyPath) -> str:
