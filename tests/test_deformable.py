@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +29,14 @@ from lesion_dash.scans.registration.deformable import (
     AntsEngine,
     DipyEngine,
     GreedyEngine,
-    MaskedCC,
     bring_together,
     join,
-    masked_factors,
     read_field,
     run_program,
     working_grid,
     write_image,
 )
+from lesion_dash.scans.registration.masked_correlation import MaskedCC, masked_factors
 from lesion_dash.scans.registration.process import run_in_worker
 from lesion_dash.scans.registration.task import Task, Volume, package_version
 from lesion_dash.transforms.transform import Field, Transform, jacobian_map, points_of
@@ -395,6 +397,35 @@ def test_a_program_or_package_that_is_missing_comes_with_its_remedy(install, pro
     assert DipyEngine().version().startswith("dipy 1.")
     with pytest.raises(SetupError, match="no_such: is not installed; install it: pip install it"):
         package_version("no_such", "pip install it")
+
+
+WITHOUT_DIPY = """
+import importlib.metadata, sys
+sys.modules["dipy"] = None
+known = importlib.metadata.version
+def version(name):
+    if name == "dipy":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return known(name)
+importlib.metadata.version = version
+from lesion_dash.dashboard.registering import why_not
+from lesion_dash.scans import register_image
+print(*(why_not(kind) for kind in ("rigid", "affine", "deformable")), sep="\\n")
+"""
+
+
+def test_without_dipy_all_but_deformable_is_offered_with_the_line_that_installs_it():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DIPY], capture_output=True, text=True, check=True
+    )
+    rigid, affine, deformable, _ = done.stdout.split("\n")
+    assert (rigid, affine) == ("", "")
+    line = deformable.partition("install it: ")[2]
+    python, *words = shlex.split(line)
+    assert (python, words[:3]) == (sys.executable, ["-m", "pip", "install"])
+    needed = words[3]
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert [needed] == pyproject["project"]["optional-dependencies"]["deformable"]
 
 
 FAILS = "import sys\nprint('start')\nprint('ERROR: no memory left', file=sys.stderr)\nsys.exit(3)"

@@ -33,7 +33,10 @@ class Register(Request):
     )
     output: fields.Output
     overwrite: fields.Overwrite
-    kind: Literal["rigid", "affine", "deformable"] = option("what may be moved", default="affine")
+    kind: Literal["rigid", "affine", "deformable"] = option(
+        "what may be moved; deformable needs dipy, greedy or ANTs, which are installed apart",
+        default="affine",
+    )
     lesion: str | None = source(
         "lesion on MOVING's grid: excluded from the comparison, and brought along",
         "MASK",
@@ -47,8 +50,8 @@ class Register(Request):
         default=(),
     )
     engine: Literal["auto", "simpleitk", "dipy", "greedy", "ants"] = option(
-        "auto: simpleitk for rigid and affine, dipy for deformable; greedy and ants are programs "
-        "that you have installed, for deformable",
+        "auto: simpleitk for rigid and affine, dipy for deformable (pip install dipy); greedy and "
+        "ants are programs that you have installed, for deformable",
         default="auto",
     )
 
