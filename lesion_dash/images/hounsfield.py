@@ -32,7 +32,11 @@ def is_hounsfield(array: NDArray) -> bool:
     >>> is_hounsfield(np.arange(100))
     False
     """
-    if array.dtype.kind not in "if" or not array.size or not np.fmin.reduce(array, axis=None) < _AIR:
+    if (
+        array.dtype.kind not in "if"
+        or not array.size
+        or not np.fmin.reduce(array, axis=None) < _AIR
+    ):
         return False
     values = array[np.isfinite(array) & (array != 0)]
     air, rest = values[values < _AIR], values[values >= _AIR]
