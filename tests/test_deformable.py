@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -478,12 +480,20 @@ def test_a_program_does_not_outlive_a_worker_that_was_killed(install, program_ta
     assert has_ended(int(record.read_text()))
 
 
-def test_a_program_of_another_machine_is_one_sentence(install, program_task, tmp_path):
+def test_a_program_that_cannot_be_started_is_one_sentence_by_its_cause(
+    install, program_task, tmp_path, monkeypatch
+):
     install("greedy")
     (tmp_path / "greedy").write_bytes(b"\x7fELF of another machine")
     assert GreedyEngine().version() == "greedy"
-    with pytest.raises(InputError, match="greedy: cannot be started: Exec format error"):
-        GreedyEngine().register(program_task, quiet)
+    for number, remedy in ((0, "Exec format error; install it anew"),
+                           (errno.EACCES, "Permission denied; ask whoever installed it"),
+                           (errno.ENOMEM, "Cannot allocate memory; free some memory")):  # fmt: skip
+        if number:
+            error = OSError(number, os.strerror(number))
+            monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=error))
+        with pytest.raises(InputError, match=f"greedy: cannot be started: {remedy}"):
+            GreedyEngine().register(program_task, quiet)
 
 
 def test_arguments_are_never_read_by_a_shell(tmp_path):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...core.causes import cause_of
 from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import file_parts, read_vectors
@@ -265,7 +266,7 @@ def run_program(command: list[str], folder: Path, each_line: Callable[[str], Non
         process = subprocess.Popen(command, cwd=folder, **pipes)
     except OSError as error:
         problem = f"cannot be started: {error.strerror}"
-        raise InputError(program, problem, "install it anew") from None
+        raise InputError(program, problem, _start_remedy(error)) from None
     with process:
         try:
             for line in process.stdout or ():
@@ -278,6 +279,12 @@ def run_program(command: list[str], folder: Path, each_line: Callable[[str], Non
         ending = f"signal {-code}" if code < 0 else f"code {code}"
         problem = f"ended with {ending}: {_last_message(lines)}"
         raise InputError(program, problem, "try another engine")
+
+
+def _start_remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "ask whoever installed it for the right to run it"
+    return "free some memory" if cause_of(error) == "memory" else "install it anew"
 
 
 def _last_message(lines: deque[str]) -> str:
