@@ -74,6 +74,18 @@ def test_the_files_are_what_the_library_gives(folders, tmp_path, capsys):
     assert f"dilate by 1 voxel (6 neighbours): {expected.masks[-1].voxels:,} voxels" in shown
 
 
+@pytest.mark.parametrize("shape", [(9, 11, 1), (9, 1, 8)])
+def test_a_series_of_one_slice_has_its_results_and_a_picture_of_each_step(tmp_path, shape):
+    values = np.random.default_rng(0).normal(size=(*shape, 8)).astype(np.float32)
+    values[2:4, ..., 4:] += 9
+    nib.save(image(values), tmp_path / "bold.nii")
+    (tmp_path / "labels.txt").write_text("labels\n" + "a\n" * 4 + "b\n" * 4)
+    files = ("--series", tmp_path / "bold.nii", "--conditions", tmp_path / "labels.txt")
+    chosen = (*files, "--a", "a", "--b", "b", "--threshold", 2, "--step", "dilate:1")
+    assert run("roi", *chosen, "-o", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
 def test_a_sidecar_against_the_header_needs_the_repetition_time(tmp_path, capsys):
     """Two blocks of 5 s: which volumes are in them depends on the time between volumes."""
     noise = np.random.default_rng(0).normal(size=(*SHAPE, 24)).astype(np.float32)

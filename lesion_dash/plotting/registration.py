@@ -13,7 +13,7 @@ from ..images.hounsfield import brain_window
 from ..images.maps import Map
 from ..scans.registration.levels import otsu_threshold
 from ..scans.registration.task import Registration
-from .figures import new_figure
+from .drawing import explain_failure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +38,7 @@ _MAX_POINTS = 20_000
 """Voxels of the foreground whose extent is measured."""
 
 
+@explain_failure
 def draw_overlay(registration: Registration, title: str = "") -> Figure:
     """Draw the registered image with the template's edges over it, and the lesion's outline.
 
@@ -76,6 +77,7 @@ def draw_overlay(registration: Registration, title: str = "") -> Figure:
     return figure
 
 
+@explain_failure
 def draw_checkerboard(registration: Registration, title: str = "") -> Figure:
     """Draw squares of the registered image and of the template in turn.
 

@@ -16,6 +16,7 @@ from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.template import load_template
 from ..plotting.charts import draw_coverage
+from ..plotting.drawing import drawable, explain_failure, new_figure
 from ..plotting.figures import (
     BOTH,
     COLOUR_STOPS,
@@ -27,7 +28,6 @@ from ..plotting.figures import (
     ColourClass,
     class_stops,
     fixed_maximum,
-    new_figure,
     nice_ceiling,
 )
 from ..stats.differences import CohortDifferences
@@ -68,6 +68,7 @@ def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
     return np.arange(int(highest // width) + 2, dtype=np.float64) * width
 
 
+@explain_failure
 def draw_volumes(volumes: Volumes) -> Figure:
     """Draw how many patients of a cohort, or which share of each of two, have lesions of a volume.
 
@@ -151,6 +152,7 @@ def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
     return cuts
 
 
+@explain_failure
 def draw_values(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
 ) -> Figure:
@@ -171,6 +173,7 @@ def draw_values(
     return _draw_with_bar(values, grid, cuts, label, (0.0, maximum), COLOUR_STOPS[colours])
 
 
+@explain_failure
 def draw_difference(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
 ) -> Figure:
@@ -178,6 +181,7 @@ def draw_difference(
     return _draw_with_bar(values, grid, cuts, label, (-maximum, maximum), _DIVERGING)
 
 
+@explain_failure
 def draw_classes(
     values: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
 ) -> Figure:
@@ -223,7 +227,7 @@ def _draw_mosaic(
         # A map may be empty in a slice, or everywhere.
         warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
         display = plotting.plot_stat_map(
-            Map("", np.nan_to_num(values), grid, "", "").to_nifti(),
+            drawable(Map("", np.nan_to_num(values), grid, "", "").to_nifti()),
             bg_img=load_template(),
             display_mode="mosaic",
             cut_coords={name: list(places) for name, places in cuts.items()},
