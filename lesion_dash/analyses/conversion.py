@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import fields
 from .fields import option, source
 from .inputs import file_inputs
@@ -48,6 +50,11 @@ class Convert(Request):
     affine: str | None = source(
         "4 x 4 matrix from voxels to mm (RAS): text or .npy", "FILE", default=None
     )
+
+    def parameters(self) -> dict[str, Any]:
+        """Every choice; those of the axes only where they were made."""
+        unchosen = [name for name in ("axes", "channel") if getattr(self, name) is None]
+        return {name: value for name, value in super().parameters().items() if name not in unchosen}
 
     def run(self, progress: Progress) -> Result:
         from ..images.maps import file_parts
