@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.errors import InputError, MissingFile
+from ..core.errors import InputError, MissingFile, SetupError
 from ..files.listing import is_confined, strip_ending
 from ..files.paths import AnyPath
 from ..files.reading import TABLE, read_bytes
@@ -94,7 +94,7 @@ def _of_sidecar(path: AnyPath, notes: list[str]) -> tuple[float, str]:
         try:
             content = read_bytes(sidecar, max_bytes=TABLE.bytes)
             value = json.loads(content.decode("utf-8-sig")).get(_KEY)
-        except MissingFile:
+        except (MissingFile, SetupError):  # stores refuse what is not there, too
             continue
         except (ValueError, AttributeError, RecursionError) as error:
             reason = error.reason if isinstance(error, InputError) else "is no JSON object"
