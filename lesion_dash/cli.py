@@ -24,6 +24,7 @@ from .analyses.console import (
 from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
+from .core.causes import cause_of
 from .core.errors import LesionDashError
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
@@ -156,6 +157,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if os.environ.get("LESION_DASH_DEBUG"):
             raise
+        if cause_of(error) == "full":  # wherever a library writes files of its own
+            place = getattr(error, "filename", None) or "a disk that is written to"
+            return complain(f"{place}: no space is left; free some, and run this again")
         kind = type(error).__name__
         return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
 

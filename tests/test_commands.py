@@ -421,9 +421,15 @@ def test_help_and_import_load_no_heavy_library():
 
 
 def test_what_nobody_foresaw_is_still_one_sentence(study, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "/cache/fonts.json")
+
     def fail(*_, **__):
         raise ZeroDivisionError("surprise")
 
+    monkeypatch.setattr("lesion_dash.stats.topography.folder_stats", full)
+    assert main(RUNS["stats"]) == 2
+    assert "error: /cache/fonts.json: no space is left; free some" in capsys.readouterr().err
     monkeypatch.setattr("lesion_dash.stats.topography.folder_stats", fail)
     assert main(RUNS["stats"]) == 2
     assert "internal error (ZeroDivisionError: surprise)" in capsys.readouterr().err

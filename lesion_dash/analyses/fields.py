@@ -368,3 +368,12 @@ Image = Annotated[str, source("NIfTI image of one volume, or its URL", "IMAGE", 
 Connectivity = Annotated[
     defaults.Connectivity, option("voxels of one part share a face, an edge too, or a corner too")
 ]
+Axes = Annotated[
+    str | None,
+    option(
+        "order of the axes of an array, such as xyz or zyx (SimpleITK, nnU-Net), with t before or "
+        "behind them for volumes; needed where it fits in more than one",
+        "ORDER",
+        default=None,
+    ),
+]

@@ -42,6 +42,7 @@ class MaskImage(Request):
         "a 3D map holds percent of one region: whole numbers are not labels, and 1 is 1 %",
         default=False,
     )
+    axes: fields.Axes
     transform: str | None = source(
         "from IMAGE to MAP's space, where IMAGE was registered to it: what `lesion-dash register`"
         " wrote (rigid or affine), or an affine of ITK or ANTs; MAP is brought back by it",
@@ -70,6 +71,7 @@ class MaskImage(Request):
             self.labels,
             self.percent,
             _read_transform(self.transform),
+            self.axes,
         )
         target, mask = self.target, cut.mask
         content, own_notes = cut.to_bytes(is_compressed=target.ending.lower().endswith(".gz"))
@@ -88,6 +90,7 @@ class MaskImage(Request):
                 "label": self.label,
                 "threshold": cut.threshold,
                 "percent": self.percent,
+                **({} if self.axes is None else {"axes": self.axes}),  # of arrays alone
             },
             lines=[f"{mask.name}: {size}, in {target.path}"],
             notes=notes,

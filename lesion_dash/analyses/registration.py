@@ -34,7 +34,10 @@ class Register(Request):
     )
     output: fields.Output
     overwrite: fields.Overwrite
-    kind: defaults.Kind = option("what may be moved", default=defaults.KIND)
+    kind: defaults.Kind = option(
+        "what may be moved; deformable needs dipy, greedy or ANTs, which are installed apart",
+        default=defaults.KIND,
+    )
     lesion: str | None = source(
         "lesion on MOVING's grid: excluded from the comparison, and brought along",
         "MASK",
@@ -48,8 +51,8 @@ class Register(Request):
         default=(),
     )
     engine: defaults.Engine = option(
-        "auto: simpleitk for rigid and affine, dipy for deformable; greedy and ants are programs "
-        "that you have installed, for deformable",
+        "auto: simpleitk for rigid and affine, dipy for deformable (pip install dipy); greedy and "
+        "ants are programs that you have installed, for deformable",
         default=defaults.ENGINE,
     )
 

@@ -110,7 +110,10 @@ class Roi(Request):
         default=None,
     )
     repetition_time: float | None = option(
-        "where the images do not say it", "S", group=_OF_INPUT, default=None
+        "where the images do not say it, or header and JSON file differ",
+        "S",
+        group=_OF_INPUT,
+        default=None,
     )
     fwhm: float | None = option(
         "smooth images with a Gaussian of this width", "MM", group=_OF_INPUT, default=None
@@ -257,13 +260,18 @@ class Roi(Request):
         return [*_picture_names(self.recipe, has_values), *names_of_run(has_values)[:-1]]
 
     def run(self, progress: Progress) -> Result:
+        from ..images.events import UnknownTime
         from ..rois.recipe import run_recipe
         from ..rois.saving import record_of_run, script_of
 
         recipe = self.recipe
         if self.print_code:
             return Result(lines=script_of(recipe, self.output or "rois").split("\n"))
-        run = run_recipe(recipe)
+        try:
+            run = run_recipe(recipe)
+        except UnknownTime as error:
+            remedy = f"{error.remedy} with --repetition-time"
+            raise InputError(error.subject, error.problem, remedy) from None
         test_notes = run.contrast.notes if run.contrast is not None else ()
         return Result(
             files=self._files(run),

@@ -11,6 +11,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.causes import temporary_fault
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.memory import bytes_in, free_memory
@@ -153,9 +154,8 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
-        remedy = "free some space there, or name another folder in TMPDIR"
-        raise InputError(tempfile.gettempdir(), problem, remedy) from error
+        problem = "cannot keep voxel positions in the temporary folder"
+        raise temporary_fault(problem, error) from error
 
 
 def _size(count: int) -> str:

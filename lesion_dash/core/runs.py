@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from .causes import temporary_fault
 from .errors import InputError
 
 # Sums of whole numbers over a bucket take 64 KB each and stay in the processor's cache; a grid of
@@ -280,6 +281,9 @@ class RunStore:
             return self._file.read(count)
 
 
+_NO_STORE = "cannot keep runs in the folder for temporary files"
+
+
 def _append(file: IO[bytes], content: memoryview) -> int:
     """Write at the end of a file, all or an error; return where it begins."""
     try:
@@ -287,14 +291,16 @@ def _append(file: IO[bytes], content: memoryview) -> int:
         file.write(content)
         file.flush()
     except OSError as error:
-        problem = f"cannot keep runs in the folder for temporary files ({error.strerror})"
-        remedy = "make room there, or name another folder in TMPDIR"
-        raise InputError(tempfile.gettempdir(), problem, remedy) from error
+        raise temporary_fault(_NO_STORE, error) from error
     return place
 
 
 @contextmanager
 def run_store() -> Iterator[RunStore]:
     """A store on disk, in a file without a name that vanishes with the process."""
-    with tempfile.TemporaryFile(prefix="lesion_dash_") as file:
+    try:
+        file = tempfile.TemporaryFile(prefix="lesion_dash_")  # noqa: SIM115
+    except OSError as error:
+        raise temporary_fault(_NO_STORE, error) from error
+    with file:
         yield RunStore(file)

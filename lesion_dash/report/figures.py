@@ -17,6 +17,7 @@ from ..core.text import counted
 from ..images.maps import Map
 from ..images.template import load_template
 from ..plotting.charts import draw_coverage
+from ..plotting.drawing import drawable, explain_failure, new_figure
 from ..plotting.figures import (
     BOTH,
     COLOUR_STOPS,
@@ -28,7 +29,6 @@ from ..plotting.figures import (
     ColourClass,
     class_stops,
     fixed_maximum,
-    new_figure,
     nice_ceiling,
 )
 from ..stats.differences import CohortDifferences
@@ -69,6 +69,7 @@ def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
     return np.arange(int(highest // width) + 2, dtype=np.float64) * width
 
 
+@explain_failure
 def draw_volumes(volumes: Volumes) -> Figure:
     """Draw how many patients of a cohort, or which share of each of two, have lesions of a volume.
 
@@ -152,6 +153,7 @@ def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
     return cuts
 
 
+@explain_failure
 def draw_values(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
 ) -> Figure:
@@ -172,6 +174,7 @@ def draw_values(
     return _draw_with_bar(values, grid, cuts, label, (0.0, maximum), COLOUR_STOPS[colours])
 
 
+@explain_failure
 def draw_difference(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
 ) -> Figure:
@@ -179,6 +182,7 @@ def draw_difference(
     return _draw_with_bar(values, grid, cuts, label, (-maximum, maximum), _DIVERGING)
 
 
+@explain_failure
 def draw_classes(
     values: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
 ) -> Figure:
@@ -225,7 +229,7 @@ def _draw_mosaic(
         empty = "empty mask|.*masked element|.*cut_coords seem to be out"
         warnings.filterwarnings("ignore", empty, UserWarning)
         display = plotting.plot_stat_map(
-            Map("", np.nan_to_num(values), grid, "", "").to_nifti(),
+            drawable(Map("", np.nan_to_num(values), grid, "", "").to_nifti()),
             bg_img=load_template(),
             display_mode="mosaic",
             cut_coords={name: list(places) for name, places in cuts.items()},

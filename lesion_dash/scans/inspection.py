@@ -19,6 +19,7 @@ from ..core.space import StatedSpace
 from ..images.masks import mask_of, volume_grid
 from ..images.nifti import Header, Space, point
 from ..images.reading import ImageFile, ImageSource, as_image_file
+from ..images.sidecars import stated_time
 from ..images.space import space_of
 from ..images.survey import (
     Form,
@@ -345,6 +346,8 @@ def inspect_image(source: ImageSource) -> Inspection:
         as_mask = as_atlas = Verdict("reject", (fault,))
     if header and header.repetition_time > 0 and not facts.time_unit:
         notes += ("unit of the repetition time not stated: seconds assumed",)
+    if header and file.content is None and (doubt := stated_time(file.path, header).doubt):
+        notes += (f"repetition time: {doubt}",)
     space = _space_of(facts, header)
     sha256 = file.sha256()
     return Inspection(

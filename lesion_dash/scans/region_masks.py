@@ -28,6 +28,7 @@ from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
 from .arrays import StoredArray, read_array
+from .axes import fitting_orders
 from .conversion import convert_array
 from .placing import check_overlap, place_mask, space_notes
 
@@ -80,11 +81,13 @@ def _list_regions(regions: Sequence[Region]) -> str:
 # Maps in files of arrays, which take the space of the image in their folder.
 
 
-def _open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
+def _open_array(
+    path: AnyPath, axes: str | None
+) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
     """An array as an image, notes on whose space it takes, and the checksums of both files."""
     stored = read_array(path)
     like = _find_space(path, stored) if stored.affine is None else None
-    converted = convert_array(stored, like)
+    converted = convert_array(stored, like, axes=axes)
     image = converted.to_nifti()
     image.file_map["image"].filename = str(path)  # for messages; its voxels are in memory
     notes = (*stored.notes, *converted.notes)
@@ -100,13 +103,15 @@ def _find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
     stand for one another where they share a grid. Others that cannot be read, or do not say
     where left is, say nothing of the array.
     """
-    shape = stored.array.shape[:3]
+    shape = stored.array.shape[:4]
     remedy = "make an image of it with `lesion-dash convert`"
     images = [file for file in path.parent.iterdir() if has_image_ending(file.name)]
     images.sort(key=lambda file: file.name)
     named = [file for file in images if strip_ending(file.name) == path.stem]
     grids = {file: _grid_of(file, bool(named)) for file in named or images}
-    fitting = {file: grid for file, grid in grids.items() if grid and grid.shape == shape}
+    fitting = {
+        file: grid for file, grid in grids.items() if grid and fitting_orders(shape, grid.shape)
+    }
     if not fitting:
         edges = " x ".join(map(str, shape))
         problem = f"has no space of its own, and no NIfTI image of {edges} voxels lies beside it"
@@ -211,6 +216,7 @@ def read_region(
     label: str | int | None = None,
     table: PathInput | None = None,
     percent: bool = False,
+    axes: str | None = None,
 ) -> RegionMap:
     """Read the map of one region.
 
@@ -227,6 +233,9 @@ def read_region(
     percent : bool
         A 3D map holds percent, however small its largest value. Without this, whole numbers are
         taken for labels, since those up to 100 may be either; the largest value of others tells.
+    axes : str, optional
+        The order of the axes of an array, where it fits the image beside it in more than one; see
+        :func:`convert_array`.
 
     Raises
     ------
@@ -243,7 +252,7 @@ def read_region(
     place = source if isinstance(source, SpatialImage) else as_path(source)
     if isinstance(place, SpatialImage) or place.suffix.lower() not in ARRAY_ENDINGS:
         return _read(place, label, table, percent)
-    image, notes, sources = _open_array(place)
+    image, notes, sources = _open_array(place, axes)
     region = _read(image, label, table, percent)
     name = region.name.removesuffix(place.suffix)
     return replace(region, name=name, notes=notes + region.notes, sources=region.sources | sources)
@@ -411,6 +420,7 @@ def mask_image(
     table: PathInput | None = None,
     percent: bool = False,
     transform: Transform | None = None,
+    axes: str | None = None,
 ) -> MaskedImage:
     """Cut a region out of an image by its probability or its label.
 
@@ -434,6 +444,8 @@ def mask_image(
     transform : Transform, optional
         From the image to the map's space, where the image was registered to it. Without one, both
         lie in one space.
+    axes : str, optional
+        The order of the axes of a map that is an array; see `read_region`.
 
     Returns
     -------
@@ -453,7 +465,7 @@ def mask_image(
     """
     if threshold is not None:
         Binarization(threshold)  # raises where it is no share
-    region = read_region(prob, label, table, percent)
+    region = read_region(prob, label, table, percent, axes)
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)
     mask = native_region(region, threshold, transform, grid)

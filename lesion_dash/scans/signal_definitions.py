@@ -48,8 +48,9 @@ def noise_factor(coils: int = COILS) -> float:
 
     References
     ----------
-    Constantinides, Atalar, McVeigh (1997), Magn Reson Med 38, 852-857. Dietrich et al. (2007),
-    J Magn Reson Imaging 26, 375-385, appendix.
+    The distribution: Constantinides, Atalar, McVeigh (1997), Magn Reson Med 38, 852-857, who take
+    the root of the mean square, divided by 2 N, instead, and correct the signal. The SD for one
+    coil: Dietrich et al. (2007), J Magn Reson Imaging 26, 375-385, appendix.
 
     Examples
     --------
@@ -295,7 +296,7 @@ DEFINITIONS = (
     Definition(
         "snr_air",
         "factor * mean(signal) / SD(air)",
-        f"Constantinides et al. 1997, {_DIETRICH}",
+        f"{_DIETRICH}; factor from the chi distribution of N coils",
         lambda signal, air, factor: factor * signal.mean / air.sd,
         "coils",
     ),

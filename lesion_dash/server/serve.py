@@ -6,6 +6,7 @@ Server extension would run whatever a visitor sends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -239,10 +240,15 @@ def _check_port(port: int, access: Access) -> None:
         except OverflowError as error:
             raise InputError(f"port {port}", "is none", "give one from 1024 to 65535") from error
         except OSError as error:
-            problem = (
-                f"cannot be used ({error.strerror}); is a dashboard open at {access.url(port)}?"
-            )
-            raise InputError(f"port {port}", problem, "stop it, or give another --port") from error
+            problem, remedy = f"cannot be used ({error.strerror})", "give another --port"
+            if isinstance(error, PermissionError):
+                remedy = "give a --port from 1024 on: those below are the administrator's"
+            elif error.errno == errno.EADDRNOTAVAIL:
+                remedy = f"{access.address} is no address of this computer: give one that is"
+            elif error.errno == errno.EADDRINUSE:
+                problem += f"; is a dashboard open at {access.url(port)}?"
+                remedy = "stop it, or give another --port"
+            raise InputError(f"port {port}", problem, remedy) from error
 
 
 def _find_template() -> None:
