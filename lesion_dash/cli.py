@@ -148,7 +148,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         show(result)
         return int(result.exit_code)
     except LesionDashError as error:
-        return complain(str(error), getattr(error, "details", ()))
+        code = getattr(error, "exit_code", 2)
+        return complain(str(error), getattr(error, "details", ()), code)
     except KeyboardInterrupt:
         return complain("stopped by the user; nothing was changed", code=130)
     except MemoryError:

@@ -30,10 +30,10 @@ from lesion_dash.stats.topography import folder_stats
 
 # A small run of each command, in the folder of the fixture `study`.
 RUNS = {
-    "stats": "stats a -o out -k 3 --where sex=F --participants people.tsv",
+    "stats": "stats a -o out -k 2 --where sex=F --participants people.tsv",
     "stats of a label": "stats labels -o out --label 2 --pattern 'sub-*' --std sample",
     "size-bias": "size-bias a -o out -k 3 --permutations 40 --side two-sided --seed 7",
-    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out --by hemisphere",
+    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out -k 2 --by hemisphere",
     "overlap of masks": "overlap a/sub-000.nii.gz b/sub-001.nii.gz --atlas atlas.nii.gz -o out",
     "compare": "compare a b -o out -k 2 --outside zero --where-a sex=F --where-b sex=M",
     "coverage": "coverage a -o out/k.csv --plot out/k.png -k 2",

@@ -23,6 +23,7 @@ class Convert(Request):
         is_recorded=False,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
     array: str | None = option("which array, where the file holds several", "NAME", default=None)
     voxel_size: tuple[float, float, float] | None = option(
         "edges of a voxel in mm; the middle of the array is then at 0, 0, 0 mm",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.text import counted
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, skipped_files
+from .inputs import check_overlap, load_folder
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Compare(Request):
     b: str = source("folder or URL of the masks that are subtracted", "B", positional=True)
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     outside: Literal["nan", "zero"] = option(
         "what the maps of volumes hold where fewer than K patients of A, or of B, are lesioned; 0"
@@ -51,9 +52,11 @@ class Compare(Request):
 
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
+        for cohort in (a, b):
+            check_overlap(self, cohort.max_overlap, cohort.name, needed=False)
         self.check_space(4 * len(FILE_NAMES) * a.grid.size)  # maps of float32
         differences = cohort_differences(a, b, self.min_patients, self.outside)
-        lines, warnings = _summary(differences)
+        lines, notes = _summary(differences)
         return Result(
             files=(
                 (name, nifti_parts(image.to_nifti())) for name, image in differences.files.items()
@@ -61,8 +64,7 @@ class Compare(Request):
             inputs=[cohort_input(a), cohort_input(b)],
             counts=_counts(differences),
             lines=[*lines, self.files_line()],
-            warnings=[*skipped_files(a), *skipped_files(b), *warnings],
-            notes=differences.notes,
+            notes=[*differences.notes, *notes],
         )
 
 
@@ -77,7 +79,7 @@ def _counts(differences: CohortDifferences) -> dict[str, Any]:
 
 
 def _summary(differences: CohortDifferences) -> tuple[list[str], list[str]]:
-    """Lines, and warnings."""
+    """Lines, and notes."""
     lines = [
         f"{letter}: {name}: {counted(size, 'patient')}"
         for letter, name, size in zip("AB", differences.names, differences.sizes, strict=True)

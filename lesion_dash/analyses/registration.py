@@ -33,6 +33,7 @@ class Register(Request):
     )
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     kind: Literal["rigid", "affine", "deformable"] = option("what may be moved", default="affine")
     lesion: str | None = source(
         "lesion on MOVING's grid: excluded from the comparison, and brought along",

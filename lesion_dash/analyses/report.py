@@ -9,7 +9,7 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, open_atlas, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class WriteReport(Request):
     labels: fields.Labels
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     where: fields.Where
     where_a: fields.WhereA
@@ -61,6 +62,7 @@ class WriteReport(Request):
         return file_names(self.b is not None, self.atlas is not None)[:-1]
 
     def run(self, progress: Progress) -> Result:
+        from ..cohort.conditions import restrict_cohort
         from ..report.findings import ReportRequest
         from ..report.report import make_report
 
@@ -70,12 +72,16 @@ class WriteReport(Request):
         self._check_folders(request)
         atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None
         cohorts = self._load(progress)
+        for letter, cohort in zip("ab", cohorts, strict=False):
+            part = restrict_cohort(cohort, request.conditions(letter))
+            check_overlap(self, part.max_overlap, part.name, needed=False)
         report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
-            warnings=[line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)],
+            inputs=report.inputs,
+            notes=report.notes,
         )
 
     def _check_folders(self, request: ReportRequest) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from ..core.errors import InputError
 from ..core.text import counted, layout, literal, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
+from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, gather_notes
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
@@ -53,8 +54,11 @@ class Result:
         For the provenance.
     parameters : mapping, optional
         For the provenance, in place of those of the request.
-    lines, warnings, notes : sequence of str
-        For standard output, and for standard error.
+    lines : sequence of str
+        For standard output.
+    notes : sequence of str
+        For standard error: what is to be known before the result is believed. Those on `inputs`
+        need not be among them, see `gather_notes`.
     exit_code : int
     obsolete : sequence of Path
         Files of an earlier run that the new ones contradict: removed once those are written.
@@ -65,7 +69,6 @@ class Result:
     counts: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] | None = None
     lines: Sequence[str] = ()
-    warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     exit_code: int = 0
     obsolete: Sequence[Path] = ()
@@ -222,27 +225,44 @@ class Request(BaseModel):
         ------
         InputError
             Where an input cannot be used, or the results cannot be written.
+        NotesAreErrors
+            Where the request is strict and there are notes: no file is written. A request that
+            only prints gives its result with exit code 1.
         """
         if not (names := self.outputs()):
-            return self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if self.is_strict and result.notes:
+                notes = [*result.notes, counted_notes(result.notes)]
+                return replace(result, notes=notes, exit_code=result.exit_code or STRICT_EXIT_CODE)
+            return result
         from ..files.writing import provenance_bytes, write_atomically
 
         folder, record = self.target.folder, self.target.record
         with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
-            result = self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if self.is_strict and result.notes:
+                raise NotesAreErrors(result.notes)
             for name, content in result.files:
                 writer.add(name, *([content] if isinstance(content, bytes) else content))
                 del content  # the next one takes its place in memory
             if record not in writer.sums:
                 parameters = self.parameters() if result.parameters is None else result.parameters
-                inputs = list(result.inputs)
-                writer.add(
-                    record,
-                    provenance_bytes(self.command, parameters, inputs, result.counts, writer.sums),
-                )
+                values = (self.command, parameters, list(result.inputs), result.counts)
+                writer.add(record, provenance_bytes(*values, writer.sums))
         for path in result.obsolete:
             path.unlink(missing_ok=True)
         return result
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether any note is an error."""
+        return bool(vars(self).get("strict"))
+
+    @staticmethod
+    def _with_all_notes(result: Result) -> Result:
+        """A result with the notes on its inputs, so that no analysis can forget them."""
+        inputs = list(result.inputs)
+        return replace(result, inputs=inputs, notes=gather_notes(inputs, result.notes))
 
     def check_space(self, size: int) -> None:
         """Refuse, before a long computation, where the disk has fewer free bytes than that."""

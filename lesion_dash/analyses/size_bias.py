@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ..core.defaults import SIGNIFICANCE_LEVEL
 from . import fields
 from .fields import option
-from .inputs import load_folder, skipped_files
+from .inputs import check_overlap, load_folder
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class SizeBias(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     permutations: fields.Permutations
     seed: fields.Seed
@@ -53,6 +54,7 @@ class SizeBias(Request):
         from ..stats.size_bias import STATEMENT, mean_contrast
 
         cohort = load_folder(self.masks, self, progress, self.participants)
+        check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(
             cohort,
             self.min_patients,
@@ -81,7 +83,6 @@ class SizeBias(Request):
             inputs=[cohort_input(cohort)],
             counts=counts,
             lines=[*_summary(means, test), STATEMENT, self.files_line()],
-            warnings=skipped_files(cohort),
             notes=test.notes,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import fields
 from .fields import option
-from .inputs import skipped_files
+from .inputs import check_overlap
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Stats(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     std: Literal["population", "sample"] = option(
         "SD divided by n (population) or by n - 1", default="population"
     )
@@ -72,23 +73,15 @@ class Stats(Request):
                 where=parse_conditions(self.where),
             ),
         )
-        lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.max_overlap)
+        check_overlap(self, stats.max_overlap, listing.name)
+        qualifying = f"{stats.voxels:,} voxels with at least {self.min_patients} of them"
         return Result(
             files=_files(listing, stats),
-            inputs=map(cohort_input, [listing]),  # made when the maps are out of memory
+            inputs=[cohort_input(listing)],
             counts={"patients": listing.n_patients, "voxels": stats.voxels},
-            lines=lines,
-            warnings=[*skipped_files(listing), *warnings],
+            lines=[f"{listing.n_patients} patients, {qualifying}; {self.files_line()}"],
+            notes=[] if stats.voxels else ["no patient has a lesioned voxel: the maps are empty"],
         )
-
-    def _summary(self, patients: int, voxels: int, maximum: int) -> tuple[list[str], list[str]]:
-        minimum = self.min_patients
-        if voxels:
-            with_least = f"{voxels:,} voxels with at least {minimum} of them"
-            return [f"{patients} patients, {with_least}; {self.files_line()}"], []
-        shared = f"at most {maximum} share one" if maximum else "none is lesioned anywhere"
-        warning = f"no voxel is lesioned in {minimum} patients: the maps are empty; {shared}"
-        return [f"{patients} patients; {self.files_line()}"], [warning]
 
 
 def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.writing import with_notes
 from ..images.maps import GridCache
 from .formats import Region
 
@@ -416,6 +417,6 @@ def _extent(grid: Grid) -> str:
 
 
 def atlas_input(atlas: Atlas) -> dict[str, Any]:
-    """An atlas as an input: the image and the label table that were read, with checksums."""
+    """An atlas as an input: the files that were read, with checksums, and what is noted of it."""
     files = [{"file": file, "sha256": sha256 or None} for file, sha256 in atlas.sources.items()]
-    return {"kind": "atlas", "name": atlas.name, "files": files}
+    return with_notes({"kind": "atlas", "name": atlas.name, "files": files}, atlas.notes)

@@ -15,6 +15,7 @@ from ..core.grid import Grid, is_near
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from ..files.writing import with_notes
 from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
 
@@ -409,6 +410,10 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
     return replace(mask, sha256=stored.sha256)
 
 
-def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
-    """A mask as an input, with the checksum of the bytes that were counted."""
-    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+def mask_input(path: AnyPath, mask: Mask, *, is_lesion: bool = True) -> dict[str, Any]:
+    """A mask as an input, with the checksum of the bytes that were counted, and its notes.
+
+    Of a mask that is no lesion, such as the brain, it says nothing to touch the image's border.
+    """
+    notes = [note for note in mask.notes if is_lesion or not note.startswith("lesion ")]
+    return with_notes({"kind": "mask", "file": str(path), "sha256": mask.sha256}, notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
@@ -27,7 +27,7 @@ from .figures import drawings
 from .findings import Findings, ReportRequest, Side, find_all
 from .formatting import counted
 from .page import PAGE_NAME, make_page, summary
-from .reproduction import report_provenance
+from .reproduction import report_inputs, report_provenance
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -116,6 +116,10 @@ class Report:
         The page.
     files : dict of bytes
         Every file of the folder by name, the page first.
+    inputs : list of dict
+        As the provenance holds them, with the notes on each.
+    notes : list of str
+        What is unusual about the results.
     """
 
     title: str
@@ -123,6 +127,8 @@ class Report:
     sentences: tuple[str, ...]
     html: str
     files: dict[str, bytes]
+    inputs: list[dict[str, Any]]
+    notes: list[str]
 
 
 def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
@@ -199,7 +205,8 @@ def make_report(
     sums = {name: checksum(content) for name, content in results.items()}
     provenance = report_provenance(findings, day, sums)
     every = {PAGE_NAME: page.encode("utf-8")} | results | {PROVENANCE_NAME: provenance}
-    return Report(findings.title, day, summary(findings), page, every)
+    inputs, notes = report_inputs(findings), findings.notes_on_results
+    return Report(findings.title, day, summary(findings), page, every, inputs, notes)
 
 
 def _call_each(
