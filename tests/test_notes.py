@@ -63,7 +63,9 @@ def study(tmp_path, monkeypatch) -> Path:
     write_masks(tmp_path / "noted", masks)
     (tmp_path / "noted" / "broken.nii.gz").write_bytes(b"no image at all")
     (tmp_path / "noted" / "participants.tsv").write_text(TABLE)
-    write_masks(tmp_path / "clean", map(blob, range(5, 1, -1)), names=[f"p{i}.nii" for i in range(4)])
+    write_masks(
+        tmp_path / "clean", map(blob, range(5, 1, -1)), names=[f"p{i}.nii" for i in range(4)]
+    )
     labels = np.ones(SHAPE, np.float32)
     labels[-1] = 7
     nib.save(image(labels), tmp_path / "atlas.nii.gz")
@@ -85,7 +87,6 @@ def test_every_command_says_every_note_once(study, capsys, name):
     notes = [*NOTES, *([ON_ATLAS] if "--atlas" in line else [])]
     assert {note: len(re.findall(note, said)) for note in notes} == dict.fromkeys(notes, 1)
     if name == "check":
-        assert re.search(r"^12 used, 1 skipped", said, re.MULTILINE) is None
         return
     (record,) = (study / "out").glob("*provenance.json")
     inputs = json.loads(record.read_text(encoding="utf-8"))["inputs"]
@@ -110,15 +111,18 @@ def test_a_note_is_said_once_of_many_files_with_their_number_and_one_of_them(stu
     ("reasons", "groups"),
     [
         ([], []),
-        ([("a", "x")] * 1 + [("b", "y")], [(1, "a", "x"), (1, "b", "y")]),
+        ([("a", "x"), ("b", "y")], [(1, "a", "x"), (1, "b", "y")]),
         # Few that differ in their numbers are all said; of many, one.
-        ([("a", "off by 1 mm"), ("b", "off by 2 mm")], [(1, "a", "off by 1 mm"), (1, "b", "off by 2 mm")]),
-        ([(f"{n}", f"off by {n} mm") for n in range(6)], [(6, "such as 0", "off by 0 mm")]),
-        ([(f"{n}", f"same as s{n + 1}.nii") for n in range(6)], [(6, "such as 0", "same as s1.nii")]),
-        ([(f"{n}", "ab"[n % 2]) for n in range(12)], [(6, "such as 0", "a"), (6, "such as 1", "b")]),
+        ([("a", "by 1 mm"), ("b", "by 2 mm")], [(1, "a", "by 1 mm"), (1, "b", "by 2 mm")]),
+        ([(str(n), f"by {n} mm") for n in range(6)], [(6, "such as 0", "by 0 mm")]),
+        ([(str(n), f"as s{n}.nii") for n in range(6)], [(6, "such as 0", "as s0.nii")]),
+        (
+            [(str(n), "ab"[n % 2]) for n in range(12)],
+            [(6, f"such as {n}", "ab"[n]) for n in (0, 1)],
+        ),
     ],
     ids=["none", "two", "few numbers", "many numbers", "many names", "two kinds"],
-)  # fmt: skip
+)
 def test_files_are_put_together_by_what_is_said_of_them(reasons, groups):
     assert by_reason(reasons) == groups
     assert sum(number for number, *_ in groups) == len(reasons)
@@ -133,7 +137,7 @@ def test_a_note_that_a_result_repeats_is_said_once():
 # --strict
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ["check", "stats", "coverage", "roi", "report"])
 def test_with_strict_notes_are_errors_and_nothing_is_written(study, capsys, name):
     line = f"{COMMANDS[name]} --strict"
     assert run(line) == 1

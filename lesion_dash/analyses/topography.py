@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core.text import counted
 from . import fields
 from .fields import option
 from .inputs import check_overlap
@@ -29,7 +30,8 @@ class Stats(Request):
     overwrite: fields.Overwrite
     strict: fields.Strict
     std: Literal["population", "sample"] = option(
-        "SD divided by n (population) or by n - 1", default="population"
+        "SD divided by n (population) or by n - 1, which is NaN where one patient is lesioned",
+        default="population",
     )
     outside: Literal["zero", "nan"] = option(
         "value of maps where fewer than K patients are lesioned", default="zero"
@@ -80,8 +82,16 @@ class Stats(Request):
             inputs=[cohort_input(listing)],
             counts={"patients": listing.n_patients, "voxels": stats.voxels},
             lines=[f"{listing.n_patients} patients, {qualifying}; {self.files_line()}"],
-            notes=[] if stats.voxels else ["no patient has a lesioned voxel: the maps are empty"],
+            notes=self._notes(stats),
         )
+
+    def _notes(self, stats: FolderStats) -> list[str]:
+        if not stats.voxels:
+            return ["no patient has a lesioned voxel: the maps are empty"]
+        # One patient has no spread: 0 would say that volumes there are equal.
+        alone = int((stats.n.array == 1).sum()) if self.std == "sample" else 0
+        where = f"{counted(alone, 'voxel')} where one patient is lesioned"
+        return [f"the sample SD is NaN in {where}: it takes two"] if alone else []
 
 
 def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:
