@@ -156,6 +156,7 @@ def test_files_are_one_concept_each():
 @pytest.mark.parametrize("package", [lesion_dash, lesion_dash.rois, lesion_dash.scans])
 def test_public_names_are_listed_once_and_found(package):
     """Each package has a name once: an analysis is in one place, and no result type is lost."""
+    assert {*package.__all__} <= {*dir(package)}
     for name in package.__all__:
         assert getattr(package, name).__name__.split(".")[-1] == name
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):

@@ -354,6 +354,9 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
         ({"where": "sex=F"}, "--where: 'sex=F' cannot be used"),
         ({"threshold": float("inf")}, "--threshold: inf is not a number"),
         ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
+        ({"min_patients": True}, "--min-patients: True is not a whole number"),
+        ({"threshold": True}, "--threshold: True is not a number"),
+        ({"pattern": False}, "--pattern: False is not text"),
         ({"masks": ""}, "MASKS: is empty; give a path"),
     ],
 )

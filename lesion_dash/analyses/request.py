@@ -15,7 +15,14 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from ..core.errors import InputError
@@ -37,6 +44,7 @@ ANALYSES: dict[str, type[Request]] = {}
 IMAGE: tuple[str, ...] = (".nii.gz", ".nii")
 TABLE: tuple[str, ...] = (".csv",)
 _KINDS = {TABLE: "CSV", IMAGE: "NIfTI"}
+_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,14 @@ class Request(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise _as_input_error(type(self), error) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, field: ValidationInfo) -> Any:
+        kind, _ = value_type(cls.model_fields[str(field.field_name)])
+        if isinstance(value, bool) and kind in _NOUNS:  # pydantic would take True for 1
+            raise InputError(cls.flag(str(field.field_name)), f"{value} is not {_NOUNS[kind]}")
+        return value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -249,9 +265,8 @@ class Request(BaseModel):
                 parameters = self.parameters() if result.parameters is None else result.parameters
                 values = (self.command, parameters, list(result.inputs), result.counts)
                 writer.add(record, provenance_bytes(*values, writer.sums))
-        for path in result.obsolete:
-            path.unlink(missing_ok=True)
-        return result
+        left = [note for path in result.obsolete if (note := _remove(path))]
+        return replace(result, notes=[*result.notes, *left])
 
     @property
     def is_strict(self) -> bool:
@@ -351,6 +366,15 @@ def shown_path(value: Any) -> Any:
     return value and str(as_path(value))
 
 
+def _remove(path: Path) -> str:
+    """Remove a file of an earlier run; what is to be said where that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{path} contradicts these results and cannot be removed: {error.strerror}"
+    return ""
+
+
 def _is_same(path: Path, other: Any) -> bool:
     return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
 
@@ -409,8 +433,7 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
             return f"{value} {relation} {context[bound]:g}", ""
     kind, count = value_type(info)
     if what.startswith(("int_", "float_", "finite_")):
-        noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
-        return f"{value!r} is not {noun}", ""
+        return f"{value!r} is not {_NOUNS.get(kind, 'a number')}", ""
     if what in ("too_short", "too_long", "missing"):
         return f"takes {count} values", ""
     return f"{value!r} cannot be used", "see --help"
