@@ -14,7 +14,7 @@ from phantoms import SHAPE, image, write_masks
 
 from lesion_dash import cli, load_cohort
 from lesion_dash.analyses.load import Load
-from lesion_dash.analyses.notes import NotesAreErrors, gather_notes
+from lesion_dash.analyses.notes import NotesAreErrors, errors_among, gather_notes
 from lesion_dash.analyses.request import ANALYSES
 from lesion_dash.cohort.notes import by_reason
 
@@ -147,6 +147,28 @@ def test_with_strict_notes_are_errors_and_nothing_is_written(study, capsys, name
         number = int(re.search(r"(\d+) notes, counted as errors; nothing was written", said)[1])
         assert number >= len(NOTES)
         assert all(len(re.findall(note, said)) == 1 for note in NOTES)
+
+
+@pytest.mark.parametrize(
+    ("note", "is_error"),
+    [
+        ("sex = F: 6 of 12 patients excluded", False),
+        ("8 of 12 patients excluded in all", False),
+        ("age >= 60: 5 of 40 patients excluded, 3 of them because the value is missing", True),
+        ("region 1, lens, chosen of 9", False),
+        ("lens: brought from 5 x 5 x 4 voxels to 9 x 9 x 9 voxels: label by label", False),
+        ("mask lens resampled from 5 x 5 x 4 voxels onto the image's grid by nearest", False),
+        ("placed by the affine in its file", False),
+        ("a volume belongs to the event 5 s before it (repetition time 2.5 s)", False),
+        ("10 of 11 components excluded: too small", False),
+        ("values up to 100 taken as percent", True),
+        ("holds 0 and one other number: taken for a mask", True),
+        ("placed on the other masks' grid, whose shape and voxel size it has", True),
+        ("2 files, a.nii, b.nii: mask is empty", True),
+    ],
+)
+def test_what_was_asked_for_is_no_error(note, is_error):
+    assert errors_among([note]) == [note] * is_error
 
 
 def test_strict_lets_pass_what_is_clean(study, capsys):

@@ -170,7 +170,7 @@ Overwrite = Annotated[bool, option("replace earlier results", default=False, is_
 Strict = Annotated[
     bool,
     option(
-        "any note on what is read or found is an error: no file is written, exit code 1",
+        "notes that give a reason to doubt the data are errors: no file is written, exit code 1",
         default=False,
         is_recorded=False,
     ),

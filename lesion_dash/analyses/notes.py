@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,20 @@ from ..core.text import counted, printable
 
 STRICT_EXIT_CODE = 1
 """As that of `lesion-dash check` where there are notes: 2 means that nothing could be used."""
+
+
+_ASKED_FOR = (
+    r"\b(brought|resampled|reoriented( exactly)?) from ",
+    r"\bplaced by ",
+    r"\bsmoothed with ",
+    r"chosen of \d+$",
+    r"taken as the mask$",
+    r"\(repetition time .+ s\)$",
+    r"excluded: too small$",
+    r"patients excluded( in all)?$",
+    r"were excluded when the images were compared$",
+)
+"""What was asked for, and how it was done: worth saying, and no reason to doubt the data."""
 
 
 class NotesAreErrors(LesionDashError):
@@ -35,6 +50,17 @@ def counted_notes(notes: Sequence[str]) -> str:
     """How many notes there are, where they are errors."""
     number = len(notes)
     return f"{counted(number, 'note')}, counted as {'an error' if number == 1 else 'errors'}"
+
+
+def errors_among(notes: Iterable[str]) -> list[str]:
+    """The notes that are errors where a request is strict: all but those on what was asked for.
+
+    Examples
+    --------
+    >>> errors_among(["sex = F: 6 of 12 patients excluded", "a.nii: mask is empty"])
+    ['a.nii: mask is empty']
+    """
+    return [note for note in notes if not any(re.search(kind, note) for kind in _ASKED_FOR)]
 
 
 def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> list[str]:

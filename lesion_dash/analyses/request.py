@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from ..core.errors import InputError
 from ..core.text import counted, layout, literal, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
-from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, gather_notes
+from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
@@ -247,8 +247,8 @@ class Request(BaseModel):
         """
         if not (names := self.outputs()):
             result = self._with_all_notes(self.run(progress))
-            if self.is_strict and result.notes:
-                notes = [*result.notes, counted_notes(result.notes)]
+            if errors := self._errors(result):
+                notes = [*result.notes, counted_notes(errors)]
                 return replace(result, notes=notes, exit_code=result.exit_code or STRICT_EXIT_CODE)
             return result
         from ..files.writing import provenance_bytes, write_atomically
@@ -256,8 +256,8 @@ class Request(BaseModel):
         folder, record = self.target.folder, self.target.record
         with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
             result = self._with_all_notes(self.run(progress))
-            if self.is_strict and result.notes:
-                raise NotesAreErrors(result.notes)
+            if errors := self._errors(result):
+                raise NotesAreErrors(errors)
             for name, content in result.files:
                 writer.add(name, *([content] if isinstance(content, bytes) else content))
                 del content  # the next one takes its place in memory
@@ -268,10 +268,9 @@ class Request(BaseModel):
         left = [note for path in result.obsolete if (note := _remove(path))]
         return replace(result, notes=[*result.notes, *left])
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether any note is an error."""
-        return bool(vars(self).get("strict"))
+    def _errors(self, result: Result) -> list[str]:
+        """The notes that are errors, as the request is strict."""
+        return errors_among(result.notes) if vars(self).get("strict") else []
 
     @staticmethod
     def _with_all_notes(result: Result) -> Result:
