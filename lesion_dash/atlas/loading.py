@@ -22,7 +22,7 @@ from ..images.series import Volumes, count_volumes, read_volumes
 from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
 from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
 from .formats import Region
-from .grouping import SWAPPED, check_map_sides, check_sides, shorten
+from .grouping import check_map_sides, check_sides, shorten
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
 
@@ -90,11 +90,6 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     if both < _SURE * rows:
         differences.append(f"the image has {both:,} of the table's {rows:,} labels")
     return (f"{' and '.join(differences)}: {_QUESTION}",) if differences else ()
-
-
-def doubts(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes on an atlas that make all its names doubtful, to be shown before any result."""
-    return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(SWAPPED))
 
 
 # Whether maps hold probabilities from 0 to 1 or percent.

@@ -71,7 +71,7 @@ def by_reason(reasons: Iterable[tuple[str, str]]) -> list[tuple[int, str, str]]:
     """
     kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for file, reason in reasons:
-        kinds[_NUMBERED.sub("#", reason)].append((file, reason))
+        kinds[kind_of(reason)].append((file, reason))
     groups = []
     for pairs in kinds.values():
         if len(pairs) > _MOST_NAMED:
@@ -83,6 +83,17 @@ def by_reason(reasons: Iterable[tuple[str, str]]) -> list[tuple[int, str, str]]:
             same[reason].append(file)
         groups += [(len(files), ", ".join(files), reason) for reason, files in same.items()]
     return groups
+
+
+def kind_of(reason: str) -> str:
+    """What reasons have in common that differ in numbers, or in names that hold one.
+
+    Examples
+    --------
+    >>> kind_of("grid differs by 0.01 mm") == kind_of("grid differs by 2 mm")
+    True
+    """
+    return _NUMBERED.sub("#", reason)
 
 
 def said_of(number: int, names: str, reason: str) -> str:
