@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from ..core.text import counted, printable
 from .app_context import AppContext
+from .sentences import without_options
 
 
 class DataNotes:
@@ -53,4 +54,4 @@ def _as_html(groups: list[tuple[str, list[str]]]) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(printable(text))
+    return html.escape(printable(without_options(text)))

@@ -10,10 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from phantoms import SHAPE, image, write_masks
-from visitor import HOSTILE, choose, is_hidden, open_app
+from visitor import HOSTILE, choose, is_hidden, new_context, open_app
 
 from lesion_dash import load_cohort
 from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.data_notes import DataNotes
+from lesion_dash.dashboard.pages.patients import PatientsPage
 
 
 def middle(width: int) -> np.ndarray:
@@ -65,6 +67,23 @@ def test_every_note_on_the_data_is_on_the_page(app: App, tmp_path: Path) -> None
         assert app.notes.widget in app.widget.children
     choose(app.context, folder_b="", atlas="")
     assert shown(app) == ("", [])
+
+
+def test_the_page_names_no_option_of_the_command_line(app: App, tmp_path: Path) -> None:
+    """Neither in the notes, the file check, nor the banner; what was found stays."""
+    labels = middle(2)
+    labels[2, 2, 2] = 3
+    write_masks(tmp_path / "noted", [labels], names=["many.nii"])
+    write_masks(tmp_path / "labels", [labels, labels])
+    context = new_context(tmp_path)
+    notes, page = DataNotes(context), PatientsPage(context)
+    choose(context, folder_a="noted")
+    texts = [notes.widget.value, page.report.frame.to_string()]
+    choose(context, folder_a="labels")
+    texts.append(context.banner.message)
+    for text in texts:
+        assert "label" in text
+        assert "--" not in text
 
 
 def test_two_parts_of_one_folder_share_their_notes(app: App, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
 from ..outline import find_outline, key_of, pick_patient, row_of_file
+from ..sentences import without_options
 from ..session import PATIENTS_FILE
 from ..tables import Table
 from .code import CodeCard, place_below
@@ -216,7 +217,8 @@ def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
         for example, reason in [_example(warned, kind)]
     ]
     rows = [
-        (file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *common_rows, *rare]
+        (file, outcome, "; ".join(map(without_options, why)))
+        for file, outcome, why in [*refused, *common_rows, *rare]
     ]
     return pd.DataFrame(rows, columns=["File", "Outcome", "Reason"])
 
