@@ -149,7 +149,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return int(result.exit_code)
     except LesionDashError as problem:
         error = getattr(problem, "on_command_line", problem)
-        return complain(str(error), getattr(error, "details", ()))
+        code = getattr(error, "exit_code", 2)
+        return complain(str(error), getattr(error, "details", ()), code)
     except KeyboardInterrupt:
         return complain("stopped by the user; nothing was changed", code=130)
     except MemoryError:

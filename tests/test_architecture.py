@@ -160,6 +160,7 @@ PUBLIC = (lesion_dash, lesion_dash.analyses, lesion_dash.rois, lesion_dash.scans
 @pytest.mark.parametrize("package", PUBLIC)
 def test_public_names_are_listed_once_and_found(package):
     """Each package has a name once: an analysis is in one place, and no result type is lost."""
+    assert {*package.__all__} <= {*dir(package)}
     for name in package.__all__:
         assert getattr(package, name).__name__.split(".")[-1] == name
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):

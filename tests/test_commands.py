@@ -29,10 +29,10 @@ from lesion_dash.scans.registration import register
 
 # A small run of each command, in the folder of the fixture `study`.
 RUNS = {
-    "stats": "stats a -o out -k 3 --where sex=F --participants people.tsv",
+    "stats": "stats a -o out -k 2 --where sex=F --participants people.tsv",
     "stats of a label": "stats labels -o out --label 2 --pattern 'sub-*' --std sample",
     "size-bias": "size-bias a -o out -k 3 --permutations 40 --side two-sided --seed 7",
-    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out --by hemisphere",
+    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out -k 2 --by hemisphere",
     "overlap of masks": "overlap a/sub-000.nii.gz b/sub-001.nii.gz --atlas atlas.nii.gz -o out",
     "overlap alone": "overlap a b -o out -k 2",
     "compare in regions": "compare a b --atlas atlas.nii.gz -o out -k 2",
@@ -344,6 +344,7 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
         ({"participants": True}, "--participants: True cannot be used"),
         ({"threshold": float("inf")}, "--threshold: inf is not a number"),
         ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
+        ({"pattern": False}, "--pattern: False cannot be used"),
         ({"masks": ""}, "MASKS: is empty; give a path"),
     ],
 )

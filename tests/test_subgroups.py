@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -455,11 +456,32 @@ def test_text_is_a_condition_for_load_cohort_too(folder):
 
 def test_the_summary_of_a_restriction_tells_who_is_excluded_for_want_of_a_value(cohort):
     assert restriction_summary(cohort, ["grade!=3+", "old<92"]) == (
-        "grade != 3+, old < 92; 5 excluded only because grade is missing; "
-        "7 excluded only because old is missing or not certain"
+        "grade != 3+, old < 92; 2 excluded only because old is missing or not certain; "
+        "5 excluded only because grade and old are missing or not certain"
     )
     assert restriction_summary(cohort, ["old>=60,missing"]) == "old >= 60 or old missing"
     assert restriction_summary(cohort, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("where", "excluded"),
+    [
+        (["age>=60"], {"age": 3}),
+        (["age>=60", "nihss<9"], {"age and nihss": 3}),
+        (["age>=60", "nihss<9", "sex=F"], {"age, nihss and sex": 3}),
+        # The last two are out for certain.
+        (["age>=20", "nihss>=9", "sex=F"], {"age, nihss and sex": 3, "nihss": 1}),
+    ],
+)
+def test_a_patient_without_several_values_is_counted_once(tmp_path, where, excluded):
+    write_masks(tmp_path / "m", random_masks(6))
+    rows = ["n/a\tn/a\tn/a"] * 3 + ["50\tn/a\tF", "70\t3\tM", "80\t4\tF"]
+    lines = [f"sub-00{number}\t{row}" for number, row in enumerate(rows)]
+    table = "\n".join(["participant_id\tage\tnihss\tsex", *lines])
+    (tmp_path / "m" / "participants.tsv").write_text(table)
+    told = restriction_summary(load_cohort(tmp_path / "m"), where).split("; ")[1:]
+    pairs = [re.match("(.*) excluded only because (.*) (?:is|are) missing", one) for one in told]
+    assert {pair[2]: int(pair[1]) for pair in pairs} == excluded
 
 
 @given(

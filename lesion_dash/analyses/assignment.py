@@ -49,6 +49,7 @@ class Assign(Request):
     scale: fields.AtlasScale
     output: fields.OutputTable
     overwrite: fields.Overwrite
+    strict: fields.Strict
     threshold: float = option("voxels with a value above T count", "T", default=defaults.THRESHOLD)
     signs: defaults.Signs = option(
         "which side of the map; negative: below -T", default=defaults.SIGNS
@@ -95,13 +96,11 @@ class Assign(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
-        from ..atlas.loading import doubts
         from ..core.tables import csv_bytes
 
         atlas = open_atlas(self.atlas, self.labels, self.scale)
         assign = self._assign_map if self.image is not None else self._assign_points
-        assignment, table, source, warnings = assign(atlas)
-        warned = {f"{atlas.name}: {doubt}" for doubt in doubts(atlas.notes)}
+        assignment, table, source, notes = assign(atlas)
         own = {"like": self.like, "min_correlation": self.min_correlation}
         return Result(
             files=[(self.target.path.name, csv_bytes(table))],
@@ -109,8 +108,7 @@ class Assign(Request):
             counts={"rows": len(table), "notes": list(assignment.notes)},
             parameters=assignment.parameters | own,
             lines=[*_lines(assignment, atlas), self.rows_line(table)],
-            warnings=warnings,
-            notes=[note for note in assignment.notes if note not in warned],
+            notes=[*notes, *assignment.notes],
         )
 
     def _assign_map(self, atlas: atlases.Atlas) -> Assigned:
@@ -131,11 +129,11 @@ class Assign(Request):
             lower_threshold=self.lower_threshold,
             on=self.on or ("atlas" if self.like else "map"),
         )
-        warnings = [] if len(assignment.components) else [_why_none(assignment, image)]
+        notes = [] if len(assignment.components) else [_why_none(assignment, image)]
         table = assignment.siibra_table if self.like else assignment.table
         if self.min_correlation is not None:
             table = rank_rows(table, self.min_correlation)
-        return assignment, table, map_input(path, image), warnings
+        return assignment, table, map_input(path, image), notes
 
     def _assign_points(self, atlas: atlases.Atlas) -> Assigned:
         """Assign one point, or those of a file."""

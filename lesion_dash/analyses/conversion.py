@@ -26,6 +26,7 @@ class Convert(Request):
         is_recorded=False,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
     array: str | None = option("which array, where the file holds several", "NAME", default=None)
     axes: fields.Axes
     channel: int | None = option(

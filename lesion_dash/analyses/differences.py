@@ -9,7 +9,7 @@ from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option, source
-from .inputs import atlas_notes, load_folder, open_atlas, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Compare(Request):
     labels: fields.Labels
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     outside: defaults.Outside = option(
         "what the maps of volumes hold where fewer than K patients of A, or of B, are lesioned; 0"
@@ -62,20 +63,21 @@ class Compare(Request):
         atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
+        for cohort in (a, b):
+            check_overlap(self, cohort.max_overlap, cohort.name, needed=False)
         self.check_space(4 * len(FILE_NAMES) * a.grid.size)  # maps of float32
         differences = cohort_differences(a, b, self.min_patients, self.outside)
         regions = region_differences(a, b, atlas, self.min_patients) if atlas else None
         of_regions = (
             [note for note in regions.notes if note not in differences.notes] if regions else []
         )
-        lines, warnings = _summary(differences)
+        lines, notes = _summary(differences)
         return Result(
             files=_files(differences, regions),
             inputs=[cohort_input(a), cohort_input(b), *([atlas_input(atlas)] if atlas else [])],
             counts=_counts(differences),
             lines=[*lines, self.files_line()],
-            warnings=[*skipped_files(a), *skipped_files(b), *warnings],
-            notes=[*differences.notes, *atlas_notes(of_regions)],
+            notes=[*differences.notes, *notes, *of_regions],
         )
 
 
@@ -103,7 +105,7 @@ def _counts(differences: CohortDifferences) -> dict[str, Any]:
 
 
 def _summary(differences: CohortDifferences) -> tuple[list[str], list[str]]:
-    """Lines, and warnings."""
+    """Lines, and notes."""
     lines = [
         f"{letter}: {name}: {counted(size, 'patient')}"
         for letter, name, size in zip("AB", differences.names, differences.sizes, strict=True)

@@ -175,6 +175,14 @@ Output = Annotated[str, option("results folder, made if missing", "OUT", "-o", i
 OutputTable = Annotated[str, option(f"the table; {_BESIDE}", "OUT.csv", "-o", is_recorded=False)]
 OutputImage = Annotated[str, option(f"the image; {_BESIDE}", "OUT.nii.gz", "-o", is_recorded=False)]
 Overwrite = Annotated[bool, option("replace earlier results", default=False, is_recorded=False)]
+Strict = Annotated[
+    bool,
+    option(
+        "notes that give a reason to doubt the data are errors: no file is written, exit code 1",
+        default=False,
+        is_recorded=False,
+    ),
+]
 AsJson = Annotated[
     bool, option("print one JSON object", flag="--json", default=False, is_recorded=False)
 ]

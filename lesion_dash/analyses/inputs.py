@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
-from .console import LONGEST_LIST, warn
-from .request import Progress
+from .console import warn
+from .request import Progress, Request
 
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
-    from ..cohort.cohort import Cohort, CohortListing
+    from ..cohort.cohort import Cohort
     from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
     from ..images.probabilities import Scale
@@ -78,20 +78,33 @@ def load_folder(
     )
 
 
-def skipped_files(cohort: CohortListing, owner: str = "") -> list[str]:
-    """Which files were not used, and why; the notes count who is excluded by a condition."""
-    skipped = [
-        patient
-        for patient in cohort.patients
-        if patient.status == "skipped" and patient.outcome != "accept"
-    ]
-    lines = [f"note: {owner}{note}" for note in cohort.notes]
-    if skipped:
-        lines.append(f"{len(skipped)} of {len(cohort.patients)} files skipped in {cohort.folder}")
-        lines += [f"  {patient.file}: {patient.reason}" for patient in skipped[:LONGEST_LIST]]
-    if len(skipped) > LONGEST_LIST:
-        lines.append(f"  ... and {len(skipped) - LONGEST_LIST} more")
-    return lines
+def check_overlap(request: Request, max_overlap: int, name: str, *, needed: bool = True) -> None:
+    """Refuse a minimum number of patients that no voxel reaches: every map would be empty.
+
+    Where no patient has a lesion there is no smaller number that would do.
+
+    Parameters
+    ----------
+    request : Request
+        With `min_patients`.
+    max_overlap : int
+        The most patients that are lesioned at one voxel.
+    name : str
+        Of their cohort.
+    needed : bool
+        The whole result depends on the number. Otherwise its default is no choice of the user,
+        and stands for no error.
+
+    Raises
+    ------
+    InputError
+        With the largest number that any voxel reaches.
+    """
+    minimum = vars(request)["min_patients"]
+    if minimum > max_overlap > 0 and (needed or "min_patients" in request.changed):
+        problem = f"no voxel of {name} is lesioned in {minimum:,} patients"
+        remedy = f"at most {max_overlap:,} share one: give {max_overlap:,} or less"
+        raise InputError(request.flag("min_patients"), problem, remedy)
 
 
 def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -102,16 +115,13 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def open_atlas(image: str, table: str | None, scale: Scale | None = None) -> Atlas:
-    """Load an atlas; what makes its names doubtful is printed first, before any result."""
-    from ..atlas.loading import doubts, load_atlas
+    """Load an atlas, and say so where that takes a download."""
+    from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    atlas = load_atlas(image, table, scale=scale)
-    for doubt in doubts(atlas.notes):
-        warn(f"warning: {atlas.name}: {doubt}")
-    return atlas
+    return load_atlas(image, table, scale=scale)
 
 
 def open_atlases(request: ReadsAtlases) -> list[Atlas]:
@@ -144,15 +154,5 @@ def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
 
 
 def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:
-    """The notes on atlases, with their names where there are several."""
-    if len(results) == 1:
-        return list(results[0].notes)
+    """The notes on atlases, with their names."""
     return [f"{result.atlas.name}: {note}" for result in results for note in result.notes]
-
-
-def atlas_notes(notes: Sequence[str]) -> list[str]:
-    """Notes on an atlas to print, but those that were a warning already."""
-    from ..atlas.loading import doubts
-
-    known = doubts(notes)
-    return [f"note on the atlas: {note}" for note in notes if note not in known]

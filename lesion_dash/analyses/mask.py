@@ -53,6 +53,7 @@ class MaskImage(Request):
         "the image; OUT_mask.nii.gz and provenance beside it", "OUT.nii.gz", "-o", is_recorded=False
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
 
     def outputs(self) -> list[str]:
         target = self.target

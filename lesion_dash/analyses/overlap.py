@@ -9,13 +9,12 @@ from ..core.text import printable
 from . import fields
 from .fields import source
 from .inputs import (
-    atlas_notes,
+    check_overlap,
     load_folder,
     names_by_atlas,
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
-    skipped_files,
 )
 from .request import Progress, Request, Result
 
@@ -46,6 +45,7 @@ class OverlapRequest(Request):
     scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     pattern: fields.Pattern
     session: fields.Session
@@ -73,17 +73,16 @@ class OverlapRequest(Request):
         from ..regions.counts import count_regions
         from ..stats.overlap import overlap
 
-        warnings = self._check_where()
+        notes = self._check_where()
         atlases = open_atlases(self)
         masks, inputs, cohorts = [], [], []
         for path, where in ((self.a, self.where_a), (self.b, self.where_b)):
-            mask, source, notes, cohort = self._load_map(path, where, progress)
+            mask, source, cohort = self._load_map(path, where, progress)
             masks.append(mask)
             inputs.append(source)
-            warnings += notes
             cohorts += [cohort] if cohort is not None else []
         if len(cohorts) == 2:
-            warnings += [f"note: {note}" for note in common_patients(*cohorts)]
+            notes += common_patients(*cohorts)
         result = overlap(*masks)
         both = result.both
         counted = [
@@ -97,8 +96,7 @@ class OverlapRequest(Request):
             counts=_sizes(result)
             | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
-            warnings=warnings,
-            notes=result.notes,
+            notes=[*notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
         )
 
     def _check_where(self) -> list[str]:
@@ -126,14 +124,14 @@ class OverlapRequest(Request):
             problem = f"{self.a} and {self.b} are single masks, without a participants table"
             raise InputError("--where", problem, remedy)
         return [
-            f"note: {mask} is a single mask, used as it is: --where applies to folders of masks"
+            f"{mask} is a single mask, used as it is: --where applies to folders of masks"
             for mask in masks
         ]
 
     def _load_map(
         self, path: str, where: tuple[str, ...], progress: Progress
-    ) -> tuple[Mask, dict[str, Any], list[str], Cohort | None]:
-        """A binary map, of a folder at the chosen number of patients; its source; warnings."""
+    ) -> tuple[Mask, dict[str, Any], Cohort | None]:
+        """A binary map, of a folder at the chosen number of patients, its source and its cohort."""
         from ..cohort.cohort import cohort_input
         from ..files.paths import as_path
         from ..images.masks import mask_input, read_mask
@@ -141,16 +139,10 @@ class OverlapRequest(Request):
         place = as_path(path)
         if not place.is_dir():
             mask = read_mask(place, self.threshold, self.label, self.space)
-            return mask, mask_input(place, mask), [], None
+            return mask, mask_input(place, mask), None
         cohort = load_folder(path, self, progress, more=where)
-        mask = cohort.at_least(self.min_patients)
-        warnings = skipped_files(cohort, f"{cohort.folder.name}: ")
-        if not mask.voxels:
-            maximum = cohort.counts.max()
-            warnings.append(
-                f"{cohort.name}: no voxel qualifies, at most {maximum} patients share one"
-            )
-        return mask, cohort_input(cohort), warnings, cohort
+        check_overlap(self, cohort.max_overlap, cohort.name)
+        return cohort.at_least(self.min_patients), cohort_input(cohort), cohort
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:
@@ -160,11 +152,14 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
+def _notes_on_maps(result: Overlap) -> list[str]:
+    return [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+
+
 def _maps_lines(result: Overlap) -> list[str]:
     lines = []
     for letter, mask in (("A", result.a), ("B", result.b)):
         lines.append(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
-        lines += [f"   note: {note}" for note in mask.notes]
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
     return [*lines, f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}"]
@@ -179,7 +174,7 @@ def _regions_lines(counts: RegionCounts) -> Sequence[str]:
     width = max(map(len, names))
     kind = "expected" if counts.probabilistic else "voxels"
     head = f"{'region':{width}}  {kind:>9}  {'mL':>11}"
-    lines = ["", f"atlas: {counts.atlas.name}", *atlas_notes(counts.notes)]
+    lines = ["", f"atlas: {counts.atlas.name}"]
     lines.append(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
     for name, row in zip(names, rows, strict=True):
         percent = row.expected_percent_of_region

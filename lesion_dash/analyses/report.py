@@ -9,7 +9,7 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, open_atlas, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class WriteReport(Request):
     scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     where: fields.Where
     where_a: fields.WhereA
@@ -87,6 +88,7 @@ class WriteReport(Request):
         return file_names(self.b is not None, self.atlas is not None)[:-1]
 
     def run(self, progress: Progress) -> Result:
+        from ..cohort.conditions import restrict_cohort
         from ..report.findings import ReportRequest
 
         names = ReportRequest.__dataclass_fields__
@@ -94,15 +96,16 @@ class WriteReport(Request):
         self._check_folders(request)
         atlas = self._open_atlas()
         cohorts = self._load(progress)
+        for letter, cohort in zip("ab", cohorts, strict=False):
+            part = restrict_cohort(cohort, request.conditions(letter))
+            check_overlap(self, part.max_overlap, part.name, needed=False)
         report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
-            warnings=[
-                *(line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)),
-                *(f"note: {note}" for note in _common(cohorts, request)),
-            ],
+            inputs=report.inputs,
+            notes=[*report.notes, *_common(cohorts, request)],
         )
 
     def _check_folders(self, request: ReportRequest) -> None:

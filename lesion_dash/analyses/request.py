@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
 from ..core.text import counted, layout, literal, printable, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
+from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
@@ -46,6 +47,7 @@ ANALYSES: dict[str, type[Request]] = {}
 IMAGE: tuple[str, ...] = (".nii.gz", ".nii")
 TABLE: tuple[str, ...] = (".csv",)
 _KINDS = {TABLE: "CSV", IMAGE: "NIfTI"}
+_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,11 @@ class Result:
         For the provenance.
     parameters : mapping, optional
         For the provenance, in place of those of the request.
-    lines, warnings, notes : sequence of str
-        For standard output, and for standard error.
+    lines : sequence of str
+        For standard output.
+    notes : sequence of str
+        For standard error: what is to be known before the result is believed. Those on `inputs`
+        need not be among them, see `gather_notes`.
     exit_code : int
     obsolete : sequence of Path
         Files of an earlier run that the new ones contradict: removed once those are written.
@@ -75,15 +80,14 @@ class Result:
     counts: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] | None = None
     lines: Sequence[str] = ()
-    warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     exit_code: int = 0
     obsolete: Sequence[Path] = ()
 
     def __str__(self) -> str:
-        """What the command shows: warnings and notes, then its lines."""
-        remarks = [*self.warnings, *(f"note: {note}" for note in self.notes)]
-        return "\n".join(map(printable, (*remarks, *self.lines)))
+        """What the command shows: its notes, then its lines."""
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join(map(printable, (*notes, *self.lines)))
 
 
 class Target(NamedTuple):
@@ -261,27 +265,42 @@ class Request(BaseModel):
         ------
         InputError
             Where an input cannot be used, or the results cannot be written.
+        NotesAreErrors
+            Where the request is strict and there are notes: no file is written. A request that
+            only prints gives its result with exit code 1.
         """
         if not (names := self.outputs()):
-            return self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if errors := self._errors(result):
+                notes = [*result.notes, counted_notes(errors)]
+                return replace(result, notes=notes, exit_code=result.exit_code or STRICT_EXIT_CODE)
+            return result
         from ..files.writing import provenance_bytes, write_atomically
 
         folder, record = self.target.folder, self.target.record
         with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
-            result = self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if errors := self._errors(result):
+                raise NotesAreErrors(errors)
             for name, content in result.files:
                 writer.add(name, *([content] if isinstance(content, bytes) else content))
                 del content  # the next one takes its place in memory
             if record not in writer.sums:
                 parameters = self.parameters() if result.parameters is None else result.parameters
-                inputs = list(result.inputs)
-                writer.add(
-                    record,
-                    provenance_bytes(self.command, parameters, inputs, result.counts, writer.sums),
-                )
-        for path in result.obsolete:
-            path.unlink(missing_ok=True)
-        return result
+                values = (self.command, parameters, list(result.inputs), result.counts)
+                writer.add(record, provenance_bytes(*values, writer.sums))
+        left = [note for path in result.obsolete if (note := _remove(path))]
+        return replace(result, notes=[*result.notes, *left])
+
+    def _errors(self, result: Result) -> list[str]:
+        """The notes that are errors, as the request is strict."""
+        return errors_among(result.notes) if vars(self).get("strict") else []
+
+    @staticmethod
+    def _with_all_notes(result: Result) -> Result:
+        """A result with the notes on its inputs, so that no analysis can forget them."""
+        inputs = list(result.inputs)
+        return replace(result, inputs=inputs, notes=gather_notes(inputs, result.notes))
 
     def check_space(self, size: int) -> None:
         """Refuse, before a long computation, where the disk has fewer free bytes than that."""
@@ -397,6 +416,15 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value
 
 
+def _remove(path: Path) -> str:
+    """Remove a file of an earlier run; what is to be said where that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{path} contradicts these results and cannot be removed: {error.strerror}"
+    return ""
+
+
 def _is_same(path: Path, other: Any) -> bool:
     return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
 
@@ -465,8 +493,7 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
             return f"{value} {relation} {context[bound]:g}", ""
     kind, count = value_type(info)
     if what.startswith(("int_", "float_", "finite_")):
-        noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
-        return f"{value!r} is not {noun}", ""
+        return f"{value!r} is not {_NOUNS.get(kind, 'a number')}", ""
     is_wrong_number = what in ("too_short", "too_long", "missing")
     if is_wrong_number or (what == "tuple_type" and count is not None):
         return f"takes {count or 'one or more'} values", ""

@@ -181,6 +181,7 @@ class Roi(Request):
     )
     output: str | None = option("results folder, made if missing", "OUT", "-o", default=None)
     overwrite: fields.Overwrite
+    strict: fields.Strict
     print_code: bool = option(
         "print the Python script with the same result, and do nothing else", default=False
     )

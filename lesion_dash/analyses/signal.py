@@ -75,6 +75,7 @@ class Snr(Request):
         default=None,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
 
     @model_validator(mode="after")
     def _check_regions(self) -> Snr:
@@ -98,7 +99,7 @@ class Snr(Request):
             counts={"measures": len(quality.measures), "notes": list(quality.notes)},
             parameters={"image": shown_path(self.image)} | self.parameters() | quality.parameters,
             lines=_json(quality) if self.as_json else [*_lines(quality), *written],
-            notes=[] if self.as_json else quality.notes,
+            notes=quality.notes,
         )
 
     def _measure(self) -> SignalQuality:

@@ -10,7 +10,7 @@ from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, open_atlas, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class SizeBias(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     permutations: fields.Permutations
     seed: fields.Seed
@@ -81,6 +82,7 @@ class SizeBias(Request):
 
         atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         cohort = load_folder(self.masks, self, progress, self.participants)
+        check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(
             cohort,
             self.min_patients,
@@ -112,7 +114,6 @@ class SizeBias(Request):
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas else [])],
             counts=counts,
             lines=[*_summary(means, test), STATEMENT, self.files_line()],
-            warnings=skipped_files(cohort),
             notes=test.notes,
         )
 

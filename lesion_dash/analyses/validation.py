@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
 from ..cohort.id_columns import ID_COLUMNS
+from ..cohort.loading import read_listing
+from ..cohort.notes import by_reason, group_notes, said_of
 from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
 from ..cohort.selection import ALL_FILES, FileChoice
@@ -125,6 +127,28 @@ class ValidationReport:
         return f"{used} used, {skipped} skipped, {warnings} with warnings"
 
     @property
+    def lines(self) -> list[str]:
+        """Each outcome but ``accept`` with its reason, the same of several files once.
+
+        Examples
+        --------
+        >>> empty = [FileReport(f"{n}.nii", "warn", ("mask is empty",), True) for n in range(9)]
+        >>> ValidationReport("x", tuple(empty)).lines
+        ['warn    9 files, such as 0.nii: mask is empty']
+        """
+        noted = [
+            (report.outcome, "the folder" if report.file == "." else report.file, reason)
+            for report in self.files
+            if report.outcome != "accept"
+            for reason in report.reasons
+        ]
+        return [
+            f"{outcome:7} {said_of(*group)}"
+            for outcome in ("reject", "warn")
+            for group in by_reason((file, why) for kind, file, why in noted if kind == outcome)
+        ]
+
+    @property
     def table(self) -> pd.DataFrame:
         """A row per file: file, outcome, reasons."""
         import pandas as pd
@@ -197,7 +221,8 @@ def check_path(
 
 def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
-    whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
+    notes = group_notes(cohort.notes)
+    whole = (FileReport(".", "warn", notes, used=True),) if notes else ()
     files = (*whole, *map(_report_patient, cohort.patients))
     return ValidationReport(str(cohort.folder), files, space=str(space_of(cohort.grid)))
 
@@ -208,38 +233,45 @@ def _report_patient(patient: Patient) -> FileReport:
 
 def _check_folder(folder: AnyPath, options: ReadOptions) -> ValidationReport:
     try:
-        reading = read_folder(folder, options)
-    except InputError as error:
-        return ValidationReport(
-            str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
-        )
-    atlases = _check_atlases(reading)
-    reports = [
-        _report_patient(patient) for patient in reading.patients if patient.file not in atlases
-    ]
-    whole = _check_whole(reading)
-    stated = str(space_of(reading.grid)) if reading.grid is not None and reading.read else ""
-    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()), space=stated)
+        # The reading of every command, so that all of them say the same.
+        report, grid = _report_listing(read_listing(folder, options))
+    except InputError:
+        try:
+            reading = read_folder(folder, options)
+        except InputError as error:
+            whole = FileReport(".", "reject", (error.reason,), used=False)
+            return ValidationReport(str(folder), (whole,))
+        report, grid = _report_fault(folder, reading), reading.grid
+    atlases = _check_atlases(folder, report, grid)
+    reports = (file for file in report.files if file.file not in atlases)
+    return replace(report, files=(*reports, *atlases.values()))
 
 
-def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
+def _report_listing(cohort: CohortListing) -> tuple[ValidationReport, Grid | None]:
+    return report_of(cohort), cohort.grid
+
+
+def _report_fault(folder: AnyPath, reading: FolderReading) -> ValidationReport:
+    """The report on a folder that makes no cohort."""
+    whole = list[FileReport]()
     if reading.fault:
         fault = getattr(reading.fault, "on_command_line", reading.fault)
-        reasons = (fault.reason, *fault.details)
-        return (FileReport(".", "reject", reasons, used=False),)
-    return (FileReport(".", "warn", reading.notes, used=True),) if reading.notes else ()
+        whole.append(FileReport(".", "reject", (fault.reason, *fault.details), used=False))
+    return ValidationReport(str(folder), (*whole, *map(_report_patient, reading.patients)))
 
 
-def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
+def _check_atlases(
+    folder: AnyPath, report: ValidationReport, grid: Grid | None
+) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
-    for path in [*reading.refused, *reading.left_out]:
-        table = find_label_table(path)
-        if table is None and find_unread_table(path) is None:
+    for file in (each.file for each in report.files if each.outcome == "reject" or not each.used):
+        path = folder / file
+        table = find_label_table(path) if file != "." else None
+        if file == "." or (table is None and find_unread_table(path) is None):
             continue
-        file = path_below(path, reading.root)
         try:
-            notes = _check_atlas(path, table, reading.grid)
+            notes = _check_atlas(path, table, grid)
             outcome: Outcome = "warn" if notes else "accept"
             reports[file] = FileReport(file, outcome, (*notes, "an atlas, not counted"), used=False)
         except InputError as error:

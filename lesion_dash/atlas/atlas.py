@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.writing import with_notes
 from ..images.maps import GridCache
 from ..images.probabilities import Scale
 from ..images.space import compare_spaces, space_input
@@ -425,7 +426,7 @@ def _extent(grid: Grid) -> str:
 
 
 def atlas_input(atlas: Atlas) -> dict[str, Any]:
-    """An atlas as an input: the image and the label table that were read, with checksums."""
+    """An atlas as an input: the files that were read, with checksums, and what is noted of it."""
     files = [{"file": file, "sha256": sha256 or None} for file, sha256 in atlas.sources.items()]
-    known = {"kind": "atlas", "name": atlas.name, "files": files}
-    return known | {"space": space_input(atlas.grid)}
+    known = {"kind": "atlas", "name": atlas.name, "files": files, "space": space_input(atlas.grid)}
+    return with_notes(known, atlas.notes)

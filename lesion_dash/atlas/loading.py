@@ -32,7 +32,7 @@ from .finding import (
     unread_note,
 )
 from .formats import Region
-from .grouping import DOUBTFUL, SWAPPED, check_map_sides, check_sides, shorten
+from .grouping import check_map_sides, check_sides, shorten
 from .parcels import check_parcels
 from .probabilities import Column, check_one_scale, to_probabilities
 from .published import alike_names, fetch_atlas, is_library_name
@@ -106,12 +106,6 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     if both < _SURE * rows:
         differences.append(f"the image has {both:,} of the table's {rows:,} labels")
     return (f"{' and '.join(differences)}: {_QUESTION}",) if differences else ()
-
-
-def doubts(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes on an atlas that make all its names doubtful, to be shown before any result."""
-    begins = (SWAPPED, DOUBTFUL)
-    return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(begins))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import Runs, find_runs
 from ..files.paths import AnyPath
+from ..files.writing import with_notes
 from ..images.masks import Mask
 from ..images.space import space_input
+from .notes import all_notes
 from .participants import Participants, Patient, Units
 
 if TYPE_CHECKING:
@@ -65,6 +67,11 @@ class CohortListing:
     def used(self) -> tuple[Patient, ...]:
         """The patients whose masks are counted."""
         return tuple(patient for patient in self.patients if patient.status == "used")
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """`notes`, and what is to be said of single files: each sentence once, and of how many."""
+        return all_notes(self.notes, self.patients)
 
     @property
     def n_patients(self) -> int:
@@ -246,7 +253,7 @@ def check_min_patients(min_patients: object) -> int:
 def cohort_input(cohort: CohortListing) -> dict[str, Any]:
     """A cohort as an input: its folder, grid, and every file with checksum and status.
 
-    A skipped file has the reason as well.
+    A skipped file has the reason as well; notes are those of `all_notes`, where there are any.
     """
     table, participants = cohort.participants, dict[str, Any]()
     if table is not None:
@@ -254,7 +261,7 @@ def cohort_input(cohort: CohortListing) -> dict[str, Any]:
         if table.units.path:
             units = table.units
             participants["units"] = {"file": str(units.path), "sha256": units.sha256}
-    return {
+    content = {
         "kind": "cohort",
         "folder": str(cohort.folder),
         "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
@@ -269,3 +276,4 @@ def cohort_input(cohort: CohortListing) -> dict[str, Any]:
             for file, sha256 in patient.files
         ],
     }
+    return with_notes(content, cohort.all_notes)

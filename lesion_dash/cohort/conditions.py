@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isnan
@@ -553,21 +553,38 @@ def restriction_summary(cohort: CohortListing, conditions: Iterable[Condition | 
     parts = [", ".join(condition.summary for condition in ordered)]
     if table is not None:
         rows = [table.values_of(patient.file) for patient in cohort.used]
-        cells = {each: [row[find_column(table, each.column)] for row in rows] for each in ordered}
-        out = {
-            each: {
-                row
-                for row, cell in enumerate(cells[each])
-                if not is_missing(cell) and each.is_certain(cell) and not each.is_met(cell)
-            }
-            for each in ordered
-        }
-        for each in ordered:
-            others = set().union(*(out[other] for other in ordered if other != each))
-            rest = [cell for row, cell in enumerate(cells[each]) if row not in others]
-            gaps = sum(map(is_missing, rest))
-            unclear = sum(not is_missing(cell) and not each.is_certain(cell) for cell in rest)
-            if gaps + unclear and not each.missing:
-                why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
-                parts.append(f"{gaps + unclear:,} excluded only because {each.column} is {why}")
+        parts += _excluded_for_want(ordered, table, rows)
     return "; ".join(dict.fromkeys(filter(None, parts)))
+
+
+def _excluded_for_want(
+    conditions: Sequence[Condition], table: Participants, rows: Sequence[Sequence[str]]
+) -> list[str]:
+    """How many patients lack values and are excluded by that alone; each is counted once."""
+    places = {condition: find_column(table, condition.column) for condition in conditions}
+    counts: Counter[tuple[str, ...]] = Counter()
+    reasons: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for row in rows:
+        wanting: dict[str, str] = {}
+        for condition, place in places.items():
+            cell = row[place]
+            if is_missing(cell) or not condition.is_certain(cell):
+                if not condition.missing:
+                    why = "missing" if is_missing(cell) else "not certain"
+                    wanting[condition.column] = why
+            elif not condition.is_met(cell):
+                break
+        else:
+            if wanting:
+                counts[tuple(wanting)] += 1
+                reasons[tuple(wanting)] |= {*wanting.values()}
+    return [
+        f"{number:,} excluded only because {_listed(columns)} "
+        f"{'is' if len(columns) == 1 else 'are'} {' or '.join(sorted(reasons[columns]))}"
+        for columns, number in counts.items()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..core.causes import temporary_fault
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.memory import bytes_in, free_memory
+from ..core.memory import MEMORY_VARIABLE, bytes_in, free_memory
 from ..core.runs import voxels_of
 from ..files.listing import check_folder
 from ..files.paths import PathInput
@@ -27,9 +27,6 @@ from .participants import read_participants
 from .readers import Reader, reader_on
 from .reading import DEFAULTS, IsCancelled, ReadOptions, list_masks, read_masks
 from .selection import SeveralFiles
-
-MEMORY_VARIABLE = "LESION_DASH_MEMORY"
-"""Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
 
 _SHARE_OF_MEMORY = 0.25  # arbitrary: the maps, and other programs, need memory as well
 # Masks that an estimate is made from. Where volumes vary as much as their mean, the mean of 64 is

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -23,20 +22,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-_OPTION = re.compile(r"(?<![\w-])--(?=[a-z])")
-
-
-def without_options(text: str) -> str:
-    """A sentence as a page says it, which has no options of a command line.
-
-    Examples
-    --------
-    >>> without_options("--label any takes every voxel above 0, --label 4 one")
-    'label any takes every voxel above 0, label 4 one'
-    """
-    return _OPTION.sub("", text)
 
 
 def counted(number: int, noun: str = "") -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from ..core.text import without_options
 from ..images.nifti import number
 from ..images.survey import Form
 from ..scans.inspection import Inspection
 from ..scans.inspection_text import Section, describe, disagreement_text, form_text
+from .sentences import without_options
 
 Row = tuple[str, str]
 

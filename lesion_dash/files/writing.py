@@ -403,6 +403,12 @@ def provenance_bytes(
     return text.encode("utf-8", "backslashreplace")
 
 
+def with_notes(content: dict[str, Any], notes: Iterable[str]) -> dict[str, Any]:
+    """An input of a provenance with the notes on it, where there are any."""
+    sentences = list(notes)
+    return content | {"notes": sentences} if sentences else content
+
+
 def file_input(kind: str, path: PathInput) -> dict[str, Any]:
     """A file as an input, with the checksum of its bytes as they are now; no password is kept."""
     place = as_path(path)

@@ -19,6 +19,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from ..files.writing import with_notes
 from .masks import OWN_IMAGE, SEVERAL, Mask, nan_note, volume_grid
 from .nifti import half_step, make_image
 from .reading import LARGEST_IMAGE, RawImage, read_header, read_raw_image, stored_of_image
@@ -544,4 +545,4 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
 def map_input(path: AnyPath, source: Map) -> dict[str, Any]:
     """A map as an input, with the checksum of its file."""
     known = {"kind": "map", "file": str(path), "sha256": source.sha256}
-    return known | {"space": space_input(source.grid)}
+    return with_notes(known | {"space": space_input(source.grid)}, source.notes)

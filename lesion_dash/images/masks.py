@@ -18,6 +18,7 @@ from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
 from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from ..files.writing import with_notes
 from .mask_choices import (
     ANY,
     LabelChoice,
@@ -556,7 +557,11 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
     return replace(mask, sha256=stored.sha256)
 
 
-def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
-    """A mask as an input, with the checksum of the bytes that were counted."""
+def mask_input(path: AnyPath, mask: Mask, *, is_lesion: bool = True) -> dict[str, Any]:
+    """A mask as an input, with the checksum of the bytes that were counted, and its notes.
+
+    Of a mask that is no lesion, such as the brain, it says nothing to touch the image's border.
+    """
+    notes = [note for note in mask.notes if is_lesion or not note.startswith("lesion ")]
     known = {"kind": "mask", "file": str(path), "sha256": mask.sha256}
-    return known | {"space": space_input(mask.grid)}
+    return with_notes(known | {"space": space_input(mask.grid)}, notes)

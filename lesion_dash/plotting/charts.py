@@ -219,7 +219,7 @@ def _draw_chosen(panels: tuple[Axes, Axes], coverage: Coverage, min_patients: in
     row = coverage.at(min_patients)
     for axes in panels:
         axes.axvline(row.min_patients, color=_CHOSEN, linewidth=1.8)
-    panels[0].set_title(row.sentence, fontsize=9, color=_CHOSEN, loc="left")
+    panels[0].set_title(row.sentence, fontsize=8, color=_CHOSEN, loc="left")
 
 
 def _scale_patients(axes: Axes, coverage: Coverage) -> None:

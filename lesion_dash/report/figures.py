@@ -347,9 +347,10 @@ def _coverage(findings: Findings, side: Side) -> Picture:
     figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), row.min_patients)
     figure.set_size_inches(_COVERAGE_INCHES)
     figure.supxlabel("")  # who asks for what stands beside the table
+    outside = f" and {row.voxels_outside:,} outside it" if row.voxels_outside else ""
     title = (
         f"k = {row.min_patients}: {counted(row.voxels, 'voxel')}, "
-        f"{share(row.percent_of_brain)} of the brain, "
+        f"{share(row.percent_of_brain)} of the brain{outside}, "
         f"{share(row.percent_of_lesioned)} of all lesioned voxels"
     )
     figure.axes[0].set_title(title, loc="left", fontsize=9)

@@ -16,7 +16,7 @@ from ..atlas.atlas import Atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
-from ..cohort.loading import MEMORY_VARIABLE
+from ..cohort.notes import group_notes
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
 from ..cohort.selection import SeveralFiles
@@ -349,9 +349,15 @@ class Findings:
     def notes(self, side: Side) -> list[str]:
         """What is unusual about the masks as a group."""
         means = side.means.notes if side.means is not None else ()
-        # How this computer kept the masks says nothing of the patients, and differs elsewhere.
-        own = [note for note in side.cohort.notes if MEMORY_VARIABLE not in note]
-        return self.without_folders([*own, *means])
+        return self.without_folders([*group_notes(side.cohort.notes), *means])
+
+    @property
+    def notes_on_results(self) -> list[str]:
+        """The notes on means, on the pair and on the regions; those on inputs are apart."""
+        means = [note for side in self.sides if side.means for note in side.means.notes]
+        pair = self.differences.notes if self.differences is not None else ()
+        regions = self.regions.notes if self.regions is not None else ()
+        return self.without_folders(dict.fromkeys([*means, *pair, *regions]))
 
     def without_folders(self, texts: Iterable[str]) -> list[str]:
         """Sentences in which the folders of the cohorts are called by their names."""

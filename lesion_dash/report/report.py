@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..core.tables import csv_bytes
 from ..core.text import counted
@@ -25,7 +25,7 @@ from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import drawings
 from .findings import Findings
 from .page import PAGE_NAME, make_page, summary
-from .reproduction import Again, report_provenance
+from .reproduction import Again, report_inputs, report_provenance
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -100,6 +100,10 @@ class Report:
         The page.
     files : dict of bytes
         Every file of the folder by name, the page first.
+    inputs : list of dict
+        As the provenance holds them, with the notes on each.
+    notes : list of str
+        What is unusual about the results.
     """
 
     title: str
@@ -107,6 +111,8 @@ class Report:
     sentences: tuple[str, ...]
     html: str
     files: dict[str, bytes]
+    inputs: list[dict[str, Any]]
+    notes: list[str]
 
 
 def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
@@ -147,7 +153,8 @@ def assemble_report(
     sums = {name: checksum(content) for name, content in results.items()}
     provenance = report_provenance(findings, day, sums)
     every = {PAGE_NAME: page.encode("utf-8")} | results | {PROVENANCE_NAME: provenance}
-    return Report(findings.title, day, summary(findings), page, every)
+    inputs, notes = report_inputs(findings), findings.notes_on_results
+    return Report(findings.title, day, summary(findings), page, every, inputs, notes)
 
 
 def _call_each(

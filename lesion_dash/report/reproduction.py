@@ -81,6 +81,8 @@ def _cohort(findings: Findings, side: Side) -> dict[str, Any]:
     for file in content["files"]:
         if "reason" in file:
             file["reason"] = without_folders(file["reason"], findings.cohorts)
+    if "notes" in content:
+        content["notes"] = findings.without_folders(content["notes"])
     participants = content["participants"]
     return content | {
         "folder": side.folder,

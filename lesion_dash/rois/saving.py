@@ -219,14 +219,14 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
         inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
         inputs += [file_input("table", path) for path in data.conditions.sources]
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
-        inputs.append(mask_input(as_path(source.mask or ""), data.tested))
+        inputs.append(mask_input(as_path(source.mask or ""), data.tested, is_lesion=False))
     if isinstance(source, MapSource):
         inputs.append(map_input(as_path(source.image), run.stat_map))
     if run.atlas is not None:
         inputs.append(atlas_input(run.atlas))
     for step, prepared in zip(run.recipe.steps, run.steps, strict=True):
         if isinstance(step, InsideFile) and isinstance(prepared, Within):
-            inputs.append(mask_input(as_path(step.path), prepared.mask))
+            inputs.append(mask_input(as_path(step.path), prepared.mask, is_lesion=False))
         if isinstance(step, InsideRegions):
             given = (step.atlas, step.labels)
             if given != (run.recipe.atlas, run.recipe.labels):

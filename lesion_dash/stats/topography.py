@@ -220,7 +220,8 @@ def volume_stats(
         Voxels lesioned in at least this many patients qualify.
     std : {"population", "sample"}
     outside : {"zero", "nan"}
-        What the maps hold at voxels that do not qualify.
+        What the maps hold at voxels that do not qualify. One that qualifies by a single patient
+        has no sample SD: NaN in either case.
 
     Returns
     -------

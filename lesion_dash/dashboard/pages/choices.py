@@ -29,7 +29,7 @@ FILES_IN_WORDS = {
 }
 """What can be saved, in words."""
 
-_THREE_LINES = "54px"
+_FOUR_LINES = "72px"
 
 
 class ChoicesPanel:
@@ -49,7 +49,7 @@ class ChoicesPanel:
         self.filter_a, self.filter_b = (FilterPanel(context, side, split) for side in "ab")
         self.overlap_hint = note()
         self.bound, self.coverage, self.file_name = note(), note(), note()
-        self.coverage.layout.min_height = _THREE_LINES
+        self.coverage.layout.min_height = _FOUR_LINES
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
