@@ -41,6 +41,9 @@ from .stats.components import find_components as find_components
 from .stats.coverage import threshold_coverage as threshold_coverage
 from .stats.differences import CohortDifferences as CohortDifferences
 from .stats.differences import cohort_differences as cohort_differences
+from .stats.lesion_symptom.cluster_table import find_symptom_clusters as find_symptom_clusters
+from .stats.lesion_symptom.mapping import SymptomMap as SymptomMap
+from .stats.lesion_symptom.mapping import map_symptom as map_symptom
 from .stats.overlap import Overlap as Overlap
 from .stats.overlap import overlap as overlap
 from .stats.permutation import permute_volumes as permute_volumes

@@ -26,7 +26,7 @@ from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core.errors import LesionDashError
 
 _MODULES = (
-    *("topography", "size_bias", "overlap", "differences", "coverage", "report", "load"),
+    *("topography", "size_bias", "overlap", "differences", "lsm", "coverage", "report", "load"),
     *("assignment", "rois", "atlases", "conversion", "registration", "warping", "mask", "signal"),
     *("check", "inspection"),
 )

@@ -136,3 +136,10 @@ def planned_d(
     expected = lesioned * planned / patients
     norms = np.sqrt(expected * (planned - expected) / planned)
     return detectable_d(norms, planned - 2 - covariates, threshold, two_sided=True)
+
+
+def false_discovery_rate(p: Float) -> Float:
+    """Benjamini and Hochberg's adjusted p over all voxels."""
+    from scipy.stats import false_discovery_control
+
+    return np.asarray(false_discovery_control(p)) if p.size else p

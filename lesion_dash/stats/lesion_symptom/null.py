@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from ..size_bias import Side
 from .clusters import Neighbours
 from .design import Permutable
 from .path import FLOAT32_ERROR, SEGMENT, PatternPath
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -49,6 +52,16 @@ class Null:
     def permutations(self) -> int:
         """Number of permutations."""
         return int(self.largest[1].size)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each permutation: the v-th largest statistics, and the largest cluster."""
+        import pandas as pd
+
+        columns: dict[str, NDArray] = {f"largest_{v}": own for v, own in self.largest.items()}
+        if self.cluster.size:
+            columns["largest_cluster_voxels"] = self.cluster
+        return pd.DataFrame(columns)
 
     def corrected_p(self, statistic: Float, v: int = 1) -> Float:
         """Share of permutations whose v-th largest statistic is as large, the data among them."""

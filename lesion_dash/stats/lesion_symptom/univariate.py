@@ -23,6 +23,8 @@ TESTS = {
     "liebermeister": "Liebermeister's test of a binary score",
     "fisher": "Fisher's exact test of a binary score",
 }
+LINEAR = ("ols", "rank")
+"""Tests of a linear regression."""
 BINARY = ("liebermeister", "fisher")
 """Tests of scores that are 0 or 1."""
 

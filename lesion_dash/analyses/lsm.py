@@ -1,0 +1,230 @@
+"""`lesion-dash lsm`: where damage goes with a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..core.text import counted
+from . import fields
+from .fields import option
+from .inputs import load_folder, open_atlas, skipped_files
+from .request import Progress, Request, Result
+
+if TYPE_CHECKING:
+    from ..stats.lesion_symptom.cluster_table import SymptomClusters
+    from ..stats.lesion_symptom.mapping import SymptomMap
+
+SCRIPT_NAME = "lsm_script.py"
+_MAX_CLUSTERS = 5  # printed; arbitrary, the table holds them all
+_WITHOUT = "without_control_"
+
+
+class LesionSymptomMap(Request):
+    """Where damage goes with a score: lesion-symptom mapping with permutations.
+
+    The score is a column of the participants table. A positive effect means a higher score in
+    lesioned patients. Corrected p hold the chance of any false voxel; with --v, that of more than
+    so many mm³ of them. docs/symptoms.md says what a map shows, and what it does not.
+    """
+
+    command = "lsm"
+    example = "masks/ --score nihss --covariates age sex -o lsm/"
+
+    masks: fields.Masks
+    score: str = option(
+        "column of the participants table: numbers, or 0 and 1 for liebermeister and fisher",
+        "COLUMN",
+    )
+    covariates: tuple[str, ...] = option(
+        "columns of numbers or categories that are held constant", "COLUMN", default=(),
+        several=True,
+    )  # fmt: skip
+    output: fields.Output
+    overwrite: fields.Overwrite
+    test: Literal["ols", "rank", "welch", "brunner-munzel", "liebermeister", "fisher"] = option(
+        "linear regression (ols), the same of ranks, two-sample tests, or tests of 0 and 1",
+        default="ols",
+    )
+    control: Literal["log-volume", "volume", "none", "behaviour", "lesion", "dtlvc"] = option(
+        "how lesion volume is controlled: as a covariate (log-volume, volume), not at all, or as "
+        "earlier papers did",
+        default="log-volume",
+    )
+    compare_control: bool = option(
+        "write the maps without control of lesion volume as well", default=False
+    )
+    min_lesioned: int | None = option(
+        "voxels with at least K lesioned and as many spared patients are tested (default: 5 % of "
+        "the patients, and at least the usual minimum of patients)",
+        "K",
+        default=None,
+        ge=2,
+    )
+    permutations: fields.Permutations
+    seed: fields.Seed
+    v: tuple[float, ...] = option(
+        "volumes of false findings in mm³ to allow, a corrected p for each",
+        "MM3",
+        default=(1.0, 10.0, 100.0, 1000.0),
+        several=True,
+    )
+    cluster_p: float = option(
+        "p from which on voxels form clusters", "P", default=0.001, gt=0, lt=1
+    )
+    side: Literal["two-sided", "larger", "smaller"] = option(
+        "what counts as extreme: scores of lesioned patients that differ, are larger, or smaller",
+        default="two-sided",
+    )
+    blocks: str | None = option(
+        "column such as a site: scores are exchanged among patients of one value only",
+        "COLUMN",
+        default=None,
+    )
+    atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
+    labels: fields.Labels
+    pattern: fields.Pattern
+    threshold: fields.Threshold
+    label: fields.Label
+    where: fields.Where
+    participants: fields.Participants
+    scheduler: fields.Scheduler
+
+    def outputs(self) -> list[str]:
+        from ..plotting.symptoms import SCATTER_NAME, SLICES_NAME
+        from ..stats.lesion_symptom.cluster_table import TABLE_NAME
+        from ..stats.lesion_symptom.quantities import file_names
+
+        maps = file_names(self.test, self.v)
+        both = [f"{_WITHOUT}{name}" for name in maps] if self.compare_control else []
+        tables = [TABLE_NAME, "null.csv", "patients.csv"]
+        return [*maps, *both, *tables, SLICES_NAME, SCATTER_NAME, SCRIPT_NAME]
+
+    def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
+        from ..cohort.cohort import cohort_input
+        from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
+
+        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
+        cohort = load_folder(self.masks, self, progress, self.participants)
+        if atlas is not None:
+            atlas = atlas.on_grid(cohort.grid)
+        found = self._map(cohort, self.control, progress)
+        without = self._map(cohort, "none", progress) if self.compare_control else None
+        clusters = find_symptom_clusters(found, atlas)
+        lines = [*_summary(found, clusters), *(_comparison(found, without) if without else [])]
+        return Result(
+            files=self._files(found, without, clusters),
+            inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
+            counts=_counts(found, clusters),
+            lines=[*lines, self.files_line()],
+            warnings=skipped_files(cohort),
+            notes=found.notes,
+        )
+
+    def _map(self, cohort: Any, control: Any, progress: Progress) -> SymptomMap:
+        from ..stats.lesion_symptom.mapping import map_symptom
+
+        return map_symptom(
+            cohort,
+            self.score,
+            test=self.test,
+            covariates=self.covariates,
+            control=control,
+            min_lesioned=self.min_lesioned,
+            permutations=self.permutations,
+            seed=self.seed,
+            v_mm3=self.v,
+            cluster_p=self.cluster_p,
+            side=self.side,
+            blocks=self.blocks,
+            progress=progress(f"permuting {self.score}", "permutation"),
+        )
+
+    def _files(
+        self, found: SymptomMap, without: SymptomMap | None, clusters: SymptomClusters
+    ) -> Iterator[tuple[str, Any]]:
+        from ..core.tables import csv_bytes
+        from ..images.maps import nifti_parts
+        from ..plotting.figures import figure_bytes
+        from ..plotting.symptoms import (
+            SCATTER_NAME,
+            SLICES_NAME,
+            draw_symptom_scatter,
+            draw_symptom_slices,
+        )
+        from ..stats.lesion_symptom.cluster_table import TABLE_NAME
+
+        for prefix, symptom_map in (("", found), (_WITHOUT, without)):
+            if symptom_map is not None:
+                for quantity in symptom_map.quantities:
+                    image = symptom_map.map(quantity.key).to_nifti()
+                    yield f"{prefix}{quantity.file}", nifti_parts(image)
+        yield TABLE_NAME, csv_bytes(clusters.table)
+        yield "null.csv", csv_bytes(found.null.table)
+        yield "patients.csv", csv_bytes(found.patients.table)
+        yield SLICES_NAME, figure_bytes(draw_symptom_slices(found))
+        yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(found, clusters))
+        again = self.model_copy(update={"output": f"{self.output}_again", "overwrite": False})
+        yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
+
+
+def _counts(found: SymptomMap, clusters: SymptomClusters) -> dict[str, Any]:
+    significant = int((found.corrected_p <= SIGNIFICANCE_LEVEL).sum())
+    return {
+        "patients": found.patients.size,
+        "excluded": {reason: len(ids) for reason, ids in found.patients.excluded.items()},
+        "voxels_tested": found.tested,
+        "patterns": found.prepared.patterns.size,
+        f"voxels_corrected_p_at_most_{SIGNIFICANCE_LEVEL:g}": significant,
+        "threshold": found.threshold(),
+        "clusters": len(clusters),
+        "notes": list(found.notes),
+        "sentence": found.sentence,
+    }
+
+
+def _summary(found: SymptomMap, clusters: SymptomClusters) -> list[str]:
+    """Design, thresholds, clusters and what the map does not show."""
+    from ..stats.lesion_symptom.mapping import STATEMENT
+
+    name = found.statistic_name
+    thresholds = [f"{found.threshold():.2f} for any false voxel"]
+    thresholds += [f"{found.threshold(v):.2f} for more than {v:g} mm³" for v in found.v_mm3]
+    significant = found.corrected_p <= SIGNIFICANCE_LEVEL
+    count, volume = int(significant.sum()), significant.sum() * found.grid.voxel_volume / 1000
+    small = f"{count:,} voxels ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
+    lines = [
+        found.sentence,
+        f"|{name}| for corrected p at most {SIGNIFICANCE_LEVEL:g}: {'; '.join(thresholds)}",
+        f"{small}; largest |{name}| {abs(found.statistic).max():.2f}",
+    ]
+    lines += [_cluster_line(row, found) for row in clusters.rows[:_MAX_CLUSTERS]]
+    if len(clusters) > _MAX_CLUSTERS:
+        lines.append(f"  and {counted(len(clusters) - _MAX_CLUSTERS, 'more cluster')}")
+    if not len(clusters):
+        lines.append("no cluster is significant by its peak or its size")
+        detectable = found.values.get("power_d80")
+        if detectable is not None:
+            lines.append(
+                f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
+                f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
+            )
+    return [*lines, STATEMENT]
+
+
+def _cluster_line(row: Any, found: SymptomMap) -> str:
+    place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    unit = found.patients.name
+    return (
+        f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
+        f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
+        f"{row.spared} spared; difference {row.effect:.2f} ({row.ci_low:.2f} to "
+        f"{row.ci_high:.2f}); corrected p {row.corrected_p:.3g}, of size {row.cluster_p:.3g}"
+    )
+
+
+def _comparison(found: SymptomMap, without: SymptomMap) -> list[str]:
+    a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (found, without))
+    return [f"voxels with corrected p at most {SIGNIFICANCE_LEVEL:g}: {a:,}; without control {b:,}"]
