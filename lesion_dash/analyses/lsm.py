@@ -110,17 +110,20 @@ class LesionSymptomMap(Request):
         cohort = load_folder(self.masks, self, progress, self.participants)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
-        found = self._map(cohort, self.control, progress)
+        symptom_map = self._map(cohort, self.control, progress)
         without = self._map(cohort, "none", progress) if self.compare_control else None
-        clusters = find_symptom_clusters(found, atlas)
-        lines = [*_summary(found, clusters), *(_comparison(found, without) if without else [])]
+        clusters = find_symptom_clusters(symptom_map, atlas)
+        lines = [
+            *_summary(symptom_map, clusters),
+            *(_comparison(symptom_map, without) if without else []),
+        ]
         return Result(
-            files=self._files(found, without, clusters),
+            files=self._files(symptom_map, without, clusters),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
-            counts=_counts(found, clusters),
+            counts=_counts(symptom_map, clusters),
             lines=[*lines, self.files_line()],
             warnings=skipped_files(cohort),
-            notes=found.notes,
+            notes=symptom_map.notes,
         )
 
     def _map(self, cohort: Any, control: Any, progress: Progress) -> SymptomMap:
@@ -143,7 +146,7 @@ class LesionSymptomMap(Request):
         )
 
     def _files(
-        self, found: SymptomMap, without: SymptomMap | None, clusters: SymptomClusters
+        self, symptom_map: SymptomMap, without: SymptomMap | None, clusters: SymptomClusters
     ) -> Iterator[tuple[str, Any]]:
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_parts
@@ -156,67 +159,69 @@ class LesionSymptomMap(Request):
         )
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
 
-        for prefix, symptom_map in (("", found), (_WITHOUT, without)):
-            if symptom_map is not None:
-                for quantity in symptom_map.quantities:
-                    image = symptom_map.map(quantity.key).to_nifti()
-                    yield f"{prefix}{quantity.file}", nifti_parts(image)
+        for prefix, maps in (("", symptom_map), (_WITHOUT, without)):
+            for quantity in maps.quantities if maps else ():
+                image = maps.map(quantity.key).to_nifti()
+                yield f"{prefix}{quantity.file}", nifti_parts(image)
         yield TABLE_NAME, csv_bytes(clusters.table)
-        yield "null.csv", csv_bytes(found.null.table)
-        yield "patients.csv", csv_bytes(found.patients.table)
-        yield SLICES_NAME, figure_bytes(draw_symptom_slices(found))
-        yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(found, clusters))
+        yield "null.csv", csv_bytes(symptom_map.null.table)
+        yield "patients.csv", csv_bytes(symptom_map.patients.table)
+        yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))
+        yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(symptom_map, clusters))
         again = self.model_copy(update={"output": f"{self.output}_again", "overwrite": False})
         yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
 
 
-def _counts(found: SymptomMap, clusters: SymptomClusters) -> dict[str, Any]:
-    significant = int((found.corrected_p <= SIGNIFICANCE_LEVEL).sum())
+def _counts(symptom_map: SymptomMap, clusters: SymptomClusters) -> dict[str, Any]:
+    significant = int((symptom_map.corrected_p <= SIGNIFICANCE_LEVEL).sum())
     return {
-        "patients": found.patients.size,
-        "excluded": {reason: len(ids) for reason, ids in found.patients.excluded.items()},
-        "voxels_tested": found.tested,
-        "patterns": found.prepared.patterns.size,
+        "patients": symptom_map.patients.size,
+        "excluded": {reason: len(ids) for reason, ids in symptom_map.patients.excluded.items()},
+        "voxels_tested": symptom_map.tested,
+        "patterns": symptom_map.prepared.patterns.size,
         f"voxels_corrected_p_at_most_{SIGNIFICANCE_LEVEL:g}": significant,
-        "threshold": found.threshold(),
+        "threshold": symptom_map.threshold(),
         "clusters": len(clusters),
-        "notes": list(found.notes),
-        "sentence": found.sentence,
+        "notes": list(symptom_map.notes),
+        "sentence": symptom_map.sentence,
     }
 
 
-def _summary(found: SymptomMap, clusters: SymptomClusters) -> list[str]:
+def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
     """Design, thresholds, clusters and what the map does not show."""
     from ..stats.lesion_symptom.mapping import STATEMENT
 
-    name = found.statistic_name
-    thresholds = [f"{found.threshold():.2f} for any false voxel"]
-    thresholds += [f"{found.threshold(v):.2f} for more than {v:g} mm³" for v in found.v_mm3]
-    significant = found.corrected_p <= SIGNIFICANCE_LEVEL
-    count, volume = int(significant.sum()), significant.sum() * found.grid.voxel_volume / 1000
+    name = symptom_map.statistic_name
+    thresholds = [f"{symptom_map.threshold():.2f} for any false voxel"]
+    thresholds += [
+        f"{symptom_map.threshold(v):.2f} for more than {v:g} mm³" for v in symptom_map.v_mm3
+    ]
+    significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
+    count = int(significant.sum())
+    volume = count * symptom_map.grid.voxel_volume / 1000
     small = f"{count:,} voxels ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
     lines = [
-        found.sentence,
+        symptom_map.sentence,
         f"|{name}| for corrected p at most {SIGNIFICANCE_LEVEL:g}: {'; '.join(thresholds)}",
-        f"{small}; largest |{name}| {abs(found.statistic).max():.2f}",
+        f"{small}; largest |{name}| {abs(symptom_map.statistic).max():.2f}",
     ]
-    lines += [_cluster_line(row, found) for row in clusters.rows[:_MAX_CLUSTERS]]
+    lines += [_cluster_line(row, symptom_map) for row in clusters.rows[:_MAX_CLUSTERS]]
     if len(clusters) > _MAX_CLUSTERS:
         lines.append(f"  and {counted(len(clusters) - _MAX_CLUSTERS, 'more cluster')}")
     if not len(clusters):
         lines.append("no cluster is significant by its peak or its size")
-        detectable = found.values.get("power_d80")
+        detectable = symptom_map.values.get("power_d80")
         if detectable is not None:
             lines.append(
-                f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
+                f"smallest effect symptom_map in 80 % of such studies: {detectable.min():.2f} to "
                 f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
             )
     return [*lines, STATEMENT]
 
 
-def _cluster_line(row: Any, found: SymptomMap) -> str:
+def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
     place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
-    unit = found.patients.name
+    unit = symptom_map.patients.name
     return (
         f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
         f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
@@ -225,6 +230,6 @@ def _cluster_line(row: Any, found: SymptomMap) -> str:
     )
 
 
-def _comparison(found: SymptomMap, without: SymptomMap) -> list[str]:
-    a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (found, without))
-    return [f"voxels with corrected p at most {SIGNIFICANCE_LEVEL:g}: {a:,}; without control {b:,}"]
+def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:
+    a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (symptom_map, without))
+    return f"voxels with corrected p at most {SIGNIFICANCE_LEVEL:g}: {a:,}; without control {b:,}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from nibabel.funcs import as_closest_canonical
 
+from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..images.masks import Mask
+from ..images.template import load_template
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
 from ..stats.lesion_symptom.mapping import SymptomMap
 from .figures import new_figure
@@ -20,69 +21,79 @@ if TYPE_CHECKING:
 SLICES_NAME = "symptom_slices.png"
 SCATTER_NAME = "scatter.png"
 
-_SLICES = 8  # axial slices in two rows, arbitrary
+_SLICES = 8  # axial slices, arbitrary
 _JITTER = 0.12  # of dots beside each other, in widths of a group; arbitrary
 LESIONED, SPARED = "#b2182b", "#4d4d4d"
 
 
-def draw_symptom_slices(found: SymptomMap) -> Figure:
-    """Axial slices of the statistic, with the voxels outlined that are significant.
+def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
+    """Axial slices of the statistic on the MNI152 template, significant voxels outlined.
 
-    The subject's left is on the left, as `L` and `R` say; black lines enclose voxels whose
-    corrected p is at most 0.05.
+    The patient's left is on the left. Black lines enclose voxels whose corrected p is at most 0.05.
     """
-    statistic, corrected = found.map("statistic"), found.map("corrected_p")
-    image = as_closest_canonical(statistic.to_nifti())
-    values = np.asarray(image.dataobj, np.float32)
-    significant = np.asarray(as_closest_canonical(corrected.to_nifti()).dataobj) <= 0.05
-    tested = np.flatnonzero(np.isfinite(values).any(axis=(0, 1)))
-    chosen = np.unique(np.linspace(tested[0], tested[-1], _SLICES + 2).round().astype(int)[1:-1])
-    limit = float(np.nanmax(np.abs(values))) or 1.0
-    figure = new_figure((11, 6))
-    panels = figure.subplots(2, -(-chosen.size // 2), squeeze=False).ravel()
-    for panel in panels:
-        panel.set_axis_off()
-    colours = ScalarMappable(Normalize(-limit, limit), "coolwarm")
-    for panel, k in zip(panels, chosen.tolist(), strict=False):
-        plane = values[:, :, k].T
-        panel.imshow(colours.to_rgba(plane), origin="lower", interpolation="nearest")
-        if significant[:, :, k].any():
-            panel.contour(significant[:, :, k].T, [0.5], colors="black", linewidths=0.8)
-        z = (image.affine @ [0, 0, k, 1])[2]
-        panel.set_title(f"z = {z:.0f} mm", fontsize=9)
-        panel.text(0.02, 0.5, "L", transform=panel.transAxes, fontsize=8, color="grey")
-        panel.text(0.94, 0.5, "R", transform=panel.transAxes, fontsize=8, color="grey")
-    label = f"{found.quantities[0].label}: lesioned minus spared patients"
-    figure.colorbar(colours, ax=panels.tolist(), shrink=0.7, label=label)
+    from nilearn import plotting
+
+    statistic = symptom_map.map("statistic")
+    limit = float(np.abs(symptom_map.statistic).max()) or 1.0
+    heights = symptom_map.grid.mm_of_index(symptom_map.indices)[:, 2]
+    cuts = np.linspace(heights.min(), heights.max(), _SLICES + 2)[1:-1].round()
+    figure = new_figure((12, 2.6))
+    with warnings.catch_warnings():
+        # A slice without a tested voxel is no mistake.
+        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
+        display = plotting.plot_stat_map(
+            statistic.to_nifti(),
+            bg_img=load_template(),
+            display_mode="z",
+            cut_coords=np.unique(cuts).tolist(),
+            cmap="coolwarm",
+            vmin=-limit,
+            vmax=limit,
+            symmetric_cbar=True,
+            threshold=None,
+            black_bg=False,
+            dim=0,
+            resampling_interpolation="nearest",
+            figure=figure,
+            axes=(0.0, 0.02, 0.97, 0.8),
+        )
+    significant = symptom_map.indices[symptom_map.corrected_p <= SIGNIFICANCE_LEVEL]
+    if significant.size:
+        mask = Mask(symptom_map.grid, significant, "corrected p")
+        display.add_contours(mask.to_nifti(), levels=[0.5], colors=["black"], linewidths=0.8)
+    name, label = symptom_map.statistic_name, symptom_map.patients.name
+    outlined = f"outlined: corrected p at most {SIGNIFICANCE_LEVEL:g}"
+    figure.suptitle(f"{name} of {label}, lesioned minus spared patients; {outlined}", fontsize=10)
     return figure
 
 
-def draw_symptom_scatter(found: SymptomMap, clusters: SymptomClusters) -> Figure:
+def draw_symptom_scatter(symptom_map: SymptomMap, clusters: SymptomClusters) -> Figure:
     """Scores of lesioned and spared patients at the peaks of the first clusters, or the maximum."""
     if len(clusters):
         rows = [(f"cluster {row.cluster}", row.mm) for row in clusters.rows[:4]]
     else:
-        peak = int(np.argmax(np.abs(found.statistic)))
-        mm = found.grid.mm_of_index([int(found.indices[peak])])[0]
+        peak = int(np.argmax(np.abs(symptom_map.statistic)))
+        mm = symptom_map.grid.mm_of_index([int(symptom_map.indices[peak])])[0]
         rows = [("largest statistic", (float(mm[0]), float(mm[1]), float(mm[2])))]
     figure = new_figure((2.8 * len(rows) + 0.6, 4))
     panels = figure.subplots(1, len(rows), squeeze=False, sharey=True)[0]
     for panel, (title, mm) in zip(panels, rows, strict=True):
-        _draw_groups(panel, found, title, mm)
-    panels[0].set_ylabel(found.patients.name)
+        _draw_groups(panel, symptom_map, title, mm)
+    panels[0].set_ylabel(symptom_map.patients.name)
+    figure.set_layout_engine("constrained")
     return figure
 
 
 def _draw_groups(
-    panel: Axes, found: SymptomMap, title: str, mm: tuple[float, float, float]
+    panel: Axes, symptom_map: SymptomMap, title: str, mm: tuple[float, float, float]
 ) -> None:
-    row = found.row_at(mm)
+    row = symptom_map.row_at(mm)
     assert row is not None, "a peak is a tested voxel"
-    is_lesioned = found.is_lesioned(row)
+    is_lesioned = symptom_map.is_lesioned(row)
     random = np.random.default_rng(0)
     groups = ((0, ~is_lesioned, SPARED), (1, is_lesioned, LESIONED))
     for place, group, colour in groups:
-        score = found.patients.score[group]
+        score = symptom_map.patients.score[group]
         beside = place + random.uniform(-_JITTER, _JITTER, score.size)
         panel.plot(beside, score, "o", color=colour, alpha=0.6, markersize=4)
         panel.plot([place - 0.25, place + 0.25], [score.mean()] * 2, color=colour, linewidth=2)

@@ -128,8 +128,8 @@ def find_symptom_clusters(
     Examples
     --------
     >>> from lesion_dash import load_cohort, map_symptom
-    >>> found = map_symptom(load_cohort("sample_data/cohort_a"), "nihss", permutations=99)
-    >>> len(find_symptom_clusters(found, level=1.0)) > 0
+    >>> symptom_map = map_symptom(load_cohort("sample_data/cohort_a"), "nihss", permutations=99)
+    >>> len(find_symptom_clusters(symptom_map, level=1.0)) > 0
     True
     """
     prepared = symptom_map.prepared
@@ -159,21 +159,21 @@ def _describe(
     number: int,
     rows: NDArray[np.int64],
     cluster_p: float,
-    found: SymptomMap,
+    symptom_map: SymptomMap,
     atlas: Atlas | None,
     level: float,
 ) -> SymptomCluster:
-    sign = 1 if found.statistic[rows[0]] > 0 else -1
-    indices = np.ascontiguousarray(found.indices[rows])
-    part = Component(number, sign, found.grid, indices, found.statistic[rows])
-    peak = found.row_of(part.peak_index)
+    sign = 1 if symptom_map.statistic[rows[0]] > 0 else -1
+    indices = np.ascontiguousarray(symptom_map.indices[rows])
+    part = Component(number, sign, symptom_map.grid, indices, symptom_map.statistic[rows])
+    peak = symptom_map.row_of(part.peak_index)
     assert peak is not None, "the peak is one of the voxels"
     x, y, z = part.peak_mm.tolist()
-    is_lesioned = found.is_lesioned(peak)
-    score = found.patients.score
+    is_lesioned = symptom_map.is_lesioned(peak)
+    score = symptom_map.patients.score
 
     def at_peak(key: str) -> Any:
-        return found.values[key][peak].item()
+        return symptom_map.values[key][peak].item()
 
     return SymptomCluster(
         cluster=number,
@@ -186,7 +186,7 @@ def _describe(
         statistic=at_peak("statistic"),
         p=at_peak("p"),
         corrected_p=at_peak("corrected_p"),
-        significant_voxels=int(np.count_nonzero(found.corrected_p[rows] <= level)),
+        significant_voxels=int(np.count_nonzero(symptom_map.corrected_p[rows] <= level)),
         lesioned=int(is_lesioned.sum()),
         spared=int((~is_lesioned).sum()),
         mean_lesioned=float(score[is_lesioned].mean()),

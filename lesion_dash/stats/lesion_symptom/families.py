@@ -17,7 +17,15 @@ from .effects import hedges_g, log10_bayes_factor
 from .logistic import LogisticDesign, make_logistic_design
 from .null import GeneralNull, LinearNull, PermutationNull
 from .patients import SymptomPatients
-from .univariate import BINARY, SymptomTest, binary_tails, brunner_munzel, superiority, welch
+from .univariate import (
+    BINARY,
+    SymptomTest,
+    binary_tails,
+    brunner_munzel,
+    mean_differences,
+    superiority,
+    welch,
+)
 
 Float = NDArray[np.float64]
 
@@ -204,11 +212,8 @@ def _two_samples(patients: SymptomPatients, patterns: Patterns, choice: TestChoi
 
     @cache
     def effect() -> tuple[Float, Float]:
-        own, all_of_it = np.asarray(members @ score)[:, 0], score.sum()
-        difference = own / n - (all_of_it - own) / (patients.size - n)
-        t, own_dof = (column[:, 0] for column in welch(members, n, score))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            error = np.abs(difference / t)
+        parts = mean_differences(members, n, score)
+        difference, error, own_dof = (column[:, 0] for column in parts)
         return difference, t_distribution.isf((1 - CONFIDENCE) / 2, own_dof) * error
 
     null = GeneralNull(patients.cohort.grid, patterns, design, choice.side, permuted)

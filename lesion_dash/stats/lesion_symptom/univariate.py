@@ -30,7 +30,18 @@ BINARY = ("liebermeister", "fisher")
 
 
 def welch(members: Any, n: Int, scores: Float) -> tuple[Float, Float]:
-    """Welch's t and its degrees of freedom.
+    """Welch's t and its degrees of freedom; see `mean_differences` for the shapes.
+
+    NaN where neither group varies.
+    """
+    difference, error, dof = mean_differences(members, n, scores)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = difference / error
+    return np.where(error > 0, t, np.nan), dof
+
+
+def mean_differences(members: Any, n: Int, scores: Float) -> tuple[Float, Float, Float]:
+    """Difference of the means, its standard error and Welch's degrees of freedom.
 
     Parameters
     ----------
@@ -40,8 +51,7 @@ def welch(members: Any, n: Int, scores: Float) -> tuple[Float, Float]:
 
     Returns
     -------
-    t, dof : array of float64, shape (patterns, columns)
-        NaN where neither group varies.
+    difference, error, dof : array of float64, shape (patterns, columns)
     """
     centred = scores - scores.mean(axis=0)
     total, squares = centred.sum(axis=0), (centred**2).sum(axis=0)
@@ -56,13 +66,12 @@ def welch(members: Any, n: Int, scores: Float) -> tuple[Float, Float]:
         parts.append(np.where(deviations > rounding, deviations, 0.0) / (size - 1) / size)
     first, second = parts
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = (own / lesioned - rest / spared) / np.sqrt(first + second)
         dof = (first + second) ** 2 / (first**2 / (lesioned - 1) + second**2 / (spared - 1))
-    return np.where(first + second > 0, t, np.nan), dof
+    return own / lesioned - rest / spared, np.sqrt(first + second), dof
 
 
 def brunner_munzel(members: Any, n: Int, scores: Float) -> tuple[Float, Float]:
-    """Brunner and Munzel's statistic and its degrees of freedom; see `welch` for the shapes.
+    """Brunner and Munzel's statistic and its degrees of freedom; shapes as in `mean_differences`.
 
     With midranks R of all scores and c_t the lesioned patients up to the t-th distinct score, the
     sum of R times the midrank within the lesioned group follows from the sum of c_t² weighted with
