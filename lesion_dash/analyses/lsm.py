@@ -13,10 +13,15 @@ from .inputs import load_folder, open_atlas, skipped_files
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from ..atlas.atlas import Atlas
+    from ..cohort.cohort import Cohort
     from ..stats.lesion_symptom.cluster_table import SymptomClusters
+    from ..stats.lesion_symptom.column_tests import ColumnTests
+    from ..stats.lesion_symptom.design import Control
     from ..stats.lesion_symptom.mapping import SymptomMap
 
 SCRIPT_NAME = "lsm_script.py"
+REGIONS_NAME = "regions.csv"
 _MAX_CLUSTERS = 5  # printed; arbitrary, the table holds them all
 _WITHOUT = "without_control_"
 
@@ -95,10 +100,12 @@ class LesionSymptomMap(Request):
         from ..plotting.symptoms import SCATTER_NAME, SLICES_NAME
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
         from ..stats.lesion_symptom.quantities import file_names
+        from ..stats.lesion_symptom.univariate import LINEAR
 
         maps = file_names(self.test, self.v)
         both = [f"{_WITHOUT}{name}" for name in maps] if self.compare_control else []
-        tables = [TABLE_NAME, "null.csv", "patients.csv"]
+        regions = [REGIONS_NAME] if self.atlas and self.test in LINEAR else []
+        tables = [TABLE_NAME, *regions, "null.csv", "patients.csv"]
         return [*maps, *both, *tables, SLICES_NAME, SCATTER_NAME, SCRIPT_NAME]
 
     def run(self, progress: Progress) -> Result:
@@ -113,12 +120,14 @@ class LesionSymptomMap(Request):
         symptom_map = self._map(cohort, self.control, progress)
         without = self._map(cohort, "none", progress) if self.compare_control else None
         clusters = find_symptom_clusters(symptom_map, atlas)
-        lines = [
-            *_summary(symptom_map, clusters),
-            *(_comparison(symptom_map, without) if without else []),
-        ]
+        regions = self._regions(cohort, atlas, progress)
+        lines = _summary(symptom_map, clusters)
+        if regions is not None:
+            lines += _region_lines(regions)
+        if without is not None:
+            lines.append(_comparison(symptom_map, without))
         return Result(
-            files=self._files(symptom_map, without, clusters),
+            files=self._files(symptom_map, without, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
             lines=[*lines, self.files_line()],
@@ -126,7 +135,7 @@ class LesionSymptomMap(Request):
             notes=symptom_map.notes,
         )
 
-    def _map(self, cohort: Any, control: Any, progress: Progress) -> SymptomMap:
+    def _map(self, cohort: Cohort, control: Control, progress: Progress) -> SymptomMap:
         from ..stats.lesion_symptom.mapping import map_symptom
 
         return map_symptom(
@@ -145,8 +154,34 @@ class LesionSymptomMap(Request):
             progress=progress(f"permuting {self.score}", "permutation"),
         )
 
+    def _regions(
+        self, cohort: Cohort, atlas: Atlas | None, progress: Progress
+    ) -> ColumnTests | None:
+        """The same test of the share of each region; of linear tests alone."""
+        from ..regions.load import lesion_load
+        from ..regions.symptoms import region_symptoms
+
+        if atlas is None or self.test not in ("ols", "rank"):
+            return None
+        return region_symptoms(
+            lesion_load(cohort, atlas),
+            self.score,
+            test=self.test,
+            covariates=self.covariates,
+            control=self.control,
+            permutations=self.permutations,
+            seed=self.seed,
+            side=self.side,
+            blocks=self.blocks,
+            progress=progress(f"permuting {self.score} in regions", "permutation"),
+        )
+
     def _files(
-        self, symptom_map: SymptomMap, without: SymptomMap | None, clusters: SymptomClusters
+        self,
+        symptom_map: SymptomMap,
+        without: SymptomMap | None,
+        clusters: SymptomClusters,
+        regions: ColumnTests | None,
     ) -> Iterator[tuple[str, Any]]:
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_parts
@@ -159,11 +194,13 @@ class LesionSymptomMap(Request):
         )
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
 
-        for prefix, maps in (("", symptom_map), (_WITHOUT, without)):
-            for quantity in maps.quantities if maps else ():
-                image = maps.map(quantity.key).to_nifti()
-                yield f"{prefix}{quantity.file}", nifti_parts(image)
+        for prefix, maps in {"": symptom_map, _WITHOUT: without}.items():
+            if maps is not None:
+                for name, image in maps.files.items():
+                    yield f"{prefix}{name}", nifti_parts(image.to_nifti())
         yield TABLE_NAME, csv_bytes(clusters.table)
+        if regions is not None:
+            yield REGIONS_NAME, csv_bytes(regions.table)
         yield "null.csv", csv_bytes(symptom_map.null.table)
         yield "patients.csv", csv_bytes(symptom_map.patients.table)
         yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))
@@ -228,6 +265,17 @@ def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
         f"{row.spared} spared; difference {row.effect:.2f} ({row.ci_low:.2f} to "
         f"{row.ci_high:.2f}); corrected p {row.corrected_p:.3g}, of size {row.cluster_p:.3g}"
     )
+
+
+def _region_lines(regions: ColumnTests) -> list[str]:
+    """The regions with a corrected p, at most as many as clusters."""
+    table = regions.table[regions.table["corrected_p"] <= SIGNIFICANCE_LEVEL]
+    count = counted(len(table), "region")
+    lines = [f"{count} of {len(regions.table)} with corrected p at most {SIGNIFICANCE_LEVEL:g}"]
+    for row in table.sort_values("corrected_p").head(_MAX_CLUSTERS).itertuples():
+        whole = f"{row.effect:.1f} ({row.ci_low:.1f} to {row.ci_high:.1f}) for the whole region"
+        lines.append(f"  {row.name}: {whole}; corrected p {row.corrected_p:.3g}")
+    return lines
 
 
 def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:

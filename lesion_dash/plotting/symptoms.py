@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..images.maps import Map
 from ..images.masks import Mask
 from ..images.template import load_template
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
@@ -22,6 +23,7 @@ SLICES_NAME = "symptom_slices.png"
 SCATTER_NAME = "scatter.png"
 
 _SLICES = 8  # axial slices, arbitrary
+_SMALLEST = 1e-6  # drawn in place of 0, far below what colours tell apart
 _JITTER = 0.12  # of dots beside each other, in widths of a group; arbitrary
 LESIONED, SPARED = "#b2182b", "#4d4d4d"
 
@@ -33,7 +35,11 @@ def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
     """
     from nilearn import plotting
 
-    statistic = symptom_map.map("statistic")
+    # Zero is not drawn, so that the template shows where nothing is tested.
+    flat = np.zeros(symptom_map.grid.size, np.float32)
+    flat[symptom_map.indices] = np.where(symptom_map.statistic, symptom_map.statistic, _SMALLEST)
+    array = flat.reshape(symptom_map.grid.shape, order="F")
+    statistic = Map("statistic", array, symptom_map.grid, "", "")
     limit = float(np.abs(symptom_map.statistic).max()) or 1.0
     heights = symptom_map.grid.mm_of_index(symptom_map.indices)[:, 2]
     cuts = np.linspace(heights.min(), heights.max(), _SLICES + 2)[1:-1].round()
@@ -50,7 +56,7 @@ def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
             vmin=-limit,
             vmax=limit,
             symmetric_cbar=True,
-            threshold=None,
+            threshold=_SMALLEST / 2,
             black_bg=False,
             dim=0,
             resampling_interpolation="nearest",

@@ -49,12 +49,12 @@ def _on_volume(patients: SymptomPatients, choice: TestChoice) -> list[str]:
             "follow volume alone give findings in nearly every run; compare with log volume"
         )
     if choice.control in ("log-volume", "volume"):
-        volumes = np.log(patients.volumes)
+        volumes = np.log(np.maximum(patients.volumes, patients.volumes[patients.volumes > 0].min()))
         for name, column in patients.covariates.items():
             shared = float(np.corrcoef(column, volumes)[0, 1])
             if abs(shared) > _SAME:
                 notes.append(
-                    f"{name} and log lesion volume are nearly one (r = {shared:.2f}): as "
+                    f"{name} and lesion volume are nearly one (r = {shared:.2f}): as "
                     "covariates together they cannot be told apart"
                 )
     return notes

@@ -7,8 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...core.errors import InputError
-
 Float = NDArray[np.float64]
 
 POWER = 0.8
@@ -111,31 +109,6 @@ def _nodes() -> tuple[Float, Float]:
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     low, high = _LOG_G
     return (nodes + 1) / 2 * (high - low) + low, weights * (high - low) / 2
-
-
-def planned_d(
-    lesioned: NDArray[np.int64],
-    patients: int,
-    planned: int,
-    threshold: float,
-    covariates: int = 0,
-) -> Float:
-    """Detectable d where a study of more patients would have lesions as often as these.
-
-    Parameters
-    ----------
-    lesioned : array of int64, shape (voxels,)
-    patients, planned : int
-        Patients that these lesions come from, and of the planned study.
-    threshold : float
-        Of t.
-    covariates : int
-    """
-    if planned < covariates + 3:
-        raise InputError("planned patients", f"{planned} are too few", "give more")
-    expected = lesioned * planned / patients
-    norms = np.sqrt(expected * (planned - expected) / planned)
-    return detectable_d(norms, planned - 2 - covariates, threshold, two_sided=True)
 
 
 def false_discovery_rate(p: Float) -> Float:

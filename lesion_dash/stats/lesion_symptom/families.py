@@ -33,7 +33,7 @@ CONFIDENCE = 0.95
 """Of intervals, by convention."""
 COVARIATE_CONTROLS = ("log-volume", "volume")
 """Controls that are a covariate."""
-_EXPLAINED = 1e-6
+EXPLAINED = 1e-6
 """Part of a lesion column that covariates leave, below which a voxel cannot be tested. Arbitrary:
 far above rounding."""
 
@@ -129,7 +129,7 @@ def testable(
     else:
         design = design_of(patients, choice)
     full = Design(np.empty(0), np.empty((patients.size, 0)), design.weights, patients.blocks)
-    return design.norms(patterns) > _EXPLAINED * full.norms(patterns)
+    return design.norms(patterns) > EXPLAINED * full.norms(patterns)
 
 
 def _linear(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
