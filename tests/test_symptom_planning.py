@@ -214,7 +214,14 @@ def test_6_18_the_terminal_tells_all_in_25_lines(sample_data, tmp_path, capsys):
     lines = [*printed.out.splitlines(), *printed.err.splitlines()]
     assert len(lines) <= 25
     text = "\n".join(lines)
-    for said in ("patients excluded", "voxels", "log", "family-wise", "nihss", "not that this place"):
+    for said in (
+        "patients excluded",
+        "voxels",
+        "log",
+        "family-wise",
+        "nihss",
+        "not that this place",
+    ):
         assert said in text, said
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 2  # nothing is replaced unasked
 

@@ -31,8 +31,8 @@ class SymptomCluster:
     voxels : int
     volume_mm3 : float
     cluster_p : float
-        p of the size: share of permutations whose largest cluster is as large. It says that there
-        is an effect somewhere in the cluster, not at each of its voxels.
+        p of the size: share of permutations whose largest cluster is as large, NaN where sizes were
+        not tested. It says that there is an effect somewhere in the cluster, not at each voxel.
     x_mm, y_mm, z_mm : float
         The peak: where the statistic is most extreme; of several such voxels, the one nearest to
         the middle of the cluster.
@@ -141,7 +141,9 @@ def find_symptom_clusters(
     bounds = np.searchsorted(labels[order], np.arange(count + 1))
     parts = [rows[order[bounds[k] : bounds[k + 1]]] for k in range(count)]
     corrected = symptom_map.corrected_p
-    sizes = symptom_map.null.cluster_p(np.array([part.size for part in parts], np.int64))
+    sizes = np.full(count, np.nan)
+    if symptom_map.null.cluster.size:
+        sizes = symptom_map.null.cluster_p(np.array([part.size for part in parts], np.int64))
     kept = [
         (float(heights[part].max()), int(part[0]), part, float(p))
         for part, p in zip(parts, sizes, strict=True)

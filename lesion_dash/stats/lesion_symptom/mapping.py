@@ -85,7 +85,7 @@ class SymptomMap(VoxelMaps):
     permutations: int
     seed: int
     v_mm3: tuple[float, ...]
-    cluster_p: float
+    cluster_p: float | None
     blocks: str | None
     null: Null = field(repr=False)
     prepared: PreparedTest = field(repr=False)
@@ -169,7 +169,7 @@ def map_symptom(
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
     v_mm3: Sequence[float] = EXCEEDANCES_MM3,
-    cluster_p: float = CLUSTER_P,
+    cluster_p: float | None = CLUSTER_P,
     side: Side = "two-sided",
     blocks: str | None = None,
     progress: Progress | None = None,
@@ -197,8 +197,8 @@ def map_symptom(
     seed : int
     v_mm3 : sequence of float
         Volumes of false findings to allow: a corrected p for each.
-    cluster_p : float
-        p from which on voxels form clusters.
+    cluster_p : float, optional
+        p from which on voxels form clusters; None tests no sizes of clusters, which is faster.
     side : {"two-sided", "larger", "smaller"}
         Of lesioned patients' scores.
     blocks : str, optional
@@ -231,7 +231,7 @@ def map_symptom(
     >>> found.patients.size, bool((found.corrected_p >= 0.01).all())
     (40, True)
     """
-    choice = TestChoice(test, control, side, cluster_p)
+    choice = TestChoice(test, control, side, CLUSTER_P if cluster_p is None else cluster_p)
     _check_choices(choice, permutations, v_mm3)
     patients = select_patients(cohort, score, covariates, test, control, blocks)
     least = _least_lesioned(min_lesioned, patients.size, test)
@@ -242,7 +242,8 @@ def map_symptom(
     if dropped := [f"{v:g}" for v in v_mm3 if v not in allowed]:
         notes += (f"no corrected p for {' and '.join(dropped)} mm³: fewer voxels are tested",)
     numbers = [voxels_in(v, volume) for v in allowed]
-    null = prepared.null.run(permutations, seed, numbers, prepared.forming, progress)
+    forming = None if cluster_p is None else prepared.forming
+    null = prepared.null.run(permutations, seed, numbers, forming, progress)
     columns = _columns(prepared, null, dict(zip(allowed, numbers, strict=True)), choice)
     notes = (*patients.notes, *notes, *symptom_warnings(patients, patterns, choice))
     return SymptomMap(
