@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesion_dash.analyses.fields import argument_of, bounds_of, choices_of, default_text, flag_of
-from lesion_dash.analyses.request import Request, about
+from lesion_dash.analyses.request import Request, about, home_of
 from lesion_dash.cli import commands
 
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands and options
 
-Written by `make docs` from the requests in `lesion_dash/analyses/`, each of which can be made in
-Python as well: `Stats(masks="masks", output="results").execute()` does what
+Written by `make docs` from the requests in `lesion_dash.analyses`, each of which can be made in
+Python as well: `print(Stats(masks="masks", output="results").execute())` writes and prints what
 `lesion-dash stats masks -o results` does.
 """
 
@@ -25,7 +25,7 @@ def page() -> str:
 
 def _section(kind: type[Request]) -> Iterator[str]:
     first, rest = about(kind)
-    origin = f"`{kind.__module__}.{kind.__name__}`"
+    origin = f"`{home_of(kind)}.{kind.__name__}`"
     yield from (f"## lesion-dash {kind.command}", "", f"{first}. In Python: {origin}.", "")
     yield from ("```text", f"lesion-dash {kind.command} {kind.example}".rstrip(), "```", "")
     yield from ("| option | meaning | default | values |", "|---|---|---|---|")

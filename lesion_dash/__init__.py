@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]]:
-    """What a package's `__init__` calls ``__getattr__`` and ``__all__``.
+def lazy_names(
+    package: str, file: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """What a package's `__init__` calls ``__getattr__``, ``__dir__`` and ``__all__``.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]
     -------
     get : callable
         Imports the module of a name, and gives what it names.
+    listed : callable
+        Gives what `dir` lists: the names, and what the package holds otherwise.
     names : list of str
         The names of the stub.
     """
@@ -49,10 +53,13 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]
             return import_module(f".{name}", package)
         return getattr(import_module(modules[name], package), name)
 
-    return get, list(modules)
+    def listed() -> list[str]:
+        return sorted({*vars(import_module(package)), *modules})
+
+    return get, listed, list(modules)
 
 
-_get, __all__ = lazy_names(__name__, __file__)
+_get, __dir__, __all__ = lazy_names(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:

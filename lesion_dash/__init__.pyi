@@ -4,6 +4,7 @@ from typing import Any
 
 from . import rois as rois
 from . import scans as scans
+from .analyses.report import make_report as make_report
 from .atlas.atlas import LabelAtlas as LabelAtlas
 from .atlas.atlas import ProbabilityAtlas as ProbabilityAtlas
 from .atlas.finding import find_atlases as find_atlases
@@ -36,7 +37,6 @@ from .regions.points import assign_points as assign_points
 from .regions.symptoms import region_symptoms as region_symptoms
 from .report.findings import ReportRequest as ReportRequest
 from .report.report import Report as Report
-from .report.report import make_report as make_report
 from .report.report import save_report as save_report
 from .stats.components import find_components as find_components
 from .stats.coverage import threshold_coverage as threshold_coverage
@@ -62,4 +62,6 @@ from .stats.voxel_maps import VoxelMaps as VoxelMaps
 
 __version__: str
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]]: ...
+def lazy_names(
+    package: str, file: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]: ...

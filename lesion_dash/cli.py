@@ -6,12 +6,12 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
+from . import analyses
 from .analyses.console import (
     complain,
     lasting_streams,
@@ -23,18 +23,14 @@ from .analyses.console import (
 )
 from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
+from .core import defaults
+from .core.causes import cause_of
 from .core.errors import LesionDashError
 
-_MODULES = (
-    *("topography", "size_bias", "overlap", "differences", "lsm", "coverage", "report", "load"),
-    *("assignment", "rois", "atlases", "conversion", "registration", "warping", "mask", "signal"),
-    *("check", "inspection"),
-)
-"""Whose requests are commands, in the order of ``--help``; those from elsewhere follow."""
+_OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
+"""The requests that are commands, in the order of ``--help``; those from elsewhere follow."""
 
-_ORDER = [import_module(f".analyses.{name}", __package__).__name__ for name in _MODULES]
-
-Port = Annotated[int, option("port on this computer", "PORT", default=8866)]  # as Voila has it
+Port = Annotated[int, option("port on this computer", "PORT", default=defaults.PORT)]
 
 
 class Demo(Request):
@@ -64,9 +60,10 @@ class Serve(Request):
     results: str | None = source("where results may be written", "DIR", default=None)
     port: Port
     host: str = option(
-        "IP address to listen on; 127.0.0.1 is this computer, any other asks for a token",
+        f"IP address to listen on; {defaults.LOOPBACK} is this computer, any other asks for a "
+        "token",
         "ADDRESS",
-        default="127.0.0.1",
+        default=defaults.LOOPBACK,
     )
     hostname: str | None = option(
         "name of the proxy in front, as visitors type it; asks for a token", "NAME", default=None
@@ -78,7 +75,10 @@ class Serve(Request):
         default=None,
     )
     max_kernels: int = option(
-        "pages open at once, about 200 MB each and more with large cohorts", "N", ge=1, default=10
+        "pages open at once, about 200 MB each and more with large cohorts",
+        "N",
+        ge=1,
+        default=defaults.MAX_KERNELS,
     )
     kernel_memory: str | None = option(
         "the most one page may take, such as 4GB; on Linux (default: half of the computer's "
@@ -147,8 +147,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         result = read_request(arguments).execute(progress_bar)
         show(result)
         return int(result.exit_code)
-    except LesionDashError as error:
-        return complain(str(error), getattr(error, "details", ()))
+    except LesionDashError as problem:
+        error = getattr(problem, "on_command_line", problem)
+        code = getattr(error, "exit_code", 2)
+        return complain(str(error), getattr(error, "details", ()), code)
     except KeyboardInterrupt:
         return complain("stopped by the user; nothing was changed", code=130)
     except MemoryError:
@@ -156,6 +158,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if os.environ.get("LESION_DASH_DEBUG"):
             raise
+        if cause_of(error) == "full":  # wherever a library writes files of its own
+            place = getattr(error, "filename", None) or "a disk that is written to"
+            return complain(f"{place}: no space is left; free some, and run this again")
         kind = type(error).__name__
         return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
 
@@ -175,8 +180,7 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
 
 def commands() -> list[type[Request]]:
     """Every request, in the order of ``--help``."""
-    places = {name: place for place, name in enumerate(_ORDER)}
-    return sorted(ANALYSES.values(), key=lambda kind: places.get(kind.__module__, len(places)))
+    return [*_OWN, *(kind for kind in ANALYSES.values() if kind not in _OWN)]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -213,7 +217,7 @@ def _add_request(parsers: Any, kind: type[Request]) -> None:
         kind.command,
         help=first[0].lower() + first[1:],
         description=f"{first}.",
-        epilog=rest.replace("%", "%%"),
+        epilog=rest,
         formatter_class=(
             argparse.RawDescriptionHelpFormatter if "\n  " in rest else argparse.HelpFormatter
         ),

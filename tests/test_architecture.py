@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import lesion_dash
+import lesion_dash.analyses
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lesion_dash"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -87,7 +88,7 @@ USED = {module: modules_used(file) for module, file in MODULES.items()}
 
 
 # Lists of public names; their own imports are one function.
-CONTENTS = {"lesion_dash", "lesion_dash.rois", "lesion_dash.scans"}
+CONTENTS = {"lesion_dash", "lesion_dash.analyses", "lesion_dash.rois", "lesion_dash.scans"}
 
 
 def test_each_file_imports_only_packages_before_its_own():
@@ -153,9 +154,13 @@ def test_files_are_one_concept_each():
     assert not longer
 
 
-@pytest.mark.parametrize("package", [lesion_dash, lesion_dash.rois, lesion_dash.scans])
+PUBLIC = (lesion_dash, lesion_dash.analyses, lesion_dash.rois, lesion_dash.scans)
+
+
+@pytest.mark.parametrize("package", PUBLIC)
 def test_public_names_are_listed_once_and_found(package):
     """Each package has a name once: an analysis is in one place, and no result type is lost."""
+    assert {*package.__all__} <= {*dir(package)}
     for name in package.__all__:
         assert getattr(package, name).__name__.split(".")[-1] == name
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
@@ -163,10 +168,8 @@ def test_public_names_are_listed_once_and_found(package):
 
 
 def test_no_public_name_is_in_two_packages():
-    packages = (lesion_dash, lesion_dash.rois, lesion_dash.scans)
-    assert len({name for package in packages for name in package.__all__}) == sum(
-        len(package.__all__) for package in packages
-    )
+    names = [name for package in PUBLIC for name in package.__all__]
+    assert len({*names}) == len(names)
 
 
 # Words of a private language that once ran through the code, with the terms that took their place.

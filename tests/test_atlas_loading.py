@@ -12,10 +12,14 @@ import pytest
 from atlases import pairs, write_atlas
 from phantoms import AFFINE, image
 from pickled import peak_of
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
+from lesion_dash import cli
 from lesion_dash.atlas.atlas import LabelAtlas, ProbabilityAtlas
-from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.atlas.loading import doubts, load_atlas
 from lesion_dash.core.errors import InputError
+from lesion_dash.scans.inspection import inspect_image
 
 SHAPE = (6, 5, 7)
 LABELS = np.random.default_rng(2).integers(0, 4, SHAPE).astype(np.int16)
@@ -68,7 +72,7 @@ def assert_note(atlas, *notes):
         ("index,name\n1,a\n2,b\n", "label without a name: 3"),
         (OF_LABELS + "9,ghost\n", "region without voxels: label 9"),
         ("", "no label table found"),
-        ("See the paper.", "no label table found"),
+        ("See the paper.", "atlas.csv beside it is not read: columns id and name not found"),
     ],
 )
 def test_table_and_image_that_differ_are_used_and_flagged(tmp_path, table, note):
@@ -216,6 +220,147 @@ def test_the_map_of_a_single_region_is_an_atlas_of_probabilities(tmp_path, form)
     assert isinstance(
         load_atlas(write(tmp_path, np.minimum(PERCENT[..., 0], 2)).parent), LabelAtlas
     )
+
+
+FRACTIONS = PERCENT / np.float32(100)
+
+
+@pytest.mark.parametrize(
+    ("array", "top"),
+    [
+        (FRACTIONS * np.float32(1.01), "1.01"),  # as an interpolation overshoots
+        (FRACTIONS * np.float32(4.2), "4.2"),  # as t values
+        ((PERCENT // 5).astype(np.uint8), "20"),  # as counts of patients
+        (FRACTIONS * np.float32(49.5), "49.5"),
+    ],
+)
+def test_a_top_between_fractions_and_percent_is_asked_about(tmp_path, capsys, array, top):
+    match = rf"atlas.*: values up to {top} are neither .* state their scale, percent or fraction"
+    path = write(tmp_path / "image", array)
+    for source in (path, write_maps(tmp_path / "maps", array), nib.load(path)):
+        with pytest.raises(InputError, match=match if source is path else match[5:]):
+            load_atlas(source)
+    np.testing.assert_allclose(dense(load_atlas(path, scale="percent")), array / 100)
+    if float(top) < 1.25:
+        atlas = load_atlas(path, scale="fraction")
+        np.testing.assert_allclose(dense(atlas), np.minimum(array, 1))
+        assert_note(atlas, "values above 1 taken as 1 in ")
+    else:
+        with pytest.raises(InputError, match=rf"values up to {top}, and fraction was stated"):
+            load_atlas(path, scale="fraction")
+    mask = write_atlas(tmp_path / "mask.nii.gz", (PERCENT[..., 0] > 50).astype(np.uint8))
+    command = ["assign", str(mask), "--atlas", str(path), "-o", str(tmp_path / "o.csv")]
+    assert cli.main(command) == 2
+    assert cli.main([*command, "--scale", "percent"]) == 0
+    assert f"values up to {top} taken as percent" in capsys.readouterr().err
+
+
+def test_a_stated_scale_is_checked_and_makes_one_volume_the_map_of_a_region(tmp_path):
+    with pytest.raises(InputError, match="scale: is 'per mille'; choose one of fraction, percent"):
+        load_atlas(write(tmp_path), scale="per mille")
+    with pytest.raises(InputError, match="values up to 300, and percent was stated"):
+        load_atlas(write(tmp_path, PERCENT.astype(np.int16) * 3), scale="percent")
+    one = write(tmp_path, PERCENT[..., 0], "index,name\n1,CST\n")
+    np.testing.assert_allclose(
+        dense(load_atlas(one, scale="percent"))[..., 0], PERCENT[..., 0] / 100
+    )
+    several = write(tmp_path, LABELS, OF_LABELS)
+    assert isinstance(load_atlas(several, scale="percent"), LabelAtlas)
+    just = write(tmp_path, (FRACTIONS[..., 0] * np.float32(1 + 1e-7)).astype("f4"), "1,CST\n")
+    assert load_atlas(just).maps.max() == 1
+
+
+@pytest.mark.parametrize("intent", ["t test", "z score", "p value", "f test"])
+def test_a_statistic_by_its_intent_is_no_atlas(tmp_path, intent):
+    made = image(FRACTIONS)
+    made.header.set_intent(intent)
+    nib.save(made, tmp_path / "atlas.nii.gz")
+    with pytest.raises(InputError, match=r"holds a statistic, .* intent code is \d+ \("):
+        load_atlas(tmp_path / "atlas.nii.gz")
+    assert load_atlas(tmp_path / "atlas.nii.gz", scale="fraction").maps.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("off", "is_read"),
+    [
+        (lambda a: a * 0.99977, True),
+        (lambda a: a * 1.0009, True),
+        (lambda a: a - 4e-4 * (a > 0), True),
+        (lambda a: np.where(a == 3, 3.002, a), True),
+        (lambda a: a * 0.998, False),
+        (lambda a: np.where(a == 3, 2.5, a), False),
+        (lambda a: a + 9e-4 * a * np.linspace(0, 1, a.size).reshape(a.shape), False),
+        (lambda a: (a + 2000 * (a > 0)) * 0.99977, False),  # 2000.54 may be 2000 or 2001
+        (lambda a: np.where(a == 3, 2001.4, a), False),
+    ],
+)
+def test_labels_off_by_less_than_a_thousandth_are_whole_and_told(tmp_path, off, is_read):
+    path = write(tmp_path, off(LABELS.astype(float)).astype("f4"), "")
+    if is_read:
+        atlas = load_atlas(path)
+        np.testing.assert_array_equal(atlas.labels, LABELS)
+        assert len([note for note in atlas.notes if "rounded to whole numbers" in note]) == 1
+    else:
+        with pytest.raises(InputError, match="labels are not whole numbers"):
+            load_atlas(path)
+
+
+def grown(parcels, step, rng):
+    """Labels of the nearest of so many places, on every step-th voxel of 2 mm."""
+    places = np.stack(
+        np.meshgrid(*[np.arange(0, n, step) for n in (70, 80, 60)], indexing="ij"), -1
+    )
+    inside = (((places - [35, 40, 30]) / [33, 38, 28]) ** 2).sum(-1) < 1
+    points = places[inside]
+    labels = np.zeros(inside.shape, np.int32)
+    centres = points[rng.choice(len(points), parcels, replace=len(points) < parcels)]
+    labels[inside] = cKDTree(centres).query(points)[1] + 1
+    return labels
+
+
+@pytest.mark.parametrize(("parcels", "step"), [(60, 2), (400, 1), (400, 4), (1000, 1), (1000, 3)])
+def test_parcellations_without_a_table_are_atlases(tmp_path, parcels, step):
+    labels = grown(parcels, step, np.random.default_rng(parcels))
+    affine = np.diag([2 * step, 2 * step, 2 * step, 1])
+    for array in (labels, np.maximum(labels, labels[::-1]), labels.transpose(2, 0, 1)):
+        atlas = load_atlas(write(tmp_path, array, "", affine))
+        assert len(atlas.regions) == np.count_nonzero(np.unique(array))
+
+
+@pytest.mark.parametrize("form", ["noisy", "smooth", "of few values", "CT without air"])
+def test_grey_values_are_no_atlas(tmp_path, form):
+    rng = np.random.default_rng(8)
+    tissue = np.choose(grown(40, 1, rng) % 4, [0, 300, 500, 700]) * 1.0
+    grey = gaussian_filter(tissue, 1.5)
+    if form != "smooth":
+        grey += rng.normal(0, 20, grey.shape)
+    array = np.where(tissue > 0, grey, 0).clip(0)
+    array = np.rint(array / 10 if form == "of few values" else array).astype(np.int16)
+    if form == "CT without air":
+        array += 1000
+    match = r"holds [\d,]+ different values that form no regions .* grey values of a scan"
+    with pytest.raises(InputError, match=match):
+        load_atlas(write(tmp_path, array, ""))
+    verdict = inspect_image(tmp_path / "atlas.nii.gz").as_atlas
+    assert verdict.answer == "no"
+
+
+@pytest.mark.parametrize(("wrong", "is_doubtful"), [(1, False), (2, True), (3, True), (4, True)])
+def test_a_quarter_of_sides_misplaced_doubts_all_names(tmp_path, capsys, wrong, is_doubtful):
+    """Of eight regions; more than half are a swap."""
+    array = np.zeros(SHAPE, np.uint8)
+    array[0, :4, 0], array[5, :4, 0] = [1, 2, 3, 4], [5, 6, 7, 8]
+    sides = ["L"] * 4 + ["R"] * 4
+    sides[:wrong] = ["R"] * wrong
+    table = "index,name\n" + "".join(f"{n},Area {n} {side}\n" for n, side in enumerate(sides, 1))
+    path = write(tmp_path, array, table)
+    notes = load_atlas(path).notes
+    assert bool(doubts(notes)) == is_doubtful
+    assert_note(
+        load_atlas(path), "on the other side than their name says" if is_doubtful else "label 1"
+    )
+    if is_doubtful:
+        assert f"{wrong} of 8 regions, label 1" in doubts(notes)[0]
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -19,22 +19,24 @@ from hypothesis import strategies as st
 from phantoms import SHAPE, image, random_masks, write_masks
 from registered import make_registered
 
-from lesion_dash import __version__, assign_regions, cli, cohort_differences, permute_volumes
-from lesion_dash.analyses.fields import argument_of, choices_of, default_of, flag_of, value_type
+import lesion_dash
+from lesion_dash import __version__, cli
+from lesion_dash.analyses.fields import argument_of, choices_of, flag_of, value_type
 from lesion_dash.analyses.request import ANALYSES
+from lesion_dash.cohort.dask import SCHEDULER_VARIABLE
 from lesion_dash.core.errors import InputError
-from lesion_dash.rois import RoiRecipe
-from lesion_dash.scans import measure_signal
 from lesion_dash.scans.registration import register
-from lesion_dash.stats.topography import folder_stats
 
 # A small run of each command, in the folder of the fixture `study`.
 RUNS = {
-    "stats": "stats a -o out -k 3 --where sex=F --participants people.tsv",
+    "stats": "stats a -o out -k 2 --where sex=F --participants people.tsv",
     "stats of a label": "stats labels -o out --label 2 --pattern 'sub-*' --std sample",
     "size-bias": "size-bias a -o out -k 3 --permutations 40 --side two-sided --seed 7",
-    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out --by hemisphere",
+    "overlap": "overlap a b --atlas atlas.nii.gz --atlas atlas.nii.gz -o out -k 2 --by hemisphere",
     "overlap of masks": "overlap a/sub-000.nii.gz b/sub-001.nii.gz --atlas atlas.nii.gz -o out",
+    "overlap alone": "overlap a b -o out -k 2",
+    "compare in regions": "compare a b --atlas atlas.nii.gz -o out -k 2",
+    "clusters": "size-bias a -o out -k 3 --permutations 20 --clusters --atlas atlas.nii.gz",
     "compare": "compare a b -o out -k 2 --outside zero --where-a sex=F --where-b sex=M",
     "coverage": "coverage a -o out/k.csv --plot out/k.png -k 2",
     "report": "report a b --atlas atlas.nii.gz -k 2 -o out --title 'A & B'",
@@ -174,21 +176,26 @@ def test_results_are_replaced_only_when_asked(study, capsys, name):
     assert written(folder) == before
 
 
+def shown(capsys) -> list[str]:
+    """All lines that are printed: Python prints those in order that a terminal gets in two ways."""
+    out, err = capsys.readouterr()
+    return sorted([*out.splitlines(), *err.splitlines()])
+
+
 @pytest.mark.parametrize("name", [*RUNS, *PRINTING])
 def test_command_json_and_python_say_the_same_as_the_request(study, capsys, name):
     request = cli.read_request(shlex.split((RUNS | PRINTING)[name]))
     assert cli.read_request(shlex.split(request.as_command())[1:]) == request
     assert type(request)(**json.loads(json.dumps(request.changed))) == request
     main(request.as_command().removeprefix("lesion-dash "))
-    printed, before = capsys.readouterr().out, {}
+    printed, before = shown(capsys), {}
     if name in RUNS:
         before = written(study / "out")
         (study / "out").rename(study / "first")
     exec(request.as_python(), {})
+    assert shown(capsys) == printed
     if name in RUNS:
         assert written(study / "out") == before
-    else:
-        assert capsys.readouterr().out == printed
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -279,31 +286,6 @@ def test_any_request_is_read_back_from_its_texts(command, data):
     assert kind(**json.loads(json.dumps(request.changed))) == request
 
 
-# The function, or class, of the library that each field is for, where its name is another one.
-LIBRARY = {
-    "stats": (folder_stats, {}),
-    "size-bias": (permute_volumes, {}),
-    "compare": (cohort_differences, {}),
-    "assign": (assign_regions, {}),
-    "roi": (RoiRecipe, {"permutations": "n_permutations"}),
-    "register": (register.register_image, {}),
-    "snr": (measure_signal, {}),
-}
-
-
-@pytest.mark.parametrize("command", LIBRARY)
-def test_a_default_of_a_command_is_that_of_the_library(command):
-    function, names = LIBRARY[command]
-    parameters, compared = inspect.signature(function).parameters, 0
-    for name, info in ANALYSES[command].model_fields.items():
-        parameter = parameters.get(names.get(name, name))
-        own = None if info.is_required() else default_of(info)
-        if parameter and isinstance(own, (int, float, str)):
-            assert parameter.default in (own, parameter.empty), name
-            compared += parameter.default == own
-    assert compared
-
-
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -326,6 +308,11 @@ def test_a_default_of_a_command_is_that_of_the_library(command):
         ("stats m -o o --threshold nan", "--threshold: 'nan' is not a number"),
         ("size-bias m -o o --permutations 5", "--permutations: 5 is below 20"),
         ("size-bias m -o o --seed -4", "--seed: -4 is below 0"),
+        ("size-bias m -o o --atlas a", "--atlas: names the regions of clusters; give --clusters"),
+        (
+            "roi --map t.nii --threshold 1 --labels l -o o",
+            "--labels: names the regions of no atlas",
+        ),
         ("inspect i --voxel 1 2 3 --mm 1 2 3", "--voxel and --mm: both given; give one of them"),
         ("assign t --atlas a -o out", "is not the name of a CSV file; let it end in .csv"),
         ("convert a out.mgz", "is not the name of a NIfTI file; let it end in .nii.gz or .nii"),
@@ -351,16 +338,69 @@ def test_a_typing_error_is_one_sentence(capsys, command, sentence):
         ({}, "MASKS: is missing; give it as well"),
         ({"lable": 3}, "lable: is not a field of Stats; did you mean label?"),
         ({"std": "sampel"}, "--std: 'sampel' is not known; did you mean sample?"),
-        ({"where": "sex=F"}, "--where: 'sex=F' cannot be used"),
+        ({"where": 5.0}, "--where: 5.0 cannot be used"),
+        ({"min_patients": True}, "--min-patients: True is not a whole number"),
+        ({"threshold": False}, "--threshold: False is not a number"),
+        ({"participants": True}, "--participants: True cannot be used"),
         ({"threshold": float("inf")}, "--threshold: inf is not a number"),
         ({"masks": {"a": 1}}, "MASKS: {'a': 1} cannot be used"),
+        ({"pattern": False}, "--pattern: False cannot be used"),
         ({"masks": ""}, "MASKS: is empty; give a path"),
     ],
 )
 def test_values_from_python_or_a_link_are_checked_alike(values, problem):
-    masks = {"masks": "m"} if values else {}
-    with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
-        ANALYSES["stats"](output="o", **(masks | values))
+    values = {"output": "o"} | ({"masks": "m"} if values else {}) | values
+    stats = ANALYSES["stats"]
+    for make in (lambda: stats(**values), lambda: stats.model_validate(values)):
+        with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "problem"),
+    [
+        ("inspect", {"image": "i", "voxel": 5}, "--voxel: takes 3 values"),
+        ("inspect", {"image": "i", "voxel": (1, 2)}, "--voxel: takes 3 values"),
+        ("inspect", {"image": "i", "voxel": [True, 2, 3]}, "--voxel: True is not a whole number"),
+        ("load", {"masks": "m", "output": "o", "atlas": []}, "--atlas: takes one or more values"),
+        ("load", {"masks": "m", "output": "o", "atlas": ["a", ""]}, "--atlas: is empty"),
+        ("size-bias", {"masks": "m", "output": "o", "seed": np.True_}, "--seed: True is not a w"),
+    ],
+)
+def test_several_values_are_checked_each(kind, values, problem):
+    with pytest.raises(InputError, match=f"^{problem}"):
+        ANALYSES[kind](**values)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"m"'])
+def test_text_that_is_no_mapping_makes_no_request(text):
+    with pytest.raises(InputError, match=r"^Stats: "):
+        ANALYSES["stats"].model_validate_json(text)
+
+
+@pytest.mark.parametrize("given", ["sex=F", ["sex=F"], ("sex=F",)])
+def test_one_value_where_several_may_be_given_is_one(given):
+    request = ANALYSES["stats"](masks="m", output="o", where=given)
+    assert request.where == ("sex=F",)
+    assert ANALYSES["load"](masks="m", output="o", atlas=Path("a.nii")).atlas == ("a.nii",)
+    assert ANALYSES["roi"](map="m", output="o", threshold=1, pick=3).pick == (3,)
+
+
+def test_a_request_is_the_same_wherever_it_is_made(monkeypatch):
+    """The scheduler of an environment is looked up when it runs."""
+    make = partial(ANALYSES["stats"], masks="m", output="o")
+    first = make()
+    monkeypatch.setenv(SCHEDULER_VARIABLE, "tcp://127.0.0.1:8786")
+    assert make() == first
+    assert "scheduler" not in first.changed
+    assert first.parameters()["cluster"]
+    assert make(scheduler="tcp://other:1").as_command().endswith("--scheduler tcp://other:1")
+
+
+def test_public_names_are_listed():
+    for part in (lesion_dash, lesion_dash.rois, lesion_dash.scans):
+        assert {*part.__all__} <= {*dir(part)}
+    assert "load_cohort" in dir(lesion_dash)
 
 
 IMPORTED = """
@@ -382,9 +422,15 @@ def test_help_and_import_load_no_heavy_library():
 
 
 def test_what_nobody_foresaw_is_still_one_sentence(study, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "/cache/fonts.json")
+
     def fail(*_, **__):
         raise ZeroDivisionError("surprise")
 
+    monkeypatch.setattr("lesion_dash.stats.topography.folder_stats", full)
+    assert main(RUNS["stats"]) == 2
+    assert "error: /cache/fonts.json: no space is left; free some" in capsys.readouterr().err
     monkeypatch.setattr("lesion_dash.stats.topography.folder_stats", fail)
     assert main(RUNS["stats"]) == 2
     assert "internal error (ZeroDivisionError: surprise)" in capsys.readouterr().err

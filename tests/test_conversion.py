@@ -90,11 +90,7 @@ def test_values_that_numpy_would_cast_otherwise(store, like):
         (ends(-(2**31) - 1, 0), "from -2147483649 to 0, more than 32 bits; save"),
         (numbers("c8"), r"complex values .*numpy\.abs"),
         (numbers(">c16"), r"complex values .*numpy\.abs"),
-        (np.ones((5, 4, 3)), r"like.nii.gz: has 3 x 4 x 5 voxels, .*; .*transpose\(2, 1, 0\)"),
-        (np.ones((4, 3, 5)), "axes are in another order"),
-        (np.ones((3, 4, 6)), "give the image whose voxels"),
-        (np.ones((5, 4, 3, 2)), r"transpose\(2, 1, 0\)"),
-        (np.ones((7, 3, 4, 5)), r"7 x 3 x 4 x 5; the volumes come last: save array\[0\], or "),
+        (np.ones((3, 4, 6)), "like.nii.gz: has 3 x 4 x 5 .* 3 x 4 x 6, .*; give the image whose"),
         (np.ones(()), r"not a volume: .*three or four axes needed; save"),
         (np.ones(60), r"not a volume: .*three or four axes needed; save"),
         (np.ones((12, 5)), r"not a volume: .*three or four axes needed; save"),
@@ -220,14 +216,106 @@ def test_two_places_must_agree(store, like):
             convert_array(store(numbers("u1"), affine), **options)
 
 
-def test_axes_of_length_one_are_told(store):
-    array = numbers("u1", (3, 4, 5, 1, 1))
-    made = convert_array(store(array, AFFINE))
-    np.testing.assert_array_equal(made.array, array[..., 0, 0])
-    assert "trailing axes of length one are dropped" in made.notes[0]
-    notes = convert_array(store(numbers("u1", (1, 3, 4, 5)), AFFINE)).notes
-    assert any("taken as 5 volumes of one sagittal slice" in note for note in notes)
-    assert any("save array[0]" in note for note in notes)
+# The order of the axes.
+
+
+def on_grid(tmp_path, shape):
+    path = tmp_path / "grid.nii.gz"
+    nib.save(image(np.zeros(shape, np.uint8), SHEARED), path)
+    return path
+
+
+CUBE = "xyz, xzy, yxz, yzx, zxy, zyx"
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "options", "match"),
+    [
+        ((7, 8, 7), (7, 8, 7), {}, r"\(xyz, zyx\), .*; .*--axes zyx .* of SimpleITK and nnU-Net"),
+        ((6, 6, 3), (6, 6, 3), {}, r"\(xyz, yxz\), .*; .*--axes yxz .* rows, columns and slices"),
+        ((3, 6, 6), (6, 6, 3), {}, r"\(zxy, zyx\)"),
+        ((4, 4, 4), (4, 4, 4), {}, rf"in 6 orders of axes \({CUBE}\)"),
+        ((7, 8, 7, 9), (7, 8, 7), {}, r"\(xyz, zyx\)"),  # a series
+        ((1, 1, 7, 8, 7), (7, 8, 7), {}, r"\(xyz, zyx\)"),  # a batch of one channel
+        ((2, 7, 8, 7), (7, 8, 7), {}, "first axis counts 2 classes.*--channel 1.*--axes zyx for"),
+        ((2, 7, 8, 7), (7, 8, 7), {"channel": 1}, r"\(xyz, zyx\)"),
+        ((2, 3, 4, 5), (3, 4, 5), {}, r"--channel 1`, which is the second; --axes txyz keeps"),
+        ((2, 3, 4, 5), (3, 4, 5), {"channel": 2}, "no channel 2: it holds 2; give --channel 0 to"),
+        ((2, 3, 4, 5), (3, 4, 5), {"channel": -1}, "no channel -1"),
+        ((3, 4, 5), (3, 4, 5), {"channel": 0}, "holds one volume"),
+        ((3, 4, 5), (3, 4, 5), {"axes": "zyx"}, "--axes zyx makes 3 x 4 x 5 no image .* xyz"),
+        ((3, 4, 5), (3, 4, 5), {"axes": "xyy"}, "'xyy' is no order of axes; give x, y and z in"),
+        ((3, 4, 5), (3, 4, 5), {"axes": "txyz"}, "names four axes, and the array has three"),
+    ],
+)
+def test_an_order_that_the_shape_does_not_tell_is_asked_for(
+    store, tmp_path, shape, target, options, match
+):
+    with pytest.raises(InputError, match=match) as refusal:
+        convert_array(store(np.ones(shape)), on_grid(tmp_path, target), **options)
+    assert "array[0]" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("order", "shape", "options", "note"),
+    [
+        ("xyz", (3, 4, 5), {}, ""),
+        ("zyx", (3, 4, 5), {}, "axes taken as z, y, x: 5 x 4 x 3 fits 3 x 4 x 5 voxels in no"),
+        ("yxz", (3, 4, 5), {}, "axes taken as y, x, z"),
+        ("zyx", (7, 8, 7), {"axes": "zyx"}, ""),
+        ("xyz", (7, 8, 7), {"axes": "XYZ"}, ""),
+        ("yzx", (4, 4, 4), {"axes": "y, z, x"}, ""),
+        ("tzyx", (7, 8, 7), {"axes": "zyx", "channel": 1}, ""),
+        ("txyz", (3, 4, 5), {"channel": 1}, ""),
+        ("tzyx", (3, 4, 5), {"channel": 1}, "axes taken as t, z, y, x"),
+        ("xyzt", (3, 4, 5), {"channel": 1}, ""),
+        ("tzyx", (7, 8, 7), {"axes": "tzyx"}, ""),
+        ("zyxt", (7, 8, 7), {"axes": "zyx"}, ""),
+    ],
+)
+def test_axes_come_to_lie_as_x_y_z_and_volumes(store, tmp_path, order, shape, options, note):
+    """The letters themselves move the axes back, by numpy's einsum."""
+    whole = np.random.default_rng(1).integers(0, 99, (*shape, 2)[: len(order)]).astype(np.uint8)
+    letters = "xyzt"[: len(order)]
+    stored = store(np.einsum(f"{letters}->{order}", whole))
+    made = convert_array(stored, on_grid(tmp_path, shape), **options)
+    expected = whole[..., 1] if "channel" in options else whole
+    np.testing.assert_array_equal(made.array, expected)
+    told = [line for line in made.notes if line.startswith("axes")]
+    assert [line.startswith(note) for line in told] == ([True] if note else [])
+
+
+def test_where_nothing_has_a_shape_the_axes_are_x_y_z_unless_said(store):
+    place = {"voxel_size": (1, 1, 3), "orientation": "RAS"}
+    array = numbers("u1", (3, 4, 5))
+    stored = store(np.ascontiguousarray(array.T))
+    made = convert_array(stored, **place, axes="zyx")
+    np.testing.assert_array_equal(made.array, array)
+    np.testing.assert_array_equal(made.placement.grid.voxel_size, (1, 1, 3))
+    assert convert_array(stored, **place).array.shape == (5, 4, 3)
+    classes = store(np.stack([array, 255 - array]))
+    assert any("give --channel or --axes" in note for note in convert_array(classes, **place).notes)
+    np.testing.assert_array_equal(convert_array(classes, **place, channel=1).array, 255 - array)
+
+
+def test_the_affine_in_a_file_says_the_order_of_its_axes(store, tmp_path):
+    array = numbers("u1", (7, 8, 7))
+    made = convert_array(store(array, SHEARED), on_grid(tmp_path, array.shape))
+    np.testing.assert_array_equal(made.array, array)
+    with pytest.raises(InputError, match="fits 3 x 4 x 5 voxels as zyx alone, and the affine"):
+        convert_array(store(numbers("u1", (5, 4, 3)), SHEARED), on_grid(tmp_path, (3, 4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "where"), [((3, 4, 5, 1, 1), "trailing"), ((1, 3, 4, 5), "first"),
+                         ((1, 1, 3, 4, 5), "first"), ((1, 3, 4, 5, 1), "trailing")]
+)  # fmt: skip
+def test_axes_of_length_one_are_dropped_and_told(store, like, shape, where):
+    array = numbers("u1", shape)
+    for place in ({"like": like}, {"voxel_size": (1, 1, 1), "orientation": "RAS"}):
+        made = convert_array(store(array), **place)
+        np.testing.assert_array_equal(made.array, array.reshape(SHAPE))
+        assert f"of shape {shape}: {where} ax" in made.notes[0].replace("the ", "")
 
 
 def test_volumes_come_last(store, tmp_path):

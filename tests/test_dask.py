@@ -38,7 +38,7 @@ from lesion_dash.cohort.reading import ReadOptions
 from lesion_dash.core.errors import Cancelled, InputError
 from lesion_dash.files.listing import confine_to
 from lesion_dash.images.masks import BINARY
-from lesion_dash.stats.topography import folder_stats
+from lesion_dash.stats.topography import folder_stats, volume_stats
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -108,6 +108,19 @@ def test_a_relative_path_is_that_of_this_computer_and_a_mask_may_be_a_chunk(
     monkeypatch.chdir(few.parent)
     result = folder_stats("masks", 2, "sample", "nan", scheduler=scheduler)
     assert_same(result, folder_stats("masks", 2, "sample", "nan"))
+
+
+def test_files_of_a_patient_are_taken_together_on_the_workers(scheduler, tmp_path):
+    names = [f"sub-{patient}_{side}.nii.gz" for patient in range(5) for side in ("left", "right")]
+    folder = write_masks(tmp_path / "sides", random_masks(10), names=names)
+    options = ReadOptions(several_files="union")
+    listing, stats = folder_stats(folder, 2, scheduler=scheduler, options=options)
+    expected = load_cohort(folder, several_files="union")
+    loaded = load_cohort(folder, several_files="union", scheduler=scheduler)
+    assert listing.patients == loaded.patients == expected.patients
+    assert np.array_equal(loaded.indices, expected.indices)
+    maps = volume_stats(expected, 2)
+    assert np.array_equal(stats.mean.array, maps.mean.array.astype(np.float32))
 
 
 def test_urls_are_read_by_the_workers(scheduler, mixed):
@@ -320,7 +333,7 @@ def test_a_worker_follows_no_link_out_of_the_data_root(scheduler, few, tmp_path)
     def read():
         with connect(scheduler) as cluster:
             (header,) = Workers(cluster).headers([link])
-            (mask,) = Workers(cluster).masks([(link, getattr(header, "grid", None))], BINARY)
+            (mask,) = Workers(cluster).masks([((link, getattr(header, "grid", None)),)], BINARY)
         return header, mask
 
     assert not any(isinstance(result, InputError) for result in read())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
+import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -26,15 +31,14 @@ from lesion_dash.scans.registration.deformable import (
     AntsEngine,
     DipyEngine,
     GreedyEngine,
-    MaskedCC,
     bring_together,
     join,
-    masked_factors,
     read_field,
     run_program,
     working_grid,
     write_image,
 )
+from lesion_dash.scans.registration.masked_correlation import MaskedCC, masked_factors
 from lesion_dash.scans.registration.process import run_in_worker
 from lesion_dash.scans.registration.task import Task, Volume, package_version
 from lesion_dash.transforms.transform import Field, Transform, jacobian_map, points_of
@@ -397,6 +401,35 @@ def test_a_program_or_package_that_is_missing_comes_with_its_remedy(install, pro
         package_version("no_such", "pip install it")
 
 
+WITHOUT_DIPY = """
+import importlib.metadata, sys
+sys.modules["dipy"] = None
+known = importlib.metadata.version
+def version(name):
+    if name == "dipy":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return known(name)
+importlib.metadata.version = version
+from lesion_dash.dashboard.registering import why_not
+from lesion_dash.scans import register_image
+print(*(why_not(kind) for kind in ("rigid", "affine", "deformable")), sep="\\n")
+"""
+
+
+def test_without_dipy_all_but_deformable_is_offered_with_the_line_that_installs_it():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DIPY], capture_output=True, text=True, check=True
+    )
+    rigid, affine, deformable, _ = done.stdout.split("\n")
+    assert (rigid, affine) == ("", "")
+    line = deformable.partition("install it: ")[2]
+    python, *words = shlex.split(line)
+    assert (python, words[:3]) == (sys.executable, ["-m", "pip", "install"])
+    needed = words[3]
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert [needed] == pyproject["project"]["optional-dependencies"]["deformable"]
+
+
 FAILS = "import sys\nprint('start')\nprint('ERROR: no memory left', file=sys.stderr)\nsys.exit(3)"
 # Writes its process number, prints a step, does as it is told, and stays.
 STAYS = """
@@ -447,12 +480,20 @@ def test_a_program_does_not_outlive_a_worker_that_was_killed(install, program_ta
     assert has_ended(int(record.read_text()))
 
 
-def test_a_program_of_another_machine_is_one_sentence(install, program_task, tmp_path):
+def test_a_program_that_cannot_be_started_is_one_sentence_by_its_cause(
+    install, program_task, tmp_path, monkeypatch
+):
     install("greedy")
     (tmp_path / "greedy").write_bytes(b"\x7fELF of another machine")
     assert GreedyEngine().version() == "greedy"
-    with pytest.raises(InputError, match="greedy: cannot be started: Exec format error"):
-        GreedyEngine().register(program_task, quiet)
+    for number, remedy in ((0, "Exec format error; install it anew"),
+                           (errno.EACCES, "Permission denied; ask whoever installed it"),
+                           (errno.ENOMEM, "Cannot allocate memory; free some memory")):  # fmt: skip
+        if number:
+            error = OSError(number, os.strerror(number))
+            monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=error))
+        with pytest.raises(InputError, match=f"greedy: cannot be started: {remedy}"):
+            GreedyEngine().register(program_task, quiet)
 
 
 def test_arguments_are_never_read_by_a_shell(tmp_path):

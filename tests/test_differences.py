@@ -55,7 +55,8 @@ def test_a_cohort_does_not_differ_from_itself():
     differences = ld.cohort_differences(A, A, 2)
     for key in KEYS:
         assert not differences.map(key).array[differences.compared.array].any()
-    assert "7 masks of B are in A as well" in differences.notes[0]
+    assert "7 of 7 patients of B are in A as well, by their ids" in differences.notes[0]
+    assert "7 masks of B are in A as well" in differences.notes[1]
 
 
 def test_frequencies_add_up_over_three_cohorts():
@@ -116,13 +117,11 @@ def test_a_shift_below_half_a_voxel_is_the_same_grid_and_said():
     assert "0.3 mm" in differences.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("mm", "match"),
-    [(1.3, r"is not on the grid of the other map: .*1\.3 mm"), (2.0, "reaches beyond the grid")],
-)
-def test_grids_that_do_not_coincide_are_refused(mm, match):
-    with pytest.raises(ld.InputError, match=f"moved: {match}"):
-        ld.cohort_differences(A, moved(0, mm))
+def test_grids_that_do_not_coincide_are_refused():
+    with pytest.raises(
+        ld.InputError, match=r"moved: is not on the grid of the other map: .*1\.3 mm"
+    ):
+        ld.cohort_differences(A, moved(0, 1.3))
 
 
 def test_elsewhere_means_are_nan_or_zero():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -134,6 +137,47 @@ def test_the_repetition_time_must_be_known_for_events(tmp_path):
         read_conditions(path, unknown)
     conditions = read_conditions(path, unknown, delay_s=0, repetition_time=2.0)
     assert conditions.of_volume == ("a", "a", "")
+
+
+def test_a_contradicted_repetition_time_is_chosen_by_the_user(tmp_path):
+    path = events(tmp_path / "a.tsv", (0, 4, "a"))
+    series = replace(series_of(4, time=float("nan")), time_doubt="header 1 s, a.json 2 s")
+    with pytest.raises(InputError, match=r"a\.tsv: .*header 1 s, a\.json 2 s; give the sec"):
+        read_conditions(path, series)
+    assert read_conditions(path, series, delay_s=0, repetition_time=2).of_volume[:2] == ("a", "a")
+    with pytest.raises(InputError, match="repetition time is 0 s"):
+        read_conditions(path, series, repetition_time=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "time", "told"),
+    [
+        ([(0, 4, "a"), (4, 4, "b")], 2.0, ""),
+        ([(0, 2.16, "a")], 0.72, ""),  # three times 0.72, which is no sum of binary numbers
+        (
+            [(0, 2, "a"), (2, 4.5, "b")],
+            1.5,
+            "1 of 2 events .* events end at 6.5 s",
+        ),
+        (
+            [(0, 3, "a"), (8, 0, "b"), (9, 1, "b")],
+            1.0,
+            "2 of 3 .*10 s, the series at 4 s",
+        ),
+        (
+            [(0, 4000, "a"), (4, 4000, "b")],
+            2.0,
+            "2 of 2 .* at 4004 s, the series at 8 s",
+        ),
+    ],
+)
+def test_events_that_end_after_the_series_are_told(tmp_path, rows, time, told):
+    conditions = read_conditions(
+        events(tmp_path / "a.tsv", *rows), series_of(3 if time == 0.72 else 4, time=time), delay_s=0
+    )
+    notes = [note for note in conditions.notes if "after the series" in note]
+    assert len(notes) == bool(told)
+    assert re.search(told, "".join(notes))
 
 
 @pytest.mark.parametrize(

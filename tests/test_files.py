@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from lesion_dash.core.errors import InputError
-from lesion_dash.files.listing import list_images, odd_name
+from lesion_dash.files.listing import confine_task, list_images, odd_name
 from lesion_dash.files.reading import FileView, read_bytes
 
 
@@ -28,7 +29,6 @@ def write_tree(root: Path, *entries: str) -> Path:
 
 
 LINKED = "not followed"
-OUTSIDE = "link points outside the data folder"
 TREES = {
     "below, in capitals too, and sorted": (
         ["b/sub-2.NII.GZ", "a/deep/sub-1.nii", "notes.txt", "sub-3.nii.gz"],
@@ -41,13 +41,18 @@ TREES = {
     "unfinished": (["sub-1.nii.gz.part"], [], ["unfinished copy"]),
     "unfinished, hidden": ([".sub-1.nii.gz.Xq3dEf"], [], ["unfinished copy"]),
     "a link to the own folder": (["sub-1.nii", "again -> ."], ["sub-1.nii"], ["link loop"]),
-    "links are followed inside the folder only": (
+    "the user's own links are followed, each file once": (
         [
             *("../other/sub-9.nii", "sub-1.nii", "alias.nii -> sub-1.nii"),
             *("sub-2.nii -> ../other/sub-9.nii", "sub-3.nii -> gone.nii"),
         ],
-        ["sub-1.nii"],
-        ["counted already", OUTSIDE, "target is missing"],
+        ["sub-1.nii", "sub-2.nii"],
+        ["counted already", "target is missing"],
+    ),
+    "a link to a folder elsewhere, and to one that holds this one": (
+        ["../other/sub-9.nii", "sub-1.nii", "more -> ../other", "all -> .."],
+        ["more/sub-9.nii", "sub-1.nii"],
+        [LINKED],
     ),
     "a linked folder, whatever it is called": (
         ["b/sub-0.nii", "b/sub-1.nii", "a -> b", "c -> b"],
@@ -63,13 +68,39 @@ TREES = {
     "a pair": (["sub-1.hdr", "sub-1.img"], ["sub-1.img"], []),
     "a pair whose header is a link": (
         ["../sub-1.hdr", "sub-1.hdr -> ../sub-1.hdr", "sub-1.img"],
+        ["sub-1.img"],
         [],
-        [OUTSIDE, OUTSIDE],
     ),
-    "a pair whose voxels are a link": (
-        ["../sub-1.img", "sub-1.hdr", "sub-1.img -> ../sub-1.img"],
+    "a pair of AFNI": (["a+tlrc.HEAD", "a+tlrc.BRIK.gz", "b.head"], ["a+tlrc.HEAD", "b.head"], []),
+    "formats that are read": (
+        ["a.voi", "b.MGZ", "c.mgh", "d.mgh.gz"],
+        ["a.voi", "b.MGZ", "c.mgh", "d.mgh.gz"],
         [],
-        [OUTSIDE, OUTSIDE],
+    ),
+    "formats that are named, and files that are no image": (
+        [
+            "a.nrrd",
+            "b.dcm",
+            "c.json",
+            "c.bval",
+            "README",
+            "d.mnc",
+            "e.nii.gz.bz2",
+            "f.npy",
+            "g.pdf",
+        ],
+        [],
+        ["NRRD", "DICOM", "MINC", "compressed otherwise", "convert"],
+    ),
+    "dead links into a store": (
+        ["a.nii.gz -> ../.git/annex/objects/K/K", "b.img -> .git/annex/objects/K/K", "b.hdr"],
+        [],
+        ["datalad get"] * 3,
+    ),
+    "placeholders by their names": (
+        ["a.nii.gz.dvc", ".b.nii.gz.icloud", "c.nii.gz", "c.nii.gz.dvc"],
+        ["c.nii.gz"],
+        ["iCloud", "dvc pull"],
     ),
 }
 
@@ -84,6 +115,41 @@ def test_images_are_found_once_and_the_others_passed_over_with_a_reason(
     skipped = [reason for _, reason in listing.skipped]
     assert len(skipped) == len(reasons)
     assert all(reason in text for reason, text in zip(reasons, skipped, strict=True))
+
+
+def test_a_process_that_is_confined_follows_no_link_out_of_its_folder(tmp_path):
+    root = write_tree(
+        tmp_path / "data",
+        *("../other/sub-9.nii", "m/sub-1.nii", "store/x.nii", "m/sub-2.nii -> ../store/x.nii"),
+        *("m/sub-3.nii -> ../../other/sub-9.nii", "m/sub-4.hdr -> ../../other/sub-9.nii"),
+        *("m/sub-4.img", "m/odd -> ../../other/sub-9.nii"),
+    )
+    with confine_task([root]):
+        listing = list_images(root / "m")
+    assert [path.name for path in listing.images] == ["sub-1.nii", "sub-2.nii"]
+    assert ["outside the data folder" in reason for _, reason in listing.skipped] == [True] * 3
+
+
+CONTENTS = {
+    "DICOM": (bytes(128) + b"DICM" + bytes(50), "dcm2niix"),
+    "an archive": (b"PK\x03\x04" + bytes(50), "unpack"),
+    "a NIfTI image under another name": (b"\x5c\x01\0\0" + bytes(400), "end in .nii"),
+    "the same, compressed": (gzip.compress(b"\x5c\x01\0\0" + bytes(400)), "end in .nii.gz"),
+    "a surface": (b'<?xml version="1.0"?>\n<GIFTI Version="1.0">', "volume version"),
+    "no known format": (bytes(range(256)), "format not known"),
+    "text": (b"some words about this study\n", ""),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), ""),
+    "nothing": (b"", ""),
+}
+
+
+@pytest.mark.parametrize("case", CONTENTS)
+def test_a_file_whose_name_tells_nothing_is_told_by_its_content(tmp_path, case):
+    content, words = CONTENTS[case]
+    (tmp_path / "IM0001").write_bytes(content)
+    reasons = [reason for _, reason in list_images(tmp_path).skipped]
+    assert len(reasons) == bool(words)
+    assert words in "".join(reasons)
 
 
 def test_what_is_no_folder_is_said(tmp_path):

@@ -213,14 +213,14 @@ def test_a_mask_is_no_atlas_unless_its_table_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["load", "assign"])
-def test_a_doubtful_table_is_a_warning_before_any_result(tmp_path, capsys, command):
+def test_a_doubtful_table_is_told_beside_the_results(tmp_path, capsys, command):
     atlas = write_numbered(tmp_path / "a", labels=range(1, 18))
     mask = write_numbered(tmp_path / "masks", TWENTY > 15, labels=(), name="sub-1")
     source = mask if command == "assign" else mask.parent
     out = tmp_path / "o" / ("o.csv" if command == "assign" else "")
     assert cli.main([command, str(source), "--atlas", str(atlas), "-o", str(out)]) == 0
     shown = capsys.readouterr()
-    assert shown.err.startswith("warning: atlas: the table names 17 of the image's 20 labels: ")
+    assert "note: atlas: the table names 17 of the image's 20 labels: " in shown.err
     assert QUESTION not in shown.out
 
 

@@ -7,8 +7,10 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
+from grids import rotation
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from nibabel.affines import from_matvec
 
 from lesion_dash import Grid
 
@@ -19,6 +21,7 @@ TURNED = nib.affines.from_matvec(
     nib.eulerangles.euler2mat(0.0, 0.0, 0.1) @ np.diag([2.0, 2, 2]), [-90, -126, -72]
 )
 MNI_2MM = nib.affines.from_matvec(np.diag([2.0, 2, 2]), [-90, -126, -72])
+SHEAR = np.array([[1, 0, 0], [0, 1, np.sin(0.2)], [0, 0, np.cos(0.2)]])
 
 
 @given(st.tuples(*[st.floats(-200, 200)] * 3))
@@ -75,6 +78,10 @@ def test_the_corner_shift_is_that_of_the_farthest_corner():
         (MNI_2MM, (9, 9, 10), "shape differs"),
         (MNI_2MM + np.eye(4)[[0]].T @ [[0, 0, 0, 20]], (9, 9, 9), "grid differs, 20 mm"),
         (TURNED, (9, 9, 9), r"grid differs, 2\.26 mm at the farthest corner, rotated"),
+        (MNI_2MM @ from_matvec(SHEAR), (9, 9, 9), "grid differs, .* sheared$"),
+        (MNI_2MM @ from_matvec(np.diag([-1, 1, 1]), [8, 0, 0]), (9, 9, 9), r"along x \(LAS"),
+        (MNI_2MM[:, [1, 0, 2, 3]] @ np.diag([1, -1, 1, 1]), (9, 9, 9), "another order and mirr"),
+        (MNI_2MM @ np.diag([0.5, -1, 1, 1]), (9, 9, 9), "voxel size differs .* mirrored along y"),
     ],
 )
 def test_a_difference_is_named_for_what_it_is(affine, shape, pattern):
@@ -82,6 +89,39 @@ def test_a_difference_is_named_for_what_it_is(affine, shape, pattern):
     grid = Grid((9, 9, 9), MNI_2MM)
     assert not other.matches(grid)
     assert re.search(pattern, other.difference(grid))
+
+
+def words_of(turn: np.ndarray) -> set[str]:
+    """What a grid is called whose axes are changed by a matrix, of all words there are."""
+    grid = Grid((9, 9, 9), from_matvec(turn @ MNI_2MM[:3, :3], MNI_2MM[:3, 3]))
+    told = grid.difference(Grid((9, 9, 9), MNI_2MM))
+    words = ("voxel size", "another order", "mirrored", "rotated", "sheared")
+    return {word for word in words if word in told}
+
+
+@given(
+    st.permutations(range(3)),
+    st.tuples(*[st.sampled_from([-1, 1])] * 3),
+    st.sampled_from([0, 2, 17, -31]),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_difference_names_what_two_affines_differ_by_and_no_more(
+    axes, signs, degrees, shear, size
+):
+    turn = np.eye(3)[:, axes] * signs
+    expected = {"another order"} if list(axes) != [0, 1, 2] else set()
+    expected |= {"mirrored"} if -1 in signs else set()
+    if degrees:
+        turn, expected = rotation(z=degrees)[:3, :3] @ turn, expected | {"rotated"}
+    if shear:
+        turn, expected = turn @ SHEAR, expected | {"sheared"}
+    if size:
+        turn, expected = turn @ np.diag([1, 1, 1.5]), expected | {"voxel size"}
+    assert words_of(turn) - {"rotated"} == expected - {"rotated"}
+    if not shear:  # which turns axes as well
+        assert words_of(turn) == expected
 
 
 def test_exact_steps_of_flipped_and_permuted_axes_and_of_none():

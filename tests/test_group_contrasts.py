@@ -330,7 +330,11 @@ SHIFTED = AFFINE + np.eye(4)[[0]].T @ [[0, 0, 0, 30]]
     [
         (cohort_of(random_masks(5, 1), name="a"), {}, "5 patients are in both groups, such as sub"),
         (cohort_of(random_masks(1, 2), name="one"), {}, "has one patient; a group needs at least"),
-        (cohort_of(random_masks(4, 3), SHIFTED, "other"), {}, "other: is not on the grid of a"),
+        (
+            cohort_of(random_masks(4, 3), SHIFTED, "other"),
+            {},
+            "other: is not on the grid of a",
+        ),
         (cohort_of(random_masks(4, 3)), {"min_patients": 10}, "lesioned in 10 patients of both"),
         (cohort_of(random_masks(4, 3)), {"test": "z"}, "choose one of student, welch, fisher"),
     ],
@@ -342,7 +346,7 @@ def test_cohorts_that_cannot_be_compared_are_refused(b, choices, match):
 
 def test_a_patient_in_both_cohorts_is_found_whatever_the_folders_are_called(tmp_path, monkeypatch):
     inner = load_cohort(write_masks(tmp_path / "all" / "a", random_masks(3, 1)))
-    write_masks(tmp_path / "all" / "b", random_masks(2, 2))
+    write_masks(tmp_path / "all" / "b", random_masks(2, 2), names=["sub-b0.nii", "sub-b1.nii"])
     monkeypatch.chdir(tmp_path)
     for other in ("all/a", "all/b/../a", "all"):
         with pytest.raises(InputError, match=r"3 patients are in both groups, such as .*sub-0"):

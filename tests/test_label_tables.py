@@ -36,6 +36,29 @@ GOOD = {
     "a region that is a number": "region,label\n1,Left a\n2,Right b\n",
     "header as a comment": "# index\tname\n1\tLeft a\n2\tRight b\n",
     "comments above": "# of 2020\nindex,name\n1,Left a\n2,Right b\n",
+    **{
+        f"no header, {form}": mark.join(["1", "Left a"]) + "\n" + mark.join(["2", "Right b"]) + "\n"
+        for form, mark in {
+            "comma": ",",
+            "semicolon": ";",
+            "tab": "\t",
+            "comma, blank": ", ",
+        }.items()
+    },
+    "excel's first line": "sep=;\nid;name\n1;Left a\n2;Right b\n",
+    "commas too many": "id,name\n1,Left a,,\n2,Right b,,\n",
+    "words of another language": "Nummer;Struktur\n1;Left a\n2;Right b\n",
+    "aal": "FAG\tLeft a\t1\nFAD\tRight b\t2\n",
+    "aal, commas": "FAG,Left a,1\nFAD,Right b,2\n",
+    "name and label": "Left a\t1\nRight b\t2\n",
+    "side in a column": "1,L,Left a\n2,R,Right b\n",
+    "lut of fsleyes": "1 0.47059 0.070588 0.51373 Left a\n2 0 0.46275 1 Right b\n",
+    "lut of fsleyes, bytes": "1 120 18 131 Left a\n2 0 118 255 Right b\n",
+    "colour behind, from 0 to 1": "1 Left a 0.8 1.0 0.0\n2 Right b 0.722 0.902 0\n",
+    "colour in the middle": "1;0.8;1.0;0.0;Left a\n2;0.722;0.902;0.0;Right b\n",
+    "name, colour, label": "Left a,0.8,1.0,0.0,1\nRight b,0.722,0.902,0.0,2\n",
+    "ctbl of slicer": "# Color table\n0 Clear 0 0 0 0\n1 Left a 1 2 3 9\n2 Right b 4 5 6 9\n",
+    "mrtrix": "#No. Label Name: R G B A\n1 Left a 1 2 3 255\n2 Right b 4 5 6 255\n",
     "lut": "# colours\n1 Left a 1 2 3 0\n2  Right b  4 5 6 0\n",
     "lut without alpha": "1 Left a 1 2 3\n2 Right b 4 5 6\n",
     "lut with a header": "No Label R G B A\n1 Left a 1 2 3 0\n2 Right b 4 5 6 0\n",
@@ -51,6 +74,15 @@ GOOD = {
         "<atlas><data><label><index>1</index><name>Left a</name></label>"
         "<label><index>2</index><name>Right b</name></label></data></atlas>"
     ),
+    "julich": (
+        '<JulichBrainAtlas><Structures><Structure grayvalue="1" id="269">Left a</Structure>'
+        '<Structure grayvalue="2" id="8">Right b</Structure></Structures></JulichBrainAtlas>'
+    ),
+    "brainsuite": (
+        '<labelset><label id="1" color="0xff" fullname="Left a"/>'
+        '<label id="2" color="0xf0" fullname="Right b"/></labelset>'
+    ),
+    "json of names": '{"labels": {"background": 0, "Left a": 1, "Right b": 2}}',
     "mricron with tabs": "1\tLeft a\n2\tRight b\n",
     "json details": '{"1": {"name": "Left a"}, "2": {"name": "Right b"}}',
     "json inside": '{"labels": [{"id": 1, "region": "Left a"}, {"id": 2, "region": "Right b"}]}',
@@ -60,11 +92,11 @@ BAD = {
     "empty": ("\n", "table is empty"),
     "prose": ("See the paper.\nIt is long.\n", "columns id and name not found"),
     "numbers alone": ("1,2\n3,4\n", "columns id and name not found"),
-    "no header": ("1,a\n2,b\n", "columns id and name not found"),
     "fraction": ("id,name\n1.5,a\n", "not a whole number"),
     "text": ("id,name\ntwo,a\n", "not a number"),
     "negative": ("id,name\n-1,a\n", "negative"),
     "endless": ("id,name\ninf,a\n2,b\n", "too large for a label"),
+    "twice beside colours": ("1 a 1 2 3 0\n1 b 4 5 6 0\n", "id used twice: 1"),
     "twice": ("id,name\n1,a\n1,b\n", "id used twice: 1"),
     "ragged": ("id,name\n1,a\n2,b,c\n", "row 3 has 3 fields"),
     "nul": ("id,name\n1,a\0b\n", "not a text table"),
@@ -163,6 +195,10 @@ def test_no_text_does_more_than_be_refused(tmp_path_factory, text):
 BIDS = """index\tname\tabbreviation\tcolor\tmapping\themisphere\tlobe
 1\tInsula\tIns\t#ff0000\t7\tL\tlimbic
 """
+MRTRIX = """0 ???? Unknown 0 0 0 0
+1 L.BSTS ctx-lh-bankssts 25 100 40 255
+2 L.CACG ctx-lh-caudal 125 100 160 255
+"""
 OF_BIDS = {"abbreviation": "Ins", "color": "#ff0000", "mapping": "7"}
 OF_BIDS |= {"hemisphere": "L", "parent": "limbic"}
 
@@ -174,6 +210,23 @@ OF_BIDS |= {"hemisphere": "L", "parent": "limbic"}
         ("1|A|anterior|1\n2|M|medial|1\n", "anterior", {"abbreviation": "A", "column 4": "1"}),
         ("1 Brodmann 17 255 0 0\n2 Brodmann 18 0 255 0\n", "Brodmann 17", {}),
         ("1 Brodmann 17 255 0 0 0\n2 Brodmann 18 0 255 0 0\n", "Brodmann 17", {}),
+        ("1 0.5 0.1 0.2 17 Networks\n2 0.3 0 0.2 18 Networks\n", "17 Networks", {}),
+        ("1 0.5 0.1 0.2 Vis\n2 0.3 0 0.2 Vis 2\n", "Vis", {}),
+        ("1 Area 17\n2 Area 18\n", "Area 17", {}),
+        ("1 Precentral_L -38.6 -5.7 50.9\n2 Precentral_R 41.4 -8.2 52.1\n", "Precentral_L", {}),
+        ("1,#ff0000,Insula\n2,#00ff00,Pole\n", "Insula", {"column 2": "#ff0000"}),
+        ("FAG Precentral_L 1\nFAD Precentral_R 2\n", "Precentral_L", {"abbreviation": "FAG"}),
+        (
+            MRTRIX,
+            "ctx-lh-bankssts",
+            {"abbreviation": "L.BSTS"},
+        ),
+        ("1,L,Precentral\n2,R,Postcentral\n", "Precentral", {"hemisphere": "L"}),
+        ("1 V1 anterior\n2 V2 posterior\n", "V1 anterior", {}),
+        ("1 Left Insula\n2 Right Thalamus\n", "Left Insula", {}),
+        ("1\tPrecentral_L\tFAG\n2\tX_R\tFAD\n", "Precentral_L", {"abbreviation": "FAG"}),
+        ("1,L,Insula\n2,R,Pole\n", "Insula", {"hemisphere": "L"}),
+        ("Nr;Gebiet;Kurz\n1;Insel links;IL\n2;Pol links;PL\n", "Insel links", {"kurz": "IL"}),
     ],
 )
 def test_names_and_other_columns_are_told_apart(tmp_path, text, name, extra):
@@ -215,7 +268,7 @@ COLUMN_4 = "1|A|aa|11\n2|B|bb|12\n3|C|cc|21\n"
 GAP = FSL.format("<label index='0'>zero</label><label index='40'>a</label>")
 DECIDED = {
     # Text, labels of the image, labels of the regions, note.
-    "third column": (COLUMN, [2001, 2002, 2101], [2001, 2002, 2101], "third column"),
+    "third column": (COLUMN, [2001, 2002, 2101], [2001, 2002, 2101], "column 3 of the table"),
     "first column": (COLUMN, ABC, ABC, ""),
     "fsl, plus 1": (FROM_0, ABC, ABC, "numbers plus 1"),
     "fsl, plus 1 in part": (FROM_0, [1, 2], ABC, "numbers plus 1"),
@@ -223,7 +276,18 @@ DECIDED = {
     "csv from 0": ("index,name\n0,a\n1,b\n2,c\n", ABC, ABC, "numbers plus 1"),
     "json list": ('["a", "b", "c"]', ABC, ABC, "numbers plus 1"),
     "json list with background": ('["Background", "a", "b", "c"]', ABC, ABC, "background"),
-    "fourth column": (COLUMN_4, [11, 12, 21], [11, 12, 21], "column 4 taken"),
+    "second column with a header": (
+        "index,label,name\n1,2001,a\n2,2002,b\n3,2101,c\n",
+        *([2001, 2002, 2101],) * 2,
+        "column label",
+    ),
+    "an attribute of two": (
+        "<a><s value='1' id='11'>a</s><s value='2' id='12'>b</s><s value='3' id='21'>c</s></a>",
+        *(ABC,) * 2,
+        "table's value",
+    ),
+    "last of four": ("a 9 1 3 11\nb 8 1 2 12\nc 7 1 2 21\n", *([11, 12, 21],) * 2, ""),
+    "fourth column": (COLUMN_4, [11, 12, 21], [11, 12, 21], "column 4 of the table"),
 }
 
 

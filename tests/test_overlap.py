@@ -56,8 +56,10 @@ def test_a_whole_voxel_shift_is_exact_and_nothing_is_lost():
     lower, upper = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
     upper[1, 2, 1] = lower[1, 2, 0] = True
     assert ld.overlap(mask_of(upper), mask_of(lower, 2)).both.voxels == 1
+    beyond = ld.overlap(mask_of(upper), mask_of(upper, 2))
+    assert (beyond.both.voxels, beyond.only_b.voxels) == (0, 1)
     with pytest.raises(ld.InputError, match="reaches beyond"):
-        ld.overlap(mask_of(upper), mask_of(upper, 2))
+        mask_of(upper, 2).on_grid(mask_of(upper).grid)
 
 
 def test_paths_and_nibabel_images_are_maps_too(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
+import socket
 from pathlib import Path
 
 import nibabel as nib
@@ -134,16 +136,32 @@ NOT_FOUND = requests.Response()
 NOT_FOUND.status_code, NOT_FOUND.url, NOT_FOUND.request = 404, "https://a.org/b", REQUEST
 
 
+NO_ANSWER = requests.ConnectionError("a story", request=REQUEST)
+CONNECT, WRITE = "connect to the internet and", "nilearn cannot write its cache, .*NILEARN_DATA"
+
+
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "remedy"),
     [
-        (requests.ConnectionError("a story", request=REQUEST), "no answer from https://a.org/b"),
-        (requests.HTTPError("404", response=NOT_FOUND), "https://a.org/b answers 404"),
-        (OSError("no space left"), "OSError: no space left"),
-        (EOFError("cut off"), "EOFError: cut off"),
+        (NO_ANSWER, "no answer from https://a.org/b", CONNECT),
+        (socket.gaierror(-2, "Name or service not known"), "gaierror", CONNECT),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "Network is unreachable", CONNECT),
+        (TimeoutError("read timed out"), "TimeoutError: read timed out", CONNECT),
+        (
+            requests.HTTPError("404", response=NOT_FOUND),
+            "https://a.org/b answers 404",
+            "try again la",
+        ),
+        (OSError("no network"), "OSError: no network", CONNECT),
+        (OSError(errno.ENOSPC, "No space left"), "No space left", "free some space for nilearn's"),
+        (OSError(errno.EDQUOT, "Disk quota"), "Disk quota", "free some space for nilearn's cache"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied", WRITE),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), "Read-only file system", WRITE),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x"), "Not a directory", WRITE),
+        (EOFError("cut off"), "EOFError: cut off", "try again, and where .* remove what"),
     ],
 )
-def test_without_a_network_a_sentence_says_what_to_do(monkeypatch, error, reason):
+def test_what_to_do_follows_the_cause_of_a_failed_download(monkeypatch, error, reason, remedy):
     waits, usual = [], _utils._REQUESTS_TIMEOUT
 
     def fail(**options):
@@ -152,12 +170,23 @@ def test_without_a_network_a_sentence_says_what_to_do(monkeypatch, error, reason
 
     monkeypatch.setattr(datasets, "fetch_atlas_aal", fail)
     start = r"nilearn:aal: nilearn \(aal\) could not download it"
-    with pytest.raises(InputError, match=f"^{start}.* and give its image in place of") as caught:
+    end = f"; {remedy}.*; or download the atlas elsewhere, and give its image in place of"
+    with pytest.raises(InputError, match=f"^{start}.*{end}") as caught:
         load_atlas("nilearn:aal")
     assert reason in str(caught.value)
     # A server that takes no connection is given up soon; nilearn's own limit is not changed.
     assert waits == [4.0]
     assert usual == _utils._REQUESTS_TIMEOUT
+
+
+@pytest.mark.parametrize("variables", [("HOME",), ("HOME", "NILEARN_DATA")])
+def test_a_cache_that_cannot_be_made_is_told_by_nilearn_s_own_fetcher(monkeypatch, variables):
+    monkeypatch.delenv("NILEARN_DATA", raising=False)
+    for variable in variables:
+        monkeypatch.setenv(variable, "/dev/null/x")
+    match = "cannot write its cache, /dev/null/.*: name a folder of yours in NILEARN_DATA"
+    with pytest.raises(InputError, match=match):
+        load_atlas("nilearn:aal")
 
 
 @pytest.mark.parametrize("name", LIBRARY)

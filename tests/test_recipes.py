@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,40 @@ def test_a_default_that_is_changed_is_changed_everywhere(toy, tmp_path, capsys):
         kind(masks=folder, output=tmp_path / str(default)).execute()
         content = json.loads((tmp_path / str(default) / "provenance.json").read_text())
         assert content["parameters"]["above"] == default
+
+
+CHANGED = """
+from lesion_dash.core import defaults
+assert (defaults.MIN_PATIENTS, defaults.PERMUTATIONS) == (5, 1000)
+defaults.MIN_PATIENTS, defaults.PERMUTATIONS, defaults.STD = 7, 77, "sample"
+import inspect, runpy, sys
+from lesion_dash import cli, permute_volumes, volume_stats
+from lesion_dash.dashboard.page_inputs import number_field
+from lesion_dash.dashboard.state import Choices
+parameters = inspect.signature(permute_volumes).parameters
+assert (parameters["min_patients"].default, parameters["permutations"].default) == (7, 77)
+assert inspect.signature(volume_stats).parameters["std"].default == "sample"
+assert number_field("chance", "permutations")["value"] == 77
+assert Choices().min_patients == 7
+assert "--permutations 1000" in cli.read_request(
+    ["size-bias", "m", "-o", "o", "--permutations", "1000"]
+).as_command()
+page = runpy.run_path(sys.argv[1])["page"]()
+assert "count | `7` |" in page and "| `77` |" in page and "| `sample` |" in page
+assert "K spared (default 7)" in page
+cli.main(["size-bias", "--help"])
+"""
+
+
+def test_a_default_of_the_library_stands_once():
+    """Signatures, help, pages, links and the documentation follow the one definition."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGED, str(WRITER)], capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "(default 7; at least 1)" in text
+    assert "(default 77; at least 20)" in text
 
 
 def test_the_table_of_commands_is_current():

@@ -316,6 +316,16 @@ def test_an_array_takes_the_only_space_of_its_shape(tmp_path):
         read_region(array)
 
 
+def test_the_order_of_an_arrays_axes_is_asked_for_where_the_image_beside_it_does_not_tell(tmp_path):
+    labels = np.random.default_rng(1).integers(0, 3, (7, 8, 7)).astype(np.uint8)
+    save(tmp_path / "regions.nii.gz", labels)
+    np.save(tmp_path / "regions.npy", labels.T)
+    with pytest.raises(InputError, match=r"fits 7 x 8 x 7 voxels in 2 orders of axes .*--axes zyx"):
+        read_region(tmp_path / "regions.npy", 2)
+    region = read_region(tmp_path / "regions.npy", 2, axes="zyx")
+    np.testing.assert_array_equal(region.indices, np.flatnonzero(labels.ravel("F") == 2))
+
+
 def test_arrays_that_are_several_or_a_picture_are_refused(tmp_path):
     np.savez(tmp_path / "two.npz", lens=CHANCES, globe=CHANCES)
     with pytest.raises(InputError, match="name one with `lesion-dash convert --array`: lens"):

@@ -253,6 +253,15 @@ def test_nothing_of_an_earlier_run_stays_beside_later_results(files, engine, mon
     }
 
 
+def test_an_earlier_file_that_cannot_be_removed_is_told_beside_the_results(files, engine, capsys):
+    (files / "out" / "refused.png").mkdir(parents=True)
+    assert run(files, *everything(files)) == 0
+    assert (files / "out" / "provenance.json").exists()
+    assert (
+        "refused.png contradicts these results and cannot be removed: " in capsys.readouterr().err
+    )
+
+
 def refuse(monkeypatch, found) -> None:
     def register_image(*arguments, **more):
         error = NotCredible("scan", "was not found", "look at it", ("a reason",))

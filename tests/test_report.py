@@ -234,7 +234,7 @@ def test_regions_of_probabilities_are_told_by_expected_voxels(a, likely):
     assert made.sentences[2].endswith(f"mL), {share:.1f} % of the region.")
     page = text_of(made.html)
     assert f"{likely.name} lies elsewhere: write its path there." in page
-    assert f"load_atlas('{likely.name}')" in page
+    assert f"atlas='{likely.name}'" in page
 
 
 def test_how_the_masks_were_kept_is_not_told(root, a, monkeypatch):

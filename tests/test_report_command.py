@@ -123,13 +123,11 @@ def test_the_lines_of_python_give_the_numbers_of_the_page(root, capsys):
     assert run("report", "a", "b", "--atlas", "areas.nii.gz", "-k", "2", "-o", "first") == 0
     page = (root / "first" / "report.html").read_text(encoding="utf-8")
     capsys.readouterr()
-    names: dict = {}
-    exec(shown(root / "first", "python"), names)
+    exec(shown(root / "first", "python"), {})
     overlap = ld.overlap(*(cohort.at_least(2) for cohort in cohorts(root)))
-    assert f"{overlap.both.voxels} {overlap.dice}" in capsys.readouterr().out
-    assert f'<td class="number">{names["a"].n_patients}</td>' in page
-    assert names["regions"]["voxels"].sum() == overlap.both.voxels
-    assert f"Overlap: {overlap.both.voxels} voxels" in text_of(page)
+    *sentences, _ = capsys.readouterr().out.splitlines()
+    assert f"Overlap: {overlap.both.voxels} voxels" in "".join(sentences)
+    assert all(sentence in text_of(page) for sentence in sentences)
 
 
 def test_files_in_folders_of_their_own_are_found_from_the_one_that_is_named(root, monkeypatch):

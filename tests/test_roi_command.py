@@ -74,6 +74,38 @@ def test_the_files_are_what_the_library_gives(folders, tmp_path, capsys):
     assert f"dilate by 1 voxel (6 neighbours): {expected.masks[-1].voxels:,} voxels" in shown
 
 
+@pytest.mark.parametrize("shape", [(9, 11, 1), (9, 1, 8)])
+def test_a_series_of_one_slice_has_its_results_and_a_picture_of_each_step(tmp_path, shape):
+    values = np.random.default_rng(0).normal(size=(*shape, 8)).astype(np.float32)
+    values[2:4, ..., 4:] += 9
+    nib.save(image(values), tmp_path / "bold.nii")
+    (tmp_path / "labels.txt").write_text("labels\n" + "a\n" * 4 + "b\n" * 4)
+    files = ("--series", tmp_path / "bold.nii", "--conditions", tmp_path / "labels.txt")
+    chosen = (*files, "--a", "a", "--b", "b", "--threshold", 2, "--step", "dilate:1")
+    assert run("roi", *chosen, "-o", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+def test_a_sidecar_against_the_header_needs_the_repetition_time(tmp_path, capsys):
+    """Two blocks of 5 s: which volumes are in them depends on the time between volumes."""
+    noise = np.random.default_rng(0).normal(size=(*SHAPE, 24)).astype(np.float32)
+    made = image(noise)
+    made.header.set_xyzt_units("mm", "sec")
+    made.header["pixdim"][4] = 1
+    nib.save(made, tmp_path / "bold.nii")
+    (tmp_path / "bold.json").write_text('{"RepetitionTime": 2.5}')
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n0\t10\ta\n20\t10\tb\n")
+    files = ("--series", tmp_path / "bold.nii", "--conditions", tmp_path / "events.tsv")
+    chosen = (*files, "--a", "a", "--b", "b", "--threshold", 1)
+    assert run("roi", *chosen, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    for words in ("header of bold.nii says 1 s", "bold.json 2.5 s", "--repetition-time"):
+        assert words in error
+    notes = " ".join(result_of(*chosen, "--repetition-time", 2.5).notes)
+    assert "repetition time: the header of bold.nii says 1 s, bold.json 2.5 s" in notes
+    assert "(repetition time 2.5 s)" in notes
+
+
 def test_the_table_says_which_group_has_more_at_each_peak(tmp_path, capsys):
     masks = np.zeros((2, 6, *SHAPE), bool)
     masks[0, :, 1:4, 1:4, 1:4] = masks[1, :5, 5:7, 5:7, 5:7] = True

@@ -128,6 +128,43 @@ def test_any_map_can_be_drawn(array):
     assert all(any(ODD_NAME in text for text in texts(figure)) for figure in figures[:2])
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("upright", (12, 14, 1)), ("upright", (1, 14, 10)), ("oblique", (12, 1, 10)),
+     ("upright", (1, 1, 1)), ("oblique", (1, 1, 10))],
+)  # fmt: skip
+def test_planes_of_one_row_are_drawn_as_such(name, shape):
+    values = np.random.default_rng(0).random(shape)
+    values[tuple(n // 2 for n in shape)] = 4
+    grid = Grid(shape, AFFINES[name])
+    stat_map = ld.Map("t", values, grid, "", "")
+    mask = ld.rois.Threshold(3).apply(stat_map)
+    background = replace(stat_map, name="mean")
+    for figure in (
+        draw_beyond(stat_map, ld.rois.Threshold(3), background=background),
+        draw_mask(mask, "dilate", background=None if shape[2] == 1 else background),
+        draw_rois(ld.rois.find_rois(mask, stat_map), background=background),
+    ):
+        assert "1 voxel, 8 mm³" in figure.get_suptitle()
+        assert is_png(figure)
+    if name == "upright":
+        assert pixels_of(figure, BLUE) > 50
+
+
+def test_a_picture_that_cannot_be_drawn_says_so_and_what_a_user_asks_wrongly_is_raised(monkeypatch):
+    def fail(*_, **__):
+        raise TypeError("Input z must be at least a (2, 2) shaped array")
+
+    monkeypatch.setattr("nilearn.plotting.plot_anat", fail)
+    mask = ld.rois.Threshold(3).apply(blobs())
+    with pytest.warns(UserWarning, match=r"could not be drawn \(TypeError: Input z must be"):
+        figure = draw_mask(mask, "step", background=BACKGROUND)
+    assert any("Input z must be at least" in text for text in texts(figure))
+    assert is_png(figure)
+    with pytest.raises(ld.InputError, match="threshold"):
+        draw_beyond(blobs(), ld.rois.Threshold(float("nan")))
+
+
 def test_pictures_are_the_same_each_time_and_pyplot_keeps_none():
     rois = ld.rois.find_rois(ld.rois.Threshold(3).apply(blobs()), blobs())
     assert figure_bytes(draw_rois(rois), dpi=50) == figure_bytes(draw_rois(rois), dpi=50)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lesion_dash.core.errors import InputError
 from lesion_dash.core.runs import BUCKET, RunStore, find_runs, run_store, runs_of_values, voxels_of
 
 SIZES = st.sampled_from([1, 7, 255, 2047, 2048, 2049, 5000])
@@ -93,3 +96,17 @@ def test_runs_are_read_by_several_threads_where_a_system_has_no_pread(monkeypatc
     every = np.sort(np.concatenate(lesions))
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)["start"]), every)
     assert all((part["start"] // BUCKET == number).all() for number, part in enumerate(parts))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "free some space there"), (errno.EROFS, "name another folder in TMPDIR")],
+)
+def test_a_folder_for_temporary_files_that_cannot_be_used_is_one_sentence(
+    monkeypatch, number, remedy
+):
+    fault = OSError(number, os.strerror(number))
+    monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=fault))
+    match = f"cannot keep runs .*{os.strerror(number)}.*; {remedy}"
+    with pytest.raises(InputError, match=match), run_store():
+        pass

@@ -282,7 +282,7 @@ def test_snr_of_a_series_is_temporal(scans, capsys):
         ("scan", (*WHITE, "--atlas", "atlas.nii.gz"), "--signal and --atlas: both given"),
         ("scan", (*WHITE, "--air", "white.nii.gz"), "(white) and air (white) overlap in 640"),
         ("scan", ("--signal", "scan.nii.gz"), "scan.nii.gz: not a binary mask"),
-        ("scan", (*WHITE, "--labels", "atlas.csv"), "--labels: there is no atlas"),
+        ("scan", (*WHITE, "--labels", "atlas.csv"), "--labels: names the regions of no atlas"),
         ("cut", (*WHITE, *IN_AIR), "air: is zero-filled: all 640 voxels are 0, as in a skull"),
         ("flat", ("--atlas", "atlas.nii.gz"), "error: flat: nothing could be measured: "),
         ("flat", ("--atlas", "atlas.nii.gz", "--json"), "error: flat: nothing could be measured: "),

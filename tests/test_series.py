@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from pickled import peak_of
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.images.series import Series, read_series, smooth_series
+from lesion_dash.scans.conversion import place_like
+from lesion_dash.scans.inspection import inspect_image
 
 SHAPE = (4, 5, 3)
 
@@ -106,6 +111,69 @@ def test_the_repetition_time_is_in_seconds_where_it_is_known(tmp_path, time, uni
     np.testing.assert_equal(series.repetition_time, seconds)
     assert len(series.notes) == bool(note)
     assert note in "".join(series.notes)
+
+
+RUN = "sub-01/func/sub-01_task-rest_run-1_bold"
+
+
+def says(seconds) -> str:
+    return json.dumps({"RepetitionTime": seconds})
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "sidecars", "seconds", "note"),
+    [
+        (1, "sec", {f"{RUN}.json": says(2.5)}, np.nan, "bold.nii says 1 s, sub-01_task-rest_run-1"),
+        (2.5, "sec", {f"{RUN}.json": says(2500)}, np.nan, "2.5 s, .*_bold.json 2500 s"),
+        (2.5, "sec", {"task-rest_bold.json": says(2)}, np.nan, "2.5 s, task-rest_bold.json 2 s"),
+        (1, "unknown", {"bold.json": says(2)}, np.nan, "1 s, bold.json 2 s"),
+        (2.5, "sec", {f"{RUN}.json": says(2.51)}, 2.5, ""),
+        (2500, "msec", {f"{RUN}.json": says(2.5)}, 2.5, ""),
+        (2.5, "unknown", {f"{RUN}.json": says(2.5)}, 2.5, ""),
+        (0, "sec", {f"{RUN}.json": says(2.5)}, 2.5, r"2\.5 s taken from .*run-1_bold.json"),
+        (2500, "unknown", {"sub-01/sub-01_bold.json": says(2)}, 2, "2 s taken from sub-01_bold"),
+        # The nearest counts, and what is of other runs or suffixes does not.
+        (2.5, "sec", {f"{RUN}.json": says(2.5), "task-rest_bold.json": says(9)}, 2.5, ""),
+        (2.5, "sec", {f"{RUN}.json": "{}", "task-rest_bold.json": says(9)}, np.nan, "rest_bold"),
+        (2.5, "sec", {"task-other_bold.json": says(9), "task-rest_sbref.json": says(9)}, 2.5, ""),
+        (2.5, "sec", {"../task-rest_bold.json": says(9)}, 2.5, ""),
+        (2.5, "sec", {f"{RUN}.json": "{"}, 2.5, "is not used for the repetition time: is no JSON"),
+        (2.5, "sec", {f"{RUN}.json": "[1]"}, 2.5, "is no JSON"),
+        (2.5, "sec", {f"{RUN}.json": says("2")}, 2.5, "RepetitionTime is '2', no number of sec"),
+        (2.5, "sec", {f"{RUN}.json": says(-1)}, 2.5, "RepetitionTime is '-1'"),
+    ],
+)
+def test_the_repetition_time_is_compared_with_that_of_the_sidecar(
+    tmp_path, time, unit, sidecars, seconds, note
+):
+    path = tmp_path / f"study/{RUN}.nii"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "study/dataset_description.json").write_text("{}")
+    for name, content in sidecars.items():
+        (tmp_path / "study" / name).write_text(content)
+    series = read_series(write_run(path, noise(), time, unit))
+    np.testing.assert_equal(series.repetition_time, seconds)
+    assert len(series.notes) == bool(note)
+    assert re.search(note, "".join(series.notes))
+    assert bool(series.time_doubt) == (np.isnan(seconds))
+    (path.parent / "alone").mkdir()
+    alone = read_series(write_run(path.parent / "alone/c.nii", noise(volumes=1)))
+    assert alone.notes == ()  # of one volume, the time says nothing
+
+
+def test_runs_of_which_one_contradicts_its_sidecar(tmp_path):
+    runs = [write_run(tmp_path / f"{name}.nii", noise()) for name in "ab"]
+    (tmp_path / "b.json").write_text(says(1))
+    series = read_series(runs)
+    assert "b.nii says 2.5 s, b.json 1 s (and so in 1 of 2 runs)" in series.time_doubt
+    (tmp_path / "a.json").write_text(says(2.5))
+    (tmp_path / "b.json").unlink()
+    assert read_series(runs).repetition_time == 2.5
+    (tmp_path / "b.json").write_text(says(1))
+    doubt = "repetition time: the header of b.nii says 2.5 s, b.json 1 s"
+    assert doubt in inspect_image(runs[1]).notes
+    like = place_like(runs[1], (*SHAPE, 6))
+    assert (like.repetition_time, like.notes[-1]) == (0, doubt)
 
 
 def test_nan_is_kept(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import random_masks, write_masks
 
+from lesion_dash.analyses.topography import Stats
 from lesion_dash.cohort.columns import describe_columns, holds_numbers, open_value
 from lesion_dash.cohort.conditions import (
     Condition,
@@ -255,23 +257,25 @@ def test_files_of_patients_who_are_left_out_are_not_opened(folder, tmp_path):
 
 
 def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
-    (note,) = restrict_cohort(cohort, ["sex=F"]).notes
+    def notes_on(condition: str):
+        return restrict_cohort(cohort, [condition]).notes[len(cohort.notes) :]
+
+    (note,) = cohort.notes
+    assert note.startswith("8 of 10 patients have a row in participants.tsv")
+    (note,) = notes_on("sex=F")
     assert note == "sex = F: 7 of 10 patients excluded, 3 of them because the value is missing"
-    (note,) = restrict_cohort(cohort, ["age>=61,missing"]).notes
+    (note,) = notes_on("age>=61,missing")
     expected = (
         "age >= 61 or age missing: 2 of 10 patients excluded, 3 included whose value is missing"
     )
     assert note == expected
-    assert restrict_cohort(cohort, ["old>=60"]).notes[1:] == (
-        "old >= 60: 89+ is read as at least 89; 2 patients have it",
-    )
+    assert notes_on("old>=60")[1:] == ("old >= 60: 89+ is read as at least 89; 2 patients have it",)
     unclear = restrict_cohort(cohort, ["old<92"])
     why = "which does not tell and counts as missing; 2 patients have it"
-    assert unclear.notes[1] == f"old < 92: 89+ is read as at least 89, {why}"
+    assert notes_on("old<92")[1] == f"old < 92: 89+ is read as at least 89, {why}"
     reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
     assert reasons.count(("left out, not certain: old < 92",)) == 2
-    notes = restrict_cohort(cohort, ["sex!=Q"]).notes
-    assert notes[1] == "sex != Q: nobody has sex = Q anyway"
+    assert notes_on("sex!=Q")[1] == "sex != Q: nobody has sex = Q anyway"
     assert restrict_cohort(cohort, []) is cohort
 
 
@@ -310,9 +314,25 @@ def test_one_word_makes_a_column_of_categories(tmp_path):
     (column,) = describe_columns(cohort)
     assert (column.kind, column.low) == ("category", None)
     assert column.counts == (("10", 1), ("3", 1), ("dead", 1))
-    with pytest.raises(InputError, match="mrs < 4 compares numbers, and mrs holds 'dead'"):
+    why = (
+        "mrs < 4 compares numbers, and mrs holds 'dead'; empty the 1 of 3 cells, or ask for values"
+    )
+    with pytest.raises(InputError, match=why):
         restrict_cohort(cohort, ["mrs<4"])
     assert rows_of(restrict_cohort(cohort, ["mrs=3.0"])) == [0]
+
+
+@pytest.mark.parametrize("where", ["sex=F", Condition("sex", ("F",)), iter(["sex=F"])])
+def test_one_condition_is_one_condition(folder, where):
+    assert rows_of(load_cohort(folder, where=where)) == [0, 2, 4]
+    if isinstance(where, str):
+        assert Stats(masks=str(folder), output="out", where=where).where == (where,)
+
+
+@pytest.mark.parametrize("where", [None, 5, [5], {"sex": "F"}])
+def test_what_is_no_condition_is_named(folder, where):
+    with pytest.raises(InputError, match="is not a condition; write sex=F"):
+        load_cohort(folder, where=where)
 
 
 def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):
@@ -436,11 +456,32 @@ def test_text_is_a_condition_for_load_cohort_too(folder):
 
 def test_the_summary_of_a_restriction_tells_who_is_excluded_for_want_of_a_value(cohort):
     assert restriction_summary(cohort, ["grade!=3+", "old<92"]) == (
-        "grade != 3+, old < 92; 5 excluded only because grade is missing; "
-        "7 excluded only because old is missing or not certain"
+        "grade != 3+, old < 92; 2 excluded only because old is missing or not certain; "
+        "5 excluded only because grade and old are missing or not certain"
     )
     assert restriction_summary(cohort, ["old>=60,missing"]) == "old >= 60 or old missing"
     assert restriction_summary(cohort, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("where", "excluded"),
+    [
+        (["age>=60"], {"age": 3}),
+        (["age>=60", "nihss<9"], {"age and nihss": 3}),
+        (["age>=60", "nihss<9", "sex=F"], {"age, nihss and sex": 3}),
+        # The last two are out for certain.
+        (["age>=20", "nihss>=9", "sex=F"], {"age, nihss and sex": 3, "nihss": 1}),
+    ],
+)
+def test_a_patient_without_several_values_is_counted_once(tmp_path, where, excluded):
+    write_masks(tmp_path / "m", random_masks(6))
+    rows = ["n/a\tn/a\tn/a"] * 3 + ["50\tn/a\tF", "70\t3\tM", "80\t4\tF"]
+    lines = [f"sub-00{number}\t{row}" for number, row in enumerate(rows)]
+    table = "\n".join(["participant_id\tage\tnihss\tsex", *lines])
+    (tmp_path / "m" / "participants.tsv").write_text(table)
+    told = restriction_summary(load_cohort(tmp_path / "m"), where).split("; ")[1:]
+    pairs = [re.match("(.*) excluded only because (.*) (?:is|are) missing", one) for one in told]
+    assert {pair[2]: int(pair[1]) for pair in pairs} == excluded
 
 
 @given(

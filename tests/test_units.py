@@ -11,6 +11,7 @@ import pytest
 from phantoms import random_masks, write_masks
 from reports import DAY, write_study
 
+from lesion_dash.analyses.report import make_report
 from lesion_dash.cohort.cohort import cohort_input
 from lesion_dash.cohort.columns import describe_columns
 from lesion_dash.cohort.loading import load_cohort
@@ -19,7 +20,6 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.pages.filter_row import shown_column
 from lesion_dash.dashboard.pages.patients import shown_columns
 from lesion_dash.report.findings import ReportRequest
-from lesion_dash.report.report import make_report
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ NAMES = {
     "._sub-1.nii.gz": "macOS",
     ".sub-1.nii.gz": "hidden",
     "~$sub-1.nii.gz": "lock file",
-    "sub-1.mgz": "not NIfTI",
+    "sub-1.nrrd": "not NIfTI",
     "overlap_map.nii": "looks like a result",
     "sub\n1.nii.gz": "control character",
     "CON.nii.gz": "Windows",
@@ -150,14 +150,17 @@ def test_a_count_map_among_the_masks_is_no_patient(folder):
     assert "looks like a result" in found.reasons[0]
 
 
-def test_twins_and_namesakes_are_said_of_the_folder(folder):
-    for name in ("a/sub-7.nii.gz", "b/sub-7.nii.gz"):
+def test_twins_are_said_of_the_folder_and_namesakes_need_a_choice(folder):
+    for name in ("a/sub-7x.nii.gz", "b/sub-7y.nii.gz"):
         (folder / name).parent.mkdir()
         (folder / name).write_bytes(packed(image(LESION)))
-    whole = " ".join(report_on(folder, ".").reasons)
-    assert "identical masks" in whole
-    assert "same name twice" in whole
-    assert load_cohort(folder).n_patients == 32
+    assert "identical masks" in " ".join(report_on(folder, ".").reasons)
+    (folder / "b/sub-7y.nii.gz").rename(folder / "b/sub-7x.nii.gz")
+    whole = report_on(folder, ".")
+    assert whole.outcome == "reject"
+    assert "1 patient has 2 masks (sub-7x: a/sub-7x.nii.gz, b/sub-7x.nii.gz)" in whole.reasons[0]
+    assert load_cohort(folder, several_files="separate").n_patients == 32
+    assert load_cohort(folder, several_files="union").n_patients == 31
 
 
 def test_plain_and_compressed_copies_count_once(folder):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from ..core.defaults import CONNECTIVITY, LOWER_THRESHOLD, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _OF_MAPS = (
     *("threshold", "signs", "connectivity", "min_size_voxels", "min_size_mm3", "on", "like"),
-    "min_correlation",
+    *("min_correlation", "space"),
 )
 
 
@@ -46,33 +46,40 @@ class Assign(Request):
     )
     atlas: fields.Atlas
     labels: fields.Labels
+    scale: fields.AtlasScale
     output: fields.OutputTable
     overwrite: fields.Overwrite
-    threshold: float = option("voxels with a value above T count", "T", default=THRESHOLD)
-    signs: Literal["positive", "negative", "both"] = option(
-        "which side of the map; negative: below -T", default="positive"
+    strict: fields.Strict
+    threshold: float = option("voxels with a value above T count", "T", default=defaults.THRESHOLD)
+    signs: defaults.Signs = option(
+        "which side of the map; negative: below -T", default=defaults.SIGNS
     )
-    connectivity: fields.Connectivity = CONNECTIVITY
+    connectivity: fields.Connectivity = defaults.CONNECTIVITY
     min_size_voxels: int = option(
-        "parts with more than N voxels are kept", "N", default=MIN_SIZE_VOXELS
+        "parts with more than N voxels are kept", "N", default=defaults.MIN_SIZE_VOXELS
     )
-    min_size_mm3: float = option("and at least V mm³", "V", default=MIN_SIZE_MM3)
+    min_size_mm3: float = option("and at least V mm³", "V", default=defaults.MIN_SIZE_MM3)
     on: Literal["map", "atlas"] | None = option(
         "grid of the comparison (default map; atlas with --like siibra)", default=None
     )
     lower_threshold: float = option(
-        "probabilities of the atlas below P count as 0", "P", default=LOWER_THRESHOLD
+        "probabilities of the atlas below P count as 0", "P", default=defaults.LOWER_THRESHOLD
     )
     min_correlation: float | None = option(
         "only rows with a correlation of at least R, the highest first", "R", default=None
     )
     like: Literal["siibra"] | None = option(
-        "columns, order and numbers of siibra's assignment, on the atlas's grid", default=None
+        "columns and order of siibra's assignment, on the atlas's grid; its numbers for atlases of "
+        "probabilities, for labelled ones without its swapped columns",
+        default=None,
     )
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
     )
-    sigma: float | None = option("uncertainty of points in mm (default 0)", "S", default=None)
+    space: fields.Space
+    sigma: float | None = option(
+        f"uncertainty of points in mm (default {defaults.POINT_SIGMA_MM:g})", "S", default=None
+    )
 
     @model_validator(mode="after")
     def _check_choices(self) -> Assign:
@@ -89,13 +96,11 @@ class Assign(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
-        from ..atlas.loading import doubts
         from ..core.tables import csv_bytes
 
-        atlas = open_atlas(self.atlas, self.labels)
+        atlas = open_atlas(self.atlas, self.labels, self.scale)
         assign = self._assign_map if self.image is not None else self._assign_points
-        assignment, table, source, warnings = assign(atlas)
-        warned = {f"{atlas.name}: {doubt}" for doubt in doubts(atlas.notes)}
+        assignment, table, source, notes = assign(atlas)
         own = {"like": self.like, "min_correlation": self.min_correlation}
         return Result(
             files=[(self.target.path.name, csv_bytes(table))],
@@ -103,8 +108,7 @@ class Assign(Request):
             counts={"rows": len(table), "notes": list(assignment.notes)},
             parameters=assignment.parameters | own,
             lines=[*_lines(assignment, atlas), self.rows_line(table)],
-            warnings=warnings,
-            notes=[note for note in assignment.notes if note not in warned],
+            notes=[*notes, *assignment.notes],
         )
 
     def _assign_map(self, atlas: atlases.Atlas) -> Assigned:
@@ -113,7 +117,7 @@ class Assign(Request):
         from ..regions.assignment import assign_regions, rank_rows
 
         path = as_path(self.image or "")
-        image = read_map(path)
+        image = read_map(path, self.space)
         assignment = assign_regions(
             image,
             atlas,
@@ -125,11 +129,11 @@ class Assign(Request):
             lower_threshold=self.lower_threshold,
             on=self.on or ("atlas" if self.like else "map"),
         )
-        warnings = [] if len(assignment.components) else [_why_none(assignment, image)]
+        notes = [] if len(assignment.components) else [_why_none(assignment, image)]
         table = assignment.siibra_table if self.like else assignment.table
         if self.min_correlation is not None:
             table = rank_rows(table, self.min_correlation)
-        return assignment, table, map_input(path, image), warnings
+        return assignment, table, map_input(path, image), notes
 
     def _assign_points(self, atlas: atlases.Atlas) -> Assigned:
         """Assign one point, or those of a file."""
@@ -140,7 +144,11 @@ class Assign(Request):
         points = read_points(path) if path else Points(_point(self.points), None, "")
         if points.sigma_mm is not None and self.sigma is not None:
             raise InputError(path, "holds a sigma for every point", "omit --sigma")
-        sigma = points.sigma_mm if points.sigma_mm is not None else self.sigma or 0.0
+        sigma = (
+            points.sigma_mm
+            if points.sigma_mm is not None
+            else self.sigma or defaults.POINT_SIGMA_MM
+        )
         assignment = assign_points(points.mm, atlas, sigma, self.lower_threshold)
         file = str(path) if path else None
         source = {"kind": "points", "file": file, "sha256": points.sha256 or None}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import fields
@@ -13,9 +11,6 @@ from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from .validation import ValidationReport
-
-_MANY_FILES = 5
-"""A reason of more files is printed once; arbitrary."""
 
 
 class Check(Request):
@@ -29,17 +24,25 @@ class Check(Request):
 
     path: str = source("folder, image or table, or the URL of one", "PATH", positional=True)
     as_json: fields.AsJson
+    strict: fields.Strict
     like: str | None = source("a mask or folder: PATH is to fit on its grid", "MASKS", default=None)
+    pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
 
     def run(self, progress: Progress) -> Result:
+        from ..cohort.selection import FileChoice
         from ..images.masks import Binarization
         from .validation import check_path
 
         choice = Binarization(self.threshold, self.label)
-        report = check_path(self.path, self.like, choice, progress("checking files", "file"))
-        lines = _json(report) if self.as_json else [*_lines(report)]
+        files = FileChoice(self.session, self.several_files, self.pattern)
+        shown = progress("checking files", "file")
+        report = check_path(self.path, self.like, choice, shown, files, self.space)
+        lines = _json(report) if self.as_json else [*report.lines, report.sentence]
         return Result(lines=lines, exit_code=report.exit_code)
 
 
@@ -49,18 +52,5 @@ def _json(report: ValidationReport) -> list[str]:
         for file in report.files
     ]
     summary = {"path": report.path, "outcome": report.outcome, **report.counts}
+    summary["space"] = report.space or None
     return json_lines({"files": files, "summary": summary})
-
-
-def _lines(report: ValidationReport) -> Iterator[str]:
-    """A line per file; a reason that many files share is printed once."""
-    times = Counter(reason for file in report.files for reason in file.reasons)
-    common = [reason for reason, count in times.items() if count > _MANY_FILES]
-    for file in report.files:
-        own = [reason for reason in file.reasons if reason not in common]
-        if file.outcome == "reject" or own:
-            name = "the folder" if file.file == "." else file.file
-            yield f"{file.outcome:7} {name}: {'; '.join(own or file.reasons)}"
-    for reason in common:
-        yield f"{times[reason]} files: {reason}"
-    yield report.sentence

@@ -135,8 +135,8 @@ def warn(line: str) -> None:
 
 def show(result: Result) -> None:
     """Print the lines of a result, and what is not the result first."""
-    for line in (*result.warnings, *(f"note: {note}" for note in result.notes)):
-        warn(line)
+    for note in result.notes:
+        warn(f"note: {note}")
     for line in result.lines:
         say(line)
 

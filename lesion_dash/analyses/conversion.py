@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..core.defaults import UNPACK_MB
 from . import fields
 from .fields import option, source
 from .inputs import file_inputs
@@ -23,7 +26,12 @@ class Convert(Request):
         is_recorded=False,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
     array: str | None = option("which array, where the file holds several", "NAME", default=None)
+    axes: fields.Axes
+    channel: int | None = option(
+        "which class or volume of an array of four axes, from 0", "N", default=None, ge=0
+    )
     voxel_size: tuple[float, float, float] | None = option(
         "edges of a voxel in mm; the middle of the array is then at 0, 0, 0 mm",
         ("X", "Y", "Z"),
@@ -34,7 +42,7 @@ class Convert(Request):
     )
     unpack_mb: float | None = option(
         "a compressed array of a .npz may take so much, where that is more than twice its "
-        "compressed bytes (default 64)",
+        f"compressed bytes (default {UNPACK_MB:g})",
         "MB",
         default=None,
     )
@@ -45,6 +53,11 @@ class Convert(Request):
         "4 x 4 matrix from voxels to mm (RAS): text or .npy", "FILE", default=None
     )
 
+    def parameters(self) -> dict[str, Any]:
+        """Every choice; those of the axes only where they were made."""
+        unchosen = [name for name in ("axes", "channel") if getattr(self, name) is None]
+        return {name: value for name, value in super().parameters().items() if name not in unchosen}
+
     def run(self, progress: Progress) -> Result:
         from ..images.maps import file_parts
         from ..scans.arrays import read_array
@@ -52,7 +65,15 @@ class Convert(Request):
 
         name = self.target.path.name
         stored = read_array(self.array_file, self.array, self.unpack_mb)
-        image = convert_array(stored, self.like, self.voxel_size, self.orientation, self.affine)
+        image = convert_array(
+            stored,
+            self.like,
+            self.voxel_size,
+            self.orientation,
+            self.affine,
+            self.axes,
+            self.channel,
+        )
         notes = [*stored.notes, *image.notes]
         array_input = {
             "kind": "array",

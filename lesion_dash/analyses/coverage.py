@@ -9,7 +9,7 @@ from ..core.errors import InputError
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import load_folder, skipped_files
+from .inputs import check_overlap, load_folder
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -32,10 +32,14 @@ class CoverageRequest(Request):
         default=None,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     scheduler: fields.Scheduler
 
@@ -66,6 +70,7 @@ class CoverageRequest(Request):
 
         cohort = load_folder(self.masks, self, progress)
         coverage = threshold_coverage(cohort)
+        check_overlap(self, coverage.max_overlap, cohort.name, needed=False)
         contents = [csv_bytes(coverage.table)]
         if self.plot:
             figure = draw_coverage(coverage, self.min_patients)
@@ -81,7 +86,6 @@ class CoverageRequest(Request):
                 "conventions": {mark.label: mark.min_patients for mark in coverage.marks},
             },
             lines=[*_lines(coverage, self.min_patients), self.files_line()],
-            warnings=skipped_files(cohort),
         )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from ..images.maps import Map
+    from ..regions.differences import RegionDifferences
     from ..stats.differences import CohortDifferences
 
 
@@ -23,47 +26,72 @@ class Compare(Request):
 
     a: fields.MasksA
     b: str = source("folder or URL of the masks that are subtracted", "B", positional=True)
+    atlas: fields.AtlasIfAny
+    labels: fields.Labels
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
-    outside: Literal["nan", "zero"] = option(
+    outside: defaults.Outside = option(
         "what the maps of volumes hold where fewer than K patients of A, or of B, are lesioned; 0"
         " is no difference",
-        default="nan",
+        default=defaults.OUTSIDE_OF_DIFFERENCES,
     )
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
     scheduler: fields.Scheduler
 
     def outputs(self) -> list[str]:
+        from ..regions.differences import FILE_NAME
         from ..stats.differences import FILE_NAMES
 
-        return list(FILE_NAMES.values())
+        return [*FILE_NAMES.values(), *([FILE_NAME] if self.atlas else [])]
 
     def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
-        from ..images.maps import nifti_parts
+        from ..regions.differences import region_differences
         from ..stats.differences import FILE_NAMES, cohort_differences
 
+        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
+        for cohort in (a, b):
+            check_overlap(self, cohort.max_overlap, cohort.name, needed=False)
         self.check_space(4 * len(FILE_NAMES) * a.grid.size)  # maps of float32
         differences = cohort_differences(a, b, self.min_patients, self.outside)
-        lines, warnings = _summary(differences)
+        regions = region_differences(a, b, atlas, self.min_patients) if atlas else None
+        of_regions = (
+            [note for note in regions.notes if note not in differences.notes] if regions else []
+        )
+        lines, notes = _summary(differences)
         return Result(
-            files=(
-                (name, nifti_parts(image.to_nifti())) for name, image in differences.files.items()
-            ),
-            inputs=[cohort_input(a), cohort_input(b)],
+            files=_files(differences, regions),
+            inputs=[cohort_input(a), cohort_input(b), *([atlas_input(atlas)] if atlas else [])],
             counts=_counts(differences),
             lines=[*lines, self.files_line()],
-            warnings=[*skipped_files(a), *skipped_files(b), *warnings],
-            notes=differences.notes,
+            notes=[*differences.notes, *notes, *of_regions],
         )
+
+
+def _files(
+    differences: CohortDifferences, regions: RegionDifferences | None
+) -> Iterator[tuple[str, Any]]:
+    from ..core.tables import csv_bytes
+    from ..images.maps import nifti_parts
+    from ..regions.differences import FILE_NAME
+
+    for name, image in differences.files.items():
+        yield name, nifti_parts(image.to_nifti())
+    if regions is not None:
+        yield FILE_NAME, csv_bytes(regions.table)
 
 
 def _counts(differences: CohortDifferences) -> dict[str, Any]:
@@ -77,7 +105,7 @@ def _counts(differences: CohortDifferences) -> dict[str, Any]:
 
 
 def _summary(differences: CohortDifferences) -> tuple[list[str], list[str]]:
-    """Lines, and warnings."""
+    """Lines, and notes."""
     lines = [
         f"{letter}: {name}: {counted(size, 'patient')}"
         for letter, name, size in zip("AB", differences.names, differences.sizes, strict=True)

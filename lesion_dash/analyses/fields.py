@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..cohort.dask import SCHEDULER_VARIABLE
+from ..core import defaults
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
+from ..core.errors import InputError
+from ..images.mask_choices import label_text, parse_threshold
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Argument:
         A path or URL that is read: provenance lists it under its inputs, with its checksum.
     is_recorded : bool
         Whether provenance lists it under its parameters.
+    is_usual_recorded : bool
+        Whether it does so where the value is the default.
     group : str
         Heading in ``--help``.
     """
@@ -45,6 +50,7 @@ class Argument:
     several: bool = False
     is_path: bool = False
     is_recorded: bool = True
+    is_usual_recorded: bool = True
     group: str = ""
 
 
@@ -115,6 +121,8 @@ def value_type(info: FieldInfo) -> tuple[Any, int | None]:
     kind: Any = info.annotation
     if get_origin(kind) in (UnionType, Union):
         kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) is not tuple:
         return kind, 1
     parts = get_args(kind)
@@ -167,6 +175,14 @@ Output = Annotated[str, option("results folder, made if missing", "OUT", "-o", i
 OutputTable = Annotated[str, option(f"the table; {_BESIDE}", "OUT.csv", "-o", is_recorded=False)]
 OutputImage = Annotated[str, option(f"the image; {_BESIDE}", "OUT.nii.gz", "-o", is_recorded=False)]
 Overwrite = Annotated[bool, option("replace earlier results", default=False, is_recorded=False)]
+Strict = Annotated[
+    bool,
+    option(
+        "notes that give a reason to doubt the data are errors: no file is written, exit code 1",
+        default=False,
+        is_recorded=False,
+    ),
+]
 AsJson = Annotated[
     bool, option("print one JSON object", flag="--json", default=False, is_recorded=False)
 ]
@@ -182,17 +198,103 @@ MinPatients = Annotated[
     option("voxels lesioned in at least K patients count", "K", "-k", default=MIN_PATIENTS, ge=1),
 ]
 Pattern = Annotated[
-    str, option("only masks whose name matches, such as '*lesion*'", "PATTERN", default="*")
+    str,
+    option(
+        "only masks whose name, or path below the folder, matches, such as '*lesion*' or 'ses-1/*'",
+        "PATTERN",
+        default="*",
+    ),
 ]
+_SESSION = "which session of each patient counts: first, last, or the name of one, such as ses-1"
+_SEVERAL_FILES = (
+    "several files of a patient, such as left and right: refuse, take the union of their voxels, "
+    "or, where people of one name lie in several folders, a patient for each file (separate)"
+)
+Session = Annotated[str, option(_SESSION, "NAME", default="", is_usual_recorded=False)]
+SeveralFiles = Annotated[
+    Literal["refuse", "union", "separate"],
+    option(_SEVERAL_FILES, default="refuse", is_usual_recorded=False),
+]
+PatternOfMasks = Annotated[
+    str | None,
+    option(
+        "of folders of masks, as --pattern of `stats`",
+        "PATTERN",
+        default=None,
+        is_usual_recorded=False,
+    ),
+]
+SessionOfMasks = Annotated[
+    str | None,
+    option(f"of folders of masks, {_SESSION}", "NAME", default=None, is_usual_recorded=False),
+]
+SeveralOfMasks = Annotated[
+    Literal["refuse", "union", "separate"] | None,
+    option(f"of folders of masks, {_SEVERAL_FILES}", default=None, is_usual_recorded=False),
+]
+
+
+@contextmanager
+def _on_command_line() -> Iterator[None]:
+    """Name an option as it is given there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"--{error.subject}", error.problem, error.remedy) from None
+
+
+def _percentage(given: Any) -> Any:
+    """A percentage checked, as the text of a command line; all else as it is."""
+    if not str(given).strip().endswith("%"):
+        return given
+    with _on_command_line():
+        return parse_threshold(given)
+
+
 Threshold = Annotated[
-    float | None,
-    option("make masks of probability maps: voxels of at least P", "P", default=None, gt=0, le=1),
+    Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$")] | None,
+    option(
+        "make masks of probability maps: voxels of at least P, above 0 and at most 1, or, of maps "
+        "in percent, such as 50%",
+        "P",
+        default=None,
+    ),
+    BeforeValidator(_percentage),
 ]
+
+
+def _label(given: Any) -> int | str | None:
+    with _on_command_line():
+        return label_text(given)
+
+
 Label = Annotated[
-    int | None, option("make masks of label maps: voxels of value N", "N", default=None, ge=1)
+    int | str | None,
+    option(
+        "make masks of label maps: voxels of value N, of several such as 1,4, or of any above 0",
+        "N",
+        default=None,
+    ),
+    BeforeValidator(_label),
 ]
+Space = Annotated[
+    str | None,
+    option(
+        "the space that all inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
+        "files do not say it or say it wrongly",
+        "SPACE",
+        default=None,
+    ),
+]
+
+
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 Where = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option(
         "only patients of whom the participants table says so, such as 'sex=F', 'age>=60', "
         "'age=60..80', 'group=A,B', 'sex!=F' or 'nihss=missing', in quotes; once for each of "
@@ -203,9 +305,14 @@ Where = Annotated[
 ]
 WhereA = Annotated[
     tuple[str, ...],
+    BeforeValidator(_one_or_several),
     option("as --where, for A alone: A and B may be parts of one folder", "CONDITION", default=()),
 ]
-WhereB = Annotated[tuple[str, ...], option("as --where, for B alone", "CONDITION", default=())]
+WhereB = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_several),
+    option("as --where, for B alone", "CONDITION", default=()),
+]
 Participants = Annotated[str | None, source("participants .tsv or .csv", "TABLE", default=None)]
 Scheduler = Annotated[
     str | None,
@@ -213,8 +320,8 @@ Scheduler = Annotated[
         "read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
         f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
         "ADDRESS",
+        default=None,
     ),
-    Field(default_factory=lambda: os.environ.get(SCHEDULER_VARIABLE, "").strip() or None),
 ]
 
 # Permutations.
@@ -241,10 +348,22 @@ Atlas = Annotated[str, source(_ATLAS, "ATLAS")]
 Atlases = Annotated[
     tuple[str, ...], source(f"{_ATLAS}; once for each of several atlases", "ATLAS", min_length=1)
 ]
+AtlasIfAny = Annotated[str | None, source(_ATLAS, "ATLAS", default=None, is_recorded=False)]
+AtlasesIfAny = Annotated[
+    tuple[str, ...],
+    source(f"{_ATLAS}; once for each of several", "ATLAS", default=(), is_recorded=False),
+]
 Labels = Annotated[str | None, source(_LABELS, "TABLE", default=None, is_recorded=False)]
 LabelsOfEach = Annotated[
     tuple[str, ...],
     source(f"{_LABELS}; once for each atlas, or never", "TABLE", default=(), is_recorded=False),
+]
+AtlasScale = Annotated[
+    Literal["fraction", "percent"] | None,
+    option(
+        "unit of an atlas's probabilities: to 1 or to 100 (default: the largest value tells)",
+        default=None,
+    ),
 ]
 By = Annotated[
     Literal["region", "hemisphere", "parent"],
@@ -255,5 +374,14 @@ By = Annotated[
 
 Image = Annotated[str, source("NIfTI image of one volume, or its URL", "IMAGE", positional=True)]
 Connectivity = Annotated[
-    Literal[6, 18, 26], option("voxels of one part share a face, an edge too, or a corner too")
+    defaults.Connectivity, option("voxels of one part share a face, an edge too, or a corner too")
+]
+Axes = Annotated[
+    str | None,
+    option(
+        "order of the axes of an array, such as xyz or zyx (SimpleITK, nnU-Net), with t before or "
+        "behind them for volumes; needed where it fits in more than one",
+        "ORDER",
+        default=None,
+    ),
 ]

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
-from .console import LONGEST_LIST, warn
-from .request import Progress
+from .console import warn
+from .request import Progress, Request
 
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
-    from ..cohort.cohort import Cohort, CohortListing
+    from ..cohort.cohort import Cohort
+    from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
+    from ..images.probabilities import Scale
     from ..regions.counts import RegionCounts
     from ..regions.load import LesionLoad
 
@@ -21,8 +23,10 @@ class ReadsFolders(Protocol):
     """A request with the fields that say how folders of masks are read."""
 
     pattern: str
-    threshold: float | None
-    label: int | None
+    session: str
+    several_files: SeveralFiles
+    threshold: float | str | None
+    label: int | str | None
     where: tuple[str, ...]
     scheduler: str | None
 
@@ -32,6 +36,7 @@ class ReadsAtlases(Protocol):
 
     atlas: tuple[str, ...]
     labels: tuple[str, ...]
+    scale: Scale | None
 
 
 def load_folder(
@@ -53,6 +58,7 @@ def load_folder(
         Conditions beside those of the request, such as those for A alone.
     """
     from ..cohort.conditions import parse_conditions
+    from ..cohort.dask import scheduler_to_use
     from ..cohort.loading import load_cohort
     from ..files.paths import as_path
     from ..images.masks import Binarization
@@ -64,25 +70,41 @@ def load_folder(
         Binarization(request.threshold, request.label),
         progress(f"reading {as_path(path).name}", "file"),
         notice=lambda text: warn(f"note: {text}"),
-        scheduler=request.scheduler,
+        scheduler=scheduler_to_use(request.scheduler),
         where=parse_conditions([*request.where, *more]),
+        session=request.session,
+        several_files=request.several_files,
+        space=getattr(request, "space", None),  # an analysis need not have the field
     )
 
 
-def skipped_files(cohort: CohortListing, owner: str = "") -> list[str]:
-    """Which files were not used, and why; the notes count who is excluded by a condition."""
-    skipped = [
-        patient
-        for patient in cohort.patients
-        if patient.status == "skipped" and patient.outcome != "accept"
-    ]
-    lines = [f"note: {owner}{note}" for note in cohort.notes]
-    if skipped:
-        lines.append(f"{len(skipped)} of {len(cohort.patients)} files skipped in {cohort.folder}")
-        lines += [f"  {patient.file}: {patient.reason}" for patient in skipped[:LONGEST_LIST]]
-    if len(skipped) > LONGEST_LIST:
-        lines.append(f"  ... and {len(skipped) - LONGEST_LIST} more")
-    return lines
+def check_overlap(request: Request, max_overlap: int, name: str, *, needed: bool = True) -> None:
+    """Refuse a minimum number of patients that no voxel reaches: every map would be empty.
+
+    Where no patient has a lesion there is no smaller number that would do.
+
+    Parameters
+    ----------
+    request : Request
+        With `min_patients`.
+    max_overlap : int
+        The most patients that are lesioned at one voxel.
+    name : str
+        Of their cohort.
+    needed : bool
+        The whole result depends on the number. Otherwise its default is no choice of the user,
+        and stands for no error.
+
+    Raises
+    ------
+    InputError
+        With the largest number that any voxel reaches.
+    """
+    minimum = vars(request)["min_patients"]
+    if minimum > max_overlap > 0 and (needed or "min_patients" in request.changed):
+        problem = f"no voxel of {name} is lesioned in {minimum:,} patients"
+        remedy = f"at most {max_overlap:,} share one: give {max_overlap:,} or less"
+        raise InputError(request.flag("min_patients"), problem, remedy)
 
 
 def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -92,17 +114,14 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def open_atlas(image: str, table: str | None) -> Atlas:
-    """Load an atlas; what makes its names doubtful is printed first, before any result."""
-    from ..atlas.loading import doubts, load_atlas
+def open_atlas(image: str, table: str | None, scale: Scale | None = None) -> Atlas:
+    """Load an atlas, and say so where that takes a download."""
+    from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    atlas = load_atlas(image, table)
-    for doubt in doubts(atlas.notes):
-        warn(f"warning: {atlas.name}: {doubt}")
-    return atlas
+    return load_atlas(image, table, scale=scale)
 
 
 def open_atlases(request: ReadsAtlases) -> list[Atlas]:
@@ -111,7 +130,10 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
     if len(tables) != len(request.atlas):
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
-    return [open_atlas(image, table) for image, table in zip(request.atlas, tables, strict=True)]
+    return [
+        open_atlas(image, table, request.scale)
+        for image, table in zip(request.atlas, tables, strict=True)
+    ]
 
 
 def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
@@ -132,15 +154,5 @@ def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
 
 
 def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:
-    """The notes on atlases, with their names where there are several."""
-    if len(results) == 1:
-        return list(results[0].notes)
+    """The notes on atlases, with their names."""
     return [f"{result.atlas.name}: {note}" for result in results for note in result.notes]
-
-
-def atlas_notes(notes: Sequence[str]) -> list[str]:
-    """Notes on an atlas to print, but those that were a warning already."""
-    from ..atlas.loading import doubts
-
-    known = doubts(notes)
-    return [f"note on the atlas: {note}" for note in notes if note not in known]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Inspect(Request):
     """What is in an image file: header, space, values, and how it is validated.
 
-    Exit code: 0; 2 where the image cannot be used, though its header is shown.
+    Exit code: 0; 1 with --strict where there are notes; 2 where the image cannot be used, though
+    its header is shown.
     """
 
     command = "inspect"
@@ -26,6 +27,7 @@ class Inspect(Request):
 
     image: str = source("a NIfTI image, or the URL of one", "IMAGE", positional=True)
     as_json: fields.AsJson
+    strict: fields.Strict
     voxel: tuple[int, int, int] | None = option(
         "print place and value of this voxel, counted from 0", ("I", "J", "K"), default=None
     )
@@ -43,7 +45,8 @@ class Inspect(Request):
             lines = json_lines(inspection.to_json() | ({"at": point} if point else {}))
         else:
             lines = _point_lines(point) if point else _all_lines(inspection)
-        return Result(lines=lines, exit_code=2 if inspection.fault else 0)
+        is_noted = self.strict and bool(inspection.notes)
+        return Result(lines=lines, exit_code=2 if inspection.fault else int(is_noted))
 
     def _point(self, inspection: Inspection) -> dict[str, Any] | None:
         """The voxel that is asked for, its place and its value."""

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import fields
 from .fields import option
 from .inputs import (
-    atlas_notes,
     load_folder,
     names_by_atlas,
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
-    skipped_files,
 )
 from .request import Progress, Request, Result
 
@@ -34,15 +32,20 @@ class Load(Request):
     masks: fields.Masks
     atlas: fields.Atlases
     labels: fields.LabelsOfEach
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     by: fields.By
     measure: Literal["region", "lesion", "mm3", "all"] = option(
         "fraction of the region, fraction of the lesion, or volume", default="all"
     )
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     where: fields.Where
     scheduler: fields.Scheduler
@@ -78,7 +81,7 @@ class Load(Request):
             inputs=[cohort_input(cohort), *map(atlas_input, atlases)],
             counts={"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)},
             lines=[*(line for load in loads for line in _lines(load)), self.files_line()],
-            warnings=skipped_files(cohort),
+            notes=notes_on_atlases(loads),
         )
 
     def _files(self, loads: list[LesionLoad]) -> Iterator[tuple[str, Any]]:
@@ -95,10 +98,8 @@ class Load(Request):
 def _lines(load: LesionLoad) -> list[str]:
     """The regions that are lesioned most often, with their mean load over all patients."""
     patients, regions = load.voxels.shape
-    lines = atlas_notes(load.notes)
-    lines.append(
-        f"{load.atlas.name}: {patients} patients x {regions} regions; most often lesioned:"
-    )
+    many = f"{patients} patients x {regions} regions"
+    lines = [f"{load.atlas.name}: {many}; most often lesioned:"]
     touched = (load.voxels > 0).sum(axis=0)
     for column in sorted(range(regions), key=lambda column: -int(touched[column]))[:_MAX_REGIONS]:
         if touched[column]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import load_folder, open_atlas, skipped_files
+from .inputs import load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ..cohort.cohort import Cohort
     from ..stats.lesion_symptom.cluster_table import SymptomClusters
     from ..stats.lesion_symptom.column_tests import ColumnTests
-    from ..stats.lesion_symptom.design import Control
     from ..stats.lesion_symptom.mapping import SymptomMap
 
 SCRIPT_NAME = "lsm_script.py"
@@ -48,14 +48,15 @@ class LesionSymptomMap(Request):
     )  # fmt: skip
     output: fields.Output
     overwrite: fields.Overwrite
-    test: Literal["ols", "rank", "welch", "brunner-munzel", "liebermeister", "fisher"] = option(
+    strict: fields.Strict
+    test: defaults.SymptomTest = option(
         "linear regression (ols), the same of ranks, two-sample tests, or tests of 0 and 1",
-        default="ols",
+        default=defaults.SYMPTOM_TEST,
     )
-    control: Literal["log-volume", "volume", "none", "behaviour", "lesion", "dtlvc"] = option(
+    control: defaults.Control = option(
         "how lesion volume is controlled: as a covariate (log-volume, volume), not at all, or as "
         "earlier papers did",
-        default="log-volume",
+        default=defaults.CONTROL,
     )
     compare_control: bool = option(
         "write the maps without control of lesion volume as well", default=False
@@ -72,15 +73,15 @@ class LesionSymptomMap(Request):
     v: tuple[float, ...] = option(
         "volumes of false findings in mm³ to allow, a corrected p for each",
         "MM3",
-        default=(1.0, 10.0, 100.0, 1000.0),
+        default=defaults.EXCEEDANCES_MM3,
         several=True,
     )
     cluster_p: float = option(
-        "p from which on voxels form clusters", "P", default=0.001, gt=0, lt=1
+        "p from which on voxels form clusters", "P", default=defaults.CLUSTER_P, gt=0, lt=1
     )
-    side: Literal["two-sided", "larger", "smaller"] = option(
+    side: defaults.SymptomSide = option(
         "what counts as extreme: scores of lesioned patients that differ, are larger, or smaller",
-        default="two-sided",
+        default=defaults.SYMPTOM_SIDE,
     )
     blocks: str | None = option(
         "column such as a site: scores are exchanged among patients of one value only",
@@ -89,9 +90,13 @@ class LesionSymptomMap(Request):
     )
     atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
     labels: fields.Labels
+    scale: fields.AtlasScale
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler
@@ -113,7 +118,7 @@ class LesionSymptomMap(Request):
         from ..cohort.cohort import cohort_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
 
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
         cohort = load_folder(self.masks, self, progress, self.participants)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
@@ -131,11 +136,10 @@ class LesionSymptomMap(Request):
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
             lines=[*lines, self.files_line()],
-            warnings=skipped_files(cohort),
             notes=symptom_map.notes,
         )
 
-    def _map(self, cohort: Cohort, control: Control, progress: Progress) -> SymptomMap:
+    def _map(self, cohort: Cohort, control: defaults.Control, progress: Progress) -> SymptomMap:
         from ..stats.lesion_symptom.mapping import map_symptom
 
         return map_symptom(

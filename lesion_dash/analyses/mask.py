@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
@@ -31,13 +32,17 @@ class MaskImage(Request):
         "the region, where the map holds several", "NAME|NUMBER", default=None
     )
     threshold: float | None = option(
-        "voxels of at least this probability, between 0 and 1 (default 0.5)", "P", default=None
+        "voxels of at least this probability, between 0 and 1; labels take none "
+        f"(default {REGION_THRESHOLD:g})",
+        "P",
+        default=None,
     )
     labels: fields.Labels
     percent: bool = option(
         "a 3D map holds percent of one region: whole numbers are not labels, and 1 is 1 %",
         default=False,
     )
+    axes: fields.Axes
     transform: str | None = source(
         "from IMAGE to MAP's space, where IMAGE was registered to it: what `lesion-dash register`"
         " wrote (rigid or affine), or an affine of ITK or ANTs; MAP is brought back by it",
@@ -48,6 +53,7 @@ class MaskImage(Request):
         "the image; OUT_mask.nii.gz and provenance beside it", "OUT.nii.gz", "-o", is_recorded=False
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
 
     def outputs(self) -> list[str]:
         target = self.target
@@ -66,6 +72,7 @@ class MaskImage(Request):
             self.labels,
             self.percent,
             _read_transform(self.transform),
+            self.axes,
         )
         target, mask = self.target, cut.mask
         content, own_notes = cut.to_bytes(is_compressed=target.ending.lower().endswith(".gz"))
@@ -84,6 +91,7 @@ class MaskImage(Request):
                 "label": self.label,
                 "threshold": cut.threshold,
                 "percent": self.percent,
+                **({} if self.axes is None else {"axes": self.axes}),  # of arrays alone
             },
             lines=[f"{mask.name}: {size}, in {target.path}"],
             notes=notes,

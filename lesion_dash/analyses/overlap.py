@@ -9,19 +9,19 @@ from ..core.text import printable
 from . import fields
 from .fields import source
 from .inputs import (
-    atlas_notes,
+    check_overlap,
     load_folder,
     names_by_atlas,
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
-    skipped_files,
 )
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..cohort.cohort import Cohort
     from ..images.masks import Mask
     from ..regions.counts import RegionCounts
     from ..stats.overlap import Overlap
@@ -33,21 +33,26 @@ _MAP = "a mask, or a folder of masks, or the URL of one"
 
 
 class OverlapRequest(Request):
-    """Overlap of two binary maps, counted in the regions of an atlas."""
+    """Overlap of two binary maps, and how much of it lies in each region of an atlas."""
 
     command = "overlap"
     example = "group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o overlap/"
 
     a: str = source(_MAP, "A", positional=True)
     b: str = source(_MAP, "B", positional=True)
-    atlas: fields.Atlases
+    atlas: fields.AtlasesIfAny
     labels: fields.LabelsOfEach
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
@@ -62,19 +67,22 @@ class OverlapRequest(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
+        from ..cohort.selection import common_patients
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_bytes
         from ..regions.counts import count_regions
         from ..stats.overlap import overlap
 
-        warnings = self._check_where()
+        notes = self._check_where()
         atlases = open_atlases(self)
-        masks, inputs = [], []
+        masks, inputs, cohorts = [], [], []
         for path, where in ((self.a, self.where_a), (self.b, self.where_b)):
-            mask, source, notes = self._load_map(path, where, progress)
+            mask, source, cohort = self._load_map(path, where, progress)
             masks.append(mask)
             inputs.append(source)
-            warnings += notes
+            cohorts += [cohort] if cohort is not None else []
+        if len(cohorts) == 2:
+            notes += common_patients(*cohorts)
         result = overlap(*masks)
         both = result.both
         counted = [
@@ -85,9 +93,10 @@ class OverlapRequest(Request):
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[*inputs, *map(atlas_input, atlases)],
-            counts=_sizes(result) | {"atlas_notes": notes_on_atlases(counted)},
+            counts=_sizes(result)
+            | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
-            warnings=warnings,
+            notes=[*notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
         )
 
     def _check_where(self) -> list[str]:
@@ -115,31 +124,25 @@ class OverlapRequest(Request):
             problem = f"{self.a} and {self.b} are single masks, without a participants table"
             raise InputError("--where", problem, remedy)
         return [
-            f"note: {mask} is a single mask, used as it is: --where applies to folders of masks"
+            f"{mask} is a single mask, used as it is: --where applies to folders of masks"
             for mask in masks
         ]
 
     def _load_map(
         self, path: str, where: tuple[str, ...], progress: Progress
-    ) -> tuple[Mask, dict[str, Any], list[str]]:
-        """A binary map, of a folder at the chosen number of patients; its source; warnings."""
+    ) -> tuple[Mask, dict[str, Any], Cohort | None]:
+        """A binary map, of a folder at the chosen number of patients, its source and its cohort."""
         from ..cohort.cohort import cohort_input
         from ..files.paths import as_path
         from ..images.masks import mask_input, read_mask
 
         place = as_path(path)
         if not place.is_dir():
-            mask = read_mask(place, self.threshold, self.label)
-            return mask, mask_input(place, mask), []
+            mask = read_mask(place, self.threshold, self.label, self.space)
+            return mask, mask_input(place, mask), None
         cohort = load_folder(path, self, progress, more=where)
-        mask = cohort.at_least(self.min_patients)
-        warnings = skipped_files(cohort, f"{cohort.folder.name}: ")
-        if not mask.voxels:
-            maximum = cohort.counts.max()
-            warnings.append(
-                f"{cohort.name}: no voxel qualifies, at most {maximum} patients share one"
-            )
-        return mask, cohort_input(cohort), warnings
+        check_overlap(self, cohort.max_overlap, cohort.name)
+        return cohort.at_least(self.min_patients), cohort_input(cohort), cohort
 
 
 def _sizes(result: Overlap) -> dict[str, Any]:
@@ -149,11 +152,14 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
+def _notes_on_maps(result: Overlap) -> list[str]:
+    return [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+
+
 def _maps_lines(result: Overlap) -> list[str]:
     lines = []
     for letter, mask in (("A", result.a), ("B", result.b)):
         lines.append(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
-        lines += [f"   note: {note}" for note in mask.notes]
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
     return [*lines, f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}"]
@@ -168,7 +174,7 @@ def _regions_lines(counts: RegionCounts) -> Sequence[str]:
     width = max(map(len, names))
     kind = "expected" if counts.probabilistic else "voxels"
     head = f"{'region':{width}}  {kind:>9}  {'mL':>11}"
-    lines = ["", f"atlas: {counts.atlas.name}", *atlas_notes(counts.notes)]
+    lines = ["", f"atlas: {counts.atlas.name}"]
     lines.append(f"{head}  {'% of overlap':>12}  {'% of region':>11}")
     for name, row in zip(names, rows, strict=True):
         percent = row.expected_percent_of_region

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
@@ -33,7 +34,11 @@ class Register(Request):
     )
     output: fields.Output
     overwrite: fields.Overwrite
-    kind: Literal["rigid", "affine", "deformable"] = option("what may be moved", default="affine")
+    strict: fields.Strict
+    kind: defaults.Kind = option(
+        "what may be moved; deformable needs dipy, greedy or ANTs, which are installed apart",
+        default=defaults.KIND,
+    )
     lesion: str | None = source(
         "lesion on MOVING's grid: excluded from the comparison, and brought along",
         "MASK",
@@ -46,10 +51,10 @@ class Register(Request):
         several=True,
         default=(),
     )
-    engine: Literal["auto", "simpleitk", "dipy", "greedy", "ants"] = option(
-        "auto: simpleitk for rigid and affine, dipy for deformable; greedy and ants are programs "
-        "that you have installed, for deformable",
-        default="auto",
+    engine: defaults.Engine = option(
+        "auto: simpleitk for rigid and affine, dipy for deformable (pip install dipy); greedy and "
+        "ants are programs that you have installed, for deformable",
+        default=defaults.ENGINE,
     )
 
     def outputs(self) -> list[str]:
@@ -121,23 +126,33 @@ def _earlier_files(folder: Path, names: list[str]) -> list[Path]:
 
     It would contradict the new results, or be taken for a part of them.
     """
-    from ..files.reading import checksum
+    from ..files.reading import read_bytes
     from ..files.writing import FILE_NAME
 
     try:
-        earlier = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        earlier = json.loads(read_bytes(folder / FILE_NAME))
         outputs = dict(earlier["outputs"]) if earlier["command"] == "register" else {}
         paths = {folder / name: digest for name, digest in outputs.items()}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):  # an InputError is a ValueError
         return []
     replaced = {name.casefold() for name in names}
-    return [
+    own = [
         path
-        for path, digest in paths.items()
+        for path in paths
         if path.parent == folder and path.name.casefold() not in replaced and path.is_file()
-        # One that was changed since is not that run's any more.
-        if checksum(path.read_bytes()) == digest
     ]
+    # One that was changed since, or cannot be read, is not that run's any more.
+    return [path for path in own if _checksum(path) == paths[path]]
+
+
+def _checksum(path: Path) -> str:
+    """Of a file's bytes; empty where they cannot be read."""
+    from ..files.reading import checksum, read_bytes
+
+    try:
+        return checksum(read_bytes(path))
+    except InputError:
+        return ""
 
 
 def open_template(name: str) -> MapLike:

@@ -9,13 +9,14 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from ..core.defaults import Kind
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME, provenance_bytes
 from ..images.maps import Map, file_parts, labels_to_nifti
 from ..images.masks import Mask
 from ..plotting.figures import figure_bytes
 from ..plotting.registration import draw_checkerboard, draw_overlay
-from ..scans.registration.task import Kind, NotCredible, Registration
+from ..scans.registration.task import NotCredible, Registration
 from ..transforms.files import field_bytes, itk_text, matrix_text
 from .inputs import file_inputs
 

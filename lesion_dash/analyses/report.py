@@ -9,17 +9,38 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import load_folder, open_atlas, skipped_files
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
-    from ..report.findings import ReportRequest
+    from ..images.reading import Progress as Steps
+    from ..report.findings import Findings, ReportRequest
+    from ..report.report import Report
+    from ..report.reproduction import Again
 
 _ATLAS = (
     "for the table of regions: labelled or probabilistic NIfTI image, a folder of maps, or a name "
     "from `lesion-dash atlases`"
 )
+
+
+def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
+    """Who of B is in A as well."""
+    from ..cohort.conditions import restrict_cohort
+    from ..cohort.selection import common_patients
+
+    if len(cohorts) < 2:
+        return ()
+    a, b = (
+        restrict_cohort(cohort, request.conditions(letter))
+        for letter, cohort in zip("ab", cohorts, strict=True)
+    )
+    return common_patients(a, b)
 
 
 class WriteReport(Request):
@@ -34,16 +55,21 @@ class WriteReport(Request):
     )
     atlas: str | None = source(_ATLAS, "ATLAS", default=None)
     labels: fields.Labels
+    scale: fields.AtlasScale
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
     title: str = option("of the page", "TEXT", default="")
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     participants: fields.Participants
     scheduler: fields.Scheduler
 
@@ -51,9 +77,10 @@ class WriteReport(Request):
     def _check_sides(self) -> WriteReport:
         if self.b is None and self.where_b:
             raise InputError("--where-b", "there is no folder B to ask", "give one, or use --where")
-        if self.labels is not None and self.atlas is None:
-            raise InputError("--labels", "names the regions of no atlas", "give --atlas as well")
         return self
+
+    def _open_atlas(self) -> Atlas | None:
+        return open_atlas(self.atlas, self.labels, self.scale) if self.atlas is not None else None
 
     def outputs(self) -> list[str]:
         from ..report.report import file_names
@@ -61,33 +88,41 @@ class WriteReport(Request):
         return file_names(self.b is not None, self.atlas is not None)[:-1]
 
     def run(self, progress: Progress) -> Result:
+        from ..cohort.conditions import restrict_cohort
         from ..report.findings import ReportRequest
-        from ..report.report import make_report
 
-        fields = ("min_patients", "where", "where_a", "where_b", "title", "pattern", "threshold")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*fields, "label")}
-        request = ReportRequest(**values)
+        names = ReportRequest.__dataclass_fields__
+        request = ReportRequest(**{name: getattr(self, name) for name in names})
         self._check_folders(request)
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas is not None else None
+        atlas = self._open_atlas()
         cohorts = self._load(progress)
+        for letter, cohort in zip("ab", cohorts, strict=False):
+            part = restrict_cohort(cohort, request.conditions(letter))
+            check_overlap(self, part.max_overlap, part.name, needed=False)
         report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
-            warnings=[line for cohort in dict.fromkeys(cohorts) for line in skipped_files(cohort)],
+            inputs=report.inputs,
+            notes=[*report.notes, *_common(cohorts, request)],
         )
 
     def _check_folders(self, request: ReportRequest) -> None:
         """Refuse a wrong name of a folder, table or column before many masks are read."""
         from ..cohort.conditions import exclude_patients
         from ..cohort.participants import read_participants
+        from ..cohort.reading import ReadOptions, list_masks
         from ..files.listing import check_folder
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
             if folder is not None:
                 path = check_folder(folder)
-                table, notes = read_participants(path, self.participants)
+                options = ReadOptions(
+                    pattern=self.pattern, session=self.session, several_files=self.several_files
+                )
+                files = list_masks(path, options).files
+                table, notes = read_participants(path, files, self.participants)
                 exclude_patients(request.conditions(letter), table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:
@@ -99,3 +134,76 @@ class WriteReport(Request):
             for folder in dict.fromkeys(folders)
         }
         return [cohorts[folder] for folder in folders]
+
+
+def make_report(
+    a: Cohort,
+    b: Cohort | None = None,
+    atlas: Atlas | None = None,
+    request: ReportRequest | None = None,
+    day: date | None = None,
+    progress: Steps | None = None,
+) -> Report:
+    """Make a report on a cohort, or on two and their overlap and differences.
+
+    The same cohorts, atlas and request give the same bytes but for the day. Folders and files are
+    called by their names, without the folders above them.
+
+    Parameters
+    ----------
+    a, b : Cohort
+        Whole cohorts: the request holds the conditions.
+    atlas : Atlas, optional
+        For the table of regions.
+    request : ReportRequest, optional
+        By default voxels of at least 5 patients, and no condition.
+    day : date, optional
+        By default today.
+    progress : callable, optional
+        Called with (steps done, steps in all); what it raises ends the work.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        Where a cohort is restricted already, where a condition names no column or no patient meets
+        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
+
+    Examples
+    --------
+    >>> from lesion_dash import ReportRequest, load_cohort, make_report
+    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
+    >>> report.title, list(report.files)[0]
+    ('Lesion report: cohort_a', 'report.html')
+    """
+    from ..report.findings import ReportRequest, find_all
+    from ..report.report import assemble_report
+
+    findings = find_all(a, b, atlas, request or ReportRequest())
+    return assemble_report(findings, _again(findings), day, progress)
+
+
+_AGAIN = "report"
+"""The folder of results in the command that a page shows."""
+
+
+def _again(findings: Findings) -> Again:
+    """The command and the Python of the same report, to be run where its inputs lie."""
+    from ..report.reproduction import Again, find_places
+
+    places = find_places(findings)
+    a, b = (*places.folders, None)[:2]
+    atlas, labels = (*places.atlas, None, None)[:2]
+    files: dict[str, Any] = {
+        "a": a,
+        "b": b,
+        "atlas": atlas,
+        "labels": labels,
+        "scale": getattr(findings.atlas, "scale", None),
+        "participants": places.participants,
+    }
+    request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)
+    return Again(places.summary, request.as_command(), request.as_python())

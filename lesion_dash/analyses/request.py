@@ -8,19 +8,30 @@ a bound stands in one place. A new analysis is one subclass of `Request` (see `s
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
+from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
-from ..core.text import counted, layout, literal, shell_word
+from ..core.text import counted, layout, literal, printable, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
+from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
@@ -36,6 +47,7 @@ ANALYSES: dict[str, type[Request]] = {}
 IMAGE: tuple[str, ...] = (".nii.gz", ".nii")
 TABLE: tuple[str, ...] = (".csv",)
 _KINDS = {TABLE: "CSV", IMAGE: "NIfTI"}
+_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,11 @@ class Result:
         For the provenance.
     parameters : mapping, optional
         For the provenance, in place of those of the request.
-    lines, warnings, notes : sequence of str
-        For standard output, and for standard error.
+    lines : sequence of str
+        For standard output.
+    notes : sequence of str
+        For standard error: what is to be known before the result is believed. Those on `inputs`
+        need not be among them, see `gather_notes`.
     exit_code : int
     obsolete : sequence of Path
         Files of an earlier run that the new ones contradict: removed once those are written.
@@ -65,10 +80,14 @@ class Result:
     counts: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] | None = None
     lines: Sequence[str] = ()
-    warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     exit_code: int = 0
     obsolete: Sequence[Path] = ()
+
+    def __str__(self) -> str:
+        """What the command shows: its notes, then its lines."""
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join(map(printable, (*notes, *self.lines)))
 
 
 class Target(NamedTuple):
@@ -129,22 +148,42 @@ class Request(BaseModel):
             ANALYSES[cls.command] = cls
 
     def __init__(self, **values: Any) -> None:
-        try:
+        with _input_errors(type(self)):
             super().__init__(**values)
-        except ValidationError as error:
-            raise _as_input_error(type(self), error) from None
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make a request of a mapping; see pydantic."""
+        with _input_errors(cls):
+            return super().model_validate(obj, **options)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make a request of JSON; see pydantic."""
+        with _input_errors(cls):
+            return super().model_validate_json(json_data, **options)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _paths_are_text(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
-            return [fspath(path) if isinstance(path, PathLike) else path for path in value]
-        return fspath(value) if isinstance(value, PathLike) else value
+    def _as_given(cls, value: Any, info: ValidationInfo) -> Any:
+        """Paths are text, one value is a list of one, and True is neither 1 nor a text."""
+        name = str(info.field_name)
+        field = cls.model_fields[name]
+        kind, count = value_type(field)
+        is_list = isinstance(value, (list, tuple))
+        values = [_plain(each) for each in (value if is_list else [value])]
+        for each in values:
+            if isinstance(each, bool) and kind is not bool:
+                what = "int_type" if kind in (int, float) else ""
+                raise InputError(cls.flag(name), *_problem(what, each, {}, field))
+        is_one_of_several = count is None and isinstance(values[0] if values else None, (str, int))
+        return values if is_list or is_one_of_several else values[0]
 
     @model_validator(mode="after")
     def _check_paths(self) -> Request:
         for name, info in type(self).model_fields.items():
-            if argument_of(info).is_path and getattr(self, name) == "":
+            value = getattr(self, name)
+            if argument_of(info).is_path and "" in (value if isinstance(value, tuple) else [value]):
                 raise InputError(self.flag(name), "is empty", "give a path")
         return self
 
@@ -154,6 +193,10 @@ class Request(BaseModel):
             given = [self.flag(name) for name in names if getattr(self, name)]
             if len(given) > 1:
                 raise InputError(" and ".join(given), "both given", "give one of them")
+        values = vars(self)
+        if "atlas" in values and values.get("labels") and not values["atlas"]:
+            problem = "names the regions of no atlas"
+            raise InputError(self.flag("labels"), problem, f"give {self.flag('atlas')} as well")
         return self
 
     @classmethod
@@ -222,27 +265,42 @@ class Request(BaseModel):
         ------
         InputError
             Where an input cannot be used, or the results cannot be written.
+        NotesAreErrors
+            Where the request is strict and there are notes: no file is written. A request that
+            only prints gives its result with exit code 1.
         """
         if not (names := self.outputs()):
-            return self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if errors := self._errors(result):
+                notes = [*result.notes, counted_notes(errors)]
+                return replace(result, notes=notes, exit_code=result.exit_code or STRICT_EXIT_CODE)
+            return result
         from ..files.writing import provenance_bytes, write_atomically
 
         folder, record = self.target.folder, self.target.record
         with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
-            result = self.run(progress)
+            result = self._with_all_notes(self.run(progress))
+            if errors := self._errors(result):
+                raise NotesAreErrors(errors)
             for name, content in result.files:
                 writer.add(name, *([content] if isinstance(content, bytes) else content))
                 del content  # the next one takes its place in memory
             if record not in writer.sums:
                 parameters = self.parameters() if result.parameters is None else result.parameters
-                inputs = list(result.inputs)
-                writer.add(
-                    record,
-                    provenance_bytes(self.command, parameters, inputs, result.counts, writer.sums),
-                )
-        for path in result.obsolete:
-            path.unlink(missing_ok=True)
-        return result
+                values = (self.command, parameters, list(result.inputs), result.counts)
+                writer.add(record, provenance_bytes(*values, writer.sums))
+        left = [note for path in result.obsolete if (note := _remove(path))]
+        return replace(result, notes=[*result.notes, *left])
+
+    def _errors(self, result: Result) -> list[str]:
+        """The notes that are errors, as the request is strict."""
+        return errors_among(result.notes) if vars(self).get("strict") else []
+
+    @staticmethod
+    def _with_all_notes(result: Result) -> Result:
+        """A result with the notes on its inputs, so that no analysis can forget them."""
+        inputs = list(result.inputs)
+        return replace(result, inputs=inputs, notes=gather_notes(inputs, result.notes))
 
     def check_space(self, size: int) -> None:
         """Refuse, before a long computation, where the disk has fewer free bytes than that."""
@@ -272,28 +330,30 @@ class Request(BaseModel):
         for name, info in type(self).model_fields.items():
             argument, value = argument_of(info), getattr(self, name)
             if name == "scheduler":
-                recorded["cluster"] = value is not None
-            elif argument.is_recorded:
+                recorded["cluster"] = scheduler_to_use(value) is not None
+            elif argument.is_recorded and (argument.is_usual_recorded or value != default_of(info)):
                 recorded[name] = shown_path(value) if argument.is_path else value
         return recorded
 
     def as_python(self) -> str:
-        r"""Python that writes the same files, or prints the same lines.
+        """Python that writes the same files and prints the same lines and notes.
 
         Examples
         --------
         >>> from lesion_dash.analyses.inspection import Inspect
         >>> print(Inspect(image="scan.nii", volume=2).as_python())
-        from lesion_dash.analyses.inspection import Inspect
+        from lesion_dash.analyses import Inspect
         <BLANKLINE>
-        print(*Inspect(image='scan.nii', volume=2).execute().lines, sep="\n")
+        print(Inspect(image='scan.nii', volume=2).execute())
         """
-        kind = type(self)
-        values = [f"{name}={literal(value)}" for name, value in self.changed.items()]
-        head = f"from {kind.__module__} import {kind.__name__}"
-        call = f"{layout(kind.__name__, values)}.execute()"
-        line = call if self.outputs() else f'print(*{call}.lines, sep="\\n")'
-        return f"{head}\n\n{line}"
+        return python_of([self])
+
+    @property
+    def call(self) -> str:
+        """The line of `as_python` that runs it."""
+        name = type(self).__name__
+        values = [f"{field}={literal(value)}" for field, value in self.changed.items()]
+        return f"print({layout(name, values)}.execute())"
 
     def as_command(self) -> str:
         """The command line of the same request."""
@@ -313,6 +373,24 @@ class Request(BaseModel):
         return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
 
 
+def python_of(requests: Iterable[Request]) -> str:
+    """Python that does one request after another."""
+    names: dict[str, set[str]] = {}
+    calls = []
+    for request in requests:
+        names.setdefault(home_of(type(request)), set()).add(type(request).__name__)
+        calls.append(request.call)
+    imports = [f"from {home} import {', '.join(sorted(names[home]))}" for home in sorted(names)]
+    return "\n".join([*imports, "", *calls])
+
+
+def home_of(kind: type[Request]) -> str:
+    """What a request is imported from: its package where that lists it, else its module."""
+    package = kind.__module__.rpartition(".")[0]
+    is_listed = getattr(sys.modules.get(package), kind.__name__, None) is kind
+    return package if is_listed else kind.__module__
+
+
 # What requests need.
 
 
@@ -329,6 +407,22 @@ def shown_path(value: Any) -> Any:
     if isinstance(value, tuple):
         return [shown_path(path) for path in value]
     return value and str(as_path(value))
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, a number of numpy as one of Python."""
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _remove(path: Path) -> str:
+    """Remove a file of an earlier run; what is to be said where that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{path} contradicts these results and cannot be removed: {error.strerror}"
+    return ""
 
 
 def _is_same(path: Path, other: Any) -> bool:
@@ -359,11 +453,21 @@ def _as_option(flag: str, value: Any, info: FieldInfo) -> list[str]:
 # What pydantic finds, as one sentence.
 
 
+@contextmanager
+def _input_errors(kind: type[Request]) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise _as_input_error(kind, error) from None
+
+
 def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
     first = error.errors(include_url=False)[0]
     context, what, value = first.get("ctx", {}), first["type"], first["input"]
     if isinstance(context.get("error"), InputError):
         return context["error"]
+    if what in ("json_invalid", "model_type", "dict_type"):
+        return InputError(kind.__name__, "takes its fields by name", "give a mapping of them")
     name = str(first["loc"][0]) if first["loc"] else kind.command
     if what == "extra_forbidden":
         return InputError(
@@ -371,7 +475,7 @@ def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
         )
     info = kind.model_fields[name]
     subject = kind.flag(name)
-    if what == "missing":
+    if what == "missing" and len(first["loc"]) == 1:
         return InputError(subject, "is missing", "give it as well")
     return InputError(subject, *_problem(what, value, context, info))
 
@@ -389,8 +493,8 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
             return f"{value} {relation} {context[bound]:g}", ""
     kind, count = value_type(info)
     if what.startswith(("int_", "float_", "finite_")):
-        noun = {int: "a whole number", float: "a number"}.get(kind, "a number")
-        return f"{value!r} is not {noun}", ""
-    if what in ("too_short", "too_long", "missing"):
-        return f"takes {count} values", ""
+        return f"{value!r} is not {_NOUNS.get(kind, 'a number')}", ""
+    is_wrong_number = what in ("too_short", "too_long", "missing")
+    if is_wrong_number or (what == "tuple_type" and count is not None):
+        return f"takes {count or 'one or more'} values", ""
     return f"{value!r} cannot be used", "see --help"

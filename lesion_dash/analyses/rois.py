@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
-from ..core.defaults import CLUSTER_CONNECTIVITY
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
@@ -26,7 +26,9 @@ _OF_INPUT = "what belongs to the input"
 _TEST = "test at each voxel"
 _WAY = "from the map to regions of interest"
 
-_MASK_TEST = {"test": "test", "min_patients": "min_patients", "participants": "participants"}
+_FILES = {name: name for name in ("pattern", "session", "several_files")}
+_MASK_TEST = _FILES | {"test": "test", "min_patients": "min_patients", "space": "space"}
+_TABLE = {"participants": "participants"}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "series": (
         "SeriesSource",
@@ -40,10 +42,10 @@ _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "images": ("ImagesSource", (), {"test": "test", "fwhm": "fwhm_mm", "mask": "mask"}),
-    "cohorts": ("CohortsSource", (), {"test": "test", "min_patients": "min_patients"}),
-    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST),
-    "score": ("ScoreSource", ("column",), _MASK_TEST | {"min_patients": "min_lesioned"}),
-    "map": ("MapSource", (), {}),
+    "cohorts": ("CohortsSource", (), _MASK_TEST),
+    "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST | _TABLE),
+    "score": ("ScoreSource", ("column",), _MASK_TEST | _TABLE | {"min_patients": "min_lesioned"}),
+    "map": ("MapSource", (), {"space": "space"}),
 }
 """Each kind of input: its class, the fields it needs in the order of the class, and those it may
 have, by their names there; the class knows their defaults."""
@@ -102,10 +104,16 @@ class Roi(Request):
         "second one; a positive effect means more in A", "B", group=_OF_INPUT, default=None
     )
     delay: float | None = option(
-        "delay of the response in seconds (default 5)", "S", group=_OF_INPUT, default=None
+        f"delay of the response in seconds (default {defaults.DELAY_S:g})",
+        "S",
+        group=_OF_INPUT,
+        default=None,
     )
     repetition_time: float | None = option(
-        "where the images do not say it", "S", group=_OF_INPUT, default=None
+        "where the images do not say it, or header and JSON file differ",
+        "S",
+        group=_OF_INPUT,
+        default=None,
     )
     fwhm: float | None = option(
         "smooth images with a Gaussian of this width", "MM", group=_OF_INPUT, default=None
@@ -114,22 +122,27 @@ class Roi(Request):
         "of the participants table: groups, or the score", "NAME", group=_OF_INPUT, default=None
     )
     participants: fields.Participants
+    pattern: fields.PatternOfMasks
+    session: fields.SessionOfMasks
+    several_files: fields.SeveralOfMasks
+    space: fields.Space
 
-    test: Literal["student", "welch", "fisher"] | None = option(
+    test: defaults.ContrastTest | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",
         group=_TEST,
         default=None,
     )
     mask: str | None = source("test only inside this mask", "FILE", group=_TEST, default=None)
     min_patients: int | None = option(
-        "test voxels lesioned in at least K patients of both groups together (default 1); for a "
-        "score K lesioned and K spared (default 5)",
+        "test voxels lesioned in at least K patients of both groups together (default "
+        f"{defaults.MIN_PATIENTS_OF_TWO}); for a score K lesioned and K spared (default "
+        f"{defaults.MIN_PATIENTS})",
         "K",
         group=_TEST,
         default=None,
     )
-    correction: Literal["none", "bonferroni", "fdr", "fwe"] = option(
-        "for the number of voxels; fwe by permutations", group=_TEST, default="none"
+    correction: defaults.Correction = option(
+        "for the number of voxels; fwe by permutations", group=_TEST, default=defaults.CORRECTION
     )
     permutations: fields.Permutations
     seed: fields.Seed
@@ -142,15 +155,17 @@ class Roi(Request):
         default=None,
     )
     threshold: float = option("voxels of the map beyond X", "X", group=_WAY)
-    side: Literal["above", "below", "both"] = option(
-        "above X, below X, or farther than X from 0", group=_WAY, default="above"
+    side: defaults.ThresholdSide = option(
+        "above X, below X, or farther than X from 0", group=_WAY, default=defaults.THRESHOLD_SIDE
     )
     steps: tuple[str, ...] = option(
         "see below; repeat it for each step", "STEP", "--step", group=_WAY, default=()
     )
-    connectivity: fields.Connectivity = CLUSTER_CONNECTIVITY
-    min_voxels: int = option("parts of at least N voxels", "N", group=_WAY, default=1)
-    min_mm3: float = option("and of at least V mm³", "V", group=_WAY, default=0.0)
+    connectivity: fields.Connectivity = defaults.CLUSTER_CONNECTIVITY
+    min_voxels: int = option(
+        "parts of at least N voxels", "N", group=_WAY, default=defaults.MIN_ROI_VOXELS
+    )
+    min_mm3: float = option("and of at least V mm³", "V", group=_WAY, default=defaults.MIN_ROI_MM3)
     atlas: str | None = source(
         "to name the region at each peak, and for regions:", "ATLAS", group=_WAY, default=None
     )
@@ -166,6 +181,7 @@ class Roi(Request):
     )
     output: str | None = option("results folder, made if missing", "OUT", "-o", default=None)
     overwrite: fields.Overwrite
+    strict: fields.Strict
     print_code: bool = option(
         "print the Python script with the same result, and do nothing else", default=False
     )
@@ -203,7 +219,9 @@ class Roi(Request):
         from ..rois.recipe import RoiRecipe
         from ..rois.steps import Threshold
 
-        best = "minus_log10_p" if self.correction == "none" else "minus_log10_corrected_p"
+        best = (
+            "minus_log10_p" if self.correction == defaults.CORRECTION else "minus_log10_corrected_p"
+        )
         return RoiRecipe(
             source=self._source(),
             threshold=Threshold(self.threshold, self.side),
@@ -243,13 +261,18 @@ class Roi(Request):
         return [*_picture_names(self.recipe, has_values), *names_of_run(has_values)[:-1]]
 
     def run(self, progress: Progress) -> Result:
+        from ..images.events import UnknownTime
         from ..rois.recipe import run_recipe
         from ..rois.saving import record_of_run, script_of
 
         recipe = self.recipe
         if self.print_code:
             return Result(lines=script_of(recipe, self.output or "rois").split("\n"))
-        run = run_recipe(recipe)
+        try:
+            run = run_recipe(recipe)
+        except UnknownTime as error:
+            remedy = f"{error.remedy} with --repetition-time"
+            raise InputError(error.subject, error.problem, remedy) from None
         test_notes = run.contrast.notes if run.contrast is not None else ()
         return Result(
             files=self._files(run),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
+from ..core import defaults
 from ..core.errors import InputError
 from ..core.text import printable
 from . import fields
@@ -48,18 +49,22 @@ class Snr(Request):
     )
     air: str | None = source("air around the head, without ghosts", "MASK", default=None)
     coils: int = option(
-        "channels combined as the root of the sum of squares", "N", is_recorded=False, default=1
+        "channels combined as the root of the sum of squares",
+        "N",
+        is_recorded=False,
+        default=defaults.COILS,
     )
     atlas: str | None = source(
         "every region of it in place of --signal, in IMAGE's space", "ATLAS", default=None
     )
     labels: fields.Labels
+    scale: fields.AtlasScale
     block_mm: float = option(
         "edge of the cubes of neighbours that the bootstrap draws together; 0: single voxels, "
         "taken as independent",
         "MM",
         is_recorded=False,
-        default=0.0,
+        default=defaults.BLOCK_MM,
     )
     as_json: fields.AsJson
     output: str | None = option(
@@ -70,14 +75,13 @@ class Snr(Request):
         default=None,
     )
     overwrite: fields.Overwrite
+    strict: fields.Strict
 
     @model_validator(mode="after")
     def _check_regions(self) -> Snr:
         if (self.signal is None) == (self.atlas is None):
             problem = "give one of them" if self.signal is None else "both given"
             raise InputError("--signal and --atlas", problem, "a mask, or all regions of an atlas")
-        if self.labels is not None and self.atlas is None:
-            raise InputError("--labels", "there is no atlas", "omit it, or give --atlas")
         return self
 
     def run(self, progress: Progress) -> Result:
@@ -95,7 +99,7 @@ class Snr(Request):
             counts={"measures": len(quality.measures), "notes": list(quality.notes)},
             parameters={"image": shown_path(self.image)} | self.parameters() | quality.parameters,
             lines=_json(quality) if self.as_json else [*_lines(quality), *written],
-            notes=[] if self.as_json else quality.notes,
+            notes=quality.notes,
         )
 
     def _measure(self) -> SignalQuality:
@@ -108,7 +112,8 @@ class Snr(Request):
         if self.atlas is not None:
             from ..atlas.loading import load_atlas
 
-            return snr_by_region(self.image, load_atlas(self.atlas, self.labels), **options)
+            atlas = load_atlas(self.atlas, self.labels, scale=self.scale)
+            return snr_by_region(self.image, atlas, **options)
         signal = self.signal or ""
         if count_volumes(as_path(self.image)) == 1:
             return measure_signal(self.image, signal, **options)

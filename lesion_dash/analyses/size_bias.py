@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..core.defaults import SIGNIFICANCE_LEVEL
+from pydantic import model_validator
+
+from ..core import defaults
+from ..core.errors import InputError
 from . import fields
-from .fields import option
-from .inputs import load_folder, skipped_files
+from .fields import option, source
+from .inputs import check_overlap, load_folder, open_atlas
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -27,32 +30,59 @@ class SizeBias(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    strict: fields.Strict
     min_patients: fields.MinPatients
     permutations: fields.Permutations
     seed: fields.Seed
-    side: Literal["larger", "smaller", "two-sided"] = option(
-        "what counts as extreme: means that are larger, smaller, or either", default="larger"
+    side: defaults.VolumeSide = option(
+        "what counts as extreme: means that are larger, smaller, or either",
+        default=defaults.VOLUME_SIDE,
     )
+    clusters: bool = option(
+        "write a table of the clusters of voxels with a small corrected p",
+        default=False,
+        is_recorded=False,
+    )
+    atlas: str | None = source(
+        "to name the region at the peak of each of these clusters, as for `lesion-dash load`",
+        "ATLAS",
+        default=None,
+        is_recorded=False,
+    )
+    labels: fields.Labels
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler
 
-    def outputs(self) -> list[str]:
-        from ..stats.size_bias import MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
+    @model_validator(mode="after")
+    def _check_clusters(self) -> SizeBias:
+        if self.atlas is not None and not self.clusters:
+            raise InputError("--atlas", "names the regions of clusters", "give --clusters as well")
+        return self
 
-        return [*MEAN_FILE_NAMES.values(), *PERMUTATION_FILE_NAMES.values(), "patients.csv"]
+    def outputs(self) -> list[str]:
+        from ..stats.size_bias import FILE_NAME, MEAN_FILE_NAMES, PERMUTATION_FILE_NAMES
+
+        maps = [*MEAN_FILE_NAMES.values(), *PERMUTATION_FILE_NAMES.values()]
+        return [*maps, "patients.csv", *([FILE_NAME] if self.clusters else [])]
 
     def run(self, progress: Progress) -> Result:
+        from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_bytes
         from ..stats.permutation import permute_volumes
-        from ..stats.size_bias import STATEMENT, mean_contrast
+        from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
+        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
         cohort = load_folder(self.masks, self, progress, self.participants)
+        check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(
             cohort,
             self.min_patients,
@@ -72,16 +102,18 @@ class SizeBias(Request):
             "size_weighted_mean_mm3": means.weighted_mean,
             "voxels_tested": test.tested,
             "patterns": test.patterns,
-            f"voxels_corrected_p_at_most_{SIGNIFICANCE_LEVEL:g}": test.significant(),
+            f"voxels_corrected_p_at_most_{defaults.SIGNIFICANCE_LEVEL:g}": test.significant(),
             "notes": list(test.notes),
             "statement": STATEMENT,
         }
+        files = [*maps, ("patients.csv", csv_bytes(cohort.files_table))]
+        if self.clusters:
+            files.append((FILE_NAME, csv_bytes(find_size_clusters(test, means, atlas).table)))
         return Result(
-            files=[*maps, ("patients.csv", csv_bytes(cohort.files_table))],
-            inputs=[cohort_input(cohort)],
+            files=files,
+            inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas else [])],
             counts=counts,
             lines=[*_summary(means, test), STATEMENT, self.files_line()],
-            warnings=skipped_files(cohort),
             notes=test.notes,
         )
 
@@ -98,5 +130,5 @@ def _summary(means: MeanContrast, test: VolumePermutations) -> list[str]:
         f"mean volume of the cohort {mean:,.2f} mL, size-weighted mean {weighted:,.2f} mL",
         f"mean at a voxel: {over} at {above_weighted}",
         test.sentence,
-        f"corrected p at most {SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
+        f"corrected p at most {defaults.SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
     ]

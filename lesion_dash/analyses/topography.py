@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ..core import defaults
+from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import skipped_files
+from .inputs import check_overlap
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -27,16 +29,21 @@ class Stats(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
-    std: Literal["population", "sample"] = option(
-        "SD divided by n (population) or by n - 1", default="population"
+    strict: fields.Strict
+    std: defaults.Std = option(
+        "SD divided by n (population) or by n - 1, which is NaN where one patient is lesioned",
+        default=defaults.STD,
     )
-    outside: Literal["zero", "nan"] = option(
-        "value of maps where fewer than K patients are lesioned", default="zero"
+    outside: defaults.Outside = option(
+        "value of maps where fewer than K patients are lesioned", default=defaults.OUTSIDE
     )
     min_patients: fields.MinPatients
     pattern: fields.Pattern
+    session: fields.Session
+    several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
+    space: fields.Space
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler
@@ -53,6 +60,7 @@ class Stats(Request):
     def run(self, progress: Progress) -> Result:
         from ..cohort.cohort import cohort_input
         from ..cohort.conditions import parse_conditions
+        from ..cohort.dask import scheduler_to_use
         from ..cohort.reading import ReadOptions
         from ..images.masks import Binarization
         from ..stats.topography import folder_stats
@@ -62,33 +70,36 @@ class Stats(Request):
             self.min_patients,
             self.std,
             self.outside,
-            self.scheduler,
+            scheduler_to_use(self.scheduler),
             ReadOptions(
                 participants=self.participants,
                 pattern=self.pattern,
+                session=self.session,
+                several_files=self.several_files,
                 choice=Binarization(self.threshold, self.label),
                 progress=progress("reading masks", "file"),
                 on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
                 where=parse_conditions(self.where),
+                space=self.space,
             ),
         )
-        lines, warnings = self._summary(listing.n_patients, stats.voxels, stats.max_overlap)
+        check_overlap(self, stats.max_overlap, listing.name)
+        qualifying = f"{stats.voxels:,} voxels with at least {self.min_patients} of them"
         return Result(
             files=_files(listing, stats),
-            inputs=map(cohort_input, [listing]),  # made when the maps are out of memory
+            inputs=[cohort_input(listing)],
             counts={"patients": listing.n_patients, "voxels": stats.voxels},
-            lines=lines,
-            warnings=[*skipped_files(listing), *warnings],
+            lines=[f"{listing.n_patients} patients, {qualifying}; {self.files_line()}"],
+            notes=self._notes(stats),
         )
 
-    def _summary(self, patients: int, voxels: int, maximum: int) -> tuple[list[str], list[str]]:
-        minimum = self.min_patients
-        if voxels:
-            with_least = f"{voxels:,} voxels with at least {minimum} of them"
-            return [f"{patients} patients, {with_least}; {self.files_line()}"], []
-        shared = f"at most {maximum} share one" if maximum else "none is lesioned anywhere"
-        warning = f"no voxel is lesioned in {minimum} patients: the maps are empty; {shared}"
-        return [f"{patients} patients; {self.files_line()}"], [warning]
+    def _notes(self, stats: FolderStats) -> list[str]:
+        if not stats.voxels:
+            return ["no patient has a lesioned voxel: the maps are empty"]
+        # One patient has no spread: 0 would say that volumes there are equal.
+        alone = int((stats.n.array == 1).sum()) if self.std == "sample" else 0
+        where = f"{counted(alone, 'voxel')} where one patient is lesioned"
+        return [f"the sample SD is NaN in {where}: it takes two"] if alone else []
 
 
 def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:

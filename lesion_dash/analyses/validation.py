@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atlas.finding import atlases_in, find_atlases, find_label_table, find_maps_table
+from ..atlas.finding import (
+    atlases_in,
+    find_atlases,
+    find_label_table,
+    find_maps_table,
+    find_unread_table,
+)
 from ..atlas.formats import has_table_ending
-from ..atlas.loading import load_atlas
+from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
-from ..cohort.participants import ID_COLUMNS, Outcome, Patient, read_participants_table
+from ..cohort.id_columns import ID_COLUMNS
+from ..cohort.loading import read_listing
+from ..cohort.notes import by_reason, group_notes, said_of
+from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
+from ..cohort.selection import ALL_FILES, FileChoice
+from ..cohort.spaces import notes_on_spaces
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..files.listing import has_image_ending, list_images
+from ..files.listing import has_image_ending, list_images, other_format
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
 from ..images.masks import BINARY, Binarization, mask_of, volume_grid
 from ..images.reading import read_header, read_raw_image
+from ..images.space import in_space, space_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +75,14 @@ class ValidationReport:
     files : tuple of FileReport
     of_atlases : bool
         The files are atlases of a folder, each for itself, and not masks that count together.
+    space : str
+        What the image states of its space, or what most masks do; empty where it is not known.
     """
 
     path: str
     files: tuple[FileReport, ...]
     of_atlases: bool = False
+    space: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,6 +127,28 @@ class ValidationReport:
         return f"{used} used, {skipped} skipped, {warnings} with warnings"
 
     @property
+    def lines(self) -> list[str]:
+        """Each outcome but ``accept`` with its reason, the same of several files once.
+
+        Examples
+        --------
+        >>> empty = [FileReport(f"{n}.nii", "warn", ("mask is empty",), True) for n in range(9)]
+        >>> ValidationReport("x", tuple(empty)).lines
+        ['warn    9 files, such as 0.nii: mask is empty']
+        """
+        noted = [
+            (report.outcome, "the folder" if report.file == "." else report.file, reason)
+            for report in self.files
+            if report.outcome != "accept"
+            for reason in report.reasons
+        ]
+        return [
+            f"{outcome:7} {said_of(*group)}"
+            for outcome in ("reject", "warn")
+            for group in by_reason((file, why) for kind, file, why in noted if kind == outcome)
+        ]
+
+    @property
     def table(self) -> pd.DataFrame:
         """A row per file: file, outcome, reasons."""
         import pandas as pd
@@ -123,6 +162,8 @@ def check_path(
     like: PathInput | None = None,
     choice: Binarization = BINARY,
     progress: Callable[[int, int], None] | None = None,
+    files: FileChoice = ALL_FILES,
+    space: str | None = None,
 ) -> ValidationReport:
     """Say what would become of a folder of masks, a mask, an atlas or a table.
 
@@ -138,6 +179,10 @@ def check_path(
         How to make masks of probability or label maps.
     progress : callable, optional
         Called with (files done, files in all).
+    files : FileChoice
+        Which of a patient's files count.
+    space : str, optional
+        The space that all lies in, as for `load_cohort`.
 
     Examples
     --------
@@ -148,63 +193,85 @@ def check_path(
     try:
         table = None
         if place.is_dir():
-            report = _check_folder(place, choice, progress)
+            options = ReadOptions(
+                pattern=files.pattern,
+                session=files.session,
+                several_files=files.several_files,
+                choice=choice,
+                progress=progress,
+                space=space,
+            )
+            report = _check_folder(place, options)
             table = find_maps_table(place) if report.outcome == "reject" else None
             if table is None:
                 atlases = _only_atlases(place) if not report.counts["used"] else {}
                 return _check_each(place, atlases, like) if atlases else report
         grid = _grid_of(as_path(like)) if like is not None else None
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
+        own = _grid_of_file(place)
+        stated = "" if own is None else str(space_of(in_space(own, space)))
+        if own is not None and space is None and table is None:
+            notes += _notes_on_space(place, own, choice)
         outcome: Outcome = "warn" if notes else "accept"
         report_on_file = FileReport(place.name, outcome, notes, used=True)
     except InputError as error:
-        report_on_file = FileReport(place.name, "reject", (error.reason,), used=False)
-    return ValidationReport(str(place), (report_on_file,))
+        report_on_file, stated = FileReport(place.name, "reject", (error.reason,), used=False), ""
+    return ValidationReport(str(place), (report_on_file,), space=stated)
 
 
 def report_of(cohort: CohortListing) -> ValidationReport:
     """The validation report of a cohort that was read."""
-    whole = (FileReport(".", "warn", cohort.notes, used=True),) if cohort.notes else ()
-    return ValidationReport(str(cohort.folder), (*whole, *map(_report_patient, cohort.patients)))
+    notes = group_notes(cohort.notes)
+    whole = (FileReport(".", "warn", notes, used=True),) if notes else ()
+    files = (*whole, *map(_report_patient, cohort.patients))
+    return ValidationReport(str(cohort.folder), files, space=str(space_of(cohort.grid)))
 
 
 def _report_patient(patient: Patient) -> FileReport:
     return FileReport(patient.file, patient.outcome, patient.reasons, patient.status == "used")
 
 
-def _check_folder(
-    folder: AnyPath, choice: Binarization, progress: Callable[[int, int], None] | None
-) -> ValidationReport:
+def _check_folder(folder: AnyPath, options: ReadOptions) -> ValidationReport:
     try:
-        reading = read_folder(folder, ReadOptions(choice=choice, progress=progress))
-    except InputError as error:
-        return ValidationReport(
-            str(folder), (FileReport(".", "reject", (error.reason,), used=False),)
-        )
-    atlases = _check_atlases(reading)
-    reports = [
-        _report_patient(patient) for patient in reading.patients if patient.file not in atlases
-    ]
-    whole = _check_whole(reading)
-    return ValidationReport(str(folder), (*whole, *reports, *atlases.values()))
+        # The reading of every command, so that all of them say the same.
+        report, grid = _report_listing(read_listing(folder, options))
+    except InputError:
+        try:
+            reading = read_folder(folder, options)
+        except InputError as error:
+            whole = FileReport(".", "reject", (error.reason,), used=False)
+            return ValidationReport(str(folder), (whole,))
+        report, grid = _report_fault(folder, reading), reading.grid
+    atlases = _check_atlases(folder, report, grid)
+    reports = (file for file in report.files if file.file not in atlases)
+    return replace(report, files=(*reports, *atlases.values()))
 
 
-def _check_whole(reading: FolderReading) -> tuple[FileReport, ...]:
+def _report_listing(cohort: CohortListing) -> tuple[ValidationReport, Grid | None]:
+    return report_of(cohort), cohort.grid
+
+
+def _report_fault(folder: AnyPath, reading: FolderReading) -> ValidationReport:
+    """The report on a folder that makes no cohort."""
+    whole = list[FileReport]()
     if reading.fault:
-        reasons = (reading.fault.reason, *reading.fault.details)
-        return (FileReport(".", "reject", reasons, used=False),)
-    return (FileReport(".", "warn", reading.notes, used=True),) if reading.notes else ()
+        fault = getattr(reading.fault, "on_command_line", reading.fault)
+        whole.append(FileReport(".", "reject", (fault.reason, *fault.details), used=False))
+    return ValidationReport(str(folder), (*whole, *map(_report_patient, reading.patients)))
 
 
-def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
+def _check_atlases(
+    folder: AnyPath, report: ValidationReport, grid: Grid | None
+) -> dict[str, FileReport]:
     """Label maps with a table beside them are atlases that lie among the masks."""
     reports = {}
-    for path in reading.refused:
-        if (table := find_label_table(path)) is None:
+    for file in (each.file for each in report.files if each.outcome == "reject" or not each.used):
+        path = folder / file
+        table = find_label_table(path) if file != "." else None
+        if file == "." or (table is None and find_unread_table(path) is None):
             continue
-        file = path_below(path, reading.root)
         try:
-            notes = _check_atlas(path, table, reading.grid)
+            notes = _check_atlas(path, table, grid)
             outcome: Outcome = "warn" if notes else "accept"
             reports[file] = FileReport(file, outcome, (*notes, "an atlas, not counted"), used=False)
         except InputError as error:
@@ -212,7 +279,7 @@ def _check_atlases(reading: FolderReading) -> dict[str, FileReport]:
     return reports
 
 
-def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
+def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath | None]:
     """Atlases below a folder with their tables, where every image is one or is part of one."""
     atlases = dict(find_atlases(folder).values())
     images = list_images(folder).images
@@ -221,7 +288,7 @@ def _only_atlases(folder: AnyPath) -> dict[AnyPath, AnyPath]:
 
 
 def _check_each(
-    folder: AnyPath, atlases: dict[AnyPath, AnyPath], like: PathInput | None
+    folder: AnyPath, atlases: dict[AnyPath, AnyPath | None], like: PathInput | None
 ) -> ValidationReport:
     """The report on a folder of atlases, each by its own outcome."""
     grid = _grid_of(as_path(like)) if like is not None else None
@@ -242,12 +309,42 @@ def _check_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple
     if not path.exists() and not path.is_symlink():
         raise InputError(path, "file not found", "check the spelling of the path")
     if not has_image_ending(path.name):
+        what, _, remedy = (other_format(path) if isinstance(path, Path) else "").partition("; ")
+        if what:
+            raise InputError(path, what, remedy)
         problem = "is a file, not a folder, and no image or table that is known here"
         raise InputError(path, problem, "give a folder, a .nii or .nii.gz image, or a table")
     table = find_label_table(path)
     if choice == BINARY and table is not None:
-        return _check_atlas(path, table, grid)
-    return _check_mask(path, grid, choice)
+        try:
+            return _check_atlas(path, table, grid)
+        except OtherTable:
+            # A text of something else beside a mask makes no atlas of it.
+            with suppress(InputError):
+                return _check_mask(path, grid, choice)
+            raise
+    try:
+        return _check_mask(path, grid, choice)
+    except InputError:
+        if find_unread_table(path) is None:
+            raise
+        return _check_atlas(path, None, grid)
+
+
+def _grid_of_file(path: AnyPath) -> Grid | None:
+    """The grid of an image, or of the first map of an atlas; None of a table alone."""
+    image: AnyPath | None = path
+    if path.is_dir():
+        image = next(iter(list_images(path).images), None)
+    elif has_table_ending(path):
+        image = _image_of(path)
+    return read_header(image).grid if image is not None else None
+
+
+def _notes_on_space(path: AnyPath, grid: Grid, choice: Binarization) -> tuple[str, ...]:
+    """What a mask that is checked alone states of its space, where that is no standard one."""
+    is_atlas = has_table_ending(path) or (choice == BINARY and find_label_table(path) is not None)
+    return () if is_atlas else notes_on_spaces({path.name: space_of(grid)}, grid)
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:
@@ -282,7 +379,7 @@ def _image_of(table: AnyPath) -> AnyPath | None:
 
 def _grid_of(path: AnyPath) -> Grid:
     if path.is_dir():
-        reading = read_folder(path)
+        reading = read_folder(path, ReadOptions(several_files="separate"))  # for the grid alone
         if reading.grid is None or reading.fault:
             raise reading.fault or InputError(path, "no masks found")
         return reading.grid

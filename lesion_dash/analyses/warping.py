@@ -50,6 +50,7 @@ class Warp(Request):
     intensities: bool = option("take IMAGE for intensities", default=False)
     output: fields.OutputImage
     overwrite: fields.Overwrite
+    strict: fields.Strict
 
     def run(self, progress: Progress) -> Result:
         from dataclasses import replace

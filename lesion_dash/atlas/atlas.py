@@ -14,7 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.writing import with_notes
 from ..images.maps import GridCache
+from ..images.probabilities import Scale
+from ..images.space import compare_spaces, space_input
 from .formats import Region
 
 if TYPE_CHECKING:
@@ -113,22 +116,26 @@ class Atlas(ABC):
         these directions before rounding. The rule is one of the world, so a mirrored or permuted
         copy of an atlas gives the same. Probabilities are interpolated linearly, and taken as they
         are where every voxel of the grid is one of the atlas's. The atlas keeps what it gave for
-        the last few grids.
+        the last few grids. Where both state another space, a note says so.
 
         Raises
         ------
         InputError
             Where the atlas does not overlap the grid.
         """
-        if self.grid.matches(grid):
+        notes = compare_spaces("the atlas", self.grid, "the map", grid)
+        if not notes and self.grid.matches(grid):
             return self
-        return self._on_grids.get(grid, lambda: self._resample(grid))
+        return self._on_grids.get(grid, lambda: self._resample(grid, notes))
 
     @cached_property
     def _on_grids(self) -> GridCache[Self]:
         return GridCache()
 
-    def _resample(self, grid: Grid) -> Self:
+    def _resample(self, grid: Grid, notes: tuple[str, ...]) -> Self:
+        notes = (*self.notes, *notes)
+        if self.grid.matches(grid):
+            return self.replaced(grid=grid, notes=notes)
         check_boxes_meet(self.name, self.grid, grid)
         subject, way = self._resampling
         change = f"from {self.grid} onto the map's grid ({grid})"
@@ -138,7 +145,7 @@ class Atlas(ABC):
             if is_exact
             else f"{subject} resampled {change} by {way}"
         )
-        return self.replaced(grid=grid, notes=(*self.notes, note), **self._resampled(grid))
+        return self.replaced(grid=grid, notes=(*notes, note), **self._resampled(grid))
 
     def replaced(self, **fields: Any) -> Self:
         """A copy with other values in some fields."""
@@ -249,6 +256,8 @@ class ProbabilityAtlas(Atlas):
         Of each column, in order.
     notes, sources
         See `Atlas`. The notes tell the scale of the values, 0 to 1 or percent.
+    scale : {"fraction", "percent"} or None
+        As it was stated when the atlas was read.
     """
 
     is_probabilistic = True
@@ -261,6 +270,7 @@ class ProbabilityAtlas(Atlas):
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
+    scale: Scale | None = None
 
     @cached_property
     def sizes(self) -> dict[int, float]:
@@ -416,6 +426,7 @@ def _extent(grid: Grid) -> str:
 
 
 def atlas_input(atlas: Atlas) -> dict[str, Any]:
-    """An atlas as an input: the image and the label table that were read, with checksums."""
+    """An atlas as an input: the files that were read, with checksums, and what is noted of it."""
     files = [{"file": file, "sha256": sha256 or None} for file, sha256 in atlas.sources.items()]
-    return {"kind": "atlas", "name": atlas.name, "files": files}
+    known = {"kind": "atlas", "name": atlas.name, "files": files, "space": space_input(atlas.grid)}
+    return with_notes(known, atlas.notes)

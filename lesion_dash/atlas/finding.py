@@ -15,10 +15,12 @@ from ..core.errors import InputError
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
+from ..images.nifti import Header
 from ..images.reading import read_header
+from ..images.space import space_of
 from .formats import has_table_ending
 from .published import LIBRARY, probable_credit
-from .tables import is_label_table, read_label_table
+from .tables import UnknownFormat, read_label_table, table_fault
 
 # Arbitrary, but for what FSL, BIDS and FreeSurfer put into names; it grew with the atlases that
 # were tried. A word too many here lets one table fit two atlases; one too few, no atlas of its own.
@@ -55,18 +57,61 @@ class _Table:
     words: frozenset[str]
 
     @cached_property
+    def fault(self) -> InputError | None:
+        """Why it is not read, if so; asked of the file once, for all the images beside it."""
+        return table_fault(self.path)
+
+    @property
     def is_read(self) -> bool:
-        """Whether it can be read; asked of the file once, for all the images beside it."""
-        return is_label_table(self.path)
+        return self.fault is None
+
+    @property
+    def unread(self) -> InputError | None:
+        """The fault of what is to be a label table; JSON of something else is a sidecar's."""
+        is_sidecar = self.path.suffix.lower() == ".json" and isinstance(self.fault, UnknownFormat)
+        return None if is_sidecar else self.fault
 
 
 def _choose(image: AnyPath, tables: list[_Table], fsl: Mapping[str, AnyPath]) -> AnyPath | None:
+    named = _named_after(image, tables)
+    path = next((table.path for table in named if table.is_read), None)
+    return path or fsl.get(_fsl_stem(image.name))
+
+
+def _named_after(image: AnyPath, tables: list[_Table]) -> list[_Table]:
+    """The tables that are named after an image, those of its very name first."""
     stem, words = strip_ending(image.name).lower(), _words(image.name)
     same = [table for table in tables if table.stem == stem]
     alike = [table for table in tables if table.words and table.words <= words]
-    ranked = same + sorted(alike, key=lambda table: -len(table.words))
-    path = next((table.path for table in ranked if table.is_read), None)
-    return path or fsl.get(_fsl_stem(image.name))
+    return same + sorted(alike, key=lambda table: -len(table.words))
+
+
+def find_unread_table(place: AnyPath) -> InputError | None:
+    """Why the label table that is named after an image, or a folder of maps, is not read.
+
+    None where there is no such file, or where another table is read in its place. What lies
+    beside the image of a person, such as ``sub-01_lesion.txt``, is no label table.
+    """
+    if place.is_dir():
+        readable, folder = find_folder_table(place), place
+    else:
+        readable, folder = find_label_table(place), place.parent
+    if readable is not None or not folder.is_dir():
+        return None
+    return _unread(place, _tables_in(folder))
+
+
+def unread_note(fault: InputError | None) -> str:
+    """What is said of a label table that is not read; nothing where there is none."""
+    name = re.split(r"[\\/]", fault.subject)[-1] if fault is not None else ""
+    return f"{name} beside it is not read: {fault.problem}" if fault is not None else ""
+
+
+def _unread(place: AnyPath, tables: list[_Table]) -> InputError | None:
+    if place.name.lower().startswith("sub-"):
+        return None
+    faults = (table.unread for table in _named_after(place, tables))
+    return next(filter(None, faults), None)
 
 
 def _fsl_tables(folder: AnyPath, above: bool = True) -> dict[str, AnyPath]:
@@ -77,7 +122,7 @@ def _fsl_tables(folder: AnyPath, above: bool = True) -> dict[str, AnyPath]:
     for table in [*(folder.parent.glob("*.xml") if above else ()), *folder.glob("*.xml")]:
         with suppress(InputError):
             images = re.findall(r"<(?:summary)?imagefile>([^<]+)<", read_text(table)[0])
-            if images and is_label_table(table):
+            if images and table_fault(table) is None:
                 tables |= {_fsl_stem(image.strip().rpartition("/")[2]): table for image in images}
     return tables
 
@@ -121,27 +166,40 @@ def _tables_in(folder: AnyPath) -> list[_Table]:
     ]
 
 
+_MOST_UNREAD = 10
+"""Images of a folder whose tables are not read; with more, each has a text of another kind.
+
+Arbitrary: cohorts have more images, folders of atlases seldom have more whose tables are broken.
+"""
+
+
 def atlases_in(
     folder: AnyPath, images: Sequence[AnyPath], above: bool = True
-) -> list[tuple[AnyPath, AnyPath]]:
+) -> list[tuple[AnyPath, AnyPath | None]]:
     """The atlases among the images of one folder, each with its label table.
 
-    An image has a table that is named after it. A folder of maps has one table for all of them,
-    with a row for each; then the folder stands in place of the image. Tables of FSL's are looked
-    for in the folder above, where that may be read.
+    An image has a table that is named after it; None where that cannot be read, see
+    `find_unread_table`. A folder of maps has one table for all of them, with a row for each; then
+    the folder stands in place of the image. Tables of FSL's are looked for in the folder above,
+    where that may be read.
     """
     tables = _tables_in(folder)
     fsl = _fsl_tables(folder, above)
     chosen = [(image, _choose(image, tables, fsl)) for image in images]
-    pairs = [(image, table) for image, table in chosen if table is not None]
-    whole = find_maps_table(folder, len(images)) if not pairs else None
-    return [(folder, whole)] if whole is not None else pairs
+    whole = find_maps_table(folder, len(images)) if not any(table for _, table in chosen) else None
+    if whole is not None:
+        return [(folder, whole)]
+    unread = {image for image, table in chosen if table is None and _unread(image, tables)}
+    if len(unread) > _MOST_UNREAD:
+        unread = set()
+    return [(image, table) for image, table in chosen if table is not None or image in unread]
 
 
-def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath]]:
+def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath | None]]:
     """Atlases below a folder that have a label table: name to the paths of image and table.
 
-    A folder of maps stands in place of an image; see `atlases_in` and `name_atlases`.
+    A folder of maps stands in place of an image, and None in place of a table that cannot be read;
+    see `atlases_in` and `name_atlases`.
     """
     root = as_path(folder)
     images: dict[AnyPath, list[AnyPath]] = {}
@@ -173,9 +231,6 @@ def _words(name: str) -> frozenset[str]:
 
 # The atlases there are: in a folder, and in the library of published ones.
 
-
-_SPACES = {3: "Talairach", 4: "MNI152", 5: "a template"}
-"""NIfTI form codes of a standard space."""
 
 _ASK = "citation and licence: see the authors"
 
@@ -229,17 +284,27 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
     )
 
 
-def _listed(name: str, place: AnyPath, table: AnyPath) -> Listed:
+def _space_words(header: Header) -> str:
+    """The standard space that an image states."""
+    stated = None if header.grid is None else space_of(header.grid)
+    return stated.name if stated is not None and stated.kind == "template" else "not stated"
+
+
+def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
     try:
-        rows = read_label_table(table)
-        credit = probable_credit(place.name, (row.name for row in rows.rows)) or _ASK
-        if place.is_dir():
+        rows = read_label_table(table) if table is not None else None
+        names = (row.name for row in rows.rows) if rows is not None else ()
+        credit = probable_credit(place.name, names) or _ASK
+        if rows is None:
+            credit = f"{unread_note(find_unread_table(place))}; {credit}"
+        if rows is not None and place.is_dir():
             return Listed(name, "probabilities", "", len(rows.rows), str(place), credit)
         header = read_header(place)
         several = header.volumes > 1
         kind = "probabilities" if several else "labels"
-        regions = header.volumes if several else len(rows.regions)
-        space = _SPACES.get(header.code, "not stated")
+        named = len(rows.regions) if rows is not None else None
+        regions = header.volumes if several else named
+        space = _space_words(header)
         return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

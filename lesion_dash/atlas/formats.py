@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
-from statistics import mean
+from itertools import chain
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from ..files.paths import AnyPath
 from ..files.reading import SMALLER, TABLE
 from ..images.maps import LARGEST_LABEL
+from .columns import SEPARATORS, find_columns
 
 _BACKGROUND = re.compile(
     r"[\W_]*(background|unknown|clear label|clear|outside.*|none|unlabell?ed|unclassified|"
@@ -178,12 +178,12 @@ def name_columns(extra: dict[str, str]) -> dict[str, str]:
 # Tables of columns: CSV, TSV, semicolons, pipes; with a header or without.
 
 
-_SEPARATORS = "\t;,|"
-_READINGS = 3  # columns of a table without a header that may be the labels; the image decides
+_READINGS = 3  # columns of a table that may be the labels; the image decides
 _THINGS = ("label", "region", "roi", "parcel", "structure", "area", "component", "network")
 _COUNTS = ("index", "id", "value", "label", "key", "number", "idx", "no", "nr", "num", "intensity")
 _WORDS = ("name", "names", "fullname", "longname", "anatomicalname", "anatomicallabel")
 _INDEX_NAMES = (
+    *("grayvalue", "greyvalue", "voxelvalue", "pixelvalue"),
     *_COUNTS,
     *(thing + count for thing in _THINGS for count in _COUNTS if thing != count),
     *_THINGS,
@@ -198,76 +198,52 @@ _REGION_NAMES = (
 """Headers of a column of names, the likeliest first."""
 
 
-@label_table(".txt")
-def parse_plain(lines: list[str]) -> Parsed | None:
-    """A table with pipes and no header, as the arterial atlas has: whole numbers and names.
+@label_table(".txt", ".lut", ".ctbl", ".label", ".labels", ".csv", ".tsv")
+def parse_columns(lines: list[str]) -> Parsed | None:
+    """A table whose header, if any, does not tell the columns: what they hold does.
 
-    Of two columns of names the one with the shorter names is the abbreviation. With commas or tabs
-    a header is the custom, and a table without one has lost it, perhaps with rows.
+    Whole numbers, each in one row, are labels; where several columns are, the image decides.
+    Three or four numbers in one range are a colour. Of two columns of words the one with the
+    shorter words is the abbreviation.
 
     Examples
     --------
-    >>> parse_plain(["1|ACAL|anterior cerebral artery left|1", "2|MLSL|medial left|1"]).rows[0]
+    >>> parse_columns(["1|ACAL|anterior cerebral artery left|1", "2|MLSL|medial left|1"]).rows[0]
     Region(label=1, name='anterior cerebral artery left',
            extra={'abbreviation': 'ACAL', 'column 4': '1'})
-    """
-    if "|" not in lines[0]:
-        return None
-    rows = [[cell.strip() for cell in row] for row in _split(lines)]
-    if any(len(a) != len(b) for a, b in pairwise(rows)):
-        return None
-    columns = list(zip(*rows, strict=True))
-    numbers = [i for i, column in enumerate(columns) if all(map(_is_whole, column))]
-    names = [i for i, column in enumerate(columns) if _are_names(column)]
-    if not numbers or not names:
-        return None
-    names = sorted(names[:2], key=lambda i: -mean(map(len, columns[i])))
-    header = [f"column {i + 1}" for i in range(len(columns))]
-    if len(names) == 2:
-        header[names[1]] = "abbreviation"
-    first, *others = [
-        Numbering(
-            f"table has no header: column {i + 1} taken as label, {names[0] + 1} as name",
-            tuple(_parse_row(n, row, header, (i, names[0])) for n, row in enumerate(rows, 1)),
-        )
-        for i in numbers[:_READINGS]
-    ]
-    return Parsed(first.rows, tuple(others))
-
-
-@label_table(".txt")
-def parse_mricron(lines: list[str]) -> Parsed | None:
-    """``number name`` or ``number name number``, with spaces or tabs between them.
-
-    Which of the two numbers an image holds is told by the image.
-
-    Examples
-    --------
-    >>> parsed = parse_mricron(["1 Precentral_L 2001", "2 Precentral_R 2002"])
-    >>> [region.label for region in parsed.rows]
-    [1, 2]
+    >>> parsed = parse_columns(["1 Precentral_L 2001", "2 Precentral_R 2002"])
     >>> [region.label for region in parsed.others[0].rows]
     [2001, 2002]
     """
-    rows = [line.split(maxsplit=1) for line in lines if not line.startswith("#")]
-    if not rows or not all(len(row) == 2 and is_number(row[0]) for row in rows):
+    lines = [line for line in lines if not line.lstrip().startswith("#")]
+    if not lines or lines[0].lstrip()[:1] in ("<", "{", "["):
         return None
-    names = [row[1].strip() for row in rows]
-    ends = [name.rsplit(maxsplit=1) for name in names]
-    has_second = all(len(end) == 2 and is_number(end[1]) for end in ends)
-    # A name may end in a number, as "Area 17" does: then names without it repeat.
-    has_second = has_second and len({end[0] for end in ends}) == len(ends)
-    if has_second:
-        names = [end[0] for end in ends]
-    if not _are_names(names) or any("\t" in name for name in names):
+    check_extent(columns=1 + max(map(lines[0].count, SEPARATORS)))
+    columns = find_columns(lines)
+    if columns is None:
         return None
-    numberings = [[row[0] for row in rows], *([[end[1] for end in ends]] if has_second else [])]
+    header = [columns.title(column) for column in range(len(columns.rows[0]))]
+    if columns.header:
+        header = [_plain(title) or f"column {n}" for n, title in enumerate(header, 1)]
+    kept = [
+        column for column in range(len(header)) if column not in (*columns.ignored, columns.name)
+    ]
+    regions = {
+        label: tuple(
+            Region(
+                parse_label(number, row[label]),
+                row[columns.name],
+                name_columns({header[column]: row[column] for column in kept if row[column]}),
+            )
+            for number, row in enumerate(columns.rows, 1)
+        )
+        for label in columns.labels[:_READINGS]
+    }
     first, *others = (
-        tuple(Region(int(n), name.strip()) for n, name in zip(numbers, names, strict=True))
-        for numbers in numberings
+        Numbering(f"column {label + 1} of the table taken as label", rows)
+        for label, rows in regions.items()
     )
-    summary = "labels are the numbers of the table's third column"
-    return Parsed(first, tuple(Numbering(summary, rows) for rows in others))
+    return Parsed(first.rows, tuple(others))
 
 
 @label_table(".csv", ".tsv", ".txt")
@@ -279,6 +255,8 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     >>> parse_delimited(["index;name;lobe", "7;Angular gyrus L;parietal"]).rows
     (Region(label=7, name='Angular gyrus L', extra={'parent': 'parietal'}),)
     """
+    if max(map(len, lines)) > csv.field_size_limit():
+        return None
     rows = _split(_from_header(lines))
     header = [_plain(cell) for cell in rows[0]]
     # Spreadsheets write rows of empty cells below the last one.
@@ -286,11 +264,22 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     columns = _find_columns(header, [row for _, row in body])
     if columns is None:
         return None
-    return Parsed(tuple(_parse_row(number, row, header, columns) for number, row in body))
+    name = columns[1]
+    # A second column of numbers, as AAL has, counts where the image says so.
+    others = [
+        Numbering(
+            f"labels are the table's column {header[other]}",
+            tuple(_parse_row(number, row, header, (other, name)) for number, row in body),
+        )
+        for other in _whole_columns(header, [row for _, row in body])
+        if other not in columns
+    ]
+    regions = tuple(_parse_row(number, row, header, columns) for number, row in body)
+    return Parsed(regions, tuple(others[: _READINGS - 1]))
 
 
 def _split(lines: list[str]) -> list[list[str]]:
-    rows = list(csv.reader(lines, delimiter=max(_SEPARATORS, key=lines[0].count)))
+    rows = list(csv.reader(lines, delimiter=max(SEPARATORS, key=lines[0].count)))
     check_extent(columns=len(rows[0]))
     return rows
 
@@ -328,21 +317,26 @@ def _find_columns(header: list[str], rows: list[list[str]]) -> tuple[int, int] |
     return None if index is None or name is None else (index, name)
 
 
+def _whole_columns(header: list[str], rows: list[list[str]]) -> list[int]:
+    """Columns that are called as labels are, and hold a whole number in every row."""
+    bare = [_bare(cell) for cell in header]
+    columns = [bare.index(name) for name in _INDEX_NAMES if name in bare]
+    return [
+        column
+        for column in columns
+        if all(column < len(row) and is_number(row[column].strip()) for row in rows)
+    ]
+
+
 def _holds_numbers(rows: list[list[str]], column: int) -> bool:
     """Whether most rows have a number there: a column called "label" may hold either."""
     cells = [row[column].strip() for row in rows if column < len(row)]
     return 2 * sum(re.fullmatch(r"-?\d+(\.\d*)?", cell) is not None for cell in cells) > len(cells)
 
 
-def _is_whole(cell: str) -> bool:
-    return re.fullmatch(r"\d{1,12}(\.0*)?", cell) is not None
-
-
-def _are_names(column: Iterable[str]) -> bool:
-    return all(any(character.isalpha() for character in cell) for cell in column)
-
-
 def _parse_row(number: int, row: list[str], header: list[str], columns: tuple[int, int]) -> Region:
+    if len(row) > len(header) and not any(cell.strip() for cell in row[len(header) :]):
+        row = row[: len(header)]  # spreadsheets write empty cells beyond the last column
     if len(row) != len(header):
         raise TableFault(f"row {number} has {len(row)} fields, the header {len(header)}")
     index, name = columns
@@ -355,74 +349,18 @@ def _parse_row(number: int, row: list[str], header: list[str], columns: tuple[in
     return Region(label, row[name].strip(), name_columns(extra))
 
 
-# Colour tables: names with a colour each, as FreeSurfer and ITK-SNAP write them.
-
-
-@label_table(".label", ".labels", ".txt")
-def parse_itksnap(lines: list[str]) -> Parsed | None:
-    """ITK-SNAP label description: ``index R G B A visible mesh "name"``, comments with #.
-
-    Examples
-    --------
-    >>> parse_itksnap(['# ITK-SnAP', '1 255 0 0 1 1 1 "Left thalamus"']).rows
-    (Region(label=1, name='Left thalamus', extra={}),)
-    """
-    pattern = re.compile(r"\s*(\d{1,12})(?:\s+\d+(?:\.\d*)?){6}\s+\"([^\"]*)\"\s*")
-    matches = [pattern.fullmatch(row) for row in _without_comments(lines)]
-    if not matches or not all(matches):
-        return None
-    return Parsed(tuple(Region(int(m[1]), m[2].strip()) for m in matches if m))
-
-
-@label_table(".lut", ".ctbl", ".txt")
-def parse_lut(lines: list[str]) -> Parsed | None:
-    """FreeSurfer colour table: ``index name R G B A``, comments with #.
-
-    Examples
-    --------
-    >>> parse_lut(["# made by hand", "0 Unknown 25 5 25 0", "1 A8m_L 0 255 0 0"]).rows
-    (Region(label=0, name='Unknown', extra={}), Region(label=1, name='A8m_L', extra={}))
-    """
-    rows = _without_comments(lines)
-    if rows and rows[0].lower().split()[-3:] in (["g", "b", "a"], ["r", "g", "b"]):
-        rows = rows[1:]
-    readings = [_split_colours(rows, numbers) for numbers in (4, 3)]
-    # A name may end in a number, as "Brodmann 17" does: then four numbers leave names that repeat.
-    regions = max(readings, key=lambda regions: len({region.name for region in regions}))
-    return Parsed(regions) if regions else None
-
-
-def _without_comments(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.lstrip().startswith("#")]
-
-
-def _split_colours(rows: list[str], numbers: int) -> tuple[Region, ...]:
-    """The regions where every row ends in so many numbers of a colour, else none."""
-    regions = []
-    for row in rows:
-        index, *rest = row.split(maxsplit=1)
-        name, *colours = rest[0].rsplit(maxsplit=numbers) if rest else [""]
-        if not is_number(index) or len(colours) != numbers or not all(map(_is_shade, colours)):
-            return ()
-        regions.append(Region(int(index), name.strip()))
-    return tuple(regions)
-
-
-def _is_shade(text: str) -> bool:
-    return is_number(text) and len(text) <= 3
-
-
 # Tables as XML (FSL, SPM) and as JSON.
 
 
 _WRAPPERS = ("labels", "regions")
-_INDEX_KEYS = ("index", "id", "label", "value", "key", "number")
-_NAME_KEYS = ("name", "region", "label", "structure")
+_POSITION = "@index"  # of FSL's, which counts from 0
 
 
 @label_table(".json")
 def parse_json(lines: list[str]) -> Parsed | None:
     """``{"1": "name"}``, ``["name", ...]``, or ``[{"index": 1, "name": "name"}, ...]``.
+
+    Within ``labels`` or ``regions`` also ``{"name": 1}``, as programs that segment write it.
 
     Examples
     --------
@@ -436,7 +374,10 @@ def parse_json(lines: list[str]) -> Parsed | None:
     except (ValueError, RecursionError) as error:
         raise TableFault(f"JSON cannot be read: {error}") from None
     if isinstance(content, dict):
-        content = next((content[key] for key in _WRAPPERS if key in content), content)
+        inner = next((content[key] for key in _WRAPPERS if key in content), None)
+        content = content if inner is None else inner
+        if isinstance(inner, dict) and inner and all(type(n) is int for n in inner.values()):
+            content = [{"index": number, "name": name} for name, number in inner.items()]
     if isinstance(content, dict | list):
         check_extent(rows=len(content))
     rows = _of_dict(content) if isinstance(content, dict) else _of_list(content)
@@ -470,9 +411,13 @@ def _json_regions(items: Iterable[dict[str, Any]]) -> tuple[Region, ...]:
 
 def _json_region(number: int, item: dict[str, Any]) -> Region | None:
     plain = {str(key).lower(): value for key, value in item.items()}
-    index = next((key for key in _INDEX_KEYS if key in plain), None)
-    name = next((key for key in _NAME_KEYS if key in plain and key != index), None)
-    if index is None or name is None or not isinstance(plain[name], str):
+    keys = {_bare(key): key for key in reversed(plain)}
+    indices = [keys[name] for name in _INDEX_NAMES if name in keys]
+    numbers = (key for key in indices if is_number(str(plain[key]).strip()))
+    index = next(chain(numbers, indices), None)
+    names = (keys[name] for name in _REGION_NAMES if name in keys)
+    name = next((key for key in names if key != index and isinstance(plain[key], str)), None)
+    if index is None or name is None:
         return None
     extra = {
         key: str(value)
@@ -485,10 +430,13 @@ def _json_region(number: int, item: dict[str, Any]) -> Region | None:
 
 @label_table(".xml")
 def parse_xml(lines: list[str]) -> Parsed | None:
-    """FSL's ``<label index="0" x= y= z=>name</label>``, or SPM's ``<index>`` and ``<name>``.
+    """FSL's ``<label index="0" x= y= z=>name</label>``, SPM's ``<index>`` and ``<name>``, others.
 
-    FSL numbers the volumes of a probabilistic atlas from 0; its images of labels hold that
-    number plus 1. Positions are ignored: they are voxels of one image, not properties of a region.
+    Any element that repeats, with a number and a name as attribute, child or text, is a region, as
+    Julich-Brain's ``<Structure grayvalue="1" id="269">name</Structure>``; of two numbers the image
+    decides. FSL numbers the volumes of a probabilistic atlas from 0; its images of labels hold
+    that number plus 1. Positions are ignored: they are voxels of one image, not properties of a
+    region.
 
     Examples
     --------
@@ -502,14 +450,55 @@ def parse_xml(lines: list[str]) -> Parsed | None:
         root = ET.fromstring("\n".join(lines))
     except ET.ParseError as error:
         raise TableFault(f"XML cannot be read: {error}") from None
-    labels = [item for item in root.iter() if item.tag.lower() == "label"]
-    check_extent(rows=len(labels))
-    rows = []
-    for number, item in enumerate(labels, start=1):
-        index = item.get("index") or item.findtext("index")
-        name = item.findtext("name") or item.text or ""
-        if index is not None:
-            rows.append(Region(parse_label(number, index.strip()), name.strip()))
+    by_tag: dict[str, list[ET.Element]] = {}
+    for item in root.iter():
+        if item.attrib or len(item) > 1:
+            by_tag.setdefault(item.tag.rpartition("}")[2].lower(), []).append(item)
+    check_extent(rows=max(map(len, by_tag.values()), default=0))
+    kinds = [read for items in by_tag.values() if (read := _xml_regions(items))]
+    if not kinds:
+        return None
+    first, *others = max(kinds, key=lambda read: len(read[0].rows))
     kind = (root.findtext("header/type") or "").strip().lower()
-    is_position = any(item.get("index") is not None for item in labels) and kind != "label"
-    return Parsed(tuple(rows), is_position=is_position) if rows else None
+    is_position = first.summary == _POSITION and kind != "label"
+    numberings = (
+        Numbering(f"labels are the table's {other.summary.lstrip('@')}", other.rows)
+        for other in others
+    )
+    return Parsed(first.rows, tuple(numberings), is_position)
+
+
+def _xml_regions(items: list[ET.Element]) -> tuple[Numbering, ...]:
+    """The regions that elements of one kind name, by each of their attributes for a number."""
+    fields = [_xml_fields(item) for item in items]
+    keys = [
+        key
+        for key in _INDEX_NAMES
+        if any(is_number(own.get(key, ("", ""))[1]) and _xml_name(own, key) for own in fields)
+    ]
+    return tuple(
+        Numbering(
+            min((own[key][0] for own in fields if key in own), default=""),
+            tuple(
+                Region(parse_label(number, own[key][1]), _xml_name(own, key))
+                for number, own in enumerate(fields, start=1)
+                if key in own
+            ),
+        )
+        for key in keys[:_READINGS]
+    )
+
+
+def _xml_fields(item: ET.Element) -> dict[str, tuple[str, str]]:
+    """Attributes, children and text of an element: its plain name, where it stands, its value."""
+    own = {_bare(key): (f"@{key}", value.strip()) for key, value in item.attrib.items()}
+    children = {
+        _bare(child.tag.rpartition("}")[2]): (child.tag, (child.text or "").strip())
+        for child in item
+    }
+    return {"": ("", (item.text or "").strip())} | children | own
+
+
+def _xml_name(fields: dict[str, tuple[str, str]], index: str) -> str:
+    names = (fields[key][1] for key in _REGION_NAMES if key in fields and key != index)
+    return next(filter(None, names), fields[""][1])

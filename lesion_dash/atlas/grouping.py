@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 
 SWAPPED = "left and right are swapped"
+DOUBTFUL = "names are doubtful"
+_DOUBT = 0.25
+"""Part of the regions on the wrong side from which all names are doubtful; arbitrary.
+
+A few names of an atlas are wrong, or its regions lie at the midline; a table whose rows are shifted
+has them on the wrong side for half of its regions.
+"""
 
 
 def check_sides(
@@ -72,6 +79,9 @@ def _compare(sides: dict[int, int], places: dict[int, float]) -> tuple[str, ...]
     if len(wrong) > len(places) / 2:
         share = f"{len(wrong)} of {len(places)} regions"
         return (f"{SWAPPED}: {share} lie on the other side than their name says",)
+    if wrong and len(wrong) >= _DOUBT * len(places):
+        share = f"{len(wrong)} of {len(places)} regions, label {shorten(wrong)},"
+        return (f"{DOUBTFUL}: {share} lie on the other side than their name says",)
     if wrong:
         return (f"lies on the other side than its name says: label {shorten(wrong)}",)
     return ()

@@ -5,24 +5,36 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
+from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core.errors import InputError, MissingFile
+from ..core.errors import InputError, MissingFile, check_choice
 from ..core.grid import is_near
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
+from ..images.probabilities import NOISE, Scale, refuse_statistic
 from ..images.reading import Progress, RawImage
 from ..images.series import Volumes, count_volumes, read_volumes
+from ..images.space import in_space
 from .atlas import Atlas, LabelAtlas, ProbabilityAtlas, stack_columns
-from .finding import atlases_in, find_atlases, find_folder_table, find_label_table, maps_in
+from .finding import (
+    atlases_in,
+    find_atlases,
+    find_folder_table,
+    find_label_table,
+    find_unread_table,
+    maps_in,
+    unread_note,
+)
 from .formats import Region
-from .grouping import SWAPPED, check_map_sides, check_sides, shorten
+from .grouping import check_map_sides, check_sides, shorten
+from .parcels import check_parcels
+from .probabilities import Column, check_one_scale, to_probabilities
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
 
@@ -49,7 +61,7 @@ def _without_image(folder: AnyPath) -> InputError:
 def _check_is_one(folder: AnyPath, images: Sequence[AnyPath]) -> None:
     """Refuse a folder of several atlases, each with a table of its own, as the maps of one."""
     pairs = atlases_in(folder, images) if len(images) > 1 else []
-    if len({table for _, table in pairs}) > 1:
+    if len({table for _, table in pairs if table is not None}) > 1:
         problem = f"holds {len(pairs)} atlases, each with its own label table"
         raise InputError(folder, problem, _choose_one(folder, pairs[0][0]))
 
@@ -74,6 +86,10 @@ Both are arbitrary: tables of one atlas differ by a few regions, those of two by
 _QUESTION = "is it the table of this atlas?"
 
 
+class OtherTable(InputError):
+    """A label table that names too few of an image's labels to be its table."""
+
+
 def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, ...]:
     """Compare how many labels an image has with how many a table names, and both have.
 
@@ -83,7 +99,7 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     if both < _MIN_NAMED * labels:
         problem = f"names {both:,} of the image's {labels:,} labels: it is another atlas's table"
         remedy = "give the table of this atlas with --labels, or move this one out of the folder"
-        raise InputError(table, problem, remedy)
+        raise OtherTable(table, problem, remedy)
     differences = []
     if both < _SURE * labels:
         differences.append(f"the table names {both:,} of the image's {labels:,} labels")
@@ -92,158 +108,56 @@ def _check_fit(table: AnyPath, labels: int, rows: int, both: int) -> tuple[str, 
     return (f"{' and '.join(differences)}: {_QUESTION}",) if differences else ()
 
 
-def doubts(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes on an atlas that make all its names doubtful, to be shown before any result."""
-    return tuple(note for note in notes if note.endswith(_QUESTION) or note.startswith(SWAPPED))
+@dataclass(frozen=True)
+class _Reading:
+    """How an atlas is read: the table of its names or why there is none, and what was stated."""
+
+    table: LabelTable | None = None
+    unread: InputError | None = None
+    scale: Scale | None = None
+    progress: Progress | None = None
+    is_labels: bool = False
+
+    def with_table_beside(self, place: AnyPath | None) -> _Reading:
+        """The same with the table of an image or a folder's name, where no table was given."""
+        if self.table is not None or place is None:
+            return self
+        path = find_folder_table(place) if place.is_dir() else find_label_table(place)
+        if path is not None:
+            return replace(self, table=read_label_table(path))
+        return replace(self, unread=find_unread_table(place))
+
+    def without_table(self, how: str) -> str:
+        """The note on an atlas without a table, and how its regions are named instead."""
+        if self.unread is None:
+            return f"no label table found: regions are named {how}"
+        return f"{unread_note(self.unread)}; regions are named {how}"
 
 
-# Whether maps hold probabilities from 0 to 1 or percent.
-
-
-NOISE = 1e-3
-"""Part of the whole scale by which an interpolation may miss its ends; arbitrary."""
-
-_MAX_PERCENT = 200.0
-"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist.
-
-Arbitrary: anatomical atlases add up to about 100, time series of values to 100 to thousands.
-"""
-
-Column = tuple[NDArray[np.int32], NDArray]
-"""Positions of the voxels of a map that are not zero, and the values there."""
-
-
-def to_probabilities(
-    path: AnyPath, columns: Sequence[Column], dtype: np.dtype, repetition_time: float = 0.0
-) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.float64]]], tuple[str, ...]]:
-    """Bring the values of all maps of an atlas to probabilities from 0 to 1.
-
-    The largest value of all maps tells the scale: up to 1 they are probabilities, up to 100
-    percent. Values that miss 0 or the top by less than a thousandth of the scale, as after an
-    interpolation, are set to it.
-
-    Parameters
-    ----------
-    path : Path or UrlPath
-        For messages.
-    columns : sequence of (array of int32, array)
-    dtype : numpy.dtype
-        In which the file stores its values.
-    repetition_time : float
-        See `Header`; atlases may have one, too.
-
-    Returns
-    -------
-    columns : list of (array of int32, array of float64)
-    notes : tuple of str
-        The scale that was found, and what was set.
-
-    Raises
-    ------
-    InputError
-        Where the values are neither.
-    """
-    largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
-    lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
-    scale = check_scale(path, len(columns), dtype, lowest, largest)
-    if scale != 1 and repetition_time > 0:
-        _check_no_series(path, columns)
-    meaning = "probabilities from 0 to 1" if scale == 1 else "percent"
-    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
-    below = sum(int((values < 0).sum()) for _, values in columns)
-    if below:
-        notes += (f"tiny negative values treated as 0 in {below:,} places",)
-    scaled = []
-    for indices, values in columns:
-        is_above = values > 0
-        probabilities = np.minimum(values[is_above].astype(np.float64) / scale, 1.0)
-        scaled.append((indices[is_above], probabilities))
-    return scaled, notes
-
-
-def check_scale(path: AnyPath, count: int, dtype: np.dtype, lowest: float, largest: float) -> float:
-    """What stands for a probability of 1 in maps whose values end there: 1, or 100 for percent.
-
-    Raises
-    ------
-    InputError
-        Where these are no ends of probabilities.
-    """
-    if largest <= 0:
-        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
-    scale = 1.0 if largest <= 1 + NOISE else 100.0
-    if count in (3, 4) and dtype == np.uint8 and largest > 100:
-        problem = f"colour picture (RGB): {count} volumes of whole numbers up to {largest:g}"
-        raise InputError(path, problem, "give the image of labels or the maps of probabilities")
-    remedy = "probabilities from 0 to 1 or percent are expected"
-    if largest > scale * (1 + NOISE):
-        problem = f"not a probabilistic atlas: {count} volumes with values up to {largest:g}"
-        raise InputError(path, problem, f"{remedy}; a time series or a statistic is not an atlas")
-    if lowest < -scale * NOISE:
-        raise InputError(path, f"not a probabilistic atlas: negative value {lowest:g}", remedy)
-    return scale
-
-
-def _check_no_series(path: AnyPath, columns: Sequence[Column]) -> None:
-    """Refuse a time series of values up to 100, which only looks like percent.
-
-    The percent of all regions add up to about 100 at a voxel, however many regions there are.
-    """
-    covered = np.zeros(1 + max(int(indices.max(initial=0)) for indices, _ in columns), bool)
-    for indices, _ in columns:
-        covered[indices] = True
-    whole = sum(float(values.sum(dtype=np.float64)) for _, values in columns)
-    mean = whole / np.count_nonzero(covered)
-    if mean > _MAX_PERCENT:
-        problem = f"looks like a time series: {len(columns)} volumes with a repetition time, and "
-        problem += f"the values at a voxel add up to {mean:,.0f} on average"
-        remedy = "give maps of probabilities; if these are percent, set the header's repetition "
-        raise InputError(path, problem, f"{remedy}time (pixdim[4]) to 0")
-
-
-def _check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
-    """Refuse maps of a folder of which some hold percent and others probabilities from 0 to 1.
-
-    The first map that is unlike the one with the largest value is named; empty maps are like all.
-    """
-    tops = [float(values.max(initial=0)) for _, values in columns]
-    highest = int(np.argmax(tops))
-    low = [number for number, top in enumerate(tops) if 0 < top <= 1 + NOISE]
-    if low and tops[highest] > 1 + NOISE:
-        problem = f"values up to {tops[low[0]]:g}, while those of {paths[highest].name} go up to "
-        remedy = "bring all maps of an atlas to one scale, from 0 to 1 or percent"
-        raise InputError(paths[low[0]], f"{problem}{tops[highest]:g}", remedy)
-
+_Source = AnyPath | SpatialImage | RawImage
 
 # Read probabilistic atlases: a 4D image, or a folder of maps.
 
 
-def _volumes_atlas(
-    source: AnyPath | SpatialImage | RawImage,
-    table: LabelTable | None,
-    progress: Progress | None = None,
-) -> ProbabilityAtlas:
+def _volumes_atlas(source: _Source, how: _Reading) -> ProbabilityAtlas:
     """Read a 4D image with a map of probabilities for every region."""
-    read = read_volumes(source, progress)
+    if how.scale is None:
+        refuse_statistic(source)
+    read, table = read_volumes(source, how.progress), how.table
     sources = {str(read.path): read.sha256}
     if table is None:
         numbers = range(1, len(read.columns) + 1)
         regions: tuple[Region | None, ...] = tuple(Region(n, f"label {n}") for n in numbers)
-        notes: tuple[str, ...] = ("no label table found: regions are named by their number",)
+        notes: tuple[str, ...] = (how.without_table("by their number"),)
     else:
         regions, notes = table.for_volumes(len(read.columns))
         notes = _check_volumes(table, regions, len(read.columns)) + notes + table.notes
         sources[str(table.path)] = table.sha256
     name = strip_ending(read.path.name)
-    return _make(name, read, read.columns, regions, read.notes + notes, sources)
+    return _make(name, read, read.columns, regions, read.notes + notes, sources, how.scale)
 
 
-def _folder_atlas(
-    folder: AnyPath,
-    images: Sequence[AnyPath],
-    table: LabelTable | None,
-    progress: Progress | None = None,
-) -> ProbabilityAtlas:
+def _folder_atlas(folder: AnyPath, images: Sequence[AnyPath], how: _Reading) -> ProbabilityAtlas:
     """Read a folder that holds a map of probabilities for every region.
 
     Maps are in the order of their file names, in which numbers count as numbers. Their names are
@@ -254,23 +168,26 @@ def _folder_atlas(
     maps = []
     for file in files:
         maps.append(_read_single(file))
-        if progress is not None:
-            progress(len(maps), len(files))
-    first = maps[0]
+        if how.scale is None:
+            refuse_statistic(file)
+        if how.progress is not None:
+            how.progress(len(maps), len(files))
+    first, table = maps[0], how.table
     for other in maps[1:]:
         if not is_near(other.grid, first.grid):
             problem = f"is not on the grid of {first.path.name}: "
             problem += other.grid.difference(first.grid)
             raise InputError(other.path, problem, "bring all maps of an atlas onto one grid")
-    regions, notes = _name_files([strip_ending(file.name) for file in files], table)
+    regions, notes = _name_files([strip_ending(file.name) for file in files], how)
     sources = {str(read.path): read.sha256 for read in maps}
     if table is not None:
         sources[str(table.path)] = table.sha256
         notes = _check_volumes(table, regions, len(maps)) + notes + table.notes
     columns = [read.columns[0] for read in maps]
-    _check_one_scale(files, columns)
+    if how.scale is None:
+        check_one_scale(files, columns)
     notes = _map_notes(maps) + notes
-    return _make(folder.name, first, columns, regions, notes, sources)
+    return _make(folder.name, first, columns, regions, notes, sources, how.scale)
 
 
 def _check_volumes(
@@ -294,17 +211,17 @@ def _natural_order(path: AnyPath) -> list[tuple[str, int]]:
 
 
 def _name_files(
-    names: list[str], table: LabelTable | None
+    names: list[str], how: _Reading
 ) -> tuple[tuple[Region | None, ...], tuple[str, ...]]:
     """The region of each file, in order, then the rows of the table that no file belongs to."""
-    if table is None:
-        note = "no label table found: regions are named after their files"
-        return tuple(Region(n, name) for n, name in enumerate(names, start=1)), (note,)
-    rows = {row.name.casefold(): row for row in table.rows}
-    regions = [rows.pop(name.casefold(), None) for name in names]
-    if any(regions):
-        return (*regions, *rows.values()), ()
-    return table.for_volumes(len(names))
+    if how.table is None:
+        regions = tuple(Region(n, name) for n, name in enumerate(names, start=1))
+        return regions, (how.without_table("after their files"),)
+    rows = {row.name.casefold(): row for row in how.table.rows}
+    named = [rows.pop(name.casefold(), None) for name in names]
+    if any(named):
+        return (*named, *rows.values()), ()
+    return how.table.for_volumes(len(names))
 
 
 def _map_notes(maps: list[Volumes]) -> tuple[str, ...]:
@@ -327,10 +244,11 @@ def _make(
     regions: tuple[Region | None, ...],
     notes: tuple[str, ...],
     sources: dict[str, str],
+    scale: Scale | None,
 ) -> ProbabilityAtlas:
     """Put maps and names together; a row of the table without a volume has an empty map."""
     probabilities, scale_notes = to_probabilities(
-        read.path, columns, read.dtype, read.repetition_time
+        read.path, columns, read.dtype, read.repetition_time, scale
     )
     named = _name_volumes(regions)
     notes += scale_notes
@@ -342,7 +260,7 @@ def _make(
     probabilities += [empty] * (len(named) - len(columns))
     maps = stack_columns(probabilities, read.grid.size)
     notes += check_map_sides(read.grid, maps, named)
-    return ProbabilityAtlas(name, read.grid, maps, named, notes, sources)
+    return ProbabilityAtlas(name, read.grid, maps, named, notes, sources, scale)
 
 
 def _name_volumes(regions: tuple[Region | None, ...]) -> tuple[Region, ...]:
@@ -360,6 +278,8 @@ def load_atlas(
     image: PathInput | SpatialImage,
     labels: PathInput | None = None,
     progress: Progress | None = None,
+    scale: Scale | None = None,
+    space: str | None = None,
 ) -> Atlas:
     """Read an atlas, labelled or of probabilities, and the table of its region names.
 
@@ -377,6 +297,13 @@ def load_atlas(
     progress : callable, optional
         Called with (maps done, maps in all) of an atlas of probabilities; what it raises ends
         the reading.
+    scale : {"fraction", "percent"}, optional
+        Of probabilities: from 0 to 1, or to 100. By default the largest value tells; where it
+        lies between, as of t values, the image is refused. Where it is stated, an image of one
+        volume without a table of several regions is the map of a single one.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states,
+        or its authors.
 
     Returns
     -------
@@ -393,70 +320,85 @@ def load_atlas(
     >>> atlas.region_at([0, 0, 200])
     'outside the atlas'
     """
+    if scale is not None:
+        check_choice("scale", scale, get_args(Scale))
+    atlas = _load(image, labels, scale, progress)
+    return atlas if space is None else atlas.replaced(grid=in_space(atlas.grid, space))
+
+
+def _load(
+    image: PathInput | SpatialImage,
+    labels: PathInput | None,
+    scale: Scale | None,
+    progress: Progress | None,
+) -> Atlas:
     if isinstance(image, str) and is_library_name(image):
-        return _of_library(image, labels, progress)
+        return _of_library(image, labels, _Reading(scale=scale, progress=progress))
     source = image if isinstance(image, SpatialImage) else as_path(image)
+    given = read_label_table(as_path(labels)) if labels is not None else None
+    how = _Reading(given, scale=scale, progress=progress)
     if not isinstance(source, SpatialImage) and source.is_dir():
-        return _of_folder(source, labels, progress)
-    path = as_path(labels) if labels is not None else _table_beside(source)
-    table = read_label_table(path) if path is not None else None
+        return _of_folder(source, how)
+    file = source.get_filename() if isinstance(source, SpatialImage) else source
     try:
-        return _of_image(source, table, progress)
+        return _of_image(source, how.with_table_beside(as_path(file) if file else None))
     except MissingFile as fault:
         raise _with_names(fault, image) from fault
 
 
+def label_regions(source: AnyPath | SpatialImage, labels: PathInput | None) -> Atlas:
+    """The same of an image that is known to hold labels, whatever its values look like."""
+    table = read_label_table(as_path(labels)) if labels is not None else None
+    file = source.get_filename() if isinstance(source, SpatialImage) else source
+    how = _Reading(table, is_labels=True).with_table_beside(as_path(file) if file else None)
+    return _labelled(source, how)
+
+
 def atlas_of(stored: RawImage) -> Atlas:
     """The atlas in an image that was read already, its regions called by their number."""
-    return _of_image(stored, None, None)
+    return _of_image(stored, _Reading())
 
 
-def _of_image(
-    source: AnyPath | SpatialImage | RawImage, table: LabelTable | None, progress: Progress | None
-) -> Atlas:
-    if count_volumes(source) > 1:
-        return _volumes_atlas(source, table, progress)
+def _of_image(source: _Source, how: _Reading) -> Atlas:
+    # A scale that was stated makes one volume the map of a region, unless a table names several.
+    is_one = how.scale is not None and (how.table is None or len(how.table.regions) == 1)
+    if is_one or count_volumes(source) > 1:
+        return _volumes_atlas(source, how)
     try:
-        return _labelled(source, table)
+        return _labelled(source, how)
     except NotWhole as fault:
-        if fault.largest > 1:
+        if fault.largest > 1 + NOISE:
             raise
-        return _volumes_atlas(source, table, progress)  # the map of a single region
+        return _volumes_atlas(source, how)  # the map of a single region
 
 
-def _of_library(name: str, labels: PathInput | None, progress: Progress | None) -> Atlas:
+def _of_library(name: str, labels: PathInput | None, how: _Reading) -> Atlas:
     entry, image, table = fetch_atlas(name)
     table = read_label_table(as_path(labels)) if labels is not None else table
-    atlas = _of_image(image, table, progress)
+    atlas = _of_image(image, replace(how, table=table))
     # What nilearn changed in memory, and its list of names, have no checksum.
     sources = {file: sha256 for file, sha256 in atlas.sources.items() if sha256}
     sources = sources or {entry.name: ""}
-    return atlas.replaced(name=entry.name, notes=atlas.notes + entry.notes, sources=sources)
+    grid = replace(atlas.grid, space=entry.stated_space)
+    notes = atlas.notes + entry.notes
+    return atlas.replaced(name=entry.name, grid=grid, notes=notes, sources=sources)
 
 
-def _of_folder(folder: AnyPath, labels: PathInput | None, progress: Progress | None) -> Atlas:
+def _of_folder(folder: AnyPath, how: _Reading) -> Atlas:
     images = maps_in(folder)
     if not images:
         raise _without_image(folder)
-    if labels is None:
+    if how.table is None:
         _check_is_one(folder, images)
-    path = as_path(labels) if labels is not None else find_folder_table(folder)
-    table = read_label_table(path) if path is not None else None
-    if len(images) == 1:
-        return _of_image(images[0], table, progress)
-    return _folder_atlas(folder, images, table, progress)
+    how = how.with_table_beside(folder)
+    if len(images) > 1:
+        return _folder_atlas(folder, images, how)
+    return _of_image(images[0], how.with_table_beside(images[0]))
 
 
-def _table_beside(source: AnyPath | SpatialImage) -> AnyPath | None:
-    if not isinstance(source, SpatialImage):
-        return find_label_table(source)
-    file = source.get_filename()
-    return find_label_table(as_path(file)) if file else None
-
-
-def _labelled(source: AnyPath | SpatialImage | RawImage, table: LabelTable | None) -> LabelAtlas:
+def _labelled(source: _Source, how: _Reading) -> LabelAtlas:
     data, grid, stored, notes = read_labels(source)
-    path = stored.path
+    path, table = stored.path, how.table
     if not data.any():
         raise InputError(path, "atlas is empty: no voxel has a label")
     sources = {str(path): stored.sha256}
@@ -464,10 +406,14 @@ def _labelled(source: AnyPath | SpatialImage | RawImage, table: LabelTable | Non
     if table is None:
         if len(present) == 1:
             problem = "holds a single label and has no label table: it is a mask, not an atlas"
+            if how.unread is not None:
+                problem = f"holds a single label, and {unread_note(how.unread)}"
             remedy = "give an atlas; where one region is meant, give its label table with --labels"
             raise InputError(path, problem, remedy)
+        if not how.is_labels:
+            check_parcels(path, data, grid)
         regions: tuple[Region, ...] = ()
-        notes += ("no label table found: regions are named by their number",)
+        notes += (how.without_table("by their number"),)
     else:
         sources[str(table.path)] = table.sha256
         regions, reading_notes = table.for_labels(present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ from tarfile import TarError
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
+from ..core.causes import cause_of
 from ..core.errors import InputError
+from ..core.space import MNI, TALAIRACH, StatedSpace, space_named
 from ..images.nifti import SpatialImage
 from .formats import Region, is_background
 from .tables import LabelTable
@@ -23,6 +26,14 @@ PREFIX = "nilearn:"
 _FSL = "FSL's, for non-commercial use: fsl.fmrib.ox.ac.uk/fsl/docs/#/license"
 _RESEARCH = "unrestricted for non-commercial research"
 _MNI6 = "MNI152 (FSL's, 6th generation)"
+_LABELS = {
+    _MNI6: "MNI152NLin6Asym",
+    "MNI (Colin 27)": "MNIColin27",
+    "MNI152 2009c": "MNI152NLin2009cAsym",
+    "MNI152 2009a, symmetric": "MNI152NLin2009aSym",
+    TALAIRACH: TALAIRACH,
+}
+"""Spaces by their names in BIDS; another one is an MNI template, and it is not known which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +71,11 @@ class Entry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", PREFIX + self.name)
+
+    @property
+    def stated_space(self) -> StatedSpace:
+        """The space that the authors state, by its name in BIDS."""
+        return space_named(_LABELS.get(self.space, MNI), "published")
 
     @property
     def credit(self) -> str:
@@ -382,11 +398,8 @@ def fetch_atlas(name: str) -> tuple[Entry, Path | SpatialImage, LabelTable]:
             bunch = getattr(datasets, f"fetch_atlas_{entry.fetcher}")(**entry.options, verbose=0)
     except _DAMAGE as error:
         problem = f"nilearn ({entry.fetcher}) could not download it: {_reason(error)}"
-        remedy = (
-            "connect to the internet and try again; or download the atlas elsewhere, and give its "
-            "image in place of the name"
-        )
-        raise InputError(name, problem, remedy) from error
+        otherwise = "or download the atlas elsewhere, and give its image in place of the name"
+        raise InputError(name, problem, f"{_remedy(error)}; {otherwise}") from error
     maps = bunch["maps"]
     image = maps if isinstance(maps, SpatialImage) else Path(maps)
     return entry, image, LabelTable(Path(name), _rows_of(entry, bunch))
@@ -419,6 +432,39 @@ def _reason(error: Exception) -> str:
     if url is not None:
         return f"{url} answers {status}" if status is not None else f"no answer from {url}"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _remedy(error: Exception) -> str:
+    """What mends the cause of a failed download."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return "try again later, as its server does not give it out now"
+    cause, folder = cause_of(error), _cache()
+    if cause == "full":
+        return f"free some space for nilearn's cache, {folder}, or name another in NILEARN_DATA"
+    # Nilearn's own sentence about folders that it cannot make bears no number.
+    is_plain = type(error) is OSError and error.errno is None
+    if cause == "closed" or (is_plain and not _can_be_written(folder)):
+        return f"nilearn cannot write its cache, {folder}: name a folder of yours in NILEARN_DATA"
+    if cause == "network" or getattr(error, "request", None) is not None or is_plain:
+        return "connect to the internet and try again"
+    if cause == "memory":
+        return "free some memory and try again"
+    return f"try again, and where that does not help remove what is of it in {folder}"
+
+
+def _cache() -> Path:
+    """The folder into which nilearn downloads: the first that can be written, if there is one."""
+    from nilearn.datasets import get_data_dirs
+
+    folders = [Path(folder) for folder in get_data_dirs()]
+    return next(filter(_can_be_written, folders), folders[0])
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, or in the nearest one above it that is there."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _rows_of(entry: Entry, bunch: Any) -> tuple[Region, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,10 @@ from .formats import FORMATS, Numbering, Region, TableFault, is_background
 _REMEDY = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
 _FROM_ONE = "the table counts from 0: labels are its numbers plus 1"
 _AS_WRITTEN = "labels are the table's numbers as they are, although it counts from 0"
+
+
+class UnknownFormat(InputError):
+    """A file of text that is no label table of a known format, nor a broken one."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ def read_label_table(path: AnyPath) -> LabelTable:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(path, "entities are not allowed in an XML table", "remove its DOCTYPE")
     lines = [line for line in text.splitlines() if line.strip()]
+    if lines and re.fullmatch(r'"?sep=.?"?', lines[0].strip(), re.IGNORECASE):
+        del lines[0]  # by which Excel names the separator
     if not lines:
         raise InputError(path, "table is empty")
     try:
@@ -122,15 +129,16 @@ def read_label_table(path: AnyPath) -> LabelTable:
         raise InputError(path, str(fault)) from None
     except csv.Error as error:
         raise InputError(path, f"columns id and name not found ({error})", _REMEDY) from None
-    raise InputError(path, "columns id and name not found", _REMEDY)
+    raise UnknownFormat(path, "columns id and name not found", _REMEDY)
 
 
-def is_label_table(path: AnyPath) -> bool:
-    """Whether a file can be read as a label table."""
+def table_fault(path: AnyPath) -> InputError | None:
+    """Why a file is not used as a label table; None where it names a region."""
     try:
-        return bool(read_label_table(path).regions)
-    except InputError:
-        return False
+        regions = read_label_table(path).regions
+    except InputError as fault:
+        return fault
+    return None if regions else InputError(path, "names no region")
 
 
 def _repeated(rows: tuple[Region, ...]) -> list[int]:

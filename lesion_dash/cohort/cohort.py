@@ -13,7 +13,10 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import Runs, find_runs
 from ..files.paths import AnyPath
+from ..files.writing import with_notes
 from ..images.masks import Mask
+from ..images.space import space_input
+from .notes import all_notes
 from .participants import Participants, Patient, Units
 
 if TYPE_CHECKING:
@@ -66,13 +69,20 @@ class CohortListing:
         return tuple(patient for patient in self.patients if patient.status == "used")
 
     @property
+    def all_notes(self) -> tuple[str, ...]:
+        """`notes`, and what is to be said of single files: each sentence once, and of how many."""
+        return all_notes(self.notes, self.patients)
+
+    @property
     def n_patients(self) -> int:
         """Number of patients whose masks are counted."""
         return len(self.used)
 
     @property
     def files_table(self) -> pd.DataFrame:
-        """A row per file: patient, file, status, reason, voxels, volume_mm3.
+        """A row per patient, or file that is skipped: its status, reason, voxels, volume_mm3.
+
+        Files of a patient that count together are in one row, separated by semicolons.
 
         What was skipped is not counted, and has no voxels and no volume: NA and NaN, not 0.
         """
@@ -81,6 +91,7 @@ class CohortListing:
         fields = ("id", *_OF_FILES[1:])
         rows = [[getattr(patient, field) for field in fields] for patient in self.patients]
         table = pd.DataFrame(rows, columns=list(_OF_FILES))
+        table["file"] = self._files_by_patient
         table = table.astype({"voxels": "Int64", "volume_mm3": float})
         table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
         return table
@@ -96,7 +107,17 @@ class CohortListing:
     def table(self) -> pd.DataFrame:
         """The table of files with the columns of the participants table, where there is one."""
         files = self.files_table
-        return self.participants.join(files) if self.participants else files
+        if self.participants is None:
+            return files
+        files["file"] = [patient.file for patient in self.patients]
+        table = self.participants.join(files)
+        table["file"] = self._files_by_patient
+        return table
+
+    @property
+    def _files_by_patient(self) -> list[str]:
+        """The file of each patient, several separated by semicolons."""
+        return ["; ".join(file for file, _ in patient.files) for patient in self.patients]
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +253,7 @@ def check_min_patients(min_patients: object) -> int:
 def cohort_input(cohort: CohortListing) -> dict[str, Any]:
     """A cohort as an input: its folder, grid, and every file with checksum and status.
 
-    A skipped file has the reason as well.
+    A skipped file has the reason as well; notes are those of `all_notes`, where there are any.
     """
     table, participants = cohort.participants, dict[str, Any]()
     if table is not None:
@@ -240,16 +261,19 @@ def cohort_input(cohort: CohortListing) -> dict[str, Any]:
         if table.units.path:
             units = table.units
             participants["units"] = {"file": str(units.path), "sha256": units.sha256}
-    return {
+    content = {
         "kind": "cohort",
         "folder": str(cohort.folder),
         "grid": {"shape": list(cohort.grid.shape), "affine": cohort.grid.affine.tolist()},
+        "space": space_input(cohort.grid),
         "used": cohort.n_patients,
         "skipped": len(cohort.patients) - cohort.n_patients,
         "participants": participants or None,
         "files": [
-            {"file": patient.file, "sha256": patient.sha256 or None, "status": patient.status}
+            {"file": file, "sha256": sha256 or None, "status": patient.status}
             | ({"reason": patient.reason} if patient.status == "skipped" else {})
             for patient in cohort.patients
+            for file, sha256 in patient.files
         ],
     }
+    return with_notes(content, cohort.all_notes)

@@ -11,8 +11,9 @@ from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
+from .cells import number_of, value_text
 from .cohort import CohortListing
-from .participants import Participants, number_of, value_text
+from .participants import Participants
 
 _NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 _SIGNED = re.compile(rf"(>=|<=|>|<|≥|≤)\s*({_NUMBER})")
@@ -258,7 +259,7 @@ def with_unit(name: str, unit: str) -> str:
 
 def whole_column(table: Participants, position: int) -> list[str]:
     """The cells of a column, of all patients of the table."""
-    return [row[position] for row in table.rows.values()]
+    return [row[position] for row in table.rows]
 
 
 def find_column(table: Participants, name: str) -> int:

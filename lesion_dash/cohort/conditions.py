@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
 from ..files.paths import AnyPath
+from .cells import is_missing, number_of, value_text
 from .cohort import ALONE, Cohort, CohortListing
 from .columns import (
     Column,
@@ -20,7 +21,7 @@ from .columns import (
     open_value,
     whole_column,
 )
-from .participants import Participants, is_missing, number_of, value_text
+from .participants import Participants
 
 _OPERATORS = "=<>!"
 _NOT_PLAIN = frozenset(_OPERATORS + "≥≤≠")
@@ -219,7 +220,9 @@ class Condition:
                 values = [value for value, _ in column.counts if number_of(value) is None]
                 example = next((value for value in values if open_value(value) is None), values[0])
                 problem = f"{self.summary} compares numbers, and {self.column} holds {example!r}"
-                raise InputError(table.path, problem, f"ask for values: {column.summary}")
+                total, odd = sum(count for _, count in column.counts), dict(column.counts)[example]
+                few = f"empty the {odd} of {total} cells, or " if values == [example] else ""
+                raise InputError(table.path, problem, f"{few}ask for values: {column.summary}")
             return ()
         known = dict(column.counts)
         unknown = [value for value in self.values if value not in known]
@@ -249,14 +252,20 @@ def parse_conditions(conditions: Iterable[str | Condition]) -> tuple[Condition, 
 
     Parameters
     ----------
-    conditions : iterable of str or Condition
+    conditions : iterable of str or Condition, or a single one
 
     Examples
     --------
     >>> [condition.summary for condition in parse_conditions(["sex=F", "age>=60"])]
     ['sex = F', 'age >= 60']
     """
-    several = [conditions] if isinstance(conditions, str) else list(conditions)
+    one: object = conditions
+    if isinstance(one, str | Condition):
+        several: list[str | Condition] = [one]
+    elif isinstance(one, Iterable):
+        several = [*one]
+    else:
+        raise InputError(str(one), "is not a condition", f"{_FORMS}, {_SHELL}")
     for each in several:
         if not isinstance(each, (str, Condition)):
             raise InputError(str(each), "is not a condition", f"{_FORMS}, {_SHELL}")
@@ -383,7 +392,7 @@ def exclude_patients(
         Paths below the folder.
     folder : Path or UrlPath
     notes : sequence of str
-        What was wrong with a table that could not be used: details of the error that there is none.
+        On the table, or why there is none: details of an error.
 
     Raises
     ------
@@ -403,7 +412,7 @@ def exclude_patients(
         for file, reason in part.reasons.items():
             reasons.setdefault(file, []).append(reason)
     if files and len(reasons) == len(files):
-        raise _nobody_left(folder, parts, table, files)
+        raise _nobody_left(folder, parts, table, files, notes)
     counts = [note for part in parts.values() for note in part.notes]
     if len(parts) > 1:
         counts.append(f"{len(reasons):,} of {len(files):,} patients excluded in all")
@@ -421,6 +430,7 @@ def _nobody_left(
     parts: Mapping[Condition, Exclusions],
     table: Participants,
     files: Sequence[str],
+    notes: Sequence[str],
 ) -> InputError:
     """The error, about one condition where that excludes everybody by itself."""
     alone = [each for each, part in parts.items() if len(part.reasons) == len(files)]
@@ -433,7 +443,7 @@ def _nobody_left(
         describe_column(table, position, [row[position] for row in values]).summary
         for position in columns.values()
     ]
-    details = tuple(note for each in conditions for note in parts[each].notes)
+    details = (*notes, *(note for each in conditions for note in parts[each].notes))
     return InputError(folder, problem, "; ".join(remedies), details)
 
 
@@ -543,21 +553,38 @@ def restriction_summary(cohort: CohortListing, conditions: Iterable[Condition | 
     parts = [", ".join(condition.summary for condition in ordered)]
     if table is not None:
         rows = [table.values_of(patient.file) for patient in cohort.used]
-        cells = {each: [row[find_column(table, each.column)] for row in rows] for each in ordered}
-        out = {
-            each: {
-                row
-                for row, cell in enumerate(cells[each])
-                if not is_missing(cell) and each.is_certain(cell) and not each.is_met(cell)
-            }
-            for each in ordered
-        }
-        for each in ordered:
-            others = set().union(*(out[other] for other in ordered if other != each))
-            rest = [cell for row, cell in enumerate(cells[each]) if row not in others]
-            gaps = sum(map(is_missing, rest))
-            unclear = sum(not is_missing(cell) and not each.is_certain(cell) for cell in rest)
-            if gaps + unclear and not each.missing:
-                why = " or ".join(["missing"] * bool(gaps) + ["not certain"] * bool(unclear))
-                parts.append(f"{gaps + unclear:,} excluded only because {each.column} is {why}")
+        parts += _excluded_for_want(ordered, table, rows)
     return "; ".join(dict.fromkeys(filter(None, parts)))
+
+
+def _excluded_for_want(
+    conditions: Sequence[Condition], table: Participants, rows: Sequence[Sequence[str]]
+) -> list[str]:
+    """How many patients lack values and are excluded by that alone; each is counted once."""
+    places = {condition: find_column(table, condition.column) for condition in conditions}
+    counts: Counter[tuple[str, ...]] = Counter()
+    reasons: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for row in rows:
+        wanting: dict[str, str] = {}
+        for condition, place in places.items():
+            cell = row[place]
+            if is_missing(cell) or not condition.is_certain(cell):
+                if not condition.missing:
+                    why = "missing" if is_missing(cell) else "not certain"
+                    wanting[condition.column] = why
+            elif not condition.is_met(cell):
+                break
+        else:
+            if wanting:
+                counts[tuple(wanting)] += 1
+                reasons[tuple(wanting)] |= {*wanting.values()}
+    return [
+        f"{number:,} excluded only because {_listed(columns)} "
+        f"{'is' if len(columns) == 1 else 'are'} {' or '.join(sorted(reasons[columns]))}"
+        for columns, number in counts.items()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 import warnings
@@ -30,6 +31,14 @@ M = TypeVar("M")
 
 SCHEDULER_VARIABLE = "LESION_DASH_SCHEDULER"
 """Environment variable: the scheduler that is used where none is named."""
+
+
+def scheduler_to_use(address: str | None = None) -> str | None:
+    """The address that is named, else that of the environment now; None for this computer."""
+    return (
+        address if address is not None else os.environ.get(SCHEDULER_VARIABLE, "").strip() or None
+    )
+
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/@\s]+:(\d{1,5})")
 _LAST_PORT = 65535

@@ -11,12 +11,14 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.causes import temporary_fault
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.memory import bytes_in, free_memory
+from ..core.memory import MEMORY_VARIABLE, bytes_in, free_memory
 from ..core.runs import voxels_of
 from ..files.listing import check_folder
 from ..files.paths import PathInput
+from ..images.mask_choices import LabelChoice, ThresholdChoice
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.reading import Progress
 from .cohort import Cohort, CohortListing
@@ -24,9 +26,7 @@ from .conditions import Condition, exclude_patients
 from .participants import read_participants
 from .readers import Reader, reader_on
 from .reading import DEFAULTS, IsCancelled, ReadOptions, list_masks, read_masks
-
-MEMORY_VARIABLE = "LESION_DASH_MEMORY"
-"""Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
+from .selection import SeveralFiles
 
 _SHARE_OF_MEMORY = 0.25  # arbitrary: the maps, and other programs, need memory as well
 # Masks that an estimate is made from. Where volumes vary as much as their mean, the mean of 64 is
@@ -151,9 +151,8 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"cannot keep voxel positions in the temporary folder ({error.strerror})"
-        remedy = "free some space there, or name another folder in TMPDIR"
-        raise InputError(tempfile.gettempdir(), problem, remedy) from error
+        problem = "cannot keep voxel positions in the temporary folder"
+        raise temporary_fault(problem, error) from error
 
 
 def _size(count: int) -> str:
@@ -178,19 +177,28 @@ def load_cohort(
     notice: Notice | None = None,
     scheduler: str | None = None,
     where: Iterable[Condition | str] = (),
+    session: str = "",
+    several_files: SeveralFiles = "refuse",
+    threshold: ThresholdChoice = None,
+    label: LabelChoice = None,
+    space: str | None = None,
 ) -> Cohort:
     """Read a folder of binary lesion masks in one common space.
+
+    The unit is the patient: what files belong to whom is read from their names and folders, see
+    `read_names`. Files that are no masks of lesions by their names do not count where the patient
+    has a mask; a note says how many.
 
     Parameters
     ----------
     folder : path or URL
-        Searched with its sub-folders for NIfTI files (``.nii``, ``.nii.gz``, ``.img`` with
-        ``.hdr``), one per patient.
+        Searched with its sub-folders for images (NIfTI, MRIcron's ``.voi``, FreeSurfer's ``.mgz``,
+        AFNI's ``.HEAD`` with ``.BRIK``), one per patient.
     participants : path or URL, optional
         A ``.tsv`` or ``.csv`` table, joined by patient id. By default ``participants.tsv`` or
-        ``participants.csv`` in the folder or in the one above, where there is one.
+        ``participants.csv`` in the folder, the one above or, in a BIDS dataset, up to its root.
     pattern : str
-        Only files whose name matches, such as ``*lesion*``.
+        Only files whose name, or path below the folder, matches, such as ``*lesion*``, ``ses-1/*``.
     choice : Binarization
         How to make masks of probability or label maps.
     progress : callable, optional
@@ -209,6 +217,19 @@ def load_cohort(
     where : iterable of Condition or str
         Only patients who meet all of these are read, see `parse_condition`; the files of the
         others are not opened, and are skipped with the reason.
+    session : str
+        Which session counts where patients have several: ``first``, ``last``, or the name of one.
+    several_files : {"refuse", "union", "separate"}
+        What becomes of several files of one patient, such as a left and a right mask: an error
+        that names the choices; the union of their voxels; or, where people of the same name lie in
+        several folders, a patient for each.
+    threshold : float or str, optional
+        Make masks of probability maps, see `Binarization`; in place of `choice`.
+    label : int, sequence of int or "any", optional
+        Make masks of label maps, likewise.
+    space : str, optional
+        The space that the masks lie in, such as ``MNI152NLin6Asym``, whatever their files say; by
+        default what these state, and a note where that is no standard space, or several.
 
     Returns
     -------
@@ -217,6 +238,9 @@ def load_cohort(
 
     Raises
     ------
+    SeveralFilesError
+        Where a patient has several files that could count, or where files hold several labels or
+        probabilities, with the choices that fit the folder.
     InputError
         Where the folder holds no usable mask, or no grid holds at least 90 % of the masks; where
         the cluster cannot be used; where a condition does not fit the table, or nobody meets them
@@ -230,6 +254,9 @@ def load_cohort(
     >>> load_cohort("sample_data/cohort_a", where=["sex=F", "age>=60"]).name
     'cohort_a, age >= 60, sex = F'
     """
+    made_from = Binarization(threshold, label)
+    if made_from != BINARY and choice != BINARY:
+        raise InputError("choice", "given together with a threshold or label", "give one of them")
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
 
         def show(done: int, total: int) -> None:
@@ -240,12 +267,15 @@ def load_cohort(
         options = ReadOptions(
             participants=participants,
             pattern=pattern,
-            choice=choice,
+            session=session,
+            several_files=several_files,
+            choice=choice if made_from == BINARY else made_from,
             progress=show,
             cancelled=cancelled,
             on_grid=on_grid,
             within=within,
             where=where,
+            space=space,
         )
 
         def keep(lesion: Lesion) -> None:
@@ -277,8 +307,16 @@ def read_listing(
     A `reader` may keep the lesions elsewhere, and hand on none. Errors are those of `load_cohort`.
     """
     place = check_folder(folder)
-    table, notes = read_participants(place, options.participants, options.within)
-    reading = list_masks(place, options.pattern)
+    reading = list_masks(place, options)
+    if reading.fault:
+        raise reading.fault
+    table, notes = read_participants(
+        place,
+        reading.files,
+        options.participants,
+        options.within,
+        is_whole=options.pattern == "*",
+    )
     exclusions = exclude_patients(options.where, table, reading.files, place, notes)
     reading.exclude(exclusions.reasons)
     read_masks(reading, options, reader, keep)

@@ -2,81 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import PARTICIPANTS, SMALLER, read_text
+from ..files.reading import read_text, unfetched_link
+from .cells import is_missing
+from .id_columns import IdColumn, choose_id_column
+from .ids import People
+from .joined_rows import JoinedRows, Rows, join_rows, sessions_of_rows
+from .plain_tables import WORKBOOK_ENDINGS, PlainTable, read_plain_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_CACHED_TEXTS = 2**14  # cells, arbitrary: a filter reads the same ones with each of its changes
-_MISSING = {"", "n/a", "na", "nan", "none", "null", "missing"}
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell says that there is no value.
-
-    Examples
-    --------
-    >>> is_missing("n/a"), is_missing(" Missing "), is_missing("0")
-    (True, True, False)
-    """
-    return cell.strip().lower() in _MISSING
-
-
-@lru_cache(_CACHED_TEXTS)
-def number_of(cell: str) -> float | None:
-    """The finite number that a cell holds, or None.
-
-    Examples
-    --------
-    >>> number_of(" 61.5"), number_of("M")
-    (61.5, None)
-    """
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    # Python reads 1_000 as a thousand; no table means that.
-    return number if isfinite(number) and "_" not in cell else None
-
-
-def value_text(value: object) -> str:
-    """A value as a table shows it: 1, 1.0 and ``1`` are one; F and f are two.
-
-    Examples
-    --------
-    >>> value_text(1.0), value_text("1.50"), value_text(" F ")
-    ('1', '1.5', 'F')
-    """
-    return _text_words(str(value).strip())
-
-
-@lru_cache(_CACHED_TEXTS)
-def _text_words(text: str) -> str:
-    if re.fullmatch(r"[+-]?\d{1,300}", text):
-        return str(int(text))  # long codes must not lose their last digits
-    number = number_of(text)
-    if number is None:
-        return text
-    return str(int(number)) if number.is_integer() else str(number)
-
-
+_CACHED_TEXTS = 2**14  # file names, arbitrary
 _OF_BIDS = {"age": "years"}
 """Units of columns that BIDS knows by their names, in small letters, where no file says more."""
 
@@ -184,17 +134,24 @@ def _unit(value: object) -> str | None:
 Outcome = Literal["accept", "warn", "reject"]
 
 
+class FileSum(NamedTuple):
+    """A file below the cohort's folder, with its checksum."""
+
+    file: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One file of a cohort and what became of it.
+    """A patient whose masks are counted, or a file that is not, and what became of it.
 
     Parameters
     ----------
     id : str
-        From ``sub-`` in the file name, otherwise the file name without its ending; where two
-        files would have the same id, their path below the cohort's folder.
+        From ``sub-`` in the path, otherwise the file name without its ending, what the names of
+        the patient's files share, or the folder where one file name recurs in many folders.
     file : str
-        Path below the cohort's folder.
+        Path below the cohort's folder, the first of several.
     status : str
         ``used`` or ``skipped``.
     outcome : str
@@ -209,6 +166,10 @@ class Patient:
         Volume of the lesion in mm³.
     sha256 : str
         Checksum of the file, empty where it was not read.
+    others : tuple of FileSum
+        Files of the same patient that count together with it.
+    is_left_out : bool
+        Whether it is skipped for the sake of other files of the patient, by name or by choice.
     """
 
     id: str
@@ -219,6 +180,13 @@ class Patient:
     voxels: int = 0
     volume_mm3: float = 0.0
     sha256: str = ""
+    others: tuple[FileSum, ...] = ()
+    is_left_out: bool = False
+
+    @property
+    def files(self) -> tuple[FileSum, ...]:
+        """All files that count for this patient."""
+        return (FileSum(self.file, self.sha256), *self.others)
 
     @property
     def reason(self) -> str:
@@ -244,54 +212,43 @@ def subject_of(file: str) -> str:
     return strip_ending(parts[-1])
 
 
-def patient_ids(files: Sequence[str]) -> list[str]:
-    """An id for each file: its subject, or its path where several files have that subject.
-
-    Examples
-    --------
-    >>> patient_ids(["a/sub-1.nii", "b/sub-1.nii", "b/sub-2.nii"])
-    ['a/sub-1', 'b/sub-1', 'sub-2']
-    """
-    subjects = [subject_of(file) for file in files]
-    times = Counter(subject.casefold() for subject in subjects)
-    return [
-        subject if times[subject.casefold()] == 1 else strip_ending(file)
-        for subject, file in zip(subjects, files, strict=True)
-    ]
-
-
 FILE_NAMES = ("participants.tsv", "participants.csv")
-ID_COLUMNS = ("participant_id", "patient", "patient_id", "subject", "subject_id")
-"""Names a column of patient ids may have; otherwise the first column is taken."""
-
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_ROOT_FILE = "dataset_description.json"
+_BEYOND = "in the folder above"
+_WORKBOOKS = tuple(f"participants{ending}" for ending in WORKBOOK_ENDINGS)
 
 
 @dataclass(frozen=True, eq=False)
 class Participants:
-    """What a table says of each subject, as it was written.
+    """What a table says of each patient, as it was written.
 
     Parameters
     ----------
     path : Path or UrlPath
     columns : tuple of str
         Without the id column.
-    rows : dict
-        Subject without ``sub-`` to its values, one per column; an empty string where missing.
+    rows : tuple of tuple of str
+        The values of each row that has an id, one per column; an empty string where missing.
+    ids : tuple of str
+        Of the rows.
+    notes : tuple of str
+        How the table was read and joined, and what of it is left out.
     units : Units
         Of the columns.
     """
 
     path: AnyPath
     columns: tuple[str, ...]
-    rows: dict[str, tuple[str, ...]]
+    rows: tuple[tuple[str, ...], ...]
+    ids: tuple[str, ...]
     notes: tuple[str, ...] = ()
     sha256: str = ""
     units: Units = field(default_factory=Units)
+    _joined: JoinedRows = field(default_factory=JoinedRows, repr=False)
 
     def values_of(self, file: str) -> tuple[str, ...]:
-        """The values of the subject a file belongs to, empty strings where it has no row."""
-        return self.rows.get(_key(subject_of(file)), ("",) * len(self.columns))
+        """The values of the patient a file belongs to, empty strings where there is no row."""
+        return self._joined.values_of(file) or ("",) * len(self.columns)
 
     def join(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add the columns of this table to one with a column ``file``."""
@@ -313,16 +270,36 @@ class Participants:
 
 def read_participants(
     folder: AnyPath,
+    files: Sequence[str],
     path: PathInput | None = None,
     within: PathInput | None = None,
+    *,
+    is_whole: bool = True,
 ) -> tuple[Participants | None, tuple[str, ...]]:
-    """Read the named participants table, or the one in the cohort's folder or the one above.
+    """Read the named participants table, or the one that lies beside the masks or above them.
+
+    That is the one in the cohort's folder or the one above; where the cohort is part of a BIDS
+    dataset, the next one up to the dataset's root, and none beyond it.
+
+    Parameters
+    ----------
+    folder : Path or UrlPath
+        Of the cohort.
+    files : sequence of str
+        Masks, as paths below the folder, to which rows are joined.
+    path : path or URL, optional
+        The table.
+    within : path, optional
+        No table is looked for outside this folder.
+    is_whole : bool
+        The files are all of the folder, so that a row of its table without a file is worth a note.
 
     Returns
     -------
     participants : Participants or None
     notes : tuple of str
-        What is wrong with a table that nobody named, or with its units: it must not stop a cohort.
+        How the table was read and joined; what is wrong with one that nobody named, as it must not
+        stop a cohort.
 
     Raises
     ------
@@ -331,25 +308,71 @@ def read_participants(
     """
     root = None if within is None else as_path(within).resolve()
     if path is not None:
-        named = read_participants_table(as_path(path), root)
-        return named, named.units.notes
+        named = read_participants_table(as_path(path), root, files)
+        return named, named.notes
     folder = folder.resolve()
-    places = [place for place in (folder, folder.parent) if root is None or is_below(place, root)]
-    candidates = (place / name for place in places for name in FILE_NAMES)
-    present = next((candidate for candidate in candidates if candidate.is_file()), None)
+    present, place = _find_table(folder, root)
     if present is None or (root is not None and not is_below(present.resolve(), root)):
         return None, ()
+    if place == _BEYOND:
+        problem = f"{folder.name} is a dataset of its own"
+        return None, (f"{present.name} {place} is not used: {problem}",)
+    own = is_whole and present.parent == folder
     try:
-        table = read_participants_table(present, root)
+        table = read_participants_table(present, root, files, own)
     except SetupError:
         raise
     except InputError as error:
-        return None, (f"{present.name} beside the masks is not used: {error.reason}",)
-    else:
-        return table, table.units.notes
+        return None, (f"{present.name} {place or 'beside the masks'} is not used: {error.reason}",)
+    used = (f"{present.name} {place} is used",) if place else ()
+    return table, (*used, *table.notes)
 
 
-def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Participants:
+def _find_table(folder: AnyPath, root: AnyPath | None) -> tuple[AnyPath | None, str]:
+    """The nearest table, or else the nearest workbook, and where it lies if not beside the masks.
+
+    BIDS 1.10, "The inheritance principle": a file applies to all folders below its own.
+    """
+    if (nearest := _file_in(folder, FILE_NAMES)) is not None:
+        return nearest, ""
+    places = _places(folder, root)
+    for names in (FILE_NAMES, _WORKBOOKS):
+        for steps, place in enumerate(places):
+            if (present := _file_in(place, names)) is not None:
+                return present, f"of the dataset {places[-1].name}" if steps > 1 else ""
+    above = folder.parent
+    if len(places) == 1 and (root is None or is_below(above, root)):
+        return _file_in(above, FILE_NAMES), _BEYOND
+    return None, ""
+
+
+def _file_in(folder: AnyPath, names: Sequence[str]) -> AnyPath | None:
+    # A link to a table that was not fetched leads nowhere, and is told.
+    paths = (folder / name for name in names)
+    return next((path for path in paths if path.is_file() or unfetched_link(path)), None)
+
+
+def _places(folder: AnyPath, root: AnyPath | None) -> list[AnyPath]:
+    """The folders where a table of these masks may lie, the nearest first."""
+    above = [folder]
+    while above[-1].parent != above[-1] and (root is None or is_below(above[-1].parent, root)):
+        above.append(above[-1].parent)
+    of_dataset = list[AnyPath]()
+    for steps, place in enumerate(above, start=1):
+        if (place / _ROOT_FILE).is_file():
+            of_dataset = above[:steps]
+            # Derivatives may have a description of their own below the dataset they are of.
+            if "derivatives" not in [higher.name for higher in above[steps : steps + 2]]:
+                break
+    return of_dataset or above[:2]
+
+
+def read_participants_table(
+    path: AnyPath,
+    root: AnyPath | None = None,
+    files: Sequence[str] = (),
+    of_these_alone: bool = False,
+) -> Participants:
     """Read a table with a header and a row per patient, separated by tabs, commas or semicolons.
 
     Parameters
@@ -357,61 +380,69 @@ def read_participants_table(path: AnyPath, root: AnyPath | None = None) -> Parti
     path : Path or UrlPath
     root : Path or UrlPath, optional
         The file of units beside the table is not read where it leads out of this folder.
+    files : sequence of str
+        Masks, as paths below their folder, to which rows are joined.
+    of_these_alone : bool
+        The table is that of these files, so that a row without one is worth a note.
 
     Raises
     ------
     InputError
-        Naming the row and what is wrong with it.
+        Where the table cannot be read, or no row has an id.
     """
-    text, notes, sha256 = read_text(path, PARTICIPANTS, "\t,;")
-    numbered = _rows(path, text)
-    header = [name.strip() for _, row in islice(numbered, 1) for name in row]
-    if fault := PARTICIPANTS.fault(columns=len(header)):
-        raise InputError(path, fault, SMALLER)
-    if twice := [name for name, times in Counter(header).items() if times > 1]:
-        raise InputError(path, f"has the column {twice[0]!r} twice")
-    id_column = next((header.index(name) for name in ID_COLUMNS if name in header), 0)
-    rows: dict[str, tuple[str, ...]] = {}
-    for number, row in numbered:
-        if len(row) != len(header):
-            raise InputError(path, f"row {number} has {len(row)} fields, the header {len(header)}")
-        key = _key(_check_id(path, number, row[id_column].strip()))
-        if key in rows:
-            raise InputError(path, f"row {number}: {row[id_column]} has a row already")
-        del row[id_column]
-        rows[key] = tuple("" if is_missing(cell) else cell.strip() for cell in row)
-    if not rows:
-        raise InputError(path, "holds no participants", "it needs a header and a row per patient")
-    del header[id_column]
+    plain = read_plain_table(path)
+    people = People(tuple(files))
+    column = choose_id_column(plain, people)
+    kept = [place for place, cell in enumerate(column.ids) if not is_missing(cell)]
+    bad = [place for place in kept if not _is_name(column.ids[place])]
+    usable = [place for place in kept if _is_name(column.ids[place])]
+    if not usable:
+        raise InputError(path, *_no_ids(plain, column, bad))
+    others = [place for place, name in enumerate(plain.header) if place != column.place and name]
+    columns = tuple(plain.header[place] for place in others)
+    rows = tuple(
+        tuple("" if is_missing(cell) else cell for cell in map(plain.rows[row].__getitem__, others))
+        for row in usable
+    )
+    ids = tuple(column.ids[row] for row in usable)
+    numbers = tuple(plain.numbers[row] for row in usable)
+    sessions = sessions_of_rows(columns, rows, [column.sessions[row] for row in usable])
+    table = Rows(path.name, columns, rows, ids, numbers, sessions)
+    joined = join_rows(table, people, column.pairing, of_these_alone)
     units = read_units(path, root)
-    return Participants(path, tuple(header), rows, (*notes, *units.notes), sha256, units)
+    notes = (
+        *(note if path.name in note else f"{path.name}: {note}" for note in plain.notes),
+        *_notes_on_rows_without_id(plain, len(plain.rows) - len(kept), column),
+        *([f"{_left_out(plain, len(bad))}: {_no_name(plain, column, bad)}"] if bad else []),
+        *column.notes,
+        *joined.notes,
+        *units.notes,
+    )
+    return Participants(path, columns, rows, ids, notes, plain.sha256, units, joined)
 
 
-def _rows(path: AnyPath, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row that holds any text, with its number.
-
-    Each line is a row of its own, so that a quote that is not closed takes in no other row.
-    """
-    lines = _LINE_ENDS.split(text)
-    separator = max("\t,;", key=lines[0].count)
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = line.split(separator)
-            if '"' in line:  # seldom, and several times slower
-                row = next(csv.reader([line], delimiter=separator))
-        except csv.Error as error:
-            raise InputError(path, f"is not a table ({error})") from None
-        if any(row):
-            yield number, row
-
-
-def _check_id(path: AnyPath, number: int, text: str) -> str:
+def _is_name(text: str) -> bool:
     """A name that steps out of its folder must not reach the name of a file."""
-    if not text or "/" in text or "\\" in text or ".." in text or not text.isprintable():
-        problem = f"row {number}: {text!r} is not a valid patient name"
-        raise InputError(path, problem, "use letters, digits, - and _")
-    return text
+    return "/" not in text and "\\" not in text and ".." not in text and text.isprintable()
 
 
-def _key(subject: str) -> str:
-    return subject.removeprefix("sub-")
+def _no_name(plain: PlainTable, column: IdColumn, rows: Sequence[int]) -> str:
+    return f"row {plain.numbers[rows[0]]}: {column.ids[rows[0]]!r} is not a valid patient name"
+
+
+def _no_ids(plain: PlainTable, column: IdColumn, bad: Sequence[int]) -> tuple[str, str]:
+    if bad:
+        return _no_name(plain, column, bad), "use letters, digits, - and _"
+    problem = f"row {plain.numbers[0]}: '' is not a valid patient name"
+    return problem, f"write the ids into the column {column.name or 1}"
+
+
+def _notes_on_rows_without_id(plain: PlainTable, number: int, column: IdColumn) -> tuple[str, ...]:
+    if not number:
+        return ()
+    row = next(n for n, cell in zip(plain.numbers, column.ids, strict=True) if is_missing(cell))
+    return (f"{_left_out(plain, number, ' without an id')}: row {row}",)
+
+
+def _left_out(plain: PlainTable, number: int, which: str = "") -> str:
+    return f"{counted(number, 'row')}{which} of {plain.path.name} left out"

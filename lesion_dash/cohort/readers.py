@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError, MissingFile, SetupError
 from ..core.grid import Grid
-from ..core.runs import BucketedRuns, bucketed
+from ..core.runs import BucketedRuns, bucketed, union_of_runs
 from ..files.listing import confine_task, kept_roots
 from ..files.paths import AnyPath, UrlPath
 from ..files.reading import checksum
@@ -36,22 +36,22 @@ _AHEAD = 4  # batches read and not yet used, or one a thread: a slow user must n
 T = TypeVar("T")
 R = TypeVar("R")
 
-Job = tuple[AnyPath, Grid | None]
-"""A mask to be read, with the grid that its header stated."""
+Job = tuple[tuple[AnyPath, Grid | None], ...]
+"""The masks of a patient, to be read together, each with the grid that its header stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedMask:
-    """What a mask's file holds.
+    """What the files of a patient hold, one or several that are taken together.
 
     Parameters
     ----------
     voxels : int
-        Lesioned voxels.
+        Lesioned voxels, those in several files once.
     notes : tuple of str
         What is unusual about it, a sentence each.
-    sha256 : str
-        Of the file.
+    sha256 : tuple of str
+        Of each file.
     fingerprint : str
         Of the lesioned voxels.
     lesion : Lesion or None
@@ -60,7 +60,7 @@ class LoadedMask:
 
     voxels: int
     notes: tuple[str, ...]
-    sha256: str
+    sha256: tuple[str, ...]
     fingerprint: str
     lesion: Lesion | None = None
 
@@ -74,7 +74,7 @@ class Reader(Protocol):
     def masks(
         self, jobs: Sequence[Job], choice: Binarization
     ) -> Generator[LoadedMask | InputError]:
-        """Every mask, or why it cannot be used."""
+        """Every patient's masks as one, or why they cannot be used."""
 
 
 class Threads:
@@ -98,7 +98,7 @@ class Threads:
         self, jobs: Sequence[Job], choice: Binarization
     ) -> Generator[LoadedMask | InputError]:
         """Every mask, a few batches ahead of the one that is asked for."""
-        is_remote = any(isinstance(path, UrlPath) for path, _ in jobs)
+        is_remote = any(isinstance(path, UrlPath) for job in jobs for path, _ in job)
         read = partial(_load_mask, choice=choice)
         return _in_threads(read, jobs, self._remote if is_remote else self._local)
 
@@ -137,8 +137,36 @@ def _load_header(path: AnyPath) -> Header | InputError:
 
 
 def _load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
+    """The masks of a patient as one, or why one of them cannot be used."""
+    masks = list[LoadedMask]()
+    for path, grid in job:
+        mask = _load_file(path, grid, choice)
+        if isinstance(mask, InputError):
+            return mask
+        masks.append(mask)
+    return masks[0] if len(masks) == 1 else _taken_together(job, masks)
+
+
+def _taken_together(job: Job, masks: Sequence[LoadedMask]) -> LoadedMask:
+    """The union of a patient's masks, whose grids are the same but for their last digits."""
+    lesions = [mask.lesion for mask in masks if mask.lesion is not None]
+    runs = union_of_runs([(lesion.starts, lesion.lengths) for lesion in lesions])
+    notes = tuple(
+        f"{path.name}: {note}"
+        for (path, _), mask in zip(job, masks, strict=True)
+        for note in mask.notes
+    )
+    sums = tuple(sha256 for mask in masks for sha256 in mask.sha256)
+    return _loaded(replace(lesions[0], starts=runs[0], lengths=runs[1], notes=notes), sums)
+
+
+def _loaded(lesion: Lesion, sha256: tuple[str, ...]) -> LoadedMask:
+    fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
+    return LoadedMask(lesion.voxels, lesion.notes, sha256, fingerprint, lesion)
+
+
+def _load_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> LoadedMask | InputError:
     """A mask, or why it cannot be used."""
-    path, grid = job
     try:
         raw = read_raw_image(path)
         lesion = find_lesion(raw, choice)
@@ -152,8 +180,7 @@ def _load_mask(job: Job, choice: Binarization) -> LoadedMask | InputError:
         return InputError(path, "not enough memory to read it")
     if lesion.grid != grid:
         return InputError(path, "changed during the run: its header is not what it was")
-    fingerprint = checksum(lesion.starts.tobytes() + lesion.lengths.tobytes())
-    return LoadedMask(lesion.voxels, lesion.notes, raw.sha256, fingerprint, lesion)
+    return _loaded(lesion, (raw.sha256,))
 
 
 def _gone(path: AnyPath) -> InputError:
@@ -173,9 +200,12 @@ class Unseen(InputError):
     ----------
     size : int or None
         Bytes the file had on this computer, where the worker found another size.
+    place : int
+        Of the file among those of its patient.
     """
 
     size: int | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +221,8 @@ class Sent:
     roots: tuple[Path, ...] = ()
 
 
-SentJob = tuple[Sent, Grid | None]
-"""A mask to be read by a worker, with the grid that its header stated."""
+SentJob = tuple[tuple[Sent, Grid | None], ...]
+"""The masks of a patient to be read by a worker, each with the grid that its header stated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +232,7 @@ class ChunkReading:
     Parameters
     ----------
     results : list
-        Each mask, or why it cannot be used.
+        Each patient's masks as one, or why they cannot be used.
     ends : array of int64
         As those of `BucketedRuns`; empty where lesions are handed over whole.
     stamp : str
@@ -243,18 +273,22 @@ class Workers:
     def masks(
         self, jobs: Sequence[Job], choice: Binarization
     ) -> Generator[LoadedMask | InputError]:
-        """Every mask."""
+        """Every patient's masks."""
         read = partial(_read_chunk, choice, self._keep is not None)
-        chunks = ([(_sent(path), grid) for path, grid in chunk] for chunk in self._chunks(jobs))
-        answers = self._cluster.map(
-            read, chunks, lambda job, error: ChunkReading([_failed(job[0], error)])
+        chunks = (
+            [tuple((_sent(path), grid) for path, grid in job) for job in chunk]
+            for chunk in self._chunks(jobs)
         )
-        paths = iter(jobs)
+        answers = self._cluster.map(
+            read, chunks, lambda job, error: ChunkReading([_failed(job[0][0], error)])
+        )
+        waiting = iter(jobs)
         for reading, remote in answers:
             if self._keep is not None and reading.ends.size:
                 self._keep(remote, reading)
             for result in reading.results:
-                yield check_here(next(paths)[0], result)
+                place = result.place if isinstance(result, Unseen) else 0
+                yield check_here(next(waiting)[place][0], result)
 
     def _chunks(self, items: Sequence[T]) -> Iterator[list[T]]:
         size = max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, len(items) // _CHUNKS))
@@ -284,10 +318,10 @@ def _read_chunk(
     choice: Binarization, leave_runs: bool, jobs: list[SentJob]
 ) -> tuple[ChunkReading, BucketedRuns | None]:
     """Read masks with the functions that read them on one computer."""
-    local = [(file.path, grid) for file, grid in jobs]
-    with _on_this_worker([file for file, _ in jobs]), closing(_ONE.masks(local, choice)) as read:
-        pairs = zip(jobs, read, strict=True)
-        results = [check_on_worker(file, result) for (file, _), result in pairs]
+    local = [tuple((file.path, grid) for file, grid in job) for job in jobs]
+    files = [file for job in jobs for file, _ in job]
+    with _on_this_worker(files), closing(_ONE.masks(local, choice)) as read:
+        results = [_check_job(job, result) for job, result in zip(jobs, read, strict=True)]
     masks = [result for result in results if isinstance(result, LoadedMask)]
     # A file that could not be read is part of it: when the chunk is read again, it may be.
     prints = [each.fingerprint if isinstance(each, LoadedMask) else "" for each in results]
@@ -322,6 +356,16 @@ def _size(path: AnyPath) -> int | None:
         with suppress(OSError):
             return path.stat().st_size
     return None
+
+
+def _check_job(job: SentJob, result: LoadedMask | InputError) -> LoadedMask | InputError:
+    """The result, or the first of a patient's files that this worker does not see."""
+    for place, (file, _) in enumerate(job):
+        checked = check_on_worker(file, result)
+        if isinstance(checked, Unseen):
+            checked.place = place
+            return checked
+    return result
 
 
 def check_on_worker(file: Sent, result: T | InputError) -> T | InputError:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..core.errors import Cancelled, InputError
+from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.space import StatedSpace
+from ..core.text import counted, printable
+from ..files.contents import UNFETCHED
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
+from ..images.space import in_space, space_of
+from .choices import choice_fault
 from .cohort import ALONE
 from .conditions import Condition
-from .participants import Outcome, Patient, patient_ids, subject_of
-from .readers import LoadedMask, Reader, Threads
+from .participants import FileSum, Outcome, Patient
+from .readers import Job, LoadedMask, Reader, Threads
+from .selection import FileChoice, SeveralFiles, select_files
+from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
@@ -34,6 +43,9 @@ _LIKELY = re.compile(
     r"([_-]?(map|image))?$",
     re.IGNORECASE,
 )
+_RESULT = "looks like a result"
+_SIDE_FILE = ", skipped"  # how all that is said of a file that was never meant as a mask ends
+_NO_MASKS = "no masks found: no .nii or .nii.gz file{} in this folder"
 _MAX_GROUPS = 20  # of files that are named in notes, arbitrary: a screenful
 _MAX_NAMED = 5  # files of a group, arbitrary as well
 
@@ -42,6 +54,9 @@ SHARE_ON_ONE_GRID = 0.9
 must not stop a cohort; two sets of masks on two grids must, as either could be the one meant."""
 
 IsCancelled = Callable[[], bool]
+
+Files = tuple[AnyPath, ...]
+"""Those of one patient that count together."""
 
 
 def looks_like_result(name: str) -> bool:
@@ -74,18 +89,28 @@ class ReadOptions:
 
     Parameters
     ----------
-    participants, pattern, choice, progress, cancelled, on_grid, within, where
+    participants, pattern, session, several_files, choice, progress, cancelled
+        As for `load_cohort`.
+    on_grid, within, where, space
         As for `load_cohort`.
     """
 
     participants: PathInput | None = None
     pattern: str = "*"
+    session: str = ""
+    several_files: SeveralFiles = "refuse"
     choice: Binarization = BINARY
     progress: Progress | None = None
     cancelled: IsCancelled | None = None
     on_grid: Callable[[Grid], None] | None = None
     within: PathInput | None = None
     where: Iterable[Condition | str] = ()
+    space: str | None = None
+
+    @property
+    def files(self) -> FileChoice:
+        """Which of a patient's files count."""
+        return FileChoice(self.session, self.several_files, self.pattern)
 
     def check_cancelled(self) -> None:
         """Raise Cancelled where the user stopped the reading."""
@@ -103,103 +128,143 @@ class FolderReading:
     Parameters
     ----------
     root : Path or UrlPath
-    waiting : list of Path or UrlPath
-        Masks that are to be read.
+    waiting : list of tuple of Path or UrlPath
+        The masks of each patient that are to be read, taken together where there are several.
+    ids : dict
+        Files to the ids of their patients.
     passed_over : dict
         Files that were not opened, with the reason.
     twins : dict
         Of these, masks in another format, with the file that is preferred.
     excluded : dict
         Files that were not opened because a condition excludes their patients, with the reason.
+    left_out : dict
+        Files of patients that do not count, by name or choice, with the reason.
     refused : dict
         Files that cannot be used, with the reason.
     read : dict
-        Each mask that was read, without its lesion, by file.
+        What was read for each patient, without the lesion, by the patient's files.
+    spaces : dict
+        What each file whose header was read states of its space.
     grid : Grid or None
         The grid most masks share.
+    selected : tuple of str
+        What was left out and taken together, a sentence each.
     fault : InputError or None
         Why this folder makes no cohort.
+    outside : tuple of Path or UrlPath
+        Masks that a link leads to out of the folder.
     """
 
     root: AnyPath
-    waiting: list[AnyPath]
+    waiting: list[Files]
+    ids: dict[AnyPath, str]
     passed_over: dict[AnyPath, str]
     twins: dict[AnyPath, AnyPath]
+    left_out: dict[AnyPath, str] = field(default_factory=dict)
     excluded: dict[AnyPath, str] = field(default_factory=dict)
     refused: dict[AnyPath, str] = field(default_factory=dict)
-    read: dict[AnyPath, LoadedMask] = field(default_factory=dict)
+    read: dict[Files, LoadedMask] = field(default_factory=dict)
+    spaces: dict[AnyPath, StatedSpace] = field(default_factory=dict)
     grid: Grid | None = None
+    selected: tuple[str, ...] = ()
     fault: InputError | None = None
+    outside: tuple[AnyPath, ...] = ()
 
     @property
     def files(self) -> list[str]:
-        """The files that are to be read, as paths below the folder."""
-        return [path_below(path, self.root) for path in self.waiting]
+        """The first file of each patient that is to be read, as a path below the folder."""
+        return [path_below(paths[0], self.root) for paths in self.waiting]
 
     def exclude(self, reasons: Mapping[str, str]) -> None:
-        """Take files off those to be read: path below the folder to the reason."""
+        """Take patients off those to be read: their first file below the folder to the reason."""
         places = dict(zip(self.waiting, self.files, strict=True))
-        self.excluded = {path: reasons[file] for path, file in places.items() if file in reasons}
-        self.waiting = [path for path in self.waiting if path not in self.excluded]
+        out = {paths: reasons[file] for paths, file in places.items() if file in reasons}
+        self.excluded = {path: reason for paths, reason in out.items() for path in paths}
+        self.waiting = [paths for paths in self.waiting if paths not in out]
 
     @property
     def patients(self) -> tuple[Patient, ...]:
-        """A patient for every file, in the order of the file names.
+        """Every patient whose masks are used, and every file that is not, in the files' order.
 
         Those used are in the order in which their masks were read and handed on, which differs
         where a mask in another format took the place of one that could not be read.
         """
-        used = iter(self.read)
-        every = sorted([*self.read, *self.refused, *self.passed_over, *self.excluded])
-        paths = [next(used) if path in self.read else path for path in every]
-        files = {path: path_below(path, self.root) for path in paths}
-        # A side file must not change the id of the mask it lies beside.
-        opened = [file for path, file in files.items() if path not in self.passed_over]
-        ids = dict(zip(opened, patient_ids(opened), strict=True))
-        return tuple(self._patient(path, file, ids.get(file, file)) for path, file in files.items())
-
-    def _patient(self, path: AnyPath, file: str, identity: str) -> Patient:
-        skipped: tuple[tuple[dict[AnyPath, str], Outcome], ...] = (
-            (self.excluded, "accept"),
-            (self.passed_over, "warn"),
+        skipped: dict[AnyPath, tuple[str, Outcome]] = {}
+        kinds: tuple[tuple[dict[AnyPath, str], Outcome], ...] = (
             (self.refused, "reject"),
+            (self.passed_over, "warn"),
+            (self.excluded, "accept"),
+            (self.left_out, "accept"),
         )
-        for reasons, outcome in skipped:
-            if path in reasons:
-                return Patient(identity, file, "skipped", outcome, (reasons[path],))
+        for reasons, outcome in kinds:
+            skipped |= {path: (reason, outcome) for path, reason in reasons.items()}
+        used = iter(self.read.items())
+        first = {paths[0] for paths in self.read}
+        return tuple(
+            self._skipped(path, *skipped[path]) if path in skipped else self._used(*next(used))
+            for path in sorted([*first, *skipped])
+        )
+
+    def _skipped(self, path: AnyPath, reason: str, outcome: Outcome) -> Patient:
+        file = path_below(path, self.root)
+        is_left_out = path in self.left_out
+        identity = self.ids.get(path, file)
+        return Patient(identity, file, "skipped", outcome, (reason,), is_left_out=is_left_out)
+
+    def _used(self, paths: Files, mask: LoadedMask) -> Patient:
         assert self.grid is not None, "a mask was read, and is on it"
-        mask = self.read[path]
+        file, *more = (path_below(path, self.root) for path in paths)
         size = mask.voxels, mask.voxels * self.grid.voxel_volume
-        outcome = "warn" if mask.notes else "accept"
-        return Patient(identity, file, "used", outcome, mask.notes, *size, mask.sha256)
+        outcome: Outcome = "warn" if mask.notes else "accept"
+        others = tuple(map(FileSum, more, mask.sha256[1:]))
+        identity = self.ids.get(paths[0], file)
+        sha256 = mask.sha256[0]
+        return Patient(identity, file, "used", outcome, mask.notes, *size, sha256, others)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the masks as a group, a sentence each."""
         used = [patient for patient in self.patients if patient.status == "used"]
         return (
-            ((ALONE,) if len(used) == 1 else ())
-            + _notes_on_groups(
-                "same name twice, one patient or two?",
-                used,
-                lambda patient: subject_of(patient.file).casefold(),
-            )
-            + _notes_on_groups("identical masks, voxel for voxel:", used, self._fingerprint)
+            self.selected
+            + ((ALONE,) if len(used) == 1 else ())
+            + self._notes_on_spaces
+            + self._notes_on_files()
+            + self._notes_on_equals("identical masks, voxel for voxel:", used)
         )
 
-    def _fingerprint(self, patient: Patient) -> str:
-        """Equal for equal masks; an empty mask is like no other."""
-        mask = self.read[self.root / patient.file]
-        return mask.fingerprint if mask.voxels else patient.file
+    @property
+    def _notes_on_spaces(self) -> tuple[str, ...]:
+        paths = [path for files in self.read for path in files]
+        spaces = {path_below(path, self.root): self.spaces[path] for path in paths}
+        return () if self.grid is None else notes_on_spaces(spaces, self.grid)
+
+    def _notes_on_files(self) -> tuple[str, ...]:
+        """What could not be read as its content is elsewhere, and what was read from elsewhere."""
+        every = sum(map(len, self.waiting)) + len(self.passed_over) + len(self.excluded)
+        notes = []
+        read = {path for files in self.read for path in files}
+        for group in grouped_reasons(self.passed_over | self.refused):
+            if group.reason.startswith(UNFETCHED):
+                problem, _, remedy = group.reason.partition("; ")
+                notes.append(f"{problem}: {group.who}, of {every:,} files; {remedy}")
+        linked = [path for path in self.outside if path in read]
+        if linked:
+            who = ReasonGroup("", tuple(linked)).who
+            notes.append(f"link points outside the data folder, followed: {who}")
+        return tuple(notes)
+
+    def _notes_on_equals(self, title: str, used: list[Patient]) -> tuple[str, ...]:
+        """A sentence for each group of equal masks, however many are empty."""
+        files: dict[str, list[str]] = defaultdict(list)
+        for patient, mask in zip(used, self.read.values(), strict=True):
+            files[mask.fingerprint if mask.voxels else patient.file].append(patient.file)
+        return _notes_on_groups(title, files)
 
 
-def _notes_on_groups(
-    title: str, patients: list[Patient], key: Callable[[Patient], str]
-) -> tuple[str, ...]:
-    """A sentence for each group of files with one key; beyond twenty, how many more there are."""
-    files: dict[str, list[str]] = defaultdict(list)
-    for patient in patients:
-        files[key(patient)].append(patient.file)
+def _notes_on_groups(title: str, files: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """A sentence for each group of files; beyond twenty, how many more there are."""
     groups = [group for group in files.values() if len(group) > 1]
     notes = []
     for group in groups[:_MAX_GROUPS]:
@@ -220,24 +285,49 @@ def read_folder(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderRea
     InputError
         Where the folder itself cannot be read.
     """
-    reading = list_masks(folder, options.pattern)
+    reading = list_masks(folder, options)
     read_masks(reading, options)
     return reading
 
 
-def list_masks(folder: PathInput, pattern: str = "*") -> FolderReading:
-    """List the masks that are to be read, and what is passed over.
+def list_masks(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderReading:
+    """List the masks that are to be read by patient, and what is passed over.
+
+    Where a choice among the files of a patient is needed, the fault says so, and every file waits
+    for itself.
 
     Raises
     ------
     InputError
         Where the folder itself cannot be read.
     """
-    listing = list_images(folder, pattern)
+    listing = list_images(folder, options.pattern)
+    root = as_path(folder)
     own = {path: is_own_result(path.name) for path in listing.images}
-    results = {path: "looks like a result of an earlier run, skipped" for path in own if own[path]}
-    waiting = [path for path in own if not own[path]]
-    return FolderReading(as_path(folder), waiting, dict(listing.skipped) | results, listing.twins)
+    results = {path: f"{_RESULT} of an earlier run, skipped" for path in own if own[path]}
+    images = {path_below(path, root): path for path in own if not own[path]}
+    made_from = _made_from(options.choice)
+    selection, fault = select_files(root, [*images], options.files, made_from)
+    taken = [tuple(images[file] for file in files) for files in selection.patients.values()]
+    if fault:
+        taken = [(path,) for paths in taken for path in paths]
+    return FolderReading(
+        root,
+        sorted(taken),
+        {images[file]: identity for file, identity in selection.ids.items()},
+        dict(listing.skipped) | results,
+        listing.twins,
+        {images[file]: reason for file, reason in selection.left_out.items()},
+        selected=selection.notes,
+        fault=fault,
+        outside=tuple(path for path in listing.outside if not own[path]),
+    )
+
+
+def _made_from(choice: Binarization) -> Literal["", "threshold", "label"]:
+    if choice.threshold is not None:
+        return "threshold"
+    return "" if choice.label is None else "label"
 
 
 def read_masks(
@@ -264,20 +354,32 @@ def read_masks(
         Given every usable lesion in the order of the reading's used patients.
     """
     reader = reader or Threads()
-    headers = _read_headers(reading, reading.waiting, reader, options)
-    reading.grid, reading.fault = common_grid(reading.root, headers)
+    paths = [path for files in reading.waiting for path in files]
+    headers = _read_headers(reading, paths, reader, options)
+    grid, fault = common_grid(reading.root, headers)
+    reading.fault = reading.fault or fault
+    if grid is not None:
+        on_it = [path for path, header in headers.items() if header.grid == grid]
+        space = common_space([reading.spaces[path] for path in on_it])
+        reading.grid = in_space(replace(grid, space=space), options.space)
     if options.on_grid and reading.grid and not reading.fault:
         options.on_grid(reading.grid)
-    for paths in _rounds(reading, headers, reader, options):
-        jobs = [(path, headers[path].grid) for path in paths]
+    others: dict[AnyPath, NotBinary] = {}
+    for patients in _rounds(reading, headers, reader, options):
+        jobs: list[Job] = [tuple((path, headers[path].grid) for path in each) for each in patients]
         with closing(reader.masks(jobs, options.choice)) as results:
-            for done, (path, result) in enumerate(zip(paths, results, strict=True), start=1):
+            for done, (files, result) in enumerate(zip(patients, results, strict=True), start=1):
                 options.check_cancelled()
-                lesion = _sort_in(reading, path, result, headers[path])
+                lesion = _sort_in(reading, files, result, headers)
+                if isinstance(result, NotBinary):
+                    bad = next((path for path in files if _is_of(result, path)), files[0])
+                    others |= {bad: result} if bad in reading.refused else {}
                 if keep and lesion:
                     keep(lesion)
                 if options.progress:
-                    options.progress(done, len(paths))
+                    options.progress(done, len(patients))
+    masks = sum(map(len, reading.read))
+    reading.fault = reading.fault or choice_fault(reading.root, others, masks, options.files)
     if not reading.read and not reading.fault:
         reading.fault = _nothing_usable(reading, options.pattern)
 
@@ -287,37 +389,66 @@ def _read_headers(
 ) -> dict[AnyPath, Header]:
     """The header of every image of one volume; the others are refused."""
     headers: dict[AnyPath, Header] = {}
-    same: dict[Header, Header] = {}  # headers that came from elsewhere are copies of few
+    same: dict[object, Header] = {}  # headers that came from elsewhere are copies of few
     with closing(reader.headers(paths)) as results:
         for path, header in zip(paths, results, strict=True):
             options.check_cancelled()
             if isinstance(header, InputError):
                 reading.refused[path] = header.reason
             else:
-                headers[path] = same.setdefault(header, header)
+                assert header.grid is not None, "an image of one volume has a grid"
+                reading.spaces[path] = space = space_of(header.grid)
+                headers[path] = same.setdefault((header, space), header)
     return headers
 
 
 def _rounds(
     reading: FolderReading, headers: dict[AnyPath, Header], reader: Reader, options: ReadOptions
-) -> Iterator[list[AnyPath]]:
-    """The files to read: those preferred first, then the twins of those that were refused."""
-    yield _on_grid(reading, headers)
-    again = [twin for twin, preferred in reading.twins.items() if preferred in reading.refused]
-    for twin in again:
-        del reading.passed_over[twin]
-    more = _read_headers(reading, again, reader, options)
+) -> Iterator[list[Files]]:
+    """The patients to read: by the files preferred first, then by twins of those refused."""
+    yield _on_grid(reading, reading.waiting, headers)
+    again = {
+        preferred: twin for twin, preferred in reading.twins.items() if preferred in reading.refused
+    }
+    patients = []
+    for files in reading.waiting:
+        if again.keys() & set(files):
+            patients.append(tuple(again.get(path, path) for path in files))
+            for path in files:
+                if path in again:
+                    del reading.passed_over[again[path]]
+                    reading.ids[again[path]] = reading.ids[path]
+                else:
+                    del reading.refused[path]
+    more = _read_headers(reading, [*again.values()], reader, options)
     headers |= more
     if more:
-        yield _on_grid(reading, more)
+        yield _on_grid(reading, patients, headers)
 
 
-def _on_grid(reading: FolderReading, headers: dict[AnyPath, Header]) -> list[AnyPath]:
-    """The files that lie on the common grid; the others are refused."""
-    for path, header in headers.items():
-        if reason := _off_grid(header, reading.grid):
-            reading.refused[path] = reason
-    return [path for path in headers if path not in reading.refused]
+def _on_grid(
+    reading: FolderReading, patients: Sequence[Files], headers: dict[AnyPath, Header]
+) -> list[Files]:
+    """The patients all of whose files lie on the common grid; the others are refused."""
+    usable = []
+    for files in patients:
+        for path in files:
+            if path in headers and (reason := _off_grid(headers[path], reading.grid)):
+                reading.refused[path] = reason
+        bad = next((path for path in files if path in reading.refused), None)
+        if bad is None:
+            usable.append(files)
+        else:
+            _refuse(reading, files, bad, reading.refused[bad])
+    return usable
+
+
+def _refuse(reading: FolderReading, files: Files, bad: AnyPath, reason: str) -> None:
+    """Refuse a file, and those that would count together with it: a part is not the whole."""
+    reading.refused[bad] = reason
+    for path in files:
+        if path not in reading.refused:
+            reading.refused[path] = f"not counted without {bad.name} of the same patient: {reason}"
 
 
 def common_grid(
@@ -364,20 +495,39 @@ def _off_grid(header: Header, common: Grid | None) -> str:
 
 
 def _sort_in(
-    reading: FolderReading, path: AnyPath, result: LoadedMask | InputError, header: Header
+    reading: FolderReading,
+    files: Files,
+    result: LoadedMask | InputError,
+    headers: Mapping[AnyPath, Header],
 ) -> Lesion | None:
     """Put what was read where it belongs; a usable lesion is placed on the common grid."""
     if isinstance(result, InputError):
-        if looks_like_result(path.name):
-            reading.passed_over[path] = f"looks like a result, skipped ({result.problem})"
+        bad = next((path for path in files if _is_of(result, path)), files[0])
+        if len(files) == 1 and looks_like_result(bad.name):
+            reading.passed_over[bad] = f"looks like a result, skipped ({result.problem})"
         else:
-            reading.refused[path] = result.reason
+            _refuse(reading, files, bad, result.reason)
         return None
     grid, lesion = reading.grid, result.lesion
     assert grid is not None, "a header was read, and has a grid"
-    notes = (*result.notes, *_placement(header, grid), *filter(None, [odd_name(path.name)]))
-    reading.read[path] = replace(result, notes=notes, lesion=None)
+    more = (
+        f"{path.name}: {note}" if len(files) > 1 else note
+        for path in files
+        for note in (
+            *_placement(headers[path], grid),
+            *note_on_space(reading.spaces[path], grid),
+            odd_name(path.name),
+        )
+        if note
+    )
+    reading.read[files] = replace(result, notes=(*result.notes, *more), lesion=None)
     return lesion if lesion is None or lesion.grid is grid else replace(lesion, grid=grid)
+
+
+def _is_of(error: InputError, path: AnyPath) -> bool:
+    """Whether an error is about a file; workers of a cluster know it by its absolute path."""
+    paths = (path, path.absolute()) if isinstance(path, Path) else (path,)
+    return error.subject in [printable(str(each)) for each in paths]
 
 
 def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
@@ -391,14 +541,53 @@ def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
 
 def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     reasons = reading.passed_over | reading.refused
+    groups = grouped_reasons(reasons)
+    lines = tuple(group.line for group in groups)
     remedy = "choose the folder that holds the masks"
-    if reading.refused:
-        problem = f"no readable mask among {len(reasons)} files"
-        remedy = "see the reason for each file"
-    elif reasons and all(reason.startswith("looks like a result") for reason in reasons.values()):
+    no_mask = f"no readable mask among {counted(len(reasons), 'file')}"
+    if reasons and all(reason.startswith(_RESULT) for reason in reasons.values()):
         problem = "holds results of lesion_dash, no masks"
+    elif reasons and all(reason.endswith(_SIDE_FILE) for reason in reasons.values()):
+        problem = _NO_MASKS.format("")
+    elif len(groups) == 1:
+        problem, _, remedy = groups[0].reason.partition("; ")
+        such = groups[0].files[0].name
+        return InputError(reading.root, f"{no_mask}, such as {such}: {problem}", remedy)
+    elif reasons:
+        problem, remedy = no_mask, "see the reason for each file"
     else:
         named = "" if pattern == "*" else f" whose name matches {pattern!r}"
-        problem = f"no masks found: no .nii or .nii.gz file{named} in this folder"
-    lines = tuple(f"{path.name}: {reason}" for path, reason in sorted(reasons.items()))
+        problem = _NO_MASKS.format(named)
     return InputError(reading.root, problem, remedy, lines)
+
+
+class ReasonGroup(NamedTuple):
+    """Files of which the same is said.
+
+    Parameters
+    ----------
+    reason : str
+    files : tuple of Path or UrlPath
+    """
+
+    reason: str
+    files: tuple[AnyPath, ...]
+
+    @property
+    def who(self) -> str:
+        """The one file, or how many there are with the first of them."""
+        first, *more = (path.name for path in self.files)
+        return f"{len(self.files)} files, such as {first}" if more else first
+
+    @property
+    def line(self) -> str:
+        """The reason once for all of them."""
+        return f"{self.who}: {self.reason}"
+
+
+def grouped_reasons(reasons: Mapping[AnyPath, str]) -> list[ReasonGroup]:
+    """Files by what is said of them, in the order of their names."""
+    files: dict[str, list[AnyPath]] = defaultdict(list)
+    for path in sorted(reasons):
+        files[reasons[path]].append(path)
+    return [ReasonGroup(reason, tuple(paths)) for reason, paths in files.items()]

@@ -72,11 +72,26 @@ class SetupError(InputError):
 
 
 class NotBinary(InputError):
-    """An image that was to be a binary mask, and holds more values than two."""
+    """An image that was to be a binary mask, and holds more values than two.
+
+    Attributes
+    ----------
+    labels : tuple of int
+        The labels above 0 where it is a label map, empty otherwise.
+    threshold : float, str or None
+        One that makes a mask of it where it is a map of probabilities.
+    """
+
+    labels: tuple[int, ...] = ()
+    threshold: float | str | None = None
 
 
 class MissingFile(InputError):
     """A file that is not there."""
+
+
+class NotFetched(InputError):
+    """A placeholder of a file whose content was not fetched, as of git-annex or Git LFS."""
 
 
 class Cancelled(LesionDashError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .space import StatedSpace
 
 SAME_GRID_MM = 0.005
 """Grids whose corners are closer than this are one grid.
@@ -18,6 +20,8 @@ Arbitrary: affines are stored as float32, whose rounding moves a corner by less 
 0.005 mm is far below what scanners resolve.
 """
 
+_SAME_EDGE_MM = 1e-3  # edges stored as float32 are off by far less
+_SAME_ANGLE = 0.05  # degrees; arbitrary: 0.1 mm at the edge of a brain
 _PIECE = 2**18  # arbitrary: 1 MB of int32, which the second-level cache of a processor holds
 
 
@@ -32,6 +36,10 @@ class Grid:
     affine : array, shape (4, 4)
         Takes a voxel (i, j, k) to the centre of that voxel in mm, RAS (x grows to the right,
         y to the front, z upwards).
+    code : int
+        NIfTI form code of that space, for images that are made on the grid.
+    space : StatedSpace, optional
+        What the image of the grid states of its space; of no matter to whether grids are equal.
 
     Examples
     --------
@@ -45,6 +53,7 @@ class Grid:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     code: int = 4
+    space: StatedSpace | None = None
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
@@ -61,7 +70,7 @@ class Grid:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What derives from a grid, such as its brain, stays when it is sent to another process.
-        return Grid, (self.shape, self.affine, self.code)
+        return Grid, (self.shape, self.affine, self.code, self.space)
 
     def __hash__(self) -> int:
         return hash((self.shape, self.affine.tobytes()))
@@ -141,21 +150,26 @@ class Grid:
 
     def difference(self, other: Grid) -> str:
         """How this grid differs from another one, in a sentence and in mm."""
-        shift = self._shift_text(other)
-        if not np.allclose(np.sort(self.voxel_size), np.sort(other.voxel_size), atol=1e-3):
-            return f"voxel size differs ({_edges(self)} against {_edges(other)} mm){shift}"
-        if self.orientation != other.orientation:
-            return f"{_turned(self.orientation, other.orientation)}{shift}"
-        if self.shape != other.shape:
-            return f"shape differs ({_shape(self)} against {_shape(other)} voxels)"
-        return f"grid differs{shift}"
-
-    def _shift_text(self, other: Grid) -> str:
-        if self.shape != other.shape:
-            return ""
-        rotated = not np.allclose(self.affine[:3, :3], other.affine[:3, :3], atol=1e-3)
-        turn = ", rotated or sheared" if rotated else ""
-        return f", {self.corner_shift(other):.3g} mm at the farthest corner{turn}"
+        order, signs = _matched_axes(self, other)
+        same_axes = self.affine[:3, :3][:, order] * signs
+        parts = []
+        edges = np.linalg.norm(same_axes, axis=0)
+        if not np.allclose(edges, other.voxel_size, atol=_SAME_EDGE_MM):
+            parts.append(f"voxel size differs ({_edges(self)} against {_edges(other)} mm)")
+        parts += _turned(self, other, order, signs)
+        shape = tuple(self.shape[axis] for axis in order)
+        if not parts and shape != other.shape:
+            parts.append(f"shape differs ({_shape(self)} against {_shape(other)} voxels)")
+        if shape == other.shape:
+            ends = [
+                [0, n - 1] if sign > 0 else [n - 1, 0] for n, sign in zip(shape, signs, strict=True)
+            ]
+            own = np.array(list(product(*ends)))[:, np.argsort(order)]
+            shift = np.linalg.norm(self.to_mm(own) - other.corners(), axis=1).max()
+            if shift >= SAME_GRID_MM or not parts:
+                parts = parts or ["grid differs"]
+                parts.append(f"{shift:.3g} mm at the farthest corner")
+        return ", ".join([*parts, *_bent(same_axes, other.affine[:3, :3])])
 
     def exact_steps(self, other: Grid) -> NDArray[np.int64] | None:
         """Take voxels of this grid to voxels of the other one, where that needs no interpolation.
@@ -207,16 +221,39 @@ def pieces(voxels: int) -> Iterator[slice]:
         yield slice(first, min(first + _PIECE, voxels))
 
 
-def _turned(own: str, other: str) -> str:
-    """Say how axes that grow in one set of directions differ from another, such as LAS from RAS."""
-    ways = f"({own} against {other})"
-    mirrored = [axis for axis, a, b in zip("xyz", own, other, strict=True) if a != b]
-    pairs = [{"L", "R"}, {"A", "P"}, {"I", "S"}]
-    if any({a, b} not in pairs for a, b in zip(own, other, strict=True) if a != b):
-        return f"axes are in another order {ways}"
-    if mirrored == ["x"]:
-        return f"left and right are swapped in the file: stored mirrored along x {ways}"
-    return f"mirrored along {' and '.join(mirrored)} {ways}"
+def _matched_axes(own: Grid, other: Grid) -> tuple[list[int], NDArray[np.float64]]:
+    """For each axis of another grid, the one of a grid that runs along it, and 1 or -1."""
+    units = [grid.affine[:3, :3] / grid.voxel_size for grid in (own, other)]
+    cosines = units[0].T @ units[1]
+    order = max(
+        (list(axes) for axes in permutations(range(3))),
+        key=lambda axes: float(np.abs(cosines[axes, range(3)]).sum()),
+    )
+    return order, np.where(cosines[order, range(3)] < 0, -1.0, 1.0)
+
+
+def _turned(own: Grid, other: Grid, order: list[int], signs: NDArray[np.float64]) -> list[str]:
+    """Say how the axes of a grid run the other way, or in another order, such as LAS from RAS."""
+    mirrored = [
+        "xyz"[int(np.argmax(np.abs(other.affine[:3, k])))] for k in range(3) if signs[k] < 0
+    ]
+    parts = ["axes are in another order"] if order != [0, 1, 2] else []
+    if not parts and mirrored == ["x"]:
+        parts = ["left and right are swapped in the file: stored mirrored along x"]
+    elif mirrored:
+        parts.append(f"mirrored along {' and '.join(mirrored)}")
+    ways = f" ({own.orientation} against {other.orientation})"
+    return [" and ".join(parts) + ways] if parts else []
+
+
+def _bent(own: NDArray[np.float64], other: NDArray[np.float64]) -> list[str]:
+    """Say by how much axes are rotated against others that run the same way, or sheared."""
+    own, other = (axes / np.linalg.norm(axes, axis=0) for axes in (own, other))
+    left, _, right = np.linalg.svd(own @ np.linalg.inv(other))
+    angle = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
+    parts = [f"rotated by {angle:.3g}°"] if angle >= _SAME_ANGLE else []
+    sheared = np.abs(own.T @ own - other.T @ other).max() >= np.radians(_SAME_ANGLE)
+    return [*parts, *(["sheared"] if sheared else [])]
 
 
 def _edges(grid: Grid) -> str:

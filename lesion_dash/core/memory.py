@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+MEMORY_VARIABLE = "LESION_DASH_MEMORY"
+"""Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
+
 OWN_GROUPS = Path("/proc/self/cgroup")
 ALL_GROUPS = Path("/sys/fs/cgroup")
 _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")

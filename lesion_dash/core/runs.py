@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from .causes import temporary_fault
 from .errors import InputError
 
 # Sums of whole numbers over a bucket take 64 KB each and stay in the processor's cache; a grid of
@@ -63,6 +64,27 @@ def voxels_of(starts: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[
     voxels = np.arange(ends[-1] if ends.size else 0, dtype=np.int32)
     voxels += np.repeat(starts - (ends - lengths), lengths)
     return voxels
+
+
+def union_of_runs(several: Sequence[Runs]) -> Runs:
+    """The runs of all voxels that are in any of several lesions on one grid.
+
+    Examples
+    --------
+    >>> runs = [(np.array([3, 9]), np.array([3, 1])), (np.array([4, 10]), np.array([1, 2]))]
+    >>> starts, lengths = union_of_runs(runs)
+    >>> starts.tolist(), lengths.tolist()
+    ([3, 9], [3, 3])
+    """
+    starts = np.concatenate([runs[0] for runs in several])
+    order = np.argsort(starts, kind="stable")
+    starts = starts[order]
+    ends = np.concatenate([runs[0] + runs[1] for runs in several])[order]
+    reached = np.maximum.accumulate(ends)
+    is_first = np.append(True, starts[1:] > reached[:-1])[: starts.size]
+    firsts = np.flatnonzero(is_first)
+    lasts = reached[np.append(firsts[1:], starts.size)[: firsts.size] - 1]
+    return starts[firsts].astype(np.int32), (lasts - starts[firsts]).astype(np.int32)
 
 
 def runs_of_values(values: NDArray) -> tuple[Runs, float, bool]:
@@ -259,6 +281,9 @@ class RunStore:
             return self._file.read(count)
 
 
+_NO_STORE = "cannot keep runs in the folder for temporary files"
+
+
 def _append(file: IO[bytes], content: memoryview) -> int:
     """Write at the end of a file, all or an error; return where it begins."""
     try:
@@ -266,14 +291,16 @@ def _append(file: IO[bytes], content: memoryview) -> int:
         file.write(content)
         file.flush()
     except OSError as error:
-        problem = f"cannot keep runs in the folder for temporary files ({error.strerror})"
-        remedy = "make room there, or name another folder in TMPDIR"
-        raise InputError(tempfile.gettempdir(), problem, remedy) from error
+        raise temporary_fault(_NO_STORE, error) from error
     return place
 
 
 @contextmanager
 def run_store() -> Iterator[RunStore]:
     """A store on disk, in a file without a name that vanishes with the process."""
-    with tempfile.TemporaryFile(prefix="lesion_dash_") as file:
+    try:
+        file = tempfile.TemporaryFile(prefix="lesion_dash_")  # noqa: SIM115
+    except OSError as error:
+        raise temporary_fault(_NO_STORE, error) from error
+    with file:
         yield RunStore(file)

@@ -24,15 +24,16 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """A count with its noun.
+def counted(number: int, noun: str = "") -> str:
+    """A count, with its noun where one is given.
 
     Examples
     --------
-    >>> counted(1, "voxel"), counted(12345, "voxel")
-    ('1 voxel', '12,345 voxels')
+    >>> counted(1, "voxel"), counted(12345, "voxel"), counted(12345)
+    ('1 voxel', '12,345 voxels', '12,345')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = "s" if noun and number != 1 else ""
+    return f"{number:,} {noun}{plural}".rstrip()
 
 
 def shell_word(text: str) -> str:

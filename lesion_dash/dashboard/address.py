@@ -21,8 +21,10 @@ _MOST_PARTS = 600
 _NAMES = {
     "a": "folder_a",
     "where_a": "where_a",
+    "files_a": "files_a",
     "b": "folder_b",
     "where_b": "where_b",
+    "files_b": "files_b",
     "k": "min_patients",
     "map": "map_key",
     "atlas": "atlas",

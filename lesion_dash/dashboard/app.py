@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ..core.errors import LesionDashError
 from .app_context import AppContext
 from .controls import style_sheet
+from .data_notes import DataNotes
 from .data_root import configured_root
 from .own_server import check_host, is_plain_voila
 from .page_messages import filter_page_messages
@@ -48,7 +49,8 @@ class App:
         self.url_state = UrlState(context, self.tabs, names)
         hidden = [context.saver, self.url_state.bar]
         head = [style_sheet(), self._header(), *_warnings()]
-        parts = [*head, context.banner.widget, self.tabs, *hidden]
+        self.notes = DataNotes(context)
+        parts = [*head, context.banner.widget, self.notes.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
         for part in hidden:

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import Cancelled, LesionDashError
+from ..cohort.selection import FileChoice, SeveralFilesError
+from ..core.errors import Cancelled, InputError, LesionDashError
 from .controls import Banner, Saver
 from .export import export
 from .persisted_inputs import PersistedInputs
@@ -104,6 +105,20 @@ class AppContext:
         while any(worker.join() for worker in (self._reader, *self._workers)):
             pass
 
+    def choose_files(self, side: str, folder: str, text: str) -> None:
+        """Let these files of a folder's patients count, and show the folder on one side."""
+        self.session.choose_files(folder, FileChoice.parse(text))
+        if getattr(self.choices, f"folder_{side}") == folder:
+            self.banner.clear()
+            self._read_missing()
+        else:
+            self.choices.set_trait(f"folder_{side}", folder)
+
+    def read_again(self) -> None:
+        """Read what is chosen and not there yet, such as other files of a folder that is shown."""
+        if not self.loading.running:
+            self._read_missing()
+
     def run_calls(self) -> None:
         """Do what threads have asked for so far, as a kernel's loop does by itself."""
         self._calls.run()
@@ -111,6 +126,7 @@ class AppContext:
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         name = change["new"]
         self.banner.clear()
+        self.choices.set_trait(change["name"].replace("folder", "pending"), "")
         if name and name not in self.session.root.cohorts:
             self.choices.set_trait(change["name"], change["old"])
             self.session.root.cohort_folder(name)
@@ -210,9 +226,24 @@ class AppContext:
     def _finish(self, turn: int, fault: Exception | None) -> None:
         if turn != self._turn:
             return  # something was chosen meanwhile, and the reading of that is still to come
-        self._settle()
+        pending = self._pending_folders()
+        self._settle()  # which takes the choice of such a folder back
+        for side, folder in pending.items():
+            self.choices.set_trait(f"pending_{side}", folder)
+        if isinstance(fault, SeveralFilesError):
+            remedy = "choose which count, under “Files that count”"
+            fault = InputError(fault.subject, fault.problem, remedy)
         if fault is not None:
             self.banner.show(fault)
+
+    def _pending_folders(self) -> dict[str, str]:
+        """Folders that are chosen and wait for a choice among their patients' files, by side."""
+        chosen = {side: str(getattr(self.choices, f"folder_{side}")) for side in "ab"}
+        return {
+            side: folder
+            for side, folder in chosen.items()
+            if not self.session.has(folder) and self.session.pending_choice(folder)
+        }
 
     def _settle(self) -> None:
         """Take what was read; a choice that could not be read goes back to the one before."""
@@ -280,6 +311,9 @@ class AppContext:
             choices.lowered_from = min_patients if min_patients > most_patients else 0
             choices.min_patients = min(min_patients, most_patients)
             choices.folder_a, choices.folder_b = folders["a"], folders["b"]
+            choices.files_a, choices.files_b = (
+                str(self.session.file_choice(folder)) for folder in folders.values()
+            )
             choices.cohort_a, choices.cohort_b = a, b
             if b and not had_b:
                 choices.map_key = "overlap"

@@ -7,7 +7,16 @@ from typing import cast
 
 import traitlets as t
 
-from ..stats.components import SHARED, SIGNS, Connectivity, Signs
+from ..core import defaults
+from ..core.defaults import (
+    CONNECTIVITY,
+    LOWER_THRESHOLD,
+    MIN_SIZE_MM3,
+    THRESHOLD,
+    Connectivity,
+    Signs,
+)
+from ..stats.components import SHARED, SIGNS
 from .state import Selection
 
 NO_FILTER = -1.0
@@ -38,11 +47,11 @@ class AssignmentRequest:
     file: str
     selection: Selection
     atlas: str
-    threshold: float = 0.0
-    signs: Signs = "positive"
-    connectivity: Connectivity = 18
-    min_size_mm3: float = 0.0
-    lower_threshold: float = 0.0
+    threshold: float = THRESHOLD
+    signs: Signs = defaults.SIGNS
+    connectivity: Connectivity = CONNECTIVITY
+    min_size_mm3: float = MIN_SIZE_MM3
+    lower_threshold: float = LOWER_THRESHOLD
 
     @property
     def range_in_words(self) -> str:
@@ -66,11 +75,11 @@ class AssignChoices(t.HasTraits):
     source = t.Unicode("n", help="a map of the cohorts, or a folder of images")
     file = t.Unicode("", help="image in that folder")
     atlas = t.Unicode("", help="name of the atlas")
-    threshold = t.Float(0.0, min=0.0, help="in the unit of the screen")
-    signs = t.Enum(list(SIGNS), default_value="positive")
-    connectivity = t.Enum(list(SHARED), default_value=18)
-    min_size_mm3 = t.Float(0.0, min=0.0)
-    lower_threshold = t.Float(0.0, min=0.0, max=1.0)
+    threshold = t.Float(THRESHOLD, min=0.0, help="in the unit of the screen")
+    signs = t.Enum(list(SIGNS), default_value=defaults.SIGNS)
+    connectivity = t.Enum(list(SHARED), default_value=CONNECTIVITY)
+    min_size_mm3 = t.Float(MIN_SIZE_MM3, min=0.0)
+    lower_threshold = t.Float(LOWER_THRESHOLD, min=0.0, max=1.0)
     min_correlation = t.Float(NO_FILTER, min=-1.0, max=1.0)
 
     def ask(self, selection: Selection) -> AssignmentRequest:

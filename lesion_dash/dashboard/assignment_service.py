@@ -280,7 +280,9 @@ class AssignmentService:
             return None if pair is None else Source(as_map(pair.both), words)
         stats = self.session.stats(selection)
         if question.source == "mean":
-            return Source(stats.mean, words, "mL", ML)
+            # As it is saved, in single precision: page, command and Python give the same numbers.
+            saved = replace(as_map(stats.mean.to_nifti()), name=stats.mean.name)
+            return Source(saved, words, "mL", ML)
         return Source(stats.n, words, "patients")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plotting.figures import new_figure
+from ..plotting.drawing import new_figure
 from .colour_scales import STEPS, ColourScale, PColours
 from .map_slices import MapLayer
 from .picture import Mm

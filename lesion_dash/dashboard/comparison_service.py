@@ -65,7 +65,7 @@ class Pair:
     request : PairRequest
     differences : CohortDifferences
     a, b : MapLayer
-        Both on the grid of A.
+        Both on the grid of the differences.
     difference : MapLayer
         A - B of the same.
     """
@@ -87,12 +87,15 @@ class Side:
         Patients lesioned there, and patients of the cohort.
     mean_ml, std_ml : float
         Mean and SD of their total lesion volumes; NaN where there are none.
+    is_seen : bool
+        Whether the place lies in the field of view; how many are lesioned is not known elsewhere.
     """
 
     n: int
     of: int
     mean_ml: float
     std_ml: float
+    is_seen: bool = True
 
     @property
     def percent(self) -> float:
@@ -124,6 +127,8 @@ class PlaceOfTwo:
 
     def difference(self, key: str) -> float:
         """A minus B of one of `MAPS`, in percentage points or mL; NaN where not compared."""
+        if not (self.a.is_seen and self.b.is_seen):
+            return float("nan")
         if key == FREQUENCY:
             return self.a.percent - self.b.percent
         if not self.is_compared:
@@ -166,12 +171,18 @@ class ComparisonService:
         """What is known of a place in both cohorts."""
         differences = self.differences(request)
         row = differences.row_at(mm)
+        fields, nothing = differences.fields, float("nan")
         a, b = (
-            Side(int(n[row]), size, float(mean[row]) / ML, float(std[row]) / ML)
+            Side(int(n[row]), size, float(mean[row]) / ML, float(std[row]) / ML, is_seen)
             if row is not None
-            else Side(0, size, float("nan"), float("nan"))
-            for n, size, mean, std in zip(
-                differences.n, differences.sizes, differences.means, differences.stds, strict=True
+            else Side(0, size, nothing, nothing, is_seen)
+            for n, size, mean, std, is_seen in zip(
+                *(differences.n, differences.sizes, differences.means, differences.stds),
+                (
+                    fields.is_one or own.nearest_voxel(mm) is not None
+                    for own in (fields.a, fields.b)
+                ),
+                strict=True,
             )
         )
         known = self._session.atlas(atlas)
@@ -214,7 +225,7 @@ class ComparisonService:
     def _difference(self, request: PairRequest) -> MapLayer:
         differences, key = self.differences(request), request.map_key
         min_patients = 0 if key == FREQUENCY else request.min_patients
-        shown = np.minimum(*differences.n) >= min_patients
+        shown = np.logical_and(*differences.seen) & (np.minimum(*differences.n) >= min_patients)
         of_a, of_b = _of_each(differences, key)
         values = of_a[shown] - of_b[shown]
         unit = "percentage points" if key == FREQUENCY else _UNITS[key]
@@ -248,7 +259,8 @@ class ComparisonService:
         def work_out() -> float:
             of_a, of_b = _of_each(differences, key)
             if key == FREQUENCY:
-                return nice_ceiling(float(np.abs(of_a - of_b).max(initial=0)))
+                seen = np.logical_and(*differences.seen)
+                return nice_ceiling(float(np.abs(of_a - of_b)[seen].max(initial=0)))
             both = np.minimum(*differences.n)
             # Volumes of few patients lie far apart by chance, and would leave the rest pale.
             usual = both >= max(min(_USUAL_PATIENTS, both.max(initial=0)), 1)

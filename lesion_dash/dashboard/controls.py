@@ -17,6 +17,7 @@ from ..core.text import printable
 from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
 from .display_scale import DisplayScale
 from .scripts import static_text
+from .sentences import without_options
 from .tasks import guarded
 
 _STYLES = (
@@ -32,7 +33,7 @@ _STYLES = (
 _MOST_DETAILS = 200
 _NO_MEMORY = (
     "There is not enough memory for this; nothing was changed. Choose fewer patients or coarser "
-    "images, or ask whoever runs the dashboard for more (--kernel-memory)."
+    "images, or ask whoever runs the dashboard for more."
 )
 _MIME = {
     ".nii": "application/octet-stream",
@@ -124,7 +125,7 @@ class Banner:
         self.widget.remove_class("ld-hidden")
 
     def _escape(self, text: str) -> str:
-        shown = printable(text)
+        shown = printable(without_options(text))
         return html.escape(shown.replace(f"{self._root}/", "") if self._root else shown)
 
     def clear(self) -> None:
@@ -194,8 +195,8 @@ def note(text: str = "") -> widgets.HTML:
 
 
 def set_text(widget: widgets.HTML, text: str) -> None:
-    """Put plain text in an HTML widget."""
-    widget.value = html.escape(printable(text))
+    """Put plain text in an HTML widget; it names no option of a command."""
+    widget.value = html.escape(without_options(printable(text)))
 
 
 def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:

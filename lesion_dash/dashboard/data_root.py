@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from ..atlas.finding import atlases_in, name_atlases
+from ..atlas.formats import has_table_ending
 from ..atlas.tables import read_label_table
+from ..cohort.selection import FileChoice
 from ..core.errors import InputError, LesionDashError
 from ..files.listing import confine_to, has_image_ending, is_confined, strip_ending
 from ..files.paths import sample_data
@@ -31,9 +33,13 @@ class DataRoot:
     Parameters
     ----------
     path : Path
+    file_choices : dict
+        Filled as a user chooses.
     """
 
     path: Path
+    file_choices: dict[str, FileChoice] = field(default_factory=dict, compare=False)
+    """Which of a patient's files count, by folder, where that was chosen."""
 
     def __post_init__(self) -> None:
         confine_to(self.path)
@@ -60,10 +66,11 @@ class DataRoot:
         return {name: count for name, count in sorted(counts.items()) if count}
 
     @cached_property
-    def atlases(self) -> dict[str, tuple[Path, Path]]:
+    def atlases(self) -> dict[str, tuple[Path, Path | None]]:
         """Names of the atlases below the root, each with its image and its label table.
 
-        Those beside a template of their own come last: lesions seldom lie in its space.
+        The table is None where one of the image's name cannot be read; see `atlases_in`. Atlases
+        beside a template of their own come last: lesions seldom lie in its space.
         """
         folders = [pair for pair in self._folders() if 0 < len(pair[1]) <= _MOST_ATLASES]
         pairs = [pair for folder, _ in folders for pair in self._atlases_in(folder)]
@@ -78,9 +85,18 @@ class DataRoot:
         """The first atlas whose label table can be read, empty where there is none."""
         for name, (_image, table) in self.atlases.items():
             with suppress(LesionDashError):
-                read_label_table(table)
-                return name
+                if table is not None:
+                    read_label_table(table)
+                    return name
         return ""
+
+    @cached_property
+    def atlas_options(self) -> list[tuple[str, str]]:
+        """What the atlases are called in lists on the page, and their names."""
+        return [
+            (name if table is not None else f"{name} (numbers only: its table is not read)", name)
+            for name, (_image, table) in self.atlases.items()
+        ]
 
     def words_of(self, folder: str) -> str:
         """What a folder is called on the page: the root, which has no name of its own, by its."""
@@ -101,8 +117,8 @@ class DataRoot:
             raise InputError(name, "no longer lies below the data root", "choose another folder")
         return folder
 
-    def atlas_files(self, name: str) -> tuple[Path, Path]:
-        """Image and label table of a listed atlas.
+    def atlas_files(self, name: str) -> tuple[Path, Path | None]:
+        """Image and label table of a listed atlas; None in place of one that cannot be read.
 
         Raises
         ------
@@ -113,12 +129,14 @@ class DataRoot:
             raise InputError(name, "is no atlas of the data root", "choose one from the list")
         return self.atlases[name]
 
-    def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path]]:
+    def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path | None]]:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         images = [path for path in files if has_image_ending(path.name)]
         for pair in atlases_in(folder, images, above=folder != self.path):
-            image, table = (Path(str(path)) for path in pair)
-            if is_confined(image) and is_confined(table):
+            image, table = (Path(str(path)) if path is not None else None for path in pair)
+            # A table that is not read may lie outside: then nothing is said of it.
+            others = [table] if table else [file for file in files if has_table_ending(file)]
+            if image and all(map(is_confined, (image, *others))):
                 yield image, table
 
     def _folders(self) -> Iterator[tuple[Path, list[str]]]:

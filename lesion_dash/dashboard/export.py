@@ -47,7 +47,12 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
         f"where_{side}": list(session.origin(name)[1])
         for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
     }
-    parameters = asdict(selection) | conditions
+    chosen = {
+        f"files_{side}": str(session.files_of(name))
+        for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
+    }
+    files = {name: text for name, text in chosen.items() if text}
+    parameters = asdict(selection) | conditions | files
     return provenance_bytes("dashboard", parameters, inputs, counts, sums)
 
 

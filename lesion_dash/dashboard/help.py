@@ -12,7 +12,8 @@ HELP: Mapping[str, str] = {
     "Folder A": "A folder of binary lesion masks (NIfTI), one file a patient, all in one common "
     "space. Folders are looked up below the data root. “Filter” shows part of its patients, by the "
     "columns of participants.tsv: a range holds both of its ends, an empty end has no bound, the "
-    "same number twice asks for that number alone, and a patient has to meet all conditions.",
+    "same number twice asks for that number alone, and a patient has to meet all conditions. What "
+    "is unusual about its files stands above the page, in the notes on the data.",
     "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
     "where both overlap.",
     "Minimum patients at a voxel": "k: a voxel counts where at least k patients are lesioned. "

@@ -9,6 +9,7 @@ from ..images.nifti import number
 from ..images.survey import Form
 from ..scans.inspection import Inspection
 from ..scans.inspection_text import Section, describe, disagreement_text, form_text
+from .sentences import without_options
 
 Row = tuple[str, str]
 
@@ -27,7 +28,8 @@ def _plain(section: Section) -> Iterable[Row]:
 def table_html(rows: Iterable[Row]) -> str:
     """Rows of a name and a text."""
     lines = [
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(without_options(text))}</td></tr>"
+        for name, text in rows
     ]
     return f'<table class="ld-facts-table">{"".join(lines)}</table>' if lines else ""
 
@@ -37,7 +39,9 @@ def space_html(inspection: Inspection) -> str:
     space = inspection.space
     if space is None:
         return "<p>Where the voxels of this image are is not known.</p>"
-    words = "".join(f"<li>{html.escape(text)}</li>" for text in space.sentences)
+    stated = () if inspection.stated_space is None else (f"states {inspection.stated_space}",)
+    sentences = (*stated, *space.sentences)
+    words = "".join(f"<li>{html.escape(text)}</li>" for text in sentences)
     affine = space.grid.affine
     vectors = (
         _column("xyz"),

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import traitlets as t
 
-from ..core.defaults import CLUSTER_CONNECTIVITY, PERMUTATIONS, SEED
+from ..core.defaults import (
+    CLUSTER_CONNECTIVITY,
+    CORRECTION,
+    DELAY_S,
+    MIN_PATIENTS,
+    MIN_PATIENTS_OF_TWO,
+    MIN_PERMUTATIONS,
+    MIN_ROI_MM3,
+    MIN_ROI_VOXELS,
+    PERMUTATIONS,
+    SEED,
+    T_TEST,
+    THRESHOLD_SIDE,
+    Connectivity,
+    Correction,
+    ThresholdSide,
+)
 from ..rois.recipe import RecipeStep, RoiRecipe, Source
-from ..rois.steps import Side, Threshold
-from ..stats.components import SHARED, Connectivity
-from ..stats.contrast import CORRECTIONS, TESTS, Correction
+from ..rois.steps import Threshold
+from ..stats.components import SHARED
+from ..stats.contrast import CORRECTIONS, TESTS
 from .data_root import DataRoot
 
 KINDS = {
@@ -45,7 +61,7 @@ MAPS = {
 }
 """The maps a threshold can be for: key and words."""
 
-FIRST_THRESHOLDS: dict[str, tuple[float, Side]] = {
+FIRST_THRESHOLDS: dict[str, tuple[float, ThresholdSide]] = {
     "minus_log10_p": (3.0, "above"),
     "minus_log10_corrected_p": (1.3, "above"),
     "t": (3.0, "above"),
@@ -57,7 +73,10 @@ FIRST_THRESHOLDS: dict[str, tuple[float, Side]] = {
 }
 """Where a map's threshold and its side begin; a map from a file has no key."""
 
-_FIRST_LEAST = {"score": 5}
+_FIRST_MAP = "minus_log10_p"
+_MOST = 1_000_000  # arbitrary: more patients or permutations than are asked for
+
+_FIRST_LEAST = {"score": MIN_PATIENTS}
 
 
 def corrections_of(test: str) -> tuple[str, ...]:
@@ -77,16 +96,18 @@ class InputChoices(t.HasTraits):
     column = t.Unicode("", help="of the participants table")
     a = t.Unicode("", help="condition, or value of the column")
     b = t.Unicode("", help="the other one")
-    delay_s = t.Float(5.0, min=-60.0, max=60.0, help="from an event to its response")
+    delay_s = t.Float(DELAY_S, min=-60.0, max=60.0, help="from an event to its response")
     repetition_time = t.Float(0.0, min=0.0, max=1000.0, help="seconds; 0: as the images say")
     fwhm_mm = t.Float(0.0, min=0.0, max=100.0, help="smoothing; 0: none")
     mask_folder = t.Unicode("", help="folder of the mask to test inside")
     mask = t.Unicode("", help="name of that mask, empty for none")
-    test = t.Enum(list(TESTS), default_value="student")
-    min_patients = t.Int(1, min=1, help="lesioned at a voxel, else it is not tested")
-    correction = t.Enum(list(CORRECTIONS), default_value="none")
-    n_permutations = t.Int(1000, min=20, max=1_000_000)
-    seed = t.Int(0, min=0, max=2**32 - 1)
+    test = t.Enum(list(TESTS), default_value=T_TEST)
+    min_patients = t.Int(
+        MIN_PATIENTS_OF_TWO, min=1, max=_MOST, help="lesioned at a voxel, else it is not tested"
+    )
+    correction = t.Enum(list(CORRECTIONS), default_value=CORRECTION)
+    n_permutations = t.Int(PERMUTATIONS, min=MIN_PERMUTATIONS, max=_MOST)
+    seed = t.Int(SEED, min=0, max=2**32 - 1)
 
     @t.validate("runs")
     def _are_names(self, proposal: dict[str, Any]) -> tuple[str, ...]:
@@ -116,11 +137,11 @@ class InputChoices(t.HasTraits):
             self.a = self.b = self.mask_folder = self.mask = ""
             self.runs = ()
             self.kind = kind
-            self.min_patients = _FIRST_LEAST.get(kind, 1)
+            self.min_patients = _FIRST_LEAST.get(kind, MIN_PATIENTS_OF_TWO)
             if TESTS_OF[kind]:
                 self.test = TESTS_OF[kind][0]
             else:
-                self.correction = "none"
+                self.correction = CORRECTION
 
 
 @dataclass(frozen=True)
@@ -136,7 +157,7 @@ class Setup:
     """
 
     source: Source
-    correction: Correction = "none"
+    correction: Correction = CORRECTION
     n_permutations: int = PERMUTATIONS
     seed: int = SEED
 
@@ -159,13 +180,13 @@ class Way:
     picks : tuple of int
     """
 
-    map_key: str = "minus_log10_p"
-    threshold: float = 3.0
-    side: Side = "above"
+    map_key: str = _FIRST_MAP
+    threshold: float = FIRST_THRESHOLDS[_FIRST_MAP][0]
+    side: ThresholdSide = THRESHOLD_SIDE
     steps: tuple[RecipeStep, ...] = ()
     connectivity: Connectivity = CLUSTER_CONNECTIVITY
-    min_voxels: int = 1
-    min_mm3: float = 0.0
+    min_voxels: int = MIN_ROI_VOXELS
+    min_mm3: float = MIN_ROI_MM3
     atlas: str = ""
     picks: tuple[int, ...] = ()
 
@@ -179,13 +200,13 @@ class Way:
 class WayChoices(t.HasTraits):
     """The choices from the map to regions of interest, as in `Way`."""
 
-    map_key = t.Enum(["", *MAPS], default_value="minus_log10_p")
-    threshold = t.Float(3.0)
-    side = t.Enum(["above", "below", "both"], default_value="above")
+    map_key = t.Enum(["", *MAPS], default_value=_FIRST_MAP)
+    threshold = t.Float(Way.threshold)
+    side = t.Enum(get_args(ThresholdSide), default_value=THRESHOLD_SIDE)
     steps = t.Tuple()
-    connectivity = t.Enum(list(SHARED), default_value=26)
-    min_voxels = t.Int(1, min=1)
-    min_mm3 = t.Float(0.0, min=0.0)
+    connectivity = t.Enum(list(SHARED), default_value=CLUSTER_CONNECTIVITY)
+    min_voxels = t.Int(MIN_ROI_VOXELS, min=1, max=10**9)
+    min_mm3 = t.Float(MIN_ROI_MM3, min=0.0)
     atlas = t.Unicode("")
     picks = t.Tuple()
 
@@ -195,7 +216,7 @@ class WayChoices(t.HasTraits):
         return Way(
             self.map_key,
             self.threshold,
-            cast("Side", self.side),
+            cast("ThresholdSide", self.side),
             self.steps,
             cast("Connectivity", self.connectivity),
             self.min_voxels,

@@ -114,7 +114,7 @@ class LabFiles:
     def participants(self, folder: str) -> Participants | None:
         """The participants table of a folder of masks, None where there is none."""
         place = Path(self.folder_path(folder))
-        return read_participants(place, within=self.root.path)[0]
+        return read_participants(place, self.images(folder), within=self.root.path)[0]
 
     def columns(self, folder: str) -> dict[str, tuple[str, ...]]:
         """The columns of the participants table, each with the values that its patients have."""

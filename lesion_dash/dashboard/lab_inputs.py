@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from ..cohort.selection import ALL_FILES
+from ..core.defaults import Correction
 from ..core.errors import InputError
 from ..rois.recipe import Source
 from ..rois.sources import (
@@ -14,7 +16,6 @@ from ..rois.sources import (
     SeriesSource,
     SplitSource,
 )
-from ..stats.contrast import Correction
 from .lab_choices import InputChoices, Setup
 from .lab_files import LabFiles
 
@@ -118,7 +119,17 @@ def _cohorts(choices: InputChoices, files: LabFiles) -> Source:
         test=_test(choices),
         min_patients=choices.min_patients,
         within=str(files.root.path),
+        **_files_of(files, choices.folder, choices.folder_b),
     )
+
+
+def _files_of(files: LabFiles, *folders: str) -> dict[str, Any]:
+    """Which of a patient's files count, as it was chosen for the first folder that needed it."""
+    chosen = (files.root.file_choices.get(folder, ALL_FILES) for folder in folders)
+    choice = next((each for each in chosen if each != ALL_FILES), ALL_FILES)
+    names = ("session", "several_files", "pattern")
+    values = {name: getattr(choice, name) for name in names}
+    return {key: value for key, value in values.items() if value != getattr(ALL_FILES, key)}
 
 
 def _of_participants(choices: InputChoices, files: LabFiles) -> dict[str, Any]:
@@ -129,7 +140,8 @@ def _of_participants(choices: InputChoices, files: LabFiles) -> dict[str, Any]:
         raise InputError(choices.folder, "has no participants table", remedy)
     folder = files.folder_path(choices.folder)
     places = {"participants": str(table.path), "within": str(files.root.path)}
-    return {"folder": folder, "column": choices.column, **places}
+    own = _files_of(files, choices.folder)
+    return {"folder": folder, "column": choices.column, **places, **own}
 
 
 def _split(choices: InputChoices, files: LabFiles) -> Source:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..atlas.formats import Region
 from ..atlas.loading import load_atlas
+from ..core.defaults import COILS, REGION_THRESHOLD
 from ..core.errors import InputError
 from ..files.paths import PathInput
 from ..images.masks import Mask
@@ -60,7 +61,7 @@ class RegionChoice:
 
     path: str
     label: str = ONE
-    threshold: float = 0.5
+    threshold: float = REGION_THRESHOLD
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class Noise:
     background_label: str = ""
     air: str = ""
     second: str = ""
-    coils: int = 1
+    coils: int = COILS
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Mapping
 
+from ..core.defaults import LOOPBACK
 from ..core.errors import InputError
 from .environment import OWN_SERVER
 
-LOOPBACK = "127.0.0.1"
 OWN_NAMES = ("localhost", LOOPBACK, "::1")
 """What a browser at this computer calls it."""
 

@@ -6,23 +6,25 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, get_args
 
+from traitlets import Enum
+
+from ..core import defaults
 from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
-from ..scans.registration.task import KINDS as REGISTRATIONS
-from ..stats.components import SHARED, SIGNS
-from ..stats.contrast import CORRECTIONS, TESTS
-from .assignment_request import NO_FILTER
+from ..scans.signal_definitions import MOST_COILS
+from ..stats.components import SHARED
+from .assignment_request import AssignChoices
 from .assignment_service import MAPS_OF_COHORTS
 from .comparison_service import MAPS as COMPARED
 from .data_root import DataRoot
 from .file_field import MARK, split_file
 from .image_files import ImageFiles
-from .lab_choices import KINDS, MAPS
+from .lab_choices import InputChoices, WayChoices
 from .lab_files import LabFiles
 from .lab_steps import step_of
 from .registering import MNI
-from .size_bias_service import PERMUTATIONS, SEED
 
 Value = str | int | float | bool | tuple[str, ...]
 """What is kept of one choice."""
@@ -52,11 +54,14 @@ class PersistedField:
         What need not be said; None for what is always said of an open page.
     is_several : bool
         Whether it is a list of texts.
+    bounds : tuple of float or None
+        Of a number.
     """
 
     check: Callable[[DataRoot, object, Values], Value]
     usual: Value | None = None
     is_several: bool = False
+    bounds: tuple[float, float] | None = None
 
     def read(self, text: str) -> object:
         """What a text of an address stands for; the text itself, where it stands for nothing."""
@@ -173,6 +178,25 @@ def _real(low: float, high: float) -> Callable[..., Value]:
     return check
 
 
+def _between(low: float, high: float, usual: float) -> PersistedField:
+    """A number within bounds; a whole one where the usual one is."""
+    if isinstance(usual, int):
+        return PersistedField(_whole(int(low), int(high)), usual, bounds=(low, high))
+    return PersistedField(_real(low, high), usual, bounds=(low, high))
+
+
+def _of_trait(trait: Any) -> PersistedField:
+    """What a trait of a page's choices admits, and what it is at first."""
+    if isinstance(trait, Enum):
+        return PersistedField(_one_of(tuple(trait.values or ())), trait.default_value)
+    low, high = trait.min, trait.max
+    return _between(
+        -_LARGEST if low is None or math.isinf(low) else low,
+        _LARGEST if high is None or math.isinf(high) else high,
+        trait.default_value,
+    )
+
+
 def _number(value: object) -> float | None:
     """A finite number, also from a short plain text; None where it is none."""
     if isinstance(value, str) and value.isascii() and 0 < len(value) <= _LONGEST_SHOWN:
@@ -281,33 +305,31 @@ def _touch(root: DataRoot, value: object, given: Values) -> Value:
     return connectivity
 
 
-_SIDES = ("above", "below", "both")
-
 INPUTS: dict[str, dict[str, PersistedField]] = {
     "compare": {"map": PersistedField(_one_of(COMPARED))},
     "chance": {
         "cohort": PersistedField(_one_of(("a", "b"))),
-        "side": PersistedField(_one_of(("larger", "smaller", "two-sided")), "larger"),
-        "permutations": PersistedField(_whole(20, 100_000), PERMUTATIONS),
-        "seed": PersistedField(_whole(0, 2**31 - 1), SEED),
+        "side": PersistedField(_one_of(get_args(defaults.VolumeSide)), defaults.VOLUME_SIDE),
+        "permutations": _between(defaults.MIN_PERMUTATIONS, 100_000, defaults.PERMUTATIONS),
+        "seed": _between(0, 2**31 - 1, defaults.SEED),
     },
     "assign": {
         "source": PersistedField(_source),
         "file": PersistedField(_image, ""),
         "atlas": PersistedField(_atlas, ""),
-        "threshold": PersistedField(_real(0, _LARGEST), 0.0),
-        "signs": PersistedField(_one_of(SIGNS), "positive"),
-        "connectivity": PersistedField(_touch, 18),
-        "min_size_mm3": PersistedField(_real(0, _LARGEST), 0.0),
-        "lower_threshold": PersistedField(_real(0, 1), 0.0),
-        "min_correlation": PersistedField(_real(-1, 1), NO_FILTER),
+        "threshold": _of_trait(AssignChoices.threshold),
+        "signs": _of_trait(AssignChoices.signs),
+        "connectivity": PersistedField(_touch, defaults.CONNECTIVITY),
+        "min_size_mm3": _of_trait(AssignChoices.min_size_mm3),
+        "lower_threshold": _of_trait(AssignChoices.lower_threshold),
+        "min_correlation": _of_trait(AssignChoices.min_correlation),
     },
     "inspect": {
         "file": PersistedField(_inspected, ""),
         "dropped": PersistedField(_yes_or_no, False),
     },
     "roi": {
-        "kind": PersistedField(_one_of(KINDS), "series"),
+        "kind": _of_trait(InputChoices.kind),
         "folder": PersistedField(_folder, ""),
         "folder_b": PersistedField(_folder, ""),
         "runs": PersistedField(_runs, (), is_several=True),
@@ -316,36 +338,49 @@ INPUTS: dict[str, dict[str, PersistedField]] = {
         "column": PersistedField(_words, ""),
         "a": PersistedField(_words, ""),
         "b": PersistedField(_words, ""),
-        "delay_s": PersistedField(_real(-60, 60), 5.0),
-        "repetition_time": PersistedField(_real(0, 1000), 0.0),
-        "fwhm_mm": PersistedField(_real(0, 100), 0.0),
+        "delay_s": _of_trait(InputChoices.delay_s),
+        "repetition_time": _of_trait(InputChoices.repetition_time),
+        "fwhm_mm": _of_trait(InputChoices.fwhm_mm),
         "mask": PersistedField(_file, ""),
-        "test": PersistedField(_one_of(TESTS), "student"),
-        "correction": PersistedField(_one_of(CORRECTIONS), "none"),
-        "min_patients": PersistedField(_whole(1, 1_000_000), 1),
-        "n_permutations": PersistedField(_whole(20, 1_000_000), 1000),
-        "seed": PersistedField(_whole(0, 2**32 - 1), 0),
-        "map_key": PersistedField(_one_of(("", *MAPS)), "minus_log10_p"),
-        "threshold": PersistedField(_real(-_LARGEST, _LARGEST), 3.0),
-        "threshold_side": PersistedField(_one_of(_SIDES), "above"),
+        "test": _of_trait(InputChoices.test),
+        "correction": _of_trait(InputChoices.correction),
+        "min_patients": _of_trait(InputChoices.min_patients),
+        "n_permutations": _of_trait(InputChoices.n_permutations),
+        "seed": _of_trait(InputChoices.seed),
+        "map_key": _of_trait(WayChoices.map_key),
+        "threshold": _of_trait(WayChoices.threshold),
+        "threshold_side": _of_trait(WayChoices.side),
         "steps": PersistedField(_steps, (), is_several=True),
-        "connectivity": PersistedField(_touch, 26),
-        "min_voxels": PersistedField(_whole(1, 10**9), 1),
-        "min_mm3": PersistedField(_real(0, _LARGEST), 0.0),
+        "connectivity": PersistedField(_touch, defaults.CLUSTER_CONNECTIVITY),
+        "min_voxels": _of_trait(WayChoices.min_voxels),
+        "min_mm3": _of_trait(WayChoices.min_mm3),
         "atlas": PersistedField(_atlas, ""),
     },
     "template": {
         "image": PersistedField(_file, ""),
         "template": PersistedField(_file, ""),
-        "kind": PersistedField(_one_of(REGISTRATIONS), "affine"),
+        "kind": PersistedField(_one_of(get_args(defaults.Kind)), defaults.KIND),
         "lesion": PersistedField(_file, ""),
         "map": PersistedField(_file, ""),
         "region": PersistedField(_words, ""),
-        "threshold": PersistedField(_real(0.01, 1), 0.5),
+        "threshold": _between(0.01, 1.0, defaults.REGION_THRESHOLD),
         "background": PersistedField(_file, ""),
         "air": PersistedField(_file, ""),
         "second": PersistedField(_file, ""),
-        "coils": PersistedField(_whole(1, 256), 1),
+        "coils": _between(1, MOST_COILS, defaults.COILS),
     },
 }
 """The choices of single pages that are kept, by the page's name, in the order they are made."""
+
+
+def number_field(page: str, name: str) -> dict[str, Any]:
+    """Value, smallest and largest of a number, as widgets take them.
+
+    Examples
+    --------
+    >>> number_field("roi", "fwhm_mm")
+    {'value': 0.0, 'min': 0.0, 'max': 100.0}
+    """
+    field = INPUTS[page][name]
+    assert field.bounds is not None
+    return {"value": field.usual, "min": field.bounds[0], "max": field.bounds[1]}

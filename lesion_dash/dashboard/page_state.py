@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cohort.conditions import parse_conditions
+from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, shown, text_of
@@ -30,6 +31,8 @@ class PageState:
         Empty for none.
     where_a, where_b : tuple of str
         Conditions that the patients of A and B meet.
+    files_a, files_b : str
+        Which of a patient's files count in A and B, see `FileChoice`.
     min_patients : int or None
     atlas : str or None
         Empty for none.
@@ -54,6 +57,8 @@ class PageState:
     folder_b: str = ""
     where_a: tuple[str, ...] = ()
     where_b: tuple[str, ...] = ()
+    files_a: str = ""
+    files_b: str = ""
     min_patients: int | None = None
     atlas: str | None = None
     map_key: str | None = None
@@ -138,6 +143,10 @@ def _conditions(_validator: StateValidator, value: object) -> tuple[str, ...]:
     return tuple(str(condition) for condition in parse_conditions(texts))
 
 
+def _files(_validator: StateValidator, value: object) -> str:
+    return str(FileChoice.parse(text_of(value)))
+
+
 def _patients(_validator: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PATIENTS:
         return value
@@ -188,6 +197,8 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "folder_b": _folder,
     "where_a": _conditions,
     "where_b": _conditions,
+    "files_a": _files,
+    "files_b": _files,
     "min_patients": _patients,
     "atlas": _atlas,
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),

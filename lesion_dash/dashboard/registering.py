@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..core.defaults import KIND, Kind
 from ..core.errors import LesionDashError
 from ..images.maps import Map, as_map, read_map
 from ..images.masks import Mask, read_mask
 from ..images.template import load_template
 from ..scans.registration.engines import engine_named, installed_engines
 from ..scans.registration.register import register_image
-from ..scans.registration.task import Kind, NotCredible, Report
+from ..scans.registration.task import NotCredible, Report
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_map, warp_mask
 from .volume_pair import VolumePair
@@ -36,7 +37,7 @@ class Request:
 
     image: str
     template: str = ""
-    kind: Kind = "affine"
+    kind: Kind = KIND
     lesion: str = ""
 
     @property

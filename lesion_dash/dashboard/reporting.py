@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from ..core.errors import Cancelled
 from ..report.findings import ReportRequest
-from ..report.report import Report, make_report
+from ..report.report import Report
 from .cache import Cache
 from .session import Session
 
@@ -72,6 +73,7 @@ class Reporting:
         stop : Event
             Ends the work at the next step.
         """
+        from ..analyses.report import make_report
 
         def progress(done: int, total: int) -> None:
             if stop.is_set():
@@ -80,12 +82,11 @@ class Reporting:
 
         folder_a, where_a = self.session.origin(choice.cohort_a)
         folder_b, where_b = self.session.origin(choice.cohort_b)
-        k, title = choice.min_patients, choice.title
-        request = (
-            ReportRequest(k, where_a=where_a, where_b=where_b, title=title)
-            if folder_b
-            else ReportRequest(k, where=where_a, title=title)
+        k, files = choice.min_patients, vars(self.session.files_of(choice.cohort_a))
+        where: dict[str, Any] = (
+            {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )
+        request = ReportRequest(k, title=choice.title, **where, **files)
         a, b = self.session.load(folder_a), self.session.cohort(folder_b)
         atlas = self.session.atlas(choice.atlas)
         return self._reports.get(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,8 +11,10 @@ from ..atlas.atlas import OUTSIDE, Atlas
 from ..atlas.loading import load_atlas
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
-from ..cohort.dask import SCHEDULER_VARIABLE
+from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
+from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
+from ..core.field_of_view import fields_of_view
 from ..core.grid import pieces
 from ..core.tables import csv_bytes
 from ..images.maps import Map, nifti_bytes
@@ -90,6 +91,8 @@ class Session:
     _cohorts: Cache = field(default_factory=lambda: Cache(4))
     _parts: Cache = field(default_factory=lambda: Cache(8))
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _files: dict[str, FileChoice] = field(default_factory=dict)
+    _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -105,55 +108,98 @@ class Session:
     ) -> Cohort:
         """Read a folder of the data root, or what `part` named, or take it from the cache."""
         if (source := self._origins.get(name)) is not None:
-            folder, where = source
-            return self._parts.get(name, lambda: restrict_cohort(self.load(folder), where))
+            (folder, where), files = source, self._files[name]
+            return self._parts.get(
+                name, lambda: restrict_cohort(self._load_folder(folder, files), where)
+            )
+        return self._load_folder(name, self.file_choice(name), progress, cancelled, notice)
 
+    def _load_folder(
+        self,
+        name: str,
+        files: FileChoice,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> Cohort:
         def read() -> Cohort:
-            folder = self.root.cohort_folder(name)
             cohort = load_cohort(
-                folder,
+                self.root.cohort_folder(name),
+                pattern=files.pattern,
+                session=files.session,
+                several_files=files.several_files,
+                label=files.label,
+                threshold=files.threshold,
                 progress=progress,
                 cancelled=cancelled,
                 within=self.root.path,
                 notice=notice,
-                scheduler=os.environ.get(SCHEDULER_VARIABLE, "").strip() or None,
+                scheduler=scheduler_to_use(),
             )
             # Done here, beside the page, so that the slider never waits.
             volume_stats(cohort, 1)
             threshold_coverage(cohort)
             return cohort
 
-        is_new = not self.has(name)
-        cohort = self._cohorts.get(name, read)
+        is_new = (name, files) not in self._cohorts
+        try:
+            cohort = self._cohorts.get((name, files), read)
+        except SeveralFilesError as error:
+            self._pending[name] = error
+            raise
         if is_new:  # and another may be forgotten, whose voxels its parts keep in memory
-            self._parts.forget(lambda part: not self.has(self.origin(part)[0]))
+            self._parts.forget(
+                lambda part: (self.origin(part)[0], self.files_of(part)) not in self._cohorts
+            )
         return cohort
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""
-        return name in self._cohorts
+        return (name, self.file_choice(name)) in self._cohorts
+
+    def file_choice(self, folder: str) -> FileChoice:
+        """Which of the files of a patient count in a folder."""
+        return self.root.file_choices.get(folder, ALL_FILES)
+
+    def choose_files(self, folder: str, choice: FileChoice) -> None:
+        """Let other files of a folder's patients count; what was shown of it is read anew."""
+        self.root.file_choices[folder] = choice
+
+    def pending_choice(self, folder: str) -> SeveralFilesError | None:
+        """Why a choice among a patient's files is needed in a folder, and what can be chosen."""
+        return self._pending.get(folder)
 
     def part(self, folder: str, where: tuple[str, ...]) -> str:
         """The name of those patients of a folder who meet conditions, to be used like a folder's.
+
+        It tells which of a patient's files count, so that no result of other files has that name.
 
         Raises
         ------
         InputError
             Where a condition cannot be asked, or nobody meets them all.
         """
-        if not (folder and where):
+        files = self.file_choice(folder)
+        if not (folder and (where or files != ALL_FILES)):
             return folder
-        known = (name for name, source in self._origins.items() if source == (folder, where))
+        source = (folder, where)
+        known = (
+            name
+            for name, other in self._origins.items()
+            if other == source and self._files[name] == files
+        )
         if (name := next(known, "")) in self._parts:
             return name
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
-        name = f"{folder}{part.name.removeprefix(whole.name)}"
-        source = (folder, where)
-        while name in self.root.cohorts or self._origins.get(name, source) != source:
+        start = folder if files == ALL_FILES else f"{folder}, {files}"
+        name = f"{start}{part.name.removeprefix(whole.name)}"
+        while name in self.root.cohorts or (
+            name in self._origins and (self._origins[name], self._files[name]) != (source, files)
+        ):
             name = f"{name} *"
-        self._origins[name] = source
+        self._origins[name], self._files[name] = source, files
         self._parts.get(name, lambda: part)
         self._forget_parts()
         return name
@@ -162,16 +208,20 @@ class Session:
         """Forget what was asked for long ago; parts that are shown are among the last used."""
         old = [name for name in self._origins if name not in self._parts]
         for name in old[: max(len(self._origins) - _MAX_ORIGINS, 0)]:
-            del self._origins[name]
+            del self._origins[name], self._files[name]
 
     def origin(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The folder of a cohort, and the conditions that its patients meet."""
         return self._origins.get(name, (name, ()))
 
+    def files_of(self, name: str) -> FileChoice:
+        """Which of a patient's files count in a cohort."""
+        return self._files.get(name, ALL_FILES)
+
     def check_pair(self, a: str, b: str) -> None:
         """Raise InputError where two cohorts cannot be compared, with the difference."""
-        if a and b and not self.load(a).grid.matches(self.load(b).grid):
-            self.overlap(Selection(a, b, 1))
+        if a and b:
+            fields_of_view(self.load(a).grid, self.load(b).grid, b)
 
     def cohort(self, name: str) -> Cohort | None:
         """A cohort that was loaded, None for the empty name."""
@@ -249,7 +299,7 @@ class Session:
 
     def _maximum(self, selection: Selection, factor: float) -> float:
         """The end of the colours: that of volumes is the whole folder's, whatever the subgroup."""
-        key, folder = selection.map_key, self.origin(selection.cohort_a)[0]
+        key, folder = selection.map_key, self.part(self.origin(selection.cohort_a)[0], ())
         if key == "n":
             return counted_maximum(self.most_patients(selection.cohort_a))
         return self._maxima.get(
@@ -264,11 +314,12 @@ class Session:
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
-        cohort = self.load(selection.cohort_a)
         if selection.map_key == "n":
             return self._picture_of_counts(selection)
-        flat = np.zeros(cohort.grid.size, np.uint8)
         overlap = self.overlap(selection) if selection.map_key == "overlap" else None
+        # The grid of an overlap holds both fields of view.
+        grid = self.load(selection.cohort_a).grid if overlap is None else overlap.both.grid
+        flat = np.zeros(grid.size, np.uint8)
         if overlap is not None:
             for mask, category in (
                 (overlap.only_a, ONLY_A),
@@ -276,11 +327,11 @@ class Session:
                 (overlap.both, BOTH),
             ):
                 flat[mask.indices] = category.value
-            return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, "")
+            return Picture(flat.reshape(grid.shape, order="F"), grid, "")
         stats, scale = self.stats(selection), self.scale(selection)
         factor, _ = STATISTICS[selection.map_key].display
         flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
-        return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
+        return Picture(flat.reshape(grid.shape, order="F"), grid, scale.colormap)
 
     def _picture_of_counts(self, selection: Selection) -> Picture:
         """Patients at each voxel, looked up piece by piece: a whole map of numbers takes longer."""
@@ -297,9 +348,10 @@ class Session:
         """The selected map with its unit and colours, for nilearn."""
         scale = self.scale(selection)
         if selection.map_key == "overlap":
-            levels = self.picture(selection).levels
-            grid = self.load(selection.cohort_a).grid
-            return Layer(levels, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
+            picture = self.picture(selection)
+            return Layer(
+                picture.levels, picture.grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES
+            )
         image = self._map(selection, selection.map_key)
         factor, unit = STATISTICS[selection.map_key].display
         array = image.array * factor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..core.defaults import PERMUTATIONS, SEED, SIGNIFICANCE_LEVEL, VOLUME_SIDE, VolumeSide
 from ..core.errors import Cancelled
 from ..core.tables import csv_bytes
 from ..images.maps import nifti_bytes
@@ -19,7 +19,6 @@ from ..stats.size_bias import MEAN_FILE_NAMES as MEANS
 from ..stats.size_bias import PERMUTATION_FILE_NAMES as PERMUTED
 from ..stats.size_bias import (
     MeanContrast,
-    Side,
     SizeClusters,
     VolumePermutations,
     find_size_clusters,
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 PATIENTS_FILE = "patients.csv"
-PERMUTATIONS, SEED = 1000, 0
-"""What `lesion-dash size-bias` takes where nothing is said."""
 
 _SIDES = ("below", "above")
 
@@ -55,7 +52,7 @@ class SizeBiasRequest:
     min_patients: int
     permutations: int = PERMUTATIONS
     seed: int = SEED
-    side: Side = "larger"
+    side: VolumeSide = VOLUME_SIDE
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ class FileDrop(anywidget.AnyWidget):
 
     _esm = static_text("drop.js")
     limit = t.Int(LARGEST_DROP).tag(sync=True)
-    endings = t.Unicode(".nii,.gz").tag(sync=True)
+    endings = t.Unicode(".nii,.gz,.voi,.mgz,.mgh").tag(sync=True)
 
     def __init__(
         self, on_file: Callable[[str, bytes], None], on_fault: Callable[[Exception], None]

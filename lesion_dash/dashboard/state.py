@@ -8,6 +8,7 @@ from typing import Any
 import traitlets as t
 
 from ..cohort.conditions import parse_conditions
+from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..stats.topography import STATISTICS
 
@@ -52,10 +53,14 @@ class Choices(t.HasTraits):
     folder_b = t.Unicode("", help="folder to load as B, empty for none")
     where_a = t.Tuple(help="conditions that the patients of A meet, as text")
     where_b = t.Tuple(help="conditions that the patients of B meet, as text")
+    files_a = t.Unicode("", help="which of a patient's files count in A; empty for all")
+    files_b = t.Unicode("", help="which of a patient's files count in B; empty for all")
+    pending_a = t.Unicode("", help="folder for A that needs a choice among a patient's files")
+    pending_b = t.Unicode("", help="folder for B that needs a choice among a patient's files")
     cohort_a = t.Unicode("", help="cohort that is loaded as A: a folder, or a part of it")
     cohort_b = t.Unicode("", help="cohort that is loaded as B: a folder, or a part of it")
-    min_patients = t.Int(5, help="least number of patients at a voxel")
-    most_patients = t.Int(5, help="largest number of patients at any voxel of A")
+    min_patients = t.Int(MIN_PATIENTS, help="least number of patients at a voxel")
+    most_patients = t.Int(MIN_PATIENTS, help="largest number of patients at any voxel of A")
     atlas = t.Unicode("", help="atlas to load")
     loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")

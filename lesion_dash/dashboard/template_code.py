@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from ..core.defaults import COILS, ENGINE
 from ..core.tables import csv_bytes
+from ..core.text import layout, literal
 from ..files.reading import checksum
 from ..files.writing import provenance_bytes
-from ..images.maps import file_parts, masked_bytes, read_volume
+from ..images.maps import file_parts, masked_bytes, read_map, read_volume
+from ..images.template import load_template
+from ..scans.region_masks import native_region, read_region
+from ..scans.registration.register import register_image
+from ..scans.signal import leave_out, measure_native
 from .measurement_service import PERCENT, Noise, Placed, RegionChoice, SignalAnswer
 from .registering import MNI, Request, engine_for
 from .volume_pair import VolumePair
@@ -21,89 +28,106 @@ _PROVENANCE = "template_and_signal.provenance.json"
 def script_of(request: Request, placed: Placed | None, noise: Noise | None) -> str:
     """Python that does the same, as far as it was gone.
 
+    It calls the library: no command measures what can be measured of one image, or takes another
+    region of the map for the background.
+
     Parameters
     ----------
     request : Request
     placed : Placed or None
     noise : Noise or None
     """
-    imports, lines = _of_images(request)
+    script = _Script()
+    _register(script, request)
     if placed is not None:
-        imports |= {"lesion_dash.scans.region_masks": ["native_region", "read_region"]}
-        lines += ["", *_of_region(placed, bool(request.template))]
+        _place(script, placed, bool(request.template))
         if noise is not None:
-            needed = ["leave_out"] if noise.background_label else []
-            imports["lesion_dash.scans.signal"] = [*needed, "measure_native"]
-            lines += _of_signal(placed, noise)
-    head = [f"from {module} import {', '.join(imports[module])}" for module in sorted(imports)]
-    return "\n".join([*head, "", *lines, ""])
+            _measure(script, placed, noise)
+    return script.text
 
 
-def _of_images(request: Request) -> tuple[dict[str, list[str]], list[str]]:
+class _Script:
+    """Lines of Python, and the functions that they call."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._functions: dict[str, set[str]] = {}
+
+    def call(self, function: Callable[..., Any], *arguments: str, **values: Any) -> str:
+        """A call; arguments are written as they are, values as literals and None not at all."""
+        self._functions.setdefault(function.__module__, set()).add(function.__name__)
+        given = [f"{name}={literal(value)}" for name, value in values.items() if value is not None]
+        return layout(function.__name__, [*arguments, *given])
+
+    @property
+    def text(self) -> str:
+        """The whole, imports first."""
+        modules = sorted(self._functions.items())
+        head = [f"from {module} import {', '.join(sorted(names))}" for module, names in modules]
+        return "\n".join([*head, "", *self.lines, ""])
+
+
+def _register(script: _Script, request: Request) -> None:
+    image = literal(request.image)
     if not request.template:
-        lines = [
-            f"image = read_map({request.image!r})",
+        script.lines += [
+            f"image = {script.call(read_map, image)}",
             "transform = None  # maps lie in its space",
         ]
-        return {"lesion_dash.images.maps": ["read_map"]}, lines
-    imports = {"lesion_dash.scans.registration.register": ["register_image"]}
-    template = repr(request.template)
-    if request.template == MNI:
-        imports["lesion_dash.images.template"] = ["load_template"]
-        template = "load_template()"
-    choices = [f"kind={request.kind!r}"]
-    choices += [f"lesion={request.lesion!r}"] if request.lesion else []
+        return
+    is_shipped = request.template == MNI
+    template = script.call(load_template) if is_shipped else literal(request.template)
     engine = engine_for(request.kind)
-    choices += [f"engine={engine!r}"] if engine != "auto" else []
-    lines = [
-        "found = register_image(",
-        f"    {request.image!r},",
-        f"    {template},",
-        *(f"    {choice}," for choice in choices),
-        ")",
+    registration = script.call(
+        register_image,
+        image,
+        template,
+        kind=request.kind,
+        lesion=request.lesion or None,
+        engine=None if engine == ENGINE else engine,
+    )
+    script.lines += [
+        f"found = {registration}",
         "print(found.quality)",
         "image, transform = found.moving, found.transform",
     ]
-    return imports, lines
 
 
-def _of_region(placed: Placed, has_template: bool) -> list[str]:
-    threshold = placed.threshold
-    lines = [f"region = {_reading(placed.choice)}"]
+def _place(script: _Script, placed: Placed, has_template: bool) -> None:
+    threshold = literal(placed.threshold)
+    script.lines += ["", f"region = {_read(script, placed.choice)}"]
     if has_template:
-        lines.append(f"in_template = region.mask_on(found.template.grid, {threshold})")
-    return [*lines, f"native = native_region(region, {threshold}, transform, image.grid)"]
+        script.lines.append(f"in_template = region.mask_on(found.template.grid, {threshold})")
+    native = script.call(native_region, "region", threshold, "transform", "image.grid")
+    script.lines.append(f"native = {native}")
 
 
-def _reading(choice: RegionChoice) -> str:
+def _read(script: _Script, choice: RegionChoice) -> str:
     if choice.label == PERCENT:
-        return f"read_region({choice.path!r}, percent=True)"
-    label = f", {choice.label!r}" if choice.label else ""
-    return f"read_region({choice.path!r}{label})"
+        return script.call(read_region, literal(choice.path), percent=True)
+    return script.call(read_region, literal(choice.path), label=choice.label or None)
 
 
-def _of_signal(placed: Placed, noise: Noise) -> list[str]:
-    choices = []
-    lines = []
+def _measure(script: _Script, placed: Placed, noise: Noise) -> None:
+    masks, background = ["image", "native"], noise.background or None
     if noise.background_label:
         other = RegionChoice(placed.choice.path, noise.background_label)
-        lines += [
-            f"other = {_reading(other)}",
-            f"beside = native_region(other, {placed.threshold}, transform, image.grid)",
-            "background = leave_out(beside, native)",
+        where = (literal(placed.threshold), "transform", "image.grid")
+        script.lines += [
+            f"other = {_read(script, other)}",
+            f"beside = {script.call(native_region, 'other', *where)}",
+            f"background = {script.call(leave_out, 'beside', 'native')}",
         ]
-        choices.append("background=background")
-    elif noise.background:
-        choices.append(f"background={noise.background!r}")
-    choices += [f"{name}={path!r}" for name in ("second", "air") if (path := getattr(noise, name))]
-    choices += [f"coils={noise.coils}"] if noise.coils != 1 else []
-    more = "".join(f"\n    {choice}," for choice in choices)
-    call = (
-        f"measure_native(\n    image,\n    native,{more}\n)"
-        if more
-        else ("measure_native(image, native)")
+        masks, background = [*masks, "background"], None
+    signal = script.call(
+        measure_native,
+        *masks,
+        background=background,
+        second=noise.second or None,
+        air=noise.air or None,
+        coils=None if noise.coils == COILS else noise.coils,
     )
-    return [*lines, f"signal = {call}", "print(signal.quality.table)"]
+    script.lines += [f"signal = {signal}", "print(signal.quality.table)"]
 
 
 def files_of(

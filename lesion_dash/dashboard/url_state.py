@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
@@ -19,9 +20,19 @@ from .session_file import FILE_NAME, read_session, session_bytes
 from .session_menu import SessionMenu
 from .tasks import Debounce, running_loop
 
-_KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
+_OF_COHORTS = ("folder_a", "folder_b", "where_a", "where_b", "files_a", "files_b")
+_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "map_key")
 _LOOKS = ("figure", "radiological", "mm", "patient", "region")
-_OF_FOLDERS = ("folder_a", "min_patients", "map_key", "mm", "patient", "region")
+_OF_FOLDERS = (
+    "folder_a",
+    "files_a",
+    "files_b",
+    "min_patients",
+    "map_key",
+    "mm",
+    "patient",
+    "region",
+)
 """What is not told where no folder is chosen."""
 
 _LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them."
@@ -93,6 +104,10 @@ class UrlState:
         atlas = choices.atlas if state.atlas is None else state.atlas
         self._region = None if state.region is None else (atlas, state.region)
         self._tabs.selected_index = self._pages.index(state.page or self._pages[0])
+        session = self._context.session
+        for folder, files in ((state.folder_b, state.files_b), (state.folder_a, state.files_a)):
+            if folder:
+                session.choose_files(folder, FileChoice.parse(files))
         with choices.hold_trait_notifications():
             if state.folder_a is not None:
                 choices.folder_a, choices.folder_b = state.folder_a, state.folder_b
@@ -100,6 +115,7 @@ class UrlState:
             if state.atlas is not None:
                 choices.atlas = state.atlas
             choices.figure, choices.radiological = state.figure, state.radiological
+        self._context.read_again()  # other files of the same folders
         self._check()
 
     def save(self) -> None:
@@ -204,7 +220,9 @@ class UrlState:
         folder = getattr(choices, f"folder_{side}")
         where = getattr(choices, f"where_{side}") if folder else ()
         shown_source = self._context.session.origin(getattr(choices, f"cohort_{side}"))
-        return bool(shown_source == (folder, where))
+        files = self._context.session.files_of(getattr(choices, f"cohort_{side}"))
+        is_same = not folder or files == self._context.session.file_choice(folder)
+        return bool(shown_source == (folder, where)) and is_same
 
     def _settle(self) -> None:
         """Once it is quiet, write the address, and say what of it cannot be made."""

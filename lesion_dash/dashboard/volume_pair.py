@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.grid import Grid
+from ..images.hounsfield import brain_window
 from ..images.maps import Map
 from ..images.masks import Mask
 from ..images.nifti import Axis, Space, point
@@ -167,7 +168,7 @@ def _cut(plane: Plane, volume: NDArray, voxel: Voxel) -> NDArray:
 
 def greys(image: Map) -> NDArray[np.uint8]:
     """The values of an image as greys: background black, the bulk of the rest up to white."""
-    array = np.nan_to_num(image.array.astype(np.float32, copy=False))
+    array = np.nan_to_num(brain_window(image.array).astype(np.float32, copy=False))
     seen = array[array != 0]
     if not seen.size:
         return np.zeros(array.shape, np.uint8)

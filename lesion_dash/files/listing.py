@@ -9,24 +9,35 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
-from .paths import AnyPath, PathInput, UrlPath, as_path
+from .contents import UNFETCHED, dead_link, is_no_image, name_finding, unknown_finding
+from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
 
-IMAGE_ENDINGS = (".nii", ".nii.gz", ".img", ".hdr")
-"""File name endings that are read as images, in any case."""
+IMAGE_ENDINGS = (
+    ".nii", ".nii.gz", ".img", ".hdr", ".voi", ".mgz", ".mgh", ".mgh.gz",
+    ".head", ".brik", ".brik.gz",
+)  # fmt: skip
+"""File name endings that are read as images, in any case; those preferred come first.
+
+MRIcron's ``.voi`` is NIfTI under another name, ``.mgz`` is FreeSurfer's, the last three are AFNI's.
+"""
+
+_ENDING = re.compile(f"({'|'.join(map(re.escape, IMAGE_ENDINGS[::-1]))})$", re.IGNORECASE)
+_PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels
 
 ARRAY_ENDINGS = (".npy", ".npz", ".pkl", ".pickle")
 """Of files that hold arrays without a space, of which `lesion-dash convert` makes images."""
 
-_OTHER_IMAGES = {".mgz": "FreeSurfer .mgz", ".mgh": "FreeSurfer .mgh", ".nrrd": "NRRD"}
 _SIDE_FILES = {"._": "macOS side file", "~$": "lock file of an office program"}
+_SNIFFED = 1024  # bytes that tell what a file without a telling name holds, arbitrary
 _UNFINISHED = re.compile(
-    r"\.nii(\.gz)?(\.(part|crdownload|tmp)|~)$|^\..*\.nii(\.gz)?\.[a-z0-9]{6}$", re.IGNORECASE
+    r"\.nii(\.gz)?(\.(part|crdownload|tmp)|~)$|^\..*\.nii(\.gz)?\.(?!icloud$)[a-z0-9]{6}$",
+    re.IGNORECASE,
 )
 
 
@@ -38,20 +49,44 @@ class Listing:
     skipped: tuple[tuple[AnyPath, str], ...]
     twins: dict[AnyPath, AnyPath] = field(default_factory=dict)
     """A mask in another format, which was passed over, to the file that is preferred."""
+    outside: tuple[AnyPath, ...] = ()
+    """Of the images, those that a link leads to out of the folder, other than into a store."""
+
+
+def matches(pattern: str, file: str) -> bool:
+    """Whether a file's name, or its path from some folder on, matches a pattern.
+
+    Parameters
+    ----------
+    pattern : str
+        As the shell has them; ``*`` stands for slashes as well.
+    file : str
+        Path below the folder that is searched.
+
+    Examples
+    --------
+    >>> file = "sub-01/ses-1/lesion.nii"
+    >>> [matches(pattern, file) for pattern in ("lesion.*", "*ses-1*", "ses-1/*", "ses-2/*")]
+    [True, True, True, False]
+    """
+    return fnmatch(f"/{file}", f"*/{pattern}")
 
 
 def list_images(folder: PathInput, pattern: str = "*") -> Listing:
-    """Find every NIfTI file below a folder, in alphabetical order.
+    """Find every image below a folder, in alphabetical order, and what else may be one.
 
     Parameters
     ----------
     folder : path or URL
     pattern : str
-        Only files whose name matches, such as ``*lesion*``.
+        Only files whose name, or path below the folder, matches, such as ``*lesion*`` or
+        ``ses-1/*``; see `matches`.
 
     Notes
     -----
-    Links are followed only to files and folders inside the folder, and no folder is entered twice.
+    Links are followed, where the process is confined to a folder only within that, and no folder is
+    entered twice. A file that is neither an image that is read nor plainly none, by its name or by
+    its first bytes, is among those skipped; those behind a URL are judged by their names alone.
 
     Raises
     ------
@@ -63,7 +98,8 @@ def list_images(folder: PathInput, pattern: str = "*") -> Listing:
         return _list_url(root, pattern)
     walk = _Walk(root, pattern)
     walk.run()
-    return _pair_up(sorted(walk.images), sorted(walk.skipped))
+    listing = _pair_up(sorted(walk.images), sorted(walk.skipped))
+    return replace(listing, outside=walk.outside(listing.images))
 
 
 class _Walk:
@@ -96,6 +132,9 @@ class _Walk:
             self.skipped.append((folder, "link loop or second link to one folder, not followed"))
             return
         self._entered.add(real)
+        if real != self._real_root and Path(self._real_root).is_relative_to(real):
+            self.skipped.append((folder, "link to a folder around this one, not followed"))
+            return
         try:
             with os.scandir(_check_local(folder, folder)) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
@@ -109,7 +148,7 @@ class _Walk:
         path, is_folder = Path(entry.path), False
         with suppress(OSError):
             is_folder = entry.is_dir()
-        if not is_folder and not fnmatch(entry.name, self._pattern):
+        if not is_folder and not self._matches(path):
             return
         reason = self._link_fault(entry, path, is_folder)
         if not is_folder:
@@ -123,16 +162,31 @@ class _Walk:
                 (self._links if entry.is_symlink() else self._folders).append(path)
         elif has_image_ending(entry.name):
             (self._linked_files if entry.is_symlink() else self.images).append(path)
+        elif reason := other_format(path):
+            self.skipped.append((path, reason))
+
+    def outside(self, images: Sequence[AnyPath]) -> tuple[AnyPath, ...]:
+        """Of the images, those that lie outside the folder, other than in a store of git-annex."""
+        real = {path: Path(os.path.realpath(str(path))) for path in images}
+        return tuple(
+            path
+            for path, place in real.items()
+            if not place.is_relative_to(self._real_root) and dead_link(str(place)) is None
+        )
+
+    def _matches(self, path: Path) -> bool:
+        pattern = self._pattern
+        return pattern == "*" or matches(pattern, path_below(path, self._root))
 
     def _link_fault(self, entry: os.DirEntry[str], path: Path, is_folder: bool) -> str:
         """Why a link is not followed; of a pair this is asked of both files."""
         if not is_folder and not has_image_ending(entry.name):
             return ""
-        if entry.is_symlink() and (reason := _target_fault(path, self._real_root)):
+        if entry.is_symlink() and (reason := _target_fault(path)):
             return reason
         halves = () if is_folder else halves_of(path)
         other = next((half for half in halves if half != path and half.is_symlink()), None)
-        reason = "" if other is None else _target_fault(other, self._real_root)
+        reason = "" if other is None else _target_fault(other)
         return f"{other.name} beside it: {reason}" if other and reason else ""
 
 
@@ -149,7 +203,7 @@ def _list_url(root: UrlPath, pattern: str) -> Listing:
             if has_image_ending(folder):
                 place = root / "/".join(folders[:depth])
                 skipped.add((place, "is a folder, although its name is an image's"))
-        if not name or not fnmatch(name, pattern):
+        if not name or not matches(pattern, file):
             continue
         reason = _name_fault(name)
         if has_image_ending(name) and path.relative_to(root).as_posix() != file:
@@ -158,11 +212,13 @@ def _list_url(root: UrlPath, pattern: str) -> Listing:
             skipped.add((path, reason))
         elif has_image_ending(name):
             images.append(path)
+        elif finding := name_finding(name):
+            skipped.add((path, finding.reason))
     return _pair_up(sorted(images), sorted(skipped))
 
 
 def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) -> Listing:
-    """Count a pair of .hdr and .img once, and a mask stored in several formats once."""
+    """Count a pair such as .hdr and .img once, and a mask stored in several formats once."""
     groups: dict[tuple[AnyPath, str], list[AnyPath]] = {}
     passed_over = list(skipped)
     for path in images:
@@ -171,10 +227,15 @@ def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) 
     twins: dict[AnyPath, AnyPath] = {}
     for group in groups.values():
         group.sort(key=_rank)
+        headers: set[AnyPath] = set()  # of which the voxels lie in a file of their own
         for path in group:
-            if _rank(path) == _rank(group[0]):
+            header = halves_of(path)[0]
+            if header in headers:
+                continue
+            headers.add(header)
+            if path == group[0] or _rank(path) == _rank(group[0]):
                 preferred.append(path)
-            elif not (path.suffix.lower() == ".hdr" and group[0].suffix.lower() == ".img"):
+            else:
                 passed_over.append((path, f"same patient twice: {group[0].name} is preferred"))
                 twins[path] = group[0]
     return Listing(tuple(sorted(preferred)), tuple(sorted(passed_over)), twins)
@@ -196,28 +257,33 @@ def halves_of(path: Path) -> tuple[Path, Path]: ...
 @overload
 def halves_of(path: UrlPath) -> tuple[UrlPath, UrlPath]: ...
 def halves_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
-    """The files that hold an image's header and its voxels: one, but for .hdr and .img.
+    """The files that hold an image's header and its voxels: one, but for .hdr and .img, and AFNI's.
 
     Examples
     --------
     >>> [half.name for half in halves_of(Path("sub-1.img"))]
     ['sub-1.hdr', 'sub-1.img']
+    >>> [half.name for half in halves_of(Path("sub-1+tlrc.BRIK.gz"))]
+    ['sub-1+tlrc.HEAD', 'sub-1+tlrc.BRIK.gz']
     """
-    if path.suffix.lower() not in (".hdr", ".img"):
+    bare = path.with_suffix("") if path.name.lower().endswith(".brik.gz") else path
+    pair = next((pair for pair in _PAIRS if bare.suffix.lower() in pair), None)
+    if pair is None:
         return path, path
-    endings = (".HDR", ".IMG") if path.suffix.isupper() else (".hdr", ".img")
-    return path.with_suffix(endings[0]), path.with_suffix(endings[1])
+    head, voxels = (half.upper() if bare.suffix.isupper() else half for half in pair)
+    given_voxels = bare.suffix.lower() == pair[1]
+    return bare.with_suffix(head), path if given_voxels else bare.with_suffix(voxels)
 
 
 def strip_ending(name: str) -> str:
-    """A file's name without ``.nii``, ``.nii.gz``, ``.img`` or ``.hdr``.
+    """A file's name without the ending of an image, such as ``.nii.gz``.
 
     Examples
     --------
     >>> strip_ending("sub-01_lesion.nii.gz")
     'sub-01_lesion'
     """
-    return re.sub(r"\.(nii(\.gz)?|img|hdr)$", "", name, flags=re.IGNORECASE)
+    return _ENDING.sub("", name)
 
 
 def check_folder(folder: PathInput) -> AnyPath:
@@ -255,16 +321,35 @@ def _check_local(folder: object, path: Path) -> Path:
     return path
 
 
-def _target_fault(link: Path, real_root: str) -> str:
+def _target_fault(link: Path) -> str:
     target = os.path.realpath(link)
     if not os.path.exists(target):
-        return "link target is missing"
+        finding = dead_link(os.readlink(link)) if link.is_symlink() else None
+        return finding.reason if finding else "link target is missing"
     mode = os.stat(target).st_mode
     # A device or pipe is refused when it is read, wherever it lies.
     is_data = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-    if is_data and os.path.commonpath([real_root, target]) != real_root:
+    if is_data and not all(Path(target).is_relative_to(root) for root in _roots_above(link)):
         return "link points outside the data folder, not followed"
     return ""
+
+
+def other_format(path: Path) -> str:
+    """What is said of a file that is not read as an image, empty where it plainly is none."""
+    if finding := name_finding(path.name):
+        is_there = finding.problem.startswith(UNFETCHED) and path.with_suffix("").exists()
+        return "" if is_there else finding.reason
+    if path.name.startswith(".") or is_no_image(path.name) or not path.is_file():
+        return ""
+    try:
+        descriptor = open_confined(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except (InputError, OSError):
+        return ""
+    try:
+        finding = unknown_finding(os.read(descriptor, _SNIFFED))
+    finally:
+        os.close(descriptor)
+    return finding.reason if finding else ""
 
 
 def _name_fault(name: str) -> str:
@@ -275,9 +360,6 @@ def _name_fault(name: str) -> str:
         return "unfinished copy, skipped"
     if name.startswith(".") and has_image_ending(name):
         return "hidden file, skipped"
-    for ending, what in _OTHER_IMAGES.items():
-        if name.lower().endswith(ending):
-            return f"not NIfTI ({what}), skipped: convert it to .nii.gz"
     return ""
 
 

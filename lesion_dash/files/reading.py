@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from ..core.errors import InputError, MissingFile
+from ..core.errors import InputError, MissingFile, NotFetched
+from .contents import LONGEST_PLACEHOLDER, Finding, dead_link, placeholder
 from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
 
@@ -87,16 +88,20 @@ def read_bytes(path: AnyPath, head: int | None = None, max_bytes: int | None = N
     Raises
     ------
     InputError
-        Where it is not a regular file, is empty or too large, may not be read, or changes while
-        it is read.
+        Where it is not a regular file, is empty or too large, may not be read, changes while it
+        is read, or stands for one that was not fetched.
     """
     if isinstance(path, UrlPath):
-        return _read_url(path, head, max_bytes)
-    descriptor = open_file(path)
-    try:
-        return _read_open_file(descriptor, path, head, max_bytes)
-    finally:
-        os.close(descriptor)
+        content = _read_url(path, head, max_bytes)
+    else:
+        descriptor = open_file(path)
+        try:
+            content = _read_open_file(descriptor, path, head, max_bytes)
+        finally:
+            os.close(descriptor)
+    if len(content) <= LONGEST_PLACEHOLDER and (finding := placeholder(content)):
+        raise NotFetched(path, finding.problem, finding.remedy)
+    return content
 
 
 def open_file(path: Path) -> int:
@@ -109,9 +114,18 @@ def open_file(path: Path) -> int:
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:
+        if finding := unfetched_link(path):
+            raise NotFetched(path, finding.problem, finding.remedy) from error
         raise MissingFile(path, "file not found", "check the spelling of the path") from error
     except OSError as error:
         raise InputError(path, f"cannot be opened ({error.strerror})") from error
+
+
+def unfetched_link(path: AnyPath) -> Finding | None:
+    """What a link to content that was never fetched stands for; None for every other path."""
+    if not isinstance(path, Path) or path.exists() or not path.is_symlink():
+        return None
+    return dead_link(os.readlink(path))
 
 
 def _read_open_file(descriptor: int, path: Path, head: int | None, max_bytes: int | None) -> bytes:

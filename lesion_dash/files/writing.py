@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..core.causes import cause_of
 from ..core.errors import InputError
 from ..core.text import printable
 from .paths import PathInput, as_path, local_path
@@ -171,7 +172,7 @@ def prepare_results(
     except ValueError as error:
         raise InputError(str(path), f"is not a path ({error})", "give another one") from None
     except OSError as error:
-        raise InputError(path, f"cannot be made ({error.strerror})") from error
+        raise InputError(path, f"cannot be made ({error.strerror})", _elsewhere(error)) from error
     if not os.access(path, os.W_OK | os.X_OK) or not path.stat().st_mode & 0o222:
         raise InputError(path, "cannot write here", "give a results folder of your own")
     check_absent(path, names, overwrite)
@@ -203,7 +204,8 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise InputError(folder, f"cannot be made ({error.strerror})") from error
+            problem = f"cannot be made ({error.strerror})"
+            raise InputError(folder, problem, _elsewhere(error)) from error
     try:
         yield folder
     finally:
@@ -230,6 +232,11 @@ def check_space(folder: Path, space: int) -> None:
         raise InputError(folder, problem, "free some space or give another results folder")
 
 
+def _elsewhere(error: OSError) -> str:
+    remedy = "give another results folder"
+    return f"free some space, or {remedy}" if cause_of(error) == "full" else remedy
+
+
 def _write_error(folder: Path, error: OSError, remedy: str) -> InputError:
     problem = _FULL.get(error.errno or 0, f"cannot write ({error.strerror or error})")
     return InputError(folder, problem, remedy)
@@ -250,7 +257,9 @@ def _locked(folder: Path) -> Iterator[None]:
         descriptor = os.open(lock, flags, 0o666)
     except OSError as error:
         problem = f"cannot be used as a lock ({error.strerror})"
-        raise InputError(lock, problem, "remove it") from None
+        if os.path.lexists(lock):
+            raise InputError(lock, problem, "remove it") from None
+        raise _write_error(folder, error, _elsewhere(error)) from None
     with open(descriptor, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -392,6 +401,12 @@ def provenance_bytes(
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
+
+
+def with_notes(content: dict[str, Any], notes: Iterable[str]) -> dict[str, Any]:
+    """An input of a provenance with the notes on it, where there are any."""
+    sentences = list(notes)
+    return content | {"notes": sentences} if sentences else content
 
 
 def file_input(kind: str, path: PathInput) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import DELAY_S
 from ..core.errors import InputError
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import EVENTS, SMALLER, read_text
@@ -22,7 +23,11 @@ NONE = ""
 
 _LABEL_COLUMNS = ("labels", "label", "condition", "conditions", "trial_type", "group")
 _EVENT_COLUMNS = ("onset", "duration", "trial_type")
-_PEAK_S = 5.0  # of the haemodynamic response after its cause: Glover 1999, NeuroImage 9:416
+_ROUNDING_S = 1e-6  # arbitrary: far above that of sums of repetition times
+
+
+class UnknownTime(InputError):
+    """The repetition time of a series is needed, and is not known or contradicted."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def read_conditions(
     tables: PathInput | Sequence[PathInput],
     series: Series,
     *,
-    delay_s: float = _PEAK_S,
+    delay_s: float = DELAY_S,
     repetition_time: float | None = None,
 ) -> Conditions:
     """Read which condition each volume of a series belongs to.
@@ -83,7 +88,8 @@ def read_conditions(
         For events: a volume belongs to the event that was on so many seconds before the volume
         began. The haemodynamic response peaks about 5 s after its cause.
     repetition_time : float, optional
-        For events: seconds from one volume to the next, where the images do not say.
+        For events: seconds from one volume to the next, where the images do not say, or header
+        and JSON file contradict each other.
 
     Returns
     -------
@@ -118,6 +124,8 @@ def read_conditions(
     notes: list[str] = []
     for path, rows, volumes in zip(paths, read, lengths, strict=True):
         if _is_events(rows):
+            if not (isfinite(time) and time > 0):
+                raise UnknownTime(path, *_unknown_time(series, repetition_time))
             names += _of_events(path, rows, volumes, delay_s, time, notes)
         else:
             names += _of_labels(path, rows, volumes)
@@ -257,21 +265,40 @@ def _of_events(
     time: float,
     notes: list[str],
 ) -> list[str]:
-    if not (isfinite(time) and time > 0):
-        problem = "the repetition time is not known: the images do not say it"
-        raise InputError(path, problem, "give the seconds from one volume to the next")
     if not isfinite(delay_s):
         raise InputError("delay", f"is {delay_s} s", "give a number of seconds")
     begins = np.arange(volumes, dtype=np.float64) * time
-    names, claims = _claim_volumes(_events(path, rows), begins, delay_s)
+    events = _events(path, rows)
+    names, claims = _claim_volumes(events, begins, delay_s)
     rule = f"a volume belongs to the event that was on {delay_s:g} s before it began"
     notes.append(f"{rule} (repetition time {time:g} s)")
     if shared := int((claims > 1).sum()):
         notes.append(f"{shared:,} volumes within two events at once belong to none")
+    if note := _beyond(path, events, volumes * time):
+        notes.append(note)
     if all(name == NONE for name in names):
         problem = f"no volume lies within an event: {volumes} volumes of {time:g} s"
         raise InputError(path, problem, "check the repetition time, delay, onsets and durations")
     return names
+
+
+def _unknown_time(series: Series, given: float | None) -> tuple[str, str]:
+    remedy = "give the seconds from one volume to the next"
+    if given is not None:
+        return f"the repetition time is {given:g} s", remedy
+    if series.time_doubt:
+        return f"the repetition time is contradicted: {series.time_doubt}", remedy
+    return "the repetition time is not known: the images do not say it", remedy
+
+
+def _beyond(path: AnyPath, events: list[tuple[float, float, str]], end: float) -> str:
+    """A note on events that end after the series does; empty where none do."""
+    ends = [onset + duration for onset, duration, _ in events]
+    late = sum(time > end + _ROUNDING_S for time in ends)
+    if not late:
+        return ""
+    last = f"events end at {max(ends):g} s, the series at {end:g} s"
+    return f"{path.name}: {late:,} of {len(events):,} events end after the series: {last}"
 
 
 def _claim_volumes(
@@ -281,7 +308,7 @@ def _claim_volumes(
     names = [NONE, *dict.fromkeys(name for _, _, name in events)]
     numbers = {name: number for number, name in enumerate(names)}
     # A repetition time such as 2.5 has no rounding; one such as 0.72 moves by a few digits.
-    starts = np.array([onset for onset, _, _ in events]) + delay_s - 1e-6
+    starts = np.array([onset for onset, _, _ in events]) + delay_s - _ROUNDING_S
     ends = starts + np.array([duration for _, duration, _ in events])
     firsts, stops = (np.searchsorted(begins, times).tolist() for times in (starts, ends))
     held = np.zeros(begins.size, np.int64)  # by the condition of that number

@@ -19,9 +19,11 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from ..files.writing import with_notes
 from .masks import OWN_IMAGE, SEVERAL, Mask, nan_note, volume_grid
 from .nifti import half_step, make_image
 from .reading import LARGEST_IMAGE, RawImage, read_header, read_raw_image, stored_of_image
+from .space import compare_spaces, in_space, space_input
 
 T = TypeVar("T")
 _GRIDS = 3  # arbitrary: those of two cohorts and of a map are seldom all different
@@ -31,16 +33,17 @@ class GridCache(Generic[T]):
     """What an object made for the last few grids; it lies on the object and dies with it."""
 
     def __init__(self) -> None:
-        self._values: dict[Grid, T] = {}
+        self._values: dict[tuple[Grid, object], T] = {}
 
     def get(self, grid: Grid, make: Callable[[], T]) -> T:
         """What was made for a grid, or is made now in place of the oldest."""
-        value = self._values.get(grid)
+        key = grid, grid.space
+        value = self._values.get(key)
         if value is None:
             value = make()
             for oldest in list(self._values)[: max(0, len(self._values) - _GRIDS + 1)]:
                 self._values.pop(oldest, None)
-            self._values[grid] = value
+            self._values[key] = value
         return value
 
     def __reduce__(self) -> tuple[type[GridCache[T]], tuple[()]]:
@@ -91,12 +94,13 @@ class Map:
         Returns
         -------
         Map
-            On the grid, with a note that says how; the map itself where it lies there already. It
-            keeps what it gave for the last few grids.
+            On the grid, with a note that says how, and one where both state another space; the
+            map itself where it lies there already. It keeps what it gave for the last few grids.
         """
-        if self.grid == grid:
+        notes = compare_spaces("the map", self.grid, "the atlas", grid)
+        if not notes and self.grid == grid:
             return self
-        return self._on_grids.get(grid, lambda: _resample(self, grid))
+        return self._on_grids.get(grid, lambda: _resample(self, grid, notes))
 
     @cached_property
     def _on_grids(self) -> GridCache[Map]:
@@ -107,7 +111,7 @@ class Map:
         return make_image(self.grid, self.array.astype(np.float32, copy=False), self.description)
 
 
-def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
+def read_map(source: PathInput | nib.spatialimages.SpatialImage, space: str | None = None) -> Map:
     """Read an image of one number at every voxel, such as a statistical map.
 
     Parameters
@@ -115,6 +119,8 @@ def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
     source : path, URL or nibabel image
         Three axes. Values are kept as they are stored, or as float64 where the file scales them;
         NaN is background wherever the map is used, and is kept.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states.
 
     Raises
     ------
@@ -129,6 +135,7 @@ def read_map(source: PathInput | nib.spatialimages.SpatialImage) -> Map:
     """
     stored, grid = _read_single(source)
     values, notes = _check_values(stored)
+    grid = in_space(grid, space)
     array = values.reshape(grid.shape, order="F")
     array.setflags(write=False)
     name = strip_ending(stored.path.name)
@@ -248,6 +255,8 @@ def compressed(content: bytes) -> bytes:
 
 
 _FLOAT_ROUNDING = 1e-4  # of labels up to some thousand that are stored as float32
+_NEARLY_WHOLE = 1e-3  # part of a label by which a conversion may move it; arbitrary
+_FARTHEST = 0.25  # that any label may be moved; arbitrary: half of the way to the next is 0.5
 LARGEST_LABEL = 2**53
 """Whole numbers up to here are exact in float64."""
 
@@ -265,7 +274,8 @@ class NotWhole(InputError):
 
     def __init__(self, subject: object, example: float, largest: float) -> None:
         problem = f"labels are not whole numbers, such as {example:g}"
-        super().__init__(subject, problem, "resample labels by nearest neighbour only")
+        remedy = "resample labels by nearest neighbour only; a scan or a statistic is no atlas"
+        super().__init__(subject, problem, remedy)
         self.largest = largest
 
 
@@ -311,8 +321,29 @@ def _whole_numbers(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     whole = np.rint(values)
     off = np.abs(values - whole) > max(half_step(header), _FLOAT_ROUNDING)
     if off.any():
-        raise NotWhole(stored.path, float(values[off][0]), float(values.max()))
+        notes += _check_nearly_whole(stored, values, whole, off)
     return whole.astype(np.int64), notes
+
+
+def _check_nearly_whole(
+    stored: RawImage, values: NDArray, whole: NDArray, off: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """The note on labels that a conversion left slightly off, as 0.99977 and 1.99954.
+
+    Interpolated labels are refused: they lie farther off, or one label has several values. So are
+    those of which the largest may have moved to another number by what the others moved.
+    """
+    example, largest = float(values[off][0]), float(values.max())
+    moved = np.abs(values[off] - whole[off])
+    share = float((moved / np.maximum(values[off], _FLOAT_ROUNDING)).max())
+    numbers, group = np.unique(whole[off], return_inverse=True)
+    lowest, highest = np.full(numbers.size, np.inf), np.full(numbers.size, -np.inf)
+    np.minimum.at(lowest, group, values[off])
+    np.maximum.at(highest, group, values[off])
+    is_one = bool((highest - lowest <= _FLOAT_ROUNDING).all())
+    if share > _NEARLY_WHOLE or share * largest >= _FARTHEST or not is_one:
+        raise NotWhole(stored.path, example, largest)
+    return (f"labels rounded to whole numbers: up to {moved.max():.2g} off, such as {example:g}",)
 
 
 def _check_range(stored: RawImage, values: NDArray) -> None:
@@ -345,7 +376,9 @@ def labels_to_nifti(labels: NDArray[np.integer], grid: Grid, description: str) -
 _CODE = 4  # nilearn asks for a stated sform, whichever
 
 
-def _resample(source: Map, grid: Grid) -> Map:
+def _resample(source: Map, grid: Grid, notes: tuple[str, ...]) -> Map:
+    if source.grid == grid:
+        return replace(source, grid=grid, notes=(*source.notes, *notes))
     from nilearn.image import resample_img
 
     way = "nearest" if np.array_equal(np.unique(source.array), [0, 1]) else "linear"
@@ -362,7 +395,7 @@ def _resample(source: Map, grid: Grid) -> Map:
     values.setflags(write=False)
     spelled = "nearest neighbour" if way == "nearest" else "linear interpolation"
     note = f"map resampled from {source.grid} onto the atlas's grid ({grid}) by {spelled}"
-    return replace(source, array=values, grid=grid, notes=(*source.notes, note))
+    return replace(source, array=values, grid=grid, notes=(*source.notes, *notes, note))
 
 
 def _of_nifti_type(array: NDArray) -> NDArray:
@@ -511,4 +544,5 @@ def read_vectors(path: AnyPath) -> tuple[Grid, NDArray]:
 
 def map_input(path: AnyPath, source: Map) -> dict[str, Any]:
     """A map as an input, with the checksum of its file."""
-    return {"kind": "map", "file": str(path), "sha256": source.sha256}
+    known = {"kind": "map", "file": str(path), "sha256": source.sha256}
+    return with_notes(known | {"space": space_input(source.grid)}, source.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,12 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError, NotBinary
+from ..core.field_of_view import move_voxels
 from ..core.grid import Grid, is_near
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
+from ..files.writing import with_notes
+from .mask_choices import (
+    ANY,
+    LabelChoice,
+    ThresholdChoice,
+    parse_label,
+    parse_threshold,
+)
 from .nifti import Header, half_step, make_image
 from .reading import RawImage, read_raw_image, stored_of_image
+from .space import in_space, space_input
 
 SAME_VALUE = 1e-4
 """Lesion values that differ by less than this part of the largest are one value.
@@ -29,6 +41,12 @@ TINY = 1e-6
 
 SEVERAL = "several volumes: {} in one file, one expected"
 OWN_IMAGE = "save the volume of interest as an image of its own"
+MOST_LABELS = 20
+"""Different values of a label map of lesions; arbitrary: parts of a tumour, or lesions by number.
+
+An image of more is one of intensities, or needs to be stated as labels.
+"""
+
 _ROUNDING = 1e-6  # of a slope that is stored as float32
 _MAX_SCALED = 2**25  # voxels that are converted to double precision: 256 MB; arbitrary
 _SAVE_BINARY = "save the mask as 0 and 1"
@@ -40,30 +58,59 @@ class Binarization:
 
     Parameters
     ----------
-    threshold : float or None
-        Of a probability map: voxels of at least this value.
-    label : int or None
-        Of a label map: voxels of exactly this value.
+    threshold : float, str or None
+        Of a probability map: voxels of at least this share, or, of a map in percent, of at least
+        so many, as the text ``50%``.
+    label : int, sequence of int, str or None
+        Of a label map: voxels of exactly this value, of one of several, also as the text ``1,4``,
+        or of every value above 0, ``any``.
+
+    Examples
+    --------
+    >>> Binarization(label="4,1").label, Binarization(label=[2]).label, Binarization(label="any")
+    ((1, 4), 2, Binarization(threshold=None, label='any'))
     """
 
-    threshold: float | None = None
-    label: int | None = None
+    threshold: ThresholdChoice = None
+    label: LabelChoice = None
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            problem = f"{self.threshold} is not between 0 and 1"
-            raise InputError("threshold", problem, "give a share such as 0.5 for 50 %")
-        if self.label is not None and self.label < 1:
-            raise InputError("label", f"{self.label} is background", "give a label of at least 1")
+        object.__setattr__(self, "threshold", parse_threshold(self.threshold))
+        object.__setattr__(self, "label", parse_label(self.label))
         if self.threshold is not None and self.label is not None:
             raise InputError("threshold", "given together with a label", "give one of them")
 
     @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels that are named; none for ``any``."""
+        if self.label is None or isinstance(self.label, str):
+            return ()
+        return (self.label,) if isinstance(self.label, int) else tuple(self.label)
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether the threshold is one in percent."""
+        return isinstance(self.threshold, str)
+
+    @property
+    def lowest(self) -> float:
+        """The threshold in the scale of the map; 0 where there is none."""
+        return float(str(self.threshold or 0).removesuffix("%"))
+
+    @property
     def summary(self) -> tuple[str, ...]:
         """What was chosen, as a note; nothing for a plain mask."""
+        return (f"{self.words} taken as the mask",) if self.words else ()
+
+    @property
+    def words(self) -> str:
+        """Which voxels were chosen; nothing for a plain mask."""
         if self.threshold is not None:
-            return (f"voxels of at least {self.threshold:g} taken as the mask",)
-        return () if self.label is None else (f"voxels of label {self.label} taken as the mask",)
+            shown = self.threshold if self.is_percent else f"{self.threshold:g}"
+            return f"voxels of at least {shown}"
+        if self.label == ANY:
+            return "all voxels above 0"
+        return f"voxels of label {' or '.join(map(str, self.labels))}" if self.labels else ""
 
 
 BINARY = Binarization()
@@ -154,25 +201,77 @@ def _touches_border(grid: Grid, starts: NDArray[np.int32], lengths: NDArray[np.i
 
 
 def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ...]]:
-    """Take the voxels of a threshold or a label; the comparison is made in stored values."""
+    """Take the voxels of a threshold or of labels; the comparison is made in stored values."""
+    if choice.threshold is not None:
+        return _above(stored, choice)
+    if choice.label == ANY:
+        return _labelled(stored, choice.summary)
     header, values = stored.header, stored.values
-    if choice.threshold is None:
-        tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
-        label = ((choice.label or 0) - header.intercept) / header.slope
-        chosen = (values >= label - tolerance) & (values <= label + tolerance)
-        return find_runs(np.flatnonzero(chosen).astype(np.int32)), choice.summary
+    tolerance = max(half_step(header), SAME_VALUE) / abs(header.slope)
+    chosen = np.zeros(values.shape, bool)
+    for number in choice.labels:
+        label = (number - header.intercept) / header.slope
+        chosen |= (values >= label - tolerance) & (values <= label + tolerance)
+    none = not chosen.any() and bool((values != _as_stored(0, header)).any())
+    numbers = " or ".join(map(str, choice.labels))
+    notes = (*choice.summary, *([f"holds other labels than {numbers}"] if none else []))
+    return find_runs(np.flatnonzero(chosen).astype(np.int32)), notes
+
+
+def _labelled(stored: RawImage, summary: tuple[str, ...]) -> tuple[Runs, tuple[str, ...]]:
+    """Every voxel above 0 of a label map; what is none must be a binary mask."""
+    header, values = stored.header, stored.values
+    tolerance = max(half_step(header), SAME_VALUE)
+    indices = np.flatnonzero(_at_least(tolerance, stored)).astype(np.int32)
+    border = _as_stored(-tolerance, header)
+    is_negative = values < border if header.slope > 0 else values > border
+    labels = np.unique(header.scaled(values[indices]))
+    is_whole = np.all(np.abs(labels - np.rint(labels)) <= tolerance) and np.isfinite(labels).all()
+    if is_negative.any() or not is_whole:
+        return _find_binary(stored)
+    is_many = labels.size > MOST_LABELS
+    many = (f"{labels.size:,} different labels taken together: a label map?",) if is_many else ()
+    return find_runs(indices), summary + nan_note(int(np.isnan(values).sum())) + many
+
+
+def _above(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ...]]:
+    """Take the voxels of at least a probability, in the scale in which the map holds it."""
+    header, values = stored.header, stored.values
     unknown = int(np.isnan(values).sum())
     if unknown == values.size:
         raise InputError(stored.path, "no finite value: every voxel is NaN")
     ends = np.array([np.nanmin(values), np.nanmax(values)]) * header.slope + header.intercept
     lowest, largest = sorted(ends.tolist())
-    if not (lowest >= -_ROUNDING and largest <= 1 + _ROUNDING):
-        problem = f"not a probability map from 0 to 1: it holds {lowest:g} to {largest:g}"
-        raise InputError(stored.path, problem, "give --label for a label map")
-    threshold = (choice.threshold - _ROUNDING - header.intercept) / header.slope
-    chosen = values >= threshold if header.slope > 0 else values <= threshold
+    _check_scale(stored.path, lowest, largest, choice)
+    chosen = _at_least(choice.lowest - _ROUNDING, stored)
     notes = choice.summary + nan_note(unknown)
     return find_runs(np.flatnonzero(chosen).astype(np.int32)), notes
+
+
+def _check_scale(path: AnyPath, lowest: float, largest: float, choice: Binarization) -> None:
+    """Refuse a threshold in percent for shares, and the reverse: neither is guessed."""
+    span = f"it holds {lowest:g} to {largest:g}"
+    tops = [top for top in (1, 100) if lowest >= -_ROUNDING and largest <= top + _ROUNDING]
+    if choice.is_percent and 1 in tops and largest > _ROUNDING:
+        problem = f"a probability map from 0 to 1, not in percent: {span}"
+        raise InputError(path, problem, f"give --threshold {choice.lowest / 100:g}")
+    if not choice.is_percent and tops == [100]:
+        percent = f"--threshold {choice.lowest * 100:g}% if it is in percent"
+        problem = f"not a probability map from 0 to 1: {span}"
+        raise InputError(path, problem, f"give {percent}, or --label for a label map")
+    if not tops:
+        problem = f"not a probability map from 0 to {100 if choice.is_percent else 1}: {span}"
+        raise InputError(path, problem, "give --label for a label map")
+
+
+def _as_stored(value: float, header: Header) -> float:
+    return (value - header.intercept) / header.slope
+
+
+def _at_least(value: float, stored: RawImage) -> NDArray[np.bool_]:
+    border = _as_stored(value, stored.header)
+    is_up = stored.header.slope > 0
+    return stored.values >= border if is_up else stored.values <= border
 
 
 def _find_binary(stored: RawImage) -> tuple[Runs, tuple[str, ...]]:
@@ -249,14 +348,40 @@ def _odd_lesion_value(value: float) -> tuple[str, ...]:
 
 
 def _refuse_values(path: AnyPath, values: NDArray) -> None:
+    """Refuse an image of several values above 0, with the choice that makes a mask of it."""
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
-    if np.array_equal(values, np.rint(values)):
-        problem = f"more than one label: {values.size} different values ({shown})"
+    several = f"{values.size} different values ({shown})"
+    is_whole, largest = np.array_equal(values, np.rint(values)), float(values[-1])
+    if is_whole and values.size <= MOST_LABELS:
+        problem = f"more than one label: {several}"
         if values[0] == 1 and values.size == 2 and values[1] == 2:
             problem += "; values are not 0 and 1"
-        raise NotBinary(path, problem, f"choose the lesion's, such as --label {values[-1]:g}")
-    problem = f"not a binary mask: {values.size} different values ({shown})"
-    raise NotBinary(path, problem, "make a mask of a probability map with --threshold 0.5")
+        error = NotBinary(path, problem, label_advice([int(value) for value in values]))
+        error.labels = tuple(int(value) for value in values)
+    elif largest <= 1 + _ROUNDING:
+        remedy = "make a mask of a probability map with --threshold 0.5"
+        error = NotBinary(path, f"not a binary mask: {several}", remedy)
+        error.threshold = 0.5
+    elif largest <= 100 + _ROUNDING:
+        remedy = "make a mask of a probability map in percent with --threshold 50%"
+        error = NotBinary(path, f"not a binary mask: {several}, up to {largest:g}", remedy)
+        error.threshold = "50%"
+    else:
+        problem = f"no mask and no label map: {several}, up to {largest:g}"
+        error = NotBinary(path, problem, "give the mask of the lesion, not a scan")
+    raise error
+
+
+def label_advice(labels: Sequence[int]) -> str:
+    """How to make a mask of an image with these labels: all together first.
+
+    Examples
+    --------
+    >>> label_advice([1, 2, 4])
+    '--label any takes every voxel above 0, --label 1,4 several labels, --label 4 one'
+    """
+    several = f", --label {labels[0]},{labels[-1]} several labels" if len(labels) > 2 else ""
+    return f"--label any takes every voxel above 0{several}, --label {labels[-1]} one"
 
 
 # Binary masks: which voxels of an image are lesioned.
@@ -362,6 +487,23 @@ class Mask:
         note = f"reoriented exactly from {self.grid} to {grid}"
         return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
 
+    def cut_to(self, grid: Grid) -> Mask:
+        """The mask on a grid whose voxels coincide with its own, without what lies beyond it.
+
+        Raises
+        ------
+        InputError
+            Where voxel centres do not coincide.
+        """
+        if not is_near(self.grid, grid) and self.grid.exact_steps(grid) is not None:
+            _, inside = move_voxels(self.indices, self.grid, grid)
+            if beyond := int((~inside).sum()):
+                which = f"{counted(beyond, 'voxel')} of {self.name}"
+                note = f"{which} lie outside the other map's field of view, and are not used"
+                part = replace(self, indices=self.indices[inside], notes=(*self.notes, note))
+                return part.on_grid(grid)
+        return self.on_grid(grid)
+
     def to_nifti(self) -> nib.Nifti1Image:
         """The mask as a NIfTI image of 0 and 1, uint8."""
         return make_image(self.grid, self.array.astype(np.uint8), "lesion_dash: binary map")
@@ -369,8 +511,9 @@ class Mask:
 
 def read_mask(
     path: PathInput | nib.spatialimages.SpatialImage,
-    threshold: float | None = None,
-    label: int | None = None,
+    threshold: ThresholdChoice = None,
+    label: LabelChoice = None,
+    space: str | None = None,
 ) -> Mask:
     """Read a binary mask from a NIfTI file, or take it from a nibabel image.
 
@@ -378,10 +521,13 @@ def read_mask(
     ----------
     path : path, URL or nibabel image
         Three axes; two values, 0 and one other.
-    threshold : float, optional
-        Make a mask of a probability map: voxels of at least this value, in (0, 1].
-    label : int, optional
-        Make a mask of a label map: voxels of exactly this value.
+    threshold : float or str, optional
+        Make a mask of a probability map: voxels of at least this value, in (0, 1], or of a map in
+        percent, as text such as ``50%``.
+    label : int, sequence of int or "any", optional
+        Make a mask of a label map: voxels of this value, of several, or of every value above 0.
+    space : str, optional
+        The space that it lies in, such as ``MNI152NLin6Asym``; by default what its file states.
 
     Raises
     ------
@@ -390,8 +536,10 @@ def read_mask(
     """
     choice = Binarization(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):
-        return mask_of(stored_of_image(path), choice)
-    return mask_of(read_raw_image(as_path(path)), choice)
+        mask = mask_of(stored_of_image(path), choice)
+    else:
+        mask = mask_of(read_raw_image(as_path(path)), choice)
+    return replace(mask, grid=in_space(mask.grid, space))
 
 
 MaskLike = Mask | PathInput | nib.spatialimages.SpatialImage
@@ -409,6 +557,11 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
     return replace(mask, sha256=stored.sha256)
 
 
-def mask_input(path: AnyPath, mask: Mask) -> dict[str, Any]:
-    """A mask as an input, with the checksum of the bytes that were counted."""
-    return {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+def mask_input(path: AnyPath, mask: Mask, *, is_lesion: bool = True) -> dict[str, Any]:
+    """A mask as an input, with the checksum of the bytes that were counted, and its notes.
+
+    Of a mask that is no lesion, such as the brain, it says nothing to touch the image's border.
+    """
+    notes = [note for note in mask.notes if is_lesion or not note.startswith("lesion ")]
+    known = {"kind": "mask", "file": str(path), "sha256": mask.sha256}
+    return with_notes(known | {"space": space_input(mask.grid)}, notes)

@@ -19,16 +19,11 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.listing import ARRAY_ENDINGS
+from .formats import HeaderFault, OpenHeader, open_header
 
 Nifti1Image = nib.Nifti1Image
 SpatialImage = nib.spatialimages.SpatialImage
 
-LONGEST_HEADER = 540
-"""Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
-
-MNI_CODES = (3, 4, 5)
-"""NIfTI form codes of a standard space: Talairach, MNI152, other template."""
 
 FORM_NAMES = {1: "scanner", 2: "aligned to another scan"}
 """Meaning of the codes of a form that are not a standard space."""
@@ -41,7 +36,7 @@ _COMPLEX = {32, 1792, 2048}
 _COLOUR = {128, 2304}
 _LARGEST_IMAGE = 2**40  # bytes; arbitrary: no scanner and no disk of a study holds such an image
 _UNKNOWN_SPACE = 2  # aligned to something; code 0 would make readers ignore the affine
-_MARKS = {348: (b"n+1\0", b"ni1\0"), 540: (b"n+2\0", b"ni2\0")}
+_CIFTI = range(3000, 3100)  # intent codes: nifti.nimh.nih.gov, nifti2 and CIFTI-2
 _TEXT_FIELDS = ("descrip", "aux_file", "intent_name", "db_name")
 # What programs write into the fields of free text. A text without any of these marks is somebody's
 # own and may name a patient; it is only flagged, so a program missing here costs a note too many.
@@ -50,10 +45,6 @@ _SOFTWARE = re.compile(
     r"matlab|slicer|mrtrix|time=|te=|qmri|brainvoyager|mango|greedy|normali[sz]ed|smoothed",
     re.IGNORECASE,
 )
-
-
-class HeaderFault(ValueError):
-    """Something in a header that makes the image unusable; the reader adds the file's name."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +73,10 @@ class Header:
         What is unusual, a sentence each.
     states_time_unit : bool
         Whether the repetition time bears a unit; seconds are assumed otherwise.
+    intent : int
+        NIfTI's code of what the values mean; 0 where none is stated.
+    has_tail : bool
+        Whether something may follow the voxels that belongs to the format.
     """
 
     shape: tuple[int, ...]
@@ -95,6 +90,8 @@ class Header:
     repetition_time: float
     notes: tuple[str, ...]
     states_time_unit: bool = False
+    intent: int = 0
+    has_tail: bool = False
 
     @property
     def voxel_bytes(self) -> int:
@@ -148,21 +145,34 @@ def parse_header(block: bytes, is_pair: bool = False) -> Header:
 
 @lru_cache(maxsize=256)
 def _parse_header(block: bytes, is_pair: bool) -> Header:
-    header, analyze = open_header(block, is_pair)
+    opened = open_header(block, is_pair)
+    header = opened.fields
     shape = _check_shape(header)
+    _check_is_volume(header, shape)
     dtype = _check_dtype(header)
     offset = _check_offset(header)
     slope, intercept = _check_scaling(header)
     grid, form, code, notes = _check_forms(header, shape)
     notes += _oddities(header, dtype) + _free_text(header) + _check_extension(header, block, offset)
-    if analyze:
-        notes = ["orientation unknown (Analyze): the format stores none"]
+    notes = _notes_on_format(opened, notes)
     time, stated = _repetition_time(header, shape)
     if prod(shape) * dtype.itemsize > _LARGEST_IMAGE:
         raise HeaderFault(f"impossible size: {' x '.join(map(str, shape))} voxels claimed")
+    intent = int(header["intent_code"]) if not opened.is_analyze else 0
     return Header(
-        shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated
+        *(shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated),
+        intent=intent,
+        has_tail=opened.has_tail,
     )
+
+
+def _notes_on_format(opened: OpenHeader, notes: list[str]) -> list[str]:
+    """The notes on a header; those on fields that its format does not have are left out."""
+    if opened.is_analyze:
+        return ["orientation unknown (Analyze): the format stores none"]
+    if opened.format.startswith("NIfTI"):
+        return notes
+    return [opened.space_note] if opened.space_note else []
 
 
 def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[float, bool]:
@@ -174,34 +184,22 @@ def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[
     return float(str(header["pixdim"][4])) / _TIME_UNITS[unit], unit != 0
 
 
-def open_header(block: bytes, is_pair: bool = False) -> tuple[nib.Nifti1Header, bool]:
-    """The fields of a header as they are stored, and whether it is one of Analyze."""
-    analyze = is_pair and len(block) >= 348 and block[344:348] not in _MARKS[348]
-    return _nibabel_header(_without_orientation(block) if analyze else block), analyze
-
-
-def _nibabel_header(block: bytes) -> nib.Nifti1Header:
-    if len(block) >= 132 and block[128:132] == b"DICM":
-        raise HeaderFault("DICOM, not NIfTI; convert it with dcm2niix")
-    if len(block) < 348:
-        raise HeaderFault(f"header incomplete: {len(block)} of 348 bytes")
-    for order in ("little", "big"):
-        size = int.from_bytes(block[:4], order)
-        if size == 540 and len(block) >= 540 and block[4:8] in _MARKS[540]:
-            return nib.Nifti2Header(block[:540], check=False)
-        if size == 348 and block[344:348] in _MARKS[348]:
-            return nib.Nifti1Header(block[:348], check=False)
-    if block[344:348] in _MARKS[348]:
-        raise HeaderFault("header is damaged: its size field is neither 348 nor 540")
-    raise HeaderFault("not a NIfTI file: the mark 'n+1' is missing")
-
-
 def _check_shape(header: nib.Nifti1Header) -> tuple[int, ...]:
     dim = [int(n) for n in header["dim"]]
     lengths = dim[1 : dim[0] + 1]
     if not 1 <= dim[0] <= 7 or any(n < 1 for n in lengths):
         raise HeaderFault(f"impossible dimensions: dim = {dim}")
     return tuple(lengths)
+
+
+def _check_is_volume(header: nib.Nifti1Header, shape: tuple[int, ...]) -> None:
+    """Refuse CIFTI, which keeps values on a surface in the axes after the fourth."""
+    intent, is_point = int(header["intent_code"]), len(shape) > 4 and shape[:4] == (1, 1, 1, 1)
+    if intent in _CIFTI or (is_point and prod(shape) > 1):
+        stated = f"intent {intent}" if intent in _CIFTI else "the first four axes have length 1"
+        raise HeaderFault(
+            f"CIFTI: values on a surface ({stated}), no volume; use the volume version of it"
+        )
 
 
 def _check_dtype(header: nib.Nifti1Header) -> np.dtype:
@@ -249,11 +247,6 @@ def _check_forms(
     notes = []
     if form == "none":
         notes = ["orientation unknown: sform and qform codes are both 0, left may be right"]
-    elif code not in MNI_CODES:
-        name = FORM_NAMES.get(code, "unknown")
-        notes.append(
-            f"not marked as standard space: {form}_code is {code} ({name}); fine if it is MNI"
-        )
     if sform_code > 0 and qform_code > 0:
         notes += _compare_forms(header, affine, shape)
     grid = Grid((shape[0], shape[1], shape[2]), affine, code) if len(shape) >= 3 else None
@@ -350,21 +343,9 @@ def _check_extension(header: nib.Nifti1Header, block: bytes, offset: int) -> lis
     ]
 
 
-def _without_orientation(block: bytes) -> bytes:
-    """An Analyze header as a NIfTI header that says nothing of scale, unit and orientation."""
-    plain = bytearray(block)
-    plain[112:120] = bytes(8)
-    plain[123] = 2
-    plain[148:344] = bytes(196)
-    plain[344:348] = b"ni1\0"
-    return bytes(plain)
-
-
 def fault_of(path: object, fault: HeaderFault) -> InputError:
     """The error a user sees: the file's name before what is wrong with its header."""
     problem, _, remedy = str(fault).partition("; ")
-    if str(path).lower().endswith(ARRAY_ENDINGS):
-        problem, remedy = "is an array, not an image", "make one by `lesion-dash convert`"
     return InputError(str(path), problem, remedy)
 
 
@@ -384,9 +365,10 @@ def make_image(grid: Grid, array: np.ndarray, description: str) -> nib.Nifti1Ima
     code = grid.code or _UNKNOWN_SPACE
     header.set_sform(grid.affine, code)
     with warnings.catch_warnings():
-        # Shear cannot be held by a qform; the sform is then the only full description.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # nibabel warns that a qform cannot hold shear
         header.set_qform(grid.affine, code)
+    if not Grid(grid.shape, header.get_qform()).matches(grid):
+        header["qform_code"] = 0  # or programs that prefer the qform put the image elsewhere
     header["descrip"] = description.encode("ascii", "replace")[:79]
     return image
 

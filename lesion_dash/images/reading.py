@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,10 +18,20 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..files.contents import content_finding, name_finding
 from ..files.listing import halves_of, has_image_ending
 from ..files.paths import AnyPath, PathInput, as_path
-from ..files.reading import FileView, checksum, read_bytes
-from .nifti import LONGEST_HEADER, Header, HeaderFault, check_affine, fault_of, parse_header
+from ..files.reading import FileView, checksum, read_bytes, unfetched_link
+from .formats import (
+    LONGEST_HEADER,
+    LONGEST_TEXT_HEADER,
+    HeaderFault,
+    OpenHeader,
+    is_text_header,
+    open_header,
+)
+from .nifti import Header, check_affine, fault_of, parse_header
+from .space import image_space
 
 Buffer = bytes | bytearray
 Raw = bytes | FileView
@@ -30,6 +40,7 @@ Raw = bytes | FileView
 Progress = Callable[[int, int], None]
 """Called with (parts done, parts in all): volumes, or files; what it raises ends the reading."""
 
+_NOT_GZIP = "not a gzip file, although it is named .gz"
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_MEMBER = b"\x1f\x8b\x08"
 _HEAD = 65536  # bytes, arbitrary: a header with the extensions that scanners write, and to spare
@@ -100,10 +111,12 @@ def read_raw_image(path: AnyPath, limit: int = LARGEST_MASK) -> RawImage:
 
 def _stored(path: AnyPath, header: Header, raw: bytes, digest: str) -> RawImage:
     expected = header.offset + header.voxel_bytes
-    if _is_gzip(path):
+    if _is_gzip(path, raw):
         content, notes = _inflate(path, raw, expected)
     else:
         content, notes = raw, _check_length(path, len(raw), expected)
+    if header.has_tail:
+        notes = tuple(note for note in notes if note != _TRAILING)
     count = header.voxel_bytes // header.dtype.itemsize
     values = np.frombuffer(content, header.dtype, count, header.offset)
     return RawImage(path, header, values, digest, header.notes + notes)
@@ -120,35 +133,39 @@ def read_raw(path: AnyPath, limit: int) -> tuple[Header, bytes, str]:
     sha256 : str
     """
     head_path, voxel_path = files_of(path)
-    head = read_bytes(head_path, head=_HEAD)
+    head = _read_head(head_path)
     header = _parse(path, head)
     expected = header.offset + header.voxel_bytes
     if head_path == voxel_path and len(head) < _HEAD:
         raw = head
     else:
         # A little more than the image can take shows that something follows, however much.
-        slack = expected // 50 + _HEAD if _is_gzip(path) else 1
+        is_plain = head_path == voxel_path and not _is_gzip(path, head)
+        slack = 1 if is_plain else expected // 50 + _HEAD
         raw = read_bytes(voxel_path, head=min(expected, limit + header.offset) + slack)
     if head_path == voxel_path and not raw.startswith(head):
         raise InputError(path, "changed while reading", "wait until it is copied whole")
-    check_size(path, header, len(raw), limit)
+    check_size(path, header, raw, limit)
     return header, raw, checksum(raw if head_path == voxel_path else head + raw)
 
 
 def _contents_of(path: AnyPath, header: Header, raw: Raw, notes: list[str]) -> Iterator[bytes]:
     """The uncompressed file in pieces, verified to its end; adds notes on what is unusual."""
     expected = header.offset + header.voxel_bytes
-    if _is_gzip(path):
+    if _is_gzip(path, raw):
         yield from _inflate_pieces(path, raw, expected, notes)
-        return
-    notes += _check_length(path, len(raw), expected)
-    for start in range(0, expected, _PIECE):
-        yield raw[start : min(start + _PIECE, expected)]
+    else:
+        notes += _check_length(path, len(raw), expected)
+        for start in range(0, expected, _PIECE):
+            yield raw[start : min(start + _PIECE, expected)]
+    if header.has_tail and _TRAILING in notes:
+        notes.remove(_TRAILING)
 
 
-def check_size(path: AnyPath, header: Header, length: int, limit: int) -> None:
+def check_size(path: AnyPath, header: Header, raw: Raw, limit: int) -> None:
     """Refuse a claim that the file can't hold, before anything is allocated for it."""
-    ratio = _LARGEST_RATIO if _is_gzip(path) else 1
+    length = len(raw)
+    ratio = _LARGEST_RATIO if _is_gzip(path, raw) else 1
     if header.offset > length * ratio:
         problem = f"voxel data offset is {header.offset:,}, beyond the file's end"
         raise InputError(path, problem, _COPY_AGAIN)
@@ -190,48 +207,87 @@ def stored_of_image(image: nib.spatialimages.SpatialImage) -> RawImage:
     if isinstance(image, nib.Nifti1Image):  # which NIfTI-2 images are as well
         code = int(image.header["sform_code"] or image.header["qform_code"])
     grid = Grid(shape, affine, code)
+    space = image_space(path, "sform", code, grid, has_sidecar=False)
+    grid = replace(grid, space=space)
     header = Header(data.shape, data.dtype, 0, 1.0, 0.0, grid, "sform", code, 0.0, ())
     return RawImage(path, header, np.ravel(data, order="F"), "", ())
 
 
-def _parse(path: AnyPath, head: bytes) -> Header:
+def _parse(path: AnyPath, head: bytes, *, has_sidecar: bool = True) -> Header:
     """Read and check the header in the first bytes of a file, compressed or not."""
+    with _explained(path, head):
+        header = parse_header(_first_bytes(path, head), _is_pair(path))
+    if header.grid is None:
+        return header
+    form = header.form, header.code
+    space = image_space(path, *form, header.grid, has_sidecar=has_sidecar)
+    return replace(header, grid=replace(header.grid, space=space))
+
+
+@contextmanager
+def _explained(path: AnyPath, head: bytes) -> Iterator[None]:
+    """Say of a header that cannot be used what the file is instead, where that is known."""
     try:
-        return parse_header(_first_bytes(path, head), _is_pair(path))
-    except HeaderFault as fault:
-        raise fault_of(path, fault) from None
+        yield
+    except (HeaderFault, InputError) as error:
+        finding = content_finding(head) or name_finding(path.name)
+        if finding is not None:
+            also = f" ({_NOT_GZIP})" if _NOT_GZIP in str(error) else ""
+            raise InputError(path, f"{finding.problem}{also}", finding.remedy) from None
+        if isinstance(error, HeaderFault):
+            raise fault_of(path, error) from None
+        raise
+
+
+def _read_head(path: AnyPath) -> bytes:
+    head = read_bytes(path, head=_HEAD)
+    return read_bytes(path, head=LONGEST_TEXT_HEADER) if is_text_header(head) else head
 
 
 def _is_pair(path: AnyPath) -> bool:
-    return path.suffix.lower() in (".img", ".hdr")
+    return halves_of(path)[0] != halves_of(path)[1]
 
 
 def files_of(path: AnyPath) -> tuple[AnyPath, AnyPath]:
-    """The files that hold header and voxels: one file, but for a pair of .hdr and .img."""
-    halves = halves_of(path)
-    for needed in halves if _is_pair(path) else ():
-        try:
-            is_there = needed.exists()
-        except OSError as error:
-            raise InputError(path, f"cannot be read: {error.strerror}") from None
-        if not is_there:
-            what = f"the {needed.suffix.lower()} file is missing"
-            raise InputError(path, what, f"copy {needed.name} too")
-    return halves
+    """The files that hold header and voxels: one file, but for pairs such as .hdr and .img."""
+    head, voxels = halves_of(path)
+    if head == voxels:
+        return head, voxels
+    packed = voxels.parent / f"{voxels.name}.gz"  # as AFNI compresses its .BRIK
+    is_afni = voxels.suffix.lower() == ".brik"
+    try:
+        if is_afni and not voxels.exists() and packed.exists():
+            voxels = packed
+        missing = next((half for half in (head, voxels) if not half.exists()), None)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from None
+    if missing is not None and (finding := unfetched_link(missing)):
+        raise InputError(path, finding.problem, finding.remedy)
+    if missing is not None:
+        what = f"the {missing.suffix if is_afni else missing.suffix.lower()} file is missing"
+        raise InputError(path, what, f"copy {missing.name} too")
+    return head, voxels
 
 
-def _is_gzip(path: AnyPath) -> bool:
-    return path.name.lower().endswith(".gz")
+def _is_gzip(path: AnyPath, raw: Raw) -> bool:
+    """Whether the file that holds the voxels is compressed, by its first bytes.
+
+    That of a pair of .hdr and .img never is: its first bytes are voxels.
+    """
+    return path.suffix.lower() not in (".hdr", ".img") and raw.startswith(_GZIP_MARK)
 
 
 def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
     """The bytes that hold the header, inflated."""
-    if not _is_gzip(path):
-        if raw[:2] == _GZIP_MARK:
-            raise InputError(path, "gzip data in a .nii file", "rename it to .nii.gz")
-        return raw[:LONGEST_HEADER]
+    if is_text_header(raw):
+        return raw
+    name = path.name.lower()
+    if name.endswith(".nii") and raw[:2] == _GZIP_MARK:
+        raise InputError(path, "gzip data in a .nii file", "rename it to .nii.gz")
+    if name.endswith(".nii.gz") and raw[:2] != _GZIP_MARK:
+        raise InputError(path, _NOT_GZIP, _gzip_remedy(raw))
     if raw[:2] != _GZIP_MARK:
-        raise InputError(path, "not a gzip file, although it is named .gz", _gzip_remedy(raw))
+        return raw[:LONGEST_HEADER]
     try:
         return zlib.decompressobj(31).decompress(raw[:_HEAD], LONGEST_HEADER)
     except zlib.error as error:
@@ -388,13 +444,15 @@ class ImageFile:
         """Whether header and voxels lie in two files."""
         return _is_pair(self.path)
 
-    def header_bytes(self) -> bytes:
-        """The bytes that hold the header, inflated."""
-        return _first_bytes(self.path, self._head())
+    def open_header(self) -> OpenHeader:
+        """The fields of the header as they are stored; an `InputError` where there is none."""
+        head = self._head()
+        with _explained(self.path, head):
+            return open_header(_first_bytes(self.path, head), self.is_pair)
 
     def header(self) -> Header:
         """The header, checked; an `InputError` where the image cannot be used."""
-        return _parse(self.path, self._head())
+        return _parse(self.path, self._head(), has_sidecar=self.content is None)
 
     def sha256(self) -> str:
         """Checksum of the file, of header and voxels one after the other where it is a pair."""
@@ -417,7 +475,7 @@ class ImageFile:
             Where the file is damaged, or changes meanwhile.
         """
         with self._open() as raw:
-            check_size(self.path, header, len(raw), LARGEST_SERIES)
+            check_size(self.path, header, raw, LARGEST_SERIES)
             size = _BLOCK * header.dtype.itemsize
             for block in voxel_parts(self.path, header, raw, size, notes):
                 yield np.frombuffer(block, header.dtype)
@@ -432,7 +490,7 @@ class ImageFile:
             problem = f"is too large to show: {size / 1e6:,.0f} MB of voxels a volume"
             raise InputError(self.path, problem, f"{LARGEST_MASK / 1e6:,.0f} MB are allowed")
         with self._open() as raw:
-            check_size(self.path, header, len(raw), LARGEST_SERIES)
+            check_size(self.path, header, raw, LARGEST_SERIES)
             parts = voxel_parts(self.path, header, raw, size, [])
             content = next(islice(parts, number, None))
         shape = (*header.shape[:3], 1, 1)[:3]
@@ -449,13 +507,13 @@ class ImageFile:
         if self.content is None:
             return read_raw_image(self.path, limit)
         header = self.header()
-        check_size(self.path, header, len(self.content), limit)
+        check_size(self.path, header, self.content, limit)
         return _stored(self.path, header, self.content, checksum(self.content))
 
     def _head(self) -> bytes:
         if self.content is not None:
             return self.content[:_HEAD]
-        return read_bytes(files_of(self.path)[0], head=_HEAD)
+        return _read_head(files_of(self.path)[0])
 
     @contextmanager
     def _open(self) -> Iterator[Raw]:
@@ -495,6 +553,7 @@ def as_image_file(source: ImageSource) -> ImageFile:
     if not content:
         raise InputError(name, "file is empty", _COPY_AGAIN)
     if _is_pair(Path(name)):
-        problem = "is one of two files (.hdr and .img) that belong together"
+        head, voxels = (half.suffix for half in halves_of(Path(name)))
+        problem = f"is one of two files ({head} and {voxels}) that belong together"
         raise InputError(name, problem, "convert them to one .nii file, or open them in the folder")
     return ImageFile(Path(name), content)

@@ -30,6 +30,7 @@ from .reading import (
     stored_of_image,
     voxel_parts,
 )
+from .sidecars import stated_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +146,6 @@ def _values_of_volume(path: AnyPath, header: Header, stored: NDArray) -> tuple[N
 _WIDEST_MM = 100.0
 """The largest width of smoothing; arbitrary: half a head, and the kernel still fits the memory."""
 
-_SHORTEST_MS = 100.0
-"""A repetition time from here on that bears no unit is one in ms: no scan takes so many seconds."""
-
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -162,7 +160,8 @@ class Series:
         Read-only, the first axis fastest: as the files store the values, or as float32 where a
         file scales them.
     repetition_time : float
-        Seconds from one volume to the next; NaN where the files do not say.
+        Seconds from one volume to the next; NaN where the files do not say, or contradict each
+        other.
     runs : tuple of int
         Number of volumes of each file, in their order.
     paths : tuple of Path or UrlPath
@@ -170,6 +169,8 @@ class Series:
         Of each file.
     notes : tuple of str
         What is unusual about the files, a sentence each.
+    time_doubt : str
+        What header and sidecar say of the repetition time, where they differ; otherwise empty.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Series:
     paths: tuple[AnyPath, ...] = ()
     sha256: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    time_doubt: str = ""
 
     @property
     def volumes(self) -> int:
@@ -239,7 +241,7 @@ def read_series(
     if not files:
         raise InputError("series", "holds no image", "give a 4D image, or a folder of images")
     grid = _common_grid(files, headers)
-    time, notes = _common_time(files, headers)
+    time, notes, doubt = _common_time(files, headers)
     is_from_files = not stored
     if len(files) == 1:
         stored = stored or [read_raw_image(files[0], LARGEST_IMAGE)]
@@ -258,6 +260,7 @@ def read_series(
         tuple(files) if is_from_files else (),
         tuple(raw.sha256 for raw in stored) if is_from_files else (),
         tuple(dict.fromkeys([*file_notes, *notes])),
+        doubt,
     )
 
 
@@ -298,24 +301,21 @@ def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
     return grids[0]
 
 
-def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, list[str]]:
-    """Repetition time in seconds, NaN where it is not known, and notes on it."""
+def _common_time(paths: list[AnyPath], headers: list[Header]) -> tuple[float, list[str], str]:
+    """Repetition time in seconds, NaN where it is not known, notes on it, and what is in doubt."""
     if all(header.volumes == 1 for header in headers):
-        return float("nan"), []
-    times = {header.repetition_time for header in headers}
-    if len(times) > 1:
+        return float("nan"), [], ""
+    stated = [stated_time(path, header) for path, header in zip(paths, headers, strict=True)]
+    notes = [note for one in stated for note in one.notes]
+    if doubts := [one.doubt for one in stated if one.doubt]:
+        more = f" (and so in {len(doubts)} of {len(stated)} runs)" if len(stated) > 1 else ""
+        return float("nan"), [*notes, f"repetition time: {doubts[0]}{more}"], doubts[0] + more
+    times = {one.seconds for one in stated}
+    if len(times) > 1 and not all(map(np.isnan, times)):
         shown = ", ".join(f"{time:g} s" for time in sorted(times))
         remedy = "give runs of one sequence only"
         raise InputError(paths[0].name, f"the runs differ in repetition time: {shown}", remedy)
-    time = times.pop()
-    if not (np.isfinite(time) and time > 0):
-        return float("nan"), []
-    if all(header.states_time_unit for header in headers):
-        return time, []
-    if time >= _SHORTEST_MS:
-        likely = f"probably {time:g} ms, which is {time / 1000:g} s"
-        return float("nan"), [f"repetition time is {time:g} without a unit: not used ({likely})"]
-    return time, [f"repetition time is {time:g} without a unit: taken as seconds"]
+    return times.pop(), notes, ""
 
 
 def _join(

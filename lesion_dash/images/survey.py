@@ -9,15 +9,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from .nifti import (
-    FORM_NAMES,
-    Header,
-    HeaderFault,
-    check_affine,
-    fault_of,
-    open_header,
-    qform_affine,
-)
+from .formats import HeaderFault, OpenHeader
+from .nifti import FORM_NAMES, Header, check_affine, qform_affine
 from .reading import ImageFile
 
 _SPACES = {0: "unknown", 3: "Talairach", 4: "MNI152", 5: "other template"}
@@ -94,20 +87,18 @@ class HeaderFacts:
 
 def read_facts(file: ImageFile) -> HeaderFacts:
     """Read the fields of a header; an `InputError` where it is no NIfTI header at all."""
-    try:
-        header, is_analyze = open_header(file.header_bytes(), file.is_pair)
-    except HeaderFault as fault:
-        raise fault_of(file.path, fault) from None
+    opened = file.open_header()
+    header = opened.fields
     units = int(header["xyzt_units"])
     order = "little-endian" if header.endianness == "<" else "big-endian"
     return HeaderFacts(
-        _format_of(header, file.is_pair, is_analyze),
+        _format_of(opened, file.is_pair),
         _shape_of(header),
         _data_type_of(header),
         order,
         float(header["scl_slope"]),
         float(header["scl_inter"]),
-        "" if is_analyze else _SPACE_UNITS.get(units & 7, ""),
+        "" if opened.is_analyze else _SPACE_UNITS.get(units & 7, ""),
         _TIME_UNITS.get(units & 56, ""),
         _form_of(header, "sform"),
         _form_of(header, "qform"),
@@ -122,10 +113,8 @@ def axis_codes(affine: NDArray) -> str:
     return "".join(str(code) for code in nib.aff2axcodes(affine))
 
 
-def _format_of(header: nib.Nifti1Header, is_pair: bool, is_analyze: bool) -> str:
-    if is_analyze:
-        return "Analyze 7.5, a pair of files"
-    name = "NIfTI-2" if int(header["sizeof_hdr"]) == 540 else "NIfTI-1"
+def _format_of(opened: OpenHeader, is_pair: bool) -> str:
+    name = "Analyze 7.5" if opened.is_analyze else opened.format
     return f"{name}, a pair of files" if is_pair else name
 
 

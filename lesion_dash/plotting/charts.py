@@ -12,7 +12,7 @@ from ..core.text import counted
 from ..regions.load import LesionLoad, Measure
 from ..stats.coverage import Coverage, Mark
 from ..stats.voxel_maps import MM3_PER_ML
-from .figures import new_figure
+from .drawing import explain_failure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,7 @@ _CURVE, _CHOSEN, _MARK = "#2f7f86", "#b3541e", "#5a6b78"
 _FEW = 40  # arbitrary: numbers of patients whose points are distinct
 
 
+@explain_failure
 def draw_load(load: LesionLoad, measure: Measure = "region") -> Figure:
     """Draw the lesion load of a cohort as a heat map.
 
@@ -138,6 +139,7 @@ def _name_axes(axes: Axes, load: LesionLoad, order: list[int], touched: list[int
     axes.tick_params(length=0)
 
 
+@explain_failure
 def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure:
     """Draw the share of the brain, and of the lesioned voxels, left at every number of patients.
 
@@ -217,7 +219,7 @@ def _draw_chosen(panels: tuple[Axes, Axes], coverage: Coverage, min_patients: in
     row = coverage.at(min_patients)
     for axes in panels:
         axes.axvline(row.min_patients, color=_CHOSEN, linewidth=1.8)
-    panels[0].set_title(row.sentence, fontsize=9, color=_CHOSEN, loc="left")
+    panels[0].set_title(row.sentence, fontsize=8, color=_CHOSEN, loc="left")
 
 
 def _scale_patients(axes: Axes, coverage: Coverage) -> None:

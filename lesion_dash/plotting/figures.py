@@ -17,6 +17,7 @@ from ..images.survey import Survey
 from ..images.template import load_template
 from ..stats.topography import VolumeStats
 from ..stats.voxel_maps import MM3_PER_ML
+from .drawing import drawable, explain_failure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,6 +202,7 @@ def to_levels(array: NDArray[Any], maximum: float) -> NDArray[np.uint8]:
     return np.ceil(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
 
 
+@explain_failure
 def draw_map(
     layer: Layer,
     kind: Kind = "slices",
@@ -236,7 +238,7 @@ def draw_map(
 def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological: bool) -> None:
     from nilearn import plotting
 
-    image = layer.to_nifti()
+    image = drawable(layer.to_nifti())
     shared = {
         "figure": figure,
         "threshold": 1e-9,
@@ -297,6 +299,7 @@ def _chart(height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+@explain_failure
 def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     """Draw how many patients have lesions of which volume.
 
@@ -366,7 +369,7 @@ def interactive_html(layer: Layer, mm: ArrayLike = (0, 0, 0)) -> str:
     from nilearn import plotting
 
     view = plotting.view_img(
-        layer.to_nifti(),
+        drawable(layer.to_nifti()),
         bg_img=load_template(),
         cut_coords=[float(v) for v in np.asarray(mm)],
         threshold=1e-9,
@@ -405,17 +408,6 @@ def class_stops(classes: tuple[ColourClass, ...]) -> tuple[tuple[int, Colour], .
     return tuple(stops)
 
 
-def new_figure(inches: tuple[float, float]) -> Figure:
-    """Make an empty white figure of this width and height."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=inches, facecolor="white")
-    # pyplot keeps every figure it makes alive; a bare figure is freed with its last reference.
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _finish(figure: Figure, layer: Layer) -> None:
     unit = f" ({layer.unit})" if layer.unit and layer.unit not in layer.title else ""
     figure.suptitle(f"{layer.title}{unit}", fontsize=12, x=0.01, ha="left", parse_math=False)
@@ -437,6 +429,7 @@ def _bins(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linspace(0, float(volumes.max()), count + 1)
 
 
+@explain_failure
 def draw_values(survey: Survey, log_counts: bool = False) -> Figure:
     """Draw how often values occur in an image.
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.hounsfield import brain_window
 from ..images.maps import Map
 from ..scans.registration.levels import otsu_threshold
 from ..scans.registration.task import Registration
-from .figures import new_figure
+from .drawing import explain_failure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +38,7 @@ _MAX_POINTS = 20_000
 """Voxels of the foreground whose extent is measured."""
 
 
+@explain_failure
 def draw_overlay(registration: Registration, title: str = "") -> Figure:
     """Draw the registered image with the template's edges over it, and the lesion's outline.
 
@@ -75,6 +77,7 @@ def draw_overlay(registration: Registration, title: str = "") -> Figure:
     return figure
 
 
+@explain_failure
 def draw_checkerboard(registration: Registration, title: str = "") -> Figure:
     """Draw squares of the registered image and of the template in turn.
 
@@ -162,7 +165,7 @@ def _label_sides(display: Any) -> None:
 
 def _levels(array: NDArray[Any]) -> NDArray[np.float32]:
     """Values from 0 to 1: between the 1st and the 99.5th percentile of what is not background."""
-    values = np.nan_to_num(array.astype(np.float32), nan=0, posinf=0, neginf=0)
+    values = np.nan_to_num(brain_window(array).astype(np.float32), nan=0, posinf=0, neginf=0)
     known = values[values != 0]
     low, high = np.percentile(known, [1, 99.5]) if known.size else (0.0, 1.0)
     low = min(low, 0.0) if values.min(initial=0) >= 0 else low

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from ..images.template import load_template
 from ..rois.recipe import RoiRun
 from ..rois.steps import Threshold
 from ..rois.values import Rois, RoiValues
-from .figures import new_figure
+from .drawing import drawable, explain_failure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +40,7 @@ _MOST_NAMED = 12  # arbitrary: so many names fit beside the slices, so many boxe
 _MOST_POINTS = 2000  # of a group; arbitrary: more only cover one another
 
 
+@explain_failure
 def draw_beyond(
     stat_map: Map, threshold: Threshold, mm: ArrayLike | None = None, background: Map | None = None
 ) -> Figure:
@@ -70,17 +73,7 @@ def draw_beyond(
     colours, norm = _colours_of(stat_map, mask)
     figure, display = _draw_background(_cut(mm, mask, stat_map), background)
     if mask.voxels:
-        shown = np.where(mask.array, _finite(stat_map.array), 0)
-        display.add_overlay(
-            Map(stat_map.name, shown, stat_map.grid, "", "").to_nifti(),
-            threshold=None,
-            transparency=mask.to_nifti(),
-            transparency_range=[0, 1],
-            cmap=colours,
-            vmin=norm.vmin,
-            vmax=norm.vmax,
-            **_NEAREST,
-        )
+        _overlay_beyond(display, stat_map, mask, cmap=colours, vmin=norm.vmin, vmax=norm.vmax)
     place = figure.add_axes((0.9, 0.12, 0.018, 0.68))
     name = stat_map.name.replace("minus_log10_", "−log10 ").replace("corrected_p", "corrected p")
     label = f"{name}, {stat_map.unit}" if stat_map.unit else name
@@ -89,6 +82,29 @@ def draw_beyond(
     return _titled(figure, f"{threshold.summary}: {_size(mask)}")
 
 
+@contextmanager
+def _few_voxels() -> Iterator[None]:
+    """Nilearn samples an oblique image anew: of a few voxels nothing may be left to draw."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "empty mask|No contour levels", UserWarning)
+        yield
+
+
+def _overlay_beyond(display: Any, stat_map: Map, mask: Mask, **colours: Any) -> None:
+    shown = np.where(mask.array, _finite(stat_map.array), 0)
+    image = drawable(Map(stat_map.name, shown, stat_map.grid, "", "").to_nifti())
+    inside: dict[str, Any] = {"transparency": drawable(mask.to_nifti())}
+    try:
+        with _few_voxels():
+            display.add_overlay(
+                image, threshold=None, transparency_range=[0, 1], **inside, **colours, **_NEAREST
+            )
+    except ValueError as error:
+        if "transparency_range" not in str(error):
+            raise
+
+
+@explain_failure
 def draw_mask(
     mask: Mask, title: str, mm: ArrayLike | None = None, background: Map | None = None
 ) -> Figure:
@@ -117,15 +133,17 @@ def draw_mask(
     if mask.voxels:
         from matplotlib.colors import ListedColormap
 
-        image = mask.to_nifti()
+        image = drawable(mask.to_nifti())
         fill = ListedColormap([_OUTLINE])
-        display.add_overlay(
-            image, threshold=0.5, cmap=fill, vmin=0, vmax=1, transparency=0.35, **_NEAREST
-        )
-        display.add_contours(image, levels=[0.5], colors=[_OUTLINE], linewidths=1.5)
+        with _few_voxels():
+            display.add_overlay(
+                image, threshold=0.5, cmap=fill, vmin=0, vmax=1, transparency=0.35, **_NEAREST
+            )
+            display.add_contours(image, levels=[0.5], colors=[_OUTLINE], linewidths=1.5)
     return _titled(figure, f"{title}: {_size(mask)}")
 
 
+@explain_failure
 def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = None) -> Figure:
     """Draw regions of interest in one colour each, with the names of the largest ones.
 
@@ -155,14 +173,15 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
     if len(rois):
         # Colours are given by place, so that picked regions of any number have one each.
         places = np.searchsorted([0, *(part.number for part in rois)], rois.atlas.labels)
-        display.add_overlay(
-            labels_to_nifti(places, rois.grid, "regions of interest"),
-            threshold=0.5,
-            cmap=ListedColormap([_colour(row) for row in range(len(rois))]),
-            vmin=0.5,
-            vmax=len(rois) + 0.5,
-            **_NEAREST,
-        )
+        with _few_voxels():
+            display.add_overlay(
+                drawable(labels_to_nifti(places, rois.grid, "regions of interest")),
+                threshold=0.5,
+                cmap=ListedColormap([_colour(row) for row in range(len(rois))]),
+                vmin=0.5,
+                vmax=len(rois) + 0.5,
+                **_NEAREST,
+            )
     named = list(rois)[:_MOST_NAMED]
     patches = [Patch(color=_colour(row), label=part.name) for row, part in enumerate(named)]
     if len(rois) > _MOST_NAMED:
@@ -173,6 +192,7 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
     return _titled(figure, f"{count}: {_size(rois.mask)}")
 
 
+@explain_failure
 def draw_values(values: RoiValues) -> Figure:
     """Draw the values of every group in every region: a box of the quartiles, and the points.
 
@@ -265,7 +285,7 @@ def _cut(mm: ArrayLike | None, mask: Mask, stat_map: Map | None = None) -> Mm:
     else:
         from nilearn.plotting import find_xyz_cut_coords
 
-        x, y, z = find_xyz_cut_coords(mask.to_nifti(), activation_threshold=0.5)
+        x, y, z = find_xyz_cut_coords(drawable(mask.to_nifti()), activation_threshold=0.5)
     return float(x), float(y), float(z)
 
 
@@ -274,7 +294,7 @@ def _draw_background(mm: Mm, background: Map | None) -> tuple[Figure, Any]:
     from nilearn import plotting
 
     figure = new_figure(_INCHES)
-    image = load_template() if background is None else background.to_nifti()
+    image = load_template() if background is None else drawable(background.to_nifti())
     with warnings.catch_warnings():
         # A point beyond the background is no mistake: that slice is empty.
         warnings.filterwarnings("ignore", "Some of the specified cut_coords", UserWarning)

@@ -13,7 +13,7 @@ from ..images.masks import Mask
 from ..images.template import load_template
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
 from ..stats.lesion_symptom.mapping import SymptomMap
-from .figures import new_figure
+from .drawing import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..atlas.atlas import Atlas, check_boxes_meet
+from ..core import defaults
 from ..core.defaults import (
     CONNECTIVITY,
     LOWER_THRESHOLD,
     MIN_SIZE_MM3,
     MIN_SIZE_VOXELS,
     THRESHOLD,
+    Connectivity,
+    Signs,
 )
 from ..core.errors import InputError, check_choice
 from ..images.maps import MapLike, as_map
-from ..stats.components import Component, Components, Connectivity, Signs, find_components
+from ..stats.components import Component, Components, find_components
 from .overlap_scores import (
     ComponentOverlap,
     RegionSums,
@@ -145,7 +148,9 @@ class Assignment:
 
         ``volume`` is the index of the region's map; ``correlation`` is taken over siibra's box,
         which goes a voxel beyond the component on its upper side, and so depends a little on
-        whether axes are stored mirrored; the one in `table` does not.
+        whether axes are stored mirrored; the one in `table` does not. Numbers are siibra's for
+        atlases of probabilities; for labelled ones siibra swaps the two containednesses and the two
+        weighted means, which stand here under their own names.
         """
         import pandas as pd
 
@@ -198,7 +203,7 @@ def assign_regions(
     atlas: Atlas,
     *,
     threshold: float = THRESHOLD,
-    signs: Signs = "positive",
+    signs: Signs = defaults.SIGNS,
     connectivity: Connectivity = CONNECTIVITY,
     min_size_voxels: int = MIN_SIZE_VOXELS,
     min_size_mm3: float = MIN_SIZE_MM3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from ..atlas.atlas import OUTSIDE, Atlas
 from ..cohort.cohort import Cohort, check_min_patients
 from ..core.defaults import MIN_PATIENTS
+from ..core.field_of_view import FieldsOfView
 from ..core.grid import Grid
+from ..core.text import counted
 from ..images.masks import Mask
 from ..stats.differences import cohort_differences
 from .counts import is_missed, middle_of, parts_of, probabilities_in
@@ -127,7 +130,9 @@ def region_differences(
     Parameters
     ----------
     a, b : Cohort
-        On one grid, or on grids whose voxels coincide, as for `cohort_differences`.
+        On one grid, or on grids whose voxels coincide, as for `cohort_differences`. A note tells
+        which regions reach beyond the field of view of one: its patients lesioned there are not
+        known.
     atlas : Atlas
         Brought onto the grid of each cohort, as `lesion_load` does.
     min_patients : int
@@ -155,10 +160,11 @@ def region_differences(
     min_patients = check_min_patients(min_patients)
     voxelwise = cohort_differences(a, b, min_patients)
     loads = lesion_load(a, atlas), lesion_load(b, atlas)
-    local = loads[0].atlas
+    local = atlas.on_grid(voxelwise.grid)
     (n_a, mean_a), (n_b, mean_b) = map(_lesioned, loads)
     together = (voxelwise.n[0] + voxelwise.n[1]).astype(np.float64)
-    notes = dict.fromkeys((*voxelwise.notes, *loads[0].notes, *loads[1].notes))
+    beyond = _beyond_fields(local, voxelwise.fields)
+    notes = dict.fromkeys((*voxelwise.notes, *beyond, *loads[0].notes, *loads[1].notes))
     return RegionDifferences(
         names=voxelwise.names,
         sizes=voxelwise.sizes,
@@ -171,6 +177,26 @@ def region_differences(
         probabilistic=atlas.is_probabilistic,
         notes=tuple(notes),
     )
+
+
+def _beyond_fields(atlas: Atlas, fields: FieldsOfView) -> tuple[str, ...]:
+    """Which regions reach to where A, or B, has no data."""
+    if fields.is_one:
+        return ()
+    notes = []
+    for name, field in (("A", fields.a), ("B", fields.b)):
+        is_seen = fields.seen(field, np.arange(fields.grid.size))
+        is_beyond = [
+            not is_seen[atlas.maps.indices[a:b]].all() for a, b in pairwise(atlas.maps.indptr)
+        ]
+        regions = [region.name for region, cut in zip(atlas.regions, is_beyond, strict=True) if cut]
+        if regions:
+            which = (
+                f"{len(regions)} of {counted(len(atlas.regions), 'region')}, such as {regions[0]},"
+            )
+            where = f"beyond {name}'s field of view: its patients lesioned there are not known"
+            notes.append(f"{which} {'reaches' if len(regions) == 1 else 'reach'} {where}")
+    return tuple(notes)
 
 
 def _lesioned(load: LesionLoad) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
-from ..core.defaults import LOWER_THRESHOLD
+from ..core.defaults import LOWER_THRESHOLD, POINT_SIGMA_MM
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -83,7 +83,7 @@ class PointAssignment:
 def assign_points(
     points_mm: ArrayLike,
     atlas: Atlas,
-    sigma_mm: ArrayLike = 0.0,
+    sigma_mm: ArrayLike = POINT_SIGMA_MM,
     lower_threshold: float = LOWER_THRESHOLD,
 ) -> PointAssignment:
     """Assign coordinates to the regions of an atlas.

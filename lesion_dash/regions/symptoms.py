@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
+from ..core.defaults import (
+    CONTROL,
+    MIN_PATIENTS,
+    PERMUTATIONS,
+    SEED,
+    SYMPTOM_SIDE,
+    SYMPTOM_TEST,
+    Control,
+    SymptomSide,
+)
 from ..images.reading import Progress
 from ..stats.lesion_symptom.column_tests import (
     ColumnChoice,
@@ -12,9 +21,7 @@ from ..stats.lesion_symptom.column_tests import (
     ColumnTests,
     compare_columns,
 )
-from ..stats.lesion_symptom.design import Control
 from ..stats.lesion_symptom.patients import select_patients
-from ..stats.size_bias import Side
 from .load import LesionLoad
 
 
@@ -22,13 +29,13 @@ def region_symptoms(
     load: LesionLoad,
     score: str,
     *,
-    test: ColumnTest = "ols",
+    test: ColumnTest = SYMPTOM_TEST,
     covariates: Sequence[str] = (),
-    control: Control = "log-volume",
+    control: Control = CONTROL,
     min_damaged: int = MIN_PATIENTS,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
-    side: Side = "two-sided",
+    side: SymptomSide = SYMPTOM_SIDE,
     blocks: str | None = None,
     progress: Progress | None = None,
 ) -> ColumnTests:

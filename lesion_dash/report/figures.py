@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.grid import Grid
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.template import load_template
 from ..plotting.charts import draw_coverage
+from ..plotting.drawing import drawable, explain_failure, new_figure
 from ..plotting.figures import (
     BOTH,
     COLOUR_STOPS,
@@ -27,14 +29,13 @@ from ..plotting.figures import (
     ColourClass,
     class_stops,
     fixed_maximum,
-    new_figure,
     nice_ceiling,
 )
 from ..stats.differences import CohortDifferences
 from ..stats.overlap import Overlap
 from ..stats.topography import STATISTICS
 from .findings import Findings, Side
-from .formatting import counted, fixed, ml, share
+from .formatting import fixed, ml, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +69,7 @@ def bin_edges(volumes: Volumes) -> NDArray[np.float64]:
     return np.arange(int(highest // width) + 2, dtype=np.float64) * width
 
 
+@explain_failure
 def draw_volumes(volumes: Volumes) -> Figure:
     """Draw how many patients of a cohort, or which share of each of two, have lesions of a volume.
 
@@ -151,6 +153,7 @@ def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
     return cuts
 
 
+@explain_failure
 def draw_values(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
 ) -> Figure:
@@ -171,6 +174,7 @@ def draw_values(
     return _draw_with_bar(values, grid, cuts, label, (0.0, maximum), COLOUR_STOPS[colours])
 
 
+@explain_failure
 def draw_difference(
     values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
 ) -> Figure:
@@ -178,6 +182,7 @@ def draw_difference(
     return _draw_with_bar(values, grid, cuts, label, (-maximum, maximum), _DIVERGING)
 
 
+@explain_failure
 def draw_classes(
     values: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
 ) -> Figure:
@@ -220,10 +225,11 @@ def _draw_mosaic(
 
     figure = new_figure(_INCHES)
     with warnings.catch_warnings():
-        # A map may be empty in a slice, or everywhere.
-        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
+        # A map may be empty in a slice, or everywhere; its field of view may end before.
+        empty = "empty mask|.*masked element|.*cut_coords seem to be out"
+        warnings.filterwarnings("ignore", empty, UserWarning)
         display = plotting.plot_stat_map(
-            Map("", np.nan_to_num(values), grid, "", "").to_nifti(),
+            drawable(Map("", np.nan_to_num(values), grid, "", "").to_nifti()),
             bg_img=load_template(),
             display_mode="mosaic",
             cut_coords={name: list(places) for name, places in cuts.items()},
@@ -303,7 +309,7 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
             calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
         return calls
-    cuts = choose_cuts(findings.a.cohort.grid, findings.lesioned)
+    cuts = choose_cuts(findings.grid, findings.lesioned)
     for side in findings.sides:
         if side.stats.voxels:
             calls |= {
@@ -341,9 +347,10 @@ def _coverage(findings: Findings, side: Side) -> Picture:
     figure = draw_coverage(replace(side.coverage, name=_title(findings, side)), row.min_patients)
     figure.set_size_inches(_COVERAGE_INCHES)
     figure.supxlabel("")  # who asks for what stands beside the table
+    outside = f" and {row.voxels_outside:,} outside it" if row.voxels_outside else ""
     title = (
         f"k = {row.min_patients}: {counted(row.voxels, 'voxel')}, "
-        f"{share(row.percent_of_brain)} of the brain, "
+        f"{share(row.percent_of_brain)} of the brain{outside}, "
         f"{share(row.percent_of_lesioned)} of all lesioned voxels"
     )
     figure.axes[0].set_title(title, loc="left", fontsize=9)
@@ -374,10 +381,11 @@ def _overlap(overlap: Overlap, cuts: Cuts) -> Picture:
 
 def _frequency(differences: CohortDifferences, cuts: Cuts) -> Picture:
     values = differences.frequency.array
-    maximum = _scale_end(values[values != 0])
+    known = values[np.isfinite(values)]  # NaN where one cohort has no data
+    maximum = _scale_end(known[known != 0])
     label = "Patients lesioned, A - B (percentage points)"
     figure = draw_difference(values, differences.grid, cuts, label, maximum)
-    return _picture_of_difference(figure, values, 1, "percentage points", maximum)
+    return _picture_of_difference(figure, known, 1, "percentage points", maximum)
 
 
 def _mean_difference(differences: CohortDifferences, cuts: Cuts) -> Picture:

@@ -16,11 +16,13 @@ from ..atlas.atlas import Atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
-from ..cohort.loading import MEMORY_VARIABLE
+from ..cohort.notes import group_notes
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
+from ..cohort.selection import SeveralFiles
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
+from ..core.grid import Grid
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import RegionCount, RegionCounts, count_regions
@@ -119,10 +121,12 @@ class ReportRequest:
         The same for A or B alone.
     title : str
         By default made of the names of the cohorts.
-    pattern : str
-        Which file names were read, as for `load_cohort`.
+    pattern, session, several_files : str
+        Which files were read, as for `load_cohort`.
     threshold, label : float or int, optional
         How masks were made of maps of probabilities or labels, as for `Binarization`.
+    space : str, optional
+        The space that the masks were said to lie in, as for `load_cohort`.
 
     Raises
     ------
@@ -144,8 +148,11 @@ class ReportRequest:
     where_b: Conditions = ()
     title: str = ""
     pattern: str = "*"
-    threshold: float | None = None
-    label: int | None = None
+    session: str = ""
+    several_files: SeveralFiles = "refuse"
+    threshold: float | str | None = None
+    label: int | str | None = None
+    space: str | None = None
 
     def __post_init__(self) -> None:
         canonical = {
@@ -162,7 +169,12 @@ class ReportRequest:
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        usual = {"session": "", "several_files": "refuse"}
+        values = {
+            name: value
+            for name in self.__dataclass_fields__
+            if (value := getattr(self, name)) != usual.get(name, NotImplemented)
+        }
         texts = {name: [*map(str, values[name])] for name in ("where", "where_a", "where_b")}
         return values | texts
 
@@ -216,7 +228,14 @@ class Side:
     @property
     def left_out(self) -> tuple[Patient, ...]:
         """The patients who do not meet the conditions."""
-        return tuple(patient for patient in self.skipped if patient.outcome == "accept")
+        return tuple(
+            each for each in self.skipped if each.outcome == "accept" and not each.is_left_out
+        )
+
+    @property
+    def other_files(self) -> tuple[Patient, ...]:
+        """The files of patients that do not count, by name or choice."""
+        return tuple(patient for patient in self.skipped if patient.is_left_out)
 
     @property
     def not_usable(self) -> tuple[Patient, ...]:
@@ -291,8 +310,13 @@ class Findings:
         return self.request.title or f"Lesion report: {names}"
 
     @property
+    def grid(self) -> Grid:
+        """That of A, or the one that holds the fields of view of A and B."""
+        return self.a.cohort.grid if self.differences is None else self.differences.grid
+
+    @property
     def lesioned(self) -> NDArray[np.int32]:
-        """Voxels of the grid of A that any patient of A or B has lesioned."""
+        """Voxels of `grid` that any patient of A or B has lesioned."""
         stats = self.a.everywhere if self.differences is None else self.differences
         return stats.indices
 
@@ -309,7 +333,9 @@ class Findings:
 
     def exclusions(self, side: Side) -> dict[str, list[str]]:
         """The files of a cohort that are not counted, by reason."""
-        return self._by_reason((each.file, each.reason) for each in side.not_usable + side.left_out)
+        return self._by_reason(
+            (each.file, each.reason) for each in side.not_usable + side.left_out + side.other_files
+        )
 
     def remarks(self, side: Side) -> dict[str, list[str]]:
         """The files that are counted and are unusual, by what was unusual."""
@@ -323,9 +349,15 @@ class Findings:
     def notes(self, side: Side) -> list[str]:
         """What is unusual about the masks as a group."""
         means = side.means.notes if side.means is not None else ()
-        # How this computer kept the masks says nothing of the patients, and differs elsewhere.
-        own = [note for note in side.cohort.notes if MEMORY_VARIABLE not in note]
-        return self.without_folders([*own, *means])
+        return self.without_folders([*group_notes(side.cohort.notes), *means])
+
+    @property
+    def notes_on_results(self) -> list[str]:
+        """The notes on means, on the pair and on the regions; those on inputs are apart."""
+        means = [note for side in self.sides if side.means for note in side.means.notes]
+        pair = self.differences.notes if self.differences is not None else ()
+        regions = self.regions.notes if self.regions is not None else ()
+        return self.without_folders(dict.fromkeys([*means, *pair, *regions]))
 
     def without_folders(self, texts: Iterable[str]) -> list[str]:
         """Sentences in which the folders of the cohorts are called by their names."""
@@ -378,7 +410,8 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:
     # The page could not say how a part came about, nor how to make it again.
-    if any(each.status == "skipped" and each.outcome == "accept" for each in cohort.patients):
+    skipped = (each for each in cohort.patients if each.status == "skipped")
+    if any(each.outcome == "accept" and not each.is_left_out for each in skipped):
         problem = "conditions have restricted this cohort already"
         remedy = "give the whole cohort, and the conditions in the request"
         raise InputError(cohort.name, problem, remedy)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from math import ceil, floor
 from typing import Any
 
+from ..cohort.cells import number_of, value_text
 from ..cohort.columns import Column, describe_columns, with_unit
 from ..cohort.conditions import Condition
-from ..cohort.participants import Units, number_of, value_text
+from ..cohort.participants import Units
 from ..plotting.figures import ML
 from .findings import Findings, Side
 
@@ -20,18 +21,6 @@ _UNKNOWN = "–"
 _EXACT = 1e-9
 """Share of a number by which it may differ from the one that is shown and still be the same:
 well above the rounding of a double (1e-16), well below what a reader sees."""
-
-
-def counted(number: int, noun: str = "") -> str:
-    """A count, with its noun where one is given.
-
-    Examples
-    --------
-    >>> counted(1, "voxel"), counted(12345, "voxel"), counted(12345)
-    ('1 voxel', '12,345 voxels', '12,345')
-    """
-    plural = "s" if noun and number != 1 else ""
-    return f"{number:,} {noun}{plural}".rstrip()
 
 
 def fixed(value: float, decimals: int, plus: bool = False) -> str:

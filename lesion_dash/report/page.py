@@ -18,7 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
-from ..core.text import printable
+from ..core.text import counted, printable
+from ..images.space import space_of
 from ..regions.counts import RegionCount
 from ..stats.coverage import Mark
 from .figures import Picture
@@ -27,7 +28,6 @@ from .formatting import (
     age_summary,
     column_rows,
     condition_label,
-    counted,
     criteria,
     decimals_of,
     enumerated,
@@ -39,7 +39,7 @@ from .formatting import (
     sex_summary,
     share,
 )
-from .reproduction import checksum_tables, command, find_places, python_lines, versions
+from .reproduction import Again, checksum_tables, versions
 
 PAGE_NAME = "report.html"
 
@@ -49,7 +49,11 @@ _BEFORE_UNIT = re.compile(r"(?<=[\d)]) (?=(?:%|mL|mm³?|years|months|weeks|days)
 
 
 def make_page(
-    findings: Findings, pictures: Mapping[str, Picture], files: list[tuple[str, str]], day: date
+    findings: Findings,
+    pictures: Mapping[str, Picture],
+    files: list[tuple[str, str]],
+    again: Again,
+    day: date,
 ) -> str:
     """The page as text.
 
@@ -60,6 +64,7 @@ def make_page(
         By the names that `figures.drawings` gives them.
     files : list of (str, str)
         Name of each file beside the page, and what it holds.
+    again : Again
     day : date
         On which the report was made.
     """
@@ -89,9 +94,7 @@ def make_page(
         credit=atlas_credit(findings),
         atlas_files=atlas_files(findings.atlas) if findings.atlas is not None else (),
         criteria=criteria(findings),
-        where_to_run=find_places(findings).summary,
-        command=command(findings),
-        python=python_lines(findings),
+        again=again,
         checksums=checksum_tables(findings),
     )
 
@@ -175,6 +178,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "request": findings.request,
         "k": findings.request.min_patients,
         "grid": findings.a.cohort.grid,
+        "stated": space_of(findings.a.cohort.grid),
         "largest_region": findings.largest_region,
         "age": partial(age_summary, findings),
         "sex": sex_summary,

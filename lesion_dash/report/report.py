@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from ..atlas.atlas import Atlas
-from ..cohort.cohort import Cohort
 from ..core.tables import csv_bytes
+from ..core.text import counted
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME as PROVENANCE_NAME
 from ..files.writing import write_atomically
-from ..images.maps import Map, file_parts
-from ..images.masks import Mask
+from ..images.maps import file_parts
 from ..images.reading import Progress
 from ..regions.counts import FILE_NAME as REGIONS_NAME
 from ..stats.differences import FILE_NAMES as DIFFERENCE_NAMES
 from ..stats.overlap import FILE_NAME as OVERLAP_NAME
 from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import drawings
-from .findings import Findings, ReportRequest, Side, find_all
-from .formatting import counted
+from .findings import Findings
 from .page import PAGE_NAME, make_page, summary
-from .reproduction import report_provenance
+from .reproduction import Again, report_inputs, report_provenance
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -44,61 +42,47 @@ _DIFFERENCES = {
     "mean": "mean total lesion volume of A minus that of B (mm³); NaN where k is not reached",
     "std": "SD of total lesion volume of A minus that of B (mm³); NaN where k is not reached",
 }
-_PATIENTS = "every file, used or not, with reason and volume"
-_COVERAGE = "what each minimum of patients leaves"
-_REGIONS = "how much of what counts lies in each region of the atlas"
 _PROVENANCE = "versions, parameters, SHA-256 of inputs and outputs, counts"
 
 T = TypeVar("T")
 
 
 class _File(NamedTuple):
-    """What a file of the folder holds, and the call that gives its content."""
+    """A file of the folder, what the page says of it, and where the findings hold its content."""
 
+    name: str
     summary: str
-    make: Callable[[], bytes]
+    attribute: str
+    side: int | None = None
 
 
-def _own_name(name: str, letter: str, is_pair: bool) -> str:
-    """The name of a file of one cohort; maps are compressed."""
-    ending = ".gz" if name.endswith(".nii") else ""
-    return f"{f'{letter}_' if is_pair else ''}{name}{ending}"
+def _files(is_pair: bool, has_atlas: bool) -> Iterator[_File]:
+    """The maps and tables, in their order; ``{k}`` stands for the minimum of patients."""
+    patients = "every file, used or not, with reason and volume"
+    for side, letter in enumerate("ab" if is_pair else "a"):
+        own = f"{letter}_" if is_pair else ""
+        for key, name in STATS_NAMES.items():
+            summary = f"{_STATS[key]}, where {{k}} are lesioned"
+            yield _File(f"{own}{name}.gz", summary, f"stats.{key}", side)
+        yield _File(f"{own}{PATIENTS_NAME}", patients, "cohort.files_table", side)
+        what_is_left = "what each minimum of patients leaves"
+        yield _File(f"{own}{COVERAGE_NAME}", what_is_left, "coverage.table", side)
+    if is_pair:
+        both = "1 where {k} of A and of B are lesioned"
+        yield _File(f"{OVERLAP_NAME}.gz", both, "overlap.both")
+        for key, name in DIFFERENCE_NAMES.items():
+            yield _File(f"{name}.gz", _DIFFERENCES[key], f"differences.{key}")
+    if has_atlas:
+        regions = "how much of what counts lies in each region of the atlas"
+        yield _File(REGIONS_NAME, regions, "regions.table")
 
 
-def _result_files(findings: Findings) -> dict[str, _File]:
-    """The maps and tables, in the order of `file_names`."""
-    at_least = f"at least {counted(findings.request.min_patients, 'patient')}"
-    files: dict[str, _File] = {}
-    for side in findings.sides:
-        name_of = partial(_own_name, letter=side.letter, is_pair=findings.is_pair)
-        for key, stem in STATS_NAMES.items():
-            name, summary = name_of(stem), f"{_STATS[key]}, where {at_least} are lesioned"
-            files[name] = _File(summary, partial(_stats_bytes, side, key, name))
-        files[name_of(PATIENTS_NAME)] = _File(_PATIENTS, partial(_table_bytes, side, "patients"))
-        files[name_of(COVERAGE_NAME)] = _File(_COVERAGE, partial(_table_bytes, side, "coverage"))
-    if findings.overlap is not None:
-        name = f"{OVERLAP_NAME}.gz"
-        summary = f"1 where {at_least} of A and of B are lesioned"
-        files[name] = _File(summary, partial(_map_bytes, findings.overlap.both, name))
-    if findings.differences is not None:
-        for key, stem in DIFFERENCE_NAMES.items():
-            name, drawn = f"{stem}.gz", getattr(findings.differences, key)
-            files[name] = _File(_DIFFERENCES[key], partial(_map_bytes, drawn, name))
-    if (regions := findings.regions) is not None:
-        files[REGIONS_NAME] = _File(_REGIONS, lambda: csv_bytes(regions.table))
-    return files
-
-
-def _stats_bytes(side: Side, key: str, name: str) -> bytes:
-    return _map_bytes(getattr(side.stats, key), name)
-
-
-def _map_bytes(image: Map | Mask, name: str) -> bytes:
-    return b"".join(file_parts(image.to_nifti(), name))
-
-
-def _table_bytes(side: Side, kind: str) -> bytes:
-    return csv_bytes(side.coverage.table if kind == "coverage" else side.cohort.files_table)
+def _make(file: _File, findings: Findings) -> bytes:
+    owner = findings if file.side is None else findings.sides[file.side]
+    content = attrgetter(file.attribute)(owner)
+    if file.name.endswith(".csv"):
+        return csv_bytes(content)
+    return b"".join(file_parts(content.to_nifti(), file.name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +100,10 @@ class Report:
         The page.
     files : dict of bytes
         Every file of the folder by name, the page first.
+    inputs : list of dict
+        As the provenance holds them, with the notes on each.
+    notes : list of str
+        What is unusual about the results.
     """
 
     title: str
@@ -123,6 +111,8 @@ class Report:
     sentences: tuple[str, ...]
     html: str
     files: dict[str, bytes]
+    inputs: list[dict[str, Any]]
+    notes: list[str]
 
 
 def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
@@ -133,73 +123,38 @@ def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
     >>> file_names(is_pair=False, has_atlas=True)[-2:]
     ['region_counts.csv', 'provenance.json']
     """
-    names = [
-        _own_name(name, letter, is_pair)
-        for letter in ("ab" if is_pair else "a")
-        for name in (*STATS_NAMES.values(), PATIENTS_NAME, COVERAGE_NAME)
-    ]
-    if is_pair:
-        names += [f"{name}.gz" for name in (OVERLAP_NAME, *DIFFERENCE_NAMES.values())]
-    return [PAGE_NAME, *names, *([REGIONS_NAME] if has_atlas else []), PROVENANCE_NAME]
+    names = [file.name for file in _files(is_pair, has_atlas)]
+    return [PAGE_NAME, *names, PROVENANCE_NAME]
 
 
-def make_report(
-    a: Cohort,
-    b: Cohort | None = None,
-    atlas: Atlas | None = None,
-    request: ReportRequest | None = None,
-    day: date | None = None,
-    progress: Progress | None = None,
+def assemble_report(
+    findings: Findings, again: Again, day: date | None = None, progress: Progress | None = None
 ) -> Report:
-    """Make a report on a cohort, or on two and their overlap and differences.
-
-    The same cohorts, atlas and request give the same bytes but for the day. Folders and files are
-    called by their names, without the folders above them.
+    """All files of a report; see `make_report`.
 
     Parameters
     ----------
-    a, b : Cohort
-        Whole cohorts: the request holds the conditions.
-    atlas : Atlas, optional
-        For the table of regions.
-    request : ReportRequest, optional
-        By default voxels of at least 5 patients, and no condition.
+    findings : Findings
+    again : Again
     day : date, optional
-        By default today.
     progress : callable, optional
-        Called with (steps done, steps in all); what it raises ends the work.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        Where a cohort is restricted already, where a condition names no column or no patient meets
-        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
-
-    Examples
-    --------
-    >>> from lesion_dash import ReportRequest, load_cohort, make_report
-    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
-    >>> report.title, list(report.files)[0]
-    ('Lesion report: cohort_a', 'report.html')
     """
-    findings = find_all(a, b, atlas, request or ReportRequest())
     day = day or datetime.now().astimezone().date()
-    files, to_draw = _result_files(findings), drawings(findings)
+    files = [*_files(findings.is_pair, findings.regions is not None)]
+    to_draw, k = drawings(findings), findings.request.min_patients
     total = len(files) + len(to_draw)
     pictures = _call_each(to_draw, 0, total, progress)
-    makers = {name: file.make for name, file in files.items()}
+    makers = {file.name: partial(_make, file, findings) for file in files}
     results = _call_each(makers, len(to_draw), total, progress)
-    summaries = [(name, file.summary) for name, file in files.items()]
-    page = make_page(findings, pictures, [*summaries, (PROVENANCE_NAME, _PROVENANCE)], day)
+    at_least = f"at least {counted(k, 'patient')}"
+    summaries = [(file.name, file.summary.format(k=at_least)) for file in files]
+    page = make_page(findings, pictures, [*summaries, (PROVENANCE_NAME, _PROVENANCE)], again, day)
     # The page bears the day, so its checksum would differ from one day to the next.
     sums = {name: checksum(content) for name, content in results.items()}
     provenance = report_provenance(findings, day, sums)
     every = {PAGE_NAME: page.encode("utf-8")} | results | {PROVENANCE_NAME: provenance}
-    return Report(findings.title, day, summary(findings), page, every)
+    inputs, notes = report_inputs(findings), findings.notes_on_results
+    return Report(findings.title, day, summary(findings), page, every, inputs, notes)
 
 
 def _call_each(

@@ -1,4 +1,4 @@
-"""How to make a report anew: provenance, checksums, command and Python."""
+"""How to make a report anew: provenance, checksums, and where its inputs lie."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from typing import Any
 from ..atlas.atlas import Atlas, atlas_input
 from ..atlas.published import is_library_name
 from ..cohort.cohort import cohort_input
-from ..core.text import call, literal, shell_word
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath, as_path
 from ..files.writing import provenance_bytes
 from .findings import (
     Findings,
-    ReportRequest,
     Side,
     atlas_files,
     file_name,
@@ -83,6 +81,8 @@ def _cohort(findings: Findings, side: Side) -> dict[str, Any]:
     for file in content["files"]:
         if "reason" in file:
             file["reason"] = without_folders(file["reason"], findings.cohorts)
+    if "notes" in content:
+        content["notes"] = findings.without_folders(content["notes"])
     participants = content["participants"]
     return content | {
         "folder": side.folder,
@@ -120,6 +120,22 @@ _HOMES = ("home", "Users")
 
 _UNKNOWN = Path(os.sep)
 """Assumed folder of an input that is not on this computer: near no other input."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """How the page says that it is made again.
+
+    Parameters
+    ----------
+    where_to_run : str
+        See `Places.summary`.
+    command, python : str
+    """
+
+    where_to_run: str
+    command: str
+    python: str
 
 
 @dataclass(frozen=True)
@@ -258,110 +274,3 @@ def _places(inputs: Iterable[_Input]) -> list[Path]:
 
 def _is_near(base: Path, place: Path) -> bool:
     return place.is_relative_to(base) and len(place.relative_to(base).parts) <= _MAX_DEPTH + 1
-
-
-# The command and the lines of Python that make a report anew.
-
-
-OUTPUT = "report"
-"""The folder of results in command and Python."""
-
-_WIDTH = 92
-"""Longer commands are shown on several lines; arbitrary, about the width of the page."""
-
-
-def command(findings: Findings) -> str:
-    """The command, to be run where `find_places` says; on several lines where it is long."""
-    request, places = findings.request, find_places(findings)
-    values: list[tuple[str, object]] = [
-        *zip(("--atlas", "--labels"), places.atlas, strict=False),
-        ("--participants", places.participants),
-        ("--min-patients", request.min_patients),
-        *(("--where", condition) for condition in request.where),
-        *(("--where-a", condition) for condition in request.where_a),
-        *(("--where-b", condition) for condition in request.where_b),
-        ("--pattern", None if request.pattern == ReportRequest.pattern else request.pattern),
-        ("--threshold", request.threshold),
-        ("--label", request.label),
-        ("--title", request.title or None),
-        ("-o", OUTPUT),
-    ]
-    options = [_option(name, str(value)) for name, value in values if value is not None]
-    # A name that begins with a hyphen would be taken for an option.
-    folders = [f"./{name}" if name.startswith("-") else name for name in places.folders]
-    first = " ".join(["lesion-dash", "report", *map(shell_word, folders)])
-    line = " ".join([first, *options])
-    return line if len(line) <= _WIDTH else " \\\n    ".join([first, *options])
-
-
-def _option(name: str, value: str) -> str:
-    if value.startswith("-"):  # or it would be taken for an option
-        return shell_word(f"{name}={value}")
-    return f"{name} {shell_word(value)}"
-
-
-def python_lines(findings: Findings) -> str:
-    """The same report with the library, and its numbers one by one."""
-    request, places = findings.request, find_places(findings)
-    lines = ["import lesion_dash as ld"]
-    if request.threshold is not None or request.label is not None:
-        lines.append("from lesion_dash.images.masks import Binarization")
-    lines.append("")
-    lines += [
-        f"{side.letter} = {_load(request, folder, places.participants)}"
-        for side, folder in zip(findings.sides, places.folders, strict=True)
-    ]
-    if findings.is_pair and places.folders[0] == places.folders[1]:
-        lines[-1] = "b = a"
-    if findings.atlas is not None:
-        lines.append(f"atlas = ld.load_atlas({', '.join(map(literal, places.atlas))})")
-    b = "b" if findings.is_pair else "None"
-    atlas = "atlas" if findings.atlas is not None else "None"
-    names = ("where", "where_a", "where_b", "title", "threshold", "label", "pattern")
-    chosen = {name: request.parameters[name] for name in names}
-    if request.pattern == ReportRequest.pattern:
-        del chosen["pattern"]
-    values = {name: value for name, value in chosen.items() if value not in ("", [], None)}
-    lines += [
-        f"request = {call('ReportRequest', min_patients=request.min_patients, **values)}",
-        f"report = ld.make_report(a, {b}, {atlas}, request)",
-        f"ld.save_report(report, {literal(OUTPUT)})",
-        "",
-        "# the numbers one by one",
-        *_numbers(findings),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _load(request: ReportRequest, folder: str, participants: str | None) -> str:
-    pattern = None if request.pattern == ReportRequest.pattern else request.pattern
-    source = call("load_cohort", literal(folder), participants=participants, pattern=pattern)
-    if request.threshold is None and request.label is None:
-        return source
-    choice = f"Binarization({literal(request.threshold)}, {literal(request.label)})"
-    return f"{source.removesuffix(')')}, choice={choice})"
-
-
-def _numbers(findings: Findings) -> list[str]:
-    k, lines = findings.request.min_patients, []
-    for side in findings.sides:
-        letter = side.letter
-        if conditions := [*map(str, findings.request.conditions(letter))]:
-            lines.append(f"{letter} = {call('restrict_cohort', letter, literal(conditions))}")
-        lines += [
-            f"stats_{letter} = ld.volume_stats({letter}, min_patients={k})",
-            f"print({letter}.n_patients, stats_{letter}.voxels)",
-            f"print(ld.threshold_coverage({letter}).at({k}).sentence)",
-        ]
-    if findings.is_pair:
-        lines += [
-            f"found = ld.overlap(a.at_least({k}), b.at_least({k}))",
-            "counted = found.both",
-            "print(counted.voxels, found.dice)",
-            f"differences = ld.cohort_differences(a, b, min_patients={k})",
-        ]
-    else:
-        lines.append(f"counted = a.at_least({k})")
-    if findings.atlas is not None:
-        lines.append("regions = ld.count_regions(counted, atlas).table")
-    return lines

@@ -11,13 +11,21 @@ import numpy as np
 
 from ..atlas.atlas import Atlas
 from ..atlas.loading import load_atlas
-from ..core.defaults import CLUSTER_CONNECTIVITY, PERMUTATIONS, SEED
+from ..core.defaults import (
+    CLUSTER_CONNECTIVITY,
+    CORRECTION,
+    MIN_ROI_MM3,
+    MIN_ROI_VOXELS,
+    PERMUTATIONS,
+    SEED,
+    Connectivity,
+    Correction,
+)
 from ..core.errors import InputError
 from ..files.paths import as_path
 from ..images.maps import Map
 from ..images.masks import Mask, read_mask
-from ..stats.components import Connectivity
-from ..stats.contrast import Contrast, Correction, correct_contrast
+from ..stats.contrast import Contrast, correct_contrast
 from .calls import Call, call_of, calls_in, evaluate
 from .sources import (
     CohortsSource,
@@ -164,13 +172,13 @@ class RoiRecipe:
     source: Source
     threshold: Threshold
     map_key: str = "minus_log10_p"
-    correction: Correction = "none"
+    correction: Correction = CORRECTION
     n_permutations: int = PERMUTATIONS
     seed: int = SEED
     steps: tuple[RecipeStep, ...] = ()
     connectivity: Connectivity = CLUSTER_CONNECTIVITY
-    min_voxels: int = 1
-    min_mm3: float = 0.0
+    min_voxels: int = MIN_ROI_VOXELS
+    min_mm3: float = MIN_ROI_MM3
     atlas: str | None = None
     labels: str | None = None
     picks: tuple[int, ...] = ()

@@ -18,7 +18,7 @@ from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
 from .calls import Call, lines_of
 from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun
-from .sources import ImagesSource, MapSource, SeriesSource
+from .sources import FILE_CHOICES, ImagesSource, MapSource, SeriesSource
 from .steps import Within
 from .values import Rois, RoiValues
 
@@ -166,7 +166,9 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
 
 def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
     """Every choice, with paths as text; of a URL no password."""
-    source = {"kind": type(recipe.source).__name__, **asdict(recipe.source)}
+    given = asdict(recipe.source)
+    chosen = {key: given[key] for key in given if key not in FILE_CHOICES or given[key] is not None}
+    source = {"kind": type(recipe.source).__name__, **chosen}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
     choices = {**asdict(recipe), "source": source, "steps": steps}
     parameters: dict[str, Any] = _without_passwords(json.loads(json.dumps(choices, default=fspath)))
@@ -217,14 +219,14 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
         inputs += [{"kind": "image", "file": str(path), "sha256": sha} for path, sha in pairs]
         inputs += [file_input("table", path) for path in data.conditions.sources]
     if data.tested is not None and isinstance(source, (SeriesSource, ImagesSource)):
-        inputs.append(mask_input(as_path(source.mask or ""), data.tested))
+        inputs.append(mask_input(as_path(source.mask or ""), data.tested, is_lesion=False))
     if isinstance(source, MapSource):
         inputs.append(map_input(as_path(source.image), run.stat_map))
     if run.atlas is not None:
         inputs.append(atlas_input(run.atlas))
     for step, prepared in zip(run.recipe.steps, run.steps, strict=True):
         if isinstance(step, InsideFile) and isinstance(prepared, Within):
-            inputs.append(mask_input(as_path(step.path), prepared.mask))
+            inputs.append(mask_input(as_path(step.path), prepared.mask, is_lesion=False))
         if isinstance(step, InsideRegions):
             given = (step.atlas, step.labels)
             if given != (run.recipe.atlas, run.recipe.labels):

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ..cohort.cohort import Cohort
 from ..cohort.loading import load_cohort
+from ..cohort.selection import SeveralFiles
+from ..core.defaults import (
+    DELAY_S,
+    MASK_TEST,
+    MIN_PATIENTS,
+    MIN_PATIENTS_OF_TWO,
+    T_TEST,
+    ContrastTest,
+    TTest,
+)
 from ..images.events import Conditions, read_conditions, read_groups
 from ..images.maps import Map, read_map
 from ..images.masks import Mask, read_mask
 from ..images.series import Series, read_series, smooth_series
-from ..stats.contrast import ContrastTest
 from ..stats.group_contrasts import (
     contrast_cohorts,
     contrast_conditions,
@@ -22,8 +31,6 @@ from ..stats.group_contrasts import (
 )
 from .calls import call_of, evaluate, unpack
 from .values import load_in_rois, signal_in_rois
-
-TTest = Literal["student", "welch"]
 
 
 class RoiData(NamedTuple):
@@ -104,8 +111,23 @@ class _ImageSource(_Source):
         return call_of(signal_in_rois, *samples, rois, name="values")
 
 
+FILE_CHOICES = ("pattern", "session", "several_files")
+"""Options of `load_cohort` that say which of a patient's files count."""
+
+
 class _MaskSource(_Source):
     """What sources of lesion masks have in common."""
+
+    within: str | None
+    pattern: str | None
+    session: str | None
+    several_files: SeveralFiles | None
+    space: str | None
+
+    @property
+    def _files(self) -> dict[str, Any]:
+        """How folders are read."""
+        return {name: getattr(self, name) for name in ("within", "space", *FILE_CHOICES)}
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -135,13 +157,12 @@ class _OneFolder(_MaskSource):
 
     folder: str
     participants: str | None
-    within: str | None
 
     @property
     def data(self) -> RoiData:
         """The whole cohort."""
-        places: dict[str, Any] = {"participants": self.participants, "within": self.within}
-        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **places),))
+        options = self._files | {"participants": self.participants}
+        return RoiData(cohorts=(call_of(load_cohort, self.folder, name="cohort", **options),))
 
 
 @dataclass(frozen=True)
@@ -167,8 +188,8 @@ class SeriesSource(_ImageSource):
     tables: tuple[str, ...]
     a: str
     b: str
-    test: TTest = "student"
-    delay_s: float = 5.0
+    test: TTest = T_TEST
+    delay_s: float = DELAY_S
     repetition_time: float | None = None
     fwhm_mm: float | None = None
     mask: str | None = None
@@ -206,7 +227,7 @@ class ImagesSource(_ImageSource):
 
     a: str
     b: str
-    test: TTest = "student"
+    test: TTest = T_TEST
     fwhm_mm: float | None = None
     mask: str | None = None
 
@@ -238,14 +259,17 @@ class MapSource:
     ----------
     image : str
         Path of a 3D image.
+    space : str or None
+        The space that it lies in, as for `read_map`.
     """
 
     image: str
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
         """The map."""
-        return RoiData(stat_map=call_of(read_map, self.image, name="found"))
+        return RoiData(stat_map=call_of(read_map, self.image, name="found", space=self.space))
 
 
 @dataclass(frozen=True)
@@ -260,19 +284,27 @@ class CohortsSource(_TwoGroups):
     min_patients : int
     within : str or None
         Path of a folder: no participants table is looked for outside it.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     a: str
     b: str
-    test: ContrastTest = "fisher"
-    min_patients: int = 1
+    test: ContrastTest = MASK_TEST
+    min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def data(self) -> RoiData:
         """Both cohorts."""
-        a = call_of(load_cohort, self.a, name="a", within=self.within)
-        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", within=self.within)))
+        a = call_of(load_cohort, self.a, name="a", **self._files)
+        return RoiData(cohorts=(a, call_of(load_cohort, self.b, name="b", **self._files)))
 
 
 @dataclass(frozen=True)
@@ -291,6 +323,10 @@ class SplitSource(_OneFolder, _TwoGroups):
     min_patients : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
@@ -298,9 +334,13 @@ class SplitSource(_OneFolder, _TwoGroups):
     a: str | float
     b: str | float
     participants: str | None = None
-    test: ContrastTest = "fisher"
-    min_patients: int = 1
+    test: ContrastTest = MASK_TEST
+    min_patients: int = MIN_PATIENTS_OF_TWO
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -324,14 +364,22 @@ class ScoreSource(_OneFolder):
     min_lesioned : int
     within : str or None
         Nothing outside this folder is read.
+    pattern, session, several_files : str or None
+        Which files are read, as for `load_cohort`.
+    space : str or None
+        The space that the masks lie in, as for `load_cohort`.
     """
 
     folder: str
     column: str
     participants: str | None = None
-    test: TTest = "student"
-    min_lesioned: int = 5
+    test: TTest = T_TEST
+    min_lesioned: int = MIN_PATIENTS
     within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
+    space: str | None = None
 
     @property
     def contrast(self) -> Any:

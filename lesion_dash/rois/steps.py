@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..core.defaults import THRESHOLD_SIDE, Connectivity, ThresholdSide
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.masks import Mask
-from ..stats.components import SHARED, Connectivity
+from ..images.space import compare_spaces
+from ..stats.components import SHARED
 from .calls import call_of
 
 Unit = Literal["voxels", "mm"]
+_UNIT: Unit = "voxels"
+_NEIGHBOURS: Connectivity = 6  # over faces: the smallest step
 Operation = Literal["dilate", "erode", "open", "close"]
 
 _SCIPY = {
@@ -39,8 +43,8 @@ def morph_mask(
     mask: Mask,
     operation: Operation,
     radius: float = 1,
-    unit: Unit = "voxels",
-    connectivity: Connectivity = 6,
+    unit: Unit = _UNIT,
+    connectivity: Connectivity = _NEIGHBOURS,
 ) -> Mask:
     """Dilate, erode, open or close a binary map.
 
@@ -193,12 +197,9 @@ def ball(grid: Grid, radius_mm: float) -> NDArray[np.bool_]:
 # list, and `call` is its part of a recipe (see `calls`).
 
 
-Side = Literal["above", "below", "both"]
-
-
 def check_side(side: str) -> None:
     """Raise InputError where a threshold has no such side."""
-    if side not in get_args(Side):
+    if side not in get_args(ThresholdSide):
         raise InputError("side", f"is {side!r}", "choose above, below or both")
 
 
@@ -214,7 +215,7 @@ class Threshold:
     """
 
     value: float
-    side: Side = "above"
+    side: ThresholdSide = THRESHOLD_SIDE
 
     def apply(self, stat_map: Map) -> Mask:
         """The mask of a map."""
@@ -247,16 +248,17 @@ class Within:
     Parameters
     ----------
     mask : Mask
-        On the same grid, or on one whose voxels coincide.
+        On the same grid, or on one whose voxels coincide; what lies beyond it is not used.
     """
 
     mask: Mask
 
     def apply(self, mask: Mask) -> Mask:
         """The voxels of both."""
-        other = self.mask.on_grid(mask.grid)
+        other = self.mask.cut_to(mask.grid)
         common = np.intersect1d(mask.indices, other.indices, assume_unique=True)
         how = other.notes[len(self.mask.notes) :]  # it was brought onto the grid
+        how += compare_spaces(f"mask {self.mask.name}", self.mask.grid, "the map", mask.grid)
         return Mask(mask.grid, common.astype(np.int32), mask.name, (*mask.notes, *how))
 
     @property
@@ -271,8 +273,8 @@ class Morph:
 
     operation: Operation
     radius: float = 1
-    unit: Unit = "voxels"
-    connectivity: Connectivity = 6
+    unit: Unit = _UNIT
+    connectivity: Connectivity = _NEIGHBOURS
 
     def apply(self, mask: Mask) -> Mask:
         """The changed mask."""

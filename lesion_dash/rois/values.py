@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, LabelAtlas
 from ..atlas.formats import Region
 from ..cohort.cohort import Cohort
-from ..core.defaults import CLUSTER_CONNECTIVITY
+from ..core.defaults import (
+    CLUSTER_CONNECTIVITY,
+    MIN_ROI_MM3,
+    MIN_ROI_VOXELS,
+    THRESHOLD_SIDE,
+    Connectivity,
+    ThresholdSide,
+)
 from ..core.errors import InputError
+from ..core.field_of_view import fields_of_view
 from ..core.grid import Grid
 from ..images.events import NONE, Conditions
 from ..images.maps import Map, labels_to_nifti
 from ..images.masks import Mask
 from ..images.series import Series
 from ..regions.load import lesion_load
-from ..stats.components import Component, Connectivity, find_components
-from .steps import Side, check_side
+from ..stats.components import Component, find_components
+from .steps import check_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,10 +177,10 @@ def find_rois(
     mask: Mask,
     stat_map: Map,
     *,
-    side: Side = "above",
+    side: ThresholdSide = THRESHOLD_SIDE,
     connectivity: Connectivity = CLUSTER_CONNECTIVITY,
-    min_voxels: int = 1,
-    min_mm3: float = 0.0,
+    min_voxels: int = MIN_ROI_VOXELS,
+    min_mm3: float = MIN_ROI_MM3,
     atlas: Atlas | None = None,
 ) -> Rois:
     """Separate a mask into its connected parts.
@@ -234,7 +242,11 @@ def find_rois(
 
 
 def _describe(
-    number: int, part: Component, values: NDArray[np.float64], side: Side, atlas: Atlas | None
+    number: int,
+    part: Component,
+    values: NDArray[np.float64],
+    side: ThresholdSide,
+    atlas: Atlas | None,
 ) -> Roi:
     heights = {"above": values, "below": -values, "both": np.abs(values)}[side]
     # A voxel without a value is no peak, unless there is no other.
@@ -383,7 +395,8 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     Parameters
     ----------
     cohorts : tuple of Cohort
-        On the grid of the regions; each is a group.
+        On the grid of the regions, or on one whose voxels coincide; each is a group. Of a region
+        that reaches beyond the field of view of a cohort, the part within it counts.
     rois : Rois
 
     Returns
@@ -394,7 +407,7 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     Raises
     ------
     InputError
-        Where the grids differ, or there is no region.
+        Where voxels of the grids do not coincide, or there is no region.
 
     Examples
     --------
@@ -407,9 +420,7 @@ def load_in_rois(cohorts: tuple[Cohort, ...], rois: Rois) -> RoiValues:
     True
     """
     for cohort in cohorts:
-        if not cohort.grid.matches(rois.grid):
-            problem = f"are not on the grid of {cohort.name}: {rois.grid.difference(cohort.grid)}"
-            raise InputError("regions of interest", problem, "make them from this cohort")
+        fields_of_view(cohort.grid, rois.grid, "regions of interest", cohort.name)
     loads = [lesion_load(cohort, rois.atlas) for cohort in cohorts]
     samples = tuple(patient.id for cohort in cohorts for patient in cohort.used)
     groups = tuple(cohort.name for cohort in cohorts for _ in cohort.used)

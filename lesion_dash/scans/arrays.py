@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..files.listing import ARRAY_ENDINGS
+from ..files.listing import ARRAY_ENDINGS, has_image_ending, other_format
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import checksum, read_bytes
+from ..images.reading import read_header
 from .npy import SAVE_AGAIN, UNPACKED, ArrayFault, LazyArray, read_npy, read_npz
 from .pickles import read_pickle
 
@@ -60,6 +62,16 @@ class _Contents:
     end: int
 
 
+def _check_is_no_image(path: AnyPath) -> None:
+    """Say of an image, or of a file of another format, what it is."""
+    if has_image_ending(path.name):
+        read_header(path)  # which names what is no volume
+        raise InputError(path, "is an image, not an array", "use it as it is")
+    if isinstance(path, Path) and (reason := other_format(path)):
+        problem, _, remedy = reason.partition("; ")
+        raise InputError(path, problem, remedy)
+
+
 def read_array(
     source: PathInput, name: str | None = None, unpack_mb: float | None = None
 ) -> StoredArray:
@@ -105,6 +117,7 @@ def read_array(
     path = as_path(source)
     suffix = path.suffix.lower()
     if suffix not in ARRAY_ENDINGS:
+        _check_is_no_image(path)
         problem = f"is not an array file: its name ends in none of {', '.join(ARRAY_ENDINGS)}"
         raise InputError(path, problem, SAVE_AGAIN)
     limit = UNPACKED if unpack_mb is None else unpack_mb * 1e6

@@ -17,9 +17,12 @@ from ..core.grid import Grid
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
-from ..images.nifti import HeaderFault, Nifti1Image, check_affine, make_image
+from ..images.formats import HeaderFault
+from ..images.nifti import Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
+from ..images.sidecars import StatedTime, stated_time
 from .arrays import StoredArray, read_array
+from .axes import arrange, fitting_orders
 
 Shape = tuple[int, int, int]
 
@@ -71,7 +74,7 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     image : path or URL
         Of a NIfTI image; of its content, its header alone is used.
     shape : tuple of int, length 3 or 4
-        Of the array; a fourth axis is that of the volumes.
+        Of the array, whose axes may lie in any order; see :func:`arrange`.
 
     Raises
     ------
@@ -82,15 +85,17 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     header = read_header(path)
     if header.grid is None or header.form == "none":
         raise InputError(path, "states no orientation", "give an image that does, or --affine")
-    if header.grid.shape != shape[:3]:
+    if not fitting_orders(shape, header.grid.shape):
         own, other = (" x ".join(map(str, lengths)) for lengths in (header.grid.shape, shape))
-        problem = f"has {own} voxels, the array {other}"
-        raise InputError(path, problem, _explain_shapes(shape, header.grid.shape))
-    repetition = header.repetition_time if header.volumes > 1 else 0.0
+        problem = f"has {own} voxels, the array {other}, which fit in no order of its axes"
+        raise InputError(path, problem, "give the image whose voxels the array holds")
+    stated = stated_time(path, header) if len(shape) > 3 else StatedTime(0.0)
     sources = {str(file): _file_checksum(file) for file in files_of(path)}
-    notes = tuple(f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES))
+    notes = [f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES)]
+    notes += [*stated.notes, *([f"repetition time: {stated.doubt}"] if stated.doubt else [])]
     source = f"placed like {path.name}"
-    return Placement(header.grid, source, max(repetition, 0.0), sources, notes)
+    seconds = stated.seconds if isfinite(stated.seconds) else 0.0
+    return Placement(header.grid, source, seconds, sources, tuple(notes))
 
 
 def _file_checksum(path: AnyPath) -> str:
@@ -99,16 +104,6 @@ def _file_checksum(path: AnyPath) -> str:
         return checksum(read_bytes(path))
     with os.fdopen(open_file(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _explain_shapes(shape: tuple[int, ...], target: Shape) -> str:
-    if shape[1:] == target:
-        return "the volumes come last: save array[0], or numpy.moveaxis(array, 0, -1) of a series"
-    if shape[:3] == target[::-1]:
-        return "SimpleITK's arrays are z, y, x: save array.transpose(2, 1, 0)"
-    if sorted(shape[:3]) == sorted(target):
-        return "the axes are in another order: transpose the array first"
-    return "give the image whose voxels the array holds"
 
 
 def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
@@ -215,6 +210,8 @@ def convert_array(
     voxel_size: Sequence[float] | None = None,
     orientation: str | None = None,
     affine: PathInput | None = None,
+    axes: str | None = None,
+    channel: int | None = None,
 ) -> Converted:
     """Make an image of an array, at the place that is given.
 
@@ -225,8 +222,8 @@ def convert_array(
     Parameters
     ----------
     stored : StoredArray
-        See :func:`read_array`. Three axes in the order of a NIfTI image, first x, or four, the
-        volumes last; further axes of length one are left out.
+        See :func:`read_array`. Of three axes, or four where there are volumes; further ones of
+        length one, first or last, are left out.
     like : path or URL, optional
         A NIfTI image of the same shape.
     voxel_size : sequence of float, length 3, optional
@@ -235,6 +232,12 @@ def convert_array(
         Where each axis grows to, such as ``RAS``.
     affine : path or URL, optional
         File of a 4 x 4 matrix from voxels to mm, RAS: text or ``.npy``.
+    axes : str, optional
+        The order of the axes in the array, such as ``xyz`` or ``zyx`` (SimpleITK, nnU-Net), with
+        ``t`` before or behind them for volumes. Needed where the array fits `like` in more than one
+        order. `voxel_size`, `orientation` and `affine` are of x, y and z.
+    channel : int, optional
+        The one class or volume that is taken, from 0, of an array of four axes.
 
     Returns
     -------
@@ -245,7 +248,8 @@ def convert_array(
     Raises
     ------
     InputError
-        Where no place is given, two contradict each other, or the array is no image.
+        Where no place is given, two contradict each other, the array is no image, or its axes may
+        lie in several orders and none is given.
 
     Examples
     --------
@@ -255,12 +259,19 @@ def convert_array(
     >>> made.array.dtype, made.placement.grid.voxel_volume
     (dtype('uint8'), 3.0)
     """
-    array, axes_notes = _check_axes(stored)
-    given = _given_placement(array.shape, like, voxel_size, orientation, affine)
+    _check_options(like, voxel_size, orientation, affine)
+    array, squeezed = _three_or_four_axes(stored)
+    _check_volumes(stored, array)
+    given = None if like is None else place_like(like, array.shape)
+    target = None if given is None else given.grid.shape
+    is_placed = stored.affine is not None
+    array, arranged = arrange(stored.path, array, target, axes, channel, is_placed=is_placed)
+    _check_volumes(stored, array)
+    given = given or _given_placement(array.shape, voxel_size, orientation, affine)
     placement, note = _reconcile(stored, array.shape[:3], given, voxel_size is not None)
     values, type_notes = _nifti_values(stored, array)
     values.setflags(write=False)
-    notes = [*axes_notes, note]
+    notes = [*squeezed, *arranged, note]
     if array.ndim == 4 and not placement.repetition_time:
         notes.append("the time between volumes is not stated")
     notes += [*placement.notes, *type_notes]
@@ -270,34 +281,35 @@ def convert_array(
     return Converted(values, placement, tuple(notes))
 
 
-def _check_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
+def _three_or_four_axes(stored: StoredArray) -> tuple[NDArray, tuple[str, ...]]:
+    """The array without axes of length one that no image has, and a note on them."""
     array, shape = stored.array, stored.array.shape
-    notes: tuple[str, ...] = ()
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim < len(shape):
-        notes = (f"of shape {shape}: trailing axes of length one are dropped",)
+    dropped = ["trailing"] if array.ndim < len(shape) else []
+    while array.ndim > 4 and array.shape[0] == 1:
+        array, dropped = array[0], ["first", *dropped[-1:]]
     if array.ndim not in (3, 4):
         problem = f"not a volume: an array of shape {shape}, three or four axes needed"
         remedy = "save a slice as array[:, :, None]" if array.ndim == 2 else "save one volume of it"
         raise InputError(stored.path, problem, remedy)
+    ends = " and ".join(dict.fromkeys(dropped))
+    return array, (f"of shape {shape}: {ends} axes of length one are dropped",) if ends else ()
+
+
+def _check_volumes(stored: StoredArray, array: NDArray) -> None:
     if array.ndim == 4 and array.shape[3] > _MAX_VOLUMES:
         problem = f"has {array.shape[3]:,} volumes, {_MAX_VOLUMES:,} at most"
         raise InputError(stored.path, problem, "put the axis of the volumes last")
-    if array.ndim == 4 and array.shape[0] == 1:
-        note = f"of shape {array.shape}, taken as {array.shape[3]:,} volumes of one sagittal slice"
-        notes += (f"{note}: where the first axis is a channel or a batch, save array[0]",)
-    return array, notes
 
 
-def _given_placement(
-    shape: tuple[int, ...],
+def _check_options(
     like: PathInput | None,
     voxel_size: Sequence[float] | None,
     orientation: str | None,
     affine: PathInput | None,
-) -> Placement | None:
-    """Where the voxels lie as the user says, or None."""
+) -> None:
+    """Raise where a place is said by halves, or twice."""
     if (voxel_size is None) != (orientation is None):
         missing = "--voxel-size" if voxel_size is None else "--orientation"
         remedy = "a size without an orientation leaves left and right open: give both"
@@ -306,8 +318,15 @@ def _given_placement(
     given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
         raise InputError(" and ".join(given), "are both given", "give one of them")
-    if like is not None:
-        return place_like(like, shape)
+
+
+def _given_placement(
+    shape: tuple[int, ...],
+    voxel_size: Sequence[float] | None,
+    orientation: str | None,
+    affine: PathInput | None,
+) -> Placement | None:
+    """Where the voxels lie as the user says without another image, or None."""
     volume: Shape = (shape[0], shape[1], shape[2])
     if voxel_size is not None and orientation is not None:
         return _place_centred(volume, voxel_size, orientation)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.loading import atlas_of, check_scale, load_atlas
+from ..atlas.loading import atlas_of, load_atlas
+from ..atlas.probabilities import check_scale
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.space import StatedSpace
 from ..images.masks import mask_of, volume_grid
 from ..images.nifti import Header, Space, point
 from ..images.reading import ImageFile, ImageSource, as_image_file
+from ..images.sidecars import stated_time
+from ..images.space import space_of
 from ..images.survey import (
     Form,
     HeaderFacts,
@@ -166,6 +170,12 @@ class Inspection:
         forms = (("sform", self.facts.sform), ("qform", self.facts.qform))
         return next((name for name, form in forms if form.affine is not None), "")
 
+    @property
+    def stated_space(self) -> StatedSpace | None:
+        """The space that name, sidecar, form code or grid state; None where that is not known."""
+        grid = self.header.grid if self.header is not None else None
+        return None if grid is None else space_of(grid)
+
     @cached_property
     def forms_distance_mm(self) -> float:
         """How far sform and qform disagree at the farthest corner, mm; NaN without both."""
@@ -269,6 +279,7 @@ class Inspection:
             "time_unit": facts.time_unit or None,
             "form_used": self.form_used or None,
             "forms_apart_mm": _known(self.forms_distance_mm),
+            "stated_space": _stated(self.stated_space),
             "sform": _form(facts.sform),
             "qform": _form(facts.qform),
             "space": _space(space) if space else None,
@@ -335,6 +346,8 @@ def inspect_image(source: ImageSource) -> Inspection:
         as_mask = as_atlas = Verdict("reject", (fault,))
     if header and header.repetition_time > 0 and not facts.time_unit:
         notes += ("unit of the repetition time not stated: seconds assumed",)
+    if header and file.content is None and (doubt := stated_time(file.path, header).doubt):
+        notes += (f"repetition time: {doubt}",)
     space = _space_of(facts, header)
     sha256 = file.sha256()
     return Inspection(
@@ -356,6 +369,10 @@ def _space_of(facts: HeaderFacts, header: Header | None) -> Space | None:
 
 def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _stated(space: StatedSpace | None) -> dict[str, Any] | None:
+    return asdict(space) if space is not None else None
 
 
 def _form(form: Form) -> dict[str, Any]:

@@ -117,6 +117,8 @@ def _space_rows(inspection: Inspection) -> Rows:
     rows = [("units", unit + time)]
     if inspection.form_used:
         rows.append(("affine taken from", _FORMS[inspection.form_used]))
+    if inspection.stated_space is not None:
+        rows.append(("stated space", str(inspection.stated_space)))
     if inspection.space is None:
         return tuple(rows)
     rows.append(("orientation", inspection.space.orientation))

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from ..core.defaults import UNPACK_MB
+
 
 class ArrayFault(Exception):
     """Something in a file that makes its array unusable; `read_array` adds the file's name.
@@ -40,8 +42,8 @@ SAVE_AGAIN = 'save the array alone: numpy.save("array.npy", numpy.asarray(array)
 
 COPY_AGAIN = "copy it again from its source"
 
-UNPACKED = 64_000_000
-"""Bytes to which an array may unpack without being asked for: measured, a head at 1 mm."""
+UNPACKED = int(UNPACK_MB * 1e6)
+"""Bytes to which an array may unpack without being asked for."""
 
 _RATIO = 2  # arbitrary: images rarely compress better than to a half
 _LONGEST_HEADER = 10_000  # bytes, numpy's own limit

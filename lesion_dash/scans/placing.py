@@ -13,7 +13,8 @@ from ..core.grid import Grid
 from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import as_path
 from ..images.masks import Mask, MaskLike, as_mask
-from ..images.nifti import MNI_CODES, SpatialImage
+from ..images.nifti import SpatialImage
+from ..images.space import compare_spaces, space_of
 
 
 def place_mask(mask: Mask, grid: Grid) -> Mask:
@@ -106,7 +107,7 @@ def check_overlap(name: str, own: Grid, grid: Grid) -> None:
 
 
 def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
-    """A note where a map or a mask lies in a standard space, and an image does not say so.
+    """A note where a map or a mask lies in a standard space, and an image in another or none.
 
     Parameters
     ----------
@@ -125,7 +126,10 @@ def space_notes(what: str, own: Grid, name: str, grid: Grid) -> tuple[str, ...]:
     >>> space_notes("the map", template, "the scan", scan)[0]
     'the map is marked as standard space and the scan is not: wrong unless both were registered'
     """
-    if own.code not in MNI_CODES or grid.code in MNI_CODES or own.matches(grid):
+    kinds = space_of(own).kind, space_of(grid).kind
+    if kinds == ("template", "template"):
+        return compare_spaces(what, own, name, grid)
+    if kinds[0] != "template" or own.matches(grid):
         return ()
     note = f"{what} is marked as standard space and {name} is not"
     return (f"{note}: wrong unless both were registered",)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
-from ..atlas.loading import check_scale, load_atlas, to_probabilities
+from ..atlas.loading import label_regions, load_atlas
+from ..atlas.probabilities import to_probabilities
+from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
@@ -20,16 +22,15 @@ from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
 from ..images.masks import Binarization, Mask, volume_grid
 from ..images.nifti import SpatialImage, half_step
+from ..images.probabilities import UnclearScale
 from ..images.reading import RawImage, read_header
 from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
 from .arrays import StoredArray, read_array
+from .axes import fitting_orders
 from .conversion import convert_array
 from .placing import check_overlap, place_mask, space_notes
-
-DEFAULT_THRESHOLD = 0.5
-"""Probability from which a voxel belongs to a region: as likely inside as outside."""
 
 _MAX_NAMED = 12  # arbitrary: regions that fit a sentence
 # A probability stored as float32, or interpolated, may miss the threshold by so much.
@@ -38,8 +39,6 @@ _ROUNDING = 1e-6
 _LABEL_TOLERANCE = 1e-4
 _LARGEST_PERCENT = 100
 _BLOCK = 2**20  # arbitrary: values that are compared together
-# How the note of an image begins that `space_notes` takes the place of.
-_NOT_STANDARD = "not marked as standard space"
 
 
 def _pick_region(subject: object, regions: Sequence[Region], label: str | int | None) -> int:
@@ -82,11 +81,13 @@ def _list_regions(regions: Sequence[Region]) -> str:
 # Maps in files of arrays, which take the space of the image in their folder.
 
 
-def _open_array(path: AnyPath) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
+def _open_array(
+    path: AnyPath, axes: str | None
+) -> tuple[SpatialImage, tuple[str, ...], dict[str, str]]:
     """An array as an image, notes on whose space it takes, and the checksums of both files."""
     stored = read_array(path)
     like = _find_space(path, stored) if stored.affine is None else None
-    converted = convert_array(stored, like)
+    converted = convert_array(stored, like, axes=axes)
     image = converted.to_nifti()
     image.file_map["image"].filename = str(path)  # for messages; its voxels are in memory
     notes = (*stored.notes, *converted.notes)
@@ -102,13 +103,15 @@ def _find_space(path: AnyPath, stored: StoredArray) -> AnyPath:
     stand for one another where they share a grid. Others that cannot be read, or do not say
     where left is, say nothing of the array.
     """
-    shape = stored.array.shape[:3]
+    shape = stored.array.shape[:4]
     remedy = "make an image of it with `lesion-dash convert`"
     images = [file for file in path.parent.iterdir() if has_image_ending(file.name)]
     images.sort(key=lambda file: file.name)
     named = [file for file in images if strip_ending(file.name) == path.stem]
     grids = {file: _grid_of(file, bool(named)) for file in named or images}
-    fitting = {file: grid for file, grid in grids.items() if grid and grid.shape == shape}
+    fitting = {
+        file: grid for file, grid in grids.items() if grid and fitting_orders(shape, grid.shape)
+    }
     if not fitting:
         edges = " x ".join(map(str, shape))
         problem = f"has no space of its own, and no NIfTI image of {edges} voxels lies beside it"
@@ -182,7 +185,7 @@ class RegionMap:
                 problem = "is a map of labels: it has no probability to compare"
                 raise InputError(self.name, problem, "omit --threshold")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
-        share = DEFAULT_THRESHOLD if threshold is None else threshold
+        share = REGION_THRESHOLD if threshold is None else threshold
         Binarization(share)  # raises where it is no share
         indices, values, notes = _on_grid(self, self.probabilities, grid)
         inside = indices[values >= share - _ROUNDING]
@@ -213,6 +216,7 @@ def read_region(
     label: str | int | None = None,
     table: PathInput | None = None,
     percent: bool = False,
+    axes: str | None = None,
 ) -> RegionMap:
     """Read the map of one region.
 
@@ -229,6 +233,9 @@ def read_region(
     percent : bool
         A 3D map holds percent, however small its largest value. Without this, whole numbers are
         taken for labels, since those up to 100 may be either; the largest value of others tells.
+    axes : str, optional
+        The order of the axes of an array, where it fits the image beside it in more than one; see
+        :func:`convert_array`.
 
     Raises
     ------
@@ -245,7 +252,7 @@ def read_region(
     place = source if isinstance(source, SpatialImage) else as_path(source)
     if isinstance(place, SpatialImage) or place.suffix.lower() not in ARRAY_ENDINGS:
         return _read(place, label, table, percent)
-    image, notes, sources = _open_array(place)
+    image, notes, sources = _open_array(place, axes)
     region = _read(image, label, table, percent)
     name = region.name.removesuffix(place.suffix)
     return replace(region, name=name, notes=notes + region.notes, sources=region.sources | sources)
@@ -275,7 +282,7 @@ def _read(
     if label is not None and (percent or (largest <= 1 and not is_whole)):
         problem = "is the map of one region's probabilities: it holds no labels"
         raise InputError(image.name, problem, "omit --label")
-    atlas = load_atlas(place, table)
+    atlas = label_regions(place, table)
     if label is not None:
         return _of_atlas(atlas, label)
     # A threshold on labels would take the union of all that are larger.
@@ -318,15 +325,13 @@ def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
 
 def _of_single(image: Map, values: NDArray, path: AnyPath, percent: bool) -> RegionMap:
     indices, dtype = np.flatnonzero(values).astype(np.int32), image.array.dtype
-    largest = float(values.max())
-    if percent and check_scale(path, 1, dtype, float(values.min()), largest) == 1:
-        # Its largest value alone would tell of shares.
-        indices = indices[values[indices] > 0]
-        probabilities = values[indices].astype(np.float64) / 100
-        notes: tuple[str, ...] = (f"values up to {largest:g} taken as percent",)
-    else:
-        columns, notes = to_probabilities(path, [(indices, values[indices])], dtype)
-        indices, probabilities = columns[0]
+    given = [(indices, values[indices])]
+    try:
+        columns, notes = to_probabilities(path, given, dtype, scale="percent" if percent else None)
+    except UnclearScale as fault:
+        remedy = "say --percent where they are per cent; a statistic is no map of a region"
+        raise InputError(path, fault.problem, remedy) from fault
+    indices, probabilities = columns[0]
     sources = {str(path): image.sha256}
     return RegionMap(image.name, image.grid, indices, probabilities, image.notes + notes, sources)
 
@@ -415,6 +420,7 @@ def mask_image(
     table: PathInput | None = None,
     percent: bool = False,
     transform: Transform | None = None,
+    axes: str | None = None,
 ) -> MaskedImage:
     """Cut a region out of an image by its probability or its label.
 
@@ -438,6 +444,8 @@ def mask_image(
     transform : Transform, optional
         From the image to the map's space, where the image was registered to it. Without one, both
         lie in one space.
+    axes : str, optional
+        The order of the axes of a map that is an array; see `read_region`.
 
     Returns
     -------
@@ -455,15 +463,17 @@ def mask_image(
     >>> cut.mask.voxels
     507
     """
-    region = read_region(prob, label, table, percent)
+    if threshold is not None:
+        Binarization(threshold)  # raises where it is no share
+    region = read_region(prob, label, table, percent, axes)
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)
     mask = native_region(region, threshold, transform, grid)
     name = stored.path.name
     # First what may be wrong, then how it was made.
     notes = space_notes("the map", region.grid, name, grid) if transform is None else ()
-    notes += tuple(f"{name}: {note}" for note in stored.notes if not note.startswith(_NOT_STANDARD))
+    notes += tuple(f"{name}: {note}" for note in stored.notes)
     notes += region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
-    used = threshold if region.probabilities is None or threshold else DEFAULT_THRESHOLD
+    used = threshold if region.probabilities is None or threshold else REGION_THRESHOLD
     return MaskedImage(stored, mask, used, notes, sources)

@@ -8,6 +8,7 @@ from math import asinh, sinh, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import BLOCK_MM
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..images.maps import Map
@@ -114,7 +115,7 @@ class Sample:
         return int(self.units.max()) + 1
 
 
-def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
+def take_sample(image: Map, mask: Mask, block_mm: float = BLOCK_MM) -> Sample:
     """The values of an image inside a mask on its grid, cut in units; see `cut_units`.
 
     Raises
@@ -127,7 +128,9 @@ def take_sample(image: Map, mask: Mask, block_mm: float = 0.0) -> Sample:
     return _sample(mask.name, image.name, values, indices, millimetres, image.grid, block_mm)
 
 
-def take_pair(first: Map, second: Map, mask: Mask, block_mm: float = 0.0) -> tuple[Sample, Sample]:
+def take_pair(
+    first: Map, second: Map, mask: Mask, block_mm: float = BLOCK_MM
+) -> tuple[Sample, Sample]:
     """Mean and difference of two acquisitions on one grid, voxel by voxel inside a mask.
 
     Only the voxels of the mask are computed, and both samples are drawn alike. Errors are those of

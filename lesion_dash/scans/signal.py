@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
-from ..core.defaults import SEED
+from ..core.defaults import BLOCK_MM, COILS, REGION_THRESHOLD, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import PathInput, as_path
@@ -21,8 +21,9 @@ from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
 from ..images.nifti import SpatialImage
 from ..images.series import Series, count_volumes, read_series
+from ..images.space import compare_spaces
 from .placing import check_overlap, space_notes
-from .region_masks import DEFAULT_THRESHOLD, RegionMap
+from .region_masks import RegionMap
 from .sampling import FEWEST_UNITS, Sample, cut_units, too_few, world_order
 from .signal_definitions import DEFINITIONS, Definition, draw_units, weighted_median
 from .signal_measures import (
@@ -47,9 +48,9 @@ def measure_signal(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
-    block_mm: float = 0.0,
-    resamples: int = 1000,
+    coils: int = COILS,
+    block_mm: float = BLOCK_MM,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise by every definition whose regions are given.
@@ -135,8 +136,8 @@ def temporal_snr(
     image: PathInput | SpatialImage,
     signal: MaskLike,
     *,
-    block_mm: float = 0.0,
-    resamples: int = 1000,
+    block_mm: float = BLOCK_MM,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure the temporal signal to noise of a series: the median over a mask.
@@ -285,9 +286,9 @@ def snr_by_region(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
-    block_mm: float = 0.0,
-    resamples: int = 1000,
+    coils: int = COILS,
+    block_mm: float = BLOCK_MM,
+    resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> SignalQuality:
     """Measure signal and contrast to noise in every region of an atlas.
@@ -340,7 +341,10 @@ def snr_by_region(
         measure = partial(setup.measure)
     name, grid = setup.image.name, setup.image.grid
     local = atlas.on_grid(grid)
+    # An image on the atlas's own grid belongs to it, whatever both are marked as.
     notes = space_notes(f"atlas {atlas.name}", atlas.grid, name, grid)
+    of_maps = compare_spaces("the atlas", atlas.grid, "the map", grid)
+    on_atlas = tuple(note for note in local.notes if note not in of_maps)
     rows: list[tuple[Region, Measure]] = []
     for region, mask in _masks(local):
         try:
@@ -352,7 +356,7 @@ def snr_by_region(
     return SignalQuality(
         name,
         tuple(row for _, row in rows),
-        (*setup.notes, *native_notes(local.notes), *notes),
+        (*setup.notes, *native_notes(on_atlas), *notes),
         setup.parameters | {"atlas": atlas.name},
         setup.sources | atlas.sources,
         tuple((region.label, region.name) for region, _ in rows),
@@ -363,7 +367,7 @@ def _masks(atlas: Atlas) -> Iterator[tuple[Region, Mask]]:
     """The mask of each region on the grid that the atlas was brought to."""
     bounds = pairwise(atlas.maps.indptr.tolist())
     for region, (first, last) in zip(atlas.regions, bounds, strict=True):
-        likely = atlas.maps.data[first:last] >= DEFAULT_THRESHOLD - _ROUNDING
+        likely = atlas.maps.data[first:last] >= REGION_THRESHOLD - _ROUNDING
         indices = np.sort(atlas.maps.indices[first:last][likely])
         yield region, Mask(atlas.grid, indices, region.name)
 
@@ -462,7 +466,7 @@ def measure_native(
     *,
     second: MapLike | None = None,
     air: MaskLike | None = None,
-    coils: int = 1,
+    coils: int = COILS,
 ) -> NativeSignal:
     """Measure what can be measured: a background without noise does not stop the rest.
 

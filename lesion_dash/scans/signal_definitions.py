@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.defaults import COILS
 from ..core.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MOST_COILS = 1024
 """More would leave too few digits of the difference that the factor is the root of."""
 
 
-def noise_factor(coils: int = 1) -> float:
+def noise_factor(coils: int = COILS) -> float:
     """SD of the magnitude of pure noise, for a noise of SD 1 in each channel.
 
     Where nothing gives a signal, the root of the sum of squares of N coils follows the central
@@ -47,8 +48,9 @@ def noise_factor(coils: int = 1) -> float:
 
     References
     ----------
-    Constantinides, Atalar, McVeigh (1997), Magn Reson Med 38, 852-857. Dietrich et al. (2007),
-    J Magn Reson Imaging 26, 375-385, appendix.
+    The distribution: Constantinides, Atalar, McVeigh (1997), Magn Reson Med 38, 852-857, who take
+    the root of the mean square, divided by 2 N, instead, and correct the signal. The SD for one
+    coil: Dietrich et al. (2007), J Magn Reson Imaging 26, 375-385, appendix.
 
     Examples
     --------
@@ -294,7 +296,7 @@ DEFINITIONS = (
     Definition(
         "snr_air",
         "factor * mean(signal) / SD(air)",
-        f"Constantinides et al. 1997, {_DIETRICH}",
+        f"{_DIETRICH}; factor from the chi distribution of N coils",
         lambda signal, air, factor: factor * signal.mean / air.sd,
         "coils",
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import SEED
+from ..core.defaults import BLOCK_MM, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import as_path
@@ -257,8 +257,8 @@ def refuse_overlap(masks: Mapping[str, Mask]) -> None:
 FEWEST_RESAMPLES = 100
 """Fewer hardly show where the 2.5th percentile lies; arbitrary."""
 
-_ABOUT_LESIONS = ("lesion ", "mask is empty", "not marked as standard space")
-"""Beginnings of notes that concern lesion masks in a standard space only."""
+_ABOUT_LESIONS = ("lesion ", "mask is empty")
+"""Beginnings of notes that concern lesion masks only."""
 
 _LIKE_AIR = (
     "the background looks like air: its mean is 1.9 times its SD, as Rayleigh's distribution has "
@@ -285,8 +285,8 @@ class Bootstrap:
         Where the edge or the seed is negative, or there are fewer than 100 resamples.
     """
 
-    block_mm: float = 0.0
-    resamples: int = 1000
+    block_mm: float = BLOCK_MM
+    resamples: int = RESAMPLES
     seed: int = SEED
 
     def __post_init__(self) -> None:

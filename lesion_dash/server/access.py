@@ -11,8 +11,9 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.defaults import LOOPBACK
 from ..core.errors import InputError
-from ..dashboard.own_server import LOOPBACK, OWN_NAMES, host_name
+from ..dashboard.own_server import OWN_NAMES, host_name
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
@@ -181,7 +182,9 @@ def read_token(path: str | os.PathLike[str]) -> str:
             _check_rights(place, os.fstat(file.fileno()))
             held = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise InputError(place, f"cannot be read ({error.strerror})", _NEW) from error
+        # Another one mends only that there is none.
+        remedy = _NEW if isinstance(error, FileNotFoundError) else "give a file that you may read"
+        raise InputError(place, f"cannot be read ({error.strerror})", remedy) from error
     token = held.decode("ascii", errors="replace").strip()
     if len(token) < SHORTEST:
         problem = f"holds {len(token)} characters, a token has at least {SHORTEST}"

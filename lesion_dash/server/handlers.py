@@ -25,6 +25,7 @@ class DashboardPage(PlainErrors, TornadoVoilaHandler):  # type: ignore[misc]
     @authenticated
     async def get(self, path: str | None = None) -> None:
         """Give the page a kernel, or say that all are in use."""
+        await self.kernel_manager.end_empty()
         if not await self.kernel_manager.has_free_kernel():
             self._say_full()
             return

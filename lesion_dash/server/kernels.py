@@ -23,9 +23,9 @@ from jupyter_server.services.kernels.kernelmanager import (
 )
 from traitlets import Integer
 
+from ..core.defaults import MAX_KERNELS
 from ..dashboard.environment import kernel_environment
 
-MAX_KERNELS = 10
 _SECONDS_TO_COME_BACK = 60
 _SECONDS_TO_SETTLE = 2
 
@@ -63,6 +63,29 @@ class PatientKernelManager(AsyncMappingKernelManager):
         """Kernels that belong to a page, or are being started for one."""
         begun = set(self.list_kernel_ids()) | self._starting
         return len(begun - self._ready()) - min(len(self._warming), self._unfinished())
+
+    async def end_empty(self) -> None:
+        """End the kernels kept ready that hold no page any more.
+
+        Where the process of a kernel ends, for want of memory or by an administrator, the server
+        starts it anew, empty; and the page may have failed while the kernel was made ready.
+        """
+        for pool in list(self._pool.values()):
+            for task in [task for task in pool if task.done()]:
+                if await self._holds_page(task) or task not in pool:
+                    continue
+                pool.remove(task)
+                if (kernel_id := _kernel_of(task)) in self._kernels:
+                    await self.shutdown_kernel(kernel_id, now=True)
+
+    async def _holds_page(self, task: asyncio.Task[dict[str, Any]]) -> bool:
+        kernel = self._kernels.get(_kernel_of(task))
+        if kernel is None or kernel.was_restarted:
+            return False
+        rendering = task.result()["task"]
+        if rendering.done() and (rendering.cancelled() or rendering.exception() is not None):
+            return False
+        return bool(await kernel.is_alive())
 
     async def has_free_kernel(self) -> bool:
         """Whether one more page may have a kernel; a page that was left makes room for it."""
@@ -131,12 +154,7 @@ class PatientKernelManager(AsyncMappingKernelManager):
 
     def _ready(self) -> set[str]:
         """Kernels that wait for a page."""
-        done = [task for pool in self._pool.values() for task in pool if task.done()]
-        return {
-            task.result()["kernel_id"]
-            for task in done
-            if not task.cancelled() and task.exception() is None
-        }
+        return {_kernel_of(task) for pool in self._pool.values() for task in pool} - {""}
 
     async def _end_abandoned(self) -> None:
         """End the kernel whose page has been gone longest, if it had time to come back."""
@@ -154,13 +172,27 @@ class PatientKernelManager(AsyncMappingKernelManager):
                 await self.shutdown_kernel(longest)
 
 
+def _kernel_of(task: asyncio.Task[dict[str, Any]]) -> str:
+    """Id of the kernel that a task of the pool has started; empty where there is none."""
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        return ""
+    return str(task.result()["kernel_id"])
+
+
 class KernelProcess(ServerKernelManager):
     """Starts a kernel that is confined to the files of a page, where the system can.
 
     Its sockets, temporary files and settings lie in a folder of its own, which is removed when the
     kernel has ended, whichever way. The name of the folder tells nothing: who knows the id of a
     kernel could connect to it, and names of sockets are no secret in a system.
+
+    Attributes
+    ----------
+    was_restarted : bool
+        Its first process has ended, and what it held is lost.
     """
+
+    was_restarted = False
 
     def __init__(self, connection_file: str = "", **settings: Any) -> None:
         above = Path(connection_file).parent
@@ -174,6 +206,11 @@ class KernelProcess(ServerKernelManager):
         # Nothing is imported from the current folder, and nobody types what could be recalled.
         command = [sys.executable, "-P", "-m", launcher, "-f", self.connection_file]
         return [*command, "--HistoryManager.enabled=False", *(extra_arguments or ())]
+
+    async def restart_kernel(self, *given: Any, **settings: Any) -> None:  # type: ignore[override]
+        """Start it anew, as the server does where its process has ended."""
+        self.was_restarted = True
+        await super().restart_kernel(*given, **settings)
 
     async def shutdown_kernel(  # type: ignore[override]
         self, now: bool = False, restart: bool = False

@@ -6,6 +6,7 @@ Server extension would run whatever a visitor sends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.defaults import LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
 from ..dashboard.environment import MEMORY_VARIABLE, OWN_SERVER, RESULTS_VARIABLE, ROOT_VARIABLE
 from ..dashboard.scripts import SERVED, served_scripts
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from .access import Access
 
 
-ADDRESS = "127.0.0.1"
-PORT = 8866
-MAX_KERNELS = 10
 TEMPLATE = "lesion_dash"
 
 _IDLE_SECONDS = 5 * 60  # without a page; a page that lost its connection comes back sooner
@@ -43,7 +42,7 @@ def serve(
     port: int = PORT,
     open_browser: bool = False,
     *,
-    host: str = ADDRESS,
+    host: str = LOOPBACK,
     hostname: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
     max_kernels: int = MAX_KERNELS,
@@ -241,10 +240,15 @@ def _check_port(port: int, access: Access) -> None:
         except OverflowError as error:
             raise InputError(f"port {port}", "is none", "give one from 1024 to 65535") from error
         except OSError as error:
-            problem = (
-                f"cannot be used ({error.strerror}); is a dashboard open at {access.url(port)}?"
-            )
-            raise InputError(f"port {port}", problem, "stop it, or give another --port") from error
+            problem, remedy = f"cannot be used ({error.strerror})", "give another --port"
+            if isinstance(error, PermissionError):
+                remedy = "give a --port from 1024 on: those below are the administrator's"
+            elif error.errno == errno.EADDRNOTAVAIL:
+                remedy = f"{access.address} is no address of this computer: give one that is"
+            elif error.errno == errno.EADDRINUSE:
+                problem += f"; is a dashboard open at {access.url(port)}?"
+                remedy = "stop it, or give another --port"
+            raise InputError(f"port {port}", problem, remedy) from error
 
 
 def _find_template() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import CONNECTIVITY, MIN_SIZE_MM3, MIN_SIZE_VOXELS, THRESHOLD
+from ..core import defaults
+from ..core.defaults import (
+    CONNECTIVITY,
+    MIN_SIZE_MM3,
+    MIN_SIZE_VOXELS,
+    THRESHOLD,
+    Connectivity,
+    Signs,
+)
 from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask
-
-Signs = Literal["positive", "negative", "both"]
-Connectivity = Literal[6, 18, 26]
 
 SIGNS: dict[str, tuple[int, ...]] = {"positive": (1,), "negative": (-1,), "both": (1, -1)}
 SHARED = {6: 1, 18: 2, 26: 3}
@@ -134,7 +138,7 @@ class Components:
 def find_components(
     image: MapLike,
     threshold: float = THRESHOLD,
-    signs: Signs = "positive",
+    signs: Signs = defaults.SIGNS,
     connectivity: Connectivity = CONNECTIVITY,
     min_size_voxels: int = MIN_SIZE_VOXELS,
     min_size_mm3: float = MIN_SIZE_MM3,

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.defaults import MIN_PERMUTATIONS, PERMUTATIONS, SEED
+from ..core.defaults import (
+    CORRECTION,
+    MIN_PERMUTATIONS,
+    PERMUTATIONS,
+    SEED,
+    ContrastTest,
+    Correction,
+)
 from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
 from .voxel_maps import Column, Columns, Quantity, VoxelMaps, minus_log10
-
-ContrastTest = Literal["student", "welch", "fisher"]
 
 TESTS = {
     "student": "Student's two-sample t-test (equal variances), two-sided",
@@ -24,7 +29,6 @@ TESTS = {
 
 Float1D = NDArray[np.float64]
 
-Correction = Literal["none", "bonferroni", "fdr", "fwe"]
 
 CORRECTIONS = {
     "none": "none: at p < 0.05, one voxel in twenty passes without any effect",
@@ -93,7 +97,7 @@ class Contrast(VoxelMaps):
     effect_unit: str
     statement: str
     samples: Samples | None
-    correction: str = "none"
+    correction: str = CORRECTION
     notes: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     sizes_vary: bool = False

@@ -74,11 +74,26 @@ class CoverageRow:
     percent_of_lesioned: float
 
     @property
+    def voxels_outside(self) -> int:
+        """Those of the voxels that lie outside the brain, where any of it is on the grid."""
+        return 0 if np.isnan(self.percent_of_brain) else self.voxels - self.voxels_in_brain
+
+    @property
     def sentence(self) -> str:
-        """The row as text, such as ``k = 5: 12,345 voxels, 6.2 % of the brain, ...``."""
+        """The row as text; voxels outside the brain are apart from those in its share.
+
+        Examples
+        --------
+        >>> CoverageRow(5, 12_345, 98_760.0, 12_345, 6.21, 50.0).sentence
+        'k = 5: 12,345 voxels, 6.2 % of the brain, 50 % of all lesioned voxels'
+        >>> CoverageRow(5, 12_345, 98_760.0, 12_000, 6.04, np.nan).sentence
+        'k = 5: 12,345 voxels, 6.0 % of the brain (12,000) and 345 outside it'
+        """
         text = f"k = {self.min_patients}: {counted(self.voxels, 'voxel')}"
+        outside = self.voxels_outside
         if not np.isnan(self.percent_of_brain):
             text += f", {_percent(self.percent_of_brain)} of the brain"
+            text += f" ({self.voxels_in_brain:,}) and {outside:,} outside it" if outside else ""
         if not np.isnan(self.percent_of_lesioned):
             text += f", {_percent(self.percent_of_lesioned)} of all lesioned voxels"
         return text

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.defaults import MIN_PATIENTS
+from ..cohort.selection import common_patients
+from ..core.defaults import MIN_PATIENTS, OUTSIDE_OF_DIFFERENCES, Outside
 from ..core.errors import check_choice
-from ..core.grid import Grid, is_near
+from ..core.field_of_view import FieldsOfView, fields_of_view
 from ..images.maps import Map
 from ..images.masks import Mask
-from .topography import BACKGROUND, Outside, VolumeStats, volume_stats
+from ..images.space import compare_spaces
+from .topography import BACKGROUND, VolumeStats, volume_stats
 from .voxel_maps import Columns, Quantity, VoxelMaps, file_names
 
 FREQUENCY = Quantity(
@@ -61,18 +63,20 @@ Pair = tuple[NDArray, NDArray]
 class CohortDifferences(VoxelMaps):
     """What cohort A has more of than cohort B, voxel by voxel; negative where B has more.
 
-    The values are those at the voxels that any patient of either cohort has lesioned.
+    The values are those at the voxels that any patient of either cohort has lesioned. Where one
+    cohort has no data, as its field of view ends before, how many of its patients are lesioned is
+    not known: differences are NaN there.
 
     Parameters
     ----------
     grid, indices
-        As those of `VoxelMaps`; the grid is that of A.
+        As those of `VoxelMaps`; the grid is that of A, or one that holds both fields of view.
     names : tuple of str
         Of A and of B.
     sizes : tuple of int
         Patients of A and of B.
     n : tuple of array of int32, shape (voxels,)
-        Patients of A and of B lesioned there.
+        Patients of A and of B lesioned there; 0 where a cohort has no data, see `seen`.
     means : tuple of array of float64, shape (voxels,)
         Their mean total lesion volume in mm³, NaN where there is none.
     stds : tuple of array of float64, shape (voxels,)
@@ -81,8 +85,11 @@ class CohortDifferences(VoxelMaps):
         Volumes are compared where at least this many patients of A, and of B, are lesioned.
     outside : str
         What the maps of volumes hold elsewhere: ``nan`` or ``zero``.
+    fields : FieldsOfView
+        Where A and B have data.
     notes : tuple of str
-        How B was brought onto the grid of A, and what is unusual about the pair.
+        How B was brought onto the grid of A, how many voxels of one lie where the other has no
+        data, and what is unusual about the pair.
     """
 
     names: tuple[str, str]
@@ -92,6 +99,7 @@ class CohortDifferences(VoxelMaps):
     stds: Pair
     min_patients: int
     outside: Outside
+    fields: FieldsOfView
     notes: tuple[str, ...] = ()
     values: Columns = field(init=False)
     quantities: tuple[Quantity, ...] = field(init=False)
@@ -105,7 +113,7 @@ class CohortDifferences(VoxelMaps):
             STD.made(where, background=background),
         )
         values = {
-            "frequency": partial(_percentage_points, self.n, self.sizes),
+            "frequency": partial(_percentage_points, self.n, self.sizes, self.seen),
             "mean": partial(_subtract, self.means, self.n, minimum, background),
             "std": partial(_subtract, self.stds, self.n, minimum, background),
         }
@@ -128,6 +136,20 @@ class CohortDifferences(VoxelMaps):
         return self.map("std")
 
     @property
+    def seen(self) -> Pair:
+        """Whether A, and B, have data of each voxel."""
+        if self.fields.is_one:
+            return (np.ones(self.voxels, bool),) * 2
+        a, b = (self.fields.seen(own, self.indices) for own in (self.fields.a, self.fields.b))
+        return a, b
+
+    def _at_all_voxels(self, quantity: Quantity) -> NDArray:
+        flat = super()._at_all_voxels(quantity)
+        if quantity.key == "frequency" and not self.fields.is_one:
+            flat[~np.ravel(self.fields.seen_by_both, order="F")] = np.nan
+        return flat
+
+    @property
     def compared(self) -> Mask:
         """The voxels where volumes are compared."""
         enough = np.minimum(*self.n) >= self.min_patients
@@ -140,8 +162,9 @@ class CohortDifferences(VoxelMaps):
         return replace(self, indices=self.indices[chosen], n=n, means=means, stds=stds)
 
 
-def _percentage_points(n: Pair, sizes: tuple[int, int]) -> NDArray:
-    return np.asarray(100 * (n[0] / sizes[0] - n[1] / sizes[1]))
+def _percentage_points(n: Pair, sizes: tuple[int, int], seen: Pair) -> NDArray:
+    points = 100 * (n[0] / sizes[0] - n[1] / sizes[1])
+    return np.where(seen[0] & seen[1], points, np.nan)
 
 
 def _subtract(of_each: Pair, n: Pair, min_patients: int, background: float) -> NDArray:
@@ -150,7 +173,10 @@ def _subtract(of_each: Pair, n: Pair, min_patients: int, background: float) -> N
 
 
 def cohort_differences(
-    a: Cohort, b: Cohort, min_patients: int = MIN_PATIENTS, outside: Outside = "nan"
+    a: Cohort,
+    b: Cohort,
+    min_patients: int = MIN_PATIENTS,
+    outside: Outside = OUTSIDE_OF_DIFFERENCES,
 ) -> CohortDifferences:
     """Subtract one cohort from another: how many are lesioned at a voxel, and how large they are.
 
@@ -169,7 +195,8 @@ def cohort_differences(
     ----------
     a, b : Cohort
         On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
-        and a note says so, as for `overlap`.
+        and a note says so, as for `overlap`. Where one field of view reaches beyond the other,
+        the maps lie on a grid that holds both, and are NaN where one cohort has no data.
     min_patients : int
         Volumes are compared where at least this many patients of each cohort are lesioned.
     outside : {"nan", "zero"}
@@ -198,15 +225,21 @@ def cohort_differences(
     min_patients = check_min_patients(min_patients)
     check_choice("outside", outside, BACKGROUND)
     of_a, of_b = volume_stats(a, 1), volume_stats(b, 1)
-    places, notes = _on_grid(of_b, b.name, a.grid)
-    lesioned = np.zeros(a.grid.size, bool)  # np.union1d takes a second for two million voxels
-    lesioned[of_a.indices] = lesioned[places] = True
+    fields = fields_of_view(a.grid, b.grid, b.name)
+    places = [fields.places(stats.grid, stats.indices) for stats in (of_a, of_b)]
+    lesioned = np.zeros(fields.grid.size, bool)  # np.union1d takes a second for two million voxels
+    lesioned[places[0]] = lesioned[places[1]] = True
     indices = np.flatnonzero(lesioned).astype(np.int32)
-    n_a, *volumes_a = _spread(of_a, of_a.indices, indices)
-    n_b, *volumes_b = _spread(of_b, places, indices)
+    n_a, *volumes_a = _spread(of_a, places[0], indices)
+    n_b, *volumes_b = _spread(of_b, places[1], indices)
+    notes = (
+        *compare_spaces("A", a.grid, "B", b.grid),
+        *Mask(of_b.grid, of_b.indices, b.name).on_grid(fields.grid).notes,
+        *fields.notes(*places),
+    )
     means, stds = zip(volumes_a, volumes_b, strict=True)
     return CohortDifferences(
-        grid=a.grid,
+        grid=fields.grid,
         indices=indices,
         names=(a.name, b.name),
         sizes=(a.n_patients, b.n_patients),
@@ -215,22 +248,9 @@ def cohort_differences(
         stds=stds,
         min_patients=min_patients,
         outside=outside,
-        notes=(*notes, *_common_masks(a, b)),
+        fields=fields,
+        notes=(*notes, *common_patients(a, b), *_common_masks(a, b)),
     )
-
-
-def _on_grid(
-    stats: VolumeStats, name: str, grid: Grid
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Positions on another grid of the voxels of a cohort, in their order, and what was done."""
-    moved = Mask(stats.grid, stats.indices, name).on_grid(grid)
-    steps = None if is_near(stats.grid, grid) else stats.grid.exact_steps(grid)
-    if steps is None:  # the positions are the same
-        return moved.indices, moved.notes
-    own = np.stack(np.unravel_index(stats.indices, stats.grid.shape, order="F"))
-    voxels = steps[:, :3] @ own + steps[:, 3:]
-    places = np.ravel_multi_index(tuple(voxels), grid.shape, order="F")
-    return places.astype(np.int32), moved.notes
 
 
 def _spread(

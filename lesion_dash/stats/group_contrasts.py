@@ -8,22 +8,31 @@ from dataclasses import replace
 from itertools import accumulate
 from math import comb
 from os import cpu_count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort.cells import value_text
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.participants import value_text
-from ..core.defaults import MIN_PATIENTS
+from ..cohort.selection import common_patients
+from ..core.defaults import (
+    MASK_TEST,
+    MIN_PATIENTS,
+    MIN_PATIENTS_OF_TWO,
+    T_TEST,
+    ContrastTest,
+    TTest,
+)
 from ..core.errors import InputError, check_choice
+from ..core.field_of_view import FieldsOfView, fields_of_view
 from ..images.events import Conditions
 from ..images.masks import Mask
 from ..images.series import Series
+from ..images.space import compare_spaces
 from .contrast import (
     TESTS,
     Contrast,
-    ContrastTest,
     Float1D,
     Moments,
     Samples,
@@ -63,16 +72,19 @@ _OF_PEOPLE = (
 
 
 def _samples_of_masks(
-    cohorts: tuple[Cohort, ...], scores: NDArray[np.float64] | None = None
+    cohorts: tuple[Cohort, ...],
+    scores: NDArray[np.float64] | None = None,
+    fields: FieldsOfView | None = None,
 ) -> Samples:
     """Zeros and ones of every patient at the tested voxels, one cohort after the other.
 
     The first cohort is group 1, the second group 0; scores, where given, stand in their place.
+    The voxels of cohorts in several fields of view are those of the grid that holds both.
     """
 
     def values(indices: NDArray[np.int32]) -> NDArray[np.float64]:
         rows = [
-            np.isin(indices, cohort.voxels(patient), assume_unique=True)
+            np.isin(indices, _lesion_in(fields, cohort, patient), assume_unique=True)
             for cohort in cohorts
             for patient in range(cohort.n_patients)
         ]
@@ -80,6 +92,12 @@ def _samples_of_masks(
 
     groups = np.repeat([1.0, 0.0][: len(cohorts)], [cohort.n_patients for cohort in cohorts])
     return Samples(values, groups if scores is None else scores)
+
+
+def _lesion_in(fields: FieldsOfView | None, cohort: Cohort, patient: int) -> NDArray[np.int32]:
+    """The voxels of a patient's lesion, on the grid that holds both fields of view."""
+    voxels = cohort.voxels(patient)
+    return voxels if fields is None else fields.places(cohort.grid, voxels)
 
 
 def odds_ratio(
@@ -136,14 +154,15 @@ def _p_of_margin(lesioned: int, fewest: int, choices: list[list[int]]) -> NDArra
 
 
 def contrast_cohorts(
-    a: Cohort, b: Cohort, *, test: ContrastTest = "fisher", min_patients: int = 1
+    a: Cohort, b: Cohort, *, test: ContrastTest = MASK_TEST, min_patients: int = MIN_PATIENTS_OF_TWO
 ) -> Contrast:
     """Test at each voxel whether two cohorts are lesioned there equally often.
 
     Parameters
     ----------
     a, b : Cohort
-        On one grid, without a common patient.
+        Without a common patient; on one grid, or on grids whose voxels coincide. Only what lies
+        in both fields of view is tested.
     test : {"fisher", "student", "welch"}
         Fisher's exact test of lesioned or spared; or a t-test of zeros and ones.
     min_patients : int
@@ -158,8 +177,8 @@ def contrast_cohorts(
     Raises
     ------
     InputError
-        Where the grids differ, a cohort has fewer than two patients, a patient is in both, or no
-        voxel is lesioned in so many patients.
+        Where voxels of the grids do not coincide, a cohort has fewer than two patients, a patient
+        is in both, or no voxel is lesioned in so many patients.
 
     Examples
     --------
@@ -170,16 +189,22 @@ def contrast_cohorts(
     """
     check_min_patients(min_patients)
     check_choice("test", test, TESTS)
+    fields = fields_of_view(a.grid, b.grid, b.name, a.name)
     _check_cohorts(a, b)
-    lesioned = [np.ravel(cohort.counts, order="F") for cohort in (a, b)]
-    indices = np.flatnonzero(lesioned[0] + lesioned[1] >= min_patients).astype(np.int32)
+    lesioned = [_counts_in(fields, cohort) for cohort in (a, b)]
+    is_tested = lesioned[0] + lesioned[1] >= min_patients
+    notes = compare_spaces("A", a.grid, "B", b.grid)
+    if not fields.is_one:
+        is_tested &= np.ravel(fields.seen_by_both, order="F")
+        notes += fields.notes(*map(np.flatnonzero, lesioned))
+    indices = np.flatnonzero(is_tested).astype(np.int32)
     if not indices.size:
         problem = f"no voxel is lesioned in {min_patients} patients of both cohorts together"
         raise InputError(f"{a.name} - {b.name}", problem, "lower the number of patients")
     counts, sizes = [own[indices] for own in lesioned], (a.n_patients, b.n_patients)
     statistic, p, dof = _test_counts(counts, sizes, test)
     return make_contrast(
-        a.grid,
+        fields.grid,
         indices,
         statistic,
         p,
@@ -191,10 +216,21 @@ def contrast_cohorts(
         sizes=sizes,
         effect_unit="percentage points of patients lesioned",
         statement=_OF_COHORTS,
-        samples=_samples_of_masks((a, b)) if test == "student" else None,
-        notes=(*a.notes, *b.notes),
+        samples=_samples_of_masks((a, b), fields=fields) if test == "student" else None,
+        notes=(*common_patients(a, b), *a.notes, *b.notes, *notes),
         parameters={"test": test, "min_patients": min_patients},
     )
+
+
+def _counts_in(fields: FieldsOfView, cohort: Cohort) -> NDArray[np.int32]:
+    """Patients lesioned at each voxel of the grid that holds both fields of view."""
+    counts = np.ravel(cohort.counts, order="F")
+    if cohort.grid.matches(fields.grid):
+        return counts
+    lesioned = np.flatnonzero(counts)
+    common = np.zeros(fields.grid.size, np.int32)
+    common[fields.places(cohort.grid, lesioned)] = counts[lesioned]
+    return common
 
 
 def _test_counts(
@@ -210,9 +246,6 @@ def _test_counts(
 
 
 def _check_cohorts(a: Cohort, b: Cohort) -> None:
-    if not a.grid.matches(b.grid):
-        problem = f"is not on the grid of {a.name}: {b.grid.difference(a.grid)}"
-        raise InputError(b.name, problem, "bring both cohorts onto one grid")
     for cohort in (a, b):
         if cohort.n_patients < 2:
             raise InputError(cohort.name, "has one patient", "a group needs at least two")
@@ -233,7 +266,7 @@ def contrast_scores(
     cohort: Cohort,
     column: str,
     *,
-    test: Literal["student", "welch"] = "student",
+    test: TTest = T_TEST,
     min_lesioned: int = MIN_PATIENTS,
 ) -> Contrast:
     """Test at each voxel whether a score differs between lesioned and spared patients.
@@ -267,7 +300,7 @@ def contrast_scores(
     >>> contrast.groups, bool(contrast.effect.mean() > 0)
     (('lesioned', 'spared'), True)
     """
-    check_choice("test", test, ("student", "welch"))
+    check_choice("test", test, get_args(TTest))
     if check_min_patients(min_lesioned) < 2:
         raise InputError("min lesioned", f"is {min_lesioned}", "a t-test needs at least 2")
     scores = _scores(cohort, column)
@@ -426,7 +459,7 @@ def contrast_conditions(
     a: str,
     b: str,
     *,
-    test: Literal["student", "welch"] = "student",
+    test: TTest = T_TEST,
     mask: Mask | None = None,
 ) -> Contrast:
     """Test at each voxel whether two conditions of a series differ in their mean.
@@ -440,7 +473,8 @@ def contrast_conditions(
         Names of two conditions; a positive t means more signal in `a`.
     test : {"student", "welch"}
     mask : Mask, optional
-        On the grid of the series: test these voxels only. Else all that vary are tested.
+        On the grid of the series, or on one whose voxels coincide: test these voxels only. Else
+        all that vary are tested.
 
     Returns
     -------
@@ -463,14 +497,14 @@ def contrast_conditions(
     >>> contrast_conditions(series, conditions, "face", "house").sizes
     (16, 16)
     """
-    check_choice("test", test, ("student", "welch"))
+    check_choice("test", test, get_args(TTest))
     if len(conditions.of_volume) != series.volumes:
         problem = f"{len(conditions.of_volume)} conditions for {series.volumes} volumes"
         raise InputError("conditions", problem, "give one for each volume")
     if a == b:
         raise InputError("conditions", f"both are {a!r}", "choose two that differ")
     rows = _rows_of(conditions, a), _rows_of(conditions, b)
-    indices = _tested(series, mask)
+    indices, of_mask = _tested(series, mask)
     t, p, effect, dof = _test_blocks(series.rows, rows, indices, test == "student")
     return make_contrast(
         series.grid,
@@ -486,7 +520,7 @@ def contrast_conditions(
         effect_unit="difference of the mean signal",
         statement=_OF_RUNS if max(series.runs) > 1 else _OF_PEOPLE,
         samples=_samples(series, rows) if test == "student" else None,
-        notes=(*series.notes, *conditions.notes),
+        notes=(*series.notes, *conditions.notes, *of_mask),
         parameters={"a": a, "b": b, "test": test, "mask": mask.name if mask else None},
     )
 
@@ -498,13 +532,15 @@ def _rows_of(conditions: Conditions, name: str) -> NDArray[np.int64]:
     return rows
 
 
-def _tested(series: Series, mask: Mask | None) -> NDArray[np.int32]:
+def _tested(series: Series, mask: Mask | None) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """The voxels to test, and how the mask fits the series."""
     if mask is None:
-        return np.arange(series.grid.size, dtype=np.int32)
-    indices = mask.on_grid(series.grid).indices
-    if not indices.size:
+        return np.arange(series.grid.size, dtype=np.int32), ()
+    cut = mask.cut_to(series.grid)
+    if not cut.voxels:
         raise InputError(mask.name, "is empty: no voxel to test", "choose another mask")
-    return indices
+    notes = compare_spaces(f"mask {mask.name}", mask.grid, "the series", series.grid)
+    return cut.indices, (*notes, *cut.notes[len(mask.notes) :])
 
 
 def _test_blocks(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.field_of_view import fields_of_view
 from ..images.masks import Mask, MaskLike, as_mask
+from ..images.space import compare_spaces
 
 FILE_NAME = "overlap_map.nii"
 
@@ -19,9 +21,11 @@ class Overlap:
     Parameters
     ----------
     a, b : Mask
-        The maps that were compared.
+        The maps that were compared, on one grid that holds both fields of view.
     both, either, only_a, only_b : Mask
         Voxels in both maps, in at least one, and in one alone.
+    notes : tuple of str
+        How many voxels of one lie where the other has no data, and whether both state one space.
     """
 
     a: Mask
@@ -30,6 +34,7 @@ class Overlap:
     either: Mask
     only_a: Mask
     only_b: Mask
+    notes: tuple[str, ...] = ()
 
     @property
     def dice(self) -> float:
@@ -45,7 +50,8 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     ----------
     a, b : Mask, path or nibabel image
         On one grid, or on grids whose voxels coincide: B is then reoriented exactly to A's axes,
-        and a note of the result's `b` says so.
+        and a note of the result's `b` says so. Where one field of view reaches beyond the other,
+        the result lies on a grid that holds both, and a note counts the voxels there.
 
     Returns
     -------
@@ -54,7 +60,8 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     Raises
     ------
     InputError
-        Where voxels of the two grids do not coincide, with the difference in mm.
+        Where voxels of the two grids do not coincide, with the difference in mm, or the fields of
+        view have no place in common.
 
     Examples
     --------
@@ -64,8 +71,11 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
     >>> result.both.voxels + result.only_a.voxels == a.voxels
     True
     """
-    a = as_mask(a)
-    b = as_mask(b).on_grid(a.grid)
+    a, b = as_mask(a), as_mask(b)
+    notes = compare_spaces("A", a.grid, "B", b.grid)
+    fields = fields_of_view(a.grid, b.grid, b.name)
+    a, b = a.on_grid(fields.grid), b.on_grid(fields.grid)
+    notes += fields.notes(a.indices, b.indices)
     membership = np.zeros(
         a.grid.size, np.uint8
     )  # 1: in A, 2: in B; sorting voxels takes far longer
@@ -82,4 +92,5 @@ def overlap(a: MaskLike, b: MaskLike) -> Overlap:
         either=part(membership > 0, f"{a.name} or {b.name}"),
         only_a=part(membership == 1, f"{a.name} only"),
         only_b=part(membership == 2, f"{b.name} only"),
+        notes=notes,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
+from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, VOLUME_SIDE, VolumeSide
 from ..core.errors import InputError, check_choice
 from ..images.reading import Progress
 from .contrast import check_permutations
@@ -19,7 +19,6 @@ from .size_bias import (
     PERMUTATION_QUANTITIES,
     SIDES,
     Lesioned,
-    Side,
     VolumePermutations,
     lesioned_patients,
 )
@@ -49,7 +48,7 @@ def permute_volumes(
     min_patients: int = MIN_PATIENTS,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
-    side: Side = "larger",
+    side: VolumeSide = VOLUME_SIDE,
     progress: Progress | None = None,
 ) -> VolumePermutations:
     """Test at each voxel whether its patients' lesions are larger than those of shuffled patients.
@@ -187,7 +186,7 @@ def count_extremes(
     volumes: Float,
     units: Float,
     blocks: Iterator[Float],
-    side: Side,
+    side: VolumeSide,
     permutations: int,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.int64], Float]:
@@ -244,7 +243,7 @@ def _excess(patterns: Patterns, volumes: Float) -> Float:
     return excess
 
 
-def _signed(values: Float, side: Side) -> Float:
+def _signed(values: Float, side: VolumeSide) -> Float:
     """Values of which the largest are the most extreme, in place."""
     if side == "smaller":
         return np.negative(values, out=values)

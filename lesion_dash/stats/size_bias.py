@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field, fields
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
-from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL
+from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL, VolumeSide
 from ..core.errors import InputError
 from ..images.maps import Map
 from ..images.masks import Mask
@@ -45,7 +45,6 @@ ABOVE_WEIGHTED_MEAN = Quantity(
 )
 MEAN_FILE_NAMES = file_names((ABOVE_MEAN, ABOVE_WEIGHTED_MEAN))
 
-Side = Literal["larger", "smaller", "two-sided"]
 
 SIDES = {
     "larger": "test for a mean larger than that of shuffled volumes",
@@ -278,7 +277,7 @@ class VolumePermutations(VoxelMaps):
     min_patients: int
     permutations: int
     seed: int
-    side: Side
+    side: VolumeSide
     largest: NDArray[np.float64] = field(repr=False)
     patterns: int
     notes: tuple[str, ...] = ()

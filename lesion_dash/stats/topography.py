@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ..cohort.dask import connect
 from ..cohort.loading import read_listing
 from ..cohort.readers import Workers
 from ..cohort.reading import DEFAULTS, ReadOptions, add_result_names
-from ..core.defaults import MIN_PATIENTS
+from ..core.defaults import MIN_PATIENTS, OUTSIDE, STD, Outside, Std
 from ..core.errors import check_choice
 from ..core.grid import Grid
 from ..core.memory import derived
@@ -24,9 +24,6 @@ from ..files.paths import PathInput
 from ..images.maps import Map
 from .voxel_maps import Columns, MapSet, Quantity, VoxelMaps, file_names
 from .voxel_volumes import SpreadRuns, VoxelVolumes, join, voxel_volumes
-
-Std = Literal["population", "sample"]
-Outside = Literal["zero", "nan"]
 
 BACKGROUND: dict[str, float] = {"zero": 0.0, "nan": np.nan}
 """What maps hold at voxels that do not qualify."""
@@ -207,8 +204,8 @@ class FolderStats(StatMaps):
 def volume_stats(
     cohort: Cohort,
     min_patients: int = MIN_PATIENTS,
-    std: Std = "population",
-    outside: Outside = "zero",
+    std: Std = STD,
+    outside: Outside = OUTSIDE,
 ) -> VolumeStats:
     """Mean, SD and median of the total lesion volume of the patients lesioned at each voxel.
 
@@ -223,7 +220,8 @@ def volume_stats(
         Voxels lesioned in at least this many patients qualify.
     std : {"population", "sample"}
     outside : {"zero", "nan"}
-        What the maps hold at voxels that do not qualify.
+        What the maps hold at voxels that do not qualify. One that qualifies by a single patient
+        has no sample SD: NaN in either case.
 
     Returns
     -------
@@ -237,7 +235,7 @@ def volume_stats(
 
     References
     ----------
-    Weaver et al. (2019), lesion size topography; see the README.
+    Weaver et al. (2019), lesion size topography, who map the median; see the README.
 
     Examples
     --------
@@ -271,8 +269,8 @@ def volume_stats(
 def folder_stats(
     folder: PathInput,
     min_patients: int = MIN_PATIENTS,
-    std: Std = "population",
-    outside: Outside = "zero",
+    std: Std = STD,
+    outside: Outside = OUTSIDE,
     scheduler: str | None = None,
     options: ReadOptions = DEFAULTS,
 ) -> tuple[CohortListing, FolderStats]:
@@ -324,8 +322,8 @@ def fill_maps(
     n_patients: int,
     parts: Iterable[VoxelVolumes],
     min_patients: int = MIN_PATIENTS,
-    std: Std = "population",
-    outside: Outside = "zero",
+    std: Std = STD,
+    outside: Outside = OUTSIDE,
 ) -> FolderStats:
     """The maps of `folder_stats` from the volumes of neighbouring voxels, part by part."""
     voxels = max_overlap = 0
@@ -372,5 +370,5 @@ def _volumes_of(cohort: Cohort, medians: bool) -> VoxelVolumes:
 
 def _check_choices(min_patients: int, std: str, outside: str) -> None:
     check_min_patients(min_patients)
-    check_choice("std", std, ("population", "sample"))
+    check_choice("std", std, get_args(Std))
     check_choice("outside", outside, BACKGROUND)

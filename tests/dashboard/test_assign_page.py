@@ -30,7 +30,7 @@ from lesion_dash.dashboard.pages.assign import AssignPage, ranked
 from lesion_dash.dashboard.pages.match import place_html
 from lesion_dash.dashboard.picture import contour
 from lesion_dash.dashboard.session import Session
-from lesion_dash.images.maps import read_map
+from lesion_dash.images.maps import as_map, read_map
 from lesion_dash.regions.assignment import Assignment, assign_regions
 from lesion_dash.stats.overlap import overlap
 from lesion_dash.stats.topography import volume_stats
@@ -108,9 +108,11 @@ def test_file_is_the_librarys(
     a, b = (load_cohort(root / name) for name in ("cohort_a", "cohort_b"))
     stats = volume_stats(a, 5)
     both = overlap(a.at_least(5), b.at_least(5)).both
-    image, threshold = {"n": (stats.n, 7), "mean": (stats.mean, 60_000), "overlap": (both, 0)}[
-        source
-    ]
+    image, threshold = {
+        "n": (stats.n, 7),
+        "mean": (as_map(stats.mean.to_nifti()), 60_000),
+        "overlap": (both, 0),
+    }[source]
     atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
     expected = assign_regions(image, atlas, threshold=threshold, min_size_mm3=100)
     assert_saves(page, saved, expected)

@@ -41,7 +41,10 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind.startsWith("webgl") ? null : original.call(this, kind, ...rest);
 };
 """
-LONGEST = "k = 144: 1,234,567 voxels, < 0.1 % of the brain, < 0.1 % of all lesioned voxels"
+LONGEST = (
+    "A alone, k = 144: 1,234,567 voxels, < 0.1 % of the brain (1,834) and 1,232,733 outside it, "
+    "< 0.1 % of all lesioned voxels"
+)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from served_dashboard import WITHOUT_ROOT
+from served_dashboard import WITHOUT_ROOT, wait_for
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.memory import all_memory
@@ -99,6 +99,56 @@ def test_kernels_kept_ready_are_not_in_use(manager: Any) -> None:
     assert kernels.in_use() == 2
     kernels._pools = {"app.ipynb": []}
     assert kernels.in_use() == 3, "a page took the kernel that is still being started"
+
+
+async def done_task(value: Any) -> Any:
+    """A finished task that gives the value, or fails with it."""
+
+    async def give() -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    task = asyncio.ensure_future(give())
+    await asyncio.wait([task])
+    return task
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rendered", "is_kept"),
+    [
+        ({"is_alive": True}, "the page", True),
+        ({"is_alive": False}, "the page", False),
+        ({"is_alive": True, "was_restarted": True}, "the page", False),
+        ({"is_alive": True}, RuntimeError("kernel died"), False),
+        (None, "the page", False),
+    ],
+    ids=["well", "process ended", "process started anew", "page failed", "gone"],
+)
+def test_only_a_kernel_that_holds_its_page_stays_ready(
+    manager: Any, kernel: dict[str, bool] | None, rendered: Any, is_kept: bool
+) -> None:
+    async def is_alive() -> bool:
+        assert kernel is not None
+        return kernel["is_alive"]
+
+    async def ask() -> list[Any]:
+        kernels = manager.kernels
+        if kernel is not None:
+            was_restarted = kernel.get("was_restarted", False)
+            kernels._kernels["ready"] = SimpleNamespace(
+                is_alive=is_alive, was_restarted=was_restarted
+            )
+        content = {"kernel_id": "ready", "task": await done_task(rendered)}
+        failed, starting = await done_task(OSError("no memory")), asyncio.Future[Any]()
+        kernels._pools = {"app.ipynb": [await done_task(content), failed, starting]}
+        await kernels.end_empty()
+        return [starting, *kernels._pools["app.ipynb"]]
+
+    starting, *kept = asyncio.run(ask())
+    assert starting in kept, "what is being made ready may still become a page"
+    assert len(kept) == 1 + is_kept
+    assert manager.ended == ([] if is_kept or kernel is None else ["ready"])
 
 
 @pytest.mark.parametrize("preheat", ["False", "True"])
@@ -253,6 +303,27 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
 @pytest.fixture(scope="module")
 def kernel(kernels: Kernels) -> str:
     return kernels.start()
+
+
+def test_a_kernel_whose_process_was_killed_is_known_as_one_that_lost_its_page(
+    kernels: Kernels,
+) -> None:
+    kernel = kernels.start()
+    process = kernels._manager.get_kernel(kernel)
+    assert not process.was_restarted
+    (number,) = [
+        child.pid
+        for child in psutil.Process().children()
+        if str(kernels.connection_file(kernel)) in child.cmdline()
+    ]
+    killed = psutil.Process(number)
+    killed.kill()
+    wait_for(lambda: killed.status() == psutil.STATUS_ZOMBIE)
+    assert not kernels._loop.run_until_complete(process.is_alive())
+    kernels._loop.run_until_complete(kernels._manager.restart_kernel(kernel, now=True))
+    assert kernels._loop.run_until_complete(process.is_alive())
+    assert process.was_restarted
+    kernels.end(kernel)
 
 
 TRY_EACH = """

@@ -218,6 +218,10 @@ def test_a_warning_of_all_files_is_one_row_and_rare_ones_come_first() -> None:
         ["20.nii", "warning", "touches"],
         ["30.nii", "warning", "touches"],
     ]
+    shifts = [FileReport(f"{n}.nii", "warn", (f"differs by 0.{n} mm",), True) for n in range(1, 9)]
+    assert shown_report(shifts).to_numpy().tolist() == [
+        ["all 8 files, such as 1.nii", "warning", "differs by 0.1 mm"]
+    ]
 
 
 def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Path) -> None:

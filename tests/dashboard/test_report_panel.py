@@ -13,6 +13,7 @@ from reports import no_pictures
 from visitor import choose, press
 
 from lesion_dash import cli
+from lesion_dash.analyses.report import make_report
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled
@@ -22,7 +23,6 @@ from lesion_dash.dashboard.pages.report import ReportPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.report.findings import ReportRequest
 from lesion_dash.report.page import PAGE_NAME
-from lesion_dash.report.report import make_report
 
 ATLAS = "atlas/synthetic_atlas.nii.gz"
 DAY = date(2026, 1, 31)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -62,6 +64,27 @@ def test_a_server_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> 
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port}: cannot be used .*another --port"):
             serve(tmp_path, port=port)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EADDRINUSE, "is a dashboard open at http://127.0.0.1:80/?; stop it, or"),
+        (errno.EACCES, "give a --port from 1024 on"),
+        (errno.EADDRNOTAVAIL, "127.0.0.1 is no address of this computer"),
+        (errno.ENOBUFS, "give another --port"),
+    ],
+)
+def test_what_to_do_about_a_port_follows_why_it_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def bind(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("lesion_dash.server.serve.socket.socket.bind", bind)
+    with pytest.raises(InputError, match=re.escape(remedy)) as refusal:
+        serve(tmp_path, port=80)
+    assert ("is a dashboard open" in str(refusal.value)) is (number == errno.EADDRINUSE)
 
 
 def test_notebook_is_one_cell_with_the_offline_template() -> None:

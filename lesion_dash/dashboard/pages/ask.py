@@ -12,6 +12,7 @@ from ..app_context import AppContext
 from ..assignment_request import AssignChoices
 from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
 from ..controls import bind, card, labelled, note, set_text
+from ..page_inputs import number_field
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
 _BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
@@ -42,9 +43,15 @@ class AskPanel:
         self.threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
         self.signs = widgets.ToggleButtons(options=_SIGNS)
         self.connectivity = widgets.Dropdown(options=_TOUCH)
-        self.min_size_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
-        self.lower_threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
-        self.min_correlation = widgets.FloatSlider(min=-1, max=1, step=0.05)
+        self.min_size_mm3 = widgets.BoundedFloatText(
+            **number_field("assign", "min_size_mm3"), step=50
+        )
+        self.lower_threshold = widgets.FloatSlider(
+            **number_field("assign", "lower_threshold"), step=0.01
+        )
+        self.min_correlation = widgets.FloatSlider(
+            **number_field("assign", "min_correlation"), step=0.05
+        )
         self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
         self.threshold_name = widgets.Label("Values above")
         self._offer()
@@ -103,8 +110,7 @@ class AskPanel:
 
     def _offer(self) -> None:
         self._offer_sources()
-        atlases = self._context.session.root.atlases
-        self.atlas.options = [("None", ""), *((name, name) for name in atlases)]
+        self.atlas.options = [("None", ""), *self._context.session.root.atlas_options]
         self._offer_files()
 
     def _offer_sources(self, _change: Any = None) -> None:

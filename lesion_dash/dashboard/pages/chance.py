@@ -16,12 +16,11 @@ from ..code import Code
 from ..compare_figure import Panel, draw_panels
 from ..controls import card, heading, labelled, note, set_text
 from ..map_slices import MapLayer, MapSlices
+from ..page_inputs import number_field
 from ..persisted_inputs import control
 from ..picture import Mm
 from ..places import place_words
 from ..size_bias_service import (
-    PERMUTATIONS,
-    SEED,
     Contrasts,
     SizeBiasRequest,
     SizeBiasService,
@@ -70,8 +69,6 @@ TITLE = "Larger than chance?"
 _EMPTY = "Choose folder {side} on the page Topography to see where its lesions are large."
 _ASK = "Press “Shuffle volumes” to test it. 1,000 permutations take some seconds."
 _SIDES = (("larger means", "larger"), ("smaller means", "smaller"), ("either", "two-sided"))
-_MOST = 100_000
-_HIGHEST_SEED = 2**31 - 1
 
 
 def build(context: AppContext) -> widgets.Widget:
@@ -118,8 +115,8 @@ class SizeBiasPage:
         self.cohort = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.controls = MapControls(self.context)
         self.side = widgets.Dropdown(options=_SIDES)
-        self.permutations = widgets.BoundedIntText(value=PERMUTATIONS, min=20, max=_MOST)
-        self.seed = widgets.BoundedIntText(value=SEED, min=0, max=_HIGHEST_SEED)
+        self.permutations = widgets.BoundedIntText(**number_field("chance", "permutations"))
+        self.seed = widgets.BoundedIntText(**number_field("chance", "seed"))
         self.run = plain_button("Shuffle volumes", "Test the means by permutations")
         self.cancel = plain_button("Cancel", "Stop shuffling")
         self.bar = widgets.IntProgress(min=0, max=1)
@@ -171,7 +168,8 @@ class SizeBiasPage:
         if not name:
             return None
         # A message can move the bounds of a field as well.
-        numbers = min(int(self.permutations.value), _MOST), int(self.seed.value)
+        most = number_field("chance", "permutations")["max"]
+        numbers = min(int(self.permutations.value), most), int(self.seed.value)
         return SizeBiasRequest(name, choices.min_patients, *numbers, self.side.value)
 
     def _update(self) -> None:

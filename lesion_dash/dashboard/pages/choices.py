@@ -17,6 +17,7 @@ from ..data_root import results_folder
 from ..session import PATIENTS_FILE
 from ..state import MAPS
 from ..tasks import Debounce
+from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .split import Split
 
@@ -28,7 +29,7 @@ FILES_IN_WORDS = {
 }
 """What can be saved, in words."""
 
-_THREE_LINES = "54px"
+_FOUR_LINES = "72px"
 
 
 class ChoicesPanel:
@@ -44,10 +45,11 @@ class ChoicesPanel:
         self.file = widgets.Dropdown()
         self.reading = LoadingLine(context)
         split = Split(context)
+        self.files_a, self.files_b = (FileChoicePanel(context, side) for side in "ab")
         self.filter_a, self.filter_b = (FilterPanel(context, side, split) for side in "ab")
         self.overlap_hint = note()
         self.bound, self.coverage, self.file_name = note(), note(), note()
-        self.coverage.layout.min_height = _THREE_LINES
+        self.coverage.layout.min_height = _FOUR_LINES
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
@@ -72,7 +74,7 @@ class ChoicesPanel:
         ]
         self.folder_a.options = [("Choose a folder", ""), *folders]
         self.folder_b.options = [("None", ""), *folders]
-        self.atlas.options = [("None", ""), *((name, name) for name in root.atlases)]
+        self.atlas.options = [("None", ""), *root.atlas_options]
         self._offer_maps()
 
     def _bind(self) -> None:
@@ -83,8 +85,10 @@ class ChoicesPanel:
         return card(
             "Choices",
             labelled("Folder A", self.folder_a),
+            self.files_a.widget,
             self.filter_a.widget,
             labelled("Folder B (optional)", self.folder_b),
+            self.files_b.widget,
             self.filter_b.widget,
             self.reading.widget,
             labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
@@ -193,7 +197,7 @@ class ChoicesPanel:
                 )
                 whole = "" if part is folder else f" of {folder.n_patients}"
                 parts.append(f"{side}: {part.n_patients}{whole} patients{also}.")
-        return " ".join(parts) or "Folder A holds the masks, one file a patient."
+        return " ".join(parts) or "Folder A holds the masks of the patients."
 
 
 class LoadingLine:

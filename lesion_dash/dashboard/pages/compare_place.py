@@ -12,6 +12,7 @@ from ..picture import Mm
 
 FILES_IN_WORDS = {file: DIFFERENCES[key] for key, file in FILE_NAMES.items()}
 NOTHING = "–"
+_NO_DATA = "outside its field of view"
 
 
 def place_html(key: str, place: PlaceOfTwo) -> str:
@@ -41,6 +42,8 @@ def corner_words(
     key: str, side: Side, layer: MapLayer, mm: Mm, min_patients: int
 ) -> tuple[str, str]:
     """The value of one cohort at the crosshair, and how many patients it is of."""
+    if not side.is_seen:
+        return NOTHING, _NO_DATA
     patients = f"{side.n} of {side.of} patients"
     if key == FREQUENCY:
         return f"{side.percent:.1f} %", patients
@@ -77,7 +80,7 @@ def signed(value: float) -> str:
 
 
 def _patients(side: Side) -> str:
-    return f"{side.n} of {side.of} ({side.percent:.1f} %)"
+    return f"{side.n} of {side.of} ({side.percent:.1f} %)" if side.is_seen else _NO_DATA
 
 
 def _volume(side: Side) -> str:
@@ -92,5 +95,8 @@ def _difference(key: str, place: PlaceOfTwo) -> str:
 
 
 def _too_few(place: PlaceOfTwo) -> str:
+    """Why two cohorts are not compared at a place."""
+    if unseen := [name for name, side in (("A", place.a), ("B", place.b)) if not side.is_seen]:
+        return f"outside the field of view of {' and '.join(unseen)}"
     few = [name for name, side in (("A", place.a), ("B", place.b)) if side.n < place.min_patients]
     return f"fewer than {place.min_patients} patients in {' and '.join(few)}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+from ...cohort.cells import number_of, value_text
 from ...cohort.columns import Column, with_unit
 from ...cohort.conditions import Condition, parse_condition
-from ...cohort.participants import number_of, value_text
 
 Row = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
 from .split import Split, conditions_of_split
 
+_UNUSED = re.compile(r"participants\.\w+ .* is not used: ")
 _NO_TABLE = (
     "There is no participants table. Put participants.tsv beside the masks or in the folder above: "
     "a header, and a row a patient whose first column is the patient’s name, as in sub-01. Then "
@@ -76,6 +78,7 @@ class FilterPanel:
     def __init__(self, context: AppContext, side: str, split: Split) -> None:
         self._context, self._side, self._split = context, side, split
         self._folder = self._reported = ""
+        self._whole: Cohort | None = None
         self._columns: tuple[Column, ...] = ()
         self._conditions: tuple[str, ...] = ()
         self.widget = FilterView(side.upper(), context.banner.guard(self._received))
@@ -125,7 +128,7 @@ class FilterPanel:
                 self._show_nothing()
                 return
             whole = session.load(folder)
-            if folder != self._folder:
+            if folder != self._folder or whole is not self._whole:
                 self._show_folder(folder, whole)
             self._offer()
             self._show_rows()
@@ -162,8 +165,9 @@ class FilterPanel:
 
     def _show_folder(self, folder: str, whole: Cohort) -> None:
         self._folder, self._columns, self._conditions = folder, describe_columns(whole), ()
+        self._whole = whole
         self.widget.columns = [shown_column(column) for column in self._columns]
-        unused = [note for note in whole.notes if "beside the masks is not used" in note]
+        unused = [note for note in whole.notes if _UNUSED.match(note)]
         self.widget.advice = "" if self._columns else "; ".join(unused) or _NO_TABLE
         self.widget.is_ready = True
         self.widget.show_rows([])

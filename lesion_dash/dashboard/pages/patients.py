@@ -14,6 +14,7 @@ import pandas as pd
 from ...analyses.validation import FileReport, report_of
 from ...cohort.cohort import Cohort
 from ...cohort.columns import with_unit
+from ...cohort.notes import kind_of
 from ...cohort.participants import Units
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML, draw_histogram, figure_bytes
@@ -21,6 +22,7 @@ from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
 from ..outline import find_outline, key_of, pick_patient, row_of_file
+from ..sentences import without_options
 from ..session import PATIENTS_FILE
 from ..tables import Table
 from .code import CodeCard, place_below
@@ -187,13 +189,13 @@ def shown_columns(frame: pd.DataFrame, units: Units) -> pd.DataFrame:
 def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
     """What is to be said of files: what is refused, what is said of most, then the rarest.
 
-    A warning of most files is one row, so that it does not hide the others.
+    A warning of most files is one row, so that it does not hide the others; so is one that differs
+    in its numbers, with one file as an example.
     """
     own = [report for report in files if report.file != "."]
-    counts = Counter(
-        reason for patient in own if patient.outcome == "warn" for reason in patient.reasons
-    )
-    common = {reason: n for reason, n in counts.items() if n > max(_FEW, len(own) / 2)}
+    warned = [patient for patient in own if patient.outcome == "warn"]
+    counts = Counter(kind_of(reason) for patient in warned for reason in patient.reasons)
+    common = {kind: n for kind, n in counts.items() if n > max(_FEW, len(own) / 2)}
     refused = [
         (_name(patient), "refused", patient.reasons)
         for patient in files
@@ -201,19 +203,31 @@ def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:
     ]
     ranked: list[tuple[int, str, str, tuple[str, ...]]] = []
     for patient in files:
-        reasons = tuple(reason for reason in patient.reasons if reason not in common)
+        reasons = tuple(reason for reason in patient.reasons if kind_of(reason) not in common)
         if patient.outcome == "warn" and reasons:
-            rarest = min(counts[reason] for reason in reasons)
+            rarest = min(counts[kind_of(reason)] for reason in reasons)
             outcome = (
                 "note" if patient.file == "." else "warning"
             )  # of no file, and counted as none
             ranked.append((rarest, _name(patient), outcome, reasons))
     rare = [rest for _, *rest in sorted(ranked, key=lambda row: row[0])]
-    common_rows = [(_share(n, len(own)), "warning", (reason,)) for reason, n in common.items()]
+    common_rows = [
+        (_share(n, len(own)) + example, "warning", (reason,))
+        for kind, n in common.items()
+        for example, reason in [_example(warned, kind)]
+    ]
     rows = [
-        (file, outcome, "; ".join(why)) for file, outcome, why in [*refused, *common_rows, *rare]
+        (file, outcome, "; ".join(map(without_options, why)))
+        for file, outcome, why in [*refused, *common_rows, *rare]
     ]
     return pd.DataFrame(rows, columns=["File", "Outcome", "Reason"])
+
+
+def _example(files: Sequence[FileReport], kind: str) -> tuple[str, str]:
+    """The reason of this kind, with one of its files where it is not the same of all."""
+    every = [(file.file, why) for file in files for why in file.reasons if kind_of(why) == kind]
+    (first, reason), *_ = every
+    return (f", such as {first}" if len({why for _, why in every}) > 1 else ""), reason
 
 
 def _name(report: FileReport) -> str:

@@ -186,7 +186,8 @@ class PatientsAtVoxelPanel:
         if self.patients is None:
             return
         folder = self._context.session.origin(self._name)[0]
-        keys = [f"{folder}/{file}" for file in self.patients.table["file"]]
+        firsts = (file.partition("; ")[0] for file in self.patients.table["file"])
+        keys = [f"{folder}/{file}" for file in firsts]
         patient = self._context.choices.patient
         table = self.loads if isinstance(self.patients, RegionPatients) else self.table
         table.mark(keys.index(patient) if patient in keys else None)

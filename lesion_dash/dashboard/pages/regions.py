@@ -20,6 +20,9 @@ from ..state import Selection
 from ..tables import Table
 from ..tasks import Throttle
 
+_Counted = tuple[RegionCounts, str, tuple[str, ...]]
+"""The regions, the caption, and the notes on two cohorts."""
+
 
 class RegionsPanel:
     """A row per region; a click on it moves the crosshair there, and asks for its patients."""
@@ -65,16 +68,19 @@ class RegionsPanel:
         missing = "an atlas" if selection.cohort_a else "folder A"
         return f"Choose {missing} to see which regions the map lies in."
 
-    def _count(self, selection: Selection) -> tuple[RegionCounts, str] | None:
-        counts = self._context.session.regions(selection)
-        return None if counts is None else (counts, self._describe(selection, counts))
+    def _count(self, selection: Selection) -> _Counted | None:
+        counts, pair = (
+            self._context.session.regions(selection), self._context.session.overlap(selection)
+        )  # fmt: skip
+        notes = () if pair is None else pair.notes
+        return None if counts is None else (counts, self._describe(selection, counts), notes)
 
-    def _show(self, current: Selection, counted: tuple[RegionCounts, str] | None) -> None:
+    def _show(self, current: Selection, counted: _Counted | None) -> None:
         if counted is None or self._shown_for is None:
             return
         if current != replace(self._shown_for, min_patients=current.min_patients):
             return  # other folders or another atlas were chosen meanwhile
-        counts, caption = counted
+        counts, caption, of_pair = counted
         self._atlas = current.atlas
         rows = shown_rows(counts)
         self._rows, self._counts = rows, counts
@@ -82,7 +88,7 @@ class RegionsPanel:
         set_text(self.caption, caption)
         self.table.show(shown_columns(rows, counts.probabilistic))
         self._mark()
-        set_text(self.remark, "; ".join([*_hidden(counts, rows), *counts.notes]))
+        set_text(self.remark, "; ".join([*_hidden(counts, rows), *of_pair, *counts.notes]))
         is_swapped = any(SWAPPED in remark for remark in counts.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 

@@ -11,6 +11,7 @@ from ...stats.contrast import CORRECTIONS, TESTS, Contrast
 from ..app_context import AppContext
 from ..controls import bind, card, heading, labelled, note, set_text
 from ..lab_choices import TESTS_OF, InputChoices, corrections_of
+from ..page_inputs import number_field
 
 _TEST_NAMES = {
     "student": "Student's t (equal variances)",
@@ -53,9 +54,11 @@ class ContrastPanel:
         self.run = widgets.Button(description="Run the test", tooltip="Read the files and test")
         self.cancel = widgets.Button(description="Cancel", tooltip="Stop what is running")
         self.test, self.correction = widgets.Dropdown(), widgets.Dropdown()
-        self.min_patients = widgets.BoundedIntText(min=1, max=10**6)
-        self.n_permutations = widgets.BoundedIntText(min=20, max=1_000_000, step=500)
-        self.seed = widgets.BoundedIntText(min=0, max=2**32 - 1)
+        self.min_patients = widgets.BoundedIntText(**number_field("roi", "min_patients"))
+        self.n_permutations = widgets.BoundedIntText(
+            **number_field("roi", "n_permutations"), step=500
+        )
+        self.seed = widgets.BoundedIntText(**number_field("roi", "seed"))
         self.busy, self.test_hint, self.correction_hint = note(), note(), note()
         self.least_name = widgets.Label()
         self.statement = widgets.HTML()

@@ -14,6 +14,7 @@ from ..file_field import FileField
 from ..lab_choices import KINDS, InputChoices
 from ..lab_files import LabFiles
 from ..lab_inputs import tables_of_runs
+from ..page_inputs import number_field
 from ..pick_list import PickList
 
 _MOST_GROUPS = 12
@@ -60,9 +61,11 @@ class InputPanel:
         self.table, self.file, self.column, self.a, self.b = (
             widgets.Dropdown(options=nothing) for _ in range(5)
         )
-        self.delay_s = widgets.BoundedFloatText(min=-60, max=60, step=0.5)
-        self.repetition_time = widgets.BoundedFloatText(min=0, max=1000, step=0.1)
-        self.fwhm_mm = widgets.BoundedFloatText(min=0, max=100, step=1)
+        self.delay_s = widgets.BoundedFloatText(**number_field("roi", "delay_s"), step=0.5)
+        self.repetition_time = widgets.BoundedFloatText(
+            **number_field("roi", "repetition_time"), step=0.1
+        )
+        self.fwhm_mm = widgets.BoundedFloatText(**number_field("roi", "fwhm_mm"), step=1)
         self.mask = FileField(files, "Everywhere in the image")
         self.hint, self.numbers_hint = note(), note()
         self.folder_name = widgets.Label()

@@ -10,6 +10,7 @@ import pandas as pd
 from ..app_context import AppContext
 from ..controls import bind, card, heading, labelled, note, set_text
 from ..lab_choices import WayChoices
+from ..page_inputs import number_field
 from ..pick_list import offer_several
 from ..picture import Mm
 from ..roi_lab import RoiResult
@@ -50,9 +51,9 @@ class PartsPanel:
     ) -> None:
         self._choices, self._on_row = choices, on_row
         self.connectivity = widgets.Dropdown(options=_TOUCH)
-        self.min_voxels = widgets.BoundedIntText(min=1, max=10**9)
-        self.min_mm3 = widgets.BoundedFloatText(min=0, max=1e9, step=50)
-        atlases = [(name, name) for name in context.session.root.atlases]
+        self.min_voxels = widgets.BoundedIntText(**number_field("roi", "min_voxels"))
+        self.min_mm3 = widgets.BoundedFloatText(**number_field("roi", "min_mm3"), step=50)
+        atlases = context.session.root.atlas_options
         self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
         self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()

@@ -51,7 +51,7 @@ class StepsPanel:
         self._context, self._lab, self._choices = context, lab, choices
         self.threshold = ThresholdField(context, choices)
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in _KINDS.items()])
-        atlases = [(name, name) for name in context.session.root.atlases]
+        atlases = context.session.root.atlas_options
         self.atlas = widgets.Dropdown(options=[("Choose an atlas", ""), *atlases])
         self.regions = PickList("region", rows=4)
         self.file = FileField(lab.files, "Choose a folder")
@@ -159,4 +159,4 @@ class StepsPanel:
         if not self.regions.value:
             raise InputError("step", "no region is chosen", "choose an atlas, and its regions")
         image, labels = self._context.session.root.atlas_files(self.atlas.value)
-        return InsideRegions(str(image), self.regions.value, str(labels))
+        return InsideRegions(str(image), self.regions.value, str(labels) if labels else None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...cohort.cells import number_of
 from ...cohort.conditions import Condition
-from ...cohort.participants import number_of
 from ...core.errors import InputError
 from ..app_context import AppContext
 

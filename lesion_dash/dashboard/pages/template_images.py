@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...core.defaults import KIND
 from ...scans.registration.task import KINDS
 from ..app_context import AppContext
 from ..controls import card, heading, labelled, note, set_text
@@ -49,7 +50,7 @@ class ImagesPanel:
         self.template = SourceField(files, _OWN_SPACE, {MNI: MNI_NAME}, "Template")
         self.lesion = SourceField(files, "None", title="Lesion mask")
         self.kind = widgets.ToggleButtons(options=[(kind.capitalize(), kind) for kind in KINDS])
-        self.kind.value = "affine"
+        self.kind.value = KIND
         self.run = widgets.Button(description="Register", tooltip="Bring the image to the template")
         self.cancel = widgets.Button(description="Cancel", tooltip="Stop what is running")
         self.bar = widgets.FloatProgress(min=0, max=1)

@@ -12,6 +12,7 @@ from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
 from ..lab_files import LabFiles
 from ..measurement_service import ONE, PERCENT, MapFacts, Placed, RegionChoice
+from ..page_inputs import number_field
 from ..source_field import SourceField
 from .template_images import unseen
 
@@ -41,7 +42,10 @@ class RegionPanel:
         self.map = SourceField(files, "Choose a folder", title="Map")
         self.label = widgets.Dropdown(options=[], tooltip="Region", disabled=True)
         self.threshold = widgets.FloatSlider(
-            value=0.5, min=0.01, max=1, step=0.01, readout_format=".2f", tooltip="Threshold"
+            **number_field("template", "threshold"),
+            step=0.01,
+            readout_format=".2f",
+            tooltip="Threshold",
         )
         self.size = widgets.HTML()
         self.hint = note()

@@ -14,6 +14,7 @@ from ..app_context import AppContext
 from ..controls import card, heading, labelled, note, set_text
 from ..lab_files import LabFiles
 from ..measurement_service import Noise, SignalAnswer
+from ..page_inputs import number_field
 from ..source_field import SourceField
 
 _COLUMNS = ("Definition", "Value", "95 % interval", "Signal in", "Noise in", "Factor")
@@ -39,7 +40,9 @@ class SignalPanel:
         self.background = SourceField(files, "None", title="Background")
         self.air = SourceField(files, "None", title="Air")
         self.second = SourceField(files, "None", title="Second acquisition")
-        self.coils = widgets.BoundedIntText(value=1, min=1, max=256, tooltip="Receive coils")
+        self.coils = widgets.BoundedIntText(
+            **number_field("template", "coils"), tooltip="Receive coils"
+        )
         self.caption, self.remark = note(), note()
         self.table = widgets.HTML()
         guard = context.banner.guard

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...core.causes import cause_of
+from ...core.defaults import Kind
 from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import file_parts, read_vectors
 from ...images.nifti import make_image
 from ...transforms.transform import Field, Transform
-from .levels import box_around, resample
-from .task import Kind, Report, Task, Volume, package_version
+from .levels import resample
+from .task import Report, Task, Volume, package_version
 
 MAX_VOXELS = 1_200_000
 """Of the grid to work on: the MNI152 template at 2 mm, where a warp is known to 0.5 mm."""
@@ -263,7 +267,7 @@ def run_program(command: list[str], folder: Path, each_line: Callable[[str], Non
         process = subprocess.Popen(command, cwd=folder, **pipes)
     except OSError as error:
         problem = f"cannot be started: {error.strerror}"
-        raise InputError(program, problem, "install it anew") from None
+        raise InputError(program, problem, _start_remedy(error)) from None
     with process:
         try:
             for line in process.stdout or ():
@@ -276,6 +280,12 @@ def run_program(command: list[str], folder: Path, each_line: Callable[[str], Non
         ending = f"signal {-code}" if code < 0 else f"code {code}"
         problem = f"ended with {ending}: {_last_message(lines)}"
         raise InputError(program, problem, "try another engine")
+
+
+def _start_remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "ask whoever installed it for the right to run it"
+    return "free some memory" if cause_of(error) == "memory" else "install it anew"
 
 
 def _last_message(lines: deque[str]) -> str:
@@ -389,7 +399,7 @@ class DipyEngine:
 
     def version(self) -> str:
         """Its name and version; raises `SetupError` where it is not installed."""
-        return package_version("dipy", 'pip install "lesion-dash[deformable]"')
+        return package_version("dipy", _install_line())
 
     def register(self, task: Task, report: Report) -> Transform:
         """From the moving image to the template, starting at `task.start`."""
@@ -401,10 +411,20 @@ class DipyEngine:
         return join(task, to_template, to_subject)
 
 
+def _install_line() -> str:
+    """The command that installs dipy for this Python, with the bounds of the extra of this package.
+
+    lesion_dash is in no registry, so that the name of the extra alone would find nothing.
+    """
+    names = (line.partition(";")[0].strip() for line in requires("lesion-dash") or ())
+    dipy = next((name for name in names if name.startswith("dipy")), "dipy")
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(dipy)}"
+
+
 def _run_syn(pair: WorkingPair, iterations: tuple[int, ...], report: Report) -> tuple[Field, Field]:
     from dipy.align.imwarp import RegistrationStages, SymmetricDiffeomorphicRegistration
 
-    from .deformable import MaskedCC
+    from .masked_correlation import MaskedCC  # which imports dipy
 
     # Only the levels that a template is large enough for.
     edge = min(pair.grid.shape)
@@ -433,119 +453,3 @@ def _run_syn(pair: WorkingPair, iterations: tuple[int, ...], report: Report) -> 
     )
     # What dipy calls forward takes points of its moving image, here the template.
     return Field(pair.grid, warp.backward), Field(pair.grid, warp.forward)
-
-
-SMOOTHING = 2.0
-"""Standard deviation in voxels of the smoothing of each step: dipy's default."""
-
-_FEW = 8
-"""Voxels of a window below which its correlation says nothing. Arbitrary."""
-
-_MIN_WEIGHT = 1e-3
-"""Below this fraction of known neighbours a step fades to 0 instead of being carried on: deep in a
-lesion there is nothing to carry on. Arbitrary."""
-
-
-class MaskedCC(CCMetric):
-    """Local correlation of two images over the neighbours that are known.
-
-    Where nothing is unknown, it is dipy's own `CCMetric`, bit by bit. Else unknown voxels are left
-    out of the means and sums of every window, they exert no force, nor do their direct neighbours,
-    whose gradients reach into them; the smoothing of the step carries on what the surroundings do.
-
-    Parameters
-    ----------
-    radius : int
-        Of the window, in voxels.
-    unknown : array of bool, optional
-        On the grid of the static image.
-    """
-
-    def __init__(self, radius: int, unknown: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(3, sigma_diff=SMOOTHING, radius=radius)
-        self.static_image: Any
-        self.partial_volume = (
-            None if unknown is None or not unknown.any() else unknown.astype(np.float32)
-        )
-        self.unknown: NDArray[np.bool_] | None = None
-
-    def use_static_image_dynamics(self, _: Any, transformation: Any) -> None:
-        """Bring the unknown voxels to where the static image is now; a voxel part unknown is so."""
-        if self.partial_volume is None:
-            return
-        moved = transformation.transform(
-            self.partial_volume,
-            interpolation="linear",
-            image_world2grid=None,
-            out_shape=np.array(self.static_image.shape, np.int32),
-            out_grid2world=self.static_affine,
-        )
-        unknown = np.asarray(moved) > 0
-        self.unknown = unknown if unknown.any() else None
-
-    def initialize_iteration(self) -> None:
-        """Correlations and gradients for one step."""
-        super().initialize_iteration()  # type: ignore[no-untyped-call]
-        if self.unknown is None:
-            return
-        known = ~self.unknown
-        box = box_around(self.unknown, [2 * self.radius] * 3)
-        images = np.asarray(self.static_image)[box], np.asarray(self.moving_image)[box]
-        inner = box_around(self.unknown[box], [self.radius] * 3)
-        factors = masked_factors(*images, known[box], self.radius)
-        self.factors[box][inner] = factors[inner]
-        self.silent = ndimage.binary_dilation(self.unknown)
-        self.factors[self.silent] = 0
-
-    def compute_forward(self) -> NDArray[np.float32]:
-        """One step of the template towards the subject's image."""
-        if self.unknown is None:
-            return super().compute_forward()  # type: ignore[no-untyped-call]
-        step, self.energy = self.compute_forward_step(
-            self.gradient_static, self.factors, self.radius
-        )
-        return self._smooth(np.array(step))
-
-    def compute_backward(self) -> NDArray[np.float32]:
-        """One step of the subject's image towards the template."""
-        if self.unknown is None:
-            return super().compute_backward()  # type: ignore[no-untyped-call]
-        step, _ = self.compute_backward_step(self.gradient_moving, self.factors, self.radius)
-        return self._smooth(np.array(step))
-
-    def _smooth(self, step: NDArray[np.float32]) -> NDArray[np.float32]:
-        weight = ndimage.gaussian_filter((~self.silent).astype(np.float32), self.sigma_diff)
-        for axis in range(3):
-            smooth = ndimage.gaussian_filter(step[..., axis], self.sigma_diff)
-            step[..., axis] = smooth / np.maximum(weight, _MIN_WEIGHT)
-        return step
-
-
-def masked_factors(
-    static: NDArray, moving: NDArray, known: NDArray[np.bool_], radius: int
-) -> NDArray[np.float32]:
-    """What a local correlation is made of, over the known voxels of each window.
-
-    A window ends where the array does. Shape (x, y, z, 5): both images less their means, the sum
-    of their products, and of the squares of each; 0 where a voxel is unknown itself.
-    """
-    weight = known.astype(np.float64)
-    first, second = static * weight, moving * weight
-    count = _window_sum(weight, radius)
-    few = count < _FEW
-    count[few] = 1
-    sums = [_window_sum(part, radius) for part in (first, second)]
-    factors = np.zeros((*static.shape, 5), np.float32)
-    factors[..., 0] = static - sums[0] / count
-    factors[..., 1] = moving - sums[1] / count
-    factors[..., 2] = _window_sum(first * second, radius) - sums[0] * sums[1] / count
-    factors[..., 3] = _window_sum(first * first, radius) - sums[0] ** 2 / count
-    factors[..., 4] = _window_sum(second * second, radius) - sums[1] ** 2 / count
-    factors[few | ~known] = 0
-    return factors
-
-
-def _window_sum(values: NDArray, radius: int) -> NDArray[np.float64]:
-    edge = 2 * radius + 1
-    mean = ndimage.uniform_filter(np.asarray(values, np.float64), edge, mode="constant")
-    return mean * edge**3

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ...core.defaults import Kind
 from ...core.errors import InputError, SetupError
 from .deformable import AntsEngine, DipyEngine, GreedyEngine
 from .quality import SimpleITKEngine
-from .task import KINDS, Engine, Kind
+from .task import KINDS, Engine
 
 ENGINES: tuple[Engine, ...] = (SimpleITKEngine(), DipyEngine(), GreedyEngine(), AntsEngine())
 """All engines, installed or not."""

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import psutil
 
+from ...core.causes import temporary_fault
 from ...core.errors import InputError, LesionDashError
 from .engines import engine_named
 from .quality import Fit, find_transform
@@ -71,9 +72,7 @@ def run_in_worker(task: Task, engine: str, report: Report) -> Outcome:
     try:
         folder = tempfile.TemporaryDirectory(prefix="lesion_dash_", ignore_cleanup_errors=True)
     except OSError as error:
-        problem = f"cannot be used as the temporary folder ({error.strerror or error})"
-        remedy = "name another folder in TMPDIR"
-        raise InputError(tempfile.tempdir or "TMPDIR", problem, remedy) from error
+        raise temporary_fault("cannot be used as the temporary folder", error) from error
     with folder as name, Path(name, "stderr.txt").open("w+b") as stderr:
         with _start(name, stderr) as process:
             result = _listen(process, (task, engine), report)

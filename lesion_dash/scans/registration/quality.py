@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import Kind
 from ...transforms.transform import Transform, jacobian_map
 from .levels import Level, coarsen, coarsen_mask, finest_mm, foreground_of, make_level
 from .search import (
@@ -21,7 +22,7 @@ from .search import (
     search_pose,
     turn_about,
 )
-from .task import Engine, Kind, Quality, Report, Task, Volume, package_version
+from .task import Engine, Quality, Report, Task, Volume, package_version
 
 # Arbitrary; benchmarks/bench_register.py measures what they reach.
 INFORMATION = Steps(first_mm=0.25, last_mm=0.005, iterations=100, sampling=0.25, patience=0.7)

@@ -10,10 +10,12 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import ENGINE, KIND, Kind
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.memory import free_memory
 from ...files.paths import as_path
+from ...images.hounsfield import BRAIN_WINDOW, brain_window, is_hounsfield
 from ...images.maps import Map, MapLike, as_map
 from ...images.masks import Mask, MaskLike
 from ...transforms.transform import Transform
@@ -24,7 +26,7 @@ from .engines import engine_named
 from .levels import centre_of
 from .process import Outcome, run_in_worker
 from .quality import Fit, doubts
-from .task import Kind, NotCredible, Registration, Report, Task, Volume
+from .task import NotCredible, Registration, Report, Task, Volume
 
 MIN_VOXELS = 8
 """Along each axis: fewer hold no structure that determines a position. Arbitrary."""
@@ -37,6 +39,9 @@ FAR_TURN = 30.0
 
 FAR_MM = 40.0
 """The same for the distance of the image's centre."""
+
+MAX_RESIZED = 0.25
+"""Of a mask's volume: a warp that adds or takes more follows what is in it. Arbitrary."""
 
 _IMAGE_BYTES = 24  # a voxel, as float32 in both processes, whole, and smoothed at most levels
 _BASE_BYTES = 7e8  # the engine's program and its work on at most 16 million voxels
@@ -66,7 +71,7 @@ class Inputs:
     sources: dict[str, str] = field(default_factory=dict)
 
     def task(self, kind: Kind) -> Task:
-        """The task of an engine, NaN filled with the darkest value."""
+        """The task of an engine: NaN filled with the darkest value, a CT cut to the brain."""
         lesion = None if self.lesion is None else self.lesion.array
         return Task(_volume(self.moving), _volume(self.template), kind, Transform(), lesion)
 
@@ -95,9 +100,16 @@ def read_inputs(
         for note in read.notes
         if "standard space" not in note
     ]
+    notes += [_of_ct(read.name) for read in (image, target) if is_hounsfield(read.array)]
     pairs += zip(others, further, strict=True)
     sources = {_path_of(source, read): read.sha256 for source, read in pairs if read.sha256}
     return Inputs(image, target, mask, further, tuple(dict.fromkeys(notes)), sources)
+
+
+def _of_ct(name: str) -> str:
+    low, high = BRAIN_WINDOW
+    how = f"for the comparison alone its values are cut to {low:g} ... {high:g}"
+    return f"{name} looks like a CT in Hounsfield units: {how}; what is written keeps them"
 
 
 def _check_image(image: Map) -> None:
@@ -164,7 +176,8 @@ def _path_of(source: object, image: Map | Mask) -> str:
 
 
 def _volume(image: Map) -> Volume:
-    array: NDArray = image.array.astype(np.float32)
+    # What a skull and air are like, and how far they are from a brain, is not the same in an MRI.
+    array: NDArray = brain_window(image.array).astype(np.float32)
     known = np.isfinite(array)
     if not known.all():
         array[~known] = array[known].min()
@@ -174,11 +187,11 @@ def _volume(image: Map) -> Volume:
 def register_image(
     moving: MapLike,
     template: MapLike,
-    kind: Kind = "affine",
+    kind: Kind = KIND,
     *,
     lesion: MaskLike | None = None,
     others: Sequence[MapLike] = (),
-    engine: str = "auto",
+    engine: str = ENGINE,
     report: Report | None = None,
 ) -> Registration:
     """Find where an image lies on a template, and bring it there.
@@ -241,6 +254,7 @@ def register_image(
 def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Registration:
     fit = outcome.fit
     transform, grid = fit.transform, inputs.template.grid
+    others = tuple(warp_any(other, transform, grid) for other in inputs.others)
     return Registration(
         moving=inputs.moving,
         template=inputs.template,
@@ -251,8 +265,8 @@ def _assemble(inputs: Inputs, kind: Kind, engine: str, outcome: Outcome) -> Regi
         quality=fit.quality,
         lesion=None if inputs.lesion is None else warp_mask(inputs.lesion, transform, grid),
         native_lesion=inputs.lesion,
-        others=tuple(warp_any(other, transform, grid) for other in inputs.others),
-        notes=(*inputs.notes, *_unusual(inputs, fit)),
+        others=others,
+        notes=(*inputs.notes, *_unusual(inputs, fit), *_resized(inputs.others, others, transform)),
         sources=inputs.sources,
         seconds=outcome.seconds,
         memory_mb=outcome.memory_mb,
@@ -277,6 +291,31 @@ def _unusual(inputs: Inputs, fit: Fit) -> tuple[str, ...]:
     if inputs.lesion is not None:
         notes.append("the lesion's voxels were excluded when the images were compared")
     return tuple(notes)
+
+
+def _resized(
+    images: tuple[Map | Mask, ...], placed: tuple[Map | Mask, ...], transform: Transform
+) -> tuple[str, ...]:
+    """Notes on masks that a warp makes larger or smaller by far more than its affine part does."""
+    if transform.is_linear:
+        return ()
+    notes = []
+    for image, mask in zip(images, placed, strict=True):
+        if not isinstance(mask, Mask):
+            continue
+        own = image if isinstance(image, Mask) else _mask_of(image)
+        expected = own.volume_mm3 * transform.volume_factor
+        if expected and abs(mask.volume_mm3 / expected - 1) > MAX_RESIZED:
+            before, after = own.volume_mm3 / 1000, mask.volume_mm3 / 1000
+            factor = mask.volume_mm3 / expected
+            size = f"{before:.3g} mL became {after:.3g} mL, {factor:.2f} times what the affine "
+            remedy = "where it is a lesion, give it as the lesion (--lesion), which the warp spares"
+            notes.append(f"{image.name}: {size}part alone makes of it: {remedy}")
+    return tuple(notes)
+
+
+def _mask_of(image: Map) -> Mask:
+    return Mask.from_array(np.nan_to_num(image.array), image.grid, image.name)
 
 
 def _moved_by(transform: Transform, grid: Grid) -> tuple[float, float]:

@@ -127,7 +127,9 @@ def maximise(
         # What ITK says, without the place in its code.
         reason = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
         problem = f"the engine failed: {reason}"
-        raise InputError("SimpleITK", problem, "try another engine", tuple(lines)) from error
+        is_memory = "allocate memory" in str(error).lower()  # ITK has no error class for it either
+        remedy = "bring the images to coarser voxels first" if is_memory else "try another engine"
+        raise InputError("SimpleITK", problem, remedy, tuple(lines)) from error
     matrix = _matrix_of(transform)
     return matrix if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-3 else None
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import Kind
 from ...core.errors import InputError, SetupError
 from ...core.grid import Grid
 from ...images.maps import Map
 from ...images.masks import Mask
 from ...transforms.transform import Transform
 
-Kind = Literal["rigid", "affine", "deformable"]
-KINDS: tuple[Kind, ...] = ("rigid", "affine", "deformable")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
+from ...core.defaults import (
+    CONTROL,
+    MIN_PATIENTS,
+    PERMUTATIONS,
+    SEED,
+    SYMPTOM_SIDE,
+    SYMPTOM_TEST,
+    Control,
+    SymptomSide,
+)
 from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
-from ..size_bias import SIDES, Side
-from .design import CONTROLS, Control, Design, make_design, partial_t
+from .design import CONTROLS, Design, make_design, partial_t
 from .families import CONFIDENCE, COVARIATE_CONTROLS, EXPLAINED
 from .null import Null
 from .patients import SymptomPatients
@@ -45,17 +53,17 @@ class ColumnChoice:
         Where a choice is not known.
     """
 
-    test: ColumnTest = "ols"
-    control: Control = "log-volume"
+    test: ColumnTest = SYMPTOM_TEST
+    control: Control = CONTROL
     min_damaged: int = MIN_PATIENTS
     permutations: int = PERMUTATIONS
     seed: int = SEED
-    side: Side = "two-sided"
+    side: SymptomSide = SYMPTOM_SIDE
 
     def __post_init__(self) -> None:
         check_choice("test", self.test, ("ols", "rank"))
         check_choice("control", self.control, CONTROLS)
-        check_choice("side", self.side, SIDES)
+        check_choice("side", self.side, get_args(SymptomSide))
         check_permutations(self.permutations)
 
     def heights(self, statistics: Float) -> Float:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import CONTROL, Control
 from ...core.errors import InputError
 from ..patterns import Patterns
 
 Float = NDArray[np.float64]
-
-Control = Literal["log-volume", "volume", "none", "behaviour", "lesion", "dtlvc"]
 
 CONTROLS = {
     "log-volume": "logarithm of lesion volume as a covariate",
@@ -132,7 +131,7 @@ def make_design(
     score: Float,
     covariates: dict[str, Float],
     volumes: Float,
-    control: Control = "log-volume",
+    control: Control = CONTROL,
     blocks: NDArray[np.int64] | None = None,
 ) -> Design:
     """The design of a linear test.

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import Control, SymptomSide, SymptomTest
 from ..patterns import Patterns
-from ..size_bias import Side
-from .design import Control, Design, make_design, orthonormal, partial_t, permuted_orders
+from .design import Design, make_design, orthonormal, partial_t, permuted_orders
 from .effects import hedges_g, log10_bayes_factor
 from .logistic import LogisticDesign, make_logistic_design
 from .null import GeneralNull, LinearNull, PermutationNull
 from .patients import SymptomPatients
 from .univariate import (
     BINARY,
-    SymptomTest,
     binary_tails,
     brunner_munzel,
     mean_differences,
@@ -85,7 +84,7 @@ class TestChoice:
 
     test: SymptomTest
     control: Control
-    side: Side
+    side: SymptomSide
     cluster_p: float
 
     def tail(self, p: float) -> float:

@@ -12,30 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cohort.cohort import Cohort, check_min_patients
-from ...core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, SIGNIFICANCE_LEVEL
+from ...core.defaults import (
+    CLUSTER_P,
+    CONTROL,
+    EXCEEDANCES_MM3,
+    MIN_PATIENTS,
+    PERMUTATIONS,
+    SEED,
+    SIGNIFICANCE_LEVEL,
+    SYMPTOM_SIDE,
+    SYMPTOM_TEST,
+    Control,
+    SymptomSide,
+    SymptomTest,
+)
 from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
 from ..patterns import Patterns, find_patterns
-from ..size_bias import Side
 from ..voxel_maps import Column, Columns, VoxelMaps
 from .cautions import LEAST_OF_RANKS, symptom_warnings
-from .design import CONTROLS, Control
+from .design import CONTROLS
 from .effects import detectable_d, false_discovery_rate
 from .families import PreparedTest, TestChoice, prepare_test, testable
 from .null import Null
 from .path import along_path
 from .patients import SymptomPatients, select_patients
 from .quantities import STATISTICS, symptom_quantities
-from .univariate import LINEAR, TESTS, SymptomTest
+from .univariate import LINEAR, TESTS
 
 Float = NDArray[np.float64]
 
-EXCEEDANCES_MM3 = (1.0, 10.0, 100.0, 1000.0)
-"""Volumes of false findings that a corrected p tolerates (Mirman et al. 2018)."""
-CLUSTER_P = 0.001
-"""p from which on voxels form clusters: a lower threshold makes clusters that reach far beyond the
-truth (Mirman et al. 2018)."""
 LEAST_SHARE = 0.05
 """A voxel is tested where at least this share of the patients is lesioned, and spared."""
 
@@ -79,7 +86,7 @@ class SymptomMap(VoxelMaps):
     patients: SymptomPatients = field(repr=False)
     test: SymptomTest
     control: Control
-    side: Side
+    side: SymptomSide
     covariates: tuple[str, ...]
     min_lesioned: int
     permutations: int
@@ -162,15 +169,15 @@ def map_symptom(
     cohort: Cohort,
     score: str,
     *,
-    test: SymptomTest = "ols",
+    test: SymptomTest = SYMPTOM_TEST,
     covariates: Sequence[str] = (),
-    control: Control = "log-volume",
+    control: Control = CONTROL,
     min_lesioned: int | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
     v_mm3: Sequence[float] = EXCEEDANCES_MM3,
     cluster_p: float | None = CLUSTER_P,
-    side: Side = "two-sided",
+    side: SymptomSide = SYMPTOM_SIDE,
     blocks: str | None = None,
     progress: Progress | None = None,
 ) -> SymptomMap:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.defaults import SymptomSide
 from ...core.grid import Grid
 from ...images.reading import Progress
 from ..patterns import Patterns
-from ..size_bias import Side
 from .clusters import Neighbours
 from .design import Permutable
 from .path import FLOAT32_ERROR, SEGMENT, PatternPath
@@ -133,7 +133,9 @@ class PermutationNull:
     side : {"larger", "smaller", "two-sided"}
     """
 
-    def __init__(self, grid: Grid, patterns: Patterns, design: Permutable, side: Side) -> None:
+    def __init__(
+        self, grid: Grid, patterns: Patterns, design: Permutable, side: SymptomSide
+    ) -> None:
         self._patterns, self._design, self._side = patterns, design, side
         self.neighbours = Neighbours(grid, patterns.indices)
 
@@ -260,7 +262,7 @@ class LinearNull(PermutationNull):
     """
 
     def __init__(
-        self, grid: Grid, patterns: Patterns, norms: Float, design: Permutable, side: Side
+        self, grid: Grid, patterns: Patterns, norms: Float, design: Permutable, side: SymptomSide
     ) -> None:
         super().__init__(grid, patterns, design, side)
         self._path = PatternPath(patterns.members, norms)
@@ -307,7 +309,7 @@ class GeneralNull(PermutationNull):
         grid: Grid,
         patterns: Patterns,
         design: Permutable,
-        side: Side,
+        side: SymptomSide,
         statistic: Callable[[Float], Float],
     ) -> None:
         super().__init__(grid, patterns, design, side)

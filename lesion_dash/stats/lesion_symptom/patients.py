@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.cells import number_of, value_text
 from ...cohort.cohort import Cohort
 from ...cohort.columns import open_value
-from ...cohort.participants import number_of, value_text
+from ...core.defaults import CONTROL, SYMPTOM_TEST, Control, SymptomTest
 from ...core.errors import InputError
-from .design import Control
-from .univariate import BINARY, SymptomTest
+from .univariate import BINARY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,8 +121,8 @@ def select_patients(
     cohort: Cohort,
     score: str,
     covariates: Sequence[str] = (),
-    test: SymptomTest = "ols",
-    control: Control = "log-volume",
+    test: SymptomTest = SYMPTOM_TEST,
+    control: Control = CONTROL,
     blocks: str | None = None,
 ) -> SymptomPatients:
     """The patients with a score and all covariates.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ...core.defaults import SymptomTest
 from ..voxel_maps import Quantity
-from .univariate import BINARY, LINEAR, SymptomTest
+from .univariate import BINARY, LINEAR
 
 STATISTICS = {"ols": "t", "rank": "t", "welch": "t", "brunner-munzel": "BM"}
 

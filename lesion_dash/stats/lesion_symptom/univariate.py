@@ -5,15 +5,13 @@ The sign is lesioned less spared everywhere: a positive statistic means higher s
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-SymptomTest = Literal["ols", "rank", "welch", "brunner-munzel", "liebermeister", "fisher"]
 
 TESTS = {
     "ols": "linear regression of the score on the lesion and the covariates",

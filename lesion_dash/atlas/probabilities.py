@@ -1,0 +1,133 @@
+"""Whether maps hold probabilities from 0 to 1 or percent, and what is no probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..files.paths import AnyPath
+from ..images.probabilities import NOISE, Scale, probability_top
+
+_MAX_PERCENT = 200.0
+"""That all regions may add up to at a voxel, on average: atlases of overlapping parts exist.
+
+Arbitrary: anatomical atlases add up to about 100, time series of values to 100 to thousands.
+"""
+
+Column = tuple[NDArray[np.int32], NDArray]
+"""Positions of the voxels of a map that are not zero, and the values there."""
+
+
+def to_probabilities(
+    path: AnyPath,
+    columns: Sequence[Column],
+    dtype: np.dtype,
+    repetition_time: float = 0.0,
+    scale: Scale | None = None,
+) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.float64]]], tuple[str, ...]]:
+    """Bring the values of all maps of an atlas to probabilities from 0 to 1.
+
+    The largest value of all maps tells the scale where none is stated: up to 1 they are
+    probabilities, from 50 to 100 percent, see `probability_top`. Values that miss 0 or the top by
+    less than a thousandth of the scale, as after an interpolation, are set to it.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        For messages.
+    columns : sequence of (array of int32, array)
+    dtype : numpy.dtype
+        In which the file stores its values.
+    repetition_time : float
+        See `Header`; atlases may have one, too.
+    scale : {"fraction", "percent"}, optional
+        As it was stated.
+
+    Returns
+    -------
+    columns : list of (array of int32, array of float64)
+    notes : tuple of str
+        The scale that was found, and what was set.
+
+    Raises
+    ------
+    InputError
+        Where the values are neither.
+    """
+    largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
+    lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
+    top = check_scale(path, len(columns), dtype, lowest, largest, scale)
+    if top != 1 and repetition_time > 0 and scale is None:
+        _check_no_series(path, columns)
+    meaning = "probabilities from 0 to 1" if top == 1 else "percent"
+    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
+    above = sum(int((values > top * (1 + NOISE)).sum()) for _, values in columns)
+    if above:
+        notes += (f"values above {top:g} taken as {top:g} in {above:,} places",)
+    below = sum(int((values < 0).sum()) for _, values in columns)
+    if below:
+        notes += (f"tiny negative values treated as 0 in {below:,} places",)
+    scaled = []
+    for indices, values in columns:
+        is_above = values > 0
+        probabilities = np.minimum(values[is_above].astype(np.float64) / top, 1.0)
+        scaled.append((indices[is_above], probabilities))
+    return scaled, notes
+
+
+def check_scale(
+    path: AnyPath,
+    count: int,
+    dtype: np.dtype,
+    lowest: float,
+    largest: float,
+    scale: Scale | None = None,
+) -> float:
+    """What stands for a probability of 1 in so many maps whose values end there: 1, or 100.
+
+    Raises
+    ------
+    InputError
+        Where these are no ends of probabilities; see `probability_top`.
+    """
+    if largest <= 0:
+        raise InputError(path, "atlas is empty: no voxel has a probability above 0")
+    if count in (3, 4) and dtype == np.uint8 and largest > 100:
+        problem = f"colour picture (RGB): {count} volumes of whole numbers up to {largest:g}"
+        raise InputError(path, problem, "give the image of labels or the maps of probabilities")
+    return probability_top(path, lowest, largest, scale, count)
+
+
+def _check_no_series(path: AnyPath, columns: Sequence[Column]) -> None:
+    """Refuse a time series of values up to 100, which only looks like percent.
+
+    The percent of all regions add up to about 100 at a voxel, however many regions there are.
+    """
+    covered = np.zeros(1 + max(int(indices.max(initial=0)) for indices, _ in columns), bool)
+    for indices, _ in columns:
+        covered[indices] = True
+    whole = sum(float(values.sum(dtype=np.float64)) for _, values in columns)
+    mean = whole / np.count_nonzero(covered)
+    if mean > _MAX_PERCENT:
+        problem = f"looks like a time series: {len(columns)} volumes with a repetition time, and "
+        problem += f"the values at a voxel add up to {mean:,.0f} on average"
+        remedy = "give maps of probabilities; if these are, state their scale, percent"
+        raise InputError(path, problem, remedy)
+
+
+def check_one_scale(paths: Sequence[AnyPath], columns: Sequence[Column]) -> None:
+    """Refuse maps of a folder of which some hold percent and others probabilities from 0 to 1.
+
+    The first map that is unlike the one with the largest value is named; empty maps are like all.
+    """
+    tops = [float(values.max(initial=0)) for _, values in columns]
+    highest = int(np.argmax(tops))
+    probability_top(paths[highest], 0.0, tops[highest])
+    low = [number for number, top in enumerate(tops) if 0 < top <= 1 + NOISE]
+    if low and tops[highest] > 1 + NOISE:
+        problem = f"values up to {tops[low[0]]:g}, while those of {paths[highest].name} go up to "
+        remedy = "bring all maps of an atlas to one scale, from 0 to 1 or percent"
+        raise InputError(paths[low[0]], f"{problem}{tops[highest]:g}", remedy)

@@ -1,0 +1,186 @@
+"""Spaces: what the coordinates of an image refer to, who says so, and whether two are one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from .errors import InputError
+
+Kind = Literal["template", "scanner", "unknown"]
+
+MNI = "MNI152"
+"""An MNI152 template, whichever."""
+
+TALAIRACH = "Talairach"
+OTHER_TEMPLATE = "another template"
+USER = "stated by the user"
+
+_KNOWN = (
+    MNI,
+    TALAIRACH,
+    *(f"MNI152NLin2009{release}{sides}" for release in "abc" for sides in ("Sym", "Asym")),
+    *("MNI152NLin6Sym", "MNI152NLin6Asym", "MNI152Lin", "MNI305", "MNIColin27"),
+    *("MNIInfant", "MNIPediatricAsym", "IXI549Space", "ICBM452AirSpace", "ICBM452Warp5Space"),
+    *("OASIS30ANTs", "NKI", "PNC", "UNCInfant", "fsaverage", "fsLR"),
+)
+"""Templates by the names of the BIDS standard and of TemplateFlow."""
+
+_BY_SPELLING = {name.casefold(): name for name in _KNOWN} | {"tal": TALAIRACH}
+_OF_A_SCAN = frozenset(
+    (
+        *("scanner", "native", "individual", "orig", "original", "raw", "subject", "patient"),
+        *("anat", "func", "acpc", "fsnative", "t1", "t1w", "t2", "t2w", "t2star", "t2starw"),
+        *("flair", "pd", "pdw", "swi", "dwi", "adc", "trace", "b0", "ct", "pet", "asl"),
+        *("bold", "boldref", "epi"),
+    )
+)
+"""What `space-` is followed by where an image lies in the space of one scan of the patient."""
+
+# `space-MNI`, `space-mni2mm`: an MNI template, and it does not say which.
+_ANY_MNI = re.compile(r"(icbm|mni)(152)?(space)?(\d([p.]\d+)?mm)?", re.IGNORECASE)
+_TALAIRACH_TO_MNI = "they differ by up to about 10 mm (Lancaster et al. 2007)"
+
+
+@dataclass(frozen=True)
+class StatedSpace:
+    """The space of an image, as something beside its voxels states it.
+
+    Parameters
+    ----------
+    kind : {"template", "scanner", "unknown"}
+        A standard space; that of one scan, of which every patient has another; or nothing is said.
+    name : str
+        Of the template, such as ``MNI152NLin6Asym``; empty for another kind.
+    source : str
+        What states it, such as ``sform code 4``.
+    is_noted : bool
+        Whether the note of a cohort says already that it is no standard space.
+
+    Examples
+    --------
+    >>> print(StatedSpace("template", "Talairach", "sform code 3"))
+    Talairach space (sform code 3)
+    >>> print(StatedSpace("scanner", "", "sform code 1"))
+    scanner space (sform code 1)
+    """
+
+    kind: Kind
+    name: str
+    source: str
+    is_noted: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.words} ({self.source})"
+
+    @property
+    def words(self) -> str:
+        """The space without who states it."""
+        if self.kind == "template":
+            return f"{self.name} space" if self.name == TALAIRACH else self.name
+        return "scanner space" if self.kind == "scanner" else "no standard space"
+
+    @property
+    def is_mni(self) -> bool:
+        """Whether it is that of an MNI template, whichever."""
+        return self.kind == "template" and self.name.startswith(("MNI", "ICBM"))
+
+    def difference(self, other: StatedSpace) -> str:
+        """What it means to use two spaces together; empty where they may be one.
+
+        What a user states holds for all that is used together, and needs no comparison. Nothing is
+        said of images that state nothing, nor of two that lie in the space of a scan.
+
+        Examples
+        --------
+        >>> mni, talairach = (StatedSpace("template", name, "") for name in (MNI, TALAIRACH))
+        >>> talairach.difference(mni)
+        'they differ by up to about 10 mm (Lancaster et al. 2007)'
+        >>> mni.difference(StatedSpace("template", "MNI152NLin6Asym", ""))
+        ''
+        """
+        kinds = {self.kind, other.kind}
+        if USER in (self.source, other.source) or "unknown" in kinds or kinds == {"scanner"}:
+            return ""
+        if "scanner" in kinds:
+            return (
+                ""
+                if self.is_noted or other.is_noted
+                else "right only where both were brought into one space"
+            )
+        names = {self.name, other.name}
+        if len(names) == 1 or (MNI in names and self.is_mni and other.is_mni):
+            return ""
+        if TALAIRACH in names and (self.is_mni or other.is_mni):
+            return _TALAIRACH_TO_MNI
+        if OTHER_TEMPLATE in names and not names & {MNI, TALAIRACH}:
+            return ""  # it may be the one that is named
+        return "these are two templates, which differ by some mm"
+
+
+def space_named(label: str, source: str) -> StatedSpace:
+    """The space that a label stands for, as after `space-` in the name of a file.
+
+    Examples
+    --------
+    >>> space_named("mni152nlin6asym", "").name, space_named("MNI", "").name
+    ('MNI152NLin6Asym', 'MNI152')
+    >>> space_named("T1w", "").kind
+    'scanner'
+    """
+    small = label.casefold()
+    if small in _OF_A_SCAN:
+        return StatedSpace("scanner", "", source)
+    if _ANY_MNI.fullmatch(small):
+        return StatedSpace("template", MNI, source)
+    return StatedSpace("template", _BY_SPELLING.get(small, label), source)
+
+
+def known_label(text: str) -> str:
+    """The template that is named in a text as a word of its own; empty where none is.
+
+    Examples
+    --------
+    >>> known_label("Schaefer2018_FSLMNI152_2mm"), known_label("lesion_mni"), known_label("sub-01")
+    ('MNI152NLin6Asym', 'mni', '')
+    """
+    words = re.findall(r"[^\W_]+", text)
+    # Others, such as NKI, are names of sites as well, and may be those of patients.
+    plain = ("mni", "icbm", "ixi549", "talairach")
+    known = [word for word in words if word.casefold() in _BY_SPELLING]
+    named = [word for word in known if word.casefold().startswith(plain)]
+    if any(word.casefold() == "fslmni152" for word in words):
+        named.append("MNI152NLin6Asym")  # FSL's template, under the name its atlases are given
+    precise = [word for word in named if word.casefold() != MNI.casefold()]
+    generic = [word for word in words if _ANY_MNI.fullmatch(word)]
+    return next(iter([*precise, *named, *generic]), "")
+
+
+def space_of_user(name: str) -> StatedSpace:
+    """The space that a user states for all inputs.
+
+    Raises
+    ------
+    InputError
+        Where it is no name of a space, or a known one is misspelt.
+
+    Examples
+    --------
+    >>> print(space_of_user("MNI152NLin6Asym"))
+    MNI152NLin6Asym (stated by the user)
+    """
+    text = name.strip()
+    if not re.fullmatch(r"[A-Za-z0-9+]+", text):
+        remedy = "give letters and digits, such as MNI152NLin6Asym, MNI152, Talairach or scanner"
+        raise InputError("space", f"{name!r} is not the name of a space", remedy)
+    space = space_named(text, USER)
+    if space.kind == "template" and space.name not in _KNOWN:
+        near = get_close_matches(text.casefold(), _BY_SPELLING, 1, 0.8)
+        if near or text.casefold().startswith("mni"):
+            remedy = (
+                f"did you mean {_BY_SPELLING[near[0]]}?" if near else "see TemplateFlow's names"
+            )
+            raise InputError("space", f"{name!r} is no template that is known here", remedy)
+    return space

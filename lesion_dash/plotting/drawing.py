@@ -1,0 +1,75 @@
+"""What all figures need: an empty one, images nilearn can draw, and one in place of a fault."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+
+from ..core.errors import LesionDashError
+from ..images.nifti import Nifti1Image, SpatialImage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_P = ParamSpec("_P")
+_INCHES = (7.2, 3.0)  # arbitrary: room for three lines
+_LINE = 80  # characters; arbitrary
+
+
+def new_figure(inches: tuple[float, float]) -> Figure:
+    """Make an empty white figure of this width and height."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, facecolor="white")
+    # pyplot keeps every figure it makes alive; a bare figure is freed with its last reference.
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def explain_failure(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+    """Give a figure that says what went wrong where drawing fails: results do not depend on it.
+
+    A warning says so as well. What is wrong with the user's choices is raised all the same.
+    """
+
+    @wraps(draw)
+    def call(*given: _P.args, **more: _P.kwargs) -> Figure:
+        try:
+            return draw(*given, **more)
+        except (LesionDashError, MemoryError, Warning):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library of figures finds impossible
+            told = f"a picture could not be drawn ({type(error).__name__}: {error})"
+            warnings.warn(f"{told}; numbers and other files are as they should be", stacklevel=2)
+            figure = new_figure(_INCHES)
+            lines = textwrap.fill(told[0].upper() + told[1:], _LINE)
+            figure.text(0.02, 0.9, lines, va="top", parse_math=False)
+            return figure
+
+    return call
+
+
+def drawable(image: SpatialImage) -> SpatialImage:
+    """An image with an empty voxel on either side of each axis of length one.
+
+    A plane of one row has no extent for matplotlib: no limits of its axes, and no contour.
+
+    Examples
+    --------
+    >>> slice_ = Nifti1Image(np.ones((4, 4, 1), np.float32), np.eye(4))
+    >>> drawable(slice_).shape, drawable(slice_).affine[2, 3].item()
+    ((4, 4, 3), -1.0)
+    """
+    thin = np.array(image.shape[:3]) == 1
+    if not thin.any():
+        return image
+    array: Any = np.pad(np.asanyarray(image.dataobj), [(int(one), int(one)) for one in thin])
+    affine = image.affine.copy()
+    affine[:3, 3] -= image.affine[:3, :3] @ thin
+    return Nifti1Image(array, affine, dtype=array.dtype)

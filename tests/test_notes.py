@@ -1,0 +1,191 @@
+"""Notes on what is read reach every command, the report and the provenance, each once."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import SHAPE, image, write_masks
+
+from lesion_dash import cli, load_cohort
+from lesion_dash.analyses.load import Load
+from lesion_dash.analyses.notes import NotesAreErrors, errors_among, gather_notes
+from lesion_dash.analyses.request import ANALYSES
+from lesion_dash.cohort.notes import by_reason
+
+TABLE = "participant_id\tage\tage\nsub-000\t50\t50\n"
+NOTES = (
+    r"participants\.tsv beside the masks is not used: has the column 'age' twice",
+    r"identical masks, voxel for voxel: sub-000_lesion\.nii\.gz, sub-004_lesion\.nii\.gz",
+    r"2 files, sub-005_lesion\.nii\.gz, sub-006_lesion\.nii\.gz: mask is empty",
+    r"6 files, such as sub-007_lesion\.nii\.gz: lesion touches the image border",
+    r"broken\.nii\.gz\)?: not a gzip file",
+)
+ON_ATLAS = r"label without a name: 7"
+COMMANDS = {
+    "check": "check noted",
+    "stats": "stats noted -k 1 -o out",
+    "size-bias": "size-bias noted -k 1 --permutations 20 -o out",
+    "coverage": "coverage noted -o out/k.csv",
+    "load": "load noted --atlas atlas.nii.gz -o out",
+    "compare": "compare noted clean -k 1 -o out",
+    "compare with itself": "compare noted noted -k 1 -o out",
+    "overlap": "overlap clean noted --atlas atlas.nii.gz -k 1 -o out",
+    "roi": "roi --cohorts noted clean --threshold 0.1 --use effect --atlas atlas.nii.gz -o out",
+    "report": "report noted --atlas atlas.nii.gz -k 1 -o out",
+    "report on a pair": "report clean noted -k 1 -o out",
+}
+
+
+def blob(number: int) -> np.ndarray:
+    """A lesion away from the border, another one for each number."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2 : 3 + number % 3, 2:5, 2 : 4 + number // 3 % 2] = 1
+    return mask
+
+
+def at_border(number: int) -> np.ndarray:
+    mask = blob(number)
+    mask[0, number % SHAPE[1]] = 1
+    return mask
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> Path:
+    """A folder with a note of every kind, a clean one, and an atlas with a label too many."""
+    empty = np.zeros(SHAPE, np.uint8)
+    masks = [*map(blob, range(4)), blob(0), empty, empty, *map(at_border, range(6))]
+    write_masks(tmp_path / "noted", masks)
+    (tmp_path / "noted" / "broken.nii.gz").write_bytes(b"no image at all")
+    (tmp_path / "noted" / "participants.tsv").write_text(TABLE)
+    write_masks(
+        tmp_path / "clean", map(blob, range(5, 1, -1)), names=[f"p{i}.nii" for i in range(4)]
+    )
+    labels = np.ones(SHAPE, np.float32)
+    labels[-1] = 7
+    nib.save(image(labels), tmp_path / "atlas.nii.gz")
+    (tmp_path / "atlas.csv").write_text("index,name\n1,the brain\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(line: str) -> int:
+    return cli.main(shlex.split(line))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_every_note_once(study, capsys, name):
+    line = COMMANDS[name]
+    assert run(line) == (1 if name == "check" else 0)
+    shown = capsys.readouterr()
+    said = shown.out + shown.err
+    notes = [*NOTES, *([ON_ATLAS] if "--atlas" in line else [])]
+    assert {note: len(re.findall(note, said)) for note in notes} == dict.fromkeys(notes, 1)
+    if name == "check":
+        return
+    (record,) = (study / "out").glob("*provenance.json")
+    inputs = json.loads(record.read_text(encoding="utf-8"))["inputs"]
+    recorded = "\n".join(note for one in inputs for note in one.get("notes", ()))
+    assert all(re.search(note, recorded) for note in notes)
+    assert not any("clean" in one.get("folder", "") and "notes" in one for one in inputs)
+    if name.startswith("report"):
+        page = (study / "out" / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+        for note in ("beside the masks is not used", "voxel for voxel", "not a gzip file"):
+            assert note in page
+        assert page.count("mask is empty") == 1
+
+
+def test_a_note_is_said_once_of_many_files_with_their_number_and_one_of_them(study):
+    notes = load_cohort("noted").all_notes
+    assert len(notes) == len(NOTES)
+    assert all(any(re.search(pattern, note) for note in notes) for pattern in NOTES)
+    assert any(note.startswith("1 of 14 files skipped, broken.nii.gz: ") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "groups"),
+    [
+        ([], []),
+        ([("a", "x"), ("b", "y")], [(1, "a", "x"), (1, "b", "y")]),
+        # Few that differ in their numbers are all said; of many, one.
+        ([("a", "by 1 mm"), ("b", "by 2 mm")], [(1, "a", "by 1 mm"), (1, "b", "by 2 mm")]),
+        ([(str(n), f"by {n} mm") for n in range(6)], [(6, "such as 0", "by 0 mm")]),
+        ([(str(n), f"as s{n}.nii") for n in range(6)], [(6, "such as 0", "as s0.nii")]),
+        (
+            [(str(n), "ab"[n % 2]) for n in range(12)],
+            [(6, f"such as {n}", "ab"[n]) for n in (0, 1)],
+        ),
+    ],
+    ids=["none", "two", "few numbers", "many numbers", "many names", "two kinds"],
+)
+def test_files_are_put_together_by_what_is_said_of_them(reasons, groups):
+    assert by_reason(reasons) == groups
+    assert sum(number for number, *_ in groups) == len(reasons)
+
+
+def test_a_note_that_a_result_repeats_is_said_once():
+    inputs = [{"kind": "atlas", "name": "aal", "notes": ["is odd"]}, {"folder": "x/m"}]
+    own = ["is odd", "aal by hemisphere: is odd", "3 voxels are not tested"]
+    assert gather_notes(inputs, own) == ["aal: is odd", "3 voxels are not tested"]
+
+
+# --strict
+
+
+@pytest.mark.parametrize("name", ["check", "stats", "coverage", "roi", "report"])
+def test_with_strict_notes_are_errors_and_nothing_is_written(study, capsys, name):
+    line = f"{COMMANDS[name]} --strict"
+    assert run(line) == 1
+    said = capsys.readouterr().err
+    assert not (study / "out").exists()
+    if name != "check":
+        number = int(re.search(r"(\d+) notes, counted as errors; nothing was written", said)[1])
+        assert number >= len(NOTES)
+        assert all(len(re.findall(note, said)) == 1 for note in NOTES)
+
+
+@pytest.mark.parametrize(
+    ("note", "is_error"),
+    [
+        ("sex = F: 6 of 12 patients excluded", False),
+        ("8 of 12 patients excluded in all", False),
+        ("age >= 60: 5 of 40 patients excluded, 3 of them because the value is missing", True),
+        ("region 1, lens, chosen of 9", False),
+        ("lens: brought from 5 x 5 x 4 voxels to 9 x 9 x 9 voxels: label by label", False),
+        ("mask lens resampled from 5 x 5 x 4 voxels onto the image's grid by nearest", False),
+        ("placed by the affine in its file", False),
+        ("a volume belongs to the event 5 s before it (repetition time 2.5 s)", False),
+        ("10 of 11 components excluded: too small", False),
+        ("values up to 100 taken as percent", True),
+        ("holds 0 and one other number: taken for a mask", True),
+        ("placed on the other masks' grid, whose shape and voxel size it has", True),
+        ("2 files, a.nii, b.nii: mask is empty", True),
+    ],
+)
+def test_what_was_asked_for_is_no_error(note, is_error):
+    assert errors_among([note]) == [note] * is_error
+
+
+def test_strict_lets_pass_what_is_clean(study, capsys):
+    assert run("stats clean -k 1 -o out --strict") == 0
+    assert run("check clean --strict") == 0
+    assert run("inspect clean/p0.nii --strict") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_request_in_python_is_strict_too(study):
+    request = Load(masks="clean", atlas=["atlas.nii.gz"], output="out", strict=True)
+    with pytest.raises(NotesAreErrors, match="2 notes, counted as errors") as error:
+        request.execute()
+    assert re.search(ON_ATLAS, "\n".join(error.value.details))
+    assert request.model_copy(update={"strict": False}).execute().notes == list(error.value.details)
+
+
+def test_every_command_that_reads_can_be_strict():
+    without = {name for name, kind in ANALYSES.items() if "strict" not in kind.model_fields}
+    assert without <= {"demo", "serve", "atlases"}
