@@ -254,7 +254,7 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
         detectable = symptom_map.values.get("power_d80")
         if detectable is not None:
             lines.append(
-                f"smallest effect symptom_map in 80 % of such studies: {detectable.min():.2f} to "
+                f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
                 f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
             )
     return [*lines, STATEMENT]
