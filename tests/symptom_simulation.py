@@ -68,11 +68,11 @@ def error_rate(lesions, test, control, kind, runs, seed=0, follows=0.0) -> float
     """Share of runs with a corrected p of at most 0.05 anywhere."""
     generator = np.random.default_rng(seed)
     choice, significant = TestChoice(test, control, "two-sided", 0.001), 0
-    for run in range(runs):
+    for _ in range(runs):
         score = draw_score(lesions, kind, generator, follows)
         patients = replace(lesions.patients, score=score)
         prepared = prepare_test(patients, lesions.patterns, choice)
-        null = prepared.null.run(SHUFFLES, seed=seed + run)
+        null = prepared.null.run(SHUFFLES, seed=int(generator.integers(2**63)))
         largest = prepared.null.heights_of(prepared.heights).max(keepdims=True)
         significant += int(null.corrected_p(largest)[0] <= LEVEL)
     return significant / runs
