@@ -93,13 +93,7 @@ def read_inputs(
     _check_others(further, image)
     pairs: list[tuple[object, Map | Mask]] = [(moving, image), (template, target)]
     pairs += [] if mask is None else [(lesion, mask)]
-    # Not that it lies in no standard space: it is about to be brought to one.
-    notes = [
-        f"{read.name}: {note}"
-        for _, read in pairs
-        for note in read.notes
-        if "standard space" not in note
-    ]
+    notes = [f"{read.name}: {note}" for _, read in pairs for note in read.notes]
     notes += [_of_ct(read.name) for read in (image, target) if is_hounsfield(read.array)]
     pairs += zip(others, further, strict=True)
     sources = {_path_of(source, read): read.sha256 for source, read in pairs if read.sha256}
