@@ -25,6 +25,7 @@ _ASKED_FOR = (
     r"\bof the dataset .+ is used$",
     r"\btaken as probabilities from 0 to 1$",
     r", as was stated$",
+    r"\bcite .+; licence: ",
     r"\(repetition time .+ s\)$",
     r"excluded: too small$",
     r"patients excluded( in all)?$",

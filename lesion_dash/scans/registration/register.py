@@ -303,7 +303,7 @@ def _resized(
             before, after = own.volume_mm3 / 1000, mask.volume_mm3 / 1000
             factor = mask.volume_mm3 / expected
             size = f"{before:.3g} mL became {after:.3g} mL, {factor:.2f} times what the affine "
-            remedy = "where it is a lesion, give it as the lesion (--lesion), which the warp spares"
+            remedy = "where it is a lesion, give it as the lesion, which the warp spares"
             notes.append(f"{image.name}: {size}part alone makes of it: {remedy}")
     return tuple(notes)
 
