@@ -152,6 +152,28 @@ class FileChoice:
 
 ALL_FILES = FileChoice()
 
+
+def joint_choice(a: FileChoice, b: FileChoice) -> FileChoice:
+    """The one choice that takes the same files of two folders as a choice for each.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+
+    Examples
+    --------
+    >>> str(joint_choice(FileChoice(several_files="union"), FileChoice()))
+    'union'
+    """
+    for own, other in ((a, b), (b, a)):
+        # Who needs no choice among several files has one file of each patient.
+        if own == other or own == replace(other, several_files="refuse"):
+            return other
+    problem = f"their files are chosen in two ways ({a.words or 'all'}; {b.words or 'all'})"
+    raise InputError("A and B", problem, "choose the same for both, which one analysis can read")
+
+
 Groups = dict[str, list[NameFacts]]
 """The files of each patient, by the key of the patient."""
 
