@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -206,19 +206,21 @@ def _with_point(cell: str) -> str:
 
 def _without_repeated_columns(table: PlainTable) -> PlainTable:
     """Without the columns that bear one name, unless they say the same."""
-    times = Counter(table.header)
+    places_of = defaultdict[str, list[int]](list)
+    for place, name in enumerate(table.header):
+        places_of[name].append(place)
     kept, notes = list[int](), list[str]()
-    for name, number in times.items():
-        places = [place for place, own in enumerate(table.header) if own == name]
+    for name, places in places_of.items():
         first = table.column(places[0])
-        if number == 1 or (name and all(table.column(place) == first for place in places)):
+        if len(places) == 1 or (name and all(table.column(place) == first for place in places)):
             kept.append(places[0])
         elif name:
             notes.append(
                 f"column {printable(name)} of {table.path.name} left out: it is there twice"
             )
     # Columns without a name differ from each other; one of them may hold the ids.
-    kept += [place for place, name in enumerate(table.header) if not name and place not in kept]
+    known = {*kept}
+    kept += [place for place in places_of.get("", ()) if place not in known]
     if len(kept) == len(table.header):
         return table
     kept.sort()

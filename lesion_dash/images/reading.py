@@ -219,8 +219,8 @@ def _parse(path: AnyPath, head: bytes, *, has_sidecar: bool = True) -> Header:
         header = parse_header(_first_bytes(path, head), _is_pair(path))
     if header.grid is None:
         return header
-    form = header.form, header.code
-    space = image_space(path, *form, header.grid, has_sidecar=has_sidecar)
+    form, source = (header.form, header.code), header.space_source
+    space = image_space(path, *form, header.grid, source=source, has_sidecar=has_sidecar)
     return replace(header, grid=replace(header.grid, space=space))
 
 

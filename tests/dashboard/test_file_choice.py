@@ -12,6 +12,7 @@ from visitor import arrive, enter, open_app
 from lesion_dash.dashboard.address import to_address
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.comparison_service import PairRequest
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.session_file import read_session, session_bytes
 
@@ -89,3 +90,20 @@ def test_a_link_to_another_session_of_the_folder_that_is_shown_reads_it(root: Pa
     assert panel.files_a.choice.value == "session last"
     arrive(app, "a=sessions&files_a=nonsense")
     assert "3 patients have 2 sessions each" in app.context.banner.message
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [("union", "--several-files union"), ("session ses-2", "# A and B: their files are chosen")],
+)
+def test_a_command_takes_the_files_of_both_folders_or_says_that_none_can(
+    root: Path, files: str, command: str
+) -> None:
+    app, _ = open_panel(root)
+    arrive(app, f"a=plain&b=sessions&files_b={files.replace(' ', '%20')}&k=1")
+    choices = app.context.choices
+    assert app.context.session.load(choices.cohort_b).n_patients == 3
+    request = PairRequest(choices.cohort_a, choices.cohort_b, 1)
+    python, commands = Code(app.context.session).compare(request)
+    assert command in commands
+    assert ("Compare(" in python) == (files == "union")
