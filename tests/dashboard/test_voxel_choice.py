@@ -37,6 +37,7 @@ def test_the_page_offers_the_labels_and_keeps_the_answer(root: Path) -> None:
     shown = app.context.banner.message + panel.files_a.why.value
     assert "3 of 3 files hold several labels" in shown
     assert "--" not in shown
+    assert panel.files_a.choice.options[1] == ("All voxels above 0", "label any")
     for text, expected in (("label any", PARTS > 0), ("label 1,4", np.isin(PARTS, [1, 4]))):
         enter(app.context, panel.files_a.choice, text)
         cohort = app.context.session.load(choices.cohort_a)
