@@ -127,12 +127,13 @@ class FileChoice:
         Examples
         --------
         >>> FileChoice("first", "union").words
-        'Session first, files of a patient taken together'
+        'First session, files of a patient taken together'
         """
         word = self.pattern.strip("*").strip("/")
+        is_end = self.session in (FIRST, LAST)
         parts = (
-            self.session and f"session {self.session}",
-            self.pattern != "*" and f"files with {word} in the name or folder",
+            self.session and (f"{self.session} session" if is_end else f"session {self.session}"),
+            self.pattern != "*" and f"“{word}” in the name or folder",
             {
                 "union": "files of a patient taken together",
                 "separate": "every file a patient of its own",
@@ -191,6 +192,13 @@ class Offer:
 
     choice: FileChoice
     summary: str
+
+    @property
+    def words(self) -> str:
+        """As a line of a page, which says once what choice and summary share."""
+        voxels = self.choice.voxels
+        is_said = bool(voxels) and self.summary.startswith(voxels)
+        return self.choice.words if is_said else f"{self.choice.words}: {self.summary}"
 
 
 class SeveralFilesError(InputError):
@@ -580,9 +588,9 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     """How many of all masks, and of all patients, are taken."""
     taken, masks = (sum(map(len, each.values())) for each in (selection.patients, whole))
     patients = len(selection.patients)
-    how = "one per patient" if taken == patients else "taken together by patient"
+    how = ", one per patient" if taken == patients else ""  # the choice says "union"
     of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
-    return f"{taken:,} of {masks:,} masks, {how}{of}"
+    return f"{taken:,} of {masks:,} masks{how}{of}"
 
 
 # The same people in two cohorts.

@@ -46,6 +46,8 @@ def test_the_page_asks_which_session_counts_and_names_no_option(root: Path) -> N
     assert "--" not in shown
     assert "session=" not in shown
     assert not hidden(panel)
+    offered = [words for words, _ in panel.files_a.choice.options]
+    assert offered[:2] == ["Choose for sessions", "First session: 3 of 6 masks, one per patient"]
     enter(app.context, panel.files_a.choice, "session last")
     cohort = app.context.session.load(choices.cohort_a)
     assert (choices.folder_a, cohort.n_patients) == ("sessions", 3)
