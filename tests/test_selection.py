@@ -49,6 +49,7 @@ NAMES = {
     "before and after": (named("anna{p}_{w}.nii", "pre", "post"), 3, "session"),
     "sides of BIDS": (named("sub-{p}_hemi-{w}_lesion.nii", "L", "R"), 3, "union"),
     "sides in words": (named("P00{p}_{w}.nii.gz", "left", "right"), 3, "union"),
+    "sides in German": (named("Müller{p}_Läsion {w}.nii", "links", "rechts"), 3, "union"),
     "sides in folders": (named("{w}/P{p}.nii", "left", "right"), 3, "union"),
     "numbered findings": (named("P{p}_lesion_{w}.nii", "1", "2"), 3, "union"),
     "findings in folders": (named("P{p}/lesion{w}.nii", "1", "2"), 3, "union"),

@@ -243,10 +243,8 @@ def _on_command_line() -> Iterator[None]:
         raise InputError(f"--{error.subject}", error.problem, error.remedy) from None
 
 
-def _percentage(given: Any) -> Any:
-    """A percentage checked, as the text of a command line; all else as it is."""
-    if not str(given).strip().endswith("%"):
-        return given
+def _threshold(given: Any) -> Any:
+    """A share or a percentage, checked, as the text of a command line."""
     with _on_command_line():
         return parse_threshold(given)
 
@@ -259,7 +257,7 @@ Threshold = Annotated[
         "P",
         default=None,
     ),
-    BeforeValidator(_percentage),
+    BeforeValidator(_threshold),
 ]
 
 
