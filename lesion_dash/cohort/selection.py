@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import InputError, check_choice
+from ..core.space import space_named
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
@@ -546,6 +547,8 @@ def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[File
     yield replace(choice, several_files="union")
     groups = [group for group in _grouped(masks).values() if len(group) > 1]
     spaces = {name.space for group in groups for name in group if name.space}
+    # In the space of a scan every patient has another one.
+    spaces = {s for s in spaces if space_named(s, "").kind == "template"} or spaces
     is_space = any(len({name.space for name in group}) > 1 for group in groups)
     if choice.pattern != "*" or (has_sessions and not is_space):
         return  # another pattern would take the place of the one that was given
