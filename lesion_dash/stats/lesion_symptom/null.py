@@ -17,7 +17,7 @@ from ...images.reading import Progress
 from ..patterns import Patterns
 from .clusters import Neighbours
 from .design import Permutable
-from .path import FLOAT32_ERROR, SEGMENT, PatternPath
+from .path import SEGMENT, PatternPath
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +111,8 @@ class _Block(Protocol):
 
     heights: NDArray
     """Highest statistics of parts of the patterns, shape (parts, permutations), nearly exact."""
+    error: float
+    """How far they may be off."""
 
     def high(self, columns: Int, low: Float) -> _High:
         """All patterns of some permutations from a level on."""
@@ -166,7 +168,7 @@ class PermutationNull:
         for scores in self._design.permuted(permutations, seed, self._together):
             block = self._block(scores)
             columns = np.arange(scores.shape[1])
-            high = block.high(columns, np.minimum(low, block.heights.max(axis=0) - FLOAT32_ERROR))
+            high = block.high(columns, np.minimum(low, block.heights.max(axis=0) - block.error))
             values = self._largest(block, columns, high, numbers)
             largest.append(values)
             if forming is not None:
@@ -277,9 +279,10 @@ class _LinearBlock:
         largest, smallest = path.extremes(scores)
         first, second = null.heights_of(largest), null.heights_of(smallest)
         self.heights = np.maximum(first, second)
+        self.error = path.error(scores)
 
     def high(self, columns: Int, low: Float) -> _High:
-        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - FLOAT32_ERROR)[None, :])
+        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - self.error)[None, :])
         scores = np.ascontiguousarray(self._scores[:, columns])
         if segments.size <= _FEW * columns.size:
             patterns = (segments[:, None] * SEGMENT + np.arange(SEGMENT)).ravel()
@@ -324,6 +327,8 @@ class GeneralNull(PermutationNull):
 
 
 class _GeneralBlock:
+    error = 0.0
+
     def __init__(self, null: GeneralNull, statistics: Float) -> None:
         self._statistics = statistics
         # A permutation may leave no spread at a pattern: it says nothing there.

@@ -25,8 +25,9 @@ SEGMENT = 64
 """Patterns of a segment. Measured: with fewer there are more full patterns, with more a block
 leaves the cache."""
 _SEGMENTS = 64  # of a block, measured likewise
-FLOAT32_ERROR = np.float32(1e-5)
-"""Largest error of a correlation in float32 that is allowed for; the largest one seen is 1e-6."""
+_ERROR = 1e-5
+"""Error of a product of scores of at most 1 in float32 that is allowed for; the largest one seen is
+1e-6."""
 
 Float = NDArray[np.float64]
 
@@ -118,10 +119,14 @@ class PatternPath:
             steps.min(axis=0, out=smallest[chosen])
         return largest, smallest
 
+    def error(self, scores: Float) -> float:
+        """How far quotients in float32 may be off; large scores over a small norm the most."""
+        return _ERROR * max(1.0, float(np.abs(scores).max(initial=0.0) / self.norms.min()))
+
     def at_least(
         self, scores: Float, low: Float, heights: Callable[[NDArray], NDArray]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Patterns whose quotients reach a level, or miss it by little more than 1e-6.
+        """Patterns whose quotients reach a level, or miss it by less than `error`.
 
         Parameters
         ----------
@@ -135,7 +140,7 @@ class PatternPath:
         patterns, columns : array of int64
         """
         single = np.ascontiguousarray(scores, np.float32)
-        level = low.astype(np.float32) - FLOAT32_ERROR
+        level = (low - self.error(scores)).astype(np.float32)
         patterns, columns = [], []
         for chosen, steps in self._steps(single):
             reached = np.flatnonzero(heights(steps) >= level)
