@@ -80,9 +80,8 @@ class Design:
 
     def norms(self, patterns: Patterns) -> Float:
         """Length of each pattern's column with covariates regressed out: |M x|."""
-        weighted = patterns.members * self.weights[None, :]
-        explained = np.asarray(weighted @ self.basis)
-        squares = np.asarray((weighted**2).sum(axis=1)).ravel() - (explained**2).sum(axis=1)
+        explained = np.asarray(patterns.members @ (self.weights[:, None] * self.basis))
+        squares = patterns.members @ self.weights**2 - (explained**2).sum(axis=1)
         return np.sqrt(np.maximum(squares, 0.0))
 
     @property

@@ -212,8 +212,8 @@ def _two_samples(patients: SymptomPatients, patterns: Patterns, choice: TestChoi
     function = welch if choice.test == "welch" else brunner_munzel
     statistic, dof = (column[:, 0] for column in function(members, n, score))
 
-    def permuted(scores: Float) -> Float:
-        return function(members, n, scores)[0]
+    def permuted(piece: slice, scores: Float) -> Float:
+        return function(members[piece], n[piece], scores)[0]
 
     @cache
     def effect() -> tuple[Float, Float]:
@@ -250,9 +250,9 @@ def _table(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) ->
     z = np.where(right < left, norm.isf(right).clip(min=0), -norm.isf(left).clip(min=0))
     n, members = patterns.n, patterns.members
 
-    def statistics(scores: Float) -> Float:
-        impaired = np.rint(np.asarray(members @ scores)).astype(np.int64)
-        return z[n[:, None], impaired]
+    def statistics(piece: slice, scores: Float) -> Float:
+        impaired = np.rint(np.asarray(members[piece] @ scores)).astype(np.int64)
+        return z[n[piece, None], impaired]
 
     design = _Shuffled(patients.score, patients.blocks)
     impaired = np.rint(np.asarray(members @ patients.score)).astype(np.int64)

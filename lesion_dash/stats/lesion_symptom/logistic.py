@@ -52,10 +52,9 @@ class LogisticDesign:
 
     def norms(self, patterns: Patterns) -> Float:
         """Standard deviation of x'(y - p), with the covariates fitted."""
-        weighted = patterns.members * self._root[None, :]
-        squares = np.asarray((weighted**2).sum(axis=1)).ravel()
-        explained = np.asarray(weighted @ self.basis)
-        return np.sqrt(np.maximum(squares - (explained**2).sum(axis=1), 0.0))
+        explained = np.asarray(patterns.members @ (self._root[:, None] * self.basis))
+        squares = patterns.members @ self._root**2 - (explained**2).sum(axis=1)
+        return np.sqrt(np.maximum(squares, 0.0))
 
     @property
     def scores(self) -> Float:

@@ -29,6 +29,7 @@ ROUNDING = 1e-12
 """Statistics that are equal differ by this part at most: a few hundred roundings of 1e-16."""
 _TOGETHER = 128  # permutations of one block. Measured: 64 to 256 take equally long
 _BLOCK_BYTES = 2**26  # arbitrary: of a block's statistics where all of them are kept
+_PIECE = 2**20  # statistics computed together, arbitrary: a dozen arrays of 8 MB
 _GUESSED = 0.1  # arbitrary: part of the permutations that will be looked at again
 _FEW = 4  # segments of a permutation that are computed whole. Arbitrary: one holds the maximum
 
@@ -304,7 +305,8 @@ class GeneralNull(PermutationNull):
     grid, patterns, design, side
         As those of `PermutationNull`.
     statistic : callable
-        Gives the statistics, shape (patterns, permutations), of permuted scores.
+        Gives the statistics, shape (patterns, permutations), of some of the patterns (a slice) and
+        permuted scores.
     """
 
     def __init__(
@@ -313,7 +315,7 @@ class GeneralNull(PermutationNull):
         patterns: Patterns,
         design: Permutable,
         side: SymptomSide,
-        statistic: Callable[[Float], Float],
+        statistic: Callable[[slice, Float], Float],
     ) -> None:
         super().__init__(grid, patterns, design, side)
         self._statistic = statistic
@@ -323,7 +325,13 @@ class GeneralNull(PermutationNull):
         return max(1, min(_TOGETHER, _BLOCK_BYTES // (8 * self._patterns.size)))
 
     def _block(self, scores: Float) -> _Block:
-        return _GeneralBlock(self, self._statistic(scores))
+        columns = scores.shape[1]
+        statistics = np.empty((self._patterns.size, columns))
+        step = max(1, _PIECE // columns)
+        for first in range(0, self._patterns.size, step):
+            piece = slice(first, first + step)
+            statistics[piece] = self._statistic(piece, scores)
+        return _GeneralBlock(self, statistics)
 
 
 class _GeneralBlock:

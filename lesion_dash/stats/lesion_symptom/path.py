@@ -65,28 +65,31 @@ class PatternPath:
         """Number of segments; the last one may be shorter."""
         return -(-self.members.shape[0] // SEGMENT)
 
-    def _differences(self) -> Any:
-        """Each pattern less the one before it in its segment, shape (patterns, patients)."""
+    def _differences(self, first: int, last: int) -> Any:
+        """Each pattern less the one before it in its segment, of some segments.
+
+        Shape (segments * SEGMENT, patients).
+        """
         from scipy import sparse
 
-        size = self.members.shape[0]
-        rows = np.flatnonzero(np.arange(size) % SEGMENT)
-        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), shape=(size, size))
-        return (self.members - before @ self.members).tocsr()
+        own = self.members[first * SEGMENT : last * SEGMENT]
+        rows = np.flatnonzero(np.arange(own.shape[0]) % SEGMENT)
+        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), (own.shape[0],) * 2)
+        differences = (own - before @ own).tocsr()
+        differences.resize((last - first) * SEGMENT, own.shape[1])
+        return differences
 
     @cached_property
     def _blocks(self) -> list[tuple[slice, Any, NDArray[np.float32]]]:
         """Of each block: its segments, their differences by (step, segment), and the inverses."""
         blocks = []
-        padded = self._differences()
         # Where the last segment is not full, its last pattern is repeated.
         inverses = np.full((self.segments, SEGMENT), 1 / self.norms[-1])
         inverses.ravel()[: self.norms.size] = 1 / self.norms
-        padded.resize(self.segments * SEGMENT, padded.shape[1])
         for first in range(0, self.segments, _SEGMENTS):
             chosen = slice(first, min(first + _SEGMENTS, self.segments))
-            rows = np.arange(chosen.start * SEGMENT, chosen.stop * SEGMENT).reshape(-1, SEGMENT)
-            part = padded[rows.T.ravel()].astype(np.float32)
+            rows = np.arange((chosen.stop - chosen.start) * SEGMENT).reshape(-1, SEGMENT)
+            part = self._differences(chosen.start, chosen.stop)[rows.T.ravel()].astype(np.float32)
             inverse = np.ascontiguousarray(inverses[chosen].T[:, :, None], np.float32)
             blocks.append((chosen, part, inverse))
         return blocks
