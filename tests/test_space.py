@@ -136,10 +136,11 @@ def test_masks_in_scanner_space_are_told_once_for_all(tmp_path, capsys):
 def test_a_cohort_says_what_its_masks_state(tmp_path, made, words):
     for options in made:
         folder_of(tmp_path / "masks", **options)
-    notes = [note for note in ld.load_cohort(tmp_path / "masks").notes if "common space" in note]
+    cohort = ld.load_cohort(tmp_path / "masks", several_files="separate")
+    notes = [note for note in cohort.notes if "common space" in note]
     assert len(notes) == bool(words)
     assert all(word in notes[0] for word in words)
-    stated = ld.load_cohort(tmp_path / "masks", space="MNI152NLin6Asym")
+    stated = ld.load_cohort(tmp_path / "masks", space="MNI152NLin6Asym", several_files="separate")
     assert not [note for note in stated.notes if "common space" in note]
     assert str(space_of(stated.grid)) == "MNI152NLin6Asym (stated by the user)"
     assert stated.grid.code == 4

@@ -96,7 +96,7 @@ class OverlapRequest(Request):
             counts=_sizes(result)
             | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
-            notes=[*notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
+            notes=[*notes, *result.notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
         )
 
     def _check_where(self) -> list[str]:
