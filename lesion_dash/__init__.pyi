@@ -35,6 +35,7 @@ from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points
 from .regions.symptoms import region_symptoms as region_symptoms
+from .regions.symptoms import table_symptoms as table_symptoms
 from .report.findings import ReportRequest as ReportRequest
 from .report.report import Report as Report
 from .report.report import save_report as save_report

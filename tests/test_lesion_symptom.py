@@ -16,6 +16,8 @@ from symptom_cohorts import SHAPE, lesions, make_cohort, matrix, regression
 from lesion_dash import InputError, map_symptom
 from lesion_dash.rois import contrast_scores
 from lesion_dash.stats.lesion_symptom.design import permuted_orders
+from lesion_dash.stats.lesion_symptom.families import TestChoice, design_of
+from lesion_dash.stats.lesion_symptom.logistic import make_logistic_design
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,20 @@ def columns():
         "site": np.where(generator.random(40) < 0.5, "A", "B"),
         "constant": np.ones(40, int),
         "twice": np.zeros(40),
+        "own": [f"S{number}" for number in range(40)],
+        "half": np.where(np.arange(40) < 3, [f"S{number}" for number in range(40)], "T"),
+        "many": [f"L{number % 30:02}" for number in range(40)],
+        "tiny": [f"{number}e-200" for number in range(40)],
+        "infinite": ["inf", *range(39)],
+        "missing": [""] * 40,
     }
 
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory, columns):
     columns["twice"] = 2 * columns["age"] + 1
+    columns["later"] = [f"{10**12 + value}" for value in columns["score"]]
+    columns["date"] = [f"{1.6e9 + value:.1f}" for value in columns["age"]]
     return make_cohort(tmp_path_factory.mktemp("cohort"), lesions(40, 3), columns)
 
 
@@ -59,6 +69,14 @@ def close(a, b, rtol=1e-9):
         ({"score": "score", "min_lesioned": 30}, "lesioned"),
         ({"score": "score", "cluster_p": 0.0}, "0.001"),
         ({"score": "score", "v_mm3": [0.0]}, "above 0"),
+        ({"score": "score", "v_mm3": [np.inf]}, "above 0"),
+        ({"score": "missing"}, "0 of 40"),
+        ({"score": "infinite"}, "'inf'"),
+        ({"score": "tiny"}, "another unit"),
+        ({"score": "score", "covariates": ["many"]}, "at most 12"),
+        ({"score": "score", "blocks": "own"}, "40 patients"),
+        ({"score": "score", "test": "welch", "control": "dtlvc"}, "linear tests"),
+        ({"score": "impaired", "test": "fisher", "control": "lesion"}, "linear tests"),
     ],
 )
 def test_6_1_a_choice_that_does_not_fit_is_one_sentence(cohort, choices, said):
@@ -146,6 +164,52 @@ def test_6_2_binary_scores_are_exact(cohort, test):
         close(found.effect[column], a / n - (impaired - a) / (size - n))
 
 
+@pytest.mark.parametrize("test", ["ols", "rank", "welch", "brunner-munzel"])
+def test_6_2_numbers_far_from_0_lose_no_digit(cohort, test):
+    def found(score, covariate):
+        chosen = {"test": test, "covariates": [covariate], "min_lesioned": 5}
+        return map_symptom(cohort, score, **chosen, permutations=20)
+
+    near, far = found("score", "age"), found("later", "date")
+    close(near.statistic, far.statistic, 1e-5)  # dates have seven digits of age
+    np.testing.assert_array_equal(near.corrected_p, far.corrected_p)
+
+
+def test_6_2_what_no_test_can_say_is_left_out_or_finite(tmp_path):
+    """A score that follows from lesion and covariate, and groups in which it does not vary."""
+    masks = lesions(40, 3)
+    lesion = np.array([mask[2, 2, 3] for mask in masks]).astype(int)
+    age = np.random.default_rng(0).integers(40, 80, 40)
+    columns = {"age": age, "sum": 5 * lesion + age, "steps": 10**9 * lesion + np.arange(40) % 2}
+    cohort = make_cohort(tmp_path / "masks", masks, columns)
+    exact = map_symptom(cohort, "sum", covariates=["age"], control="none", permutations=20)
+    steps = map_symptom(cohort, "steps", test="welch", control="none", permutations=20)
+    for found in (exact, steps):
+        assert all(np.isfinite(found.values[quantity.key]).all() for quantity in found.quantities)
+    assert exact.statistic.max() > 1e6
+    assert exact.tested == steps.tested + 1
+    assert any("do not vary" in note for note in steps.notes)
+
+
+@pytest.mark.parametrize("patients", [6, 7])
+def test_6_2_few_patients_and_many_covariates_end_in_a_sentence(tmp_path, patients):
+    columns = {"score": np.arange(patients) ** 2, "age": [3, 1, 4, 1, 5, 9, 2][:patients]}
+    columns["site"] = list("AABBCCC")[:patients]
+    cohort = make_cohort(tmp_path / "masks", lesions(patients, 5), columns)
+    assert map_symptom(cohort, "score", min_lesioned=2, covariates=["age"], permutations=20).tested
+    if patients == 6:
+        with pytest.raises(InputError, match="6 patients are too few for 4"):
+            map_symptom(cohort, "score", min_lesioned=2, covariates=["age", "site"])
+
+
+def test_6_2_a_grid_of_one_voxel(tmp_path):
+    masks = [np.full((1, 1, 1), number % 2 == 1) for number in range(20)]
+    cohort = make_cohort(tmp_path / "masks", masks, {"score": np.arange(20)})
+    assert map_symptom(cohort, "score", control="none", permutations=20).tested == 1
+    with pytest.raises(InputError, match="no voxel can be tested"):
+        map_symptom(cohort, "score", control="volume", permutations=20)
+
+
 def test_6_2_liebermeister_gives_the_published_example():
     from lesion_dash.stats.lesion_symptom.univariate import binary_tails
 
@@ -229,6 +293,19 @@ def test_6_4_scores_are_exchanged_within_blocks_only(cohort, columns):
         )
 
 
+def test_6_4_draws_of_a_binary_score_keep_the_number_in_each_block(cohort):
+    found = map_symptom(cohort, "impaired", test="liebermeister", blocks="half", permutations=20)
+    assert any("3 patients are alone" in note for note in found.notes)
+    patients, basis = found.patients, np.ones((40, 1)) / np.sqrt(40)
+    design = make_logistic_design(patients, {}, basis)
+    (scores,) = design.permuted(50, 0, 50)
+    impaired = (scores > scores.mean(axis=0)).astype(int)
+    for block in np.unique(patients.blocks):
+        own = patients.blocks == block
+        assert (impaired[own].sum(axis=0) == patients.score[own].sum()).all()
+    assert (impaired[:, 1:] != impaired[:, :1]).any()
+
+
 def test_6_5_names_and_order_of_rows_change_no_bit(tmp_path, cohort, columns):
     masks = lesions(40, 3)
     shuffled = np.random.default_rng(1).permutation(40)
@@ -281,7 +358,7 @@ def _welch_t(a, b):
 
 def _fisher_z(a, b):
     distribution = stats.hypergeom(a.size + b.size, int(a.sum() + b.sum()), a.size)
-    return abs(stats.norm.isf(min(distribution.sf(a.sum() - 1), distribution.cdf(a.sum()))))
+    return max(0.0, stats.norm.isf(min(distribution.sf(a.sum() - 1), distribution.cdf(a.sum()))))
 
 
 def test_6_6_single_precision_never_changes_a_p(tmp_path):
@@ -311,6 +388,24 @@ def test_6_6_single_precision_never_changes_a_p(tmp_path):
         observed = correlations(residuals)
         reached = (largest[:, None] >= observed * (1 - 1e-12)).sum(axis=0)
         np.testing.assert_array_equal(found.corrected_p, (1 + reached) / 61)
+
+
+@pytest.mark.parametrize(("control", "near"), [("none", 0.05), ("dtlvc", None)])
+def test_6_6_nor_where_a_norm_is_small(tmp_path, control, near):
+    """A covariate that nearly is a lesion column, and weights of very different lesions."""
+    generator = np.random.default_rng(0)
+    masks = lesions(40, 1, (12, 10, 9))
+    lesion = np.array([mask[5, 5, 4] for mask in masks])
+    columns = {"score": generator.normal(size=40)}
+    columns["like"] = lesion + (near or 1.0) * generator.normal(size=40)
+    cohort = make_cohort(tmp_path / "masks", masks, columns)
+    covariates = ["like"] if near else []
+    found = map_symptom(cohort, "score", covariates=covariates, control=control, permutations=100)
+    patterns = found.prepared.patterns
+    design = design_of(found.patients, TestChoice("ols", control, "two-sided", 0.001))
+    products = patterns.members @ np.hstack(list(design.permuted(100, 0, 100)))
+    largest = np.abs(products / design.norms(patterns)[:, None]).max(axis=0)
+    close(found.null.largest[1], largest)
 
 
 @pytest.mark.parametrize("side", ["two-sided", "larger", "smaller"])

@@ -112,6 +112,25 @@ def test_masks_in_scanner_space_are_told_once_for_all(tmp_path, capsys):
     assert "space: scanner space (sform code 1)" in printed
 
 
+def test_masks_in_talairach_space_are_told_alone_and_beside_others(tmp_path, capsys):
+    talairach = folder_of(tmp_path / "old", code=3, name="old-{}.nii.gz")
+    (note,) = ld.load_cohort(talairach).notes
+    assert note.startswith(
+        "all 3 masks, such as old-1.nii.gz, state Talairach space (sform code 3)"
+    )
+    assert not ld.load_cohort(talairach, space="MNI152").notes
+    other = folder_of(tmp_path / "new", name="new-{}.nii.gz")
+    out = str(tmp_path / "out")
+    for command in ("overlap", "compare", "report"):
+        assert main([command, str(talairach), str(other), "-k", "1", "-o", out + command]) == 0
+        printed = "".join(capsys.readouterr())
+        assert printed.count("A states Talairach space (sform code 3), B MNI152") == 1, command
+    (atlas, mask) = atlas_in(tmp_path, code=3), talairach / "old-1.nii.gz"
+    for path in (atlas, mask):
+        assert main(["check", str(path)]) == 1
+        assert "Talairach space (sform code 3)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [

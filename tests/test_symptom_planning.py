@@ -21,6 +21,7 @@ from lesion_dash import (
     power_map,
     region_symptoms,
     resolution_map,
+    table_symptoms,
 )
 from lesion_dash.cli import main
 
@@ -99,6 +100,48 @@ def test_6_13_regions_are_those_of_a_regression(sample, sample_data, test):
         )
     assert set(tests.table["name"]) | set(tests.untested) == set(names)
     assert (tests.table["corrected_p"] >= tests.table["p"].clip(lower=0.01) - 0.1).all()
+
+
+def test_6_13_a_table_of_anything_is_joined_by_id_and_tested_like_regions(tmp_path, sample):
+    """Disconnections of the sample's patients, in another order and with other ids of theirs."""
+    generator = np.random.default_rng(4)
+    ids = [patient.id.removeprefix("sub-") for patient in sample.used]
+    share = generator.random(len(ids)).round(3) * (generator.random(len(ids)) < 0.6)
+    spared = (100 - 1e-3 * share).round(6)
+    rows = [
+        f"{own.upper()};{a};{b};{'left' if k % 2 else 'right'};{'' if k == 3 else a};{int(k == 5)}"
+        for k, (own, a, b) in enumerate(zip(ids, share, spared, strict=True))
+    ]
+    path = tmp_path / "lqt.csv"
+    head = "Subject;tract;spared;side;partly;rare"
+    path.write_text("\n".join([head, *generator.permutation(rows[1:]), "nobody;1;1;left;1;1"]))
+    tests = table_symptoms(path, sample, "nihss", permutations=99)
+    assert tests.table["name"].tolist() == ["tract", "spared"]
+    assert tests.patients.excluded["no row in lqt.csv"] == (sample.used[0].id,)
+    assert tests.untested == ("rare",)
+    for said in ("1 column of lqt.csv not tested: they hold words, such as side", "partly"):
+        assert any(said in note for note in tests.notes)
+    patients = tests.patients
+    for name, column in (("tract", share), ("spared", spared)):
+        row = tests.table.set_index("name").loc[name]
+        values = column[patients.rows]
+        b, _, t, dof = regression(
+            patients.score, values - values.mean(), [np.log(patients.volumes)]
+        )
+        found = [row.t, row.p, row.effect]
+        np.testing.assert_allclose(found, [t, 2 * stats.t.sf(abs(t), dof), b], rtol=1e-6)
+    with pytest.raises(InputError, match=r"none\.csv"):
+        table_symptoms(tmp_path / "none.csv", sample, "nihss")
+
+
+def test_6_13_historical_controls_reach_regions_too(sample, sample_data):
+    load = lesion_load(sample, load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz"))
+    tests = region_symptoms(load, "nihss", control="dtlvc", permutations=20)
+    patients, names = tests.patients, [region.name for region in load.atlas.regions]
+    share = load.of_region[patients.rows][:, [names.index(name) for name in tests.table["name"]]]
+    for r, column in zip(tests.table["partial_r"], share.T, strict=True):
+        expected = np.corrcoef(patients.score, column / np.sqrt(patients.volumes))[0, 1]
+        np.testing.assert_allclose(r, expected, rtol=1e-9)
 
 
 # 6.15: what must be told.

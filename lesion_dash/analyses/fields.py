@@ -244,10 +244,8 @@ def _on_command_line(flag: str) -> Iterator[None]:
         raise InputError(flag, error.problem, error.remedy) from None
 
 
-def _percentage(given: Any, flag: str = "--threshold") -> Any:
-    """A percentage checked, as the text of a command line; all else as it is."""
-    if not str(given).strip().endswith("%"):
-        return given
+def _threshold(given: Any, flag: str = "--threshold") -> Any:
+    """A share or a percentage, checked, as the text of a command line."""
     with _on_command_line(flag):
         return parse_threshold(given)
 
@@ -262,7 +260,7 @@ Threshold = Annotated[
         "P",
         default=None,
     ),
-    BeforeValidator(_percentage),
+    BeforeValidator(_threshold),
 ]
 
 
@@ -285,7 +283,7 @@ ThresholdOfMasks = Annotated[
     option(
         "of folders of masks, as --threshold of `stats`", "P", default=None, is_usual_recorded=False
     ),
-    BeforeValidator(partial(_percentage, flag="--mask-threshold")),
+    BeforeValidator(partial(_threshold, flag="--mask-threshold")),
 ]
 LabelOfMasks = Annotated[
     int | str | None,

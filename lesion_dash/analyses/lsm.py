@@ -136,12 +136,14 @@ class LesionSymptomMap(Request):
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
             lines=[*lines, self.files_line()],
-            notes=symptom_map.notes,
+            notes=_each_once(symptom_map, without, regions),
         )
 
     def _map(self, cohort: Cohort, control: defaults.Control, progress: Progress) -> SymptomMap:
-        from ..stats.lesion_symptom.mapping import map_symptom
+        from ..stats.lesion_symptom.mapping import map_symptom, memory_needed
 
+        memory = memory_needed(cohort, self.test, self.min_lesioned)
+        doing = f"permuting {self.score}, up to {memory / 1e9:.1f} GB"
         return map_symptom(
             cohort,
             self.score,
@@ -155,7 +157,7 @@ class LesionSymptomMap(Request):
             cluster_p=self.cluster_p,
             side=self.side,
             blocks=self.blocks,
-            progress=progress(f"permuting {self.score}", "permutation"),
+            progress=progress(doing, "permutation"),
         )
 
     def _regions(
@@ -211,6 +213,12 @@ class LesionSymptomMap(Request):
         yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(symptom_map, clusters))
         again = self.model_copy(update={"output": f"{self.output}_again", "overwrite": False})
         yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
+
+
+def _each_once(*results: SymptomMap | ColumnTests | None) -> list[str]:
+    """The notes of all results."""
+    notes = [note for result in results if result is not None for note in result.notes]
+    return list(dict.fromkeys(notes))
 
 
 def _counts(symptom_map: SymptomMap, clusters: SymptomClusters) -> dict[str, Any]:

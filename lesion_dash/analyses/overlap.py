@@ -153,8 +153,8 @@ def _sizes(result: Overlap) -> dict[str, Any]:
 
 
 def _notes_on_maps(result: Overlap) -> list[str]:
-    of_masks = [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
-    return [*of_masks, *result.notes]
+    own = [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+    return [*own, *result.notes]
 
 
 def _maps_lines(result: Overlap) -> list[str]:

@@ -64,15 +64,16 @@ def choose_id_column(table: PlainTable, people: People) -> IdColumn:
         if _is_better(others[-1], best, alike):
             best, others[-1] = others[-1], best
     if best.pairing.exact < len(people.paths):
+        least = max(1, _LEAST_SHARE * len(people.paths))  # fewer are words that are in names
         for place in range(len(table.header)):
             texts = {cell for cell in table.column(place) if not is_plain_number(cell)}
             # None of fewer values can belong to more patients.
-            if place in named or len(texts) < max(1, len(best.pairing.ids)):
+            if place in named or len(texts) < max(least, len(best.pairing.ids)):
                 continue
             column = _column(table, place, people)
             letters = column.pairing.with_letters()
-            if len(letters.ids) < _LEAST_SHARE * len(people.paths):
-                continue  # words that happen to be in names
+            if len(letters.ids) < least:
+                continue
             column = IdColumn(place, column.name, column.ids, column.sessions, letters)
             others.append(column)
             if _is_better(column, best, alike):

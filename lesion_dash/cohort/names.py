@@ -23,7 +23,7 @@ _ENTITY = re.compile(
 """Entities of BIDS but the subject: what stands there is no part of a patient's id."""
 
 _LESION = re.compile(
-    r"lesion|stroke|infarct|tumou?r|gliom|metasta|ha?emorrhag|ha?ematom|lacun|o?edema|contusion"
+    r"l(e|é|ä|ae)si[oó]n|stroke|infar[ck]t|tumou?r|gliom|metasta|ha?emorrhag|ha?ematom|lacun|o?edema|contusion"
     r"|resection|penumbra|ischa?emi|wmh|wml|(^(les|roi|ich|fcd|cavity)$)"
 )
 
@@ -75,8 +75,12 @@ _BEFORE_SESSION = re.compile(r"^(session|sess?|visit|timepoint|time|tp|wave|v|t|
 _SPACE = re.compile(r"mni\w*|talairach|native|([0-9.]+mm)|(t1w?|t2w?|flair|dwi)space|fsaverage")
 _SIDE = re.compile(
     r"(?:lesions?|mask|roi)?(left|right|lh|rh|l|r)(?:lesions?|mask|roi|side|hemi|hemisphere)?"
+    r"|(links|gauche|izquierda|sinistra|rechts|droite|derecha|destra)"
 )
-_SIDES = {"l": "left", "lh": "left", "r": "right", "rh": "right"}
+_SIDES = {
+    **dict.fromkeys(_set("l lh links gauche izquierda sinistra"), "left"),
+    **dict.fromkeys(_set("r rh rechts droite derecha destra"), "right"),
+}
 _NUMBERED = re.compile(r"([a-z]+)(\d+)")
 
 MadeFrom = Literal["", "threshold", "label"]
@@ -211,7 +215,8 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
         return "lesion", ""
     if entity in ("label", "desc", "seg"):
         side = _SIDE.fullmatch(folded) if len(folded) > 2 else None  # label-L is no side
-        return ("side", side[1]) if side else ("word", folded)
+        word = (side[1] or side[2]) if side else ""
+        return ("side", _SIDES.get(word, word)) if side else ("word", folded)
     return ("entity", "") if entity else _categorise_word(token, folded)
 
 
@@ -223,7 +228,8 @@ def _categorise_word(token: str, folded: str) -> tuple[str, str]:
     if _SPACE.fullmatch(folded):
         return "space", token
     if side := _SIDE.fullmatch(folded):
-        return "side", _SIDES.get(side[1], side[1])
+        word = side[1] or side[2]
+        return "side", _SIDES.get(word, word)
     return "id", folded
 
 

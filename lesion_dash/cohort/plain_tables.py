@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from ..core.errors import InputError
 from ..core.text import counted, printable
 from ..files.paths import AnyPath
-from ..files.reading import PARTICIPANTS, SMALLER, read_bytes, read_text
+from ..files.reading import PARTICIPANTS, SMALLER, read_text
 from .cells import is_missing, number_of
-
-WORKBOOK_ENDINGS = (".xlsx", ".xls", ".ods")
-_WORKBOOK_STARTS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-"""ZIP, which .xlsx and .ods are, and the compound file that .xls is."""
 
 _SEPARATORS = "\t,;"
 _BLANK = _SEPARATORS + " "
@@ -70,8 +66,6 @@ def read_plain_table(path: AnyPath) -> PlainTable:
     InputError
         Where the file is a workbook, or no row fits the header.
     """
-    if path.name.lower().endswith(WORKBOOK_ENDINGS) or _is_workbook(path):
-        raise InputError(path, "a workbook is not read", "save it as CSV")
     text, notes, sha256 = read_text(path, PARTICIPANTS, _SEPARATORS)
     lines = [
         (number, line)
@@ -110,10 +104,6 @@ def read_plain_table(path: AnyPath) -> PlainTable:
         path, tuple(header), tuple(map(tuple, rows)), tuple(numbers), (*notes, *commas), sha256
     )
     return _without_repeated_columns(plain)
-
-
-def _is_workbook(path: AnyPath) -> bool:
-    return read_bytes(path, head=4).startswith(_WORKBOOK_STARTS)
 
 
 def _separator_of(line: str) -> str:

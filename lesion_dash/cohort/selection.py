@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ..core.errors import InputError, check_choice
+from ..core.space import space_named
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
@@ -124,12 +125,13 @@ class FileChoice:
         Examples
         --------
         >>> FileChoice("first", "union").words
-        'Session first, files of a patient taken together'
+        'First session, files of a patient taken together'
         """
         word = self.pattern.strip("*").strip("/")
+        is_end = self.session in (FIRST, LAST)
         parts = (
-            self.session and f"session {self.session}",
-            self.pattern != "*" and f"files with {word} in the name or folder",
+            self.session and (f"{self.session} session" if is_end else f"session {self.session}"),
+            self.pattern != "*" and f"“{word}” in the name or folder",
             {
                 "union": "files of a patient taken together",
                 "separate": "every file a patient of its own",
@@ -188,6 +190,13 @@ class Offer:
 
     choice: FileChoice
     summary: str
+
+    @property
+    def words(self) -> str:
+        """As a line of a page, which says once what choice and summary share."""
+        voxels = self.choice.voxels
+        is_said = bool(voxels) and self.summary.startswith(voxels)
+        return self.choice.words if is_said else f"{self.choice.words}: {self.summary}"
 
 
 class SeveralFilesError(InputError):
@@ -535,6 +544,8 @@ def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[File
     yield replace(choice, several_files="union")
     groups = [group for group in _grouped(masks).values() if len(group) > 1]
     spaces = {name.space for group in groups for name in group if name.space}
+    # In the space of a scan every patient has another one.
+    spaces = {s for s in spaces if space_named(s, "").kind == "template"} or spaces
     is_space = any(len({name.space for name in group}) > 1 for group in groups)
     if choice.pattern != "*" or (has_sessions and not is_space):
         return  # another pattern would take the place of the one that was given
@@ -577,6 +588,6 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     """How many of all masks, and of all patients, are taken."""
     taken, masks = (sum(map(len, each.values())) for each in (selection.patients, whole))
     patients = len(selection.patients)
-    how = "one per patient" if taken == patients else "taken together by patient"
+    how = ", one per patient" if taken == patients else ""  # the choice says "union"
     of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
-    return f"{taken:,} of {masks:,} masks, {how}{of}"
+    return f"{taken:,} of {masks:,} masks{how}{of}"

@@ -55,7 +55,17 @@ class Patterns:
         order = np.argsort(key, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(order.size)
-        return Patterns(self.members[order], self.n[order], self.indices, rank[self.of_voxel])
+        members = _ones_at(self._rows[order], self.members.data)
+        return Patterns(members, self.n[order], self.indices, rank[self.of_voxel])
+
+    @property
+    def _rows(self) -> Any:
+        """`members` in a byte a value."""
+        from scipy import sparse
+
+        own = self.members
+        ones = np.ones(own.nnz, np.int8)
+        return sparse.csr_array((ones, own.indices, own.indptr), shape=own.shape)
 
 
 def find_patterns(lesions: Lesions, qualifies: NDArray[np.bool_]) -> Patterns:
@@ -134,9 +144,21 @@ def _members(
 
     pattern = np.full(voxels, -1, np.int32)
     pattern[first] = np.arange(first.size, dtype=np.int32)
-    columns = [pattern[lesion] for lesion in _within(lesions, place)]
-    columns = [column[column >= 0] for column in columns]
+    places = (pattern[lesion] for lesion in _within(lesions, place))
+    columns = [column[column >= 0] for column in places]
     starts = np.concatenate([[0], np.cumsum([column.size for column in columns])])
     rows = np.concatenate(columns)
+    del columns
+    if rows.size <= np.iinfo(np.int32).max:
+        starts = starts.astype(np.int32)  # with longer ones, all positions would be
     shape = (first.size, lesions.size)
-    return sparse.csc_array((np.ones(rows.size), rows, starts), shape=shape).tocsr()
+    # A byte a value while there are two of it.
+    members = sparse.csc_array((np.ones(rows.size, np.int8), rows, starts), shape=shape).tocsr()
+    return _ones_at(members, np.ones(rows.size))
+
+
+def _ones_at(members: Any, ones: NDArray[np.float64]) -> Any:
+    """A matrix with the same places, and these values, which matrices may share."""
+    from scipy import sparse
+
+    return sparse.csr_array((ones, members.indices, members.indptr), shape=members.shape)

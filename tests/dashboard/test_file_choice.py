@@ -46,6 +46,8 @@ def test_the_page_asks_which_session_counts_and_names_no_option(root: Path) -> N
     assert "--" not in shown
     assert "session=" not in shown
     assert not hidden(panel)
+    offered = [words for words, _ in panel.files_a.choice.options]
+    assert offered[:2] == ["Choose for sessions", "First session: 3 of 6 masks, one per patient"]
     enter(app.context, panel.files_a.choice, "session last")
     cohort = app.context.session.load(choices.cohort_a)
     assert (choices.folder_a, cohort.n_patients) == ("sessions", 3)
@@ -107,3 +109,21 @@ def test_a_command_takes_the_files_of_both_folders_or_says_that_none_can(
     python, commands = Code(app.context.session).compare(request)
     assert command in commands
     assert ("Compare(" in python) == (files == "union")
+
+
+def test_a_choice_that_cannot_be_read_goes_back_and_hinders_no_other_folder(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    names = [f"sub-{p}_ses-{s}_lesion.nii.gz" for s, p in product("ab", (1, 2))]
+    write_masks(root / "two", random_masks(4), names=names)
+    for name in names[2:]:
+        (root / "two" / name).write_bytes(b"")
+    names = [f"P{p}_v{v}.nii" for p, v in product((1, 2), (1, 2))]
+    write_masks(root / "more", random_masks(4), names=names)
+    app, panel = open_panel(root)
+    enter(app.context, panel.folder_a, "two")
+    enter(app.context, panel.files_a.choice, "session ses-a")
+    enter(app.context, panel.files_a.choice, "session ses-b")
+    assert "file is empty" in app.context.banner.message
+    assert panel.files_a.choice.value == "session ses-a"
+    enter(app.context, panel.folder_a, "more")
+    assert "more: 2 patients have 2 sessions each" in app.context.banner.message

@@ -22,7 +22,7 @@ from ...core.defaults import (
 from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
-from .design import CONTROLS, Design, make_design, partial_t
+from .design import COLLINEAR, CONTROLS, Design, make_design, partial_t
 from .families import CONFIDENCE, COVARIATE_CONTROLS, EXPLAINED
 from .null import Null
 from .patients import SymptomPatients
@@ -115,19 +115,22 @@ def compare_columns(
     patients: SymptomPatients,
     choice: ColumnChoice,
     progress: Progress | None = None,
+    intact: Float | float = 0.0,
 ) -> ColumnTests:
     """Regress a score on each of several columns, and correct by the largest of all.
 
     Parameters
     ----------
     columns : array of float64, shape (N, columns)
-        At least 0; above 0 in damaged patients.
+        NaN counts as 0.
     names : sequence of str
     patients : SymptomPatients
         The N patients.
     choice : ColumnChoice
     progress : callable, optional
         Called with (permutations done, permutations in all).
+    intact : array of float64, shape (columns,), or float
+        What the columns are without damage.
 
     Raises
     ------
@@ -138,11 +141,12 @@ def compare_columns(
 
     score = rankdata(patients.score) if choice.test == "rank" else patients.score
     covariates, volumes = patients.covariates, patients.volumes
-    design = make_design(score, covariates, volumes, choice.control, patients.blocks)
+    control, name = choice.control, patients.name
+    design = make_design(score, covariates, volumes, control, patients.blocks, name)
     columns = np.nan_to_num(columns)
-    damaged = (columns > 0).sum(axis=0)
-    norms = _norms(columns, design)
-    usable = (damaged >= choice.min_damaged) & (norms > EXPLAINED * np.linalg.norm(columns, axis=0))
+    damaged = (columns != intact).sum(axis=0)
+    norms, is_left = _norms(columns, design)
+    usable = (damaged >= choice.min_damaged) & is_left
     if not usable.any():
         problem = (
             f"no column has {choice.min_damaged} damaged patients: at most "
@@ -175,9 +179,13 @@ def compare_columns(
     return ColumnTests(values, patients, null, design.dof, untested, sentence, notes)
 
 
-def _norms(columns: Float, design: Design) -> Float:
+def _norms(columns: Float, design: Design) -> tuple[Float, NDArray[np.bool_]]:
+    """Lengths of the columns without what covariates explain, and whether anything is left."""
     weighted = columns * design.weights[:, None]
-    return np.linalg.norm(weighted - design.basis @ (design.basis.T @ weighted), axis=0)
+    norms = np.linalg.norm(weighted - design.basis @ (design.basis.T @ weighted), axis=0)
+    varying = np.linalg.norm(weighted - weighted.mean(axis=0), axis=0)
+    is_rounding = norms <= COLLINEAR * np.linalg.norm(weighted, axis=0)
+    return norms, (norms > EXPLAINED * varying) & ~is_rounding
 
 
 def _statistics(r: Float, dof: int, null: Null, choice: ColumnChoice) -> dict[str, Float]:

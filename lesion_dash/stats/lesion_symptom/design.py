@@ -33,6 +33,8 @@ CONTROLS = {
 COLLINEAR = 1e-8
 """Part of a column that remains after the others are regressed out, below which it is collinear.
 Arbitrary: far above rounding, far below any measured covariate."""
+_ROUNDING = 2.0**-52  # of a number near 1
+_VOLUMES = {"log-volume": "logarithm of lesion volume"}
 
 
 class Permutable(Protocol):
@@ -78,9 +80,8 @@ class Design:
 
     def norms(self, patterns: Patterns) -> Float:
         """Length of each pattern's column with covariates regressed out: |M x|."""
-        weighted = patterns.members * self.weights[None, :]
-        explained = np.asarray(weighted @ self.basis)
-        squares = np.asarray((weighted**2).sum(axis=1)).ravel() - (explained**2).sum(axis=1)
+        explained = np.asarray(patterns.members @ (self.weights[:, None] * self.basis))
+        squares = patterns.members @ self.weights**2 - (explained**2).sum(axis=1)
         return np.sqrt(np.maximum(squares, 0.0))
 
     @property
@@ -133,6 +134,7 @@ def make_design(
     volumes: Float,
     control: Control = CONTROL,
     blocks: NDArray[np.int64] | None = None,
+    name: str = "score",
 ) -> Design:
     """The design of a linear test.
 
@@ -145,15 +147,19 @@ def make_design(
         Lesion volumes, above 0 where the control needs them.
     control : Control
     blocks : array of int64, shape (N,), optional
+    name : str
+        Of the score, for errors.
 
     Raises
     ------
     InputError
-        Where covariates are collinear, or explain the score altogether.
+        Where covariates are collinear, are too many, or explain the score altogether.
     """
+    # Far from 0, as a date is, the last digits of products would be lost.
+    score = score - score.mean()
     columns = dict(covariates)
     ones = np.ones(score.size)
-    volume = {"log-volume": "logarithm of lesion volume"}.get(control, "lesion volume")
+    volume = _VOLUMES.get(control, "lesion volume")
     if control in ("log-volume", "volume", "behaviour", "lesion"):
         values = np.log(volumes) if control == "log-volume" else volumes
         full = orthonormal({"intercept": ones, **columns, volume: values})
@@ -165,8 +171,11 @@ def make_design(
         if control != "lesion"
         else score - plain @ (plain.T @ score)
     )
-    if np.linalg.norm(residuals) <= COLLINEAR * np.linalg.norm(score - score.mean()):
-        raise InputError("score", "is explained by the covariates altogether", "leave one out")
+    if np.linalg.norm(residuals) <= COLLINEAR * np.linalg.norm(score):
+        raise InputError(name, "is explained by the covariates altogether", "leave one out")
+    if score.size - full.shape[1] < 2:
+        problem = f"{score.size} patients are too few for {full.shape[1] - 1} covariates"
+        raise InputError(name, problem, "leave covariates out")
     return Design(
         residuals=residuals,
         basis=full if control == "lesion" else plain,
@@ -177,7 +186,7 @@ def make_design(
 
 
 def orthonormal(columns: dict[str, Float]) -> Float:
-    """An orthonormal basis of columns, each in its turn.
+    """An orthonormal basis of columns, the first of which is the intercept, each in its turn.
 
     Raises
     ------
@@ -186,19 +195,20 @@ def orthonormal(columns: dict[str, Float]) -> Float:
     """
     basis: list[Float] = []
     for name, column in columns.items():
-        rest = column / np.linalg.norm(column)
+        centred = column - column.mean() if basis else column
+        rest = centred / (np.linalg.norm(centred) or 1.0)
         for _ in range(2):  # once more takes away what rounding left
             for known in basis:
                 rest = rest - known * (known @ rest)
         length = np.linalg.norm(rest)
         if not length > COLLINEAR:
             problem = "does not vary, or follows from the other covariates"
-            raise InputError(name, problem, "leave it out")
+            is_volume = name in (*_VOLUMES.values(), "lesion volume")
+            raise InputError(name, problem, "choose control none" if is_volume else "leave it out")
         basis.append(rest / length)
     return np.column_stack(basis)
 
 
 def partial_t(correlation: Float, dof: int) -> Float:
-    """The t of a partial correlation; infinite where the correlation is 1."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(correlation * np.sqrt(dof / np.maximum(1 - correlation**2, 0.0)))
+    """The t of a partial correlation; of one that is 1, that of the nearest number below 1."""
+    return np.asarray(correlation * np.sqrt(dof / np.maximum(1 - correlation**2, _ROUNDING)))

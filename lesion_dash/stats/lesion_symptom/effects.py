@@ -62,7 +62,10 @@ def noncentrality(dof: int, threshold: float, two_sided: bool, power: float = PO
             passed += nct.sf(threshold, dof, -delta)
         return float(passed) - power
 
-    return float(brentq(excess, 0.0, max(threshold, 0.0) + 10.0))
+    high = max(threshold, 0.0) + 10.0
+    while excess(high) < 0:  # with few degrees of freedom, t is widely spread
+        high *= 2
+    return float(brentq(excess, 0.0, high))
 
 
 def log10_bayes_factor(t: ArrayLike, norms: ArrayLike, dof: int) -> Float:

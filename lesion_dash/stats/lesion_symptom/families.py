@@ -32,9 +32,9 @@ CONFIDENCE = 0.95
 """Of intervals, by convention."""
 COVARIATE_CONTROLS = ("log-volume", "volume")
 """Controls that are a covariate."""
-EXPLAINED = 1e-6
-"""Part of a lesion column that covariates leave, below which a voxel cannot be tested. Arbitrary:
-far above rounding."""
+EXPLAINED = 0.01
+"""Part of a lesion column's length that covariates leave, below which a voxel cannot be tested.
+Arbitrary: they then explain 99.99 % of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +114,13 @@ def design_of(patients: SymptomPatients, choice: TestChoice) -> Design:
 
     score = rankdata(patients.score) if choice.test == "rank" else patients.score
     covariates, volumes = patients.covariates, patients.volumes
-    return make_design(score, covariates, volumes, choice.control, patients.blocks)
+    return make_design(score, covariates, volumes, choice.control, patients.blocks, patients.name)
 
 
 def testable(
     patients: SymptomPatients, patterns: Patterns, choice: TestChoice
 ) -> NDArray[np.bool_]:
-    """Whether covariates leave anything of each pattern's column."""
+    """Whether covariates leave anything of each pattern's column, and the scores vary there."""
     if choice.test in BINARY:
         covariates = _covariates(patients, choice)
         basis = orthonormal({"intercept": np.ones(patients.size), **covariates})
@@ -128,7 +128,11 @@ def testable(
     else:
         design = design_of(patients, choice)
     full = Design(np.empty(0), np.empty((patients.size, 0)), design.weights, patients.blocks)
-    return design.norms(patterns) > EXPLAINED * full.norms(patterns)
+    is_left = design.norms(patterns) > EXPLAINED * full.norms(patterns)
+    if choice.test == "welch":
+        _, score = _two_sample_score(patients, choice)
+        is_left &= np.isfinite(welch(patterns.members, patterns.n, score)[0][:, 0])
+    return np.asarray(is_left)
 
 
 def _linear(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
@@ -140,6 +144,9 @@ def _linear(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -
     np.clip(heights, -1, 1, out=heights)
     t = partial_t(heights, dof)
     null = LinearNull(patients.cohort.grid, patterns, norms, design, choice.side)
+    # Those of dTLVC are in units of weighted lesions, which no effect size is.
+    if choice.control == "dtlvc":
+        norms = _plain_design(patients, choice).norms(patterns)
     limit = t_distribution.isf(choice.tail(choice.cluster_p), dof)
     columns: dict[str, Any] = {
         "statistic": t,
@@ -168,8 +175,7 @@ def _linear_effect(
     """Coefficient of the lesion in the score's own unit, and its interval."""
     from scipy.stats import t as t_distribution
 
-    control: Control = choice.control if choice.control in COVARIATE_CONTROLS else "none"
-    design = make_design(patients.score, patients.covariates, patients.volumes, control)
+    design = _plain_design(patients, choice)
 
     @cache
     def effect() -> tuple[Float, Float]:
@@ -180,6 +186,13 @@ def _linear_effect(
         return r * unit, t_distribution.isf((1 - CONFIDENCE) / 2, design.dof) * error * unit
 
     return _bounds(effect)
+
+
+def _plain_design(patients: SymptomPatients, choice: TestChoice) -> Design:
+    """The regression of the score itself: controls that are no covariate have no such model."""
+    control: Control = choice.control if choice.control in COVARIATE_CONTROLS else "none"
+    columns = patients.score, patients.covariates, patients.volumes
+    return make_design(*columns, control, name=patients.name)
 
 
 def _bounds(effect: Callable[[], tuple[Float, Float]]) -> dict[str, Callable[[], Float]]:
@@ -194,26 +207,20 @@ def _two_samples(patients: SymptomPatients, patterns: Patterns, choice: TestChoi
     """Welch's and Brunner and Munzel's tests, of what covariates leave of the score."""
     from scipy.stats import t as t_distribution
 
-    control: Control = "behaviour" if choice.control in COVARIATE_CONTROLS else choice.control
-    volumes = patients.volumes
-    if choice.control == "log-volume":
-        volumes = np.log(volumes)
-    design = make_design(patients.score, patients.covariates, volumes, control, patients.blocks)
-    score = patients.score[:, None]
-    if patients.covariates or control != "none":
-        score = design.residuals[:, None]
+    design, score = _two_sample_score(patients, choice)
     members, n = patterns.members, patterns.n
     function = welch if choice.test == "welch" else brunner_munzel
     statistic, dof = (column[:, 0] for column in function(members, n, score))
 
-    def permuted(scores: Float) -> Float:
-        return function(members, n, scores)[0]
+    def permuted(piece: slice, scores: Float) -> Float:
+        return function(members[piece], n[piece], scores)[0]
 
     @cache
     def effect() -> tuple[Float, Float]:
         parts = mean_differences(members, n, score)
         difference, error, own_dof = (column[:, 0] for column in parts)
-        return difference, t_distribution.isf((1 - CONFIDENCE) / 2, own_dof) * error
+        width = t_distribution.isf((1 - CONFIDENCE) / 2, own_dof)
+        return difference, np.where(error > 0, width * error, 0.0)
 
     null = GeneralNull(patients.cohort.grid, patterns, design, choice.side, permuted)
     columns = {
@@ -227,17 +234,25 @@ def _two_samples(patients: SymptomPatients, patterns: Patterns, choice: TestChoi
     return PreparedTest(patterns, null, statistic, columns, float(forming))
 
 
+def _two_sample_score(patients: SymptomPatients, choice: TestChoice) -> tuple[Design, Float]:
+    """The design, and the score that two samples are taken of, shape (N, 1)."""
+    design = design_of(patients, choice)
+    is_plain = choice.control == "none" and not patients.covariates
+    return design, (patients.score if is_plain else design.residuals)[:, None]
+
+
 def _table(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
     """Fisher's and Liebermeister's tests: all tables with the same margins are computed once."""
     from scipy.stats import norm
 
     right, left = binary_tails(patients.size, int(patients.score.sum()), choice.test)
-    z = np.where(right < left, norm.isf(right), -norm.isf(left))
+    # Fisher's tails add up to more than 1, and near the middle both may be above a half.
+    z = np.where(right < left, norm.isf(right).clip(min=0), -norm.isf(left).clip(min=0))
     n, members = patterns.n, patterns.members
 
-    def statistics(scores: Float) -> Float:
-        impaired = np.rint(np.asarray(members @ scores)).astype(np.int64)
-        return z[n[:, None], impaired]
+    def statistics(piece: slice, scores: Float) -> Float:
+        impaired = np.rint(np.asarray(members[piece] @ scores)).astype(np.int64)
+        return z[n[piece, None], impaired]
 
     design = _Shuffled(patients.score, patients.blocks)
     impaired = np.rint(np.asarray(members @ patients.score)).astype(np.int64)
@@ -276,7 +291,7 @@ def _logistic(patients: SymptomPatients, patterns: Patterns, choice: TestChoice)
 
     covariates = _covariates(patients, choice)
     basis = orthonormal({"intercept": np.ones(patients.size), **covariates})
-    design: LogisticDesign = make_logistic_design(patients.name, patients.score, covariates, basis)
+    design: LogisticDesign = make_logistic_design(patients, covariates, basis)
     norms = design.norms(patterns)
     heights = np.asarray(patterns.members @ design.scores)[:, 0] / norms
     scale = float(np.sqrt(patients.size))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError
 from ..patterns import Patterns
+from .patients import SymptomPatients
 
 Float = NDArray[np.float64]
 
@@ -36,11 +37,14 @@ class LogisticDesign:
         Of 1, given the covariates alone.
     basis : array of float64, shape (N, k)
         The intercept and the covariates times the root of W, orthonormal.
+    blocks : array of int64, shape (N,)
+        Each draw has as many impaired patients of a block as the data.
     """
 
     score: Float
     probability: Float
     basis: Float
+    blocks: NDArray[np.int64]
 
     @property
     def _root(self) -> Float:
@@ -48,10 +52,9 @@ class LogisticDesign:
 
     def norms(self, patterns: Patterns) -> Float:
         """Standard deviation of x'(y - p), with the covariates fitted."""
-        weighted = patterns.members * self._root[None, :]
-        squares = np.asarray((weighted**2).sum(axis=1)).ravel()
-        explained = np.asarray(weighted @ self.basis)
-        return np.sqrt(np.maximum(squares - (explained**2).sum(axis=1), 0.0))
+        explained = np.asarray(patterns.members @ (self._root[:, None] * self.basis))
+        squares = patterns.members @ self._root**2 - (explained**2).sum(axis=1)
+        return np.sqrt(np.maximum(squares, 0.0))
 
     @property
     def scores(self) -> Float:
@@ -62,24 +65,26 @@ class LogisticDesign:
         """Scores drawn given the covariates and the number of impaired patients.
 
         Where covariates tell who is likely to be impaired, shuffled scores are no fair
-        comparison. Each draw has as many impaired patients as the data, and each patient is among
-        them as the covariates make it likely (conditional Bernoulli sampling).
+        comparison. Each draw has as many impaired patients of each block as the data, and each
+        patient is among them as the covariates make it likely (conditional Bernoulli sampling).
         """
         generator = np.random.default_rng(seed)
-        impaired = int(self.score.sum())
         log_odds = np.log(self.probability) - np.log1p(-self.probability)
-        sums = _log_elementary_sums(log_odds, impaired)
+        blocks = [np.flatnonzero(self.blocks == block) for block in np.unique(self.blocks)]
+        sums = [_log_elementary_sums(log_odds[own], int(self.score[own].sum())) for own in blocks]
         for first in range(0, permutations, together):
             number = min(together, permutations - first)
             # A row of random numbers for each draw: the same for any size of a block.
             random = np.log1p(-generator.random((number, log_odds.size))).T
-            left = np.full(number, impaired)
             draws = np.zeros((log_odds.size, number))
-            for patient in range(log_odds.size):
-                # With k impaired left, this patient is one of them in so many of the ways.
-                ways = np.where(left > 0, sums[patient + 1, left - 1], -np.inf)
-                draws[patient] = random[patient] + sums[patient, left] < log_odds[patient] + ways
-                left -= draws[patient].astype(np.int64)
+            for own, of_block in zip(blocks, sums, strict=True):
+                left = np.full(number, of_block.shape[1] - 1)
+                for place, patient in enumerate(own.tolist()):
+                    # With k impaired left, this patient is one of them in so many of the ways.
+                    ways = np.where(left > 0, of_block[place + 1, left - 1], -np.inf)
+                    either = random[patient] + of_block[place, left]
+                    draws[patient] = either < log_odds[patient] + ways
+                    left -= draws[patient].astype(np.int64)
             yield self._prepared(draws)
 
     def _prepared(self, scores: Float) -> Float:
@@ -103,15 +108,14 @@ def _log_elementary_sums(log_odds: Float, impaired: int) -> Float:
 
 
 def make_logistic_design(
-    name: str, score: Float, covariates: dict[str, Float], basis: Float
+    patients: SymptomPatients, covariates: dict[str, Float], basis: Float
 ) -> LogisticDesign:
     """Fit the probability of a binary score given covariates.
 
     Parameters
     ----------
-    name : str
-        Of the score, for errors.
-    score : array of float64, shape (N,)
+    patients : SymptomPatients
+        With a score of 0 and 1.
     covariates : dict
         By name, for errors.
     basis : array of float64, shape (N, k)
@@ -122,7 +126,7 @@ def make_logistic_design(
     InputError
         Where the covariates tell the score of some patients with certainty.
     """
-    weights = np.zeros(basis.shape[1])
+    score, weights = patients.score, np.zeros(basis.shape[1])
     for _ in range(_STEPS):
         probability = 1 / (1 + np.exp(-np.clip(basis @ weights, -500, 500)))
         spread = probability * (1 - probability)
@@ -132,6 +136,6 @@ def make_logistic_design(
         weights += step
         if np.abs(step).max() < _CONVERGED * max(1.0, np.abs(weights).max()):
             rooted, _ = np.linalg.qr(np.sqrt(spread)[:, None] * basis)
-            return LogisticDesign(score, probability, rooted)
+            return LogisticDesign(score, probability, rooted, patients.blocks)
     problem = f"follows from {', '.join(covariates)} with certainty in some patients"
-    raise InputError(name, problem, "leave a covariate out")
+    raise InputError(patients.name, problem, "leave a covariate out")

@@ -17,7 +17,7 @@ from ...images.reading import Progress
 from ..patterns import Patterns
 from .clusters import Neighbours
 from .design import Permutable
-from .path import FLOAT32_ERROR, SEGMENT, PatternPath
+from .path import SEGMENT, PatternPath
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ ROUNDING = 1e-12
 """Statistics that are equal differ by this part at most: a few hundred roundings of 1e-16."""
 _TOGETHER = 128  # permutations of one block. Measured: 64 to 256 take equally long
 _BLOCK_BYTES = 2**26  # arbitrary: of a block's statistics where all of them are kept
+_PIECE = 2**20  # statistics computed together, arbitrary: a dozen arrays of 8 MB
 _GUESSED = 0.1  # arbitrary: part of the permutations that will be looked at again
 _FEW = 4  # segments of a permutation that are computed whole. Arbitrary: one holds the maximum
 
@@ -111,6 +112,8 @@ class _Block(Protocol):
 
     heights: NDArray
     """Highest statistics of parts of the patterns, shape (parts, permutations), nearly exact."""
+    error: float
+    """How far they may be off."""
 
     def high(self, columns: Int, low: Float) -> _High:
         """All patterns of some permutations from a level on."""
@@ -166,7 +169,7 @@ class PermutationNull:
         for scores in self._design.permuted(permutations, seed, self._together):
             block = self._block(scores)
             columns = np.arange(scores.shape[1])
-            high = block.high(columns, np.minimum(low, block.heights.max(axis=0) - FLOAT32_ERROR))
+            high = block.high(columns, np.minimum(low, block.heights.max(axis=0) - block.error))
             values = self._largest(block, columns, high, numbers)
             largest.append(values)
             if forming is not None:
@@ -277,9 +280,10 @@ class _LinearBlock:
         largest, smallest = path.extremes(scores)
         first, second = null.heights_of(largest), null.heights_of(smallest)
         self.heights = np.maximum(first, second)
+        self.error = path.error(scores)
 
     def high(self, columns: Int, low: Float) -> _High:
-        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - FLOAT32_ERROR)[None, :])
+        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - self.error)[None, :])
         scores = np.ascontiguousarray(self._scores[:, columns])
         if segments.size <= _FEW * columns.size:
             patterns = (segments[:, None] * SEGMENT + np.arange(SEGMENT)).ravel()
@@ -301,7 +305,8 @@ class GeneralNull(PermutationNull):
     grid, patterns, design, side
         As those of `PermutationNull`.
     statistic : callable
-        Gives the statistics, shape (patterns, permutations), of permuted scores.
+        Gives the statistics, shape (patterns, permutations), of some of the patterns (a slice) and
+        permuted scores.
     """
 
     def __init__(
@@ -310,7 +315,7 @@ class GeneralNull(PermutationNull):
         patterns: Patterns,
         design: Permutable,
         side: SymptomSide,
-        statistic: Callable[[Float], Float],
+        statistic: Callable[[slice, Float], Float],
     ) -> None:
         super().__init__(grid, patterns, design, side)
         self._statistic = statistic
@@ -320,10 +325,18 @@ class GeneralNull(PermutationNull):
         return max(1, min(_TOGETHER, _BLOCK_BYTES // (8 * self._patterns.size)))
 
     def _block(self, scores: Float) -> _Block:
-        return _GeneralBlock(self, self._statistic(scores))
+        columns = scores.shape[1]
+        statistics = np.empty((self._patterns.size, columns))
+        step = max(1, _PIECE // columns)
+        for first in range(0, self._patterns.size, step):
+            piece = slice(first, first + step)
+            statistics[piece] = self._statistic(piece, scores)
+        return _GeneralBlock(self, statistics)
 
 
 class _GeneralBlock:
+    error = 0.0
+
     def __init__(self, null: GeneralNull, statistics: Float) -> None:
         self._statistics = statistics
         # A permutation may leave no spread at a pattern: it says nothing there.

@@ -25,8 +25,9 @@ SEGMENT = 64
 """Patterns of a segment. Measured: with fewer there are more full patterns, with more a block
 leaves the cache."""
 _SEGMENTS = 64  # of a block, measured likewise
-FLOAT32_ERROR = np.float32(1e-5)
-"""Largest error of a correlation in float32 that is allowed for; the largest one seen is 1e-6."""
+_ERROR = 1e-5
+"""Error of a product of scores of at most 1 in float32 that is allowed for; the largest one seen is
+1e-6."""
 
 Float = NDArray[np.float64]
 
@@ -64,28 +65,31 @@ class PatternPath:
         """Number of segments; the last one may be shorter."""
         return -(-self.members.shape[0] // SEGMENT)
 
-    def _differences(self) -> Any:
-        """Each pattern less the one before it in its segment, shape (patterns, patients)."""
+    def _differences(self, first: int, last: int) -> Any:
+        """Each pattern less the one before it in its segment, of some segments.
+
+        Shape (segments * SEGMENT, patients).
+        """
         from scipy import sparse
 
-        size = self.members.shape[0]
-        rows = np.flatnonzero(np.arange(size) % SEGMENT)
-        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), shape=(size, size))
-        return (self.members - before @ self.members).tocsr()
+        own = self.members[first * SEGMENT : last * SEGMENT]
+        rows = np.flatnonzero(np.arange(own.shape[0]) % SEGMENT)
+        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), (own.shape[0],) * 2)
+        differences = (own - before @ own).tocsr()
+        differences.resize((last - first) * SEGMENT, own.shape[1])
+        return differences
 
     @cached_property
     def _blocks(self) -> list[tuple[slice, Any, NDArray[np.float32]]]:
         """Of each block: its segments, their differences by (step, segment), and the inverses."""
         blocks = []
-        padded = self._differences()
         # Where the last segment is not full, its last pattern is repeated.
         inverses = np.full((self.segments, SEGMENT), 1 / self.norms[-1])
         inverses.ravel()[: self.norms.size] = 1 / self.norms
-        padded.resize(self.segments * SEGMENT, padded.shape[1])
         for first in range(0, self.segments, _SEGMENTS):
             chosen = slice(first, min(first + _SEGMENTS, self.segments))
-            rows = np.arange(chosen.start * SEGMENT, chosen.stop * SEGMENT).reshape(-1, SEGMENT)
-            part = padded[rows.T.ravel()].astype(np.float32)
+            rows = np.arange((chosen.stop - chosen.start) * SEGMENT).reshape(-1, SEGMENT)
+            part = self._differences(chosen.start, chosen.stop)[rows.T.ravel()].astype(np.float32)
             inverse = np.ascontiguousarray(inverses[chosen].T[:, :, None], np.float32)
             blocks.append((chosen, part, inverse))
         return blocks
@@ -118,10 +122,14 @@ class PatternPath:
             steps.min(axis=0, out=smallest[chosen])
         return largest, smallest
 
+    def error(self, scores: Float) -> float:
+        """How far quotients in float32 may be off; large scores over a small norm the most."""
+        return _ERROR * max(1.0, float(np.abs(scores).max(initial=0.0) / self.norms.min()))
+
     def at_least(
         self, scores: Float, low: Float, heights: Callable[[NDArray], NDArray]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Patterns whose quotients reach a level, or miss it by little more than 1e-6.
+        """Patterns whose quotients reach a level, or miss it by less than `error`.
 
         Parameters
         ----------
@@ -135,7 +143,7 @@ class PatternPath:
         patterns, columns : array of int64
         """
         single = np.ascontiguousarray(scores, np.float32)
-        level = low.astype(np.float32) - FLOAT32_ERROR
+        level = (low - self.error(scores)).astype(np.float32)
         patterns, columns = [], []
         for chosen, steps in self._steps(single):
             reached = np.flatnonzero(heights(steps) >= level)

@@ -26,6 +26,7 @@ MIN_PATIENTS = 6
 """Arbitrary: with fewer no permutation test means anything."""
 _MAX_CATEGORIES = 12  # of a covariate, arbitrary: each takes a degree of freedom
 _NAMED = 10  # ids in a sentence, arbitrary
+_LARGEST = 1e100  # of a number, and of its inverse: beyond, squares are no numbers any more
 _WITH_VOLUME = ("log-volume", "dtlvc")
 """Controls that an empty lesion has no value for."""
 
@@ -155,6 +156,9 @@ def select_patients(
     if rows.size < MIN_PATIENTS:
         problem = f"{rows.size} of {cohort.n_patients} patients have a value of {', '.join(needed)}"
         raise InputError(cohort.name, problem, "check the participants table")
+    alone = reader.check_blocks(blocks, groups[rows])
+    for name, column in {score: scores, **columns}.items():
+        _check_range(name, column[rows])
     rows = _canonical(cohort, rows, [scores, *columns.values(), groups.astype(float)])
     _check_score(score, scores[rows], test)
     for name, column in columns.items():
@@ -169,7 +173,7 @@ def select_patients(
         groups[rows],
         cohort.volumes[rows] * np.float64(cohort.grid.voxel_volume),
         excluded,
-        reader.assumptions,
+        (*reader.assumptions, *alone),
     )
 
 
@@ -179,6 +183,13 @@ def _canonical(cohort: Cohort, rows: NDArray[np.int64], columns: list[Float]) ->
         return sha256(voxels.data).digest(), tuple(float(column[row]) for column in columns)
 
     return np.array(sorted(rows.tolist(), key=key), np.int64)
+
+
+def _check_range(name: str, values: Float) -> None:
+    largest, spread = float(np.abs(values).max()), float(np.ptp(values))
+    if largest > _LARGEST or 0 < spread < 1 / _LARGEST:
+        problem = f"has values from {values.min():g} to {values.max():g}"
+        raise InputError(name, problem, "give it in another unit")
 
 
 def _check_score(name: str, score: Float, test: SymptomTest) -> None:
@@ -268,3 +279,15 @@ class _Cells:
         texts = np.array(self._texts(name))
         _, numbers = np.unique(texts, return_inverse=True)
         return numbers.astype(np.int64), texts != ""
+
+    def check_blocks(self, name: str | None, groups: NDArray[np.int64]) -> tuple[str, ...]:
+        """What is to be said of patients who are alone in their block."""
+        _, sizes = np.unique(groups, return_counts=True)
+        alone = int((sizes == 1).sum())
+        if name is None or not alone:
+            return ()
+        if alone == groups.size:
+            problem = f"has a value of its own for each of {alone} patients"
+            raise InputError(name, problem, "choose a column that patients share, such as a site")
+        noun = "patient is" if alone == 1 else "patients are"
+        return (f"{alone} {noun} alone in a block of {name}: such a score is never exchanged",)

@@ -27,7 +27,8 @@ Int = NDArray[np.int64]
 LOOKALIKE = 0.9
 """Correlation of two lesion columns from which on their voxels count as indistinguishable: they
 share about four fifths of what either explains. Arbitrary."""
-_TOGETHER = 256  # patterns that are compared with all others at once, arbitrary
+_TOGETHER = 256  # patterns that are compared with others at once, arbitrary
+_OTHERS = 2**14  # these others, arbitrary: 4 million pairs, about 100 MB
 _ROUNDING = 1e-9  # of a correlation, arbitrary: far above rounding, far below what matters
 
 POWER = Quantity(
@@ -209,12 +210,13 @@ def resolution_map(
     sizes = np.bincount(patterns.of_voxel, minlength=patterns.size).astype(np.float64)
     mm = cohort.grid.mm_of_index(patterns.indices)
     sums = np.stack([np.bincount(patterns.of_voxel, axis, patterns.size) for axis in mm.T], axis=1)
-    count, centre = np.empty(patterns.size), np.empty((patterns.size, 3))
-    for rows, alike, window in _alike(patterns, cohort.n_patients, r):
-        count[rows] = alike @ sizes[window]
-        centre[rows] = (alike @ sums[window]) / count[rows, None]
+    count, total = np.zeros(patterns.size), np.zeros((patterns.size, 3))
+    for rows, alike, others in _alike(patterns, cohort.n_patients, r):
+        count[rows] += alike @ sizes[others]
+        total[rows] += alike @ sums[others]
         if progress is not None:
             progress(rows.stop, patterns.size)
+    centre = total / count[:, None]
     of_voxel = patterns.of_voxel
     shift = np.linalg.norm(centre[of_voxel] - mm, axis=1)
     how = f", r>={r:g}, n>={min_lesioned} of {cohort.n_patients}"
@@ -227,7 +229,7 @@ def resolution_map(
 
 
 def _alike(patterns: Patterns, patients: int, r: float) -> Iterator[tuple[slice, Any, slice]]:
-    """Blocks of patterns, and which of the patterns in a window look like each of them.
+    """Blocks of patterns, and which of some others look like each of them.
 
     Patterns are in the order of n. Where one has many more patients than another, their
     correlation is below the square root of the ratio of their odds, so only some are compared.
@@ -236,18 +238,19 @@ def _alike(patterns: Patterns, patients: int, r: float) -> Iterator[tuple[slice,
 
     odds = patterns.n / (patients - patterns.n)
     spread = np.sqrt(patterns.n * (patients - patterns.n))
-    members = patterns.members.astype(np.float32)
+    members = patterns.members
     for first in range(0, patterns.size, _TOGETHER):
         rows = slice(first, min(first + _TOGETHER, patterns.size))
         low = np.searchsorted(odds, odds[rows.start] * r**2 * (1 - _ROUNDING))
         high = np.searchsorted(odds, odds[rows.stop - 1] / r**2 * (1 + _ROUNDING), side="right")
-        window = slice(int(low), int(high))
-        own = members[rows].toarray()
-        shared = np.asarray(members[window] @ own.T).T
-        # Correlation >= r, written as a bound of the number of patients that two patterns share.
-        bound = np.outer(patterns.n[rows], patterns.n[window] / patients)
-        bound += np.outer(spread[rows], spread[window] * ((r - _ROUNDING) / patients))
-        yield rows, sparse.csr_array(shared >= bound), window
+        own = members[rows].astype(np.float32).toarray()
+        for begin in range(int(low), int(high), _OTHERS):
+            others = slice(begin, min(begin + _OTHERS, int(high)))
+            shared = np.asarray(members[others].astype(np.float32) @ own.T).T
+            # Correlation >= r as a bound of the number of patients that two patterns share.
+            bound = np.outer(patterns.n[rows], patterns.n[others] / patients)
+            bound += np.outer(spread[rows], spread[others] * ((r - _ROUNDING) / patients))
+            yield rows, sparse.csr_array(shared >= bound), others
 
 
 def lookalikes(
