@@ -324,8 +324,8 @@ def test_some_placeholders_among_masks_are_a_note_with_their_number(tmp_path, ca
         put(tmp_path / "masks" / f"sub-x{number}.nii.gz", content)
     cohort = load_cohort(tmp_path / "masks")
     assert cohort.n_patients == 3
-    (note,) = [note for note in cohort.notes if "not fetched" in note]
-    assert "2 files, such as sub-x0.nii.gz, of 5 files" in note
+    (note,) = [note for note in cohort.all_notes if "not fetched" in note]
+    assert note.startswith("2 of 5 files skipped, sub-x0.nii.gz, sub-x1.nii.gz: content")
     assert remedy in note
 
 

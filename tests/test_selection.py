@@ -15,10 +15,10 @@ from lesion_dash import cli
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.cohort.names import read_names
 from lesion_dash.cohort.reading import ReadOptions
+from lesion_dash.cohort.same_patients import common_patients
 from lesion_dash.cohort.selection import (
     FileChoice,
     SeveralFilesError,
-    common_patients,
     select_files,
 )
 from lesion_dash.core.errors import InputError

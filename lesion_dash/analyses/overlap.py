@@ -67,7 +67,7 @@ class OverlapRequest(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
-        from ..cohort.selection import common_patients
+        from ..cohort.same_patients import common_patients
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_bytes
         from ..regions.counts import count_regions

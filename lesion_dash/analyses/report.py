@@ -32,7 +32,7 @@ _ATLAS = (
 def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
     """Who of B is in A as well."""
     from ..cohort.conditions import restrict_cohort
-    from ..cohort.selection import common_patients
+    from ..cohort.same_patients import common_patients
 
     if len(cohorts) < 2:
         return ()

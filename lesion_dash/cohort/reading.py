@@ -16,7 +16,6 @@ from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
 from ..core.space import StatedSpace
 from ..core.text import counted, printable
-from ..files.contents import UNFETCHED
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..images.mask_choices import label_text
@@ -234,7 +233,7 @@ class FolderReading:
             self.selected
             + ((ALONE,) if len(used) == 1 else ())
             + self._notes_on_spaces
-            + self._notes_on_files()
+            + self._notes_on_links
             + self._notes_on_equals("identical masks, voxel for voxel:", used)
         )
 
@@ -244,20 +243,12 @@ class FolderReading:
         spaces = {path_below(path, self.root): self.spaces[path] for path in paths}
         return () if self.grid is None else notes_on_spaces(spaces, self.grid)
 
-    def _notes_on_files(self) -> tuple[str, ...]:
-        """What could not be read as its content is elsewhere, and what was read from elsewhere."""
-        every = sum(map(len, self.waiting)) + len(self.passed_over) + len(self.excluded)
-        notes = []
+    @property
+    def _notes_on_links(self) -> tuple[str, ...]:
         read = {path for files in self.read for path in files}
-        for group in grouped_reasons(self.passed_over | self.refused):
-            if group.reason.startswith(UNFETCHED):
-                problem, _, remedy = group.reason.partition("; ")
-                notes.append(f"{problem}: {group.who}, of {every:,} files; {remedy}")
-        linked = [path for path in self.outside if path in read]
-        if linked:
-            who = ReasonGroup("", tuple(linked)).who
-            notes.append(f"link points outside the data folder, followed: {who}")
-        return tuple(notes)
+        linked = tuple(path for path in self.outside if path in read)
+        who = ReasonGroup("", linked).who if linked else ""
+        return (f"link points outside the data folder, followed: {who}",) if linked else ()
 
     def _notes_on_equals(self, title: str, used: list[Patient]) -> tuple[str, ...]:
         """A sentence for each group of equal masks, however many are empty."""

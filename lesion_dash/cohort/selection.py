@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from ..core.errors import InputError, check_choice
 from ..core.space import space_named
@@ -14,10 +14,7 @@ from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
 from ..images.mask_choices import label_text, parse_threshold
-from .names import Kind, MadeFrom, NameFacts, patient_keys, read_names, session_key, session_place
-
-if TYPE_CHECKING:
-    from .cohort import CohortListing
+from .names import Kind, MadeFrom, NameFacts, read_names, session_key, session_place
 
 SeveralFiles = Literal["refuse", "union", "separate"]
 """What becomes of several files of one patient: refused, taken together, or a patient each."""
@@ -594,22 +591,3 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     how = ", one per patient" if taken == patients else ""  # the choice says "union"
     of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
     return f"{taken:,} of {masks:,} masks{how}{of}"
-
-
-# The same people in two cohorts.
-
-
-def common_patients(a: CohortListing, b: CohortListing) -> tuple[str, ...]:
-    """A sentence where patients of one cohort are in another as well, by their ids."""
-    known = set(patient_keys([patient.file for patient in a.used]))
-    keys = patient_keys([patient.file for patient in b.used])
-    common = [p.id for p, key in zip(b.used, keys, strict=True) if key in known]
-    if not common:
-        return ()
-    total = counted(b.n_patients, "patient")
-    if len(common) == 1:
-        which, who = f"is in A as well, by its id: {common[0]}", "it counts"
-    else:
-        which, who = f"are in A as well, by their ids, such as {common[0]}", "they count"
-    members = f"{len(common):,} of {total} of B {which}"
-    return (f"{members}; {who} on both sides, and p of a test of two groups is not right",)

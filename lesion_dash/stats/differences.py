@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.selection import common_patients
+from ..cohort.same_patients import common_patients
 from ..core.defaults import MIN_PATIENTS, OUTSIDE_OF_DIFFERENCES, Outside
 from ..core.errors import check_choice
 from ..core.field_of_view import FieldsOfView, fields_of_view

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..cohort.cells import value_text
 from ..cohort.cohort import Cohort, check_min_patients
-from ..cohort.selection import common_patients
+from ..cohort.same_patients import common_patients
 from ..core.defaults import (
     MASK_TEST,
     MIN_PATIENTS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...cohort.selection import common_patients
+from ...cohort.same_patients import common_patients
 from ...regions.counts import FILE_NAME as REGIONS_FILE
 from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
