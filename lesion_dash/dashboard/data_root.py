@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,13 +13,14 @@ from pathlib import Path
 from ..atlas.finding import atlases_in, name_atlases
 from ..atlas.formats import has_table_ending
 from ..atlas.tables import read_label_table
+from ..cohort.names import MAX_FINDINGS, read_names
 from ..cohort.selection import FileChoice
 from ..core.errors import InputError, LesionDashError
 from ..files.listing import confine_to, has_image_ending, is_confined, strip_ending
 from ..files.paths import sample_data
 from .environment import RESULTS_VARIABLE, ROOT_VARIABLE
 
-_DEPTH = 4
+_DEPTH = 7  # study/derivatives/lesions/sub-01/ses-1/anat below a folder of studies
 _MOST_FOLDERS = 2000
 _MOST_ATLASES = 500  # images in a folder that may hold atlases; cohorts have more
 
@@ -50,18 +52,24 @@ class DataRoot:
 
         Functional series, and what lies beside a template, are not counted: they are no lesions.
         """
-        return {name: count for name, count in self._count(_count_masks).items() if count > 1}
+        counts = self._count(_count_masks, of_patients=True)
+        return {name: count for name, count in counts.items() if count > 1}
 
     @cached_property
     def image_counts(self) -> dict[str, int]:
         """Names of the folders that hold any image, and the number of images in each."""
         return self._count(len)
 
-    def _count(self, count: Callable[[list[str]], int]) -> dict[str, int]:
+    def _count(
+        self, count: Callable[[list[str]], int], *, of_patients: bool = False
+    ) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for folder, images in self._folders():
+        folders = {folder: images for folder, images in self._folders() if images}
+        joint = _folders_of_patients(folders) if of_patients else set()
+        for folder, images in folders.items():
             own = count(images)
-            for owner in _owners(folder, self.path):
+            above = folder.parent if folder.parent in joint else folder
+            for owner in _owners(above, self.path):
                 counts[owner] = counts.get(owner, 0) + own
         return {name: count for name, count in sorted(counts.items()) if count}
 
@@ -201,6 +209,37 @@ def _has_template(images: list[str]) -> bool:
 
 def _count_masks(images: list[str]) -> int:
     return 0 if _has_template(images) else sum(not _is_series(name) for name in images)
+
+
+def _folders_of_patients(folders: Mapping[Path, list[str]]) -> set[Path]:
+    """Folders that hold a folder for each patient, in which the same names recur.
+
+    Such as ``P01/lesion.nii.gz``, and ``P01/P01_seg.nii.gz``, where the folder's name is left out.
+    """
+    below: dict[Path, list[Path]] = defaultdict(list)
+    for folder in folders:
+        below[folder.parent].append(folder)
+    return {
+        parent
+        for parent, own in below.items()
+        if len(own) > 1
+        and parent not in folders
+        and max(len(folders[folder]) for folder in own) <= MAX_FINDINGS
+        and any(map(strip_ending, _common_names(own, folders)))
+        and _are_patients(own, folders)
+    }
+
+
+def _common_names(own: Sequence[Path], folders: Mapping[Path, list[str]]) -> set[str]:
+    names = ({name.replace(folder.name, "") for name in folders[folder]} for folder in own)
+    return set.intersection(*names)
+
+
+def _are_patients(own: Sequence[Path], folders: Mapping[Path, list[str]]) -> bool:
+    """Whether the files of every folder are those of one patient, each of another."""
+    files = [f"{folder.name}/{name}" for folder in own for name in folders[folder]]
+    pairs = {(name.file.partition("/")[0], name.patient) for name in read_names(files)}
+    return len(pairs) == len(own) == len({patient for _, patient in pairs})
 
 
 def _owners(folder: Path, root: Path) -> list[str]:

@@ -461,3 +461,29 @@ def test_an_export_that_is_killed_leaves_whole_files(
             else:
                 assert path.read_bytes() == whole[path.name]
     assert begun  # some were caught while they were writing
+
+
+def test_a_folder_for_each_patient_is_one_cohort_and_a_folder_for_each_group_is_not(
+    tmp_path: Path,
+) -> None:
+    def made(*paths: str) -> None:
+        for path in paths:
+            place = tmp_path / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+
+    made(*(f"lst/P0{n}/seg-{kind}.nii.gz" for n in (1, 2, 3) for kind in ("lst", "annotated")))
+    made(*(f"brats/B_{n}/B_{n}_{kind}.nii.gz" for n in (1, 2) for kind in ("seg", "t1")))
+    made(*(f"named/{n}/lesion.nii" for n in ("Mayer", "Kurz")))
+    made(*(f"groups/{group}/{n}.nii" for n in ("01", "02") for group in ("acute", "chronic")))
+    made(*(f"atlases/{name}/{name}.nii.gz" for name in ("AAL", "HO")))
+    made(*(f"study/derivatives/manual/sub-{n}/ses-1/anat/sub-{n}_mask.nii" for n in (1, 2)))
+    assert DataRoot(tmp_path).cohorts == {
+        "brats": 4,
+        "groups/acute": 2,
+        "groups/chronic": 2,
+        "lst": 6,
+        "named": 2,
+        "study/derivatives/manual": 2,
+    }
+    assert DataRoot(tmp_path / "lst").cohorts == {".": 6}
