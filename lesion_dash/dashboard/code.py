@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import analyses
 from ..cohort.selection import ALL_FILES
+from ..core.text import printable
 from ..plotting.figures import ML
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.topography import FILE_NAMES
@@ -55,6 +56,9 @@ class Code:
             return "", ""
         k, atlas = selection.min_patients, self._atlas(selection.atlas)
         requests: list[Request] = [self._stats(selection.cohort_a, k)]
+        if why := self._why_apart(selection.cohort_a, selection.cohort_b):
+            python, commands = texts_of(*requests)
+            return f"{why}{python}", commands
         if selection.cohort_b:
             requests.append(self._overlap(selection, f"{RESULTS}/overlap", atlas))
         elif atlas:  # the regions of one cohort are a table of its report
@@ -69,13 +73,15 @@ class Code:
         if not name:
             return "", ""
         stats = self._stats(name, 1)
-        whole: dict[str, Any] = {"path": stats.masks}
+        whole = {"path": stats.masks, **self._files(name)}
         return texts_of(stats, analyses.Check(**whole))
 
     def compare(self, request: PairRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for the differences of two cohorts, and in each region of an atlas."""
         if request is None:
             return "", ""
+        if why := self._why_apart(request.cohort_a, request.cohort_b):
+            return why, ""
         sides = self._sides(request.cohort_a, request.cohort_b)
         k = request.min_patients
         return texts_of(
@@ -100,6 +106,10 @@ class Code:
 
     def assign(self, question: AssignmentRequest) -> tuple[str, str]:
         """The same for the assignment of a map to an atlas."""
+        if question.source == "overlap" and (
+            why := self._why_apart(question.selection.cohort_a, question.selection.cohort_b)
+        ):
+            return why, ""
         image, before = self._assigned(question) if question.atlas else ("", [])
         if not image:
             return "", ""
@@ -166,11 +176,25 @@ class Code:
     def _cohort(self, name: str, path: str = "masks", where: str = "where") -> dict[str, Any]:
         """A cohort as requests name it: its folder, and the conditions that its patients meet."""
         folder, conditions = self.session.origin(name)
-        files = asdict(self.session.files_of(name))
-        usual = asdict(ALL_FILES)
-        chosen = {name: value for name, value in files.items() if value != usual[name]}
         place = self._path(self.session.root.cohort_folder(folder))
-        return {path: place, where: conditions, **chosen}
+        return {path: place, where: conditions, **self._files(name)}
+
+    def _files(self, name: str) -> dict[str, Any]:
+        """Which files of a cohort count, as requests name it; nothing where all do."""
+        usual = asdict(ALL_FILES)
+        files = asdict(self.session.files_of(name))
+        return {field: value for field, value in files.items() if value != usual[field]}
+
+    def _why_apart(self, a: str, b: str) -> str:
+        """A comment where other files count in A than in B: requests have one choice for both."""
+        files = [self.session.files_of(name) for name in (a, b)]
+        if not (a and b) or files[0] == files[1]:
+            return ""
+        in_a, in_b = (printable(choice.words or "Every file") for choice in files)
+        return (
+            f"# Files that count in A: {in_a}. In B: {in_b}.\n"
+            "# One line takes one choice for both folders, so that none compares these two.\n"
+        )
 
     def _atlas(self, name: str) -> dict[str, Any]:
         """An atlas as requests name it, nothing without one."""

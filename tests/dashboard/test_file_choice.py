@@ -11,7 +11,9 @@ from visitor import arrive, enter, open_app
 
 from lesion_dash.dashboard.address import to_address
 from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.assignment_request import AssignmentRequest
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.comparison_service import PairRequest
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.session_file import read_session, session_bytes
 
@@ -70,6 +72,8 @@ def test_the_choice_is_kept_in_link_session_code_and_provenance(root: Path) -> N
     python, commands = Code(app.context.session).topography(app.context.choices.selection)
     assert "session='ses-2'" in python
     assert "--session ses-2" in commands
+    patients = Code(app.context.session).patients(app.context.choices.cohort_a)
+    assert [text.count("ses-2") for text in patients] == [2, 2]  # the check's as well
     other = open_app(root)
     arrive(other, to_address(state))
     cohort = other.context.session.load(other.context.choices.cohort_a)
@@ -77,6 +81,21 @@ def test_the_choice_is_kept_in_link_session_code_and_provenance(root: Path) -> N
         f"sub-{p}_ses-2_lesion.nii.gz" for p in (1, 2, 3)
     ]
     assert other.context.banner.message == ""
+
+
+def test_code_never_gives_the_choice_of_one_folder_to_the_other(root: Path) -> None:
+    app = open_app(root)
+    arrive(app, "a=sessions&files_a=session%20first&b=plain")
+    choices, code = app.context.choices, Code(app.context.session)
+    assert choices.cohort_b == "plain"
+    selection = choices.selection
+    pair = PairRequest(selection.cohort_a, selection.cohort_b, 1)
+    question = AssignmentRequest("overlap", "", selection, "")
+    texts = code.topography(selection), code.compare(pair), code.assign(question)
+    assert "session='first'" in texts[0][0]
+    for python, commands in texts:
+        assert "# Files that count in A: First session. In B: Every file." in python
+        assert "plain" not in python + commands
 
 
 def test_a_link_to_another_session_of_the_folder_that_is_shown_reads_it(root: Path) -> None:
