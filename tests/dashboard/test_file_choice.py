@@ -55,6 +55,7 @@ def test_the_page_asks_which_session_counts_and_names_no_option(root: Path) -> N
     assert all("ses-2" in patient.file for patient in cohort.used)
     assert app.context.banner.message == ""
     first = choices.cohort_a
+    assert first == "sessions (Last session)"  # as errors name it
     enter(app.context, panel.files_a.choice, "union")
     assert choices.cohort_a != first
     assert app.context.session.load(choices.cohort_a).n_patients == 3
