@@ -12,9 +12,8 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ..files.listing import has_image_ending, strip_ending
-from .names import read_names
+from .names import read_names, subject_label
 
-_LABEL = re.compile(r"sub-[^\W_]+")
 _SESSION = re.compile(r"(?:^|[/_])ses-([^\W_]+)")
 _ID_AND_SESSION = re.compile(r"(.+?)[_/]ses-([^\W_]+)")
 _SUB = re.compile(r"^sub(?=[-_]|\d)[-_]*")
@@ -26,20 +25,6 @@ _PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 _WHOLE = re.compile(r"(\d+)\.0+")
 _PLAIN_NUMBER = re.compile(r"0|[1-9]\d*(\.\d+)?")
 _LONGEST = 3  # tokens of an id within a file's name, arbitrary: such as P_001_a
-
-
-def subject_label(file: str) -> str:
-    """The BIDS subject in a file's path, the last one; empty where there is none.
-
-    Examples
-    --------
-    >>> subject_label("sub-07/anat/lesion.nii.gz"), subject_label("P07.nii")
-    ('sub-07', '')
-    """
-    for part in reversed(unicodedata.normalize("NFC", file).split("/")):
-        if label := _LABEL.search(part):
-            return label.group()
-    return ""
 
 
 class Owner(NamedTuple):
@@ -162,22 +147,20 @@ class _Person(NamedTuple):
         As in `Owner`.
     path : str
         Without session and ending.
+    label : str
+        A label such as sub-07 says what the id is; nothing else in the path is one.
     beginning : str
         Of all file names.
     """
 
     name: str
     path: str
+    label: str
     beginning: str
 
     @property
     def stem(self) -> str:
         return self.path.rpartition("/")[2]
-
-    @property
-    def label(self) -> str:
-        """A label such as sub-07 says what the id is; nothing else in the path is one."""
-        return subject_label(self.path)
 
     def whole_name(self) -> list[str]:
         return [self.label or self.stem, self.name]
@@ -208,6 +191,10 @@ class _Person(NamedTuple):
 def _leading(text: str) -> list[str]:
     """The text up to the end of each of its first tokens, the longest first."""
     return [text[: token.end()] for token in [*_TOKEN.finditer(text)][_LONGEST - 1 :: -1]]
+
+
+Texts = Mapping[str, Sequence[str]]
+"""Patients with the texts that may be their ids, the most likely first."""
 
 
 @dataclass(frozen=True)
@@ -265,10 +252,46 @@ class People:
         is_whole = all(stem[len(shared) :][:1].isdecimal() for stem in stems)
         return shared if is_whole or not shared[-1:].isalnum() else ""
 
-    def texts(self, place: _Place) -> Iterator[tuple[str, list[str]]]:
-        """Each patient with the texts of a place that may be the id."""
-        for name, path in self.paths.items():
-            yield name, place.texts(_Person(name, path, self.beginning))
+    @cached_property
+    def whole_names(self) -> Texts:
+        """What each patient's id is most likely."""
+        return {person.name: person.whole_name() for person in self._persons}
+
+    def likely(self, place: _Place, known: set[str]) -> Texts:
+        """The texts of a place that are like a known id by the least strict comparison.
+
+        Parameters
+        ----------
+        place : _Place
+        known : set of str
+            The ids as `_unpadded` writes them.
+        """
+        return {
+            person.name: [
+                text for text, key in zip(place.texts(person), keys, strict=True) if key in known
+            ]
+            for person, keys in zip(self._persons, self._keys_at(place), strict=True)
+            if not known.isdisjoint(keys)
+        }
+
+    def _keys_at(self, place: _Place) -> list[tuple[str, ...]]:
+        """The texts of each patient as they are compared, once for all columns of a table."""
+        if place not in self._keys:
+            self._keys[place] = [
+                tuple(map(_unpadded, place.texts(person))) for person in self._persons
+            ]
+        return self._keys[place]
+
+    @cached_property
+    def _keys(self) -> dict[_Place, list[tuple[str, ...]]]:
+        return {}
+
+    @cached_property
+    def _persons(self) -> list[_Person]:
+        return [
+            _Person(name, path, subject_label(path), self.beginning)
+            for name, path in self.paths.items()
+        ]
 
 
 @dataclass(frozen=True)
@@ -336,25 +359,16 @@ def pair_ids(people: People, ids: Iterable[str]) -> Pairing:
     return pairing
 
 
-Texts = Mapping[str, Sequence[str]]
-"""Patients with the texts that may be their ids, the most likely first."""
-
-
 def _steps(people: People, ids: Sequence[str]) -> Iterator[tuple[_Place, Texts, Comparison, str]]:
     """Where to look and how to compare, the strictest first, with this in words.
 
     What is alike by one comparison is so by each that follows: texts that are like no id by the
     last one are looked at once.
     """
-    yield _PLACES[0], dict(people.texts(_PLACES[0])), as_written, ""
+    yield _PLACES[0], people.whole_names, as_written, ""
     known = set(map(_unpadded, ids)) - {""}
     for place in _PLACES:
-        likely = {
-            name: alike
-            for name, texts in people.texts(place)
-            if (alike := [text for text in texts if _unpadded(text) in known])
-        }
-        if likely:
+        if likely := people.likely(place, known):
             for comparison, loss in _COMPARISONS.items():
                 yield place, likely, comparison, _way(place, loss)
 
