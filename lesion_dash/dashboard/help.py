@@ -12,8 +12,8 @@ _FILES_THAT_COUNT = (
     "A patient counts once. Where the folder holds several masks of a patient, such as sessions, "
     "the left and the right side or several spaces, say here which of them count; files taken "
     "together are one mask, the union of all. Where files hold several labels, say which are the "
-    "lesion. Each choice was tried on the folder, and what it takes stands behind it. Links, saved "
-    "sessions and the code below the page keep it."
+    "lesion. Each choice was tried on the folder, and what it takes stands behind it. A link, a "
+    "session and the code below the page keep it."
 )
 
 HELP: Mapping[str, str] = {

@@ -193,7 +193,7 @@ class Session:
         whole = self.load(folder)
         part = restrict_cohort(whole, where)
         # Folders of one name may lie in several places, and words may mean several conditions.
-        start = folder if files == ALL_FILES else f"{folder}, {files}"
+        start = folder if files == ALL_FILES else f"{folder} ({files.words})"
         name = f"{start}{part.name.removeprefix(whole.name)}"
         while name in self.root.cohorts or (
             name in self._origins and (self._origins[name], self._files[name]) != (source, files)

@@ -54,6 +54,7 @@ def test_the_page_asks_which_session_counts_and_names_no_option(root: Path) -> N
     assert all("ses-2" in patient.file for patient in cohort.used)
     assert app.context.banner.message == ""
     first = choices.cohort_a
+    assert first == "sessions (Last session)"  # as errors name it
     enter(app.context, panel.files_a.choice, "union")
     assert choices.cohort_a != first
     assert app.context.session.load(choices.cohort_a).n_patients == 3
@@ -71,6 +72,8 @@ def test_the_choice_is_kept_in_link_session_code_and_provenance(root: Path) -> N
     python, commands = Code(app.context.session).topography(app.context.choices.selection)
     assert "session='ses-2'" in python
     assert "--session ses-2" in commands
+    patients = Code(app.context.session).patients(app.context.choices.cohort_a)
+    assert [text.count("ses-2") for text in patients] == [2, 2]  # the check's as well
     other = open_app(root)
     arrive(other, to_address(state))
     cohort = other.context.session.load(other.context.choices.cohort_a)
