@@ -440,11 +440,12 @@ def open_confined(path: Path, flags: int) -> int:
 
 
 def _roots_above(path: Path) -> list[Path]:
+    maps = [roots for roots in (_roots, _roots_of_task.get({})) if roots]
+    if not maps:  # of a command: nothing is confined
+        return []
     named = Path(os.path.abspath(path))
-    maps = (_roots, _roots_of_task.get({}))
-    return [
-        roots[folder] for roots in maps for folder in (named, *named.parents) if folder in roots
-    ]
+    places = (named, *named.parents)
+    return [roots[place] for roots in maps for place in places if place in roots]
 
 
 def _open_unlinked(root: Path, real: Path, flags: int) -> int:
