@@ -34,6 +34,8 @@ from .regions.differences import region_differences as region_differences
 from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points
+from .regions.symptoms import region_symptoms as region_symptoms
+from .regions.symptoms import table_symptoms as table_symptoms
 from .report.findings import ReportRequest as ReportRequest
 from .report.report import Report as Report
 from .report.report import save_report as save_report
@@ -41,6 +43,12 @@ from .stats.components import find_components as find_components
 from .stats.coverage import threshold_coverage as threshold_coverage
 from .stats.differences import CohortDifferences as CohortDifferences
 from .stats.differences import cohort_differences as cohort_differences
+from .stats.lesion_symptom.cluster_table import find_symptom_clusters as find_symptom_clusters
+from .stats.lesion_symptom.mapping import SymptomMap as SymptomMap
+from .stats.lesion_symptom.mapping import map_symptom as map_symptom
+from .stats.lesion_symptom.planning import lookalikes as lookalikes
+from .stats.lesion_symptom.planning import power_map as power_map
+from .stats.lesion_symptom.planning import resolution_map as resolution_map
 from .stats.overlap import Overlap as Overlap
 from .stats.overlap import overlap as overlap
 from .stats.permutation import permute_volumes as permute_volumes

@@ -92,6 +92,11 @@ TREES = {
         [],
         ["NRRD", "DICOM", "MINC", "compressed otherwise", "convert"],
     ),
+    "files whose image lies beside them, and voxels of a header": (
+        ["a.nrrd", "a.nii.gz", "b.mha", "b.mha.nii.gz", "c.mhd", "c.raw"],
+        ["a.nii.gz", "b.mha.nii.gz"],
+        ["MetaImage"],
+    ),
     "dead links into a store": (
         ["a.nii.gz -> ../.git/annex/objects/K/K", "b.img -> .git/annex/objects/K/K", "b.hdr"],
         [],

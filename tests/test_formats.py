@@ -18,6 +18,7 @@ from lesion_dash.analyses.validation import check_path
 from lesion_dash.cli import main
 from lesion_dash.core.errors import InputError
 from lesion_dash.images.reading import as_image_file, read_raw_image
+from lesion_dash.images.space import space_of
 from lesion_dash.images.survey import read_facts
 from lesion_dash.scans import inspect_image
 
@@ -122,7 +123,9 @@ def test_a_pair_of_afni_is_read_as_nibabel_reads_it(tmp_path, case):
         np.testing.assert_allclose(header.grid.affine, oracle.affine, atol=1e-5)
     space = AFNI[case].get("space", "MNI")
     assert header.grid.code == {"MNI": 4, "TLRC": 3, "ORIG": 1}[space]
-    assert ("not marked as standard space" in "".join(header.notes)) == (space == "ORIG")
+    named = "MNI152" if space == "MNI" else f"AFNI's {space}"
+    assert named in str(space_of(header.grid))
+    assert header.notes == ()
     assert read_facts(as_image_file(part)).format == "AFNI, a pair of files"
 
 
@@ -138,9 +141,7 @@ def test_a_cohort_of_all_formats_is_one_of_nifti(tmp_path):
     mixed = load_cohort(folder)
     np.testing.assert_array_equal(mixed.counts, load_cohort(tmp_path / "nifti").counts)
     assert [patient.id for patient in mixed.patients] == ["b", "c+tlrc", "d+tlrc", "e", "sub-000"]
-    told = {patient.id: patient.reason for patient in mixed.patients}
-    assert "names no space" in told["b"]
-    assert "space" not in told["e"] + told["c+tlrc"]
+    assert any("FreeSurfer's MGH names none" in note for note in mixed.all_notes)
 
 
 HOSTILE = {

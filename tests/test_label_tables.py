@@ -61,6 +61,9 @@ GOOD = {
     "mrtrix": "#No. Label Name: R G B A\n1 Left a 1 2 3 255\n2 Right b 4 5 6 255\n",
     "lut": "# colours\n1 Left a 1 2 3 0\n2  Right b  4 5 6 0\n",
     "lut without alpha": "1 Left a 1 2 3\n2 Right b 4 5 6\n",
+    "lut of mrtrix": (
+        "#ID ShortName R G B A Name\n1 LA 255 0 0 255 Left a\n2 RB 0 255 0 255 Right b\n"
+    ),
     "lut with a header": "No Label R G B A\n1 Left a 1 2 3 0\n2 Right b 4 5 6 0\n",
     "itk-snap": (
         '# ITK-SnAP Label Description File\n1 255 0 0 1 1 1 "Left a"\n2 0 255 0 0.5 1 1 "Right b"\n'

@@ -18,9 +18,9 @@ from lesion_dash.analyses.notes import NotesAreErrors, errors_among, gather_note
 from lesion_dash.analyses.request import ANALYSES
 from lesion_dash.cohort.notes import by_reason
 
-TABLE = "participant_id\tage\tage\nsub-000\t50\t50\n"
+TABLE = "participant_id\tage\n"
 NOTES = (
-    r"participants\.tsv beside the masks is not used: has the column 'age' twice",
+    r"participants\.tsv beside the masks is not used: holds no participants",
     r"identical masks, voxel for voxel: sub-000_lesion\.nii\.gz, sub-004_lesion\.nii\.gz",
     r"2 files, sub-005_lesion\.nii\.gz, sub-006_lesion\.nii\.gz: mask is empty",
     r"6 files, such as sub-007_lesion\.nii\.gz: lesion touches the image border",
@@ -162,6 +162,14 @@ def test_with_strict_notes_are_errors_and_nothing_is_written(study, capsys, name
         ("a volume belongs to the event 5 s before it (repetition time 2.5 s)", False),
         ("10 of 11 components excluded: too small", False),
         ("values up to 100 taken as percent", True),
+        ("values up to 42 taken as percent, as was stated", False),
+        ("areas: values up to 1 taken as probabilities from 0 to 1", False),
+        ("a: session first: 3 of 6 masks counted", False),
+        ("6 files of 3 patients taken together, such as 1_l.nii, 1_r.nii", False),
+        ("2 names stand for several patients each: every file is one patient", False),
+        ("participants.tsv of the dataset study is used", False),
+        ("nilearn:aal: cite Tzourio-Mazoyer et al. (2002); licence: none stated", False),
+        ("1 of 3 patients without a mask of session 2, such as p1; not counted", True),
         ("holds 0 and one other number: taken for a mask", True),
         ("placed on the other masks' grid, whose shape and voxel size it has", True),
         ("2 files, a.nii, b.nii: mask is empty", True),

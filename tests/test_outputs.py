@@ -56,6 +56,10 @@ COMMANDS = {
     "overlap": ["overlap", A, B, *ATLAS, "-o", "overlap"],
     "overlap by lobe": ["overlap", A, B, *ATLAS, "--by", "parent", "-o", "overlap by lobe"],
     "compare": ["compare", A, B, "-o", "compare"],
+    "lsm": [
+        *("lsm", A, "--score", "nihss", "--covariates", "age", "sex", "-o", "lsm", *PEOPLE),
+        *("--permutations", "100", *ATLAS),
+    ],
     "coverage": ["coverage", A, "-o", "coverage/coverage.csv", "--plot", "coverage/coverage.png"],
     "report": ["report", A, "-o", "report", *ATLAS, *PEOPLE],
     "report of two": ["report", A, B, "-o", "report of two", *ATLAS, *PEOPLE, "--title", "A and B"],

@@ -139,7 +139,7 @@ NOT_JOINED = {
         4,
     ),
     "two files fit one id": (
-        ["P1_pre.nii", "P1_post.nii", "P2_lesion.nii"],
+        ["P1_x.nii", "P1_y.nii", "P2_lesion.nii"],
         [*rows("P{n}|{a}|{s}", (1, 2))],
         1,
     ),
@@ -217,7 +217,7 @@ def test_names_that_fit_nothing_cost_little(tmp_path):
     (tmp_path / "participants.tsv").write_text(
         "name\tparticipant_id\n" + "".join(f"A{n}\tX-{n}\n" for n in range(2_000))
     )
-    files = [f"centre_{n % 7}/scan_{n}_of_2024_final_lesion.nii.gz" for n in range(2_000)]
+    files = [f"centre_{n % 7}/person{n}_of_2024_final_lesion.nii.gz" for n in range(2_000)]
     table, notes = read_participants(tmp_path, files)
     assert table is not None
     assert notes[-1].startswith("0 of 2,000 patients have a row")
@@ -327,7 +327,7 @@ def test_where_no_session_is_named_equal_values_are_joined(tmp_path, header):
 def test_both_sessions_of_a_patient_have_their_rows(tmp_path):
     files = [f"sub-{n:03}_ses-{s}_mask.nii" for n in (1, 2, 3) for s in (1, 2)]
     lines = ["participant_id|session|age|sex", *TWO[:5]]
-    cohort = load_cohort(study(tmp_path / "masks", lines, files))
+    cohort = load_cohort(study(tmp_path / "masks", lines, files), several_files="separate")
     values = [AGES[n] + s for n in (0, 1, 2) for s in (0, 1)]
     read = cohort.used_table["age"].tolist()
     assert read[:5] == values[:5]

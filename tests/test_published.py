@@ -101,7 +101,7 @@ ANSWERS = {
         ["Vis", "Default"],
         "",
     ),
-    "talairach_lobe": (fetched(*LABELLED, lut=LUT), NAMES[1:], None, "Talairach space"),
+    "talairach_lobe": (fetched(*LABELLED, lut=LUT), NAMES[1:], None, ""),
 }
 
 

@@ -101,7 +101,7 @@ def test_a_cohort_does_not_differ_from_itself():
     assert not differences.points.any()
     assert not np.nan_to_num(differences.mean).any()
     assert np.isfinite(differences.mean[differences.n[0] > 0]).all()
-    assert "9 masks of B are in A as well" in differences.notes[0]
+    assert "9 of 9 patients of B are in A as well" in differences.notes[0]
 
 
 def test_whoever_has_a_lesion_is_in_a_region_or_outside():

@@ -130,15 +130,6 @@ def test_the_native_volume_is_the_volume():
     assert odd["similarity_before"] is None  # JSON has no NaN
 
 
-def test_what_is_brought_along_need_not_lie_in_a_standard_space():
-    found = registered()
-    said = "not marked as standard space: sform_code is 1 (scanner); fine if it is MNI"
-    native = replace(found.lesion, notes=(said, "touches the border"))
-    notes = all_notes(replace(found, lesion=native))
-    assert "stroke: touches the border" in notes
-    assert not any("standard space" in note for note in notes)
-
-
 def test_no_password_of_a_url_is_kept(files):
     with empty_bucket() as bucket:
         place = upload(files, bucket, "memory://me:secret@bucket")

@@ -22,6 +22,7 @@ from lesion_dash.report.figures import (
 )
 from lesion_dash.report.findings import find_all
 from lesion_dash.report.page import make_page
+from lesion_dash.report.reproduction import Again
 
 GRID = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 CUTS = {"x": [-20.0, 20.0], "y": [0.0], "z": [10.0]}
@@ -86,7 +87,7 @@ def test_bins_are_even_and_hold_the_largest_lesion(highest):
 
 def test_captions_hold_the_numbers_of_the_map(findings):
     picture = drawings(findings)["mean_b"]()
-    page = make_page(findings, {"mean_b": picture}, [], DAY)
+    page = make_page(findings, {"mean_b": picture}, [], Again("here", "command", "python"), DAY)
     figure = page.partition('<figure id="figure-mean_b">')[2].partition("</figure>")[0]
     side = findings.sides[1]
     values = side.stats.values["mean"] / 1000

@@ -206,6 +206,20 @@ def test_a_map_needs_no_test(tmp_path, capsys):
     assert "higher in" not in shown
 
 
+def test_label_maps_are_asked_for_by_the_options_that_this_command_has(folders, tmp_path, capsys):
+    labels = []
+    for folder in folders:
+        arrays = [nib.load(file).get_fdata() for file in sorted(folder.iterdir())]
+        for array in arrays:
+            array[1:3] *= 4
+        names = sorted(file.name for file in folder.iterdir())
+        labels.append(write_masks(tmp_path / "labels" / folder.name, arrays, names=names))
+    assert run("roi", "--cohorts", *labels, *BEYOND, "-o", tmp_path / "out") == 2
+    assert "--mask-label any" in capsys.readouterr().err
+    taken = result_of("--cohorts", *labels, "--mask-label", "any", *BEYOND)
+    assert taken.lines[:-1] == result_of("--cohorts", *folders, *BEYOND).lines[:-1]
+
+
 def test_every_input_makes_its_source():
     series = ("--series", "1.nii", "2.nii", "--conditions", "1.tsv", "2.tsv")
     more = ("--delay", 4, "--fwhm", 6, "--repetition-time", 2, "--mask", "m.nii", "--test", "welch")

@@ -49,6 +49,7 @@ NAMES = {
     "before and after": (named("anna{p}_{w}.nii", "pre", "post"), 3, "session"),
     "sides of BIDS": (named("sub-{p}_hemi-{w}_lesion.nii", "L", "R"), 3, "union"),
     "sides in words": (named("P00{p}_{w}.nii.gz", "left", "right"), 3, "union"),
+    "sides in German": (named("Müller{p}_Läsion {w}.nii", "links", "rechts"), 3, "union"),
     "sides in folders": (named("{w}/P{p}.nii", "left", "right"), 3, "union"),
     "numbered findings": (named("P{p}_lesion_{w}.nii", "1", "2"), 3, "union"),
     "findings in folders": (named("P{p}/lesion{w}.nii", "1", "2"), 3, "union"),
@@ -104,6 +105,7 @@ def test_every_choice_that_is_offered_was_tried(case):
     files = sorted(NAMES[case][0])
     _, error = select_files("masks", files)
     for offer in error.offers if error else ():
+        assert not ("T1w" in offer.choice.pattern and "space-MNI" in files[0])  # each has its own
         assert FileChoice.parse(str(offer.choice)) == offer.choice
         fits = [file for file in files if matches(offer.choice.pattern, file)]
         found, again = select_files("masks", fits, offer.choice)
@@ -143,9 +145,10 @@ def test_the_first_and_last_session_are_those_in_time():
     assert last["sub-1"] == ("sub-1_ses-10_mask.nii",)
 
 
-def test_who_has_no_such_session_is_told_and_an_unknown_session_lists_those_there_are():
+@pytest.mark.parametrize("asked", ["2", "02", "SES-2", "Visit 2"])
+def test_who_has_no_such_session_is_told_and_an_unknown_session_lists_those_there_are(asked):
     files = [*named("sub-{p}_ses-1_mask.nii", ""), "sub-1_ses-2_mask.nii"]
-    found, _ = select_files("masks", files, FileChoice("2"))
+    found, _ = select_files("masks", files, FileChoice(asked))
     assert list(found.patients) == ["sub-1"]
     assert any("2 of 3 patients" in note and "such as sub-2" in note for note in found.notes)
     with pytest.raises(InputError, match="ses-1, ses-2"):
@@ -265,14 +268,23 @@ def test_what_is_no_lesion_by_its_name_is_told_in_one_line(tmp_path, capsys):
     assert cli.main(["stats", str(folder), "-k", "1", "-o", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr()
     assert "4 patients" in printed.out
-    assert printed.err.count("\n") == 1
-    assert "16 files are no lesion masks by their names, such as" in printed.err
+    said = [line for line in printed.err.splitlines() if "by their names" in line]
+    assert len(said) == 1
+    assert "16 files are no lesion masks by their names, such as" in said[0]
 
 
 def test_a_threshold_asks_for_maps_of_probabilities(tmp_path):
     files = named("sub-{p}_label-lesion_{w}.nii", "probseg", "mask")
     assert not select_files("masks", files)[1]
-    assert isinstance(select_files("masks", files, made_from="threshold")[1], SeveralFilesError)
+    assert isinstance(select_files("masks", files, FileChoice(threshold=0.5))[1], SeveralFilesError)
+
+
+def test_what_is_offered_keeps_the_label_that_was_given(tmp_path):
+    names = named("sub-{p}_ses-{w}_lesion.nii", "1", "2")
+    folder = write_masks(tmp_path / "masks", random_masks(6), names=names)
+    with pytest.raises(SeveralFilesError, match="2 sessions") as raised:
+        load_cohort(folder, label=1)
+    assert {offer.choice.label for offer in raised.value.offers} == {1}
 
 
 @pytest.mark.parametrize("form", ["sub-{p}_ses-{w}_lesion.nii", "P{p}_{w}.nii", "{p:04}/{w}.nii"])

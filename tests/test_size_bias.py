@@ -21,8 +21,8 @@ from lesion_dash.stats.permutation import (
     corrected_p,
     count_extremes,
     deviations,
-    find_patterns,
     shuffled_blocks,
+    volume_patterns,
 )
 from lesion_dash.stats.size_bias import SIDES, lesioned_patients
 
@@ -118,7 +118,7 @@ def exact_counts(excess, n, patients, side):
 @each_table
 def test_counts_are_those_of_all_permutations(lesioned, side):
     patients = lesioned_patients(cohort_of(lesioned))
-    patterns = find_patterns(patients, 2)
+    patterns = volume_patterns(patients, 2)
     volumes = patients.volumes
     excess = exact_excesses(patterns, volumes.tolist())
     expected, expected_largest = exact_counts(excess, patterns.n, patients.size, side)
@@ -185,7 +185,7 @@ def test_patterns_are_the_different_columns(lesioned, min_patients):
     if not lesioned.any():
         return
     patients = lesioned_patients(cohort_of(lesioned))
-    patterns = find_patterns(patients, min_patients)
+    patterns = volume_patterns(patients, min_patients)
     rows = lesioned[patients.rows]
     n = rows.sum(axis=0)
     tested = np.flatnonzero((n >= min_patients) & (n < len(rows)))
@@ -216,7 +216,7 @@ def test_the_order_of_the_patients_does_not_matter(lesioned):
 @each_side
 def test_the_size_of_a_block_does_not_matter(cohort, side):
     patients = lesioned_patients(cohort)
-    patterns, volumes = find_patterns(patients, 3), patients.volumes.astype(float)
+    patterns, volumes = volume_patterns(patients, 3), patients.volumes.astype(float)
     units = 1 / deviations(patterns.n, patients.volumes)
     counts, largest = zip(
         *(

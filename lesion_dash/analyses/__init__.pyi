@@ -4,6 +4,7 @@ from .topography import Stats as Stats
 from .size_bias import SizeBias as SizeBias
 from .overlap import OverlapRequest as OverlapRequest
 from .differences import Compare as Compare
+from .lsm import LesionSymptomMap as LesionSymptomMap
 from .coverage import CoverageRequest as CoverageRequest
 from .report import WriteReport as WriteReport
 from .load import Load as Load

@@ -42,7 +42,8 @@ class Check(Request):
         files = FileChoice(self.session, self.several_files, self.pattern)
         shown = progress("checking files", "file")
         report = check_path(self.path, self.like, choice, shown, files, self.space)
-        lines = _json(report) if self.as_json else [*report.lines, report.sentence]
+        space = [f"space: {report.space}"] if report.space else []
+        lines = _json(report) if self.as_json else [*report.lines, *space, report.sentence]
         return Result(lines=lines, exit_code=report.exit_code)
 
 

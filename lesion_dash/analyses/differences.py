@@ -28,6 +28,7 @@ class Compare(Request):
     b: str = source("folder or URL of the masks that are subtracted", "B", positional=True)
     atlas: fields.AtlasIfAny
     labels: fields.Labels
+    scale: fields.AtlasScaleIfAny
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -60,7 +61,7 @@ class Compare(Request):
         from ..regions.differences import region_differences
         from ..stats.differences import FILE_NAMES, cohort_differences
 
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
         for cohort in (a, b):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -235,36 +236,36 @@ SeveralOfMasks = Annotated[
 
 
 @contextmanager
-def _on_command_line() -> Iterator[None]:
+def _on_command_line(flag: str) -> Iterator[None]:
     """Name an option as it is given there."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"--{error.subject}", error.problem, error.remedy) from None
+        raise InputError(flag, error.problem, error.remedy) from None
 
 
-def _percentage(given: Any) -> Any:
-    """A percentage checked, as the text of a command line; all else as it is."""
-    if not str(given).strip().endswith("%"):
-        return given
-    with _on_command_line():
+def _threshold(given: Any, flag: str = "--threshold") -> Any:
+    """A share or a percentage, checked, as the text of a command line."""
+    with _on_command_line(flag):
         return parse_threshold(given)
 
 
+_Share = Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$")] | None
+
 Threshold = Annotated[
-    Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$")] | None,
+    _Share,
     option(
         "make masks of probability maps: voxels of at least P, above 0 and at most 1, or, of maps "
         "in percent, such as 50%",
         "P",
         default=None,
     ),
-    BeforeValidator(_percentage),
+    BeforeValidator(_threshold),
 ]
 
 
-def _label(given: Any) -> int | str | None:
-    with _on_command_line():
+def _label(given: Any, flag: str = "--label") -> int | str | None:
+    with _on_command_line(flag):
         return label_text(given)
 
 
@@ -276,6 +277,20 @@ Label = Annotated[
         default=None,
     ),
     BeforeValidator(_label),
+]
+ThresholdOfMasks = Annotated[
+    _Share,
+    option(
+        "of folders of masks, as --threshold of `stats`", "P", default=None, is_usual_recorded=False
+    ),
+    BeforeValidator(partial(_threshold, flag="--mask-threshold")),
+]
+LabelOfMasks = Annotated[
+    int | str | None,
+    option(
+        "of folders of masks, as --label of `stats`", "N", default=None, is_usual_recorded=False
+    ),
+    BeforeValidator(partial(_label, flag="--mask-label")),
 ]
 Space = Annotated[
     str | None,
@@ -342,6 +357,7 @@ Seed = Annotated[int, option("of the random numbers", "S", default=SEED, ge=0)]
 _ATLAS = (
     "labelled or probabilistic NIfTI image, a folder of maps, or a name from `lesion-dash atlases`"
 )
+_SCALE = "unit of an atlas's probabilities: to 1 or to 100 (default: the largest value tells)"
 _LABELS = "names of its regions (default: the table beside it)"
 
 Atlas = Annotated[str, source(_ATLAS, "ATLAS")]
@@ -360,10 +376,10 @@ LabelsOfEach = Annotated[
 ]
 AtlasScale = Annotated[
     Literal["fraction", "percent"] | None,
-    option(
-        "unit of an atlas's probabilities: to 1 or to 100 (default: the largest value tells)",
-        default=None,
-    ),
+    option(_SCALE, default=None),
+]
+AtlasScaleIfAny = Annotated[
+    Literal["fraction", "percent"] | None, option(_SCALE, default=None, is_usual_recorded=False)
 ]
 By = Annotated[
     Literal["region", "hemisphere", "parent"],

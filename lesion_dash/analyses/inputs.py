@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..regions.load import LesionLoad
 
 
+_OPTIONAL = ("session", "several_files", "space")
+
+
 class ReadsFolders(Protocol):
     """A request with the fields that say how folders of masks are read."""
 
@@ -72,9 +75,8 @@ def load_folder(
         notice=lambda text: warn(f"note: {text}"),
         scheduler=scheduler_to_use(request.scheduler),
         where=parse_conditions([*request.where, *more]),
-        session=request.session,
-        several_files=request.several_files,
-        space=getattr(request, "space", None),  # an analysis need not have the field
+        # An analysis need not have these fields.
+        **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
     )
 
 

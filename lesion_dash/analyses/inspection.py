@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import fields
 from .console import json_lines
 from .fields import option, source
+from .notes import errors_among
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Inspect(Request):
             lines = json_lines(inspection.to_json() | ({"at": point} if point else {}))
         else:
             lines = _point_lines(point) if point else _all_lines(inspection)
-        is_noted = self.strict and bool(inspection.notes)
+        is_noted = self.strict and bool(errors_among(inspection.notes))
         return Result(lines=lines, exit_code=2 if inspection.fault else int(is_noted))
 
     def _point(self, inspection: Inspection) -> dict[str, Any] | None:

@@ -19,6 +19,13 @@ _ASKED_FOR = (
     r"\bsmoothed with ",
     r"chosen of \d+$",
     r"taken as the mask$",
+    r"\bsession .+ masks counted$",
+    r"\d files of \d.* taken together, such as ",
+    r"for several patients each: every file is one patient$",
+    r"\bof the dataset .+ is used$",
+    r"\btaken as probabilities from 0 to 1$",
+    r", as was stated$",
+    r"\bcite .+; licence: ",
     r"\(repetition time .+ s\)$",
     r"excluded: too small$",
     r"patients excluded( in all)?$",
@@ -59,6 +66,8 @@ def errors_among(notes: Iterable[str]) -> list[str]:
     --------
     >>> errors_among(["sex = F: 6 of 12 patients excluded", "a.nii: mask is empty"])
     ['a.nii: mask is empty']
+    >>> errors_among(["masks: session ses-1: 3 of 6 masks counted"])
+    []
     """
     return [note for note in notes if not any(re.search(kind, note) for kind in _ASKED_FOR)]
 

@@ -96,7 +96,7 @@ class OverlapRequest(Request):
             counts=_sizes(result)
             | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
-            notes=[*notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
+            notes=[*notes, *result.notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
         )
 
     def _check_where(self) -> list[str]:
@@ -153,7 +153,8 @@ def _sizes(result: Overlap) -> dict[str, Any]:
 
 
 def _notes_on_maps(result: Overlap) -> list[str]:
-    return [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+    own = [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+    return [*own, *result.notes]
 
 
 def _maps_lines(result: Overlap) -> list[str]:

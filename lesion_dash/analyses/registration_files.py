@@ -157,8 +157,7 @@ def all_notes(registration: Registration) -> list[str]:
         images.insert(0, registration.lesion)
     notes = [*registration.notes]
     notes += [f"{image.name}: {note}" for image in images for note in image.notes]
-    # That an image lay in no standard space is why it was brought to one.
-    return list(dict.fromkeys(note for note in notes if "standard space" not in note))
+    return list(dict.fromkeys(notes))
 
 
 def image_bytes(image: Map | Mask, name: str) -> bytes:

@@ -114,12 +114,16 @@ class WriteReport(Request):
         from ..cohort.participants import read_participants
         from ..cohort.reading import ReadOptions, list_masks
         from ..files.listing import check_folder
+        from ..images.masks import Binarization
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
             if folder is not None:
                 path = check_folder(folder)
                 options = ReadOptions(
-                    pattern=self.pattern, session=self.session, several_files=self.several_files
+                    pattern=self.pattern,
+                    session=self.session,
+                    several_files=self.several_files,
+                    choice=Binarization(self.threshold, self.label),
                 )
                 files = list_masks(path, options).files
                 table, notes = read_participants(path, files, self.participants)

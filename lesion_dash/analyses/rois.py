@@ -6,6 +6,7 @@ Steps, in the order in which they are given, are written as texts; see the help 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _TEST = "test at each voxel"
 _WAY = "from the map to regions of interest"
 
 _FILES = {name: name for name in ("pattern", "session", "several_files")}
+_FILES |= {"mask_label": "label", "mask_threshold": "threshold"}
 _MASK_TEST = _FILES | {"test": "test", "min_patients": "min_patients", "space": "space"}
 _TABLE = {"participants": "participants"}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
@@ -125,6 +127,8 @@ class Roi(Request):
     pattern: fields.PatternOfMasks
     session: fields.SessionOfMasks
     several_files: fields.SeveralOfMasks
+    mask_label: fields.LabelOfMasks
+    mask_threshold: fields.ThresholdOfMasks
     space: fields.Space
 
     test: defaults.ContrastTest | None = option(
@@ -273,6 +277,8 @@ class Roi(Request):
         except UnknownTime as error:
             remedy = f"{error.remedy} with --repetition-time"
             raise InputError(error.subject, error.problem, remedy) from None
+        except InputError as error:
+            raise _with_own_options(error) from None
         test_notes = run.contrast.notes if run.contrast is not None else ()
         return Result(
             files=self._files(run),
@@ -295,6 +301,14 @@ class Roi(Request):
         for name, figure in zip(names, figures, strict=True):
             yield name, figure_bytes(figure)
         yield from run_files(run).items()
+
+
+def _with_own_options(error: InputError) -> InputError:
+    """An error whose advice names the options for masks as this command has them."""
+    other = getattr(error, "on_command_line", error)
+    texts = (other.problem, other.remedy, *other.details)
+    problem, remedy, *details = (re.sub(r"--(label|threshold)\b", r"--mask-\1", t) for t in texts)
+    return InputError(other.subject, problem, remedy, tuple(details))
 
 
 def _step(text: str, request: Roi) -> RecipeStep:

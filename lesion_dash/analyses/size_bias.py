@@ -50,6 +50,7 @@ class SizeBias(Request):
         is_recorded=False,
     )
     labels: fields.Labels
+    scale: fields.AtlasScaleIfAny
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -80,7 +81,7 @@ class SizeBias(Request):
         from ..stats.permutation import permute_volumes
         from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
-        atlas = open_atlas(self.atlas, self.labels) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
         cohort = load_folder(self.masks, self, progress, self.participants)
         check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(

@@ -29,6 +29,8 @@ from ..cohort.selection import ALL_FILES, FileChoice
 from ..cohort.spaces import notes_on_spaces
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
+from ..core.text import counted
+from ..files.contents import UNFETCHED
 from ..files.listing import has_image_ending, list_images, other_format
 from ..files.paths import AnyPath, PathInput, as_path, path_below
 from ..files.reading import PARTICIPANTS, read_text
@@ -124,7 +126,17 @@ class ValidationReport:
             atlases = "1 atlas" if used == 1 else f"{used} atlases"
             unusable = f", {skipped} that cannot be used" if skipped else ""
             return atlases + unusable + (f", {warnings} with warnings" if warnings else "")
-        return f"{used} used, {skipped} skipped, {warnings} with warnings"
+        on_folder = sum(
+            len(report.reasons)
+            for report in self.files
+            if report.file == "." and report.outcome == "warn"
+        )
+        parts = [f"{used} used", f"{skipped} skipped"]
+        if warnings or not on_folder:
+            parts.append(f"{warnings} with warnings")
+        if on_folder:
+            parts.append(f"{counted(on_folder, 'warning')} on the folder")
+        return ", ".join(parts)
 
     @property
     def lines(self) -> list[str]:
@@ -136,11 +148,20 @@ class ValidationReport:
         >>> ValidationReport("x", tuple(empty)).lines
         ['warn    9 files, such as 0.nii: mask is empty']
         """
+        of_folder = " ".join(
+            r for report in self.files if report.file == "." for r in report.reasons
+        )
+
+        def is_said(reason: str) -> bool:
+            """Whether the folder's reasons say it, and of how many files."""
+            return reason in of_folder or (UNFETCHED in of_folder and UNFETCHED in reason)
+
         noted = [
             (report.outcome, "the folder" if report.file == "." else report.file, reason)
             for report in self.files
             if report.outcome != "accept"
             for reason in report.reasons
+            if report.file == "." or not is_said(reason)
         ]
         return [
             f"{outcome:7} {said_of(*group)}"
@@ -210,7 +231,7 @@ def check_path(
         notes = _check_atlas(place, table, grid) if table else _check_file(place, grid, choice)
         own = _grid_of_file(place)
         stated = "" if own is None else str(space_of(in_space(own, space)))
-        if own is not None and space is None and table is None:
+        if own is not None and space is None:
             notes += _notes_on_space(place, own, choice)
         outcome: Outcome = "warn" if notes else "accept"
         report_on_file = FileReport(place.name, outcome, notes, used=True)
@@ -342,9 +363,15 @@ def _grid_of_file(path: AnyPath) -> Grid | None:
 
 
 def _notes_on_space(path: AnyPath, grid: Grid, choice: Binarization) -> tuple[str, ...]:
-    """What a mask that is checked alone states of its space, where that is no standard one."""
-    is_atlas = has_table_ending(path) or (choice == BINARY and find_label_table(path) is not None)
-    return () if is_atlas else notes_on_spaces({path.name: space_of(grid)}, grid)
+    """What an image that is checked alone states of its space, where that is no standard one.
+
+    Of an atlas, only a space of another standard: few state any.
+    """
+    space = space_of(grid)
+    is_atlas = path.is_dir() or has_table_ending(path)
+    is_atlas = is_atlas or (choice == BINARY and find_label_table(path) is not None)
+    noted = not is_atlas or space.kind == "template"
+    return notes_on_spaces({path.name: space}, grid) if noted else ()
 
 
 def _check_mask(path: AnyPath, grid: Grid | None, choice: Binarization) -> tuple[str, ...]:

@@ -121,8 +121,7 @@ class Warp(Request):
         images = (self.template, self.moving)
         paths = [as_path(image) for image in images if image is not None and image != MNI]
         notes = [f"{path.name}: {note}" for path in paths for note in read_header(path).notes]
-        # That it lies in no standard space is why it is brought to another one.
-        return tuple(note for note in (*image.notes, *notes) if "standard space" not in note)
+        return (*image.notes, *notes)
 
 
 def _check_way_back(path: str, part: Transform) -> None:

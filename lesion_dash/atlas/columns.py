@@ -22,6 +22,9 @@ _WORD = re.compile(r"[a-z]{3}")  # names have three small letters in a row, abbr
 _CAPITAL_OR_JOINED = re.compile(r"^[A-Z]|\w[_\-.]\w")
 _LETTER = re.compile(r"[^\W\d_]")
 _TOKEN = re.compile(r'"[^"]*"|\S+')
+_AROUND_COLOUR = re.compile(
+    r"\s*(\d+)\s+(\S*[^\W\d_]\S*)((?:\s+\d+(?:\.\d*)?){3,4})\s+(\S*[^\W\d_].*?)\s*"
+)
 _SIDES = {"l", "r", "lh", "rh", "left", "right"}
 _DISTINCT = 0.9
 """Part of the most different cells of any column of words from which a column may be the names.
@@ -93,6 +96,7 @@ def _tables(lines: Sequence[str]) -> Iterator[list[tuple[str, ...]]]:
         rows = [tuple(map(str.strip, row)) for row in csv.reader(lines, delimiter=separator)]
         if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
             yield rows
+    yield _split_around_colours(lines)
     yield _split_blanks(lines)
 
 
@@ -246,6 +250,17 @@ class _Line:
         if len(name) > 1 and name[0] == name[-1] == '"':
             name = name[1:-1].strip()
         return (*numbers[:before], name, *numbers[len(numbers) - behind :])
+
+
+def _split_around_colours(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """The cells of lines with words on both sides of a colour, as MRtrix writes; none of others."""
+    body = texts[1:] if len(texts) > 1 and not _AROUND_COLOUR.fullmatch(texts[0]) else texts
+    parts = [match.groups() for match in map(_AROUND_COLOUR.fullmatch, body) if match]
+    rows = [(label, *shades.split(), short, name) for label, short, shades, name in parts]
+    if len(rows) != len(body) or len({len(row) for row in rows}) != 1:
+        return []
+    shades = [_Column(cells) for cells in zip(*rows, strict=True)][1:-2]
+    return [(row[0], *row[-2:], *row[1:-2]) for row in rows] if _is_colour(shades) else []
 
 
 def _split_blanks(texts: Sequence[str]) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
+from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
@@ -162,7 +163,8 @@ def _tables_in(folder: AnyPath) -> list[_Table]:
     return [
         _Table(path, strip_ending(path.stem).lower(), _words(path.name))
         for path in sorted(paths, key=lambda path: path.name)
-        if has_table_ending(path) and "participants" not in path.name
+        if has_table_ending(path) or path.name.lower().endswith(WORKBOOK_ENDINGS)
+        if "participants" not in path.name
     ]
 
 

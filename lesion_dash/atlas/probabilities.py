@@ -63,7 +63,8 @@ def to_probabilities(
     if top != 1 and repetition_time > 0 and scale is None:
         _check_no_series(path, columns)
     meaning = "probabilities from 0 to 1" if top == 1 else "percent"
-    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}",)
+    stated = ", as was stated" if scale is not None else ""
+    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}{stated}",)
     above = sum(int((values > top * (1 + NOISE)).sum()) for _, values in columns)
     if above:
         notes += (f"values above {top:g} taken as {top:g} in {above:,} places",)

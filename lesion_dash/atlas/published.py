@@ -86,8 +86,6 @@ class Entry:
     def notes(self) -> tuple[str, ...]:
         """Notes on any result with this atlas."""
         notes = [self.credit]
-        if self.space == "Talairach":
-            notes.append("atlas is in Talairach space: its regions lie elsewhere in MNI space")
         if self.fetcher in ("difumo", "msdl"):
             notes.append("maps are weights of functional modes, not probabilities of an anatomy")
         return tuple(notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, islice
+from typing import Any
 
 from ..core.errors import InputError, NotBinary
 from ..core.text import counted
@@ -77,7 +78,9 @@ def _label_choices(labels: Sequence[int]) -> Iterable[str]:
 
 
 def _offer(chosen: FileChoice, **values: str | float) -> Offer:
-    choice = replace(chosen, **values)  # type: ignore[arg-type]
+    # In place of what was chosen and does not fit: a label and a threshold exclude each other.
+    voxels: dict[str, Any] = {"label": None, "threshold": None, **values}
+    choice = replace(chosen, **voxels)
     return Offer(choice, f"{choice.voxels} of each file")
 
 

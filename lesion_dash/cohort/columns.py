@@ -272,7 +272,9 @@ def find_column(table: Participants, name: str) -> int:
     """
     if name in table.columns:
         return table.columns.index(name)
-    remedy = did_you_mean(name, table.columns) or f"choose one of {', '.join(table.columns)}"
+    known = ", ".join(table.columns)
+    remedy = f"choose one of {known}" if known else "; ".join(("it has none to use", *table.notes))
+    remedy = did_you_mean(name, table.columns) or remedy
     raise InputError(table.path, f"has no column {name!r}", remedy)
 
 

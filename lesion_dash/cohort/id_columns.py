@@ -56,11 +56,12 @@ def choose_id_column(table: PlainTable, people: People) -> IdColumn:
     A column that is named as one of ids goes before others. Another one, which may hold counts or
     ages, decides by ids that are more than a number, and where these belong to more patients.
     """
-    named = _id_like(table.header) or [0]
+    alike = _id_like(table.header)
+    named = alike or [0]
     best, others = _column(table, named[0], people), list[IdColumn]()
     for place in named[1:]:
         others.append(_column(table, place, people))
-        if _is_better(others[-1], best, table.header):
+        if _is_better(others[-1], best, alike):
             best, others[-1] = others[-1], best
     if best.pairing.exact < len(people.paths):
         least = max(1, _LEAST_SHARE * len(people.paths))  # fewer are words that are in names
@@ -75,7 +76,7 @@ def choose_id_column(table: PlainTable, people: People) -> IdColumn:
                 continue
             column = IdColumn(place, column.name, column.ids, column.sessions, letters)
             others.append(column)
-            if _is_better(column, best, table.header):
+            if _is_better(column, best, alike):
                 best, others[-1] = column, best
     name = table.path.name
     is_expected = best.place == _expected(table.header)
@@ -101,9 +102,9 @@ def _expected(header: Sequence[str]) -> int:
     return next((header.index(name) for name in ID_COLUMNS if name in header), 0)
 
 
-def _is_better(column: IdColumn, best: IdColumn, header: Sequence[str]) -> bool:
+def _is_better(column: IdColumn, best: IdColumn, named: Sequence[int]) -> bool:
     """Whether a column has ids, no counts, of more patients than one that comes before it."""
-    own = best.pairing if best.place in _id_like(header) else best.pairing.with_letters()
+    own = best.pairing if best.place in named else best.pairing.with_letters()
     return len(column.pairing.with_letters().ids) > len(own.ids)
 
 

@@ -12,9 +12,8 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ..files.listing import has_image_ending, strip_ending
-from .names import read_names
+from .names import read_names, subject_label
 
-_LABEL = re.compile(r"sub-[^\W_]+")
 _SESSION = re.compile(r"(?:^|[/_])ses-([^\W_]+)")
 _ID_AND_SESSION = re.compile(r"(.+?)[_/]ses-([^\W_]+)")
 _SUB = re.compile(r"^sub(?=[-_]|\d)[-_]*")
@@ -26,20 +25,6 @@ _PADDING = re.compile(r"(?<!\d)0+(?=\d)")
 _WHOLE = re.compile(r"(\d+)\.0+")
 _PLAIN_NUMBER = re.compile(r"0|[1-9]\d*(\.\d+)?")
 _LONGEST = 3  # tokens of an id within a file's name, arbitrary: such as P_001_a
-
-
-def subject_label(file: str) -> str:
-    """The BIDS subject in a file's path, the last one; empty where there is none.
-
-    Examples
-    --------
-    >>> subject_label("sub-07/anat/lesion.nii.gz"), subject_label("P07.nii")
-    ('sub-07', '')
-    """
-    for part in reversed(unicodedata.normalize("NFC", file).split("/")):
-        if label := _LABEL.search(part):
-            return label.group()
-    return ""
 
 
 class Owner(NamedTuple):

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..core.text import counted, printable
-from .cells import value_text
 from .ids import Pairing, People, as_written, owners_of
+from .names import session_key
 
 _SESSION_COLUMN = re.compile(
     r"(session|ses|sess|visit|timepoint|tp|wave|(redcap)?event)(id|label|name|no|nr|number|code)?"
 )
-_SESSION_WORD = re.compile(r"^(session|sess?|visit|timepoint|time|tp|wave|v|t|s)(?=\d)|^ses-")
 _MOST_NAMED = 6  # columns in a sentence, arbitrary
 
 Cells = tuple[str, ...]
@@ -77,20 +76,6 @@ class JoinedRows:
         if file in self.by_file:
             return self.by_file[file]
         return self.by_person.get(as_written(owners_of([file])[file].person), ())
-
-
-def session_key(text: str) -> str:
-    """A session as it is compared: ``ses-01``, ``Visit 1`` and 1 are one.
-
-    Examples
-    --------
-    >>> session_key("ses-01"), session_key("Visit 1"), session_key("Baseline")
-    ('1', '1', 'baseline')
-    """
-    name = _SESSION_WORD.sub("", value_text(text).casefold(), count=1)
-    plain = re.sub(r"[\W_]+", "", value_text(name))
-    plain = _SESSION_WORD.sub("", plain, count=1)
-    return plain.lstrip("0") or plain
 
 
 def sessions_of_rows(

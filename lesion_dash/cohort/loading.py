@@ -254,8 +254,8 @@ def load_cohort(
     >>> load_cohort("sample_data/cohort_a", where=["sex=F", "age>=60"]).name
     'cohort_a, age >= 60, sex = F'
     """
-    made_from = Binarization(threshold, label)
-    if made_from != BINARY and choice != BINARY:
+    stated = Binarization(threshold, label)
+    if stated != BINARY and choice != BINARY:
         raise InputError("choice", "given together with a threshold or label", "give one of them")
     with reader_on(scheduler) as reader, Positions(memory_limit(), notice) as positions:
 
@@ -269,7 +269,7 @@ def load_cohort(
             pattern=pattern,
             session=session,
             several_files=several_files,
-            choice=choice if made_from == BINARY else made_from,
+            choice=choice if stated == BINARY else stated,
             progress=show,
             cancelled=cancelled,
             on_grid=on_grid,

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import Literal
 
 from ..files.listing import strip_ending
+from .cells import value_text
 
 _SPLIT = re.compile(r"[_\s.,()\[\]]+")
 _SUBJECT = re.compile(r"sub-[^\W_]+")
@@ -21,7 +23,7 @@ _ENTITY = re.compile(
 """Entities of BIDS but the subject: what stands there is no part of a patient's id."""
 
 _LESION = re.compile(
-    r"lesion|stroke|infarct|tumou?r|gliom|metasta|ha?emorrhag|ha?ematom|lacun|o?edema|contusion"
+    r"l(e|é|ä|ae)si[oó]n|stroke|infar[ck]t|tumou?r|gliom|metasta|ha?emorrhag|ha?ematom|lacun|o?edema|contusion"
     r"|resection|penumbra|ischa?emi|wmh|wml|(^(les|roi|ich|fcd|cavity)$)"
 )
 
@@ -67,12 +69,22 @@ _SESSION_WORD = _set("ses session visit timepoint tp day week month year scan ti
 _WEAK_SESSION = re.compile(r"(v|m|d|scan|time|wave|exam)\d+")
 """Numbers behind these are as often a patient's: they count where an id remains without them."""
 
+_BEFORE_SESSION = re.compile(r"^(session|sess?|visit|timepoint|time|tp|wave|v|t|s)(?=\d)|^ses-")
+"""What may be left out before a session's number: days, weeks and months are counted apart."""
+
 _SPACE = re.compile(r"mni\w*|talairach|native|([0-9.]+mm)|(t1w?|t2w?|flair|dwi)space|fsaverage")
 _SIDE = re.compile(
     r"(?:lesions?|mask|roi)?(left|right|lh|rh|l|r)(?:lesions?|mask|roi|side|hemi|hemisphere)?"
+    r"|(links|gauche|izquierda|sinistra|rechts|droite|derecha|destra)"
 )
-_SIDES = {"l": "left", "lh": "left", "r": "right", "rh": "right"}
+_SIDES = {
+    **dict.fromkeys(_set("l lh links gauche izquierda sinistra"), "left"),
+    **dict.fromkeys(_set("r rh rechts droite derecha destra"), "right"),
+}
 _NUMBERED = re.compile(r"([a-z]+)(\d+)")
+
+MadeFrom = Literal["", "threshold", "label"]
+"""How masks are made of maps: not at all, of probabilities, or of labels."""
 
 MAX_FINDINGS = 10
 """Numbered files of one patient, at most: more are patients of their own, as in
@@ -203,7 +215,8 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
         return "lesion", ""
     if entity in ("label", "desc", "seg"):
         side = _SIDE.fullmatch(folded) if len(folded) > 2 else None  # label-L is no side
-        return ("side", side[1]) if side else ("word", folded)
+        word = (side[1] or side[2]) if side else ""
+        return ("side", _SIDES.get(word, word)) if side else ("word", folded)
     return ("entity", "") if entity else _categorise_word(token, folded)
 
 
@@ -215,11 +228,12 @@ def _categorise_word(token: str, folded: str) -> tuple[str, str]:
     if _SPACE.fullmatch(folded):
         return "space", token
     if side := _SIDE.fullmatch(folded):
-        return "side", _SIDES.get(side[1], side[1])
+        word = side[1] or side[2]
+        return "side", _SIDES.get(word, word)
     return "id", folded
 
 
-def read_names(files: Sequence[str], made_from: str = "") -> list[NameFacts]:
+def read_names(files: Sequence[str], made_from: MadeFrom = "") -> list[NameFacts]:
     """What the paths of a folder's masks say, each in the light of all of them.
 
     A patient is the subject of BIDS, or what remains of a name without the words for lesions,
@@ -242,7 +256,7 @@ def read_names(files: Sequence[str], made_from: str = "") -> list[NameFacts]:
     ['0001', '0002']
     """
     parts = [_parts_of(file) for file in files]
-    subjects = [_subject(file) for file in files]
+    subjects = [subject_label(file) for file in files]
     plain = [row for row, subject in zip(parts, subjects, strict=True) if not subject]
     level = _telling_level(plain)
     keys = [
@@ -261,8 +275,14 @@ def _parts_of(file: str) -> tuple[_Part, ...]:
     return (_read_part(strip_ending(name)), *map(_read_part, folders))
 
 
-def _subject(file: str) -> str:
-    """The subject of BIDS that is named last in a path; empty where there is none."""
+def subject_label(file: str) -> str:
+    """The BIDS subject in a file's path, the last one; empty where there is none.
+
+    Examples
+    --------
+    >>> subject_label("sub-07/anat/lesion.nii.gz"), subject_label("P07.nii")
+    ('sub-07', '')
+    """
     for part in reversed(unicodedata.normalize("NFC", file).split("/")):
         if match := _SUBJECT.search(part):
             return match.group()
@@ -314,7 +334,7 @@ def _without_crowds(
     ]
 
 
-def _facts(file: str, key: str, row: tuple[_Part, ...], made_from: str) -> NameFacts:
+def _facts(file: str, key: str, row: tuple[_Part, ...], made_from: MadeFrom) -> NameFacts:
     nearest = (row[0], *reversed(row[1:]))  # what a name says goes before what its folders say
 
     def first(name: str) -> str:
@@ -324,7 +344,7 @@ def _facts(file: str, key: str, row: tuple[_Part, ...], made_from: str) -> NameF
     return NameFacts(file, key, first("session"), first("space"), first("side"), kind, word)
 
 
-def _kind_of(parts: Sequence[_Part], made_from: str) -> tuple[Kind, str]:
+def _kind_of(parts: Sequence[_Part], made_from: MadeFrom) -> tuple[Kind, str]:
     for place, part in enumerate(parts):
         words = [word for word in part.words if not place or word not in _DATATYPES]
         if variant := _variant(words, made_from):
@@ -342,7 +362,7 @@ def _kind_of(parts: Sequence[_Part], made_from: str) -> tuple[Kind, str]:
     return Kind.MASK, ""
 
 
-def _variant(words: Sequence[str], made_from: str) -> str:
+def _variant(words: Sequence[str], made_from: MadeFrom) -> str:
     match = (
         word
         for option, variants in _VARIANTS.items()
@@ -368,16 +388,18 @@ def session_place(session: str) -> tuple[object, ...]:
     return (rank, *((int(p), "") if p.isdigit() else (-1, p) for p in pieces))
 
 
-def same_session(session: str, name: str) -> bool:
-    """Whether a session is the one that is asked for, ``ses-1`` or ``1``, in capitals or not.
+def session_key(text: str) -> str:
+    """A session as it is compared: ``ses-01``, ``Visit 1`` and 1 are one.
 
     Examples
     --------
-    >>> same_session("ses-1", "1"), same_session("visit2", "Visit 2"), same_session("ses-1", "11")
-    (True, True, False)
+    >>> session_key("ses-01"), session_key("Visit 1"), session_key("Baseline")
+    ('1', '1', 'baseline')
     """
-    plain = [re.sub(r"[\s_]", "", text.casefold()).removeprefix("ses-") for text in (session, name)]
-    return plain[0] == plain[1]
+    name = _BEFORE_SESSION.sub("", value_text(text).casefold(), count=1)
+    plain = re.sub(r"[\W_]+", "", value_text(name))
+    plain = _BEFORE_SESSION.sub("", plain, count=1)
+    return plain.lstrip("0") or plain
 
 
 def patient_keys(files: Sequence[str]) -> list[str]:

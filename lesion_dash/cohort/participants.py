@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
 from ..core.text import counted
+from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
 from ..files.reading import read_text, unfetched_link
@@ -20,7 +21,7 @@ from .cells import is_missing
 from .id_columns import IdColumn, choose_id_column
 from .ids import People
 from .joined_rows import JoinedRows, Rows, join_rows, sessions_of_rows
-from .plain_tables import WORKBOOK_ENDINGS, PlainTable, read_plain_table
+from .plain_tables import PlainTable, read_plain_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..core.errors import InputError
 from ..core.text import counted, printable
 from ..files.paths import AnyPath
-from ..files.reading import PARTICIPANTS, SMALLER, read_bytes, read_text
+from ..files.reading import PARTICIPANTS, SMALLER, read_text
 from .cells import is_missing, number_of
-
-WORKBOOK_ENDINGS = (".xlsx", ".xls", ".ods")
-_WORKBOOK_STARTS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-"""ZIP, which .xlsx and .ods are, and the compound file that .xls is."""
 
 _SEPARATORS = "\t,;"
 _BLANK = _SEPARATORS + " "
@@ -70,8 +66,6 @@ def read_plain_table(path: AnyPath) -> PlainTable:
     InputError
         Where the file is a workbook, or no row fits the header.
     """
-    if path.name.lower().endswith(WORKBOOK_ENDINGS) or _is_workbook(path):
-        raise InputError(path, "a workbook is not read", "save it as CSV")
     text, notes, sha256 = read_text(path, PARTICIPANTS, _SEPARATORS)
     lines = [
         (number, line)
@@ -110,10 +104,6 @@ def read_plain_table(path: AnyPath) -> PlainTable:
         path, tuple(header), tuple(map(tuple, rows)), tuple(numbers), (*notes, *commas), sha256
     )
     return _without_repeated_columns(plain)
-
-
-def _is_workbook(path: AnyPath) -> bool:
-    return read_bytes(path, head=4).startswith(_WORKBOOK_STARTS)
 
 
 def _separator_of(line: str) -> str:
@@ -206,19 +196,21 @@ def _with_point(cell: str) -> str:
 
 def _without_repeated_columns(table: PlainTable) -> PlainTable:
     """Without the columns that bear one name, unless they say the same."""
-    times = Counter(table.header)
+    places_of = defaultdict[str, list[int]](list)
+    for place, name in enumerate(table.header):
+        places_of[name].append(place)
     kept, notes = list[int](), list[str]()
-    for name, number in times.items():
-        places = [place for place, own in enumerate(table.header) if own == name]
+    for name, places in places_of.items():
         first = table.column(places[0])
-        if number == 1 or (name and all(table.column(place) == first for place in places)):
+        if len(places) == 1 or (name and all(table.column(place) == first for place in places)):
             kept.append(places[0])
         elif name:
             notes.append(
                 f"column {printable(name)} of {table.path.name} left out: it is there twice"
             )
     # Columns without a name differ from each other; one of them may hold the ids.
-    kept += [place for place, name in enumerate(table.header) if not name and place not in kept]
+    known = {*kept}
+    kept += [place for place in places_of.get("", ()) if place not in known]
     if len(kept) == len(table.header):
         return table
     kept.sort()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..core.text import counted, printable
 from ..files.contents import UNFETCHED
 from ..files.listing import list_images, odd_name, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, path_below
+from ..images.mask_choices import label_text
 from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
@@ -109,8 +110,11 @@ class ReadOptions:
 
     @property
     def files(self) -> FileChoice:
-        """Which of a patient's files count."""
-        return FileChoice(self.session, self.several_files, self.pattern)
+        """Which of a patient's files count, and which of their voxels."""
+        label = label_text(self.choice.label)
+        return FileChoice(
+            self.session, self.several_files, self.pattern, label, self.choice.threshold
+        )
 
     def check_cancelled(self) -> None:
         """Raise Cancelled where the user stopped the reading."""
@@ -306,8 +310,7 @@ def list_masks(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderRead
     own = {path: is_own_result(path.name) for path in listing.images}
     results = {path: f"{_RESULT} of an earlier run, skipped" for path in own if own[path]}
     images = {path_below(path, root): path for path in own if not own[path]}
-    made_from = _made_from(options.choice)
-    selection, fault = select_files(root, [*images], options.files, made_from)
+    selection, fault = select_files(root, [*images], options.files)
     taken = [tuple(images[file] for file in files) for files in selection.patients.values()]
     if fault:
         taken = [(path,) for paths in taken for path in paths]
@@ -322,12 +325,6 @@ def list_masks(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderRead
         fault=fault,
         outside=tuple(path for path in listing.outside if not own[path]),
     )
-
-
-def _made_from(choice: Binarization) -> Literal["", "threshold", "label"]:
-    if choice.threshold is not None:
-        return "threshold"
-    return "" if choice.label is None else "label"
 
 
 def read_masks(

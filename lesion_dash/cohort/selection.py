@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import InputError, check_choice
+from ..core.space import space_named
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
 from ..images.mask_choices import label_text, parse_threshold
-from .names import Kind, NameFacts, patient_keys, read_names, same_session, session_place
+from .names import Kind, MadeFrom, NameFacts, patient_keys, read_names, session_key, session_place
 
 if TYPE_CHECKING:
     from .cohort import CohortListing
@@ -105,6 +106,13 @@ class FileChoice:
         return [word for pair in used for word in pair]
 
     @property
+    def made_from(self) -> MadeFrom:
+        """What masks are made of, see `read_names`."""
+        if self.threshold is not None:
+            return "threshold"
+        return "" if self.label is None else "label"
+
+    @property
     def voxels(self) -> str:
         """Which voxels are the lesion, as words; empty for those of a mask."""
         if self.label is None and self.threshold is None:
@@ -120,12 +128,13 @@ class FileChoice:
         Examples
         --------
         >>> FileChoice("first", "union").words
-        'Session first, files of a patient taken together'
+        'First session, files of a patient taken together'
         """
         word = self.pattern.strip("*").strip("/")
+        is_end = self.session in (FIRST, LAST)
         parts = (
-            self.session and f"session {self.session}",
-            self.pattern != "*" and f"files with {word} in the name or folder",
+            self.session and (f"{self.session} session" if is_end else f"session {self.session}"),
+            self.pattern != "*" and f"“{word}” in the name or folder",
             {
                 "union": "files of a patient taken together",
                 "separate": "every file a patient of its own",
@@ -145,6 +154,28 @@ class FileChoice:
 
 ALL_FILES = FileChoice()
 
+
+def joint_choice(a: FileChoice, b: FileChoice) -> FileChoice:
+    """The one choice that takes the same files of two folders as a choice for each.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+
+    Examples
+    --------
+    >>> str(joint_choice(FileChoice(several_files="union"), FileChoice()))
+    'union'
+    """
+    for own, other in ((a, b), (b, a)):
+        # Who needs no choice among several files has one file of each patient.
+        if own == other or own == replace(other, several_files="refuse"):
+            return other
+    problem = f"their files are chosen in two ways ({a.words or 'all'}; {b.words or 'all'})"
+    raise InputError("A and B", problem, "choose the same for both, which one analysis can read")
+
+
 Groups = dict[str, list[NameFacts]]
 """The files of each patient, by the key of the patient."""
 
@@ -162,6 +193,13 @@ class Offer:
 
     choice: FileChoice
     summary: str
+
+    @property
+    def words(self) -> str:
+        """As a line of a page, which says once what choice and summary share."""
+        voxels = self.choice.voxels
+        is_said = bool(voxels) and self.summary.startswith(voxels)
+        return self.choice.words if is_said else f"{self.choice.words}: {self.summary}"
 
 
 class SeveralFilesError(InputError):
@@ -227,7 +265,7 @@ class Selection:
 
 
 def select_files(
-    folder: AnyPath, files: Sequence[str], choice: FileChoice = ALL_FILES, made_from: str = ""
+    folder: AnyPath, files: Sequence[str], choice: FileChoice = ALL_FILES
 ) -> tuple[Selection, SeveralFilesError | None]:
     """Group the files of a folder by patient, and take those that count.
 
@@ -238,8 +276,6 @@ def select_files(
     files : sequence of str
         Paths below it, in their order; those that match the pattern of the choice.
     choice : FileChoice
-    made_from : {"", "threshold", "label"}
-        How masks are made of maps, see `read_names`.
 
     Returns
     -------
@@ -261,11 +297,11 @@ def select_files(
     >>> select_files("masks", files, FileChoice("first"))[0].patients["sub-1"]
     ('sub-1_ses-1_lesion.nii',)
     """
-    names = read_names(files, made_from)
+    names = read_names(files, choice.made_from)
     selection = _select(folder, names, choice)
     if not selection.problem:
         return selection, None
-    offers = tuple(_offers(folder, names, choice, made_from))
+    offers = tuple(_offers(folder, names, choice))
     return selection, SeveralFilesError.of(folder, selection.problem, offers)
 
 
@@ -381,7 +417,7 @@ def _of_session(
         raise InputError(folder, problem, "omit the session")
     if not known:
         return groups
-    ends = {FIRST: min, LAST: max}
+    ends, key_given = {FIRST: min, LAST: max}, session_key(session)
     chosen: Groups = {}
     missing: list[str] = []
     for key, group in groups.items():
@@ -390,7 +426,7 @@ def _of_session(
             # A patient without the name of any session has one, as far as anybody knows.
             sessions = {ends[session](own, key=session_place)} if own else {""}
         else:
-            sessions = {each for each in own if same_session(each, session)}
+            sessions = own & {session} or {each for each in own if session_key(each) == key_given}
         taken = [name for name in group if name.session in sessions]
         if taken:
             chosen[key] = taken
@@ -474,9 +510,7 @@ def _listed(values: Iterable[str], most: int = _MOST_NAMED) -> str:
     return ", ".join([*several[:most], *more])
 
 
-def _offers(
-    folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice, made_from: str
-) -> Iterator[Offer]:
+def _offers(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> Iterator[Offer]:
     """The choices that solve a folder, those that keep all patients alone where there are any."""
     whole = _select(folder, names, replace(choice, session="")).patients
     tried: list[tuple[int, Offer]] = []
@@ -485,7 +519,7 @@ def _offers(
             fits = names
         else:  # as that run will read them, in the light of the files that match
             files = [name.file for name in names if matches(candidate.pattern, name.file)]
-            fits = read_names(files, made_from)
+            fits = read_names(files, choice.made_from)
         for option in dict.fromkeys((candidate, replace(candidate, several_files="union"))):
             selection = _select(folder, fits, option)
             if selection.patients and not selection.problem:
@@ -513,6 +547,8 @@ def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[File
     yield replace(choice, several_files="union")
     groups = [group for group in _grouped(masks).values() if len(group) > 1]
     spaces = {name.space for group in groups for name in group if name.space}
+    # In the space of a scan every patient has another one.
+    spaces = {s for s in spaces if space_named(s, "").kind == "template"} or spaces
     is_space = any(len({name.space for name in group}) > 1 for group in groups)
     if choice.pattern != "*" or (has_sessions and not is_space):
         return  # another pattern would take the place of the one that was given
@@ -555,9 +591,9 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     """How many of all masks, and of all patients, are taken."""
     taken, masks = (sum(map(len, each.values())) for each in (selection.patients, whole))
     patients = len(selection.patients)
-    how = "one per patient" if taken == patients else "taken together by patient"
+    how = ", one per patient" if taken == patients else ""  # the choice says "union"
     of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
-    return f"{taken:,} of {masks:,} masks, {how}{of}"
+    return f"{taken:,} of {masks:,} masks{how}{of}"
 
 
 # The same people in two cohorts.

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.grid import Grid
-from ..core.space import USER, StatedSpace
+from ..core.space import TALAIRACH, USER, StatedSpace
 from ..core.text import counted
 
 _COMMON = "a map of them is right only in a common space"
+_NOT_MNI = "places in MNI152 and in its atlases are up to about 10 mm off (Lancaster et al. 2007)"
 _UNMARKED = "not marked as standard space"
 _MIN_ANGLE = 1e-3  # sine of an angle below which affines stored as float32 are not oblique
 
@@ -24,7 +25,7 @@ def common_space(spaces: Sequence[StatedSpace]) -> StatedSpace | None:
 
 
 def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str, ...]:
-    """A sentence where masks state no standard space, or several.
+    """A sentence where masks state no standard space, Talairach's, or several.
 
     Parameters
     ----------
@@ -49,12 +50,13 @@ def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str,
     if len(groups) > 1:
         return _on_several(groups, files)
     space = groups[0]
-    if space.kind == "template":
+    if space.kind == "template" and space.name != TALAIRACH:
         return ()
+    meaning = _NOT_MNI if space.kind == "template" else _COMMON
     who = f"all {len(spaces)} masks, such as {files[space][0]}, state"
     if len(spaces) == 1:
         who = f"{_UNMARKED}: {files[space][0]} states"
-    return (f"{who} {space}, on {_grid_words(grid)}: {_COMMON}",)
+    return (f"{who} {space}, on {_grid_words(grid)}: {meaning}",)
 
 
 def note_on_space(space: StatedSpace, common: Grid) -> tuple[str, ...]:

@@ -22,6 +22,25 @@ VolumeSide = Literal["larger", "smaller", "two-sided"]
 VOLUME_SIDE: Final = "larger"
 """What counts as extreme of the mean volume at a voxel: the question that is usually asked."""
 
+SymptomTest = Literal["ols", "rank", "welch", "brunner-munzel", "liebermeister", "fisher"]
+SYMPTOM_TEST: Final = "ols"
+"""Of a score: takes covariates, and gives effects in the score's own unit."""
+
+Control = Literal["log-volume", "volume", "none", "behaviour", "lesion", "dtlvc"]
+CONTROL: Final = "log-volume"
+"""Of lesion volume: scores that follow it alone give findings nearly everywhere without it."""
+
+SymptomSide = Literal["two-sided", "larger", "smaller"]
+SYMPTOM_SIDE: Final = "two-sided"
+"""A lesion may go with higher or lower scores, whichever way a score is counted."""
+
+EXCEEDANCES_MM3: Final = (1.0, 10.0, 100.0, 1000.0)
+"""Volumes of false findings that a corrected p allows: those of Mirman et al. 2018."""
+
+CLUSTER_P: Final = 0.001
+"""From which on voxels form clusters. With a lower threshold clusters reach far beyond the truth
+(Mirman et al. 2018)."""
+
 Signs = Literal["positive", "negative", "both"]
 SIGNS: Final = "positive"
 """Which side of a map forms components, as in siibra 1.0.1."""

@@ -261,7 +261,11 @@ class AppContext:
         folder = str(getattr(self.choices, f"folder_{side}"))
         if not folder or self.session.has(folder):
             return folder
-        return self.session.origin(str(getattr(self.choices, f"cohort_{side}")))[0]
+        shown = str(getattr(self.choices, f"cohort_{side}"))
+        before = self.session.origin(shown)[0]
+        if before and not self.session.has(before):  # other files of it could not be read
+            self.session.choose_files(before, self.session.files_of(shown))
+        return before
 
     def _take(self, a: str, b: str) -> None:
         self._is_taking = True

@@ -5,12 +5,15 @@ Each page asks for a list of requests (see `analyses.request`), whose texts thes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import analyses
-from ..cohort.selection import ALL_FILES
+from ..cohort.selection import ALL_FILES, FileChoice, joint_choice
+from ..core.errors import InputError
 from ..plotting.figures import ML
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.topography import FILE_NAMES
@@ -25,6 +28,8 @@ from .state import Selection
 if TYPE_CHECKING:
     from ..analyses.request import Request
 
+P = ParamSpec("P")
+
 ASSIGNMENT_FILE = "assignment.csv"
 RESULTS = "results"
 """The folder that the lines write to."""
@@ -38,6 +43,27 @@ def texts_of(*requests: Request) -> tuple[str, str]:
     return f"{python_of(requests)}\n", commands
 
 
+def _chosen(files: FileChoice) -> dict[str, Any]:
+    """Which of a patient's files count, as requests have it, where that was chosen."""
+    usual = asdict(ALL_FILES)
+    return {name: value for name, value in asdict(files).items() if value != usual[name]}
+
+
+def _where_possible(
+    texts: Callable[Concatenate[Code, P], tuple[str, str]],
+) -> Callable[Concatenate[Code, P], tuple[str, str]]:
+    """Texts that say why there is no request of the same result, where there is none."""
+
+    @wraps(texts)
+    def call(code: Code, /, *given: P.args, **more: P.kwargs) -> tuple[str, str]:
+        try:
+            return texts(code, *given, **more)
+        except InputError as error:
+            return (f"# {error}\n",) * 2
+
+    return call
+
+
 @dataclass(frozen=True)
 class Code:
     """Lines that show how the choices are made without the dashboard.
@@ -49,6 +75,7 @@ class Code:
 
     session: Session
 
+    @_where_possible
     def topography(self, selection: Selection) -> tuple[str, str]:
         """Python for maps, overlap and regions, and the commands; empty without a folder."""
         if not selection.cohort_a:
@@ -69,9 +96,10 @@ class Code:
         if not name:
             return "", ""
         stats = self._stats(name, 1)
-        whole: dict[str, Any] = {"path": stats.masks}
+        whole: dict[str, Any] = {"path": stats.masks, **_chosen(self.session.files_of(name))}
         return texts_of(stats, analyses.Check(**whole))
 
+    @_where_possible
     def compare(self, request: PairRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for the differences of two cohorts, and in each region of an atlas."""
         if request is None:
@@ -98,6 +126,7 @@ class Code:
         )
         return texts_of(bias)
 
+    @_where_possible
     def assign(self, question: AssignmentRequest) -> tuple[str, str]:
         """The same for the assignment of a map to an atlas."""
         image, before = self._assigned(question) if question.atlas else ("", [])
@@ -161,16 +190,16 @@ class Code:
 
     def _sides(self, a: str, b: str) -> dict[str, Any]:
         """Two cohorts, as requests of two folders name them."""
-        return self._cohort(a, "a", "where_a") | self._cohort(b, "b", "where_b")
+        chosen = _chosen(joint_choice(*map(self.session.files_of, (a, b))))
+        return self._place(a, "a", "where_a") | self._place(b, "b", "where_b") | chosen
 
     def _cohort(self, name: str, path: str = "masks", where: str = "where") -> dict[str, Any]:
         """A cohort as requests name it: its folder, and the conditions that its patients meet."""
+        return self._place(name, path, where) | _chosen(self.session.files_of(name))
+
+    def _place(self, name: str, path: str, where: str) -> dict[str, Any]:
         folder, conditions = self.session.origin(name)
-        files = asdict(self.session.files_of(name))
-        usual = asdict(ALL_FILES)
-        chosen = {name: value for name, value in files.items() if value != usual[name]}
-        place = self._path(self.session.root.cohort_folder(folder))
-        return {path: place, where: conditions, **chosen}
+        return {path: self._path(self.session.root.cohort_folder(folder)), where: conditions}
 
     def _atlas(self, name: str) -> dict[str, Any]:
         """An atlas as requests name it, nothing without one."""

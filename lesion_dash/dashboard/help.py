@@ -8,14 +8,24 @@ from collections.abc import Iterator, Mapping
 
 import ipywidgets as widgets
 
+_FILES_THAT_COUNT = (
+    "A patient counts once. Where the folder holds several masks of a patient, such as sessions, "
+    "the left and the right side or several spaces, say here which of them count; files taken "
+    "together are one mask, the union of all. Where files hold several labels, say which are the "
+    "lesion. Each choice was tried on the folder, and what it takes stands behind it. Links, saved "
+    "sessions and the code below the page keep it."
+)
+
 HELP: Mapping[str, str] = {
     "Folder A": "A folder of binary lesion masks (NIfTI), one file a patient, all in one common "
     "space. Folders are looked up below the data root. “Filter” shows part of its patients, by the "
     "columns of participants.tsv: a range holds both of its ends, an empty end has no bound, the "
     "same number twice asks for that number alone, and a patient has to meet all conditions. What "
     "is unusual about its files stands above the page, in the notes on the data.",
+    "Files that count, A": _FILES_THAT_COUNT,
     "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
     "where both overlap.",
+    "Files that count, B": _FILES_THAT_COUNT,
     "Minimum patients at a voxel": "k: a voxel counts where at least k patients are lesioned. "
     "Few patients make a mean uncertain; many leave little of the brain.",
     "Map": "What the colours show: how many patients are lesioned at a voxel, or the mean, SD or "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ..cohort.selection import ALL_FILES
+from ..cohort.selection import ALL_FILES, joint_choice
 from ..core.defaults import Correction
 from ..core.errors import InputError
 from ..rois.recipe import Source
 from ..rois.sources import (
+    FILE_CHOICES,
     CohortsSource,
     ImagesSource,
     MapSource,
@@ -124,11 +125,10 @@ def _cohorts(choices: InputChoices, files: LabFiles) -> Source:
 
 
 def _files_of(files: LabFiles, *folders: str) -> dict[str, Any]:
-    """Which of a patient's files count, as it was chosen for the first folder that needed it."""
-    chosen = (files.root.file_choices.get(folder, ALL_FILES) for folder in folders)
-    choice = next((each for each in chosen if each != ALL_FILES), ALL_FILES)
-    names = ("session", "several_files", "pattern")
-    values = {name: getattr(choice, name) for name in names}
+    """Which files and voxels count, as it was chosen for the folders."""
+    chosen = [files.root.file_choices.get(folder, ALL_FILES) for folder in folders]
+    choice = joint_choice(chosen[0], chosen[-1])
+    values = {name: getattr(choice, name) for name in FILE_CHOICES}
     return {key: value for key, value in values.items() if value != getattr(ALL_FILES, key)}
 
 

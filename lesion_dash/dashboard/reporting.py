@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from ..cohort.selection import joint_choice
 from ..core.errors import Cancelled
 from ..report.findings import ReportRequest
 from ..report.report import Report
@@ -82,7 +83,8 @@ class Reporting:
 
         folder_a, where_a = self.session.origin(choice.cohort_a)
         folder_b, where_b = self.session.origin(choice.cohort_b)
-        k, files = choice.min_patients, vars(self.session.files_of(choice.cohort_a))
+        names = (choice.cohort_a, choice.cohort_b or choice.cohort_a)
+        k, files = choice.min_patients, vars(joint_choice(*map(self.session.files_of, names)))
         where: dict[str, Any] = (
             {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )

@@ -225,5 +225,35 @@ def unknown_finding(head: bytes) -> Finding | None:
     if plain[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00"):
         ending = ".nii.gz" if is_gzip else ".nii"
         return Finding("a NIfTI image by its content, not by its name", f"let it end in {ending}")
-    is_text = b"\0" not in plain and not re.search(rb"[\x01-\x08\x0e-\x1a]", plain)
-    return None if is_text and not is_gzip else Finding("format not known", "save it as .nii.gz")
+    return (
+        None
+        if is_text(plain) and not is_gzip
+        else Finding("format not known", "save it as .nii.gz")
+    )
+
+
+def is_text(content: bytes) -> bool:
+    """Whether bytes are text, without control characters.
+
+    Examples
+    --------
+    >>> is_text(b'{"message": "rate limit exceeded"}'), is_text(bytes(4))
+    (True, False)
+    """
+    return not re.search(rb"[\x00-\x08\x0e-\x1a]", content)
+
+
+WORKBOOK_ENDINGS = (".xlsx", ".xls", ".ods")
+_WORKBOOK_STARTS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+"""ZIP, which .xlsx and .ods are, and the compound file that .xls is."""
+
+
+def is_workbook(name: str, head: bytes = b"") -> bool:
+    r"""Whether a file that is to be a table is a spreadsheet's, by its name or its first bytes.
+
+    Examples
+    --------
+    >>> is_workbook("atlas.xlsx"), is_workbook("a.csv", b"PK\x03\x04"), is_workbook("a.csv")
+    (True, True, False)
+    """
+    return name.lower().endswith(WORKBOOK_ENDINGS) or head.startswith(_WORKBOOK_STARTS)

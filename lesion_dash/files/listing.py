@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
-from .contents import UNFETCHED, dead_link, is_no_image, name_finding, unknown_finding
+from .contents import dead_link, is_no_image, name_finding, unknown_finding
 from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
 
 IMAGE_ENDINGS = (
@@ -339,10 +339,16 @@ def _target_fault(link: Path) -> str:
 
 
 def other_format(path: Path) -> str:
-    """What is said of a file that is not read as an image, empty where it plainly is none."""
+    """What is said of a file that is not read as an image.
+
+    Empty where it plainly is none, or the image that is made of it lies beside it.
+    """
     if finding := name_finding(path.name):
-        is_there = finding.problem.startswith(UNFETCHED) and path.with_suffix("").exists()
-        return "" if is_there else finding.reason
+        return "" if _is_converted(path) else finding.reason
+    if path.suffix.lower() in (".raw", ".zraw") and any(
+        path.with_suffix(header).is_file() for header in (".mhd", ".nhdr")
+    ):
+        return ""  # the voxels of a header, of which it is said
     if path.name.startswith(".") or is_no_image(path.name) or not path.is_file():
         return ""
     try:
@@ -354,6 +360,13 @@ def other_format(path: Path) -> str:
     finally:
         os.close(descriptor)
     return finding.reason if finding else ""
+
+
+def _is_converted(path: Path) -> bool:
+    """Whether the NIfTI image of a file lies beside it, named as converters name it."""
+    names = (path.name, path.with_suffix("").name)
+    images = {name + ending for name in names for ending in ("", ".nii", ".nii.gz")}
+    return any(path.with_name(image).is_file() for image in images - {path.name})
 
 
 def _name_fault(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ..core.errors import InputError, MissingFile, NotFetched
-from .contents import LONGEST_PLACEHOLDER, Finding, dead_link, placeholder
+from .contents import LONGEST_PLACEHOLDER, Finding, dead_link, is_workbook, placeholder
 from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
 
@@ -225,9 +225,11 @@ def read_text(
     Raises
     ------
     InputError
-        Where the file is missing, empty, too large, or is no text.
+        Where the file is missing, empty, too large, or is no text, such as a workbook.
     """
-    content = read_bytes(path, max_bytes=limits.bytes)
+    content = b"" if is_workbook(path.name) else read_bytes(path, max_bytes=limits.bytes)
+    if is_workbook(path.name, content):
+        raise InputError(path, "a workbook is not read", "save it as CSV")
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     notes: tuple[str, ...] = ("read as UTF-16",) if wide else ()
     try:

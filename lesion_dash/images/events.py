@@ -64,7 +64,8 @@ class Conditions:
         rows = np.flatnonzero(np.array(self.of_volume) == condition)
         if condition == NONE or not rows.size:
             problem = f"no volume has the condition {condition!r}"
-            raise InputError("conditions", problem, f"choose one of {', '.join(self.counts)}")
+            remedy = f"choose one of {', '.join(self.counts)}"
+            raise InputError("conditions", problem, remedy, self.notes)
         return rows
 
 

@@ -43,15 +43,18 @@ class OpenHeader(NamedTuple):
         Of another format, the same facts as NIfTI states them.
     format : str
         ``NIfTI-1``, ``NIfTI-2``, ``Analyze``, ``FreeSurfer MGH`` or ``AFNI``.
-    space_note : str
-        Of another format, what it says of the space; empty where that is a standard space.
+    space_source : str
+        Of another format, what it says of the space; empty where a form code says it.
+    notes : tuple of str
+        Of another format, what is unusual about the header.
     has_tail : bool
         Whether something may follow the voxels that belongs to the format.
     """
 
     fields: nib.Nifti1Header
     format: str
-    space_note: str = ""
+    space_source: str = ""
+    notes: tuple[str, ...] = ()
     has_tail: bool = False
 
     @property
@@ -135,14 +138,13 @@ def _mgh_header(block: bytes) -> OpenHeader:
         raise HeaderFault(
             "values on a surface of FreeSurfer, no volume; use the volume version of it"
         )
-    note = "not NIfTI but FreeSurfer's MGH, which names no space: fine if it is MNI"
-    if not int.from_bytes(block[28:30], "big"):  # goodRASFlag
-        note += "; orientation unknown: FreeSurfer's usual one is assumed"
+    is_oriented = int.from_bytes(block[28:30], "big")  # goodRASFlag
+    notes = () if is_oriented else ("orientation unknown: FreeSurfer's usual one is assumed",)
     shape = shape if shape[3] != 1 else shape[:3]
     affine = np.asarray(header.get_affine(), np.float64)
     fields = _as_nifti(header.get_data_dtype().newbyteorder(">"), shape, affine, _ALIGNED)
     fields["vox_offset"] = _MGH_LENGTH
-    return OpenHeader(fields, "FreeSurfer MGH", note, has_tail=True)
+    return OpenHeader(fields, "FreeSurfer MGH", "FreeSurfer's MGH names none", notes, has_tail=True)
 
 
 def _afni_header(block: bytes) -> OpenHeader:
@@ -156,7 +158,6 @@ def _afni_header(block: bytes) -> OpenHeader:
         raise HeaderFault(f"AFNI's volumes are scaled differently; {_AFNI_REMEDY}")
     space = str(header.info.get("TEMPLATE_SPACE", "")).upper()
     code = 4 if space.startswith("MNI") else _AFNI_SPACES.get(space, _ALIGNED)
-    note = "" if code > _ALIGNED else f"not marked as standard space: AFNI's {space or 'unnamed'}"
     shape = shape if shape[3] != 1 else shape[:3]
     fields = _as_nifti(header.get_data_dtype(), shape, header.get_affine(), code)
     if factors is not None:
@@ -165,7 +166,7 @@ def _afni_header(block: bytes) -> OpenHeader:
     if len(shape) > 3 and times.size > 2:
         fields["pixdim"][4] = header.get_zooms()[3]
         fields["xyzt_units"] = 2 + {77001: 16, 77002: 8}.get(int(times[2]), 0)
-    return OpenHeader(fields, "AFNI", note and f"{note}; fine if it is MNI")
+    return OpenHeader(fields, "AFNI", f"AFNI's {space or 'unnamed'}")
 
 
 def _as_nifti(

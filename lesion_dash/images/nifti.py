@@ -77,6 +77,8 @@ class Header:
         NIfTI's code of what the values mean; 0 where none is stated.
     has_tail : bool
         Whether something may follow the voxels that belongs to the format.
+    space_source : str
+        What says of the space in a format that has no form code; otherwise empty.
     """
 
     shape: tuple[int, ...]
@@ -92,6 +94,7 @@ class Header:
     states_time_unit: bool = False
     intent: int = 0
     has_tail: bool = False
+    space_source: str = ""
 
     @property
     def voxel_bytes(self) -> int:
@@ -163,6 +166,7 @@ def _parse_header(block: bytes, is_pair: bool) -> Header:
         *(shape, dtype, offset, slope, intercept, grid, form, code, time, tuple(notes), stated),
         intent=intent,
         has_tail=opened.has_tail,
+        space_source=opened.space_source,
     )
 
 
@@ -172,7 +176,7 @@ def _notes_on_format(opened: OpenHeader, notes: list[str]) -> list[str]:
         return ["orientation unknown (Analyze): the format stores none"]
     if opened.format.startswith("NIfTI"):
         return notes
-    return [opened.space_note] if opened.space_note else []
+    return [*opened.notes]
 
 
 def _repetition_time(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[float, bool]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..files.contents import content_finding, name_finding
+from ..files.contents import content_finding, is_text, name_finding
 from ..files.listing import halves_of, has_image_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import FileView, checksum, read_bytes, unfetched_link
@@ -219,8 +219,8 @@ def _parse(path: AnyPath, head: bytes, *, has_sidecar: bool = True) -> Header:
         header = parse_header(_first_bytes(path, head), _is_pair(path))
     if header.grid is None:
         return header
-    form = header.form, header.code
-    space = image_space(path, *form, header.grid, has_sidecar=has_sidecar)
+    form, source = (header.form, header.code), header.space_source
+    space = image_space(path, *form, header.grid, source=source, has_sidecar=has_sidecar)
     return replace(header, grid=replace(header.grid, space=space))
 
 
@@ -297,6 +297,8 @@ def _first_bytes(path: AnyPath, raw: bytes) -> bytes:
 def _gzip_remedy(raw: bytes) -> str:
     if raw[344:347] in (b"n+1", b"ni1"):
         return "it is an uncompressed image: rename it to .nii"
+    if raw and is_text(raw[:LONGEST_HEADER]):
+        return "it holds text, such as a server's message: download it again, signed in if need be"
     return "export the mask again"
 
 

@@ -52,7 +52,13 @@ _SIDECAR_FIELD = "SpatialReference"  # BIDS, common derivatives
 
 
 def image_space(
-    path: AnyPath, form: str, code: int, grid: Grid, *, has_sidecar: bool = True
+    path: AnyPath,
+    form: str,
+    code: int,
+    grid: Grid,
+    *,
+    source: str = "",
+    has_sidecar: bool = True,
 ) -> StatedSpace:
     """The space of an image file, by what says most about it.
 
@@ -69,6 +75,8 @@ def image_space(
     code : int
         Its code.
     grid : Grid
+    source : str
+        What says it in place of a form code, in formats that have none.
     has_sidecar : bool
         Whether files may lie beside it.
 
@@ -86,11 +94,11 @@ def image_space(
     if has_sidecar and isinstance(path, Path) and (space := _of_sidecar(path)):
         return space
     if code in _TEMPLATES:
-        return StatedSpace("template", _TEMPLATES[code], f"{form} code {code}")
+        return StatedSpace("template", _TEMPLATES[code], source or f"{form} code {code}")
     # A hospital may be called MNI; no template is oblique.
     if (label := known_label(stem)) and _is_along_axes(grid):
         return space_named(label, f"{label} in the name")
-    return _of_grid(grid, form, code)
+    return _of_grid(grid, code, source or _spoken(form, code))
 
 
 def space_of(grid: Grid) -> StatedSpace:
@@ -99,16 +107,20 @@ def space_of(grid: Grid) -> StatedSpace:
         return grid.space
     if grid.code in _TEMPLATES:
         return StatedSpace("template", _TEMPLATES[grid.code], f"form code {grid.code}")
-    return _of_grid(grid, "form", grid.code)
+    return _of_grid(grid, grid.code, _spoken("form", grid.code))
 
 
-def _of_grid(grid: Grid, form: str, code: int) -> StatedSpace:
-    spoken = f"{form} code {code}" if form != "none" else "no form code"
+def _spoken(form: str, code: int) -> str:
+    return f"{form} code {code}" if form != "none" else "no form code"
+
+
+def _of_grid(grid: Grid, code: int, source: str) -> StatedSpace:
     if is_on_mni_grid(grid):
-        return StatedSpace("template", MNI, f"by its grid, {spoken}")
+        return StatedSpace("template", MNI, f"by its grid, {source}")
     if code == 1:
-        return StatedSpace("scanner", "", spoken)
-    return StatedSpace("unknown", "", f"{spoken}: {_ALIGNED}" if code == 2 else spoken)
+        return StatedSpace("scanner", "", source)
+    is_aligned = code == 2 and source.endswith("code 2")
+    return StatedSpace("unknown", "", f"{source}: {_ALIGNED}" if is_aligned else source)
 
 
 def is_on_mni_grid(grid: Grid) -> bool:

@@ -45,10 +45,10 @@ def explain_failure(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
         except (LesionDashError, MemoryError, Warning):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library of figures finds impossible
-            told = f"a picture could not be drawn ({type(error).__name__}: {error})"
-            warnings.warn(f"{told}; numbers and other files are as they should be", stacklevel=2)
+            fault = f"a picture could not be drawn ({type(error).__name__}: {error})"
+            warnings.warn(f"{fault}; numbers and other files are as they should be", stacklevel=2)
             figure = new_figure(_INCHES)
-            lines = textwrap.fill(told[0].upper() + told[1:], _LINE)
+            lines = textwrap.fill(fault[0].upper() + fault[1:], _LINE)
             figure.text(0.02, 0.9, lines, va="top", parse_math=False)
             return figure
 

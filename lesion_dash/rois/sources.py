@@ -111,8 +111,8 @@ class _ImageSource(_Source):
         return call_of(signal_in_rois, *samples, rois, name="values")
 
 
-FILE_CHOICES = ("pattern", "session", "several_files")
-"""Options of `load_cohort` that say which of a patient's files count."""
+FILE_CHOICES = ("pattern", "session", "several_files", "label", "threshold")
+"""Options of `load_cohort` that say which of a patient's files, and of their voxels, count."""
 
 
 class _MaskSource(_Source):
@@ -122,6 +122,8 @@ class _MaskSource(_Source):
     pattern: str | None
     session: str | None
     several_files: SeveralFiles | None
+    label: int | str | None
+    threshold: float | str | None
     space: str | None
 
     @property
@@ -288,6 +290,8 @@ class CohortsSource(_TwoGroups):
         Which files are read, as for `load_cohort`.
     space : str or None
         The space that the masks lie in, as for `load_cohort`.
+    label, threshold : int, float, str or None
+        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
     """
 
     a: str
@@ -299,6 +303,8 @@ class CohortsSource(_TwoGroups):
     session: str | None = None
     several_files: SeveralFiles | None = None
     space: str | None = None
+    label: int | str | None = None
+    threshold: float | str | None = None
 
     @property
     def data(self) -> RoiData:
@@ -327,6 +333,8 @@ class SplitSource(_OneFolder, _TwoGroups):
         Which files are read, as for `load_cohort`.
     space : str or None
         The space that the masks lie in, as for `load_cohort`.
+    label, threshold : int, float, str or None
+        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
     """
 
     folder: str
@@ -341,6 +349,8 @@ class SplitSource(_OneFolder, _TwoGroups):
     session: str | None = None
     several_files: SeveralFiles | None = None
     space: str | None = None
+    label: int | str | None = None
+    threshold: float | str | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -368,6 +378,8 @@ class ScoreSource(_OneFolder):
         Which files are read, as for `load_cohort`.
     space : str or None
         The space that the masks lie in, as for `load_cohort`.
+    label, threshold : int, float, str or None
+        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
     """
 
     folder: str
@@ -380,6 +392,8 @@ class ScoreSource(_OneFolder):
     session: str | None = None
     several_files: SeveralFiles | None = None
     space: str | None = None
+    label: int | str | None = None
+    threshold: float | str | None = None
 
     @property
     def contrast(self) -> Any:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import sqrt
 from operator import index
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, VOLUME_SIDE, Volum
 from ..core.errors import InputError, check_choice
 from ..images.reading import Progress
 from .contrast import check_permutations
+from .patterns import Patterns, find_patterns
 from .size_bias import (
     PERMUTATION_QUANTITIES,
     SIDES,
@@ -34,91 +33,14 @@ _ROUNDING = 1e-12
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Patterns:
-    """The different columns of the patients x voxels matrix.
+def volume_patterns(patients: Lesioned, min_patients: int) -> Patterns:
+    """Patterns of the voxels lesioned in at least so many patients, but not in all of them.
 
-    Neighbouring voxels are often lesioned in the very same patients; whatever depends on these
-    patients alone is computed once for all of them.
-
-    Parameters
-    ----------
-    members : scipy.sparse.csr_array of float64, shape (patterns, patients)
-        1 where the patient belongs to the pattern. Rows by ascending number of patients.
-    n : array of int64, shape (patterns,)
-        Patients of each pattern, ascending.
-    indices : array of int32, shape (voxels,)
-        Linear voxel positions, ascending, the first axis fastest.
-    of_voxel : array of int64, shape (voxels,)
-        The pattern of each voxel.
+    In ascending order of their numbers of patients.
     """
-
-    members: Any
-    n: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    of_voxel: NDArray[np.int64]
-
-    @property
-    def size(self) -> int:
-        """Number of patterns."""
-        return int(self.n.size)
-
-
-def find_patterns(patients: Lesioned, min_patients: int) -> Patterns:
-    """Patterns of the voxels lesioned in at least so many patients, but not in all of them."""
     counts = np.ravel(patients.cohort.counts, order="F")
-    qualify = (counts >= min_patients) & (counts < patients.size)
-    indices = np.flatnonzero(qualify).astype(np.int32)
-    place = np.full(counts.size, -1, np.int32)
-    place[indices] = np.arange(indices.size, dtype=np.int32)
-    first, of_voxel = _equal_columns(patients, place, indices.size)
-    n = counts[indices[first]].astype(np.int64)
-    order = np.argsort(n, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
-    members = _members(patients, place, indices.size, first[order])
-    return Patterns(members, n[order], indices, rank[of_voxel])
-
-
-def _lesions(patients: Lesioned, place: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
-    """The voxels of each lesion that qualify, as their places among these."""
-    for row in range(patients.size):
-        places = place[patients.lesion(row)]
-        yield places[places >= 0]
-
-
-def _equal_columns(
-    patients: Lesioned, place: NDArray[np.int32], voxels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first voxel of each pattern, and the pattern of each voxel.
-
-    Patient by patient, the voxels of a class that the lesion covers part from those it does not.
-    What is left together in the end is equal in every patient: nothing is left to a hash.
-    """
-    classes = np.zeros(voxels, np.int64)
-    made = 1
-    for lesion in _lesions(patients, place):
-        old, new = np.unique(classes[lesion], return_inverse=True)
-        classes[lesion] = made + new
-        made += old.size
-    _, first, of_voxel = np.unique(classes, return_index=True, return_inverse=True)
-    return first, of_voxel
-
-
-def _members(
-    patients: Lesioned, place: NDArray[np.int32], voxels: int, first: NDArray[np.int64]
-) -> Any:
-    """The patterns x patients matrix, from one voxel of each pattern."""
-    from scipy import sparse
-
-    pattern = np.full(voxels, -1, np.int32)
-    pattern[first] = np.arange(first.size, dtype=np.int32)
-    columns = [pattern[lesion] for lesion in _lesions(patients, place)]
-    columns = [column[column >= 0] for column in columns]
-    starts = np.concatenate([[0], np.cumsum([column.size for column in columns])])
-    rows = np.concatenate(columns)
-    shape = (first.size, patients.size)
-    return sparse.csc_array((np.ones(rows.size), rows, starts), shape=shape).tocsr()
+    patterns = find_patterns(patients, (counts >= min_patients) & (counts < patients.size))
+    return patterns.sorted_by(patterns.n)
 
 
 def permute_volumes(
@@ -197,7 +119,7 @@ def permute_volumes(
     """
     permutations, seed = _check_choices(min_patients, permutations, seed, side)
     patients = lesioned_patients(cohort)
-    patterns = find_patterns(patients, min_patients)
+    patterns = volume_patterns(patients, min_patients)
     _check_tested(patients, patterns, min_patients)
     volumes = patients.volumes.astype(np.float64)
     blocks = shuffled_blocks(volumes, permutations, seed, block_size(patterns.size))

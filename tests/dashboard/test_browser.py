@@ -41,6 +41,14 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind.startsWith("webgl") ? null : original.call(this, kind, ...rest);
 };
 """
+HEADER_IS_WHOLE = """() => {
+  const parts = [...document.querySelectorAll(".ld-header :is(h1, .ld-root, button)")];
+  const boxes = parts.map((part) => part.getBoundingClientRect()).sort((a, b) => a.left - b.left);
+  const apart = boxes.every((box, i) => !i || boxes[i - 1].right <= box.left);
+  const whole = parts.every((part) => part.parentElement.getBoundingClientRect().right >=
+                                      part.getBoundingClientRect().right - 1);
+  return parts.length > 4 && apart && whole;
+}"""
 LONGEST = (
     "A alone, k = 144: 1,234,567 voxels, < 0.1 % of the brain (1,834) and 1,232,733 outside it, "
     "< 0.1 % of all lesioned voxels"
@@ -138,6 +146,7 @@ def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
         for width, height in ((853, 640), *SIZES):
             resize(page, width, height)
             assert_fits(page)
+            assert page.evaluate(HEADER_IS_WHOLE), (name, width)
             cards = page.locator(".ld-card:visible").all()
             boxes = [card.bounding_box() for card in cards]
             outside = [b for b in boxes if b["x"] < 0 or b["x"] + b["width"] > width]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -20,6 +21,7 @@ from lesion_dash.dashboard.colour_scales import STEPS, DifferenceColours, MapCol
 from lesion_dash.dashboard.comparison_service import MAPS, ComparisonService, PairRequest
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.map_slices import MapLayer, MapSlices, brain_greys
+from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.compare import NO_A, NO_B, ComparePage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.regions.differences import region_differences
@@ -169,13 +171,18 @@ def test_hostile_names_stay_text(tmp_path: Path, sample_data: Path) -> None:
         (tmp_path / name).mkdir()
         for file in sorted((sample_data / A).glob("*.nii.gz"))[:3]:
             (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(sample_data / "atlas", tmp_path / "atlas")
     context = new_context(tmp_path)
-    choose(context, folder_a="a", folder_b=HOSTILE)
+    choose(context, folder_a="a", folder_b=HOSTILE, atlas=next(iter(context.session.root.atlases)))
     page = ComparePage(context)
     context.wait()
     shown = (page.b.caption.value, page.place.table.value, page.place.remark.value)
     assert not any("<img" in text for text in shown)
     assert "3 masks of B are in A as well" in page.place.remark.value
+    remarks = page.place.remark.value + page.regions.remark.value
+    assert remarks.count("3 of 3 patients of B are in A as well") == 1
+    hint = ChoicesPanel(context).overlap_hint.value
+    assert "3 of 3 patients of B are in A as well" in hint
 
 
 @pytest.fixture(scope="module")

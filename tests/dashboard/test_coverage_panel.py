@@ -96,7 +96,7 @@ def test_the_table_is_that_of_the_command_line(
 def test_the_line_follows_the_slider_and_the_folder(context: AppContext) -> None:
     panel = ChoicesPanel(context)
     assert panel.coverage.value == ""
-    assert panel.coverage.layout.min_height == "54px"  # so that nothing moves
+    assert panel.coverage.layout.min_height == "72px"  # so that nothing moves
     for name in ("cohort_a", "cohort_b"):
         choose(context, folder_a=name)
         rows = threshold_coverage(context.session.load(name))

@@ -26,7 +26,7 @@ def middle(width: int) -> np.ndarray:
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
-    """A folder of three notes, a clean one, and an atlas with a label too many."""
+    """A folder of four notes, a clean one, and an atlas with a label too many."""
     write_masks(tmp_path / "noted", [middle(1), middle(1), middle(2), np.zeros(SHAPE)])
     (tmp_path / "noted" / f"{HOSTILE.replace('/', '')}.nii").write_bytes(b"no image")
     rows = [f"sub-00{number}\t{'FM'[number % 2]}" for number in range(4)]
@@ -54,10 +54,10 @@ def test_every_note_on_the_data_is_on_the_page(app: App, tmp_path: Path) -> None
     assert is_hidden(app.notes.widget)
     choose(app.context, folder_b="noted", atlas=next(iter(app.context.session.root.atlases)))
     on_masks = load_cohort(tmp_path / "noted").all_notes
-    assert len(on_masks) == 3
+    assert len(on_masks) == 4
     title, notes = shown(app)
-    assert notes[:3] == list(on_masks)
-    assert "label without a name: 7" in notes[3:]
+    assert notes[:4] == list(on_masks)
+    assert "label without a name: 7" in notes[4:]
     assert title == f"{len(notes)} notes on the data"
     assert not is_hidden(app.notes.widget)
     assert HOSTILE.replace("/", "") not in app.notes.widget.value
@@ -73,11 +73,12 @@ def test_the_page_names_no_option_of_the_command_line(app: App, tmp_path: Path) 
     """Neither in the notes, the file check, nor the banner; what was found stays."""
     labels = middle(2)
     labels[2, 2, 2] = 3
-    write_masks(tmp_path / "noted", [labels], names=["many.nii"])
+    masks = [middle(2)] * 20  # the choice of labels is asked for where more are label maps
+    write_masks(tmp_path / "few", [*masks, labels])
     write_masks(tmp_path / "labels", [labels, labels])
     context = new_context(tmp_path)
     notes, page = DataNotes(context), PatientsPage(context)
-    choose(context, folder_a="noted")
+    choose(context, folder_a="few")
     texts = [notes.widget.value, page.report.frame.to_string()]
     choose(context, folder_a="labels")
     texts.append(context.banner.message)

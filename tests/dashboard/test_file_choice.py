@@ -12,6 +12,7 @@ from visitor import arrive, enter, open_app
 from lesion_dash.dashboard.address import to_address
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.comparison_service import PairRequest
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.session_file import read_session, session_bytes
 
@@ -45,6 +46,8 @@ def test_the_page_asks_which_session_counts_and_names_no_option(root: Path) -> N
     assert "--" not in shown
     assert "session=" not in shown
     assert not hidden(panel)
+    offered = [words for words, _ in panel.files_a.choice.options]
+    assert offered[:2] == ["Choose for sessions", "First session: 3 of 6 masks, one per patient"]
     enter(app.context, panel.files_a.choice, "session last")
     cohort = app.context.session.load(choices.cohort_a)
     assert (choices.folder_a, cohort.n_patients) == ("sessions", 3)
@@ -89,3 +92,38 @@ def test_a_link_to_another_session_of_the_folder_that_is_shown_reads_it(root: Pa
     assert panel.files_a.choice.value == "session last"
     arrive(app, "a=sessions&files_a=nonsense")
     assert "3 patients have 2 sessions each" in app.context.banner.message
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [("union", "--several-files union"), ("session ses-2", "# A and B: their files are chosen")],
+)
+def test_a_command_takes_the_files_of_both_folders_or_says_that_none_can(
+    root: Path, files: str, command: str
+) -> None:
+    app, _ = open_panel(root)
+    arrive(app, f"a=plain&b=sessions&files_b={files.replace(' ', '%20')}&k=1")
+    choices = app.context.choices
+    assert app.context.session.load(choices.cohort_b).n_patients == 3
+    request = PairRequest(choices.cohort_a, choices.cohort_b, 1)
+    python, commands = Code(app.context.session).compare(request)
+    assert command in commands
+    assert ("Compare(" in python) == (files == "union")
+
+
+def test_a_choice_that_cannot_be_read_goes_back_and_hinders_no_other_folder(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    names = [f"sub-{p}_ses-{s}_lesion.nii.gz" for s, p in product("ab", (1, 2))]
+    write_masks(root / "two", random_masks(4), names=names)
+    for name in names[2:]:
+        (root / "two" / name).write_bytes(b"")
+    names = [f"P{p}_v{v}.nii" for p, v in product((1, 2), (1, 2))]
+    write_masks(root / "more", random_masks(4), names=names)
+    app, panel = open_panel(root)
+    enter(app.context, panel.folder_a, "two")
+    enter(app.context, panel.files_a.choice, "session ses-a")
+    enter(app.context, panel.files_a.choice, "session ses-b")
+    assert "file is empty" in app.context.banner.message
+    assert panel.files_a.choice.value == "session ses-a"
+    enter(app.context, panel.folder_a, "more")
+    assert "more: 2 patients have 2 sessions each" in app.context.banner.message

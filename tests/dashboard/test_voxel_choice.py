@@ -37,6 +37,7 @@ def test_the_page_offers_the_labels_and_keeps_the_answer(root: Path) -> None:
     shown = app.context.banner.message + panel.files_a.why.value
     assert "3 of 3 files hold several labels" in shown
     assert "--" not in shown
+    assert panel.files_a.choice.options[1] == ("All voxels above 0", "label any")
     for text, expected in (("label any", PARTS > 0), ("label 1,4", np.isin(PARTS, [1, 4]))):
         enter(app.context, panel.files_a.choice, text)
         cohort = app.context.session.load(choices.cohort_a)
@@ -62,10 +63,10 @@ def test_no_option_of_the_command_line_stands_on_the_page(root: Path) -> None:
     enter(app.context, panel.folder_a, "many")
     cohort = app.context.session.load(app.context.choices.cohort_a)
     shown = shown_report(report_of(cohort).files).to_string()
-    assert "label any takes every voxel above 0" in shown
+    assert "more than one label: 3 different values (1, 2, 4)" in shown
     assert "--" not in shown
     inspection = inspect_image(root / "many" / "x.nii.gz")
     assert "--label any" in " ".join(inspection.as_mask.sentences)
     facts = section_html(inspection, *[section.title for section in describe(inspection)])
-    assert "label any takes every voxel above 0" in facts
+    assert "more than one label: 3 different values (1, 2, 4)" in facts
     assert "--" not in facts

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...cohort.selection import common_patients
 from ...regions.counts import FILE_NAME as REGIONS_FILE
 from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
@@ -179,8 +180,10 @@ class ChoicesPanel:
         choices = self._context.choices
         if not choices.cohort_b:
             return "Choose folder B for the overlap."
-        is_same = choices.cohort_a == choices.cohort_b
-        return "A and B are the same folder: the overlap is all of it." if is_same else ""
+        if choices.cohort_a == choices.cohort_b:
+            return "A and B are the same folder: the overlap is all of it."
+        a, b = map(self._context.session.cohort, (choices.cohort_a, choices.cohort_b))
+        return "; ".join(common_patients(a, b)) if a and b else ""
 
     def _summarise(self) -> str:
         parts = []

@@ -97,7 +97,9 @@ class RegionsOfTwo:
         set_text(self.about, _ABOUT + (_LIKELY if differences.probabilistic else ""))
         self.table.show(shown_columns(differences, self._rows))
         self._mark()
-        set_text(self.remark, "; ".join([*_hidden(differences, self._rows), *differences.notes]))
+        said = self._service.differences(current[0]).notes  # above, at the crosshair
+        notes = [note for note in differences.notes if note not in said]
+        set_text(self.remark, "; ".join([*_hidden(differences, self._rows), *notes]))
 
     def _go_to(self, position: int) -> None:
         choices = self._context.choices

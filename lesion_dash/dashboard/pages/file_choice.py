@@ -45,8 +45,8 @@ class FileChoicePanel:
         error = session.pending_choice(folder)
         chosen = str(session.file_choice(folder))
         offers = [] if error is None else error.offers
-        options = [("Choose which count", "")]
-        options += [(f"{o.choice.words}: {o.summary}", str(o.choice)) for o in offers]
+        options = [(f"Choose for {session.root.words_of(folder)}", "")]
+        options += [(offer.words, str(offer.choice)) for offer in offers]
         if chosen not in [text for _, text in options]:  # as a link has it
             options.append((FileChoice.parse(chosen).words, chosen))
         self._is_showing = True

@@ -93,13 +93,7 @@ def read_inputs(
     _check_others(further, image)
     pairs: list[tuple[object, Map | Mask]] = [(moving, image), (template, target)]
     pairs += [] if mask is None else [(lesion, mask)]
-    # Not that it lies in no standard space: it is about to be brought to one.
-    notes = [
-        f"{read.name}: {note}"
-        for _, read in pairs
-        for note in read.notes
-        if "standard space" not in note
-    ]
+    notes = [f"{read.name}: {note}" for _, read in pairs for note in read.notes]
     notes += [_of_ct(read.name) for read in (image, target) if is_hounsfield(read.array)]
     pairs += zip(others, further, strict=True)
     sources = {_path_of(source, read): read.sha256 for source, read in pairs if read.sha256}
@@ -309,7 +303,7 @@ def _resized(
             before, after = own.volume_mm3 / 1000, mask.volume_mm3 / 1000
             factor = mask.volume_mm3 / expected
             size = f"{before:.3g} mL became {after:.3g} mL, {factor:.2f} times what the affine "
-            remedy = "where it is a lesion, give it as the lesion (--lesion), which the warp spares"
+            remedy = "where it is a lesion, give it as the lesion, which the warp spares"
             notes.append(f"{image.name}: {size}part alone makes of it: {remedy}")
     return tuple(notes)
 

@@ -1,0 +1,187 @@
+"""Which regions' damage, or other columns of numbers, go with a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cohort.cells import number_of
+from ..cohort.cohort import Cohort
+from ..cohort.participants import Participants, read_participants_table
+from ..core.defaults import (
+    CONTROL,
+    MIN_PATIENTS,
+    PERMUTATIONS,
+    SEED,
+    SYMPTOM_SIDE,
+    SYMPTOM_TEST,
+    Control,
+    SymptomSide,
+)
+from ..core.errors import InputError
+from ..core.text import counted
+from ..files.paths import PathInput, as_path
+from ..images.reading import Progress
+from ..stats.lesion_symptom.column_tests import (
+    ColumnChoice,
+    ColumnTest,
+    ColumnTests,
+    compare_columns,
+)
+from ..stats.lesion_symptom.patients import select_patients
+from .load import LesionLoad
+
+
+def region_symptoms(
+    load: LesionLoad,
+    score: str,
+    *,
+    test: ColumnTest = SYMPTOM_TEST,
+    covariates: Sequence[str] = (),
+    control: Control = CONTROL,
+    min_damaged: int = MIN_PATIENTS,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
+    side: SymptomSide = SYMPTOM_SIDE,
+    blocks: str | None = None,
+    progress: Progress | None = None,
+) -> ColumnTests:
+    """Test in each region of an atlas whether a score goes with the share that is lesioned.
+
+    Parameters
+    ----------
+    load : LesionLoad
+        Of a cohort with a participants table; labelled atlases, probability maps of regions or of
+        tracts.
+    score, test, covariates, control, permutations, seed, side, blocks, progress
+        As for `map_symptom`.
+    min_damaged : int
+        Regions in which fewer patients have any damage are not tested.
+
+    Returns
+    -------
+    ColumnTests
+        The effect is the difference of the score between a region that is lesioned completely and
+        one that is spared, with its 95 % interval. Corrected p are for the family-wise error over
+        all tested regions.
+
+    Raises
+    ------
+    InputError
+        As for `map_symptom`.
+
+    Examples
+    --------
+    >>> from lesion_dash import lesion_load, load_atlas, load_cohort
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> load = lesion_load(load_cohort("sample_data/cohort_a"), atlas)
+    >>> tests = region_symptoms(load, "nihss", permutations=99)
+    >>> list(tests.table.columns[:4])
+    ['name', 'damaged', 'spared', 't']
+    """
+    choice = ColumnChoice(test, control, min_damaged, permutations, seed, side)
+    patients = select_patients(load.cohort, score, covariates, test, control, blocks)
+    names = [region.name for region in load.atlas.regions]
+    tests = compare_columns(load.of_region[patients.rows], names, patients, choice, progress)
+    return replace(tests, notes=(*load.notes, *tests.notes))
+
+
+def table_symptoms(
+    table: PathInput,
+    cohort: Cohort,
+    score: str,
+    *,
+    test: ColumnTest = SYMPTOM_TEST,
+    covariates: Sequence[str] = (),
+    control: Control = CONTROL,
+    min_damaged: int = MIN_PATIENTS,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
+    side: SymptomSide = SYMPTOM_SIDE,
+    blocks: str | None = None,
+    progress: Progress | None = None,
+) -> ColumnTests:
+    """Test each column of a table patients x anything, such as disconnections of tracts.
+
+    Parameters
+    ----------
+    table : path or URL
+        A row per patient and a column of ids, as a participants table: what LQT, BCBtoolkit or
+        NeMo made of the same masks, for example.
+    cohort : Cohort
+        With a participants table that holds the score, and with the lesion volumes.
+    score, test, covariates, control, permutations, seed, side, blocks, progress
+        As for `map_symptom`.
+    min_damaged : int
+        Columns in which fewer patients differ from the most frequent value are not tested.
+
+    Returns
+    -------
+    ColumnTests
+        The effect is the difference of the score for 1 more in the column, with its 95 % interval.
+        Columns with words, or without a value in some of the patients, are not tested.
+
+    Raises
+    ------
+    InputError
+        As for `map_symptom`, and where the table cannot be read or no patient is in it.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> tests = table_symptoms("sample_data/participants.tsv", cohort, "nihss", permutations=99)
+    >>> tests.table["name"].tolist()
+    ['age']
+    """
+    choice = ColumnChoice(test, control, min_damaged, permutations, seed, side)
+    rows = read_participants_table(as_path(table), files=[one.file for one in cohort.used])
+    columns, names, notes = _numbers(rows, cohort, score)
+    is_known = ~np.isnan(columns).all(axis=1)
+    if not is_known.any():
+        raise InputError(rows.path, "has no numbers of these patients", "check its ids")
+    kept = np.flatnonzero(is_known)
+    some = select_patients(cohort.select(kept), score, covariates, test, control, blocks)
+    excluded = {**some.excluded}
+    if missing := tuple(cohort.used[row].id for row in np.flatnonzero(~is_known).tolist()):
+        excluded = {f"no row in {rows.path.name}": missing, **excluded}
+    patients = replace(some, cohort=cohort, rows=kept[some.rows], excluded=excluded)
+    columns = columns[patients.rows]
+    is_whole = ~np.isnan(columns).any(axis=0)
+    if not is_whole.all():
+        count = f"{counted(int((~is_whole).sum()), 'column')} of {rows.path.name}"
+        example = names[int(np.argmin(is_whole))]
+        notes += (f"{count} not tested: a patient has no value, such as in {example}",)
+    columns, names = columns[:, is_whole], [names[k] for k in np.flatnonzero(is_whole)]
+    intact = np.array([_most_frequent(column) for column in columns.T])
+    tests = compare_columns(columns, names, patients, choice, progress, intact)
+    return replace(tests, notes=(*rows.notes, *notes, *tests.notes))
+
+
+def _numbers(
+    rows: Participants, cohort: Cohort, score: str
+) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
+    """The columns of numbers but the score, shape (used patients, columns); NaN where missing."""
+    cells = [rows.values_of(patient.file) for patient in cohort.used]
+    columns, names, words = [], [], []
+    for place, name in enumerate(rows.columns):
+        texts = [row[place] for row in cells]
+        numbers = [number_of(text) if text else np.nan for text in texts]
+        if None in numbers:
+            words.append(name)
+        elif name != score:
+            columns.append(np.array(numbers, float))
+            names.append(name)
+    notes: tuple[str, ...] = ()
+    if words:
+        count = f"{counted(len(words), 'column')} of {rows.path.name}"
+        notes = (f"{count} not tested: they hold words, such as {words[0]}",)
+    return np.array(columns).reshape(len(names), len(cells)).T, names, notes
+
+
+def _most_frequent(column: NDArray[np.float64]) -> float:
+    values, counts = np.unique(column, return_counts=True)
+    return float(values[counts.argmax()])

@@ -1,0 +1,1 @@
+"""Lesion-symptom mapping: where damage goes with a score."""
