@@ -110,6 +110,7 @@ class _Walk:
         self._folders, self._links = [root], list[Path]()
         self._entered: set[str] = set()
         self._linked_files: list[Path] = []
+        self._real: dict[Path, str] = {}  # where images lie, links resolved
         self.images: list[Path] = []
         self.skipped: list[tuple[Path, str]] = []
 
@@ -117,13 +118,15 @@ class _Walk:
         """Walk. Links come last, so that what they lead to is counted where it lies."""
         while self._folders or self._links:
             self._enter(self._folders.pop() if self._folders else self._links.pop())
-        counted = {os.path.realpath(path) for path in self.images}
+        self._real = {path: os.path.realpath(path) for path in self.images}
+        counted = set(self._real.values())
         for path in sorted(self._linked_files):
             real = os.path.realpath(path)
             if real in counted:
                 self.skipped.append((path, f"link to {Path(real).name}, which is counted already"))
             else:
                 counted.add(real)
+                self._real[path] = real
                 self.images.append(path)
 
     def _enter(self, folder: Path) -> None:
@@ -167,11 +170,12 @@ class _Walk:
 
     def outside(self, images: Sequence[AnyPath]) -> tuple[AnyPath, ...]:
         """Of the images, those that lie outside the folder, other than in a store of git-annex."""
-        real = {path: Path(os.path.realpath(str(path))) for path in images}
+        root = os.path.join(self._real_root, "")
+        real = {path: self._real[path] for path in images if isinstance(path, Path)}
         return tuple(
             path
             for path, place in real.items()
-            if not place.is_relative_to(self._real_root) and dead_link(str(place)) is None
+            if not place.startswith(root) and dead_link(place) is None
         )
 
     def _matches(self, path: Path) -> bool:
@@ -449,11 +453,12 @@ def open_confined(path: Path, flags: int) -> int:
 
 
 def _roots_above(path: Path) -> list[Path]:
+    maps = [roots for roots in (_roots, _roots_of_task.get({})) if roots]
+    if not maps:  # of a command: nothing is confined
+        return []
     named = Path(os.path.abspath(path))
-    maps = (_roots, _roots_of_task.get({}))
-    return [
-        roots[folder] for roots in maps for folder in (named, *named.parents) if folder in roots
-    ]
+    places = (named, *named.parents)
+    return [roots[place] for roots in maps for place in places if place in roots]
 
 
 def _open_unlinked(root: Path, real: Path, flags: int) -> int:

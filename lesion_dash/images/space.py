@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,12 @@ def is_on_mni_grid(grid: Grid) -> bool:
     >>> is_on_mni_grid(Grid((182, 218, 182), affine)), is_on_mni_grid(Grid((182, 218, 9), affine))
     (True, False)
     """
+    return _is_on_mni_grid(grid.shape, grid.affine.tobytes())
+
+
+@lru_cache(64)  # one or few grids in a folder of masks; the number is arbitrary
+def _is_on_mni_grid(shape: tuple[int, int, int], affine: bytes) -> bool:
+    grid = Grid(shape, np.frombuffer(affine).reshape(4, 4))
     edge = float(grid.voxel_size.max())
     is_cube = np.allclose(grid.voxel_size, edge, atol=_STRAIGHT * edge)
     origin = grid.to_voxel((0, 0, 0))
@@ -154,6 +162,8 @@ def _is_along_axes(grid: Grid) -> bool:
 def _of_sidecar(path: Path) -> StatedSpace | None:
     """What the JSON file beside an image says of its space; None where it says nothing."""
     sidecar = path.with_name(f"{strip_ending(path.name)}.json")
+    if not os.path.lexists(sidecar):  # as most have none, and this costs less than to open it
+        return None
     content: Any = None
     with suppress(InputError, ValueError, RecursionError):
         content = json.loads(read_text(sidecar)[0])
