@@ -130,7 +130,7 @@ def test_6_13_a_table_of_anything_is_joined_by_id_and_tested_like_regions(tmp_pa
         )
         found = [row.t, row.p, row.effect]
         np.testing.assert_allclose(found, [t, 2 * stats.t.sf(abs(t), dof), b], rtol=1e-6)
-    with pytest.raises(InputError, match="none.csv"):
+    with pytest.raises(InputError, match="none"):
         table_symptoms(tmp_path / "none.csv", sample, "nihss")
 
 
