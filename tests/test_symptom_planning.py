@@ -182,6 +182,7 @@ def test_6_15_a_score_that_follows_volume_is_told(doubtful, control):
         ({"score": "floor"}, "22 of 64 patients"),
         ({"score": "far"}, "sub-063"),
         ({"score": "follows", "covariates": ["size"]}, "cannot be told apart"),
+        ({"score": "size"}, "the control leaves little"),
         ({"score": "few"}, "42 patients excluded: few missing"),
         ({"score": "few"}, "below 50"),
         ({"score": "few"}, "false discovery"),
