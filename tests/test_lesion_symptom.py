@@ -13,7 +13,7 @@ import pytest
 from scipy import ndimage, stats
 from symptom_cohorts import SHAPE, lesions, make_cohort, matrix, regression
 
-from lesion_dash import InputError, map_symptom
+from lesion_dash import InputError, find_symptom_clusters, map_symptom
 from lesion_dash.rois import contrast_scores
 from lesion_dash.stats.lesion_symptom.design import permuted_orders
 from lesion_dash.stats.lesion_symptom.families import TestChoice, design_of
@@ -453,6 +453,11 @@ def test_6_7_maps_hold_nothing_outside_and_p_have_their_bounds(cohort):
     chosen = found.select(found.values["n"] > 8)
     assert chosen.tested == found.tested
     np.testing.assert_array_equal(chosen.corrected_p, found.corrected_p[found.values["n"] > 8])
+    loose = replace(found, prepared=replace(found.prepared, forming=0.1))
+    part = loose.select(loose.indices >= np.median(loose.indices))
+    rows = {row.mm: row.statistic for row in find_symptom_clusters(part, level=1.0)}
+    assert rows
+    assert all(statistic == part.statistic[part.row_at(mm)] for mm, statistic in rows.items())
 
 
 def test_6_9_the_detectable_effect_is_a_root_of_the_noncentral_t(cohort):

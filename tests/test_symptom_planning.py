@@ -130,7 +130,7 @@ def test_6_13_a_table_of_anything_is_joined_by_id_and_tested_like_regions(tmp_pa
         )
         found = [row.t, row.p, row.effect]
         np.testing.assert_allclose(found, [t, 2 * stats.t.sf(abs(t), dof), b], rtol=1e-6)
-    with pytest.raises(InputError, match=r"none\.csv"):
+    with pytest.raises(InputError, match="none"):
         table_symptoms(tmp_path / "none.csv", sample, "nihss")
 
 
@@ -182,6 +182,7 @@ def test_6_15_a_score_that_follows_volume_is_told(doubtful, control):
         ({"score": "floor"}, "22 of 64 patients"),
         ({"score": "far"}, "sub-063"),
         ({"score": "follows", "covariates": ["size"]}, "cannot be told apart"),
+        ({"score": "size"}, "the control leaves little"),
         ({"score": "few"}, "42 patients excluded: few missing"),
         ({"score": "few"}, "below 50"),
         ({"score": "few"}, "false discovery"),

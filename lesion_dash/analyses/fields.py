@@ -154,6 +154,10 @@ def default_text(info: FieldInfo) -> str:
     """The default of a field; empty where it has none, or none that is worth saying."""
     default = None if info.is_required() else default_of(info)
     is_shown = default is not None and default is not False and default not in ((), "")
+    if isinstance(default, tuple):
+        return " ".join(
+            f"{value:g}" if isinstance(value, float) else str(value) for value in default
+        )
     return str(default) if is_shown else ""
 
 

@@ -27,11 +27,13 @@ _WITHOUT = "without_control_"
 
 
 class LesionSymptomMap(Request):
-    """Where damage goes with a score: lesion-symptom mapping with permutations.
+    """Where damage goes with a score: voxel-based lesion-symptom mapping (VLSM).
 
-    The score is a column of the participants table. A positive effect means a higher score in
-    lesioned patients. Corrected p hold the chance of any false voxel; with --v, that of more than
-    so many mm³ of them. docs/symptoms.md says what a map shows, and what it does not.
+    The score is a column of the participants table. All differences are lesioned minus spared: a
+    positive one means a higher score in patients with a lesion there. A corrected p of at most
+    0.05 means that the chance of any false voxel in the whole map is 5 %; one of --v, that of so
+    many mm³ of false voxels or more. A finding does not say that this place alone causes the
+    deficit, and a voxel without one, or not tested, may matter all the same.
     """
 
     command = "lsm"
@@ -63,7 +65,7 @@ class LesionSymptomMap(Request):
     )
     min_lesioned: int | None = option(
         "voxels with at least K lesioned and as many spared patients are tested (default: 5 % of "
-        "the patients, and at least the usual minimum of patients)",
+        "the patients, but at least 5, or 10 for brunner-munzel)",
         "K",
         default=None,
         ge=2,
@@ -71,7 +73,7 @@ class LesionSymptomMap(Request):
     permutations: fields.Permutations
     seed: fields.Seed
     v: tuple[float, ...] = option(
-        "volumes of false findings in mm³ to allow, a corrected p for each",
+        "volumes in mm³: a corrected p for so much of false findings or more",
         "MM3",
         default=defaults.EXCEEDANCES_MM3,
         several=True,
@@ -136,7 +138,7 @@ class LesionSymptomMap(Request):
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
             lines=[*lines, self.files_line()],
-            notes=_each_once(symptom_map, without, regions),
+            notes=_each_once(symptom_map, regions),
         )
 
     def _map(self, cohort: Cohort, control: defaults.Control, progress: Progress) -> SymptomMap:
@@ -238,20 +240,23 @@ def _counts(symptom_map: SymptomMap, clusters: SymptomClusters) -> dict[str, Any
 
 def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
     """Design, thresholds, clusters and what the map does not show."""
-    from ..stats.lesion_symptom.mapping import STATEMENT
+    from ..stats.lesion_symptom.mapping import STATEMENT, voxels_in
 
     name = symptom_map.statistic_name
     thresholds = [f"{symptom_map.threshold():.2f} for any false voxel"]
     thresholds += [
-        f"{symptom_map.threshold(v):.2f} for more than {v:g} mm³" for v in symptom_map.v_mm3
+        f"{symptom_map.threshold(v):.2f} for {v:g} mm³ of them or more"
+        for v in symptom_map.v_mm3
+        if voxels_in(v, symptom_map.grid.voxel_volume) > 1
     ]
     significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
     count = int(significant.sum())
     volume = count * symptom_map.grid.voxel_volume / 1000
     small = f"{count:,} voxels ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
+    above = f"|{name}| above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
     lines = [
         symptom_map.sentence,
-        f"|{name}| for corrected p at most {SIGNIFICANCE_LEVEL:g}: {'; '.join(thresholds)}",
+        f"{above}: {'; '.join(thresholds)}",
         f"{small}; largest |{name}| {abs(symptom_map.statistic).max():.2f}",
     ]
     lines += [_cluster_line(row, symptom_map) for row in clusters.rows[:_MAX_CLUSTERS]]
@@ -269,13 +274,18 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
 
 
 def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
+    from ..stats.lesion_symptom.univariate import LINEAR
+
     place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
     unit = symptom_map.patients.name
+    has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
+    given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
     return (
         f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
         f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
-        f"{row.spared} spared; difference {row.effect:.2f} ({row.ci_low:.2f} to "
-        f"{row.ci_high:.2f}); corrected p {row.corrected_p:.3g}, of size {row.cluster_p:.3g}"
+        f"{row.spared} spared; lesioned minus spared{given} {row.effect:.2f} (95 % interval "
+        f"{row.ci_low:.2f} to {row.ci_high:.2f}); corrected p {row.corrected_p:.3g}, of size "
+        f"{row.cluster_p:.3g}"
     )
 
 
@@ -291,5 +301,11 @@ def _region_lines(regions: ColumnTests) -> list[str]:
 
 
 def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:
+    from ..stats.lesion_symptom.cautions import volume_correlation
+
     a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (symptom_map, without))
-    return f"voxels with corrected p at most {SIGNIFICANCE_LEVEL:g}: {a:,}; without control {b:,}"
+    r = volume_correlation(symptom_map.patients)
+    return (
+        f"without control of lesion volume, {b:,} voxels in place of {a:,} have a corrected p of "
+        f"at most {SIGNIFICANCE_LEVEL:g}; r of {symptom_map.patients.name} and log volume {r:.2f}"
+    )

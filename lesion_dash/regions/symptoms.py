@@ -85,7 +85,8 @@ def region_symptoms(
     choice = ColumnChoice(test, control, min_damaged, permutations, seed, side)
     patients = select_patients(load.cohort, score, covariates, test, control, blocks)
     names = [region.name for region in load.atlas.regions]
-    tests = compare_columns(load.of_region[patients.rows], names, patients, choice, progress)
+    shares = load.of_region[patients.rows]
+    tests = compare_columns(shares, names, patients, choice, progress, noun="regions")
     return replace(tests, notes=(*load.notes, *tests.notes))
 
 

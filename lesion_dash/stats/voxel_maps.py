@@ -69,9 +69,9 @@ class Quantity:
     def made(self, how: str, **changes: Any) -> Self:
         """The quantity of one result: the header of its file says how it was computed."""
         of_result = replace(self, **changes)
-        unit = f" [{self.unit.replace('³', '3')}]" if self.unit else ""  # headers hold ASCII
+        unit = f" [{self.unit}]" if self.unit else ""
         header = f"lesion_dash: {of_result.header or of_result.label}{unit}{how}"
-        return replace(of_result, header=header)
+        return replace(of_result, header=header.replace("³", "3"))  # headers hold ASCII
 
     def map(self, grid: Grid, values: NDArray) -> Map:
         """The map of a value at every voxel of a grid, the first axis fastest."""

@@ -48,6 +48,11 @@ def _on_volume(patients: SymptomPatients, choice: TestChoice) -> list[str]:
             f"{patients.name} follows lesion volume (r = {r:.2f}), which is {how}: scores that "
             "follow volume alone give findings in nearly every run; compare with log volume"
         )
+    if abs(r) > _SAME and choice.control in ("log-volume", "volume"):
+        notes.append(
+            f"{patients.name} and lesion volume are nearly one (r = {r:.2f}): the control leaves "
+            "little of the score that a place could explain; compare with no control"
+        )
     if choice.control in ("log-volume", "volume"):
         volumes = np.log(np.maximum(patients.volumes, patients.volumes[patients.volumes > 0].min()))
         for name, column in patients.covariates.items():

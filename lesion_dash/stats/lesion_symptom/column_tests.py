@@ -116,6 +116,7 @@ def compare_columns(
     choice: ColumnChoice,
     progress: Progress | None = None,
     intact: Float | float = 0.0,
+    noun: str = "columns",
 ) -> ColumnTests:
     """Regress a score on each of several columns, and correct by the largest of all.
 
@@ -131,6 +132,8 @@ def compare_columns(
         Called with (permutations done, permutations in all).
     intact : array of float64, shape (columns,), or float
         What the columns are without damage.
+    noun : str
+        What the columns are called in sentences.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def compare_columns(
     usable = (damaged >= choice.min_damaged) & is_left
     if not usable.any():
         problem = (
-            f"no column has {choice.min_damaged} damaged patients: at most "
+            f"none of {len(names)} {noun} has {choice.min_damaged} damaged patients: at most "
             f"{damaged.max(initial=0)} of {patients.size}"
         )
         raise InputError(patients.cohort.name, problem, "lower the number of damaged patients")
@@ -173,9 +176,9 @@ def compare_columns(
     notes = patients.notes
     if untested:
         reason = f"fewer than {choice.min_damaged} damaged patients, or explained by covariates"
-        count = f"{len(untested)} of {len(names)} columns are not tested"
+        count = f"{len(untested)} of {len(names)} {noun} are not tested"
         notes += (f"{count}: {reason}, such as {untested[0]}",)
-    sentence = _sentence(patients, choice, rows.size)
+    sentence = _sentence(patients, choice, f"{rows.size} {noun}")
     return ColumnTests(values, patients, null, design.dof, untested, sentence, notes)
 
 
@@ -216,14 +219,11 @@ def _effects(columns: Float, patients: SymptomPatients, control: Control) -> dic
     return {"effect": effect, "ci_low": effect - half, "ci_high": effect + half}
 
 
-def _sentence(patients: SymptomPatients, choice: ColumnChoice, tested: int) -> str:
-    terms = list(patients.covariates)
-    if choice.control != "none":
-        terms.append(CONTROLS[choice.control])
-    given = f", given {' and '.join(terms)}" if terms else ""
+def _sentence(patients: SymptomPatients, choice: ColumnChoice, tested: str) -> str:
+    given = f", given {' and '.join(patients.covariates)}" if patients.covariates else ""
     ranks = "the ranks of " if choice.test == "rank" else ""
     return (
-        f"linear regression of {ranks}{patients.name} on each of {tested} columns{given}; "
-        f"{patients.size} patients; family-wise error by {choice.permutations:,} permutations of "
-        "the largest statistic"
+        f"linear regression of {ranks}{patients.name} on each of {tested}{given}; "
+        f"{CONTROLS[choice.control]}; {patients.size} patients; family-wise error by "
+        f"{choice.permutations:,} permutations of the largest statistic"
     )

@@ -51,9 +51,9 @@ _BYTES_OF_ENTRY, _BYTES_OF_VOXEL = 20, 300
 masks at 1 mm: 1.0 GB where this gives 1.3 and more."""
 
 _SIDES = {
-    "two-sided": "score differs, in either direction",
-    "larger": "score is higher in lesioned patients",
-    "smaller": "score is lower in lesioned patients",
+    "two-sided": "two-sided",
+    "larger": "one-sided, higher in lesioned patients",
+    "smaller": "one-sided, lower in lesioned patients",
 }
 
 STATEMENT = (
@@ -153,11 +153,9 @@ class SymptomMap(VoxelMaps):
     @property
     def sentence(self) -> str:
         """The design in one sentence."""
-        terms = [*self.covariates, *([] if self.control == "none" else [CONTROLS[self.control]])]
-        given = f", given {' and '.join(terms)}" if terms else ""
-        control = "" if self.control != "none" else "; no control of lesion volume"
+        given = f", given {' and '.join(self.covariates)}" if self.covariates else ""
         return (
-            f"{TESTS[self.test]}: {self.patients.name}{given}{control}; "
+            f"{TESTS[self.test]}: {self.patients.name}{given}; {CONTROLS[self.control]}; "
             f"{_SIDES[self.side]}; {self.patients.size} patients, at least {self.min_lesioned} "
             f"lesioned and as many spared at each of {self.tested:,} voxels; family-wise error "
             f"by {self.permutations:,} permutations of the largest statistic"

@@ -155,7 +155,8 @@ def select_patients(
     rows = np.flatnonzero(left)
     if rows.size < MIN_PATIENTS:
         problem = f"{rows.size} of {cohort.n_patients} patients have a value of {', '.join(needed)}"
-        raise InputError(cohort.name, problem, "check the participants table")
+        remedy = f"at least {MIN_PATIENTS} are needed: check the participants table"
+        raise InputError(cohort.name, problem, remedy)
     alone = reader.check_blocks(blocks, groups[rows])
     for name, column in {score: scores, **columns}.items():
         _check_range(name, column[rows])

@@ -131,7 +131,7 @@ def power_map(
 
     check_choice("threshold", threshold, ("fwe", "uncorrected"))
     planned = cohort.n_patients if n_total is None else n_total
-    if planned < 2 * min_lesioned or d == 0:
+    if planned < 2 * min_lesioned or d == 0 or not np.isfinite(d):
         problem = f"an effect of {d:g} in {planned} patients has no power"
         raise InputError("planned study", problem, "give more patients, or an effect")
     patterns = along_path(cohort.grid, _tested(cohort, min_lesioned))

@@ -8,7 +8,7 @@ from .univariate import BINARY, LINEAR
 
 STATISTICS = {"ols": "t", "rank": "t", "welch": "t", "brunner-munzel": "BM"}
 
-_SIGN = "lesioned minus spared patients"
+_SIGN = "lesioned minus spared"
 
 
 def symptom_quantities(
@@ -18,7 +18,7 @@ def symptom_quantities(
     name = STATISTICS.get(test, "z")
     unit = "share with the symptom" if test in BINARY else score
     rows = [
-        ("statistic", f"{name} of {score}", "", f"{name} of the test, {_SIGN}.", "coolwarm"),
+        ("statistic", f"{name} of {score}, {_SIGN}", "", f"{name} of the test.", "coolwarm"),
         ("p", f"p of {score}", "", "p of the voxel alone, not corrected.", "viridis_r"),
         (
             "corrected_p",
@@ -30,9 +30,9 @@ def symptom_quantities(
         *(
             (
                 f"corrected_p_v{v:g}",
-                f"corrected p of {score}, {v:g} mm³ allowed",
+                f"corrected p of {score}, {v:g} mm³ or more",
                 "",
-                f"p of more than {v:g} mm³ of false findings, by permutations.",
+                f"p of {v:g} mm³ or more of false findings, by permutations.",
                 "viridis_r",
             )
             for v in v_mm3
@@ -44,9 +44,9 @@ def symptom_quantities(
             "Benjamini and Hochberg's p.",
             "viridis_r",
         ),
-        ("effect", f"difference of {score}", unit, f"Difference of the mean, {_SIGN}.", "coolwarm"),
-        ("ci_low", f"lower bound of the difference of {score}", unit, "Of 95 %.", "coolwarm"),
-        ("ci_high", f"upper bound of the difference of {score}", unit, "Of 95 %.", "coolwarm"),
+        ("effect", f"{score}, {_SIGN}", unit, "Difference of the mean.", "coolwarm"),
+        ("ci_low", f"lower bound of {score}, {_SIGN}", unit, "Of the 95 % interval.", "coolwarm"),
+        ("ci_high", f"upper bound of {score}, {_SIGN}", unit, "Of the 95 % interval.", "coolwarm"),
         (
             "auc",
             f"probability that spared patients have the higher {score}",
@@ -58,12 +58,12 @@ def symptom_quantities(
     ]
     if is_linear:
         rows += [
-            ("hedges_g", f"Hedges' g of {score}", "SD", f"Standardised, {_SIGN}.", "coolwarm"),
+            ("hedges_g", f"Hedges' g of {score}, {_SIGN}", "SD", "Standardised.", "coolwarm"),
             (
                 "partial_r",
-                f"partial correlation of {score}",
+                f"partial r of {score}, {_SIGN}",
                 "",
-                f"With the lesion, {_SIGN}.",
+                "Partial correlation with the lesion.",
                 "coolwarm",
             ),
             (
