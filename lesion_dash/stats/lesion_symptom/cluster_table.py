@@ -128,7 +128,8 @@ def find_symptom_clusters(
     Examples
     --------
     >>> from lesion_dash import load_cohort, map_symptom
-    >>> symptom_map = map_symptom(load_cohort("sample_data/cohort_a"), "nihss", permutations=99)
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> symptom_map = map_symptom(cohort, "nihss", permutations=99, cluster_p=0.05)
     >>> len(find_symptom_clusters(symptom_map, level=1.0)) > 0
     True
     """

@@ -255,7 +255,7 @@ def map_symptom(
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> found = map_symptom(cohort, "nihss", permutations=99)
     >>> found.patients.size, bool((found.corrected_p >= 0.01).all())
-    (40, True)
+    (37, True)
     """
     choice = TestChoice(test, control, side, CLUSTER_P if cluster_p is None else cluster_p)
     _check_choices(choice, permutations, v_mm3)
