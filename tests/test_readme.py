@@ -52,7 +52,8 @@ def test_the_commands_write_the_files_that_are_listed(folder):
     assert len(shown) >= 7
     assert [main(arguments) for arguments in shown] == [0] * len(shown)
     pattern = r"^\| `([a-z_0-9.]+\.(?:nii|csv|tsv|json|png|py))` \|"
-    listed = set(re.findall(pattern, TEXT, flags=re.MULTILINE))
+    readme = PAGES[0].read_text(encoding="utf-8")
+    listed = set(re.findall(pattern, readme, flags=re.MULTILINE))
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
     assert len(listed) == 31
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}

@@ -160,7 +160,7 @@ def test_a_mask_that_a_warp_resizes_is_told(monkeypatch, scale, is_told):
     told = [note for note in made.notes if "affine part" in note]
     assert [note.partition(":")[0] for note in told] == ["lesion", "drawn"] * is_told
     for note in told:
-        assert "--lesion" in note
+        assert "give it as the lesion" in note
         before, after = (float(size) for size in re.findall(r"([\d.]+) mL", note))
         assert after / before == pytest.approx(2 * scale**3, rel=0.03)
     linear = Outcome(fit_of(Transform(whole)), 1.0, 1.0)

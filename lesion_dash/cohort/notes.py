@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from ..core.memory import MEMORY_VARIABLE
 from ..core.text import counted
-from ..files.contents import UNFETCHED
 from .participants import Patient
 
 _MOST_NAMED = 5
@@ -33,7 +32,6 @@ def all_notes(notes: Iterable[str], patients: Sequence[Patient]) -> tuple[str, .
         for patient in patients
         if patient.status == "skipped" and patient.outcome != "accept"
         for reason in patient.reasons
-        if not reason.startswith(UNFETCHED)  # a note of the group counts them
     ]
     marked = [
         (patient.file, reason)

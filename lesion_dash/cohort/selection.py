@@ -342,8 +342,12 @@ def _grouped(names: Iterable[NameFacts]) -> Groups:
 
 
 def _ids(groups: Groups) -> list[str]:
-    """The id of each patient, as it is written in the names."""
-    return [_id_of(key, [name.file for name in group]) for key, group in groups.items()]
+    """The id of each patient, as it is written in the names; the path where two would be equal."""
+    files = [[name.file for name in group] for group in groups.values()]
+    ids = [_id_of(key, own) for key, own in zip(groups, files, strict=True)]
+    times = Counter(ids)
+    paths = [strip_ending(own[0]) for own in files]
+    return [own if times[own] == 1 else path for own, path in zip(ids, paths, strict=True)]
 
 
 def _id_of(key: str, files: Sequence[str]) -> str:
