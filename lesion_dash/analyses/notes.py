@@ -15,7 +15,8 @@ STRICT_EXIT_CODE = 1
 
 _ASKED_FOR = (
     r"\b(brought|resampled|reoriented( exactly)?) from ",
-    r"\bplaced by ",
+    r"\bplaced (by|exactly in another field of view, from) ",
+    r"\bis a category: ",
     r"\bsmoothed with ",
     r"chosen of \d+$",
     r"taken as the mask$",

@@ -484,7 +484,9 @@ class Mask:
         if ((voxels < 0) | (voxels >= np.array(grid.shape)[:, None])).any():
             raise InputError(self.name, "reaches beyond the grid of the other map")
         indices = np.sort(np.ravel_multi_index(tuple(voxels), grid.shape, order="F"))
-        note = f"reoriented exactly from {self.grid} to {grid}"
+        is_turned = not np.array_equal(steps[:, :3], np.eye(3))
+        how = "reoriented exactly" if is_turned else "placed exactly in another field of view,"
+        note = f"{how} from {self.grid} to {grid}"
         return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
 
     def cut_to(self, grid: Grid) -> Mask:
