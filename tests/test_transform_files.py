@@ -145,6 +145,15 @@ def test_a_damaged_file_is_read_or_refused_with_its_name(
     assert np.isfinite(transform.matrix).all()
 
 
+def test_a_matrix_whose_inverse_flattens_space_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "huge.txt"
+    text = matrix_text(TRANSFORM, inverse=True).decode()
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    rows = ["1e5 0 0 0", "0 1e5 0 0", "0 0 1e5 0", "0 0 0 1"]
+    with pytest.raises(InputError, match=r"huge\.txt.*flattens"):
+        read(path, "\n".join([*head, *rows]).encode())
+
+
 def test_our_files_are_read_by_simpleitk_numpy_and_us(tmp_path):
     itk, there, back = (tmp_path / name for name in ("itk.txt", "there.txt", "back.txt"))
     contents = (itk_text(TRANSFORM), matrix_text(TRANSFORM), matrix_text(TRANSFORM, inverse=True))

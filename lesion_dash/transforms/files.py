@@ -98,7 +98,7 @@ def _of_itk(path: AnyPath, parts: list[Part]) -> Transform:
     matrix = np.eye(4)
     for part in linear:  # ITK applies the last one of a composite first
         matrix = matrix @ _itk_matrix(path, part)
-    return _checked(path, matrix).inverse()
+    return _checked(path, matrix, is_way_back=True)
 
 
 def _itk_text_parts(path: AnyPath, text: str) -> list[Part]:
@@ -229,7 +229,7 @@ def _read_field(path: AnyPath) -> Transform:
         # SPM's ``y_`` files look the same, and hold coordinates in RAS.
         problem = "holds coordinates and no displacements, as SPM writes them"
         raise InputError(path, problem, "give a field of ITK or ANTs")
-    return Transform(_checked(path, linear).inverse().matrix, field)
+    return Transform(_checked(path, linear, is_way_back=True).matrix, field)
 
 
 def _linear_part(field: Field) -> NDArray[np.float64]:
@@ -419,8 +419,8 @@ def _of_matrix(path: AnyPath, text: str, moving: Grid | None, template: Grid | N
     matrix = _numbers(path, text)
     stated = _DIRECTION.search(text)
     if stated is not None:
-        transform = _checked(path, matrix)
-        return transform if stated[1].lower().startswith("moving") else transform.inverse()
+        is_way_back = not stated[1].lower().startswith("moving")
+        return _checked(path, matrix, is_way_back=is_way_back)
     if path.suffix.lower() != ".mat":
         problem = "is a matrix that does not say between which spaces it leads"
         remedy = f"name it .mat if FLIRT wrote it; or, in mm and RAS, put the line '{_TO_TEMPLATE}'"
@@ -449,8 +449,9 @@ def _numbers(path: AnyPath, text: str) -> NDArray[np.float64]:
     return np.array(numbers)
 
 
-def _checked(path: AnyPath, matrix: NDArray[np.float64]) -> Transform:
+def _checked(path: AnyPath, matrix: NDArray[np.float64], *, is_way_back: bool = False) -> Transform:
     try:
-        return Transform(matrix)
+        transform = Transform(matrix)
+        return transform.inverse() if is_way_back else transform
     except InputError as error:
         raise InputError(path, f"the transform {error.reason}") from None
