@@ -270,6 +270,16 @@ def test_6_18_the_terminal_tells_all_in_25_lines(sample_data, tmp_path, capsys):
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 2  # nothing is replaced unasked
 
 
+@pytest.mark.parametrize(("side", "sign"), [("larger", 1), ("smaller", -1)])
+def test_6_18_a_one_sided_test_tells_its_own_side(sample_data, tmp_path, capsys, side, sign):
+    arguments = ["lsm", str(sample_data / "cohort_a"), "--score", "nihss", "--permutations", "20"]
+    assert main([*arguments, "--side", side, "-o", str(tmp_path / "out")]) == 0
+    found = map_symptom(load_cohort(sample_data / "cohort_a"), "nihss", permutations=20, side=side)
+    name = "t" if sign > 0 else "-t"
+    largest = (sign * found.statistic).max()
+    assert f"largest {name} {largest:.2f}" in capsys.readouterr().out
+
+
 def test_6_18_a_missing_score_is_one_sentence(sample_data, tmp_path, capsys):
     arguments = ["lsm", str(sample_data / "cohort_a"), "--score", "nothing"]
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 2

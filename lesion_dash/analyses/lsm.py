@@ -243,6 +243,8 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
     from ..stats.lesion_symptom.mapping import STATEMENT, voxels_in
 
     name = symptom_map.statistic_name
+    height = {"two-sided": f"|{name}|", "larger": name, "smaller": f"-{name}"}[symptom_map.side]
+    largest = symptom_map.heights_of(symptom_map.statistic).max()
     thresholds = [f"{symptom_map.threshold():.2f} for any false voxel"]
     thresholds += [
         f"{symptom_map.threshold(v):.2f} for {v:g} mm³ of them or more"
@@ -253,11 +255,11 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
     count = int(significant.sum())
     volume = count * symptom_map.grid.voxel_volume / 1000
     small = f"{count:,} voxels ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
-    above = f"|{name}| above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
+    above = f"{height} above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
     lines = [
         symptom_map.sentence,
         f"{above}: {'; '.join(thresholds)}",
-        f"{small}; largest |{name}| {abs(symptom_map.statistic).max():.2f}",
+        f"{small}; largest {height} {largest:.2f}",
     ]
     lines += [_cluster_line(row, symptom_map) for row in clusters.rows[:_MAX_CLUSTERS]]
     if len(clusters) > _MAX_CLUSTERS:

@@ -130,6 +130,10 @@ class SymptomMap(VoxelMaps):
         v = 1 if v_mm3 is None else voxels_in(v_mm3, self.grid.voxel_volume)
         return self.prepared.as_statistic(self.null.threshold(level, v))
 
+    def heights_of(self, statistics: NDArray) -> NDArray:
+        """Statistics of which the largest are the most extreme for the side of the test."""
+        return self.prepared.null.heights_of(statistics)
+
     def is_lesioned(self, row: int) -> NDArray[np.bool_]:
         """Whether each patient is lesioned at the voxel in a row, shape (patients,)."""
         pattern = self.prepared.patterns.of_voxel[
