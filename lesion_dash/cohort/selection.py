@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from ..core.errors import InputError, check_choice
 from ..core.space import space_named
-from ..core.text import counted, shell_word
+from ..core.text import counted, listed, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
 from ..images.mask_choices import label_text, parse_threshold
@@ -329,7 +329,8 @@ def _several(groups: Groups, ids: Mapping[str, str], is_union: bool, notes: list
         return _problem(several, ids) if several else ""
     if several:
         total, patients = sum(map(len, several.values())), counted(len(several), "patient")
-        example = _listed(name.file for name in next(iter(several.values())))
+        files = (name.file for name in next(iter(several.values())))
+        example = listed(files, _MOST_NAMED)
         notes.append(f"{total:,} files of {patients} taken together, such as {example}")
     return ""
 
@@ -437,7 +438,7 @@ def _of_session(
             if name.session not in sessions:
                 left_out[name.file] = f"{_session_words(name.session)}, not the one chosen"
     if not chosen:
-        remedy = f"choose first, last or one of {_listed(sorted(known, key=session_place), 12)}"
+        remedy = f"choose first, last or one of {listed([*sorted(known, key=session_place)], 12)}"
         raise InputError(folder, f"no mask is of session {session}", remedy)
     total = len(groups)
     taken_files = sum(map(len, chosen.values()))
@@ -495,7 +496,7 @@ def _problem(several: Groups, ids: Mapping[str, str]) -> str:
     who = "patient has" if len(several) == 1 else "patients have"
     each = " each" if len(several) > 1 else ""
     such = "such as " if len(several) > 1 else ""
-    example = f"{such}{ids[group[0].file]}: {_listed(values)}"
+    example = f"{such}{ids[group[0].file]}: {listed(values, _MOST_NAMED)}"
     return f"{len(several):,} {who} {' and '.join(parts)}{each} ({example})"
 
 
@@ -503,12 +504,6 @@ def _span(numbers: Iterable[int]) -> str:
     several = list(numbers)
     low, high = max(min(several), 1), max(several)
     return str(high) if low == high else f"{low} to {high}"
-
-
-def _listed(values: Iterable[str], most: int = _MOST_NAMED) -> str:
-    several = list(values)
-    more = [f"{len(several) - most:,} more"] if len(several) > most else []
-    return ", ".join([*several[:most], *more])
 
 
 def _offers(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> Iterator[Offer]:

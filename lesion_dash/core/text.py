@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 
 
@@ -34,6 +34,19 @@ def counted(number: int, noun: str = "") -> str:
     """
     plural = "s" if noun and number != 1 else ""
     return f"{number:,} {noun}{plural}".rstrip()
+
+
+def listed(values: Iterable[object], most: int) -> str:
+    """The first of some values, and how many more there are.
+
+    Examples
+    --------
+    >>> listed("abcde", 3), listed([1, 2], 3)
+    ('a, b, c, 2 more', '1, 2')
+    """
+    texts = list(map(str, values))
+    more = [f"{len(texts) - most:,} more"] if len(texts) > most else []
+    return ", ".join([*texts[:most], *more])
 
 
 def shell_word(text: str) -> str:
