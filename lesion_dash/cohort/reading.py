@@ -23,12 +23,11 @@ from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
 from ..images.space import in_space, space_of
-from .choices import choice_fault
 from .cohort import ALONE
 from .conditions import Condition
 from .participants import FileSum, Outcome, Patient
 from .readers import Job, LoadedMask, Reader, Threads
-from .selection import FileChoice, SeveralFiles, select_files
+from .selection import FileChoice, SeveralFiles, choice_fault, select_files
 from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(
@@ -312,7 +311,7 @@ def list_masks(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderRead
         dict(listing.skipped) | results,
         listing.twins,
         {images[file]: reason for file, reason in selection.left_out.items()},
-        selected=selection.notes,
+        selected=tuple(selection.notes),
         fault=fault,
         outside=tuple(path for path in listing.outside if not own[path]),
     )
