@@ -33,10 +33,9 @@ from .finding import (
 )
 from .formats import Region
 from .grouping import check_map_sides, check_sides, shorten
-from .parcels import check_parcels
-from .probabilities import Column, check_one_scale, to_probabilities
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
+from .values import Column, check_one_scale, check_parcels, to_probabilities
 
 
 def _with_names(fault: MissingFile, given: object) -> MissingFile:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import label_regions, load_atlas
-from ..atlas.probabilities import to_probabilities
+from ..atlas.values import to_probabilities
 from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
