@@ -24,8 +24,7 @@ from .analyses.console import (
 from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
-from .core.causes import cause_of
-from .core.errors import LesionDashError
+from .core.errors import LesionDashError, cause_of
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
 """The requests that are commands, in the order of ``--help``; those from elsewhere follow."""

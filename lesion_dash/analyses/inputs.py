@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
@@ -12,6 +13,7 @@ from .request import Progress, Request
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
+    from ..cohort.reading import ReadOptions
     from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
     from ..images.probabilities import Scale
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ..regions.load import LesionLoad
 
 
-_OPTIONAL = ("session", "several_files", "space")
+_OPTIONAL = ("participants", "session", "several_files", "space")
 
 
 class ReadsFolders(Protocol):
@@ -42,12 +44,24 @@ class ReadsAtlases(Protocol):
     scale: Scale | None
 
 
+def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
+    """How a request reads folders of masks; `more` are other fields, such as callbacks."""
+    from ..cohort.conditions import parse_conditions
+    from ..cohort.reading import ReadOptions
+    from ..images.masks import Binarization
+
+    return ReadOptions(
+        pattern=request.pattern,
+        choice=Binarization(request.threshold, request.label),
+        where=parse_conditions(request.where),
+        # An analysis need not have these fields.
+        **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
+        **more,
+    )
+
+
 def load_folder(
-    path: str,
-    request: ReadsFolders,
-    progress: Progress,
-    participants: str | None = None,
-    more: Sequence[str] = (),
+    path: str, request: ReadsFolders, progress: Progress, *, more: Sequence[str] = ()
 ) -> Cohort:
     """Load a cohort into memory, or onto the disk where it is too large for that.
 
@@ -56,7 +70,6 @@ def load_folder(
     path : str
     request : ReadsFolders
     progress : callable
-    participants : str, optional
     more : sequence of str
         Conditions beside those of the request, such as those for A alone.
     """
@@ -64,19 +77,13 @@ def load_folder(
     from ..cohort.dask import scheduler_to_use
     from ..cohort.loading import load_cohort
     from ..files.paths import as_path
-    from ..images.masks import Binarization
 
+    options = read_options(request, progress=progress(f"reading {as_path(path).name}", "file"))
     return load_cohort(
         path,
-        participants,
-        request.pattern,
-        Binarization(request.threshold, request.label),
-        progress(f"reading {as_path(path).name}", "file"),
+        **vars(replace(options, where=(*options.where, *parse_conditions(more)))),
         notice=lambda text: warn(f"note: {text}"),
         scheduler=scheduler_to_use(request.scheduler),
-        where=parse_conditions([*request.where, *more]),
-        # An analysis need not have these fields.
-        **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
     )
 
 

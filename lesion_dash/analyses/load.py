@@ -72,7 +72,7 @@ class Load(Request):
         from ..regions.load import lesion_load
 
         atlases = open_atlases(self)
-        cohort = load_folder(self.masks, self, progress, self.participants)
+        cohort = load_folder(self.masks, self, progress)
         loads = [
             lesion_load(cohort, prepare_atlas(atlas, cohort.grid, self.by)) for atlas in atlases
         ]

@@ -121,7 +121,7 @@ class LesionSymptomMap(Request):
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
 
         atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
-        cohort = load_folder(self.masks, self, progress, self.participants)
+        cohort = load_folder(self.masks, self, progress)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
         symptom_map = self._map(cohort, self.control, progress)

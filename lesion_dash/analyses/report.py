@@ -9,11 +9,10 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas
+from .inputs import check_overlap, load_folder, open_atlas, read_options
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from ..atlas.atlas import Atlas
@@ -27,20 +26,6 @@ _ATLAS = (
     "for the table of regions: labelled or probabilistic NIfTI image, a folder of maps, or a name "
     "from `lesion-dash atlases`"
 )
-
-
-def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
-    """Who of B is in A as well."""
-    from ..cohort.conditions import restrict_cohort
-    from ..cohort.same_patients import common_patients
-
-    if len(cohorts) < 2:
-        return ()
-    a, b = (
-        restrict_cohort(cohort, request.conditions(letter))
-        for letter, cohort in zip("ab", cohorts, strict=True)
-    )
-    return common_patients(a, b)
 
 
 class WriteReport(Request):
@@ -105,27 +90,20 @@ class WriteReport(Request):
             files=report.files.items(),  # the provenance is one of them
             lines=[*report.sentences, f"{self.files_line()}: open {page}"],
             inputs=report.inputs,
-            notes=[*report.notes, *_common(cohorts, request)],
+            notes=report.notes,
         )
 
     def _check_folders(self, request: ReportRequest) -> None:
         """Refuse a wrong name of a folder, table or column before many masks are read."""
         from ..cohort.conditions import exclude_patients
         from ..cohort.participants import read_participants
-        from ..cohort.reading import ReadOptions, list_masks
+        from ..cohort.reading import list_masks
         from ..files.listing import check_folder
-        from ..images.masks import Binarization
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
             if folder is not None:
                 path = check_folder(folder)
-                options = ReadOptions(
-                    pattern=self.pattern,
-                    session=self.session,
-                    several_files=self.several_files,
-                    choice=Binarization(self.threshold, self.label),
-                )
-                files = list_masks(path, options).files
+                files = list_masks(path, read_options(self)).files
                 table, notes = read_participants(path, files, self.participants)
                 exclude_patients(request.conditions(letter), table, (), path, notes)
 
@@ -134,8 +112,7 @@ class WriteReport(Request):
         whole = self.model_copy(update={"where": ()})
         folders = [self.a, *([self.b] if self.b is not None else [])]
         cohorts = {
-            folder: load_folder(folder, whole, progress, self.participants)
-            for folder in dict.fromkeys(folders)
+            folder: load_folder(folder, whole, progress) for folder in dict.fromkeys(folders)
         }
         return [cohorts[folder] for folder in folders]
 

@@ -82,7 +82,7 @@ class SizeBias(Request):
         from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
         atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
-        cohort = load_folder(self.masks, self, progress, self.participants)
+        cohort = load_folder(self.masks, self, progress)
         check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(
             cohort,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from statistics import mean
 
 SEPARATORS = "\t;,|"
@@ -142,10 +143,6 @@ class _Column:
         return self.distinct == len(self.cells)
 
     @property
-    def is_descending(self) -> bool:
-        return self.values != sorted(self.values)
-
-    @property
     def is_side(self) -> bool:
         """Whether cells say left or right alone."""
         return all(cell.lower() in _SIDES for cell in self.cells)
@@ -171,13 +168,8 @@ def _is_colour(columns: Sequence[_Column], count: int = 3) -> bool:
 
 def _find_labels(columns: list[_Column]) -> tuple[tuple[int, ...], set[int]]:
     """The columns that may hold labels, and those that hold colours."""
-    runs: list[list[int]] = []
-    for place, column in enumerate(columns):
-        if column.is_numbers:
-            if runs and runs[-1][-1] == place - 1:
-                runs[-1].append(place)
-            else:
-                runs.append([place])
+    groups = groupby(range(len(columns)), lambda place: columns[place].is_numbers)
+    runs = [list(places) for are_numbers, places in groups if are_numbers]
     labels: list[int] = []
     colours: set[int] = set()
     for run in runs:
@@ -197,7 +189,8 @@ def _find_labels(columns: list[_Column]) -> tuple[tuple[int, ...], set[int]]:
             colours |= set(run) - {own[0]}
         labels += own or whole
     different = [place for place in labels if columns[place].is_different]
-    different.sort(key=lambda place: columns[place].is_descending)
+    # Ascending ones first.
+    different.sort(key=lambda place: columns[place].values != sorted(columns[place].values))
     return tuple(different or labels[:1]), colours - set(different)
 
 
@@ -239,17 +232,14 @@ class _Line:
         behind = next((n for n, is_one in enumerate(is_number[::-1]) if not is_one), len(tokens))
         return cls(text, tokens, before, behind)
 
-    def name(self, before: int, behind: int) -> str:
-        """The text between so many tokens."""
-        first, last = self.tokens[before], self.tokens[len(self.tokens) - behind - 1]
-        return self.text[first.start() : last.end()]
-
     def cells(self, before: int, behind: int) -> tuple[str, ...]:
+        """The tokens, with all between so many of them as the name."""
+        end = len(self.tokens) - behind
         numbers = [token[0] for token in self.tokens]
-        name = self.name(before, behind)
+        name = self.text[self.tokens[before].start() : self.tokens[end - 1].end()]
         if len(name) > 1 and name[0] == name[-1] == '"':
             name = name[1:-1].strip()
-        return (*numbers[:before], name, *numbers[len(numbers) - behind :])
+        return (*numbers[:before], name, *numbers[end:])
 
 
 def _split_around_colours(texts: Sequence[str]) -> list[tuple[str, ...]]:
@@ -291,16 +281,8 @@ def _is_of_name(
 ) -> bool:
     """Whether the number beside the name is part of it, as in "Brodmann 17".
 
-    It is where the other numbers are a colour without it, or where names repeat without it.
-
-    Parameters
-    ----------
-    rows, shorter : list of tuple
-        Cells with the number as a column, and as part of the name.
-    before : int
-        Column of the name in `rows`.
-    is_behind : bool
-        Whether the number stands behind the name.
+    It is where the other numbers are a colour without it, or where names repeat without it. `rows`
+    have it as a column of its own beside column `before`, `shorter` as part of the name.
     """
     columns = [_Column(cells) for cells in zip(*rows, strict=True)]
     own = columns[before + 1 :] if is_behind else columns[:before][::-1]
@@ -308,10 +290,8 @@ def _is_of_name(
     others = own[: len(own) - has_label]
     if not others or not own[0].is_whole:
         return False
-    names, longer = (
-        columns[before].distinct,
-        len({row[before - (not is_behind)] for row in shorter}),
-    )
+    names = columns[before].distinct
+    longer = len({row[before - (not is_behind)] for row in shorter})
     if len(others) == 1:
         return names < longer == len(rows)
     if len(others) == 4 and _is_colour(others, 4):

@@ -16,7 +16,6 @@ from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
-from ..images.nifti import Header
 from ..images.reading import read_header
 from ..images.space import space_of
 from .formats import has_table_ending
@@ -104,8 +103,10 @@ def find_unread_table(place: AnyPath) -> InputError | None:
 
 def unread_note(fault: InputError | None) -> str:
     """What is said of a label table that is not read; nothing where there is none."""
-    name = re.split(r"[\\/]", fault.subject)[-1] if fault is not None else ""
-    return f"{name} beside it is not read: {fault.problem}" if fault is not None else ""
+    if fault is None:
+        return ""
+    name = re.split(r"[\\/]", fault.subject)[-1]
+    return f"{name} beside it is not read: {fault.problem}"
 
 
 def _unread(place: AnyPath, tables: list[_Table]) -> InputError | None:
@@ -286,12 +287,6 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
     )
 
 
-def _space_words(header: Header) -> str:
-    """The standard space that an image states."""
-    stated = None if header.grid is None else space_of(header.grid)
-    return stated.name if stated is not None and stated.kind == "template" else "not stated"
-
-
 def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
     try:
         rows = read_label_table(table) if table is not None else None
@@ -306,7 +301,8 @@ def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
         kind = "probabilities" if several else "labels"
         named = len(rows.regions) if rows is not None else None
         regions = header.volumes if several else named
-        space = _space_words(header)
+        stated = None if header.grid is None else space_of(header.grid)
+        space = stated.name if stated and stated.kind == "template" else "not stated"
         return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

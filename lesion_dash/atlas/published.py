@@ -13,8 +13,7 @@ from tarfile import TarError
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
-from ..core.causes import cause_of
-from ..core.errors import InputError
+from ..core.errors import InputError, cause_of
 from ..core.space import MNI, TALAIRACH, StatedSpace, space_named
 from ..images.nifti import SpatialImage
 from .formats import Region, is_background

@@ -11,6 +11,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..files.paths import AnyPath
 from ..images.probabilities import NOISE, Scale, probability_top
+from ..images.survey import fraction_alike
 
 _MAX_PERCENT = 200.0
 """That all regions may add up to at a voxel, on average: atlases of overlapping parts exist.
@@ -180,7 +181,7 @@ def check_parcels(path: AnyPath, labels: NDArray[np.integer], grid: Grid) -> Non
         return
     # Air of a CT to which 1,000 was added is no 0.
     labels = np.where(labels == present[counts.argmax()], 0, labels)
-    alike = _alike(labels)
+    alike = fraction_alike(labels, alone=1.0)
     if alike >= _ALIKE or _spread(labels, present, grid) <= _SPREAD:
         return
     problem = (
@@ -189,17 +190,6 @@ def check_parcels(path: AnyPath, labels: NDArray[np.integer], grid: Grid) -> Non
     )
     remedy = "give an image with a number for each region, or, of one region's map, state its scale"
     raise InputError(path, problem, remedy)
-
-
-def _alike(labels: NDArray[np.integer]) -> float:
-    """Part of the pairs of neighbours inside the image's values that have the same."""
-    pairs = same = 0
-    for axis in range(3):
-        first = np.moveaxis(labels, axis, 0)
-        inside = (first[1:] != 0) & (first[:-1] != 0)
-        pairs += int(np.count_nonzero(inside))
-        same += int(np.count_nonzero(inside & (first[1:] == first[:-1])))
-    return same / pairs if pairs else 1.0
 
 
 def _spread(labels: NDArray[np.integer], present: NDArray[np.integer], grid: Grid) -> float:

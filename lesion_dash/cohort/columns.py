@@ -73,15 +73,11 @@ def open_value(cell: str) -> OpenValue | None:
     """
     text = cell.strip()
     signed, ended = _SIGNED.fullmatch(text), _ENDED.fullmatch(text)
-    if signed:
-        bound, operator = number_of(signed[2]), signed[1]
-        return (
-            None
-            if bound is None
-            else OpenValue(bound, operator in (">", ">=", "≥"), operator in "<>")
-        )
-    bound = number_of(ended[1]) if ended else None
-    return None if bound is None else OpenValue(bound, above=True)
+    operator, number = signed.groups() if signed else (">=", ended[1] if ended else "")
+    bound = number_of(number)
+    if bound is None:
+        return None
+    return OpenValue(bound, operator in (">", ">=", "≥"), strict=operator in "<>")
 
 
 def holds_numbers(cells: Iterable[str]) -> bool:
