@@ -21,10 +21,11 @@ from .analyses.console import (
     show,
     tell_faults,
 )
-from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
+from .analyses.fields import argument_of, choices_of, help_of, option, source, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
 from .core.errors import LesionDashError, cause_of
+from .core.text import did_you_mean
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
 """The requests that are commands, in the order of ``--help``; those from elsewhere follow."""
@@ -108,7 +109,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.fullmatch(r"argument (.+): invalid choice: (.+?) \(choose from (.+)\)", message)
         if choice:
             name, given, choices = (part.replace("'", "") for part in choice.groups())
-            remedy = suggest(given, choices.split(", ")) or f"choose from {choices}"
+            remedy = did_you_mean(given, choices.split(", ")) or f"choose from {choices}"
             message = f"{name}: {given!r} is not known; {remedy}"
         else:
             message += f"; `{self.prog} --help` explains the options"
@@ -124,7 +125,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             text = unknown[0].partition("=")[0]
             options = [option for action in self._actions for option in action.option_strings]
-            remedy = suggest(text, options) or f"`{self.prog} --help` lists the options"
+            remedy = did_you_mean(text, options) or f"`{self.prog} --help` lists the options"
             what = "is not an option of" if text.startswith("-") else "is one argument too many for"
             raise SystemExit(complain(f"{text}: {what} {self.prog}; {remedy}"))
         return known, left

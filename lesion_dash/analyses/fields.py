@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -166,12 +165,6 @@ def help_of(info: FieldInfo) -> str:
     default = default_text(info)
     more = "; ".join(filter(None, [default and f"default {default}", bounds_of(info)]))
     return (info.description or "") + (f" ({more})" if more else "")
-
-
-def suggest(name: str, choices: Iterable[Any]) -> str:
-    """The choice that may have been meant; nothing where none is alike."""
-    alike = get_close_matches(name, [str(choice) for choice in choices], 1)
-    return f"did you mean {alike[0]}?" if alike else ""
 
 
 _BESIDE = "provenance is written beside it"

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
+from ..core.text import did_you_mean
 from .cells import number_of, value_text
 from .cohort import CohortListing
 from .participants import Participants
@@ -272,10 +272,3 @@ def find_column(table: Participants, name: str) -> int:
     remedy = f"choose one of {known}" if known else "; ".join(("it has none to use", *table.notes))
     remedy = did_you_mean(name, table.columns) or remedy
     raise InputError(table.path, f"has no column {name!r}", remedy)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names what is spelt alike, or an empty string."""
-    folded = {name.casefold(): name for name in known}
-    alike = get_close_matches(word.casefold(), folded, 1)
-    return f"did you mean {folded[alike[0]]}?" if alike else ""

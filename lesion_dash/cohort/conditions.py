@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
+from ..core.text import did_you_mean, enumerated
 from ..files.paths import AnyPath
 from .cells import is_missing, number_of, value_text
 from .cohort import ALONE, Cohort, CohortListing
 from .columns import (
     Column,
     describe_column,
-    did_you_mean,
     find_column,
     open_value,
     whole_column,
@@ -579,12 +579,7 @@ def _excluded_for_want(
                 counts[tuple(wanting)] += 1
                 reasons[tuple(wanting)] |= {*wanting.values()}
     return [
-        f"{number:,} excluded only because {_listed(columns)} "
+        f"{number:,} excluded only because {enumerated(columns)} "
         f"{'is' if len(columns) == 1 else 'are'} {' or '.join(sorted(reasons[columns]))}"
         for columns, number in counts.items()
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

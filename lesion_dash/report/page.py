@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
-from ..core.text import counted, printable
+from ..core.text import counted, enumerated, printable
 from ..images.space import space_of
 from ..regions.counts import RegionCount
 from ..stats.coverage import Mark
@@ -30,7 +30,6 @@ from .formatting import (
     condition_label,
     criteria,
     decimals_of,
-    enumerated,
     fixed,
     ml,
     percent,
