@@ -28,8 +28,7 @@ from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
 from .arrays import StoredArray, read_array
-from .axes import fitting_orders
-from .conversion import convert_array
+from .conversion import convert_array, fitting_orders
 from .placing import check_overlap, place_mask, space_notes
 
 _MAX_NAMED = 12  # arbitrary: regions that fit a sentence
