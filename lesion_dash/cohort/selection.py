@@ -378,7 +378,7 @@ def _masks_of(selection: Selection, groups: Groups) -> Groups:
 
 def _of_session(selection: Selection, groups: Groups, session: str, folder: AnyPath) -> Groups:
     """The files of one session of each patient."""
-    known = {name.session for group in groups.values() for name in group if name.session}
+    known = dict.fromkeys(n.session for group in groups.values() for n in group if n.session)
     if not known and session not in (FIRST, LAST):
         problem = f"no name of a mask tells its session, and session {session} is asked for"
         raise InputError(folder, problem, "omit the session")
@@ -400,9 +400,9 @@ def _of_session(selection: Selection, groups: Groups, session: str, folder: AnyP
                 which = f"session {name.session}" if name.session else "no session in its name"
                 selection.left_out[name.file] = f"{which}, not the one chosen"
     if not chosen:
-        one_of = listed([*sorted(known, key=session_place)], 12)
-        problem = f"no mask is of session {session}"
-        raise InputError(folder, problem, f"choose first, last or one of {one_of}")
+        names = sorted(known, key=session_place)
+        remedy = f"choose first, last or one of {listed(names, 12)}"
+        raise InputError(folder, f"no mask is of session {session}", remedy)
     taken_files, files = (sum(map(len, each.values())) for each in (chosen, groups))
     selection.notes.append(f"session {session}: {taken_files:,} of {files:,} masks counted")
     if missing := [group for key, group in groups.items() if key not in chosen]:
