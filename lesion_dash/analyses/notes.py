@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import LesionDashError
+from ..core.notes import AskedFor, note_on
 from ..core.text import counted, printable
 
 STRICT_EXIT_CODE = 1
 """As that of `lesion-dash check` where there are notes: 2 means that nothing could be used."""
-
-
-_ASKED_FOR = (
-    r"\b(brought|resampled|reoriented( exactly)?) from ",
-    r"\bplaced (by|exactly in another field of view, from) ",
-    r"\bis a category: ",
-    r"\bsmoothed with ",
-    r"chosen of \d+$",
-    r"taken as the mask$",
-    r"\bsession .+ masks counted$",
-    r"\d files of \d.* taken together, such as ",
-    r"for several patients each: every file is one patient$",
-    r"\bof the dataset .+ is used$",
-    r"\btaken as probabilities from 0 to 1$",
-    r", as was stated$",
-    r"\bcite .+; licence: ",
-    r"\(repetition time .+ s\)$",
-    r"excluded: too small$",
-    r"patients excluded( in all)?$",
-    r"were excluded when the images were compared$",
-)
-"""What was asked for, and how it was done: worth saying, and no reason to doubt the data."""
 
 
 class NotesAreErrors(LesionDashError):
@@ -65,12 +43,10 @@ def errors_among(notes: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> errors_among(["sex = F: 6 of 12 patients excluded", "a.nii: mask is empty"])
+    >>> errors_among([AskedFor("sex = F: 6 of 12 patients excluded"), "a.nii: mask is empty"])
     ['a.nii: mask is empty']
-    >>> errors_among(["masks: session ses-1: 3 of 6 masks counted"])
-    []
     """
-    return [note for note in notes if not any(re.search(kind, note) for kind in _ASKED_FOR)]
+    return [note for note in notes if not isinstance(note, AskedFor)]
 
 
 def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> list[str]:
@@ -96,7 +72,7 @@ def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> lis
     """
     sentences = {note for one in inputs for note in one.get("notes", ())}
     named = [
-        f"{_name(one)}: {note}" if len(inputs) > 1 else note
+        note_on(_name(one), note) if len(inputs) > 1 else note
         for one in inputs
         for note in one.get("notes", ())
     ]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
+from ..core.notes import AskedFor, note_on
 from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import strip_ending
@@ -325,7 +326,7 @@ def read_participants(
         raise
     except InputError as error:
         return None, (f"{present.name} {place or 'beside the masks'} is not used: {error.reason}",)
-    used = (f"{present.name} {place} is used",) if place else ()
+    used = (AskedFor(f"{present.name} {place} is used"),) if place else ()
     return table, (*used, *table.notes)
 
 
@@ -389,7 +390,7 @@ def read_participants_table(
     Raises
     ------
     InputError
-        Where the table cannot be read, or no row has an id.
+        Where the table cannot be read, or most rows have no usable id.
     """
     plain = read_plain_table(path)
     people = People(tuple(files))
@@ -397,7 +398,7 @@ def read_participants_table(
     kept = [place for place, cell in enumerate(column.ids) if not is_missing(cell)]
     bad = [place for place in kept if not _is_name(column.ids[place])]
     usable = [place for place in kept if _is_name(column.ids[place])]
-    if not usable:
+    if len(bad) > len(usable) or not usable:
         raise InputError(path, *_no_ids(plain, column, bad))
     others = [place for place, name in enumerate(plain.header) if place != column.place and name]
     columns = tuple(plain.header[place] for place in others)
@@ -412,7 +413,7 @@ def read_participants_table(
     joined = join_rows(table, people, column.pairing, of_these_alone)
     units = read_units(path, root)
     notes = (
-        *(note if path.name in note else f"{path.name}: {note}" for note in plain.notes),
+        *(note if path.name in note else note_on(path.name, note) for note in plain.notes),
         *_notes_on_rows_without_id(plain, len(plain.rows) - len(kept), column),
         *([f"{_left_out(plain, len(bad))}: {_no_name(plain, column, bad)}"] if bad else []),
         *column.notes,

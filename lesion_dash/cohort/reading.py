@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.notes import note_on
 from ..core.space import StatedSpace
 from ..core.text import counted, printable
 from ..files.listing import list_images, odd_name, strip_ending
@@ -499,7 +500,7 @@ def _sort_in(
     grid, lesion = reading.grid, result.lesion
     assert grid is not None, "a header was read, and has a grid"
     more = (
-        f"{path.name}: {note}" if len(files) > 1 else note
+        note_on(path.name, note) if len(files) > 1 else note
         for path in files
         for note in (
             *_placement(headers[path], grid),

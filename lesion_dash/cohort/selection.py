@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ..core.errors import InputError, check_choice
+from ..core.notes import AskedFor
 from ..core.space import space_named
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
@@ -330,7 +331,7 @@ def _several(groups: Groups, ids: Mapping[str, str], is_union: bool, notes: list
     if several:
         total, patients = sum(map(len, several.values())), counted(len(several), "patient")
         example = _listed(name.file for name in next(iter(several.values())))
-        notes.append(f"{total:,} files of {patients} taken together, such as {example}")
+        notes.append(AskedFor(f"{total:,} files of {patients} taken together, such as {example}"))
     return ""
 
 
@@ -442,7 +443,7 @@ def _of_session(
     total = len(groups)
     taken_files = sum(map(len, chosen.values()))
     files = sum(map(len, groups.values()))
-    notes.append(f"session {session}: {taken_files:,} of {files:,} masks counted")
+    notes.append(AskedFor(f"session {session}: {taken_files:,} of {files:,} masks counted"))
     if missing:
         notes.append(
             f"{len(missing):,} of {counted(total, 'patient')} without a mask of session {session}, "
@@ -469,7 +470,8 @@ def _separate(
                 own_ids[name.file] = strip_ending(name.file)
     if several:
         what = "name stands" if several == 1 else "names stand"
-        notes.append(f"{several:,} {what} for several patients each: every file is one patient")
+        note = f"{several:,} {what} for several patients each: every file is one patient"
+        notes.append(AskedFor(note))
     return separate, own_ids
 
 
