@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import LesionDashError
-from ..core.notes import AskedFor, note_on
+from ..core.notes import InfoNote, note_on
 from ..core.text import counted, printable
 
 STRICT_EXIT_CODE = 1
@@ -43,10 +43,10 @@ def errors_among(notes: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> errors_among([AskedFor("sex = F: 6 of 12 patients excluded"), "a.nii: mask is empty"])
+    >>> errors_among([InfoNote("sex = F: 6 of 12 patients excluded"), "a.nii: mask is empty"])
     ['a.nii: mask is empty']
     """
-    return [note for note in notes if not isinstance(note, AskedFor)]
+    return [note for note in notes if not isinstance(note, InfoNote)]
 
 
 def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> list[str]:

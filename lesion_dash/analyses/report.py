@@ -117,8 +117,10 @@ class WriteReport(Request):
         from ..images.masks import Binarization
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
-            if folder is not None:
-                path = check_folder(folder)
+            if folder is None:
+                continue
+            path = check_folder(folder)
+            if conditions := request.conditions(letter):  # nothing else can be wrong of a table
                 options = ReadOptions(
                     pattern=self.pattern,
                     session=self.session,
@@ -127,7 +129,7 @@ class WriteReport(Request):
                 )
                 files = list_masks(path, options).files
                 table, notes = read_participants(path, files, self.participants)
-                exclude_patients(request.conditions(letter), table, (), path, notes)
+                exclude_patients(conditions, table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:
         """The whole folders, as the report applies the conditions itself; one is read once."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..core.notes import AskedFor
+from ..core.notes import InfoNote
 from ..files.paths import AnyPath
 from ..images.probabilities import NOISE, Scale, UnclearScale, probability_top
 
@@ -71,9 +71,9 @@ def to_probabilities(
     meaning = "probabilities from 0 to 1" if top == 1 else "percent"
     taken = f"values up to {largest:g} taken as {meaning}"
     notes: tuple[str, ...] = (
-        (AskedFor(f"{taken}, as was stated"),)
+        (InfoNote(f"{taken}, as was stated"),)
         if scale is not None
-        else (taken if top != 1 else AskedFor(taken),)
+        else (taken if top != 1 else InfoNote(taken),)
     )
     above = sum(int((values > top * (1 + NOISE)).sum()) for _, values in columns)
     if above:

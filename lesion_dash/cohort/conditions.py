@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
-from ..core.notes import AskedFor
+from ..core.notes import InfoNote
 from ..files.paths import AnyPath
 from .cells import is_missing, number_of, value_text
 from .cohort import ALONE, Cohort, CohortListing
@@ -192,7 +192,7 @@ class Condition:
             if not self.is_met(cell):
                 known = "not met" if self.is_certain(cell) else "not certain"
                 reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
-        count: str = AskedFor(
+        count: str = InfoNote(
             f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
         )
         if gaps := sum(not cell for cell in cells.values()):
@@ -418,7 +418,7 @@ def exclude_patients(
         raise _nobody_left(folder, parts, table, files, notes)
     counts = [note for part in parts.values() for note in part.notes]
     if len(parts) > 1:
-        counts.append(AskedFor(f"{len(reasons):,} of {len(files):,} patients excluded in all"))
+        counts.append(InfoNote(f"{len(reasons):,} of {len(files):,} patients excluded in all"))
     joined = {file: "; ".join(several) for file, several in reasons.items()}
     return Exclusions(joined, tuple(counts), ", ".join(part.summary for part in parts))
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
-from ..core.notes import AskedFor, note_on
+from ..core.notes import InfoNote, note_on
 from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import strip_ending
@@ -326,7 +326,7 @@ def read_participants(
         raise
     except InputError as error:
         return None, (f"{present.name} {place or 'beside the masks'} is not used: {error.reason}",)
-    used = (AskedFor(f"{present.name} {place} is used"),) if place else ()
+    used = (InfoNote(f"{present.name} {place} is used"),) if place else ()
     return table, (*used, *table.notes)
 
 

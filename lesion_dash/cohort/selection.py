@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ..core.errors import InputError, check_choice
-from ..core.notes import AskedFor
+from ..core.notes import InfoNote
 from ..core.space import space_named
 from ..core.text import counted, shell_word
 from ..files.listing import matches, strip_ending
@@ -331,7 +331,7 @@ def _several(groups: Groups, ids: Mapping[str, str], is_union: bool, notes: list
     if several:
         total, patients = sum(map(len, several.values())), counted(len(several), "patient")
         example = _listed(name.file for name in next(iter(several.values())))
-        notes.append(AskedFor(f"{total:,} files of {patients} taken together, such as {example}"))
+        notes.append(InfoNote(f"{total:,} files of {patients} taken together, such as {example}"))
     return ""
 
 
@@ -443,7 +443,7 @@ def _of_session(
     total = len(groups)
     taken_files = sum(map(len, chosen.values()))
     files = sum(map(len, groups.values()))
-    notes.append(AskedFor(f"session {session}: {taken_files:,} of {files:,} masks counted"))
+    notes.append(InfoNote(f"session {session}: {taken_files:,} of {files:,} masks counted"))
     if missing:
         notes.append(
             f"{len(missing):,} of {counted(total, 'patient')} without a mask of session {session}, "
@@ -471,7 +471,7 @@ def _separate(
     if several:
         what = "name stands" if several == 1 else "names stand"
         note = f"{several:,} {what} for several patients each: every file is one patient"
-        notes.append(AskedFor(note))
+        notes.append(InfoNote(note))
     return separate, own_ids
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class AskedFor(str):
+class InfoNote(str):
     """A note on what was asked for, and how it was done: no reason to doubt the data.
 
     Other notes are errors where a request is strict; all of them are texts.
@@ -19,7 +19,7 @@ def note_on(name: str, note: str) -> str:
     --------
     >>> note_on("a.nii", "mask is empty")
     'a.nii: mask is empty'
-    >>> isinstance(note_on("a.nii", AskedFor("smoothed with 6 mm")), AskedFor)
+    >>> isinstance(note_on("a.nii", InfoNote("smoothed with 6 mm")), InfoNote)
     True
     """
     return type(note)(f"{name}: {note}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
-from ..core.notes import AskedFor, note_on
+from ..core.notes import InfoNote, note_on
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from .maps import Map
@@ -394,7 +394,7 @@ def smooth_series(series: Series, fwhm_mm: float) -> Series:
     array = np.asarray(smooth_img(image, fwhm_mm).dataobj, np.float32, order="F")
     array.setflags(write=False)
     width = f"{fwhm_mm:g} mm (full width at half maximum)"
-    notes: list[str] = [AskedFor(f"smoothed with a Gaussian of {width}")]
+    notes: list[str] = [InfoNote(f"smoothed with a Gaussian of {width}")]
     if unknown := int(np.isnan(series.array).sum()):
         notes.append(f"NaN taken as 0 for smoothing, in {unknown:,} places")
     return replace(series, array=array, notes=(*series.notes, *notes))

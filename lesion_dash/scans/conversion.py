@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.notes import AskedFor, note_on
+from ..core.notes import InfoNote, note_on
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
@@ -96,7 +96,7 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     sources = {str(file): _file_checksum(file) for file in files_of(path)}
     notes = [note_on(path.name, note) for note in header.notes if note.startswith(_SPACE_NOTES)]
     notes += [*stated.notes, *([f"repetition time: {stated.doubt}"] if stated.doubt else [])]
-    source = AskedFor(f"placed like {path.name}")
+    source = InfoNote(f"placed like {path.name}")
     seconds = stated.seconds if isfinite(stated.seconds) else 0.0
     return Placement(header.grid, source, seconds, sources, tuple(notes))
 
@@ -335,7 +335,7 @@ def _given_placement(
         return _place_centred(volume, voxel_size, orientation)
     if affine is not None:
         path = as_path(affine)
-        source = AskedFor(f"placed by the affine of {path.name}")
+        source = InfoNote(f"placed by the affine of {path.name}")
         placement = _place_by_affine(volume, read_affine(path), path, source)
         return replace(placement, sources={str(path): _file_checksum(path)})
     return None
@@ -350,7 +350,7 @@ def _reconcile(
             problem = "an array does not say where its voxels lie"
             raise InputError(stored.path, problem, _PLACEMENT_MISSING)
         return given, given.source
-    own = _place_by_affine(shape, stored.affine, stored.path, AskedFor(_IN_FILE))
+    own = _place_by_affine(shape, stored.affine, stored.path, InfoNote(_IN_FILE))
     if given is None:
         return own, own.source
     if not (_same_axes(own.grid, given.grid) if is_centred else own.grid.matches(given.grid)):
@@ -359,7 +359,7 @@ def _reconcile(
         raise InputError(stored.path, problem, "omit what is given, or save the array alone")
     if is_centred:
         return own, own.source
-    return given, AskedFor(f"{given.source}, in agreement with the affine in its file")
+    return given, InfoNote(f"{given.source}, in agreement with the affine in its file")
 
 
 def _same_axes(own: Grid, given: Grid) -> bool:

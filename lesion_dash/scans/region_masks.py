@@ -17,7 +17,7 @@ from ..atlas.probabilities import to_probabilities
 from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.notes import AskedFor, note_on
+from ..core.notes import InfoNote, note_on
 from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
@@ -194,7 +194,7 @@ class RegionMap:
             largest = f"the largest is {values.max(initial=0):.3g}"
             problem = f"no voxel of the image has a probability of at least {share:g}: {largest}"
             raise InputError(self.name, problem, "give a lower --threshold")
-        note = AskedFor(f"voxels of at least {share:g} taken as the mask")
+        note = InfoNote(f"voxels of at least {share:g} taken as the mask")
         return Mask(grid, inside, self.name, (*notes, note))
 
 
@@ -209,7 +209,7 @@ def _on_grid(
     if own.exact_steps(grid) is None:
         note = f"probabilities resampled from {own} onto the image's grid ({grid}) by linear "
         note += "interpolation in world coordinates"
-    return (*resample_sparse(region.indices, values, own, grid), (AskedFor(note),))
+    return (*resample_sparse(region.indices, values, own, grid), (InfoNote(note),))
 
 
 def read_region(
@@ -313,7 +313,7 @@ def _is_whole(values: NDArray, tolerance: float) -> bool:
 def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
     place = _pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
-    note = AskedFor(f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}")
+    note = InfoNote(f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}")
     first, last = atlas.maps.indptr[place : place + 2].tolist()
     indices = atlas.maps.indices[first:last]
     if not indices.size:

@@ -14,7 +14,7 @@ from ...core.defaults import ENGINE, KIND, Kind
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.memory import free_memory
-from ...core.notes import AskedFor, note_on
+from ...core.notes import InfoNote, note_on
 from ...files.paths import as_path
 from ...images.hounsfield import BRAIN_WINDOW, brain_window, is_hounsfield
 from ...images.maps import Map, MapLike, as_map
@@ -284,7 +284,7 @@ def _unusual(inputs: Inputs, fit: Fit) -> tuple[str, ...]:
     if fit.quality.smallest_jacobian <= 0:
         notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
     if inputs.lesion is not None:
-        notes.append(AskedFor("the lesion's voxels were excluded when the images were compared"))
+        notes.append(InfoNote("the lesion's voxels were excluded when the images were compared"))
     return tuple(notes)
 
 
