@@ -139,6 +139,22 @@ def test_a_note_that_a_result_repeats_is_said_once():
     assert gather_notes(inputs, own) == ["aal: is odd", "3 voxels are not tested"]
 
 
+def test_a_note_on_one_part_of_a_folder_says_which(study, capsys):
+    masks = [*map(blob, range(4)), *map(at_border, range(2)), np.zeros(SHAPE, np.uint8)]
+    folder = write_masks(study / "parts", masks)
+    rows = "".join(f"sub-{number:03}\t{number}\n" for number in range(6))
+    (folder / "participants.tsv").write_text(TABLE + rows)
+    assert run("compare parts parts --where-a age<3 --where-b age>=3 -k 1 -o out") == 0
+    said = capsys.readouterr().err.splitlines()
+    (border,) = [line for line in said if "touch" in line]
+    assert border.startswith("note: parts (B): 2 files, sub-004_lesion.nii.gz, ")
+    counts = [line for line in said if re.search(r"age (<|>=) 3: . of 7 patients excluded", line)]
+    assert [line.split(": ")[1] for line in counts] == ["parts (A)", "parts (B)"]
+    # What is to be said of the whole folder is said once, and of neither part.
+    assert sum("6 of 7 patients have a row" in line for line in said) == 1
+    assert any(line.startswith("note: parts: 6 of 7 patients have a row") for line in said)
+
+
 # --strict
 
 

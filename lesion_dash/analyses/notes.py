@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 
 from ..core.errors import LesionDashError
@@ -53,7 +54,8 @@ def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> lis
     """The notes on all inputs, with their names where there are several, then those on the result.
 
     A result repeats notes on its inputs, with a name before them or without: those are said once.
-    Parts of one folder share its name, and so what is to be said of the whole.
+    Parts of one folder share its name, and so what is to be said of the whole; what is to be said
+    of one part alone names it A or B.
 
     Parameters
     ----------
@@ -67,12 +69,22 @@ def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> lis
     >>> folder = {"kind": "cohort", "folder": "study/masks", "notes": ["2 files are empty"]}
     >>> gather_notes([folder, folder], ["2 files are empty", "5 voxels are not tested"])
     ['masks: 2 files are empty', '5 voxels are not tested']
+    >>> gather_notes([folder, folder | {"notes": ["2 files are empty", "only one patient"]}], [])
+    ['masks: 2 files are empty', 'masks (B): only one patient']
     >>> gather_notes([folder], [])
     ['2 files are empty']
     """
     sentences = {note for one in inputs for note in one.get("notes", ())}
+    cohorts = [one for one in inputs if one.get("kind") == "cohort"]
+
+    def title(one: Mapping[str, Any], note: str) -> str:
+        alike = [other for other in cohorts if _name(other) == _name(one)]
+        if one not in cohorts or all(note in other.get("notes", ()) for other in alike):
+            return _name(one)
+        return f"{_name(one)} ({ascii_uppercase[cohorts.index(one)]})"
+
     named = [
-        note_on(_name(one), note) if len(inputs) > 1 else note
+        note_on(title(one, note), note) if len(inputs) > 1 else note
         for one in inputs
         for note in one.get("notes", ())
     ]
