@@ -207,6 +207,10 @@ ASKED_FOR = {
     "a scale": (lambda: atlas_of(42, "percent"), "percent, as was stated"),
     "a usual scale": (lambda: atlas_of(1), "taken as probabilities from 0 to 1"),
     "another grid": (on_half_voxels, "atlas resampled from "),
+    "labels of several files": (
+        lambda: chosen(session="1", label="any"),
+        "3 files, .* taken as the mask",
+    ),
     "a threshold": (lambda: Binarization(0.5).summary, "taken as the mask"),
 }
 DOUBTS = {
