@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
+from ..core.notes import note_on
 from .console import warn
 from .request import Progress, Request
 
@@ -164,4 +165,4 @@ def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
 
 def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:
     """The notes on atlases, with their names."""
-    return [f"{result.atlas.name}: {note}" for result in results for note in result.notes]
+    return [note_on(result.atlas.name, note) for result in results for note in result.notes]

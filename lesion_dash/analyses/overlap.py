@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.notes import note_on
 from ..core.text import printable
 from . import fields
 from .fields import source
@@ -153,7 +154,7 @@ def _sizes(result: Overlap) -> dict[str, Any]:
 
 
 def _notes_on_maps(result: Overlap) -> list[str]:
-    own = [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+    own = [note_on(mask.name, note) for mask in (result.a, result.b) for note in mask.notes]
     return [*own, *result.notes]
 
 

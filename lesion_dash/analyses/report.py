@@ -101,11 +101,13 @@ class WriteReport(Request):
         from ..files.listing import check_folder
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
-            if folder is not None:
-                path = check_folder(folder)
+            if folder is None:
+                continue
+            path = check_folder(folder)
+            if conditions := request.conditions(letter):  # nothing else can be wrong of a table
                 files = list_masks(path, read_options(self)).files
                 table, notes = read_participants(path, files, self.participants)
-                exclude_patients(request.conditions(letter), table, (), path, notes)
+                exclude_patients(conditions, table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:
         """The whole folders, as the report applies the conditions itself; one is read once."""

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.writing import with_notes
 from ..images.maps import GridCache
 from ..images.probabilities import Scale
@@ -145,7 +146,7 @@ class Atlas(ABC):
             if is_exact
             else f"{subject} resampled {change} by {way}"
         )
-        return self.replaced(grid=grid, notes=(*notes, note), **self._resampled(grid))
+        return self.replaced(grid=grid, notes=(*notes, InfoNote(note)), **self._resampled(grid))
 
     def replaced(self, **fields: Any) -> Self:
         """A copy with other values in some fields."""

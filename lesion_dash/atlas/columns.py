@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from statistics import mean
 
 SEPARATORS = "\t;,|"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -199,7 +198,7 @@ def _find_name(columns: list[_Column]) -> tuple[int | None, int | None]:
     words = [place for place, column in enumerate(columns) if column.is_words]
     words = [place for place in words if not columns[place].is_side] or words
     most = max((columns[place].distinct for place in words), default=0)
-    lengths = {place: mean(map(len, columns[place].cells)) for place in words}
+    lengths = {place: sum(map(len, columns[place].cells)) for place in words}
     names = [place for place in words if columns[place].distinct >= _DISTINCT * most]
     name = max(names, key=lambda place: lengths[place], default=None)
     shorter = (

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.paths import AnyPath
-from ..images.probabilities import NOISE, Scale, probability_top
+from ..images.probabilities import NOISE, Scale, UnclearScale, probability_top
 from ..images.survey import fraction_alike
 
 _MAX_PERCENT = 200.0
@@ -33,8 +34,9 @@ def to_probabilities(
     """Bring the values of all maps of an atlas to probabilities from 0 to 1.
 
     The largest value of all maps tells the scale where none is stated: up to 1 they are
-    probabilities, from 50 to 100 percent, see `probability_top`. Values that miss 0 or the top by
-    less than a thousandth of the scale, as after an interpolation, are set to it.
+    probabilities, from 50 to 100 percent, see `probability_top`. Maps that all hold one other
+    value are masks that were scaled, or probabilities: this is to be stated. Values that miss 0
+    or the top by less than a thousandth of the scale, as after an interpolation, are set to it.
 
     Parameters
     ----------
@@ -62,11 +64,19 @@ def to_probabilities(
     largest = max((float(values.max(initial=0)) for _, values in columns), default=0.0)
     lowest = min((float(values.min(initial=0)) for _, values in columns), default=0.0)
     top = check_scale(path, len(columns), dtype, lowest, largest, scale)
+    if scale is None and _is_one_value(columns, largest) and largest < top * (1 - NOISE):
+        problem = f"maps of a probabilistic atlas that hold {largest:g} and 0 alone: probabilities"
+        remedy = f"state their scale, fraction or percent, or divide masks by {largest:g}"
+        raise UnclearScale(path, f"{problem} vary, and masks hold 1", remedy)
     if top != 1 and repetition_time > 0 and scale is None:
         _check_no_series(path, columns)
     meaning = "probabilities from 0 to 1" if top == 1 else "percent"
-    stated = ", as was stated" if scale is not None else ""
-    notes: tuple[str, ...] = (f"values up to {largest:g} taken as {meaning}{stated}",)
+    taken = f"values up to {largest:g} taken as {meaning}"
+    notes: tuple[str, ...] = (
+        (InfoNote(f"{taken}, as was stated"),)
+        if scale is not None
+        else (taken if top != 1 else InfoNote(taken),)
+    )
     above = sum(int((values > top * (1 + NOISE)).sum()) for _, values in columns)
     if above:
         notes += (f"values above {top:g} taken as {top:g} in {above:,} places",)
@@ -79,6 +89,12 @@ def to_probabilities(
         probabilities = np.minimum(values[is_above].astype(np.float64) / top, 1.0)
         scaled.append((indices[is_above], probabilities))
     return scaled, notes
+
+
+def _is_one_value(columns: Sequence[Column], value: float) -> bool:
+    """Whether several maps hold one and the same value wherever they hold any."""
+    filled = [values for _, values in columns if values.size]
+    return len(filled) > 1 and all(float(values.min()) == value for values in filled)
 
 
 def check_scale(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
+from ..core.notes import InfoNote
 from ..core.text import did_you_mean, enumerated
 from ..files.paths import AnyPath
 from .cells import is_missing, number_of, value_text
@@ -191,7 +192,9 @@ class Condition:
             if not self.is_met(cell):
                 known = "not met" if self.is_certain(cell) else "not certain"
                 reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
-        count = f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
+        count: str = InfoNote(
+            f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
+        )
         if gaps := sum(not cell for cell in cells.values()):
             included = f"{gaps:,} included whose value is missing"
             excluded = f"{gaps:,} of them because the value is missing"
@@ -415,7 +418,7 @@ def exclude_patients(
         raise _nobody_left(folder, parts, table, files, notes)
     counts = [note for part in parts.values() for note in part.notes]
     if len(parts) > 1:
-        counts.append(f"{len(reasons):,} of {len(files):,} patients excluded in all")
+        counts.append(InfoNote(f"{len(reasons):,} of {len(files):,} patients excluded in all"))
     joined = {file: "; ".join(several) for file, several in reasons.items()}
     return Exclusions(joined, tuple(counts), ", ".join(part.summary for part in parts))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
+from ..core.notes import InfoNote, note_on
 from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
 from ..files.paths import AnyPath, PathInput, as_path, is_below
@@ -300,7 +301,7 @@ def read_participants(
         raise
     except InputError as error:
         return None, (f"{present.name} {place or 'beside the masks'} is not used: {error.reason}",)
-    used = (f"{present.name} {place} is used",) if place else ()
+    used = (InfoNote(f"{present.name} {place} is used"),) if place else ()
     return table, (*used, *table.notes)
 
 
@@ -364,7 +365,7 @@ def read_participants_table(
     Raises
     ------
     InputError
-        Where the table cannot be read, or no row has an id.
+        Where the table cannot be read, or most rows have no usable id.
     """
     plain = read_plain_table(path)
     people = People(tuple(files))
@@ -376,7 +377,7 @@ def read_participants_table(
     if bad:
         name = f"{column.ids[bad[0]]!r} is not a valid patient name"
         fault, remedy = f"row {plain.numbers[bad[0]]}: {name}", "use letters, digits, - and _"
-    if not usable:
+    if len(bad) > len(usable) or not usable:
         fault = fault or f"row {plain.numbers[0]}: '' is not a valid patient name"
         raise InputError(path, fault, remedy)
     others = [place for place, name in enumerate(plain.header) if place != column.place and name]
@@ -391,7 +392,7 @@ def read_participants_table(
     table = Rows(path.name, columns, rows, ids, numbers, sessions)
     joined = join_rows(table, people, column.pairing, of_these_alone)
     units = read_units(path, root)
-    notes = [note if path.name in note else f"{path.name}: {note}" for note in plain.notes]
+    notes = [note if path.name in note else note_on(path.name, note) for note in plain.notes]
     for number, which, example in (
         (len(without), " without an id", without and f"row {plain.numbers[without[0]]}"),
         (len(bad), "", fault),

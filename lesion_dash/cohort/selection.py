@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any, Literal, get_args
 
 from ..core.errors import InputError, NotBinary, check_choice
+from ..core.notes import InfoNote
 from ..core.space import space_named
 from ..core.text import counted, listed, shell_word
 from ..files.listing import matches, strip_ending
@@ -308,7 +309,8 @@ def _select(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> 
     elif several:
         total, patients = sum(map(len, several.values())), counted(len(several), "patient")
         example = listed([name.file for name in next(iter(several.values()))], _MOST_NAMED)
-        selection.notes.append(f"{total:,} files of {patients} taken together, such as {example}")
+        note = f"{total:,} files of {patients} taken together, such as {example}"
+        selection.notes.append(InfoNote(note))
     for group in groups.values():
         selection.patients[selection.ids[group[0].file]] = tuple(name.file for name in group)
     return selection
@@ -404,7 +406,8 @@ def _of_session(selection: Selection, groups: Groups, session: str, folder: AnyP
         remedy = f"choose first, last or one of {listed(names, 12)}"
         raise InputError(folder, f"no mask is of session {session}", remedy)
     taken_files, files = (sum(map(len, each.values())) for each in (chosen, groups))
-    selection.notes.append(f"session {session}: {taken_files:,} of {files:,} masks counted")
+    counted_files = f"session {session}: {taken_files:,} of {files:,} masks counted"
+    selection.notes.append(InfoNote(counted_files))
     if missing := [group for key, group in groups.items() if key not in chosen]:
         who = f"{len(missing):,} of {counted(len(groups), 'patient')} without a mask of session"
         example = selection.ids[missing[0][0].file]
@@ -419,7 +422,7 @@ def _separate(selection: Selection, groups: Groups) -> Groups:
     if several:
         what = "name stands" if len(several) == 1 else "names stand"
         who = f"{len(several):,} {what} for several patients each"
-        selection.notes.append(f"{who}: every file is one patient")
+        selection.notes.append(InfoNote(f"{who}: every file is one patient"))
     return {name.file: [name] for group in groups.values() for name in group}
 
 

@@ -36,7 +36,7 @@ class TableLimits(NamedTuple):
         Examples
         --------
         >>> TABLE.fault(rows=400), TABLE.fault(rows=400_000)
-        ('', 'has 400,000 rows, 30,000 are allowed')
+        ('', 'has 400,000 rows, 60,000 are allowed')
         """
         for kind, number in (("rows", rows), ("columns", columns), ("cells", cells)):
             if number > (limit := getattr(self, kind)):
@@ -56,7 +56,7 @@ class TableLimits(NamedTuple):
         return self.fault(rows=ends) or self.fault(cells=sum(map(text.count, separators)) + 1)
 
 
-TABLE = TableLimits(bytes=2**22, rows=30_000, columns=2_000, cells=600_000)
+TABLE = TableLimits(bytes=2**22, rows=60_000, columns=2_000, cells=600_000)
 """Of regions, points, units and numbers: the largest label tables have some 15,000 rows."""
 
 EVENTS = TABLE._replace(bytes=2**24, rows=100_000, cells=1_000_000)

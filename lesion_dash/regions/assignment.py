@@ -18,6 +18,7 @@ from ..core.defaults import (
     Signs,
 )
 from ..core.errors import InputError, check_choice
+from ..core.notes import note_on
 from ..images.maps import MapLike, as_map
 from ..stats.components import Component, Components, find_components
 from .overlap_scores import (
@@ -277,8 +278,8 @@ def assign_regions(
         head = [value(part, sums) for value in _COMPONENT.values()]
         matches += own
         rows += [(*head, *(value(m) for value in _OVERLAP.values()), on) for m in own]
-    notes = [f"{components.name}: {note}" for note in components.notes]
-    notes += [f"{local.name}: {note}" for note in sums.notes]
+    notes = [note_on(components.name, note) for note in components.notes]
+    notes += [note_on(local.name, note) for note in sums.notes]
     return Assignment(
         map_name=components.name,
         atlas_name=local.name,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote, note_on
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
@@ -27,6 +28,8 @@ from .arrays import StoredArray, read_array
 
 Shape = tuple[int, ...]
 Volume = tuple[int, int, int]
+
+_IN_FILE = "placed by the affine in its file"
 
 # World axis of each character of an orientation, and whether it grows.
 _DIRECTIONS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -92,10 +95,11 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
         raise InputError(path, problem, "give the image whose voxels the array holds")
     stated = stated_time(path, header) if len(shape) > 3 else StatedTime(0.0)
     sources = {str(file): _file_checksum(file) for file in files_of(path)}
-    notes = [f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES)]
+    notes = [note_on(path.name, note) for note in header.notes if note.startswith(_SPACE_NOTES)]
     notes += [*stated.notes, *([f"repetition time: {stated.doubt}"] if stated.doubt else [])]
     seconds = stated.seconds if isfinite(stated.seconds) else 0.0
-    return Placement(header.grid, f"placed like {path.name}", seconds, sources, tuple(notes))
+    source = InfoNote(f"placed like {path.name}")
+    return Placement(header.grid, source, seconds, sources, tuple(notes))
 
 
 def _file_checksum(path: AnyPath) -> str:
@@ -541,7 +545,7 @@ def _given_placement(
         return _place_centred(volume, voxel_size, orientation)
     if affine is not None:
         path = as_path(affine)
-        source = f"placed by the affine of {path.name}"
+        source = InfoNote(f"placed by the affine of {path.name}")
         placement = _place_by_affine(volume, read_affine(path), path, source)
         return replace(placement, sources={str(path): _file_checksum(path)})
     return None
@@ -556,7 +560,7 @@ def _reconcile(
             problem = "an array does not say where its voxels lie"
             raise InputError(stored.path, problem, _PLACEMENT_MISSING)
         return given, given.source
-    own = _place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
+    own = _place_by_affine(shape, stored.affine, stored.path, InfoNote(_IN_FILE))
     if given is None:
         return own, own.source
     agree = own.grid.matches(given.grid)
@@ -570,7 +574,7 @@ def _reconcile(
         raise InputError(stored.path, problem, "omit what is given, or save the array alone")
     if is_centred:
         return own, own.source
-    return given, f"{given.source}, in agreement with the affine in its file"
+    return given, InfoNote(f"{given.source}, in agreement with the affine in its file")
 
 
 def _nifti_values(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, ...]]:

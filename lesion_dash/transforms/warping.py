@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..images.maps import Map
 from ..images.masks import Mask
 from ..images.survey import fraction_alike
@@ -287,7 +288,7 @@ _EXACT = "no value interpolated"
 
 
 def _note(own: Grid, grid: Grid, how: str) -> str:
-    return f"brought from {own} to {grid}: {how}"
+    return InfoNote(f"brought from {own} to {grid}: {how}")
 
 
 def _with_array(image: Map, array: NDArray, grid: Grid, how: str, *notes: str) -> Map:
