@@ -120,7 +120,8 @@ class WriteReport(Request):
             if folder is None:
                 continue
             path = check_folder(folder)
-            if conditions := request.conditions(letter):  # nothing else can be wrong of a table
+            conditions = request.conditions(letter)
+            if conditions or self.participants:  # else nothing of a table is an error
                 options = ReadOptions(
                     pattern=self.pattern,
                     session=self.session,
