@@ -239,14 +239,15 @@ def test_what_was_asked_for_is_no_error(tmp_path, monkeypatch, name):
         assert is_error == (name in DOUBTS)
 
 
-def test_what_was_asked_for_of_two_folders_passes_where_notes_are_errors(study, capsys):
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_what_was_asked_for_of_two_folders_passes_where_notes_are_errors(study, capsys, command):
     for name in "pq":
         masks = [np.roll(blob(number), int(name == "q"), 2) for number in range(4)]
         names = [f"{name}{number}.nii" for number in range(4)]
         folder = write_masks(study / name, masks, names=names)
         rows = "".join(f"{name}{number}\t{60 + number}\n" for number in range(4))
         (folder / "participants.tsv").write_text(TABLE + rows)
-    assert run("compare p q -k 1 -o out --where 'age>=61' --strict") == 0
+    assert run(f"{command} p q -k 1 -o out --where 'age>=61' --strict") == 0
     assert capsys.readouterr().err.count("1 of 4 patients excluded") == 2
 
 

@@ -104,7 +104,8 @@ class WriteReport(Request):
             if folder is None:
                 continue
             path = check_folder(folder)
-            if conditions := request.conditions(letter):  # nothing else can be wrong of a table
+            conditions = request.conditions(letter)
+            if conditions or self.participants:  # else nothing of a table is an error
                 files = list_masks(path, read_options(self)).files
                 table, notes = read_participants(path, files, self.participants)
                 exclude_patients(conditions, table, (), path, notes)

@@ -91,13 +91,14 @@ def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
 
 
 def without_folders(text: str, cohorts: Sequence[Cohort]) -> str:
-    """A sentence in which the folders of the cohorts are called by their names."""
+    """A sentence with the names of the cohorts in place of their folders, of the same kind."""
+    kind = type(text)
     for cohort, name in zip(cohorts, folder_names(cohorts), strict=True):
         for place in (str(cohort.folder.resolve()), str(cohort.folder)):
             if "/" in place or "\\" in place:
                 pattern = rf"(?<![\w/\\]){re.escape(place)}(?!\w)"
                 text = name.join(re.split(pattern, text))
-    return text
+    return kind(text)
 
 
 # The choices.

@@ -243,7 +243,7 @@ def _set_up_series(image: PathInput | SpatialImage, bootstrap: Bootstrap) -> _Se
         raise InputError(series.name, problem, "give an image with a volume for each time")
     # Notes of a series begin with the name of their file, which here is that of the result.
     file = f"{series.paths[0].name}: " if series.paths else ""
-    notes = native_notes(tuple(note.removeprefix(file) for note in series.notes))
+    notes = native_notes(tuple(type(note)(note.removeprefix(file)) for note in series.notes))
     name = series.name if isinstance(image, SpatialImage) else str(as_path(image))
     return _SeriesSetup(series, bootstrap, tuple(notes), {name: "".join(series.sha256)})
 
