@@ -118,7 +118,9 @@ def _id_like(header: Sequence[str]) -> list[int]:
 
 def _column(table: PlainTable, place: int, people: People) -> IdColumn:
     parts = [("", "") if is_missing(cell) else split_id(cell) for cell in table.column(place)]
-    ids, sessions = [own for own, _ in parts], [session for _, session in parts]
+    # A file's name may be no more than a point, which stands for a missing value.
+    ids = ["" if is_missing(own) else own for own, _ in parts]
+    sessions = [session for _, session in parts]
     pairing = pair_ids(people, map(as_written, filter(is_name, ids)))
     return IdColumn(place, table.header[place], ids, sessions, pairing)
 

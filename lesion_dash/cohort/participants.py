@@ -370,9 +370,9 @@ def read_participants_table(
     plain = read_plain_table(path)
     people = People(tuple(files))
     column, id_notes = choose_id_column(plain, people)
-    without = [row for row, cell in enumerate(column.ids) if is_missing(cell)]
-    usable = [row for row, cell in enumerate(column.ids) if is_name(cell) and not is_missing(cell)]
-    bad = sorted({*range(len(plain.rows))} - {*without, *usable})
+    without = [row for row, own in enumerate(column.ids) if not own]
+    usable = [row for row, own in enumerate(column.ids) if is_name(own)]
+    bad = [row for row, own in enumerate(column.ids) if own and not is_name(own)]
     fault, remedy = "", f"write the ids into the column {column.name or 1}"
     if bad:
         name = f"{column.ids[bad[0]]!r} is not a valid patient name"
