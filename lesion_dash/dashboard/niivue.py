@@ -6,15 +6,11 @@ from typing import Any
 
 import ipyniivue
 
-from .scripts import widget_script
-
 _LARGEST = 1e9  # far beyond any place, angle or share
 
 
 class QuickNiiVue(ipyniivue.NiiVue):  # type: ignore[misc]
     """An ipyniivue widget that redraws a map in a fraction of the time."""
-
-    _esm = widget_script("viewer")
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take from the page where crosshair and view are; ipyniivue checks none of it."""

@@ -33,6 +33,7 @@ from .session_menu import SessionMenu
 from .slice_view import FileDrop, SliceView
 from .steady_table import SteadyTable
 from .tour import Tour
+from .widgets.viewer import Viewer
 
 CONTROL_TARGET = "jupyter.widget.control"
 _MOST_CONTROL_COMMS = 100
@@ -99,6 +100,7 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
         unused=frozenset({"_volume_object_3d_data", *_VIEWER_EVENTS}),
     ),
     Volume: PageInput(unused=frozenset({"buffer_paths", "chunk_img", *_VOLUME_FACTS})),
+    Viewer: PageInput(Viewer.FROM_PAGE),
     SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
     MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
     PlaceField: PageInput(frozenset({"mm"})),

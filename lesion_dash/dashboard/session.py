@@ -41,6 +41,7 @@ from .data_root import DataRoot
 from .display_scale import DisplayScale
 from .picture import Mm, Picture
 from .state import Selection
+from .widgets.layers import OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
 _MAX_ORIGINS = 64
@@ -98,6 +99,7 @@ class Session:
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
+    _map_layers: Cache = field(default_factory=lambda: Cache(6))
 
     def load(
         self,
@@ -311,6 +313,43 @@ class Session:
         if selection.map_key == "n":
             return self.most_patients(selection.cohort_a)  # to count patients takes no volumes
         return float(np.nanmax(self.stats(selection).values[selection.map_key], initial=0))
+
+    def map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        """The selected map of all voxels, for the viewer: the browser leaves out those below k."""
+        b = selection.cohort_b if selection.map_key == "overlap" else ""
+        key = (selection.cohort_a, b, bool(selection.cohort_b), selection.map_key)
+        return self._map_layers.get(key, lambda: self._make_map_layer(selection))
+
+    def _make_map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        if selection.map_key == "overlap":
+            return self._overlap_layer(selection)
+        of_a = " of A" if selection.cohort_b else ""
+        statistic = STATISTICS[selection.map_key]
+        factor, unit = statistic.display
+        scale = Scale(self._maximum(selection, factor), statistic.colormap)
+        title = f"{statistic.title}{of_a}, where ≥ {{k}} patients are lesioned"
+        cohort = self.load(selection.cohort_a)
+        if selection.map_key == "n":
+            counts = np.ravel(cohort.counts, order="F")
+            indices = np.flatnonzero(counts)
+            n = counts[indices]
+            return ValueLayer(cohort.grid, indices, n, title, unit, scale, n)
+        stats = self._stats_of(selection.cohort_a, 1)
+        values = stats.values[selection.map_key] * factor
+        return ValueLayer(cohort.grid, stats.indices, values, title, unit, scale, stats.values["n"])
+
+    def _overlap_layer(self, selection: Selection) -> OverlapLayer:
+        a, b = self.load(selection.cohort_a), self.load(selection.cohort_b)
+        fields = fields_of_view(a.grid, b.grid, b.name)
+        counts = np.zeros((2, fields.grid.size), np.int32)
+        for row, cohort in enumerate((a, b)):
+            own = np.ravel(cohort.counts, order="F")
+            lesioned = np.flatnonzero(own)
+            counts[row, fields.places(cohort.grid, lesioned)] = own[lesioned]
+        indices = np.flatnonzero(counts.any(axis=0))
+        n_a, n_b = counts[:, indices]
+        title = "Voxels with at least {k} patients in A, in B, in both"
+        return OverlapLayer(fields.grid, indices, n_a, n_b, title)
 
     def picture(self, selection: Selection) -> Picture:
         """The selected map in the levels of its colour table, for the viewer."""
