@@ -10,15 +10,20 @@ from browser_steps import LONG
 from lesion_dash.dashboard.scripts import viewer_script
 from lesion_dash.dashboard.widgets.viewer import Viewer
 
-ADDRESS = "http://viewer.test/"
+ADDRESS = "http://127.0.0.1:9/"  # which nobody is asked for: all of it is answered here
 
 # Stands for Jupyter's models: what is set is kept, and what is saved is told.
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Viewer</title>
-<style>body { margin: 0; font-family: sans-serif } #here { height: 620px; display: flex } #here > div { width: 100% }
+<style>
+body { margin: 0; font-family: sans-serif }
+#here { height: 620px; display: flex }
+#here > div { flex: 1 1 0 }
 CSS</style><main id="here"></main>
 <script type="module">
 class Model {
-  constructor(state) { this.state = state; this.heard = {}; this.saved = []; this.widget_manager = manager; }
+  constructor(state) {
+    Object.assign(this, { state, heard: {}, saved: [], widget_manager: manager });
+  }
   get(name) { return this.state[name]; }
   set(name, value) {
     if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
@@ -36,6 +41,7 @@ async function fetched(id) {
   if ("content" in state) state.content = await (await fetch(`/content/${id}`)).arrayBuffer();
   return new Model(state);
 }
+window.viewers = [];
 const { default: widget } = await import("/viewer.js");
 window.models = models;
 window.Model = Model;
@@ -43,7 +49,8 @@ window.show = async (id) => {
   const el = document.createElement("div");
   document.getElementById("here").append(el);
   const model = await manager.get_model(id);
-  return widget.render({ model, el });
+  const cleanup = widget.render({ model, el });
+  window.viewers.push(el.firstChild.viewer);
 };
 window.isReady = true;
 </script></html>"""
@@ -97,14 +104,49 @@ class ViewerPage:
         self.page.wait_for_function(code, arg=[number, painted], timeout=LONG)
 
     def set(self, name: str, value: Any, number: int = 0) -> None:
-        """Set a trait, as the kernel would."""
-        code = "([id, name, value]) => window.models[id].set(name, value)"
-        self.page.evaluate(code, [self.viewers[number].model_id, name, value])
+        """Set a trait of a viewer, as the kernel would."""
+        self._set(self.viewers[number], name, value)
+
+    def change(self, name: str, value: Any, widget: Any = None) -> None:
+        """Set a trait of a widget, by default the first viewer, and wait until all is drawn."""
+        self._set(widget or self.viewers[0], name, value)
+        self.settle()
+
+    def type(self, label: str, text: str) -> None:
+        """Type into a field, and wait until all is drawn."""
+        field = self.page.get_by_label(label, exact=True)
+        field.fill(text)
+        field.press("Enter")
+        self.settle()
+
+    def slide(self, label: str, value: float) -> None:
+        """Put a slider of the viewer somewhere."""
+        code = """(node, value) => {
+          node.value = value;
+          node.dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+        self.page.get_by_label(label, exact=True).evaluate(code, value)
+
+    def open_display(self) -> None:
+        """Open the menu of what is seldom changed."""
+        self.page.get_by_text("Display", exact=True).click()
+
+    def settle(self) -> None:
+        """Wait until nothing is left to be drawn."""
+        code = """async () => {
+          await Promise.all(window.viewers.map((viewer) => viewer.done()));
+          for (let turn = 0; turn < 2; turn += 1) await new Promise(requestAnimationFrame);
+        }"""
+        self.page.evaluate(code)
 
     def get(self, name: str, number: int = 0) -> Any:
         """A trait as the page has it."""
         code = "([id, name]) => window.models[id].get(name)"
         return self.page.evaluate(code, [self.viewers[number].model_id, name])
+
+    def _set(self, widget: Any, name: str, value: Any) -> None:
+        code = "([id, name, value]) => window.models[id].set(name, value)"
+        self.page.evaluate(code, [widget.model_id, name, value])
 
 
 def _widgets() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,12 +12,11 @@ from ...core.grid import Grid
 from ...plotting.figures import Layer
 from ..app_context import AppContext
 from ..controls import bind, card, heading, note, set_text
-from ..outline import Outline
-from ..picture import Mm
-from ..places import place_words
+from ..outline import LesionLayers, Outline, own_scan
+from ..places import Mm, place_words
 from ..session import Readout
 from ..state import Selection
-from ..widgets.layers import MaskLayer
+from ..widgets.layers import AnyLayer, ScanLayer
 from ..widgets.viewer import MNI_2MM, Viewer
 from ..without_webgl import Fallback
 from .outline import OutlineLine, shown_outline
@@ -45,7 +45,9 @@ class BrainPanel:
         self.remark = note()
         self.line = OutlineLine(context, source=".ld-here")
         self.outline: Outline | None = None
-        self._lesion: MaskLayer | None = None
+        self._lesions = LesionLayers(context)
+        self._scan: ScanLayer | None = None
+        self._scans = context.worker()
         self._placed = False
         self._follow()
         self.widget = self._lay_out()
@@ -54,8 +56,8 @@ class BrainPanel:
     def _follow(self) -> None:
         choices, guard = self._context.choices, self._context.banner.guard
         bind(choices, "radiological", self.viewer, "radiological")
-        choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient"])
-        for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
+        choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient", "kept"])
+        for name in ("cohort_a", "cohort_b", "min_patients", "map_key", "loaded_atlas"):
             choices.observe(guard(self._paint), names=name)
         choices.observe(guard(self._located), names=["mm", "loaded_atlas"])
         self.viewer.observe(guard(self._painted), names="painted")
@@ -82,8 +84,11 @@ class BrainPanel:
         self._without_webgl.redraw()
 
     def _show(self, selection: Selection) -> None:
-        maps = [self._context.session.map_layer(selection)] if selection.cohort_a else []
-        self.viewer.show(*maps, *filter(None, [self._lesion]))
+        session = self._context.session
+        maps = [session.map_layer(selection)] if selection.cohort_a else []
+        others: tuple[AnyLayer | None, ...] = (session.atlas_layer(selection.atlas), self._scan)
+        shown = [layer for layer in others if layer is not None]
+        self.viewer.show(*maps, *self._lesions.layers, *shown)
 
     def _remark(self, selection: Selection) -> str:
         session, key = self._context.session, selection.map_key
@@ -102,10 +107,15 @@ class BrainPanel:
     def _outline(self, _change: Any = None) -> None:
         outline = shown_outline(self._context)
         self.line.say(outline)
-        if (self.outline and self.outline.lesion) is not (outline and outline.lesion):
-            self._lesion = None if outline is None else MaskLayer(outline.lesion, outline.patient)
-        self.outline = outline
+        patient, self.outline, self._scan = self._context.choices.patient, outline, None
         self._show(self._context.choices.selection)
+        if outline is not None:
+            self._scans.submit(lambda: own_scan(self._context), partial(self._show_scan, patient))
+
+    def _show_scan(self, patient: str, scan: ScanLayer | None) -> None:
+        if scan is not None and patient == self._context.choices.patient:
+            self._scan = scan
+            self._show(self._context.choices.selection)
 
     def _painted(self, _change: Any) -> None:
         self._context.loading.painted = True

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ...core.grid import Grid
 from ...images.masks import Mask
 from ...images.template import template_on
-from ...plotting.figures import BOTH, COLOUR_STOPS, ONLY_A, ONLY_B, OUTLINED, Colour
+from ...plotting.figures import BOTH, COLOUR_STOPS, ONLY_A, ONLY_B, Colour
 from ..colour_scales import B_TO_A
 
 Stops = tuple[tuple[int, Colour], ...]
 
 COLOUR_TABLES: dict[str, Stops] = {
-    **{name: stops for name, stops in COLOUR_STOPS.items() if not name.endswith(OUTLINED)},
+    **COLOUR_STOPS,
     "blue-orange": B_TO_A,
 }
 """The colour tables of value layers: level and colour at each bend."""
@@ -366,6 +366,8 @@ class ScanLayer:
     window : tuple of float, optional
         Values shown black and white; else nearly the whole range.
     unit : str
+    blend : float
+        How much of it is seen at first where it lies over a background, from 0 to 1.
     """
 
     array: NDArray
@@ -373,6 +375,7 @@ class ScanLayer:
     title: str
     window: tuple[float, float] | None = None
     unit: str = ""
+    blend: float = 0.0
 
     def pack(self, frame: Frame) -> tuple[dict[str, Any], list[NDArray]]:
         """What the browser needs to know, and the arrays."""
@@ -389,6 +392,7 @@ class ScanLayer:
             "title": self.title,
             "unit": self.unit,
             "window": [float(v) for v in window],
+            "blend": self.blend,
             "slope": slope,
             "intercept": intercept,
         }

@@ -81,11 +81,12 @@ function render({ model, el }) {
 
   const state = {
     k: model.get("k"), threshold: null, limits: null, colormap: "", opacity: 0.85, filled: false,
-    contours: 0, blend: 0, isCrosshair: true, mosaic: { plane: "A", spacing: 12 }, cut: 0,
+    contours: 0, blend: 0, mosaic: { plane: "A", spacing: 12 }, cut: 0,
   };
   const picture = new Picture(canvas, (mm) => place(mm));
   let pointer = null; // mm under the pointer, where it is over a plane
   let frame = 0, turn = 0, painted = 0;
+  let pending = picture.open().then(turnSides);
 
   // --- What is drawn ---------------------------------------------------------------------------
   const unpacked = new Map(); // by the id of the layer's model
@@ -100,21 +101,27 @@ function render({ model, el }) {
     return unpacked.get(id);
   }
 
+  // What takes several steps is done one after the other; of layers, only those asked for last.
+  function run(action) {
+    pending = pending.then(action);
+    return pending;
+  }
+
   async function showLayers() {
     const mine = turn += 1;
     const layers = await Promise.all(model.get("layers").map(layerOf));
-    await ready;
-    if (mine !== turn || !layers.length) return;
-    const last = picture.map;
+    run(() => mine === turn && layers.length && putLayers(layers));
+  }
+
+  async function putLayers(layers) {
+    const { map, base } = picture, scan = picture.scan;
     await picture.show(layers);
-    if (mine !== turn) return;
-    if (picture.map !== last) Object.assign(state, { limits: null, threshold: null, colormap: "" });
+    if (picture.scan !== scan) blend.value = state.blend = picture.scan?.blend ?? 0;
+    if (picture.map !== map) Object.assign(state, { limits: null, threshold: null, colormap: "" });
+    if (picture.base !== base) await takeView();
     picture.styleMarks(state);
-    if (picture.map) picture.colour(paletteOf(picture.map, model.get("tables"), state.colormap), state.opacity);
-    else picture.colour(new Uint8ClampedArray(1024), 0);
-    await look();
+    recolour();
     picture.moveTo(model.get("mm"));
-    describe();
     paint();
     if (!model.get("painted")) {
       model.set("painted", true);
@@ -139,7 +146,9 @@ function render({ model, el }) {
   }
 
   function recolour() {
-    if (picture.map) picture.colour(paletteOf(picture.map, model.get("tables"), state.colormap), state.opacity);
+    const palette = picture.map
+      ? paletteOf(picture.map, model.get("tables"), state.colormap) : new Uint8ClampedArray(1024);
+    picture.colour(palette, state.opacity);
     describe();
   }
 
@@ -171,7 +180,7 @@ function render({ model, el }) {
     });
     const words = (at) => picture.layers.map((layer) => wordsAt(layer, at, state.k)).filter(Boolean).join(" · ");
     readout.textContent = words(pointer ?? mm);
-    readout.dataset.at = pointer ? "pointer" : "crosshair";
+    readout.dataset.mm = pointer ?? mm;
   }
 
   function press(event) {
@@ -192,10 +201,8 @@ function render({ model, el }) {
       go(mm);
     } else if (event.key in actions) {
       actions[event.key]();
-    } else if (event.key.length > 1) {
-      return; // Tab and the like are the page's
     }
-    event.preventDefault();
+    if (event.key in ways || event.key in actions) event.preventDefault();
     event.stopPropagation(); // NiiVue has keys of its own
   }
 
@@ -215,13 +222,14 @@ function render({ model, el }) {
     look();
   }
 
-  async function look() {
+  const look = () => run(takeView);
+
+  async function takeView() {
     const view = model.get("view");
     views.value = view;
     root.dataset.view = view;
-    await ready;
     if (!picture.base) return;
-    await picture.lookAt(view, mosaicOf(state.mosaic, picture.base));
+    await picture.lookAt(view, mosaicOf(state.mosaic, picture.base, canvas.width, canvas.height));
     picture.styleMarks(state);
     picture.niivue.setClipPlane([view === "render" && state.cut > 0 ? 0.5 - state.cut : 2, 270, 0]);
   }
@@ -238,7 +246,7 @@ function render({ model, el }) {
     if (!isOn) picture.niivue.clearMeasurements();
   });
   const crosshair = toggle("+", "Crosshair", true, (isOn) => {
-    picture.niivue.setCrosshairWidth(isOn ? 1 : 0);
+    picture.niivue.setCrosshairWidth(isOn ? CROSSHAIR : 0);
   });
   const low = numberField("Lowest colour at", () => limit());
   const high = numberField("Highest colour at", () => limit());
@@ -261,7 +269,7 @@ function render({ model, el }) {
     restyle();
   });
   const contours = rangeField("Opacity of the atlas contours", state.contours, (value) => { state.contours = value; restyle(); });
-  const blend = rangeField("Blend with the second scan", 0, (value) => { state.blend = value; restyle(); });
+  const blend = rangeField("Blend with the second scan", 0, (value) => { state.blend = value; restyle(); describe(); });
   const black = numberField("Black at", () => windowed());
   const white = numberField("White at", () => windowed());
   const mosaicPlane = chosen("Mosaic of planes", { A: "Axial", C: "Coronal", S: "Sagittal" }, "A", (plane) => {
@@ -278,7 +286,7 @@ function render({ model, el }) {
     opacity: field("Map opacity", opacity), threshold: field("Threshold ≥", threshold),
     colormap: field("Colour map", colormaps), style: field("Lesions", style),
     contours: field("Atlas contours", contours), blend: field("Second scan", blend),
-    window: field("Background from", black, make("span", { textContent: "to" }), white),
+    window: field("Grey from", black, make("span", { textContent: "to" }), white),
     mosaic: field("Mosaic", mosaicPlane, make("span", { textContent: "every" }), spacing, "mm"),
     cut: field("3-D cut", cut),
   };
@@ -309,8 +317,11 @@ function render({ model, el }) {
 
   function windowed() {
     const [from, to] = [black.valueAsNumber, white.valueAsNumber];
-    if (to > from) picture.setWindow([from, to]);
+    if (to > from) run(() => picture.setWindow(windowedScan(), [from, to])).then(restyle);
   }
+
+  // The scan that is seen: the background, or the one that is blended over it.
+  const windowedScan = () => (picture.scan && state.blend >= 0.5 ? picture.scan : picture.base);
 
   // What the colours stand for, and which of the controls there is something for.
   function describe() {
@@ -344,7 +355,8 @@ function render({ model, el }) {
     rows.style.hidden = !has("mask");
     rows.contours.hidden = !has("label");
     rows.blend.hidden = !has("scan");
-    if (base) [black.value, white.value] = base.window.map((v) => Number(v.toPrecision(4)));
+    rows.blend.firstChild.textContent = picture.scan?.title ?? "";
+    if (base) [black.value, white.value] = windowedScan().window.map((v) => Number(v.toPrecision(4)));
   }
 
   function turnSides() {
@@ -368,7 +380,6 @@ function render({ model, el }) {
     take();
   }
 
-  const ready = picture.open().then(turnSides);
   listen(model, "change:layers", showLayers);
   listen(model, "change:mm", () => { picture.moveTo(model.get("mm")); say(); });
   listen(model, "change:radiological", turnSides);
@@ -379,7 +390,8 @@ function render({ model, el }) {
   stage.addEventListener("dblclick", (event) => {
     event.stopPropagation();
     const plane = picture.planeUnder(event);
-    if (plane) choose(model.get("view") === plane ? "multiplanar" : plane);
+    if (model.get("view") in SLICES) choose("multiplanar");
+    else if (plane) choose(plane);
   }, true);
   canvas.addEventListener("mousemove", (event) => { pointer = picture.mmUnder(event); say(); });
   canvas.addEventListener("mouseleave", () => { pointer = null; say(); });
@@ -393,7 +405,8 @@ function render({ model, el }) {
   }, { capture: true, passive: false });
   const sizes = new ResizeObserver(() => picture.arrange());
   sizes.observe(stage);
-  cleanups.push(() => sizes.disconnect(), () => picture.niivue.cleanup());
+  cleanups.push(() => sizes.disconnect(), () => picture.close());
+  root.viewer = { picture, done: () => pending }; // what a test looks at
   model.set("webgl", "yes");
   model.save_changes();
   follow();
@@ -422,13 +435,17 @@ function swatch(text, colour, isOutline = false) {
 }
 
 // NiiVue's words for a mosaic: a plane and the mm of its slices.
-function mosaicOf({ plane, spacing }, base) {
+function mosaicOf({ plane, spacing }, base, stageWidth, stageHeight) {
   const axis = { S: 0, C: 1, A: 2 }[plane];
   const first = base.affine[axis][3], edge = base.affine[axis][axis];
   const last = first + edge * (base.shape[axis] - 1);
   const cuts = [];
   for (let at = Math.ceil(first / spacing) * spacing; at <= last; at += spacing) cuts.push(at);
-  const columns = Math.ceil(Math.sqrt(cuts.length * 1.6));
+  const edges = [0, 1, 2].map((i) => base.shape[i] * Math.abs(base.affine[i][i]));
+  const [width, height] = { S: [edges[1], edges[2]], C: [edges[0], edges[2]], A: [edges[0], edges[1]] }[plane];
+  const sizeOf = (columns) => Math.min(
+    stageWidth / (columns * width), stageHeight / (Math.ceil(cuts.length / columns) * height));
+  const columns = cuts.map((_, i) => i + 1).reduce((best, n) => sizeOf(n) > sizeOf(best) ? n : best, 1);
   const lines = [];
   for (let at = 0; at < cuts.length; at += columns) lines.push(cuts.slice(at, at + columns).join(" "));
   return `${plane} ${lines.join(" ; ")}`;

@@ -13,6 +13,7 @@ import numpy as np
 import traitlets as t
 
 from ...core.grid import Grid
+from ..places import Mm
 from ..scripts import widget_script, widget_text
 from .layers import (
     COLOUR_TABLES,
@@ -23,9 +24,6 @@ from .layers import (
     packed,
     template_layer,
 )
-
-Mm = tuple[float, float, float]
-"""A place in mm, RAS: x to the right, y to the front, z upwards."""
 
 MNI_2MM = Grid(
     (91, 109, 91), np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])

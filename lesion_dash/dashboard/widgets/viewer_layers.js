@@ -36,10 +36,10 @@ function placesOf(bits) {
 function paintLevels(layer, { k, threshold, limits }, levels) {
   const { places, arrays } = layer;
   if (layer.kind === "overlap") {
-    const half = places.length, counts = arrays[0];
+    const [ofA, ofB] = arrays;
     const [onlyA, onlyB, both] = layer.classes.map(([value]) => value);
-    for (let i = 0; i < half; i += 1) {
-      const a = counts[i] >= k, b = counts[half + i] >= k;
+    for (let i = 0; i < places.length; i += 1) {
+      const a = ofA[i] >= k, b = ofB[i] >= k;
       levels[places[i]] = a ? (b ? both : onlyA) : (b ? onlyB : 0);
     }
     return;
@@ -134,8 +134,7 @@ function wordsAt(layer, mm, k) {
   if (layer.kind === "mask") return row < 0 ? "" : layer.title;
   if (layer.kind === "label") return row < 0 ? "" : layer.names[layer.arrays[0][row]];
   if (layer.kind === "overlap") {
-    const [counts] = layer.arrays;
-    const [a, b] = row < 0 ? [0, 0] : [counts[row], counts[layer.places.length + row]];
+    const [a, b] = layer.arrays.map((counts) => row < 0 ? 0 : counts[row]);
     return `n = ${a} of A, ${b} of B`;
   }
   if (row < 0) return "no value";

@@ -8,7 +8,9 @@ const SLICES = { axial: 0, coronal: 1, sagittal: 2 };
 const RENDER = 4;
 const MODES = { crosshair: 8, pan: 3, measurement: 2, none: 0 };
 const MARKS = { fill: 16, contour: 32, blend: 33 }; // rows of the overlay's colour table
+const RENDER_SCALE = 1.5; // the brain fills the stage from every side
 const GAP = 6; // px between planes
+const CROSSHAIR = 0.6; // mm
 
 const SLICE_SHADER = `#version 300 es
 precision highp int;
@@ -22,7 +24,10 @@ uniform float opacity;
 uniform float drawOpacity;
 in vec3 texPos;
 out vec4 color;
-vec4 entry(int row, int index) { return texelFetch(colormap, ivec2(index, row), 0); }
+// The drawing's table is the last row, that of the overlay the one before it.
+vec4 entry(int fromLast, int index) {
+  return texelFetch(colormap, ivec2(index, textureSize(colormap, 0).y - 1 - fromLast), 0);
+}
 ivec3 marks(vec3 place) {
   ivec3 size = textureSize(overlay, 0);
   ivec3 voxel = clamp(ivec3(floor(place * vec3(size))), ivec3(0), size - 1);
@@ -34,7 +39,7 @@ void main() {
   if (overlays > 0.0)
     color.rgb = mix(color.rgb, vec3(texture(overlay, texPos).a), entry(1, ${MARKS.blend}).a);
   int level = int(round(texture(drawing, texPos).r * 255.0));
-  vec4 map = entry(textureSize(colormap, 0).y - 1, level);
+  vec4 map = entry(0, level);
   color.rgb = mix(color.rgb, map.rgb, map.a * drawOpacity);
   if (overlays < 1.0) return;
   vec3 across = dFdx(texPos), up = dFdy(texPos);
@@ -64,13 +69,13 @@ class Picture {
     this.canvas = canvas;
     this.marksTable = `lesion-dash-marks-${pictures += 1}`; // NiiVue's tables are the page's
     this.niivue = new Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [0.95, 0.95, 0.95, 0.85], crosshairWidth: 1,
+      backColor: [0, 0, 0, 1], crosshairColor: [0.95, 0.95, 0.95, 0.85], crosshairWidth: CROSSHAIR,
       crosshairWidthUnit: "mm", crosshairGap: 6, fontColor: [0.92, 0.95, 0.97, 1], fontMinPx: 13,
       showAllOrientationMarkers: true, dragAndDropEnabled: false, viewModeHotKey: "",
       clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "", logLevel: "error",
       rulerColor: [1, 0.8, 0.2, 1], measureLineColor: [1, 0.8, 0.2, 1], rulerWidth: 2,
       measureTextColor: [1, 0.9, 0.5, 1], measureTextHeight: 0.04, clipPlaneColor: [0, 0, 0, 0],
-      isClipAllVolumes: true, isColorbar: false,
+      isClipAllVolumes: true, isColorbar: false, centerMosaic: true,
     });
     this.niivue.onLocationChange = ({ mm }) => onPlace([mm[0], mm[1], mm[2]]);
     this.layers = [];
@@ -78,9 +83,15 @@ class Picture {
     this.view = "multiplanar";
   }
 
+  close() {
+    this.niivue.cleanup();
+    this.niivue.gl.getExtension("WEBGL_lose_context")?.loseContext(); // a page has few of them
+  }
+
   async open() {
     await this.niivue.attachToCanvas(this.canvas, false);
     this.niivue.setCustomSliceShader(SLICE_SHADER);
+    this.niivue.setScale(RENDER_SCALE);
     this.setDrag("crosshair");
   }
 
@@ -89,10 +100,13 @@ class Picture {
     const { niivue } = this;
     if (base !== this.base) {
       const volume = await image(base, 2, window8(base, base.window), "gray");
-      if (niivue.volumes.length) niivue.removeVolumeByIndex(niivue.volumes.length - 1);
-      while (niivue.volumes.length) niivue.removeVolumeByIndex(0);
-      this.marks = null;
+      while (niivue.volumes.length > 1) niivue.removeVolumeByIndex(1);
       niivue.addVolume(volume);
+      if (niivue.volumes.length > 1) {
+        niivue.moveVolumeToBottom(volume);
+        niivue.removeVolumeByIndex(1);
+      }
+      this.marks = null;
       niivue.createEmptyDrawing();
       this.base = base;
       this.levels = niivue.drawBitmap;
@@ -108,7 +122,7 @@ class Picture {
     const { niivue, base, layers } = this;
     const masks = layers.filter(({ kind }) => kind === "mask").slice(0, 8);
     const label = layers.find(({ kind }) => kind === "label");
-    const scan = layers.find(({ kind }) => kind === "scan");
+    const { scan } = this;
     const isSolid = this.view === "render"; // 3-D shows colours, not codes
     const wanted = [...masks, label, scan, isSolid];
     if (this.marks && this.marks.length === wanted.length
@@ -167,10 +181,20 @@ class Picture {
     this.niivue.setDrawOpacity(opacity);
   }
 
-  setWindow(window) {
-    const [background] = this.niivue.volumes;
-    background.img = window8(this.base, window); // NIfTI's own order is RAS here
-    this.niivue.updateGLVolume();
+  // Grey levels of a scan: of the background, or of the one above it.
+  async setWindow(scan, window) {
+    scan.window = window;
+    if (scan === this.base) {
+      this.niivue.volumes[0].img = window8(scan, window); // its order is that of RAS
+      this.niivue.updateGLVolume();
+    } else {
+      this.marks = null;
+      await this.showMarks();
+    }
+  }
+
+  get scan() {
+    return this.layers.find(({ kind }) => kind === "scan") ?? null;
   }
 
   get mm() {
@@ -253,7 +277,7 @@ class Picture {
   }
 
   resetView() {
-    this.niivue.setScale(1);
+    this.niivue.setScale(RENDER_SCALE);
     this.niivue.setPan2Dxyzmm([0, 0, 0, 1]);
   }
 }
