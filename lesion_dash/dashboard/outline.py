@@ -66,11 +66,11 @@ def key_of(session: Session, name: str, patient: Patient) -> str:
 
 def find_outline(session: Session, choices: Choices, key: str = "") -> Outline | None:
     """The outline of a patient, by default the chosen one; None where neither cohort has it."""
-    wanted = key or choices.patient
+    patient_key = key or choices.patient
     for name in filter(None, (choices.cohort_a, choices.cohort_b)):
         cohort = session.load(name)
         for row, patient in enumerate(cohort.used):
-            if key_of(session, name, patient) == wanted:
+            if key_of(session, name, patient) == patient_key:
                 return Outline(patient.id, cohort.mask(row))
     return None
 
@@ -92,9 +92,9 @@ class LesionLayers:
         """The kept ones in colours of their own; the chosen one last, so that it lies above."""
         choices = self._context.choices
         kept = [key for key in choices.kept if key != choices.patient][: MOST_MASKS - 1]
-        wanted = dict(zip(kept, KEPT_COLOURS, strict=False)) | {choices.patient: OUTLINE_COLOUR}
+        colours = dict(zip(kept, KEPT_COLOURS, strict=False)) | {choices.patient: OUTLINE_COLOUR}
         before, self._made = self._made, {}
-        for key, colour in wanted.items():
+        for key, colour in colours.items():
             outline = find_outline(self._context.session, choices, key) if key else None
             if outline is not None and outline.lesion.voxels:
                 name = (key, colour, id(outline.lesion))
@@ -114,13 +114,13 @@ def find_scan(folder: Path, file: str) -> Path | None:
         Of the mask, below it.
     """
     mask = folder / file
-    wanted = _SAME.findall(strip_ending(mask.name))
-    if not any(word.startswith("sub-") for word in wanted):
+    entities = _SAME.findall(strip_ending(mask.name))
+    if not any(entity.startswith("sub-") for entity in entities):
         return None
     beside = (path for path in sorted(mask.parent.iterdir()) if has_image_ending(path.name))
     for path in beside:
         stem = strip_ending(path.name)
-        if _SCAN.search(stem) and _SAME.findall(stem) == wanted and is_confined(path):
+        if _SCAN.search(stem) and _SAME.findall(stem) == entities and is_confined(path):
             return path
     return None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
-from visitor import HOSTILE, choose, is_hidden, unselect
+from visitor import HOSTILE, choose, is_hidden, new_context, unselect
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
@@ -18,6 +20,7 @@ from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.outline import (
     Outline,
     deepest_mm,
+    find_scan,
     pick_patient,
     row_of_file,
 )
@@ -107,7 +110,7 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
     plain = list(panel.viewer.layers)
     pick_patient(context, "cohort_a", 3)
     drawn = list(panel.viewer.layers)
-    assert drawn[:2] == plain  # the map is not sent again
+    assert drawn[:2] == plain[:2]  # the map is not sent again
     bits = np.frombuffer(gzip.decompress(drawn[2].content), np.uint8)
     assert np.unpackbits(bits).sum() == cohort.mask(3).voxels
     assert shown(panel)[2] == ("mask", cohort.used[3].id)
@@ -121,6 +124,53 @@ def test_the_outline_is_drawn_over_the_map_and_taken_away(
     assert is_hidden(panel.line.widget)
 
 
+def test_kept_lesions_stay_beside_the_chosen_one(
+    context: AppContext, panel: BrainPanel, cohort: Cohort
+) -> None:
+    for row in (3, 5, 8):
+        pick_patient(context, "cohort_a", row)
+        panel.line.keep.click()
+    pick_patient(context, "cohort_a", 1)
+    masks = [data.facts for data in panel.viewer.layers if data.facts["kind"] == "mask"]
+    assert [mask["title"] for mask in masks] == [cohort.used[row].id for row in (3, 5, 8, 1)]
+    assert len({tuple(mask["colour"]) for mask in masks}) == 4
+    assert masks[-1]["colour"] == [255, 255, 255]
+    panel.line.close.click()
+    assert "mask" not in dict(shown(panel))
+
+
+def test_the_patients_own_scan_is_found_beside_the_mask(tmp_path: Path) -> None:
+    own = "sub-1_ses-2_space-MNI_T1w.nii.gz"
+    names = [own, "sub-1_ses-1_space-MNI_T1w.nii.gz", "sub-1_ses-2_T1w.nii.gz",
+             "sub-10_ses-2_space-MNI_T1w.nii.gz", "sub-1_ses-2_space-MNI_bold.nii.gz",
+             "sub-1_ses-2_space-MNI_T1w.json"]  # fmt: skip
+    for name in names:
+        (tmp_path / name).touch()
+    assert find_scan(tmp_path, "sub-1_ses-2_space-MNI_lesion.nii.gz") == tmp_path / own
+    assert find_scan(tmp_path, "sub-2_ses-2_space-MNI_lesion.nii.gz") is None
+    assert find_scan(tmp_path, "lesion.nii.gz") is None
+
+
+def test_the_scan_is_shown_with_the_lesion(sample_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "cohort_a")
+    context = new_context(tmp_path)
+    panel = BrainPanel(context)
+    choose(context, folder_a="cohort_a")
+    cohort = context.session.load("cohort_a")
+    values = np.random.default_rng(1).normal(300, 90, cohort.grid.shape).astype(np.float32)
+    name = f"{cohort.used[4].id}_T1w.nii.gz"
+    nib.save(nib.Nifti1Image(values, cohort.grid.affine), tmp_path / "cohort_a" / name)
+    pick_patient(context, "cohort_a", 4)
+    context.wait()
+    assert context.banner.message == ""
+    scans = [data.facts for data in panel.viewer.layers if data.facts["kind"] == "scan"]
+    assert [scan["title"] for scan in scans[1:]] == [f"{cohort.used[4].id}_T1w"]
+    assert scans[1]["blend"] == 1
+    pick_patient(context, "cohort_a", 6)
+    context.wait()
+    assert [kind for kind, _ in shown(panel)].count("scan") == 1
+
+
 def test_the_outline_follows_the_patient_from_cohort_to_cohort(
     context: AppContext, panel: BrainPanel, cohort: Cohort
 ) -> None:
@@ -130,7 +180,7 @@ def test_the_outline_follows_the_patient_from_cohort_to_cohort(
     assert panel.outline.patient == cohort.used[women[0]].id
     choose(context, folder_b="cohort_b")
     assert panel.outline is not None
-    assert [kind for kind, _ in shown(panel)] == ["scan", "overlap", "mask"]
+    assert [kind for kind, _ in shown(panel)] == ["scan", "overlap", "mask", "label"]
     choose(context, where_a=("sex = M",))
     assert context.banner.message == ""
     assert (panel.outline, context.choices.patient) == (None, "")

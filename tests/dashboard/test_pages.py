@@ -127,17 +127,23 @@ def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
     maximum = int(context.session.load("cohort_a").counts.max())
     assert maximum == 14
     assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
-    assert "16 patients</span>" in panel.scale.value
+    assert scale_of(panel) == (16, "patients")
     for key in ("mean", "median"):
         context.choices.map_key = key
         assert "Biased towards large lesions" in panel.remark.value
-        assert "≥ 5 patients are lesioned" in panel.scale.value
-        assert "mL</span>" in panel.scale.value
+        assert scale_of(panel)[1] == "mL"
     context.choices.map_key = "std"
     assert "of the population, divided by n" in panel.remark.value
-    assert "mL</span>" in panel.scale.value
+    assert scale_of(panel)[1] == "mL"
     context.choices.folder_a = ""
-    assert panel.remark.value == panel.scale.value == ""
+    assert panel.remark.value == ""
+    assert [data.facts["kind"] for data in panel.viewer.layers] == ["scan", "label"]
+
+
+def scale_of(panel: BrainPanel) -> tuple[float, str]:
+    """Value of the last colour, and its unit."""
+    facts = panel.viewer.layers[1].facts
+    return facts["scale"]["high"], facts["unit"]
 
 
 def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:

@@ -23,15 +23,14 @@ from lesion_dash.dashboard.scripts import (
     viewer_script,
     widget_script,
 )
+from lesion_dash.dashboard.widgets.frame import Frame, template_for
 from lesion_dash.dashboard.widgets.layers import (
-    Frame,
     LabelLayer,
     MaskLayer,
     OverlapLayer,
     Scale,
     ScanLayer,
     ValueLayer,
-    template_for,
 )
 from lesion_dash.dashboard.widgets.viewer import Viewer
 from lesion_dash.images.masks import Mask
@@ -122,7 +121,7 @@ def test_the_block_holds_the_brain_and_what_lies_beside_it() -> None:
         (91, 109, 91), np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
     )
     brain = np.flatnonzero(template_for(grid).ravel(order="F"))
-    frame = Frame.around(grid, (), None)
+    frame = Frame.around(grid)
     assert math.prod(frame.shape) < 0.7 * grid.size
     assert (frame.places(brain) >= 0).all()
     assert (frame.places(brain) < np.array(frame.shape)[:, None]).all()

@@ -132,14 +132,15 @@ def test_other_scales_are_those_of_python(shows: Callable[..., ViewerPage]) -> N
     halves = 128 + np.rint(np.clip(values.astype(float) / 5, -1, 1) * 127)
     first = np.select([values <= -1, values <= 0, values <= 1], [1, 2, 3], 0)
     linear = np.maximum(to_levels(values, 5.0), 1)
-    for scale, expected in (
-        (Scale(5.0, "blue-orange", kind="diverging"), halves),
-        (Scale(1.0, kind="steps", steps=steps), first),
-        (Scale(5.0, shows_zero=True), linear),
+    shown = shows(Viewer())
+    for number, (scale, expected) in enumerate(
+        (
+            (Scale(5.0, "blue-orange", kind="diverging"), halves),
+            (Scale(1.0, kind="steps", steps=steps), first),
+            (Scale(5.0, shows_zero=True), linear),
+        )
     ):
-        viewer = Viewer()
-        viewer.show(ValueLayer(GRID, indices, values, "map", "", scale))
-        shown = shows(viewer)
+        shown.show(ValueLayer(GRID, indices, values, f"map {number}", "", scale))
         np.testing.assert_array_equal(painted_levels(shown, GRID, voxels), expected)
 
 
@@ -336,9 +337,7 @@ def test_the_display_menu_changes_what_is_seen(
     assert shown.get("mm") == place  # the crosshair stays where it is
 
 
-def test_two_viewers_of_a_page_keep_apart(
-    shows: Callable[..., ViewerPage], tmp_path: Path
-) -> None:
+def test_two_viewers_of_a_page_keep_apart(shows: Callable[..., ViewerPage], tmp_path: Path) -> None:
     layer, values, n = lesions(GRID, tmp_path)
     both = [Viewer(), Viewer()]
     for viewer, k in zip(both, (1, 8), strict=True):
@@ -350,9 +349,7 @@ def test_two_viewers_of_a_page_keep_apart(
     for number, k in enumerate((1, 8)):
         script = LEVELS.replace("viewers[0]", f"viewers[{number}]")
         levels = np.array(shown.page.evaluate(script, GRID.to_mm(voxels).tolist()))
-        np.testing.assert_array_equal(
-            levels, np.where(n[at] >= k, to_levels(values[at], 150.0), 0)
-        )
+        np.testing.assert_array_equal(levels, np.where(n[at] >= k, to_levels(values[at], 150.0), 0))
     canvases = shown.page.locator(".ld-viewer-stage canvas")
     box = canvases.nth(1).bounding_box()
     shown.page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
@@ -371,7 +368,8 @@ def test_a_file_dropped_on_the_brain_is_not_opened(
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(400)], "x.nii"));
       const options = { dataTransfer: data, bubbles: true, cancelable: true };
-      document.querySelector(".ld-viewer-stage canvas").dispatchEvent(new DragEvent("drop", options));
+      const canvas = document.querySelector(".ld-viewer-stage canvas");
+      canvas.dispatchEvent(new DragEvent("drop", options));
     }""")
     shown.settle()
     assert shown.page.evaluate(count) == before

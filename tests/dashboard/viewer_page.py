@@ -107,6 +107,18 @@ class ViewerPage:
         """Set a trait of a viewer, as the kernel would."""
         self._set(self.viewers[number], name, value)
 
+    def show(self, *layers: Any) -> None:
+        """Let the first viewer show layers, as the kernel would."""
+        viewer = self.viewers[0]
+        viewer.show(*layers)
+        self.set("layers", viewer.get_state("layers")["layers"])
+        self.page.wait_for_function(
+            "(titles) => String(window.viewers[0].picture.layers.map((l) => l.title)) === titles",
+            arg=",".join(data.facts["title"] for data in viewer.layers[1:]),
+            timeout=LONG,
+        )
+        self.settle()
+
     def change(self, name: str, value: Any, widget: Any = None) -> None:
         """Set a trait of a widget, by default the first viewer, and wait until all is drawn."""
         self._set(widget or self.viewers[0], name, value)

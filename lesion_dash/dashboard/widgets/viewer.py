@@ -15,11 +15,10 @@ import traitlets as t
 from ...core.grid import Grid
 from ..places import Mm
 from ..scripts import widget_script, widget_text
+from .frame import Frame
 from .layers import (
     COLOUR_TABLES,
     AnyLayer,
-    Frame,
-    Layer,
     ScanLayer,
     packed,
     template_layer,
@@ -89,9 +88,7 @@ class Viewer(anywidget.AnyWidget):
     def __init__(self, on_move: Callable[[Mm], None] | None = None) -> None:
         super().__init__()
         self._on_move = on_move
-        self.frame = Frame.around(MNI_2MM, (), None)
-        self._shown: tuple[Layer, ...] = ()
-        self._background: ScanLayer | None = None
+        self.frame = Frame.around(MNI_2MM)
         self._template: ScanLayer | None = None
         self._kept: OrderedDict[tuple[int, int], tuple[AnyLayer, Frame, LayerData]] = OrderedDict()
         self._is_placing = False
@@ -113,12 +110,14 @@ class Viewer(anywidget.AnyWidget):
         over = tuple(layer for layer in layers if not isinstance(layer, ScanLayer))
         first = next(iter((*over, *layers)), background)
         grid = self.frame.grid if first is None else first.grid
-        frame = Frame.around(grid, over, background)
+        if background is not None and background.grid == grid:
+            frame = Frame.whole(grid)
+        else:
+            frame = Frame.around(grid, (layer.indices for layer in over if layer.grid == grid))
         if not self.frame.holds(frame):
             self.frame = frame
         if background is None and (self._template is None or self._template.grid != grid):
             self._template = template_layer(grid)
-        self._background, self._shown = background, over
         base = background or self._template
         assert base is not None
         data = [self._data(layer) for layer in (base, *layers)]

@@ -31,37 +31,38 @@ function placesOf(bits) {
   return places;
 }
 
-// The level of each voxel of a value or overlap layer, by the rules of `figures.to_levels`: single
-// precision, rounded up, values above 0 stay above 0. One pass, called for each step of a slider.
-function paintLevels(layer, { k, threshold, limits }, levels) {
-  const { places, arrays } = layer;
+// The level of each voxel of the block: one pass, made for each step of a slider.
+function paintLevels(layer, state, painted) {
+  const { places, arrays } = layer, { k } = state;
   if (layer.kind === "overlap") {
     const [ofA, ofB] = arrays;
     const [onlyA, onlyB, both] = layer.classes.map(([value]) => value);
     for (let i = 0; i < places.length; i += 1) {
       const a = ofA[i] >= k, b = ofB[i] >= k;
-      levels[places[i]] = a ? (b ? both : onlyA) : (b ? onlyB : 0);
+      painted[places[i]] = a ? (b ? both : onlyA) : (b ? onlyB : 0);
     }
     return;
   }
-  const [values, n] = arrays;
-  const least = threshold ?? -Infinity;
-  const [low, high] = limits ?? [layer.scale.low, layer.scale.high];
-  const level = levelRule(layer.scale, low, high);
-  for (let i = 0; i < places.length; i += 1) {
-    const value = values[i];
-    levels[places[i]] = (n && n[i] < k) || value < least ? 0 : level(value);
-  }
+  const levels = levelsOf(layer, state), n = arrays[1];
+  for (let i = 0; i < places.length; i += 1) painted[places[i]] = n && n[i] < k ? 0 : levels[i];
 }
 
-function levelRule(scale, low, high) {
-  if (scale.kind === "steps") {
-    const limits = scale.steps.map(([limit]) => limit);
-    return (value) => {
-      for (let i = 0; i < limits.length; i += 1) if (value <= limits[i]) return i + 1;
-      return 0;
-    };
+// The level of each value, whatever k; kept, as it changes with limits and threshold alone.
+function levelsOf(layer, { threshold, limits }) {
+  const [low, high] = limits ?? [layer.scale.low, layer.scale.high];
+  const key = [low, high, threshold].join();
+  if (layer.levelsFor !== key) {
+    const level = levelRule(layer.scale, low, high), least = threshold ?? -Infinity;
+    layer.levels = Uint8Array.from(layer.arrays[0], (value) => (value < least ? 0 : level(value)));
+    layer.levelsFor = key;
   }
+  return layer.levels;
+}
+
+// By the rule of `figures.to_levels`: in single precision, rounded up, so that values above 0 stay
+// above 0.
+function levelRule(scale, low, high) {
+  if (scale.kind === "steps") return (value) => scale.steps.findIndex(([limit]) => value <= limit) + 1;
   if (scale.kind === "diverging") {
     return (value) => 128 + roundEven(Math.min(Math.max(value / high, -1), 1) * 127);
   }

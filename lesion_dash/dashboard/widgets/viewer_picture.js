@@ -62,6 +62,12 @@ void main() {
   }
 }`;
 
+// NiiVue asks at each upload whether any voxel is set, to smooth drawings, which is never wanted
+// here: to look at a million voxels one by one would take longer than all the rest.
+class Levels extends Uint8Array {
+  some() { return true; }
+}
+
 let pictures = 0;
 
 class Picture {
@@ -109,7 +115,7 @@ class Picture {
       this.marks = null;
       niivue.createEmptyDrawing();
       this.base = base;
-      this.levels = niivue.drawBitmap;
+      this.levels = niivue.drawBitmap = new Levels(base.voxels.length);
     }
     const kept = this.map;
     this.layers = layers;
@@ -168,9 +174,8 @@ class Picture {
     this.niivue.refreshColormaps();
   }
 
-  // What the slider asks for: one pass over the voxels, one texture.
+  // What the slider asks for: one pass over the voxels, and one texture.
   paint(state) {
-    if (!this.levels) return;
     if (this.map) paintLevels(this.map, state, this.levels);
     this.niivue.refreshDrawing(true);
   }
