@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..plotting.drawing import new_figure
 from .colour_scales import STEPS, ColourScale, PColours
 from .map_slices import MapLayer
-from .picture import Mm
+from .places import Mm
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

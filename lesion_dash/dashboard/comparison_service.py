@@ -17,7 +17,7 @@ from ..stats.differences import FILE_NAMES, CohortDifferences, cohort_difference
 from .cache import Cache
 from .colour_scales import DifferenceColours, MapColours
 from .map_slices import MapLayer
-from .picture import Mm
+from .places import Mm
 from .state import Selection
 
 if TYPE_CHECKING:

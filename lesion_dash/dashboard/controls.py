@@ -14,8 +14,6 @@ import traitlets as t
 
 from ..core.errors import Cancelled, LesionDashError
 from ..core.text import printable
-from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
-from .display_scale import DisplayScale
 from .scripts import static_text
 from .sentences import without_options
 from .tasks import guarded
@@ -155,13 +153,6 @@ class Names(anywidget.AnyWidget):
     _esm = static_text("names.js")
 
 
-class Probe(anywidget.AnyWidget):
-    """Asks the browser whether it has WebGL 2."""
-
-    _esm = static_text("probe.js")
-    webgl = t.Enum(["unknown", "yes", "no"], default_value="unknown").tag(sync=True)
-
-
 def card(title: widgets.Widget | str, *children: widgets.Widget, name: str) -> widgets.VBox:
     """A framed part of a page with a title."""
     head = heading(title) if isinstance(title, str) else title
@@ -205,41 +196,6 @@ def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widg
     button.add_class("ld-button")
     button.on_click(lambda _: action())
     return button
-
-
-def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
-    """The colour bar or the legend of a map, as HTML.
-
-    Parameters
-    ----------
-    scale : DisplayScale
-    outlined : str, optional
-        The patient whose lesion is outlined over the map.
-    """
-    title = f"<span>{html.escape(scale.title)}</span>"
-    if outlined:
-        words = f"outline: lesion of {html.escape(outlined)}"
-        title += f'<span class="ld-swatch ld-outlined"><i></i>{words}</span>'
-    if not scale.colormap:
-        swatches = "".join(
-            f'<span class="ld-swatch"><i style="background:{css_colour(colour_class.colour)}"></i>'
-            f"{html.escape(colour_class.label)}</span>"
-            for colour_class in OVERLAP_CLASSES
-        )
-        return (
-            f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'
-        )
-    stops = ", ".join(
-        f"{css_colour(colour)} {position / 2.55:.1f}%"
-        for position, colour in COLOUR_STOPS[scale.colormap]
-    )
-    end = f"{'≥ ' if scale.exceeded else ''}{scale.maximum:g} {scale.unit}"
-    ticks = "".join(f"<span>{text}</span>" for text in ("0", f"{scale.maximum / 2:g}", end))
-    return (
-        f'<div class="ld-scale"><div>{title}</div>'
-        f'<div class="ld-bar" style="background:linear-gradient(to right, {stops})"></div>'
-        f'<div class="ld-ticks">{ticks}</div></div>'
-    )
 
 
 def style_sheet() -> widgets.Box:

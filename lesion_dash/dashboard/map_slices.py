@@ -20,7 +20,7 @@ from ..images.template import template_on
 from .colour_scales import AnyShade
 from .loaded_volume import Plane, Voxel, planes_of
 from .pane_click import read_click
-from .picture import Mm
+from .places import Mm
 from .scripts import static_text
 
 _BLACK, _WHITE = 30, 250

@@ -11,7 +11,7 @@ from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, shown, text_of
-from .picture import Mm
+from .places import Mm
 from .state import FIGURES, MAPS
 
 _MOST_CONDITIONS = 50

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort
 from ..plotting.figures import ML
-from .picture import Mm
-from .places import place_words
+from .places import Mm, place_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ..core.grid import Grid
 from ..images.space import space_of
-from .picture import Mm
+
+Mm = tuple[float, float, float]
+"""A place in mm, RAS: x to the right, y to the front, z upwards."""
 
 
 def place_words(mm: Mm, grid: Grid) -> str:

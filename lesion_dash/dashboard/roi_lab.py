@@ -13,7 +13,7 @@ from ..rois.saving import script_of
 from ..rois.values import RoiValues
 from .lab_choices import MAPS, RoiRequest
 from .lab_files import LabFiles
-from .picture import Mm
+from .places import Mm
 from .session import Session
 
 if TYPE_CHECKING:

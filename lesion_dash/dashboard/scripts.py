@@ -24,8 +24,6 @@ def static_text(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-_REDRAW = "updateGLVolume(){"
-
 _NEW_ROWS = """function f(){
     let y = t.get("_dt_args");
     edition = t.get("edition");
@@ -51,13 +49,20 @@ _CHANGES = {
 }
 
 
+_WIDGETS = Path(__file__).parent / "widgets"
+_VIEWER_PARTS = ("viewer_layers.js", "viewer_picture.js", "viewer.js")
+
+
+def widget_text(name: str) -> str:
+    """A script or style that stands beside its widget."""
+    return (_WIDGETS / name).read_text(encoding="utf-8")
+
+
 def viewer_script() -> str:
-    """The script of ipyniivue, changed in one place; as it is where that place is not found."""
-    source = package_text("ipyniivue", "static/widget.js")
-    if source.count(_REDRAW) != 1:
-        return source
-    change = static_text("redraw.js")
-    return source.replace(_REDRAW, f"{_REDRAW}\n{change}")
+    """NiiVue as it was published, and after it ours, in a scope of its own."""
+    own = "\n".join(map(widget_text, _VIEWER_PARTS))
+    niivue = widget_text("niivue/index.js")
+    return f"{niivue}\nexport default (() => {{\n{own}\n}})();\n"
 
 
 def table_script() -> str:

@@ -15,20 +15,15 @@ from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
 from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
 from ..core.field_of_view import fields_of_view
-from ..core.grid import pieces
 from ..core.tables import csv_bytes
 from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask
 from ..plotting.figures import (
-    BOTH,
     ML,
-    ONLY_A,
-    ONLY_B,
     OVERLAP_CLASSES,
     Layer,
     counted_maximum,
     fixed_maximum,
-    to_levels,
 )
 from ..regions.counts import FILE_NAME as REGIONS_FILE
 from ..regions.counts import RegionCounts, count_regions
@@ -39,8 +34,9 @@ from ..stats.topography import FILE_NAMES, STATISTICS, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
-from .picture import Mm, Picture
+from .places import Mm
 from .state import Selection
+from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
 _MAX_ORIGINS = 64
@@ -98,6 +94,8 @@ class Session:
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
+    _atlas_layers: Cache = field(default_factory=lambda: Cache(4))
+    _map_layers: Cache = field(default_factory=lambda: Cache(6))
 
     def load(
         self,
@@ -312,46 +310,63 @@ class Session:
             return self.most_patients(selection.cohort_a)  # to count patients takes no volumes
         return float(np.nanmax(self.stats(selection).values[selection.map_key], initial=0))
 
-    def picture(self, selection: Selection) -> Picture:
-        """The selected map in the levels of its colour table, for the viewer."""
-        if selection.map_key == "n":
-            return self._picture_of_counts(selection)
-        overlap = self.overlap(selection) if selection.map_key == "overlap" else None
-        # The grid of an overlap holds both fields of view.
-        grid = self.load(selection.cohort_a).grid if overlap is None else overlap.both.grid
-        flat = np.zeros(grid.size, np.uint8)
-        if overlap is not None:
-            for mask, category in (
-                (overlap.only_a, ONLY_A),
-                (overlap.only_b, ONLY_B),
-                (overlap.both, BOTH),
-            ):
-                flat[mask.indices] = category.value
-            return Picture(flat.reshape(grid.shape, order="F"), grid, "")
-        stats, scale = self.stats(selection), self.scale(selection)
-        factor, _ = STATISTICS[selection.map_key].display
-        flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
-        return Picture(flat.reshape(grid.shape, order="F"), grid, scale.colormap)
+    def map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        """The selected map of all voxels, for the viewer: the browser leaves out those below k."""
+        b = selection.cohort_b if selection.map_key == "overlap" else ""
+        key = (selection.cohort_a, b, bool(selection.cohort_b), selection.map_key)
+        return self._map_layers.get(key, lambda: self._make_map_layer(selection))
 
-    def _picture_of_counts(self, selection: Selection) -> Picture:
-        """Patients at each voxel, looked up piece by piece: a whole map of numbers takes longer."""
-        cohort, scale = self.load(selection.cohort_a), self.scale(selection)
-        counts = np.ravel(cohort.counts, order="F")
-        level_of = to_levels(np.arange(int(scale.maximum) + 1), scale.maximum)
-        level_of[: selection.min_patients] = 0
-        flat = np.empty(counts.size, np.uint8)
-        for piece in pieces(counts.size):
-            np.take(level_of, counts[piece], out=flat[piece], mode="clip")
-        return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
+    def _make_map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        if selection.map_key == "overlap":
+            return self._overlap_layer(selection)
+        of_a = " of A" if selection.cohort_b else ""
+        statistic = STATISTICS[selection.map_key]
+        factor, unit = statistic.display
+        scale = Scale(self._maximum(selection, factor), statistic.colormap)
+        title = f"{statistic.title}{of_a}, where ≥ {{k}} patients are lesioned"
+        cohort = self.load(selection.cohort_a)
+        if selection.map_key == "n":
+            counts = np.ravel(cohort.counts, order="F")
+            indices = np.flatnonzero(counts)
+            n = counts[indices]
+            return ValueLayer(cohort.grid, indices, n, title, unit, scale, n)
+        stats = self._stats_of(selection.cohort_a, 1)
+        values = stats.values[selection.map_key] * factor
+        return ValueLayer(cohort.grid, stats.indices, values, title, unit, scale, stats.values["n"])
+
+    def atlas_layer(self, name: str) -> LabelLayer | None:
+        """The regions of an atlas for the viewer; of probabilities, the likeliest at each voxel."""
+        atlas = self.atlas(name)
+        if atlas is None:
+            return None
+        return self._atlas_layers.get(name, lambda: _label_layer(atlas))
+
+    def _overlap_layer(self, selection: Selection) -> OverlapLayer:
+        a, b = self.load(selection.cohort_a), self.load(selection.cohort_b)
+        fields = fields_of_view(a.grid, b.grid, b.name)
+        counts = np.zeros((2, fields.grid.size), np.int32)
+        for row, cohort in enumerate((a, b)):
+            own = np.ravel(cohort.counts, order="F")
+            lesioned = np.flatnonzero(own)
+            counts[row, fields.places(cohort.grid, lesioned)] = own[lesioned]
+        indices = np.flatnonzero(counts.any(axis=0))
+        n_a, n_b = counts[:, indices]
+        title = "Voxels with at least {k} patients in A, in B, in both"
+        return OverlapLayer(fields.grid, indices, n_a, n_b, title)
 
     def layer(self, selection: Selection) -> Layer:
         """The selected map with its unit and colours, for nilearn."""
         scale = self.scale(selection)
         if selection.map_key == "overlap":
-            picture = self.picture(selection)
-            return Layer(
-                picture.levels, picture.grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES
-            )
+            overlap = self.overlap(selection)
+            assert overlap is not None
+            grid = overlap.both.grid  # it holds both fields of view
+            levels = np.zeros(grid.size, np.uint8)
+            masks = (overlap.only_a, overlap.only_b, overlap.both)
+            for mask, category in zip(masks, OVERLAP_CLASSES, strict=True):
+                levels[mask.indices] = category.value
+            classes = levels.reshape(grid.shape, order="F")
+            return Layer(classes, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
         image = self._map(selection, selection.map_key)
         factor, unit = STATISTICS[selection.map_key].display
         array = image.array * factor
@@ -414,3 +429,18 @@ class Session:
             return 0.0, float("nan"), float("nan")
         volumes = cohort.volumes[rows] * cohort.grid.voxel_volume
         return float(rows.size), float(volumes.mean()), float(volumes.std())
+
+
+def _label_layer(atlas: Atlas) -> LabelLayer:
+    maps = atlas.maps
+    numbers = np.zeros(atlas.grid.size, np.uint16)
+    largest = np.zeros(atlas.grid.size, np.float32)
+    for column in range(len(atlas.regions)):
+        own = slice(*maps.indptr[column : column + 2].tolist())
+        voxels, values = maps.indices[own], maps.data[own].astype(np.float32)
+        is_likeliest = values > largest[voxels]
+        numbers[voxels[is_likeliest]] = column
+        largest[voxels[is_likeliest]] = values[is_likeliest]
+    indices = np.flatnonzero(largest)
+    names = [region.name for region in atlas.regions]
+    return LabelLayer(atlas.grid, indices, numbers[indices], names, atlas.name)

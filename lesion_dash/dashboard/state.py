@@ -69,6 +69,7 @@ class Choices(t.HasTraits):
     radiological = t.Bool(False, help="patient's left on the right of the screen")
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
     patient = t.Unicode("", help="folder and file of the patient whose lesion is outlined")
+    kept = t.Tuple(help="patients whose lesions stay on the brain beside that one")
     region = t.Int(None, allow_none=True, help="label of the region whose patients are asked for")
 
     @t.validate("min_patients")

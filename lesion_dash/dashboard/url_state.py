@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,7 +11,6 @@ from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
-from .niivue import QuickNiiVue
 from .outline import key_of
 from .page_inputs import shown
 from .page_state import PageState, StateValidator
@@ -58,7 +57,7 @@ class UrlState:
         self._faults: list[InputError] = []
         self._is_open = False
         guard = context.banner.guard
-        self.bar = AddressBar(guard(self._addressed), guard(self._repaint))
+        self.bar = AddressBar(guard(self._addressed))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
         self._write_later = Debounce(QUIET, guard(self._settle))
         context.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
@@ -126,11 +125,6 @@ class UrlState:
         """Make the choices of a session file; one that cannot be used changes nothing."""
         self._context.banner.clear()
         self.restore(read_session(shown(name), content, self._validator))
-
-    def _repaint(self) -> None:
-        """Draw the brains anew: of them only what changes is sent, and some of that was lost."""
-        for viewer in _viewers(self._tabs):
-            viewer.repaint()
 
     def _addressed(self, text: str) -> None:
         is_first, self._is_open = not self._is_open, True
@@ -235,13 +229,6 @@ class UrlState:
         if self._faults and not self._context.banner.message:
             self._context.banner.show(joined_error(self._faults))
         self._faults = []
-
-
-def _viewers(box: widgets.Widget) -> Iterator[QuickNiiVue]:
-    if isinstance(box, QuickNiiVue):
-        yield box
-    for child in getattr(box, "children", ()):
-        yield from _viewers(child)
 
 
 def _read(text: str) -> tuple[dict[str, object], tuple[InputError, ...]]:

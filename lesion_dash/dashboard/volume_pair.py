@@ -18,7 +18,7 @@ from ..images.survey import axis_codes
 from ..scans.registration.task import NotCredible, Registration
 from ..transforms.transform import Transform
 from .loaded_volume import Plane, Voxel, planes_of
-from .picture import Mm
+from .places import Mm
 
 REGION, LESION = 1, 2
 """Bits of a pixel's mark."""

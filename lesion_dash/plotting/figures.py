@@ -49,13 +49,6 @@ COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
     name: tuple(zip(_POSITIONS, colours, strict=True)) for name, colours in _COLOURS.items()
 }
 
-OUTLINE: Colour = (255, 255, 255)
-OUTLINE_EDGE: Colour = (0, 0, 0)
-"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
-those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
-OUTLINED = "_outlined"
-"""Ending of the tables that keep their last two levels for the outline and its edge."""
-
 
 def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
     """The end of the colour scale: it depends on the cohort and never on the threshold.
@@ -108,12 +101,6 @@ def nice_ceiling(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value * (1 - 1e-9)))
 
 
-COLOUR_STOPS |= {
-    f"{name}{OUTLINED}": (*stops[:-1], (253, stops[-1][1]), (254, OUTLINE_EDGE), (255, OUTLINE))
-    for name, stops in COLOUR_STOPS.items()
-}
-
-
 @dataclass(frozen=True)
 class ColourClass:
     """One class of a map of classes: its value, its label and its colour (0 to 255)."""
@@ -128,9 +115,6 @@ ONLY_A = ColourClass(64, "A only", (230, 159, 0))
 ONLY_B = ColourClass(128, "B only", (86, 180, 233))
 BOTH = ColourClass(255, "A and B", (204, 62, 132))
 OVERLAP_CLASSES = (ONLY_A, ONLY_B, BOTH)
-OUTLINE_CLASS = ColourClass(192, "outline", OUTLINE)
-EDGE_CLASS = ColourClass(224, "edge of the outline", OUTLINE_EDGE)
-OUTLINED_CLASSES = (ONLY_A, ONLY_B, OUTLINE_CLASS, EDGE_CLASS, BOTH)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import shutil
 import threading
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from visitor import HOSTILE, choose, styles, text
+from visitor import HOSTILE, choose, styles
 
 from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.atlas.loading import load_atlas
@@ -23,12 +21,11 @@ from lesion_dash.core.grid import Grid
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.assignment_request import AssignmentRequest
-from lesion_dash.dashboard.assignment_service import CHOSEN, CONTOUR, OTHERS
+from lesion_dash.dashboard.assignment_service import CHOSEN, OTHERS
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.image_files import ImageFiles
 from lesion_dash.dashboard.pages.assign import AssignPage, ranked
 from lesion_dash.dashboard.pages.match import place_html
-from lesion_dash.dashboard.picture import contour
 from lesion_dash.dashboard.session import Session
 from lesion_dash.images.maps import as_map, read_map
 from lesion_dash.regions.assignment import Assignment, assign_regions
@@ -141,7 +138,7 @@ def test_any_file_below_the_root_is_assigned(
     assert_saves(page, saved, expected)
     assert ("Sign" in page.table.frame) == (signs != "positive")
     assert {"Mean prob.", "Max. prob."} <= set(page.table.frame)
-    assert "(where its probability is ≥ 0.3)" in page.brain.legend.value
+    assert "(where its probability is ≥ 0.3)" in legend(page)
     assert "· value " in page.brain.readout.value
 
 
@@ -222,12 +219,11 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
     ask(page, threshold=13)
     assert page.brain.match.region != gone.region
     assert page.brain.match is page.answer.best_match
-    assert page.brain.viewer.mm == page.answer.place_of(page.brain.match)
+    assert tuple(page.brain.viewer.mm) == page.answer.place_of(page.brain.match)
     assert_both_tables_show_the_match(page)
     ask(page, threshold=14)  # above the maximum nothing stays
     assert page.brain.match is None
-    assert not page.brain.picture.levels.any()
-    assert "no component is left" in page.brain.legend.value
+    assert len(page.brain.viewer.layers) == 1  # the template
     assert page.download.disabled
     assert (page.best.marked, page.table.marked) == (None, None)
     ask(page, threshold=13)
@@ -293,9 +289,9 @@ def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
 def test_names_are_shown_as_text(page: AssignPage) -> None:
     ask(page, atlas="likely", source="maps", file=f"sub-1/anat/one {HOSTILE}.nii.gz")
     page.table.click(page.table.frame["Region"].tolist().index(HOSTILE))
-    for widget in (page.caption, page.brain.legend, page.brain.readout, page.remark):
+    for widget in (page.caption, page.brain.readout, page.remark):
         assert "<img" not in widget.value
-    assert HOSTILE in text(page.brain.legend)
+    assert HOSTILE in legend(page)
 
 
 class SlowAtlas:
@@ -450,8 +446,8 @@ def test_a_row_leads_into_component_and_region(page: AssignPage, atlas: str) -> 
         likely = answer.atlas.maps[[grid.linear_index(voxel)]].toarray()[0]
         names = [r.name for r, p in zip(answer.atlas.regions, likely, strict=True) if p >= 0.2]
         assert region in (names or [OUTSIDE])
-        assert page.brain.picture.levels[voxel] in (CHOSEN.value, CONTOUR.value)
-        assert html.escape(region) in page.brain.legend.value or region == OUTSIDE
+        assert page.brain.match.component is answer.component_at(page.brain.viewer.mm)
+        assert region in legend(page) or region == OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -475,74 +471,29 @@ def test_the_peak_is_gone_to_where_the_region_holds_it(page: AssignPage) -> None
     assert len(held)
 
 
-def test_picture_shows_all_components_and_one_contour(page: AssignPage) -> None:
+def test_all_components_and_one_region_are_shown(page: AssignPage) -> None:
     ask(page, source="maps", file="both.nii.gz", threshold=2.5)
     answer = page.answer
     first, *rest = answer.assignment.components
-    parts = answer.picture(first)
-    np.testing.assert_array_equal(parts.levels == CHOSEN.value, first.mask.array)
-    others = np.any([part.mask.array for part in rest], axis=0)
-    np.testing.assert_array_equal(parts.levels == OTHERS.value, others)
-    column = int(np.diff(answer.atlas.maps.indptr).argmax())
-    region = np.asarray(answer.atlas.labels == answer.atlas.regions[column].label)
-    place = np.argwhere(region)[region.sum() // 2]
-    levels = answer.with_contour(parts, column, tuple(parts.grid.to_mm(place))).levels
-    np.testing.assert_array_equal(levels == CONTOUR.value, brute_force_contour(region, [place]))
-    assert answer.with_contour(parts, -1, (0.0, 0.0, 0.0)) is parts
+    own = (m for m in answer.assignment.matches if m.component.number == first.number)
+    match = next(m for m in own if m.column >= 0)
+    others, chosen, region = answer.mask_layers(match)
+    np.testing.assert_array_equal(chosen.mask.array, first.mask.array)
+    np.testing.assert_array_equal(
+        others.mask.array, np.any([part.mask.array for part in rest], axis=0)
+    )
+    label = answer.atlas.regions[match.column].label
+    np.testing.assert_array_equal(region.mask.array, answer.atlas.labels == label)
+    assert [layer.filled for layer in (others, chosen, region)] == [True, True, False]
+    levels = answer.layer(match).array  # what nilearn draws
+    np.testing.assert_array_equal(levels == CHOSEN.value, first.mask.array)
+    np.testing.assert_array_equal(levels == OTHERS.value, others.mask.array)
+    assert [layer.name for layer in answer.mask_layers(None)] == ["components"]
 
 
-def brute_force_contour(region: np.ndarray, places: list) -> np.ndarray:
-    """Voxels beside one outside the region in a plane through one of the places."""
-    padded = np.pad(region, 1)
-    border = np.zeros_like(region)
-    for voxel in np.argwhere(region):
-        for place, axis in product(places, range(3)):
-            if voxel[axis] == place[axis]:
-                around = [slice(v, v + 1 if a == axis else v + 3) for a, v in enumerate(voxel)]
-                around[axis] = slice(voxel[axis] + 1, voxel[axis] + 2)
-                border[tuple(voxel)] |= not padded[tuple(around)].all()
-    return border
-
-
-@pytest.mark.parametrize("affine", [np.diag([2.0, 2, 2, 1]), AFFINE[[0, 1, 2, 3]][:, [2, 0, 1, 3]]])
-def test_contour_of_any_region_in_any_planes(affine: np.ndarray) -> None:
-    region = np.random.default_rng(2).random((8, 9, 7)) < 0.95
-    grid = Grid(region.shape, affine)
-    voxels = np.flatnonzero(region.ravel(order="F"))
-    for low, high in (((3, 4, 5), (3, 4, 5)), ((3, 4, 5), (4, 5, 6)), ((0, 8, 9), (0, 8, 9))):
-        drawn = np.zeros(region.size, bool)
-        drawn[contour(voxels, grid, tuple(grid.to_mm(np.mean([low, high], axis=0))))] = True
-        expected = brute_force_contour(region, [low, high])
-        np.testing.assert_array_equal(drawn, expected.ravel(order="F"))
-    assert contour(np.empty(0, np.int64), grid, (0.0, 0.0, 0.0)).size == 0
-
-
-def test_contour_of_fine_voxels_is_as_wide_in_mm() -> None:
-    fine, coarse = Grid((20, 20, 20), np.eye(4)), Grid((10, 10, 10), np.diag([2.0, 2, 2, 1]))
-    cube = np.zeros((10, 10, 10), bool)
-    cube[1:8, 2:9, 1:9] = True
-    doubled = cube.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    contours = []
-    for region, grid, mm in ((cube, coarse, (8.0, 8, 8)), (doubled, fine, (8.5, 8.5, 8.5))):
-        flat = np.zeros(region.size, bool)
-        flat[contour(np.flatnonzero(region.ravel(order="F")), grid, mm)] = True
-        contours.append(flat.reshape(region.shape, order="F"))
-    np.testing.assert_array_equal(contours[1], contours[0].repeat(2, 0).repeat(2, 1).repeat(2, 2))
-
-
-def test_the_contour_follows_the_crosshair(page: AssignPage) -> None:
-    page.table.click(0)
-    answer, match, viewer = page.answer, page.brain.match, page.brain.viewer
-    parts = answer.picture(match.component)
-    x, y, z = viewer.mm
-    voxels = set()
-    for mm in ((x, y, z), (x + 4, y, z)):
-        viewer.move_to(mm)
-        voxels.add(answer.source.image.grid.nearest_voxel(mm))
-        expected = answer.with_contour(parts, match.column, mm)
-        np.testing.assert_array_equal(page.brain.picture.levels, expected.levels)
-        np.testing.assert_array_equal(viewer.picture.levels, viewer.box.crop(expected).levels)
-    assert len(voxels) == 2
+def legend(page: AssignPage) -> str:
+    """What the viewer's legend says."""
+    return ", ".join(data.facts["title"] for data in page.brain.viewer.layers)
 
 
 def test_the_picked_region_stays_while_the_threshold_moves(page: AssignPage) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -358,22 +357,3 @@ def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -
     values = app.context.inputs.values["roi"]
     assert (values["map_key"], values["threshold"], values["steps"]) == ("t", 2.0, (step,))
     assert "2. dilate" in steps_of(panel)
-
-
-def test_a_page_that_comes_back_has_its_brain_drawn_whole(
-    root: DataRoot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = open_app(root)
-    find(app.tabs, "Probe").set_state({"webgl": "yes"})
-    app.context.wait()
-    niivue = find(app.tabs, "QuickNiiVue")
-    assert len(niivue.volumes) == 2
-    painted: list[str] = []
-    niivue.on_image_loaded(lambda volume: painted.append(volume.id))
-    for volume in niivue.volumes:
-        monkeypatch.setattr(type(volume), "img", np.zeros(8, np.uint8))
-        monkeypatch.setattr(type(volume), "hdr", {})
-    send(app.url_state.bar, {"back": "yes"})
-    assert painted == []
-    send(app.url_state.bar, {"back": True})
-    assert painted == [volume.id for volume in niivue.volumes]

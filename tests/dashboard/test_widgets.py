@@ -1,9 +1,8 @@
-"""The typed place of the crosshair moves the viewer, follows it, and believes no browser."""
+"""The small widgets of all pages: what they show, and that they believe no browser."""
 
 from __future__ import annotations
 
 import html
-import math
 
 import ipywidgets as widgets
 import nibabel as nib
@@ -15,33 +14,12 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard import pick_list
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.app_context import AppContext
-from lesion_dash.dashboard.canvas import BrainCanvas
 from lesion_dash.dashboard.controls import Banner, CloseButton
 from lesion_dash.dashboard.help import HELP, help_mark
 from lesion_dash.dashboard.pick_list import PickList
 from lesion_dash.dashboard.places import place_words
 from lesion_dash.dashboard.tour import STEPS
 from lesion_dash.images.template import load_template
-
-
-def test_a_typed_place_moves_the_crosshair_once(context: AppContext) -> None:
-    moves: list[tuple[float, float, float]] = []
-    canvas = BrainCanvas(context, moves.append, lambda: None, lambda: None)
-    canvas.place.set_state({"mm": [10, -20, 30]})
-    assert canvas.viewer.mm == (10, -20, 30)
-    click = {"mm": [1.0, 2.0, 3.0, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
-    send(canvas.viewer.niivue, {"event": "location_change", "data": click})
-    assert canvas.place.mm == [1, 2, 3]
-    for value in (math.nan, math.inf, 1e6, -201.0):  # no place in a head
-        canvas.place.set_state({"mm": [value, 0, 0]})
-        assert canvas.place.mm == [1, 2, 3]
-    canvas.place.fill((4, 5, 6))  # tells nobody
-    assert moves == [(10, -20, 30), (1, 2, 3)]
-    for radiological in (False, True):  # the arrow keys know which side is shown where
-        context.choices.radiological = radiological
-        assert canvas.place.radiological == radiological
-
 
 AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 FINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])

@@ -18,8 +18,7 @@ from ..controls import card, heading, labelled, note, set_text
 from ..map_slices import MapLayer, MapSlices
 from ..page_inputs import number_field
 from ..persisted_inputs import control
-from ..picture import Mm
-from ..places import place_words
+from ..places import Mm, place_words
 from ..size_bias_service import (
     Contrasts,
     SizeBiasRequest,

@@ -9,7 +9,7 @@ from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...plotting.figures import ML
 from ...stats.size_bias import STATEMENT, VolumePermutations
 from ..map_slices import MapLayer
-from ..picture import Mm
+from ..places import Mm
 from ..size_bias_service import Contrasts
 from .compare_place import NOTHING, signed
 

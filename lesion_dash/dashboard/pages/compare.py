@@ -15,8 +15,7 @@ from ..comparison_service import FREQUENCY, MAPS, MEAN, SD, ComparisonService, P
 from ..controls import card, labelled, note, set_text
 from ..map_slices import MapSlices
 from ..persisted_inputs import control
-from ..picture import Mm
-from ..places import place_words
+from ..places import Mm, place_words
 from .code import CHOSEN, CodeCard, place_below
 from .compare_place import FILES_IN_WORDS, corner_words, difference_words, place_html
 from .compare_regions import RegionsOfTwo

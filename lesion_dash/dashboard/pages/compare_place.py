@@ -8,7 +8,7 @@ import math
 from ...stats.differences import FILE_NAMES
 from ..comparison_service import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
 from ..map_slices import MapLayer
-from ..picture import Mm
+from ..places import Mm
 
 FILES_IN_WORDS = {file: DIFFERENCES[key] for key, file in FILE_NAMES.items()}
 NOTHING = "–"

@@ -17,7 +17,7 @@ from ..controls import card, heading, note, set_text
 from ..into_view import IntoView
 from ..outline import pick_patient
 from ..patients_at_voxel import PatientsAtVoxel, find_patients_at, volumes_svg
-from ..picture import Mm
+from ..places import Mm
 from ..region_patients import RegionPatients, find_in_region
 from ..tables import Table
 from ..tasks import Throttle

@@ -17,7 +17,7 @@ from ..lab_choices import FIRST_THRESHOLDS, InputChoices, RoiRequest, Setup, Way
 from ..lab_inputs import missing, setup_of
 from ..lab_steps import step_of, step_text
 from ..persisted_inputs import Control, control, file_control
-from ..picture import Mm
+from ..places import Mm
 from ..roi_lab import RoiLab, RoiResult, draw_answer_values, draw_step
 from ..tasks import Debounce
 from .roi_code import CodePanel

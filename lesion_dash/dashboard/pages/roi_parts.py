@@ -12,7 +12,7 @@ from ..controls import bind, card, heading, labelled, note, set_text
 from ..lab_choices import WayChoices
 from ..page_inputs import number_field
 from ..pick_list import offer_several
-from ..picture import Mm
+from ..places import Mm
 from ..roi_lab import RoiResult
 from ..tables import Table, short
 

@@ -19,8 +19,10 @@ TITLE = "Topography"
 
 def build(context: AppContext) -> widgets.Widget:
     """Choices on the left, the brain in the centre, its figure beside it; tables, report below."""
-    kinds = (ChoicesPanel, BrainPanel, FigurePanel, RegionsPanel, PatientsAtVoxelPanel, ReportPanel)
-    panels = [kind(context) for kind in kinds]
+    choices, brain = ChoicesPanel(context), BrainPanel(context)
+    brain.viewer.follow(choices.min_patients)  # the map follows it without the kernel
+    kinds = (FigurePanel, RegionsPanel, PatientsAtVoxelPanel, ReportPanel)
+    panels = [choices, brain, *(kind(context) for kind in kinds)]
     page = widgets.Box([panel.widget for panel in panels])
     page.add_class("ld-topography")
     add_help(page)
