@@ -17,6 +17,7 @@ from .persisted_inputs import PersistedInputs
 from .session import Session
 from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
+from .widgets.appearance import Appearance
 
 _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
@@ -39,6 +40,7 @@ class AppContext:
     loading: Loading = field(default_factory=Loading)
     banner: Banner = field(init=False)
     saver: Saver = field(default_factory=Saver)
+    appearance: Appearance = field(default_factory=Appearance)
     inputs: PersistedInputs = field(init=False)
 
     def __post_init__(self) -> None:

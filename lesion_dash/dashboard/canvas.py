@@ -15,7 +15,7 @@ from .app_context import AppContext
 from .controls import Probe, bind
 from .picture import Mm, Picture
 from .place_field import PlaceField
-from .tasks import Debounce
+from .tasks import PAUSE, Debounce
 from .viewer import BrainViewer
 
 MNI_2MM = Grid(
@@ -61,7 +61,7 @@ class BrainCanvas:
             tooltips=["Patient's left on the left", "Patient's left on the right"],
         )
         self._drawer = context.worker()
-        self._redraw = Debounce(0.4, guard(self._draw_without_webgl))
+        self._redraw = Debounce(PAUSE, guard(self._draw_without_webgl))
         bind(context.choices, "radiological", self.orientation)
         context.choices.observe(guard(self._orient), names="radiological")
         self.probe.observe(guard(self._probed), names="webgl")

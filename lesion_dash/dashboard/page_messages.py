@@ -29,10 +29,13 @@ from .niivue import QuickNiiVue
 from .own_server import is_voila
 from .pages.filters import FilterView
 from .place_field import PlaceField
-from .session_menu import SessionMenu
 from .slice_view import FileDrop, SliceView
 from .steady_table import SteadyTable
 from .tour import Tour
+from .widgets.appearance import Appearance
+from .widgets.figure_view import FigureView
+from .widgets.navigation import Navigation
+from .widgets.session_menu import SessionMenu
 
 CONTROL_TARGET = "jupyter.widget.control"
 _MOST_CONTROL_COMMS = 100
@@ -80,6 +83,7 @@ _VIEWER_EVENTS = (
 )
 
 INPUTS: Mapping[type[widgets.Widget], PageInput] = {
+    Appearance: PageInput(frozenset({"dark"})),
     widgets.BoundedFloatText: _VALUE,
     widgets.BoundedIntText: _VALUE,
     widgets.Button: PageInput(events={"click": frozenset()}),
@@ -90,7 +94,6 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.RadioButtons: _INDEX,
     widgets.Select: _INDEX,
     widgets.SelectMultiple: _INDEX,
-    widgets.Tab: PageInput(frozenset({"selected_index"})),
     widgets.Text: PageInput(frozenset({"value"}), {"submit": frozenset()}),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
     QuickNiiVue: PageInput(
@@ -101,12 +104,13 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     Volume: PageInput(unused=frozenset({"buffer_paths", "chunk_img", *_VOLUME_FACTS})),
     SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
     MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
+    Navigation: PageInput(frozenset({"selected_index"})),
     PlaceField: PageInput(frozenset({"mm"})),
     Probe: PageInput(frozenset({"webgl"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED
     ),
-    **dict.fromkeys((SessionMenu, SliceView, Tour), _CHECKED),
+    **dict.fromkeys((FigureView, SessionMenu, SliceView, Tour), _CHECKED),
 }
 """Holds for subclasses as well: anywidget makes one of its own for each widget."""
 

@@ -32,7 +32,7 @@ FOCUS = """() => {
 def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address, script=SHIFTS)
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     return page
 
 

@@ -140,7 +140,7 @@ def test_a_slow_computer_does_not_lose_widgets(dashboard: Any) -> None:
 
 def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
     page = dashboard
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     for name in page.get_by_role("tab").all_inner_texts():
         open_tab(page, name)
         for width, height in ((853, 640), *SIZES):
@@ -214,7 +214,7 @@ def test_voila_typed_by_hand(
             re.search(r"http://\S+", line.decode())[0].replace("localhost", "127.0.0.1")
         )
         # The figure waits for the brain to be drawn, so that all widgets are at work by now.
-        page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+        page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
         assert page.locator(".ld-root").inner_text() == "data: sample_data"
         page.close()
     finally:

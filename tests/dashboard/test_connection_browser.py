@@ -156,7 +156,7 @@ def test_what_is_lost_on_the_way_is_made_good(page: Any, breaks: str) -> None:
 def test_looking_after_the_server_keeps_no_kernel_alive(
     page: Any, eventually: Callable[..., None]
 ) -> None:
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     activity = """async () => {
         const kernel = window.jupyterapp.widgetManager.kernel;
         return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;

@@ -63,9 +63,9 @@ MADE: dict[str, dict[str, Any]] = {
 
 
 def open_page(app: App, page: str) -> Any:
-    app.tabs.selected_index = NAMES.index(page)
+    app.navigation.selected_index = NAMES.index(page)
     app.context.wait()
-    return app.tabs.children[app.tabs.selected_index]
+    return app.pages.children[app.navigation.selected_index]
 
 
 def find(box: Any, kind: str, part: str = "") -> Any:
@@ -101,7 +101,7 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
     app = open_app(root)
     if is_open:
         open_page(app, page)
-        app.tabs.selected_index = 0
+        app.navigation.selected_index = 0
     arrive(app, link_to(page, MADE[page]).replace(f"&page={page}", ""))
     assert app.context.inputs.values[page] == MADE[page]
     panel = open_page(app, page)
@@ -293,7 +293,7 @@ def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) 
     monkeypatch.setattr("lesion_dash.dashboard.address.LONGEST", 150)
     arrive(app, link_to("chance", MADE["chance"])[:120])
     open_page(app, "roi")
-    assert "the inputs of ROI lab" in app.url_state.menu.lacking
+    assert "the inputs of ROI" in app.url_state.menu.lacking
     assert "roi." not in app.url_state.bar.text
 
 
@@ -311,7 +311,7 @@ def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data
     assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.url_state.state
     other = open_app(root)
     arrive(other, link)
-    panel = other.tabs.children[NAMES.index("inspect")]
+    panel = other.pages.children[NAMES.index("inspect")]
     assert "is not kept" in find(panel, "", "drop it again").value
     assert other.url_state.bar.text == link
 
@@ -364,9 +364,9 @@ def test_a_page_that_comes_back_has_its_brain_drawn_whole(
     root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(root)
-    find(app.tabs, "Probe").set_state({"webgl": "yes"})
+    find(app.pages, "Probe").set_state({"webgl": "yes"})
     app.context.wait()
-    niivue = find(app.tabs, "QuickNiiVue")
+    niivue = find(app.pages, "QuickNiiVue")
     assert len(niivue.volumes) == 2
     painted: list[str] = []
     niivue.on_image_loaded(lambda volume: painted.append(volume.id))

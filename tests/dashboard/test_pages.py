@@ -32,12 +32,12 @@ NAN = float("nan")
 def test_every_page_is_built_on_its_first_visit(app: App) -> None:
     assert app.context.choices.cohort_a == "cohort_a"
     assert not app.context.loading.running
-    for index in range(len(app.tabs.children)):
-        app.tabs.selected_index = index
-        assert app.tabs.children[index].children, index
+    for index in range(len(app.pages.children)):
+        app.navigation.selected_index = index
+        assert app.pages.children[index].children, index
     assert app.context.banner.message == ""
     app.context.show_brain()
-    assert app.tabs.selected_index == 0
+    assert app.navigation.selected_index == 0
 
 
 def test_nilearn_draws_where_there_is_no_webgl(opened: Opened, context: AppContext) -> None:

@@ -35,7 +35,7 @@ def cohort(own_root: Path) -> Cohort:
 @pytest.fixture
 def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address, 1280, 1500, draws=True)
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
     return page
 

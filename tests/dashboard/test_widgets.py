@@ -92,7 +92,7 @@ def test_each_name_is_asked_a_few_times_however_many_are_chosen(
 
 
 def test_every_control_of_the_first_page_is_explained(app: App) -> None:
-    page = list(every_widget(app.tabs.children[0]))
+    page = list(every_widget(app.pages.children[0]))
     assert len(STEPS) == 5  # of the tour, each at a part of the page
     parts = {f".{name}": widget for widget in page for name in styles(widget)}
     for step in STEPS:

@@ -64,7 +64,7 @@ def chance_code(context: AppContext, page: SizeBiasPage) -> widgets.Box:
 # Larger than chance?: mean volumes against the cohort's, and against shuffled volumes.
 
 
-TITLE = "Larger than chance?"
+TITLE = "Size bias"
 
 _EMPTY = "Choose folder {side} on the page Topography to see where its lesions are large."
 _ASK = "Press “Shuffle volumes” to test it. 1,000 permutations take some seconds."

@@ -17,7 +17,7 @@ from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
 from ..session import PATIENTS_FILE
 from ..state import MAPS
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .split import Split
@@ -55,7 +55,7 @@ class ChoicesPanel:
         self._offer_folders()
         self._bind()
         # Once the map is on its way: every voxel is counted for it.
-        self._cover = Debounce(0, context.banner.guard(self._show_coverage))
+        self._cover = Debounce(FRAME, context.banner.guard(self._show_coverage))
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             context.choices.observe(context.banner.guard(self._update), names=name)

@@ -16,7 +16,7 @@ from ..app_context import AppContext
 from ..comparison_service import ComparisonService, PairRequest
 from ..controls import card, download_button, heading, note, set_text
 from ..tables import Table
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
 
 _ABOUT = (
     "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
@@ -48,7 +48,7 @@ class RegionsOfTwo:
         self.caption, self.about, self.remark = note(), note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
         self._worker = context.worker()
-        self._later = Debounce(0.25, guard(self._update))
+        self._later = Debounce(PAUSE, guard(self._update))
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
         parts = self.about, self.table.widget, self.remark
         self.widget = card(head, *parts, name="compare-regions")

@@ -13,7 +13,7 @@ from ...stats.coverage import threshold_coverage
 from ..app_context import AppContext
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..curve import Curve, CurveView
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 
 FILE_NAME = "coverage.csv"
 """What is saved: the table that `lesion-dash coverage` writes."""
@@ -46,7 +46,7 @@ class CoveragePanel:
         self._counter = context.worker()
         self.widget = self._lay_out()
         bind(context.choices, "min_patients", self.slider)
-        update = Debounce(0.03, guard(self._update))
+        update = Debounce(FRAME, guard(self._update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         context.choices.observe(lambda _: update(), names=names)
         self._update()

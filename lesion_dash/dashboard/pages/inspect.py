@@ -47,7 +47,7 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
 # Inspect: what is in an image file, where its voxels are, and whether it can be used.
 
 
-TITLE = "Inspect image"
+TITLE = "Inspect"
 
 _PRIVATE = (
     f"A file that is dropped stays in memory for this session only; up to "

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ..app_context import AppContext
 from ..controls import bind, labelled, set_text
 from ..map_slices import MapLayer
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 
 
 class MapControls:
@@ -46,7 +46,7 @@ class MapControls:
             Asks for an update, a moment later.
         """
         choices, guard = self._context.choices, self._context.banner.guard
-        later = Debounce(0.03, guard(update))
+        later = Debounce(FRAME, guard(update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         choices.observe(lambda _: later(), names=names)
         choices.observe(guard(lambda _: draw()), names=["mm", "radiological", "loaded_atlas"])

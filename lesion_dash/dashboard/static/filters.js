@@ -76,13 +76,20 @@ function render({ model, el }) {
     ? { column: name, form, values: [], missing: false }
     : { column: name, form, low: null, high: null, missing: false };
 
+  // See widgets/idle.js.
+  const busy = (step) => document.dispatchEvent(new CustomEvent("ld-busy", { detail: step }));
+
   // The first change asks at once, those that follow quickly together.
   function ask() {
-    if (timer !== null) { isWaiting = true; return; }
+    if (timer !== null) {
+      if (!isWaiting) busy(1);
+      isWaiting = true;
+      return;
+    }
     if (!rows.some(isUpsideDown)) model.send({ do: "ask", rows });
     timer = setTimeout(() => {
       timer = null;
-      if (isWaiting) { isWaiting = false; ask(); }
+      if (isWaiting) { isWaiting = false; ask(); busy(-1); }
     }, APART);
   }
 
