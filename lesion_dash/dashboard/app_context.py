@@ -85,6 +85,10 @@ class AppContext:
 
         self.worker(lambda _error: None).submit(read, lambda _nothing: None)
 
+    def sentence(self, error: Exception | str) -> str:
+        """What an error says, with files named from the data root: no page shows where that is."""
+        return str(error).replace(f"{self.session.root.path}/", "")
+
     def cancel(self) -> None:
         """Stop reading; the choice before stays."""
         self._stop.set()

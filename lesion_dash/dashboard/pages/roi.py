@@ -35,7 +35,7 @@ _NOTHING = "Nothing to show: see the message at the top."
 
 
 def build(context: AppContext) -> widgets.Widget:
-    """Input and test on the left, what comes of them beside."""
+    """Input and test above, what comes of them below, in the order of work."""
     page = RoiPage(context)
     context.inputs.follow("roi", roi_controls(page, context), page.come_back)
     return page.widget
@@ -73,7 +73,6 @@ class RoiPage:
         self.widget = self._lay_out()
         self._follow()
         self._show_nothing()
-        self.input.open_first()
 
     def _follow(self) -> None:
         guard = self.context.banner.guard

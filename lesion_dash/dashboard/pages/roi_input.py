@@ -80,12 +80,6 @@ class InputPanel:
         choices.observe(guard(self._offer_groups), names=["runs", "table", "column"])
         self._show_fields()
 
-    def open_first(self) -> None:
-        """Choose the runs of the data root, where there are any, so that one click shows a map."""
-        folder = self._files.first_runs()
-        if folder:
-            self._choices.folder = folder
-
     def _make_fields(self) -> dict[str, widgets.Widget]:
         self.folder_name.add_class("ld-label")
         folder = widgets.VBox([self.folder_name, self.folder, self.hint])
@@ -128,8 +122,6 @@ class InputPanel:
         self.mask.clear()
         self._offer_folders()
         self._show_fields()
-        if change["new"] == "series":
-            self.open_first()
 
     def _show_fields(self) -> None:
         kind = self._choices.kind
@@ -194,7 +186,7 @@ class InputPanel:
                 return list_conditions(tables_of_runs(choices, self._files))
             except LesionDashError as error:
                 # Not in the banner: the choice is not finished, and this says what it needs.
-                set_text(self.hint, str(error))
+                set_text(self.hint, self._context.sentence(error))
         return ()
 
 

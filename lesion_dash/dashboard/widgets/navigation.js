@@ -17,7 +17,7 @@ function render({ model, el }) {
       target?.scrollIntoView({ block: "nearest" });
     });
   });
-  const brand = add(el, "header", "ld-brand");
+  const brand = add(el, "div", "ld-brand");
   add(brand, "h1", "", "lesion_dash");
   add(brand, "span", "ld-root", model.get("root")).title = "The data root";
   const nav = add(el, "nav", "ld-nav");
