@@ -446,4 +446,4 @@ def _notes_on_rows_without_id(plain: PlainTable, number: int, column: IdColumn) 
 
 
 def _left_out(plain: PlainTable, number: int, which: str = "") -> str:
-    return f"{counted(number, 'row')}{which} of {plain.path.name} left out"
+    return f"{counted(number, 'row')}{which} of {plain.path.name} excluded"

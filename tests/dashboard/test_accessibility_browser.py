@@ -98,7 +98,7 @@ def fill_signal(page: Any) -> None:
     choose_file(page, "images", 0, "second_acquisition")
     choose_file(page, "images", 1, "template.nii.gz")
     view = page.locator(".ld-template-view")
-    view.get_by_text("where the headers put the image").wait_for(timeout=LONG)
+    view.get_by_text("header alignment").wait_for(timeout=LONG)
 
 
 def choose_file(page: Any, card: str, place: int, name: str) -> None:

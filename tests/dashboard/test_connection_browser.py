@@ -99,7 +99,9 @@ def wait_until_gone(page: Any) -> None:
 
 def assert_answers(page: Any) -> None:
     """The kernel still says what the slider leaves of the brain."""
-    note = page.locator(".ld-choices .ld-field", has_text="Minimum patients").locator(".ld-note")
+    note = page.locator(".ld-choices .ld-field", has_text="Minimum lesion overlap").locator(
+        ".ld-note"
+    )
     before = "".join(note.all_inner_texts())
     page.locator(".ld-choices .noUi-handle").first.press("ArrowRight")
     settle(page)

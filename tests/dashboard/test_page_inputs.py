@@ -110,7 +110,7 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
     inputs = read_address(app.url_state.bar.text)["inputs"]
     assert StateValidator(root, NAMES).check({"inputs": inputs})[0].inputs[page] == MADE[page]
     if page == "chance":  # which a link does not run
-        assert not find_button(panel, "Shuffle volumes").disabled
+        assert not find_button(panel, "Run permutation test").disabled
     # Pages of which a link says nothing stay as they are.
     other = "compare" if page != "compare" else "chance"
     arrive(app, link_to(other, MADE[other]))

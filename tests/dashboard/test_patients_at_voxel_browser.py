@@ -103,7 +103,7 @@ def check_outlines(page: Any, cohort: Cohort) -> None:
     page.keyboard.press("Enter")
     line.get_by_text(f"Outline: {patient}, ").wait_for()
     wait_for(page, lambda: "selected" in rows.nth(3).get_attribute("class"))
-    page.get_by_title("Take the outline away").locator("visible=true").click()
+    page.get_by_title("Hide outline").locator("visible=true").click()
     line.wait_for(state="hidden")
     wait_for(page, lambda: outlined_pixels(page, bare) == 0)
     wait_for(page, lambda: page.locator(".ld-here tr.selected").count() == 0)

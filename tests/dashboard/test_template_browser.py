@@ -141,7 +141,7 @@ def test_from_a_scan_to_the_librarys_table(tab: Any, root: Path) -> None:
     page = tab
     choose(page, "images", 0, "scans", "scan.nii.gz")
     choose(page, "images", 1, "template", "template.nii.gz")
-    wait_for_text(page, VIEW, "where the headers put the image")
+    wait_for_text(page, VIEW, "header alignment")
     page.get_by_role("button", name="Register").click(timeout=LONG)
     wait_for_text(page, ".ld-template-busy", "Done.")
     wait_for_text(page, VIEW, "Similarity")

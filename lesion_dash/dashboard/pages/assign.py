@@ -36,7 +36,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
     def lines() -> tuple[str, str]:
         return code.assign(page.choices.ask(context.choices.selection))
 
-    nothing = "# Choose a map and an atlas: the Python that does the same stands here."
+    nothing = "# Choose a map and an atlas: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     return place_below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
 
@@ -271,7 +271,7 @@ class AssignPage:
 
     def _failed(self, error: Exception) -> None:
         self._request = None
-        self._show_nothing("Nothing to show: see the message at the top.")
+        self._show_nothing("Nothing to show: see the message.")
         self.context.banner.show(error)
 
     def _best_clicked(self, row: int) -> None:

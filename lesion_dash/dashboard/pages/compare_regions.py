@@ -20,10 +20,10 @@ from ..tasks import PAUSE, Debounce
 
 _ABOUT = (
     "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
-    "of their total lesion volumes. This describes, and tests nothing. Click a row to go there."
+    "of their total lesion volumes. Descriptive; no statistical test. Click a row to go there."
 )
 _LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
-_NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
+_NO_ATLAS = "Choose an atlas on the page Maps to compare A and B region by region."
 _READING = "Reading the atlas ..."
 _WORKING = "Comparing region by region ..."
 
@@ -112,7 +112,7 @@ class RegionsOfTwo:
         self._context.choices.region = None
 
     def _mark(self) -> None:
-        """Highlight the region that is chosen on this page or on the page Topography."""
+        """Highlight the region that is chosen on this page or on the page Maps."""
         label = self._context.choices.region
         labels = [self.differences.labels[row] for row in self._rows] if self.differences else []
         if label is not None:

@@ -19,10 +19,10 @@ FILE_NAME = "coverage.csv"
 """What is saved: the table that `lesion-dash coverage` writes."""
 
 _WHY = (
-    "A higher k leaves fewer voxels, and each of them with more patients. Dashed: what others ask "
-    "for; there is no general rule. Click into the curve, or move the slider."
+    "A higher k leaves fewer voxels, and each of them with more patients. Dashed: common "
+    "choices in the literature; there is no general rule. Click into the curve, or move the slider."
 )
-_EMPTY = "Choose folder A on the page Topography to see how much of the brain each k leaves."
+_EMPTY = "Choose folder A on the page Maps to see how much of the brain each k leaves."
 
 
 class CoveragePanel:
@@ -54,7 +54,7 @@ class CoveragePanel:
     def _lay_out(self) -> widgets.VBox:
         self.summary.add_class("ld-curve-words")
         self.rules.add_class("ld-curve-rules")
-        field = labelled("Minimum patients at a voxel (k)", self.slider)
+        field = labelled("Minimum lesion overlap (k)", self.slider)
         column = widgets.VBox([field, self.summary, self.rules, self.download])
         row = widgets.HBox([self.view, column])
         row.add_class("ld-curve-row")

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from ...plotting.figures import FILE_FORMATS, draw_map, figure_bytes
 from ..app_context import AppContext
-from ..controls import bind, card, download_button, heading, labelled
+from ..controls import bind, card, download_button, labelled
 from ..picture import Mm
 from ..state import FIGURES, PLANES, SHADES, SIZES, SLICES, Selection
 from ..tasks import PAUSE, Debounce
@@ -90,7 +90,7 @@ class FigurePanel:
         foot.add_class("ld-figure-options")
         large = widgets.VBox([self.large, foot])
         large.add_class("ld-figure")
-        small = card(heading("Figure"), self.small, name="small-figure")
+        small = card("Figure", self.small, name="small-figure")
         return large, small
 
     def _moved(self) -> None:

@@ -13,7 +13,7 @@ from ..tasks import FRAME, Debounce
 
 
 class MapControls:
-    """The minimum number of patients and the sides, as on the page Topography.
+    """The minimum number of patients and the sides, as on the page Maps.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class MapControls:
     @property
     def fields(self) -> tuple[widgets.Widget, widgets.Widget]:
         """Both under their labels."""
-        min_patients = labelled("Minimum patients at a voxel (k)", self.slider)
+        min_patients = labelled("Minimum lesion overlap (k)", self.slider)
         return min_patients, labelled("Sides", self.orientation)
 
     def follow(self, update: Callable[[], None], draw: Callable[[], None]) -> Debounce:

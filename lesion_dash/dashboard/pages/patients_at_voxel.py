@@ -41,8 +41,10 @@ class PatientsAtVoxelPanel:
         self.caption = note()
         guard = context.banner.guard
         make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
-        self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
-        self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
+        self.table = make("here", order=(1, "desc"), empty="No patient has a lesion here")
+        self.loads = make(
+            "here-region", order=(1, "desc"), empty="No patient has a lesion in this region"
+        )
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
         self.patients: PatientsAtVoxel | None = None
@@ -71,7 +73,7 @@ class PatientsAtVoxelPanel:
     def _lay_out(self) -> widgets.VBox:
         toggles = widgets.HBox([self.place, self.side])
         toggles.add_class("ld-toggles")
-        title = widgets.HBox([heading("Patients here"), self.brain])
+        title = widgets.HBox([heading("Patients with a lesion"), self.brain])
         tables = widgets.VBox([self.table.widget, self.loads.widget])
         return card(title, toggles, self.caption, self.strip, tables, name="here")
 
@@ -138,12 +140,12 @@ class PatientsAtVoxelPanel:
         choices, side = self._context.choices, self.side.value.upper()
         if not name:
             who = "in the region" if is_region else "at the crosshair"
-            return f"Choose folder {side} to see who is lesioned {who}."
+            return f"Choose folder {side} to list the patients with a lesion {who}."
         if is_region and not choices.loaded_atlas:
             return "Choose an atlas, and then a region in the table Regions."
         atlas = self._context.session.atlas(choices.loaded_atlas) if is_region else None
         if atlas and choices.region not in {region.label for region in atlas.regions}:
-            return "Click a row of the table Regions to see who is lesioned in that region."
+            return "Click a row of the table Regions to list the patients with a lesion there."
         return ""
 
     def _failed(self, error: Exception) -> None:

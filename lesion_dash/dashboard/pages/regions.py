@@ -151,7 +151,7 @@ def _hidden(counts: RegionCounts, rows: list[RegionCount]) -> list[str]:
     if not number:
         return []
     regions = "1 region" if number == 1 else f"{number} regions"
-    return [f"and {regions} without a voxel of the map, which {FILE_NAME} lists as well"]
+    return [f"{regions} without overlap omitted here (included in {FILE_NAME})"]
 
 
 def shown_columns(rows: list[RegionCount], probabilistic: bool = False) -> pd.DataFrame:

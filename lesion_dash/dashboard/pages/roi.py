@@ -31,7 +31,7 @@ from .roi_values import ValuesPanel
 TITLE = "ROI"
 _PRESS = "Press “{}” to begin."
 _CHANGED = "These choices changed: press “{}” to see them."
-_NOTHING = "Nothing to show: see the message at the top."
+_NOTHING = "Nothing to show: see the message."
 
 
 def build(context: AppContext) -> widgets.Widget:

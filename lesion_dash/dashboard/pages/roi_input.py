@@ -66,7 +66,7 @@ class InputPanel:
             **number_field("roi", "repetition_time"), step=0.1
         )
         self.fwhm_mm = widgets.BoundedFloatText(**number_field("roi", "fwhm_mm"), step=1)
-        self.mask = FileField(files, "Everywhere in the image")
+        self.mask = FileField(files, "Whole image")
         self.hint, self.numbers_hint = note(), note()
         self.folder_name = widgets.Label()
         self._fields = self._make_fields()
@@ -104,7 +104,7 @@ class InputPanel:
             "groups": groups,
             "numbers": numbers,
             "numbers_hint": self.numbers_hint,
-            "mask": labelled("Test only inside", self.mask.widget),
+            "mask": labelled("Test mask", self.mask.widget),
         }
 
     def _bind(self) -> None:

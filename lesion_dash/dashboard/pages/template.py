@@ -35,8 +35,8 @@ from .template_signal import SignalPanel
 from .template_view import EMPTY, VolumePanel
 
 TITLE = "Registration and signal"
-_SEE_ABOVE = "See the message at the top."
-_NOTHING = "Nothing to show: see the message at the top."
+_SEE_ABOVE = "See the message."
+_NOTHING = "Nothing to show: see the message."
 _FIRST_REGISTER = (
     "Press “Register” first: a region of the template has no place in the native image before."
 )

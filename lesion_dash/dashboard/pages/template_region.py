@@ -139,7 +139,7 @@ class RegionPanel:
 
     def _lay_out(self) -> widgets.VBox:
         self.size.add_class("ld-region-size")
-        self._field = labelled("Least probability", self.threshold)
+        self._field = labelled("Minimum probability", self.threshold)
         size = labelled("Size", self.size)
         row = widgets.HBox(
             [

@@ -16,7 +16,7 @@ function render({ model, el }) {
   const editor = drawer("Filter", `Filter the patients of ${side}`);
   const parting = side === "A" ? drawer("Split", "Split A into A and B") : null;
   const advice = add(editor, "p"), list = add(editor, "div", "ld-filter-rows");
-  const hint = add(editor, "small", "ld-filter-hint", "In brackets: patients left by the other conditions");
+  const hint = add(editor, "small", "ld-filter-hint", "Counts in brackets: after the other filters");
   const foot = add(editor, "div", "ld-filter-foot");
   const more = button(foot, "Add a condition", `Restrict ${side} by another column`);
   const clear = button(foot, "Clear", `Show all patients of ${side}`);
@@ -260,12 +260,12 @@ function render({ model, el }) {
   function drawParts(body, known) {
     body.replaceChildren();
     if (known.kind === "number") {
-      const label = add(body, "label", "", "B begins with");
+      const label = add(body, "label", "", "Cut-off");
       const input = add(label, "input");
       Object.assign(input, { type: "number", step: known.whole ? 1 : "any", value: known.cut });
       const said = add(body, "small");
       const say = () => {
-        said.textContent = `A: ${known.name} below ${input.value}; B: from there`;
+        said.textContent = `A: ${known.name} < ${input.value}; B: ${known.name} ≥ ${input.value}`;
       };
       input.addEventListener("input", say);
       say();
