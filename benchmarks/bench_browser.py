@@ -102,7 +102,7 @@ def open_first_folder(page: Any) -> None:
     page.wait_for_selector(".ld-choices select option:nth-child(2)", state="attached", timeout=LONG)
     page.locator(".ld-choices select").first.select_option(index=1)
     page.wait_for_selector(".ld-readout b", timeout=LONG)
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     settle(page)
 
 

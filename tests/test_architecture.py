@@ -42,7 +42,8 @@ KEPT_TO = {
 OPENERS = {
     "__init__.py", "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
     "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
-    "images/template.py", "report/page.py", "scans/registration/deformable.py",
+    "dashboard/widgets/assets.py", "images/template.py", "report/page.py",
+    "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",
     "server/landlock.py", "server/served_folder.py",
 }  # fmt: skip

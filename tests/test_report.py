@@ -139,7 +139,7 @@ def test_the_sentences_hold_the_numbers_of_numpy(pair, atlas):
     assert f"{share:.1f} % of all lesioned voxels" in sentences[1]
     place = np.unravel_index(np.argmax(n.ravel(order="F")), SHAPE, order="F")
     point = ", ".join(f"{value:g}" for value in (AFFINE @ [*place, 1])[:3])
-    assert f"At most {n.max()} patients share a voxel, at MNI ({point}) mm" in sentences[1]
+    assert f"Maximum overlap: {n.max()} of 40 patients, at MNI ({point}) mm" in sentences[1]
     enough = [stack.sum(axis=0) >= 3 for stack in stacks]
     both = enough[0] & enough[1]
     dice = 2 * both.sum() / (enough[0].sum() + enough[1].sum())

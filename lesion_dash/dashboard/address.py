@@ -29,6 +29,11 @@ _NAMES = {
     "map": "map_key",
     "atlas": "atlas",
     "figure": "figure",
+    "view": "view",
+    "plane": "plane",
+    "slices": "slices",
+    "shade": "figure_shade",
+    "size": "figure_size",
     "side": "radiological",
     "mm": "mm",
     "patient": "patient",
@@ -170,7 +175,7 @@ def _texts(name: str, value: Any) -> list[str]:
 def _value(name: str, text: str) -> object:
     """What a text stands for; the text itself, where it stands for nothing."""
     try:
-        if name == "min_patients":
+        if name in {"min_patients", "slices"}:
             return int(text) if text.isascii() and text.isdecimal() else text
         if name == "region":
             return int(text) if text.isascii() and text.removeprefix("-").isdecimal() else text

@@ -17,6 +17,7 @@ from .persisted_inputs import PersistedInputs
 from .session import Session
 from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
+from .widgets.appearance import Appearance
 
 _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
@@ -39,6 +40,7 @@ class AppContext:
     loading: Loading = field(default_factory=Loading)
     banner: Banner = field(init=False)
     saver: Saver = field(default_factory=Saver)
+    appearance: Appearance = field(default_factory=Appearance)
     inputs: PersistedInputs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +84,10 @@ class AppContext:
             self.session.atlas(atlas)
 
         self.worker(lambda _error: None).submit(read, lambda _nothing: None)
+
+    def sentence(self, error: Exception | str) -> str:
+        """What an error says, with files named from the data root: no page shows where that is."""
+        return str(error).replace(f"{self.session.root.path}/", "")
 
     def cancel(self) -> None:
         """Stop reading; the choice before stays."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..plotting.figures import COLOUR_STOPS, Colour, to_levels
 from .controls import css_colour
 
-_OPACITY = 217  # of 255: as on the page Topography
+_OPACITY = 217  # of 255: as on the page Maps
 _FAINT = 150
 _ZERO = 128
 """The level of no difference."""

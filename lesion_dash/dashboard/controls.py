@@ -155,7 +155,7 @@ class Names(anywidget.AnyWidget):
 
 def card(title: widgets.Widget | str, *children: widgets.Widget, name: str) -> widgets.VBox:
     """A framed part of a page with a title."""
-    head = heading(title) if isinstance(title, str) else title
+    head = widgets.HBox([heading(title)]) if isinstance(title, str) else title
     head.add_class("ld-card-head")
     box = widgets.VBox([head, *children])
     box.add_class("ld-card")

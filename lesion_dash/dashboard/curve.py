@@ -123,7 +123,7 @@ def _axes(frame: Frame) -> str:
         for percentage in percentages
     )
     middle = (_LEFT + _RIGHT) / 2
-    name = f'<text x="{middle}" y="{_HEIGHT - 8}">minimum patients at a voxel (k)</text>'
+    name = f'<text x="{middle}" y="{_HEIGHT - 8}">minimum lesion overlap (k)</text>'
     return labels + below + name
 
 

@@ -127,13 +127,6 @@ class LabFiles:
             for place, name in enumerate(table.columns)
         }
 
-    def first_runs(self) -> str:
-        """The folder that holds the runs with tables, the one above where several do."""
-        owners = [name for name in self._own.folders if self.runs_like_the_first(name)]
-        if not owners:
-            return ""
-        return next(name for name in _above(owners[0]) if all(_is_below(o, name) for o in owners))
-
     def runs_like_the_first(self, folder: str) -> tuple[str, ...]:
         """The runs that have a table, and the name of the first such but for its numbers."""
         tables = self.tables_of(folder, self.images(folder))

@@ -24,7 +24,7 @@ from .places import Mm
 from .scripts import static_text
 
 _BLACK, _WHITE = 30, 250
-"""Levels of the template that are drawn darkest and brightest, as on the page Topography."""
+"""Levels of the template that are drawn darkest and brightest, as on the page Maps."""
 
 _BRIGHTEST = 190
 """The grey of the brightest, dark enough to be told from the colour of no difference."""

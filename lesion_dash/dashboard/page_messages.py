@@ -25,10 +25,13 @@ from .curve import CurveView
 from .map_slices import MapSlices
 from .own_server import is_voila
 from .pages.filters import FilterView
-from .session_menu import SessionMenu
 from .slice_view import FileDrop, SliceView
 from .steady_table import SteadyTable
 from .tour import Tour
+from .widgets.appearance import Appearance
+from .widgets.figure_view import FigureView
+from .widgets.navigation import Navigation
+from .widgets.session_menu import SessionMenu
 from .widgets.viewer import Viewer
 
 CONTROL_TARGET = "jupyter.widget.control"
@@ -65,6 +68,7 @@ _INDEX = PageInput(frozenset({"index"}))
 _CHECKED = PageInput(is_checked=True)
 
 INPUTS: Mapping[type[widgets.Widget], PageInput] = {
+    Appearance: PageInput(frozenset({"dark"})),
     widgets.BoundedFloatText: _VALUE,
     widgets.BoundedIntText: _VALUE,
     widgets.Button: PageInput(events=frozenset({"click"})),
@@ -75,16 +79,16 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.RadioButtons: _INDEX,
     widgets.Select: _INDEX,
     widgets.SelectMultiple: _INDEX,
-    widgets.Tab: PageInput(frozenset({"selected_index"})),
     widgets.Text: PageInput(frozenset({"value"}), frozenset({"submit"})),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
     Viewer: PageInput(Viewer.FROM_PAGE),
     SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
     MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
+    Navigation: PageInput(frozenset({"selected_index"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED
     ),
-    **dict.fromkeys((SessionMenu, SliceView, Tour), _CHECKED),
+    **dict.fromkeys((FigureView, SessionMenu, SliceView, Tour), _CHECKED),
 }
 """Holds for subclasses as well: anywidget makes one of its own for each widget."""
 

@@ -9,10 +9,11 @@ from typing import Any
 from ..cohort.conditions import parse_conditions
 from ..cohort.selection import FileChoice
 from ..core.errors import InputError
+from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, shown, text_of
 from .places import Mm
-from .state import FIGURES, MAPS
+from .state import FIGURES, MAPS, PLANES, SHADES, SIZES, SLICES, VIEWS
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
@@ -40,6 +41,12 @@ class PageState:
         One of `MAPS`.
     figure : str
         One of `FIGURES`.
+    view : str
+        One of `VIEWS`.
+    plane, figure_shade, figure_size : str
+        How the figure is drawn: one of `PLANES`, `SHADES` and `SIZES`.
+    slices : int
+        One of `SLICES`.
     radiological : bool
     mm : tuple of float or None
         Where the crosshair is, in mm.
@@ -63,6 +70,11 @@ class PageState:
     atlas: str | None = None
     map_key: str | None = None
     figure: str = "slices"
+    view: str = "interactive"
+    plane: str = "all"
+    slices: int = MOSAIC_SLICES
+    figure_shade: str = "page"
+    figure_size: str = "panel"
     radiological: bool = False
     mm: Mm | None = None
     patient: str = ""
@@ -186,6 +198,12 @@ def _yes_or_no(_validator: StateValidator, value: object) -> bool:
     return value
 
 
+def _slices(_validator: StateValidator, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value in SLICES:
+        return value
+    raise InputError(shown(value), f"is none of {', '.join(map(str, SLICES))} slices")
+
+
 def _one_of(value: object, names: tuple[str, ...], kind: str) -> str:
     if not isinstance(value, str) or value not in names:
         raise InputError(shown(value), f"is no {kind} of this dashboard")
@@ -203,6 +221,11 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "atlas": _atlas,
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
+    "view": lambda _, value: _one_of(value, tuple(VIEWS), "view"),
+    "plane": lambda _, value: _one_of(value, tuple(PLANES), "plane"),
+    "slices": _slices,
+    "figure_shade": lambda _, value: _one_of(value, tuple(SHADES), "background"),
+    "figure_size": lambda _, value: _one_of(value, tuple(SIZES), "size of a figure"),
     "radiological": _yes_or_no,
     "mm": _place,
     "patient": _patient,

@@ -17,7 +17,7 @@ _FORMAT = "lesion_dash session"
 _SCHEMA = 2
 _PARTS = {"format", "schema", "lesion_dash", "choices"}
 _NOTE = "note"
-_NOT_KEPT = "The file that was dropped on “Inspect image” is not kept: drop it there again."
+_NOT_KEPT = "The file that was dropped on “Inspect” is not kept: drop it there again."
 _REMEDY = "choose a file that “Save session” has written"
 
 

@@ -10,6 +10,7 @@ import traitlets as t
 from ..cohort.conditions import parse_conditions
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
+from ..plotting.figures import MOSAIC_SLICES
 from ..stats.topography import STATISTICS
 
 MAPS = {
@@ -21,6 +22,17 @@ MAPS = {
 
 FIGURES = {"slices": "Slices", "mosaic": "Mosaic", "glass": "Glass brain"}
 """The ways nilearn draws a map: key and words."""
+
+VIEWS = {"interactive": "Interactive", **FIGURES}
+"""What the large panel shows."""
+
+PLANES = {"all": "Three planes", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
+SLICES = (3, 5, 7, 9, 12, 16, 20, 24, 30)
+"""How many slices of a plane a mosaic may have."""
+
+SHADES = {"page": "As the page", "light": "White", "dark": "Black"}
+SIZES = {"panel": "As shown", "85": "85 mm wide", "180": "180 mm wide"}
+"""Width of a figure: one column of a journal, and two."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,12 @@ class Choices(t.HasTraits):
     atlas = t.Unicode("", help="atlas to load")
     loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")
+    view = t.Enum(list(VIEWS), default_value="interactive", help="what the large panel shows")
     figure = t.Enum(list(FIGURES), default_value="slices")
+    plane = t.Enum(list(PLANES), default_value="all", help="planes of the figure")
+    slices = t.Enum(SLICES, default_value=MOSAIC_SLICES, help="slices of a plane in a mosaic")
+    figure_shade = t.Enum(list(SHADES), default_value="page")
+    figure_size = t.Enum(list(SIZES), default_value="panel")
     lowered_from = t.Int(0, help="the threshold that no voxel of A reached; 0 where none was")
     radiological = t.Bool(False, help="patient's left on the right of the screen")
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))

@@ -11,7 +11,7 @@ import pandas as pd
 from itables import JavascriptFunction
 
 from .steady_table import SteadyTable
-from .tasks import Debounce
+from .tasks import PAUSE, Debounce
 
 _REMEMBER = """function (settings, data) {
     sessionStorage.setItem("lesion-dash-NAME", JSON.stringify(data));
@@ -87,7 +87,7 @@ class Table:
         self._on_row = on_row
         self._on_none = on_none
         # A click on another row takes back the one before, and is told only then.
-        self._later = Debounce(0.3, self._none)
+        self._later = Debounce(PAUSE, self._none)
         self._options = _PLAIN | {
             "select": {"style": "single", "info": False} if on_row else False,
             "pageLength": rows,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from lesion_dash.regions.counts import count_regions
 pytestmark = pytest.mark.browser
 
 LINK = "#a=cohort_b&k=7&map=mean&atlas=synthetic_atlas&figure=glass&mm=-40,-20,4"
+
+
+def press_session(page: Any, name: str) -> None:
+    page.get_by_role("button", name="Session").click()
+    page.get_by_role("menuitem", name=name).click()
 
 
 def wait_for_link(page: Any, *parts: str) -> str:
@@ -109,13 +115,13 @@ def test_a_reload_and_another_visitor_see_the_same(
 
 def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:
     page = linked
-    name, content = download(page, page.get_by_role("button", name="Save session").click)
+    name, content = download(page, partial(press_session, page, "Save session"))
     saved = tmp_path / name
     saved.write_bytes(content)
     link = wait_for_link(page, "k=7", "figure=glass")
     page.evaluate("location.hash = 'a=cohort_a&k=3&map=n&page=patients'")
     page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)
-    page.get_by_role("tab", name="Topography").click()
+    page.get_by_role("tab", name="Maps").click()
     page.get_by_text("Patients per voxel, where ≥ 3").wait_for(timeout=LONG)
     chooser = page.locator(".ld-menu input[type=file]")
     chooser.set_input_files({"name": "notes.json", "mimeType": "text/plain", "buffer": b"[1, 2]"})

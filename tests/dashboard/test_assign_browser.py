@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import LONG, SIZES, assert_fits, download, resize, wait_for_text
+from browser_steps import LONG, SIZES, assert_fits, download, resize, settle, wait_for_text
 from visitor import HOSTILE
 
 from lesion_dash.atlas.loading import load_atlas
@@ -48,7 +48,7 @@ def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
-    page.get_by_role("tab", name="Assign").click()
+    page.get_by_role("tab", name="Regions of a map").click()
     page.wait_for_selector(f"{ROWS}:nth-child(5)", timeout=LONG)
     return page
 
@@ -101,5 +101,5 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
     wait_for_text(page, ".ld-matches .ld-card-head", "Choose a file")
     file.select_option(label=f"{HOSTILE}.nii.gz")
     wait_for_text(page, ".ld-matches .ld-card-head", f"{HOSTILE}.nii.gz")
-    page.wait_for_timeout(500)
+    settle(page)
     assert page.locator("img[src=x]").count() == 0

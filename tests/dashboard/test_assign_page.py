@@ -233,9 +233,9 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
 @pytest.mark.parametrize(
     ("signs", "threshold", "condition", "name"),
     [
-        ("negative", 2.5, "below −2.5", "Values below −"),
-        ("both", 2.5, "beyond ±2.5", "Values beyond ±"),
-        ("both", 0, "other than 0", "Values beyond ±"),
+        ("negative", 2.5, "below −2.5", "Threshold: below −"),
+        ("both", 2.5, "beyond ±2.5", "Threshold: beyond ±"),
+        ("both", 0, "other than 0", "Threshold: beyond ±"),
     ],
 )
 def test_the_sign_is_said(
@@ -263,7 +263,7 @@ def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
     ask(page, source="maps", file="series.nii.gz")
     assert "several volumes" in page.context.banner.message
     assert page.answer is None
-    assert "see the message at the top" in page.caption.value
+    assert "see the message" in page.caption.value
     ask(page, file="zero.nii.gz")  # nothing above the threshold is no error
     assert page.context.banner.message == ""
     assert "No component is left" in page.caption.value

@@ -18,7 +18,9 @@ from browser_steps import (
     choose_option,
     download,
     open_tab,
+    page_names,
     resize,
+    settle,
     wait_for_text,
 )
 from served_dashboard import find_port
@@ -42,7 +44,9 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 };
 """
 HEADER_IS_WHOLE = """() => {
-  const parts = [...document.querySelectorAll(".ld-header :is(h1, .ld-root, button)")];
+  const isSeen = (part) => part.checkVisibility() && part.getBoundingClientRect().width > 1;
+  const all = document.querySelectorAll(".ld-header :is(h1, .ld-root, button)");
+  const parts = [...all].filter(isSeen);
   const boxes = parts.map((part) => part.getBoundingClientRect()).sort((a, b) => a.left - b.left);
   const apart = boxes.every((box, i) => !i || boxes[i - 1].right <= box.left);
   const whole = parts.every((part) => part.parentElement.getBoundingClientRect().right >=
@@ -59,7 +63,7 @@ LONGEST = (
 def dashboard(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address)
     page.get_by_text("≥ 5 patients of A,").wait_for(timeout=LONG)
-    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    settle(page)
     return page
 
 
@@ -76,7 +80,7 @@ def slide_to(page: Any, value: int) -> None:
         # Anew each time: a slider whose range has changed meanwhile has lost it.
         page.locator(".ld-choices .noUi-handle").first.focus()
         page.keyboard.press("ArrowRight" if current < value else "ArrowLeft")
-        page.wait_for_timeout(60)
+        settle(page)
     pytest.fail(f"the slider stays at {shown.inner_text()}")
 
 
@@ -130,9 +134,11 @@ def test_without_webgl_nilearn_draws(address: str, open_page: Callable[..., Any]
 
 def test_a_slow_computer_does_not_lose_widgets(dashboard: Any) -> None:
     """Widgets that are not ready after 2 s are given up by their library, which asks for it so."""
-    dashboard.evaluate("window.patience = AbortSignal.timeout(2000)")
-    dashboard.wait_for_timeout(2500)
-    assert not dashboard.evaluate("window.patience.aborted")
+    code = """() => new Promise((end) => {
+        const patience = AbortSignal.timeout(2000);
+        setTimeout(() => end(patience.aborted), 2500); // of what is tested, no wait for the page
+    })"""
+    assert dashboard.evaluate(code) is False
     assert dashboard.evaluate(
         "new Promise((end) => AbortSignal.timeout(50).onabort = () => end(true))"
     )
@@ -140,8 +146,7 @@ def test_a_slow_computer_does_not_lose_widgets(dashboard: Any) -> None:
 
 def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
     page = dashboard
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
-    for name in page.get_by_role("tab").all_inner_texts():
+    for name in page_names(page):
         open_tab(page, name)
         for width, height in ((853, 640), *SIZES):
             resize(page, width, height)
@@ -151,10 +156,51 @@ def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
             boxes = [card.bounding_box() for card in cards]
             outside = [b for b in boxes if b["x"] < 0 or b["x"] + b["width"] > width]
             assert outside == [], (name, width)
-    open_tab(page, "Topography")
-    for width, height in SIZES:
+    open_tab(page, "Maps")
+    for width, height in ((853, 640), *SIZES):
         resize(page, width, height)
-        assert page.locator(".ld-regions tbody tr").nth(2).bounding_box()["y"] < height
+        brain = page.locator(".ld-view .ld-brain-stage").bounding_box()
+        assert brain["height"] >= 400, width
+        assert brain["y"] + brain["height"] <= height, width  # to be seen without scrolling
+        view = page.locator(".ld-view").bounding_box()
+        assert view["width"] >= 0.55 * width, width
+        is_beside = page.locator(".ld-here").bounding_box()["y"] < brain["y"]
+        assert is_beside == (width > 1100), width
+
+
+def test_settings_stay_in_view_and_the_figure_grows(dashboard: Any) -> None:
+    page = dashboard
+    resize(page, 1280, 800)
+    settings = page.locator(".ld-choices")
+    top = settings.bounding_box()["y"]
+    page.locator(".ld-page-code").scroll_into_view_if_needed()
+    assert settings.bounding_box()["y"] == pytest.approx(top, abs=1)
+    small = page.locator(".ld-small-figure img")
+    small.click()
+    settle(page)
+    large = page.locator(".ld-figure img").bounding_box()
+    assert large["height"] > 350
+    assert not small.is_visible()
+    page.get_by_role("button", name="Mosaic").click()
+    choose(page, "Plane", "Axial")
+    choose(page, "Slices", "12")
+    page.get_by_role("button", name="Dark colours").click()
+    settle(page)
+    for part in ("view=mosaic", "plane=axial", "slices=12"):
+        assert part in page.url
+    # The figure is dark as the page is.
+    corner = """(image) => {
+        const canvas = document.createElement("canvas");
+        canvas.getContext("2d").drawImage(image, 0, 0);
+        return [...canvas.getContext("2d").getImageData(2, 2, 1, 1).data].slice(0, 3);
+    }"""
+    assert page.locator(".ld-figure img").evaluate(corner) == [0, 0, 0]
+    page.get_by_role("button", name="Light colours").click()
+    resize(page, 1920, 1080)
+    brain, figure = (page.locator(f".ld-{part}").bounding_box() for part in ("brain", "figure"))
+    assert brain["x"] + brain["width"] <= figure["x"]  # side by side
+    page.get_by_role("button", name="Interactive").click()
+    settle(page)
 
 
 def test_nothing_below_the_line_moves_with_the_slider(dashboard: Any) -> None:
@@ -194,7 +240,7 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     )
     slide_to(page, 8)
     page.get_by_text("≥ 8 patients of A").wait_for(timeout=LONG)
-    page.wait_for_timeout(500)
+    settle(page)
     assert table.get_by_placeholder("Search").input_value() == "frontal"
 
 
@@ -214,8 +260,8 @@ def test_voila_typed_by_hand(
             re.search(r"http://\S+", line.decode())[0].replace("localhost", "127.0.0.1")
         )
         # The figure waits for the brain to be drawn, so that all widgets are at work by now.
-        page.wait_for_selector(".ld-figure-image img", timeout=LONG)
-        assert page.locator(".ld-root").inner_text() == "data: sample_data"
+        page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
+        assert page.locator(".ld-root").text_content() == "sample_data"
         page.close()
     finally:
         process.terminate()

@@ -101,7 +101,7 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
     page: SizeBiasPage, sample_data: Path
 ) -> None:
     assert page.p.view.panes == []
-    assert "Shuffle volumes" in page.p.view.empty
+    assert "Run permutation test" in page.p.view.empty
     shuffle(page, seed=3)
     expected = permute_volumes(load_cohort(sample_data / A), 5, 99, 3)
     np.testing.assert_array_equal(page.permuted.corrected_p, expected.corrected_p)
@@ -141,7 +141,7 @@ def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
 def test_what_was_found_is_listed_and_gone_to(
     page: SizeBiasPage, saved: dict[str, bytes], sample_data: Path
 ) -> None:
-    assert "Shuffle volumes" in page.clusters.about.value
+    assert "Run permutation test" in page.clusters.about.value
     assert page.clusters.download.disabled
     shuffle(page, 1000)
     cohort = load_cohort(sample_data / A)
@@ -281,9 +281,9 @@ def test_a_test_that_cannot_be_made_says_why(
 
 def test_without_a_folder_the_page_says_what_to_do(context: AppContext) -> None:
     page = SizeBiasPage(context)
-    assert "Choose folder A on the page Topography" in page.controls.empty.value
+    assert "Choose folder A on the page Maps" in page.controls.empty.value
     page.cohort.value = "b"
-    assert "Choose folder B on the page Topography" in page.controls.empty.value
+    assert "Choose folder B on the page Maps" in page.controls.empty.value
     page.run.click()
     assert context.banner.message == ""
 

@@ -147,7 +147,7 @@ def test_k_decides_where_volumes_of_regions_are_compared(
     assert missing[0] < missing[1]
     assert "fewer than 8 patients of A or of B" in page.regions.remark.value
     choose(context, atlas="")
-    assert "Choose an atlas on the page Topography" in page.regions.caption.value
+    assert "Choose an atlas on the page Maps" in page.regions.caption.value
     assert page.regions.download.disabled
     assert is_hidden(page.regions.table.widget)
 

@@ -36,11 +36,12 @@ def test_figure_is_saved_only_once_it_is_drawn(
 ) -> None:
     panel = opened(FigurePanel)
     assert all(button.disabled for button in panel.buttons)
-    assert "<img" not in panel.image.value
+    assert panel.large.png == b""
     choose(context, mm=context.choices.mm)
     context.loading.painted = True  # the figure waits for the first paint of the brain
     context.wait()
-    assert '<img alt="The map drawn by nilearn"' in panel.image.value
+    assert panel.large.png.startswith(STARTS["png"])
+    assert "nilearn" in panel.large.alt
     assert not any(button.disabled for button in panel.buttons)
     for button in panel.buttons:
         press(context, button)
@@ -56,11 +57,11 @@ def test_figure_is_saved_only_once_it_is_drawn(
     monkeypatch.setattr(context.session, "layer", hold)
     context.choices.figure = "glass"
     assert drawing.wait(30)
-    assert panel.state.value == "Drawing ..."
+    assert panel.large.busy
     assert all(button.disabled for button in panel.buttons)
     go.set()
     context.wait()
-    assert panel.state.value == "Save figure as"
+    assert not panel.large.busy
     assert not any(button.disabled for button in panel.buttons)
 
 

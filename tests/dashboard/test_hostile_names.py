@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import LONG
+from browser_steps import LONG, settle
 from visitor import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -55,5 +55,5 @@ def test_nothing_runs_and_everything_is_shown(
     assert HOSTILE in page.locator(".ld-patients tbody").inner_text()
     assert f"({HOSTILE})" in page.locator(".ld-patients thead").inner_text()
     assert HOSTILE in page.locator(".ld-report-card tbody").inner_text()
-    page.wait_for_timeout(500)
+    settle(page)
     assert page.locator("img[src=x]").count() == 0

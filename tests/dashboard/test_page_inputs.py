@@ -62,9 +62,9 @@ MADE: dict[str, dict[str, Any]] = {
 
 
 def open_page(app: App, page: str) -> Any:
-    app.tabs.selected_index = NAMES.index(page)
+    app.navigation.selected_index = NAMES.index(page)
     app.context.wait()
-    return app.tabs.children[app.tabs.selected_index]
+    return app.pages.children[app.navigation.selected_index]
 
 
 def find(box: Any, kind: str, part: str = "") -> Any:
@@ -100,7 +100,7 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
     app = open_app(root)
     if is_open:
         open_page(app, page)
-        app.tabs.selected_index = 0
+        app.navigation.selected_index = 0
     arrive(app, link_to(page, MADE[page]).replace(f"&page={page}", ""))
     assert app.context.inputs.values[page] == MADE[page]
     panel = open_page(app, page)
@@ -109,7 +109,7 @@ def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool
     inputs = read_address(app.url_state.bar.text)["inputs"]
     assert StateValidator(root, NAMES).check({"inputs": inputs})[0].inputs[page] == MADE[page]
     if page == "chance":  # which a link does not run
-        assert not find_button(panel, "Shuffle volumes").disabled
+        assert not find_button(panel, "Run permutation test").disabled
     # Pages of which a link says nothing stay as they are.
     other = "compare" if page != "compare" else "chance"
     arrive(app, link_to(other, MADE[other]))
@@ -292,7 +292,7 @@ def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) 
     monkeypatch.setattr("lesion_dash.dashboard.address.LONGEST", 150)
     arrive(app, link_to("chance", MADE["chance"])[:120])
     open_page(app, "roi")
-    assert "the inputs of ROI lab" in app.url_state.menu.lacking
+    assert "the inputs of ROI" in app.url_state.menu.lacking
     assert "roi." not in app.url_state.bar.text
 
 
@@ -310,7 +310,7 @@ def test_a_dropped_file_is_not_kept_and_that_is_said(root: DataRoot, sample_data
     assert read_session("one.json", saved, StateValidator(root, NAMES)) == app.url_state.state
     other = open_app(root)
     arrive(other, link)
-    panel = other.tabs.children[NAMES.index("inspect")]
+    panel = other.pages.children[NAMES.index("inspect")]
     assert "is not kept" in find(panel, "", "drop it again").value
     assert other.url_state.bar.text == link
 

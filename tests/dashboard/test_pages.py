@@ -32,12 +32,12 @@ NAN = float("nan")
 def test_every_page_is_built_on_its_first_visit(app: App) -> None:
     assert app.context.choices.cohort_a == "cohort_a"
     assert not app.context.loading.running
-    for index in range(len(app.tabs.children)):
-        app.tabs.selected_index = index
-        assert app.tabs.children[index].children, index
+    for index in range(len(app.pages.children)):
+        app.navigation.selected_index = index
+        assert app.pages.children[index].children, index
     assert app.context.banner.message == ""
     app.context.show_brain()
-    assert app.tabs.selected_index == 0
+    assert app.navigation.selected_index == 0
 
 
 def test_nilearn_draws_where_there_is_no_webgl(opened: Opened, context: AppContext) -> None:
@@ -75,7 +75,10 @@ def test_the_table_says_what_it_counts_and_why_it_is_empty(
     choose(context, folder_b="cohort_b")
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in text(regions.caption)
     maxima = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
-    assert f"At most {maxima[0]} of A, {maxima[1]} of B at one voxel." in choices.bound.value
+    assert (
+        f"Maximum overlap: {maxima[0]} of 40 patients of A, {maxima[1]} of 40"
+        in choices.bound.value
+    )
     k = int(maxima[0])
     choose(context, min_patients=k)
     shown = text(regions.caption)
@@ -126,7 +129,7 @@ def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
     panel = opened(BrainPanel)
     maximum = int(context.session.load("cohort_a").counts.max())
     assert maximum == 14
-    assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
+    assert "Maximum overlap: 14 of 40 patients; colour scale 0–16" in panel.remark.value
     assert scale_of(panel) == (16, "patients")
     for key in ("mean", "median"):
         context.choices.map_key = key

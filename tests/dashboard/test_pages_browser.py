@@ -144,7 +144,8 @@ def test_a_filter_and_a_split_are_the_librarys(page: Any, own_root: Path) -> Non
 def test_from_one_click_to_the_same_regions_of_interest_as_the_library(
     page: Any, own_root: Path, eventually: Callable[..., None]
 ) -> None:
-    open_tab(page, "ROI lab")
+    open_tab(page, "ROI")
+    choose_option(page.locator(".ld-roi-input select").nth(1), "series")
     page.get_by_role("button", name="Run the test").click(timeout=LONG)
     page.get_by_alt_text("separate parts").wait_for(timeout=LONG)
     picture = page.locator(".ld-roi-image").bounding_box()
@@ -170,7 +171,7 @@ def test_from_one_click_to_the_same_regions_of_interest_as_the_library(
 
 
 def test_an_image_is_looked_into_by_click_and_by_key(page: Any, own_root: Path) -> None:
-    open_tab(page, "Inspect image")
+    open_tab(page, "Inspect")
     for number, option in enumerate(("atlas", ATLAS.name)):
         choose_option(page.locator(".ld-inspect-ask select").nth(number), option)
     page.get_by_alt_text("Histogram of the values of the image").wait_for(timeout=LONG)
@@ -204,7 +205,7 @@ def test_an_image_is_looked_into_by_click_and_by_key(page: Any, own_root: Path) 
 
 
 def test_a_dropped_file_is_looked_into(page: Any, own_root: Path, tmp_path: Path) -> None:
-    open_tab(page, "Inspect image")
+    open_tab(page, "Inspect")
     path = tmp_path / f"{HOSTILE}.nii.gz"
     path.write_bytes((own_root / ATLAS).read_bytes())
     page.locator(".ld-drop input").set_input_files(path, timeout=LONG)

@@ -106,7 +106,14 @@ def assert_same(own: RoiRun, expected: RoiRun) -> None:
         assert np.array_equal(mask.indices, other.indices)
 
 
-def test_opens_with_the_runs_and_their_conditions(page: RoiPage) -> None:
+def test_opens_empty(context: AppContext) -> None:
+    page = RoiPage(context)
+    assert (page.choices.folder, page.choices.runs) == ("", ())
+    assert page.test.run.disabled
+    assert "Choose a folder" in text(page.picture.image)
+
+
+def test_a_folder_brings_its_runs_and_their_conditions(page: RoiPage) -> None:
     assert page.choices.runs == RUNS
     assert (page.choices.a, page.choices.b) == ("face", "house")
     assert "Run the test" in text(page.picture.image)

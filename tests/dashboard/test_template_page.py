@@ -105,7 +105,7 @@ def test_an_image_alone_is_measured_in_its_own_space(page: TemplatePage, root: P
 
 def test_before_the_button_the_headers_place_the_image(page: TemplatePage, root: Path) -> None:
     choose_images(page)
-    assert "where the headers put the image" in text(page.slices.caption)
+    assert "header alignment" in text(page.slices.caption)
     facts = html.unescape(facts_html(page.volumes))
     assert "LPS, 6 mm voxels" in facts
     assert "Similarity" not in facts

@@ -69,17 +69,31 @@ def test_each_name_is_asked_a_few_times_however_many_are_chosen(
     assert len(calls) < 10 * len(names)
 
 
-def test_every_control_of_the_first_page_is_explained(app: App) -> None:
-    page = list(every_widget(app.tabs.children[0]))
+def test_the_tour_leads_to_parts_that_are_there(app: App) -> None:
+    page = list(every_widget(app.pages.children[0]))
     assert len(STEPS) == 5  # of the tour, each at a part of the page
     parts = {f".{name}": widget for widget in page for name in styles(widget)}
     for step in STEPS:
         place = every_widget(parts[step["place"]])
         labels = [str(w.value) for w in place if isinstance(w, widgets.Label)]
         assert any(step.get("label", "") in label for label in labels or [""])
-    marks = [str(widget.value) for widget in page if "ld-help-box" in styles(widget)]
-    for name in HELP:
-        assert sum(f'aria-label="Help: {name}"' in mark for mark in marks) == 1, name
+
+
+def test_every_page_has_help_and_every_text_a_place(app: App) -> None:
+    placed: set[str] = set()
+    for index, page in enumerate(app.pages.children):
+        app.navigation.selected_index = index
+        app.context.wait()
+        own = {
+            name
+            for widget in every_widget(page)
+            if "ld-help-box" in styles(widget)
+            for name in HELP
+            if f'aria-label="Help: {html.escape(name)}"' in str(widget.value)
+        }
+        assert len(own) >= 2, app.navigation.titles[index]
+        placed |= own
+    assert placed == set(HELP)
 
 
 def test_the_text_of_a_mark_is_read_out() -> None:

@@ -15,8 +15,16 @@ from ..controls import bind, card, labelled, note, set_text
 from ..page_inputs import number_field
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
-_BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
-_TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
+_BEYOND = {
+    "positive": "Threshold: above",
+    "negative": "Threshold: below −",
+    "both": "Threshold: beyond ±",
+}
+_TOUCH = [
+    ("6 neighbours (faces)", 6),
+    ("18 neighbours (and edges)", 18),
+    ("26 neighbours (and corners)", 26),
+]
 _SINGLE = "Single voxels never count."
 _HINT = "To use a file, choose “Files in ...” above."
 _STEPS = 200
@@ -53,7 +61,7 @@ class AskPanel:
             **number_field("assign", "min_correlation"), step=0.05
         )
         self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
-        self.threshold_name = widgets.Label("Values above")
+        self.threshold_name = widgets.Label("Threshold: above")
         self._offer()
         # Before the slider hears of it, which would cut it off.
         choices.observe(self._make_room, names="threshold")
@@ -95,14 +103,14 @@ class AskPanel:
         threshold = widgets.VBox([self.threshold_name, self.threshold, self.threshold_hint])
         threshold.add_class("ld-field")
         return card(
-            "Choices",
+            "Settings",
             labelled("Map", self.source),
             labelled("File", self.file, self.file_hint),
             labelled("Atlas", self.atlas),
             threshold,
             labelled("Sign of the values", self.signs),
-            labelled("Voxels of a component touch by", self.connectivity),
-            labelled("Smallest component (mm³)", self.min_size_mm3, note(_SINGLE)),
+            labelled("Connectivity", self.connectivity),
+            labelled("Minimum component size (mm³)", self.min_size_mm3, note(_SINGLE)),
             labelled("Lower probability threshold", self.lower_threshold, self.lower_hint),
             labelled("Minimum correlation", self.min_correlation, note("−1 shows every row.")),
             name="ask",

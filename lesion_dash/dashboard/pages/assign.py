@@ -23,7 +23,7 @@ from ..controls import card, download_button, heading, note, set_text
 from ..page_inputs import INPUTS
 from ..persisted_inputs import control
 from ..tables import Table
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
 from .ask import AskPanel
 from .code import CHOSEN, CodeCard, place_below
 from .match import MatchPanel
@@ -36,7 +36,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
     def lines() -> tuple[str, str]:
         return code.assign(page.choices.ask(context.choices.selection))
 
-    nothing = "# Choose a map and an atlas: the Python that does the same stands here."
+    nothing = "# Choose a map and an atlas: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     return place_below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
 
@@ -44,7 +44,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
 # Assign: which regions the parts of a map lie in, shown on the brain.
 
 
-TITLE = "Assign"
+TITLE = "Regions of a map"
 FILE_NAME = "assignment.csv"
 _MOST_ROWS = 500
 """That are sent to the browser; the file holds them all."""
@@ -126,7 +126,7 @@ class AssignPage:
         self._rows = self._best_rows = NO_ROWS
         self._request: AssignmentRequest | None = None
         self._busy = ""
-        self._say_later = Debounce(0.3, guard(self._say_busy))
+        self._say_later = Debounce(PAUSE, guard(self._say_busy))
         self._worker = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
@@ -137,7 +137,7 @@ class AssignPage:
         inputs = [name for name in self.choices.trait_names() if name != "min_correlation"]
         self.choices.observe(update, names=inputs)
         self.choices.observe(guard(self._show_rows), names="min_correlation")
-        later = Debounce(0.25, update)
+        later = Debounce(PAUSE, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
         self.context.choices.observe(lambda _: later(), names=names)
         update()
@@ -271,7 +271,7 @@ class AssignPage:
 
     def _failed(self, error: Exception) -> None:
         self._request = None
-        self._show_nothing("Nothing to show: see the message at the top.")
+        self._show_nothing("Nothing to show: see the message.")
         self.context.banner.show(error)
 
     def _best_clicked(self, row: int) -> None:

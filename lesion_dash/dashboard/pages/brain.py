@@ -22,14 +22,14 @@ from ..without_webgl import Fallback
 from .outline import OutlineLine, shown_outline
 
 _REMARKS = {
-    "n": "At most {most} patients share a voxel{end}.",
-    "mean": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
-    "median": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
+    "n": "Maximum overlap: {most} of {patients} patients{end}.",
+    "mean": "Biased towards large lesions, which cover more voxels: see “Size bias”.",
+    "median": "Biased towards large lesions, which cover more voxels: see “Size bias”.",
     "std": "SD among the patients lesioned at a voxel: {kind}.",
     "overlap": "Without a colour: fewer than {k} patients of A, and fewer than {k} of B.",
 }
 """What is to be known of each map to read it, in one line."""
-_FIXED_END = "; the colours run to {end:g}, the next multiple of 4, at every k"
+_FIXED_END = "; colour scale 0–{end:g}, the same for every k"
 _KINDS = {"population": "of the population, divided by n", "sample": "of a sample, by n − 1"}
 
 
@@ -98,6 +98,7 @@ class BrainPanel:
             maximum = session.scale(selection).maximum
             facts |= {
                 "most": most_patients,
+                "patients": session.load(selection.cohort_a).n_patients,
                 "end": _FIXED_END.format(end=maximum) if most_patients < maximum else "",
             }
         elif key == "std":

@@ -63,10 +63,10 @@ def chance_code(context: AppContext, page: SizeBiasPage) -> widgets.Box:
 # Larger than chance?: mean volumes against the cohort's, and against shuffled volumes.
 
 
-TITLE = "Larger than chance?"
+TITLE = "Size bias"
 
-_EMPTY = "Choose folder {side} on the page Topography to see where its lesions are large."
-_ASK = "Press “Shuffle volumes” to test it. 1,000 permutations take some seconds."
+_EMPTY = "Choose folder {side} on the page Maps to see where its lesions are large."
+_ASK = "Press “Run permutation test” to test it. 1,000 permutations take some seconds."
 _SIDES = (("larger means", "larger"), ("smaller means", "smaller"), ("either", "two-sided"))
 
 
@@ -116,8 +116,8 @@ class SizeBiasPage:
         self.side = widgets.Dropdown(options=_SIDES)
         self.permutations = widgets.BoundedIntText(**number_field("chance", "permutations"))
         self.seed = widgets.BoundedIntText(**number_field("chance", "seed"))
-        self.run = plain_button("Shuffle volumes", "Test the means by permutations")
-        self.cancel = plain_button("Cancel", "Stop shuffling")
+        self.run = plain_button("Run permutation test", "Test the means by permutations")
+        self.cancel = plain_button("Cancel", "Stop the test")
         self.bar = widgets.IntProgress(min=0, max=1)
         self.whose, self.state, self.sentence = note(), note(), note()
         self.statement = widgets.HTML(statement_html())
@@ -132,7 +132,9 @@ class SizeBiasPage:
 
     def _lay_out(self) -> widgets.Box:
         self.statement.add_class("ld-chance-statement")
-        head = widgets.HBox([heading("Are lesions at a place larger than chance?"), self.whose])
+        head = widgets.HBox(
+            [heading("Are lesions here larger than expected by chance?"), self.whose]
+        )
         ask = card(head, self.controls.empty, self._lay_out_fields(), name="chance-ask")
         title = "What a small p says, and what not"
         says = card(title, self.statement, self.sentence, name="chance-says")

@@ -16,14 +16,14 @@ from ..controls import card, download_button, heading, note, set_text
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
 from ..tables import Table
 
-_ASK = "Press “Shuffle volumes” to list the places that the test finds."
+_ASK = "Press “Run permutation test” to list the significant clusters."
 _ABOUT = (
     "A cluster is of voxels with a corrected p (family-wise) ≤ {level:g} that share a face, an "
     "edge or a corner; the most extreme peak first. Corrected p, patients and the mean of their "
     "lesion volumes are those of the peak's voxel; the size of a cluster is not tested. Click a "
     "row to go to its peak."
 )
-_NO_ATLAS = "Choose an atlas on the page Topography to name the regions."
+_NO_ATLAS = "Choose an atlas on the page Maps to name the regions."
 _NONE = (
     "None found: no voxel has a corrected p (family-wise) ≤ {level:g}. The smallest of the "
     "{tested:,} voxels tested is {smallest:.3g}."
@@ -48,7 +48,7 @@ class ClustersPanel:
         self.caption, self.about = note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
         self._finder = context.worker()
-        head = widgets.HBox([heading("What the test found"), self.caption, self.download])
+        head = widgets.HBox([heading("Significant clusters"), self.caption, self.download])
         self.widget = card(head, self.about, self.table.widget, name="chance-clusters")
         context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
         self.ask(None)

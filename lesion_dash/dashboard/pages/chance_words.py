@@ -18,8 +18,8 @@ ABOVE_MEAN = (
     "everywhere, and that is no finding: a large lesion covers more voxels."
 )
 ABOVE_WEIGHTED = (
-    "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? The "
-    "contrast to look at for where; an effect without a test."
+    "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? "
+    "Effect size, not tested."
 )
 SHUFFLED = "Where are means {answer} than with volumes shuffled {permutations:,} times?"
 ANSWERS = {

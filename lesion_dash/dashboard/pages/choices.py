@@ -17,7 +17,7 @@ from ..controls import bind, card, download_button, labelled, note, set_text
 from ..data_root import results_folder
 from ..session import PATIENTS_FILE
 from ..state import MAPS
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .split import Split
@@ -55,7 +55,7 @@ class ChoicesPanel:
         self._offer_folders()
         self._bind()
         # Once the map is on its way: every voxel is counted for it.
-        self._cover = Debounce(0, context.banner.guard(self._show_coverage))
+        self._cover = Debounce(FRAME, context.banner.guard(self._show_coverage))
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             context.choices.observe(context.banner.guard(self._update), names=name)
@@ -84,7 +84,7 @@ class ChoicesPanel:
 
     def _lay_out(self) -> widgets.VBox:
         return card(
-            "Choices",
+            "Settings",
             labelled("Folder A", self.folder_a),
             self.files_a.widget,
             self.filter_a.widget,
@@ -92,7 +92,7 @@ class ChoicesPanel:
             self.files_b.widget,
             self.filter_b.widget,
             self.reading.widget,
-            labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
+            labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
             labelled("Save", self.file, self.file_name, self._download(), *self._export()),
@@ -146,12 +146,17 @@ class ChoicesPanel:
         self._cover()
 
     def _bound(self) -> str:
-        """How many patients there can be at a voxel."""
-        choices = self._context.choices
-        of_b = self._context.session.cohort(choices.cohort_b)
-        share = f", {of_b.max_overlap} of B at one voxel" if of_b else " share a voxel"
-        lowered = f": lowered from {choices.lowered_from}" if choices.lowered_from else ""
-        return f"At most {choices.most_patients} of A{share}{lowered}."
+        """How many patients there are at most at one voxel."""
+        session, choices = self._context.session, self._context.choices
+        of_b = session.cohort(choices.cohort_b)
+        sides = {" of A" if of_b else "": session.load(choices.cohort_a)}
+        sides |= {" of B": of_b} if of_b else {}
+        bounds = [
+            f"{cohort.max_overlap:,} of {cohort.n_patients:,} patients{side}"
+            for side, cohort in sides.items()
+        ]
+        lowered = f"; lowered from {choices.lowered_from}" if choices.lowered_from else ""
+        return f"Maximum overlap: {', '.join(bounds)}{lowered}"
 
     def _offer_files(self) -> None:
         """What can be saved: the map that is shown first, and chosen unless the user chose."""
@@ -179,7 +184,7 @@ class ChoicesPanel:
     def _hint(self) -> str:
         choices = self._context.choices
         if not choices.cohort_b:
-            return "Choose folder B for the overlap."
+            return "The overlap needs folder B."
         if choices.cohort_a == choices.cohort_b:
             return "A and B are the same folder: the overlap is all of it."
         a, b = map(self._context.session.cohort, (choices.cohort_a, choices.cohort_b))

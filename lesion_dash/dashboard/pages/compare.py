@@ -35,7 +35,7 @@ def compare_code(context: AppContext, page: ComparePage) -> widgets.Box:
         is_pair = chosen.cohort_a and chosen.cohort_b
         return code.compare(pair if is_pair else None, chosen.loaded_atlas)
 
-    nothing = "# Choose folders A and B: the Python that does the same stands here."
+    nothing = "# Choose folders A and B: the Python code appears here."
     return place_below(
         page.widget, CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     )
@@ -46,8 +46,8 @@ def compare_code(context: AppContext, page: ComparePage) -> widgets.Box:
 
 TITLE = "Compare"
 
-NO_A = "Choose folder A on the page Topography, then folder B, to compare them here."
-NO_B = "Choose folder B, or split A, on the page Topography, to compare them here."
+NO_A = "Choose folder A on the page Maps, then folder B, to compare them here."
+NO_B = "Choose folder B, or split A, on the page Maps, to compare them here."
 _QUESTIONS = {
     FREQUENCY: "In how many per cent of {side}'s patients is each voxel lesioned?",
     MEAN: "How large are, on average, the lesions of {side}'s patients who are lesioned at a "
@@ -56,8 +56,8 @@ _QUESTIONS = {
     "Where at least {least} are.",
 }
 _DIFFERENCES = {
-    FREQUENCY: "Where are more of A's patients lesioned than of B's? This describes, and tests "
-    "nothing.",
+    FREQUENCY: "Where are more of A's patients lesioned than of B's? Descriptive; no "
+    "statistical test.",
     MEAN: "Where are the lesions of A's patients larger than those of B's? Where at least {least} "
     "of each are lesioned.",
     SD: "Where do the lesion volumes of A's patients spread further than those of B's? Where at "

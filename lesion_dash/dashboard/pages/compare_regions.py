@@ -16,14 +16,14 @@ from ..app_context import AppContext
 from ..comparison_service import ComparisonService, PairRequest
 from ..controls import card, download_button, heading, note, set_text
 from ..tables import Table
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
 
 _ABOUT = (
     "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
-    "of their total lesion volumes. This describes, and tests nothing. Click a row to go there."
+    "of their total lesion volumes. Descriptive; no statistical test. Click a row to go there."
 )
 _LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
-_NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
+_NO_ATLAS = "Choose an atlas on the page Maps to compare A and B region by region."
 _READING = "Reading the atlas ..."
 _WORKING = "Comparing region by region ..."
 
@@ -48,7 +48,7 @@ class RegionsOfTwo:
         self.caption, self.about, self.remark = note(), note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
         self._worker = context.worker()
-        self._later = Debounce(0.25, guard(self._update))
+        self._later = Debounce(PAUSE, guard(self._update))
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
         parts = self.about, self.table.widget, self.remark
         self.widget = card(head, *parts, name="compare-regions")
@@ -112,7 +112,7 @@ class RegionsOfTwo:
         self._context.choices.region = None
 
     def _mark(self) -> None:
-        """Highlight the region that is chosen on this page or on the page Topography."""
+        """Highlight the region that is chosen on this page or on the page Maps."""
         label = self._context.choices.region
         labels = [self.differences.labels[row] for row in self._rows] if self.differences else []
         if label is not None:

@@ -20,8 +20,8 @@ from .split import Split, conditions_of_split
 _UNUSED = re.compile(r"participants\.\w+ .* is not used: ")
 _NO_TABLE = (
     "There is no participants table. Put participants.tsv beside the masks or in the folder above: "
-    "a header, and a row a patient whose first column is the patient’s name, as in sub-01. Then "
-    "load the page again."
+    "a header, and one row per patient whose first column is the patient’s name, as in sub-01. "
+    "Then load the page again."
 )
 
 OnAsk = Callable[[dict[str, Any]], None]

@@ -39,7 +39,7 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
         voxel = None if volume.stored is None else page.crosshair.voxel
         return code.inspect(folder, file, voxel, volume.volume)
 
-    nothing = "# Choose an image: the Python that does the same stands here."
+    nothing = "# Choose an image: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(page.crosshair.readout, "value")
     return place_below(page.widget, made.follow(page.name, "value"))
 
@@ -47,11 +47,11 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
 # Inspect: what is in an image file, where its voxels are, and whether it can be used.
 
 
-TITLE = "Inspect image"
+TITLE = "Inspect"
 
 _PRIVATE = (
     f"A file that is dropped stays in memory for this session only; up to "
-    f"{LARGEST_DROP / 1e6:.0f} MB. No link and no saved session holds it."
+    f"{LARGEST_DROP / 1e6:.0f} MB. It is not included in links or saved sessions."
 )
 _DROP_AGAIN = "The file that was dropped here is not kept: drop it again."
 
@@ -132,7 +132,7 @@ class InspectPage:
         file = widgets.HBox([heading("File"), self.name])
         self._cards = [
             card(file, self.facts, name="inspect-file"),
-            card("Can it be used?", self.validation, name="inspect-validation"),
+            card("Suitability", self.validation, name="inspect-validation"),
             card(values, self.values, self.histogram, name="inspect-values"),
             card("Voxels and millimetres", self.space, name="inspect-space"),
             card("The two forms of the header", self.forms, name="inspect-forms"),
@@ -191,7 +191,7 @@ class InspectPage:
         set_text(self.name, inspection.name)
         self.facts.value = section_html(inspection, "File", "Voxels")
         self.validation.value = section_html(
-            inspection, "This image cannot be used", "Can it be used?", "Notes"
+            inspection, "This image cannot be used", "Suitability", "Notes"
         )
         self.values.value = section_html(inspection, "Values")
         self.space.value = space_html(inspection)
@@ -217,7 +217,7 @@ class InspectPage:
             result_card.add_class("ld-hidden")
 
     def _failed(self, error: Exception) -> None:
-        self._show_nothing("Nothing to show: see the message at the top.")
+        self._show_nothing("Nothing to show: see the message.")
         self.context.banner.show(error)
 
     def _draw_histogram(self, _change: Any = None) -> None:

@@ -9,11 +9,11 @@ import ipywidgets as widgets
 from ..app_context import AppContext
 from ..controls import bind, labelled, set_text
 from ..map_slices import MapLayer
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 
 
 class MapControls:
-    """The minimum number of patients and the sides, as on the page Topography.
+    """The minimum number of patients and the sides, as on the page Maps.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class MapControls:
     @property
     def fields(self) -> tuple[widgets.Widget, widgets.Widget]:
         """Both under their labels."""
-        min_patients = labelled("Minimum patients at a voxel (k)", self.slider)
+        min_patients = labelled("Minimum lesion overlap (k)", self.slider)
         return min_patients, labelled("Sides", self.orientation)
 
     def follow(self, update: Callable[[], None], draw: Callable[[], None]) -> Debounce:
@@ -46,7 +46,7 @@ class MapControls:
             Asks for an update, a moment later.
         """
         choices, guard = self._context.choices, self._context.banner.guard
-        later = Debounce(0.03, guard(update))
+        later = Debounce(FRAME, guard(update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         choices.observe(lambda _: later(), names=names)
         choices.observe(guard(lambda _: draw()), names=["mm", "radiological", "loaded_atlas"])

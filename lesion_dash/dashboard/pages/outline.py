@@ -40,7 +40,7 @@ class OutlineLine:
         self.source = IntoView(source)
         self.back = widgets.Button(icon="list", tooltip="Back to the list of patients")
         self.back.on_click(context.banner.guard(lambda _: self.source.bring()))
-        self.close = widgets.Button(icon="times", tooltip="Take the outline away")
+        self.close = widgets.Button(icon="times", tooltip="Hide outline")
         self.close.on_click(context.banner.guard(self._clear))
         self.keep = widgets.Button(
             icon="thumb-tack", tooltip="Keep this lesion on the brain beside the next one"

@@ -74,7 +74,7 @@ class PatientsPage:
         self.line = OutlineLine(context, leads_to_brain=True)
         self.histogram = widgets.HTML()
         self.report_caption = note()
-        self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
+        self.report = Table("report", rows=6, empty="No remarks: every file is used as it is")
         save = context.banner.guard(self._save)
         self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)
         self._drawer = context.worker()

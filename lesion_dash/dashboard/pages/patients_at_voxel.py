@@ -1,4 +1,4 @@
-"""Below the brain: the patients lesioned at the crosshair, or in a region."""
+"""Beside the brain: the patients lesioned at the crosshair, or in a region."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..patients_at_voxel import PatientsAtVoxel, find_patients_at, volumes_svg
 from ..places import Mm
 from ..region_patients import RegionPatients, find_in_region
 from ..tables import Table
-from ..tasks import Throttle
+from ..tasks import FRAME, Throttle
 from .patients import shown_columns
 
 AT, IN = "mm", "region"
@@ -41,8 +41,10 @@ class PatientsAtVoxelPanel:
         self.caption = note()
         guard = context.banner.guard
         make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
-        self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
-        self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
+        self.table = make("here", order=(1, "desc"), empty="No patient has a lesion here")
+        self.loads = make(
+            "here-region", order=(1, "desc"), empty="No patient has a lesion in this region"
+        )
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
         self.patients: PatientsAtVoxel | None = None
@@ -57,12 +59,12 @@ class PatientsAtVoxelPanel:
     def _follow(self) -> None:
         guard, choices = self._context.banner.guard, self._context.choices
         guarded = guard(self._update)
-        update = Throttle(0.05, guarded)
+        update = Throttle(FRAME, guarded)
         self.place.observe(guard(self._place_chosen), names="value")
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
         choices.observe(guard(self._atlas_changed), names="loaded_atlas")
-        choices.observe(guard(self._region_chosen), names="region")
+        choices.observe(guard(self._region_chosen), names=["region", "mm", "loaded_atlas"])
         choices.observe(lambda _: update(), names=_FOLLOWED)
         choices.observe(guard(lambda _: self._mark()), names="patient")
         self._region_chosen()
@@ -71,38 +73,50 @@ class PatientsAtVoxelPanel:
     def _lay_out(self) -> widgets.VBox:
         toggles = widgets.HBox([self.place, self.side])
         toggles.add_class("ld-toggles")
-        title = widgets.HBox([heading("Patients here"), toggles, self.brain])
+        title = widgets.HBox([heading("Patients with a lesion"), self.brain])
         tables = widgets.VBox([self.table.widget, self.loads.widget])
-        body = widgets.HBox([tables, self.strip])
-        body.add_class("ld-here-row")
-        return card(title, self.caption, body, name="here")
+        return card(title, toggles, self.caption, self.strip, tables, name="here")
 
     def _atlas_changed(self, change: dict[str, Any]) -> None:
         if change["old"]:
             self._context.choices.region = None  # the same label is another region there
 
     def _region_chosen(self, _change: Any = None) -> None:
-        """Name the region on its button, and list its patients."""
+        """Name on its button the region that is chosen, or else the one at the crosshair."""
         label = self._context.choices.region
-        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
-        named = (
-            []
-            if atlas is None
-            else [region.name for region in atlas.regions if region.label == label]
-        )
-        scope = AT if label is None else IN
+        named = self._regions.get(self._region_here if label is None else label, "")
+        options, scope = _places(named), AT if label is None else IN
+        if (options, scope) == (list(self.place.options), self.place.value):
+            return
         self._is_naming = True
-        self.place.options = _places(named[0] if named else "")
+        self.place.options = options
         self.place.value = scope
         self._is_naming = False
 
+    @property
+    def _regions(self) -> dict[int | None, str]:
+        """Names of the atlas's regions by label."""
+        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
+        return {} if atlas is None else {region.label: region.name for region in atlas.regions}
+
+    @property
+    def _region_here(self) -> int | None:
+        """Label of the region at the crosshair."""
+        choices = self._context.choices
+        atlas = self._context.session.atlas(choices.loaded_atlas)
+        name = "" if atlas is None else atlas.region_at(choices.mm)
+        return next((label for label, own in self._regions.items() if own == name), None)
+
     def _place_chosen(self, change: dict[str, Any]) -> None:
         """Who turns to the crosshair leaves the region: it may have no row to be clicked again."""
-        if change["new"] == AT and not self._is_naming:
-            self._context.choices.region = None
+        if self._is_naming:
+            return
+        self._context.choices.region = None if change["new"] == AT else self._region_here
 
     def _update(self) -> None:
         choices, is_region = self._context.choices, self.place.value == IN
+        has_choice = choices.cohort_b or self.side.value == "b"
+        (self.side.remove_class if has_choice else self.side.add_class)("ld-hidden")
         (self.table.widget.add_class if is_region else self.table.widget.remove_class)("ld-hidden")
         (self.loads.widget.remove_class if is_region else self.loads.widget.add_class)("ld-hidden")
         name = str(getattr(choices, f"cohort_{self.side.value}"))
@@ -126,12 +140,12 @@ class PatientsAtVoxelPanel:
         choices, side = self._context.choices, self.side.value.upper()
         if not name:
             who = "in the region" if is_region else "at the crosshair"
-            return f"Choose folder {side} to see who is lesioned {who}."
+            return f"Choose folder {side} to list the patients with a lesion {who}."
         if is_region and not choices.loaded_atlas:
             return "Choose an atlas, and then a region in the table Regions."
         atlas = self._context.session.atlas(choices.loaded_atlas) if is_region else None
         if atlas and choices.region not in {region.label for region in atlas.regions}:
-            return "Click a row of the table Regions to see who is lesioned in that region."
+            return "Click a row of the table Regions to list the patients with a lesion there."
         return ""
 
     def _failed(self, error: Exception) -> None:

@@ -18,7 +18,7 @@ from ..controls import card, download_button, heading, note, set_text
 from ..region_patients import peak_mm
 from ..state import Selection
 from ..tables import Table
-from ..tasks import Throttle
+from ..tasks import FRAME, Throttle
 
 _Counted = tuple[RegionCounts, str, tuple[str, ...]]
 """The regions, the caption, and the notes on two cohorts."""
@@ -43,7 +43,7 @@ class RegionsPanel:
         title = widgets.HBox([heading("Regions"), self.caption, self.download])
         self.widget = card(title, self.table.widget, self.remark, name="regions")
         guarded = context.banner.guard(self._update)
-        update = Throttle(0.05, guarded)
+        update = Throttle(FRAME, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
         context.choices.observe(lambda _: update(), names=names)
         context.choices.observe(guard(lambda _: self._mark()), names="region")
@@ -151,7 +151,7 @@ def _hidden(counts: RegionCounts, rows: list[RegionCount]) -> list[str]:
     if not number:
         return []
     regions = "1 region" if number == 1 else f"{number} regions"
-    return [f"and {regions} without a voxel of the map, which {FILE_NAME} lists as well"]
+    return [f"{regions} without overlap omitted here (included in {FILE_NAME})"]
 
 
 def shown_columns(rows: list[RegionCount], probabilistic: bool = False) -> pd.DataFrame:

@@ -17,10 +17,7 @@ from ..reporting import ReportChoice, Reporting
 from .map_card import plain_button
 
 ARCHIVE_NAME = "report.zip"
-_ABOUT = (
-    "One page with patients, maps, tables, methods and how to make it again. It loads nothing from "
-    "elsewhere, and prints well."
-)
+_ABOUT = "One page with patients, maps, tables, methods and code. Self-contained HTML; print-ready."
 _EMPTY = "Choose folder A to make a report."
 _LONGEST_TITLE = 200
 

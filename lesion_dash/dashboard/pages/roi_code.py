@@ -44,7 +44,7 @@ class CodePanel:
         self.code.add_class("ld-code")
         row = widgets.HBox([self.file, self.download])
         row.add_class("ld-save-row")
-        head = widgets.HBox([heading("6  Show me the code"), note(_ABOUT), self.copy, self.script])
+        head = widgets.HBox([heading("6  Show code"), note(_ABOUT), self.copy, self.script])
         files = labelled("Save the regions of interest and what belongs to them", row)
         self.widget = card(head, self.code, files, name="roi-code")
         self.clear()
@@ -63,7 +63,7 @@ class CodePanel:
 
     def clear(self) -> None:
         """There is nothing to show."""
-        self.code.value = "<pre># Run the test: the script that makes the same stands here.</pre>"
+        self.code.value = "<pre># Run the test: the script appears here.</pre>"
         self.copy.text = ""
         self.file.options = []
         self.file.disabled = self.download.disabled = self.script.disabled = True

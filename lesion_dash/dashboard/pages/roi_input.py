@@ -66,7 +66,7 @@ class InputPanel:
             **number_field("roi", "repetition_time"), step=0.1
         )
         self.fwhm_mm = widgets.BoundedFloatText(**number_field("roi", "fwhm_mm"), step=1)
-        self.mask = FileField(files, "Everywhere in the image")
+        self.mask = FileField(files, "Whole image")
         self.hint, self.numbers_hint = note(), note()
         self.folder_name = widgets.Label()
         self._fields = self._make_fields()
@@ -79,12 +79,6 @@ class InputPanel:
         choices.observe(guard(self._folder_chosen), names="folder")
         choices.observe(guard(self._offer_groups), names=["runs", "table", "column"])
         self._show_fields()
-
-    def open_first(self) -> None:
-        """Choose the runs of the data root, where there are any, so that one click shows a map."""
-        folder = self._files.first_runs()
-        if folder:
-            self._choices.folder = folder
 
     def _make_fields(self) -> dict[str, widgets.Widget]:
         self.folder_name.add_class("ld-label")
@@ -110,7 +104,7 @@ class InputPanel:
             "groups": groups,
             "numbers": numbers,
             "numbers_hint": self.numbers_hint,
-            "mask": labelled("Test only inside", self.mask.widget),
+            "mask": labelled("Test mask", self.mask.widget),
         }
 
     def _bind(self) -> None:
@@ -128,8 +122,6 @@ class InputPanel:
         self.mask.clear()
         self._offer_folders()
         self._show_fields()
-        if change["new"] == "series":
-            self.open_first()
 
     def _show_fields(self) -> None:
         kind = self._choices.kind
@@ -194,7 +186,7 @@ class InputPanel:
                 return list_conditions(tables_of_runs(choices, self._files))
             except LesionDashError as error:
                 # Not in the banner: the choice is not finished, and this says what it needs.
-                set_text(self.hint, str(error))
+                set_text(self.hint, self._context.sentence(error))
         return ()
 
 

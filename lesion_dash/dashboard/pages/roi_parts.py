@@ -16,7 +16,11 @@ from ..places import Mm
 from ..roi_lab import RoiResult
 from ..tables import Table, short
 
-_TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
+_TOUCH = [
+    ("6 neighbours (faces)", 6),
+    ("18 neighbours (and edges)", 18),
+    ("26 neighbours (and corners)", 26),
+]
 _MOST_ROWS = 500
 _COLUMNS = (
     "No.",
@@ -29,7 +33,7 @@ _COLUMNS = (
     "Centre of mass (mm)",
     "Region",
 )
-_NO_PARTS = "Nothing is left: lower the threshold, leave out a step, or allow smaller parts."
+_NO_PARTS = "No cluster left: lower the threshold, remove a step, or allow smaller clusters."
 _PICK = "None chosen: all are kept. Hold Ctrl (⌘ on a Mac) to choose several."
 _SIGN = "“Effect” is {} − {} at the peak ({}), and “Higher in” is which of them has more there"
 _NAMES = "Names hold only where the images lie in the atlas's space."
@@ -94,18 +98,19 @@ class PartsPanel:
     def _lay_out(self) -> widgets.VBox:
         form = widgets.VBox(
             [
-                labelled("Voxels of a part touch by", self.connectivity),
+                labelled("Connectivity", self.connectivity),
                 _pair(
-                    labelled("Least voxels", self.min_voxels), labelled("Least mm³", self.min_mm3)
+                    labelled("Minimum cluster size (voxels)", self.min_voxels),
+                    labelled("Minimum cluster size (mm³)", self.min_mm3),
                 ),
                 labelled("Atlas for names", self.atlas, note(_NAMES)),
-                labelled("Keep only", self.picks, self.pick_hint),
+                labelled("Select ROIs", self.picks, self.pick_hint),
             ]
         )
         form.add_class("ld-roi-form")
         row = widgets.HBox([form, self.table.widget])
         row.add_class("ld-roi-row")
-        head = widgets.HBox([heading("4  Parts: the regions of interest"), self.caption])
+        head = widgets.HBox([heading("4  Clusters (ROIs)"), self.caption])
         return card(head, row, self.remark, name="roi-parts")
 
     def _clicked(self, row: int) -> None:

@@ -30,9 +30,9 @@ _KINDS = {
 }
 _MORPHS = ("dilate", "erode", "open", "close")
 _UNITS = [
-    ("voxels, over faces (6)", ("voxels", 6)),
-    ("voxels, edges too (18)", ("voxels", 18)),
-    ("voxels, corners too (26)", ("voxels", 26)),
+    ("voxels, 6-neighbourhood", ("voxels", 6)),
+    ("voxels, 18-neighbourhood", ("voxels", 18)),
+    ("voxels, 26-neighbourhood", ("voxels", 26)),
     ("mm, a ball", ("mm", 6)),
 ]
 
@@ -90,7 +90,7 @@ class StepsPanel:
             form.add_class("ld-plain")
         buttons = widgets.HBox([self.add, self.undo])
         buttons.add_class("ld-buttons")
-        form = labelled("One step more", self.kind, *self._forms.values(), buttons)
+        form = labelled("Add step", self.kind, *self._forms.values(), buttons)
         box = widgets.VBox([self.threshold.widget, form])
         box.add_class("ld-roi-form")
         return box

@@ -14,7 +14,7 @@ from ..controls import bind, labelled, note, set_text
 from ..lab_choices import MAPS, WayChoices
 from ..roi_lab import RoiResult
 
-_SIDES = [("Above", "above"), ("Below", "below"), ("Beyond ±", "both")]
+_SIDES = [("Above", "above"), ("Below", "below"), ("|value| above", "both")]
 _FEWEST_STEPS = 50
 """Of the slider; its step is a power of ten, so that values are easy to name."""
 _STEP_OF_P = 0.001

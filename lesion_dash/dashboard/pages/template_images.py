@@ -24,7 +24,7 @@ _OWN_SPACE = "None: the image's own space"
 _CHOOSE_IMAGE = "Choose an image of one volume."
 _CHOOSE_FILE = "Choose a file in each folder."
 _NO_TEMPLATE = "Without a template nothing is registered: go on to 3 and 4."
-_LESION = "On the image's grid. It is left out of the comparison, and brought along."
+_LESION = "On the image's grid. It is excluded from the comparison and transformed as well."
 
 
 class ImagesPanel:

@@ -38,6 +38,7 @@ class RegionPanel:
         map_chosen: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
+        self._context = context
         self._map_chosen, self._changed = map_chosen, changed
         self.map = SourceField(files, "Choose a folder", title="Map")
         self.label = widgets.Dropdown(options=[], tooltip="Region", disabled=True)
@@ -113,7 +114,7 @@ class RegionPanel:
         unseen(self._field, placed.is_label)
         if placed.mask is None:
             self.size.value = ""
-            set_text(self.hint, placed.why)
+            set_text(self.hint, self._context.sentence(placed.why))
             return
         mask, grid = placed.mask, placed.mask.grid
         edges = " x ".join(f"{edge:.3g}" for edge in grid.voxel_size)
@@ -138,7 +139,7 @@ class RegionPanel:
 
     def _lay_out(self) -> widgets.VBox:
         self.size.add_class("ld-region-size")
-        self._field = labelled("Least probability", self.threshold)
+        self._field = labelled("Minimum probability", self.threshold)
         size = labelled("Size", self.size)
         row = widgets.HBox(
             [

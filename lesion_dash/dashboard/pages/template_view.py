@@ -24,7 +24,7 @@ EMPTY = "Choose an image on the left, then a template, and press “Register”.
 _ENOUGH = 50_000
 """Voxels that tell where the middle of a region is."""
 
-_BEFORE = "Before: where the headers put the image"
+_BEFORE = "Before registration (header alignment)"
 _SIMILARITY = "similarity is the mean squared local correlation with the template"
 _OWN = "The image in its own space"
 _REFUSED = "Refused: this is not where the image belongs"
@@ -48,7 +48,7 @@ class VolumePanel:
         self.caption = note()
         self.facts = widgets.HTML()
         self.to_region = widgets.Button(
-            description="To region", tooltip="Put the crosshair into the middle of the region"
+            description="Go to region", tooltip="Put the crosshair into the middle of the region"
         )
         self.orientation = widgets.ToggleButtons(
             options=[("Neurological", False), ("Radiological", True)],
@@ -106,7 +106,7 @@ class VolumePanel:
         self.view.clear(why)
         set_text(self.caption, "")
         self.to_region.disabled = True
-        self.facts.value = '<div class="ld-empty">Numbers of the registration stand here.</div>'
+        self.facts.value = '<div class="ld-empty">Registration quality appears here.</div>'
 
     @property
     def _is_radiological(self) -> bool:
@@ -120,7 +120,7 @@ class VolumePanel:
         self.facts.add_class("ld-quality")
         row = widgets.HBox([stage, self.facts])
         row.add_class("ld-blend-row")
-        head = widgets.HBox([heading("2  Look"), self.caption, self.to_region, self.orientation])
+        head = widgets.HBox([heading("2  Check"), self.caption, self.to_region, self.orientation])
         return card(head, row, name="template-view")
 
     def _clicked(self, pane: int, x: float, y: float) -> None:

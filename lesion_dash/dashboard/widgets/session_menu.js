@@ -5,13 +5,6 @@ function render({ model, el }) {
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", "Session");
 
-  function button(text, title, action) {
-    const made = group.appendChild(document.createElement("button"));
-    Object.assign(made, { type: "button", textContent: text, title });
-    made.addEventListener("click", () => action(made));
-    return made;
-  }
-
   function say(made, text, before) {
     made.textContent = text;
     setTimeout(() => { made.textContent = before; }, 2500);
@@ -19,22 +12,24 @@ function render({ model, el }) {
 
   // In JupyterLab the address is that of Lab, and tells nothing of the choices.
   if (document.body.dataset.voila !== undefined) {
-    const title = () => model.get("lacking") || "Copy the address of what is shown, with all choices";
-    const copy = button("Copy link", title(), async (made) => {
+    const title = () => model.get("lacking") || "Copy the address of what is shown, with all settings";
+    const copy = group.appendChild(document.createElement("button"));
+    Object.assign(copy, { type: "button", textContent: "Link", title: title() });
+    copy.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(window.location.href);
-        say(made, model.get("lacking") ? "Copied in part" : "Copied", "Copy link");
+        say(copy, model.get("lacking") ? "Copied in part" : "Copied", "Link");
       } catch {
-        say(made, "Copy it from the address bar", "Copy link"); // a browser that keeps it to itself
+        say(copy, "Copy it from the address bar", "Link"); // a browser that keeps it to itself
       }
     });
     model.on("change:lacking", () => { copy.title = title(); });
   }
-  const save = "Save the choices as a small file, to come back to them or to send them";
-  button("Save session", save, () => model.send({ type: "save" }));
   const input = document.createElement("input");
   Object.assign(input, { type: "file", accept: ".json", hidden: true });
-  button("Open session", "Open a file that “Save session” has written", () => input.click());
+  const menu = makeMenu(group, "Session", "Save and restore the settings as a file");
+  menu.add("Save session", () => model.send({ type: "save" }));
+  menu.add("Open session", () => input.click());
   group.appendChild(input);
   input.addEventListener("change", async () => {
     const file = input.files[0];

@@ -9,12 +9,12 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from .scripts import static_text
-from .session_file import LARGEST
+from ..session_file import LARGEST
+from .assets import asset
 
 
 class SessionMenu(anywidget.AnyWidget):
-    """Three buttons in the header.
+    """A button and a menu in the header.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class SessionMenu(anywidget.AnyWidget):
         Given the name and the content of a file.
     """
 
-    _esm = static_text("session.js")
+    _esm = asset("menu.js", "session_menu.js")
     limit = t.Int(LARGEST).tag(sync=True)
     lacking = t.Unicode("", help="what the link does not tell, as a sentence").tag(sync=True)
 
