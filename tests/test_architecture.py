@@ -28,7 +28,6 @@ KEPT_TO = {
     "traitlets": {"dashboard", "server"},
     "anywidget": {"dashboard"},
     "ipyniivue": {"dashboard"},
-    "itables": {"dashboard"},
     "IPython": {"dashboard"},
     "voila": {"server"},
     "tornado": {"server"},

@@ -31,8 +31,8 @@ from .pages.filters import FilterView
 from .place_field import PlaceField
 from .session_menu import SessionMenu
 from .slice_view import FileDrop, SliceView
-from .steady_table import SteadyTable
 from .tour import Tour
+from .widgets.table import Table
 
 CONTROL_TARGET = "jupyter.widget.control"
 _MOST_CONTROL_COMMS = 100
@@ -99,14 +99,13 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
         unused=frozenset({"_volume_object_3d_data", *_VIEWER_EVENTS}),
     ),
     Volume: PageInput(unused=frozenset({"buffer_paths", "chunk_img", *_VOLUME_FACTS})),
-    SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
     MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
     PlaceField: PageInput(frozenset({"mm"})),
     Probe: PageInput(frozenset({"webgl"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED
     ),
-    **dict.fromkeys((SessionMenu, SliceView, Tour), _CHECKED),
+    **dict.fromkeys((SessionMenu, SliceView, Table, Tour), _CHECKED),
 }
 """Holds for subclasses as well: anywidget makes one of its own for each widget."""
 

@@ -224,7 +224,7 @@ def _shipped(name: str) -> Path:
 
 
 def _check_installed() -> None:
-    needed = ("voila", "ipykernel", "ipyniivue", "itables")
+    needed = ("voila", "ipykernel", "ipyniivue")
     missing = [name for name in needed if not find_spec(name)]
     if missing:
         problem = f"the dashboard needs {', '.join(missing)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
-from visitor import HOSTILE, choose, is_hidden, unselect
+from visitor import HOSTILE, choose, click_row, is_hidden, unselect
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
@@ -99,7 +99,7 @@ def test_an_empty_lesion_has_no_border(context: AppContext) -> None:
     assert not Outline("sub-1", empty).lies_on(GRID)
     line = OutlineLine(context)
     line.say(Outline(HOSTILE, mask_of(SHAPES["one voxel"])))
-    assert "0.012 mL" in line.text.value
+    assert "0.01 mL" in line.text.value
     bar = colour_bar(DisplayScale("map", "mL", 1.0, False, "viridis"), HOSTILE)
     assert "<img" not in line.text.value + bar
 
@@ -172,7 +172,7 @@ def test_the_outline_follows_the_patient_from_cohort_to_cohort(
 
 def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: BrainPanel) -> None:
     page = PatientsPage(context)
-    page.table.click(5)
+    click_row(page.table, 5)
     context.wait()
     patient = context.session.load("cohort_a").patients[5]
     assert panel.outline.patient == patient.id
@@ -182,7 +182,7 @@ def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: Brai
     page.line.show.click()
     assert shown == ["brain"]
     pick_patient(context, "cohort_a", 2)  # elsewhere
-    assert page.table.marked == 2
+    assert page.table.selected == 2
     unselect(page.table)
     assert panel.outline is None
     assert page.line.text.value == ""

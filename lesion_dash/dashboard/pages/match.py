@@ -7,7 +7,8 @@ import math
 
 import ipywidgets as widgets
 
-from ...plotting.figures import ColourClass, Layer
+from ...core.formats import VALUE, VOLUME
+from ...plotting.figures import ML, ColourClass, Layer
 from ...regions.overlap_scores import ComponentOverlap
 from ...stats.components import Component
 from ..app_context import AppContext
@@ -98,7 +99,9 @@ def legend_html(answer: AssignmentResult, chosen: Component | None, column: int)
     """What the colours stand for; names are escaped."""
     parts: list[tuple[ColourClass, str]] = []
     if chosen is not None:
-        parts.append((CHOSEN, f"component {chosen.number} ({chosen.volume_mm3:,.0f} mm³)"))
+        parts.append(
+            (CHOSEN, f"component {chosen.number} ({VOLUME.with_unit(chosen.volume_mm3 / ML)})")
+        )
     if len(answer.assignment.components) > (chosen is not None):
         parts.append((OTHERS, OTHERS.label if chosen is not None else "components"))
     if column >= 0:
@@ -126,7 +129,7 @@ def place_html(answer: AssignmentResult, mm: Mm) -> str:
     parts = [f"<b>{place_words(mm, source.image.grid)}</b>"]
     value = source.image.value_at(mm) / source.scale
     if not source.is_binary and math.isfinite(value):
-        number = f"{value:.4g}".replace("-", "−")
+        number = VALUE.text(value)
         unit = html.escape(source.unit)
         parts.append(f"{number} {unit}" if unit else f"value {number}")
     part = answer.component_at(mm)

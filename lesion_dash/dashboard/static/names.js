@@ -1,5 +1,5 @@
 // Names for screen readers, which the widgets themselves do not give: ipywidgets puts no label on
-// its controls, and DataTables none on its search fields. Read off what is seen on the page.
+// its controls. Read off what is seen on the page.
 const CONTROLS = "select, input:not([type=radio]):not([type=checkbox]), textarea, [role=slider]";
 let count = 0;
 let wasOnTab = false;
@@ -44,24 +44,6 @@ function nameChoice(choice) {
   }
 }
 
-function nameTable(table) {
-  const title = titleOf(table);
-  put(table.querySelector("table"), "aria-label", title);
-  put(table.querySelector(".dt-search input"), "aria-label", `Search in ${title}`);
-  put(table.querySelector(".dt-paging nav"), "aria-label", `Pages of ${title}`);
-  if (!table.classList.contains("ld-clickable")) return;
-  for (const row of table.querySelectorAll("tbody tr")) {
-    if (!row.querySelector(".dt-empty")) put(row, "tabindex", "0");
-    put(row, "aria-selected", String(row.classList.contains("selected")));
-  }
-}
-
-// A table wider than its card says so; see `.ld-wider` in the style.
-function markWide(table) {
-  const inner = table.querySelector(".dt-layout-table > .dt-layout-cell");
-  if (inner?.clientWidth) table.classList.toggle("ld-wider", inner.scrollWidth > inner.clientWidth + 1);
-}
-
 function nameTabs(tabs) {
   const heads = [...tabs.querySelectorAll(":scope > .lm-TabBar [role=tab]")];
   const contents = tabs.querySelector(":scope > .widget-tab-contents");
@@ -92,8 +74,6 @@ function nameAll(root) {
   root.querySelectorAll(".ld-field").forEach(nameField);
   root.querySelectorAll(CONTROLS).forEach(nameOther);
   root.querySelectorAll(".widget-toggle-buttons").forEach(nameChoice);
-  root.querySelectorAll(".ld-table").forEach(nameTable);
-  root.querySelectorAll(".ld-table").forEach(markWide);
   root.querySelectorAll(".ld-tabs").forEach(nameTabs);
   // The buttons beside the title belong to the same landmark.
   put(root.querySelector(".ld-header"), "role", "banner");
@@ -108,14 +88,6 @@ function nameAll(root) {
   }
 }
 
-// A row that can be clicked can be chosen with the keys as well.
-function press(event) {
-  const row = event.target.closest?.(".ld-clickable tbody tr");
-  if (row !== event.target || ![" ", "Enter"].includes(event.key)) return;
-  event.preventDefault();
-  row.querySelector("td")?.click();
-}
-
 function noteFocus(event) {
   wasOnTab = Boolean(event.target.closest?.("[role=tab]"));
 }
@@ -128,7 +100,6 @@ function render({ el }) {
     root = el.closest(".ld-app") ?? document.body;
     const what = { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] };
     watcher.observe(root, what);
-    root.addEventListener("keydown", press);
     root.addEventListener("focusin", noteFocus);
     root.addEventListener("pointerdown", noteFocus);
     window.addEventListener("resize", later);
@@ -139,7 +110,6 @@ function render({ el }) {
     cancelAnimationFrame(frame);
     watcher.disconnect();
     window.removeEventListener("resize", later);
-    root?.removeEventListener("keydown", press);
     root?.removeEventListener("focusin", noteFocus);
     root?.removeEventListener("pointerdown", noteFocus);
   };

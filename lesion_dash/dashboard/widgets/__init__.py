@@ -1,0 +1,1 @@
+"""Widgets of the dashboard, each with its script and its style beside it."""
