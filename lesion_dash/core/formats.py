@@ -124,7 +124,7 @@ COEFFICIENT = Format(decimals=2, most=2)
 """Dice, intersection over union, correlation."""
 P = Format(decimals=2, most=4, significant=2, below=True)
 COORDINATE = Format(decimals=1, most=1, strip=True, unit="mm")
-VALUE = Format(most=None, significant=3)
+VALUE = Format(most=None, significant=3, strip=True)
 """Of an image or a map, of whatever unit and size."""
 EFFECT = Format(most=None, significant=3, plus=True)
 """Differences of such values."""

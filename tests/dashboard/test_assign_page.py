@@ -19,6 +19,7 @@ from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
+from lesion_dash.core.formats import VOLUME
 from lesion_dash.core.grid import Grid
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
@@ -119,7 +120,7 @@ def test_file_is_the_librarys(
     assert sorted(page.best.frame["component"]) == expected.best["component"].tolist()
     assert f"{len(expected.components)} component" in page.caption.value
     mm3 = sum(part.volume_mm3 for part in expected.components)
-    assert f"{mm3:,.0f} mm³ ({mm3 / 1000:,.1f} mL): " in page.caption.value
+    assert f"{VOLUME.with_unit(mm3 / 1000)}: " in page.caption.value
 
 
 @pytest.mark.parametrize(

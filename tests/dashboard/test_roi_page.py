@@ -148,8 +148,8 @@ def test_the_table_says_which_condition_is_higher_and_names_the_map(page: RoiPag
     assert set(first["higher_in"]) == {"face", "house"}
     assert second["higher_in"].tolist() == first["higher_in"].tolist()
     assert second["peak_effect"].tolist() == (-first["peak_effect"]).tolist()
-    signs = {"face": "+", "house": "-"}
-    assert [value[0] for value in first["Effect"]] == [signs[name] for name in first["Higher in"]]
+    signs = {"face": 1, "house": -1}
+    assert np.sign(first["peak_effect"]).tolist() == [signs[name] for name in first["higher_in"]]
     assert "face − house" not in text(page.parts.remark)
     assert "house − face" in text(page.parts.remark)
     assert text(page.parts.caption).startswith("−log10 p of house - face: ")
