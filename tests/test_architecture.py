@@ -27,7 +27,6 @@ KEPT_TO = {
     "ipywidgets": {"dashboard"},
     "traitlets": {"dashboard", "server"},
     "anywidget": {"dashboard"},
-    "itables": {"dashboard"},
     "IPython": {"dashboard"},
     "voila": {"server"},
     "tornado": {"server"},

@@ -14,6 +14,7 @@ from ..core.errors import Cancelled, InputError, LesionDashError
 from .controls import Banner, Saver
 from .export import export
 from .persisted_inputs import PersistedInputs
+from .save_field import saved_bytes
 from .session import Session
 from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
@@ -95,7 +96,8 @@ class AppContext:
 
     def save(self, name: str) -> None:
         """Let the browser save one of the session's files."""
-        self.saver.save(name, self.session.file_bytes(self.choices.selection, name))
+        read = partial(self.session.file_bytes, self.choices.selection)
+        self.saver.save(name, saved_bytes(name, read))
 
     def export(self, results: Path) -> Path:
         """Write all of the session's files into a new folder below the results folder."""

@@ -12,6 +12,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
+from ..core.formats import COORDINATE
 from ..core.grid import Grid, find_index
 from ..core.memory import derived
 from ..images.nifti import Axis, Space
@@ -105,7 +106,7 @@ class MapLayer:
         mm = self.mm(voxel)["xyz".index(world)]
         return {
             "name": plane.name,
-            "title": f"{world} = {mm:.0f} mm".replace("-", "−"),
+            "title": f"{world} = {COORDINATE.with_unit(mm)}",
             "pixels": [across.voxels, up.voxels],
             "mm": [across.voxels * across.edge_mm, up.voxels * up.edge_mm],
             "cross": [(column + 0.5) / across.voxels, (row + 0.5) / up.voxels],

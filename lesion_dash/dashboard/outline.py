@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort
 from ..cohort.participants import Patient
 from ..core.errors import InputError
+from ..core.formats import VOLUME
 from ..core.grid import Grid, find_index
 from ..files.listing import has_image_ending, is_confined, strip_ending
 from ..images.maps import read_map
@@ -55,8 +56,7 @@ class Outline:
         """Who, and how large."""
         if not self.lesion.voxels:
             return f"{self.patient}, an empty mask"
-        volume = self.lesion.volume_mm3 / ML
-        return f"{self.patient}, {f'{volume:,.1f}' if volume >= 1 else f'{volume:.2g}'} mL"
+        return f"{self.patient}, {VOLUME.with_unit(self.lesion.volume_mm3 / ML)}"
 
 
 def key_of(session: Session, name: str, patient: Patient) -> str:

@@ -26,12 +26,12 @@ from .map_slices import MapSlices
 from .own_server import is_voila
 from .pages.filters import FilterView
 from .slice_view import FileDrop, SliceView
-from .steady_table import SteadyTable
 from .tour import Tour
 from .widgets.appearance import Appearance
 from .widgets.figure_view import FigureView
 from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu
+from .widgets.table import Table
 from .widgets.viewer import Viewer
 
 CONTROL_TARGET = "jupyter.widget.control"
@@ -82,13 +82,12 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.Text: PageInput(frozenset({"value"}), frozenset({"submit"})),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
     Viewer: PageInput(Viewer.FROM_PAGE),
-    SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
     MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
     Navigation: PageInput(frozenset({"selected_index"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED
     ),
-    **dict.fromkeys((FigureView, SessionMenu, SliceView, Tour), _CHECKED),
+    **dict.fromkeys((FigureView, SessionMenu, SliceView, Table, Tour), _CHECKED),
 }
 """Holds for subclasses as well: anywidget makes one of its own for each widget."""
 

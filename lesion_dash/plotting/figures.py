@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.formats import VOLUME
 from ..core.grid import Grid
 from ..images.maps import Map
 from ..images.survey import Survey
@@ -404,7 +405,7 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     figure, axes = _chart(3.6)
     axes.hist(volumes, bins=_bins(volumes).tolist(), color="#2f7f86", edgecolor="white")
     median = float(np.median(volumes)) if volumes.size else 0.0
-    axes.axvline(median, color="#b3541e", linewidth=1.5, label=f"median {median:.3g} mL")
+    axes.axvline(median, color="#b3541e", linewidth=1.5, label=f"median {VOLUME.with_unit(median)}")
     axes.set_xlabel("Total lesion volume (mL)")
     axes.set_ylabel("Patients")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

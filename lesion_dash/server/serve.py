@@ -224,7 +224,7 @@ def _shipped(name: str) -> Path:
 
 
 def _check_installed() -> None:
-    needed = ("voila", "ipykernel", "itables")
+    needed = ("voila", "ipykernel")
     missing = [name for name in needed if not find_spec(name)]
     if missing:
         problem = f"the dashboard needs {', '.join(missing)}"

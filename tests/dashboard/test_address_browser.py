@@ -60,7 +60,7 @@ def linked(
     counts = count_regions(mask, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
     row = page.locator(".ld-regions tbody tr").first.locator("td")
     page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
-    expected = [counts.rows[0].region, str(counts.rows[0].label), str(counts.rows[0].voxels)]
+    expected = [counts.rows[0].region, str(counts.rows[0].label), f"{counts.rows[0].voxels:,}"]
     eventually(page, lambda: row.all_inner_texts()[:3], expected)
     return page
 

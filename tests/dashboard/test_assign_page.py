@@ -11,12 +11,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from visitor import HOSTILE, choose, styles
+from visitor import HOSTILE, choose, click_row, styles, titles
 
 from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
+from lesion_dash.core.formats import VOLUME
 from lesion_dash.core.grid import Grid
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
@@ -113,10 +114,10 @@ def test_file_is_the_librarys(
     atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
     expected = assign_regions(image, atlas, threshold=threshold, min_size_mm3=100)
     assert_saves(page, saved, expected)
-    assert sorted(page.best.frame["No."]) == expected.best["component"].tolist()
+    assert sorted(page.best.frame["component"]) == expected.best["component"].tolist()
     assert f"{len(expected.components)} component" in page.caption.value
     mm3 = sum(part.volume_mm3 for part in expected.components)
-    assert f"{mm3:,.0f} mm³ ({mm3 / 1000:,.1f} mL): " in page.caption.value
+    assert f"{VOLUME.with_unit(mm3 / 1000)}: " in page.caption.value
 
 
 @pytest.mark.parametrize(
@@ -136,8 +137,8 @@ def test_any_file_below_the_root_is_assigned(
         lower_threshold=0.3,
     )
     assert_saves(page, saved, expected)
-    assert ("Sign" in page.table.frame) == (signs != "positive")
-    assert {"Mean prob.", "Max. prob."} <= set(page.table.frame)
+    assert ("Sign" in titles(page.table)) == (signs != "positive")
+    assert {"Mean prob.", "Max. prob."} <= set(titles(page.table))
     assert "(where its probability is ≥ 0.3)" in legend(page)
     assert "· value " in page.brain.readout.value
 
@@ -196,25 +197,25 @@ def test_the_overlap_is_offered_with_a_second_folder(page: AssignPage) -> None:
 
 def assert_both_tables_show_the_match(page: AssignPage) -> None:
     expected = [page.brain.match.component.number, page.brain.match.region]
-    best = page.best.frame[["No.", "Region"]].values.tolist()
-    assert page.best.marked == (best.index(expected) if expected in best else None)
-    matches = page.table.frame[["Component", "Region"]].values.tolist()
-    assert matches[page.table.marked] == expected
+    best = page.best.frame[["component", "region"]].values.tolist()
+    assert page.best.selected == (best.index(expected) if expected in best else None)
+    matches = page.table.frame[["component", "region"]].values.tolist()
+    assert matches[page.table.selected] == expected
 
 
 def test_the_best_match_of_the_largest_is_highlighted_at_first(page: AssignPage) -> None:
     largest = max(page.answer.assignment.components.parts, key=lambda part: part.voxels)
     assert page.brain.match.component.number == largest.number
-    assert page.best.marked == 0
+    assert page.best.selected == 0
     assert_both_tables_show_the_match(page)
-    page.table.click(3)
-    assert page.table.marked == 3
+    click_row(page.table, 3)
+    assert page.table.selected == 3
     assert_both_tables_show_the_match(page)
 
 
 def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> None:
     ask(page, threshold=5)
-    page.table.click(len(page.table.frame) - 1)
+    click_row(page.table, len(page.table.frame) - 1)
     gone = page.brain.match
     ask(page, threshold=13)
     assert page.brain.match.region != gone.region
@@ -225,7 +226,7 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
     assert page.brain.match is None
     assert len(page.brain.viewer.layers) == 1  # the template
     assert page.download.disabled
-    assert (page.best.marked, page.table.marked) == (None, None)
+    assert (page.best.selected, page.table.selected) == (None, None)
     ask(page, threshold=13)
     assert page.brain.match is not None
 
@@ -272,8 +273,8 @@ def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
 
 def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
     table, frame = page.answer.table, page.table.frame
-    assert frame["Region"].iloc[-1] == OUTSIDE
-    numbers = pd.to_numeric(frame["Correlation"]).dropna()
+    assert frame["region"].iloc[-1] == OUTSIDE
+    numbers = frame["correlation"].dropna()
     assert numbers.is_monotonic_decreasing
     columns = ["component", "region"]  # every row that shares a voxel is kept
     pd.testing.assert_frame_equal(
@@ -283,12 +284,12 @@ def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
     ask(page, min_correlation=0.1)
     rows = page.answer.assignment.filter(0.1)
     assert 0 < len(rows) < len(frame)
-    assert page.table.frame["Region"].tolist() == rows["region"].tolist()
+    assert page.table.frame["region"].tolist() == rows["region"].tolist()
 
 
 def test_names_are_shown_as_text(page: AssignPage) -> None:
     ask(page, atlas="likely", source="maps", file=f"sub-1/anat/one {HOSTILE}.nii.gz")
-    page.table.click(page.table.frame["Region"].tolist().index(HOSTILE))
+    click_row(page.table, page.table.frame["region"].tolist().index(HOSTILE))
     for widget in (page.caption, page.brain.readout, page.remark):
         assert "<img" not in widget.value
     assert HOSTILE in legend(page)
@@ -350,7 +351,7 @@ def test_a_slow_threshold_is_told_and_saves_nothing(
     page.download.click()
     assert saved == {}
     place = page.brain.viewer.mm
-    page.table.click(2)
+    click_row(page.table, 2)
     assert page.brain.viewer.mm == place
     go.set()
     page.context.wait()
@@ -439,8 +440,8 @@ def test_a_row_leads_into_component_and_region(page: AssignPage, atlas: str) -> 
     ask(page, atlas=atlas, threshold=7, lower_threshold=0.2)
     answer = page.answer
     grid = answer.source.image.grid
-    for row, region in enumerate(page.table.frame["Region"]):
-        page.table.click(row)
+    for row, region in enumerate(page.table.frame["region"]):
+        click_row(page.table, row)
         voxel = grid.nearest_voxel(page.brain.viewer.mm)
         assert answer.source.image.array[voxel] > 7
         likely = answer.atlas.maps[[grid.linear_index(voxel)]].toarray()[0]
@@ -497,7 +498,7 @@ def legend(page: AssignPage) -> str:
 
 
 def test_the_picked_region_stays_while_the_threshold_moves(page: AssignPage) -> None:
-    page.table.click(1)
+    click_row(page.table, 1)
     place, region = page.brain.viewer.mm, page.brain.match.region
     ask(page, threshold=6)
     assert (page.brain.viewer.mm, page.brain.match.region) == (place, region)

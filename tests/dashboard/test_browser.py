@@ -29,7 +29,7 @@ from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.region_patients import peak_mm
-from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.images.maps import compressed_with_window, nifti_bytes
 from lesion_dash.regions.counts import count_regions
 from lesion_dash.stats.overlap import overlap
 from lesion_dash.stats.topography import volume_stats
@@ -96,9 +96,9 @@ def test_from_folders_to_regions_and_files(dashboard: Any, own_root: Path) -> No
     counts = count_regions(both, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
     first = counts.rows[0]
     row = page.locator(".ld-regions tbody tr").first
-    wait_for_text(page, ".ld-regions tbody tr", str(first.voxels))
+    wait_for_text(page, ".ld-regions tbody tr", f"{first.voxels:,}")
     shown = row.locator("td").all_inner_texts()[:3]
-    assert shown == [first.region, str(first.label), str(first.voxels)]
+    assert shown == [first.region, str(first.label), f"{first.voxels:,}"]
     row.click()
     x, y, z = peak = peak_mm(counts, first, [a, b])
     wait_for_text(page, ".ld-readout", f"MNI {x:.0f}, {y:.0f}, {z:.0f}".replace("-", "−"))
@@ -108,7 +108,10 @@ def test_from_folders_to_regions_and_files(dashboard: Any, own_root: Path) -> No
     assert f"A {patients:.0f} patients, B {len(b.patients_at(peak))}" in readout
     choose(page, "Save", "Overlap")
     press = page.get_by_role("button", name="Download").click
-    assert download(page, press) == ("overlap_map.nii", nifti_bytes(both.to_nifti()))
+    content = nifti_bytes(both.to_nifti())
+    assert download(page, press) == ("overlap_map.nii.gz", compressed_with_window(content))
+    press = page.get_by_role("button", name=".nii").click
+    assert download(page, press) == ("overlap_map.nii", content)
     press = page.locator(".ld-regions").get_by_role("button", name="CSV").click
     assert download(page, press) == ("region_counts.csv", csv_bytes(counts.table))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from visitor import HOSTILE, choose, enter, is_hidden, new_context, press, send
+from visitor import HOSTILE, choose, click_row, enter, is_hidden, new_context, press, send
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
@@ -113,7 +113,7 @@ def test_the_largest_difference_is_gone_to_and_told_with_its_unit(
         assert f"<td>{shown}</td></tr></tbody>" in page.place.table.value
     assert "A − B, SD of volume" in page.difference.scale.value
     assert "spread further" in page.difference.question.value
-    assert page.place.file.value == FILE_NAMES["std"]
+    assert page.place.files.file.value == FILE_NAMES["std"]
 
 
 def test_regions_are_compared_and_gone_to(
@@ -125,16 +125,16 @@ def test_regions_are_compared_and_gone_to(
     assert saved == {"region_differences.csv": csv_bytes(expected.table)}
     assert "A (40 patients) and B (40 patients) in " in page.regions.caption.value
     frame = page.regions.table.frame
-    points = [abs(float(value)) for value in frame["A − B (% points)"][:-1]]
+    points = frame["difference_percentage_points"][:-1].abs().tolist()
     assert points == sorted(points, reverse=True)
-    assert frame["Region"].iloc[-1] == "outside the atlas"
+    assert frame["region"].iloc[-1] == "outside the atlas"
     for row in (0, 3):
-        at = expected.regions.index(frame["Region"][row])
-        page.regions.table.click(row)
+        at = expected.regions.index(frame["region"][row])
+        click_row(page.regions.table, row)
         assert context.choices.mm == tuple(expected.places[at])
         assert context.choices.region == expected.labels[at]
-        assert frame["Region"][row] in page.place.caption.value
-        assert float(frame["A: %"][row]) == expected.percent[0][at]
+        assert frame["region"][row] in page.place.caption.value
+        assert frame["percent_a"][row] == expected.percent[0][at]
 
 
 def test_k_decides_where_volumes_of_regions_are_compared(
@@ -143,21 +143,22 @@ def test_k_decides_where_volumes_of_regions_are_compared(
     missing = []
     for min_patients in (1, 8):
         choose(context, min_patients=min_patients)
-        missing.append((page.regions.table.frame["A − B (mL)"] == "").sum())
+        means = page.regions.table.frame["difference_mean_volume_mm3"]
+        missing.append(means.isna().sum())
     assert missing[0] < missing[1]
     assert "fewer than 8 patients of A or of B" in page.regions.remark.value
     choose(context, atlas="")
     assert "Choose an atlas on the page Maps" in page.regions.caption.value
     assert page.regions.download.disabled
-    assert is_hidden(page.regions.table.widget)
+    assert is_hidden(page.regions.table)
 
 
 def test_files_and_figures_can_be_saved(
     page: ComparePage, context: AppContext, saved: dict[str, bytes]
 ) -> None:
     for name in FILE_NAMES.values():
-        page.place.file.value = name
-        page.place.download.click()
+        page.place.files.file.value = name
+        page.place.files.plain.click()
     assert {name: content[:4] for name, content in saved.items()} == dict.fromkeys(
         FILE_NAMES.values(), b"\x5c\x01\x00\x00"
     )

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
-from visitor import HOSTILE, choose, is_hidden, new_context, unselect
+from visitor import HOSTILE, choose, click_row, is_hidden, new_context, unselect
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
@@ -81,7 +81,7 @@ def test_the_line_says_whose_lesion_is_outlined(context: AppContext) -> None:
     assert Outline("sub-1", empty).summary == "sub-1, an empty mask"
     line = OutlineLine(context)
     line.say(Outline(HOSTILE, mask_of(SHAPES["one voxel"])))
-    assert "0.012 mL" in line.text.value
+    assert "0.01 mL" in line.text.value
     assert "<img" not in line.text.value
 
 
@@ -192,7 +192,7 @@ def test_the_outline_follows_the_patient_from_cohort_to_cohort(
 
 def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: BrainPanel) -> None:
     page = PatientsPage(context)
-    page.table.click(5)
+    click_row(page.table, 5)
     context.wait()
     patient = context.session.load("cohort_a").patients[5]
     assert panel.outline.patient == patient.id
@@ -202,7 +202,7 @@ def test_the_patients_page_outlines_and_says_so(context: AppContext, panel: Brai
     page.line.show.click()
     assert opened == ["brain"]
     pick_patient(context, "cohort_a", 2)  # elsewhere
-    assert page.table.marked == 2
+    assert page.table.selected == 2
     unselect(page.table)
     assert panel.outline is None
     assert page.line.text.value == ""

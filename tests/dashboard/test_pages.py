@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import pytest
-from visitor import HOSTILE, Opened, choose, enter, new_context, text
+from visitor import HOSTILE, Opened, choose, click_row, enter, new_context, text, titles
 
 from lesion_dash.analyses.validation import FileReport, report_of
 from lesion_dash.cohort.loading import load_cohort
@@ -53,7 +53,7 @@ def test_nilearn_draws_where_there_is_no_webgl(opened: Opened, context: AppConte
 
 def test_row_moves_the_crosshair(opened: Opened, context: AppContext) -> None:
     brain, panel = BrainPanel(context), opened(RegionsPanel)
-    panel.table.click(0)
+    click_row(panel.table, 0)
     counts = context.session.regions(context.choices.selection)
     assert context.choices.mm == peak_mm(counts, counts.rows[0], [context.session.load("cohort_a")])
     assert tuple(brain.viewer.mm) == context.choices.mm
@@ -62,7 +62,7 @@ def test_row_moves_the_crosshair(opened: Opened, context: AppContext) -> None:
     counts = context.session.regions(context.choices.selection)
     assert counts.rows[-1].voxels == 0  # the row of what lies outside is always shown
     before = context.choices.mm
-    panel.table.click(len(panel.table.frame) - 1)
+    click_row(panel.table, len(panel.table.frame) - 1)
     assert context.choices.mm == before
     assert context.banner.message == ""
 
@@ -109,7 +109,8 @@ def test_the_map_that_is_shown_is_the_first_to_be_saved(
     everything = set(panel.file.options)
     for key in ("std", "median", "n", "mean"):
         panel.map_key.value = key
-        assert panel.file.value == panel.file.options[0][1] == panel.file_name.value == files[key]
+        assert panel.file.value == panel.file.options[0][1] == files[key]
+        assert panel.file_name.value == f"{files[key]}.gz"
         assert set(panel.file.options) == everything
     panel.folder_b.value = "cohort_b"  # which shows the overlap
     context.wait()
@@ -203,7 +204,7 @@ def test_patients_page(app: App, context: AppContext) -> None:
     page = PatientsPage(context)
     context.wait()
     assert len(page.table.frame) == 40
-    assert "Volume (mL)" in page.table.frame.columns
+    assert "Volume (mL)" in titles(page.table)
     assert "<img" in page.histogram.value
     page.side.value = "b"
     assert "Choose folder B" in page.caption.value
@@ -254,9 +255,9 @@ def test_readout_reads_as_one_line() -> None:
     assert "atlas" not in shown("", 7, 2.0, 0.0, None, has_atlas=False)
     few = shown(HOSTILE, 1, 2.0, 0.0, 3, 4.5, 0.25)
     assert "A 1 patient, B 3 (fewer than 5 in A and B) · " in few
-    assert "· A volume 2.0 mL, B mean 4.5 ± 0.2 mL</div>" in few
+    assert "· A volume 2.0 mL, B mean 4.5 ± 0.3 mL</div>" in few
     assert "<img" not in few
-    assert "· B mean 4.5 ± 0.2 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
+    assert "· B mean 4.5 ± 0.3 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
     assert shown("", 0, NAN, NAN, 0).endswith("B 0</div>")
     assert "patient (fewer than 5) · volume 2.0 mL<" in shown("", 1, 2.0, 0.0, None)
 

@@ -23,7 +23,7 @@ from visitor import HOSTILE
 from lesion_dash.cohort.conditions import parse_conditions
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.tables import tsv_bytes
-from lesion_dash.images.maps import nifti_bytes
+from lesion_dash.images.maps import compressed_with_window, nifti_bytes
 from lesion_dash.rois.recipe import RoiRecipe, run_recipe
 from lesion_dash.rois.saving import script_of
 from lesion_dash.rois.sources import SeriesSource
@@ -135,7 +135,8 @@ def test_a_filter_and_a_split_are_the_librarys(page: Any, own_root: Path) -> Non
     both = overlap(*(part.at_least(k) for part in parts)).both
     choose_option(page.locator(".ld-field", has_text="Save").locator("select").first, "Overlap")
     name, content = download(page, page.get_by_role("button", name="Download").first.click)
-    assert (name, content) == ("overlap_map.nii", nifti_bytes(both.to_nifti()))
+    expected = compressed_with_window(nifti_bytes(both.to_nifti()))
+    assert (name, content) == ("overlap_map.nii.gz", expected)
     press("Undo the split")
     wait_for_count("A", "All 40 patients")
     wait_for_count("B", "No folder yet")
@@ -160,7 +161,7 @@ def test_from_one_click_to_the_same_regions_of_interest_as_the_library(
     expected = run_recipe(recipe)
     wait_for_text(page, ".ld-roi-parts .ld-card-head", f"{expected.rois.mask.voxels:,} voxels")
     table = expected.rois.table
-    rows = [list(map(str, row)) for row in zip(table["index"], table["voxels"], strict=True)]
+    rows = [[f"{n:,}" for n in row] for row in zip(table["index"], table["voxels"], strict=True)]
     code = "(all) => all.map((row) => [...row.cells].slice(0, 2).map((cell) => cell.innerText))"
     eventually(page, lambda: page.locator(ROWS).evaluate_all(code)[: len(rows)], rows)
     eventually(page, page.locator(".ld-roi-code .ld-code pre").inner_text, script_of(recipe))

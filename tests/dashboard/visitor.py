@@ -10,7 +10,7 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.session import Session
-from lesion_dash.dashboard.steady_table import SteadyTable
+from lesion_dash.dashboard.widgets.table import Table
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 Opened = Callable[[type], Any]
@@ -85,7 +85,16 @@ def find_button(box: Any, label: str) -> Any:
     return next(w for w in every_widget(box) if getattr(w, "description", "") == label)
 
 
-def unselect(table: Any) -> None:
+def click_row(table: Table, row: int | None) -> None:
+    """Choose a row of a table, or none: what the browser sends at a click, and at another one."""
+    send(table, {"edition": table.content["edition"], "row": row})
+
+
+def unselect(table: Table) -> None:
     """Click the highlighted row of a table again."""
-    rows = next(w for w in every_widget(table.widget) if isinstance(w, SteadyTable))
-    rows.selected_rows = []
+    click_row(table, None)
+
+
+def titles(table: Table) -> list[str]:
+    """The headings of a table."""
+    return [column.title for column in table.columns]

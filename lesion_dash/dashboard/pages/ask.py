@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...core.formats import VALUE
 from ...plotting.figures import nice_ceiling
 from ..app_context import AppContext
 from ..assignment_request import AssignChoices
@@ -171,7 +172,7 @@ def _of_range(answer: AssignmentResult) -> str:
         return "A map of 0 and 1 needs none."
     low, high = source.range
     start = ". The start is half of it." if answer.question.source == "n" else ""
-    return f"Range {low:.3g} to {high:.3g}".replace("-", "−") + start
+    return f"Range {VALUE.text(low)} to {VALUE.text(high)}{start}"
 
 
 def _top(answer: AssignmentResult) -> float:

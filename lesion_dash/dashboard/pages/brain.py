@@ -8,7 +8,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...core.formats import VOLUME
 from ...core.grid import Grid
+from ...core.text import counted
 from ...plotting.figures import Layer
 from ..app_context import AppContext
 from ..controls import bind, card, heading, note, set_text
@@ -167,15 +169,15 @@ def _volumes(readout: Readout) -> str:
 
 def _mean(patients: int, mean: float, spread: float) -> str:
     if patients < 2:
-        return f"volume {mean:.1f} mL" if patients else ""
-    return f"mean {mean:.1f} ± {spread:.1f} mL"
+        return f"volume {VOLUME.with_unit(mean)}" if patients else ""
+    return f"mean {VOLUME.text(mean)} ± {VOLUME.with_unit(spread)}"
 
 
 def _count(readout: Readout, min_patients: int) -> str:
     n, n_b = readout.patients, readout.patients_b
-    text = f"{n} patient{'' if n == 1 else 's'}"
+    text = counted(n, "patient")
     if n_b is None:
         return f"{text} (fewer than {min_patients})" if 0 < n < min_patients else text
     few = [side for side, count in (("A", n), ("B", n_b)) if count < min_patients]
     also = f" (fewer than {min_patients} in {' and '.join(few)})" if few and n + n_b else ""
-    return f"A {text}, B {n_b}{also}"
+    return f"A {text}, B {n_b:,}{also}"

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.atlas import OUTSIDE
+from ...core.formats import VOLUME
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
 from ..app_context import AppContext
@@ -19,6 +20,7 @@ from ..map_slices import MapLayer, MapSlices
 from ..page_inputs import number_field
 from ..persisted_inputs import control
 from ..places import Mm, place_words
+from ..save_field import saved_bytes
 from ..size_bias_service import (
     Contrasts,
     SizeBiasRequest,
@@ -191,8 +193,11 @@ class SizeBiasPage:
             return  # something else was chosen meanwhile
         self.contrasts = contrasts
         means = contrasts.means
-        words = {"mean": means.cohort_mean / ML, "weighted": means.weighted_mean / ML}
-        words["patients"] = means.n_patients
+        words: dict[str, Any] = {
+            "mean": VOLUME.with_unit(means.cohort_mean / ML),
+            "weighted": VOLUME.with_unit(means.weighted_mean / ML),
+            "patients": means.n_patients,
+        }
         set_text(self.whose, f"{self.cohort.value.upper()}: {contrasts.whose}")
         set_text(self.p.caption, contrasts.whose)
         self.above.ask(ABOVE_MEAN.format(**words), contrasts.above_mean.shade.bar)
@@ -209,7 +214,7 @@ class SizeBiasPage:
         made = f"{contrasts.name}: {permutations.sentence}" if permutations else ""
         set_text(self.sentence, "; ".join([made, *permutations.notes]) if permutations else "")
         self.clusters.ask((request, permutations, contrasts.whose) if permutations else None)
-        self.place.offer(self.service.file_names(request))
+        self.place.files.offer(self.service.file_names(request))
         self._show_running()
         self._draw()
 
@@ -286,7 +291,7 @@ class SizeBiasPage:
     def _save_file(self, name: str) -> None:
         request = self._request_now()
         if request is not None and name:
-            job = partial(self.service.file_bytes, request, name)
+            job = partial(saved_bytes, name, partial(self.service.file_bytes, request))
             self._drawer.submit(job, partial(self.context.saver.save, name))
 
     def _panels(self) -> list[Panel]:

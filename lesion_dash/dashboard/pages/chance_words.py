@@ -6,19 +6,20 @@ import html
 import math
 
 from ...core.defaults import SIGNIFICANCE_LEVEL
+from ...core.formats import PERCENT, VOLUME, VOLUME_DIFFERENCE, P
 from ...plotting.figures import ML
 from ...stats.size_bias import STATEMENT, VolumePermutations
 from ..map_slices import MapLayer
 from ..places import Mm
 from ..size_bias_service import Contrasts
-from .compare_place import NOTHING, signed
+from .compare_place import NOTHING
 
 ABOVE_MEAN = (
-    "Where is the mean volume above {mean:.0f} mL, the mean of all {patients} patients? Nearly "
+    "Where is the mean volume above {mean}, the mean of all {patients:,} patients? Nearly "
     "everywhere, and that is no finding: a large lesion covers more voxels."
 )
 ABOVE_WEIGHTED = (
-    "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? "
+    "Where is it above {weighted}, which size alone would give if lesions lay anywhere? "
     "Effect size, not tested."
 )
 SHUFFLED = "Where are means {answer} than with volumes shuffled {permutations:,} times?"
@@ -58,7 +59,7 @@ def outcome_words(permutations: VolumePermutations) -> str:
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
     count, tested = permutations.significant(SIGNIFICANCE_LEVEL), permutations.tested
-    share = f"{100 * count / tested:.1f} %"
+    share = PERCENT.with_unit(100 * count / tested)
     tested_voxels = f"{count:,} of {tested:,} voxels tested ({share})"
     return f"Corrected p (family-wise) ≤ {SIGNIFICANCE_LEVEL:g} in {tested_voxels}."
 
@@ -80,8 +81,8 @@ def foot_words(contrasts: Contrasts, permutations: VolumePermutations | None) ->
     means = contrasts.means
     of = (
         f"{contrasts.whose}: mean total lesion volume where at least {means.min_patients} are "
-        f"lesioned, above {means.cohort_mean / ML:.1f} mL (the cohort's mean) and above "
-        f"{means.weighted_mean / ML:.1f} mL (the size-weighted mean)."
+        f"lesioned, above {VOLUME.with_unit(means.cohort_mean / ML)} (the cohort's mean) "
+        f"and above {VOLUME.with_unit(means.weighted_mean / ML)} (the size-weighted mean)."
     )
     if permutations is None:
         return of
@@ -93,7 +94,8 @@ def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
     value = layer.value_at(layer.voxel(mm))
     if math.isnan(value):
         return NOTHING, "too few patients are lesioned here"
-    return f"{signed(value)} mL", f"{'above' if value > 0 else 'below'} the {whose} mean"
+    side = "above" if value > 0 else "below"
+    return VOLUME_DIFFERENCE.with_unit(value), f"{side} the {whose} mean"
 
 
 def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
@@ -118,8 +120,8 @@ def p_value(p: float) -> str:
     >>> [p_value(p) for p in (0.000999, 0.0479, 0.5, 1.0)]
     ['p = 0.0010', 'p = 0.048', 'p = 0.50', 'p = 1.00']
     """
-    digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
-    return f"p = {p:.{digits}f}"
+    text = P.text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm: Mm) -> str:
@@ -131,11 +133,14 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
         few = f"Fewer than {means.min_patients} patients are lesioned here: nothing is compared."
         return f"<p>{few}</p>"
     rows = [
-        ("Mean lesion volume here", f"{above + means.cohort_mean / ML:.1f} mL"),
-        (f"above the cohort's mean ({means.cohort_mean / ML:.1f} mL)", f"{signed(above)} mL"),
+        ("Mean lesion volume here", VOLUME.with_unit(above + means.cohort_mean / ML)),
         (
-            f"above the size-weighted mean ({means.weighted_mean / ML:.1f} mL)",
-            f"{signed(contrasts.above_weighted_mean.value_at(voxel))} mL",
+            f"above the cohort's mean ({VOLUME.with_unit(means.cohort_mean / ML)})",
+            VOLUME_DIFFERENCE.with_unit(above),
+        ),
+        (
+            f"above the size-weighted mean ({VOLUME.with_unit(means.weighted_mean / ML)})",
+            VOLUME_DIFFERENCE.with_unit(contrasts.above_weighted_mean.value_at(voxel)),
         ),
     ]
     if permutations is not None:
@@ -152,7 +157,7 @@ def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[t
     if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
-        ("Patients lesioned here", f"{permutations.n[at]} of {permutations.n_patients}"),
+        ("Patients lesioned here", f"{permutations.n[at]:,} of {permutations.n_patients:,}"),
         (
             f"Corrected p (family-wise, {permutations.tested:,} voxels)",
             p_value(permutations.corrected_p[at]),

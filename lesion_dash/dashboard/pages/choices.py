@@ -8,13 +8,15 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...cohort.same_patients import common_patients
+from ...core.text import counted
 from ...regions.counts import FILE_NAME as REGIONS_FILE
 from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
 from ...stats.topography import FILE_NAMES
 from ..app_context import AppContext
-from ..controls import bind, card, download_button, labelled, note, set_text
+from ..controls import bind, card, labelled, note, set_text
 from ..data_root import results_folder
+from ..save_field import SaveField
 from ..session import PATIENTS_FILE
 from ..state import MAPS
 from ..tasks import FRAME, Debounce
@@ -43,7 +45,9 @@ class ChoicesPanel:
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
         self.atlas = widgets.Dropdown()
         self.map_key = widgets.RadioButtons()
-        self.file = widgets.Dropdown()
+        guard = context.banner.guard
+        self.files = SaveField(guard(context.save))
+        self.file, self.download = self.files.file, self.files.download
         self.reading = LoadingLine(context)
         split = Split(context)
         self.files_a, self.files_b = (FileChoicePanel(context, side) for side in "ab")
@@ -71,7 +75,8 @@ class ChoicesPanel:
     def _offer_folders(self) -> None:
         root = self._context.session.root
         folders = [
-            (f"{root.words_of(name)}  ({n} images)", name) for name, n in root.cohorts.items()
+            (f"{root.words_of(name)}  ({counted(n, 'image')})", name)
+            for name, n in root.cohorts.items()
         ]
         self.folder_a.options = [("Choose a folder", ""), *folders]
         self.folder_b.options = [("None", ""), *folders]
@@ -95,7 +100,7 @@ class ChoicesPanel:
             labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
-            labelled("Save", self.file, self.file_name, self._download(), *self._export()),
+            labelled("Save", self.file, self.file_name, self._buttons(), *self._export()),
             name="choices",
         )
 
@@ -120,10 +125,10 @@ class ChoicesPanel:
     def _show_exported(self, place: Path) -> None:
         set_text(self.exported, f"All files are in the results folder, in {place.name}.")
 
-    def _download(self) -> widgets.Button:
-        save = self._context.banner.guard(lambda: self._context.save(self.file.value))
-        self.download = download_button("Download", "Save the file named above", save)
-        return self.download
+    def _buttons(self) -> widgets.HBox:
+        row = widgets.HBox([self.download, self.files.plain])
+        row.add_class("ld-save-row")
+        return row
 
     def _offer_maps(self) -> None:
         keys = [key for key in MAPS if key != "overlap" or self._context.choices.cohort_b]
@@ -155,7 +160,7 @@ class ChoicesPanel:
             f"{cohort.max_overlap:,} of {cohort.n_patients:,} patients{side}"
             for side, cohort in sides.items()
         ]
-        lowered = f"; lowered from {choices.lowered_from}" if choices.lowered_from else ""
+        lowered = f"; lowered from {choices.lowered_from:,}" if choices.lowered_from else ""
         return f"Maximum overlap: {', '.join(bounds)}{lowered}"
 
     def _offer_files(self) -> None:
@@ -165,11 +170,9 @@ class ChoicesPanel:
         shown = (FILE_NAMES | {"overlap": OVERLAP_FILE})[choices.map_key]
         ordered = sorted(names, key=lambda name: name != shown)
         options = tuple((FILES_IN_WORDS[name], name) for name in ordered)
-        if options != self.file.options:
-            file = self.file.value if self.file.index else None  # not the map shown before
-            self.file.options = options
-            self.file.value = file if file in names else next(iter(ordered), None)
-        self.file.disabled = self.download.disabled = self.save_all.disabled = not names
+        # The map that was shown before is not chosen once another one is.
+        self.files.offer(options, self.file.value if self.file.index else "")
+        self.save_all.disabled = not names
 
     def _show_coverage(self) -> None:
         """What the slider leaves of the brain."""
@@ -179,7 +182,7 @@ class ChoicesPanel:
         set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
     def _name_file(self, _change: Any = None) -> None:
-        set_text(self.file_name, self.file.value or "")
+        set_text(self.file_name, self.files.name)
 
     def _hint(self) -> str:
         choices = self._context.choices
@@ -200,11 +203,9 @@ class ChoicesPanel:
             part = self._context.session.cohort(name)
             if folder is not None and part is not None:
                 skipped = len(folder.patients) - folder.n_patients
-                also = (
-                    f", {skipped} {'file' if skipped == 1 else 'files'} skipped" if skipped else ""
-                )
-                whole = "" if part is folder else f" of {folder.n_patients}"
-                parts.append(f"{side}: {part.n_patients}{whole} patients{also}.")
+                also = f", {counted(skipped, 'file')} skipped" if skipped else ""
+                whole = "" if part is folder else f"{part.n_patients:,} of "
+                parts.append(f"{side}: {whole}{counted(folder.n_patients, 'patient')}{also}.")
         return " ".join(parts) or "Folder A holds the masks of the patients."
 
 

@@ -16,6 +16,7 @@ from ..controls import card, labelled, note, set_text
 from ..map_slices import MapSlices
 from ..persisted_inputs import control
 from ..places import Mm, place_words
+from ..save_field import saved_bytes
 from .code import CHOSEN, CodeCard, place_below
 from .compare_place import FILES_IN_WORDS, corner_words, difference_words, place_html
 from .compare_regions import RegionsOfTwo
@@ -112,7 +113,7 @@ class ComparePage:
         self.difference = MapCard("A − B", "compare-difference", views[2], self.to_a, self.to_b)
         saves = guard(self._save_file), guard(self._save_figure)
         self.place = PlacePanel("compare-place", "Map as NIfTI", *saves)
-        self.place.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
+        self.place.files.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
         self.regions = RegionsOfTwo(context, self.service)
         self.coverage = CoveragePanel(context)
         self.widget = self._lay_out()
@@ -129,7 +130,7 @@ class ComparePage:
 
     def _offer_file(self) -> None:
         """Offer the file of the map that is shown."""
-        self.place.file.value = FILE_NAMES[self.map_key.value]
+        self.place.files.file.value = FILE_NAMES[self.map_key.value]
 
     def _lay_out(self) -> widgets.Box:
         bar = widgets.HBox([labelled("Map", self.map_key), *self.controls.fields, self.state])
@@ -213,7 +214,8 @@ class ComparePage:
     def _save_file(self, name: str) -> None:
         request = self._request_now()
         if request is not None:
-            self.context.saver.save(name, self.service.file_bytes(request, name))
+            read = partial(self.service.file_bytes, request)
+            self.context.saver.save(name, saved_bytes(name, read))
 
     def _save_figure(self, file_format: str) -> None:
         if self.pair is None:

@@ -7,6 +7,7 @@ import math
 
 import ipywidgets as widgets
 
+from ...core.formats import VALUE
 from ...plotting.figures import Layer
 from ...regions.overlap_scores import ComponentOverlap
 from ..app_context import AppContext
@@ -86,7 +87,7 @@ def place_html(answer: AssignmentResult, mm: Mm) -> str:
     parts = [f"<b>{place_words(mm, source.image.grid)}</b>"]
     value = source.image.value_at(mm) / source.scale
     if not source.is_binary and math.isfinite(value):
-        number = f"{value:.4g}".replace("-", "−")
+        number = VALUE.text(value)
         unit = html.escape(source.unit)
         parts.append(f"{number} {unit}" if unit else f"value {number}")
     part = answer.component_at(mm)

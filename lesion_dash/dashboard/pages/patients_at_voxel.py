@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from ...cohort.participants import Units
+from ...core.formats import PERCENT, VOLUME
 from ...regions.load import LesionLoad, lesion_load
 from ..app_context import AppContext
 from ..cache import Cache
@@ -19,14 +20,13 @@ from ..outline import pick_patient
 from ..patients_at_voxel import PatientsAtVoxel, find_patients_at, volumes_svg
 from ..places import Mm
 from ..region_patients import RegionPatients, find_in_region
-from ..tables import Table
 from ..tasks import FRAME, Throttle
-from .patients import shown_columns
+from ..widgets.table import Column, Table
+from .patients import NOBODY, PATIENT, VOLUME_ML, VOXELS, shown_columns
 
 AT, IN = "mm", "region"
 """Of whom the list is: of those lesioned at the crosshair, or in the region."""
 
-_NOBODY = pd.DataFrame(columns=["patient", "volume_mm3", "voxels"])
 _LONGEST = 30  # letters of a region's name on a button
 _FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", "loaded_atlas"]
 
@@ -41,10 +41,14 @@ class PatientsAtVoxelPanel:
         self.caption = note()
         guard = context.banner.guard
         make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
-        self.table = make("here", order=(1, "desc"), empty="No patient has a lesion here")
+        self.table = make(
+            "Patients with a lesion at the crosshair", "here", order=(VOLUME_ML.key, True),
+            empty="No patient has a lesion here",
+        )  # fmt: skip
         self.loads = make(
-            "here-region", order=(1, "desc"), empty="No patient has a lesion in this region"
-        )
+            "Patients with a lesion in the region", "here-region", order=(_OF_REGION, True),
+            empty="No patient has a lesion in this region",
+        )  # fmt: skip
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
         self.patients: PatientsAtVoxel | None = None
@@ -74,7 +78,7 @@ class PatientsAtVoxelPanel:
         toggles = widgets.HBox([self.place, self.side])
         toggles.add_class("ld-toggles")
         title = widgets.HBox([heading("Patients with a lesion"), self.brain])
-        tables = widgets.VBox([self.table.widget, self.loads.widget])
+        tables = widgets.VBox([self.table, self.loads])
         return card(title, toggles, self.caption, self.strip, tables, name="here")
 
     def _atlas_changed(self, change: dict[str, Any]) -> None:
@@ -117,8 +121,8 @@ class PatientsAtVoxelPanel:
         choices, is_region = self._context.choices, self.place.value == IN
         has_choice = choices.cohort_b or self.side.value == "b"
         (self.side.remove_class if has_choice else self.side.add_class)("ld-hidden")
-        (self.table.widget.add_class if is_region else self.table.widget.remove_class)("ld-hidden")
-        (self.loads.widget.remove_class if is_region else self.loads.widget.add_class)("ld-hidden")
+        (self.table.add_class if is_region else self.table.remove_class)("ld-hidden")
+        (self.loads.remove_class if is_region else self.loads.add_class)("ld-hidden")
         name = str(getattr(choices, f"cohort_{self.side.value}"))
         if missing := self._missing(name, is_region):
             self._show_nothing(missing)
@@ -155,9 +159,8 @@ class PatientsAtVoxelPanel:
     def _show_nothing(self, why: str) -> None:
         self.patients, self._shown_for = None, ()
         set_text(self.caption, why)
-        nobody = shown_columns(_NOBODY, Units())
-        self.table.show(nobody)
-        self.loads.show(nobody)
+        for table in (self.table, self.loads):
+            table.show(NOBODY, shown_columns(NOBODY, Units(), _OWN))
         self.strip.value = ""
 
     def _find(self, name: str, mm: Mm) -> PatientsAtVoxel:
@@ -183,8 +186,8 @@ class PatientsAtVoxelPanel:
         self.patients, self._name = patients, current[0]
         set_text(self.caption, patients.summary)
         table = self.loads if isinstance(patients, RegionPatients) else self.table
-        table.show(patient_columns(patients, self._context.session.load(self._name).units))
-        self._mark()
+        units = self._context.session.load(self._name).units
+        table.show(*patient_table(patients, units), selected=self._chosen_row())
         self.strip.value = volumes_svg(patients)
 
     def _pick(self, position: int) -> None:
@@ -197,27 +200,51 @@ class PatientsAtVoxelPanel:
 
     def _mark(self) -> None:
         """Highlight the patient whose lesion is outlined."""
+        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
+        table.mark(self._chosen_row())
+
+    def _chosen_row(self) -> int | None:
         if self.patients is None:
-            return
+            return None
         folder = self._context.session.origin(self._name)[0]
         firsts = (file.partition("; ")[0] for file in self.patients.table["file"])
         keys = [f"{folder}/{file}" for file in firsts]
         patient = self._context.choices.patient
-        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
-        table.mark(keys.index(patient) if patient in keys else None)
+        return keys.index(patient) if patient in keys else None
 
 
-def patient_columns(patients: PatientsAtVoxel, units: Units) -> pd.DataFrame:
+_OWN = (PATIENT, VOLUME_ML, VOXELS)
+# No column of a participants table has such names.
+_OF_REGION, _IN_REGION, _OF_LESION = "load: of region", "load: in region", "load: of lesion"
+_LOAD_HELP = {
+    _OF_REGION: "Share of the region that is lesioned",
+    _IN_REGION: "Lesioned volume of the region",
+    _OF_LESION: "Share of the lesion that lies in the region",
+}
+
+
+def patient_table(
+    patients: PatientsAtVoxel, units: Units
+) -> tuple[pd.DataFrame, tuple[Column, ...]]:
     """The patients as they are shown, of a region with their lesion load."""
-    shown: Any = shown_columns(patients.table.drop(columns="status"), units)
-    shown = shown.reset_index(drop=True)
-    if isinstance(patients, RegionPatients):
-        exp, unit = ("Exp. ", "Expected (mL)") if patients.is_expected else ("", "In region (mL)")
-        shown.insert(1, f"{exp}% of region", (100 * patients.of_region).round(2))
-        shown.insert(2, unit, patients.in_region_ml.round(3))
-        shown.insert(3, f"{exp}% of lesion", (100 * patients.of_lesion).round(2))
-        shown = shown.drop(columns="Voxels")  # room for the others
-    return shown
+    frame = patients.table.reset_index(drop=True)
+    if not isinstance(patients, RegionPatients):
+        return frame, shown_columns(frame, units, _OWN)
+    loads = {
+        _OF_REGION: patients.of_region,
+        _IN_REGION: patients.in_region_ml,
+        _OF_LESION: patients.of_lesion,
+    }
+    exp, unit = ("Exp. ", "Expected (mL)") if patients.is_expected else ("", "In region (mL)")
+    own = (
+        PATIENT,
+        Column(_OF_REGION, f"{exp}% of region", PERCENT, 100, _LOAD_HELP[_OF_REGION]),
+        Column(_IN_REGION, unit, VOLUME, help=_LOAD_HELP[_IN_REGION]),
+        Column(_OF_LESION, f"{exp}% of lesion", PERCENT, 100, _LOAD_HELP[_OF_LESION]),
+        VOLUME_ML,
+    )  # voxels are left out: room for the others
+    frame = frame.assign(**loads)
+    return frame, shown_columns(frame, units, own)
 
 
 def _places(region: str) -> list[tuple[str, str]]:

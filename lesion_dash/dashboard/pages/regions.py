@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
 from ...atlas.grouping import SWAPPED
+from ...core.formats import COEFFICIENT, COUNT, PERCENT, PROBABILITY, VOLUME
+from ...core.text import counted
 from ...plotting.figures import ML
 from ...regions.counts import FILE_NAME, RegionCount, RegionCounts
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..region_patients import peak_mm
 from ..state import Selection
-from ..tables import Table
 from ..tasks import FRAME, Throttle
+from ..widgets.table import Column, Table
 
 _Counted = tuple[RegionCounts, str, tuple[str, ...]]
 """The regions, the caption, and the notes on two cohorts."""
@@ -34,14 +35,14 @@ class RegionsPanel:
         self._shown_for: Selection | None = None
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
-        self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
+        self.table = Table("Regions", "regions", guard(self._go_to), on_none=guard(self._leave))
         self._counter = context.worker()
         self.caption = note()
         self.remark = note()
         save = context.banner.guard(lambda: context.save(FILE_NAME))
         self.download = download_button("CSV", f"Save {FILE_NAME}", save)
         title = widgets.HBox([heading("Regions"), self.caption, self.download])
-        self.widget = card(title, self.table.widget, self.remark, name="regions")
+        self.widget = card(title, self.table, self.remark, name="regions")
         guarded = context.banner.guard(self._update)
         update = Throttle(FRAME, guarded)
         names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
@@ -86,8 +87,9 @@ class RegionsPanel:
         self._rows, self._counts = rows, counts
         self.download.disabled = False
         set_text(self.caption, caption)
-        self.table.show(shown_columns(rows, counts.probabilistic))
-        self._mark()
+        self.table.show(
+            *shown_table(rows, counts.probabilistic), selected=self._chosen_row(), pinned=1
+        )
         set_text(self.remark, "; ".join([*_hidden(counts, rows), *of_pair, *counts.notes]))
         is_swapped = any(SWAPPED in remark for remark in counts.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
@@ -96,7 +98,7 @@ class RegionsPanel:
         self._rows, self._counts, self._shown_for = [], None, None
         self.download.disabled = True
         set_text(self.caption, caption)
-        self.table.show(shown_columns([]))
+        self.table.show(*shown_table([]))
         set_text(self.remark, "")
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
@@ -105,14 +107,14 @@ class RegionsPanel:
             whose = "of A and of B" if selection.cohort_b else "of A"
             lower = ": lower the minimum" if k > 1 else ""
             return f"No voxel is lesioned in ≥ {k} patient{'' if k == 1 else 's'} {whose}{lower}"
-        size = f"{counts.mask.volume_mm3 / ML:,.1f} mL"
+        size = VOLUME.with_unit(counts.mask.volume_mm3 / ML)
         last = counts.rows[-1]
         # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.
-        outside = f"{100 * last.mean_probability:.0f} % {last.region}"
+        outside = f"{PERCENT.with_unit(100 * last.mean_probability)} {last.region}"
         pair = session.overlap(selection)
         if pair is None:
             return f"A alone: voxels lesioned in ≥ {k} patients of A, {size}, {outside}"
-        dice = "" if math.isnan(pair.dice) else f", Dice {pair.dice:.2f}"
+        dice = "" if math.isnan(pair.dice) else f", Dice {COEFFICIENT.text(pair.dice)}"
         return f"Overlap: voxels lesioned in ≥ {k} patients of A and of B, {size}, {outside}{dice}"
 
     def _go_to(self, position: int) -> None:
@@ -132,12 +134,14 @@ class RegionsPanel:
 
     def _mark(self) -> None:
         """Highlight the region whose patients are asked for."""
+        is_outside = self.table.selected == len(self._rows) - 1
+        if self._context.choices.region is not None or not is_outside:
+            self.table.mark(self._chosen_row())
+
+    def _chosen_row(self) -> int | None:
         label = self._context.choices.region
         inside = [row.label for row in self._rows[:-1]]
-        if label in inside:
-            self.table.mark(inside.index(label))
-        elif label is not None or self.table.marked != len(inside):  # which is outside all regions
-            self.table.mark(None)
+        return inside.index(label) if label in inside else None
 
 
 def shown_rows(counts: RegionCounts) -> list[RegionCount]:
@@ -150,28 +154,49 @@ def _hidden(counts: RegionCounts, rows: list[RegionCount]) -> list[str]:
     number = len(counts.rows) - len(rows)
     if not number:
         return []
-    regions = "1 region" if number == 1 else f"{number} regions"
+    regions = counted(number, "region")
     return [f"{regions} without overlap omitted here (included in {FILE_NAME})"]
 
 
-def shown_columns(rows: list[RegionCount], probabilistic: bool = False) -> pd.DataFrame:
-    """The region table as it is shown: what fits beside the choices, volumes in mL."""
-    describe, columns = (_expected, _EXPECTED) if probabilistic else (_counted, _COUNTED)
-    return pd.DataFrame([describe(row) for row in rows], columns=list(columns))
+_FIRST = (
+    Column("region", "Region", wraps=True),
+    Column("label", "Label"),
+    Column("voxels", "Voxels", COUNT, help="Voxels of the map that lie in the region"),
+)
+_COUNTED = (
+    *_FIRST,
+    Column("volume_mm3", "Volume (mL)", VOLUME, 1 / ML, "Volume of these voxels"),
+    Column("percent_of_map", "% of map", PERCENT, help="Share of the map that lies in the region"),
+    Column(
+        "percent_of_region", "% of region", PERCENT, help="Share of the region that the map covers"
+    ),
+    Column("dice", "Dice", COEFFICIENT, help="Dice coefficient of map and region: 1 for the same"),
+)
+_EXPECTED = (
+    *_FIRST,
+    Column(
+        "expected_volume_mm3", "Expected (mL)", VOLUME, 1 / ML,
+        "Sum of the region's probabilities over the map, as a volume",
+    ),
+    Column(
+        "mean_probability", "Exp. % of map", PERCENT, 100,
+        "Expected share of the map that lies in the region",
+    ),
+    Column(
+        "expected_percent_of_region", "Exp. % of region", PERCENT,
+        help="Expected share of the region that the map covers",
+    ),
+    Column(
+        "max_probability", "Max. prob.", PROBABILITY,
+        help="Largest probability of the region at a voxel of the map",
+    ),
+)  # fmt: skip
 
 
-_FIRST = ("Region", "Label", "Voxels")
-_COUNTED = (*_FIRST, "Volume (mL)", "% of map", "% of region", "Dice")
-_EXPECTED = (*_FIRST, "Expected (mL)", "Exp. % of map", "Exp. % of region", "Max. prob.")
-
-
-def _counted(row: RegionCount) -> tuple[Any, ...]:
-    volume, of_map = round(row.volume_mm3 / ML, 3), round(row.percent_of_map, 2)
-    measures = of_map, round(row.percent_of_region, 2), round(row.dice, 3)
-    return row.region, row.label, row.voxels, volume, *measures
-
-
-def _expected(row: RegionCount) -> tuple[Any, ...]:
-    volume, of_map = round(row.expected_volume_mm3 / ML, 3), round(100 * row.mean_probability, 2)
-    measures = of_map, round(row.expected_percent_of_region, 2), round(row.max_probability, 2)
-    return row.region, row.label, row.voxels, volume, *measures
+def shown_table(
+    rows: list[RegionCount], probabilistic: bool = False
+) -> tuple[pd.DataFrame, tuple[Column, ...]]:
+    """The region table as it is shown."""
+    columns = _EXPECTED if probabilistic else _COUNTED
+    cells = {column.key: [getattr(row, column.key) for row in rows] for column in columns}
+    return pd.DataFrame(cells, dtype=object), columns

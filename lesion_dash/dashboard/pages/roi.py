@@ -19,6 +19,7 @@ from ..lab_steps import step_of, step_text
 from ..persisted_inputs import Control, control, file_control
 from ..places import Mm
 from ..roi_lab import RoiLab, RoiResult, draw_answer_values, draw_step
+from ..save_field import saved_bytes
 from ..tasks import FRAME, PAUSE, Debounce
 from .roi_code import CodePanel
 from .roi_contrast import ContrastPanel
@@ -282,7 +283,9 @@ class RoiPage:
             self.context.saver.save(name, content)
             return
         job = partial(run_files, answer.run)
-        self._writer.submit(job, lambda files: self.context.saver.save(name, files[name]))
+        self._writer.submit(
+            job, lambda files: self.context.saver.save(name, saved_bytes(name, files.__getitem__))
+        )
 
 
 def _maps_of(setup: Setup) -> tuple[object, ...]:

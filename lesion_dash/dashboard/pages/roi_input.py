@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...core.errors import LesionDashError
+from ...core.text import counted
 from ...images.events import list_conditions
 from ..app_context import AppContext
 from ..controls import bind, card, labelled, note, set_text
@@ -138,7 +139,7 @@ class InputPanel:
         is_masks = self._choices.kind in ("cohorts", "split", "score")
         folders = self._context.session.root.cohorts if is_masks else self._files.folders
         words = self._context.session.root.words_of
-        options = [(f"{words(name)} ({n} images)", name) for name, n in folders.items()]
+        options = [(f"{words(name)} ({counted(n, 'image')})", name) for name, n in folders.items()]
         self.folder.options = [("Choose a folder", ""), *options]
         self.folder_b.options = [("Choose a folder", ""), *options]
 

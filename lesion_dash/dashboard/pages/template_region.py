@@ -8,6 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.formats import Region
+from ...core.formats import VOLUME
+from ...core.text import counted
+from ...plotting.figures import ML
 from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
 from ..lab_files import LabFiles
@@ -118,8 +121,8 @@ class RegionPanel:
             return
         mask, grid = placed.mask, placed.mask.grid
         edges = " x ".join(f"{edge:.3g}" for edge in grid.voxel_size)
-        self.size.value = f"<b>{mask.volume_mm3:,.0f} mm³</b>"
-        words = f"{mask.voxels:,} voxels of {edges} mm"
+        self.size.value = f"<b>{VOLUME.with_unit(mask.volume_mm3 / ML)}</b>"
+        words = f"{counted(mask.voxels, 'voxel')} of {edges} mm"
         set_text(self.hint, "; ".join([words, *mask.notes]))
 
     def say(self, text: str) -> None:

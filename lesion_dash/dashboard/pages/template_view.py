@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from ...core.formats import COEFFICIENT, PERCENT, VOLUME
 from ...images.masks import Mask
 from ...images.nifti import Space
 from ...images.survey import axis_codes
@@ -169,8 +170,8 @@ def quality_rows(registration: Registration) -> list[tuple[str, str]]:
     quality = registration.quality
     before, after = quality.similarity_before, quality.similarity_after
     return [
-        ("Similarity", f"{before:.2f} → {after:.2f} (0 to 1)"),
-        ("Coverage", f"{quality.coverage:.0%} of the template".replace("%", " %")),
+        ("Similarity", f"{COEFFICIENT.text(before)} → {COEFFICIENT.text(after)} (0 to 1)"),
+        ("Coverage", f"{PERCENT.with_unit(100 * quality.coverage)} of the template"),
         ("Determinant", f"{quality.determinant:.3f} (volume in template / native)"),
         ("Smallest Jacobian", f"{quality.smallest_jacobian:.3f}"),
         ("Starts", f"{quality.agreeing_starts} agree, of {quality.starts}"),
@@ -183,9 +184,9 @@ def lesion_rows(volumes: VolumePair) -> list[tuple[str, str]]:
     """The lesion's volume is that in the native image."""
     if volumes.native_lesion is None:
         return []
-    rows = [("Lesion volume", f"{volumes.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
+    native = VOLUME.with_unit(volumes.native_lesion.volume_mm3 / ML)
+    rows = [("Lesion volume", f"{native} (native)")]
     if volumes.lesion is not None and volumes.registration is not None:
-        rows.append(
-            ("… in template", f"{volumes.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted")
-        )
+        in_template = VOLUME.with_unit(volumes.lesion.volume_mm3 / ML)
+        rows.append(("… in template", f"{in_template}, not to be quoted"))
     return rows

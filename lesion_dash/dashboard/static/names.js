@@ -1,5 +1,5 @@
 // Names for screen readers, which the widgets themselves do not give: ipywidgets puts no label on
-// its controls, and DataTables none on its search fields. Read off what is seen on the page.
+// its controls. Read off what is seen on the page.
 const CONTROLS = "select, input:not([type=radio]):not([type=checkbox]), textarea, [role=slider]";
 let count = 0;
 
@@ -43,24 +43,6 @@ function nameChoice(choice) {
   }
 }
 
-function nameTable(table) {
-  const title = titleOf(table);
-  put(table.querySelector("table"), "aria-label", title);
-  put(table.querySelector(".dt-search input"), "aria-label", `Search in ${title}`);
-  put(table.querySelector(".dt-paging nav"), "aria-label", `Pages of ${title}`);
-  if (!table.classList.contains("ld-clickable")) return;
-  for (const row of table.querySelectorAll("tbody tr")) {
-    if (!row.querySelector(".dt-empty")) put(row, "tabindex", "0");
-    put(row, "aria-selected", String(row.classList.contains("selected")));
-  }
-}
-
-// A table wider than its card says so; see `.ld-wider` in the style.
-function markWide(table) {
-  const inner = table.querySelector(".dt-layout-table > .dt-layout-cell");
-  if (inner?.clientWidth) table.classList.toggle("ld-wider", inner.scrollWidth > inner.clientWidth + 1);
-}
-
 // Each page is named by its tab, or by its item in the menu of tools.
 function namePages(root) {
   const tabs = root.querySelectorAll(".ld-nav :is([role=tab], [role=menuitemradio])");
@@ -86,8 +68,6 @@ function nameAll(root) {
   root.querySelectorAll(".ld-field").forEach(nameField);
   root.querySelectorAll(CONTROLS).forEach(nameOther);
   root.querySelectorAll(".widget-toggle-buttons").forEach(nameChoice);
-  root.querySelectorAll(".ld-table").forEach(nameTable);
-  root.querySelectorAll(".ld-table").forEach(markWide);
   namePages(root);
   if (document.body.dataset.voila) put(root.querySelector(".ld-header"), "role", "banner");
   for (const bar of root.querySelectorAll(".widget-hprogress .progress")) {
@@ -100,14 +80,6 @@ function nameAll(root) {
   }
 }
 
-// A row that can be clicked can be chosen with the keys as well.
-function press(event) {
-  const row = event.target.closest?.(".ld-clickable tbody tr");
-  if (row !== event.target || ![" ", "Enter"].includes(event.key)) return;
-  event.preventDefault();
-  row.querySelector("td")?.click();
-}
-
 function render({ el }) {
   let root = null, frame = 0;
   const later = () => { frame ||= requestAnimationFrame(() => { frame = 0; nameAll(root); }); };
@@ -116,7 +88,6 @@ function render({ el }) {
     root = el.closest(".ld-app") ?? document.body;
     const what = { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] };
     watcher.observe(root, what);
-    root.addEventListener("keydown", press);
     window.addEventListener("resize", later);
     later();
   }, 0);
@@ -125,7 +96,6 @@ function render({ el }) {
     cancelAnimationFrame(frame);
     watcher.disconnect();
     window.removeEventListener("resize", later);
-    root?.removeEventListener("keydown", press);
   };
 }
 export default { render };

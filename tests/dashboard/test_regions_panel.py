@@ -1,8 +1,7 @@
-"""Tables: what is sent to the browser, and clicks into rows that have been replaced."""
+"""The table of regions: which rows it has, and what a click into it leads to."""
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
 import re
@@ -14,117 +13,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from visitor import choose, every_widget, new_context, styles
+from visitor import choose, click_row, new_context, styles, titles
 
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.regions import RegionsPanel
-from lesion_dash.dashboard.scripts import _CHANGES, table_script
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.dashboard.steady_table import SteadyTable
-from lesion_dash.dashboard.tables import Table, without_gaps
 from lesion_dash.regions.counts import RegionCounts
-
-
-def test_missing_values_are_empty_cells() -> None:
-    frame = pd.DataFrame({"age": [64.0, None], "part": [0.25, None], "sex": ["f", None]})
-    assert without_gaps(frame).to_numpy().tolist() == [[64, "0.25", "f"], ["", "", ""]]
-    frame = pd.DataFrame({"volume": [7.0, 0.032], "age": ["89+", "64.0"]})
-    assert without_gaps(frame)["volume"].tolist() == ["7.000", "0.032"]
-
-
-def test_the_script_of_tables_is_found_and_changed() -> None:
-    """A release of itables that is written otherwise is to be looked at."""
-    assert all(change in table_script() for change in _CHANGES.values())
-    assert "function m(){u||(" not in table_script()
-
-
-@pytest.fixture
-def clicked() -> list[int]:
-    return []
-
-
-@pytest.fixture
-def table(clicked: list[int]) -> Table:
-    """A table whose rows have been replaced once."""
-    table = Table("patients", clicked.append)
-    table.show(pd.DataFrame({"patient": ["ann", "bob", "cid"]}))
-    table.show(pd.DataFrame({"patient": ["ann", "cid", "dan"]}))
-    return table
-
-
-def select(table: Table, rows: list[int], edition: int | None) -> None:
-    """What the browser sends when a row is clicked, or clicked again."""
-    shown = next(w for w in every_widget(table.widget) if isinstance(w, SteadyTable))
-    shown.set_state({"selected_rows": rows, "clicked_in": edition})
-
-
-def test_a_click_into_rows_that_were_replaced_is_no_click(table: Table, clicked: list[int]) -> None:
-    table.mark(0)
-    select(table, [1], edition=0)  # bob, who is gone: cid stands there now
-    assert (clicked, table.marked) == ([], 0)
-    select(table, [], edition=0)
-    assert (clicked, table.marked) == ([], 0)
-    select(table, [1], edition=1)
-    assert (clicked, table.marked) == ([1], 1)
-    table.show(pd.DataFrame({"patient": ["cid"]}))
-    assert table.marked is None
-    select(table, [0], edition=2)
-    assert clicked == [1, 0]
-    select(table, [0], edition=None)  # where the script could not be changed
-    assert table.marked == 0
-
-
-VALUES = [st.integers(-(10**9), 10**9), st.floats(-1e6, 1e6), st.text(max_size=40)]
-ROWS = st.sampled_from(VALUES).flatmap(
-    lambda values: st.lists(
-        st.tuples(st.text(max_size=8), st.integers(0, 99), st.none() | values),
-        min_size=1,
-        max_size=6,
-    )
-)
-
-
-@given(ROWS)
-def test_rows_are_sent_as_itables_sends_them(rows: list[tuple[str, int, object]]) -> None:
-    frame = without_gaps(pd.DataFrame(rows, columns=["region", "voxels", "value"]))
-    replaced, whole = (SteadyTable(frame.iloc[:1], selected_rows=[]) for _ in range(2))
-    replaced.replace_rows(frame)
-    whole.update(frame, selected_rows=[])
-    assert replaced.get_state("_dt_args") == whole.get_state("_dt_args")
-
-
-def test_what_is_chosen_after_a_row_was_taken_back_stays() -> None:
-    """A link comes in the moment in which the table waits for a click on another row."""
-    left: list[str] = []
-
-    def take_back(table: Table) -> None:
-        table.show(pd.DataFrame({"patient": ["ann", "bob"]}))
-        select(table, [0], edition=0)
-        select(table, [], edition=0)
-
-    async def take_back_and_choose() -> None:
-        passed = asyncio.Event()
-        table, later, third = (
-            Table(name, lambda _row: None, on_none=on_none)
-            for name, on_none in (
-                ("patients", lambda: left.append("first")),
-                ("clock", passed.set),
-                ("replaced", lambda: left.append("third")),
-            )
-        )
-        take_back(table)
-        take_back(later)
-        table.mark(None)  # what the link asks for has no row here
-        await passed.wait()
-        assert left == []
-        take_back(third)
-        assert left == []
-        third.show(pd.DataFrame({"patient": ["cid"]}))
-        assert left == ["third"]  # told before the row is replaced
-
-    asyncio.run(asyncio.wait_for(take_back_and_choose(), 60))
 
 
 @pytest.fixture
@@ -159,32 +53,33 @@ def test_regions_without_a_voxel_are_counted_not_shown(context: AppContext) -> N
     touched = [row.region for row in regions if row.voxels]
     assert 0 < len(touched) < len(regions)
     frame = panel.table.frame
-    assert frame["Region"].tolist() == [*touched, outside.region]
+    assert frame["region"].tolist() == [*touched, outside.region]
     hidden = f"and {len(regions) - len(touched)} regions without a voxel of the map"
     assert hidden in panel.remark.value
-    assert list(frame) == [
+    assert titles(panel.table) == [
         "Region", "Label", "Voxels", "Volume (mL)", "% of map", "% of region", "Dice",
     ]  # fmt: skip
-    assert frame["Voxels"].sum() == counts.mask.voxels
-    assert frame["% of map"].sum() == pytest.approx(100, abs=0.1)
+    assert frame["voxels"].sum() == counts.mask.voxels
+    assert panel.table.content["pinned"] == 1  # what lies outside is no region
+    assert frame["percent_of_map"].sum() == pytest.approx(100, abs=0.1)
 
 
 def test_a_probabilistic_atlas_shows_what_is_expected(likely: AppContext) -> None:
     panel, counts = open_panel(likely)
     assert likely.banner.message == ""
     assert counts.probabilistic
-    frame = panel.table.frame.set_index("Region")
-    assert list(frame) == [
-        "Label", "Voxels", "Expected (mL)", "Exp. % of map", "Exp. % of region",
+    frame = panel.table.frame.set_index("region")
+    assert titles(panel.table) == [
+        "Region", "Label", "Voxels", "Expected (mL)", "Exp. % of map", "Exp. % of region",
         "Max. prob.",
     ]  # fmt: skip
     assert set(frame.index) == {"ramp", "rest", "outside the atlas"}
     assert "and 1 region without a voxel" in panel.remark.value
     # The two maps and what they leave of 1 are the whole map.
-    assert frame["Exp. % of map"].sum() == pytest.approx(100, abs=0.1)
-    assert frame["Expected (mL)"].sum() == pytest.approx(counts.mask.volume_mm3 / 1000, abs=0.01)
-    assert frame.loc["ramp", "Voxels"] == counts.mask.voxels
-    outside = f"{frame.loc['outside the atlas', 'Exp. % of map']:.0f} % outside the atlas"
+    assert frame["mean_probability"].sum() == pytest.approx(1, abs=0.001)
+    assert frame["expected_volume_mm3"].sum() == pytest.approx(counts.mask.volume_mm3, rel=1e-3)
+    assert frame.loc["ramp", "voxels"] == counts.mask.voxels
+    outside = f"{100 * frame.loc['outside the atlas', 'mean_probability']:.0f} % outside the atlas"
     assert outside in html.unescape(panel.caption.value)
 
 
@@ -258,9 +153,9 @@ def test_a_row_of_the_atlas_before_asks_for_no_region(
     context.choices.atlas = ""
     context.choices.atlas = "synthetic_atlas"
     place = context.choices.mm
-    panel.table.click(1)
+    click_row(panel.table, 1)
     assert (context.choices.region, context.choices.mm) == (None, place)
     go.set()
     context.wait()
-    panel.table.click(0)
+    click_row(panel.table, 0)
     assert context.choices.region is not None
