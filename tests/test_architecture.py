@@ -45,7 +45,7 @@ OPENERS = {
     "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
     "images/template.py", "report/page.py", "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",
-    "server/landlock.py", "server/served_folder.py",
+    "server/landlock.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",

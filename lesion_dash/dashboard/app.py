@@ -16,6 +16,7 @@ from .data_root import configured_root
 from .own_server import check_host, is_plain_voila
 from .page_messages import filter_page_messages
 from .pages import PAGES
+from .pages.loading import mark_old
 from .session import Session
 from .tour import Tour
 from .url_state import UrlState
@@ -53,6 +54,7 @@ class App:
         parts = [*head, context.banner.widget, self.notes.widget, self.tabs, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
+        mark_old(context, self.widget)
         for part in hidden:
             part.add_class("ld-invisible")
 

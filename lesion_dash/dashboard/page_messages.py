@@ -30,9 +30,10 @@ from .own_server import is_voila
 from .pages.filters import FilterView
 from .place_field import PlaceField
 from .session_menu import SessionMenu
-from .slice_view import FileDrop, SliceView
+from .slice_view import SliceView
 from .steady_table import SteadyTable
 from .tour import Tour
+from .widgets.drop import FileDrop
 
 CONTROL_TARGET = "jupyter.widget.control"
 _MOST_CONTROL_COMMS = 100

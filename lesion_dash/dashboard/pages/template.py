@@ -283,8 +283,7 @@ class TemplatePage:
 
     def _measuring_failed(self, error: Exception) -> None:
         if isinstance(error, LesionDashError):
-            root = f"{self.context.session.root.path}/"
-            self.signal.say(str(error).replace(root, ""))
+            self.signal.say(self.context.session.root.without_paths(str(error)))
         else:
             self.signal.say(_NOTHING)
             self.context.banner.show(error)

@@ -1,0 +1,1 @@
+"""Widgets of our own, each with its script and style beside it."""
