@@ -434,9 +434,8 @@ def test_nothing_is_left_when_the_process_ends(
 
 
 def test_the_sentence_on_the_page_tells_the_limits(panel: OwnMasks) -> None:
-    (sentence,) = [
-        text(w) for w in every_widget(panel.widget) if "deleted" in str(getattr(w, "value", ""))
-    ]
+    texts = [text(w) for w in every_widget(panel.widget) if hasattr(w, "value")]
+    (sentence,) = [words for words in texts if "temporary folder" in words]
     limits = own_files.LIMITS
     assert f"{limits.files:,} files" in sentence
     assert f"{limits.total / 1e9:.0f} GB" in sentence

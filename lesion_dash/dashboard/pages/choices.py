@@ -97,7 +97,7 @@ class ChoicesPanel:
     def _lay_out(self) -> widgets.VBox:
         return card(
             "Choices",
-            labelled("Folder A", self.folder_a, self.withheld),
+            labelled("Folder A", self.folder_a, self.withheld, self.own.widget),
             self.files_a.widget,
             self.filter_a.widget,
             labelled("Folder B (optional)", self.folder_b),
@@ -107,7 +107,6 @@ class ChoicesPanel:
             labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             labelled("Atlas", self.atlas),
-            labelled("Own files", self.own.widget),
             labelled("Save", self.file, self.file_name, self._download(), *self._export()),
             name="choices",
         )

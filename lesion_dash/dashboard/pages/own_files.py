@@ -12,15 +12,15 @@ from ...core.errors import InputError
 from ...core.text import counted, printable
 from ...files.incoming import Plan
 from ..app_context import AppContext
-from ..controls import note
 from ..model.own_files import LIMITS, Drop
 from ..widgets.drop import FileDrop
 
 _PRIVATE = (
-    "Dropped files are kept on the server in a temporary folder of this session, which nobody else "
-    "sees, and are deleted when this page is closed. "
-    f"At most {LIMITS.files:,} files, {LIMITS.per_file / 1e6:,.0f} MB each and "
-    f"{LIMITS.total / 1e9:,.0f} GB in all. No link and no saved session holds them."
+    "<details><summary>Kept for this session only, then deleted.</summary>Dropped files lie in a "
+    "temporary folder of the server that no other visitor sees, and are deleted when this page is "
+    "closed. No link and no saved session holds them. At most "
+    f"{LIMITS.files:,} files at once, {LIMITS.per_file / 1e6:,.0f} MB each, "
+    f"{LIMITS.total / 1e9:,.0f} GB in all.</details>"
 )
 _MOST_LINES = 200
 
@@ -61,7 +61,10 @@ class OwnFilesDrop:
         self.remove.add_class("ld-button")
         self.remove.on_click(guard(lambda _: self._remove()))
         self._worker = context.worker(self._failed)
-        self.widget = widgets.VBox([self.drop, self.report, self.remove, note(_PRIVATE)])
+        private = widgets.HTML(_PRIVATE)
+        private.add_class("ld-note")
+        self.widget = widgets.VBox([self.drop, self.report, self.remove, private])
+        self.widget.add_class("ld-own-files")
         context.session.root.observe(self._show_remove)
         self._show_remove()
 
@@ -106,7 +109,7 @@ class OwnMasks(OwnFilesDrop):
     """The place in the column of settings: what is dropped becomes folder A, or the atlas."""
 
     def __init__(self, context: AppContext) -> None:
-        ask = "Drop a folder of masks here, with participants.tsv, or an atlas with its table"
+        ask = "Drop a folder of masks, or an atlas with its table"
         super().__init__(context, self._choose, ask, ".ld-choices")
         context.choices.observe(context.banner.guard(self._report_skipped), names="cohort_a")
 

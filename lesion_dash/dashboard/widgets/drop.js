@@ -13,8 +13,8 @@ function render({ model, el }) {
   const zone = make("div", "ld-drop", el, { role: "group" });
   const ask = make("span", "ld-drop-ask", zone);
   const buttons = make("span", "ld-drop-buttons", zone);
-  const button = (text, action) =>
-    make("button", "jupyter-button ld-button", buttons, { type: "button", textContent: text, onclick: action });
+  const button = (text, action, title = "") =>
+    make("button", "jupyter-button ld-button", buttons, { type: "button", textContent: text, onclick: action, title });
   const chooser = (label, isFolder) => {
     const input = make("input", "", zone, { type: "file", multiple: true, hidden: true });
     input.setAttribute("aria-label", label);
@@ -29,8 +29,8 @@ function render({ model, el }) {
   const files = chooser("Choose files of this computer", false);
   const folder = chooser("Choose a folder of this computer", true);
   const choosing = [
-    button("Choose files …", () => files.click()),
-    button("Choose a folder …", () => folder.click()),
+    button("Folder …", () => folder.click(), "Choose a folder of this computer"),
+    button("Files …", () => files.click(), "Choose files of this computer"),
   ];
   const cancel = button("Cancel", () => {
     model.send({ type: "cancel", turn: current?.turn ?? 0 });
