@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -126,9 +127,10 @@ class DataRoot:
 
     def without_paths(self, text: str) -> str:
         """A sentence in which files are named from the data root, or from what was dropped."""
-        for folder in (*self._server_folders, self.path):
-            text = text.replace(f"{printable(str(folder))}/", "")
-        return text
+        for folder in self._server_folders:
+            # The number of the drop as well.
+            text = re.sub(rf"{re.escape(str(folder))}/(\d+/)?", "", text)
+        return text.replace(f"{printable(str(self.path))}/", "")
 
     def first_named_atlas(self) -> str:
         """The first atlas whose label table can be read, empty where there is none."""

@@ -24,6 +24,11 @@ def static_text(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
+def widget_text(name: str) -> str:
+    """A script or style that lies beside its widget, as text for the same reason."""
+    return (Path(__file__).parent / "widgets" / name).read_text(encoding="utf-8")
+
+
 _REDRAW = "updateGLVolume(){"
 
 _NEW_ROWS = """function f(){

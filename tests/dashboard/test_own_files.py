@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -439,3 +440,26 @@ def test_the_sentence_on_the_page_tells_the_limits(panel: OwnMasks) -> None:
     limits = own_files.LIMITS
     assert f"{limits.files:,} files" in sentence
     assert f"{limits.total / 1e9:.0f} GB" in sentence
+
+
+def test_one_mask_is_a_cohort_and_one_scan_is_none(context: AppContext, panel: OwnMasks) -> None:
+    scan = np.random.default_rng(1).normal(100, 9, SHAPE).astype(np.float32)
+    drop(panel, [("sub-01/T1w.nii", image(scan))])
+    assert context.choices.folder_a == ""
+    drop(panel, masks(1))
+    assert context.session.cohort(context.choices.cohort_a).n_patients == 1
+    assert context.banner.message == ""
+
+
+def test_an_image_of_any_size_is_read_to_its_end(
+    context: AppContext, panel: OwnMasks, temporary: Path
+) -> None:
+    """A header of 8 GB with a few bytes behind it is no scan that is kept unread."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape((2000, 2000, 2000))
+    header.set_sform(AFFINE, 4)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    drop(panel, [("T1w.nii.gz", gzip.compress(header.binaryblock + bytes(304)))])
+    assert "file is truncated" in context.banner.message
+    assert left_in(temporary) == []

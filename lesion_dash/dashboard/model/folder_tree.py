@@ -43,6 +43,19 @@ class ImageKind(IntEnum):
     SERIES = 3
 
 
+def check_whole(path: Path) -> str:
+    """Go through all voxels of an image of any size; gives why it cannot be read, if so."""
+    try:
+        file = ImageFile(path)
+        for _ in file.blocks(file.header(), []):
+            pass
+    except InputError as error:
+        return error.reason
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
 def kind_of(path: Path) -> tuple[ImageKind, str]:
     """Tell by an image's header, and where it is small by its voxels, what it holds.
 
@@ -110,7 +123,8 @@ class FolderTree:
         """Names of the folders that hold masks, and the number of images in each.
 
         Those of binary masks come first. Series and atlases are no cohorts, nor is what lies beside
-        a template; see `withheld`.
+        a template; see `withheld`. One image makes a cohort only where it is a mask of the
+        visitor's own.
         """
         ordered = sorted(self._kinds.items(), key=lambda item: (item[1], item[0]))
         return {name: len(self._masks[name]) for name, _ in ordered if name not in self._unfit}
@@ -198,6 +212,7 @@ class FolderTree:
     @cached_property
     def _masks(self) -> dict[str, list[Path]]:
         """The images that may be masks, by the name of the folder that they count for."""
+        fewest = 1 if self.prefix else 2
         folders = {folder: images for folder, images in self._folders.items() if images}
         joint = _folders_of_patients(folders)
         masks: dict[str, list[Path]] = defaultdict(list)
@@ -205,7 +220,7 @@ class FolderTree:
             if not _has_template(images):
                 owner = self._owner(folder.parent if folder.parent in joint else folder)
                 masks[owner] += [folder / name for name in images if not _is_series(name)]
-        return {name: paths for name, paths in sorted(masks.items()) if len(paths) > 1}
+        return {name: paths for name, paths in sorted(masks.items()) if len(paths) >= fewest}
 
     @cached_property
     def _kinds(self) -> dict[str, ImageKind]:
@@ -222,10 +237,13 @@ class FolderTree:
         for name, kind in self._kinds.items():
             if kind == ImageKind.SERIES:
                 unfit[name] = "holds 4-D series"
-            elif kind == ImageKind.OTHER and all(
-                not atlases.isdisjoint((path, path.parent)) for path in self._masks[name]
-            ):
+                continue
+            is_one, is_mask = len(self._masks[name]) == 1, kind == ImageKind.MASK
+            in_atlases = [not atlases.isdisjoint((path, path.parent)) for path in self._masks[name]]
+            if all(in_atlases) and (is_one or not is_mask):
                 unfit[name] = "holds an atlas"
+            elif is_one and not is_mask:
+                unfit[name] = "holds one image that is no mask"
         return unfit
 
     def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path | None]]:

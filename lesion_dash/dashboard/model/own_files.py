@@ -19,7 +19,7 @@ from ...files.incoming import Limits, Offer, Plan, Receiver, plan_files
 from ...files.listing import halves_of, has_image_ending
 from ...files.temporary import temporary_folder
 from ..data_root import OWN_FILES, DataRoot
-from .folder_tree import ImageKind, kind_of
+from .folder_tree import ImageKind, check_whole, kind_of
 
 LIMITS = Limits(total=1_000_000_000, per_file=256_000_000, files=5_000)
 """Arbitrary: 1,449 masks of 1 mm take 17 MB compressed, and a scan of 0.7 mm some 30 MB."""
@@ -156,8 +156,8 @@ class OwnFiles:
         rejected = {}
         for path in _files_below(place):
             if has_image_ending(path.name) and path not in cohorts:
-                kind, reason = kind_of(path)
-                if kind == ImageKind.UNREADABLE and path.exists():
+                reason = check_whole(path) if path.exists() else ""
+                if reason:
                     rejected[path.relative_to(place).as_posix()] = reason
                     _remove_image(path)
         if rejected:
@@ -173,7 +173,8 @@ class OwnFiles:
             As the folder is listed.
         """
         for path in self._root.masks_in(name):
-            if kind_of(path)[0] not in (ImageKind.OTHER, ImageKind.SERIES):
+            is_other = kind_of(path)[0] in (ImageKind.OTHER, ImageKind.SERIES)
+            if not is_other or check_whole(path):
                 _remove_image(path)
         self._tidy(self._drops / name.removeprefix(f"{OWN_FILES}/").partition("/")[0])
 

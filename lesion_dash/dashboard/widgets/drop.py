@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import anywidget
@@ -11,6 +10,7 @@ import traitlets as t
 
 from ...core.errors import InputError
 from ...files.incoming import Offer, Plan, Receiver
+from ..scripts import widget_text
 from ..tasks import guarded
 
 _MOST_OFFERED = 20_000
@@ -49,8 +49,8 @@ class FileDrop(anywidget.AnyWidget):
         Given the error where nothing is taken, or the rest is not.
     """
 
-    _esm = (Path(__file__).parent / "drop.js").read_text(encoding="utf-8")
-    _css = (Path(__file__).parent / "drop.css").read_text(encoding="utf-8")
+    _esm = widget_text("drop.js")
+    _css = widget_text("drop.css")
     ask = t.Unicode("Drop files or a folder here").tag(sync=True)
     around = t.Unicode("", help="selector of the part of the page that takes drops").tag(sync=True)
     most_offered = t.Int(_MOST_OFFERED).tag(sync=True)
@@ -101,7 +101,7 @@ class FileDrop(anywidget.AnyWidget):
         self._plan = self._taker.plan(_offers(content.get("files")))
         self._on_begin(self._plan)
         if not self._plan.files:
-            self._end("None of the files is an image or a table: nothing was sent.")
+            self._end("None of the files can be used: nothing was sent.")
             return
         self._receiver = self._taker.receive(self._plan)
         self.send({"type": "send", "turn": self._turn, "files": [*self._plan.files]})
