@@ -44,7 +44,7 @@ OPENERS = {
     "dashboard/widgets/assets.py", "images/template.py", "report/page.py",
     "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",
-    "server/landlock.py", "server/served_folder.py",
+    "server/landlock.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",

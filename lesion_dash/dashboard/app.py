@@ -17,6 +17,7 @@ from .help import add_help
 from .own_server import check_host, is_plain_voila
 from .page_messages import filter_page_messages
 from .pages import FIRST_TOOL, PAGES
+from .pages.loading import mark_old
 from .session import Session
 from .state import Loading
 from .tasks import ACTIVITY
@@ -62,6 +63,7 @@ class App:
         parts = [*head, context.banner.widget, self.notes.widget, self.pages, *hidden]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("ld-app")
+        mark_old(context, self.widget)
         for part in hidden:
             part.add_class("ld-invisible")
 

@@ -13,6 +13,7 @@ from ..cohort.selection import FileChoice, SeveralFilesError
 from ..core.errors import Cancelled, InputError, LesionDashError
 from .controls import Banner, Saver
 from .export import export
+from .model.own_files import OwnFiles
 from .persisted_inputs import PersistedInputs
 from .save_field import saved_bytes
 from .session import Session
@@ -43,9 +44,11 @@ class AppContext:
     saver: Saver = field(default_factory=Saver)
     appearance: Appearance = field(default_factory=Appearance)
     inputs: PersistedInputs = field(init=False)
+    own: OwnFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.banner = Banner(str(self.session.root.path))
+        self.banner = Banner(self.session.root.without_paths)
+        self.own = OwnFiles(self.session.root)
         self.inputs = PersistedInputs(self.banner.show)
         self.show_brain: Callable[[], None] = lambda: None  # where pages are in tabs, the first one
         self._calls = CallQueue()
@@ -85,10 +88,6 @@ class AppContext:
             self.session.atlas(atlas)
 
         self.worker(lambda _error: None).submit(read, lambda _nothing: None)
-
-    def sentence(self, error: Exception | str) -> str:
-        """What an error says, with files named from the data root: no page shows where that is."""
-        return str(error).replace(f"{self.session.root.path}/", "")
 
     def cancel(self) -> None:
         """Stop reading; the choice before stays."""
@@ -162,7 +161,7 @@ class AppContext:
             self._settle()
             return
         self._stop.clear()
-        self.loading.start("".join(missing[0]))
+        self.loading.start(*self._in_words(missing[0]))
         self._reader.submit(self._read_chosen, partial(self._finish, self._turn))
 
     def _chosen_cohorts(self) -> list[str]:
@@ -172,6 +171,11 @@ class AppContext:
         """What is chosen and not there yet, each after the word for its kind; the atlas last."""
         folders = [("", name) for name in self._chosen_cohorts() if not self.session.has(name)]
         return [*folders, (_ATLAS, self.choices.atlas)] if self._wants_atlas() else folders
+
+    def _in_words(self, missing: tuple[str, str]) -> tuple[str, str]:
+        """What is read, as the page calls it, and what of it is counted."""
+        kind, name = missing
+        return f"{kind}{self.session.root.words_of(name)}", "map" if kind == _ATLAS else "mask"
 
     def _wants_atlas(self) -> bool:
         atlas = self.choices.atlas
@@ -193,14 +197,38 @@ class AppContext:
             except Cancelled as error:
                 return fault or error
             except LesionDashError as error:
-                fault = fault or error
+                fault = fault or self._of_own_files(name, error)
         return fault
+
+    def _of_own_files(self, name: str, error: LesionDashError) -> LesionDashError:
+        """The error; dropped files that make no cohort are removed, which it says."""
+        root = self.session.root
+        if not isinstance(error, InputError) or isinstance(error, SeveralFilesError):
+            return error
+        if not root.is_own(name) or name not in root.cohorts:
+            return error
+        self.own.reject_cohort(name)
+        remedy = "; ".join(filter(None, [error.remedy, "what is no image was deleted"]))
+        # Once the choice of the folder was taken back.
+        return InputError(error.subject, error.problem, remedy, error.details)
+
+    def remove_own_files(self) -> None:
+        """Delete what the visitor has dropped, and choose nothing of it any more."""
+        root, choices = self.session.root, self.choices
+        for name in ("folder_b", "folder_a"):
+            if root.is_own(getattr(choices, name)):
+                choices.set_trait(name, "")
+        if root.is_own(choices.atlas):
+            choices.atlas = ""
+        self.own.remove()
+        self.session.forget_own()
+        root.announce()
 
     def _announce(self, kind: str, name: str) -> None:
         missing = self._missing()
         if (kind, name) not in missing:
             return  # the choice was taken back meanwhile
-        self.loading.start(f"{kind}{name}")
+        self.loading.start(*self._in_words((kind, name)))
         if missing == [(_ATLAS, name)]:
             self._take_folders()  # they need not wait for their atlas
 
@@ -241,6 +269,7 @@ class AppContext:
         if isinstance(fault, SeveralFilesError):
             remedy = "choose which count, under “Files that count”"
             fault = InputError(fault.subject, fault.problem, remedy)
+        self.session.root.announce()  # of dropped files some may be gone
         if fault is not None:
             self.banner.show(fault)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _STYLES = (
     "compare.css",
     "tour.css",
     "filters.css",
+    "loading.css",
 )
 
 _MOST_DETAILS = 200
@@ -45,6 +46,29 @@ _MIME = {
 }
 
 
+class NameList(widgets.Dropdown):  # type: ignore[misc]
+    """A list of names, the first of them for none, that are offered anew as files come and go."""
+
+    is_filling = False
+    """Whether what is chosen changes only because other names are offered."""
+
+    def offer(self, options: Sequence[tuple[str, str]]) -> None:
+        """Offer names, each after what it is called; the one that is chosen stays if it is there.
+
+        Where it is not, whoever removed it chooses another one.
+        """
+        if tuple(options) == self.options:  # type: ignore[has-type]
+            return
+        chosen = self.value  # type: ignore[has-type]
+        self.is_filling = True  # options choose the first of them
+        try:
+            self.options = tuple(options)
+            names = [name for _, name in options]
+            self.value = chosen if chosen in names else names[0]
+        finally:
+            self.is_filling = False
+
+
 def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str = "value") -> None:
     """Keep a trait of a model and an attribute of a widget equal.
 
@@ -53,6 +77,8 @@ def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str 
     """
 
     def to_model(change: dict[str, Any]) -> None:
+        if getattr(widget, "is_filling", False):
+            return
         with contextlib.suppress(t.TraitError):
             setattr(model, trait, change["new"])
         setattr(widget, attribute, getattr(model, trait))
@@ -86,12 +112,12 @@ class Banner:
 
     Parameters
     ----------
-    root : str
-        The data root; files below it are named from there.
+    without_paths : callable, optional
+        Takes the folders of the server out of a sentence.
     """
 
-    def __init__(self, root: str = "") -> None:
-        self._root = printable(root)
+    def __init__(self, without_paths: Callable[[str], str] = str) -> None:
+        self._without_paths = without_paths
         self._text = widgets.HTML()
         self.widget = widgets.HBox([self._text, CloseButton(self.clear)])
         self.widget.add_class("ld-banner")
@@ -123,8 +149,7 @@ class Banner:
         self.widget.remove_class("ld-hidden")
 
     def _escape(self, text: str) -> str:
-        shown = printable(without_options(text))
-        return html.escape(shown.replace(f"{self._root}/", "") if self._root else shown)
+        return html.escape(self._without_paths(printable(without_options(text))))
 
     def clear(self) -> None:
         """Show nothing."""

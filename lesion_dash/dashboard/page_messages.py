@@ -25,9 +25,10 @@ from .curve import CurveView
 from .map_slices import MapSlices
 from .own_server import is_voila
 from .pages.filters import FilterView
-from .slice_view import FileDrop, SliceView
+from .slice_view import SliceView
 from .tour import Tour
 from .widgets.appearance import Appearance
+from .widgets.drop import FileDrop
 from .widgets.figure_view import FigureView
 from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu

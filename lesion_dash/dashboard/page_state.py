@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..cohort.conditions import parse_conditions
@@ -11,7 +11,7 @@ from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
-from .page_inputs import Values, check_inputs, shown, text_of
+from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
 from .state import FIGURES, MAPS, PLANES, SHADES, SIZES, SLICES, VIEWS
 
@@ -83,6 +83,34 @@ class PageState:
     inputs: Mapping[str, Values] = field(default_factory=dict)
 
 
+def without_own(state: PageState) -> PageState:
+    """The choices without those of the visitor's own files, which go no further than the session.
+
+    Examples
+    --------
+    >>> state = PageState("My masks (dropped)/1/lesions", atlas="aal", min_patients=7)
+    >>> without_own(state).folder_a, without_own(state).min_patients, without_own(state).atlas
+    (None, None, 'aal')
+    """
+    changes: dict[str, Any] = {}
+    if is_own_file(state.folder_a):
+        names = ("folder_a", "where_a", "files_a", "min_patients", "map_key", "mm", "region")
+        changes |= dict.fromkeys((*names, "folder_b", "where_b", "files_b"))
+    elif is_own_file(state.folder_b):
+        changes |= dict.fromkeys(("folder_b", "where_b", "files_b", "map_key"))
+    if is_own_file(state.atlas):
+        changes |= dict.fromkeys(("atlas", "region"))
+    if is_own_file(state.patient) or "folder_a" in changes:
+        changes |= {"patient": None}
+    usual = PageState()
+    inputs = {
+        page: {name: value for name, value in values.items() if not is_own_file(value)}
+        for page, values in state.inputs.items()
+    }
+    kept = {page: values for page, values in inputs.items() if values}
+    return replace(state, **{name: getattr(usual, name) for name in changes}, inputs=kept)
+
+
 @dataclass(frozen=True)
 class StateValidator:
     """What there is to choose from.
@@ -117,6 +145,8 @@ class StateValidator:
         faults: list[InputError] = []
         for name, value in values.items():
             try:
+                if name != "inputs":
+                    refuse_own(value)
                 if name == "inputs":
                     taken[name], more = check_inputs(self.root, value)
                     faults += more

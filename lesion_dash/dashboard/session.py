@@ -130,9 +130,10 @@ class Session:
                 threshold=files.threshold,
                 progress=progress,
                 cancelled=cancelled,
-                within=self.root.path,
+                within=self.root.within(name),
                 notice=notice,
-                scheduler=scheduler_to_use(),
+                # Workers elsewhere do not see the folder of this session.
+                scheduler=None if self.root.is_own(name) else scheduler_to_use(),
             )
             # Done here, beside the page, so that the slider never waits.
             volume_stats(cohort, 1)
@@ -150,6 +151,12 @@ class Session:
                 lambda part: (self.origin(part)[0], self.files_of(part)) not in self._cohorts
             )
         return cohort
+
+    def forget_own(self) -> None:
+        """Let go of what was read of the visitor's own files."""
+        self._cohorts.forget(lambda key: self.root.is_own(key[0]))
+        self._parts.forget(lambda name: self.root.is_own(self.origin(name)[0]))
+        self._atlases.forget(self.root.is_own)
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""

@@ -119,7 +119,8 @@ class Loading(t.HasTraits):
     """How far the reading of masks, or of an atlas, has come."""
 
     running = t.Bool(False)
-    folder = t.Unicode("")
+    folder = t.Unicode("", help="what is read, as the page calls it")
+    noun = t.Unicode("mask", help="what is counted")
     done = t.Int(0)
     total = t.Int(0)
     notice = t.Unicode("", help="what is unusual about this reading")
@@ -127,11 +128,11 @@ class Loading(t.HasTraits):
         False, help="whether the browser has drawn the brain; slow imports wait for it"
     )
 
-    def start(self, folder: str) -> None:
-        """Begin to read a folder or an atlas."""
+    def start(self, folder: str, noun: str = "mask") -> None:
+        """Begin to read a folder of masks, or an atlas of maps."""
         self.done = self.total = 0
         self.notice = ""
-        self.folder = folder
+        self.folder, self.noun = folder, noun
         self.running = True
 
     def show(self, done: int, total: int) -> None:

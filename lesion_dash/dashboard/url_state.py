@@ -13,7 +13,7 @@ from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
 from .outline import key_of
 from .page_inputs import shown
-from .page_state import PageState, StateValidator
+from .page_state import PageState, StateValidator, without_own
 from .persisted_inputs import joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
 from .tasks import ACTIVITY, QUIET, Debounce, running_loop
@@ -37,6 +37,7 @@ _OF_FOLDERS = (
 """What is not told where no folder is chosen."""
 
 _LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them."
+_OWN_LACKING = "Dropped files are not part of a link."
 
 
 class UrlState:
@@ -237,10 +238,12 @@ class UrlState:
         """Once it is quiet, write the address, and say what of it cannot be made."""
         if self._is_waiting or not self._is_open:
             return
-        state = self.state
+        whole = self.state
+        state = without_own(whole)
         self.bar.text = to_address(state)
         titles = [self._navigation.titles[self._pages.index(page)] for page in too_long_for(state)]
-        self.menu.lacking = _LACKING.format(", ".join(titles)) if titles else ""
+        reasons = [_LACKING.format(", ".join(titles))] if titles else []
+        self.menu.lacking = " ".join([*reasons, *([_OWN_LACKING] if state != whole else [])])
         if self._faults and not self._context.banner.message:
             self._context.banner.show(joined_error(self._faults))
         self._faults = []

@@ -17,6 +17,7 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.controls import Banner, bind
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.pages.brain import BrainPanel, readout_html
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
@@ -263,7 +264,7 @@ def test_readout_reads_as_one_line() -> None:
 
 
 def test_banner_escapes_and_names_files_below_the_root() -> None:
-    banner = Banner("/data/root")
+    banner = Banner(DataRoot(Path("/data/root")).without_paths)
     banner.show(InputError(f"/data/root/{HOSTILE}.nii", "is broken"))
     assert "<img" not in banner.message
     assert "/data/root" not in banner.message

@@ -209,11 +209,11 @@ def test_a_dropped_file_is_looked_into(page: Any, own_root: Path, tmp_path: Path
     open_tab(page, "Inspect")
     path = tmp_path / f"{HOSTILE}.nii.gz"
     path.write_bytes((own_root / ATLAS).read_bytes())
-    page.locator(".ld-drop input").set_input_files(path, timeout=LONG)
+    page.locator(".ld-inspect .ld-drop input").first.set_input_files(path, timeout=LONG)
     wait_for_text(page, ".ld-inspect", inspect_image(path).sha256)
     wait_for_text(page, ".ld-inspect", path.name)
     (tmp_path / "notes.nii").write_text("hello")
-    page.locator(".ld-drop input").set_input_files(tmp_path / "notes.nii")
+    page.locator(".ld-inspect .ld-drop input").first.set_input_files(tmp_path / "notes.nii")
     alert = page.locator(".ld-banner [role=alert]")
     alert.wait_for(timeout=LONG)
     assert "header incomplete" in alert.inner_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 import ipywidgets as widgets
 import nibabel as nib
@@ -15,6 +16,7 @@ from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard import pick_list
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.controls import Banner, CloseButton
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.help import HELP, help_mark
 from lesion_dash.dashboard.pick_list import PickList
 from lesion_dash.dashboard.places import place_words
@@ -116,7 +118,7 @@ def test_details_are_all_there_up_to_a_limit(count: int, last: str) -> None:
 @pytest.mark.parametrize("kind", [ValueError, InputError])
 def test_names_make_no_lines_and_turn_no_text(kind: type[Exception]) -> None:
     root, name = "/data\n\x1b[31m", "a\n\u202e\u2028.nii"
-    banner = Banner(root)
+    banner = Banner(DataRoot(Path(root)).without_paths)
     message = f"{root}/{name}: is bad"
     banner.show(InputError(f"{root}/{name}", "is bad") if kind is InputError else kind(message))
     assert banner.message.isprintable()

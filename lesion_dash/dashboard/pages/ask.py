@@ -12,7 +12,7 @@ from ...plotting.figures import nice_ceiling
 from ..app_context import AppContext
 from ..assignment_request import AssignChoices
 from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..page_inputs import number_field
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
@@ -48,7 +48,7 @@ class AskPanel:
         self._context, self._service, self._choices = context, service, choices
         self.source = widgets.Dropdown()
         self.file = widgets.Dropdown()
-        self.atlas = widgets.Dropdown()
+        self.atlas = NameList()
         self.threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
         self.signs = widgets.ToggleButtons(options=_SIGNS)
         self.connectivity = widgets.Dropdown(options=_TOUCH)
@@ -70,6 +70,7 @@ class AskPanel:
         self._bind()
         self.widget = self._lay_out()
         guard = context.banner.guard
+        context.session.root.observe(guard(self._offer))
         choices.observe(guard(self._source_chosen), names="source")
         choices.observe(guard(self._start), names="file")
         context.choices.observe(guard(self._cohort_chosen), names="cohort_a")
@@ -119,7 +120,7 @@ class AskPanel:
 
     def _offer(self) -> None:
         self._offer_sources()
-        self.atlas.options = [("None", ""), *self._context.session.root.atlas_options]
+        self.atlas.offer([("None", ""), *self._context.session.root.atlas_options])
         self._offer_files()
 
     def _offer_sources(self, _change: Any = None) -> None:

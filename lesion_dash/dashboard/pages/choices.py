@@ -14,7 +14,7 @@ from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
 from ...stats.topography import FILE_NAMES
 from ..app_context import AppContext
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..data_root import results_folder
 from ..save_field import SaveField
 from ..session import PATIENTS_FILE
@@ -22,6 +22,8 @@ from ..state import MAPS
 from ..tasks import FRAME, Debounce
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
+from .loading import LoadingLine
+from .own_files import OwnMasks, reasons_html
 from .split import Split
 
 FILES_IN_WORDS = {
@@ -40,15 +42,18 @@ class ChoicesPanel:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self.folder_a = widgets.Dropdown()
-        self.folder_b = widgets.Dropdown()
+        self.folder_a = NameList()
+        self.folder_b = NameList()
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
-        self.atlas = widgets.Dropdown()
+        self.atlas = NameList()
         self.map_key = widgets.RadioButtons()
         guard = context.banner.guard
         self.files = SaveField(guard(context.save))
         self.file, self.download = self.files.file, self.files.download
         self.reading = LoadingLine(context)
+        self.own = OwnMasks(context)
+        self.withheld = widgets.HTML()
+        self.withheld.add_class("ld-note")
         split = Split(context)
         self.files_a, self.files_b = (FileChoicePanel(context, side) for side in "ab")
         self.filter_a, self.filter_b = (FilterPanel(context, side, split) for side in "ab")
@@ -58,8 +63,13 @@ class ChoicesPanel:
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
+        context.session.root.observe(context.banner.guard(self._offer_folders))
         # Once the map is on its way: every voxel is counted for it.
         self._cover = Debounce(FRAME, context.banner.guard(self._show_coverage))
+        for part in (self.filter_a, self.filter_b, self.files_a, self.files_b):
+            part.widget.add_class("ld-of-cohort")
+        for line in (self.bound, self.coverage, self.overlap_hint):
+            line.add_class("ld-of-cohort")
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             context.choices.observe(context.banner.guard(self._update), names=name)
@@ -78,9 +88,11 @@ class ChoicesPanel:
             (f"{root.words_of(name)}  ({counted(n, 'image')})", name)
             for name, n in root.cohorts.items()
         ]
-        self.folder_a.options = [("Choose a folder", ""), *folders]
-        self.folder_b.options = [("None", ""), *folders]
-        self.atlas.options = [("None", ""), *root.atlas_options]
+        self.folder_a.offer([("Choose a folder", ""), *folders])
+        self.folder_b.offer([("None", ""), *folders])
+        self.atlas.offer([("None", ""), *root.atlas_options])
+        reasons = {root.words_of(name): reason for name, reason in root.withheld.items()}
+        self.withheld.value = reasons_html(reasons, "folder", "not offered")
         self._offer_maps()
 
     def _bind(self) -> None:
@@ -90,7 +102,7 @@ class ChoicesPanel:
     def _lay_out(self) -> widgets.VBox:
         return card(
             "Settings",
-            labelled("Folder A", self.folder_a),
+            labelled("Folder A", self.folder_a, self.withheld, self.own.widget),
             self.files_a.widget,
             self.filter_a.widget,
             labelled("Folder B (optional)", self.folder_b),
@@ -207,35 +219,3 @@ class ChoicesPanel:
                 whole = "" if part is folder else f"{part.n_patients:,} of "
                 parts.append(f"{side}: {whole}{counted(folder.n_patients, 'patient')}{also}.")
         return " ".join(parts) or "Folder A holds the masks of the patients."
-
-
-class LoadingLine:
-    """Progress and a cancel button while reading, what was read otherwise, in one fixed space."""
-
-    def __init__(self, context: AppContext) -> None:
-        self._loading = context.loading
-        self.bar = widgets.IntProgress(min=0, max=1)
-        self.text = note()
-        self._summary = ""
-        self.cancel = widgets.Button(description="Cancel", tooltip="Stop reading")
-        self.cancel.add_class("ld-button")
-        self.cancel.on_click(lambda _: context.cancel())
-        self.row = widgets.HBox([self.bar, self.cancel])
-        self.widget = widgets.VBox([self.text, self.row])
-        self.widget.add_class("ld-loading")
-        self._loading.observe(context.banner.guard(self._update))
-        self._update()
-
-    def set_summary(self, text: str) -> None:
-        """What to say while nothing is being read."""
-        self._summary = text
-        self._update()
-
-    def _update(self, _change: Any = None) -> None:
-        loading = self._loading
-        self.bar.max = max(loading.total, 1)
-        self.bar.value = min(loading.done, self.bar.max)
-        of = f": {loading.done} of {loading.total}" if loading.total else " ..."
-        reading = "; ".join(filter(None, [f"Reading {loading.folder}{of}", loading.notice]))
-        set_text(self.text, reading if loading.running else self._summary)
-        (self.row.remove_class if loading.running else self.row.add_class)("ld-hidden")

@@ -33,6 +33,7 @@ class RegionsPanel:
         self._rows: list[RegionCount] = []
         self._counts: RegionCounts | None = None
         self._shown_for: Selection | None = None
+        self._drawn_for: Selection | None = None  # the folders and the atlas that the rows are of
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
         self.table = Table("Regions", "regions", guard(self._go_to), on_none=guard(self._leave))
@@ -61,6 +62,8 @@ class RegionsPanel:
         self._shown_for = current
         if not self._rows:
             set_text(self.caption, "Counting ...")
+        elif replace(current, min_patients=1) != self._drawn_for:
+            self.widget.add_class("ld-old")  # the rows are of other folders, or another atlas
         self._counter.submit(partial(self._count, selection), partial(self._show, current))
 
     def _missing(self, selection: Selection) -> str:
@@ -83,6 +86,8 @@ class RegionsPanel:
             return  # other folders or another atlas were chosen meanwhile
         counts, caption, of_pair = counted
         self._atlas = current.atlas
+        self._drawn_for = replace(current, min_patients=1)
+        self.widget.remove_class("ld-old")
         rows = shown_rows(counts)
         self._rows, self._counts = rows, counts
         self.download.disabled = False
@@ -95,7 +100,8 @@ class RegionsPanel:
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
 
     def _show_nothing(self, caption: str) -> None:
-        self._rows, self._counts, self._shown_for = [], None, None
+        self._rows, self._counts, self._shown_for, self._drawn_for = [], None, None, None
+        self.widget.remove_class("ld-old")
         self.download.disabled = True
         set_text(self.caption, caption)
         self.table.show(*shown_table([]))

@@ -10,7 +10,7 @@ from ...core.errors import LesionDashError
 from ...core.text import counted
 from ...images.events import list_conditions
 from ..app_context import AppContext
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..file_field import FileField
 from ..lab_choices import KINDS, InputChoices
 from ..lab_files import LabFiles
@@ -56,7 +56,7 @@ class InputPanel:
     def __init__(self, context: AppContext, files: LabFiles, choices: InputChoices) -> None:
         self._context, self._files, self._choices = context, files, choices
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in KINDS.items()])
-        self.folder, self.folder_b = widgets.Dropdown(), widgets.Dropdown()
+        self.folder, self.folder_b = NameList(), NameList()
         self.runs = PickList("run", rows=4)
         nothing = [("Choose", "")]
         self.table, self.file, self.column, self.a, self.b = (
@@ -75,6 +75,7 @@ class InputPanel:
                            name="roi-input")  # fmt: skip
         self._offer_folders()
         self._bind()
+        context.session.root.observe(context.banner.guard(self._offer_folders))
         guard = context.banner.guard
         self.kind.observe(guard(self._kind_chosen), names="value")
         choices.observe(guard(self._folder_chosen), names="folder")
@@ -140,8 +141,8 @@ class InputPanel:
         folders = self._context.session.root.cohorts if is_masks else self._files.folders
         words = self._context.session.root.words_of
         options = [(f"{words(name)} ({counted(n, 'image')})", name) for name, n in folders.items()]
-        self.folder.options = [("Choose a folder", ""), *options]
-        self.folder_b.options = [("Choose a folder", ""), *options]
+        self.folder.offer([("Choose a folder", ""), *options])
+        self.folder_b.offer([("Choose a folder", ""), *options])
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder, choices = change["new"], self._choices
@@ -187,7 +188,7 @@ class InputPanel:
                 return list_conditions(tables_of_runs(choices, self._files))
             except LesionDashError as error:
                 # Not in the banner: the choice is not finished, and this says what it needs.
-                set_text(self.hint, self._context.sentence(error))
+                set_text(self.hint, self._context.session.root.without_paths(str(error)))
         return ()
 
 

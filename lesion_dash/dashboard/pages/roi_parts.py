@@ -11,7 +11,7 @@ from ...core.formats import COUNT, EFFECT, VALUE, VOLUME
 from ...core.text import counted
 from ...plotting.figures import ML
 from ..app_context import AppContext
-from ..controls import bind, card, heading, labelled, note, set_text
+from ..controls import NameList, bind, card, heading, labelled, note, set_text
 from ..lab_choices import WayChoices
 from ..page_inputs import number_field
 from ..pick_list import offer_several
@@ -45,12 +45,13 @@ class PartsPanel:
     def __init__(
         self, context: AppContext, choices: WayChoices, on_row: Callable[[Mm], None]
     ) -> None:
-        self._choices, self._on_row = choices, on_row
+        self._root, self._choices, self._on_row = context.session.root, choices, on_row
         self.connectivity = widgets.Dropdown(options=_TOUCH)
         self.min_voxels = widgets.BoundedIntText(**number_field("roi", "min_voxels"))
         self.min_mm3 = widgets.BoundedFloatText(**number_field("roi", "min_mm3"), step=50)
-        atlases = context.session.root.atlas_options
-        self.atlas = widgets.Dropdown(options=[("None", ""), *atlases])
+        self.atlas = NameList()
+        self._offer_atlases()
+        self._root.observe(self._offer_atlases)
         self.picks = widgets.SelectMultiple(rows=4, options=[])
         self.caption, self.pick_hint, self.remark = note(), note(_PICK), note()
         self.table = Table(
@@ -62,6 +63,9 @@ class PartsPanel:
             bind(choices, name, getattr(self, name))
         self.picks.observe(context.banner.guard(self._picked), names="value")
         self.widget = self._lay_out()
+
+    def _offer_atlases(self) -> None:
+        self.atlas.offer([("None", ""), *self._root.atlas_options])
 
     def show(self, answer: RoiResult) -> None:
         """Show the parts of an answer."""

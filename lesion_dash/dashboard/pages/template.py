@@ -283,7 +283,7 @@ class TemplatePage:
 
     def _measuring_failed(self, error: Exception) -> None:
         if isinstance(error, LesionDashError):
-            self.signal.say(self.context.sentence(error))
+            self.signal.say(self.context.session.root.without_paths(str(error)))
         else:
             self.signal.say(_NOTHING)
             self.context.banner.show(error)

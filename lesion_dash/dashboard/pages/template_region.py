@@ -117,7 +117,7 @@ class RegionPanel:
         unseen(self._field, placed.is_label)
         if placed.mask is None:
             self.size.value = ""
-            set_text(self.hint, self._context.sentence(placed.why))
+            set_text(self.hint, self._context.session.root.without_paths(placed.why))
             return
         mask, grid = placed.mask, placed.mask.grid
         edges = " x ".join(f"{edge:.3g}" for edge in grid.voxel_size)

@@ -1,4 +1,4 @@
-"""The temporary folder of a running dashboard, and those that killed ones left behind."""
+"""The temporary folder of a running process, and those that killed ones left behind."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LOCK = ".lesion_dash.served"  # in no folder but those made here
 
 
 @contextmanager
-def served_folder() -> Iterator[Path]:
-    """A folder of this process alone, removed at its end, or else by the next dashboard.
+def temporary_folder() -> Iterator[Path]:
+    """A folder of this process alone, removed at its end, or else by the next that asks for one.
 
-    A dashboard that is killed cannot remove its folder. Each therefore holds a lock on a file in
+    A process that is killed cannot remove its folder. Each therefore holds a lock on a file in
     its own: a lock ends with its process, however that ended. Not on Windows, where a file that is
     open can neither be renamed nor removed.
 
     Examples
     --------
-    >>> with served_folder() as folder:
+    >>> with temporary_folder() as folder:
     ...     folder.is_dir()
     True
     >>> folder.exists()
@@ -46,8 +46,20 @@ def served_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_temporary(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one that `temporary_folder` made, of this process or of another."""
+    return Path(folder).name.startswith(_PREFIX) and Path(folder, _LOCK).exists()
+
+
+def remove_temporary(above: Path) -> None:
+    """Remove the folders that a process which has ended made in this one."""
+    for folder in above.glob(f"{_PREFIX}*"):
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def remove_abandoned() -> None:
-    """Remove the folders of dashboards of this account that no longer run; not on Windows."""
+    """Remove the folders of this account whose processes no longer run; not on Windows."""
     if os.name != "posix":
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
