@@ -24,7 +24,6 @@ from .address import AddressBar
 from .blend_view import BlendView
 from .controls import CloseButton, Probe
 from .curve import CurveView
-from .map_slices import MapSlices
 from .niivue import QuickNiiVue
 from .own_server import is_voila
 from .pages.filters import FilterView
@@ -102,7 +101,6 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     Volume: PageInput(unused=frozenset({"buffer_paths", "chunk_img", *_VOLUME_FACTS})),
     Viewer: PageInput(Viewer.FROM_PAGE),
     SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
-    MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
     PlaceField: PageInput(frozenset({"mm"})),
     Probe: PageInput(frozenset({"webgl"})),
     **dict.fromkeys(

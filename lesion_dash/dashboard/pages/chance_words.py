@@ -8,9 +8,8 @@ import math
 from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...plotting.figures import ML
 from ...stats.size_bias import STATEMENT, VolumePermutations
-from ..map_slices import MapLayer
-from ..picture import Mm
 from ..size_bias_service import Contrasts
+from ..widgets.layers import Mm, ValueLayer
 from .compare_place import NOTHING, signed
 
 ABOVE_MEAN = (
@@ -88,15 +87,15 @@ def foot_words(contrasts: Contrasts, permutations: VolumePermutations | None) ->
     return f"{of} Corrected p (family-wise): {permutations.sentence}."
 
 
-def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
+def mean_words(layer: ValueLayer, whose: str, mm: Mm, min_patients: int) -> tuple[str, str]:
     """A contrast with one of the means at the crosshair."""
-    value = layer.value_at(layer.voxel(mm))
+    value = layer.value_at(mm, min_patients)
     if math.isnan(value):
         return NOTHING, "too few patients are lesioned here"
     return f"{signed(value)} mL", f"{'above' if value > 0 else 'below'} the {whose} mean"
 
 
-def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
+def p_words(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
     at = _row(permutations, layer, mm)
     if at is None:
@@ -125,8 +124,7 @@ def p_value(p: float) -> str:
 def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm: Mm) -> str:
     """What is known of a place, as a table."""
     layer, means = contrasts.above_mean, contrasts.means
-    voxel = layer.voxel(mm)
-    above = layer.value_at(voxel)
+    above = layer.value_at(mm, means.min_patients)
     if math.isnan(above):
         few = f"Fewer than {means.min_patients} patients are lesioned here: nothing is compared."
         return f"<p>{few}</p>"
@@ -135,7 +133,7 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
         (f"above the cohort's mean ({means.cohort_mean / ML:.1f} mL)", f"{signed(above)} mL"),
         (
             f"above the size-weighted mean ({means.weighted_mean / ML:.1f} mL)",
-            f"{signed(contrasts.above_weighted_mean.value_at(voxel))} mL",
+            f"{signed(contrasts.above_weighted_mean.value_at(mm))} mL",
         ),
     ]
     if permutations is not None:
@@ -147,7 +145,7 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
     return f'<table aria-live="polite"><tbody>{cells}</tbody></table>'
 
 
-def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
+def _tested(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(permutations, layer, mm)
     if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
@@ -161,6 +159,7 @@ def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[t
     ]
 
 
-def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int | None:
+def _row(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> int | None:
     """The row of the voxel that holds a place, None where it was not tested."""
-    return permutations.row_of(layer.grid.linear_index(layer.voxel(mm)))
+    voxel = layer.grid.nearest_voxel(mm)
+    return None if voxel is None else permutations.row_of(layer.grid.linear_index(voxel))

@@ -7,8 +7,6 @@ import math
 
 from ...stats.differences import FILE_NAMES
 from ..comparison_service import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
-from ..map_slices import MapLayer
-from ..picture import Mm
 
 FILES_IN_WORDS = {file: DIFFERENCES[key] for key, file in FILE_NAMES.items()}
 NOTHING = "–"
@@ -38,22 +36,17 @@ def place_html(key: str, place: PlaceOfTwo) -> str:
     return f'<table aria-live="polite"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
-def corner_words(
-    key: str, side: Side, layer: MapLayer, mm: Mm, min_patients: int
-) -> tuple[str, str]:
+def side_words(key: str, side: Side, min_patients: int) -> tuple[str, str]:
     """The value of one cohort at the crosshair, and how many patients it is of."""
     if not side.is_seen:
         return NOTHING, _NO_DATA
     patients = f"{side.n} of {side.of} patients"
     if key == FREQUENCY:
         return f"{side.percent:.1f} %", patients
-    value = layer.value_at(layer.voxel(mm))
-    if math.isnan(value):
-        return (
-            NOTHING,
-            f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here",
-        )
-    return f"{value:.1f} mL", patients
+    if side.n < min_patients:
+        few = f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here"
+        return NOTHING, few
+    return f"{side.std_ml if key == SD else side.mean_ml:.1f} mL", patients
 
 
 def difference_words(key: str, place: PlaceOfTwo) -> tuple[str, str]:

@@ -19,13 +19,11 @@ from .layers import (
     AnyLayer,
     Frame,
     Layer,
+    Mm,
     ScanLayer,
     packed,
     template_layer,
 )
-
-Mm = tuple[float, float, float]
-"""A place in mm, RAS: x to the right, y to the front, z upwards."""
 
 MNI_2MM = Grid(
     (91, 109, 91), np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
