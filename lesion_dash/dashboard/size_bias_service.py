@@ -97,6 +97,7 @@ class SizeBiasService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._layers, self._permuted, self._clusters = Cache(2), Cache(2), Cache(4)
+        self._p_layers = Cache(2)
 
     def contrasts(self, cohort: str, min_patients: int) -> Contrasts:
         """Where means are above those of the cohort."""
@@ -150,6 +151,13 @@ class SizeBiasService:
             (request, atlas), lambda: self._find_clusters(request, permutations, atlas)
         )
 
+    def p_layer(self, request: SizeBiasRequest) -> ValueLayer | None:
+        """The corrected p, None where it was not worked out; the uncorrected is never a map."""
+        permutations = self.known(request)
+        if permutations is None:
+            return None
+        return self._p_layers.get(request, lambda: _p_layer(permutations))
+
     def file_names(self, request: SizeBiasRequest) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""
         permuted = PERMUTED.values() if request in self._permuted else ()
@@ -193,8 +201,7 @@ class SizeBiasService:
         return layers
 
 
-def p_layer(permutations: VolumePermutations) -> ValueLayer:
-    """The corrected p; the uncorrected is never shown as a map."""
+def _p_layer(permutations: VolumePermutations) -> ValueLayer:
     title = f"Corrected p (family-wise) of {permutations.tested:,} voxels tested"
     scale = Scale(1.0, kind="steps", steps=_P_STEPS)
     return ValueLayer(

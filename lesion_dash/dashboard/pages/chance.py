@@ -22,7 +22,6 @@ from ..size_bias_service import (
     Contrasts,
     SizeBiasRequest,
     SizeBiasService,
-    p_layer,
 )
 from ..widgets.layers import Mm, ValueLayer
 from .chance_clusters import ClustersPanel
@@ -199,7 +198,7 @@ class SizeBiasPage:
     def _take(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
         self.permuted = permutations = self.service.known(request)
-        self._p = p_layer(permutations) if permutations else None
+        self._p = self.service.p_layer(request)
         question = question_words(request.permutations, request.side)
         outcome = f" {outcome_words(permutations)}" if permutations else ""
         self.p.show(self._p, question + outcome)
