@@ -22,7 +22,6 @@ from .address import AddressBar
 from .blend_view import BlendView
 from .controls import CloseButton
 from .curve import CurveView
-from .map_slices import MapSlices
 from .own_server import is_voila
 from .pages.filters import FilterView
 from .slice_view import SliceView
@@ -83,7 +82,6 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.Text: PageInput(frozenset({"value"}), frozenset({"submit"})),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
     Viewer: PageInput(Viewer.FROM_PAGE),
-    MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
     Navigation: PageInput(frozenset({"selected_index"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED

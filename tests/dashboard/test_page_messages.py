@@ -19,7 +19,6 @@ import pytest
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from served_dashboard import Served, kernel_of, message, serving
 
-from lesion_dash.dashboard.map_slices import MapSlices
 from lesion_dash.dashboard.page_messages import INPUTS, permitted
 from lesion_dash.dashboard.widgets.viewer import LayerData, Viewer
 
@@ -204,9 +203,9 @@ def test_a_page_makes_no_widgets(served: Served) -> None:
 
 def test_a_buffer_sets_no_trait() -> None:
     # ipywidgets puts a buffer where its path says, whatever the state names.
-    sent = {"method": "update", "state": {"visible": True}, "buffer_paths": [["palette"]]}
-    passed, dropped = permitted(MapSlices, sent)
-    assert passed == {"method": "update", "state": {"visible": True}}
+    sent = {"method": "update", "state": {"painted": True}, "buffer_paths": [["page"]]}
+    passed, dropped = permitted(Viewer, sent)
+    assert passed == {"method": "update", "state": {"painted": True}}
     assert dropped == ["buffer_paths"]
 
 

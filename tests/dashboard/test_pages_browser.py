@@ -35,12 +35,12 @@ pytestmark = pytest.mark.browser
 
 ATLAS = Path("atlas") / "synthetic_atlas.nii.gz"
 CROSSHAIRS_AGREE = """() => new Set(["a", "b", "difference"].map((card) => {
-  const slices = [...document.querySelectorAll(`.ld-compare-${card} canvas`)];
-  return slices.map((one) => (one.ariaLabel ?? "").replace(/^[^,]*,/, "")).join();
+  const fields = [...document.querySelectorAll(`.ld-compare-${card} .ld-viewer-place input`)];
+  return fields.map((field) => field.value).join();
 })).size === 1"""
-MAPS_ARE_SEEN = """() => [...document.querySelectorAll(".ld-compare .ld-maps")].every((map) => {
-  const { top, bottom, left, right } = map.getBoundingClientRect();
-  return top > 0 && bottom < window.innerHeight && left >= 0 && right <= window.innerWidth;
+MAPS_ARE_SEEN = """() => [...document.querySelectorAll(".ld-compare canvas")].every((map) => {
+  const { width, left, right } = map.getBoundingClientRect();
+  return width > 200 && left >= 0 && right <= window.innerWidth;
 })"""
 ROWS = ".ld-roi-parts tbody tr"
 
@@ -77,10 +77,10 @@ def test_a_click_in_one_map_tells_both_cohorts(page: Any, own_root: Path) -> Non
     open_tab(page, "Compare")
     wait_for_text(page, ".ld-compare-difference", "percentage points")
     before = place(page)
-    axial = page.locator(".ld-compare-a canvas").nth(2)
-    axial.wait_for(timeout=LONG)
-    box = axial.bounding_box()
-    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.45 * box["height"])
+    stage = page.locator(".ld-compare-a .ld-viewer-stage canvas")
+    page.wait_for_selector(".ld-compare-a .ld-viewer-root[data-painted]", timeout=LONG)
+    box = stage.bounding_box()
+    page.mouse.click(box["x"] + 0.15 * box["width"], box["y"] + 0.45 * box["height"])
     wait_until_moved(page, before)
     cohorts = [load_cohort(own_root / f"cohort_{side}") for side in "ab"]
     voxel = cohorts[0].grid.nearest_voxel(place(page))
@@ -89,7 +89,7 @@ def test_a_click_in_one_map_tells_both_cohorts(page: Any, own_root: Path) -> Non
         wait_for_text(page, ".ld-compare-place", f"{n} of 40 ({100 * n / 40:.1f} %)")
     before = place(page)
     assert before[0] < 0  # left of the middle, the patient's left
-    axial.press("ArrowRight")
+    stage.press("ArrowRight")
     wait_until_moved(page, before)
     assert place(page)[0] == before[0] + 2
     for size in SIZES:

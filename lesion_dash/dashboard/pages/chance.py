@@ -16,7 +16,6 @@ from ..app_context import AppContext
 from ..code import Code
 from ..compare_figure import Panel, draw_panels
 from ..controls import card, heading, labelled, note, set_text
-from ..map_slices import MapLayer, MapSlices
 from ..page_inputs import number_field
 from ..persisted_inputs import control
 from ..places import Mm, place_words
@@ -25,8 +24,8 @@ from ..size_bias_service import (
     Contrasts,
     SizeBiasRequest,
     SizeBiasService,
-    p_layer,
 )
+from ..widgets.layers import ValueLayer
 from .chance_clusters import ClustersPanel
 from .chance_words import (
     ABOVE_MEAN,
@@ -93,18 +92,17 @@ class SizeBiasPage:
         self.service = SizeBiasService(context.session)
         self.contrasts: Contrasts | None = None
         self.permuted: VolumePermutations | None = None
-        self._p: MapLayer | None = None
+        self._p: ValueLayer | None = None
         self._running: SizeBiasRequest | None = None
         self._stop = threading.Event()
         self._maker, self._drawer = context.worker(), context.worker()
         self._shuffler = context.worker(self._failed)
         self._make_fields()
-        clicked = context.banner.guard(self._clicked)
-        names = ("above mean", "above weighted mean", "corrected p")
-        views = [MapSlices(name, clicked) for name in names]
-        self.above = MapCard("Above the typical patient?", "chance-mean", views[0])
-        self.weighted = MapCard("Beyond what size explains?", "chance-weighted", views[1])
-        self.p = MapCard("Corrected p (family-wise)", "chance-p", views[2])
+        self.above = MapCard(context, "Above the typical patient?", "chance-mean")
+        self.weighted = MapCard(context, "Beyond what size explains?", "chance-weighted")
+        self.p = MapCard(context, "Corrected p (family-wise)", "chance-p")
+        for map_card in (self.above, self.weighted):
+            map_card.viewer.follow(self.controls.slider)
         saves = context.banner.guard(self._save_file), context.banner.guard(self._save_figure)
         self.place = PlacePanel("chance-place", "File", *saves)
         self.clusters = ClustersPanel(context, self.service)
@@ -149,7 +147,7 @@ class SizeBiasPage:
 
     def _lay_out_fields(self) -> widgets.Box:
         """What is looked at, and how it is tested."""
-        view = [labelled("Cohort", self.cohort), *self.controls.fields]
+        view = [labelled("Cohort", self.cohort), self.controls.field]
         self._progress = widgets.HBox([self.bar, self.cancel])
         test = [
             labelled("Test for", self.side),
@@ -200,17 +198,17 @@ class SizeBiasPage:
         }
         set_text(self.whose, f"{self.cohort.value.upper()}: {contrasts.whose}")
         set_text(self.p.caption, contrasts.whose)
-        self.above.ask(ABOVE_MEAN.format(**words), contrasts.above_mean.shade.bar)
-        self.weighted.ask(ABOVE_WEIGHTED.format(**words), contrasts.above_weighted_mean.shade.bar)
+        self.above.show(contrasts.above_mean, ABOVE_MEAN.format(**words))
+        self.weighted.show(contrasts.above_weighted_mean, ABOVE_WEIGHTED.format(**words))
         self._take(request, contrasts)
 
     def _take(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
         self.permuted = permutations = self.service.known(request)
-        self._p = p_layer(permutations) if permutations else None
+        self._p = self.service.p_layer(request)
         question = question_words(request.permutations, request.side)
         outcome = f" {outcome_words(permutations)}" if permutations else ""
-        self.p.ask(question + outcome, self._p.shade.bar if self._p else "")
+        self.p.show(self._p, question + outcome)
         made = f"{contrasts.name}: {permutations.sentence}" if permutations else ""
         set_text(self.sentence, "; ".join([made, *permutations.notes]) if permutations else "")
         self.clusters.ask((request, permutations, contrasts.whose) if permutations else None)
@@ -266,27 +264,21 @@ class SizeBiasPage:
         if contrasts is None:
             return
         choices = self.context.choices
-        mm, radiological = choices.mm, bool(choices.radiological)
-        voxel = contrasts.above_mean.voxel(mm)
+        mm = choices.mm
         for map_card, layer, whose in (
             (self.above, contrasts.above_mean, "cohort's"),
             (self.weighted, contrasts.above_weighted_mean, "size-weighted"),
         ):
-            map_card.view.show(layer, voxel, radiological, *mean_words(layer, whose, mm))
+            map_card.place(mm, *mean_words(layer, whose, mm, contrasts.means.min_patients))
         if self.permuted is not None and self._p is not None:
-            words = p_words(self.permuted, self._p, mm)
-            self.p.view.show(self._p, voxel, radiological, *words)
+            self.p.place(mm, *p_words(self.permuted, self._p, mm))
         else:
-            self.p.view.clear(_ASK)
+            self.p.place(mm, _ASK)
         atlas = self.context.session.atlas(choices.loaded_atlas)
         region = atlas.region_at(mm) if atlas is not None else OUTSIDE
         place = place_words(mm, contrasts.means.grid)
         where = place if region == OUTSIDE else f"{place} · {region}"
         self.place.show(where, place_html(contrasts, self.permuted, mm))
-
-    def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.contrasts is not None:
-            self.controls.click(self.contrasts.above_mean, pane, x, y)
 
     def _save_file(self, name: str) -> None:
         request = self._request_now()
@@ -299,9 +291,10 @@ class SizeBiasPage:
         contrasts = self.contrasts
         if contrasts is None:
             return []
+        k = contrasts.means.min_patients
         panels = [
-            ("Above the cohort's mean", contrasts.above_mean),
-            ("Above the size-weighted mean", contrasts.above_weighted_mean),
+            ("Above the cohort's mean", contrasts.above_mean.at_least(k)),
+            ("Above the size-weighted mean", contrasts.above_weighted_mean.at_least(k)),
         ]
         if self.permuted is None or self._p is None:
             return panels

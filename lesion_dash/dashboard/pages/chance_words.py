@@ -9,9 +9,9 @@ from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...core.formats import PERCENT, VOLUME, VOLUME_DIFFERENCE, P
 from ...plotting.figures import ML
 from ...stats.size_bias import STATEMENT, VolumePermutations
-from ..map_slices import MapLayer
 from ..places import Mm
 from ..size_bias_service import Contrasts
+from ..widgets.layers import ValueLayer
 from .compare_place import NOTHING
 
 ABOVE_MEAN = (
@@ -89,16 +89,16 @@ def foot_words(contrasts: Contrasts, permutations: VolumePermutations | None) ->
     return f"{of} Corrected p (family-wise): {permutations.sentence}."
 
 
-def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
+def mean_words(layer: ValueLayer, whose: str, mm: Mm, min_patients: int) -> tuple[str, str]:
     """A contrast with one of the means at the crosshair."""
-    value = layer.value_at(layer.voxel(mm))
+    value = layer.value_at(mm, min_patients)
     if math.isnan(value):
         return NOTHING, "too few patients are lesioned here"
     side = "above" if value > 0 else "below"
     return VOLUME_DIFFERENCE.with_unit(value), f"{side} the {whose} mean"
 
 
-def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
+def p_words(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
     at = _row(permutations, layer, mm)
     if at is None:
@@ -127,8 +127,7 @@ def p_value(p: float) -> str:
 def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm: Mm) -> str:
     """What is known of a place, as a table."""
     layer, means = contrasts.above_mean, contrasts.means
-    voxel = layer.voxel(mm)
-    above = layer.value_at(voxel)
+    above = layer.value_at(mm, means.min_patients)
     if math.isnan(above):
         few = f"Fewer than {means.min_patients} patients are lesioned here: nothing is compared."
         return f"<p>{few}</p>"
@@ -140,7 +139,9 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
         ),
         (
             f"above the size-weighted mean ({VOLUME.with_unit(means.weighted_mean / ML)})",
-            VOLUME_DIFFERENCE.with_unit(contrasts.above_weighted_mean.value_at(voxel)),
+            VOLUME_DIFFERENCE.with_unit(
+                contrasts.above_weighted_mean.value_at(mm, means.min_patients)
+            ),
         ),
     ]
     if permutations is not None:
@@ -152,7 +153,7 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
     return f'<table aria-live="polite"><tbody>{cells}</tbody></table>'
 
 
-def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
+def _tested(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(permutations, layer, mm)
     if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
@@ -166,6 +167,7 @@ def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[t
     ]
 
 
-def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int | None:
+def _row(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> int | None:
     """The row of the voxel that holds a place, None where it was not tested."""
-    return permutations.row_of(layer.grid.linear_index(layer.voxel(mm)))
+    voxel = layer.grid.nearest_voxel(mm)
+    return None if voxel is None else permutations.row_of(layer.grid.linear_index(voxel))

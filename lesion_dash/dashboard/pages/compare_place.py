@@ -9,8 +9,6 @@ from ...core.formats import MISSING, PERCENT, POINTS, VOLUME, VOLUME_DIFFERENCE
 from ...core.text import counted
 from ...stats.differences import FILE_NAMES
 from ..comparison_service import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
-from ..map_slices import MapLayer
-from ..places import Mm
 
 FILES_IN_WORDS = {file: DIFFERENCES[key] for key, file in FILE_NAMES.items()}
 NOTHING = MISSING
@@ -40,22 +38,17 @@ def place_html(key: str, place: PlaceOfTwo) -> str:
     return f'<table aria-live="polite"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
-def corner_words(
-    key: str, side: Side, layer: MapLayer, mm: Mm, min_patients: int
-) -> tuple[str, str]:
+def side_words(key: str, side: Side, min_patients: int) -> tuple[str, str]:
     """The value of one cohort at the crosshair, and how many patients it is of."""
     if not side.is_seen:
         return NOTHING, _NO_DATA
     patients = f"{side.n:,} of {counted(side.of, 'patient')}"
     if key == FREQUENCY:
         return PERCENT.with_unit(side.percent), patients
-    value = layer.value_at(layer.voxel(mm))
-    if math.isnan(value):
-        return (
-            NOTHING,
-            f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here",
-        )
-    return VOLUME.with_unit(value), patients
+    if side.n < min_patients:
+        few = f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here"
+        return NOTHING, few
+    return VOLUME.with_unit(side.std_ml if key == SD else side.mean_ml), patients
 
 
 def difference_words(key: str, place: PlaceOfTwo) -> tuple[str, str]:

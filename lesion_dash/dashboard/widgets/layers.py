@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.grid import Grid
+from ...core.grid import Grid, find_index
 from ...images.masks import Mask
-from ...plotting.figures import BOTH, COLOUR_STOPS, ONLY_A, ONLY_B, Colour
-from ..colour_scales import B_TO_A
+from ...plotting.figures import BOTH, COLOUR_STOPS, ONLY_A, ONLY_B, Colour, to_levels
+from ..places import Mm
 from .frame import Frame, resample, template_for
 
 Stops = tuple[tuple[int, Colour], ...]
+
+_NO_DIFFERENCE = 128
+"""The level of 0 on a diverging scale."""
+
+# Orange for A and blue for B, as in the overlap of the two; safe for colour-blind eyes, and as dark
+# at one end as at the other.
+B_TO_A: Stops = (
+    (0, (8, 55, 115)),
+    (64, (70, 160, 220)),
+    (_NO_DIFFERENCE, (242, 242, 238)),
+    (192, (230, 150, 20)),
+    (255, (120, 55, 0)),
+)
 
 COLOUR_TABLES: dict[str, Stops] = {
     **COLOUR_STOPS,
@@ -63,6 +76,8 @@ class Scale:
         Whether the value 0 has a colour, the first one; else it has none.
     steps : tuple of Step
         Of a scale of steps, the lowest limit first.
+    sides : tuple of str
+        What the two ends of a diverging scale mean, such as ``B higher`` and ``A higher``.
     """
 
     high: float
@@ -71,6 +86,35 @@ class Scale:
     kind: Literal["linear", "diverging", "steps"] = "linear"
     shows_zero: bool = False
     steps: tuple[Step, ...] = ()
+    sides: tuple[str, str] = ("", "")
+
+    def levels(self, values: NDArray) -> NDArray[np.uint8]:
+        """The entry of the colour table of each value, as the browser has it; 0 is transparent."""
+        if self.kind == "steps":
+            limits = [step.limit for step in self.steps]
+            return (np.searchsorted(limits, values) + 1).astype(np.uint8)
+        if self.kind == "diverging":
+            share = np.clip(np.asarray(values) / self.high, -1, 1)
+            return (_NO_DIFFERENCE + np.rint(share * (_NO_DIFFERENCE - 1))).astype(np.uint8)
+        least = np.uint8(0 if self.low == 0 and not self.shows_zero else 1)
+        above = np.asarray(values, np.float32) - np.float32(self.low)
+        return np.maximum(to_levels(above, self.high - self.low), least)
+
+    @property
+    def palette(self) -> NDArray[np.uint8]:
+        """Red, green, blue and opacity of the 256 levels, shape (256, 4)."""
+        table = np.zeros((256, 4), np.uint8)
+        if self.kind == "steps":
+            for level, step in enumerate(self.steps, start=1):
+                table[level] = (*step.colour, round(255 * step.opacity))
+            return table
+        stops = COLOUR_TABLES[self.colormap]
+        positions = [position for position, _ in stops]
+        for channel in range(3):
+            column = [colour[channel] for _, colour in stops]
+            table[:, channel] = np.rint(np.interp(np.arange(256), positions, column))
+        table[1:, 3] = 255
+        return table
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -83,6 +127,7 @@ class Scale:
             "high": float(self.high),
             "zero": self.shows_zero,
             "steps": steps,
+            "sides": list(self.sides),
         }
 
 
@@ -94,7 +139,7 @@ class ValueLayer:
     ----------
     grid : Grid
     indices : array of int, shape (voxels,)
-        Linear positions, the first axis fastest.
+        Linear positions in ascending order, the first axis fastest.
     values : array of numbers, shape (voxels,)
         In the unit that is shown.
     title, unit : str
@@ -110,6 +155,28 @@ class ValueLayer:
     unit: str
     scale: Scale
     n: NDArray[np.integer] | None = None
+
+    def value_at(self, mm: Mm, k: int = 1) -> float:
+        """The value of the voxel that holds a place, NaN where none is shown at k."""
+        voxel = self.grid.nearest_voxel(mm)
+        row = None if voxel is None else find_index(self.indices, self.grid.linear_index(voxel))
+        is_shown = row is not None and (self.n is None or self.n[row] >= k)
+        return float(self.values[row]) if is_shown else float("nan")
+
+    def at_least(self, k: int) -> ValueLayer:
+        """The voxels that are shown at a minimum number of patients."""
+        if self.n is None:
+            return self
+        rows = self.n >= k
+        return replace(self, indices=self.indices[rows], values=self.values[rows], n=self.n[rows])
+
+    def extreme(self, largest: bool) -> Mm | None:
+        """Where the largest, or the smallest, value is; None where there is no value."""
+        if not self.values.size:
+            return None
+        at = np.argmax(self.values) if largest else np.argmin(self.values)
+        x, y, z = self.grid.mm_of_index(self.indices[[at]])[0].tolist()
+        return x, y, z
 
     def pack(self, frame: Frame) -> tuple[dict[str, Any], list[NDArray]]:
         """What the browser needs to know, and the arrays."""

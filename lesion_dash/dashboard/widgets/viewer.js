@@ -340,7 +340,8 @@ function render({ model, el }) {
       low.value = map.scale.kind === "diverging" ? -to : from;
       const stops = tables[state.colormap || map.scale.colormap];
       bar.style.background = `linear-gradient(to right, ${stops.map(([at, c]) => `rgb(${c}) ${at / 2.55}%`)})`;
-      legend.textContent = map.unit;
+      const [below, above] = map.scale.sides;
+      legend.textContent = below ? `${map.unit} · ◀ ${below} · ${above} ▶` : map.unit;
     } else if (map) {
       const classes = map.kind === "overlap" ? map.classes.map(([, text, c]) => [text, c])
         : map.scale.steps.map(([, text, c]) => [text, c.slice(0, 3)]);
