@@ -9,6 +9,7 @@ from .atlas.atlas import LabelAtlas as LabelAtlas
 from .atlas.atlas import ProbabilityAtlas as ProbabilityAtlas
 from .atlas.finding import find_atlases as find_atlases
 from .atlas.loading import load_atlas as load_atlas
+from .atlas.search import find_regions as find_regions
 from .cohort.cohort import Cohort as Cohort
 from .cohort.columns import describe_columns as describe_columns
 from .cohort.conditions import Condition as Condition

@@ -97,13 +97,16 @@ class Load(Request):
 
 def _lines(load: LesionLoad) -> list[str]:
     """The regions that are lesioned most often, with their mean load over all patients."""
+    from ..atlas.levels import name_in_words
+
     patients, regions = load.voxels.shape
     many = f"{patients} patients x {regions} regions"
     lines = [f"{load.atlas.name}: {many}; most often lesioned:"]
     touched = (load.voxels > 0).sum(axis=0)
     for column in sorted(range(regions), key=lambda column: -int(touched[column]))[:_MAX_REGIONS]:
         if touched[column]:
-            name, mean = load.atlas.regions[column].name, 100 * load.of_region[:, column].mean()
+            name = name_in_words(load.atlas.regions[column])
+            mean = 100 * load.of_region[:, column].mean()
             many = f"in {touched[column]} of {patients} patients"
             lines.append(f"  {name}: {many}; {mean:.1f} % of the region, mean of all patients")
     return lines

@@ -27,6 +27,7 @@ _ASKED_FOR = (
     r"\btaken as probabilities from 0 to 1$",
     r", as was stated$",
     r"\bcite .+; licence: ",
+    r"\blevels of \S+ of \S+ regions (from|by) ",
     r"\(repetition time .+ s\)$",
     r"excluded: too small$",
     r"patients excluded( in all)?$",

@@ -181,7 +181,9 @@ def _regions_lines(counts: RegionCounts) -> Sequence[str]:
         percent = row.expected_percent_of_region
         of_region = f"{percent:11.1f}" if percent == percent else f"{'-':>11}"
         amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3 / 1000:11,.3f}"
-        lines.append(f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
+        words = printable(", ".join(filter(None, (row.full_name, row.lobe))))
+        line = f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}  {words}"
+        lines.append(line.rstrip())
     if len(touched) > _MAX_REGIONS:
         more = len(touched) - _MAX_REGIONS
         lines.append(f"and {more} more regions, in the table that was written")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,6 +19,7 @@ from ..images.maps import GridCache
 from ..images.probabilities import Scale
 from ..images.space import compare_spaces, space_input
 from .formats import Region
+from .levels import levels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,13 +98,14 @@ class Atlas(ABC):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per region: label, region, its size on this grid, the table's other columns."""
+        """A row per region: label, region, its size on this grid, its levels, other columns."""
         import pandas as pd
 
         size, sizes = self._size_column, self.sizes
         rows = [
             {"label": region.label, "region": region.name, size: sizes.get(region.label, 0)}
-            | region.extra
+            | {level: value for level, value in asdict(levels_of(region)).items() if value}
+            | {key: value for key, value in region.extra.items() if key != "hemisphere"}
             for region in self.regions
         ]
         return pd.DataFrame(rows, columns=None if rows else ["label", "region", size])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..atlas.atlas import Atlas, check_boxes_meet
+from ..atlas.levels import levels_of
 from ..core import defaults
 from ..core.defaults import (
     CONNECTIVITY,
@@ -64,7 +65,7 @@ _OVERLAP: dict[str, Callable[[ComponentOverlap], Any]] = {
     "correlation": lambda match: match.correlation,
     "intersection_over_union": lambda match: match.intersection_over_union,
 }
-COLUMNS = (*_COMPONENT, *_OVERLAP, "grid")
+COLUMNS = (*_COMPONENT, *_OVERLAP, "full_name", "lobe", "grid")
 
 # siibra shows a centroid as text of two decimals, such as ``(-43.66, -63.76, -12.5)``.
 _SIIBRA: dict[str, Callable[[ComponentOverlap], Any]] = {
@@ -136,6 +137,7 @@ class Assignment:
         - ``weighted_mean_value``: mean of v2 over the region, sum(v1 v2) / sum(v1).
         - ``correlation``: Pearson's, of v1 and v2 over the smallest box that holds both.
         - ``intersection_over_union`` of the voxels with v1 > 0 and those of the component.
+        - ``full_name``, ``lobe``: of the region, where they are known.
         - ``grid``: whose grid all this is on, ``map`` or ``atlas``.
         """
         import pandas as pd
@@ -271,12 +273,17 @@ def assign_regions(
         local, source = atlas, source.on_grid(atlas.grid)
     components = find_components(source, **choices)
     sums = sum_regions(local, lower_threshold)
+    levels = map(levels_of, local.regions)
+    names = {column: (level.full_name, level.lobe) for column, level in enumerate(levels)}
     matches: list[ComponentOverlap] = []
     rows: list[tuple[Any, ...]] = []
     for part, own in zip(components, match_regions(components.parts, sums), strict=True):
         head = [value(part, sums) for value in _COMPONENT.values()]
         matches += own
-        rows += [(*head, *(value(m) for value in _OVERLAP.values()), on) for m in own]
+        rows += [
+            (*head, *(value(m) for value in _OVERLAP.values()), *names.get(m.column, ("", "")), on)
+            for m in own
+        ]
     notes = [f"{components.name}: {note}" for note in components.notes]
     notes += [f"{local.name}: {note}" for note in sums.notes]
     return Assignment(

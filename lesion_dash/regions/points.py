@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
+from ..atlas.levels import levels_of
 from ..core.defaults import LOWER_THRESHOLD, POINT_SIGMA_MM
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -32,6 +33,8 @@ COLUMNS = (
     "probability",
     "max_probability",
     "percent_of_point",
+    "full_name",
+    "lobe",
 )
 REACH = 3.0
 """Standard deviations at which the Gaussian around a point is cut off: 97 % of it lie within."""
@@ -182,12 +185,14 @@ def _assign_point(
             float(probability[column]),
             float(highest[column]),
             100 * float(share[column]),
+            levels_of(regions[column]).full_name,
+            levels_of(regions[column]).lobe,
         )
         for column in np.argsort(-probability, kind="stable").tolist()
         if share[column] > 0
     ]
     rest = max(0.0, 1.0 - float(weights @ np.minimum(1, near.sum(axis=1))))
-    return [*rows, (0, OUTSIDE, rest, float("nan"), 100 * max(0.0, 1.0 - inside))]
+    return [*rows, (0, OUTSIDE, rest, float("nan"), 100 * max(0.0, 1.0 - inside), "", "")]
 
 
 def _spread_point(
