@@ -43,10 +43,14 @@ _COMPONENT: dict[str, Callable[[Component, RegionSums], Any]] = {
     "peak_y_mm": lambda part, _: float(part.peak_mm[1]),
     "peak_z_mm": lambda part, _: float(part.peak_mm[2]),
     "region_at_peak": lambda part, sums: sums.region_at(part.peak_index),
+    "nearest_region_at_peak": lambda part, sums: sums.nearest_at(part.peak_mm)[0],
+    "nearest_mm_at_peak": lambda part, sums: sums.nearest_at(part.peak_mm)[1],
     "centroid_x_mm": lambda part, _: float(part.centroid_mm[0]),
     "centroid_y_mm": lambda part, _: float(part.centroid_mm[1]),
     "centroid_z_mm": lambda part, _: float(part.centroid_mm[2]),
     "region_at_centroid": lambda part, sums: sums.region_at_mm(part.centroid_mm),
+    "nearest_region_at_centroid": lambda part, sums: sums.nearest_at(part.centroid_mm)[0],
+    "nearest_mm_at_centroid": lambda part, sums: sums.nearest_at(part.centroid_mm)[1],
 }
 _OVERLAP: dict[str, Callable[[ComponentOverlap], Any]] = {
     "label": lambda match: match.label,
@@ -121,7 +125,8 @@ class Assignment:
         """A row per component and region that share a voxel, and one for what lies outside.
 
         Of the component: its number, sign, size, peak (value and place in mm) and centroid, and the
-        likeliest region at both. Of both together, v1 being the region's probability (1 in a
+        likeliest region at both, with the nearest region and its distance in mm, 0 in a region;
+        see `Atlas.nearest`. Of both together, v1 being the region's probability (1 in a
         region of a labelled atlas) and v2 the map's value in the component without its sign:
 
         - ``voxels``, ``volume_mm3``: where v1 > 0 in the component; ``percent_of_component`` and

@@ -36,6 +36,13 @@ EXPECTED_COLUMNS = (
 )
 """Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
 
+BANDS_MM = (3.0, 10.0)
+"""Distances to the nearest region that part what lies outside an atlas.
+
+Arbitrary: within 3 mm, a voxel or two, borders of regions are uncertain; beyond 10 mm lies no white
+matter of a gyrus.
+"""
+
 _NOTHING = float("nan")
 
 _PLACE = ("x_mm", "y_mm", "z_mm")
@@ -227,6 +234,33 @@ COLUMNS = (
 """Of `RegionCounts.table`."""
 
 
+@dataclass(frozen=True)
+class DistanceBand:
+    """The voxels of a map outside an atlas whose distance to the nearest region is in a range.
+
+    Parameters
+    ----------
+    above_mm, up_to_mm : float
+        The last band has no end: infinity.
+    voxels : int
+    volume_mm3, percent_of_map : float
+    """
+
+    above_mm: float
+    up_to_mm: float
+    voxels: int
+    volume_mm3: float
+    percent_of_map: float
+
+    @property
+    def label(self) -> str:
+        """The range in words."""
+        if not np.isfinite(self.up_to_mm):
+            return f"more than {self.above_mm:g} mm from the nearest region"
+        low = f"{self.above_mm:g} to " if self.above_mm else "up to "
+        return f"{low}{self.up_to_mm:g} mm from the nearest region"
+
+
 @dataclass(frozen=True, eq=False)
 class RegionCounts:
     """A binary map counted region by region.
@@ -266,6 +300,27 @@ class RegionCounts:
         ]
         missed = self.mask.indices[is_missed(inside)]
         return (*places, middle_of(self.mask.grid, missed, np.ones(missed.size)))
+
+    @cached_property
+    def outside_by_distance(self) -> tuple[DistanceBand, ...]:
+        """The voxels outside the atlas by their distance to the nearest region; see `BANDS_MM`.
+
+        They add up to ``voxels`` of the last row.
+        """
+        missed = self.mask.indices[~self.atlas.is_inside[self.mask.indices]]
+        bounds = (0.0, *BANDS_MM, float("inf"))
+        ends = np.searchsorted(np.sort(self.atlas.distances[missed]), BANDS_MM, side="right")
+        counts = np.diff([0, *ends.tolist(), missed.size]).tolist()
+        return tuple(
+            DistanceBand(
+                low,
+                high,
+                voxels,
+                voxels * self.mask.grid.voxel_volume,
+                _percent(voxels, self.mask.voxels, 0.0),
+            )
+            for (low, high), voxels in zip(pairwise(bounds), counts, strict=True)
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..atlas.places import name_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
 from ..core.text import counted, printable
 from ..images.space import space_of
@@ -183,6 +184,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "age": partial(age_summary, findings),
         "sex": sex_summary,
         "cited_in": cited_in,
+        "name_place": name_place,
         "conditions": partial(_condition_labels, findings),
         "of_each": partial(_of_each, findings),
     }
@@ -223,11 +225,11 @@ def _convention_rows(findings: Findings) -> list[list[str]]:
 
 
 def _region_rows(findings: Findings) -> list[tuple[RegionCount, list[str]]]:
-    """The regions that hold any voxel, with the place of one; what lies outside comes last."""
+    """What lies outside, then the regions that hold any voxel, with the place of one."""
     if findings.regions is None:
         return []
     *regions, outside = zip(findings.regions.rows, findings.regions.places, strict=True)
-    rows = [*((row, place) for row, place in regions if row.voxels), outside]
+    rows = [outside, *((row, place) for row, place in regions if row.voxels)]
     decimals = decimals_of((value for _, place in rows for value in place), limit=1)
     return [(row, [fixed(value, decimals) for value in place]) for row, place in rows]
 
