@@ -32,6 +32,7 @@ from .regions.assignment import assign_regions as assign_regions
 from .regions.counts import RegionCounts as RegionCounts
 from .regions.counts import count_regions as count_regions
 from .regions.differences import region_differences as region_differences
+from .regions.involvement import region_involvement as region_involvement
 from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points
