@@ -254,7 +254,8 @@ def _describe_region(row: Any, is_probabilistic: bool) -> str:
 def _describe_point(row: Any) -> str:
     place = ", ".join(f"{mm + 0.0:g}" for mm in (row.x_mm, row.y_mm, row.z_mm))
     chance = f", probability {row.probability:.2f}" if row.probability > 0 else ""
-    return f"point {row.point} at {place} mm: {row.region}{chance}"
+    away = f", {row.nearest_mm:.1f} mm from {row.nearest_region}" if row.nearest_mm > 0 else ""
+    return f"point {row.point} at {place} mm: {row.region}{chance}{away}"
 
 
 def _two(value: float) -> str:

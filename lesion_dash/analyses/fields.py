@@ -379,8 +379,11 @@ AtlasScaleIfAny = Annotated[
     Literal["fraction", "percent"] | None, option(_SCALE, default=None, is_usual_recorded=False)
 ]
 By = Annotated[
-    Literal["region", "hemisphere", "parent"],
-    option("put regions together by hemisphere, or by parent such as the lobe", default="region"),
+    Literal["region", "lobe", "gyrus", "hemisphere", "system", "parent"],
+    option(
+        "put regions together by a level of their names; parent is the one their table names",
+        default="region",
+    ),
 ]
 
 # Single images.

@@ -156,7 +156,7 @@ def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
 
 
 def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
-    """An atlas on a grid, its regions put together by their hemisphere or parent."""
+    """An atlas on a grid, its regions put together by a level of their names."""
     from ..atlas.grouping import group_regions
 
     local = atlas.on_grid(grid)

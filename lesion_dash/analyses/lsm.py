@@ -276,9 +276,11 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
 
 
 def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
+    from ..atlas.places import NamedPlace
     from ..stats.lesion_symptom.univariate import LINEAR
 
-    place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
+    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
     unit = symptom_map.patients.name
     has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
     given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""

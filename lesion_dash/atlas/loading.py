@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import InputError, MissingFile, check_choice
 from ..core.grid import is_near
-from ..files.listing import strip_ending
+from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
@@ -33,6 +33,8 @@ from .finding import (
 )
 from .formats import Region
 from .grouping import check_map_sides, check_sides, shorten
+from .hierarchies import find_hierarchy, read_hierarchy
+from .nomenclature import complete_levels
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
 from .values import Column, check_one_scale, check_parcels, to_probabilities
@@ -321,8 +323,24 @@ def load_atlas(
     """
     if scale is not None:
         check_choice("scale", scale, get_args(Scale))
-    atlas = _load(image, labels, scale, progress)
+    atlas = _with_levels(_load(image, labels, scale, progress))
     return atlas if space is None else atlas.replaced(grid=in_space(atlas.grid, space))
+
+
+def _with_levels(atlas: Atlas) -> Atlas:
+    """The atlas with all that its files and the facts tell of its regions' names."""
+    images = [as_path(file) for file in atlas.sources if has_image_ending(file)]
+    path = find_hierarchy(images[0]) if images else None
+    read = read_hierarchy(path, atlas.regions) if path is not None else None
+    sources = dict(atlas.sources)
+    beside: dict[int, dict[str, str]] = {}
+    name = ""
+    if read is not None:
+        table, beside = read
+        name = table.path.name
+        sources[str(table.path)] = table.sha256
+    regions, notes = complete_levels(atlas.regions, beside, name)
+    return atlas.replaced(regions=regions, notes=atlas.notes + notes, sources=sources)
 
 
 def _load(

@@ -26,6 +26,8 @@ from ..core.grid import Grid
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import RegionCount, RegionCounts, count_regions
+from ..regions.involvement import Involvement, region_involvement
+from ..regions.load import lesion_load
 from ..stats.coverage import Coverage, threshold_coverage
 from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
@@ -280,6 +282,8 @@ class Findings:
         Of the voxels that count: the overlap, or A at the minimum of patients.
     overlap : Overlap or None
     differences : CohortDifferences or None
+    involved : tuple of Involvement
+        The patients lesioned in each region, of each cohort, where there is an atlas.
     """
 
     request: ReportRequest
@@ -288,6 +292,7 @@ class Findings:
     regions: RegionCounts | None
     overlap: Overlap | None
     differences: CohortDifferences | None
+    involved: tuple[Involvement, ...] = ()
 
     @property
     def a(self) -> Side:
@@ -406,7 +411,10 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         for letter, folder, cohort in zip("ab", folder_names(whole), parts, strict=False)
     )
     differences = cohort_differences(parts[0], parts[1], k) if b is not None else None
-    return Findings(request, sides, atlas, regions, both, differences)
+    involved = tuple(
+        region_involvement(lesion_load(cohort, atlas)) for cohort in parts if atlas is not None
+    )
+    return Findings(request, sides, atlas, regions, both, differences, involved)
 
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:
