@@ -15,6 +15,7 @@ from . import analyses
 from .analyses.console import (
     complain,
     lasting_streams,
+    noticed_interrupts,
     open_missing_streams,
     progress_bar,
     sentences_for_warnings,
@@ -143,26 +144,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        result = read_request(arguments).execute(progress_bar)
-        show(result)
-        return int(result.exit_code)
-    except LesionDashError as problem:
-        error = getattr(problem, "on_command_line", problem)
-        code = getattr(error, "exit_code", 2)
-        return complain(str(error), getattr(error, "details", ()), code)
-    except KeyboardInterrupt:
-        return complain("stopped by the user; nothing was changed", code=130)
-    except MemoryError:
+    with noticed_interrupts() as is_interrupted:
+        try:
+            result = read_request(arguments).execute(progress_bar)
+            show(result)
+            return int(result.exit_code)
+        except KeyboardInterrupt:
+            return _stopped()
+        except Exception as error:
+            return _stopped() if is_interrupted() else _failed(error)
+
+
+def _stopped() -> int:
+    return complain("stopped by the user; nothing was changed", code=130)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong; return the exit code."""
+    if isinstance(error, LesionDashError):
+        shown = getattr(error, "on_command_line", error)
+        return complain(str(shown), getattr(shown, "details", ()), getattr(shown, "exit_code", 2))
+    if isinstance(error, MemoryError):
         return complain("not enough memory for these images; nothing was changed")
-    except Exception as error:
-        if os.environ.get("LESION_DASH_DEBUG"):
-            raise
-        if cause_of(error) == "full":  # wherever a library writes files of its own
-            place = getattr(error, "filename", None) or "a disk that is written to"
-            return complain(f"{place}: no space is left; free some, and run this again")
-        kind = type(error).__name__
-        return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
+    if os.environ.get("LESION_DASH_DEBUG"):
+        raise error
+    if cause_of(error) == "full":  # wherever a library writes files of its own
+        place = getattr(error, "filename", None) or "a disk that is written to"
+        return complain(f"{place}: no space is left; free some, and run this again")
+    kind = type(error).__name__
+    return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
 
 
 def read_request(arguments: Sequence[str] | None = None) -> Request:
