@@ -38,9 +38,11 @@ HELP: Mapping[str, str] = {
     "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
     "that the command line writes.",
     "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
-    "region, and the patients lesioned there with mean ± SD of their volumes. The mouse wheel "
-    "leafs through the slices. Neurological: the patient's left is on the left of the screen; "
-    "radiological: on the right.",
+    "region, and the patients lesioned there with mean ± SD of their volumes. Once "
+    "the brain was clicked, the mouse wheel leafs through its slices and the arrow keys move the "
+    "crosshair; with Ctrl the wheel zooms, and the right button moves the picture. A double click "
+    "shows one plane large, another one all. “Display” has the rest. R|L: the patient's left is on "
+    "the left of the screen (neurological), or on the right (radiological).",
     "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "
     "is chosen, whichever map is shown; the largest share first, what lies in no region last. "
     "Volume: what region and map share; % of map, % of region: that volume as a share of each; "
