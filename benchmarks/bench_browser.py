@@ -129,7 +129,7 @@ def settle(page: Any) -> None:
 
 def click(page: Any, number: int) -> bool:
     """Click into the axial slice, elsewhere each time."""
-    box = page.locator(".ld-canvas canvas").bounding_box()
+    box = page.locator(".ld-viewer-stage canvas").bounding_box()
     across, down = (0.42, 0.46, 0.55, 0.6)[number % 4], (0.4, 0.5, 0.6)[number % 3]
     page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
     return True

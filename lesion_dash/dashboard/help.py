@@ -37,10 +37,12 @@ HELP: Mapping[str, str] = {
     "voxel takes the label of the atlas voxel at its place.",
     "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
     "that the command line writes.",
-    "Brain": "Click to move the crosshair; the line below gives its coordinates in mm, the "
-    "region, the number of patients with a lesion there and mean ± SD of their lesion volumes. The "
-    "mouse wheel moves through the slices. Neurological: the patient's left is on the left of the "
-    "screen; radiological: on the right.",
+    "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "
+    "the region, and the patients with a lesion there with mean ± SD of their volumes. Once "
+    "the brain was clicked, the mouse wheel moves through the slices and the arrow keys move the "
+    "crosshair; with Ctrl the wheel zooms, and the right button moves the picture. A double click "
+    "shows one plane large, another one all. “Display” has the rest. R|L: the patient's left is on "
+    "the left of the screen (neurological), or on the right (radiological).",
     "Figure": "The same map drawn by nilearn, for a paper or a slide. Click it to enlarge it, to "
     "choose planes, slices, background and size, and to save it as PNG, SVG or PDF.",
     "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "

@@ -24,7 +24,7 @@ new PerformanceObserver((list) => {
 FOCUS = """() => {
   const node = document.activeElement, style = getComputedStyle(node);
   const isRinged = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-  return [node.matches(".ld-canvas canvas"), isRinged ? "" : node.outerHTML.slice(0, 200)];
+  return [node.matches(".ld-brain .ld-viewer-stage canvas"), isRinged ? "" : node.outerHTML.slice(0, 200)];
 }"""
 
 
@@ -140,7 +140,7 @@ def test_an_error_covers_nothing_and_escape_takes_it_away(page: Any) -> None:
 
 def test_the_keyboard_leads_to_the_brain_and_to_the_next_tab(page: Any) -> None:
     readout = page.locator(".ld-brain .ld-readout")
-    fields = page.locator(".ld-brain .ld-place input").all()
+    fields = page.locator(".ld-brain .ld-viewer-place input").all()
     x, y, z = (round(float(field.input_value())) for field in fields)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to brain"
@@ -157,7 +157,7 @@ def test_the_keyboard_leads_to_the_brain_and_to_the_next_tab(page: Any) -> None:
         page.keyboard.press(key)
     moved = f"MNI {x + 1}, {y - 1}, {z + 10}".replace("-", "−")
     readout.filter(has_text=moved).wait_for(timeout=LONG)
-    page.get_by_label("x", exact=True).first.fill("40")
+    page.get_by_label("x in mm", exact=True).first.fill("40")
     page.keyboard.press("Enter")
     moved = f"MNI 40, {y - 1}, {z + 10}".replace("-", "−")
     readout.filter(has_text=moved).wait_for(timeout=LONG)

@@ -130,9 +130,10 @@ def test_a_report_is_made_and_saved(dashboard: Any) -> None:
 
 def test_without_webgl_nilearn_draws(address: str, open_page: Callable[..., Any]) -> None:
     page = open_page(address, script=NO_WEBGL)
-    frame = page.frame_locator(".ld-fallback iframe")
+    frame = page.frame_locator(".ld-viewer-fallback iframe")
     frame.locator("canvas").first.wait_for(timeout=LONG)
-    assert not page.locator(".ld-canvas").is_visible()
+    assert "no WebGL 2" in page.locator(".ld-viewer-fallback").inner_text()
+    assert page.locator(".ld-viewer-fallback iframe").get_attribute("sandbox") == "allow-scripts"
 
 
 def test_a_slow_computer_does_not_lose_widgets(dashboard: Any) -> None:

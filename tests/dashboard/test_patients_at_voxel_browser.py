@@ -38,8 +38,7 @@ def page(address: str, shared_page: Callable[..., Any]) -> Any:
 def picture(page: Any) -> NDArray[np.float32]:
     """The brain, inside the ring of the focus, once the kernel has nothing more to say of it."""
     settle(page)
-    page.evaluate(FRAMES)
-    png = page.locator(".ld-canvas canvas").screenshot()
+    png = page.locator(".ld-viewer-stage canvas").screenshot()
     return matplotlib.image.imread(io.BytesIO(png))[RING:-RING, RING:-RING, :3]
 
 
@@ -72,7 +71,7 @@ def lists_at(cohort: Cohort, mm: tuple[float, float, float]) -> list[list[str]]:
 
 
 def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Cohort) -> None:
-    box = page.locator(".ld-canvas canvas").bounding_box()
+    box = page.locator(".ld-viewer-stage canvas").bounding_box()
     for across, down in ((0.06, 0.45), (0.11, 0.35)):
         before = page.locator(".ld-readout").inner_text()
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)

@@ -58,7 +58,7 @@ function namePages(root) {
 
 // A control outside the fields is named by the word before it.
 function nameOther(control) {
-  if (isNamed(control) || control.title || control.closest(".ld-table, .ld-place")) return;
+  if (isNamed(control) || control.title || control.closest(".ld-table, .ld-viewer")) return;
   const before = control.closest(".jupyter-widgets")?.previousElementSibling;
   const label = before?.matches(".widget-label") ? words(before) : "";
   put(control, "aria-label", [titleOf(control), label].filter(Boolean).join(": "));
