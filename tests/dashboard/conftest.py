@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import settle
+from browser_steps import LONG, settle
 from ipywidgets import Widget
 from served_dashboard import Served, ended, find_port, start_server
 
@@ -182,7 +182,7 @@ class Visits:
             page.add_init_script(source)
         if late:
             page.route(late, _hold)
-        page.goto(url)
+        page.goto(url, timeout=LONG)
         return page
 
     def close(self) -> None:
