@@ -16,7 +16,7 @@ from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import read_text, unfetched_link
+from ..files.reading import PARTICIPANTS, TableLimits, read_text, unfetched_link
 from .cells import is_missing
 from .id_columns import IdColumn, choose_id_column
 from .ids import People
@@ -373,6 +373,7 @@ def read_participants_table(
     root: AnyPath | None = None,
     files: Sequence[str] = (),
     of_these_alone: bool = False,
+    limits: TableLimits = PARTICIPANTS,
 ) -> Participants:
     """Read a table with a header and a row per patient, separated by tabs, commas or semicolons.
 
@@ -385,13 +386,15 @@ def read_participants_table(
         Masks, as paths below their folder, to which rows are joined.
     of_these_alone : bool
         The table is that of these files, so that a row without one is worth a note.
+    limits : TableLimits
+        A larger table is refused.
 
     Raises
     ------
     InputError
         Where the table cannot be read, or no row has an id.
     """
-    plain = read_plain_table(path)
+    plain = read_plain_table(path, limits)
     people = People(tuple(files))
     column = choose_id_column(plain, people)
     kept = [place for place, cell in enumerate(column.ids) if not is_missing(cell)]
