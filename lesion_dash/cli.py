@@ -15,7 +15,6 @@ from . import analyses
 from .analyses.console import (
     complain,
     lasting_streams,
-    noticed_interrupts,
     open_missing_streams,
     progress_bar,
     sentences_for_warnings,
@@ -26,6 +25,7 @@ from .analyses.fields import argument_of, choices_of, help_of, option, source, v
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
 from .core.errors import LesionDashError, cause_of
+from .core.interrupts import STOPPED, STOPPED_EXIT_CODE, noticed_interrupts
 from .core.text import did_you_mean
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
@@ -150,13 +150,11 @@ def _run(arguments: Sequence[str] | None) -> int:
             show(result)
             return int(result.exit_code)
         except KeyboardInterrupt:
-            return _stopped()
+            return complain(STOPPED, code=STOPPED_EXIT_CODE)
         except Exception as error:
-            return _stopped() if is_interrupted() else _failed(error)
-
-
-def _stopped() -> int:
-    return complain("stopped by the user; nothing was changed", code=130)
+            if is_interrupted():
+                return complain(STOPPED, code=STOPPED_EXIT_CODE)
+            return _failed(error)
 
 
 def _failed(error: Exception) -> int:

@@ -460,3 +460,27 @@ def test_an_interrupt_that_a_library_makes_an_error_of_is_an_interrupt(
     assert "stopped by the user; nothing was changed" in capsys.readouterr().err
     assert not (study / "out").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_while_code_is_loaded_is_one_sentence():
+    """A library may make another error of it then as well, as classes of pydantic do."""
+    code = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "pydantic":
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("cannot make a class") from error
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+from lesion_dash.__main__ import main
+sys.exit(main())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130
+    assert ended.stderr == "lesion-dash: error: stopped by the user; nothing was changed\n"

@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from browser_steps import FRAMES, settle
+from browser_steps import settle
 from numpy.typing import NDArray
 
 from lesion_dash.cohort.cohort import Cohort
