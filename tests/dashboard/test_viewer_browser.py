@@ -10,10 +10,12 @@ from typing import Any
 import matplotlib.image
 import nibabel as nib
 import numpy as np
+import psutil
 import pytest
 from browser_steps import LONG, download
 from ipywidgets import IntSlider
 from numpy.typing import NDArray
+from served_dashboard import ended, find_port, start_server
 from viewer_page import ViewerPage
 
 from lesion_dash.core.grid import Grid
@@ -373,3 +375,29 @@ def test_a_file_dropped_on_the_brain_is_not_opened(
     }""")
     shown.settle()
     assert shown.page.evaluate(count) == before
+
+
+def test_the_map_follows_the_slider_while_the_kernel_is_paused(
+    own_root: Path, open_page: Callable[..., Any]
+) -> None:
+    served = start_server(own_root, find_port())
+    with ended(served.process):
+        page = open_page(f"{served.origin}/")
+        page.wait_for_selector(".ld-viewer-root[data-painted][data-k='5']", timeout=LONG)
+        page.get_by_text("k = 5:").wait_for(timeout=LONG)
+        kernels = psutil.Process(served.process.pid).children(recursive=True)
+        assert kernels
+        for kernel in kernels:
+            kernel.suspend()
+        try:
+            handle = page.locator(".ld-choices .noUi-handle").first
+            for k in (6, 7):
+                handle.press("ArrowRight")
+                page.wait_for_selector(f".ld-viewer-root[data-k='{k}']", timeout=LONG)
+                title = page.locator(".ld-viewer-title").inner_text()
+                assert f"≥ {k} patients" in title
+                assert page.get_by_text("k = 5:").count() == 1  # the numbers wait
+        finally:
+            for kernel in kernels:
+                kernel.resume()
+        page.get_by_text("k = 7:").wait_for(timeout=LONG)
