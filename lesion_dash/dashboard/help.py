@@ -35,8 +35,8 @@ HELP: Mapping[str, str] = {
     "where some lie higher.",
     "Atlas": "Names the regions that the map lies in. It has to be in the space of the masks; each "
     "voxel takes the label of the atlas voxel at its place.",
-    "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
-    "that the command line writes.",
+    "Save": "The map that is shown, or another: maps as compressed NIfTI and tables as CSV. "
+    "“.nii” saves the map as the command line writes it.",
     "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "
     "the region, and the patients with a lesion there with mean ± SD of their volumes. Once "
     "the brain was clicked, the mouse wheel moves through the slices and the arrow keys move the "

@@ -234,7 +234,7 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     table = page.locator(".ld-regions")
     table.get_by_placeholder("Search").fill("frontal")
     page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 5")
-    table.get_by_text("Label", exact=True).click()
+    table.get_by_role("button", name="Label").click()
     page.wait_for_function(
         """() => {
         const cells = [...document.querySelectorAll('.ld-regions tbody td:nth-child(2)')];

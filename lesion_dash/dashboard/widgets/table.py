@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import anywidget
+import ipywidgets as widgets
 import pandas as pd
 import traitlets as t
 
@@ -114,7 +115,7 @@ class Table(anywidget.AnyWidget):
             "empty": empty,
             "canChoose": on_row is not None,
         }
-        super().__init__(options=options, content=self._content(0))
+        super().__init__(options=options, content=self._content(0), layout=_layout(rows))
         self.add_class("ld-table")
         self.on_msg(self._received)
 
@@ -189,3 +190,11 @@ class Table(anywidget.AnyWidget):
         elif self._on_row and type(row) is int and 0 <= row < len(self.frame):
             self.selected = row
             self._on_row(row)
+
+
+def _layout(rows: int) -> widgets.Layout:
+    """Room for a full page before the script is there, so that nothing below moves; see table.css.
+
+    That is two bars of 34 px, the heading, and rows of 26 px, one of them pinned.
+    """
+    return widgets.Layout(min_height=f"{2 * 34 + 40 + 26 * (rows + 1)}px")
