@@ -50,8 +50,8 @@ HELP: Mapping[str, str] = {
     "counts as much as it is likely to lie in the region; Max. prob.: the most likely one. A "
     "click moves the crosshair to where most patients are lesioned in it, and lists them.",
     "Patients with a lesion": "The patients with a lesion at the crosshair, or in the region "
-    "there, with the columns of the participants table. The strip shows their lesion volumes among those "
-    "of all. A click on a patient outlines that lesion on the brain.",
+    "there, with the columns of the participants table. The strip shows their lesion volumes "
+    "among those of all. A click on a patient outlines that lesion on the brain.",
     "Report": "One HTML file with patients, maps, tables, methods and code, to read, print and "
     "share. It names the files of patients.",
     "Show code": "Python and commands that give the same numbers and files.",

@@ -51,7 +51,7 @@ def corner_words(
     if math.isnan(value):
         return (
             NOTHING,
-            f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here",
+            f"{patients}: fewer than {min_patients}" if side.n else "no patient has a lesion here",
         )
     return f"{value:.1f} mL", patients
 

@@ -153,9 +153,7 @@ def _hidden(differences: RegionDifferences, rows: list[int]) -> list[str]:
     message = []
     if number := len(differences.regions) - len(rows):
         regions = "1 region" if number == 1 else f"{number} regions"
-        message.append(
-            f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well"
-        )
+        message.append(f"{regions} without a lesion omitted here (included in {FILE_NAME})")
     if np.isnan(differences.mean[rows]).any():
         min_patients = differences.min_patients
         few = f"{min_patients} patient{'' if min_patients == 1 else 's'}"
