@@ -132,7 +132,7 @@ def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
         table = own.files_table
         assert len(table) == N
         left = table[table["status"] == "skipped"]
-        assert left["reason"].str.startswith("left out, ").all()
+        assert left["reason"].str.startswith("excluded, ").all()
         is_missing = left["reason"].str.contains("value missing").to_numpy()
         column = cohort.table[parse_condition(text).column]
         np.testing.assert_array_equal(is_missing, column.isna().to_numpy()[left.index])
@@ -274,7 +274,7 @@ def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
     why = "which does not tell and counts as missing; 2 patients have it"
     assert notes_on("old<92")[1] == f"old < 92: 89+ is read as at least 89, {why}"
     reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
-    assert reasons.count(("left out, not certain: old < 92",)) == 2
+    assert reasons.count(("excluded, not certain: old < 92",)) == 2
     assert notes_on("sex!=Q")[1] == "sex != Q: nobody has sex = Q anyway"
     assert restrict_cohort(cohort, []) is cohort
 

@@ -76,10 +76,8 @@ def test_the_table_says_what_it_counts_and_why_it_is_empty(
     choose(context, folder_b="cohort_b")
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in text(regions.caption)
     maxima = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
-    assert (
-        f"Maximum overlap: {maxima[0]} of 40 patients of A, {maxima[1]} of 40"
-        in choices.bound.value
-    )
+    bound = f"Maximum overlap: {maxima[0]} of 40 patients of A, {maxima[1]} of 40 patients of B"
+    assert choices.bound.value == bound
     k = int(maxima[0])
     choose(context, min_patients=k)
     shown = text(regions.caption)

@@ -54,7 +54,7 @@ def test_regions_without_a_voxel_are_counted_not_shown(context: AppContext) -> N
     assert 0 < len(touched) < len(regions)
     frame = panel.table.frame
     assert frame["region"].tolist() == [*touched, outside.region]
-    hidden = f"and {len(regions) - len(touched)} regions without a voxel of the map"
+    hidden = f"{len(regions) - len(touched)} regions without overlap omitted"
     assert hidden in panel.remark.value
     assert titles(panel.table) == [
         "Region", "Label", "Voxels", "Volume (mL)", "% of map", "% of region", "Dice",

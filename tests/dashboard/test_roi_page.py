@@ -297,7 +297,7 @@ def test_nothing_left_is_said_and_can_be_undone(page: RoiPage) -> None:
     fill(page, page.steps.threshold, threshold=20.0)
     fill(page, page.parts, min_voxels=1000)
     assert page.context.banner.message == ""
-    assert "Nothing is left" in text(page.parts.caption)
+    assert "No cluster left" in text(page.parts.caption)
     assert page.values.download.disabled
     assert page.code.files.download.disabled
     assert not page.code.script.disabled

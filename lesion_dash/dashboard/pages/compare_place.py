@@ -46,7 +46,7 @@ def side_words(key: str, side: Side, min_patients: int) -> tuple[str, str]:
     if key == FREQUENCY:
         return PERCENT.with_unit(side.percent), patients
     if side.n < min_patients:
-        few = f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here"
+        few = f"{patients}: fewer than {min_patients}" if side.n else "no patient has a lesion here"
         return NOTHING, few
     return VOLUME.with_unit(side.std_ml if key == SD else side.mean_ml), patients
 

@@ -160,9 +160,7 @@ def _hidden(differences: RegionDifferences, rows: list[int]) -> list[str]:
     message = []
     if number := len(differences.regions) - len(rows):
         regions = counted(number, "region")
-        message.append(
-            f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well"
-        )
+        message.append(f"{regions} without a lesion omitted here (included in {FILE_NAME})")
     if np.isnan(differences.mean[rows]).any():
         few = counted(differences.min_patients, "patient")
         message.append(f"no difference of volumes where fewer than {few} of A or of B are lesioned")

@@ -51,7 +51,7 @@ class ImagesPanel:
         self.lesion = SourceField(files, "None", title="Lesion mask")
         self.kind = widgets.ToggleButtons(options=[(kind.capitalize(), kind) for kind in KINDS])
         self.kind.value = KIND
-        self.run = widgets.Button(description="Register", tooltip="Bring the image to the template")
+        self.run = widgets.Button(description="Register", tooltip="Register image to template")
         self.cancel = widgets.Button(description="Cancel", tooltip="Stop what is running")
         self.bar = widgets.FloatProgress(min=0, max=1)
         self.busy, self.hint = note(), note()

@@ -169,12 +169,17 @@ def quality_rows(registration: Registration) -> list[tuple[str, str]]:
     """How well the image lies on its template."""
     quality = registration.quality
     before, after = quality.similarity_before, quality.similarity_after
+    smallest = quality.smallest_jacobian
+    # Rigid and affine transforms scale every place alike.
+    is_local = not np.isclose(smallest, quality.determinant)
+    local = [("Smallest local scaling", f"{smallest:.3f} (Jacobian)")] if is_local else []
+    starts = f"{quality.agreeing_starts} of {quality.starts} starting positions agree"
     return [
         ("Similarity", f"{COEFFICIENT.text(before)} → {COEFFICIENT.text(after)} (0 to 1)"),
         ("Coverage", f"{PERCENT.with_unit(100 * quality.coverage)} of the template"),
-        ("Determinant", f"{quality.determinant:.3f} (volume in template / native)"),
-        ("Smallest Jacobian", f"{quality.smallest_jacobian:.3f}"),
-        ("Starts", f"{quality.agreeing_starts} agree, of {quality.starts}"),
+        ("Volume scaling", f"{quality.determinant:.3f} (template / native; determinant)"),
+        *local,
+        ("Reproducibility", starts),
         ("Engine", registration.engine),
         ("Took", f"{registration.seconds:.0f} s, {registration.memory_mb:,.0f} MB"),
     ]
