@@ -24,8 +24,8 @@ new PerformanceObserver((list) => {
 FOCUS = """() => {
   const node = document.activeElement, style = getComputedStyle(node);
   const isRinged = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-  const isBrain = node.matches(".ld-brain .ld-viewer-stage canvas");
-  return [isBrain, isRinged ? "" : node.outerHTML.slice(0, 200)];
+  const isThere = node.matches(".ld-brain .ld-viewer-stage canvas");
+  return [isThere, isRinged ? "" : node.outerHTML.slice(0, 200)];
 }"""
 
 

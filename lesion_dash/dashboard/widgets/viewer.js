@@ -19,9 +19,7 @@ function hasWebgl() {
 }
 
 function make(tag, properties = {}, ...children) {
-  const { dataset, ...rest } = properties;
-  const node = Object.assign(document.createElement(tag), rest);
-  Object.assign(node.dataset, dataset);
+  const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);
   return node;
 }
@@ -348,7 +346,7 @@ function render({ model, el }) {
       legend.append(...classes.map(([text, c]) => swatch(text, c)));
     }
     for (const mask of layers.filter(({ kind }) => kind === "mask")) legend.append(swatch(mask.title, mask.colour, true));
-    for (const key of ["opacity"]) rows[key].hidden = !map;
+    rows.opacity.hidden = !map;
     rows.threshold.hidden = map?.kind !== "value";
     rows.colormap.hidden = !isRamp;
     colormaps.replaceChildren(...Object.keys(tables).map((name) =>

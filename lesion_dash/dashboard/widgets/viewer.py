@@ -70,9 +70,6 @@ class Viewer(anywidget.AnyWidget):
     k = t.Int(1, help="patients that a voxel needs to be shown, where no slider is followed").tag(
         sync=True
     )
-    space = t.Unicode("MNI", help="what the coordinates are of; empty where nothing is known").tag(
-        sync=True
-    )
     page = t.Unicode("", help="nilearn's page, where there is no WebGL 2").tag(sync=True)
 
     # What a page may set as well; see `page_messages`.

@@ -1,7 +1,6 @@
 // Layers as Python packs them, and what is seen of them: each voxel's level of a colour table.
 const TYPES = {
-  uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int32: Int32Array,
-  float32: Float32Array,
+  uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array,
 };
 
 async function unpack(facts, content) {
