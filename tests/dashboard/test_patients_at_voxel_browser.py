@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.formats import VOLUME
 
 pytestmark = pytest.mark.browser
 
@@ -94,7 +95,7 @@ def check_outlines(page: Any, cohort: Cohort) -> None:
     line, place = page.locator(".ld-brain .ld-outline-text"), place_of(page)
     bare, patient = picture(page), listed(page)[1]
     rows.nth(1).click()
-    line.get_by_text(f"Outline: {patient}, {volumes[patient]:.1f} mL").wait_for()
+    line.get_by_text(f"Outline: {patient}, {VOLUME.with_unit(volumes[patient])}").wait_for()
     wait_for(page, lambda: outlined_pixels(page, bare) > 50)
     assert place_of(page) == place  # the crosshair was in the lesion
     patient = listed(page)[3]
