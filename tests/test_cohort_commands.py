@@ -350,7 +350,7 @@ def test_coverage_is_the_librarys(study, out, capsys):
     assert counts["brain_voxels"] == expected.brain_voxels
     assert counts["conventions"]["10 % of patients"] == 2
     shown = capsys.readouterr().out
-    assert f"a: 12 patients, at most {expected.max_overlap} share a voxel" in shown
+    assert f"a: 12 patients, maximum overlap {expected.max_overlap}" in shown
     assert f"\n{expected.at(3).sentence}\n" in shown
     assert "  10 patients (Weaver et al. 2019, figure 3" in shown
 
