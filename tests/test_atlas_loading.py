@@ -172,8 +172,8 @@ def test_a_table_names_the_maps_of_a_folder_by_their_names(tmp_path):
     )
     atlas = load_atlas(folder)
     regions = {region.name: (region.label, region.extra) for region in atlas.regions}
-    assert regions["insula"] == (7, {"parent": "insular"})
-    assert regions["Frontal Pole"] == (8, {"parent": "frontal"})
+    assert regions["insula"] == (7, {"lobe": "insular"})
+    assert regions["Frontal Pole"] == (8, {"lobe": "frontal"})
     column = names(atlas).index("insula")
     np.testing.assert_array_equal(dense(atlas)[..., column], PERCENT[..., 1] / 100)
     assert atlas.sizes[regions["Ghost"][0]] == 0

@@ -396,7 +396,8 @@ def test_load_is_the_librarys(study, out, capsys):
     shown = capsys.readouterr().out
     assert "12 patients x 2 regions; most often lesioned:" in shown
     mean = 100 * load.of_region[:, 0].mean()
-    assert f"  insula L: in 12 of 12 patients; {mean:.1f} % of the region, mean of all" in shown
+    assert "  insula L (insular): in 12 of 12 patients (" in shown
+    assert f"{mean:.1f} % of the region, mean of these" in shown
 
 
 def test_load_of_some_patients_in_several_atlases_by_lobe(study, out):

@@ -378,9 +378,28 @@ AtlasScale = Annotated[
 AtlasScaleIfAny = Annotated[
     Literal["fraction", "percent"] | None, option(_SCALE, default=None, is_usual_recorded=False)
 ]
+AcceptSwapped = Annotated[
+    bool,
+    option(
+        "use the names of an atlas as they are, although its regions lie on another side",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
+MirrorAtlas = Annotated[
+    bool,
+    option(
+        "exchange left and right of the atlas, about x = 0 mm",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
 By = Annotated[
-    Literal["region", "hemisphere", "parent"],
-    option("put regions together by hemisphere, or by parent such as the lobe", default="region"),
+    Literal["region", "lobe", "gyrus", "hemisphere", "system", "parent"],
+    option(
+        "put regions together by a level of their names; parent is the one their table names",
+        default="region",
+    ),
 ]
 
 # Single images.

@@ -10,7 +10,7 @@ from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import load_folder, open_atlas
+from .inputs import load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class LesionSymptomMap(Request):
     atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -120,7 +122,7 @@ class LesionSymptomMap(Request):
         from ..cohort.cohort import cohort_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         cohort = load_folder(self.masks, self, progress)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
@@ -137,7 +139,7 @@ class LesionSymptomMap(Request):
             files=self._files(symptom_map, without, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
-            lines=[*lines, self.files_line()],
+            lines=[*side_notices(atlas), *lines, self.files_line()],
             notes=_each_once(symptom_map, regions),
         )
 
@@ -276,9 +278,11 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
 
 
 def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
+    from ..atlas.places import NamedPlace
     from ..stats.lesion_symptom.univariate import LINEAR
 
-    place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
+    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
     unit = symptom_map.patients.name
     has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
     given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""

@@ -26,6 +26,11 @@ _AROUND_COLOUR = re.compile(
     r"\s*(\d+)\s+(\S*[^\W\d_]\S*)((?:\s+\d+(?:\.\d*)?){3,4})\s+(\S*[^\W\d_].*?)\s*"
 )
 _SIDES = {"l", "r", "lh", "rh", "left", "right"}
+_LEVELS = {
+    "lobe": re.compile(r"\blobes?\b", re.IGNORECASE),
+    "gyrus": re.compile(r"\b(gyrus|gyri|lobule|sulcus|cuneus|precuneus)\b", re.IGNORECASE),
+}
+"""Words of the cells of a column that holds a level, in a table without a header."""
 _DISTINCT = 0.9
 """Part of the most different cells of any column of words from which a column may be the names.
 
@@ -66,9 +71,8 @@ class Columns:
             return self.header[column]
         if column == self.abbreviation:
             return "abbreviation"
-        if _Column(tuple(row[column] for row in self.rows)).is_side:
-            return "hemisphere"
-        return f"column {column + 1}"
+        cells = _Column(tuple(row[column] for row in self.rows))
+        return "hemisphere" if cells.is_side else cells.level or f"column {column + 1}"
 
 
 def find_columns(lines: Sequence[str]) -> Columns | None:
@@ -145,6 +149,22 @@ class _Column:
     def is_side(self) -> bool:
         """Whether cells say left or right alone."""
         return all(cell.lower() in _SIDES for cell in self.cells)
+
+    @property
+    def level(self) -> str:
+        """What level the column holds, as most of its cells say: lobe, gyrus or full name.
+
+        A lobe or gyrus is that of several regions; full names are of several words.
+        """
+        is_shared = 4 * self.distinct <= len(self.cells)
+        for level, word in _LEVELS.items() if is_shared else ():
+            if 2 * sum(map(bool, map(word.search, self.cells))) > len(self.cells):
+                return level
+        several = sum(
+            cell.strip().count(" ") > 0 and bool(_WORD.search(cell)) for cell in self.cells
+        )
+        is_telling = 3 * self.distinct > len(self.cells)
+        return "full_name" if is_telling and several > 0.75 * len(self.cells) else ""
 
     @cached_property
     def is_words(self) -> bool:

@@ -25,8 +25,15 @@ _BACKGROUND = re.compile(
     r"undefined|unassigned|empty|medial wall)?[\W_]*",
     re.IGNORECASE,
 )
-_HEMISPHERE = ("hemisphere", "hemi", "side", "laterality", "lr")
-_PARENT = ("parent", "lobe", "network", "group", "structure", "system", "category", "gyrus")
+_COLUMNS = {
+    "hemisphere": ("hemisphere", "hemi", "side", "laterality", "lr"),
+    "parent": ("parent", "group", "structure", "category"),
+    "lobe": ("lobe", "lobes"),
+    "gyrus": ("gyrus", "gyri"),
+    "abbreviation": ("abbreviation", "abbr", "acronym", "short_name"),
+    "full_name": ("full_name", "fullname", "long_name", "regionlongname", "description"),
+}
+"""What a column is called in all tables, and what it is called in theirs."""
 
 
 class TableFault(ValueError):
@@ -43,8 +50,8 @@ class Region:
         Its value in an image of labels; for maps of probabilities its number in the table.
     name : str
     extra : dict
-        The table's other columns. A column that names the side is called ``hemisphere``, one that
-        names what the region is part of (lobe, network, ...) is called ``parent``.
+        The table's other columns. Those that name the side, the lobe, the gyrus, an abbreviation
+        or a full name are called so in all tables; see `levels.Levels`.
     """
 
     label: int
@@ -161,16 +168,15 @@ def parse_label(number: int, text: str) -> int:
 
 
 def name_columns(extra: dict[str, str]) -> dict[str, str]:
-    """Call the columns for the side and for what a region is part of by one name each.
+    """Call the columns for the levels of a region by one name each.
 
     Examples
     --------
     >>> name_columns({"hemi": "L", "lobe": "frontal", "network": "A"})
-    {'hemisphere': 'L', 'parent': 'frontal', 'network': 'A'}
+    {'hemisphere': 'L', 'lobe': 'frontal', 'network': 'A'}
     """
     renamed = {
-        next((key for key in keys if key in extra), ""): name
-        for name, keys in (("hemisphere", _HEMISPHERE), ("parent", _PARENT))
+        next((key for key in keys if key in extra), ""): name for name, keys in _COLUMNS.items()
     }
     return {renamed.get(key, key): value for key, value in extra.items()}
 
@@ -253,7 +259,7 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     Examples
     --------
     >>> parse_delimited(["index;name;lobe", "7;Angular gyrus L;parietal"]).rows
-    (Region(label=7, name='Angular gyrus L', extra={'parent': 'parietal'}),)
+    (Region(label=7, name='Angular gyrus L', extra={'lobe': 'parietal'}),)
     """
     if max(map(len, lines)) > csv.field_size_limit():
         return None

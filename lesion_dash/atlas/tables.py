@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..core.errors import InputError
 from ..files.paths import AnyPath
 from ..files.reading import read_text
+from . import trees  # noqa: F401 - registers a format
 from .formats import FORMATS, Numbering, Region, TableFault, is_background
 
 _REMEDY = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
