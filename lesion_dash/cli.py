@@ -25,6 +25,7 @@ from .analyses.fields import argument_of, choices_of, help_of, option, source, v
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
 from .core.errors import LesionDashError, cause_of
+from .core.interrupts import STOPPED, STOPPED_EXIT_CODE, noticed_interrupts
 from .core.text import did_you_mean
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
@@ -143,26 +144,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        result = read_request(arguments).execute(progress_bar)
-        show(result)
-        return int(result.exit_code)
-    except LesionDashError as problem:
-        error = getattr(problem, "on_command_line", problem)
-        code = getattr(error, "exit_code", 2)
-        return complain(str(error), getattr(error, "details", ()), code)
-    except KeyboardInterrupt:
-        return complain("stopped by the user; nothing was changed", code=130)
-    except MemoryError:
+    with noticed_interrupts() as is_interrupted:
+        try:
+            result = read_request(arguments).execute(progress_bar)
+            show(result)
+            return int(result.exit_code)
+        except KeyboardInterrupt:
+            return complain(STOPPED, code=STOPPED_EXIT_CODE)
+        except Exception as error:
+            if is_interrupted():
+                return complain(STOPPED, code=STOPPED_EXIT_CODE)
+            return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong; return the exit code."""
+    if isinstance(error, LesionDashError):
+        shown = getattr(error, "on_command_line", error)
+        return complain(str(shown), getattr(shown, "details", ()), getattr(shown, "exit_code", 2))
+    if isinstance(error, MemoryError):
         return complain("not enough memory for these images; nothing was changed")
-    except Exception as error:
-        if os.environ.get("LESION_DASH_DEBUG"):
-            raise
-        if cause_of(error) == "full":  # wherever a library writes files of its own
-            place = getattr(error, "filename", None) or "a disk that is written to"
-            return complain(f"{place}: no space is left; free some, and run this again")
-        kind = type(error).__name__
-        return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
+    if os.environ.get("LESION_DASH_DEBUG"):
+        raise error
+    if cause_of(error) == "full":  # wherever a library writes files of its own
+        place = getattr(error, "filename", None) or "a disk that is written to"
+        return complain(f"{place}: no space is left; free some, and run this again")
+    kind = type(error).__name__
+    return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
 
 
 def read_request(arguments: Sequence[str] | None = None) -> Request:

@@ -279,6 +279,7 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
 
 def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
     from ..atlas.places import NamedPlace
+    from ..stats.lesion_symptom.quantities import left_out
     from ..stats.lesion_symptom.univariate import LINEAR
 
     named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
@@ -286,6 +287,9 @@ def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
     unit = symptom_map.patients.name
     has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
     given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
+    has_covariates = bool(symptom_map.covariates)
+    if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
+        given += f" not given {what}," if given else f", not given {what},"
     return (
         f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
         f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "

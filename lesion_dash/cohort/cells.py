@@ -13,7 +13,7 @@ from math import isfinite
 from ..core.errors import InputError
 from ..core.text import counted, printable
 from ..files.paths import AnyPath
-from ..files.reading import PARTICIPANTS, SMALLER, read_text
+from ..files.reading import PARTICIPANTS, SMALLER, TableLimits, read_text
 
 _CACHED_TEXTS = 2**14  # cells, arbitrary: a filter reads the same ones with each of its changes
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "missing", "<na>", "nat", "."}
@@ -111,7 +111,7 @@ class PlainTable:
         return [row[position] for row in self.rows]
 
 
-def read_plain_table(path: AnyPath) -> PlainTable:
+def read_plain_table(path: AnyPath, limits: TableLimits = PARTICIPANTS) -> PlainTable:
     """Read a table with a header, separated by tabs, commas or semicolons.
 
     Rows whose number of cells is not that of the header are left out, which is told; empty cells
@@ -122,7 +122,7 @@ def read_plain_table(path: AnyPath) -> PlainTable:
     InputError
         Where the file is a workbook, or no row fits the header.
     """
-    text, notes, sha256 = read_text(path, PARTICIPANTS, _SEPARATORS)
+    text, notes, sha256 = read_text(path, limits, _SEPARATORS)
     lines = [
         (number, line)
         for number, line in enumerate(_LINE_ENDS.split(text), start=1)
@@ -139,7 +139,7 @@ def read_plain_table(path: AnyPath) -> PlainTable:
     header = next(numbered, (0, []))[1]
     while header and not header[-1]:
         header.pop()
-    if fault := PARTICIPANTS.fault(columns=len(header)):
+    if fault := limits.fault(columns=len(header)):
         raise InputError(path, fault, SMALLER)
     width = len(header)
     rows, numbers, odd = [], [], []

@@ -13,7 +13,7 @@ from ..core.notes import InfoNote, note_on
 from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import read_text, unfetched_link
+from ..files.reading import PARTICIPANTS, TableLimits, read_text, unfetched_link
 from .cells import is_missing, read_plain_table
 from .ids import People
 from .joining import JoinedRows, Rows, choose_id_column, is_name, join_rows, sessions_of_rows
@@ -349,6 +349,7 @@ def read_participants_table(
     root: AnyPath | None = None,
     files: Sequence[str] = (),
     of_these_alone: bool = False,
+    limits: TableLimits = PARTICIPANTS,
 ) -> Participants:
     """Read a table with a header and a row per patient, separated by tabs, commas or semicolons.
 
@@ -361,13 +362,15 @@ def read_participants_table(
         Masks, as paths below their folder, to which rows are joined.
     of_these_alone : bool
         The table is that of these files, so that a row without one is worth a note.
+    limits : TableLimits
+        A larger table is refused.
 
     Raises
     ------
     InputError
         Where the table cannot be read, or most rows have no usable id.
     """
-    plain = read_plain_table(path)
+    plain = read_plain_table(path, limits)
     people = People(tuple(files))
     column, id_notes = choose_id_column(plain, people)
     without = [row for row, own in enumerate(column.ids) if not own]

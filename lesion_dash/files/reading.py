@@ -65,6 +65,10 @@ EVENTS = TABLE._replace(bytes=2**24, rows=100_000, cells=1_000_000)
 PARTICIPANTS = TableLimits(bytes=2**26, rows=120_000, columns=2_000, cells=2_000_000)
 """Of patients: 100,000 with 20 columns, or 1,000 with 2,000."""
 
+MEASURES = PARTICIPANTS._replace(columns=PARTICIPANTS.cells)
+"""Of what programs measured in patients, such as 10,000 disconnections of 200: its cells are read
+as text, which takes up to 200 bytes each."""
+
 SMALLER = "leave out empty rows, and rows and columns that are not needed"
 """What to do about a table that is too large."""
 
