@@ -428,15 +428,13 @@ def convert_array(
 ) -> Converted:
     """Make an image of an array, at the place that is given.
 
-    An array of numbers says nothing about where its voxels lie. One of `like`, `voxel_size` with
-    `orientation`, and `affine` says it, where the array's file holds no affine; where it does, the
-    two must agree.
+    One of `like`, `voxel_size` with `orientation`, and `affine` says where the voxels lie; where
+    the array's file holds an affine as well, the two must agree.
 
     Parameters
     ----------
     stored : StoredArray
-        See :func:`read_array`. Of three axes, or four where there are volumes; further ones of
-        length one, first or last, are left out.
+        See :func:`read_array`. Further axes of length one, first or last, are dropped.
     like : path or URL, optional
         A NIfTI image of the same shape.
     voxel_size : sequence of float, length 3, optional
