@@ -438,15 +438,14 @@ def convert_array(
     like : path or URL, optional
         A NIfTI image of the same shape.
     voxel_size : sequence of float, length 3, optional
-        Edges in mm, along the axes of the array; the middle of the array is at 0, 0, 0 mm.
+        Edges in mm along the array's axes; its middle is at 0, 0, 0 mm.
     orientation : str, optional
         Where each axis grows to, such as ``RAS``.
     affine : path or URL, optional
         File of a 4 x 4 matrix from voxels to mm, RAS: text or ``.npy``.
     axes : str, optional
-        The order of the axes in the array, such as ``xyz`` or ``zyx`` (SimpleITK, nnU-Net), with
-        ``t`` before or behind them for volumes. Needed where the array fits `like` in more than one
-        order. `voxel_size`, `orientation` and `affine` are of x, y and z.
+        The order of the axes, such as ``xyz`` or ``zyx`` (SimpleITK, nnU-Net), with ``t`` first or
+        last for volumes; needed where several fit. The other arguments are of x, y and z.
     channel : int, optional
         The one class or volume that is taken, from 0, of an array of four axes.
 
