@@ -378,6 +378,22 @@ AtlasScale = Annotated[
 AtlasScaleIfAny = Annotated[
     Literal["fraction", "percent"] | None, option(_SCALE, default=None, is_usual_recorded=False)
 ]
+AcceptSwapped = Annotated[
+    bool,
+    option(
+        "use the names of an atlas as they are, although its regions lie on another side",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
+MirrorAtlas = Annotated[
+    bool,
+    option(
+        "exchange left and right of the atlas, about x = 0 mm",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
 By = Annotated[
     Literal["region", "lobe", "gyrus", "hemisphere", "system", "parent"],
     option(

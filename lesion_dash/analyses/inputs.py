@@ -37,12 +37,19 @@ class ReadsFolders(Protocol):
     scheduler: str | None
 
 
-class ReadsAtlases(Protocol):
+class ReadsAtlas(Protocol):
+    """A request with the fields that say how an atlas is read."""
+
+    scale: Scale | None
+    accept_swapped: bool
+    mirror_atlas: bool
+
+
+class ReadsAtlases(ReadsAtlas, Protocol):
     """A request of several atlases."""
 
     atlas: tuple[str, ...]
     labels: tuple[str, ...]
-    scale: Scale | None
 
 
 def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
@@ -124,14 +131,33 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def open_atlas(image: str, table: str | None, scale: Scale | None = None) -> Atlas:
-    """Load an atlas, and say so where that takes a download."""
+def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
+    """Load an atlas as a request says, and say so where that takes a download.
+
+    Names that are on the wrong side are marked, unless the request accepts them.
+    """
+    from ..atlas.doubts import mark_doubtful
+    from ..atlas.grouping import check_map_sides
     from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    return load_atlas(image, table, scale=scale)
+    atlas = load_atlas(image, table, scale=request.scale)
+    if request.mirror_atlas:
+        atlas = atlas.mirrored()
+        sides = check_map_sides(atlas.grid, atlas.maps, atlas.regions)
+        atlas = atlas.replaced(notes=(*atlas.notes, *sides))
+    return atlas if request.accept_swapped else mark_doubtful(atlas)
+
+
+def side_notices(*atlases: Atlas | None) -> list[str]:
+    """What stands before the results where names of an atlas are on the wrong side, and marked."""
+    from ..atlas.doubts import REMEDY, is_marked, side_doubt
+
+    doubted = [atlas for atlas in atlases if atlas is not None and is_marked(atlas)]
+    lines = [f"WARNING: {atlas.name}: {side_doubt(atlas)}; {REMEDY}" for atlas in doubted]
+    return [*lines, ""] if lines else []
 
 
 def open_atlases(request: ReadsAtlases) -> list[Atlas]:
@@ -141,7 +167,7 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
     return [
-        open_atlas(image, table, request.scale)
+        open_atlas(image, table, request)
         for image, table in zip(request.atlas, tables, strict=True)
     ]
 
@@ -157,10 +183,14 @@ def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
 
 def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
     """An atlas on a grid, its regions put together by a level of their names."""
+    from ..atlas.doubts import is_marked, mark_doubtful
     from ..atlas.grouping import group_regions
 
     local = atlas.on_grid(grid)
-    return local if by == "region" else group_regions(local, by)  # type: ignore[arg-type]
+    if by == "region":
+        return local
+    grouped = group_regions(local, by)  # type: ignore[arg-type]
+    return mark_doubtful(grouped) if is_marked(local) else grouped
 
 
 def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:

@@ -14,6 +14,7 @@ from .inputs import (
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
+    side_notices,
 )
 from .request import Progress, Request, Result
 
@@ -35,6 +36,8 @@ class Load(Request):
     atlas: fields.Atlases
     labels: fields.LabelsOfEach
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -93,7 +96,11 @@ class Load(Request):
             files=self._files(involved),
             inputs=[cohort_input(cohort), *map(atlas_input, atlases)],
             counts={"patients": cohort.n_patients, "atlas_notes": notes_on_atlases(loads)},
-            lines=[*(line for each in involved for line in _lines(each)), self.files_line()],
+            lines=[
+                *side_notices(*atlases),
+                *(line for each in involved for line in _lines(each)),
+                self.files_line(),
+            ],
             notes=notes_on_atlases(loads),
         )
 

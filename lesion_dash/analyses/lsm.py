@@ -10,7 +10,7 @@ from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import load_folder, open_atlas
+from .inputs import load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ class LesionSymptomMap(Request):
     """Where damage goes with a score: voxel-based lesion-symptom mapping (VLSM).
 
     The score is a column of the participants table. All differences are lesioned minus spared: a
-    positive one means a higher score in patients with a lesion there. A corrected p of at most
-    0.05 means that the chance of any false voxel in the whole map is 5 %; one of --v, that of so
-    many mm³ of false voxels or more. A finding does not say that this place alone causes the
-    deficit, and a voxel without one, or not tested, may matter all the same.
+    positive one means a higher score in patients with a lesion there. Where no place goes with
+    the score, 5 % of maps hold any voxel with a corrected p of at most 0.05, or, with one of --v,
+    so many mm³ of them or more. A finding does not say that this place alone causes the deficit,
+    and a voxel without one, or not tested, may matter all the same.
     """
 
     command = "lsm"
@@ -93,6 +93,8 @@ class LesionSymptomMap(Request):
     atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -120,7 +122,7 @@ class LesionSymptomMap(Request):
         from ..cohort.cohort import cohort_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         cohort = load_folder(self.masks, self, progress)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
@@ -137,7 +139,7 @@ class LesionSymptomMap(Request):
             files=self._files(symptom_map, without, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
-            lines=[*lines, self.files_line()],
+            lines=[*side_notices(atlas), *lines, self.files_line()],
             notes=_each_once(symptom_map, regions),
         )
 
@@ -270,7 +272,7 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
         if detectable is not None:
             lines.append(
                 f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
-                f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
+                f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
             )
     return [*lines, STATEMENT]
 

@@ -16,6 +16,7 @@ from .inputs import (
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
+    side_notices,
 )
 from .request import Progress, Request, Result
 
@@ -44,6 +45,8 @@ class OverlapRequest(Request):
     atlas: fields.AtlasesIfAny
     labels: fields.LabelsOfEach
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -90,7 +93,12 @@ class OverlapRequest(Request):
             count_regions(both, prepare_atlas(atlas, both.grid, self.by)) for atlas in atlases
         ]
         contents = [nifti_bytes(both.to_nifti()), *(csv_bytes(each.table) for each in counted)]
-        lines = [*_maps_lines(result), *(line for each in counted for line in _regions_lines(each))]
+        notices = side_notices(*atlases)
+        lines = [
+            *notices,
+            *_maps_lines(result),
+            *(line for each in counted for line in _regions_lines(each)),
+        ]
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[*inputs, *map(atlas_input, atlases)],

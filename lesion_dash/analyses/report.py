@@ -9,7 +9,7 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas, read_options
+from .inputs import check_overlap, load_folder, open_atlas, read_options, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class WriteReport(Request):
     atlas: str | None = source(_ATLAS, "ATLAS", default=None)
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -65,7 +67,7 @@ class WriteReport(Request):
         return self
 
     def _open_atlas(self) -> Atlas | None:
-        return open_atlas(self.atlas, self.labels, self.scale) if self.atlas is not None else None
+        return open_atlas(self.atlas, self.labels, self) if self.atlas is not None else None
 
     def outputs(self) -> list[str]:
         from ..report.report import file_names
@@ -88,7 +90,7 @@ class WriteReport(Request):
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
-            lines=[*report.sentences, f"{self.files_line()}: open {page}"],
+            lines=[*side_notices(atlas), *report.sentences, f"{self.files_line()}: open {page}"],
             inputs=report.inputs,
             notes=report.notes,
         )
@@ -176,6 +178,7 @@ _AGAIN = "report"
 
 def _again(findings: Findings) -> Again:
     """The command and the Python of the same report, to be run where its inputs lie."""
+    from ..atlas.atlas import MIRRORED
     from ..report.reproduction import Again, find_places
 
     places = find_places(findings)
@@ -187,6 +190,7 @@ def _again(findings: Findings) -> Again:
         "atlas": atlas,
         "labels": labels,
         "scale": getattr(findings.atlas, "scale", None),
+        "mirror_atlas": findings.atlas is not None and MIRRORED in findings.atlas.notes,
         "participants": places.participants,
     }
     request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)

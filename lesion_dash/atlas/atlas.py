@@ -20,7 +20,7 @@ from ..images.maps import GridCache
 from ..images.probabilities import Scale
 from ..images.space import compare_spaces, space_input
 from .formats import Region
-from .levels import levels_of
+from .levels import DOUBTFUL, SWAPPED, levels_of
 from .nearest import border_of, distances_to, nearest_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 OUTSIDE = "outside the atlas"
+MIRRORED = "atlas mirrored about x = 0 mm, as was stated"
 
 TIE_MM = 0.001
 """A point this much to the left, back and below decides between equally near voxels.
@@ -218,6 +219,24 @@ class Atlas(ABC):
             else f"{subject} resampled {change} by {way}"
         )
         return self.replaced(grid=grid, notes=(*notes, InfoNote(note)), **self._resampled(grid))
+
+    def mirrored(self) -> Self:
+        """The atlas with its left and right exchanged, about the plane x = 0 mm.
+
+        Names and labels stay as they are, so that those of an atlas whose left and right are
+        swapped are right afterwards, as far as its space is symmetric.
+
+        Examples
+        --------
+        >>> from lesion_dash import load_atlas
+        >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+        >>> atlas.mirrored().region_at([26, 0, 8])
+        'Synthetic putamen L'
+        """
+        affine = np.diag([-1.0, 1, 1, 1]) @ self.grid.affine
+        notes = (note for note in self.notes if not note.startswith((SWAPPED, DOUBTFUL)))
+        grid = replace(self.grid, affine=affine)
+        return self.replaced(grid=grid, notes=(*notes, MIRRORED))
 
     def replaced(self, **fields: Any) -> Self:
         """A copy with other values in some fields."""

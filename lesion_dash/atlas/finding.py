@@ -19,6 +19,7 @@ from ..files.reading import read_text
 from ..images.reading import read_header
 from ..images.space import space_of
 from .formats import has_table_ending
+from .installed import INSTALLED
 from .published import LIBRARY, probable_credit
 from .tables import UnknownFormat, read_label_table, table_fault
 
@@ -284,6 +285,20 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
             *("nilearn's cache" if entry.on_disk else "", entry.credit),
         )
         for entry in LIBRARY.values()
+    )
+
+
+def list_installed() -> tuple[Listed, ...]:
+    """List the atlases of the package that the extra ``atlases`` installs, whether it is or not.
+
+    Examples
+    --------
+    >>> [listed.name for listed in list_installed()][:2]
+    ['harvard-oxford', 'juelich']
+    """
+    return tuple(
+        Listed(entry.name, entry.kind, entry.space, entry.regions, entry.name, entry.credit)
+        for entry in INSTALLED.values()
     )
 
 

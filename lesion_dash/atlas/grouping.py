@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from . import levels
 from .atlas import Atlas
 from .formats import Region
 from .levels import GROUPINGS, By, group_names, hemisphere_of, named_side
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
-SWAPPED = "left and right are swapped"
-DOUBTFUL = "names are doubtful"
+SWAPPED, DOUBTFUL = levels.SWAPPED, levels.DOUBTFUL
 _DOUBT = 0.25
 """Part of the regions on the wrong side from which all names are doubtful; arbitrary.
 

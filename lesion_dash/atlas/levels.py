@@ -12,6 +12,10 @@ from typing import Literal
 
 from .formats import Region
 
+SWAPPED = "left and right are swapped"
+DOUBTFUL = "names are doubtful"
+"""What notes begin with where regions lie on another side than their names say."""
+
 By = Literal["lobe", "gyrus", "hemisphere", "system", "parent"]
 """What regions can be put together by."""
 

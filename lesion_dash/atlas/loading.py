@@ -34,6 +34,7 @@ from .finding import (
 from .formats import Region
 from .grouping import check_map_sides, check_sides, shorten
 from .hierarchies import find_hierarchy, read_hierarchy
+from .installed import Installed, installed_atlas
 from .nomenclature import complete_levels
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
@@ -291,7 +292,7 @@ def load_atlas(
         images: a map of probabilities for every region, from 0 to 1 or in percent; that of a
         single region may be a 3D image, from 0 to 1. A folder with one image stands for that
         image. A name such as ``nilearn:schaefer_400`` is one of `published.LIBRARY`,
-        downloaded on first use.
+        downloaded on first use; one such as ``harvard-oxford`` of `installed.INSTALLED`.
     labels : path or URL, optional
         Table of the regions in any of the formats of `formats.FORMATS`. By default the one
         that lies beside the image and is named after it; see `find_label_table`.
@@ -351,6 +352,8 @@ def _load(
 ) -> Atlas:
     if isinstance(image, str) and is_library_name(image):
         return _of_library(image, labels, _Reading(scale=scale, progress=progress))
+    if isinstance(image, str) and (entry := installed_atlas(image)) is not None:
+        return _of_package(entry, labels, _Reading(scale=scale, progress=progress))
     source = image if isinstance(image, SpatialImage) else as_path(image)
     given = read_label_table(as_path(labels)) if labels is not None else None
     how = _Reading(given, scale=scale, progress=progress)
@@ -399,6 +402,14 @@ def _of_library(name: str, labels: PathInput | None, how: _Reading) -> Atlas:
     grid = replace(atlas.grid, space=entry.stated_space)
     notes = atlas.notes + entry.notes
     return atlas.replaced(name=entry.name, grid=grid, notes=notes, sources=sources)
+
+
+def _of_package(entry: Installed, labels: PathInput | None, how: _Reading) -> Atlas:
+    image, own = entry.files
+    table = read_label_table(as_path(labels) if labels is not None else own)
+    atlas = _of_image(image, replace(how, table=table))
+    grid = replace(atlas.grid, space=entry.stated_space)
+    return atlas.replaced(name=entry.full_name, grid=grid, notes=(*atlas.notes, entry.credit))
 
 
 def _of_folder(folder: AnyPath, how: _Reading) -> Atlas:

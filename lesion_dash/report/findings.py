@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..atlas.doubts import REMEDY, is_marked, mark_doubtful, side_doubt
+from ..atlas.installed import installed_atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
@@ -69,7 +71,7 @@ def file_name(path: str) -> str:
 
 def atlas_files(atlas: Atlas) -> tuple[str, ...]:
     """Image and label table of an atlas as they are given to `load_atlas`, by their names."""
-    if is_library_name(atlas.name):
+    if is_library_name(atlas.name) or installed_atlas(atlas.name) is not None:
         return (atlas.name,)
     names = [file_name(path) for path in atlas.sources]
     images = [name for name in names if has_image_ending(name)]
@@ -130,6 +132,9 @@ class ReportRequest:
         How masks were made of maps of probabilities or labels, as for `Binarization`.
     space : str, optional
         The space that the masks were said to lie in, as for `load_cohort`.
+    accept_swapped : bool
+        Names of an atlas count as they are, although its regions lie on another side; otherwise
+        they are marked.
 
     Raises
     ------
@@ -156,6 +161,7 @@ class ReportRequest:
     threshold: float | str | None = None
     label: int | str | None = None
     space: str | None = None
+    accept_swapped: bool = False
 
     def __post_init__(self) -> None:
         canonical = {
@@ -172,7 +178,7 @@ class ReportRequest:
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        usual = {"session": "", "several_files": "refuse"}
+        usual = {"session": "", "several_files": "refuse", "accept_swapped": False}
         values = {
             name: value
             for name in self.__dataclass_fields__
@@ -337,6 +343,15 @@ class Findings:
             return None
         return self.regions.rows[0] if self.regions.rows[0].voxels else None
 
+    @property
+    def side_notice(self) -> str:
+        """What is said first where names of the atlas are on the wrong side."""
+        if self.atlas is None or not side_doubt(self.atlas):
+            return ""
+        accepted = "names are used as they are, as was stated"
+        remedy = REMEDY if is_marked(self.atlas) else accepted
+        return f"{self.atlas.name}: {side_doubt(self.atlas)}; {remedy}"
+
     def exclusions(self, side: Side) -> dict[str, list[str]]:
         """The files of a cohort that are not counted, by reason."""
         return self._by_reason(
@@ -390,6 +405,8 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         raise InputError("where_b", "there is no cohort B", "give cohort B, or leave where_b out")
     # What may be refused comes first: conditions, then places, then the maps.
     k = request.min_patients
+    if atlas is not None and not request.accept_swapped:
+        atlas = mark_doubtful(atlas)
     parts = [
         _restrict(cohort, request.conditions(letter))
         for letter, cohort in zip("ab", whole, strict=False)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..atlas.installed import installed_atlas
 from ..atlas.places import name_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
 from ..core.formats import PERCENT, decimals_of
@@ -327,6 +328,8 @@ def atlas_credit(findings: Findings) -> str:
     if is_library_name(atlas.name):
         known = LIBRARY.get(atlas.name)
         return f"Atlas: {known.credit}" if known else ""
+    if (installed := installed_atlas(atlas.name)) is not None:
+        return f"Atlas {atlas.name}: {installed.credit}"
     guess = probable_credit(atlas_files(atlas)[0], (region.name for region in atlas.regions))
     if not guess:
         return f"Atlas {atlas.name}: cite its authors; this report does not know who they are."
