@@ -40,7 +40,7 @@ FACTS = {
     "aicha": {
         F: "G_Frontal_Sup-1-L G_Frontal_Inf_Tri-1-R S_Precentral-1-L S_Sup_Frontal-1-R "
         "G_Supp_Motor_Area-1-L",
-        P: "G_Parietal_Sup-1-L G_SupraMarginal-3-R S_Intraparietal-1-L S_Postcentral-1-R "
+        P: "G_Parietal_Sup-1-L G_SupraMarginal-2-R S_Intraparietal-1-L S_Postcentral-1-R "
         "G_Precuneus-1-L",
         T: "G_Temporal_Mid-1-L S_Sup_Temporal-1-R G_Fusiform-1-L G_Temporal_Pole_Sup-1-R",
         O: "G_Lingual-1-L G_Cuneus-1-R G_Occipital_Inf-1-L",

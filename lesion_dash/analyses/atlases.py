@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OURS = "made for lesion_dash, of no brain; licence: BSD-3-Clause"
 _PUBLISHED = "published, by nilearn"
 _INSTALLED = "of the extra atlases, installed"
-_NOT_INSTALLED = 'of the extra atlases, not installed: pip install "lesion-dash[atlases]"'
+_NOT_INSTALLED = "of the extra atlases, not installed: pip install lesion-dash[atlases]"
 
 
 class Atlases(Request):
