@@ -30,10 +30,10 @@ class LesionSymptomMap(Request):
     """Where damage goes with a score: voxel-based lesion-symptom mapping (VLSM).
 
     The score is a column of the participants table. All differences are lesioned minus spared: a
-    positive one means a higher score in patients with a lesion there. A corrected p of at most
-    0.05 means that the chance of any false voxel in the whole map is 5 %; one of --v, that of so
-    many mm³ of false voxels or more. A finding does not say that this place alone causes the
-    deficit, and a voxel without one, or not tested, may matter all the same.
+    positive one means a higher score in patients with a lesion there. Where no place goes with
+    the score, 5 % of maps hold any voxel with a corrected p of at most 0.05, or, with one of --v,
+    so many mm³ of them or more. A finding does not say that this place alone causes the deficit,
+    and a voxel without one, or not tested, may matter all the same.
     """
 
     command = "lsm"
@@ -270,7 +270,7 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
         if detectable is not None:
             lines.append(
                 f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
-                f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
+                f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
             )
     return [*lines, STATEMENT]
 
