@@ -19,6 +19,7 @@ from lesion_dash import load_cohort
 from lesion_dash.stats.lesion_symptom.families import PreparedTest, TestChoice, prepare_test
 from lesion_dash.stats.lesion_symptom.path import along_path
 from lesion_dash.stats.lesion_symptom.patients import SymptomPatients
+from lesion_dash.stats.lesion_symptom.univariate import BINARY, TESTS
 from lesion_dash.stats.patterns import find_patterns
 
 SHUFFLES = 199
@@ -30,7 +31,6 @@ SCORES = {
     "integers": lambda generator, size: generator.integers(0, 6, size).astype(float),
     "binary": lambda generator, size: (generator.random(size) < 0.4).astype(float),
 }
-BINARY = ("liebermeister", "fisher")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def table(folder: Path, runs: int) -> Iterator[str]:
     lesions = prepare_lesions(load_cohort(folder), 10)
     yield f"{lesions.patients.size} patients, {lesions.patterns.indices.size:,} voxels, {runs} runs"
     yield "| test | score | control | false findings, % |\n|---|---|---|---|"
-    for test in ("ols", "rank", "welch", "liebermeister", "fisher"):
+    for test in TESTS:
         for control in ("none", "log-volume"):
             for kind in ("binary",) if test in BINARY else ("normal", "lognormal", "integers"):
                 rate = error_rate(lesions, test, control, kind, runs)
